@@ -1,0 +1,86 @@
+# Two commands matter: `make run` and `make test`. Both make the environment first, if need be.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed.lock
+# CI gives a submission longer; this is what the tests may take on two cores.
+TEST_SECONDS := 840
+BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS))
+# What a deployment would set: only so are Django's deployment checks worth anything.
+AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org \
+	SECRET_KEY=used-by-the-checks-alone-0123456789-abcdefghijklmnopqrstuvwxyz
+AS_SANDBOX := DEBUG=0 SANDBOX=1
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
+
+.PHONY: help run check test soak bench css lock format lint screenshots clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## start everything on this machine: database, sandbox, worker, web (PORT=8000 HOST=127.0.0.1 SANDBOX=1)
+	@$(BIN)/python -m inbound_admin.local run
+
+check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
+	$(BIN)/python -m pytest -m "not browser and not soak"
+
+test: lint ## all of check and the browser tests, within 15 minutes
+	$(BOUNDED) $(BIN)/python -m pytest -rs -m "not soak"
+
+soak: css ## what takes longer than CI allows
+	$(BIN)/python -m pytest -rs -m soak
+
+bench: css ## measure, print a table, write benchmarks/latest.json
+	@$(BIN)/python -m benchmarks
+
+css: $(INSTALLED) ## build static/build/site.css
+	@$(BIN)/python -m inbound_admin.local css
+
+lint: css
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint templates --lint --quiet
+	find templates -name '*.html' -exec $(BIN)/djade --check {} +
+	$(AS_SANDBOX) $(BIN)/mypy
+	$(BIN)/lint-imports
+	$(AS_DEPLOYED) $(BIN)/python -m inbound_admin.local with-postgres \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(AS_SANDBOX) $(BIN)/python -m inbound_admin.local with-postgres \
+		$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(INSTALLED) ## put Python and templates into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	find templates -name '*.html' -exec $(BIN)/djade {} +
+
+lock: $(INSTALLED) ## pin every package anew, with hashes and without addresses
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --extra dev --output-file requirements-dev.lock
+
+screenshots: css ## take the pictures in docs/screenshots from the browser tests
+	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs -m browser
+
+clean: ## remove what was built; the data in .local stays
+	rm -rf $(VENV) static/build staticfiles test-results benchmarks/latest.json
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One path for everybody: pip, with whatever index and certificate it is set up for here, and the hashes decide.
+$(INSTALLED): requirements-dev.lock
+	@$(PYTHON) -c '' 2>/dev/null || { \
+		echo "Inbound Admin needs Python 3.11 or newer, and there is no $(PYTHON) here."; \
+		echo "On Debian and Ubuntu: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Inbound Admin needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)."; \
+		echo "Name a newer one: make $(or $(MAKECMDGOALS),run) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "This Python comes without venv, which keeps our packages apart from the system's."; \
+		echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing the locked packages into $(VENV) (about a minute, once) ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
+		-r requirements-dev.lock
+	@cp requirements-dev.lock $@

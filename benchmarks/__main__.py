@@ -1,0 +1,79 @@
+"""`make bench`: measures, prints a table, writes `latest.json`; a status of 1 when a bound does not hold."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.rows import Row, failed
+from inbound_admin.local import throw_away
+
+MODULES = ("benchmarks.aws_calls", "benchmarks.dns_bench", "benchmarks.startup")
+LATEST = Path(__file__).parent / "latest.json"
+
+
+def main() -> int:
+    """Measures on a throw-away PostgreSQL, unless DATABASE_URL names another."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
+    os.environ.setdefault("SANDBOX", "1")
+    if os.environ.get("DATABASE_URL"):
+        rows = measured(MODULES)
+    else:
+        with throw_away.postgres() as server:
+            os.environ["DATABASE_URL"] = server.url
+            rows = measured(MODULES)
+    LATEST.write_text(as_json(rows))
+    print(as_table(rows))
+    return 0 if all(row.holds for row in rows) else 1
+
+
+def measured(modules: Iterable[str]) -> list[Row]:
+    """Every module's rows; a module that fails is a row that does not hold."""
+    return [row for module in modules for row in _rows_of(module)]
+
+
+def _rows_of(module: str) -> list[Row]:
+    print(f"measuring {module} ...", file=sys.stderr, flush=True)
+    try:
+        rows = [_row(each) for each in import_module(module).rows()]
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other modules are still measured and this one is shown
+        return [failed(module, f"{type(error).__name__}: {error}")]
+    return rows or [failed(module, "it measured nothing")]
+
+
+def _row(given: Row | dict[str, object]) -> Row:
+    return given if isinstance(given, Row) else Row(**given)  # type: ignore[arg-type]  # a wrong row fails its module
+
+
+def as_json(rows: Iterable[Row]) -> str:
+    """A list of {name, value, unit, bound, holds}, and a note where there is one."""
+    kept = [{key: value for key, value in asdict(row).items() if key != "note" or value} for row in rows]
+    return json.dumps(kept, indent=2) + "\n"
+
+
+def as_table(rows: Iterable[Row]) -> str:
+    """Columns of one width; a row that does not hold says so."""
+    head = ("what", "value", "unit", "bound", "")
+    body = [(row.name, _number(row.value), row.unit, _number(row.bound), _verdict(row)) for row in rows]
+    widths = [max(len(line[column]) for line in [head, *body]) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [head, *body]
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def _verdict(row: Row) -> str:
+    if row.holds:
+        return "holds" if row.bound is not None else ""
+    return f"DOES NOT HOLD {row.note}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

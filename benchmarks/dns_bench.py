@@ -1,0 +1,208 @@
+"""DNS look-ups and whole checks of domains a second, beside the bare resolver and checkdmarc in the same run.
+
+The sandbox's DNS server runs in a process of its own, so that it takes no turn from what is measured. Each round asks
+all rivals one after the other; the median round counts, so that a busy moment of the machine hits nobody alone.
+"""
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from statistics import median
+
+import checkdmarc
+import dns.asyncquery
+import dns.asyncresolver
+import dns.message
+import dns.nameserver
+from dns._asyncio_backend import Backend
+
+from benchmarks.rows import Row, at_least, shown
+from domains.core.checking import Aspect, SesStatus, State, judge, judge_aspects, overall
+from domains.core.names import DomainName
+from domains.core.observing import Question, Status, question_for
+from domains.core.records import Facts, Record, records_for
+from domains.gateway.dns import look_up
+from inbound_admin.sandbox.dns.server import DnsServer
+from inbound_admin.sandbox.dns.zones import ZoneStore
+
+REGION = "eu-west-1"
+DOMAINS = 300
+ROUNDS = 5
+AT_ONCE = 50
+SHARE_OF_BARE = 0.7
+TIMES_CHECKDMARC = 3.0
+
+_ALL_CONFIRMED = dict.fromkeys(Aspect, SesStatus.SUCCESS)
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def rows() -> list[Row]:
+    """All rows; takes about half a minute."""
+    with _dns_server() as (host, port):
+        return [*lookup_rows(host, port), *check_rows(host, port)]
+
+
+def lookup_rows(host: str, port: int) -> list[Row]:
+    """Single look-ups: ours, and both ways to use dnspython bare, of which the faster is the one to be held to."""
+    questions = [question_for(record) for name in _names(0) for record in _records(name)]
+    rates = _rates(
+        len(questions),
+        ours=lambda _: _ask_ours(questions, host, port),
+        resolver=lambda _: asyncio.run(_ask_resolver(questions, host, port)),
+        query=lambda _: asyncio.run(_ask_query(questions, host, port)),
+    )
+    bare = max(rates["resolver"], rates["query"])
+    return [
+        shown("DNS look-ups a second, dns.asyncresolver", rates["resolver"], "1/s"),
+        shown("DNS look-ups a second, dns.asyncquery on a reused socket", rates["query"], "1/s"),
+        at_least("DNS look-ups a second, ours", rates["ours"], "1/s", SHARE_OF_BARE * bare),
+    ]
+
+
+def check_rows(host: str, port: int) -> list[Row]:
+    """Whole checks: one domain at a time, as checkdmarc does; each round takes domains that no cache has seen."""
+    rates = _rates(
+        DOMAINS // ROUNDS,
+        ours=lambda number: [_check([name], host, port) for name in _slice(number)],
+        batch=lambda number: _check(_slice(number), host, port),
+        checkdmarc=lambda number: _checkdmarc(_slice(number), host, port),
+    )
+    return [
+        shown("domains checked a second, checkdmarc", rates["checkdmarc"], "1/s"),
+        shown("domains checked a second, ours, in one batch", rates["batch"], "1/s"),
+        at_least(
+            "domains checked a second, ours, one by one", rates["ours"], "1/s", TIMES_CHECKDMARC * rates["checkdmarc"]
+        ),
+    ]
+
+
+def _rates(count: int, **rivals: Callable[[int], object]) -> dict[str, float]:
+    """How many of `count` things each rival does a second, in its median round. A first round is not counted."""
+    took: dict[str, list[float]] = {name: [] for name in rivals}
+    for number in range(-1, ROUNDS):
+        for name, run in rivals.items():
+            begun = time.perf_counter()
+            run(number)
+            if number >= 0:
+                took[name].append(time.perf_counter() - begun)
+    return {name: count / median(each) for name, each in took.items()}
+
+
+def _ask_ours(questions: Sequence[Question], host: str, port: int) -> None:
+    answers = look_up(questions, [f"{host}:{port}"], at_once=AT_ONCE)
+    assert all(answer.status is Status.FOUND for answer in answers.values())
+
+
+async def _ask_resolver(questions: Sequence[Question], host: str, port: int) -> None:
+    resolver = dns.asyncresolver.Resolver(configure=False)
+    resolver.nameservers, resolver.port = [host], port
+    left = iter(questions)
+
+    async def work() -> None:
+        for question in left:
+            await resolver.resolve(question.name + ".", question.type)
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+
+
+async def _ask_query(questions: Sequence[Question], host: str, port: int) -> None:
+    """dnspython does not tell packets on one socket apart, so each of those that ask at once has a socket of its own."""
+    left, backend = iter(questions), Backend()
+
+    async def work() -> None:
+        async with await backend.make_socket(2, 2, 0, ("127.0.0.1", 0)) as reused:
+            for question in left:
+                query = dns.message.make_query(question.name + ".", question.type)
+                reply = await dns.asyncquery.udp(query, host, 3.0, port, sock=reused)
+                assert reply.answer
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+
+
+def _check(names: Sequence[str], host: str, port: int) -> None:
+    """What a plain check of domains does: all records asked, each judged, then the aspects and the whole."""
+    resolver = f"{host}:{port}"
+    wanted = {name: _records(name) for name in names}
+    answers = look_up([question_for(record) for records in wanted.values() for record in records], [resolver])
+    for records in wanted.values():
+        judgements = [
+            judge(record, [answers[question_for(record), resolver]], verified_before=None, now=_NOW)
+            for record in records
+        ]
+        assert overall(judge_aspects(judgements, _ALL_CONFIRMED), judgements).state is State.VERIFIED
+
+
+def _checkdmarc(names: Sequence[str], host: str, port: int) -> None:
+    """As its own users call it; without connections to mail servers, which it makes only on request."""
+    nameserver = dns.nameserver.Do53Nameserver(host, port)
+    for name in names:
+        result = checkdmarc.check_domains([name], nameservers=[nameserver], bimi_selector=None)
+        assert result["spf"]["valid"] is True, result["spf"]
+        assert result["mx"]["hosts"], result["mx"]
+
+
+def _slice(number: int) -> list[str]:
+    """Another slice of domains for each round; the one that is not counted has a slice too."""
+    size = DOMAINS // ROUNDS
+    return _names(number + 1)[:size]
+
+
+def _names(generation: int) -> list[str]:
+    return [f"shop{number}-{generation}.com" for number in range(DOMAINS)]
+
+
+def _records(name: str) -> tuple[Record, ...]:
+    facts = Facts(
+        domain=DomainName.stored(name),
+        region=REGION,
+        verification_token="AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIjKlMnOpQ=",
+        dkim_tokens=("one" * 10, "two" * 10, "six" * 10),
+        dkim_zone="dkim.amazonses.com",
+        mail_from=f"bounce.{name}",
+        receiving=True,
+        wants_dmarc=True,
+        wants_apex_spf=True,
+    )
+    return records_for(facts)
+
+
+@contextmanager
+def _dns_server() -> Iterator[tuple[str, int]]:
+    """A process of its own; it ends when the pipe closes."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours.recv()
+    finally:
+        ours.close()
+        process.join(10)
+
+
+def serve(pipe: Connection) -> None:
+    """The other process: zones, server, and then waiting for the pipe to close."""
+    zones = ZoneStore()
+    for generation in range(ROUNDS + 1):
+        for name in _names(generation):
+            _publish(zones, name)
+    server = DnsServer(zones)
+    pipe.send(server.start())
+    try:
+        pipe.recv()
+    except EOFError:
+        server.stop()
+
+
+def _publish(zones: ZoneStore, name: str) -> None:
+    zones.add_zone(name)
+    zones.add_record(name, name, "NS", f"ns1.{name}")
+    zones.add_record(name, f"ns1.{name}", "A", "192.0.2.1")
+    for record in _records(name):
+        value = record.value if record.priority is None else f"{record.priority} {record.value}"
+        zones.add_record(name, record.name, record.type, value)

@@ -1,0 +1,81 @@
+"""How long `make run` takes until all is well, on a copy of the tree: once without any data, then again.
+
+The packages are installed already: installing them measures the network. The first start makes the database,
+migrates, builds the style sheet and seeds the demo; the second finds all of it.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.rows import Row, at_most
+from inbound_admin.local import ports, tied
+
+ROOT = Path(__file__).resolve().parents[1]
+COLD_SECONDS, WARM_SECONDS, STOP_SECONDS = 30, 10, 10
+_GIVE_UP_SECONDS = 120
+_NOT_COPIED = (".git", ".venv", ".local", ".env", "build", "staticfiles", "__pycache__", ".*_cache", "test-results")
+_OURS_TO_SAY = ("DATABASE_URL", "AWS_ENDPOINT_URL", "DNS_RESOLVERS", "DEBUG", "HOST", "SECRET_KEY")
+
+
+def rows() -> list[Row]:
+    """Seconds from the command to the line that says it is ready, and from SIGTERM to its end."""
+    with tempfile.TemporaryDirectory(prefix="inbound-admin-bench-") as folder:
+        copy = Path(folder) / "tree"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+        Path(folder).chmod(0o755)
+        cold, _ = _start_and_stop(copy)
+        warm, stopped = _start_and_stop(copy)
+    return [
+        at_most("first start, packages installed, no data", cold, "s", COLD_SECONDS),
+        at_most("second start, data kept", warm, "s", WARM_SECONDS),
+        at_most("stop", stopped, "s", STOP_SECONDS),
+    ]
+
+
+def _start_and_stop(tree: Path) -> tuple[float, float]:
+    with _runner(tree) as process:
+        began = time.monotonic()
+        _wait_until_ready(process, give_up=began + _GIVE_UP_SECONDS)
+        ready = time.monotonic()
+        process.terminate()
+        process.communicate()
+        return ready - began, time.monotonic() - ready
+
+
+@contextmanager
+def _runner(tree: Path) -> Iterator["subprocess.Popen[str]"]:
+    kept = {name: value for name, value in os.environ.items() if name not in _OURS_TO_SAY}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inbound_admin.local", "run"],
+        cwd=tree,
+        env=kept | {"SANDBOX": "1", "PORT": str(ports.next_free(8600)), "PYTHONPATH": str(tree)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=tied.to_starter(signal.SIGTERM),  # noqa: PLW1509  # it takes no lock: see there
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _wait_until_ready(process: "subprocess.Popen[str]", *, give_up: float) -> None:
+    assert process.stdout is not None
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("Inbound Admin is ready"):
+            return
+        if "Not all is well" in line or time.monotonic() > give_up:
+            break
+    raise RuntimeError("`make run` did not get ready. It said: " + "".join(said[-8:]))

@@ -1,0 +1,56 @@
+"""The change log is written by the services of the other apps, in the transaction that stores the outcome."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from changes.models import ActorKind, Change, new_change_id
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a change is about."""
+
+    type: str
+    id: str
+    name: str
+    customer_id: str = ""
+
+
+def record(
+    what: str,
+    *,
+    about: Subject,
+    actor: AbstractBaseUser | None,
+    because: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    aws_request_ids: Sequence[str] = (),
+    bulk_id: str = "",
+    for_staff: bool = False,
+) -> Change:
+    """`actor` None is our own worker. Of `before` and `after` only what differs is kept."""
+    old, new = _differences(before or {}, after or {})
+    return Change.objects.create(
+        bulk_id=bulk_id or new_change_id(),
+        actor_kind=ActorKind.WORKER if actor is None else ActorKind.PERSON,
+        actor_id="" if actor is None else str(actor.pk),
+        actor_name="Inbound Admin" if actor is None else actor.get_username(),
+        what=what,
+        object_type=about.type,
+        object_id=about.id,
+        object_name=about.name,
+        customer_id=about.customer_id,
+        for_staff=for_staff,
+        because=because,
+        before=old,
+        after=new,
+        aws_request_ids=list(dict.fromkeys(aws_request_ids)),
+    )
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return {key: before[key] for key in keys if key in before}, {key: after[key] for key in keys if key in after}

@@ -1,0 +1,46 @@
+"""When somebody who adds a domain must first prove that it is theirs, and how.
+
+SES identities belong to the account, their tokens are stable and records outlive a customer: so "verified at Amazon"
+says nothing of who asks. What proves it is a TXT record with a value made for this claim alone.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from domains.core.names import DomainName
+from domains.core.observing import Answer, Question, Status
+from domains.core.records import Need, Purpose, Record
+
+LABEL = "_inbound-admin-challenge"
+PREFIX = "inbound-admin-claim="
+
+
+class ClaimReason(StrEnum):
+    RELATED = "related"
+    RECORDS_ANSWER = "records_answer"
+    IDENTITY_EXISTS = "identity_exists"
+    TRANSFER = "transfer"
+
+
+WHY = {
+    ClaimReason.RELATED: "A part of this domain, or the domain above it, is in use here already.",
+    ClaimReason.RECORDS_ANSWER: "Records of an earlier set-up are still published for this domain.",
+    ClaimReason.IDENTITY_EXISTS: "Amazon knows this domain already from an earlier set-up.",
+    ClaimReason.TRANSFER: "This domain was handed over from somebody else.",
+}
+
+
+def challenge(domain: DomainName, token: str) -> Record:
+    """The record that proves the claim."""
+    return Record("challenge", Purpose.OWNERSHIP, Need.REQUIRED, "TXT", f"{LABEL}.{domain.ascii}", f"{PREFIX}{token}")
+
+
+def question(domain: DomainName) -> Question:
+    return Question(f"{LABEL}.{domain.ascii}", "TXT")
+
+
+def is_proven(domain: DomainName, token: str, answers: Sequence[Answer]) -> bool:
+    """Every resolver that answers must show the value, and at least one must: one poisoned cache proves nothing."""
+    wanted = challenge(domain, token).value
+    told = [answer for answer in answers if answer.status is not Status.FAILED]
+    return bool(token) and bool(told) and all(wanted in answer.values for answer in told)

@@ -1,0 +1,34 @@
+"""What Amazon says of one identity, as values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domains.core.checking import SesStatus
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One domain identity as SESv2 GetEmailIdentity shows it; every field is Amazon's."""
+
+    domain: str
+    identity_status: SesStatus
+    dkim_status: SesStatus
+    dkim_signing: bool
+    dkim_tokens: tuple[str, ...]
+    dkim_zone: str
+    mail_from: str  # absolute name, "" when none is set
+    mail_from_status: SesStatus
+    rejects_on_mx_failure: bool
+    error_type: str = ""
+    looked_at: datetime | None = None
+    soa: str = ""  # the primary name server that Amazon saw, and its serial
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """The three families of one domain as the batched calls of SES v1 show them."""
+
+    identity: SesStatus = SesStatus.UNKNOWN
+    dkim: SesStatus = SesStatus.UNKNOWN
+    mail_from: SesStatus = SesStatus.UNKNOWN

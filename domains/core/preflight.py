@@ -1,0 +1,162 @@
+"""What is known before a domain is added: who handles its mail now, which names are free, what could surprise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domains.core.names import DomainName
+from domains.core.observing import Answer, Question, Status
+from domains.core.records import mail_from_candidates
+
+TAKEN_BY = ("A", "AAAA", "CNAME", "MX", "TXT")
+
+
+class Level(StrEnum):
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    level: Level
+    code: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Preflight:
+    domain: DomainName
+    noticed: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    mail_from_label: str
+    record_count: int
+    suggestion: str = ""  # a sub-domain that receives no mail yet, where the domain itself does
+    provider: str = ""
+    records_answer: bool = False  # records of an earlier set-up at Amazon are still published
+
+    @property
+    def mail_from(self) -> str:
+        return f"{self.mail_from_label}.{self.domain.ascii}"
+
+
+def questions(domain: DomainName) -> tuple[Question, ...]:
+    """All that must be asked for `assess`; one batch, at most 35 questions."""
+    own = [Question(domain.ascii, kind) for kind in ("MX", "CNAME", "TXT")]
+    own += [Question(f"_amazonses.{domain.ascii}", "TXT"), Question(domain.zone, "NS"), Question(domain.zone, "SOA")]
+    own += [Question(f"in.{domain.ascii}", "MX")]
+    candidates = [Question(name, kind) for name in mail_from_candidates(domain) for kind in TAKEN_BY]
+    return tuple(own + candidates)
+
+
+def assess(
+    domain: DomainName,
+    answers: Sequence[Answer],
+    *,
+    noticed: tuple[str, ...] = (),
+    verified_parent: str = "",
+    provider: str = "",
+    record_count: int = 7,
+) -> Preflight:
+    """`answers` to `questions(domain)` by one resolver; `verified_parent` is one of the same customer, or ""."""
+    seen = {answer.question: answer for answer in answers}
+    label = _free_label(domain, seen)
+    mx = _values(seen, domain.ascii, "MX")
+    others = tuple(value for value in mx if not _is_ours(value))
+    findings = [*_registration(domain, seen), _mail_today(domain, seen, others), *_alias(domain, seen)]
+    findings += [_mail_from(domain, seen, label), *_parent(verified_parent), _provider(provider)]
+    return Preflight(
+        domain=domain,
+        noticed=noticed,
+        findings=tuple(findings),
+        mail_from_label=label,
+        record_count=record_count,
+        suggestion=f"in.{domain.ascii}" if others and not _values(seen, f"in.{domain.ascii}", "MX") else "",
+        provider=provider,
+        records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
+    )
+
+
+def _registration(domain: DomainName, seen: Mapping[Question, Answer]) -> list[Finding]:
+    soa = seen.get(Question(domain.zone, "SOA"))
+    if soa is None or soa.status is not Status.NO_NAME:
+        return []
+    text = (
+        f"{domain.zone} does not exist on the public internet. Is it spelled right? "
+        "If you have just registered it, it can take a while to appear."
+    )
+    return [Finding(Level.WARNING, "preflight.no_such_domain", "We cannot find this domain", text)]
+
+
+def _mail_today(domain: DomainName, seen: Mapping[Question, Answer], others: tuple[str, ...]) -> Finding:
+    answer = seen.get(Question(domain.ascii, "MX"))
+    if answer is None or answer.status is Status.FAILED:
+        text = "The look-up got no answer, so we cannot tell whether mail for this domain goes somewhere today."
+        return Finding(Level.NOTE, "preflight.mail_unknown", "We could not see who handles mail today", text)
+    if not others:
+        text = "No other mail service receives mail for this name, so nothing is taken away from anybody."
+        return Finding(Level.OK, "preflight.mail_free", "No mail is received here today", text)
+    hosts = ", ".join(sorted({value.split(" ", 1)[-1] for value in others}))
+    text = (
+        f"Mail for {domain.unicode} goes to {hosts}. If people read mail there, leave it as it is and add a sub-domain "
+        "for us instead; replacing it would stop that mail."
+    )
+    return Finding(Level.WARNING, "preflight.mail_elsewhere", "Mail is already received here today", text)
+
+
+def _alias(domain: DomainName, seen: Mapping[Question, Answer]) -> list[Finding]:
+    targets = _values(seen, domain.ascii, "CNAME")
+    if not targets:
+        return []
+    text = (
+        f"{domain.unicode} is an alias (CNAME) of {targets[0]}. A name that is an alias may hold no other record, "
+        "so the mail records cannot be added there. Use another sub-domain, or remove the alias first."
+    )
+    return [Finding(Level.WARNING, "preflight.alias", "This name is an alias", text)]
+
+
+def _mail_from(domain: DomainName, seen: Mapping[Question, Answer], label: str) -> Finding:
+    taken = [name for name in mail_from_candidates(domain) if _in_use(seen, name)]
+    text = f"Bounces will use {label}.{domain.unicode}, a name that holds nothing today."
+    if taken:
+        text += f" ({', '.join(taken)} is in use, so we leave it alone.)"
+    if all(_in_use(seen, name) for name in mail_from_candidates(domain)):
+        text = "Every name that we tried for bounces is in use. Choose another one under Settings after adding."
+        return Finding(Level.WARNING, "preflight.bounces_taken", "No free name for bounces", text)
+    return Finding(Level.OK, "preflight.bounces_free", "A free name for bounces", text)
+
+
+def _parent(verified_parent: str) -> list[Finding]:
+    if not verified_parent:
+        return []
+    text = f"You have verified {verified_parent} already. This sub-domain gets records and settings of its own."
+    return [Finding(Level.NOTE, "preflight.parent", "Part of a domain of yours", text)]
+
+
+def _provider(provider: str) -> Finding:
+    if not provider:
+        text = "You publish the records at the company that answers for your domain's DNS."
+        return Finding(Level.NOTE, "preflight.provider_unknown", "DNS host not recognised", text)
+    text = f"{provider} answers for this domain, so that is where you publish the records."
+    return Finding(Level.OK, "preflight.provider", f"Your DNS host is {provider}", text)
+
+
+def _free_label(domain: DomainName, seen: Mapping[Question, Answer]) -> str:
+    names = mail_from_candidates(domain)
+    free = next((name for name in names if not _in_use(seen, name)), names[0])
+    return free.removesuffix(f".{domain.ascii}")
+
+
+def _in_use(seen: Mapping[Question, Answer], name: str) -> bool:
+    return any(_values(seen, name, kind) for kind in TAKEN_BY)
+
+
+def _values(seen: Mapping[Question, Answer], name: str, kind: str) -> tuple[str, ...]:
+    answer = seen.get(Question(name, kind))
+    return answer.values if answer is not None and answer.status is Status.FOUND else ()
+
+
+def _is_ours(mx: str) -> bool:
+    host = mx.split(" ", 1)[-1]
+    return host.startswith("inbound-smtp.") and host.endswith(".amazonaws.com")

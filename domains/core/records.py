@@ -1,0 +1,152 @@
+"""The DNS records that a domain needs, from what is known of it (names and values by Amazon's developer guide)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domains.core import spf
+from domains.core.names import DomainName
+
+# Amazon receives mail in these regions alone (General Reference, read in August 2026). A list, never a pattern:
+# the host name of a region that does not receive would be accepted by every DNS host and swallow all mail.
+RECEIVING_REGIONS = frozenset(
+    region
+    for line in (
+        "us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 sa-east-1 af-south-1 me-south-1 il-central-1",
+        "eu-west-1 eu-west-2 eu-west-3 eu-central-1 eu-north-1 eu-south-1",
+        "ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1 ap-southeast-2 ap-southeast-3",
+    )
+    for region in line.split()
+)
+MX_PRIORITY = 10
+
+# "mail" is not among them: it is the commonest name of a webmail, and its MX may be in use.
+_MAIL_FROM_LABELS = ("bounce", "mailfrom", "ses-bounce", "bounce-ses", "ses-mailfrom")
+
+
+class Purpose(StrEnum):
+    """In the order in which a page shows them."""
+
+    OWNERSHIP = "ownership"
+    SIGNING = "signing"
+    BOUNCES = "bounces"
+    RECEIVING = "receiving"
+    RECOMMENDED = "recommended"
+
+
+class Need(StrEnum):
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    RECOMMENDED = "recommended"
+
+
+@dataclass(frozen=True)
+class Record:
+    """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX."""
+
+    key: str
+    purpose: Purpose
+    need: Need
+    type: str
+    name: str
+    value: str
+    priority: int | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a domain; "" or () stands for "not known yet" or "not wanted".
+
+    `mail_from` is an absolute name, `existing_apex_spf` the one v=spf1 line at the domain today, `dmarc_reports_to` the
+    address that shall get DMARC's daily summaries.
+    """
+
+    domain: DomainName
+    region: str
+    verification_token: str = ""
+    dkim_tokens: tuple[str, ...] = ()
+    dkim_zone: str = ""
+    mail_from: str = ""
+    receiving: bool = False
+    wants_apex_spf: bool = False
+    existing_apex_spf: str = ""
+    wants_dmarc: bool = False
+    dmarc_reports_to: str = ""
+
+
+def can_receive(region: str) -> bool:
+    """Whether Amazon takes in mail in this region."""
+    return region in RECEIVING_REGIONS
+
+
+def inbound_host(region: str) -> str:
+    """The host that takes in mail. ValueError for a region that does not."""
+    if not can_receive(region):
+        raise ValueError(f"Amazon does not receive mail in {region}")
+    return f"inbound-smtp.{region}.amazonaws.com"
+
+
+def records_for(facts: Facts) -> tuple[Record, ...]:
+    """In the order of purposes. A record whose content is not known yet is not in it."""
+    return (*_ownership(facts), *_signing(facts), *_bounces(facts), *_receiving(facts), *_recommended(facts))
+
+
+def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
+    """Absolute MAIL FROM names in the order to try; the first that holds nothing in DNS yet is to be taken."""
+    return tuple(f"{label}.{domain.ascii}" for label in _MAIL_FROM_LABELS)
+
+
+def _ownership(facts: Facts) -> tuple[Record, ...]:
+    if not facts.verification_token:
+        return ()
+    name = f"_amazonses.{facts.domain.ascii}"
+    return (Record("identity", Purpose.OWNERSHIP, Need.REQUIRED, "TXT", name, facts.verification_token),)
+
+
+def _signing(facts: Facts) -> tuple[Record, ...]:
+    """The zone differs by region and only v2 (SigningHostedZone) tells it."""
+    if not facts.dkim_zone:
+        return ()
+    return tuple(
+        Record(
+            f"dkim-{number}",
+            Purpose.SIGNING,
+            Need.REQUIRED,
+            "CNAME",
+            f"{token}._domainkey.{facts.domain.ascii}",
+            f"{token}.{facts.dkim_zone}",
+        )
+        for number, token in enumerate(facts.dkim_tokens, start=1)
+    )
+
+
+def _bounces(facts: Facts) -> tuple[Record, ...]:
+    if not facts.mail_from:
+        return ()
+    feedback = f"feedback-smtp.{facts.region}.amazonses.com"
+    mx = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", facts.mail_from, feedback, MX_PRIORITY)
+    return (mx, Record("mail-from-spf", Purpose.BOUNCES, Need.REQUIRED, "TXT", facts.mail_from, spf.FRESH))
+
+
+def _receiving(facts: Facts) -> tuple[Record, ...]:
+    if not facts.receiving or not can_receive(facts.region):
+        return ()
+    name, host = facts.domain.ascii, inbound_host(facts.region)
+    return (Record("inbound-mx", Purpose.RECEIVING, Need.REQUIRED, "MX", name, host, MX_PRIORITY),)
+
+
+def _recommended(facts: Facts) -> tuple[Record, ...]:
+    wanted = []
+    if facts.wants_apex_spf:
+        existing = facts.existing_apex_spf if spf.is_spf(facts.existing_apex_spf) else ""
+        value = spf.merge(existing).value
+        wanted.append(Record("apex-spf", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", facts.domain.ascii, value))
+    if facts.wants_dmarc:
+        name = f"_dmarc.{facts.domain.ascii}"
+        wanted.append(Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", name, _dmarc(facts)))
+    return tuple(wanted)
+
+
+def _dmarc(facts: Facts) -> str:
+    """A policy that only watches. "pct" is never emitted: receivers disagree on it, and its successor drops it."""
+    reports = f"; rua=mailto:{facts.dmarc_reports_to}" if facts.dmarc_reports_to else ""
+    return f"v=DMARC1; p=none{reports}"

@@ -1,0 +1,155 @@
+"""The page on which customers live: the records in groups, what was found, what is still to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from domains.core import claims
+from domains.core.checking import Aspect, Judgement, State, judge_aspects
+from domains.core.records import Need, Purpose, Record
+from domains.models import Domain, RecordCheck, Stage
+
+TITLES = {
+    Purpose.OWNERSHIP: ("Prove ownership", "Shows Amazon that the domain is yours."),
+    Purpose.SIGNING: ("Sign your mail", "Lets receivers see that mail from your domain is genuine (DKIM)."),
+    Purpose.BOUNCES: ("Get bounces back", "A name of its own for mail that could not be delivered (MAIL FROM)."),
+    Purpose.RECEIVING: ("Receive mail", "Brings mail for your domain to us (MX)."),
+    Purpose.RECOMMENDED: ("Recommended", "Not needed to start; protects your name and helps delivery."),
+}
+LABELS = {
+    "identity": "Ownership record",
+    "challenge": "Proof record",
+    "inbound-mx": "Inbound mail record",
+    "mail-from-mx": "Bounce mail record",
+    "mail-from-spf": "Bounce sender record",
+    "apex-spf": "Sender record",
+    "dmarc": "Forgery protection record",
+}
+ASPECTS = {
+    Aspect.IDENTITY: "Ownership",
+    Aspect.DKIM: "Signature",
+    Aspect.MAIL_FROM: "Bounces",
+    Aspect.RECEIVING: "Receiving",
+}
+TTL_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Row:
+    record: Record
+    label: str
+    relative_name: str
+    zone: str
+    state: State
+    found: tuple[str, ...]
+    sentence: str
+    code: str
+    checked_at: datetime | None
+    ttl: int = TTL_SECONDS
+
+    @property
+    def is_done(self) -> bool:
+        return self.state is State.VERIFIED
+
+
+@dataclass(frozen=True)
+class Group:
+    purpose: Purpose
+    title: str
+    explanation: str
+    rows: tuple[Row, ...]
+
+    @property
+    def is_done(self) -> bool:
+        return all(row.is_done for row in self.rows)
+
+
+@dataclass(frozen=True)
+class AspectLine:
+    title: str
+    state: State
+    sentence: str
+
+
+@dataclass(frozen=True)
+class RecordsPage:
+    groups: tuple[Group, ...]
+    aspects: tuple[AspectLine, ...]
+    claim_row: Row | None
+    done: int
+    total: int
+    only_todo: bool
+    poll_seconds: int | None
+    can_check_in: int
+
+
+def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False) -> RecordsPage:
+    """From our rows alone: showing the page asks neither DNS nor Amazon."""
+    checks = {check.key: check for check in domain.record_checks.all()}
+    rows = [_row(domain, record, checks.get(record.key)) for record in domain.records]
+    required = [row for row in rows if row.record.need is Need.REQUIRED]
+    shown = [row for row in rows if not (only_todo and row.is_done)]
+    return RecordsPage(
+        groups=_groups(shown),
+        aspects=_aspects(domain, rows),
+        claim_row=_claim(domain),
+        done=sum(row.is_done for row in required),
+        total=len(required),
+        only_todo=only_todo,
+        poll_seconds=_poll_seconds(domain, timezone.now()),
+        can_check_in=can_check_in,
+    )
+
+
+def _row(domain: Domain, record: Record, check: RecordCheck | None) -> Row:
+    return Row(
+        record=record,
+        label=f"DKIM record {record.key[-1]}" if record.key.startswith("dkim-") else LABELS[record.key],
+        relative_name=domain.parsed.relative(record.name),
+        zone=domain.parsed.zone,
+        state=State(check.state) if check else State.NOT_CHECKED,
+        found=tuple(check.found) if check else (),
+        sentence=check.sentence if check else "",
+        code=check.code if check else "",
+        checked_at=check.checked_at if check else None,
+    )
+
+
+def _groups(rows: Sequence[Row]) -> tuple[Group, ...]:
+    return tuple(
+        Group(purpose, title, explanation, own)
+        for purpose, (title, explanation) in TITLES.items()
+        if (own := tuple(row for row in rows if row.record.purpose is purpose))
+    )
+
+
+def _aspects(domain: Domain, rows: Sequence[Row]) -> tuple[AspectLine, ...]:
+    judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
+    lines: Mapping[Aspect, str] = ASPECTS
+    return tuple(
+        AspectLine(lines[judged_aspect.aspect], judged_aspect.state, judged_aspect.sentence)
+        for judged_aspect in judge_aspects(judged, domain.ses_statuses)
+    )
+
+
+def _claim(domain: Domain) -> Row | None:
+    if domain.stage != Stage.CLAIM:
+        return None
+    state = State.WAITING if domain.last_dns_check else State.NOT_CHECKED
+    record = claims.challenge(domain.parsed, domain.claim_token)
+    name = domain.parsed.relative(record.name)
+    sentence = claims.WHY[claims.ClaimReason(domain.claim_reason)]
+    return Row(record, LABELS["challenge"], name, domain.parsed.zone, state, (), sentence, "", domain.last_dns_check)
+
+
+def _poll_seconds(domain: Domain, now: datetime) -> int | None:
+    """Often while it is fresh and something is pending, more seldom later, and never once all is settled."""
+    if domain.is_held or (domain.stage == Stage.READY and domain.state == State.VERIFIED):
+        return None
+    if domain.stage in (Stage.STARTING, Stage.DELETING):
+        return 2
+    age = now - domain.watched_from
+    steps = ((timedelta(minutes=10), 4), (timedelta(hours=1), 10), (timedelta(hours=6), 30))
+    return next((seconds for limit, seconds in steps if age < limit), 60)

@@ -1,0 +1,110 @@
+"""A domain is added: looked at first, then a row of ours, then set up with Amazon by the worker."""
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from changes import services as changes
+from domains.core import preflight
+from domains.core.claims import ClaimReason
+from domains.core.names import DomainName, Understood, understand
+from domains.core.observing import Answer, Question, Status
+from domains.core.preflight import Preflight
+from domains.core.providers import provider_of
+from domains.models import Domain, Stage
+from domains.selectors import finding
+from domains.services import claiming
+from domains.services.looking import look_up
+from domains.services.queue import set_up_soon
+from domains.services.subjects import subject
+from inbound_admin.lib.errors import Refused
+from tenants.models import Customer, User
+
+TAKEN = "This domain is already in use here. If it is yours, ask our support to look into it."
+
+
+def look_before(*, text: str, customer: Customer) -> Preflight:
+    """What is known of a domain before anything is created; asks the DNS alone. Raises Refused."""
+    understood = _acceptable(text, customer)
+    return _look(understood, customer)
+
+
+def add(*, text: str, customer: Customer, actor: User | None, look: Preflight | None = None) -> Domain:
+    """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs."""
+    understood = _acceptable(text, customer)
+    look = look or _look(understood, customer)
+    try:
+        domain = _store(understood.domain, customer, actor, look)
+    except IntegrityError as error:
+        raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
+    if domain.stage == Stage.CLAIM:
+        claiming.tell_holders(domain)
+    return domain
+
+
+@transaction.atomic
+def _store(name: DomainName, customer: Customer, actor: User | None, look: Preflight) -> Domain:
+    _lock_zone(name)
+    reason = _must_prove(name, customer, look)
+    domain = Domain.objects.create(
+        customer=customer,
+        name=name.ascii,
+        region=settings.AWS_REGION,
+        created_by=actor,
+        mail_from_label=look.mail_from_label,
+        provider=look.provider,
+        stage=Stage.STARTING,
+    )
+    after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from}
+    changes.record("domain.added", about=subject(domain), actor=actor, after=after)
+    if reason:
+        claiming.require(domain, reason)
+    else:
+        set_up_soon(domain)
+    return domain
+
+
+def _acceptable(text: str, customer: Customer) -> Understood:
+    understood = understand(text)
+    held = Domain.objects.filter(name=understood.domain.ascii).values_list("customer_id", flat=True).first()
+    if held == customer.id:
+        sentence = f"{understood.domain.unicode} is in your list already."
+        raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")
+    if held is not None:
+        raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED")
+    return understood
+
+
+def _lock_zone(name: DomainName) -> None:
+    """Until the transaction ends nobody else adds a name of this zone: two claimants cannot both be the first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"zone {name.zone}"])
+
+
+def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimReason | None:
+    if finding.related_domains(name).exclude(customer=customer).exists():
+        return ClaimReason.RELATED
+    return ClaimReason.RECORDS_ANSWER if look.records_answer else None
+
+
+def _look(understood: Understood, customer: Customer) -> Preflight:
+    name = understood.domain
+    answers = _ask(name)
+    parent = finding.verified_parent(name, customer)
+    servers = next((a.values for a in answers if a.question == Question(name.zone, "NS")), ())
+    return preflight.assess(
+        name,
+        answers,
+        noticed=understood.noticed,
+        verified_parent=str(parent) if parent else "",
+        provider=provider_of(servers),
+    )
+
+
+def _ask(name: DomainName) -> list[Answer]:
+    """One answer to each question: the first resolver's that is not a failure, since any one of them will do."""
+    best: dict[Question, Answer] = {}
+    for answer in look_up(preflight.questions(name)):
+        known = best.get(answer.question)
+        if known is None or known.status is Status.FAILED:
+            best[answer.question] = answer
+    return list(best.values())

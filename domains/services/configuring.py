@@ -1,0 +1,164 @@
+"""Settings of a domain: what is wanted is stored first, then Amazon is told by the worker, one call each.
+
+What was told stands in columns of its own, so a process that dies anywhere leaves a difference that is seen and closed.
+"""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from changes import services as changes
+from domains.core.names import is_label
+from domains.gateway import ses
+from domains.models import Domain, OnMxFailure, Stage
+from domains.services.queue import check_soon, configure_soon, set_up_soon
+from domains.services.subjects import subject
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Refused
+from tenants.models import User
+
+
+@dataclass(frozen=True)
+class Wanted:
+    mail_from_label: str
+    on_mx_failure: OnMxFailure
+    dkim_signing: bool
+    wants_dmarc: bool
+    wants_apex_spf: bool
+
+
+def configure(*, domain: Domain, wanted: Wanted, actor: User, because: str = "") -> None:
+    """Store what is wanted. Raises Refused for a MAIL FROM name that cannot be, or before the domain is set up."""
+    _must_be_ready(domain)
+    _refuse_label(wanted.mail_from_label)
+    with transaction.atomic():
+        locked = Domain.objects.select_for_update().get(pk=domain.pk)
+        _want_records(locked, wanted, actor)
+        locked.mail_from_label = wanted.mail_from_label
+        locked.on_mx_failure = wanted.on_mx_failure
+        locked.dkim_signing = wanted.dkim_signing
+        locked.wanted_by, locked.wanted_because = actor, because
+        locked.watched_from = timezone.now()
+        locked.save()
+        if locked.is_configuring:
+            configure_soon(locked)
+
+
+def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
+    """Ask Amazon for new DKIM keys: the published ones stop counting, so a reason is asked. Raises Refused."""
+    _must_be_ready(domain)
+    if not because.strip():
+        raise Refused("Say why new DKIM keys are needed: the customer has to publish new records after it.")
+    with transaction.atomic():
+        fields = {"new_dkim_wanted": True, "wanted_by": actor, "wanted_because": because.strip()}
+        Domain.objects.filter(pk=domain.pk).update(**fields, watched_from=timezone.now())
+        configure_soon(domain)
+
+
+def start_again(*, domain: Domain, actor: User) -> None:
+    """Amazon gave up on the domain or does not know it any more: the set-up runs anew. Raises Refused."""
+    _must_be_ready(domain)
+    now = timezone.now()
+    with transaction.atomic():
+        fields = {"stage": Stage.STARTING, "dkim_tokens": [], "verification_token": "", "ses_mail_from": ""}
+        moved = Domain.objects.filter(pk=domain.pk, stage=Stage.READY).update(
+            **fields, adopted=False, claim_proven_at=domain.claim_proven_at or now, watched_from=now
+        )
+        if moved:
+            changes.record("domain.started_again", about=subject(domain), actor=actor)
+            set_up_soon(domain)
+
+
+def apply(*, domain_id: str) -> None:
+    """Tell Amazon what differs. Raises AwsProblem, which is also stored for the page."""
+    domain = Domain.objects.select_related("wanted_by").filter(pk=domain_id, stage=Stage.READY).first()
+    if domain is None:
+        return
+    for tell in (_mail_from, _signing, _keys):
+        with aws.recording() as request_ids:
+            try:
+                tell(domain, request_ids)
+            except AwsProblem as problem:
+                Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
+                raise
+    Domain.objects.filter(pk=domain.pk).update(stage_problem="", next_check_at=timezone.now())
+    check_soon()
+
+
+def _mail_from(domain: Domain, request_ids: list[str]) -> None:
+    before = {"mail_from": domain.ses_mail_from, "on_mx_failure": domain.ses_on_mx_failure}
+    after = {"mail_from": domain.mail_from, "on_mx_failure": domain.on_mx_failure}
+    if before == after:
+        return
+    reject = domain.on_mx_failure == OnMxFailure.REJECT
+    ses.set_mail_from(domain.name, domain.mail_from, reject_on_mx_failure=reject)
+    _told(
+        domain,
+        "domain.mail_from",
+        before,
+        after,
+        request_ids,
+        ses_mail_from=domain.mail_from,
+        ses_on_mx_failure=domain.on_mx_failure,
+    )
+
+
+def _signing(domain: Domain, request_ids: list[str]) -> None:
+    if domain.dkim_signing == domain.ses_dkim_signing:
+        return
+    ses.set_dkim_signing(domain.name, enabled=domain.dkim_signing)
+    before, after = {"dkim_signing": domain.ses_dkim_signing}, {"dkim_signing": domain.dkim_signing}
+    _told(domain, "domain.dkim_signing", before, after, request_ids, ses_dkim_signing=domain.dkim_signing)
+
+
+def _keys(domain: Domain, request_ids: list[str]) -> None:
+    if not domain.new_dkim_wanted:
+        return
+    tokens = list(ses.reissue_dkim(domain.name)) or domain.dkim_tokens
+    before, after = {"dkim_tokens": domain.dkim_tokens}, {"dkim_tokens": tokens}
+    _told(domain, "domain.new_dkim", before, after, request_ids, dkim_tokens=tokens, new_dkim_wanted=False)
+
+
+@transaction.atomic
+def _told(
+    domain: Domain,
+    what: str,
+    before: dict[str, object],
+    after: dict[str, object],
+    request_ids: list[str],
+    **fields: object,
+) -> None:
+    """The outcome and its line in the log are one: whoever repeats the call after a crash finds neither or both."""
+    for name, value in fields.items():
+        setattr(domain, name, value)
+    domain.save(update_fields=list(fields))
+    changes.record(
+        what,
+        about=subject(domain),
+        actor=domain.wanted_by,
+        because=domain.wanted_because,
+        before=before,
+        after=after,
+        aws_request_ids=request_ids,
+    )
+
+
+def _want_records(domain: Domain, wanted: Wanted, actor: User) -> None:
+    """Which recommended records are shown is ours alone: no call, so it is done and logged at once."""
+    before = {"wants_dmarc": domain.wants_dmarc, "wants_apex_spf": domain.wants_apex_spf}
+    after = {"wants_dmarc": wanted.wants_dmarc, "wants_apex_spf": wanted.wants_apex_spf}
+    if before == after:
+        return
+    domain.wants_dmarc, domain.wants_apex_spf = wanted.wants_dmarc, wanted.wants_apex_spf
+    changes.record("domain.recommended", about=subject(domain), actor=actor, before=before, after=after)
+
+
+def _must_be_ready(domain: Domain) -> None:
+    if domain.stage != Stage.READY:
+        raise Refused("The domain is not set up yet; its settings can be changed after that.")
+
+
+def _refuse_label(label: str) -> None:
+    if label and not is_label(label):
+        raise Refused("The name for bounces is one word of letters, digits and hyphens, such as bounce.")

@@ -1,0 +1,99 @@
+"""A domain goes: first its associations with tenants, then the identity, then our row, as SES demands."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from changes import services as changes
+from domains.gateway import ses
+from domains.models import Domain, Stage
+from domains.services.queue import delete_soon
+from domains.services.subjects import subject
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
+from tenants import services as tenants
+from tenants.models import User
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """What a person reads before a domain is deleted."""
+
+    records: int
+    sub_domains: tuple[str, ...]
+
+
+def consequences(domain: Domain) -> Consequences:
+    return Consequences(len(domain.records), tuple(str(sub) for sub in _sub_domains(domain)))
+
+
+def delete(*, domain: Domain, typed_name: str, actor: User) -> None:
+    """Mark the domain; the worker carries it out. Raises Refused for a wrong name or while sub-domains exist."""
+    if typed_name.strip().rstrip(".").lower() not in {domain.name, str(domain).lower()}:
+        raise Refused(f"To delete the domain, type its name: {domain}.", code="NAME_NOT_TYPED")
+    with transaction.atomic():
+        locked = Domain.objects.select_for_update().get(pk=domain.pk)
+        if _sub_domains(locked):
+            raise Refused(
+                f"{domain} has sub-domains here. Delete those first, so that none of them loses mail unseen.",
+                code="HAS_SUB_DOMAINS",
+            )
+        if locked.stage == Stage.DELETING:
+            return
+        locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
+        locked.save(update_fields=("stage", "wanted_by", "stage_problem"))
+        delete_soon(locked)
+
+
+def carry_out(*, domain_id: str) -> None:
+    """Each step is harmless when repeated. Raises AwsProblem, which is also stored for the page."""
+    domain = Domain.objects.select_related("wanted_by", "customer").filter(pk=domain_id, stage=Stage.DELETING).first()
+    if domain is None:
+        return
+    with aws.recording() as request_ids:
+        try:
+            if _is_at_amazon(domain):
+                _delete_identity(domain)
+        except AwsProblem as problem:
+            Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
+            raise
+    _finish(domain, request_ids)
+
+
+def _is_at_amazon(domain: Domain) -> bool:
+    """A claim that was never proven has made nothing at Amazon, and must not touch what somebody else has there."""
+    return bool(domain.dkim_tokens or domain.dkim_zone or domain.adopted) or _half_made(domain)
+
+
+def _half_made(domain: Domain) -> bool:
+    """The identity was created, and the answer lost: the tag tells that it is ours."""
+    if domain.claim_token and not domain.claim_proven_at:
+        return False
+    try:
+        return (ses.OURS, domain.id) in ses.get_identity(domain.name).tags
+    except AwsMissing:
+        return False
+
+
+def _delete_identity(domain: Domain) -> None:
+    arn = aws.identity_arn(domain.name)
+    try:
+        tenants.dissociate_everywhere(arn)
+        ses.delete_identity(domain.name)
+    except AwsMissing:
+        return  # an earlier attempt, whose answer was lost, has done it
+
+
+@transaction.atomic
+def _finish(domain: Domain, request_ids: list[str]) -> None:
+    if not Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.DELETING).exists():
+        return
+    before = {"name": domain.name, "customer": domain.customer.name, "state": domain.known_state}
+    changes.record(
+        "domain.deleted", about=subject(domain), actor=domain.wanted_by, before=before, aws_request_ids=request_ids
+    )
+    domain.delete()
+
+
+def _sub_domains(domain: Domain) -> list[Domain]:
+    return list(Domain.objects.filter(customer=domain.customer_id, name__endswith=f".{domain.name}").order_by("name"))

@@ -1,0 +1,15 @@
+"""Asking the DNS, at the resolvers of this deployment."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from domains.core.observing import Answer, Question
+from domains.gateway import dns
+
+
+def look_up(questions: Sequence[Question]) -> list[Answer]:
+    """One answer of each resolver to each question; a look-up that failed is an answer that says so."""
+    asked = list(dict.fromkeys(questions))
+    resolvers = settings.DNS_RESOLVERS or dns.system_resolvers()
+    return list(dns.look_up(asked, resolvers, timeout=settings.DNS_TIMEOUT_SECONDS).values())

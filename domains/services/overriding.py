@@ -1,0 +1,123 @@
+"""What staff decide over a domain: hold and release, give to another customer, a note. Each with who and why."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.utils import timezone
+
+from changes import services as changes
+from domains.models import Domain, Stage
+from domains.services.queue import check_soon
+from domains.services.subjects import subject
+from inbound_admin.lib.errors import Refused
+from tenants.models import Customer, User
+from tenants.selectors import owners_of
+
+
+@transaction.atomic
+def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = None) -> None:
+    """No checks until released, or until the time given. Raises Refused without a reason or when held already."""
+    locked = _locked(domain)
+    if locked.is_held:
+        raise Refused(f"{domain} is held already, since {locked.held_at:%-d %B %Y}.")
+    _need(because, "Say why the domain is held; the next person will ask.")
+    locked.held_at, locked.held_by = timezone.now(), actor
+    locked.held_because, locked.held_until = because.strip(), until
+    locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
+    after = {"held": True, "until": until.isoformat() if until else None}
+    changes.record(
+        "domain.held", about=subject(locked), actor=actor, because=because.strip(), before={"held": False}, after=after
+    )
+
+
+@transaction.atomic
+def release(*, domain: Domain, actor: User | None, because: str = "") -> None:
+    """Checks go on. `actor` None: the time of the hold is over. Raises Refused when it is not held."""
+    locked = _locked(domain)
+    if not locked.is_held:
+        raise Refused(f"{domain} is not held.")
+    locked.held_at = locked.held_by = locked.held_until = None
+    locked.held_because, locked.next_check_at = "", timezone.now()
+    locked.save(update_fields=("held_at", "held_by", "held_because", "held_until", "next_check_at"))
+    before, after = {"held": True}, {"held": False}
+    changes.record(
+        "domain.released", about=subject(locked), actor=actor, because=because.strip(), before=before, after=after
+    )
+    check_soon()
+
+
+def release_what_is_over(*, now: datetime) -> int:
+    """Holds with an end that has passed are released; returns how many."""
+    over = list(Domain.objects.filter(held_at__isnull=False, held_until__lte=now))
+    for domain in over:
+        release(domain=domain, actor=None, because="The time of the hold is over.")
+    return len(over)
+
+
+def transfer(*, domain: Domain, to: Customer, because: str, actor: User, bulk_id: str = "") -> None:
+    """Give the domain to another customer; both sets of owners are told. Raises Refused."""
+    _need(because, "Say why the domain changes hands; both customers may ask.")
+    with transaction.atomic():
+        locked = _locked(domain)
+        before = locked.customer
+        if before == to:
+            raise Refused(f"{domain} belongs to {to} already.")
+        if locked.stage == Stage.DELETING:
+            raise Refused(f"{domain} is being deleted.")
+        locked.customer = to
+        locked.save(update_fields=("customer",))
+        changes.record(
+            "domain.transferred",
+            about=subject(locked),
+            actor=actor,
+            because=because.strip(),
+            before={"customer": before.name},
+            after={"customer": to.name},
+            bulk_id=bulk_id,
+            for_staff=True,
+        )
+    domain.customer = to
+    _tell(before, f"{domain} has left {before}", f"{domain} was moved out of your organisation by our staff.")
+    _tell(to, f"{domain} is now with {to}", f"{domain} was moved into your organisation by our staff.")
+
+
+@transaction.atomic
+def write_note(*, domain: Domain, note: str, actor: User) -> None:
+    """A note of staff, seen by staff alone."""
+    locked = _locked(domain)
+    if locked.note == note.strip():
+        return
+    before, after = {"note": locked.note}, {"note": note.strip()}
+    locked.note = note.strip()
+    locked.save(update_fields=("note",))
+    changes.record("domain.note", about=subject(locked), actor=actor, before=before, after=after, for_staff=True)
+
+
+@transaction.atomic
+def check_again(*, domain: Domain, actor: User) -> None:
+    """Put the domain at the head of the worker's queue. Raises Refused while it is held."""
+    if domain.is_held:
+        raise Refused(f"{domain} is held; release it first.")
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
+    changes.record("domain.check_forced", about=subject(domain), actor=actor, for_staff=True)
+    check_soon()
+
+
+def _tell(customer: Customer, title: str, text: str) -> None:
+    send_mail(
+        title,
+        f"{text}\n\nIf you did not expect this, please write to our support.\n",
+        settings.DEFAULT_FROM_EMAIL,
+        [owner.email for owner in owners_of(customer)],
+    )
+
+
+def _locked(domain: Domain) -> Domain:
+    return Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=domain.pk)
+
+
+def _need(because: str, sentence: str) -> None:
+    if not because.strip():
+        raise Refused(sentence, code="REASON_MISSING")

@@ -1,0 +1,49 @@
+"""What the worker does with domains."""
+
+from django.utils import timezone
+from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate.contrib.django import app
+from procrastinate.jobs import Job
+
+from domains.services import checking, configuring, deleting, overriding, setting_up
+from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, SET_UP, check_soon
+from inbound_admin.lib.errors import AwsProblem
+
+LONGEST_WAIT_SECONDS = 600
+
+
+class UntilAmazonAnswers(BaseRetryStrategy):
+    """Amazon may be away for hours; the page says why it waits, and giving up would only hide it."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if not isinstance(exception, AwsProblem):
+            return None
+        return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts + 1, 10), LONGEST_WAIT_SECONDS)})
+
+
+@app.task(name=SET_UP, retry=UntilAmazonAnswers())
+def set_up(domain_id: str) -> None:
+    setting_up.set_up(domain_id=domain_id)
+
+
+@app.task(name=CONFIGURE, retry=UntilAmazonAnswers())
+def configure(domain_id: str) -> None:
+    configuring.apply(domain_id=domain_id)
+
+
+@app.task(name=DELETE, retry=UntilAmazonAnswers())
+def delete(domain_id: str) -> None:
+    deleting.carry_out(domain_id=domain_id)
+
+
+@app.task(name=CHECK_DUE)
+def check_due() -> None:
+    checking.check_due(now=timezone.now())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="domains.sweep", queueing_lock="domains.sweep")
+def sweep(timestamp: int) -> None:
+    """Once a minute; the look itself is queued so that it never runs twice at a time."""
+    overriding.release_what_is_over(now=timezone.now())
+    check_soon()

@@ -1,0 +1,26 @@
+"""What `manage.py check` says about settings that would only fail later."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from inbound_admin.lib.dns_address import parse_resolver
+
+
+@register()
+def resolvers_are_addresses(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for text in settings.DNS_RESOLVERS:
+        try:
+            parse_resolver(text)
+        except ValueError as error:
+            found.append(Error(f"DNS_RESOLVERS: {error}", hint="Write host or host:port.", id="inbound_admin.E001"))
+    return found
+
+
+@register(deploy=True)
+def no_sandbox_in_production(**_: Any) -> list[CheckMessage]:
+    if not settings.SANDBOX:
+        return []
+    return [Warning("SANDBOX is on: nothing here reaches Amazon or the real DNS.", id="inbound_admin.W001")]

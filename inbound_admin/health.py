@@ -1,0 +1,75 @@
+"""`/healthz`: whether the web, the database, the worker and the AWS endpoint are well, each by asking it."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from django.contrib.auth.decorators import login_not_required
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from procrastinate.contrib.django.models import ProcrastinateWorker
+
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem
+
+WORKER_SILENT_AFTER = timedelta(seconds=60)
+AWS_ASKED_EVERY_SECONDS = 15
+
+log = structlog.get_logger(__name__)
+
+
+@login_not_required
+@never_cache
+def healthz(request: HttpRequest) -> JsonResponse:
+    started = time.monotonic()
+    found = {"web": "ok", **{name: _ask(name, probe) for name, probe in PROBES.items()}}
+    well = all(state == "ok" for state in found.values())
+    found["took_ms"] = str(round((time.monotonic() - started) * 1000))
+    return JsonResponse(found, status=200 if well else 503)
+
+
+def _ask(name: str, probe: Callable[[], str]) -> str:
+    try:
+        return probe()
+    except DatabaseError as error:
+        log.error("health probe failed", probe=name, error=str(error))
+        return "the database did not answer"
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+def _worker() -> str:
+    last = ProcrastinateWorker.objects.order_by("-last_heartbeat").values_list("last_heartbeat", flat=True).first()
+    if last is None:
+        return "no worker has started"
+    silent = timezone.now() - last
+    return "ok" if silent < WORKER_SILENT_AFTER else f"no sign of the worker for {int(silent.total_seconds())} s"
+
+
+def _aws() -> str:
+    """Asked of STS, which has no pace, and remembered for seconds so that a busy load balancer costs nothing."""
+    known = cache.get("healthz.aws")
+    if known is None:
+        known = _ask_sts()
+        cache.set("healthz.aws", known, AWS_ASKED_EVERY_SECONDS)
+    return str(known)
+
+
+def _ask_sts() -> str:
+    try:
+        aws.ask_account_id()
+    except AwsProblem as problem:
+        log.error("health probe failed", probe="aws", error=str(problem))
+        return "Amazon does not answer or does not accept our credentials"
+    return "ok"
+
+
+PROBES = {"database": _database, "worker": _worker, "aws": _aws}

@@ -1,0 +1,212 @@
+"""The one door to Amazon: clients, the shared pace, and Amazon's errors in our words.
+
+Gateways write `with aws.calling("ses", "what is being done") as ses:` and make exactly one call inside. Nothing of
+botocore's escapes: every failure is an `AwsProblem` with Amazon's own code and request id.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import boto3
+import structlog
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
+from django.conf import settings
+from django.db import connection
+
+from inbound_admin.lib import pace
+from inbound_admin.lib.errors import (
+    AwsBusy,
+    AwsConflict,
+    AwsDenied,
+    AwsMissing,
+    AwsProblem,
+    AwsUnreachable,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_ses import SESClient
+    from types_boto3_sesv2 import SESV2Client
+
+Service = Literal["ses", "sesv2"]
+
+MISSING = {"NotFoundException", "RuleDoesNotExist", "RuleSetDoesNotExist", "NoSuchEntity"}
+CONFLICT = {"AlreadyExists", "AlreadyExistsException", "ConflictException", "ConcurrentModificationException"}
+DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+BUSY = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+
+log = structlog.get_logger(__name__)
+_patience: ContextVar[float | None] = ContextVar("aws_patience", default=None)
+_request_ids: ContextVar[list[str] | None] = ContextVar("aws_request_ids", default=None)
+_accounts: dict[tuple[str, str], str] = {}
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Inside, a call that would wait longer than this for its turn raises AwsBusy instead: for reads of a page."""
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
+@contextmanager
+def recording() -> Iterator[list[str]]:
+    """Collects Amazon's request ids of all calls made inside, for the change log."""
+    ids: list[str] = []
+    token = _request_ids.set(ids)
+    try:
+        yield ids
+    finally:
+        _request_ids.reset(token)
+
+
+@overload
+def calling(service: Literal["ses"], doing: str) -> "AbstractContextManager[SESClient]": ...
+@overload
+def calling(service: Literal["sesv2"], doing: str) -> "AbstractContextManager[SESV2Client]": ...
+def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
+    """A client, when it is our turn; `doing` completes the sentence "Amazon could not ..."."""
+    return _calling(service, doing)
+
+
+@contextmanager
+def _calling(service: Service, doing: str) -> Iterator[Any]:
+    _no_transaction_is_open()
+    _wait_for_turn(doing)
+    with _translating(doing):
+        yield client(service)
+
+
+@contextmanager
+def _translating(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _from_answer(error, doing) from error
+    except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
+        raise AwsDenied(f"We could not {doing}: no AWS credentials or region are set up here. {error}") from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise AwsUnreachable(
+            f"We could not {doing}: Amazon is not answering. What is on the page may be old; try again in a minute."
+        ) from error
+    except BotoCoreError as error:
+        raise AwsProblem(f"We could not {doing}: {error}") from error
+
+
+def client(service: str) -> Any:
+    """A shared, thread-safe client for the deployment's region and endpoint."""
+    return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL)
+
+
+@cache
+def _client(service: str, region: str, endpoint: str) -> Any:
+    config = Config(
+        connect_timeout=5,
+        read_timeout=20,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=20,
+        user_agent_extra="inbound-admin",
+    )
+    session: Any = boto3.session.Session()  # its types know each service by a literal name
+    made = session.client(service, region_name=region, endpoint_url=endpoint or None, config=config)
+    made.meta.events.register("after-call", _remember_request)
+    return made
+
+
+def account_id() -> str:
+    """The AWS account that our credentials belong to, asked of STS once a process. Raises AwsProblem."""
+    key = (settings.AWS_REGION, settings.AWS_ENDPOINT_URL)
+    if key not in _accounts:
+        _accounts[key] = ask_account_id()
+    return _accounts[key]
+
+
+def ask_account_id() -> str:
+    """STS GetCallerIdentity, now. It has no pace. Raises AwsProblem."""
+    with _translating("find out which AWS account this is"):
+        return str(client("sts").get_caller_identity()["Account"])
+
+
+def forget_clients() -> None:
+    """For tests and forked workers: the next call makes new clients."""
+    _client.cache_clear()
+    _accounts.clear()
+
+
+def _wait_for_turn(doing: str) -> None:
+    if settings.AWS_CALLS_PER_SECOND <= 0:
+        return
+    longest = _patience.get()
+    wait = pace.reserve(account_id(), settings.AWS_REGION, patience=longest)
+    if wait is None:
+        raise AwsBusy(
+            f"We could not {doing} just now: other work is using our one call a second to Amazon, "
+            f"and the wait would be more than {longest:g} seconds. Try again in a moment."
+        )
+    pace.sleep(wait)
+
+
+def _no_transaction_is_open() -> None:
+    """A call inside a transaction could be made and then forgotten by a rollback."""
+    blocks = [block for block in connection.atomic_blocks if not getattr(block, "_from_testcase", False)]
+    if blocks:
+        raise RuntimeError("AWS was called inside a database transaction")
+
+
+def _remember_request(parsed: dict[str, Any], **_: Any) -> None:
+    ids = _request_ids.get()
+    request_id = parsed.get("ResponseMetadata", {}).get("RequestId", "")
+    if ids is not None and request_id:
+        ids.append(request_id)
+
+
+def _from_answer(error: ClientError, doing: str) -> AwsProblem:
+    said = error.response.get("Error", {})
+    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    kind, why = _kind(code, status, message)
+    log.warning("aws refused", doing=doing, code=code, message=message, request_id=request_id)
+    return kind(f"We could not {doing}: {why}", aws_code=code, aws_message=message, request_id=request_id)
+
+
+def _kind(code: str, status: int, message: str) -> tuple[type[AwsProblem], str]:
+    if code in BUSY:
+        return AwsBusy, "Amazon asks us to slow down. Try again in a moment."
+    if code in MISSING:
+        return AwsMissing, f"Amazon does not know it. ({message or code})"
+    if code in DENIED:
+        return AwsDenied, f"Amazon does not allow us to. An operator must check our credentials. ({code}: {message})"
+    if code in CONFLICT:
+        return AwsConflict, f"Amazon has it already, or is changing it now. ({message or code})"
+    if status >= 500:
+        return AwsUnreachable, "Amazon had a fault of its own. Try again in a minute."
+    return AwsProblem, f"Amazon refused. ({code}: {message})"
+
+
+def identity_arn(name: str) -> str:
+    """The ARN of an SES identity of ours; region and partition are the client's own, never a second setting."""
+    meta = client("sesv2").meta
+    return f"arn:{meta.partition}:ses:{meta.region_name}:{account_id()}:identity/{name}"

@@ -1,0 +1,10 @@
+"""Opaque ids with a prefix that says what they name: `dom_...`, `cus_...`."""
+
+import secrets
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: str) -> str:
+    """`prefix_` and 20 characters of Crockford's base 32: 100 bits, so never guessed and never repeated."""
+    return f"{prefix}_" + "".join(secrets.choice(ALPHABET) for _ in range(20))

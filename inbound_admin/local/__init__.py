@@ -1,0 +1,1 @@
+"""For one machine: the embedded PostgreSQL, `make run`, the browser. No Django settings needed."""

@@ -1,0 +1,75 @@
+"""What happens around every request: its id in the logs, the sign-in, and a page for every Problem."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+
+from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
+
+Handler = Callable[[HttpRequest], HttpResponse]
+log = structlog.get_logger(__name__)
+
+
+def request_id(get_response: Handler) -> Handler:
+    """Names the request in the logs and in the answer."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        name = uuid.uuid4().hex[:12]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=name)
+        response = get_response(request)
+        response.headers["X-Request-Id"] = name
+        return response
+
+    return middleware
+
+
+class SignInRequired(LoginRequiredMiddleware):
+    """Every page asks for a sign-in; what is public is marked `login_not_required` or is allauth's own."""
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        if request.path.startswith(reverse("account_login").removesuffix("login/")):
+            return None  # allauth guards each of its own pages
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+
+class ExplainProblems:
+    """Shows every Problem that a view did not: as a page, or in place for htmx."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, Problem):
+            return None
+        log.info("problem shown", code=exception.code, sentence=str(exception))
+        return problem_page(request, exception)
+
+
+def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
+    context = {"problem": problem, "status": problem.status}
+    if isinstance(problem, AwsProblem):
+        context |= {"aws_code": problem.aws_code, "request_id": problem.request_id}
+    htmx = "HX-Request" in request.headers
+    response = render(request, "problem.html#alert" if htmx else "problem.html", context, status=problem.status)
+    response.headers["X-Problem"] = problem.code
+    if htmx:  # the page's own place for problems; static/js/htmx.js lets such an answer be swapped in
+        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#problem", "innerHTML"
+    if isinstance(problem, RateLimited):
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response

@@ -1,0 +1,42 @@
+"""SES's quotas as settings, so that a test can lower them, and the one-a-second throttle. Numbers: ses.md A."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+
+@dataclass
+class Limits:
+    identities: int = 10_000
+    identities_per_call: int = 100
+    identities_per_page: int = 1000
+    tenants: int = 10_000
+    tenants_per_page: int = 100
+    tags: int = 50
+    rule_sets: int = 40
+    rules: int = 200
+    recipients: int = 500
+    actions: int = 10
+    filters: int = 100
+    hours_until_failed: int = 72
+
+
+@dataclass
+class Throttle:
+    """Off while `per_second` is None. One bucket for each account and region, shared by v1 and v2."""
+
+    per_second: float | None = None
+    _last: dict[tuple[str, str], datetime] = field(default_factory=dict)
+
+    def admits(self, account: str, region: str, now: datetime) -> bool:
+        """A refused call does not use up the allowance."""
+        if self.per_second is None:
+            return True
+        last = self._last.get((account, region))
+        if last is not None and timedelta(0) <= now - last < timedelta(seconds=1 / self.per_second):
+            return False
+        self._last[account, region] = now
+        return True
+
+    def set(self, per_second: float | None) -> None:
+        self.per_second = per_second
+        self._last.clear()

@@ -1,0 +1,81 @@
+"""What a deployment finds in its account: a bucket and a function that SES may use. Made again at every boot."""
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from functools import lru_cache
+
+from moto.awslambda.models import lambda_backends
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
+
+BUCKET = "inbound-mail"
+FUNCTION = "inbound-mail-handler"
+_HANDLER = "def handler(event, context):\n    return {'disposition': 'CONTINUE'}\n"
+
+
+def seed(regions: Iterable[str], account: str = DEFAULT_ACCOUNT_ID) -> None:
+    """Safe to repeat."""
+    _seed_bucket(account)
+    for region in regions:
+        _seed_function(account, region)
+
+
+def _seed_bucket(account: str) -> None:
+    buckets = s3_backends[account]["aws"]
+    if BUCKET in buckets.buckets:
+        return
+    buckets.create_bucket(BUCKET, "us-east-1")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "ses.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{BUCKET}/*",
+        "Condition": {"StringEquals": {"AWS:SourceAccount": account}},
+    }
+    buckets.put_bucket_policy(BUCKET, json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode())
+
+
+def _seed_function(account: str, region: str) -> None:
+    functions = lambda_backends[account][region]
+    if any(function.function_name == FUNCTION for function in functions.list_functions()):
+        return
+    functions.create_function(
+        {
+            "FunctionName": FUNCTION,
+            "Runtime": "python3.11",
+            "Role": _role(account),
+            "Handler": "index.handler",
+            "Code": {"ZipFile": _code()},
+        }
+    )
+    permission = {
+        "StatementId": "ses",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "ses.amazonaws.com",
+        "SourceAccount": account,
+    }
+    functions.add_permission(FUNCTION, None, json.dumps(permission))  # type: ignore[arg-type]  # as moto itself calls it
+
+
+def _role(account: str) -> str:
+    """The ARN of the function's role, made if it is absent: Lambda refuses a function without one."""
+    roles = iam_backends[account]["aws"]
+    for role in roles.roles.values():
+        if role.name == FUNCTION:
+            return str(role.arn)
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    made = roles.create_role(FUNCTION, policy, "/", None, "", [], None)
+    return str(made.arn)
+
+
+@lru_cache
+def _code() -> str:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", _HANDLER)
+    return base64.b64encode(packed.getvalue()).decode()

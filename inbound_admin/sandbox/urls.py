@@ -1,0 +1,10 @@
+from django.urls import path
+
+from inbound_admin.sandbox import views
+
+app_name = "sandbox"
+urlpatterns = [
+    path("", views.zones, name="zones"),
+    path("amazon/", views.faults, name="faults"),
+    path("zones/<str:zone>/", views.zone, name="zone"),
+]

@@ -1,0 +1,17 @@
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from inbound_admin.health import healthz
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="domains:list"), name="home"),
+    path("domains/", include("domains.urls")),
+    path("customers/", include("tenants.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
+]
+if settings.SANDBOX:
+    urlpatterns.append(path("sandbox/", include("inbound_admin.sandbox.urls")))

@@ -1,0 +1,50 @@
+// Parts that the server swaps: polls rest while nobody looks, open details stay open, changes are said once.
+(() => {
+  const polled = () => document.querySelectorAll("[data-poll][hx-trigger]");
+  const selecting = (element) => {
+    const selection = getSelection();
+    return !selection.isCollapsed && element.contains(selection.anchorNode);
+  };
+  const isPoll = (event) => event.detail.elt.hasAttribute("data-poll");
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (isPoll(event) && (document.hidden || selecting(event.detail.elt))) event.preventDefault();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) polled().forEach((element) => window.htmx.trigger(element, "resume"));
+  });
+
+  let open = new Set();
+  let summary = "";
+  const summaryNow = () => document.querySelector("[data-summary]")?.textContent.trim() ?? "";
+  document.addEventListener("htmx:beforeSwap", () => {
+    open = new Set([...document.querySelectorAll("main details[id][open]")].map((element) => element.id));
+    summary = summaryNow();
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+    const now = summaryNow();
+    const result = document.querySelector("[data-result]:not([data-said])");
+    if (result) result.dataset.said = "";
+    if (result) window.say(result.textContent.trim());
+    else if (now && now !== summary) window.say(now);
+  });
+
+  let answered = new Date();
+  const problem = () => document.getElementById("problem");
+  const noAnswer = () => {
+    const note = document.getElementById("no-answer").content.cloneNode(true);
+    note.querySelector("time").textContent = answered.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    problem().replaceChildren(note);
+    problem().dataset.noAnswer = "";
+  };
+  document.addEventListener("htmx:sendError", noAnswer);
+  document.addEventListener("htmx:responseError", noAnswer);
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.successful) return;
+    answered = new Date();
+    const refused = event.detail.xhr.getResponseHeader("X-Problem");
+    if (!refused && ("noAnswer" in problem().dataset || !isPoll(event))) problem().replaceChildren();
+    if (!refused) delete problem().dataset.noAnswer;
+  });
+})();

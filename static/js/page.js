@@ -1,0 +1,56 @@
+// Menus that close, errors that take focus, countdowns, the theme, and times that stay true.
+(() => {
+  const closeMenus = (except) => document.querySelectorAll("details[data-menu][open]").forEach((menu) => {
+    if (menu !== except) menu.removeAttribute("open");
+  });
+  document.addEventListener("click", (event) => closeMenus(event.target.closest("details[data-menu]")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = document.querySelector("details[data-menu][open]");
+    if (!menu) return;
+    menu.removeAttribute("open");
+    menu.querySelector("summary").focus();
+  });
+  document.addEventListener("focusout", (event) => {
+    const menu = event.target.closest("details[data-menu][open]");
+    if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.removeAttribute("open");
+  });
+
+  document.querySelector("[data-focus]")?.focus();
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("[data-theme-form]");
+    if (!form || !event.submitter) return;
+    event.preventDefault();
+    document.documentElement.dataset.theme = event.submitter.value;
+    form.querySelectorAll("[aria-pressed]").forEach((button) => {
+      button.setAttribute("aria-pressed", String(button === event.submitter));
+    });
+    fetch(form.action, { method: "POST", body: new FormData(form, event.submitter), redirect: "manual" });
+  });
+
+  // A pause that the server enforces; here it is shown. Without JavaScript the button stays and the server answers.
+  const tick = () => document.querySelectorAll("[data-countdown]").forEach((button) => {
+    button.until ??= Date.now() + Number(button.dataset.countdown) * 1000;
+    const left = Math.ceil((button.until - Date.now()) / 1000);
+    const word = button.querySelector("[data-countdown-word]");
+    word.dataset.words ??= word.textContent;
+    word.textContent = left > 0 ? `Check again in ${left} s` : word.dataset.words;
+    if (left > 0) button.setAttribute("aria-disabled", "true");
+    else button.removeAttribute("aria-disabled");
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[aria-disabled='true']")) event.preventDefault();
+  }, true);
+
+  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const format = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "always" });
+  const freshen = () => document.querySelectorAll("time[datetime]").forEach((time) => {
+    const seconds = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
+    if (Math.abs(seconds) > 86400 * 2) return;
+    const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
+    time.textContent = Math.abs(seconds) < 2 ? "now" : format.format(Math.trunc(seconds / size), unit);
+  });
+  tick();
+  setInterval(() => { if (!document.hidden) { tick(); freshen(); } }, 1000);
+})();

@@ -1,0 +1,101 @@
+"""A Chromium and pages for the browser tests, which carry `pytestmark = pytest.mark.browser`."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from inbound_admin.lib.errors import Problem
+from inbound_admin.local import browser as chromium
+
+PATIENCE_MS = 10_000
+PHONE = {"width": 360, "height": 740}
+
+NewPage = Callable[..., Page]
+Picture = Callable[[Page, str], None]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests. Without one they are skipped, each by name; in CI that is a failure."""
+    try:
+        path = chromium.obtain()
+    except Problem as problem:
+        _cannot_run(str(problem))
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright's loop runs in the test's thread, and Django takes that for asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        started = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser, live_server: LiveServer) -> Iterator[NewPage]:
+    """Makes a page of a person of its own; takes new_context's options, such as java_script_enabled=False.
+
+    Paths are relative to the live server. A script error or a broken Content-Security-Policy fails the test.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def make(**options: Any) -> Page:
+        context = browser.new_context(**{"base_url": live_server.url, "reduced_motion": "reduce", **options})
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.on("console", lambda message: complaints.extend(_complaint(page, message)))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def browser_page(new_page: NewPage) -> Page:
+    """A person's page: light, on a desk."""
+    return new_page(color_scheme="light", viewport={"width": 1280, "height": 800})
+
+
+@pytest.fixture
+def phone_page(new_page: NewPage) -> Page:
+    """A person's page on a narrow phone, dark."""
+    return new_page(color_scheme="dark", viewport=PHONE, has_touch=True)
+
+
+@pytest.fixture
+def scriptless_page(new_page: NewPage) -> Page:
+    """A person's page without JavaScript."""
+    return new_page(java_script_enabled=False)
+
+
+@pytest.fixture
+def picture() -> Picture:
+    """Keeps a picture of the page under the name given, when `make screenshots` asks for them."""
+
+    def take(page: Page, name: str) -> None:
+        folder = os.environ.get("SCREENSHOTS")
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png")
+
+    return take
+
+
+def _cannot_run(why: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"The browser tests could not run. {why}", pytrace=False)
+    pytest.skip(f"This test could not run. {why}")
+
+
+def _complaint(page: Page, message: ConsoleMessage) -> list[str]:
+    """An error answer that a test provokes is no complaint; everything else in red is."""
+    if message.type != "error" or message.text.startswith("Failed to load resource"):
+        return []
+    return [f"{page.url}: {message.text}"]

@@ -1,0 +1,27 @@
+"""What every test may use: the sandbox (a fake Amazon and DNS, over the wire), and settings that wait for nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import Settings
+
+from inbound_admin.lib import aws
+from inbound_admin.sandbox.process import Sandbox
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox, settings: Settings) -> Iterator[Sandbox]:
+    """A fresh Amazon and DNS; the application is pointed at them, at no pace."""
+    running_sandbox.control.reset()
+    settings.AWS_ENDPOINT_URL = running_sandbox.aws_url
+    settings.DNS_RESOLVERS = (running_sandbox.dns_address,)
+    settings.AWS_CALLS_PER_SECOND = 0
+    settings.DNS_TIMEOUT_SECONDS = 0.3
+    yield running_sandbox
+    aws.forget_clients()

@@ -1,0 +1,53 @@
+"""What `make bench` shows."""
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks.rows import Row, at_least, at_most
+
+
+def module(name: str, rows: object) -> str:
+    made = ModuleType(name)
+    made.rows = rows  # type: ignore[attr-defined]  # what a benchmark module has
+    sys.modules[name] = made
+    return name
+
+
+def test_a_bound_is_met_from_its_own_side() -> None:
+    assert at_most("calls", 4, "calls", 4).holds
+    assert not at_most("calls", 5, "calls", 4).holds
+    assert at_least("share", 0.7, "", 0.7).holds
+    assert not at_least("share", 0.69, "", 0.7).holds
+
+
+def test_a_module_that_fails_is_a_row_and_the_others_are_measured() -> None:
+    def fails() -> list[Row]:
+        raise RuntimeError("no resolver")
+
+    names = [module("bench_fails", fails), module("bench_works", lambda: [at_most("calls", 4, "calls", 4)])]
+    failed, works = bench.measured([*names])
+    assert (failed.holds, failed.value) == (False, None)
+    assert "no resolver" in failed.note
+    assert works.holds
+
+
+@pytest.mark.parametrize("name", ["no_such_module", module("bench_idle", list)])
+def test_a_module_that_is_missing_or_idle_does_not_hold(name: str) -> None:
+    (row,) = bench.measured([name])
+    assert not row.holds
+
+
+def test_rows_may_be_plain_dictionaries() -> None:
+    plain = {"name": "calls", "value": 4, "unit": "calls", "bound": 4, "holds": True}
+    (row,) = bench.measured([module("bench_plain", lambda: [plain])])
+    assert json.loads(bench.as_json([row])) == [plain]
+
+
+def test_the_table_says_what_does_not_hold_and_why() -> None:
+    table = bench.as_table([at_most("calls", 4, "calls", 4), Row("dns", None, "", None, False, "no resolver")])
+    assert "holds" in table.splitlines()[1]
+    assert "DOES NOT HOLD no resolver" in table.splitlines()[2]

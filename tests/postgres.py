@@ -1,0 +1,25 @@
+"""A pytest plugin (`-p tests.postgres`): a throw-away PostgreSQL, there before Django's settings are read.
+
+Tests run as in the sandbox, whatever a developer's own .env says, unless SANDBOX is set where pytest is called.
+A wrapper, because pytest-django reads the settings in the same hook and is registered later, so it would come first.
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import ExitStack
+
+import pytest
+
+from inbound_admin.local import throw_away
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Starts it unless DATABASE_URL names another or pytest-django is switched off; pytest's own cleanup ends it."""
+    os.environ.setdefault("SANDBOX", "1")
+    if early_config.pluginmanager.has_plugin("django") and not os.environ.get("DATABASE_URL"):
+        stack = ExitStack()
+        early_config.add_cleanup(stack.close)
+        os.environ["DATABASE_URL"] = stack.enter_context(throw_away.postgres()).url
+        stack.callback(os.environ.pop, "DATABASE_URL", None)
+    return (yield)

@@ -1,0 +1,73 @@
+"""The fake Amazon over HTTP, reset before each test, and boto3 clients that make one attempt."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from inbound_admin.sandbox import aws
+from inbound_admin.sandbox.aws.state import WORLD
+from inbound_admin.sandbox.process import Sandbox
+from inbound_admin.sandbox.seed import seed
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Clients of one fake Amazon, wherever it is."""
+
+    endpoint_url: str | None
+
+    def client(self, service: str, region: str = REGION, attempts: int = 1) -> Any:
+        config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=2)
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)
+        return session.client(service, endpoint_url=self.endpoint_url, config=config)  # type: ignore[call-overload]
+
+    @property
+    def ses(self) -> Any:
+        return self.client("ses")
+
+    @property
+    def sesv2(self) -> Any:
+        return self.client("sesv2")
+
+
+@pytest.fixture
+def local(running_sandbox: Sandbox) -> Sandbox:
+    """The running sandbox as on its first day."""
+    running_sandbox.control.reset()
+    return running_sandbox
+
+
+@pytest.fixture
+def over_http(local: Sandbox) -> Aws:
+    return Aws(local.aws_url)
+
+
+@pytest.fixture(params=["in process", "over HTTP"])
+def fake_aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
+    """The same tests with moto in the caller's own process and behind the sandbox's HTTP server."""
+    if request.param == "over HTTP":
+        yield request.getfixturevalue("over_http")
+        return
+    aws.install()
+    with mock_aws():
+        WORLD.reset()
+        seed([REGION])
+        yield Aws(None)
+        WORLD.reset()
+
+
+def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[str, str, int]:
+    """Code, message and HTTP status with which Amazon refuses the call."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    error, meta = caught.value.response["Error"], caught.value.response["ResponseMetadata"]
+    return error["Code"], error["Message"], meta["HTTPStatusCode"]

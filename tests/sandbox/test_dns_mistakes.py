@@ -1,0 +1,198 @@
+"""Every mistake on the menu breaks the record it is made with, and publishing rightly mends it."""
+
+import json
+
+import dns.rcode
+import pytest
+
+from inbound_admin.sandbox.dns.mistakes import (
+    MISTAKES,
+    Mistake,
+    WantedRecord,
+    apply,
+    mistake_of,
+    publish,
+    publish_missing,
+)
+from inbound_admin.sandbox.dns.records import rdata_of
+from inbound_admin.sandbox.dns.resolve import ask, resolve
+from inbound_admin.sandbox.dns.zones import ZoneStore
+
+ZONE = "example.co.uk"
+NAME = f"shop.{ZONE}"
+TOKEN = "AbCdEfGh0123456789ijKLmnopQRstuvWXyz="
+WANTED = (
+    WantedRecord("identity", "TXT", f"_amazonses.{NAME}", TOKEN),
+    WantedRecord("dkim1", "CNAME", f"abcd1._domainkey.{NAME}", "abcd1.dkim.amazonses.com"),
+    WantedRecord("dkim2", "CNAME", f"abcd2._domainkey.{NAME}", "abcd2.dkim.amazonses.com"),
+    WantedRecord("inbound", "MX", NAME, "inbound-smtp.us-east-1.amazonaws.com", 10),
+    WantedRecord("mail_from_mx", "MX", f"bounce.{NAME}", "feedback-smtp.us-east-1.amazonses.com", 10),
+    WantedRecord("mail_from_spf", "TXT", f"bounce.{NAME}", "v=spf1 include:amazonses.com ~all"),
+)
+PAIRS = [(mistake, wanted) for mistake in MISTAKES for wanted in WANTED if mistake.applies_to(wanted, ZONE)]
+
+
+@pytest.fixture
+def store() -> ZoneStore:
+    made = ZoneStore()
+    made.add_zone(ZONE, ["ns1.host.example", "ns2.host.example"])
+    made.add_record(ZONE, f"www.{ZONE}", "A", "192.0.2.80")
+    return made
+
+
+def standing(store: ZoneStore) -> set[tuple[str, str, str]]:
+    return {(it.name, it.type, it.value) for it in store.records(ZONE) if it.type != "SOA"}
+
+
+def seen(store: ZoneStore, wanted: WantedRecord) -> list[str]:
+    """What the resolver and each nameserver say of the record, all that stands at its name included."""
+    types = ("A", "CNAME", "MX", "TXT", "ANY")
+    answers = [resolve(store, wanted.name, it) for it in types]
+    answers += [ask(store, server, wanted.name, it) for server in store.nameservers(ZONE) for it in types]
+    return [repr((it.rcode, it.silent, sorted(_said(held.records) for held in it.answer))) for it in answers]
+
+
+def _said(records: tuple[object, ...]) -> list[str]:
+    return sorted(f"{getattr(it, 'type', '')} {getattr(it, 'value', '')}" for it in records)
+
+
+@pytest.mark.parametrize(("mistake", "wanted"), PAIRS, ids=lambda it: getattr(it, "code", None) or it.key)
+def test_a_mistake_is_seen_and_publishing_mends_it(store: ZoneStore, mistake: Mistake, wanted: WantedRecord) -> None:
+    publish_missing(store, ZONE, WANTED)
+    right, answered = standing(store), seen(store, wanted)
+    apply(store, ZONE, wanted, mistake.code)
+    assert seen(store, wanted) != answered
+    publish(store, ZONE, wanted)
+    assert standing(store) == right
+    assert seen(store, wanted) == answered
+    assert store.faults() == ()
+
+
+@pytest.mark.parametrize("wanted", WANTED, ids=lambda it: it.key)
+def test_mistakes_follow_each_other_without_leftovers(store: ZoneStore, wanted: WantedRecord) -> None:
+    publish_missing(store, ZONE, WANTED)
+    right = standing(store)
+    for mistake in (mistake for mistake, its in PAIRS if its == wanted):
+        apply(store, ZONE, wanted, mistake.code)
+    publish_missing(store, ZONE, WANTED)
+    assert standing(store) == right
+
+
+def test_every_mistake_can_be_made_with_something() -> None:
+    assert {mistake.code for mistake, _ in PAIRS} == {mistake.code for mistake in MISTAKES}
+    assert len({mistake.code for mistake in MISTAKES}) == len(MISTAKES) == 28
+
+
+def by_key(key: str) -> WantedRecord:
+    return next(it for it in WANTED if it.key == key)
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "expected"),
+    [
+        ("name.doubled_zone", "inbound", [(f"{NAME}.{ZONE}", "MX", "10 inbound-smtp.us-east-1.amazonaws.com.")]),
+        ("value.appended_zone", "inbound", [(NAME, "MX", f"10 inbound-smtp.us-east-1.amazonaws.com.{ZONE}.")]),
+        ("name.apex", "mail_from_mx", [(ZONE, "MX", "10 feedback-smtp.us-east-1.amazonses.com.")]),
+        ("name.wrong_parent", "dkim1", [(f"abcd1._domainkey.{ZONE}", "CNAME", "abcd1.dkim.amazonses.com.")]),
+        ("name.swapped", "inbound", [(f"inbound-smtp.us-east-1.amazonaws.com.{ZONE}", "MX", f"10 {NAME}.")]),
+        ("value.quoted", "identity", [(f"_amazonses.{NAME}", "TXT", f'"\\"{TOKEN}\\""')]),
+        ("value.curly_quotes", "identity", [(f"_amazonses.{NAME}", "TXT", f"“{TOKEN}”")]),
+        ("value.cut", "dkim1", [(f"abcd1._domainkey.{NAME}", "CNAME", "abcd1.dkim.amazonses.co.")]),
+        ("value.lower_cased", "identity", [(f"_amazonses.{NAME}", "TXT", TOKEN.lower())]),
+        ("type.cname_as_txt", "dkim1", [(f"abcd1._domainkey.{NAME}", "TXT", "abcd1.dkim.amazonses.com")]),
+        ("type.mx_as_cname", "inbound", [(NAME, "CNAME", "inbound-smtp.us-east-1.amazonaws.com.")]),
+        ("value.priority_inside", "inbound", [(NAME, "MX", "10 10\\032inbound-smtp.us-east-1.amazonaws.com.")]),
+        ("value.other_region", "inbound", [(NAME, "MX", "10 inbound-smtp.eu-west-1.amazonaws.com.")]),
+        ("value.null_mx", "inbound", [(NAME, "MX", "0 .")]),
+        ("value.mx_to_ip", "inbound", [(NAME, "MX", "10 203.0.113.25.")]),
+        (
+            "rival.better_mx",
+            "inbound",
+            [(NAME, "MX", "10 inbound-smtp.us-east-1.amazonaws.com."), (NAME, "MX", "5 aspmx.l.google.com.")],
+        ),
+        ("rival.wildcard", "mail_from_mx", [(f"*.{NAME}", "MX", f"10 mail.{ZONE}.")]),
+    ],
+)
+def test_what_a_person_would_have_published(
+    store: ZoneStore, code: str, key: str, expected: list[tuple[str, str, str]]
+) -> None:
+    made = apply(store, ZONE, by_key(key), code)
+    assert [(it.name, it.type, it.value) for it in made] == expected
+
+
+def test_a_long_text_is_cut_at_255(store: ZoneStore) -> None:
+    made = apply(store, ZONE, WantedRecord("key", "TXT", f"k.{ZONE}", "x" * 300), "value.cut")
+    assert made[0].value == "x" * 255
+
+
+def test_one_letter_differs_when_mistyped(store: ZoneStore) -> None:
+    for wanted in WANTED:
+        (made,) = apply(store, ZONE, wanted, "value.mistyped")
+        host = made.value.removeprefix("10 ").rstrip(".")
+        assert len(host) == len(wanted.value)
+        assert sum(a != b for a, b in zip(host, wanted.value, strict=True)) == 1
+
+
+def test_a_mistake_that_does_not_fit_is_refused(store: ZoneStore) -> None:
+    assert not mistake_of("type.mx_as_cname").applies_to(by_key("identity"))
+    with pytest.raises(ValueError, match="cannot be made"):
+        apply(store, ZONE, by_key("identity"), "type.mx_as_cname")
+    with pytest.raises(ValueError, match="not on the menu"):
+        apply(store, ZONE, by_key("identity"), "none.such")
+
+
+def test_one_nameserver_cannot_disagree(store: ZoneStore) -> None:
+    store.add_zone("example.org", ["ns1.host.example"])
+    with pytest.raises(ValueError, match="fewer than two"):
+        apply(store, "example.org", WantedRecord("a", "TXT", "x.example.org", "y"), "zone.disagree")
+
+
+def test_nameservers_disagree_and_the_resolver_has_the_record(store: ZoneStore) -> None:
+    wanted = by_key("inbound")
+    apply(store, ZONE, wanted, "zone.disagree")
+    assert ask(store, "ns1.host.example", NAME, "MX").answer
+    assert not ask(store, "ns2.host.example", NAME, "MX").answer
+    assert resolve(store, NAME, "MX").answer
+
+
+def test_a_lame_nameserver_is_one_of_two(store: ZoneStore) -> None:
+    apply(store, ZONE, by_key("inbound"), "zone.lame")
+    assert ask(store, "ns1.host.example", NAME, "MX").authoritative
+    assert not ask(store, "ns2.host.example", NAME, "MX").authoritative
+    assert resolve(store, NAME, "MX").rcode == dns.rcode.NOERROR
+
+
+def test_publishing_leaves_what_people_added_by_hand(store: ZoneStore) -> None:
+    by_hand = store.add_record(ZONE, NAME, "MX", "5 aspmx.l.google.com")
+    apply(store, ZONE, by_key("inbound"), "rival.better_mx")
+    publish(store, ZONE, by_key("inbound"))
+    assert by_hand in store.records(ZONE)
+
+
+def test_a_record_in_the_way_is_named(store: ZoneStore) -> None:
+    store.add_record(ZONE, by_key("dkim1").name, "TXT", "something")
+    with pytest.raises(ValueError, match="may hold nothing else"):
+        publish_missing(store, ZONE, WANTED)
+
+
+def test_publishing_twice_publishes_once(store: ZoneStore) -> None:
+    assert len(publish_missing(store, ZONE, WANTED)) == len(WANTED)
+    version = store.version
+    assert publish_missing(store, ZONE, WANTED) == ()
+    assert publish(store, ZONE, WANTED[0]).value == TOKEN
+    assert store.version == version
+
+
+def test_a_mistake_is_mended_after_a_restart(store: ZoneStore) -> None:
+    publish_missing(store, ZONE, WANTED)
+    right = standing(store)
+    apply(store, ZONE, by_key("dkim1"), "rival.proxied")
+    again = ZoneStore()
+    again.restore(json.loads(json.dumps(store.snapshot())))
+    publish_missing(again, ZONE, WANTED)
+    assert standing(again) == right
+
+
+def test_a_value_with_quotes_of_its_own_is_published_whole(store: ZoneStore) -> None:
+    record = publish(store, ZONE, WantedRecord("q", "TXT", f"q.{ZONE}", '"a" \\ b'))
+    assert rdata_of("TXT", record.value).to_text() == r'"\"a\" \\ b"'
