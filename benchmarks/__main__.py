@@ -12,6 +12,7 @@ from benchmarks.rows import Row, failed
 from inbound_admin.local import throw_away
 
 MODULES = ("benchmarks.aws_calls", "benchmarks.dns_bench", "benchmarks.startup")
+_WIDEST = 200
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -72,7 +73,7 @@ def _number(value: float | None) -> str:
 def _verdict(row: Row) -> str:
     if row.holds:
         return "holds" if row.bound is not None else ""
-    return f"DOES NOT HOLD {row.note}".rstrip()
+    return " ".join(["DOES NOT HOLD", *row.note.split()])[:_WIDEST]
 
 
 if __name__ == "__main__":

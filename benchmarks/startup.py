@@ -65,8 +65,9 @@ def _runner(tree: Path) -> Iterator["subprocess.Popen[str]"]:
     try:
         yield process
     finally:
-        process.terminate()
-        process.communicate()
+        if process.poll() is None:
+            process.terminate()
+            process.communicate()
 
 
 def _wait_until_ready(process: "subprocess.Popen[str]", *, give_up: float) -> None:

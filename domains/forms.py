@@ -3,6 +3,8 @@ from typing import Any
 from django import forms
 
 from domains.core.names import understand
+from domains.models import Domain, OnMxFailure
+from domains.services.configuring import Wanted
 from inbound_admin.lib.errors import Refused
 from tenants.models import Customer, User
 from tenants.selectors import customers_for
@@ -47,3 +49,62 @@ class AddForm(forms.Form):
     def chosen_customer(self) -> Customer:
         customer: Customer = self.only_customer or self.cleaned_data["customer"]
         return customer
+
+
+class SettingsForm(forms.Form):
+    mail_from_label = forms.CharField(
+        label="Name for bounces",
+        max_length=63,
+        required=False,
+        help_text="One word in front of the domain. It must hold no other records; leave it empty to use Amazon's own.",
+    )
+    on_mx_failure = forms.ChoiceField(
+        label="While that name is not ready",
+        choices=OnMxFailure.choices,
+        widget=forms.RadioSelect,
+        help_text="What Amazon does with your outgoing mail meanwhile.",
+    )
+    dkim_signing = forms.BooleanField(label="Sign outgoing mail (DKIM)", required=False)
+    wants_dmarc = forms.BooleanField(label="Show the record against forged mail (DMARC)", required=False)
+    wants_apex_spf = forms.BooleanField(label="Show the sender record at the domain itself (SPF)", required=False)
+
+    def __init__(self, data: Any = None, *, domain: Domain) -> None:
+        super().__init__(data, initial={name: getattr(domain, name) for name in self.base_fields})
+
+    def clean_mail_from_label(self) -> str:
+        return str(self.cleaned_data["mail_from_label"]).strip().lower()
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(**self.cleaned_data | {"on_mx_failure": OnMxFailure(self.cleaned_data["on_mx_failure"])})
+
+
+class BecauseForm(forms.Form):
+    because = forms.CharField(label="Why", max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+
+    @property
+    def because_text(self) -> str:
+        return str(self.cleaned_data["because"]) if self.is_valid() else ""
+
+
+class HoldForm(BecauseForm):
+    until = forms.DateTimeField(
+        label="Until",
+        required=False,
+        help_text="Leave empty to hold until somebody releases it.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+
+
+class TransferForm(BecauseForm):
+    customer = forms.ModelChoiceField(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
+
+
+class NoteForm(forms.Form):
+    note = forms.CharField(
+        label="Note",
+        max_length=10_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Staff alone see it.",
+    )

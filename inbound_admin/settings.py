@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
+import django_stubs_ext
 import environ
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from inbound_admin.lib.logs import logging_config
+
+django_stubs_ext.monkeypatch()  # Django's generic classes take their types at run time too
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -56,7 +59,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.forms",
     "django_htmx",
-    "django_filters",
     "django_cotton.apps.SimpleAppConfig",
     "template_partials.apps.SimpleAppConfig",
     "heroicons",
@@ -150,6 +152,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 OPEN_SIGN_UP = env.bool("OPEN_SIGN_UP", default=False)
+INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "tenants.adapters.AccountAdapter"
@@ -194,7 +197,7 @@ X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = SANDBOX or DEBUG
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = SANDBOX or DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

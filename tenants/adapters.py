@@ -4,8 +4,10 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
+from inbound_admin.lib.errors import Refused
 from tenants.models import User
 from tenants.services import create_customer
 
@@ -15,8 +17,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return bool(settings.OPEN_SIGN_UP)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """Each newcomer by open sign-up gets a customer of their own."""
-        saved: User = super().save_user(request, user, form, commit)
-        if commit:
-            create_customer(name=saved.email, owner=saved, actor=saved)
+        """Each newcomer by open sign-up gets a customer of their own, or neither of the two is made."""
+        if not commit:
+            return super().save_user(request, user, form, commit)  # type: ignore[no-any-return]  # as above
+        try:
+            return self._save_with_customer(request, user, form)
+        except IntegrityError as error:  # the same form twice at the same moment
+            raise Refused("This was sent twice. Look into your mail, or sign in.", code="ACCOUNT_EXISTS") from error
+
+    @transaction.atomic
+    def _save_with_customer(self, request: HttpRequest, user: User, form: Any) -> User:
+        saved: User = super().save_user(request, user, form)
+        create_customer(name=saved.email, owner=saved, actor=saved)
         return saved

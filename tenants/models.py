@@ -1,13 +1,18 @@
 """Who is who: people, the customers (organisations) that they belong to, and invitations to join one."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from django.apps import apps as installed
+from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from inbound_admin.lib.ids import new_id
+from tenants.core.invitations import InvitationState, state_at
 
 
 def new_customer_id() -> str:
@@ -41,7 +46,7 @@ class User(AbstractUser):
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]  # ours has no user names
+    objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_any_case"),)
@@ -78,10 +83,15 @@ class Membership(models.Model):
     since = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        ordering = ("since", "id")
         constraints = (models.UniqueConstraint(fields=("customer", "user"), name="member_once"),)
 
     def __str__(self) -> str:
         return f"{self.user} of {self.customer}"
+
+    @property
+    def is_owner(self) -> bool:
+        return self.role == MemberRole.OWNER
 
 
 class Invitation(models.Model):
@@ -98,7 +108,37 @@ class Invitation(models.Model):
     revoked_at = models.DateTimeField(null=True)
 
     class Meta:
-        ordering = ("-created_at",)
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("customer", "email"),
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="one_open_invitation",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.email} to {self.customer}"
+
+    @property
+    def state(self) -> InvitationState:
+        return state_at(
+            timezone.now(), expires_at=self.expires_at, accepted_at=self.accepted_at, revoked_at=self.revoked_at
+        )
+
+
+def grant(apps: Any, permissions: Mapping[str, Iterable[str]]) -> None:
+    """For migrations: give groups (by name, made if absent) permissions written as `domains.hold_domain`.
+
+    Django makes the permissions of an app only after all migrations have run, so those that are named are made here.
+    """
+    for app_label in sorted({name.partition(".")[0] for names in permissions.values() for name in names}):
+        create_permissions(installed.get_app_config(app_label), apps=apps, verbosity=0)
+    for name, wanted in permissions.items():
+        group, _ = apps.get_model("auth", "Group").objects.get_or_create(name=str(name))
+        group.permissions.add(*(_permission(apps, permission) for permission in wanted))
+
+
+def _permission(apps: Any, name: str) -> Any:
+    app_label, _, codename = name.partition(".")
+    return apps.get_model("auth", "Permission").objects.get(content_type__app_label=app_label, codename=codename)

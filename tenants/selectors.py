@@ -1,7 +1,12 @@
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from datetime import datetime
 
-from tenants.models import Customer, MemberRole, User
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
+
+from tenants.core.invitations import hash_of
+from tenants.models import Customer, Invitation, MemberRole, Membership, User
 
 Viewer = User | AnonymousUser
 
@@ -20,6 +25,50 @@ def customers_for(viewer: Viewer) -> QuerySet[Customer]:
     return Customer.objects.filter(memberships__user=viewer)
 
 
+def customers_found(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
+    """By part of the name or of a member's address, or by the whole id; with the number of members of each."""
+    found = customers_for(viewer)
+    if text:
+        member = Membership.objects.filter(customer=OuterRef("pk"), user__email__icontains=text)
+        found = found.filter(Q(name__icontains=text) | Q(pk=text) | Exists(member))
+    counted = Customer.objects.filter(pk__in=found.values("pk")).annotate(member_count=Count("memberships"))
+    return counted.order_by(Lower("name"), "pk")
+
+
+def may_manage(viewer: Viewer, customer: Customer) -> bool:
+    """Whether the viewer may rename the customer, invite to it, and change or remove its members."""
+    if supports_everyone(viewer) and viewer.has_perm("tenants.change_customer"):
+        return True
+    return isinstance(viewer, User) and owners_of(customer).filter(pk=viewer.pk).exists()
+
+
 def owners_of(customer: Customer) -> QuerySet[User]:
     """Who is told of what concerns the customer."""
     return User.objects.filter(memberships__customer=customer, memberships__role=MemberRole.OWNER, is_active=True)
+
+
+def members_of(customer: Customer) -> QuerySet[Membership]:
+    """Owners first. The caller has already fetched the customer for its viewer."""
+    members = Membership.objects.filter(customer=customer).select_related("user")
+    return members.order_by(Q(role=MemberRole.OWNER).desc(), Lower("user__email"))  # type: ignore[attr-defined]  # Q is an expression
+
+
+def pending_invitations(customer: Customer) -> QuerySet[Invitation]:
+    """Neither accepted nor withdrawn; those whose time is over are among them, to be sent again."""
+    invitations = Invitation.objects.filter(customer=customer, accepted_at=None, revoked_at=None)
+    return invitations.select_related("invited_by")
+
+
+def invitation_by_token(token: str) -> QuerySet[Invitation]:
+    """At most one; a set, so that a service can lock it."""
+    return Invitation.objects.filter(token_hash=hash_of(token)).select_related("customer", "invited_by")
+
+
+def invitations_since(customer: Customer, moment: datetime) -> int:
+    return Invitation.objects.filter(customer=customer, created_at__gte=moment).count()
+
+
+def people_with(email: str) -> QuerySet[User]:
+    """Whose sign-in address this is, or a further one that they have proven; also who is switched off."""
+    proven = EmailAddress.objects.filter(email__iexact=email, verified=True)
+    return User.objects.filter(Q(email__iexact=email) | Q(pk__in=proven.values("user")))

@@ -1,8 +1,13 @@
 """Rows for tests: everything has a default, so that a test states only what matters to it."""
 
+from importlib import import_module
 from itertools import count
 from typing import Any
 
+from django.apps import apps
+from django.contrib.auth.models import Group
+
+from tenants.core.roles import Role
 from tenants.models import Customer, MemberRole, Membership, User
 
 _numbers = count(1)
@@ -20,4 +25,13 @@ def make_customer(name: str = "", **fields: Any) -> Customer:
 def make_member(customer: Customer | None = None, *, role: str = MemberRole.OWNER, **fields: Any) -> User:
     user = make_user(**fields)
     Membership.objects.create(customer=customer or make_customer(), user=user, role=role)
+    return user
+
+
+def make_staff(role: Role = Role.SUPPORT, **fields: Any) -> User:
+    """A test that commits empties every table at its end, also of the roles: then they are made again."""
+    if not Group.objects.filter(name=role).exists():
+        import_module("tenants.migrations.0003_roles").make_roles(apps, None)
+    user = make_user(**{"is_staff": True, **fields})
+    user.groups.add(Group.objects.get(name=role))
     return user

@@ -8,9 +8,11 @@ repeats that question. We build queries and sort packets ourselves; reading an a
 import asyncio
 import re
 import secrets
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import SOCK_DGRAM
 from typing import cast
 
 import dns.exception
@@ -110,9 +112,7 @@ def system_resolvers(resolv_conf: Path = Path("/etc/resolv.conf")) -> tuple[str,
 
 async def _ask_resolver(questions: Sequence[Question], resolver: str, limits: _Limits) -> list[Answer]:
     try:
-        host, port = _address(resolver)
-        loop = asyncio.get_running_loop()
-        transport, channel = await loop.create_datagram_endpoint(lambda: _Channel(host, port), remote_addr=(host, port))
+        channel = await _open(*_address(resolver))
     except (OSError, UnicodeError, ValueError) as problem:
         return [_failed(question, resolver, f"the resolver cannot be reached: {problem}") for question in questions]
     try:
@@ -122,7 +122,23 @@ async def _ask_resolver(questions: Sequence[Question], resolver: str, limits: _L
         await asyncio.gather(*(_ask_what_is_left(left, resolver, channel, limits, answers) for _ in askers))
         return answers
     finally:
-        transport.close()
+        channel.close()
+
+
+async def _open(host: str, port: int) -> "_Channel":
+    """Raises OSError, UnicodeError. A number needs no look-up, and so no thread."""
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    except socket.gaierror:
+        family, kind, *_, address = (await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_DGRAM))[0]
+    connected = socket.socket(family, kind)
+    try:
+        connected.setblocking(False)
+        connected.connect(address)
+    except OSError:
+        connected.close()
+        raise
+    return _Channel(connected, host, port)
 
 
 async def _ask_what_is_left(
@@ -151,45 +167,54 @@ async def _answer(question: Question, resolver: str, channel: "_Channel", limits
     return _failed(question, resolver, str(reply))
 
 
-class _Channel(asyncio.DatagramProtocol):
-    """The socket to one resolver. A reply is the packet, or why there is none."""
+class _Channel:
+    """The socket to one resolver. A reply is the packet, or why there is none.
 
-    def __init__(self, host: str, port: int) -> None:
+    A plain socket, since a transport of asyncio reads one packet a wake and this one reads all that are there.
+    """
+
+    def __init__(self, connected: socket.socket, host: str, port: int) -> None:
         self.host, self.port = host, port
         self.heard = False
         self.silences = 0
-        self._waiting: dict[int, tuple[_Query, asyncio.Future[bytes | str]]] = {}
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._socket = connected
         self._loop = asyncio.get_running_loop()
-        self._transport = cast("asyncio.DatagramTransport", transport)
+        self._waiting: dict[int, tuple[_Query, asyncio.Future[bytes | str]]] = {}
+        self._loop.add_reader(connected, self._read_all)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
 
     async def exchange(self, query: _Query, timeout: float) -> bytes | str:
-        if self._transport.is_closing():
-            return "the connection to the resolver was lost"
         number = self._free_id()
         reply: asyncio.Future[bytes | str] = self._loop.create_future()
         self._waiting[number] = query, reply
         timer = self._loop.call_later(timeout, self._fall_silent, reply, timeout)
         try:
-            self._transport.sendto(number.to_bytes(2) + query.rest)
+            self._socket.send(number.to_bytes(2) + query.rest)
             return await reply
+        except OSError as problem:
+            return f"the resolver cannot be reached: {problem}"
         finally:
             timer.cancel()
             del self._waiting[number]
 
-    def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
-        query, reply = self._waiting.get(int.from_bytes(data[:2]), (None, None))
-        if query and reply and not reply.done() and query.is_answered_by(data):
+    def _read_all(self) -> None:
+        try:
+            while True:
+                self._take(self._socket.recv(65535))
+        except BlockingIOError:
+            return
+        except OSError as problem:
+            # The system says that packets do not arrive, without saying which.
+            self._fail_all(f"the resolver cannot be reached: {problem}")
+
+    def _take(self, packet: bytes) -> None:
+        query, reply = self._waiting.get(int.from_bytes(packet[:2]), (None, None))
+        if query and reply and not reply.done() and query.is_answered_by(packet):
             self.heard = True
-            reply.set_result(data)
-
-    def error_received(self, exc: Exception) -> None:
-        """The system says that packets do not arrive, without saying which."""
-        self._fail_all(f"the resolver cannot be reached: {exc}")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._fail_all("the connection to the resolver was lost")
+            reply.set_result(packet)
 
     def _free_id(self) -> int:
         while (number := secrets.randbits(16)) in self._waiting:

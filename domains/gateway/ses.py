@@ -101,11 +101,11 @@ def set_dkim_signing(domain: str, *, enabled: bool) -> None:
         ses.put_email_identity_dkim_attributes(EmailIdentity=domain, SigningEnabled=enabled)
 
 
-def reissue_dkim(domain: str) -> tuple[str, ...]:
-    """Start Easy DKIM anew and return the tokens. Amazon allows a change of key length once a day."""
+def reissue_dkim(domain: str) -> tuple[tuple[str, ...], str]:
+    """Start Easy DKIM anew and return the tokens and their zone. Amazon allows a change of key length once a day."""
     with aws.calling("sesv2", f"re-issue the DKIM keys of {domain}") as ses:
         answer = ses.put_email_identity_dkim_signing_attributes(EmailIdentity=domain, SigningAttributesOrigin="AWS_SES")
-    return tuple(answer.get("DkimTokens", []))
+    return tuple(answer.get("DkimTokens", [])), str(answer.get("SigningHostedZone", ""))
 
 
 def delete_identity(domain: str) -> None:
@@ -130,7 +130,7 @@ def _read(domain: str, answer: Any) -> Identity:
         rejects_on_mx_failure=mail_from.get("BehaviorOnMxFailure", "") == "REJECT_MESSAGE",
         error_type=seen.get("ErrorType", ""),
         looked_at=seen.get("LastCheckedTimestamp"),
-        soa=f"{soa['PrimaryNameServer']} {soa['SerialNumber']}" if soa else "",
+        soa=f"{soa.get('PrimaryNameServer', '')} {soa.get('SerialNumber', '')}".strip(),
         tags=tuple((tag["Key"], tag["Value"]) for tag in answer.get("Tags", [])),
     )
 

@@ -1,5 +1,6 @@
 """Domains to be read. What a customer can reach takes the viewer and shows their own rows alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -21,8 +22,12 @@ def domains_for(viewer: Viewer) -> QuerySet[Domain]:
 
 
 def related_domains(name: DomainName) -> QuerySet[Domain]:
-    """Domains under or over this name, whoever's they are: for decisions, never to be shown."""
-    return Domain.objects.filter(Q(name__endswith=f".{name.ascii}") | Q(name__in=name.parents))
+    """Domains held under or over this name, whoever's they are: for decisions, never to be shown.
+
+    A claim that is not proven holds nothing: whoever makes one must not learn of what others add, nor be in their way.
+    """
+    related = Q(name__endswith=f".{name.ascii}") | Q(name__in=name.parents)
+    return Domain.objects.filter(related).exclude(stage=Stage.CLAIM)
 
 
 def verified_parent(name: DomainName, customer: Customer) -> Domain | None:
@@ -93,3 +98,31 @@ def _in_dns(text: str) -> str:
         return understand(text).domain.ascii
     except Refused:
         return text
+
+
+def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
+    """What the filters offer: the viewer's customers that have domains, and the DNS hosts seen."""
+    own = domains_for(viewer).order_by()
+    customers = own.values_list("customer_id", "customer__name").distinct().order_by("customer__name")[:200]
+    providers = own.exclude(provider="").values_list("provider", flat=True).distinct().order_by("provider")
+    return {"customers": list(customers), "providers": [(name, name) for name in providers]}
+
+
+def export_rows(*, viewer: Viewer, filters: Filters) -> Iterator[dict[str, str]]:
+    """One row a domain, all that the filters show, read in chunks."""
+    for domain in search(viewer=viewer, filters=filters).iterator(chunk_size=2000):
+        yield {
+            "id": domain.id,
+            "domain": domain.name,
+            "customer": domain.customer.name,
+            "state": domain.state,
+            "summary": domain.summary,
+            "dns_host": domain.provider,
+            "checked_at": _moment(domain.last_dns_check),
+            "verified_at": _moment(domain.verified_at),
+            "created_at": _moment(domain.created_at),
+        }
+
+
+def _moment(time: datetime | None) -> str:
+    return time.isoformat(timespec="seconds") if time else ""

@@ -28,13 +28,14 @@ def look_before(*, text: str, customer: Customer) -> Preflight:
     return _look(understood, customer)
 
 
-def add(*, text: str, customer: Customer, actor: User | None, look: Preflight | None = None) -> Domain:
+def add(*, text: str, customer: Customer, actor: User | None) -> Domain:
     """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs."""
     understood = _acceptable(text, customer)
-    look = look or _look(understood, customer)
+    look = _look(understood, customer)
     try:
         domain = _store(understood.domain, customer, actor, look)
     except IntegrityError as error:
+        _acceptable(text, customer)  # has the right sentence for whoever was a moment too late
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
     if domain.stage == Stage.CLAIM:
         claiming.tell_holders(domain)

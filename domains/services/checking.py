@@ -1,17 +1,20 @@
 """Looking at DNS and at Amazon, many domains at a time, and storing what was seen."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from changes import services as changes
-from domains.core.checking import Judgement, Overall, State, judge, judge_aspects, overall
-from domains.core.observing import Answer, Question, further_questions, question_for
+from domains.core.checking import Judgement, Overall, State, Turn, judge, judge_aspects, overall
+from domains.core.observing import Answer, Question, Status, further_questions, question_for
 from domains.core.records import Record
 from domains.core.schedule import jitter_for, next_check
+from domains.core.spf import spf_among
 from domains.models import Domain, RecordCheck, Stage
 from domains.selectors import finding
 from domains.services import claiming, reading
@@ -19,10 +22,22 @@ from domains.services.looking import look_up
 from domains.services.queue import check_soon
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import RateLimited
+from inbound_admin.lib.errors import RateLimited, Refused
 
 AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
 WATCHED_EVERY = timedelta(seconds=10)
+
+MOVED = (
+    "state",
+    "known_state",
+    "state_since",
+    "summary",
+    "last_dns_check",
+    "failed_checks",
+    "verified_at",
+    "next_check_at",
+    "apex_spf",
+)
 
 Seen = dict[Question, list[Answer]]
 
@@ -30,19 +45,21 @@ Seen = dict[Question, list[Answer]]
 def check_now(*, domain: Domain) -> str:
     """What a person asked for: looks at once and says what came of it. Raises RateLimited when asked again too soon."""
     now = timezone.now()
-    _not_too_often(domain, now)
-    Domain.objects.filter(pk=domain.pk).update(watched_from=now)
-    domain.watched_from = now
+    if domain.is_held:
+        raise Refused("Our staff holds this domain, so it is not looked at. Ask our support.")
+    if domain.stage == Stage.STARTING:
+        return "The domain is still being set up with Amazon."
+    if domain.stage == Stage.DELETING:
+        return "The domain is being deleted."
+    _take_turn(domain, now)
     if domain.stage == Stage.CLAIM:
         proven = claiming.look(domain)
         return "The proof is there. We set the domain up now." if proven else "We looked: the proof is not there yet."
-    if domain.stage != Stage.READY:
-        return "The domain is still being set up with Amazon."
     before = domain.state
     with aws.patience(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
-    return f"We looked just now. {news}{domain.summary}"
+    return f"We looked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
 
 
 def can_check_in(domain: Domain, now: datetime) -> int:
@@ -81,9 +98,11 @@ def check(domains: Sequence[Domain], *, now: datetime) -> None:
     if not domains:
         return
     reading.read(domains, now=now)
-    records = {domain.pk: domain.records for domain in domains}
     before = _verified_before(domains)
-    seen = _ask([question_for(record) for own in records.values() for record in own])
+    seen = _ask([question_for(record) for domain in domains for record in domain.records])
+    for domain in domains:
+        domain.apex_spf = _apex_spf(domain, seen)
+    records = {domain.pk: domain.records for domain in domains}
     judged = {d.pk: _judge(d, records[d.pk], seen, {}, before, now) for d in domains}
     unclear = [
         question
@@ -98,11 +117,16 @@ def check(domains: Sequence[Domain], *, now: datetime) -> None:
         _save(domain, own, now)
 
 
-def _not_too_often(domain: Domain, now: datetime) -> None:
-    wait = can_check_in(domain, now)
-    if wait:
+def _take_turn(domain: Domain, now: datetime) -> None:
+    """Of several who ask at the same moment one looks. Raises RateLimited for the others."""
+    latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
+    free = Domain.objects.filter(Q(last_dns_check=None) | Q(last_dns_check__lte=latest), pk=domain.pk)
+    if not free.update(last_dns_check=now, watched_from=now):
+        domain.refresh_from_db(fields=("last_dns_check",))
+        wait = max(1, can_check_in(domain, now))
         sentence = f"We looked a moment ago. You can ask again in {wait} seconds."
         raise RateLimited(sentence, retry_after=wait)
+    domain.last_dns_check = domain.watched_from = now
 
 
 def _schedule_claim(domain: Domain, now: datetime) -> None:
@@ -113,6 +137,13 @@ def _schedule_claim(domain: Domain, now: datetime) -> None:
 def _verified_before(domains: Sequence[Domain]) -> dict[tuple[str, str], datetime | None]:
     rows = RecordCheck.objects.filter(domain__in=domains).values_list("domain_id", "key", "verified_at")
     return {(domain_id, key): verified_at for domain_id, key, verified_at in rows}
+
+
+def _apex_spf(domain: Domain, seen: Seen) -> str:
+    """The one SPF line at the domain itself, into which Amazon is merged: a second line would spoil both."""
+    told = [a for a in seen.get(Question(domain.name, "TXT"), []) if a.status is not Status.FAILED]
+    lines = spf_among(told[0].values) if told else (domain.apex_spf,)
+    return (lines or ("",))[0]
 
 
 def _ask(questions: Sequence[Question]) -> Seen:
@@ -144,19 +175,41 @@ def _judge(
 
 @transaction.atomic
 def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+    """Nothing where the domain was deleted, held or set up otherwise while we looked: that is of another domain."""
+    locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY, held_at=None).first()
+    if locked is None:
+        return
+    locked.apex_spf = domain.apex_spf
+    if locked.records != domain.records:
+        return
+    _save_records(domain, judgements, now)
+    _move(locked, _overall(domain, judgements), now)
+    for name in MOVED:
+        setattr(domain, name, getattr(locked, name))
+
+
+def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
+    """An identity that Amazon does not know any more cannot come right by waiting, whatever the DNS shows."""
     result = overall(judge_aspects(judgements, domain.ses_statuses), judgements)
+    if domain.ses_problem != reading.GONE:
+        return result
+    return replace(result, state=State.WRONG, turn=Turn.YOU, sentence=reading.GONE)
+
+
+def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+    """When a record was last right is kept over looks that told nothing, also those of somebody else meanwhile."""
+    known = _verified_before([domain])
     RecordCheck.objects.bulk_create(
-        [_row(domain, judgement, now) for judgement in judgements],
+        [_row(domain, judgement, known.get((domain.pk, judgement.key)), now) for judgement in judgements],
         update_conflicts=True,
         unique_fields=("domain", "key"),
         update_fields=("state", "found", "code", "sentence", "checked_at", "verified_at"),
     )
     keys = [judgement.key for judgement in judgements]
     RecordCheck.objects.filter(domain=domain).exclude(key__in=keys).delete()
-    _move(domain, result, now)
 
 
-def _row(domain: Domain, judgement: Judgement, now: datetime) -> RecordCheck:
+def _row(domain: Domain, judgement: Judgement, verified_at: datetime | None, now: datetime) -> RecordCheck:
     return RecordCheck(
         domain=domain,
         key=judgement.key,
@@ -165,14 +218,12 @@ def _row(domain: Domain, judgement: Judgement, now: datetime) -> RecordCheck:
         code=judgement.code,
         sentence=judgement.sentence,
         checked_at=now,
-        verified_at=judgement.last_verified,
+        verified_at=judgement.last_verified or verified_at,
     )
 
 
 def _move(domain: Domain, result: Overall, now: datetime) -> None:
-    """The new state, its moment, and the time of the next look; a change of what we *know* goes into the log."""
-    if domain.state != result.state:
-        domain.state_since = now
+    """The new state and the time of the next look; a change of what we *know* has its moment and a line in the log."""
     domain.state, domain.summary, domain.last_dns_check = result.state, result.sentence, now
     domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
     if result.state is State.VERIFIED and domain.verified_at is None:
@@ -187,16 +238,5 @@ def _move(domain: Domain, result: Overall, now: datetime) -> None:
     if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
         before, after = {"state": domain.known_state}, {"state": result.state.value}
         changes.record("domain.state", about=subject(domain), actor=None, before=before, after=after)
-        domain.known_state = result.state
-    domain.save(
-        update_fields=(
-            "state",
-            "known_state",
-            "state_since",
-            "summary",
-            "last_dns_check",
-            "failed_checks",
-            "verified_at",
-            "next_check_at",
-        )
-    )
+        domain.known_state, domain.state_since = result.state, now
+    domain.save(update_fields=MOVED)

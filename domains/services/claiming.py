@@ -2,9 +2,8 @@
 
 import secrets
 
-from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from changes import services as changes
@@ -15,21 +14,26 @@ from domains.selectors import finding
 from domains.services.looking import look_up
 from domains.services.queue import set_up_soon
 from domains.services.subjects import subject
+from domains.services.telling import tell
 from inbound_admin.lib.errors import Refused
 from tenants.models import User
-from tenants.selectors import owners_of
 
 
 @transaction.atomic
 def require(domain: Domain, reason: ClaimReason) -> None:
-    """Nothing is asked of Amazon for this domain until the claim is proven."""
-    domain.stage = Stage.CLAIM
+    """Nothing more is asked of Amazon until the claim is proven. Without effect when setting up was given up."""
+    if not Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.STARTING).exists():
+        return
+    domain.stage, domain.stage_problem = Stage.CLAIM, ""
     domain.claim_token = secrets.token_urlsafe(24)
     domain.claim_reason = reason
     domain.claim_proven_at = None
     domain.next_check_at = timezone.now()
-    domain.save(update_fields=("stage", "claim_token", "claim_reason", "claim_proven_at", "next_check_at"))
+    fields = ("stage", "stage_problem", "claim_token", "claim_reason", "claim_proven_at", "next_check_at")
+    domain.save(update_fields=fields)
     changes.record("domain.claim_required", about=subject(domain), actor=None, after={"reason": reason.value})
+    for held in _held_nearby(domain):
+        changes.record("domain.claimed_nearby", about=subject(held), actor=None, after={"name": domain.name})
 
 
 def look(domain: Domain) -> bool:
@@ -40,8 +44,7 @@ def look(domain: Domain) -> bool:
     Domain.objects.filter(pk=domain.pk).update(last_dns_check=timezone.now())
     if not claims.is_proven(domain.parsed, domain.claim_token, answers):
         return False
-    _accept(domain, what="domain.claim_proven", actor=None, because="")
-    return True
+    return _accept(domain, what="domain.claim_proven", actor=None, because="")
 
 
 def approve(*, domain: Domain, because: str, actor: User) -> None:
@@ -50,32 +53,38 @@ def approve(*, domain: Domain, because: str, actor: User) -> None:
         raise Refused("There is no claim to approve: this domain is not waiting for a proof.")
     if not because.strip():
         raise Refused("Say why the claim may be approved without the record; it stays in the history.")
-    _accept(domain, what="domain.claim_approved", actor=actor, because=because.strip())
+    if not _accept(domain, what="domain.claim_approved", actor=actor, because=because.strip()):
+        raise Refused("The claim is settled already, or the domain is being deleted.")
 
 
 @transaction.atomic
-def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> None:
-    locked = Domain.objects.select_for_update().get(pk=domain.pk)
-    if locked.stage != Stage.CLAIM:
-        return
+def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
+    """False when the claim that was looked at is no longer the domain's: deleted, settled, or made anew."""
+    claim = {"pk": domain.pk, "stage": Stage.CLAIM, "claim_token": domain.claim_token}
+    locked = Domain.objects.select_for_update().filter(**claim).first()
+    if locked is None:
+        return False
     locked.stage, locked.claim_proven_at = Stage.STARTING, timezone.now()
     locked.save(update_fields=("stage", "claim_proven_at"))
     domain.stage, domain.claim_proven_at = locked.stage, locked.claim_proven_at
     after = {"reason": locked.claim_reason}
     changes.record(what, about=subject(locked), actor=actor, because=because, after=after)
     set_up_soon(locked)
+    return True
 
 
 def tell_holders(claimed: Domain) -> None:
     """The customers whose domains lie under or over the claimed one learn of the claim, not of the claimant."""
-    related = finding.related_domains(claimed.parsed).exclude(customer_id=claimed.customer_id)
-    for held in related.select_related("customer"):
-        changes.record("domain.claimed_nearby", about=subject(held), actor=None, after={"name": claimed.name})
-        send_mail(
+    for held in _held_nearby(claimed):
+        tell(
+            held.customer,
             f"Somebody wants to add {claimed}",
             f"Somebody else asked to add {claimed}, which belongs together with your domain {held}.\n\n"
             "They must first publish a record in its DNS, which only its owner can. If that is not you or a colleague, "
             "look at who may edit your DNS, and write to our support.\n",
-            settings.DEFAULT_FROM_EMAIL,
-            [owner.email for owner in owners_of(held.customer)],
         )
+
+
+def _held_nearby(claimed: Domain) -> QuerySet[Domain]:
+    related = finding.related_domains(claimed.parsed).exclude(customer_id=claimed.customer_id)
+    return related.select_related("customer")

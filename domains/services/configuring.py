@@ -3,6 +3,7 @@
 What was told stands in columns of its own, so a process that dies anywhere leaves a difference that is seen and closed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from django.utils import timezone
 from changes import services as changes
 from domains.core.names import is_label
 from domains.gateway import ses
-from domains.models import Domain, OnMxFailure, Stage
+from domains.models import Domain, OnMxFailure, RecordCheck, Stage
 from domains.services.queue import check_soon, configure_soon, set_up_soon
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
@@ -30,10 +31,10 @@ class Wanted:
 
 def configure(*, domain: Domain, wanted: Wanted, actor: User, because: str = "") -> None:
     """Store what is wanted. Raises Refused for a MAIL FROM name that cannot be, or before the domain is set up."""
-    _must_be_ready(domain)
-    _refuse_label(wanted.mail_from_label)
     with transaction.atomic():
-        locked = Domain.objects.select_for_update().get(pk=domain.pk)
+        locked = _ready(domain)
+        if wanted.mail_from_label != locked.mail_from_label:
+            _refuse_label(wanted.mail_from_label, locked)
         _want_records(locked, wanted, actor)
         locked.mail_from_label = wanted.mail_from_label
         locked.on_mx_failure = wanted.on_mx_failure
@@ -47,27 +48,29 @@ def configure(*, domain: Domain, wanted: Wanted, actor: User, because: str = "")
 
 def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
     """Ask Amazon for new DKIM keys: the published ones stop counting, so a reason is asked. Raises Refused."""
-    _must_be_ready(domain)
     if not because.strip():
         raise Refused("Say why new DKIM keys are needed: the customer has to publish new records after it.")
     with transaction.atomic():
+        locked = _ready(domain)
         fields = {"new_dkim_wanted": True, "wanted_by": actor, "wanted_because": because.strip()}
-        Domain.objects.filter(pk=domain.pk).update(**fields, watched_from=timezone.now())
-        configure_soon(domain)
+        Domain.objects.filter(pk=locked.pk).update(**fields, watched_from=timezone.now())
+        configure_soon(locked)
 
 
 def start_again(*, domain: Domain, actor: User) -> None:
-    """Amazon gave up on the domain or does not know it any more: the set-up runs anew. Raises Refused."""
-    _must_be_ready(domain)
-    now = timezone.now()
+    """Amazon gave up on the domain or does not know it any more: the set-up runs anew. Raises Refused.
+
+    It proves nothing: an identity that somebody else made meanwhile is adopted on a proven claim alone, as ever.
+    """
     with transaction.atomic():
-        fields = {"stage": Stage.STARTING, "dkim_tokens": [], "verification_token": "", "ses_mail_from": ""}
-        moved = Domain.objects.filter(pk=domain.pk, stage=Stage.READY).update(
-            **fields, adopted=False, claim_proven_at=domain.claim_proven_at or now, watched_from=now
+        locked = _ready(domain)
+        fields = {"dkim_tokens": [], "dkim_zone": "", "verification_token": "", "ses_mail_from": "", "adopted": False}
+        Domain.objects.filter(pk=locked.pk).update(
+            stage=Stage.STARTING, stage_problem="", watched_from=timezone.now(), **fields
         )
-        if moved:
-            changes.record("domain.started_again", about=subject(domain), actor=actor)
-            set_up_soon(domain)
+        _forget_checks(locked, "")
+        changes.record("domain.started_again", about=subject(locked), actor=actor)
+        set_up_soon(locked)
 
 
 def apply(*, domain_id: str) -> None:
@@ -115,17 +118,19 @@ def _signing(domain: Domain, request_ids: list[str]) -> None:
 def _keys(domain: Domain, request_ids: list[str]) -> None:
     if not domain.new_dkim_wanted:
         return
-    tokens = list(ses.reissue_dkim(domain.name)) or domain.dkim_tokens
+    issued, zone = ses.reissue_dkim(domain.name)
+    tokens = list(issued) or domain.dkim_tokens
     before, after = {"dkim_tokens": domain.dkim_tokens}, {"dkim_tokens": tokens}
-    _told(domain, "domain.new_dkim", before, after, request_ids, dkim_tokens=tokens, new_dkim_wanted=False)
+    fields = {"dkim_tokens": tokens, "dkim_zone": zone or domain.dkim_zone, "new_dkim_wanted": False}
+    _told(domain, "domain.new_dkim", before, after, request_ids, **fields)
 
 
 @transaction.atomic
 def _told(
     domain: Domain,
     what: str,
-    before: dict[str, object],
-    after: dict[str, object],
+    before: Mapping[str, object],
+    after: Mapping[str, object],
     request_ids: list[str],
     **fields: object,
 ) -> None:
@@ -133,6 +138,9 @@ def _told(
     for name, value in fields.items():
         setattr(domain, name, value)
     domain.save(update_fields=list(fields))
+    for key, prefix in (("dkim_tokens", "dkim-"), ("mail_from", "mail-from-")):
+        if before.get(key) != after.get(key):
+            _forget_checks(domain, prefix)
     changes.record(
         what,
         about=subject(domain),
@@ -154,11 +162,22 @@ def _want_records(domain: Domain, wanted: Wanted, actor: User) -> None:
     changes.record("domain.recommended", about=subject(domain), actor=actor, before=before, after=after)
 
 
-def _must_be_ready(domain: Domain) -> None:
-    if domain.stage != Stage.READY:
+def _forget_checks(domain: Domain, prefix: str) -> None:
+    """That the old records were right says nothing of the new ones: they were never there, so they are not lost."""
+    RecordCheck.objects.filter(domain=domain, key__startswith=prefix).delete()
+
+
+def _ready(domain: Domain) -> Domain:
+    """Locked, and looked at again: the page that asks may be older than what happened to the domain."""
+    locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
+    if locked is None:
         raise Refused("The domain is not set up yet; its settings can be changed after that.")
+    return locked
 
 
-def _refuse_label(label: str) -> None:
+def _refuse_label(label: str, domain: Domain) -> None:
     if label and not is_label(label):
         raise Refused("The name for bounces is one word of letters, digits and hyphens, such as bounce.")
+    name = f"{label}.{domain.name}"
+    if label and Domain.objects.filter(name=name).exists():
+        raise Refused(f"{name} cannot be the name for bounces, because it receives mail. Choose another word.")

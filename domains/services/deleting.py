@@ -52,7 +52,7 @@ def carry_out(*, domain_id: str) -> None:
         return
     with aws.recording() as request_ids:
         try:
-            if _is_at_amazon(domain):
+            if _is_ours(domain):
                 _delete_identity(domain)
         except AwsProblem as problem:
             Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
@@ -60,19 +60,15 @@ def carry_out(*, domain_id: str) -> None:
     _finish(domain, request_ids)
 
 
-def _is_at_amazon(domain: Domain) -> bool:
-    """A claim that was never proven has made nothing at Amazon, and must not touch what somebody else has there."""
-    return bool(domain.dkim_tokens or domain.dkim_zone or domain.adopted) or _half_made(domain)
-
-
-def _half_made(domain: Domain) -> bool:
-    """The identity was created, and the answer lost: the tag tells that it is ours."""
-    if domain.claim_token and not domain.claim_proven_at:
-        return False
+def _is_ours(domain: Domain) -> bool:
+    """Amazon has the identity, and we made it for this domain or adopted it on a proven claim; any other stays."""
+    if domain.claim_token and not domain.claim_proven_at and not domain.dkim_tokens:
+        return False  # an unproven claim has made nothing there
     try:
-        return (ses.OURS, domain.id) in ses.get_identity(domain.name).tags
+        identity = ses.get_identity(domain.name)
     except AwsMissing:
         return False
+    return domain.adopted or domain.claim_proven_at is not None or (ses.OURS, domain.id) in identity.tags
 
 
 def _delete_identity(domain: Domain) -> None:

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.utils import timezone
 
@@ -11,9 +9,9 @@ from changes import services as changes
 from domains.models import Domain, Stage
 from domains.services.queue import check_soon
 from domains.services.subjects import subject
+from domains.services.telling import tell
 from inbound_admin.lib.errors import Refused
 from tenants.models import Customer, User
-from tenants.selectors import owners_of
 
 
 @transaction.atomic
@@ -34,30 +32,35 @@ def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = 
 
 @transaction.atomic
 def release(*, domain: Domain, actor: User | None, because: str = "") -> None:
-    """Checks go on. `actor` None: the time of the hold is over. Raises Refused when it is not held."""
+    """Checks go on. Raises Refused when it is not held."""
     locked = _locked(domain)
     if not locked.is_held:
         raise Refused(f"{domain} is not held.")
+    _release(locked, actor, because.strip())
+
+
+def _release(locked: Domain, actor: User | None, because: str) -> None:
     locked.held_at = locked.held_by = locked.held_until = None
     locked.held_because, locked.next_check_at = "", timezone.now()
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until", "next_check_at"))
     before, after = {"held": True}, {"held": False}
-    changes.record(
-        "domain.released", about=subject(locked), actor=actor, because=because.strip(), before=before, after=after
-    )
+    changes.record("domain.released", about=subject(locked), actor=actor, because=because, before=before, after=after)
     check_soon()
 
 
+@transaction.atomic
 def release_what_is_over(*, now: datetime) -> int:
     """Holds with an end that has passed are released; returns how many."""
-    over = list(Domain.objects.filter(held_at__isnull=False, held_until__lte=now))
-    for domain in over:
-        release(domain=domain, actor=None, because="The time of the hold is over.")
+    over = list(Domain.objects.select_for_update().filter(held_at__isnull=False, held_until__lte=now))
+    for locked in over:
+        _release(locked, None, "The time of the hold is over.")
     return len(over)
 
 
-def transfer(*, domain: Domain, to: Customer, because: str, actor: User, bulk_id: str = "") -> None:
+def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
     """Give the domain to another customer; both sets of owners are told. Raises Refused."""
+    if to is None:
+        raise Refused("Choose the customer that the domain goes to.", code="CUSTOMER_MISSING")
     _need(because, "Say why the domain changes hands; both customers may ask.")
     with transaction.atomic():
         locked = _locked(domain)
@@ -106,12 +109,7 @@ def check_again(*, domain: Domain, actor: User) -> None:
 
 
 def _tell(customer: Customer, title: str, text: str) -> None:
-    send_mail(
-        title,
-        f"{text}\n\nIf you did not expect this, please write to our support.\n",
-        settings.DEFAULT_FROM_EMAIL,
-        [owner.email for owner in owners_of(customer)],
-    )
+    tell(customer, title, f"{text}\n\nIf you did not expect this, please write to our support.\n")
 
 
 def _locked(domain: Domain) -> Domain:

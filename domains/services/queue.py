@@ -1,5 +1,6 @@
 """Work for the worker, queued in the transaction that makes it necessary. Named by string: tasks stand above us."""
 
+from asgiref.sync import async_to_sync
 from django.db import transaction
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
@@ -16,6 +17,10 @@ def set_up_soon(domain: Domain) -> None:
     _queue(SET_UP, key=domain.id, domain_id=domain.id)
 
 
+def set_up_later(domain: Domain, *, seconds: int) -> None:
+    _queue(SET_UP, key=domain.id, in_seconds=seconds, domain_id=domain.id)
+
+
 def configure_soon(domain: Domain) -> None:
     _queue(CONFIGURE, key=domain.id, domain_id=domain.id)
 
@@ -29,9 +34,18 @@ def check_soon() -> None:
     _queue(CHECK_DUE, key="all")
 
 
-def _queue(task: str, *, key: str, **arguments: str) -> None:
+def take_up_stalled() -> int:
+    """Jobs whose worker died go back into the queue, since nobody else frees them or their domain; how many."""
+    stalled = list(async_to_sync(app.job_manager.get_stalled_jobs)())
+    for job in stalled:
+        async_to_sync(app.job_manager.retry_job)(job)
+    return len(stalled)
+
+
+def _queue(task: str, *, key: str, in_seconds: int = 0, **arguments: str) -> None:
     """At most one such job waits, and at most one of a domain runs: asking twice is asking once."""
-    job = app.configure_task(task, queueing_lock=f"{task} {key}", lock=f"domain {key}")
+    later = {"seconds": in_seconds} if in_seconds else None
+    job = app.configure_task(task, queueing_lock=f"{task} {key}", lock=f"domain {key}", schedule_in=later)
     try:
         with transaction.atomic():
             job.defer(**arguments)

@@ -1,30 +1,60 @@
 """What Amazon says of identities is read: one call a domain for a few, batches of a hundred for many."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from domains.core.checking import SesStatus
 from domains.gateway import ses
-from domains.models import Domain
+from domains.models import Domain, Stage
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 
 A_FEW = 3  # up to here one call a domain is no dearer than three batched ones, and tells more (why, and when)
+COLUMNS = (
+    "identity_status",
+    "dkim_status",
+    "mail_from_status",
+    "ses_error_type",
+    "ses_looked_at",
+    "ses_problem",
+    "last_ses_check",
+)
 GONE = "Amazon does not know this domain any more. Set it up again."
 
 
 def read(domains: Sequence[Domain], *, now: datetime) -> None:
     """Store what Amazon says; where it cannot be asked, what is stored stays and the reason is stored beside it."""
+    rest, at_once = list(domains), 1 if len(domains) <= A_FEW else ses.BATCH
     try:
-        if len(domains) <= A_FEW:
-            for domain in domains:
-                _read_one(domain)
-        else:
-            for some in _batches(domains):
-                _read_batch(some)
+        while rest:
+            _read(rest[:at_once], now)
+            del rest[:at_once]
     except AwsProblem as problem:
-        _store(domains, ses_problem=str(problem))
-        return
-    _store(domains, last_ses_check=now)
+        for domain in rest:  # not asked any further: an Amazon that does not answer costs its time-out each time
+            domain.ses_problem = str(problem)
+    Domain.objects.bulk_update(domains, COLUMNS, batch_size=500)
+
+
+def notice_changes(*, now: datetime) -> int:
+    """Every identity's state in pages of a thousand; whatever is not as we know it is due for a look. How many are.
+
+    Raises AwsProblem, and nothing is noticed: half a list would show the other half as gone.
+    """
+    seen, token = ses.list_identities()
+    while token:
+        page, token = ses.list_identities(token)
+        seen |= page
+    known = Domain.objects.filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
+    changed = [pk for pk, name, status in known if seen.get(name, SesStatus.NOT_STARTED) != status]
+    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+
+
+def _read(domains: Sequence[Domain], now: datetime) -> None:
+    if len(domains) == 1:
+        _read_one(domains[0])
+    else:
+        _read_batch(domains)
+    for domain in domains:
+        domain.last_ses_check = now
 
 
 def _read_one(domain: Domain) -> None:
@@ -51,22 +81,11 @@ def _read_batch(domains: Sequence[Domain]) -> None:
         domain.identity_status = identities[domain.name][0]
         domain.dkim_status = dkim.get(domain.name, SesStatus.UNKNOWN)
         domain.mail_from_status = mail_from.get(domain.name, ("", SesStatus.UNKNOWN))[1]
+        if domain.identity_status == SesStatus.SUCCESS:
+            domain.ses_error_type = ""  # the batched calls do not tell it, and an old one would lie
         domain.ses_problem = ""
 
 
 def _gone(domain: Domain) -> None:
     domain.identity_status = domain.dkim_status = domain.mail_from_status = SesStatus.NOT_STARTED
     domain.ses_problem = GONE
-
-
-def _batches(domains: Sequence[Domain]) -> Iterator[Sequence[Domain]]:
-    for start in range(0, len(domains), ses.BATCH):
-        yield domains[start : start + ses.BATCH]
-
-
-def _store(domains: Sequence[Domain], **fields: object) -> None:
-    for domain in domains:
-        for name, value in fields.items():
-            setattr(domain, name, value)
-    columns = ("identity_status", "dkim_status", "mail_from_status", "ses_error_type", "ses_looked_at", "ses_problem")
-    Domain.objects.bulk_update(domains, (*columns, "last_ses_check"), batch_size=500)

@@ -1,22 +1,26 @@
 """A domain's identity is made or adopted at Amazon: at most four calls, each harmless when repeated.
 
 Every line stores what Amazon answered before the next call, so a process that dies anywhere is carried on from there.
+A step answers False where the setting up does not go on: the ownership must be proven, or the domain is being deleted.
 """
 
 from django.db import transaction
 from django.utils import timezone
 
 from changes import services as changes
-from domains.core.checking import SesStatus
+from domains.core.checking import SesStatus, State
 from domains.core.claims import ClaimReason
 from domains.core.identities import Identity
 from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, Stage
-from domains.services import claiming
-from domains.services.queue import check_soon
+from domains.services import claiming, earlier_records
+from domains.services.earlier_records import CouldNotTell
+from domains.services.queue import check_soon, configure_soon, set_up_later
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsProblem
+
+LOOK_AGAIN_SECONDS = 60
 
 
 def set_up(*, domain_id: str) -> None:
@@ -26,23 +30,25 @@ def set_up(*, domain_id: str) -> None:
         return
     with aws.recording() as request_ids:
         try:
-            if _identity(domain) and _token(domain) and _mail_from(domain):
+            if all(step(domain) for step in (_identity, _ownership, _token, _mail_from)):
                 _finish(domain, request_ids)
+        except CouldNotTell as problem:
+            if _store(domain, stage_problem=str(problem)):
+                set_up_later(domain, seconds=LOOK_AGAIN_SECONDS)
         except AwsProblem as problem:
             _store(domain, stage_problem=str(problem))
             raise
 
 
 def _identity(domain: Domain) -> bool:
-    """False when the identity turned out to be somebody's already: then ownership must be proven first."""
+    """When the identity turns out to be there already, it is adopted only on a proven claim."""
     if domain.dkim_tokens or domain.adopted:
         return True
     try:
         created = ses.create_identity(domain.name, ours=domain.id)
     except AwsConflict:
         return _found(domain, ses.get_identity(domain.name))
-    _store_identity(domain, created, adopted=False)
-    return True
+    return _store_identity(domain, created, adopted=False)
 
 
 def _found(domain: Domain, identity: Identity) -> bool:
@@ -50,68 +56,82 @@ def _found(domain: Domain, identity: Identity) -> bool:
     if not ours and not domain.claim_proven_at:
         claiming.require(domain, ClaimReason.IDENTITY_EXISTS)
         return False
-    _store_identity(domain, identity, adopted=not ours)
-    return True
+    if identity.dkim_status is SesStatus.FAILED and identity.dkim_zone:
+        ses.start_dkim(domain.name)
+    return _store_identity(domain, identity, adopted=not ours)
 
 
-def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> None:
+def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> bool:
     """Of an adopted identity MAIL FROM and signing are taken as they are; changing them is a step of its own."""
+    behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
     fields: dict[str, object] = {
         "dkim_tokens": list(identity.dkim_tokens),
         "dkim_zone": identity.dkim_zone,
         "adopted": adopted,
+        "ses_mail_from": identity.mail_from,
+        "ses_dkim_signing": identity.dkim_signing,
+        "ses_on_mx_failure": behaviour,
+        "identity_status": identity.identity_status,
+        "dkim_status": identity.dkim_status,
+        "mail_from_status": identity.mail_from_status,
     }
     if adopted:
-        behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
         fields |= {
-            "ses_mail_from": identity.mail_from,
             "mail_from_label": identity.mail_from.removesuffix(f".{domain.name}"),
-            "ses_dkim_signing": identity.dkim_signing,
             "dkim_signing": identity.dkim_signing,
-            "ses_on_mx_failure": behaviour,
             "on_mx_failure": behaviour,
         }
-    _store(domain, **fields)
+    return _store(domain, **fields)
+
+
+def _ownership(domain: Domain) -> bool:
+    """Records of an earlier set-up prove nothing of who asks now. A domain that was set up before has its own."""
+    if domain.claim_proven_at or domain.state != State.NOT_CHECKED or not earlier_records.answer_for(domain):
+        return True
+    claiming.require(domain, ClaimReason.RECORDS_ANSWER)
+    return False
 
 
 def _token(domain: Domain) -> bool:
-    """VerifyDomainIdentity may start a verification again, so of an adopted identity the token is only read."""
+    """VerifyDomainIdentity may start a verification again, so unless it failed an adopted one's token is only read."""
     if domain.verification_token:
         return True
-    if domain.adopted:
+    if domain.adopted and domain.identity_status != SesStatus.FAILED:
         _, token = ses.get_verification([domain.name]).get(domain.name, (SesStatus.UNKNOWN, ""))
     else:
         token = ses.start_verification(domain.name)
-    _store(domain, verification_token=token)
-    return True
+    return _store(domain, verification_token=token)
 
 
 def _mail_from(domain: Domain) -> bool:
-    if domain.adopted or domain.ses_mail_from or not domain.mail_from_label:
+    """Told when it differs; the same name again, where Amazon had given up, makes it look again."""
+    wanted, told = domain.mail_from, domain.ses_mail_from
+    same = wanted == told and (not wanted or domain.on_mx_failure == domain.ses_on_mx_failure)
+    if same and domain.mail_from_status != SesStatus.FAILED:
         return True
     reject = domain.on_mx_failure == OnMxFailure.REJECT
-    ses.set_mail_from(domain.name, domain.mail_from, reject_on_mx_failure=reject)
-    _store(domain, ses_mail_from=domain.mail_from, ses_on_mx_failure=domain.on_mx_failure)
-    return True
+    ses.set_mail_from(domain.name, wanted, reject_on_mx_failure=reject)
+    return _store(
+        domain, ses_mail_from=wanted, ses_on_mx_failure=domain.on_mx_failure, mail_from_status=SesStatus.UNKNOWN
+    )
 
 
 @transaction.atomic
 def _finish(domain: Domain, request_ids: list[str]) -> None:
     """Only one of two workers that raced here finds the stage unfinished, so the change log has it once."""
-    now = timezone.now()
-    moved = Domain.objects.filter(pk=domain.pk, stage=Stage.STARTING).update(
-        stage=Stage.READY, stage_problem="", next_check_at=now
-    )
-    if not moved:
+    if not _store(domain, stage=Stage.READY, stage_problem="", next_check_at=timezone.now()):
         return
-    domain.stage = Stage.READY
     what = "domain.adopted" if domain.adopted else "domain.set_up"
     after = {"identity": domain.name, "mail_from": domain.ses_mail_from, "dkim_zone": domain.dkim_zone}
     changes.record(what, about=subject(domain), actor=None, after=after, aws_request_ids=request_ids)
     check_soon()
+    domain.refresh_from_db()
+    if domain.is_configuring:
+        configure_soon(domain)
 
 
-def _store(domain: Domain, **fields: object) -> None:
+def _store(domain: Domain, **fields: object) -> bool:
+    """False, and nothing stored, when the domain is no longer being set up: deleted meanwhile, or done by another."""
     for name, value in fields.items():
         setattr(domain, name, value)
-    domain.save(update_fields=list(fields))
+    return bool(Domain.objects.filter(pk=domain.pk, stage=Stage.STARTING).update(**fields))

@@ -53,7 +53,17 @@ DENIED = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-BUSY = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+BUSY = {
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+NOT_ALLOWED = (401, 403)  # whatever the code: SES has more words for it than the list above
 
 log = structlog.get_logger(__name__)
 _patience: ContextVar[float | None] = ContextVar("aws_patience", default=None)
@@ -197,7 +207,7 @@ def _kind(code: str, status: int, message: str) -> tuple[type[AwsProblem], str]:
         return AwsBusy, "Amazon asks us to slow down. Try again in a moment."
     if code in MISSING:
         return AwsMissing, f"Amazon does not know it. ({message or code})"
-    if code in DENIED:
+    if code in DENIED or status in NOT_ALLOWED:
         return AwsDenied, f"Amazon does not allow us to. An operator must check our credentials. ({code}: {message})"
     if code in CONFLICT:
         return AwsConflict, f"Amazon has it already, or is changing it now. ({message or code})"

@@ -1,15 +1,142 @@
 """The Sandbox pages: the customer's DNS host, and Amazon's bad days. They exist where SANDBOX is on alone."""
 
-from django.http import HttpRequest, HttpResponse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from domains.models import Domain
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import PER_PAGE, SignedIn
+from inbound_admin.sandbox import bad_days, hosting, panel
+from inbound_admin.sandbox.dns.mistakes import ZONE_MISTAKES
+from inbound_admin.sandbox.forms import ClockForm, FaultForm, RecordForm, ResetForm
+
+Forms = Mapping[str, RecordForm]
+ADD = "add"
 
 
-def zones(request: HttpRequest) -> HttpResponse:
-    raise NotImplementedError
+@require_GET
+def zones(request: SignedIn) -> HttpResponse:
+    page = Paginator(panel.zones_of(request.user), PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "zones": panel.zone_lines(list(page)), "part": "zones"}
+    return TemplateResponse(request, "sandbox/zones.html", context)
 
 
-def zone(request: HttpRequest, zone: str) -> HttpResponse:
-    raise NotImplementedError
+@require_http_methods(["GET", "POST"])
+def zone(request: SignedIn, zone: str) -> HttpResponse:
+    domains = panel.domains_in(request.user, zone)
+    if not domains:
+        raise Http404
+    page = panel.zone_page(zone, domains)
+    if request.method == "GET":
+        return _zone(request, page)
+    do, key = request.POST.get("do", ""), request.POST.get("key", "")
+    try:
+        if do in (ADD, "edit"):
+            form = RecordForm(request.POST, auto_id=_auto_id(request.POST.get("id", ADD)))
+            if not form.is_valid():
+                return _zone(request, page, {request.POST.get("id", ADD): form})
+            said = _type(page, form, request.POST.get("id", "") if do == "edit" else "")
+        else:
+            said = _action(do)(page, request.POST)
+    except Refused as refused:
+        return _answer(request, zone, domains, str(refused), tone="bad", key=key)
+    return _answer(request, zone, domains, f"{said} {hosting.let_amazon_look(domains)}".strip(), key=key)
 
 
-def faults(request: HttpRequest) -> HttpResponse:
-    raise NotImplementedError
+@require_http_methods(["GET", "POST"])
+def faults(request: SignedIn) -> HttpResponse:
+    """Everybody's page: the pretend Amazon is one for all who are signed in."""
+    forms: dict[str, Any] = {"form": FaultForm(), "clock_form": ClockForm(), "reset_form": ResetForm()}
+    if request.method == "POST":
+        said = _amazon(request, forms)
+        if said:
+            messages.success(request, said)
+            return redirect("sandbox:faults")
+    status = 422 if any(form.errors for form in forms.values()) else 200
+    context = {**forms, "page": bad_days.amazon_page(request.user), "part": "faults"}
+    return TemplateResponse(request, "sandbox/faults.html", context, status=status)
+
+
+def _amazon(request: SignedIn, forms: dict[str, Any]) -> str:
+    """What was done; "" where a form has something to say, and then it stands in `forms`."""
+    do, posted = request.POST.get("do", ""), request.POST
+    with_form: dict[str, tuple[str, Any, Callable[[Any], str]]] = {
+        "add": ("form", FaultForm, bad_days.add_fault),
+        "advance": ("clock_form", ClockForm, bad_days.advance_clock),
+        "reset": ("reset_form", ResetForm, lambda _: bad_days.reset()),
+    }
+    if do in with_form:
+        name, kind, carry_out = with_form[do]
+        forms[name] = kind(posted)
+        return carry_out(forms[name]) if forms[name].is_valid() else ""
+    plain: dict[str, Callable[[], str]] = {
+        "clear": bad_days.clear_faults,
+        "remove": lambda: bad_days.remove_fault(posted.get("id", "")),
+        "throttle": lambda: bad_days.set_throttle(on=posted.get("on") == "1"),
+    }
+    if do not in plain:
+        raise Refused("The sandbox does not know that action.")
+    return plain[do]()
+
+
+def _action(do: str) -> hosting.Action:
+    if do not in hosting.ACTIONS:
+        raise Refused("The DNS host does not know that action.")
+    return hosting.ACTIONS[do]
+
+
+def _type(page: panel.ZonePage, form: RecordForm, number: str) -> str:
+    """Add the record that was typed, or with a number replace that one."""
+    return hosting.edit(page, number, form) if number else hosting.add(page, form)
+
+
+def _answer(
+    request: SignedIn, zone: str, domains: Sequence[Domain], said: str, *, tone: str = "good", key: str = ""
+) -> HttpResponse:
+    """The part with what came of it; without htmx the page again."""
+    if request.htmx:
+        return _zone(request, panel.zone_page(zone, domains), said=said, tone=tone, key=key)
+    (messages.error if tone == "bad" else messages.success)(request, said)
+    return redirect("sandbox:zone", zone)
+
+
+def _zone(
+    request: SignedIn, page: panel.ZonePage, typed: Forms | None = None, said: str = "", tone: str = "", key: str = ""
+) -> HttpResponse:
+    typed = typed or {}
+    context = {
+        "page": page,
+        "lines": [(line, typed.get(line.record.id) or _form_of(line)) for line in page.lines],
+        "form": typed.get(ADD) or RecordForm(auto_id=_auto_id(ADD)),
+        "zone_mistakes": ZONE_MISTAKES,
+        "said": said,
+        "tone": tone,
+        "key": key,
+        "part": "zones",
+    }
+    # htmx swaps no answer of 4xx, and what a form has to say must be seen.
+    status = 422 if typed and not request.htmx else 200
+    return TemplateResponse(request, f"sandbox/zone.html{'#zone' if request.htmx else ''}", context, status=status)
+
+
+def _form_of(line: panel.Line) -> RecordForm:
+    record = line.record
+    initial = {
+        "name": line.relative,
+        "type": record.type,
+        "ttl": record.ttl,
+        "value": line.value,
+        "priority": line.priority,
+    }
+    return RecordForm(initial=initial, auto_id=_auto_id(record.id))
+
+
+def _auto_id(number: str) -> str:
+    return f"id_{number}_%s" if number.isalnum() else "id_%s"

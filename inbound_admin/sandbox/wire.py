@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -18,6 +19,8 @@ from inbound_admin.sandbox.aws.faults import ConnectionCut
 from inbound_admin.sandbox.aws.gate import EXIT_HEADER, SLOW_HEADER
 from inbound_admin.sandbox.aws.state import WORLD
 
+# No browser asks the fake AWS anything, and the headers for it cost a tenth of a call.
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # imported there, and read when an app is made
 CONTROL_PATH = "/_sandbox/"
 # The control API answers a JSON body to a method's name and a JSON object of its arguments.
 Control = Callable[[str, dict[str, Any]], object]
@@ -66,7 +69,8 @@ class Application:
         self, start_response: StartResponse, status: str, headers: list[tuple[str, str]], body: bytes
     ) -> list[bytes]:
         marks = {name.lower(): value for name, value in headers}
-        time.sleep(float(marks.get(SLOW_HEADER, 0)))
+        if SLOW_HEADER in marks:
+            time.sleep(float(marks[SLOW_HEADER]))
         if EXIT_HEADER in marks and self._exit_process:
             self._exit_process()
         dropped = (SLOW_HEADER, "content-length", "connection")

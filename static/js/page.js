@@ -48,9 +48,12 @@
   const freshen = () => document.querySelectorAll("time[datetime]").forEach((time) => {
     const seconds = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
     if (Math.abs(seconds) > 86400 * 2) return;
+    if ("future" in time.dataset && seconds < 1) { time.textContent = "any moment"; return; }
     const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
     time.textContent = Math.abs(seconds) < 2 ? "now" : format.format(Math.trunc(seconds / size), unit);
   });
   tick();
+  freshen();
+  document.addEventListener("htmx:afterSwap", () => { tick(); freshen(); });
   setInterval(() => { if (!document.hidden) { tick(); freshen(); } }, 1000);
 })();

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -26,9 +27,7 @@ class Aws:
     endpoint_url: str | None
 
     def client(self, service: str, region: str = REGION, attempts: int = 1) -> Any:
-        config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=2)
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)
-        return session.client(service, endpoint_url=self.endpoint_url, config=config)  # type: ignore[call-overload]
+        return _client(service, self.endpoint_url, region, attempts)
 
     @property
     def ses(self) -> Any:
@@ -37,6 +36,18 @@ class Aws:
     @property
     def sesv2(self) -> Any:
         return self.client("sesv2")
+
+
+@cache
+def _client(service: str, endpoint_url: str | None, region: str, attempts: int) -> Any:
+    config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=1)
+    return _session().client(service, region, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]
+
+
+@cache
+def _session() -> boto3.Session:
+    aws.install()
+    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
 
 
 @pytest.fixture

@@ -135,9 +135,7 @@ def _filters(v1: Recorder) -> None:
 def _tenants(v2: Recorder) -> None:
     tenant = v2("CreateTenant", TenantName="alice", Tags=[{"Key": "made-by", "Value": "us"}])
     assert v2("GetTenant", TenantName="alice")["Tenant"]["TenantArn"] == tenant["TenantArn"]
-    v2(
-        "PutTenantSuppressionAttributes", TenantName="alice", SuppressionScope="TENANT", SuppressedReasons=["BOUNCE"]
-    )
+    v2("PutTenantSuppressionAttributes", TenantName="alice", SuppressionScope="TENANT", SuppressedReasons=["BOUNCE"])
     assert [one["TenantName"] for one in v2("ListTenants")["Tenants"]] == ["alice"]
     v2("CreateTenantResourceAssociation", TenantName="alice", ResourceArn=IDENTITY)
     resources = v2("ListTenantResources", TenantName="alice")["TenantResources"]

@@ -7,7 +7,7 @@ import re
 from inbound_admin.sandbox.aws.errors import invalid_parameter, validation_error
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_LOCAL_PART = re.compile(r"[a-z0-9.!#$%&'*/=?^_`{|}~+-]{1,64}", re.IGNORECASE)
+_LOCAL_PART = re.compile(r"[a-z0-9.!#$%&'/=?^_`{|}~+-]{1,64}", re.IGNORECASE)
 _SERVICE_NAME = re.compile(r"[a-zA-Z0-9_.-]+")
 
 # ses.md D: these have a DKIM zone of their own.
@@ -30,6 +30,7 @@ def is_domain(name: str) -> bool:
 
 
 def is_address(name: str) -> bool:
+    """A `*` is not taken: SES knows no wildcard but the bare domain."""
     local, _, domain = name.rpartition("@")
     return bool(_LOCAL_PART.fullmatch(local)) and is_domain(domain)
 

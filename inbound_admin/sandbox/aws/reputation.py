@@ -120,7 +120,8 @@ def update_reputation_entity_customer_managed_status(ask: Request) -> Answer:
     if status not in STATUSES:
         raise bad_request(f"Invalid SendingStatus {status}.")
     tenant.customer.set(status, ask.now)
-    apply_policy(tenant, ask.now)
+    if status == "ENABLED":
+        apply_policy(tenant, ask.now)
     return None
 
 

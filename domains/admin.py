@@ -1,0 +1,157 @@
+"""Staff overrides in Django admin: every action goes through a service, and tells of each row what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from changes.models import new_change_id
+from domains.models import Domain, RecordCheck
+from domains.services import claiming, configuring, overriding
+from inbound_admin.lib.errors import Problem
+from tenants.models import Customer, User
+
+
+class OverrideForm(ActionForm):
+    """Stands beside the choice of the action: an override is nothing without its reason."""
+
+    because = forms.CharField(label="Why", required=False, max_length=2000)
+    until = forms.DateTimeField(label="Hold until", required=False)
+    customer = forms.ModelChoiceField(Customer.objects.all(), label="Transfer to", required=False)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the person gave with an action, and who it is; one bulk id over all rows."""
+
+    because: str
+    until: datetime | None
+    customer: Customer | None
+    actor: User
+    bulk_id: str
+
+
+class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
+    model = RecordCheck
+    fields = readonly_fields = ("key", "state", "found", "sentence", "checked_at", "verified_at")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Domain | None = None) -> bool:
+        return False
+
+
+@admin.register(Domain)
+class DomainAdmin(admin.ModelAdmin[Domain]):
+    """All columns are read-only: what Amazon and the DNS say is not ours to write, and the rest has services."""
+
+    list_display = ("name", "customer", "state", "stage", "is_held", "last_dns_check", "next_check_at")
+    list_filter = ("state", "stage", ("held_at", admin.EmptyFieldListFilter), "region", "provider")
+    list_select_related = ("customer",)
+    search_fields = ("name", "customer__name", "id", "dkim_tokens")
+    ordering = ("name",)
+    inlines = (RecordCheckInline,)
+    action_form = OverrideForm
+    actions = ("hold", "release", "check_again", "new_dkim", "transfer", "approve_claim")
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Domain | None = None) -> bool:
+        return False  # deleting takes steps at Amazon: the product's own page does it
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> list[str]:
+        return [field.name for field in Domain._meta.fields]
+
+    @admin.display(boolean=True, description="held")
+    def is_held(self, domain: Domain) -> bool:
+        return domain.is_held
+
+    def has_hold_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("domains.hold_domain")
+
+    def has_transfer_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("domains.transfer_domain")
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("domains.approve_claim")
+
+    @admin.action(description="Hold (says why; until)", permissions=["hold"])
+    def hold(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: overriding.hold(
+                domain=domain, because=said.because, until=said.until, actor=said.actor
+            ),
+        )
+
+    @admin.action(description="Release", permissions=["hold"])
+    def release(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: overriding.release(domain=domain, because=said.because, actor=said.actor),
+        )
+
+    @admin.action(description="Check again now", permissions=["hold"])
+    def check_again(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(request, domains, lambda domain, said: overriding.check_again(domain=domain, actor=said.actor))
+
+    @admin.action(description="Re-issue DKIM keys (says why)", permissions=["hold"])
+    def new_dkim(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: configuring.want_new_dkim(domain=domain, because=said.because, actor=said.actor),
+        )
+
+    @admin.action(description="Transfer to another customer (says why)", permissions=["transfer"])
+    def transfer(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: overriding.transfer(
+                domain=domain, to=said.customer, because=said.because, actor=said.actor, bulk_id=said.bulk_id
+            ),
+        )
+
+    @admin.action(description="Approve the claim without the DNS proof (says why)", permissions=["approve"])
+    def approve_claim(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: claiming.approve(domain=domain, because=said.because, actor=said.actor),
+        )
+
+    def _each(self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, Said], None]) -> None:
+        """One row's refusal stops no other row; a field that cannot be read stops all, before anything is done."""
+        said = _read(request)
+        if isinstance(said, str):
+            self.message_user(request, said, messages.ERROR)
+            return
+        for domain in domains:
+            try:
+                act(domain, said)
+            except Problem as problem:
+                self.message_user(request, f"{domain}: {problem}", messages.ERROR)
+            else:
+                self.message_user(request, f"{domain}: done.", messages.SUCCESS)
+
+
+def _read(request: HttpRequest) -> Said | str:
+    """What was said beside the action, or the sentence that tells why it cannot be read."""
+    form = OverrideForm(request.POST)
+    form.fields["action"] = forms.CharField(required=False)
+    if not form.is_valid():
+        return " ".join(f"{form.fields[name].label}: {' '.join(errors)}" for name, errors in form.errors.items())
+    data = form.cleaned_data
+    return Said(data["because"], data["until"], data["customer"], cast("User", request.user), new_change_id())

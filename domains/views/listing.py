@@ -1,0 +1,61 @@
+"""The list of domains, its exports, and the way in: adding one."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from domains.core import exporting
+from domains.forms import AddForm
+from domains.selectors import finding
+from domains.services import adding
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    filters = finding.Filters.read(request.GET)
+    context = {
+        "page": page_of(finding.search(viewer=request.user, filters=filters), request),
+        "filters": filters,
+        "counts": finding.attention_counts(viewer=request.user, filters=filters),
+        "choices": finding.choices(viewer=request.user),
+        "total": finding.domains_for(request.user).count(),
+    }
+    part = "#results" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"domains/list.html{part}", context)
+
+
+@require_GET
+def export(request: SignedIn, kind: str) -> HttpResponse:
+    """All that the list's filters show, not its page alone, as CSV or JSON."""
+    filters = finding.Filters.read(request.GET)
+    rows = finding.export_rows(viewer=request.user, filters=filters)
+    if kind == "csv":
+        response = HttpResponse(exporting.as_csv(rows), content_type="text/csv; charset=utf-8")
+    else:
+        response = HttpResponse(exporting.as_json(rows), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="domains.{kind}"'
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+def add(request: SignedIn) -> HttpResponse:
+    """Two steps in one page: the name, then what we found about it, with the button that adds it."""
+    form = AddForm(request.POST or None, viewer=request.user, initial={"name": request.GET.get("name", "")})
+    context: dict[str, Any] = {"form": form}
+    if request.method == "POST" and form.is_valid():
+        try:
+            if "confirm" in request.POST:
+                return redirect("domains:detail", _add(form, request).id)
+            context["preflight"] = adding.look_before(text=form.cleaned_data["name"], customer=form.chosen_customer)
+        except Refused as refused:
+            form.add_error("name", str(refused))
+    return TemplateResponse(request, "domains/add.html", context, status=422 if form.errors else 200)
+
+
+def _add(form: AddForm, request: SignedIn) -> Any:
+    return adding.add(text=form.cleaned_data["name"], customer=form.chosen_customer, actor=request.user)

@@ -1,0 +1,150 @@
+"""Settings of a domain, its deletion, and what staff may decide over it."""
+
+from collections.abc import Callable
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from domains.forms import BecauseForm, HoldForm, NoteForm, SettingsForm, TransferForm
+from domains.models import Domain
+from domains.services import claiming, configuring, deleting, overriding
+from domains.views.records import domain_for
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn
+from tenants.selectors import supports_everyone
+
+
+@require_http_methods(["GET", "POST"])
+def settings(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    form = SettingsForm(request.POST or None, domain=domain)
+    if request.method == "POST" and form.is_valid():
+        try:
+            configuring.configure(domain=domain, wanted=form.wanted, actor=request.user)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, "Saved. Where Amazon has to be told, that takes a few seconds.")
+            return redirect("domains:settings", domain.id)
+    context = {"domain": domain, "form": form, "keys_form": BecauseForm(prefix="keys"), "tab": "settings"}
+    return TemplateResponse(request, "domains/settings.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    form = BecauseForm(request.POST, prefix="keys")
+    configuring.want_new_dkim(domain=domain, actor=request.user, because=form.because_text)
+    messages.success(request, "Amazon is asked for new keys. New records appear here in a few seconds.")
+    return redirect("domains:detail", domain.id)
+
+
+@require_POST
+def start_again(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    configuring.start_again(domain=domain, actor=request.user)
+    messages.success(request, "Amazon is asked to look again from the beginning.")
+    return redirect("domains:detail", domain.id)
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    context = {"domain": domain, "consequences": deleting.consequences(domain), "error": ""}
+    if request.method == "POST":
+        typed = request.POST.get("name", "")
+        try:
+            deleting.delete(domain=domain, typed_name=typed, actor=request.user)
+        except Refused as refused:
+            context |= {"error": str(refused), "typed": typed}
+        else:
+            messages.success(request, f"{domain} is being deleted.")
+            return redirect("domains:list")
+    return TemplateResponse(request, "domains/delete.html", context, status=422 if context["error"] else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def support(request: SignedIn, domain_id: str) -> HttpResponse:
+    """What staff alone see and do: hold, release, transfer, approve a claim, note."""
+    domain = domain_for(request, domain_id)
+    if not supports_everyone(request.user):
+        raise PermissionDenied
+    shown = {name: form(prefix=name) for name, form in SUPPORT_FORMS.items()}
+    shown["note"] = NoteForm(prefix="note", initial={"note": domain.note})
+    done = request.POST.get("do", "")
+    status = 200
+    if request.method == "POST" and done in SUPPORT:
+        permission, act = SUPPORT[done]
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        shown[done] = form = SUPPORT_FORMS[done](request.POST, prefix=done)
+        if _carried_out(act, domain, form, request):
+            return redirect("domains:support", domain.id)
+        status = 422
+    context = {"domain": domain, "forms": shown, "tab": "support", "can": _allowed(request)}
+    return TemplateResponse(request, "domains/support.html", context, status=status)
+
+
+Act = Callable[[Domain, dict[str, object], SignedIn], str]
+
+
+def _carried_out(act: Act, domain: Domain, form: forms.Form, request: SignedIn) -> bool:
+    if not form.is_valid():
+        return False
+    try:
+        said = act(domain, form.cleaned_data, request)
+    except Refused as refused:
+        form.add_error(None, str(refused))
+        return False
+    messages.success(request, said)
+    return True
+
+
+def _hold(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    overriding.hold(domain=domain, because=str(data["because"]), until=data["until"], actor=request.user)  # type: ignore[arg-type]  # a cleaned DateTimeField
+    return f"{domain} is held. It is not checked until it is released."
+
+
+def _release(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    overriding.release(domain=domain, because=str(data["because"]), actor=request.user)
+    return f"{domain} is released and will be checked now."
+
+
+def _transfer(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    overriding.transfer(domain=domain, to=data["customer"], because=str(data["because"]), actor=request.user)  # type: ignore[arg-type]  # a cleaned ModelChoiceField
+    return f"{domain} now belongs to {data['customer']}. Both customers have been told."
+
+
+def _approve(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    claiming.approve(domain=domain, because=str(data["because"]), actor=request.user)
+    return f"The claim to {domain} is approved. It is being set up."
+
+
+def _note(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    overriding.write_note(domain=domain, note=str(data["note"]), actor=request.user)
+    return "The note is saved."
+
+
+SUPPORT: dict[str, tuple[str, Act]] = {
+    "hold": ("domains.hold_domain", _hold),
+    "release": ("domains.hold_domain", _release),
+    "transfer": ("domains.transfer_domain", _transfer),
+    "approve": ("domains.approve_claim", _approve),
+    "note": ("tenants.support_customer", _note),
+}
+SUPPORT_FORMS: dict[str, type[forms.Form]] = {
+    "hold": HoldForm,
+    "release": BecauseForm,
+    "transfer": TransferForm,
+    "approve": BecauseForm,
+    "note": NoteForm,
+}
+
+
+def _allowed(request: SignedIn) -> dict[str, bool]:
+    return {name: request.user.has_perm(permission) for name, (permission, _) in SUPPORT.items()}

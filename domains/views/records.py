@@ -1,0 +1,56 @@
+"""The page on which customers live: the records of a domain, the check, and its history."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from changes.selectors import changes_of
+from domains.models import Domain
+from domains.selectors import finding
+from domains.selectors.records_page import records_page
+from domains.services import checking
+from inbound_admin.lib.http import SignedIn, page_of
+from tenants.selectors import supports_everyone
+
+
+def domain_for(request: SignedIn, domain_id: str) -> Domain:
+    """Another customer's is 404, as if it did not exist."""
+    return get_object_or_404(finding.domains_for(request.user), pk=domain_id)
+
+
+@require_GET
+def detail(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    if request.htmx:
+        checking.watched(domain)
+    return _page(request, domain)
+
+
+@require_POST
+def check(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    sentence = checking.check_now(domain=domain)
+    if request.htmx:
+        return _page(request, domain_for(request, domain_id), said=sentence)
+    messages.info(request, sentence)
+    return redirect("domains:detail", domain.id)
+
+
+@require_GET
+def history(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    theirs = None if supports_everyone(request.user) else [domain.customer_id]
+    changes = changes_of("domain", domain.id, of_customers=theirs)
+    context = {"domain": domain, "changes": page_of(changes, request), "tab": "history"}
+    return TemplateResponse(request, "domains/history.html", context)
+
+
+def _page(request: SignedIn, domain: Domain, said: str = "") -> HttpResponse:
+    wait = checking.can_check_in(domain, timezone.now())
+    page = records_page(domain, can_check_in=wait, only_todo=request.GET.get("show") == "todo")
+    context = {"domain": domain, "page": page, "tab": "records", "said": said}
+    part = "#live" if request.htmx else ""
+    return TemplateResponse(request, f"domains/detail.html{part}", context)

@@ -1,0 +1,44 @@
+"""How a wanted record stands in a zone: rightly, not at all, or as one of the mistakes on the menu. Pure."""
+
+from collections.abc import Iterable
+
+from dns.rdata import Rdata
+
+from inbound_admin.sandbox.dns.mistake import Mistake, Typed, WantedRecord, right
+from inbound_admin.sandbox.dns.mistaken import RECORD_MISTAKES
+from inbound_admin.sandbox.dns.records import ZoneRecord, normal_name, rdata_of
+
+Fact = tuple[str, str, Rdata]
+Facts = frozenset[Fact]
+
+
+def facts_of(records: Iterable[ZoneRecord | WantedRecord]) -> Facts:
+    """What the records say, whatever their spelling, TTL and id."""
+    return frozenset(_fact(record if isinstance(record, ZoneRecord) else right(record)) for record in records)
+
+
+def is_right(wanted: WantedRecord, facts: Facts) -> bool:
+    """Whether the record stands in the zone as it should."""
+    return _fact(right(wanted)) in facts
+
+
+def mistakes_for(wanted: WantedRecord, zone: str) -> tuple[Mistake, ...]:
+    """The menu for this record."""
+    return tuple(mistake for mistake in RECORD_MISTAKES if mistake.applies_to(wanted, zone))
+
+
+def mistake_made(wanted: WantedRecord, zone: str, facts: Facts, asked: Facts) -> Mistake | None:
+    """The mistake whose records stand there; `asked` is all that is wanted in the zone, which is nobody's mistake."""
+    return next((one for one in mistakes_for(wanted, zone) if _is_made(one, wanted, zone, facts, asked)), None)
+
+
+def _is_made(mistake: Mistake, wanted: WantedRecord, zone: str, facts: Facts, asked: Facts) -> bool:
+    made = {_fact(typed) for typed in mistake.records(wanted, zone)}
+    as_it_should, left = _fact(right(wanted)), made - asked
+    if (as_it_should in made) != (as_it_should in facts):
+        return False
+    return bool(left) and left <= facts
+
+
+def _fact(record: ZoneRecord | Typed) -> Fact:
+    return normal_name(record.name), record.type, rdata_of(record.type, record.value)

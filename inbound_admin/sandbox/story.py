@@ -1,0 +1,161 @@
+"""The demo's customers and domains, each in a state of its own: made by the services that the pages call.
+
+Safe to repeat: what is there stays as somebody left it, and what was begun is finished.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from domains.core.names import understand
+from domains.models import Domain
+from domains.services import adding, checking, claiming, setting_up
+from inbound_admin.lib.errors import Problem
+from inbound_admin.sandbox.client import ControlClient
+from inbound_admin.sandbox.demo import ACCOUNTS, Account
+from inbound_admin.sandbox.panel import as_wanted, control, open_zone
+from tenants.models import Customer, User
+from tenants.services import create_customer
+
+TICK_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Story:
+    """A domain of a demo customer, and what its owner has done at the DNS host so far."""
+
+    name: str
+    customer: str
+    act: Callable[[ControlClient, Domain], None]
+
+
+def waiting(host: ControlClient, domain: Domain) -> None:
+    """Nothing is published yet."""
+    _look(domain)
+
+
+def half_way(host: ControlClient, domain: Domain) -> None:
+    for record in domain.records[:3]:
+        host.publish(domain.parsed.zone, as_wanted(domain, record))
+    _look(domain)
+
+
+def verified(host: ControlClient, domain: Domain) -> None:
+    _publish(host, domain)
+    host.tick()
+    _look(domain)
+
+
+def at_risk(host: ControlClient, domain: Domain) -> None:
+    """It was verified, and then somebody removed a record."""
+    verified(host, domain)
+    gone = next(record for record in domain.records if record.key == "dkim-3")
+    zone = domain.parsed.zone
+    for standing in host.records(zone):
+        if (standing.name, standing.type) == (gone.name, gone.type):
+            host.remove_record(zone, standing.id)
+    host.tick()
+    _look(domain)
+
+
+def mistaken(key: str, code: str) -> Callable[[ControlClient, Domain], None]:
+    """One of `dns.mistakes` was made with the record `key`."""
+
+    def act(host: ControlClient, domain: Domain) -> None:
+        _publish(host, domain)
+        record = next(record for record in domain.records if record.key == key)
+        host.make_mistake(domain.parsed.zone, as_wanted(domain, record), code)
+        host.tick()
+        _look(domain)
+
+    return act
+
+
+def claimed(host: ControlClient, domain: Domain) -> None:
+    """Its owner has not published the proof, and we look for it."""
+    claiming.look(domain)
+
+
+STORIES = (
+    Story("northwind-books.com", "Northwind Books", verified),
+    Story("orders.northwind-books.com", "Northwind Books", half_way),
+    Story("letters.northwind-books.com", "Northwind Books", mistaken("dkim-2", "name.doubled_zone")),
+    Story("kiteandkey.studio", "Kite & Key Studio", mistaken("mail-from-spf", "rival.second_spf")),
+    Story("clients.kiteandkey.studio", "Kite & Key Studio", waiting),
+    Story("harbourdental.co.uk", "Harbour Dental", verified),
+    Story("recall.harbourdental.co.uk", "Harbour Dental", at_risk),
+    Story("quay-street-clinic.com", "Harbour Dental", claimed),
+)
+# What an earlier owner of this one left behind is why a proof is asked for.
+LEFT_BEHIND = (
+    "quay-street-clinic.com",
+    "_amazonses.quay-street-clinic.com",
+    "XeJH3TnYzYpDcO5mU3rN0tAXTW0c7h3Nn7vQ8w2b1kE=",
+)
+
+
+def people() -> None:
+    """Raises Problem when the roles of our staff are missing."""
+    for account in ACCOUNTS:
+        _person(account)
+
+
+def domains() -> None:
+    """Raises Problem when the sandbox does not answer."""
+    with control(TICK_SECONDS) as host:
+        known = set(host.list_zones())
+        for story in STORIES:
+            _domain(host, story, known)
+
+
+def _person(account: Account) -> None:
+    user = User.objects.filter(email=account.email).first()
+    if user is None:
+        user = User.objects.create_user(
+            account.email, account.password, first_name=account.first_name, last_name=account.last_name
+        )
+    EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
+    if account.role:
+        user.is_staff = True
+        user.save(update_fields=("is_staff",))
+        user.groups.add(_group(account.role))
+    elif not Customer.objects.filter(name=account.customer).exists():
+        create_customer(name=account.customer, owner=user, actor=None)
+
+
+def _group(role: str) -> Group:
+    group = Group.objects.filter(name=role).first()
+    if group is None:
+        raise Problem(f"There is no group “{role}”: run `manage.py migrate`, which makes the roles of our staff.")
+    return group
+
+
+def _domain(host: ControlClient, story: Story, known: set[str]) -> None:
+    domain = Domain.objects.filter(name=story.name).first() or _added(host, story, known)
+    setting_up.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    if domain.last_dns_check is None:
+        story.act(host, domain)
+
+
+def _added(host: ControlClient, story: Story, known: set[str]) -> Domain:
+    zone, record, value = LEFT_BEHIND
+    own = understand(story.name).domain.zone
+    open_zone(host, own, known)
+    known.add(own)
+    if own == zone and all(standing.name != record for standing in host.records(zone)):
+        host.add_record(zone, record, "TXT", value)
+    customer = Customer.objects.get(name=story.customer)
+    owner = User.objects.get(email=next(it.email for it in ACCOUNTS if it.customer == story.customer))
+    return adding.add(text=story.name, customer=customer, actor=owner)
+
+
+def _publish(host: ControlClient, domain: Domain) -> None:
+    host.publish_missing(domain.parsed.zone, [as_wanted(domain, record) for record in domain.records])
+
+
+def _look(domain: Domain) -> None:
+    checking.check([domain], now=timezone.now())

@@ -1,0 +1,28 @@
+"""What an invitation is worth at a moment, and the name under which we keep its secret."""
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+
+
+class InvitationState(StrEnum):
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+def state_at(
+    now: datetime, *, expires_at: datetime, accepted_at: datetime | None, revoked_at: datetime | None
+) -> InvitationState:
+    """What was done with it counts before the time; the last moment of its time is already too late."""
+    if accepted_at is not None:
+        return InvitationState.ACCEPTED
+    if revoked_at is not None:
+        return InvitationState.REVOKED
+    return InvitationState.OPEN if now < expires_at else InvitationState.EXPIRED
+
+
+def hash_of(token: str) -> str:
+    """SHA-256 in hex. The token has 256 random bits, so neither salt nor stretching would add anything."""
+    return hashlib.sha256(token.encode()).hexdigest()

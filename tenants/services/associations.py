@@ -1,0 +1,14 @@
+"""What of an SES tenant must go before a thing of the account can go."""
+
+from contextlib import suppress
+
+from inbound_admin.lib.errors import AwsMissing
+from tenants.gateway import ses
+
+
+def dissociate_everywhere(resource_arn: str) -> None:
+    """Take an identity out of every SES tenant, since SES refuses to delete it before. AwsMissing: it is gone."""
+    while names := ses.tenants_of(resource_arn)[0]:
+        for name in names:
+            with suppress(AwsMissing):  # the tenant went meanwhile, and its associations with it
+                ses.dissociate(name, resource_arn)

@@ -1,0 +1,93 @@
+"""Customers: made, renamed, deleted; and who may do so."""
+
+import re
+
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from changes import services as changes
+from inbound_admin.lib.errors import Refused
+from tenants.models import Customer, MemberRole, Membership, User, new_customer_id
+from tenants.selectors import may_manage
+
+_ID = re.compile(r"cus_[0-9a-z]{20}")
+
+
+class NotAllowed(Refused):
+    """The person may see the thing, but not do this to it."""
+
+    code = "NOT_ALLOWED"
+    status = 403
+
+
+def subject(customer: Customer) -> changes.Subject:
+    return changes.Subject("customer", customer.id, customer.name, customer.id)
+
+
+def require_manager(customer: Customer, actor: User | None) -> None:
+    """Raises NotAllowed unless the actor owns the customer or is staff who look after it. None is we ourselves."""
+    if actor is not None and not may_manage(actor, customer):
+        raise NotAllowed(f"Only an owner of {customer} can do this. Ask one of them.")
+
+
+@transaction.atomic
+def create_customer(*, name: str, owner: User | None, actor: User | None, customer_id: str = "") -> Customer:
+    """With an id that the caller chose, doing it again finds the first. Raises Refused."""
+    if actor is not None and actor != owner and not actor.has_perm("tenants.add_customer"):
+        raise NotAllowed("Your role cannot create customers.")
+    customer, created = Customer.objects.get_or_create(pk=_id(customer_id), defaults={"name": _name(name)})
+    if not created:
+        return customer
+    if owner is not None:
+        Membership.objects.create(customer=customer, user=owner, role=MemberRole.OWNER)
+    after = {"name": customer.name, "owner": owner.email if owner else None}
+    changes.record("customer.created", about=subject(customer), actor=actor, after=after)
+    return customer
+
+
+@transaction.atomic
+def rename_customer(*, customer: Customer, name: str, actor: User | None) -> None:
+    """Raises Refused."""
+    require_manager(customer, actor)
+    locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    before, locked.name = locked.name, _name(name)
+    customer.name = locked.name
+    if before == locked.name:
+        return
+    locked.save(update_fields=("name",))
+    about = subject(locked)
+    changes.record("customer.renamed", about=about, actor=actor, before={"name": before}, after={"name": locked.name})
+
+
+@transaction.atomic
+def delete_customer(*, customer: Customer, actor: User) -> None:
+    """Its members stay as people. Raises Refused while it holds anything that must not go with it."""
+    if not actor.has_perm("tenants.delete_customer"):
+        raise NotAllowed("Your role cannot delete customers.")
+    about = subject(customer)
+    try:
+        customer.delete()
+    except ProtectedError as error:
+        held = ", ".join(sorted(str(thing) for thing in error.protected_objects)[:5])
+        raise Refused(
+            f"{about.name} still holds {held}. Delete them or give them to another customer first.",
+            code="CUSTOMER_IN_USE",
+        ) from error
+    changes.record("customer.deleted", about=about, actor=actor, before={"name": about.name})
+
+
+def _id(given: str) -> str:
+    if given and not _ID.fullmatch(given):
+        raise Refused("That is not an id of a customer. Open the form again.")
+    return given or new_customer_id()
+
+
+def _name(text: str) -> str:
+    """On one line: it stands in the subject of e-mails."""
+    name = " ".join(text.split())
+    longest: int = Customer._meta.get_field("name").max_length or 0
+    if not name:
+        raise Refused("A customer needs a name.")
+    if len(name) > longest:
+        raise Refused(f"The name has {len(name)} characters; {longest} is the most.")
+    return name

@@ -1,0 +1,92 @@
+"""The sandbox as a process: its command, its background verifier, and calls that come at once."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+
+from inbound_admin.sandbox.aws.state import WORLD
+from inbound_admin.sandbox.client import ControlClient
+from inbound_admin.sandbox.commands import EXIT_ON_FAULT
+from inbound_admin.sandbox.process import Sandbox
+from inbound_admin.sandbox.snapshot import FILE
+from tests.sandbox.conftest import Aws
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def changed() -> Iterator[threading.Event]:
+    """Set whenever the sandbox's state changes."""
+    event = threading.Event()
+    WORLD.on_change.append(event.set)
+    yield event
+    WORLD.on_change.remove(event.set)
+
+
+def test_the_background_verifier_needs_no_tick(local: Sandbox, changed: threading.Event) -> None:
+    with Sandbox(verify_every=0.02) as sandbox:
+        ses = Aws(sandbox.aws_url).ses
+        token = ses.verify_domain_identity(Domain="example.com")["VerificationToken"]
+        sandbox.control.add_zone("example.com")
+        changed.clear()
+        sandbox.zones.add_record("example.com", "_amazonses.example.com", "TXT", token)
+        assert changed.wait(PATIENCE)
+        found = ses.get_identity_verification_attributes(Identities=["example.com"])["VerificationAttributes"]
+        assert found["example.com"]["VerificationStatus"] == "Success"
+
+
+def test_a_slow_answer_keeps_nobody_else_waiting(local: Sandbox, over_http: Aws, changed: threading.Event) -> None:
+    local.control.add_fault("slow", "VerifyDomainIdentity", seconds=0.9)
+    changed.clear()
+    slow = threading.Thread(target=lambda: over_http.ses.verify_domain_identity(Domain="example.com"))
+    slow.start()
+    assert changed.wait(PATIENCE)
+    assert over_http.sesv2.list_tenants()["Tenants"] == []
+    assert slow.is_alive()
+    slow.join()
+
+
+def test_calls_at_once_are_all_applied(local: Sandbox, over_http: Aws) -> None:
+    names = [f"d{number:02}.example.com" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: over_http.ses.verify_domain_identity(Domain=name), names))
+    assert over_http.ses.list_identities()["Identities"] == names
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    arguments = ["--aws-port", "0", "--dns-port", "0", "--verify-every", "0", "--state-dir", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "inbound_admin.sandbox", *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.kill()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    """As it is printed: AWS first, then DNS."""
+    assert process.stdout is not None
+    aws_line, dns_line = process.stdout.readline(), process.stdout.readline()
+    assert dns_line.startswith("DNS  127.0.0.1:")
+    return aws_line.removeprefix("AWS").strip()
+
+
+def test_the_command_saves_its_state_when_it_is_told_to_end(command: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert ControlClient(_address(command)).add_zone("example.com") == "example.com"
+    command.send_signal(signal.SIGTERM)
+    assert (command.wait(PATIENCE), (tmp_path / FILE).exists()) == (0, True)
+
+
+def test_a_process_exit_fault_ends_the_command_after_the_call(command: subprocess.Popen[str], tmp_path: Path) -> None:
+    address = _address(command)
+    ControlClient(address).add_fault("exit_after", "VerifyDomainIdentity")
+    with pytest.raises((ConnectionClosedError, EndpointConnectionError)):
+        Aws(address).ses.verify_domain_identity(Domain="example.com")
+    assert (command.wait(PATIENCE), (tmp_path / FILE).exists()) == (EXIT_ON_FAULT, True)

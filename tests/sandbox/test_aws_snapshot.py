@@ -1,0 +1,72 @@
+"""The sandbox's state over a restart."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from inbound_admin.sandbox import snapshot
+from inbound_admin.sandbox.control import Control
+from inbound_admin.sandbox.process import Sandbox
+from tests.sandbox.conftest import Aws
+
+
+def _fill(sandbox: Sandbox) -> Control:
+    made = Aws(sandbox.aws_url)
+    made.ses.verify_domain_identity(Domain="example.com")
+    made.ses.create_receipt_rule_set(RuleSetName="mail-set")
+    made.sesv2.create_tenant(TenantName="alice", Tags=[{"Key": "a", "Value": "b"}])
+    sandbox.control.add_zone("example.com")
+    sandbox.control.set_limits(rules=7)
+    sandbox.control.advance_clock(3600)
+    sandbox.control.set_throttle(5.0)
+    return sandbox.control
+
+
+def test_the_state_survives_a_restart(local: Sandbox, tmp_path: Path) -> None:
+    with Sandbox(state_dir=tmp_path) as first:
+        held = _fill(first)
+        offset = held.now()
+    local.control.reset()
+    with Sandbox(state_dir=tmp_path) as second:
+        assert second.control.now() > offset
+        assert second.control.limits()["rules"] == 7
+        assert second.control.list_zones() == ("example.com",)
+        assert second.control.throttle() == 5.0
+        second.control.set_throttle(None)
+        back = Aws(second.aws_url)
+        assert back.ses.list_identities()["Identities"] == ["example.com"]
+        assert back.sesv2.get_tenant(TenantName="alice")["Tenant"]["Tags"] == [{"Key": "a", "Value": "b"}]
+        assert [one["Name"] for one in back.ses.list_receipt_rule_sets()["RuleSets"]] == ["mail-set"]
+
+
+def test_the_bucket_and_the_function_are_there_at_every_boot(local: Sandbox, tmp_path: Path) -> None:
+    with Sandbox(state_dir=tmp_path) as sandbox:
+        made = Aws(sandbox.aws_url)
+        assert made.client("s3").list_buckets()["Buckets"][0]["Name"] == "inbound-mail"
+        functions = made.client("lambda", "eu-west-1").list_functions()["Functions"]
+        assert [one["FunctionName"] for one in functions] == ["inbound-mail-handler"]
+
+
+@pytest.mark.parametrize("damage", ["another version", "cut off"])
+def test_a_snapshot_that_cannot_be_read_is_left_aside(local: Sandbox, tmp_path: Path, damage: str) -> None:
+    with Sandbox(state_dir=tmp_path) as first:
+        _fill(first)
+    file = tmp_path / snapshot.FILE
+    held = pickle.loads(file.read_bytes())  # noqa: S301 - written above
+    older = pickle.dumps({**held, "stamp": {**held["stamp"], "moto": "0"}})
+    file.write_bytes(older if damage == "another version" else file.read_bytes()[:100])
+    local.control.reset()
+    with Sandbox(state_dir=tmp_path) as second:
+        assert second.control.list_zones() == ()
+        assert Aws(second.aws_url).ses.list_identities()["Identities"] == []
+
+
+def test_many_changes_are_written_once(local: Sandbox, tmp_path: Path) -> None:
+    kept = snapshot.Snapshot(tmp_path, local.zones, delay=60)
+    kept.save_soon()
+    waiting = kept._timer
+    kept.save_soon()
+    assert (kept._timer is waiting, kept.path.exists()) == (True, False)
+    kept.stop()
+    assert kept.path.exists()

@@ -1,0 +1,121 @@
+"""The demo: people who can sign in, and domains in the states that it promises."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from domains.core.claims import ClaimReason
+from domains.models import Domain, Stage
+from inbound_admin.sandbox.demo import demo_accounts
+from inbound_admin.sandbox.panel import demo
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tenants.models import Customer, User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def roles() -> None:
+    for role in Role:
+        group, _ = Group.objects.get_or_create(name=role)
+        group.permissions.add(Permission.objects.get(codename="support_customer"))
+
+
+def seed(*arguments: str) -> str:
+    told = StringIO()
+    call_command("seed_demo", *arguments, stdout=told)
+    return told.getvalue()
+
+
+def test_the_domains_are_in_the_states_that_the_demo_promises(sandbox: Sandbox, roles: None) -> None:
+    seed()
+    assert dict(Domain.objects.exclude(stage=Stage.CLAIM).values_list("name", "state")) == {
+        "northwind-books.com": "verified",
+        "orders.northwind-books.com": "waiting",
+        "letters.northwind-books.com": "wrong",
+        "kiteandkey.studio": "wrong",
+        "clients.kiteandkey.studio": "waiting",
+        "harbourdental.co.uk": "verified",
+        "recall.harbourdental.co.uk": "at_risk",
+    }
+    claim = Domain.objects.get(stage=Stage.CLAIM)
+    assert (claim.name, claim.claim_reason) == ("quay-street-clinic.com", ClaimReason.RECORDS_ANSWER)
+
+
+def test_the_mistakes_of_the_demo_have_names(sandbox: Sandbox, roles: None) -> None:
+    seed()
+    codes = {
+        (check.domain.name, check.key): check.code
+        for domain in Domain.objects.filter(state="wrong")
+        for check in domain.record_checks.filter(state="wrong")
+    }
+    assert codes["letters.northwind-books.com", "dkim-2"] == "dns.name.doubled_zone"
+    assert ("kiteandkey.studio", "mail-from-spf") in codes
+
+
+def test_a_second_run_changes_nothing(sandbox: Sandbox, roles: None) -> None:
+    seed()
+    before = list(Domain.objects.values()), sandbox.control.records("northwind-books.com"), User.objects.count()
+    calls = sum(sandbox.control.call_counts().values())
+    seed()
+    after = list(Domain.objects.values()), sandbox.control.records("northwind-books.com"), User.objects.count()
+    assert after == before
+    assert sum(sandbox.control.call_counts().values()) == calls
+
+
+def test_what_was_begun_is_finished(sandbox: Sandbox, roles: None) -> None:
+    """The process died after the domain was stored."""
+    seed()
+    domain = Domain.objects.get(name="harbourdental.co.uk")
+    domain.record_checks.all().delete()
+    Domain.objects.filter(pk=domain.pk).update(stage=Stage.STARTING, last_dns_check=None, state="not_checked")
+    seed()
+    domain.refresh_from_db()
+    assert (domain.stage, domain.state) == (Stage.READY, "verified")
+
+
+def test_everybody_can_sign_in_and_sees_what_is_theirs(sandbox: Sandbox, roles: None) -> None:
+    seed()
+    for account in demo_accounts():
+        client = Client()
+        signed_in = client.post(reverse("account_login"), {"login": account.email, "password": account.password})
+        assert signed_in.status_code == 302, account.email
+        seen = client.get(reverse("sandbox:zones")).text
+        assert ("kiteandkey.studio" in seen) == (account.role is not None or account.customer == "Kite & Key Studio")
+    assert Customer.objects.count() == 3
+
+
+def test_show_prints_the_sign_ins_and_changes_nothing() -> None:
+    told = seed("--show")
+    for account in demo_accounts():
+        assert account.email in told
+        assert account.password in told
+    assert not User.objects.exists()
+
+
+def test_missing_roles_are_explained(sandbox: Sandbox) -> None:
+    Group.objects.all().delete()
+    with pytest.raises(CommandError, match="There is no group “Admin”"):
+        seed()
+
+
+def test_a_silent_sandbox_is_explained(roles: None, settings: Settings) -> None:
+    settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
+    settings.AWS_CALLS_PER_SECOND = 0
+    with pytest.raises(CommandError, match="The sandbox does not answer"):
+        seed()
+
+
+def test_the_sign_in_page_offers_those_alone_who_are_there(
+    sandbox: Sandbox, roles: None, rf: pytest.FixtureRequest
+) -> None:
+    request = rf.get("/")  # type: ignore[attr-defined]  # pytest-django's RequestFactory
+    assert not demo(request)["demo_accounts"]
+    seed()
+    assert [it.email for it in demo(request)["demo_accounts"]] == [it.email for it in demo_accounts()]  # type: ignore[attr-defined]

@@ -1,0 +1,140 @@
+"""Who may open which page: every URL of the product has a row here, and a new one without a row fails."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from domains.models import Domain
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tenants.models import Customer, User
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member, make_staff
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("anonymous", "alice", "bob", "sam", "olga", "tess", "adam")
+LOGIN, OK, NONE, NO, MOVED, BAD_METHOD = "sign in", "200", "404", "403", "302", "405"
+
+# Alice owns the domain and the customer; Bob is another customer's; Sam supports, Olga operates, Tess is trust and
+# safety, Adam is admin. Each row: what GET answers to each of them, in the order of PEOPLE.
+EVERYBODY = (LOGIN, OK, OK, OK, OK, OK, OK)
+ALICES = (LOGIN, OK, NONE, OK, OK, OK, OK)
+ALICES_POST = (LOGIN, *[BAD_METHOD] * 6)
+STAFF_ONLY = (LOGIN, NO, NONE, OK, OK, OK, OK)
+PUBLIC = (OK,) * 7
+TABLE: dict[str, tuple[str, ...]] = {
+    "home": (LOGIN, *[MOVED] * 6),
+    "healthz": ("503",) * 7,  # no worker runs in this test; open to all
+    "domains:list": EVERYBODY,
+    "domains:add": EVERYBODY,
+    "domains:export": EVERYBODY,
+    "domains:detail": ALICES,
+    "domains:check": ALICES_POST,
+    "domains:history": ALICES,
+    "domains:settings": ALICES,
+    "domains:new_keys": ALICES_POST,
+    "domains:start_again": ALICES_POST,
+    "domains:delete": ALICES,
+    "domains:support": STAFF_ONLY,
+}
+NOT_OURS = ("admin:", "account_", "mfa_", "socialaccount_")  # Django's and allauth's pages: tested below by their rule
+
+
+@dataclass(frozen=True)
+class World:
+    people: dict[str, User | None]
+    customer: Customer
+    domain: Domain
+
+
+@pytest.fixture
+def world(sandbox: Sandbox) -> World:
+    customer = make_customer("Alice Ltd")
+    roles = {"sam": Role.SUPPORT, "olga": Role.OPERATOR, "tess": Role.TRUST_AND_SAFETY, "adam": Role.ADMIN}
+    people: dict[str, User | None] = {"anonymous": None, "alice": make_member(customer), "bob": make_member()}
+    return World(people | {name: make_staff(role) for name, role in roles.items()}, customer, make_domain(customer=customer))
+
+
+def names() -> Iterator[str]:
+    """The full name of every URL pattern of the project."""
+    yield from _names(get_resolver().url_patterns, "")
+
+
+def _names(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+            yield from _names(pattern.url_patterns, inner)
+        elif pattern.name:
+            yield f"{space}{pattern.name}"
+
+
+OURS = sorted({name for name in names() if not name.startswith(NOT_OURS)})
+
+
+def test_every_url_has_a_row_and_every_row_a_url() -> None:
+    assert set(OURS) == set(TABLE)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_who_may_open_it(name: str, world: World) -> None:
+    url = reverse(name, kwargs=_arguments(name, world))
+    got = tuple(_open(url, world.people[person]) for person in PEOPLE)
+    assert dict(zip(PEOPLE, got, strict=True)) == dict(zip(PEOPLE, TABLE[name], strict=True))
+
+
+def _open(url: str, person: User | None) -> str:
+    client = Client()
+    if person:
+        client.force_login(person)
+    answer = client.get(url)
+    if answer.status_code == 302 and answer["Location"].startswith(reverse("account_login")):
+        return LOGIN
+    return str(answer.status_code)
+
+
+ARGUMENTS: dict[str, Callable[[World], object]] = {
+    "domain_id": lambda world: world.domain.id,
+    "customer_id": lambda world: world.customer.id,
+    "kind": lambda _: "csv",
+    "zone": lambda world: world.domain.parsed.zone,
+}
+
+
+def _arguments(name: str, world: World) -> dict[str, object]:
+    return {argument: ARGUMENTS[argument](world) for argument in _converters(name)}
+
+
+def _converters(name: str) -> tuple[str, ...]:
+    """The arguments that the URL of this name takes."""
+    *spaces, last = name.split(":")
+    patterns = get_resolver().url_patterns
+    for space in spaces:
+        patterns = next(p for p in patterns if isinstance(p, URLResolver) and p.namespace == space).url_patterns
+    pattern = next(p for p in _flat(patterns) if p.name == last)
+    regex = pattern.pattern.regex
+    return tuple(regex.groupindex)
+
+
+def _flat(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern
+        elif not pattern.namespace:
+            yield from _flat(pattern.url_patterns)
+
+
+@pytest.mark.parametrize("name", ["admin:index", "admin:domains_domain_changelist", "admin:changes_change_changelist"])
+def test_django_admin_is_for_staff_alone(name: str, world: World) -> None:
+    for person in ("anonymous", "alice", "bob"):
+        client = Client()
+        if user := world.people[person]:
+            client.force_login(user)
+        assert client.get(reverse(name)).status_code == 302
+    client = Client()
+    client.force_login(world.people["adam"])  # type: ignore[arg-type]  # Adam is a person
+    assert client.get(reverse(name)).status_code == 200
