@@ -118,9 +118,11 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
             create_customer(name=obj.name, owner=None, actor=_who(request), customer_id=obj.pk)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Invitations are history while their customer is there, and go with it."""
+        """Invitations are history while their customer is there, and go with it. What protects it is named first."""
         tree, counts, forbidden, protected = super().get_deleted_objects(objs, request)
         forbidden.discard(Invitation._meta.verbose_name)
+        if protected:  # nothing will be deleted, so no permission is wanting
+            forbidden.clear()
         return tree, counts, forbidden, protected
 
     def delete_model(self, request: HttpRequest, obj: Customer) -> None:

@@ -10,7 +10,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from domains.models import Domain
 from inbound_admin.sandbox.process import Sandbox
 from tenants.core.roles import Role
-from tenants.models import Customer, User
+from tenants.models import Customer, MemberRole, User
+from tenants.services.invitations import invite
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 
@@ -25,7 +26,6 @@ EVERYBODY = (LOGIN, OK, OK, OK, OK, OK, OK)
 ALICES = (LOGIN, OK, NONE, OK, OK, OK, OK)
 ALICES_POST = (LOGIN, *[BAD_METHOD] * 6)
 STAFF_ONLY = (LOGIN, NO, NONE, OK, OK, OK, OK)
-PUBLIC = (OK,) * 7
 TABLE: dict[str, tuple[str, ...]] = {
     "home": (LOGIN, *[MOVED] * 6),
     "healthz": ("503",) * 7,  # no worker runs in this test; open to all
@@ -40,6 +40,20 @@ TABLE: dict[str, tuple[str, ...]] = {
     "domains:start_again": ALICES_POST,
     "domains:delete": ALICES,
     "domains:support": STAFF_ONLY,
+    "tenants:list": (LOGIN, MOVED, MOVED, OK, OK, OK, OK),
+    "tenants:create": (LOGIN, NO, NO, OK, NO, NO, OK),
+    "tenants:account": EVERYBODY,
+    "tenants:theme": ALICES_POST,
+    "tenants:accept": (NONE,) * 7,  # public, and the token is nobody's
+    "tenants:detail": ALICES,
+    "tenants:history": ALICES,
+    "tenants:rename": (LOGIN, OK, NONE, OK, NO, NO, OK),
+    "tenants:invite": ALICES_POST,
+    "tenants:member": (LOGIN, OK, NONE, OK, NONE, NONE, OK),
+    "tenants:invitation": ALICES_POST,
+    "sandbox:zones": EVERYBODY,
+    "sandbox:zone": ALICES,
+    "sandbox:faults": EVERYBODY,
 }
 NOT_OURS = ("admin:", "account_", "mfa_", "socialaccount_")  # Django's and allauth's pages: tested below by their rule
 
@@ -54,9 +68,13 @@ class World:
 @pytest.fixture
 def world(sandbox: Sandbox) -> World:
     customer = make_customer("Alice Ltd")
+    alice = make_member(customer)
     roles = {"sam": Role.SUPPORT, "olga": Role.OPERATOR, "tess": Role.TRUST_AND_SAFETY, "adam": Role.ADMIN}
-    people: dict[str, User | None] = {"anonymous": None, "alice": make_member(customer), "bob": make_member()}
-    return World(people | {name: make_staff(role) for name, role in roles.items()}, customer, make_domain(customer=customer))
+    people: dict[str, User | None] = {"anonymous": None, "alice": alice, "bob": make_member()}
+    invite(customer=customer, email="carol@alice.com", role=MemberRole.MEMBER, actor=alice, site_url="https://here")
+    return World(
+        people | {name: make_staff(role) for name, role in roles.items()}, customer, make_domain(customer=customer)
+    )
 
 
 def names() -> Iterator[str]:
@@ -71,42 +89,6 @@ def _names(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[str
             yield from _names(pattern.url_patterns, inner)
         elif pattern.name:
             yield f"{space}{pattern.name}"
-
-
-OURS = sorted({name for name in names() if not name.startswith(NOT_OURS)})
-
-
-def test_every_url_has_a_row_and_every_row_a_url() -> None:
-    assert set(OURS) == set(TABLE)
-
-
-@pytest.mark.parametrize("name", OURS)
-def test_who_may_open_it(name: str, world: World) -> None:
-    url = reverse(name, kwargs=_arguments(name, world))
-    got = tuple(_open(url, world.people[person]) for person in PEOPLE)
-    assert dict(zip(PEOPLE, got, strict=True)) == dict(zip(PEOPLE, TABLE[name], strict=True))
-
-
-def _open(url: str, person: User | None) -> str:
-    client = Client()
-    if person:
-        client.force_login(person)
-    answer = client.get(url)
-    if answer.status_code == 302 and answer["Location"].startswith(reverse("account_login")):
-        return LOGIN
-    return str(answer.status_code)
-
-
-ARGUMENTS: dict[str, Callable[[World], object]] = {
-    "domain_id": lambda world: world.domain.id,
-    "customer_id": lambda world: world.customer.id,
-    "kind": lambda _: "csv",
-    "zone": lambda world: world.domain.parsed.zone,
-}
-
-
-def _arguments(name: str, world: World) -> dict[str, object]:
-    return {argument: ARGUMENTS[argument](world) for argument in _converters(name)}
 
 
 def _converters(name: str) -> tuple[str, ...]:
@@ -126,6 +108,52 @@ def _flat(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
             yield pattern
         elif not pattern.namespace:
             yield from _flat(pattern.url_patterns)
+
+
+OURS = sorted({name for name in names() if not name.startswith(NOT_OURS)})
+
+
+def test_every_url_has_a_row_and_every_row_a_url() -> None:
+    assert set(OURS) == set(TABLE)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_who_may_open_it(name: str, world: World) -> None:
+    url = reverse(name, kwargs=_arguments(name, world))
+    got = tuple(_open(url, world.people[person]) for person in PEOPLE)
+    assert dict(zip(PEOPLE, got, strict=True)) == dict(zip(PEOPLE, TABLE[name], strict=True))
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if _converters(name)])
+def test_nobody_writes_to_what_is_anothers(name: str, world: World) -> None:
+    url = reverse(name, kwargs=_arguments(name, world))
+    assert _open(url, None, post=True) in (LOGIN, NONE)
+    assert _open(url, world.people["bob"], post=True) in (NONE, BAD_METHOD)
+
+
+def _open(url: str, person: User | None, *, post: bool = False) -> str:
+    client = Client()
+    if person:
+        client.force_login(person)
+    answer = client.post(url, {"do": "hold", "name": "x"}) if post else client.get(url)
+    if answer.status_code == 302 and answer["Location"].startswith(reverse("account_login")):
+        return LOGIN
+    return str(answer.status_code)
+
+
+ARGUMENTS: dict[str, Callable[[World], object]] = {
+    "domain_id": lambda world: world.domain.id,
+    "customer_id": lambda world: world.customer.id,
+    "kind": lambda _: "csv",
+    "zone": lambda world: world.domain.parsed.zone,
+    "token": lambda _: "nobody-was-given-this-one",
+    "membership_id": lambda world: world.customer.memberships.get().pk,
+    "invitation_id": lambda world: world.customer.invitations.get().pk,
+}
+
+
+def _arguments(name: str, world: World) -> dict[str, object]:
+    return {argument: ARGUMENTS[argument](world) for argument in _converters(name)}
 
 
 @pytest.mark.parametrize("name", ["admin:index", "admin:domains_domain_changelist", "admin:changes_change_changelist"])

@@ -84,7 +84,8 @@ def _better(record: Record, plain: Finding, other: Answer) -> Finding | None:
         return None
     if same_type and other.question.name.startswith(record.name + "."):
         right = _compare_plain(record, other).verdict is Verdict.RIGHT
-        return Finding(Verdict.WRONG, "dns.name.doubled_zone", other.values) if right else None
+        found_at = (f"at {other.question.name}",)  # the value is the expected one: the name is what differs
+        return Finding(Verdict.WRONG, "dns.name.doubled_zone", found_at) if right else None
     if same_name and plain.verdict is Verdict.ABSENT and record.type == "CNAME" and other.question.type == "TXT":
         return _text_for_alias(record, other.values)
     if same_name and record.type != "CNAME" and other.question.type == "CNAME":

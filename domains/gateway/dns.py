@@ -27,6 +27,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.nsbase import NSBase
 
 from domains.core.observing import Answer, Question, Status
+from inbound_admin.lib.dns_address import parse_resolver
 
 # Used where the system names no resolver. Two operators, so that one at fault does not decide alone.
 FALLBACK_RESOLVERS = ("1.1.1.1:53", "8.8.8.8:53")
@@ -35,9 +36,6 @@ MOST_CHARACTERS = 32_768  # of all values in one answer; who publishes more is n
 _UDP_PAYLOAD = 1232  # what passes every path unfragmented (DNS flag day 2020)
 _HEADER = b"\x01\x00" + b"\x00\x01" + b"\x00\x00" * 2 + b"\x00\x01"  # recursion desired; one question, one OPT
 _OPT = b"\x00" + b"\x00\x29" + _UDP_PAYLOAD.to_bytes(2) + b"\x00" * 6  # EDNS 0 (RFC 6891), no DNSSEC records wanted
-_ADDRESS = re.compile(
-    r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]\s]+))(?::(?P<port>[0-9]{1,5}))?|(?P<bare>[0-9a-fA-F:.]+)"
-)
 _TRUNCATED = 0x02
 
 
@@ -112,7 +110,7 @@ def system_resolvers(resolv_conf: Path = Path("/etc/resolv.conf")) -> tuple[str,
 
 async def _ask_resolver(questions: Sequence[Question], resolver: str, limits: _Limits) -> list[Answer]:
     try:
-        channel = await _open(*_address(resolver))
+        channel = await _open(*parse_resolver(resolver))
     except (OSError, UnicodeError, ValueError) as problem:
         return [_failed(question, resolver, f"the resolver cannot be reached: {problem}") for question in questions]
     try:
@@ -323,12 +321,3 @@ def _complaint(message: dns.message.Message) -> str:
 
 def _failed(question: Question, resolver: str, error: str) -> Answer:
     return Answer(question, resolver, Status.FAILED, error=error)
-
-
-def _address(resolver: str) -> tuple[str, int]:
-    """ValueError for what is no address."""
-    parts = _ADDRESS.fullmatch(resolver.strip())
-    port = int((parts and parts["port"]) or 53)
-    if parts is None or not 0 < port < 65536:
-        raise ValueError(f"“{resolver}” is not host:port")
-    return parts["v6"] or parts["host"] or parts["bare"], port

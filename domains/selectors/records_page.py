@@ -98,7 +98,7 @@ def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False) 
         done=sum(row.is_done for row in required),
         total=len(required),
         only_todo=only_todo,
-        poll_seconds=_poll_seconds(domain, timezone.now()),
+        poll_seconds=_poll_seconds(domain, timezone.now(), settled=bool(rows) and all(row.is_done for row in rows)),
         can_check_in=can_check_in,
     )
 
@@ -144,12 +144,16 @@ def _claim(domain: Domain) -> Row | None:
     return Row(record, LABELS["challenge"], name, domain.parsed.zone, state, (), sentence, "", domain.last_dns_check)
 
 
-def _poll_seconds(domain: Domain, now: datetime) -> int | None:
-    """Often while it is fresh and something is pending, more seldom later, and never once all is settled."""
-    if domain.is_held or (domain.stage == Stage.READY and domain.state == State.VERIFIED):
+def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:
+    """Often while it is fresh and something is pending, more seldom later, and never once all is settled.
+
+    A recommended record that is missing for good is no reason to ask for ever.
+    """
+    age = now - domain.watched_from
+    verified = domain.stage == Stage.READY and domain.state == State.VERIFIED
+    if domain.is_held or (verified and (settled or age > timedelta(minutes=15))):
         return None
     if domain.stage in (Stage.STARTING, Stage.DELETING):
         return 2
-    age = now - domain.watched_from
-    steps = ((timedelta(minutes=10), 4), (timedelta(hours=1), 10), (timedelta(hours=6), 30))
+    steps = ((timedelta(minutes=15), 3), (timedelta(hours=1), 10), (timedelta(hours=6), 30))
     return next((seconds for limit, seconds in steps if age < limit), 60)

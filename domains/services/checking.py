@@ -25,7 +25,9 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import RateLimited, Refused
 
 AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
-WATCHED_EVERY = timedelta(seconds=10)
+WATCHED_FOR = timedelta(minutes=15)  # after it was added, or somebody changed it or asked
+WATCHED_EVERY = timedelta(seconds=3)  # while it is so fresh, and a page of it is open
+AMAZON_AT_LEAST_EVERY = timedelta(minutes=1)
 
 MOVED = (
     "state",
@@ -73,11 +75,17 @@ def can_check_in(domain: Domain, now: datetime) -> int:
 def watched(domain: Domain) -> None:
     """Somebody has the page open: what is pending is looked at more often, however many people watch."""
     now = timezone.now()
-    fresh = domain.last_dns_check and domain.last_dns_check > now - WATCHED_EVERY
-    if fresh or domain.is_held or domain.stage not in (Stage.READY, Stage.CLAIM) or domain.state == State.VERIFIED:
+    known = domain.last_dns_check and domain.last_dns_check > now - WATCHED_EVERY
+    old = domain.watched_from < now - WATCHED_FOR
+    if known or old or domain.is_held or domain.stage not in (Stage.READY, Stage.CLAIM) or not pending(domain):
         return
     Domain.objects.filter(pk=domain.pk, next_check_at__gt=now).update(next_check_at=now)
     check_soon()
+
+
+def pending(domain: Domain) -> bool:
+    """Whether anything is left that a look could change, recommended records included."""
+    return domain.state != State.VERIFIED or domain.record_checks.exclude(state=State.VERIFIED).exists()
 
 
 def check_due(*, now: datetime) -> int:
@@ -88,16 +96,18 @@ def check_due(*, now: datetime) -> int:
             if domain.stage == Stage.CLAIM:
                 claiming.look(domain)
                 _schedule_claim(domain, now)
-        check([domain for domain in due if domain.stage == Stage.READY], now=now)
+        check([domain for domain in due if domain.stage == Stage.READY], now=now, ask_amazon=False)
         done += len(due)
     return done
 
 
-def check(domains: Sequence[Domain], *, now: datetime) -> None:
-    """Look at DNS and Amazon for domains that are set up, and store records, states and the time of the next look."""
+def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) -> None:
+    """Look at DNS and Amazon for domains that are set up, and store records, states and the time of the next look.
+
+    Without `ask_amazon`, Amazon is asked of those alone of which it may have something new to say.
+    """
     if not domains:
         return
-    reading.read(domains, now=now)
     before = _verified_before(domains)
     seen = _ask([question_for(record) for domain in domains for record in domain.records])
     for domain in domains:
@@ -112,9 +122,18 @@ def check(domains: Sequence[Domain], *, now: datetime) -> None:
         for question in further_questions(record, domain.parsed)
     ]
     further = _ask(unclear)
+    reading.read([d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)], now=now)
     for domain in domains:
         own = _judge(domain, records[domain.pk], seen, further, before, now)
         _save(domain, own, now)
+
+
+def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
+    """Within a minute of the last reading only where the DNS is right and Amazon has not confirmed it yet."""
+    if domain.last_ses_check is None or domain.last_ses_check < now - AMAZON_AT_LEAST_EVERY or domain.ses_problem:
+        return True
+    aspects = judge_aspects(judgements, domain.ses_statuses)
+    return any(aspect.state is State.SPREADING for aspect in aspects)
 
 
 def _take_turn(domain: Domain, now: datetime) -> None:

@@ -56,6 +56,8 @@ def _found(domain: Domain, identity: Identity) -> bool:
     if not ours and not domain.claim_proven_at:
         claiming.require(domain, ClaimReason.IDENTITY_EXISTS)
         return False
+    if not ours and identity.identity_status is SesStatus.FAILED:
+        ses.start_verification(domain.name)
     if identity.dkim_status is SesStatus.FAILED and identity.dkim_zone:
         ses.start_dkim(domain.name)
     return _store_identity(domain, identity, adopted=not ours)
@@ -93,10 +95,10 @@ def _ownership(domain: Domain) -> bool:
 
 
 def _token(domain: Domain) -> bool:
-    """VerifyDomainIdentity may start a verification again, so unless it failed an adopted one's token is only read."""
+    """VerifyDomainIdentity may start a verification again, so of an adopted identity the token is only read."""
     if domain.verification_token:
         return True
-    if domain.adopted and domain.identity_status != SesStatus.FAILED:
+    if domain.adopted:
         _, token = ses.get_verification([domain.name]).get(domain.name, (SesStatus.UNKNOWN, ""))
     else:
         token = ses.start_verification(domain.name)

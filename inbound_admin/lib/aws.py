@@ -65,6 +65,8 @@ BUSY = {
 }
 NOT_ALLOWED = (401, 403)  # whatever the code: SES has more words for it than the list above
 
+ATTEMPTS = 3  # botocore's own, all within seconds: a backstop, since jobs are repeated until Amazon answers
+
 log = structlog.get_logger(__name__)
 _patience: ContextVar[float | None] = ContextVar("aws_patience", default=None)
 _request_ids: ContextVar[list[str] | None] = ContextVar("aws_request_ids", default=None)
@@ -127,15 +129,15 @@ def _translating(doing: str) -> Iterator[None]:
 
 def client(service: str) -> Any:
     """A shared, thread-safe client for the deployment's region and endpoint."""
-    return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL)
+    return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL, ATTEMPTS)
 
 
 @cache
-def _client(service: str, region: str, endpoint: str) -> Any:
+def _client(service: str, region: str, endpoint: str, attempts: int) -> Any:
     config = Config(
         connect_timeout=5,
         read_timeout=20,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=20,
         user_agent_extra="inbound-admin",
     )

@@ -1,18 +1,16 @@
 """How a DNS resolver is written in settings."""
 
-from ipaddress import ip_address
+import re
+
+_ADDRESS = re.compile(
+    r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]\s]+))(?::(?P<port>[0-9]{1,5}))?|(?P<bare>[0-9a-fA-F:.]+)"
+)
 
 
 def parse_resolver(text: str) -> tuple[str, int]:
-    """`host`, `host:port` or `[v6]:port` as (IP address, port); port 53 when none is given. Raises ValueError."""
-    text = text.strip()
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
-    elif text.count(":") == 1:
-        host, port = text.split(":")
-    else:
-        host, port = text, "53"
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r} has no port between 1 and 65535")
-    return str(ip_address(host)), int(port)
+    """`host`, `host:port`, `[v6]:port` or a bare IPv6 address as (host, port); port 53 where none is given. ValueError."""
+    parts = _ADDRESS.fullmatch(text.strip())
+    port = int((parts and parts["port"]) or 53)
+    if parts is None or not 0 < port < 65536:
+        raise ValueError(f"“{text}” is not host:port")
+    return parts["v6"] or parts["host"] or parts["bare"], port

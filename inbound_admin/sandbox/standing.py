@@ -1,6 +1,7 @@
 """How a wanted record stands in a zone: rightly, not at all, or as one of the mistakes on the menu. Pure."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from dns.rdata import Rdata
 
@@ -22,6 +23,7 @@ def is_right(wanted: WantedRecord, facts: Facts) -> bool:
     return _fact(right(wanted)) in facts
 
 
+@lru_cache(maxsize=4096)
 def mistakes_for(wanted: WantedRecord, zone: str) -> tuple[Mistake, ...]:
     """The menu for this record."""
     return tuple(mistake for mistake in RECORD_MISTAKES if mistake.applies_to(wanted, zone))
@@ -29,15 +31,20 @@ def mistakes_for(wanted: WantedRecord, zone: str) -> tuple[Mistake, ...]:
 
 def mistake_made(wanted: WantedRecord, zone: str, facts: Facts, asked: Facts) -> Mistake | None:
     """The mistake whose records stand there; `asked` is all that is wanted in the zone, which is nobody's mistake."""
-    return next((one for one in mistakes_for(wanted, zone) if _is_made(one, wanted, zone, facts, asked)), None)
+    stands, left = is_right(wanted, facts), facts - asked
+    for mistake, made, keeps_the_right_one in _signs(wanted, zone):
+        signs = made - asked
+        if keeps_the_right_one == stands and signs and signs <= left:
+            return mistake
+    return None
 
 
-def _is_made(mistake: Mistake, wanted: WantedRecord, zone: str, facts: Facts, asked: Facts) -> bool:
-    made = {_fact(typed) for typed in mistake.records(wanted, zone)}
-    as_it_should, left = _fact(right(wanted)), made - asked
-    if (as_it_should in made) != (as_it_should in facts):
-        return False
-    return bool(left) and left <= facts
+@lru_cache(maxsize=4096)
+def _signs(wanted: WantedRecord, zone: str) -> tuple[tuple[Mistake, Facts, bool], ...]:
+    """Each mistake with what it publishes, and whether the right record is among that."""
+    as_it_should = _fact(right(wanted))
+    made = [(one, frozenset(map(_fact, one.records(wanted, zone)))) for one in mistakes_for(wanted, zone)]
+    return tuple((mistake, facts, as_it_should in facts) for mistake, facts in made)
 
 
 def _fact(record: ZoneRecord | Typed) -> Fact:

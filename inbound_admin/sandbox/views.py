@@ -18,7 +18,7 @@ from inbound_admin.sandbox.dns.mistakes import ZONE_MISTAKES
 from inbound_admin.sandbox.forms import ClockForm, FaultForm, RecordForm, ResetForm
 
 Forms = Mapping[str, RecordForm]
-ADD = "add"
+ADD, EDIT = "add", "edit"
 
 
 @require_GET
@@ -36,18 +36,13 @@ def zone(request: SignedIn, zone: str) -> HttpResponse:
     page = panel.zone_page(zone, domains)
     if request.method == "GET":
         return _zone(request, page)
-    do, key = request.POST.get("do", ""), request.POST.get("key", "")
+    if request.POST.get("do") in (ADD, EDIT):
+        return _type(request, page, domains)
     try:
-        if do in (ADD, "edit"):
-            form = RecordForm(request.POST, auto_id=_auto_id(request.POST.get("id", ADD)))
-            if not form.is_valid():
-                return _zone(request, page, {request.POST.get("id", ADD): form})
-            said = _type(page, form, request.POST.get("id", "") if do == "edit" else "")
-        else:
-            said = _action(do)(page, request.POST)
+        said = _action(request.POST.get("do", ""))(page, request.POST)
     except Refused as refused:
-        return _answer(request, zone, domains, str(refused), tone="bad", key=key)
-    return _answer(request, zone, domains, f"{said} {hosting.let_amazon_look(domains)}".strip(), key=key)
+        return _answer(request, zone, domains, str(refused), tone="bad")
+    return _answer(request, zone, domains, f"{said} {hosting.let_amazon_look(domains)}".strip())
 
 
 @require_http_methods(["GET", "POST"])
@@ -92,23 +87,31 @@ def _action(do: str) -> hosting.Action:
     return hosting.ACTIONS[do]
 
 
-def _type(page: panel.ZonePage, form: RecordForm, number: str) -> str:
-    """Add the record that was typed, or with a number replace that one."""
-    return hosting.edit(page, number, form) if number else hosting.add(page, form)
+def _type(request: SignedIn, page: panel.ZonePage, domains: Sequence[Domain]) -> HttpResponse:
+    """Add the record that was typed, or put it in another's place. What is refused stays in the form."""
+    number = request.POST.get("id", "") if request.POST["do"] == EDIT else ADD
+    form = RecordForm(request.POST, auto_id=_auto_id(number))
+    if form.is_valid():
+        try:
+            said = hosting.add(page, form) if number == ADD else hosting.edit(page, number, form)
+        except Refused as refused:
+            form.add_error("value", str(refused))
+    if form.errors:
+        return _zone(request, page, {number: form})
+    return _answer(request, page.name, domains, f"{said} {hosting.let_amazon_look(domains)}".strip())
 
 
-def _answer(
-    request: SignedIn, zone: str, domains: Sequence[Domain], said: str, *, tone: str = "good", key: str = ""
-) -> HttpResponse:
+def _answer(request: SignedIn, zone: str, domains: Sequence[Domain], said: str, *, tone: str = "good") -> HttpResponse:
     """The part with what came of it; without htmx the page again."""
     if request.htmx:
-        return _zone(request, panel.zone_page(zone, domains), said=said, tone=tone, key=key)
+        told = {"said": said, "tone": tone, "key": request.POST.get("key", "")}
+        return _zone(request, panel.zone_page(zone, domains), told=told)
     (messages.error if tone == "bad" else messages.success)(request, said)
     return redirect("sandbox:zone", zone)
 
 
 def _zone(
-    request: SignedIn, page: panel.ZonePage, typed: Forms | None = None, said: str = "", tone: str = "", key: str = ""
+    request: SignedIn, page: panel.ZonePage, typed: Forms | None = None, told: Mapping[str, str] | None = None
 ) -> HttpResponse:
     typed = typed or {}
     context = {
@@ -116,10 +119,8 @@ def _zone(
         "lines": [(line, typed.get(line.record.id) or _form_of(line)) for line in page.lines],
         "form": typed.get(ADD) or RecordForm(auto_id=_auto_id(ADD)),
         "zone_mistakes": ZONE_MISTAKES,
-        "said": said,
-        "tone": tone,
-        "key": key,
         "part": "zones",
+        **(told or {}),
     }
     # htmx swaps no answer of 4xx, and what a form has to say must be seen.
     status = 422 if typed and not request.htmx else 200

@@ -1,11 +1,23 @@
 """Domains for tests, and their records at the sandbox's DNS host."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
+from django.conf import settings
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import EmailIdentity, ses_backends
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from domains.core import claims
 from domains.models import Domain
 from domains.services import adding, setting_up
+from inbound_admin.lib import aws
+from inbound_admin.sandbox.aws.state import WORLD, Identity, region_state, regions
 from inbound_admin.sandbox.dns.mistakes import WantedRecord
+from inbound_admin.sandbox.dns.server import DnsServer
+from inbound_admin.sandbox.dns.zones import ZoneStore
 from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer
 from tests.factories import make_customer
@@ -45,3 +57,65 @@ def wanted(domain: Domain) -> tuple[WantedRecord, ...]:
 def publish(sandbox: Sandbox, domain: Domain) -> None:
     """All that is missing, as "publish all that is missing" of the Sandbox page does."""
     sandbox.control.publish_missing(make_zone(sandbox, domain), wanted(domain))
+
+
+def publish_proof(sandbox: Sandbox, domain: Domain) -> None:
+    """The challenge of the claim, as its owner alone can publish it."""
+    record = claims.challenge(domain.parsed, domain.claim_token)
+    sandbox.control.add_record(make_zone(sandbox, domain), record.name, record.type, record.value)
+
+
+def at_amazon(name: str) -> dict[str, Any] | None:
+    """The identity as boto3 reads it back, times aside; None when there is none."""
+    client = aws.client("sesv2")
+    try:
+        found: dict[str, Any] = client.get_email_identity(EmailIdentity=name)
+    except client.exceptions.NotFoundException:
+        return None
+    for of_the_moment in ("ResponseMetadata", "VerificationInfo"):
+        found.pop(of_the_moment, None)
+    found["DkimAttributes"].pop("LastKeyGenerationTimestamp", None)
+    attributes = aws.client("ses").get_identity_verification_attributes(Identities=[name])["VerificationAttributes"]
+    return found | {"VerificationToken": attributes[name].get("VerificationToken", "")}
+
+
+def turn_identity(name: str, **statuses: str) -> None:
+    """What days of waiting would make of the identity's `ownership`, `dkim` and `mail_from`, in v1's words."""
+    with WORLD.lock:
+        for _, state in regions():
+            if identity := state.identities.get(name):
+                for aspect, status in statuses.items():
+                    getattr(identity, aspect).status = status
+
+
+def waiting_jobs(domain: Domain) -> list[str]:
+    jobs = ProcrastinateJob.objects.filter(status="todo", args__domain_id=domain.id)
+    return list(jobs.order_by("id").values_list("task_name", flat=True))
+
+
+@contextmanager
+def second_resolver() -> Iterator[str]:
+    """Another resolver, which knows of no zone at all."""
+    server = DnsServer(ZoneStore())
+    host, port = server.start()
+    try:
+        yield f"{host}:{port}"
+    finally:
+        server.stop()
+
+
+def zone_of(domain: Domain) -> str:
+    return domain.parsed.zone
+
+
+def seed_identities(names: Iterable[str], **statuses: str) -> None:
+    """Straight into the sandbox's store, since ten thousand calls would take their time."""
+    backend = ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION]
+    state = region_state(backend)
+    with WORLD.lock:
+        for name in names:
+            state.identities[name] = Identity(name, WORLD.clock.now(), has_txt=True)
+            backend.email_identities[name] = EmailIdentity(name, None, None, None)
+            for aspect in ("ownership", "dkim"):
+                getattr(state.identities[name], aspect).start(WORLD.clock.now())
+            turn_identity(name, **statuses)

@@ -4,18 +4,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
-from django.http import HttpResponse
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from domains.core.claims import ClaimReason, challenge
 from domains.models import Domain, Stage
 from domains.services import checking, claiming
+from inbound_admin.sandbox import panel
+from inbound_admin.sandbox.dns.mistaken import RECORD_MISTAKES
 from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer
 from tests.domains.making import make_domain, set_up_domain
@@ -23,6 +27,7 @@ from tests.factories import make_customer, make_member, make_user
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
+Answer = Any  # what the test client answers has no public type
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -46,13 +51,16 @@ def sam_client() -> Client:
     return client
 
 
-def post(client: Client, zone: str, do: str, *, swap: bool = False, **fields: object) -> HttpResponse:
-    response = client.post(reverse("sandbox:zone", args=[zone]), {"do": do, **fields}, headers=HTMX if swap else {})
-    return response  # type: ignore[return-value]  # django-stubs' own subclass of it
+def post(client: Client, zone: str, do: str, **fields: str) -> Answer:
+    return client.post(reverse("sandbox:zone", args=[zone]), {"do": do, **fields})
 
 
-def said(response: HttpResponse) -> str:
-    return " ".join(str(message) for message in get_messages(response.wsgi_request))  # type: ignore[attr-defined]
+def swap(client: Client, zone: str, do: str, **fields: str) -> Answer:
+    return client.post(reverse("sandbox:zone", args=[zone]), {"do": do, **fields}, headers=HTMX)
+
+
+def said(response: Answer) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
 def key(domain: Domain, record: str) -> str:
@@ -127,9 +135,6 @@ def test_the_database_is_asked_as_often_for_many_domains_as_for_one(
     django_assert_num_queries: DjangoAssertNumQueries,
     page: str,
 ) -> None:
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     url = reverse("sandbox:zones") if page == "zones" else reverse("sandbox:zone", args=["alice.com"])
     make_domain("alice.com", customer=alice)
     with CaptureQueriesContext(connection) as for_one:
@@ -211,7 +216,7 @@ def test_each_domain_links_back_to_its_records(sandbox: Sandbox, alice: Customer
 
 def test_a_swap_answers_with_the_part_alone(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
-    part = post(alice_client, "alice.com", "publish", swap=True, key=key(domain, "identity"))
+    part = swap(alice_client, "alice.com", "publish", key=key(domain, "identity"))
     assert part.status_code == 200
     assert "<html" not in part.text
     assert "Ownership record: published" in part.text
@@ -225,9 +230,7 @@ def test_a_mistake_is_made_named_and_mended(sandbox: Sandbox, alice: Customer, a
     domain = set_up_domain(sandbox, "shop.example.co.uk", customer=alice)
     post(alice_client, "example.co.uk", "publish_missing")
     name = f"{domain.dkim_tokens[0]}._domainkey.shop.example.co.uk"
-    broken = post(
-        alice_client, "example.co.uk", "mistake", swap=True, key=key(domain, "dkim-1"), code="name.doubled_zone"
-    )
+    broken = swap(alice_client, "example.co.uk", "mistake", key=key(domain, "dkim-1"), code="name.doubled_zone")
     assert "Name doubled" in broken.text
     assert "shop.example.co.uk dkim: Success → TemporaryFailure" in broken.text.replace("&gt;", ">")
     assert not values(sandbox, "example.co.uk", name, "CNAME")
@@ -238,30 +241,24 @@ def test_a_mistake_is_made_named_and_mended(sandbox: Sandbox, alice: Customer, a
     assert not values(sandbox, "example.co.uk", f"{name}.example.co.uk", "CNAME")
 
 
-def test_every_mistake_of_the_menu_can_be_made_is_recognised_and_is_mended(
-    sandbox: Sandbox, alice: Customer, alice_client: Client
-) -> None:
-    from inbound_admin.sandbox import panel
-
+def test_every_mistake_of_the_menu_is_recognised_and_mended(sandbox: Sandbox, alice: Customer) -> None:
     domain = set_up_domain(sandbox, "shop.example.com", customer=alice)
-    tried = set()
+    host, tried = sandbox.control, set()
     for row in panel.zone_page("example.com", [domain]).rows:
         for mistake in row.mistakes:
-            post(alice_client, "example.com", "mistake", key=row.key, code=mistake.code)
-            now = panel.zone_page("example.com", [domain]).row(row.key)
-            assert now.mistake is not None, (row.label, mistake.code)
-            assert not now.is_right
-            post(alice_client, "example.com", "publish", key=row.key)
+            host.make_mistake("example.com", row.as_wanted, mistake.code)
+            broken = panel.zone_page("example.com", [domain]).row(row.key)
+            assert broken.mistake is not None, (row.label, mistake.code)
+            assert not broken.is_right
+            host.publish("example.com", row.as_wanted)
             assert panel.zone_page("example.com", [domain]).row(row.key).is_right, (row.label, mistake.code)
             tried.add(mistake.code)
-    assert len(tried) == 23
+    assert tried == {mistake.code for mistake in RECORD_MISTAKES}
 
 
 def test_the_same_record_of_a_domain_above_is_nobodys_mistake(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
-    from inbound_admin.sandbox import panel
-
     domains = [set_up_domain(sandbox, name, customer=alice) for name in ("alice.com", "shop.alice.com")]
     for record in ("apex-spf", "dmarc", "mail-from-spf"):
         post(alice_client, "alice.com", "publish", key=key(domains[0], record))
@@ -314,8 +311,13 @@ def test_nameservers_disagree_until_they_are_mended(sandbox: Sandbox, alice: Cus
 
 @pytest.mark.parametrize(
     ("typed", "name"),
-    [("", "alice.com"), ("@", "alice.com"), ("www", "www.alice.com"), ("www.alice.com", "www.alice.com.alice.com")]
-    + [("www.alice.com.", "www.alice.com")],
+    [
+        ("", "alice.com"),
+        ("@", "alice.com"),
+        ("www", "www.alice.com"),
+        ("www.alice.com", "www.alice.com.alice.com"),
+        ("www.alice.com.", "www.alice.com"),
+    ],
 )
 def test_a_name_is_taken_relative_to_the_zone_as_hosts_do(
     sandbox: Sandbox, alice: Customer, alice_client: Client, typed: str, name: str
@@ -336,10 +338,16 @@ def test_the_priority_of_an_mx_is_a_field_of_its_own(sandbox: Sandbox, alice: Cu
     assert values(sandbox, "alice.com", "alice.com", "MX") == ["20 mx.alice.net."]
 
 
-def test_what_the_host_refuses_is_said_in_its_words(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_what_the_host_refuses_is_said_in_its_words_and_stays_in_the_form(
+    sandbox: Sandbox, alice: Customer, alice_client: Client
+) -> None:
     make_domain("alice.com", customer=alice)
-    refused = post(alice_client, "alice.com", "add", swap=True, name="@", type="A", ttl="300", value="nowhere")
-    assert "is not the value of a record of type A" in refused.text
+    typed = {"name": "@", "type": "A", "ttl": "300", "value": "nowhere"}
+    for refused, status in ((post, 422), (swap, 200)):
+        answer = refused(alice_client, "alice.com", "add", **typed)
+        assert answer.status_code == status  # htmx swaps no 422
+        assert "is not the value of a record of type A" in answer.text
+        assert 'value="nowhere"' in answer.text
     assert values(sandbox, "alice.com", "alice.com", "A") == []
 
 
@@ -361,9 +369,8 @@ def test_a_record_is_edited_in_place_and_removed(sandbox: Sandbox, alice: Custom
 # Amazon
 
 
-def amazon(client: Client, do: str, **fields: object) -> HttpResponse:
-    response = client.post(reverse("sandbox:faults"), {"do": do, **fields})
-    return response  # type: ignore[return-value]  # django-stubs' own subclass of it
+def amazon(client: Client, do: str, **fields: str) -> Answer:
+    return client.post(reverse("sandbox:faults"), {"do": do, **fields})
 
 
 def test_a_fault_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:

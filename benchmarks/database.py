@@ -1,0 +1,20 @@
+"""A database for measurements, made as the tests make theirs, so that nobody's own is touched."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import django
+
+
+@contextmanager
+def fresh() -> Iterator[None]:
+    """Migrated and empty; gone afterwards."""
+    django.setup()
+    from django.db import connection
+
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    try:
+        yield
+    finally:
+        connection.creation.destroy_test_db(name, verbosity=0)

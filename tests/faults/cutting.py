@@ -1,0 +1,123 @@
+"""Runs a job with each of its AWS calls cut in each way, and holds every end to the end of an undisturbed run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from changes.models import Change
+from domains.models import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.sandbox.aws.faults import ProcessCut
+from inbound_admin.sandbox.process import Sandbox
+from inbound_admin.sandbox.values import FaultKind
+from tests.domains.making import at_amazon
+
+# What the row must come to; who, when and the next look are of each run.
+COLUMNS = (
+    "name stage stage_problem adopted mail_from_label on_mx_failure dkim_signing new_dkim_wanted verification_token "
+    "dkim_tokens dkim_zone ses_dkim_signing ses_on_mx_failure ses_mail_from claim_reason"
+).split()
+
+
+@dataclass(frozen=True)
+class Story:
+    """`begin` makes everything anew and answers the domain; `run` is the job of the worker."""
+
+    begin: Callable[[], Domain]
+    run: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a call is cut, and how often botocore may try."""
+
+    kind: FaultKind
+    attempts: int
+
+
+LOST = {
+    "the process dies after the call": Way("exit_after", 3),
+    "the answer is lost and botocore asks again": Way("cut_after", 3),
+    "the answer is lost for good": Way("cut_after", 1),
+}
+REFUSED = {
+    "the call never arrives": Way("cut_before", 1),
+    "Amazon has a fault of its own": Way("error", 1),
+    "Amazon throttles": Way("throttle", 1),
+}
+
+
+@dataclass(frozen=True)
+class End:
+    """Of our row, of Amazon's identity and of the change log all that must not depend on what went wrong."""
+
+    row: dict[str, Any] | None
+    identity: dict[str, Any] | None
+    changes: list[dict[str, Any]]
+
+
+class Cutting:
+    def __init__(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._sandbox, self._monkeypatch = sandbox, monkeypatch
+
+    def every_cut(self, story: Story, ways: Mapping[str, Way] = LOST) -> End:
+        """The end of the undisturbed run, which each other end equals. A call that is new to the job is cut as well."""
+        calls, plain = self._undisturbed(story)
+        assert calls, "a job without an AWS call has nothing to cut"
+        for name, way in ways.items():
+            for nth in range(1, calls + 1):
+                assert self._cut(story, way, nth) == (plain, plain), f"call {nth}: {name}"
+        return plain
+
+    def _cut(self, story: Story, way: Way, nth: int) -> tuple[End, End]:
+        """The end, and the end after the job ran once more though nothing was left to do."""
+        domain = self._anew(story)
+        self._allow(way.attempts)
+        self._sandbox.control.add_fault(way.kind, nth=nth)
+        broken = not self._run(story, domain.id)
+        assert self._sandbox.control.faults() == (), f"call {nth} was not made"
+        assert broken or way.attempts > 1, f"call {nth} was not cut: {way}"
+        assert not broken or self._run(story, domain.id), f"the next run does not end, call {nth}: {way}"
+        end = end_of(domain)
+        self._run(story, domain.id)
+        return end, end_of(domain)
+
+    def _undisturbed(self, story: Story) -> tuple[int, End]:
+        domain = self._anew(story)
+        assert self._run(story, domain.id)
+        calls = sum(self._sandbox.control.call_counts().values())
+        return calls, end_of(domain)
+
+    def _anew(self, story: Story) -> Domain:
+        Domain.objects.all().delete()
+        self._sandbox.control.reset()
+        self._allow(3)
+        domain = story.begin()
+        self._sandbox.control.clear_calls()
+        return domain
+
+    def _allow(self, attempts: int) -> None:
+        self._monkeypatch.setattr(aws, "ATTEMPTS", attempts)
+        aws.account_id()  # is asked once a process, so it is no call of the job
+
+    def _run(self, story: Story, domain_id: str) -> bool:
+        """False when it was cut, as the worker would see it."""
+        try:
+            story.run(domain_id)
+        except (AwsProblem, ProcessCut):
+            return False
+        return True
+
+
+def end_of(domain: Domain) -> End:
+    row = Domain.objects.filter(pk=domain.pk).values(*COLUMNS).first()
+    identity = at_amazon(domain.name)
+    if identity:
+        identity["Tags"] = [{**tag, "Value": tag["Value"].replace(domain.id, "ID")} for tag in identity["Tags"]]
+    rows = Change.objects.filter(object_id=domain.id).order_by("id")
+    for change in rows:
+        assert len(set(change.aws_request_ids)) == len(change.aws_request_ids)
+    return End(row, identity, list(rows.values("what", "actor_name", "because", "before", "after")))
