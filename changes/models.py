@@ -1,6 +1,7 @@
 import pgtrigger
 from django.db import models
 
+from changes.core.words import Detail, details, words_for
 from inbound_admin.lib.ids import new_id
 
 
@@ -45,3 +46,11 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what} {self.object_name}"
+
+    @property
+    def words(self) -> str:
+        return words_for(self.what)
+
+    @property
+    def details(self) -> tuple[Detail, ...]:
+        return details(self.before, self.after)

@@ -6,7 +6,7 @@ from changes.models import Change
 
 
 def changes_of(object_type: str, object_id: str, *, of_customers: Collection[str] | None) -> QuerySet[Change]:
-    """Newest first. `of_customers` None is for staff; others see what happened while it was theirs, and no staff's rows.
+    """Newest first. `of_customers` None is for staff; others see what happened while it was theirs, no staff's rows.
 
     An object can change hands, so that it is theirs now does not make its past theirs.
     """

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
@@ -152,6 +151,8 @@ def _read(request: HttpRequest) -> Said | str:
     form = OverrideForm(request.POST)
     form.fields["action"] = forms.CharField(required=False)
     if not form.is_valid():
-        return " ".join(f"{form.fields[name].label}: {' '.join(errors)}" for name, errors in form.errors.items())
+        return " ".join(
+            f"{form.fields[name].label}: {' '.join(map(str, errors))}" for name, errors in form.errors.items()
+        )
     data = form.cleaned_data
     return Said(data["because"], data["until"], data["customer"], cast("User", request.user), new_change_id())

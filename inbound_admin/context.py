@@ -9,7 +9,8 @@ from django.urls import reverse
 from tenants.selectors import supports_everyone
 
 NAVIGATION = (("Domains", "domains:list", "globe-alt"),)
-FOR_SUPPORT = (("Customers", "tenants:list", "building-office-2"),)
+FOR_SUPPORT = ("Customers", "tenants:list", "building-office-2")
+FOR_CUSTOMERS = ("Organisation", "tenants:list", "building-office-2")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -19,10 +20,11 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site_name": settings.SITE_NAME,
         "region": settings.AWS_REGION,
         "sandbox": settings.SANDBOX,
+        "is_open_for_signup": settings.OPEN_SIGN_UP,
         "account_theme": getattr(user, "theme", "system"),
         "is_support": support,
         "staff_admin": bool(user and user.is_staff),
-        "navigation": [_entry(request, *entry) for entry in NAVIGATION + (FOR_SUPPORT if support else ())],
+        "navigation": [_entry(request, *entry) for entry in (*NAVIGATION, FOR_SUPPORT if support else FOR_CUSTOMERS)],
     }
 
 

@@ -106,6 +106,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "inbound_admin.context.site",
+                *(["inbound_admin.sandbox.panel.demo"] if SANDBOX else []),
             ],
             "loaders": [
                 (

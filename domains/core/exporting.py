@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 
-# A cell that begins like this is a formula to a spreadsheet (OWASP: CSV injection); an apostrophe before it makes it text.
+# A cell that begins like this is a formula to a spreadsheet (OWASP: CSV injection); an apostrophe makes it text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -8,7 +8,7 @@ _ADDRESS = re.compile(
 
 
 def parse_resolver(text: str) -> tuple[str, int]:
-    """`host`, `host:port`, `[v6]:port` or a bare IPv6 address as (host, port); port 53 where none is given. ValueError."""
+    """`host`, `host:port`, `[v6]:port` or a bare IPv6 address as (host, port); 53 where none is given. ValueError."""
     parts = _ADDRESS.fullmatch(text.strip())
     port = int((parts and parts["port"]) or 53)
     if parts is None or not 0 < port < 65536:

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 from changes.selectors import changes_of
 from inbound_admin.lib.http import SignedIn, page_of
 from tenants import selectors
-from tenants.core.history import details, words_for
 from tenants.forms import CustomerForm, NewCustomerForm
 from tenants.models import MemberRole
 from tenants.services import create_customer, rename_customer
@@ -55,10 +54,8 @@ def detail(request: SignedIn, customer_id: str) -> HttpResponse:
 def history(request: SignedIn, customer_id: str) -> HttpResponse:
     customer = customer_of(request, customer_id)
     theirs = None if selectors.supports_everyone(request.user) else (customer.id,)
-    changes = changes_of("customer", customer.id, of_customers=theirs)
-    page = page_of(changes, request)
-    rows = [(change, words_for(change.what), details(change.before, change.after)) for change in page]
-    return TemplateResponse(request, "tenants/history.html", frame(request, customer, "history", page=page, rows=rows))
+    changes = page_of(changes_of("customer", customer.id, of_customers=theirs), request)
+    return TemplateResponse(request, "tenants/history.html", frame(request, customer, "history", changes=changes))
 
 
 @require_http_methods(["GET", "POST"])

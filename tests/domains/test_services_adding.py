@@ -2,13 +2,12 @@
 
 import pytest
 
-from changes.models import Change
-from domains.models import Domain, Stage
+from domains.models import Stage
 from domains.services import adding, checking, setting_up
-from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.errors import Refused
 from inbound_admin.sandbox.process import Sandbox
 from tests.domains.making import make_domain, publish, set_up_domain
-from tests.factories import make_customer, make_member
+from tests.factories import make_customer
 
 pytestmark = pytest.mark.django_db
 

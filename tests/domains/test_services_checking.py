@@ -93,7 +93,7 @@ def test_a_mistake_is_wrong_and_says_which(sandbox: Sandbox) -> None:
     sandbox.control.make_mistake(zone_of(domain), record, "value.quoted")
     looked_at(domain)
     check = domain.record_checks.get(key="identity")
-    assert (domain.state, check.state, check.code) == (State.WRONG, State.WRONG, "value.quoted")
+    assert (domain.state, check.state, check.code) == (State.WRONG, State.WRONG, "dns.value.quoted")
     assert check.found
 
 

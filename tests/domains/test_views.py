@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from domains.models import Domain
 from inbound_admin.sandbox.process import Sandbox
+from tenants.models import Customer
 from tests.domains.making import make_domain, publish, set_up_domain
 from tests.factories import make_customer, make_member
 
@@ -19,10 +20,8 @@ def alice_client(client: Client) -> Client:
     return client
 
 
-def own(client: Client) -> dict[str, object]:
-    from tenants.models import Customer
-
-    return {"customer": Customer.objects.get(memberships__user=client.session["_auth_user_id"])}
+def own(client: Client) -> Customer:
+    return Customer.objects.get(memberships__user=client.session["_auth_user_id"])
 
 
 def test_the_list_of_nobody_yet_says_what_it_is_for(alice_client: Client) -> None:
@@ -43,7 +42,7 @@ def test_a_domain_is_added_in_two_steps(alice_client: Client, sandbox: Sandbox) 
 
 
 def test_the_records_are_shown_and_then_seen_verified(alice_client: Client, sandbox: Sandbox) -> None:
-    domain = set_up_domain(sandbox, **own(alice_client))
+    domain = set_up_domain(sandbox, customer=own(alice_client))
     page = alice_client.get(reverse("domains:detail", args=[domain.id]))
     for record in domain.records:
         assert record.value in page.text
@@ -55,7 +54,9 @@ def test_the_records_are_shown_and_then_seen_verified(alice_client: Client, sand
     assert "hx-trigger" not in swapped.text
 
 
-@pytest.mark.parametrize("name", ["detail", "check", "history", "settings", "new_keys", "start_again", "delete", "support"])
+@pytest.mark.parametrize(
+    "name", ["detail", "check", "history", "settings", "new_keys", "start_again", "delete", "support"]
+)
 def test_another_customers_domain_does_not_exist_for_alice(alice_client: Client, name: str) -> None:
     bobs = make_domain(customer=make_customer("Bob Ltd"))
     url = reverse(f"domains:{name}", args=[bobs.id])

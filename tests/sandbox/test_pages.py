@@ -1,4 +1,4 @@
-"""The Sandbox pages: the pretend DNS host and the pretend Amazon, as a visit, as a swap, and for whom."""
+"""The Sandbox pages: the pretend DNS host, as a visit, as a swap, and for whom."""
 
 import os
 import subprocess
@@ -364,73 +364,6 @@ def test_a_record_is_edited_in_place_and_removed(sandbox: Sandbox, alice: Custom
     post(alice_client, "alice.com", "remove", id=number)
     assert values(sandbox, "alice.com", "www.alice.com", "A") == []
     assert "not in the zone any more" in said(post(alice_client, "alice.com", "remove", id=number))
-
-
-# Amazon
-
-
-def amazon(client: Client, do: str, **fields: str) -> Answer:
-    return client.post(reverse("sandbox:faults"), {"do": do, **fields})
-
-
-def test_a_fault_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:
-    amazon(alice_client, "add", kind="throttle", operation="ses:VerifyDomainIdentity", nth="2", times="3")
-    amazon(alice_client, "add", kind="slow", operation="*", nth="1", times="", seconds="2.5")
-    ordered = [(it.kind, it.operation, it.nth, it.times, it.seconds) for it in sandbox.control.faults()]
-    assert ordered == [("throttle", "ses:VerifyDomainIdentity", 2, 3, 0.0), ("slow", "*", 1, None, 2.5)]
-    page = alice_client.get(reverse("sandbox:faults")).text
-    assert "ses:VerifyDomainIdentity" in page
-    assert "for 3 calls, from call 2 on" in page
-    assert "until it is switched off" in page
-    amazon(alice_client, "remove", id=sandbox.control.faults()[0].id)
-    assert [it.kind for it in sandbox.control.faults()] == ["slow"]
-    amazon(alice_client, "clear")
-    assert sandbox.control.faults() == ()
-
-
-def test_a_slow_answer_needs_its_seconds(sandbox: Sandbox, alice_client: Client) -> None:
-    refused = amazon(alice_client, "add", kind="slow", operation="*", nth="1", times="1", seconds="")
-    assert refused.status_code == 422
-    assert "Say for how many seconds" in refused.text
-    assert sandbox.control.faults() == ()
-
-
-def test_the_throttle_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:
-    amazon(alice_client, "throttle", on="1")
-    assert sandbox.control.throttle() == 1.0
-    amazon(alice_client, "throttle", on="0")
-    assert sandbox.control.throttle() is None
-
-
-def test_the_clock_moves_forward_and_amazon_gives_up(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
-    set_up_domain(sandbox, "alice.com", customer=alice)
-    before = sandbox.control.now()
-    response = amazon(alice_client, "advance", amount="4", unit="86400")
-    assert (sandbox.control.now() - before).days == 4
-    assert "3 states changed" in said(response)
-    assert "ahead of ours" in alice_client.get(reverse("sandbox:faults")).text
-
-
-def test_the_calls_are_shown_and_their_subject_to_its_owner_alone(
-    sandbox: Sandbox, alice: Customer, alice_client: Client, sam_client: Client
-) -> None:
-    set_up_domain(sandbox, "alice.com", customer=alice)
-    set_up_domain(sandbox, "bob.com")
-    page = alice_client.get(reverse("sandbox:faults")).text
-    assert "ses:VerifyDomainIdentity" in page
-    assert "alice.com" in page
-    assert "bob.com" not in page
-    assert "bob.com" in sam_client.get(reverse("sandbox:faults")).text
-
-
-def test_a_reset_asks_for_the_word(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
-    make_domain("alice.com", customer=alice)
-    alice_client.get(reverse("sandbox:zones"))
-    refused = amazon(alice_client, "reset", word="no")
-    assert refused.status_code == 422
-    assert sandbox.control.list_zones() == ("alice.com",)
-    amazon(alice_client, "reset", word="Reset")
-    assert sandbox.control.list_zones() == ()
 
 
 # When there is no sandbox

@@ -1,0 +1,82 @@
+"""The change log in words for people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+WORDS = {
+    "customer.created": "Created the customer",
+    "customer.deleted": "Deleted the customer",
+    "customer.renamed": "Changed the name",
+    "domain.added": "Added the domain",
+    "domain.adopted": "Taken over as it was at Amazon",
+    "domain.check_forced": "Asked for a check",
+    "domain.claim_approved": "Approved the claim without the record",
+    "domain.claim_proven": "Ownership was proven",
+    "domain.claim_required": "Ownership has to be proven",
+    "domain.claimed_nearby": "Somebody asked for a name next to it",
+    "domain.deleted": "Deleted the domain",
+    "domain.dkim_signing": "Changed the signing of mail",
+    "domain.held": "Held the domain",
+    "domain.mail_from": "Changed the return address for bounces",
+    "domain.new_dkim": "New signing keys",
+    "domain.note": "Changed the note",
+    "domain.recommended": "Changed which records are recommended",
+    "domain.released": "Released the domain",
+    "domain.set_up": "Set up with Amazon",
+    "domain.started_again": "Started the set-up again",
+    "domain.state": "The state changed",
+    "domain.transferred": "Moved to another customer",
+    "invitation.revoked": "Withdrew an invitation",
+    "member.invited": "Invited somebody",
+    "member.joined": "Joined by an invitation",
+    "member.left": "Left",
+    "member.removed": "Removed a member",
+    "member.role_changed": "Changed a member's role",
+    "person.account_changed": "Changed their account",
+    "person.added": "Added a person",
+    "person.changed": "Changed a person",
+    "person.password_link_sent": "Sent a link for a new password",
+    "person.switched_off": "Switched a person's sign-in off",
+    "person.switched_on": "Switched a person's sign-in on",
+}
+NAMES = {
+    "dkim_signing": "signing (DKIM)",
+    "dkim_tokens": "signing keys",
+    "dkim_zone": "zone of the signing keys",
+    "mail_from": "return address (MAIL FROM)",
+    "on_mx_failure": "while it is not ready",
+    "wants_apex_spf": "sender record (SPF)",
+    "wants_dmarc": "record against forged mail (DMARC)",
+}
+VALUES = {"UseDefaultValue": "send with Amazon's own", "RejectMessage": "refuse to send"}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One thing that a change touched; None is "was not there" or "is there no more"."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+def words_for(what: str) -> str:
+    """A verb without words of its own is shown as it is written in the log."""
+    return WORDS.get(what, what)
+
+
+def details(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Detail, ...]:
+    """What differs, in the order in which it was written."""
+    keys = dict.fromkeys((*before, *after))
+    return tuple(Detail(NAMES.get(k, k.replace("_", " ")), _text(before.get(k)), _text(after.get(k))) for k in keys)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, str):
+        return VALUES.get(value, value.replace("_", " ") if value.islower() and "." not in value else value) or None
+    return None if value is None else str(value)

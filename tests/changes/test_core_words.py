@@ -1,0 +1,30 @@
+"""The words of the change log."""
+
+import re
+from pathlib import Path
+
+from changes.core.words import WORDS, details, words_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_verb_that_a_service_writes_has_words() -> None:
+    sources = [path.read_text() for app in ("domains", "tenants") for path in (ROOT / app).rglob("services/*.py")]
+    verb = re.compile(r'"((?:domain|customer|member|invitation|person)\.[a-z_]+)"')
+    written = {found for text in sources for found in verb.findall(text)}
+    assert len(written) > 20
+    assert written <= set(WORDS)
+
+
+def test_a_verb_without_words_is_shown_as_it_is() -> None:
+    assert words_for("moon.landed") == "moon.landed"
+
+
+def test_old_and_new_stand_beside_each_other() -> None:
+    (detail,) = details({"mail_from": "bounce.shop.com"}, {"mail_from": "return.shop.com"})
+    assert (detail.old, detail.new) == ("bounce.shop.com", "return.shop.com")
+
+
+def test_what_was_not_there_has_no_old_value() -> None:
+    (detail,) = details({}, {"held": True})
+    assert (detail.old, detail.new) == (None, "yes")

@@ -1,0 +1,76 @@
+"""Jobs are queued with what makes them necessary, once, and taken up again when their worker dies."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection, transaction
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from domains.models import Domain
+from domains.services import queue
+from tests.domains.making import make_domain, waiting_jobs
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("ask", [queue.set_up_soon, queue.configure_soon, queue.delete_soon])
+def test_asking_twice_is_asking_once_and_the_transaction_goes_on(ask: Callable[[Domain], None]) -> None:
+    domain = make_domain()
+    with transaction.atomic():
+        ask(domain)
+        ask(domain)
+        Domain.objects.filter(pk=domain.pk).update(note="still alive")
+    assert len(waiting_jobs(domain)) == 1
+    domain.refresh_from_db()
+    assert domain.note == "still alive"
+
+
+def test_a_job_is_undone_with_the_transaction_that_asked_for_it() -> None:
+    domain = make_domain()
+    with transaction.atomic():
+        queue.delete_soon(domain)
+        transaction.set_rollback(True)
+    assert waiting_jobs(domain) == []
+
+
+def test_jobs_of_one_domain_take_turns_and_those_of_another_do_not_wait() -> None:
+    one, other = make_domain(), make_domain()
+    for domain in (one, other):
+        queue.set_up_soon(domain)
+        queue.delete_soon(domain)
+    locks = ProcrastinateJob.objects.order_by("id").values_list("lock", flat=True)
+    assert list(locks) == [f"domain {one.id}"] * 2 + [f"domain {other.id}"] * 2
+
+
+def test_one_look_at_all_that_is_due_waits_however_often_it_is_asked_for() -> None:
+    for _ in range(3):
+        queue.check_soon()
+    assert ProcrastinateJob.objects.filter(task_name=queue.CHECK_DUE).count() == 1
+
+
+def test_setting_up_later_has_its_time() -> None:
+    domain = make_domain()
+    queue.set_up_later(domain, seconds=60)
+    job = ProcrastinateJob.objects.get(args__domain_id=domain.id)
+    assert job.scheduled_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_job_of_a_worker_that_died_is_taken_up_and_that_of_a_live_one_is_not() -> None:
+    dead, alive = make_domain(), make_domain()
+    for domain, silent_for in ((dead, 300), (alive, 0)):
+        queue.set_up_soon(domain)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s * interval '1 second') "
+                "RETURNING id",
+                [silent_for],
+            )
+            cursor.execute(
+                "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE args->>'domain_id' = %s",
+                [cursor.fetchone()[0], domain.id],
+            )
+    assert queue.take_up_stalled() == 1
+    assert waiting_jobs(dead) == ["domains.set_up"]
+    assert waiting_jobs(alive) == []
+    assert queue.take_up_stalled() == 0

@@ -1,0 +1,105 @@
+"""The page of the pretend Amazon: faults, throttle, clock, calls, and the beginning anew."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from inbound_admin.sandbox.process import Sandbox
+from tenants.models import Customer
+from tests.domains.making import make_domain, set_up_domain
+from tests.factories import make_customer, make_member, make_user
+
+pytestmark = pytest.mark.django_db
+Answer = Any  # what the test client answers has no public type
+
+
+@pytest.fixture
+def alice() -> Customer:
+    return make_customer("Alice's")
+
+
+@pytest.fixture
+def alice_client(client: Client, alice: Customer) -> Client:
+    client.force_login(make_member(alice, email="alice@alice.com"))
+    return client
+
+
+@pytest.fixture
+def sam_client() -> Client:
+    sam = make_user("sam@inbound-admin.example")
+    sam.user_permissions.add(Permission.objects.get(codename="support_customer"))
+    client = Client()
+    client.force_login(sam)
+    return client
+
+
+def said(response: Answer) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
+
+
+def amazon(client: Client, do: str, **fields: str) -> Answer:
+    return client.post(reverse("sandbox:faults"), {"do": do, **fields})
+
+
+def test_a_fault_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:
+    amazon(alice_client, "add", kind="throttle", operation="ses:VerifyDomainIdentity", nth="2", times="3")
+    amazon(alice_client, "add", kind="slow", operation="*", nth="1", times="", seconds="2.5")
+    ordered = [(it.kind, it.operation, it.nth, it.times, it.seconds) for it in sandbox.control.faults()]
+    assert ordered == [("throttle", "ses:VerifyDomainIdentity", 2, 3, 0.0), ("slow", "*", 1, None, 2.5)]
+    page = alice_client.get(reverse("sandbox:faults")).text
+    assert "ses:VerifyDomainIdentity" in page
+    assert "for 3 calls, from call 2 on" in page
+    assert "until it is switched off" in page
+    amazon(alice_client, "remove", id=sandbox.control.faults()[0].id)
+    assert [it.kind for it in sandbox.control.faults()] == ["slow"]
+    amazon(alice_client, "clear")
+    assert sandbox.control.faults() == ()
+
+
+def test_a_slow_answer_needs_its_seconds(sandbox: Sandbox, alice_client: Client) -> None:
+    refused = amazon(alice_client, "add", kind="slow", operation="*", nth="1", times="1", seconds="")
+    assert refused.status_code == 422
+    assert "Say for how many seconds" in refused.text
+    assert sandbox.control.faults() == ()
+
+
+def test_the_throttle_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:
+    amazon(alice_client, "throttle", on="1")
+    assert sandbox.control.throttle() == 1.0
+    amazon(alice_client, "throttle", on="0")
+    assert sandbox.control.throttle() is None
+
+
+def test_the_clock_moves_forward_and_amazon_gives_up(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+    set_up_domain(sandbox, "alice.com", customer=alice)
+    before = sandbox.control.now()
+    response = amazon(alice_client, "advance", amount="4", unit="86400")
+    assert (sandbox.control.now() - before).days == 4
+    assert "3 states changed" in said(response)
+    assert "ahead of ours" in alice_client.get(reverse("sandbox:faults")).text
+
+
+def test_the_calls_are_shown_and_their_subject_to_its_owner_alone(
+    sandbox: Sandbox, alice: Customer, alice_client: Client, sam_client: Client
+) -> None:
+    set_up_domain(sandbox, "alice.com", customer=alice)
+    set_up_domain(sandbox, "bob.com")
+    page = alice_client.get(reverse("sandbox:faults")).text
+    assert "ses:VerifyDomainIdentity" in page
+    assert "alice.com" in page
+    assert "bob.com" not in page
+    assert "bob.com" in sam_client.get(reverse("sandbox:faults")).text
+
+
+def test_a_reset_asks_for_the_word(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+    make_domain("alice.com", customer=alice)
+    alice_client.get(reverse("sandbox:zones"))
+    refused = amazon(alice_client, "reset", word="no")
+    assert refused.status_code == 422
+    assert sandbox.control.list_zones() == ("alice.com",)
+    amazon(alice_client, "reset", word="Reset")
+    assert sandbox.control.list_zones() == ()
