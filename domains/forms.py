@@ -80,11 +80,19 @@ class SettingsForm(forms.Form):
 
 
 class BecauseForm(forms.Form):
-    because = forms.CharField(label="Why", max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
 
     @property
     def because_text(self) -> str:
         return str(self.cleaned_data["because"]) if self.is_valid() else ""
+
+
+class ReleaseForm(BecauseForm):
+    """The hold had its reason; that it is over needs none."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["because"].required = False
 
 
 class HoldForm(BecauseForm):

@@ -29,6 +29,11 @@ class OnMxFailure(models.TextChoices):
     REJECT = "RejectMessage", "Refuse to send"
 
 
+HEADLINES = {
+    Stage.CLAIM: "Your turn: show that this domain is yours.",
+    Stage.STARTING: "Being set up with Amazon.",
+    Stage.DELETING: "Being deleted.",
+}
 STATES = [(state.value, state.value) for state in State]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 
@@ -142,6 +147,23 @@ class Domain(models.Model):
     @property
     def records(self) -> tuple[Record, ...]:
         return records_for(self.facts)
+
+    @property
+    def headline(self) -> str:
+        """The one sentence of the list: before and after its working life the stage says more than the checks."""
+        return HEADLINES.get(Stage(self.stage), self.summary)
+
+    @property
+    def shown_state(self) -> State:
+        """The state for the eye: a claim waits for the customer, though nothing of the domain was checked yet."""
+        return State.WAITING if self.stage == Stage.CLAIM else State(self.state)
+
+    @property
+    def amazon_gave_up(self) -> bool:
+        """SES looks for 72 hours and then no more; an identity that is gone has nothing to look for."""
+        if self.stage != Stage.READY:
+            return False
+        return SesStatus.FAILED in self.ses_statuses.values() or self.identity_status == SesStatus.NOT_STARTED
 
     @property
     def mail_from(self) -> str:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from domains.forms import BecauseForm, HoldForm, NoteForm, SettingsForm, TransferForm
+from domains.forms import BecauseForm, HoldForm, NoteForm, ReleaseForm, SettingsForm, TransferForm
 from domains.models import Domain
 from domains.services import claiming, configuring, deleting, overriding
 from domains.views.records import domain_for
@@ -139,7 +139,7 @@ SUPPORT: dict[str, tuple[str, Act]] = {
 }
 SUPPORT_FORMS: dict[str, type[forms.Form]] = {
     "hold": HoldForm,
-    "release": BecauseForm,
+    "release": ReleaseForm,
     "transfer": TransferForm,
     "approve": BecauseForm,
     "note": NoteForm,

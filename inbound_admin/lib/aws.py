@@ -22,6 +22,7 @@ from botocore.exceptions import (
     NoRegionError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
 
@@ -119,7 +120,7 @@ def _translating(doing: str) -> Iterator[None]:
         raise _from_answer(error, doing) from error
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
         raise AwsDenied(f"We could not {doing}: no AWS credentials or region are set up here. {error}") from error
-    except (ConnectionError, HTTPClientError) as error:
+    except (ConnectionError, HTTPClientError, ResponseParserError) as error:  # the last: a proxy's page, say
         raise AwsUnreachable(
             f"We could not {doing}: Amazon is not answering. What is on the page may be old; try again in a minute."
         ) from error

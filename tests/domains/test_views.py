@@ -1,10 +1,14 @@
 """The pages of domains, as a visit, as a swap, and for whom."""
 
+import json
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
-from domains.models import Domain
+from domains.models import Domain, Stage
 from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer
 from tests.domains.making import make_domain, publish, set_up_domain
@@ -63,3 +67,94 @@ def test_another_customers_domain_does_not_exist_for_alice(alice_client: Client,
     for answer in (alice_client.get(url), alice_client.post(url, {"do": "hold", "name": bobs.name})):
         assert answer.status_code in (404, 405)
     assert alice_client.post(url).status_code in (404, 405)
+
+
+def names_in(page: str) -> list[str]:
+    return re.findall(r'after:inset-0 hover:underline">([^<]+)<', page)
+
+
+@pytest.fixture
+def three(alice_client: Client) -> None:
+    for name, state in (("b.com", "verified"), ("a.com", "wrong"), ("c.com", "waiting")):
+        make_domain(name, customer=own(alice_client), state=state, provider="Cloudflare" if name == "c.com" else "Hover")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["a.com", "b.com", "c.com"]),
+        ("?sort=-name", ["c.com", "b.com", "a.com"]),
+        ("?sort=state", ["b.com", "c.com", "a.com"]),
+        ("?sort=nonsense", ["a.com", "b.com", "c.com"]),
+        ("?q=https://B.com/", ["b.com"]),
+        ("?q=b", ["b.com"]),
+        ("?show=attention", ["a.com"]),
+        ("?state=waiting", ["c.com"]),
+        ("?provider=Hover", ["a.com", "b.com"]),
+        ("?page=99", ["a.com", "b.com", "c.com"]),
+        ("?q=%00", ["a.com", "b.com", "c.com"]),
+    ],
+)
+def test_the_url_says_what_the_list_shows(alice_client: Client, three: None, query: str, expected: list[str]) -> None:
+    assert names_in(alice_client.get(reverse("domains:list") + query).text) == expected
+
+
+def test_a_filter_that_finds_nothing_says_so_and_how_to_clear_it(alice_client: Client, three: None) -> None:
+    page = alice_client.get(reverse("domains:list") + "?q=foo").text
+    assert "No domain matches “foo”" in page
+    assert "Clear the search" in page
+
+
+def test_an_export_holds_what_the_filters_show_and_nobody_elses(alice_client: Client, three: None) -> None:
+    make_domain("bobs.com")
+    answer = alice_client.get(reverse("domains:export", args=["csv"]) + "?provider=Hover")
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert [line.split(",")[1] for line in answer.text.splitlines()] == ["domain", "a.com", "b.com"]
+    rows = json.loads(alice_client.get(reverse("domains:export", args=["json"])).text)
+    assert [row["domain"] for row in rows] == ["a.com", "b.com", "c.com"]
+
+
+@pytest.mark.parametrize("many", [3, 40])
+def test_list_and_detail_take_the_same_queries_for_many_as_for_few(
+    alice_client: Client, many: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    customer = own(alice_client)
+    domains = [make_domain(customer=customer) for _ in range(many)]
+    for url, queries in ((reverse("domains:list"), 10), (reverse("domains:detail", args=[domains[0].id]), 6)):
+        alice_client.get(url)
+        with django_assert_num_queries(queries):
+            alice_client.get(url)
+
+
+def test_too_soon_is_said_with_the_seconds_to_wait(alice_client: Client, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, customer=own(alice_client))
+    url = reverse("domains:check", args=[domain.id])
+    assert alice_client.post(url, headers=HTMX).status_code == 200
+    again = alice_client.post(url, headers=HTMX)
+    assert again.status_code == 429
+    assert 0 < int(again["Retry-After"]) <= 10
+    assert again["HX-Retarget"] == "#problem"
+    assert "You can ask again in" in again.text
+
+
+def test_settings_are_stored_and_refused_in_words(alice_client: Client, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, customer=own(alice_client))
+    url = reverse("domains:settings", args=[domain.id])
+    form = {"mail_from_label": "return", "on_mx_failure": "UseDefaultValue", "dkim_signing": "on", "wants_dmarc": "on"}
+    assert alice_client.post(url, form).status_code == 302
+    domain.refresh_from_db()
+    assert (domain.mail_from_label, domain.wants_apex_spf) == ("return", False)
+    refused = alice_client.post(url, form | {"mail_from_label": "not a word"})
+    assert refused.status_code == 422
+    assert "letters, digits and hyphens" in refused.text
+
+
+def test_deleting_asks_for_the_name(alice_client: Client, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=own(alice_client))
+    url = reverse("domains:delete", args=[domain.id])
+    wrong = alice_client.post(url, {"name": "shop"})
+    assert wrong.status_code == 422
+    assert "type its name: shop.com" in wrong.text
+    assert alice_client.post(url, {"name": "shop.com"})["Location"] == reverse("domains:list")
+    domain.refresh_from_db()
+    assert domain.stage == Stage.DELETING

@@ -1,0 +1,179 @@
+"""What is read: a customer's own rows alone, whatever the filters say."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.http import QueryDict
+from django.utils import timezone
+
+from domains.core.checking import State
+from domains.core.names import understand
+from domains.models import Domain, RecordCheck, Stage
+from domains.selectors import finding
+from domains.selectors.finding import Filters
+from domains.selectors.records_page import records_page
+from tenants.models import Customer, User
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member, make_user
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def alice() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def sam() -> User:
+    user = make_user("sam@ops.example", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="support_customer"))
+    return user
+
+
+def names(domains: Any) -> list[str]:
+    return [domain.name for domain in domains]
+
+
+def found(viewer: Any, query: str = "") -> list[str]:
+    return names(finding.search(viewer=viewer, filters=Filters.read(QueryDict(query))))
+
+
+def test_each_sees_their_own_rows_and_support_sees_all(alice: Customer, sam: User) -> None:
+    bob = make_customer("Bob Ltd")
+    make_domain("alice.com", customer=alice)
+    make_domain("bob.com", customer=bob)
+    both = make_member(alice)
+    both.memberships.create(customer=bob)
+    assert found(make_member(alice)) == ["alice.com"]
+    assert found(make_member(bob, role="member")) == ["bob.com"]
+    assert found(both) == ["alice.com", "bob.com"]
+    assert found(sam) == ["alice.com", "bob.com"]
+    assert found(make_user()) == []
+    assert found(AnonymousUser()) == []
+    assert found(make_member(alice, is_active=False)) == []
+
+
+@pytest.mark.parametrize("query", ["q=bob", "q=", "state=waiting", "show=attention", "customer={bob}", "provider=Wix"])
+def test_no_filter_shows_alice_a_row_of_bobs(alice: Customer, query: str) -> None:
+    bob = make_customer("Bob Ltd")
+    for state in State:
+        make_domain(f"{state.value.replace('_', '-')}.bob.com", customer=bob, state=state, provider="Wix")
+    viewer = make_member(alice)
+    filters = Filters.read(QueryDict(query.format(bob=bob.id)))
+    assert names(finding.search(viewer=viewer, filters=filters)) == []
+    assert set(finding.attention_counts(viewer=viewer, filters=filters).values()) == {0}
+    assert list(finding.export_rows(viewer=viewer, filters=filters)) == []
+    assert finding.choices(viewer=viewer) == {"customers": [], "providers": []}
+
+
+@pytest.mark.parametrize("text", ["shop", "SHOP.com", "https://shop.com/cart", "me@shop.com"])
+def test_a_domain_is_found_by_what_people_paste(alice: Customer, text: str) -> None:
+    make_domain("shop.com", customer=alice)
+    make_domain("other.com", customer=alice)
+    query = QueryDict(mutable=True)
+    query["q"] = text
+    assert names(finding.search(viewer=make_member(alice), filters=Filters.read(query))) == ["shop.com"]
+
+
+def test_an_international_name_is_found_as_it_is_typed(alice: Customer) -> None:
+    make_domain("xn--bcher-kva.de", customer=alice)
+    assert found(make_member(alice), "q=b%C3%BCcher.de") == ["xn--bcher-kva.de"]
+
+
+@pytest.mark.parametrize("query", ["q=%00", "state=nonsense", "show=nonsense", "customer=%00x", "q=" + "a" * 5000])
+def test_nonsense_in_the_url_is_no_error(alice: Customer, query: str) -> None:
+    make_domain("shop.com", customer=alice)
+    assert found(make_member(alice), query) in ([], ["shop.com"])
+
+
+def test_every_state_is_counted_under_one_heading_and_found_there(alice: Customer) -> None:
+    for state in State:
+        make_domain(customer=alice, state=state)
+    viewer = make_member(alice)
+    counts = finding.attention_counts(viewer=viewer, filters=Filters())
+    assert sum(counts.values()) == len(State)
+    for key, count in counts.items():
+        assert len(found(viewer, f"show={key}")) == count
+
+
+def test_due_is_what_is_set_up_or_claimed_and_not_held_oldest_first() -> None:
+    make_domain("later.com", stage=Stage.READY, next_check_at=NOW + timedelta(seconds=1))
+    make_domain("never.com", stage=Stage.READY)
+    make_domain("held.com", stage=Stage.READY, next_check_at=NOW, held_at=NOW)
+    make_domain("starting.com", stage=Stage.STARTING, next_check_at=NOW)
+    make_domain("deleting.com", stage=Stage.DELETING, next_check_at=NOW)
+    make_domain("second.com", stage=Stage.READY, next_check_at=NOW)
+    make_domain("first.com", stage=Stage.CLAIM, next_check_at=NOW - timedelta(days=1))
+    assert names(finding.domains_due(NOW)) == ["first.com", "second.com"]
+
+
+def test_related_is_under_or_over_by_whole_labels_and_an_unproven_claim_is_neither() -> None:
+    for name in ("alice.com", "a.b.alice.com", "xb.alice.com", "balice.com", "b.alice.com"):
+        make_domain(name, stage=Stage.READY)
+    make_domain("claimed.b.alice.com", stage=Stage.CLAIM)
+    related = finding.related_domains(understand("b.alice.com").domain)
+    assert sorted(names(related)) == ["a.b.alice.com", "alice.com"]
+
+
+def test_the_nearest_verified_parent_of_ones_own_counts(alice: Customer) -> None:
+    for name in ("alice.com", "b.alice.com"):
+        make_domain(name, customer=alice, verified_at=NOW)
+    make_domain("c.b.alice.com", verified_at=NOW)
+    make_domain("d.c.b.alice.com", customer=alice)
+    parent = finding.verified_parent(understand("x.d.c.b.alice.com").domain, alice)
+    assert parent is not None
+    assert parent.name == "b.alice.com"
+    assert finding.verified_parent(understand("x.d.c.b.alice.com").domain, make_customer()) is None
+
+
+def test_the_records_page_asks_nobody_and_counts_what_is_required() -> None:
+    domain = make_domain(
+        "shop.com",
+        stage=Stage.READY,
+        verification_token="t",
+        dkim_tokens=["a", "b", "c"],
+        dkim_zone="dkim.amazonses.com",
+        ses_mail_from="bounce.shop.com",
+    )
+    RecordCheck.objects.create(domain=domain, key="identity", state=State.VERIFIED, checked_at=NOW, found=["t"])
+    page = records_page(domain, can_check_in=0)
+    assert (page.done, page.total) == (1, 7)
+    todo = records_page(domain, can_check_in=0, only_todo=True)
+    assert "identity" not in {row.record.key for group in todo.groups for row in group.rows}
+    assert (todo.done, todo.total) == (1, 7)
+    dkim = next(row for group in page.groups for row in group.rows if row.record.key == "dkim-2")
+    assert (dkim.relative_name, dkim.zone, dkim.label) == ("b._domainkey", "shop.com", "DKIM record 2")
+
+
+def test_a_claim_shows_its_challenge_and_no_other_domain_does() -> None:
+    claim = {"stage": Stage.CLAIM, "claim_token": "secret", "claim_reason": "related"}
+    row = records_page(make_domain("shop.com", **claim), can_check_in=0).claim_row
+    assert row is not None
+    assert row.record.value == "inbound-admin-claim=secret"
+    assert records_page(make_domain(**claim | {"stage": Stage.READY}), can_check_in=0).claim_row is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({"stage": Stage.STARTING}, 2),
+        ({"stage": Stage.READY, "state": State.VERIFIED}, None),
+        ({"stage": Stage.READY, "held_at": NOW}, None),
+        ({"stage": Stage.READY}, 4),
+        ({"stage": Stage.READY, "age": timedelta(minutes=30)}, 10),
+        ({"stage": Stage.READY, "age": timedelta(hours=3)}, 30),
+        ({"stage": Stage.READY, "age": timedelta(days=3)}, 60),
+    ],
+)
+def test_the_page_looks_often_while_it_is_fresh_and_never_once_all_is_settled(
+    fields: dict[str, Any], seconds: int | None
+) -> None:
+    age = fields.pop("age", timedelta(0))
+    domain = make_domain(**fields)
+    Domain.objects.filter(pk=domain.pk).update(watched_from=timezone.now() - age)
+    domain.refresh_from_db()
+    assert records_page(domain, can_check_in=0).poll_seconds == seconds

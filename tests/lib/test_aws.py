@@ -1,0 +1,238 @@
+"""The one door to Amazon: each way in which a call fails is one of ours, and none is made inside a transaction."""
+
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from django.db import transaction
+from pytest_django import Settings
+
+from inbound_admin.lib import aws, pace
+from inbound_admin.lib.errors import (
+    AwsBusy,
+    AwsConflict,
+    AwsDenied,
+    AwsMissing,
+    AwsProblem,
+    AwsUnreachable,
+)
+from inbound_admin.sandbox.process import Sandbox
+from inbound_admin.sandbox.values import FaultKind
+
+# Code on the wire, HTTP status, ours: SES's own of v1 (without "Exception") and of v2, and those of every AWS service.
+V1: list[tuple[str, int, type[AwsProblem]]] = [
+    ("AlreadyExists", 400, AwsConflict),
+    ("CannotDelete", 400, AwsProblem),
+    ("LimitExceeded", 400, AwsProblem),
+    ("RuleDoesNotExist", 400, AwsMissing),
+    ("RuleSetDoesNotExist", 400, AwsMissing),
+    ("InvalidS3Configuration", 400, AwsProblem),
+    ("InvalidLambdaFunction", 400, AwsProblem),
+    ("InvalidSnsTopic", 400, AwsProblem),
+    ("InvalidPolicy", 400, AwsProblem),
+    ("InvalidParameterValue", 400, AwsProblem),
+    ("ValidationError", 400, AwsProblem),
+    ("InvalidAction", 400, AwsProblem),
+    ("Throttling", 400, AwsBusy),
+    ("AccessDenied", 403, AwsDenied),
+    ("InvalidClientTokenId", 403, AwsDenied),
+    ("SignatureDoesNotMatch", 403, AwsDenied),
+    ("ExpiredToken", 403, AwsDenied),
+    ("OptInRequired", 403, AwsDenied),
+    ("MissingAuthenticationToken", 403, AwsDenied),
+    ("InternalFailure", 500, AwsUnreachable),
+    ("ServiceUnavailable", 503, AwsUnreachable),
+]
+V2: list[tuple[str, int, type[AwsProblem]]] = [
+    ("AlreadyExistsException", 400, AwsConflict),
+    ("LimitExceededException", 400, AwsProblem),
+    ("BadRequestException", 400, AwsProblem),
+    ("NotFoundException", 404, AwsMissing),
+    ("ConflictException", 409, AwsConflict),
+    ("TooManyRequestsException", 429, AwsBusy),
+    ("ConcurrentModificationException", 500, AwsConflict),
+    ("InternalServiceErrorException", 500, AwsUnreachable),
+    ("SendingPausedException", 400, AwsProblem),
+    ("AccountSuspendedException", 400, AwsProblem),
+    ("MessageRejected", 400, AwsProblem),
+    ("AccessDeniedException", 403, AwsDenied),
+    ("UnrecognizedClientException", 403, AwsDenied),
+    ("InvalidSignatureException", 403, AwsDenied),
+    ("ExpiredTokenException", 403, AwsDenied),
+    ("SomethingNew", 418, AwsProblem),
+]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+
+
+@pytest.mark.parametrize(("code", "status", "kind"), V1)
+def test_every_code_of_v1_is_one_of_ours(
+    sandbox: Sandbox, once: None, code: str, status: int, kind: type[AwsProblem]
+) -> None:
+    with Stubber(aws.client("ses")) as stub:
+        stub.add_client_error("verify_domain_identity", code, "Amazon's words", status)
+        with pytest.raises(AwsProblem) as raised, aws.calling("ses", "do it") as ses:
+            ses.verify_domain_identity(Domain="shop.com")
+    told(raised.value, kind, code)
+
+
+@pytest.mark.parametrize(("code", "status", "kind"), V2)
+def test_every_code_of_v2_is_one_of_ours(
+    sandbox: Sandbox, once: None, code: str, status: int, kind: type[AwsProblem]
+) -> None:
+    with Stubber(aws.client("sesv2")) as stub:
+        stub.add_client_error("get_email_identity", code, "Amazon's words", status)
+        with pytest.raises(AwsProblem) as raised, aws.calling("sesv2", "do it") as ses:
+            ses.get_email_identity(EmailIdentity="shop.com")
+    told(raised.value, kind, code)
+
+
+def told(problem: AwsProblem, kind: type[AwsProblem], code: str) -> None:
+    assert type(problem) is kind
+    assert (problem.aws_code, problem.aws_message) == (code, "Amazon's words")
+    assert str(problem).startswith("We could not do it: ")
+
+
+def test_what_ses_really_answers_keeps_its_code_and_request_id(sandbox: Sandbox) -> None:
+    with pytest.raises(AwsMissing) as missing, aws.calling("sesv2", "read it") as ses:
+        ses.get_email_identity(EmailIdentity="nowhere.com")
+    assert (missing.value.aws_code, bool(missing.value.request_id)) == ("NotFoundException", True)
+    with pytest.raises(AwsProblem) as refused, aws.calling("ses", "set it") as v1:
+        v1.set_identity_mail_from_domain(Identity="nowhere.com", MailFromDomain="x.nowhere.com")
+    assert refused.value.aws_code == "InvalidParameterValue"
+
+
+@pytest.mark.parametrize("service", ["ses", "sesv2"])
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("throttle", AwsBusy), ("error", AwsUnreachable), ("cut_before", AwsUnreachable), ("cut_after", AwsUnreachable)],
+)
+def test_no_fault_of_amazon_lets_an_error_of_botocore_out(
+    sandbox: Sandbox, once: None, service: Any, kind: FaultKind, expected: type[AwsProblem]
+) -> None:
+    sandbox.control.add_fault(kind, times=None)
+    with pytest.raises(expected), aws.calling(service, "ask") as client:
+        (client.get_account if service == "sesv2" else client.list_receipt_rule_sets)()
+
+
+@pytest.mark.parametrize("kind", ["throttle", "error", "cut_before"])
+def test_a_fault_that_passes_is_not_noticed(sandbox: Sandbox, kind: FaultKind) -> None:
+    sandbox.control.add_fault(kind, times=aws.ATTEMPTS - 1)
+    with aws.calling("sesv2", "ask") as ses:
+        assert ses.get_account()["SendingEnabled"]
+    assert sandbox.control.call_counts() == {"GetAccount": aws.ATTEMPTS}
+
+
+def test_an_amazon_that_is_not_there_is_unreachable(settings: Settings, once: None, sandbox: Sandbox) -> None:
+    settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
+    with pytest.raises(AwsUnreachable, match="not answering"), aws.calling("sesv2", "ask") as ses:
+        ses.get_account()
+
+
+def test_an_answer_that_is_not_amazons_leaves_open_what_was_done(
+    settings: Settings, once: None, sandbox: Sandbox
+) -> None:
+    settings.AWS_ENDPOINT_URL = f"{sandbox.aws_url}/_sandbox"
+    with pytest.raises(AwsUnreachable), aws.calling("ses", "ask") as ses:
+        ses.list_receipt_rule_sets()
+
+
+def test_missing_credentials_say_what_to_do(sandbox: Sandbox, once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    aws.forget_clients()
+    with pytest.raises(AwsDenied, match="no AWS credentials or region"), aws.calling("sesv2", "ask") as ses:
+        ses.get_account()
+    assert sandbox.control.call_counts() == {}
+
+
+def test_a_missing_region_says_what_to_do(
+    sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AWS_REGION = None
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(AwsDenied, match="no AWS credentials or region"), aws.calling("sesv2", "ask") as ses:
+        ses.get_account()
+
+
+def test_a_parameter_that_botocore_refuses_is_a_problem(sandbox: Sandbox) -> None:
+    with pytest.raises(AwsProblem), aws.calling("sesv2", "ask") as ses:
+        ses.get_email_identity()  # type: ignore[call-arg]  # on purpose
+
+
+def test_a_call_inside_a_transaction_is_refused_before_it_is_made(sandbox: Sandbox) -> None:
+    refused = pytest.raises(RuntimeError, match="inside a database transaction")
+    with transaction.atomic(), refused, aws.calling("sesv2", "ask") as ses:
+        ses.get_account()
+    assert sandbox.control.call_counts() == {}
+
+
+def test_request_ids_are_those_of_the_calls_inside(sandbox: Sandbox) -> None:
+    def ask(domain: str) -> None:
+        with aws.calling("sesv2", "ask") as ses:
+            ses.get_email_identity(EmailIdentity=domain)
+
+    aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
+    with aws.recording() as outer:
+        ask("shop.com")
+        with aws.recording() as inner, pytest.raises(AwsMissing) as missing:
+            ask("nowhere.com")
+        ask("shop.com")
+    assert inner == [missing.value.request_id]
+    assert len(set(outer)) == 2
+    assert not set(inner) & set(outer)
+
+
+def test_the_account_is_asked_for_once(sandbox: Sandbox) -> None:
+    assert aws.account_id() == aws.account_id() == "123456789012"
+    assert sandbox.control.call_counts() == {"GetCallerIdentity": 1}
+    assert aws.identity_arn("shop.com") == "arn:aws:ses:eu-west-1:123456789012:identity/shop.com"
+
+
+def test_the_arn_follows_the_clients_region(sandbox: Sandbox, settings: Settings) -> None:
+    settings.AWS_REGION = "us-east-1"
+    assert aws.identity_arn("shop.com") == "arn:aws:ses:us-east-1:123456789012:identity/shop.com"
+
+
+def test_a_call_takes_its_turn_and_waits_for_it(
+    sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(pace, "sleep", waited.append)
+    settings.AWS_CALLS_PER_SECOND = 0.1
+    for _ in range(3):
+        with aws.calling("sesv2", "ask") as ses:
+            ses.get_account()
+    assert [round(seconds, -1) for seconds in waited] == [0, 10, 20]
+
+
+def test_who_has_no_patience_is_told_instead_of_waiting(
+    sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(pace, "sleep", waited.append)
+    settings.AWS_CALLS_PER_SECOND = 0.1
+    with aws.patience(2):
+        with aws.calling("sesv2", "ask") as ses:
+            ses.get_account()
+        with pytest.raises(AwsBusy) as busy, aws.calling("sesv2", "read the domain") as ses:
+            ses.get_account()
+    assert str(busy.value) == (
+        "We could not read the domain just now: other work is using our one call a second to Amazon, "
+        "and the wait would be more than 2 seconds. Try again in a moment."
+    )
+    assert sandbox.control.call_counts()["GetAccount"] == 1
+    assert len(waited) == 1
+    with aws.calling("sesv2", "ask") as ses:  # patience ends with its block
+        ses.get_account()
+    assert len(waited) == 2
