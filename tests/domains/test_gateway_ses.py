@@ -48,7 +48,8 @@ def test_an_identity_that_amazon_does_not_know_is_missing(sandbox: Sandbox) -> N
             ask()
     with pytest.raises(AwsProblem):
         ses.set_mail_from("no.com", "x.no.com", reject_on_mx_failure=False)
-    assert ses.get_verification(["no.com"]) == ses.get_dkim(["no.com"]) == ses.get_mail_from(["no.com"]) == {}
+    for read in (ses.get_verification, ses.get_dkim, ses.get_mail_from):
+        assert read(["no.com"]) == {}
 
 
 @pytest.mark.parametrize("reject", [True, False])

@@ -150,7 +150,7 @@ def test_the_records_page_asks_nobody_and_counts_what_is_required() -> None:
 
 
 def test_a_claim_shows_its_challenge_and_no_other_domain_does() -> None:
-    claim = {"stage": Stage.CLAIM, "claim_token": "secret", "claim_reason": "related"}
+    claim: dict[str, Any] = {"stage": Stage.CLAIM, "claim_token": "secret", "claim_reason": "related"}
     row = records_page(make_domain("shop.com", **claim), can_check_in=0).claim_row
     assert row is not None
     assert row.record.value == "inbound-admin-claim=secret"
@@ -161,9 +161,10 @@ def test_a_claim_shows_its_challenge_and_no_other_domain_does() -> None:
     ("fields", "seconds"),
     [
         ({"stage": Stage.STARTING}, 2),
-        ({"stage": Stage.READY, "state": State.VERIFIED}, None),
+        ({"stage": Stage.READY, "state": State.VERIFIED}, 3),
+        ({"stage": Stage.READY, "state": State.VERIFIED, "age": timedelta(minutes=16)}, None),
         ({"stage": Stage.READY, "held_at": NOW}, None),
-        ({"stage": Stage.READY}, 4),
+        ({"stage": Stage.READY}, 3),
         ({"stage": Stage.READY, "age": timedelta(minutes=30)}, 10),
         ({"stage": Stage.READY, "age": timedelta(hours=3)}, 30),
         ({"stage": Stage.READY, "age": timedelta(days=3)}, 60),

@@ -15,8 +15,9 @@ from domains.core.observing import Answer, Question
 from domains.models import Domain, RecordCheck, Stage
 from domains.services import checking, configuring, overriding, reading, setting_up
 from domains.services.configuring import Wanted
+from domains.services.looking import look_up
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused
 from inbound_admin.sandbox.process import Sandbox
 from tests.domains.making import (
     make_domain,
@@ -136,7 +137,7 @@ def test_a_slower_look_that_failed_does_not_undo_what_another_saw_meanwhile(
     domain = set_up_domain(sandbox)
     publish(sandbox, domain)
     sandbox.control.tick()
-    look_up, overtaken = checking.look_up, []
+    overtaken: list[bool] = []
 
     def slowly(questions: Sequence[Question]) -> list[Answer]:
         """A second worker does all of its look while the first one waits for an answer that never comes."""
@@ -248,7 +249,7 @@ def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
     domain = make_domain(stage=Stage.READY, next_check_at=NOW + HOUR, identity_status=SesStatus.SUCCESS)
     seed_identities([f"x{number}.com" for number in range(1_001)])
     sandbox.control.add_fault("error", "ListEmailIdentities", nth=2, times=3)
-    with pytest.raises(aws.AwsProblem):
+    with pytest.raises(AwsProblem):
         reading.notice_changes(now=NOW)
     domain.refresh_from_db()
     assert domain.next_check_at == NOW + HOUR
@@ -391,7 +392,8 @@ def test_a_watched_domain_comes_due_however_many_watch(sandbox: Sandbox) -> None
 )
 def test_watching_what_cannot_change_asks_nobody(sandbox: Sandbox, fields: dict[str, Any]) -> None:
     later = timezone.now() + HOUR
-    domain = make_domain(**{"stage": Stage.READY, "next_check_at": later} | fields)
+    given: dict[str, Any] = {"stage": Stage.READY, "next_check_at": later} | fields
+    domain = make_domain(**given)
     checking.watched(domain)
     domain.refresh_from_db()
     assert domain.next_check_at == later

@@ -83,8 +83,7 @@ def test_a_name_for_bounces_that_receives_mail_here_is_refused(sandbox: Sandbox,
 def test_the_longer_name_of_an_adopted_identity_stays_when_something_else_is_changed(
     sandbox: Sandbox, olga: User
 ) -> None:
-    names = {"mail_from_label": "a.b", "ses_mail_from": "a.b.shop.com"}
-    domain = make_domain("shop.com", stage=Stage.READY, adopted=True, **names)
+    domain = make_domain("shop.com", stage=Stage.READY, mail_from_label="a.b", ses_mail_from="a.b.shop.com")
     configuring.configure(domain=domain, wanted=wanted(domain, dkim_signing=False), actor=olga)
     domain.refresh_from_db()
     assert (domain.mail_from_label, domain.dkim_signing) == ("a.b", False)

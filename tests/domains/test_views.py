@@ -75,8 +75,9 @@ def names_in(page: str) -> list[str]:
 
 @pytest.fixture
 def three(alice_client: Client) -> None:
+    hosts = {"a.com": "Hover", "b.com": "Hover", "c.com": "Cloudflare"}
     for name, state in (("b.com", "verified"), ("a.com", "wrong"), ("c.com", "waiting")):
-        make_domain(name, customer=own(alice_client), state=state, provider="Cloudflare" if name == "c.com" else "Hover")
+        make_domain(name, customer=own(alice_client), state=state, provider=hosts[name])
 
 
 @pytest.mark.parametrize(

@@ -120,4 +120,5 @@ def end_of(domain: Domain) -> End:
     rows = Change.objects.filter(object_id=domain.id).order_by("id")
     for change in rows:
         assert len(set(change.aws_request_ids)) == len(change.aws_request_ids)
-    return End(row, identity, list(rows.values("what", "actor_name", "because", "before", "after")))
+    changes = [dict(change) for change in rows.values("what", "actor_name", "because", "before", "after")]
+    return End(row, identity, changes)

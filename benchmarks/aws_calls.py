@@ -1,0 +1,110 @@
+"""How many calls the common work asks of Amazon, which allows one a second: counted at the sandbox, not computed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import django
+
+from benchmarks.rows import Row, at_most
+from inbound_admin.sandbox.process import Sandbox
+
+if TYPE_CHECKING:
+    from tenants.models import Customer
+
+DOMAINS = 10_000
+ADDING, STATES, FAMILIES = 4, 12, 320
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def rows() -> list[Row]:
+    """All rows, on a database of their own."""
+    django.setup()
+    with _database(), Sandbox() as sandbox, _pointed_at(sandbox):
+        return [
+            at_most("AWS calls to add one domain", _adding(sandbox), "calls", ADDING),
+            at_most(f"AWS calls to read the state of {DOMAINS:,} identities", _states(sandbox), "calls", STATES),
+            at_most(f"AWS calls to read all of {DOMAINS:,} domains", _families(sandbox), "calls", FAMILIES),
+        ]
+
+
+def _adding(sandbox: Sandbox) -> int:
+    from domains.models import Stage
+    from domains.services import adding, setting_up
+
+    sandbox.control.reset()
+    domain = adding.add(text="shop.com", customer=_customer(), actor=None)
+    setting_up.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert domain.stage == Stage.READY
+    domain.delete()
+    return _calls(sandbox)
+
+
+def _states(sandbox: Sandbox) -> int:
+    """Every one is known to us as what it is no more, so a state that was not read would be missed."""
+    from domains.services import reading
+
+    _ten_thousand(sandbox)
+    assert reading.notice_changes(now=_NOW) == DOMAINS
+    return _calls(sandbox)
+
+
+def _families(sandbox: Sandbox) -> int:
+    from domains.core.checking import SesStatus
+    from domains.models import Domain
+    from domains.services import reading
+
+    _ten_thousand(sandbox)
+    reading.read(list(Domain.objects.all()), now=_NOW)
+    read = Domain.objects.filter(identity_status=SesStatus.PENDING, dkim_status=SesStatus.PENDING, ses_problem="")
+    assert read.count() == DOMAINS
+    return _calls(sandbox)
+
+
+def _ten_thousand(sandbox: Sandbox) -> None:
+    """Domains of ours, set up long ago, and their identities straight in the sandbox's store."""
+    from domains.core.checking import SesStatus
+    from domains.models import Domain, Stage
+    from tests.domains.making import seed_identities
+
+    sandbox.control.reset()
+    Domain.objects.all().delete()
+    customer, later = _customer(), datetime(2026, 1, 2, tzinfo=UTC)
+    known = {"stage": Stage.READY, "identity_status": SesStatus.SUCCESS, "next_check_at": later}
+    names = [f"domain{number}.com" for number in range(DOMAINS)]
+    Domain.objects.bulk_create(Domain(customer=customer, name=name, region="eu-west-1", **known) for name in names)
+    seed_identities(names)
+
+
+def _customer() -> "Customer":
+    from tests.factories import make_customer
+
+    return make_customer()
+
+
+def _calls(sandbox: Sandbox) -> int:
+    return sum(sandbox.control.call_counts().values())
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Beside the one that DATABASE_URL names, which may be somebody's."""
+    from django.db import connection
+
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        yield
+    finally:
+        connection.creation.destroy_test_db(name, verbosity=0)
+
+
+@contextmanager
+def _pointed_at(sandbox: Sandbox) -> Iterator[None]:
+    from django.test import override_settings
+
+    given = {"AWS_ENDPOINT_URL": sandbox.aws_url, "DNS_RESOLVERS": (sandbox.dns_address,), "AWS_CALLS_PER_SECOND": 0}
+    with override_settings(AWS_REGION="eu-west-1", **given):
+        yield
