@@ -141,9 +141,9 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             try:
                 act(domain, said)
             except Problem as problem:
-                self.message_user(request, f"{domain}: {problem}", messages.ERROR)
+                self.message_user(request, f"Not {domain}: {problem}", messages.ERROR)
             else:
-                self.message_user(request, f"{domain}: done.", messages.SUCCESS)
+                self.message_user(request, f"Done: {domain}", messages.SUCCESS)
 
 
 def _read(request: HttpRequest) -> Said | str:

@@ -5,7 +5,7 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
-from domains.services import checking, configuring, deleting, overriding, setting_up
+from domains.services import carrying_on, checking, configuring, deleting, overriding, setting_up
 from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, SET_UP, check_soon
 from inbound_admin.lib.errors import AwsProblem
 
@@ -44,6 +44,7 @@ def check_due() -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="domains.sweep", queueing_lock="domains.sweep")
 def sweep(timestamp: int) -> None:
-    """Once a minute; the look itself is queued so that it never runs twice at a time."""
+    """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
+    carrying_on.carry_on()
     overriding.release_what_is_over(now=timezone.now())
     check_soon()

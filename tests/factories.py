@@ -11,6 +11,7 @@ from tenants.core.roles import Role
 from tenants.models import Customer, MemberRole, Membership, User
 
 _numbers = count(1)
+_ROLES = ("tenants.migrations.0003_roles", "domains.migrations.0002_roles")
 
 
 def make_user(email: str = "", **fields: Any) -> User:
@@ -31,7 +32,8 @@ def make_member(customer: Customer | None = None, *, role: str = MemberRole.OWNE
 def make_staff(role: Role = Role.SUPPORT, **fields: Any) -> User:
     """A test that commits empties every table at its end, also of the roles: then they are made again."""
     if not Group.objects.filter(name=role).exists():
-        import_module("tenants.migrations.0003_roles").make_roles(apps, None)
+        for migration in _ROLES:
+            import_module(migration).make_roles(apps, None)
     user = make_user(**{"is_staff": True, **fields})
     user.groups.add(Group.objects.get(name=role))
     return user

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 from django.db.models.expressions import OrderBy
+from django.db.models.functions import Concat
 from django.http import QueryDict
 
 from domains.core.checking import State
@@ -35,6 +36,20 @@ def verified_parent(name: DomainName, customer: Customer) -> Domain | None:
     """The nearest domain above this one that the same customer has verified."""
     own = Domain.objects.filter(customer=customer, name__in=name.parents, verified_at__isnull=False)
     return max(own, key=lambda domain: len(domain.name), default=None)
+
+
+def domains_unfinished() -> QuerySet[Domain]:
+    """On their way to being set up, configured or deleted: Amazon has still to be told of something."""
+    no_name, dot = Value(""), Value(".")
+    wanted = Case(When(mail_from_label="", then=no_name), default=Concat("mail_from_label", dot, "name"))
+    differs = (
+        ~Q(wanted_mail_from=F("ses_mail_from"))
+        | ~Q(on_mx_failure=F("ses_on_mx_failure"))
+        | ~Q(dkim_signing=F("ses_dkim_signing"))
+        | Q(new_dkim_wanted=True)
+    )
+    on_their_way = Q(stage__in=(Stage.STARTING, Stage.DELETING)) | (Q(stage=Stage.READY) & differs)
+    return Domain.objects.annotate(wanted_mail_from=wanted).filter(on_their_way)
 
 
 def domains_due(now: datetime) -> QuerySet[Domain]:

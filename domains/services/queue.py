@@ -1,11 +1,7 @@
-"""Work for the worker, queued in the transaction that makes it necessary. Named by string: tasks stand above us."""
-
-from asgiref.sync import async_to_sync
-from django.db import transaction
-from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
+"""Work for the worker on domains. Tasks are named by string, since they stand above the services."""
 
 from domains.models import Domain
+from inbound_admin.lib import jobs
 
 SET_UP = "domains.set_up"
 DELETE = "domains.delete"
@@ -13,41 +9,27 @@ CONFIGURE = "domains.configure"
 CHECK_DUE = "domains.check_due"
 
 
-def set_up_soon(domain: Domain) -> None:
-    _queue(SET_UP, key=domain.id, domain_id=domain.id)
+def set_up_soon(domain: Domain, *, unless_running: bool = False) -> None:
+    _queue(SET_UP, domain, unless_running=unless_running)
 
 
 def set_up_later(domain: Domain, *, seconds: int) -> None:
-    _queue(SET_UP, key=domain.id, in_seconds=seconds, domain_id=domain.id)
+    _queue(SET_UP, domain, in_seconds=seconds)
 
 
-def configure_soon(domain: Domain) -> None:
-    _queue(CONFIGURE, key=domain.id, domain_id=domain.id)
+def configure_soon(domain: Domain, *, unless_running: bool = False) -> None:
+    _queue(CONFIGURE, domain, unless_running=unless_running)
 
 
-def delete_soon(domain: Domain) -> None:
-    _queue(DELETE, key=domain.id, domain_id=domain.id)
+def delete_soon(domain: Domain, *, unless_running: bool = False) -> None:
+    _queue(DELETE, domain, unless_running=unless_running)
 
 
 def check_soon() -> None:
     """One look at all that is due."""
-    _queue(CHECK_DUE, key="all")
+    jobs.queue(CHECK_DUE, lock="all domains")
 
 
-def take_up_stalled() -> int:
-    """Jobs whose worker died go back into the queue, since nobody else frees them or their domain; how many."""
-    stalled = list(async_to_sync(app.job_manager.get_stalled_jobs)())
-    for job in stalled:
-        async_to_sync(app.job_manager.retry_job)(job)
-    return len(stalled)
-
-
-def _queue(task: str, *, key: str, in_seconds: int = 0, **arguments: str) -> None:
-    """At most one such job waits, and at most one of a domain runs: asking twice is asking once."""
-    later = {"seconds": in_seconds} if in_seconds else None
-    job = app.configure_task(task, queueing_lock=f"{task} {key}", lock=f"domain {key}", schedule_in=later)
-    try:
-        with transaction.atomic():
-            job.defer(**arguments)
-    except AlreadyEnqueued:
-        return
+def _queue(task: str, domain: Domain, *, in_seconds: int = 0, unless_running: bool = False) -> None:
+    lock = f"domain {domain.pk}"
+    jobs.queue(task, lock=lock, in_seconds=in_seconds, unless_running=unless_running, domain_id=domain.pk)

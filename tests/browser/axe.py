@@ -4,10 +4,21 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 _LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
-_OPTIONS = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": _LEVELS}}
+# Preloading fetches every stylesheet anew, for the sake of audio and video alone, which no page has.
+_OPTIONS = {"resultTypes": ["violations"], "preload": False, "runOnly": {"type": "tag", "values": _LEVELS}}
 
 
 def assert_accessible(page: Page) -> None:
     """Axe finds nothing against WCAG 2.2 A and AA on the page as it stands now."""
-    found = Axe().run(page, options=_OPTIONS)
-    assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
+    found = violations(page)
+    assert not found, f"{page.url}\n" + "\n".join(found)
+
+
+def violations(page: Page) -> list[str]:
+    """A line for each rule of WCAG 2.2 A and AA that the page breaks, with the first places where."""
+    found = Axe().run(page, options=_OPTIONS).response["violations"]
+    return [f"{it['id']}, {it['help']}: {_places(it['nodes'])}" for it in found]
+
+
+def _places(nodes: list[dict[str, list[str] | str]]) -> str:
+    return "; ".join(f"{node['html']} {node['failureSummary']}" for node in nodes[:3])

@@ -11,7 +11,7 @@ from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import sign_in
 from tests.factories import make_customer, make_member
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_colleague_joins_by_the_link_in_the_mail(browser_page: Page, new_page: NewPage, picture: Picture) -> None:

@@ -14,7 +14,7 @@ from inbound_admin.sandbox.process import Sandbox
 
 
 @contextmanager
-def running_worker(sandbox: Sandbox) -> Iterator[None]:
+def running_worker(sandbox: Sandbox) -> Iterator["subprocess.Popen[bytes]"]:
     environment = {
         **os.environ,
         "DATABASE_URL": _database_url(),
@@ -25,7 +25,7 @@ def running_worker(sandbox: Sandbox) -> Iterator[None]:
     command = [sys.executable, "manage.py", "procrastinate", "worker", "--name", "of-the-test"]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(timeout=20)

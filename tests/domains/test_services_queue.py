@@ -1,6 +1,6 @@
 """Jobs are queued with what makes them necessary, once, and taken up again when their worker dies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection, transaction
@@ -8,6 +8,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from domains.models import Domain
 from domains.services import queue
+from inbound_admin.lib import jobs
 from tests.domains.making import make_domain, waiting_jobs
 
 pytestmark = pytest.mark.django_db
@@ -55,22 +56,46 @@ def test_setting_up_later_has_its_time() -> None:
     assert job.scheduled_at is not None
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.fixture
+def own_queue(transactional_db: None) -> Iterator[None]:
+    """Procrastinate's tables are not of those that a test database is emptied of."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+        cursor.execute("DELETE FROM procrastinate_workers")
+
+
+@pytest.mark.usefixtures("own_queue")
 def test_the_job_of_a_worker_that_died_is_taken_up_and_that_of_a_live_one_is_not() -> None:
     dead, alive = make_domain(), make_domain()
     for domain, silent_for in ((dead, 300), (alive, 0)):
         queue.set_up_soon(domain)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s * interval '1 second') "
-                "RETURNING id",
-                [silent_for],
-            )
-            cursor.execute(
-                "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE args->>'domain_id' = %s",
-                [cursor.fetchone()[0], domain.id],
-            )
-    assert queue.take_up_stalled() == 1
+        begun(domain, silent_for)
+    assert jobs.take_up_stalled() == 1
     assert waiting_jobs(dead) == ["domains.set_up"]
     assert waiting_jobs(alive) == []
-    assert queue.take_up_stalled() == 0
+    assert jobs.take_up_stalled() == 0
+
+
+@pytest.mark.usefixtures("own_queue")
+def test_where_another_waits_already_the_one_that_died_goes_back_beside_it() -> None:
+    domain = make_domain()
+    queue.set_up_soon(domain)
+    begun(domain, 300)
+    queue.set_up_soon(domain)
+    assert jobs.take_up_stalled() == 1
+    queued = ProcrastinateJob.objects.filter(args__domain_id=domain.id).order_by("id")
+    assert list(queued.values_list("status", flat=True)) == ["todo", "todo"]
+
+
+def begun(domain: Domain, silent_for: int) -> None:
+    """As if a worker had begun the domain's job and was last heard of so many seconds ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s * interval '1 second') RETURNING id",
+            [silent_for],
+        )
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE args->>'domain_id' = %s",
+            [cursor.fetchone()[0], domain.id],
+        )

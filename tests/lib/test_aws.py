@@ -1,5 +1,6 @@
 """The one door to Amazon: each way in which a call fails is one of ours, and none is made inside a transaction."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -63,6 +64,14 @@ V2: list[tuple[str, int, type[AwsProblem]]] = [
 ]
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """As in a process that has just begun, and nothing of it is left for the next test."""
+    aws.forget_clients()
+    yield
+    aws.forget_clients()
 
 
 @pytest.fixture
@@ -142,18 +151,19 @@ def test_an_answer_that_is_not_amazons_leaves_open_what_was_done(
         ses.list_receipt_rule_sets()
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_missing_credentials_say_what_to_do(sandbox: Sandbox, once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, "/nonexistent")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    aws.forget_clients()
     with pytest.raises(AwsDenied, match="no AWS credentials or region"), aws.calling("sesv2", "ask") as ses:
         ses.get_account()
     assert sandbox.control.call_counts() == {}
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_a_missing_region_says_what_to_do(
     sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +203,7 @@ def test_request_ids_are_those_of_the_calls_inside(sandbox: Sandbox) -> None:
     assert not set(inner) & set(outer)
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_the_account_is_asked_for_once(sandbox: Sandbox) -> None:
     assert aws.account_id() == aws.account_id() == "123456789012"
     assert sandbox.control.call_counts() == {"GetCallerIdentity": 1}

@@ -381,7 +381,7 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
     return outcomes
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_who_accept_at_once_make_one_membership() -> None:
     acme = make_customer("Acme")
     token = token_of(invited(acme, make_member(acme)))
@@ -395,7 +395,7 @@ def test_two_who_accept_at_once_make_one_membership() -> None:
     assert verbs().count("member.joined") == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_owners_who_leave_at_once_do_not_both_go() -> None:
     acme = make_customer("Acme")
     first, second = (membership_of(make_member(acme)) for _ in range(2))
@@ -404,7 +404,7 @@ def test_two_owners_who_leave_at_once_do_not_both_go() -> None:
     assert acme.memberships.filter(role=MemberRole.OWNER).count() == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_who_invite_the_same_at_once_leave_one_link_that_works() -> None:
     acme = make_customer("Acme")
     alice = make_member(acme)
@@ -413,7 +413,7 @@ def test_two_who_invite_the_same_at_once_leave_one_link_that_works() -> None:
     assert Invitation.objects.filter(accepted_at=None, revoked_at=None).count() == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_accepting_while_a_new_invitation_goes_out_ends_well_either_way() -> None:
     acme = make_customer("Acme")
     alice = make_member(acme)

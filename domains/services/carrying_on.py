@@ -1,0 +1,15 @@
+"""What was begun and has no job any more is queued again: a job can be lost, what is wanted stands in the rows."""
+
+from domains.models import Stage
+from domains.selectors import finding
+from domains.services.queue import configure_soon, delete_soon, set_up_soon
+
+CARRY_ON = {Stage.STARTING: set_up_soon, Stage.DELETING: delete_soon, Stage.READY: configure_soon}
+
+
+def carry_on() -> int:
+    """Queue a job for each domain on its way; one that waits already is left alone. Returns how many are on their way."""
+    unfinished = list(finding.domains_unfinished())
+    for domain in unfinished:
+        CARRY_ON[Stage(domain.stage)](domain, unless_running=True)
+    return len(unfinished)

@@ -1,0 +1,37 @@
+"""Work for the worker: queued in the transaction that makes it necessary, and once however often it is asked for.
+
+Procrastinate's own `queueing_lock` is not used: a job that is to be tried again while another of its kind waits would
+violate it, and stay "running" for ever.
+"""
+
+from asgiref.sync import async_to_sync
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Status
+
+SILENT_AFTER_SECONDS = 30  # three heartbeats of a worker
+
+
+def queue(task: str, *, lock: str, in_seconds: int = 0, unless_running: bool = False, **arguments: str) -> None:
+    """Queue the task named, unless one waits already; of one lock one job runs at a time.
+
+    `unless_running` is for what repairs: a job that runs will do it. A person's new wish must wait for the next one.
+    """
+    states = ("todo", "doing") if unless_running else ("todo",)
+    if ProcrastinateJob.objects.filter(task_name=task, lock=lock, status__in=states).exists():
+        return
+    later = {"seconds": in_seconds} if in_seconds else None
+    app.configure_task(task, lock=lock, schedule_in=later).defer(**arguments)
+
+
+def take_up_stalled() -> int:
+    """Jobs whose worker gives no sign of life are done again, since nobody else frees their locks; how many."""
+    stalled = list(async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=SILENT_AFTER_SECONDS))
+    for job in stalled:
+        waiting = ProcrastinateJob.objects.filter(status="todo", queueing_lock=job.queueing_lock)
+        if job.queueing_lock and waiting.exists():  # a periodic one: the next does the same
+            async_to_sync(app.job_manager.finish_job)(job, status=Status.FAILED, delete_job=False)
+        else:
+            async_to_sync(app.job_manager.retry_job)(job, retry_at=timezone.now())
+    return len(stalled)

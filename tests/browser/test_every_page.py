@@ -1,0 +1,98 @@
+"""Every page of the product, light and dark: axe finds nothing, and no width makes it scroll sideways."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Error, Page
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from inbound_admin.sandbox.process import Sandbox
+from tests.browser.axe import violations
+from tests.browser.conftest import NewPage
+from tests.browser.people import enter_as
+from tests.browser.showcase import Showcase, make_showcase
+from tests.browser.visits import ADMIN, NO_PAGE, VISITS, Visit
+from tests.test_access import names
+
+DESK = {"width": 1280, "height": 800}
+PHONES = ({"width": 390, "height": 844}, {"width": 320, "height": 640})
+# Nothing that is read or pressed may lie outside; what is for screen readers alone has no extent.
+BEYOND = """() => {
+  const wide = document.documentElement.clientWidth;
+  const found = [...document.querySelectorAll("body *")].filter((it) => {
+    const box = it.getBoundingClientRect();
+    return box.width > 1 && box.height > 1 && box.right > wide + 1 && it.checkVisibility()
+      && !it.closest("svg, [class*='overflow-x-auto']") && getComputedStyle(it).position !== "fixed";
+  }).map((it) => `<${it.localName} class="${it.getAttribute("class") ?? ""}">${it.textContent.trim().slice(0, 60)}`);
+  const all = document.documentElement.scrollWidth;
+  const scrolls = all > wide ? [`scrolls to ${all}`] : [];
+  return [...scrolls, ...found.slice(0, 3)];
+}"""
+UNFOLD = "document.querySelectorAll('main details').forEach((it) => { it.open = true; })"
+
+
+def test_every_url_is_visited_or_is_no_page() -> None:
+    ours = {name for name in names() if not name.startswith("admin:")}
+    visited = {visit.name for visit in VISITS if not visit.name.startswith("problem-")}
+    assert visited | set(NO_PAGE) == ours
+    assert not visited & set(NO_PAGE)
+
+
+@pytest.fixture
+def showcase(sandbox: Sandbox, transactional_db: None, settings: Settings) -> Showcase:
+    settings.ROOT_URLCONF = "tests.browser.problem_urls"
+    return make_showcase(sandbox)
+
+
+@pytest.mark.browser
+def test_axe_and_the_ruler_see_what_is_wrong(new_page: NewPage) -> None:
+    page = new_page(viewport=DESK)
+    page.set_content("<html><body><p style='width: 400px; color: #bbb'>pale and wide</p></body></html>")
+    assert {found.partition(",")[0] for found in violations(page)} == {
+        "color-contrast",
+        "document-title",
+        "html-has-lang",
+    }
+    assert list(too_wide(page, PHONES))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_for_everybody(
+    theme: str, showcase: Showcase, new_page: NewPage, live_server: LiveServer
+) -> None:
+    page = new_page(color_scheme=theme, viewport=DESK)
+    faults = [
+        f"{visit}: {fault}" for visit in (*VISITS, *ADMIN) for fault in look(page, visit, showcase, live_server.url)
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def look(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[str]:
+    page.set_viewport_size(DESK)
+    enter_as(page.context, showcase.people.get(visit.who), site, lately=visit.lately)
+    path = reverse(visit.name, args=visit.of(showcase))
+    answer = page.goto(path + visit.query)
+    if answer is None or (answer.status != visit.status and not visit.elsewhere):
+        yield f"answered {answer and answer.status}"
+    if (page.url.removeprefix(site).partition("?")[0] != path) != visit.elsewhere:
+        yield f"leads to {page.url}"
+    if visit.act:
+        try:
+            visit.act(page)
+        except Error as error:  # the pages after it are still to be looked at
+            yield f"nobody could act on it: {error.message}"
+    page.evaluate(UNFOLD)
+    if (headings := page.locator("h1").count()) != 1:
+        yield f"has {headings} h1"
+    yield from violations(page)
+    yield from too_wide(page, PHONES)
+
+
+def too_wide(page: Page, sizes: Sequence[dict[str, int]]) -> Iterator[str]:
+    for size in sizes:
+        page.set_viewport_size(size)  # type: ignore[arg-type]  # a ViewportSize is such a dict
+        for found in page.evaluate(BEYOND):
+            yield f"at {size['width']} px: {found}"

@@ -1,0 +1,95 @@
+"""Overrides in Django admin: through services, with a result for each row, within each role's permissions."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from changes.models import Change
+from domains.models import Domain
+from tenants.core.roles import Role
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_staff
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:domains_domain_changelist")
+
+
+def signed_in(role: Role) -> Client:
+    client = Client()
+    client.force_login(make_staff(role))
+    return client
+
+
+def act(client: Client, action: str, *domains: Domain, **fields: str) -> str:
+    data = {"action": action, "_selected_action": [domain.pk for domain in domains], **fields}
+    return client.post(LIST, data, follow=True).text
+
+
+def test_hold_needs_a_reason_and_says_so_for_each_row() -> None:
+    first, second = make_domain("a.com"), make_domain("b.com", held_at="2026-01-01T00:00Z")
+    said = act(signed_in(Role.SUPPORT), "hold", first, second, because="Under review")
+    assert "Done: a.com" in said
+    assert "Not b.com: b.com is held already" in said
+    first.refresh_from_db()
+    assert first.held_because == "Under review"
+    assert Change.objects.filter(what="domain.held").count() == 1
+
+
+def test_without_a_reason_nothing_is_held() -> None:
+    domain = make_domain()
+    assert "Say why the domain is held" in act(signed_in(Role.SUPPORT), "hold", domain)
+    domain.refresh_from_db()
+    assert not domain.is_held
+
+
+def test_a_date_that_cannot_be_read_holds_nothing_for_ever() -> None:
+    domain = make_domain()
+    assert "Hold until" in act(signed_in(Role.SUPPORT), "hold", domain, because="Review", until="next week")
+    domain.refresh_from_db()
+    assert not domain.is_held
+
+
+def test_a_bulk_transfer_has_one_id_and_a_line_for_each_domain() -> None:
+    to = make_customer("Bob Ltd")
+    domains = [make_domain(), make_domain()]
+    act(signed_in(Role.ADMIN), "transfer", *domains, customer=to.pk, because="They bought it")
+    assert set(Domain.objects.values_list("customer_id", flat=True)) == {to.pk}
+    changes = Change.objects.filter(what="domain.transferred")
+    assert len(changes) == 2
+    assert len({change.bulk_id for change in changes}) == 1
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.TRUST_AND_SAFETY])
+def test_who_may_not_transfer_is_not_offered_it_and_cannot(role: Role) -> None:
+    domain, client = make_domain(customer=make_customer("Alice Ltd")), signed_in(role)
+    assert "Transfer to another customer" not in client.get(LIST).text.split("</form>")[0].split('name="because"')[0]
+    act(client, "transfer", domain, customer=make_customer("Bob Ltd").pk, because="x")
+    domain.refresh_from_db()
+    assert domain.customer.name == "Alice Ltd"
+
+
+def test_new_keys_and_a_check_are_asked_for_once_each() -> None:
+    domain, client = make_domain(stage="ready"), signed_in(Role.SUPPORT)
+    assert "Done: " in act(client, "new_dkim", domain, because="The key leaked")
+    assert "Done: " in act(client, "check_again", domain)
+    domain.refresh_from_db()
+    assert domain.new_dkim_wanted
+    assert Change.objects.filter(what="domain.check_forced").count() == 1
+
+
+def test_what_amazon_says_cannot_be_written() -> None:
+    domain, client = make_domain(identity_status="PENDING"), signed_in(Role.ADMIN)
+    url = reverse("admin:domains_domain_change", args=[domain.pk])
+    page = client.get(url)
+    assert page.status_code == 200
+    assert 'name="identity_status"' not in page.text
+    assert client.post(url, {"identity_status": "SUCCESS"}).status_code == 403
+    domain.refresh_from_db()
+    assert domain.identity_status == "PENDING"
+
+
+def test_nothing_is_added_or_deleted_here() -> None:
+    domain, client = make_domain(), signed_in(Role.ADMIN)
+    assert client.get(reverse("admin:domains_domain_add")).status_code == 403
+    assert client.post(reverse("admin:domains_domain_delete", args=[domain.pk]), {"post": "yes"}).status_code == 403
+    assert Domain.objects.exists()

@@ -1,0 +1,35 @@
+"""A worker that is killed in the middle of a job: another one does the job again, and all is well."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from changes.models import Change
+from domains.models import Domain, Stage
+from domains.services import adding
+from inbound_admin.sandbox.process import Sandbox
+from tests.browser.worker import running_worker
+from tests.factories import make_customer
+
+pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
+
+LONGEST_WAIT = 150  # seconds: thirty of silence, and two turns of the minute's clock
+
+
+def test_a_killed_workers_job_is_done_by_the_next_one(sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("slow", "CreateEmailIdentity", times=1, seconds=15)
+    domain = adding.add(text="shop.com", customer=make_customer(), actor=None)
+    with running_worker(sandbox) as worker:
+        until(lambda: any("CreateEmailIdentity" in call for call in sandbox.control.call_counts()), 30)
+        worker.kill()
+    with running_worker(sandbox):
+        until(lambda: Domain.objects.get(pk=domain.pk).stage == Stage.READY, LONGEST_WAIT)
+    assert Change.objects.filter(what="domain.set_up", object_id=domain.pk).count() == 1
+
+
+def until(true: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.5)  # a real worker on its real clock: this is a soak test
