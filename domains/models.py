@@ -41,7 +41,7 @@ SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 class Domain(models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=new_domain_id, editable=False)
     customer = models.ForeignKey("tenants.Customer", on_delete=models.PROTECT, related_name="domains")
-    name = models.CharField(max_length=253, unique=True, help_text="In ASCII, lower case, without a trailing dot.")
+    name = models.CharField(max_length=253, help_text="In ASCII, lower case, without a trailing dot.")
     region = models.CharField(max_length=32)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(
@@ -52,7 +52,7 @@ class Domain(models.Model):
     adopted = models.BooleanField(default=False, help_text="The identity was at Amazon before we were asked.")
 
     # what is wanted
-    mail_from_label = models.CharField(max_length=63, blank=True)
+    mail_from_label = models.CharField(max_length=252, blank=True)  # an adopted one may have several labels
     on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
     dkim_signing = models.BooleanField(default=True)
     receives = models.BooleanField(default=True, help_text="Whether mail for it is to arrive through us.")
@@ -83,6 +83,7 @@ class Domain(models.Model):
     verification_token = models.CharField(max_length=100, blank=True)
     dkim_tokens = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     dkim_zone = models.CharField(max_length=100, blank=True)
+    own_dkim_key = models.BooleanField(default=False, help_text="BYODKIM: the key is the customer's, not Amazon's.")
     ses_dkim_signing = models.BooleanField(default=True)
     ses_on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
     ses_mail_from = models.CharField(max_length=253, blank=True)
@@ -116,6 +117,11 @@ class Domain(models.Model):
             ("transfer_domain", "Can give a domain to another customer"),
             ("approve_claim", "Can approve a claim without the DNS proof"),
         )
+        constraints = (
+            # An unproven claim holds nothing: it must not keep the owner from proving theirs.
+            models.UniqueConstraint(fields=("name",), condition=~models.Q(stage="claim"), name="domain_held_once"),
+            models.UniqueConstraint(fields=("customer", "name"), name="domain_of_customer_once"),
+        )
         indexes = (
             models.Index(fields=("customer", "name"), name="domain_of_customer"),
             models.Index(fields=("state", "name"), name="domain_by_state"),
@@ -135,7 +141,7 @@ class Domain(models.Model):
             domain=self.parsed,
             region=self.region,
             verification_token=self.verification_token,
-            dkim_tokens=tuple(self.dkim_tokens),
+            dkim_tokens=() if self.own_dkim_key else tuple(self.dkim_tokens),
             dkim_zone=self.dkim_zone,
             mail_from=self.ses_mail_from,
             receiving=self.receives,

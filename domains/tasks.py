@@ -5,7 +5,7 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
-from domains.services import carrying_on, checking, configuring, deleting, overriding, setting_up
+from domains.services import carrying_on, checking, configuring, deleting, overriding, reading, setting_up
 from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, SET_UP, check_soon
 from inbound_admin.lib.errors import AwsProblem
 
@@ -39,6 +39,13 @@ def delete(domain_id: str) -> None:
 @app.task(name=CHECK_DUE)
 def check_due() -> None:
     checking.check_due(now=timezone.now())
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(name="domains.notice", queueing_lock="domains.notice")
+def notice(timestamp: int) -> None:
+    """Once an hour: what changed at Amazon, of all domains, in a call for each thousand."""
+    reading.notice_changes(now=timezone.now())
 
 
 @app.periodic(cron="* * * * *")

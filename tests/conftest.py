@@ -18,15 +18,15 @@ def quick_passwords(settings: Settings) -> None:
 def running_sandbox() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
+    aws.forget_clients()
 
 
 @pytest.fixture
-def sandbox(running_sandbox: Sandbox, settings: Settings) -> Iterator[Sandbox]:
+def sandbox(running_sandbox: Sandbox, settings: Settings) -> Sandbox:
     """A fresh Amazon and DNS; the application is pointed at them, at no pace."""
     running_sandbox.control.reset()
     settings.AWS_ENDPOINT_URL = running_sandbox.aws_url
     settings.DNS_RESOLVERS = (running_sandbox.dns_address,)
     settings.AWS_CALLS_PER_SECOND = 0
     settings.DNS_TIMEOUT_SECONDS = 0.3
-    yield running_sandbox
-    aws.forget_clients()
+    return running_sandbox

@@ -19,14 +19,14 @@ class ClaimReason(StrEnum):
     RELATED = "related"
     RECORDS_ANSWER = "records_answer"
     IDENTITY_EXISTS = "identity_exists"
-    TRANSFER = "transfer"
+    RIVAL = "rival"
 
 
 WHY = {
     ClaimReason.RELATED: "A part of this domain, or the domain above it, is in use here already.",
     ClaimReason.RECORDS_ANSWER: "Records of an earlier set-up are still published for this domain.",
     ClaimReason.IDENTITY_EXISTS: "Amazon knows this domain already from an earlier set-up.",
-    ClaimReason.TRANSFER: "This domain was handed over from somebody else.",
+    ClaimReason.RIVAL: "Somebody else asks for this domain as well.",
 }
 
 

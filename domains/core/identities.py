@@ -16,6 +16,7 @@ class Identity:
     dkim_signing: bool
     dkim_tokens: tuple[str, ...]
     dkim_zone: str
+    own_dkim_key: bool  # BYODKIM: the tokens are then the selector of the customer's key, and there is no CNAME
     mail_from: str  # absolute name, "" when none is set
     mail_from_status: SesStatus
     rejects_on_mx_failure: bool

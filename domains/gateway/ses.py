@@ -124,6 +124,7 @@ def _read(domain: str, answer: Any) -> Identity:
         dkim_status=_status(dkim.get("Status", "")),
         dkim_signing=bool(dkim.get("SigningEnabled", False)),
         dkim_tokens=tuple(dkim.get("Tokens", [])),
+        own_dkim_key=dkim.get("SigningAttributesOrigin", "") == "EXTERNAL",
         dkim_zone=dkim.get("SigningHostedZone", ""),
         mail_from=mail_from.get("MailFromDomain", ""),
         mail_from_status=_status(mail_from.get("MailFromDomainStatus", "")),

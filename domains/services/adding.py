@@ -10,6 +10,7 @@ from domains.core.names import DomainName, Understood, understand
 from domains.core.observing import Answer, Question, Status
 from domains.core.preflight import Preflight
 from domains.core.providers import provider_of
+from domains.core.records import can_receive
 from domains.models import Domain, Stage
 from domains.selectors import finding
 from domains.services import claiming
@@ -19,6 +20,7 @@ from domains.services.subjects import subject
 from inbound_admin.lib.errors import Refused
 from tenants.models import Customer, User
 
+RECORDS = 7  # that are required: ownership, three keys, two for bounces, and the way in where the region receives
 TAKEN = "This domain is already in use here. If it is yours, ask our support to look into it."
 
 
@@ -66,11 +68,11 @@ def _store(name: DomainName, customer: Customer, actor: User | None, look: Prefl
 
 def _acceptable(text: str, customer: Customer) -> Understood:
     understood = understand(text)
-    held = Domain.objects.filter(name=understood.domain.ascii).values_list("customer_id", flat=True).first()
-    if held == customer.id:
+    known = Domain.objects.filter(name=understood.domain.ascii)
+    if known.filter(customer=customer).exists():
         sentence = f"{understood.domain.unicode} is in your list already."
         raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")
-    if held is not None:
+    if known.exclude(stage=Stage.CLAIM).exists():
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED")
     return understood
 
@@ -84,6 +86,8 @@ def _lock_zone(name: DomainName) -> None:
 def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimReason | None:
     if finding.related_domains(name).exclude(customer=customer).exists():
         return ClaimReason.RELATED
+    if Domain.objects.filter(name=name.ascii).exclude(customer=customer).exists():
+        return ClaimReason.RIVAL
     return ClaimReason.RECORDS_ANSWER if look.records_answer else None
 
 
@@ -98,6 +102,7 @@ def _look(understood: Understood, customer: Customer) -> Preflight:
         noticed=understood.noticed,
         verified_parent=str(parent) if parent else "",
         provider=provider_of(servers),
+        record_count=RECORDS if can_receive(settings.AWS_REGION) else RECORDS - 1,
     )
 
 

@@ -8,7 +8,7 @@ CARRY_ON = {Stage.STARTING: set_up_soon, Stage.DELETING: delete_soon, Stage.READ
 
 
 def carry_on() -> int:
-    """Queue a job for each domain on its way; one that waits already is left alone. Returns how many are on their way."""
+    """Queue a job for each domain on its way that has none; returns how many are on their way."""
     unfinished = list(finding.domains_unfinished())
     for domain in unfinished:
         CARRY_ON[Stage(domain.stage)](domain, unless_running=True)

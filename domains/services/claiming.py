@@ -2,7 +2,7 @@
 
 import secrets
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,6 +17,8 @@ from domains.services.subjects import subject
 from domains.services.telling import tell
 from inbound_admin.lib.errors import Refused
 from tenants.models import User
+
+TOO_LATE = "Somebody else has proven that this domain is theirs. If that cannot be, ask our support."
 
 
 @transaction.atomic
@@ -54,12 +56,20 @@ def approve(*, domain: Domain, because: str, actor: User) -> None:
     if not because.strip():
         raise Refused("Say why the claim may be approved without the record; it stays in the history.")
     if not _accept(domain, what="domain.claim_approved", actor=actor, because=because.strip()):
-        raise Refused("The claim is settled already, or the domain is being deleted.")
+        raise Refused("The claim is settled already, somebody else has proven theirs, or the domain is being deleted.")
+
+
+def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
+    """False when the claim that was looked at is no longer the domain's, or somebody else has proven theirs first."""
+    try:
+        return _settle(domain, what=what, actor=actor, because=because)
+    except IntegrityError:
+        Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(stage_problem=TOO_LATE)
+        return False
 
 
 @transaction.atomic
-def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
-    """False when the claim that was looked at is no longer the domain's: deleted, settled, or made anew."""
+def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
     claim = {"pk": domain.pk, "stage": Stage.CLAIM, "claim_token": domain.claim_token}
     locked = Domain.objects.select_for_update().filter(**claim).first()
     if locked is None:

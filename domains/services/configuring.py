@@ -52,6 +52,8 @@ def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
         raise Refused("Say why new DKIM keys are needed: the customer has to publish new records after it.")
     with transaction.atomic():
         locked = _ready(domain)
+        if locked.own_dkim_key:
+            raise Refused(f"{domain} signs with a key of its own, which Amazon's would replace. Ask our operators.")
         fields = {"new_dkim_wanted": True, "wanted_by": actor, "wanted_because": because.strip()}
         Domain.objects.filter(pk=locked.pk).update(**fields, watched_from=timezone.now())
         configure_soon(locked)

@@ -38,6 +38,8 @@ def delete(*, domain: Domain, typed_name: str, actor: User) -> None:
                 f"{domain} has sub-domains here. Delete those first, so that none of them loses mail unseen.",
                 code="HAS_SUB_DOMAINS",
             )
+        if locked.is_held:
+            raise Refused("Our staff holds this domain, so it cannot be deleted. Ask our support.", code="HELD")
         if locked.stage == Stage.DELETING:
             return
         locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""

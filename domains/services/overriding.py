@@ -69,6 +69,8 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
             raise Refused(f"{domain} belongs to {to} already.")
         if locked.stage == Stage.DELETING:
             raise Refused(f"{domain} is being deleted.")
+        if Domain.objects.filter(customer=to, name=locked.name).exists():
+            raise Refused(f"{to} asks for {domain} already. Approve that claim, or delete it, instead.")
         locked.customer = to
         locked.save(update_fields=("customer",))
         changes.record(

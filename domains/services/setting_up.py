@@ -69,6 +69,7 @@ def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> boo
     fields: dict[str, object] = {
         "dkim_tokens": list(identity.dkim_tokens),
         "dkim_zone": identity.dkim_zone,
+        "own_dkim_key": identity.own_dkim_key,
         "adopted": adopted,
         "ses_mail_from": identity.mail_from,
         "ses_dkim_signing": identity.dkim_signing,

@@ -1,0 +1,80 @@
+"""Two customers claim one domain: an unproven claim holds nothing, and the first proof decides."""
+
+import pytest
+
+from domains.models import Domain, Stage
+from domains.services import adding, checking, claiming, overriding
+from inbound_admin.lib.errors import Refused
+from inbound_admin.sandbox.process import Sandbox
+from tenants.models import Customer
+from tests.domains.making import make_domain, publish_proof
+from tests.factories import make_customer, make_staff
+
+pytestmark = pytest.mark.django_db
+NAME = "alice.com"
+
+
+@pytest.fixture
+def alice() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def bobs_claim(sandbox: Sandbox) -> Domain:
+    return make_domain(
+        NAME, customer=make_customer("Bob Ltd"), stage=Stage.CLAIM, claim_token="b", claim_reason="related"
+    )
+
+
+def test_an_unproven_claim_does_not_keep_the_owner_out_and_she_too_must_prove_hers(
+    alice: Customer, bobs_claim: Domain
+) -> None:
+    hers = adding.add(text=NAME, customer=alice, actor=None)
+    assert (hers.stage, hers.claim_reason) == (Stage.CLAIM, "rival")
+
+
+def test_the_first_proof_decides_and_the_other_is_told_so(
+    alice: Customer, bobs_claim: Domain, sandbox: Sandbox
+) -> None:
+    hers = adding.add(text=NAME, customer=alice, actor=None)
+    publish_proof(sandbox, hers)
+    assert claiming.look(hers)
+    publish_proof(sandbox, bobs_claim)
+    assert not claiming.look(bobs_claim)
+    bobs_claim.refresh_from_db()
+    assert bobs_claim.stage == Stage.CLAIM
+    assert "Somebody else has proven" in bobs_claim.stage_problem
+    assert "Alice" not in bobs_claim.stage_problem
+
+
+def test_staff_cannot_approve_a_claim_that_came_too_late(alice: Customer, bobs_claim: Domain) -> None:
+    make_domain(NAME, customer=alice, stage=Stage.READY)
+    with pytest.raises(Refused, match="proven theirs"):
+        claiming.approve(domain=bobs_claim, because="He asked nicely", actor=make_staff())
+
+
+def test_a_domain_that_is_held_cannot_be_claimed_at_all(alice: Customer, sandbox: Sandbox) -> None:
+    make_domain(NAME, customer=make_customer("Bob Ltd"), stage=Stage.READY)
+    with pytest.raises(Refused, match="already in use"):
+        adding.add(text=NAME, customer=alice, actor=None)
+
+
+def test_one_customer_has_a_name_once(alice: Customer, sandbox: Sandbox) -> None:
+    make_domain(NAME, customer=alice, stage=Stage.CLAIM)
+    with pytest.raises(Refused, match="in your list already"):
+        adding.add(text=NAME, customer=alice, actor=None)
+
+
+def test_a_transfer_to_somebody_who_claims_it_says_what_to_do_instead(alice: Customer, bobs_claim: Domain) -> None:
+    held = make_domain(NAME, customer=alice, stage=Stage.READY)
+    with pytest.raises(Refused, match="Approve that claim, or delete it"):
+        overriding.transfer(domain=held, to=bobs_claim.customer, because="Sold", actor=make_staff())
+
+
+def test_a_late_claim_stops_no_other_look(alice: Customer, bobs_claim: Domain, sandbox: Sandbox) -> None:
+    make_domain(NAME, customer=alice, stage=Stage.READY)
+    publish_proof(sandbox, bobs_claim)
+    Domain.objects.filter(pk=bobs_claim.pk).update(next_check_at="2020-01-01T00:00Z")
+    from django.utils import timezone
+
+    assert checking.check_due(now=timezone.now()) >= 1
