@@ -4,13 +4,11 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from inbound_admin.health import healthz
-from tenants.views.accounts import theme
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="domains:list"), name="home"),
     path("domains/", include("domains.urls")),
     path("customers/", include("tenants.urls")),
-    path("theme/", theme, name="theme"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
