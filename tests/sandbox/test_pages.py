@@ -183,7 +183,7 @@ def test_the_proof_of_a_claim_is_published_from_the_page(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     domain = make_domain("alice.com", customer=alice)
-    claiming.require(domain, ClaimReason.TRANSFER)
+    claiming.require(domain, ClaimReason.RELATED)
     page = alice_client.get(reverse("sandbox:zone", args=["alice.com"]))
     assert "Proof record" in page.text
     post(alice_client, "alice.com", "publish", key=key(domain, "challenge"))
