@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import django
-
+from benchmarks import database
 from benchmarks.rows import Row, at_most
 from inbound_admin.sandbox.process import Sandbox
 
@@ -20,8 +19,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def rows() -> list[Row]:
     """All rows, on a database of their own."""
-    django.setup()
-    with _database(), Sandbox() as sandbox, _pointed_at(sandbox):
+    with database.fresh(), Sandbox() as sandbox, _pointed_at(sandbox):
         return [
             at_most("AWS calls to add one domain", _adding(sandbox), "calls", ADDING),
             at_most(f"AWS calls to read the state of {DOMAINS:,} identities", _states(sandbox), "calls", STATES),
@@ -86,19 +84,6 @@ def _customer() -> "Customer":
 
 def _calls(sandbox: Sandbox) -> int:
     return sum(sandbox.control.call_counts().values())
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """Beside the one that DATABASE_URL names, which may be somebody's."""
-    from django.db import connection
-
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        yield
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
 
 
 @contextmanager

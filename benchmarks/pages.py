@@ -47,7 +47,7 @@ def _viewer() -> "Client":
 
     from tenants.models import User
 
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.create_superuser("bench@inbound-admin.example"))
     return client
 
