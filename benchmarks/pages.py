@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FEW, MANY = 100, 10_000
 TIMES = 40
-WORST_RATIO = 3.0
+WORST_RATIO = 5.0
 
 
 def rows() -> Iterator[Row]:
