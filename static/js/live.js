@@ -5,10 +5,11 @@
     const selection = getSelection();
     return !selection.isCollapsed && element.contains(selection.anchorNode);
   };
+  const reading = (element) => selecting(element) || element.querySelector("[data-copied]");
   const isPoll = (event) => event.detail.elt.hasAttribute("data-poll");
 
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (isPoll(event) && (document.hidden || selecting(event.detail.elt))) event.preventDefault();
+    if (isPoll(event) && (document.hidden || reading(event.detail.elt))) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) polled().forEach((element) => window.htmx.trigger(element, "resume"));

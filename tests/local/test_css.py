@@ -13,7 +13,9 @@ from inbound_admin.local import css
 def tree(tmp_path: Path) -> Path:
     (tmp_path / "static").mkdir()
     (tmp_path / "templates" / "domains").mkdir(parents=True)
-    (tmp_path / "static" / "site.css").write_text('@import "tailwindcss" source("../templates");')
+    source = tmp_path / css.SOURCE
+    source.parent.mkdir(parents=True)
+    source.write_text('@import "tailwindcss" source("../../templates");')
     (tmp_path / "templates" / "domains" / "list.html").write_text('<p class="p-4"></p>')
     return tmp_path
 
@@ -36,6 +38,6 @@ def test_a_newer_template_builds_it_once_more(tree: Path) -> None:
 
 
 def test_a_style_sheet_that_is_wrong_says_what_tailwind_said(tree: Path) -> None:
-    (tree / "static" / "site.css").write_text("@import 'no-such-sheet';")
+    (tree / css.SOURCE).write_text("@import 'no-such-sheet';")
     with pytest.raises(Problem, match=r"(?s)could not be built: .*no-such-sheet"):
         css.build(tree)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inbound_admin.local import ports
+from inbound_admin.local import css, ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
@@ -54,7 +54,8 @@ def tree() -> Iterator[Path]:
         (root / "inbound_admin" / "wsgi.py").write_text(WSGI)
         (root / "manage.py").write_text(MANAGE)
         (root / "static").mkdir()
-        (root / "static" / "site.css").write_text('@import "tailwindcss" source(none);')
+        (root / "inbound_admin" / "styles").mkdir()
+        (root / css.SOURCE).write_text('@import "tailwindcss" source(none);')
         yield root
 
 
