@@ -16,13 +16,16 @@ AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org \
 AS_SANDBOX := DEBUG=0 SANDBOX=1
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
-.PHONY: help run check test soak bench css lock format lint screenshots clean
+.PHONY: help run manage check test soak bench css lock format lint screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## start everything on this machine: database, sandbox, worker, web (PORT=8000 HOST=127.0.0.1 SANDBOX=1)
 	@$(BIN)/python -m inbound_admin.local run
+
+manage: $(INSTALLED) ## a command of manage.py on the data of `make run`: make manage DO=createsuperuser
+	@$(BIN)/python -m inbound_admin.local manage $(DO)
 
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
 	$(BIN)/python -m pytest -m "not browser and not soak"

@@ -1,4 +1,4 @@
-"""`python -m inbound_admin.local run | css | browser | with-postgres COMMAND...`: what the Makefile calls."""
+"""`python -m inbound_admin.local run | manage ... | css | browser | with-postgres COMMAND...`: for the Makefile."""
 
 import argparse
 import os
@@ -25,6 +25,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m inbound_admin.local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="start everything, until Ctrl-C")
+    managed = commands.add_parser("manage", help="a command of manage.py, on the database of `run`")
+    managed.add_argument("managed", nargs=argparse.REMAINDER, metavar="COMMAND")
     commands.add_parser("css", help="build the style sheet")
     commands.add_parser("browser", help="print the path of a Chromium, got if need be")
     wrapped = commands.add_parser("with-postgres", help="run a command on a throw-away PostgreSQL")
@@ -35,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
 def _do(asked: argparse.Namespace) -> int:
     if asked.command == "run":
         return runner.run(runner.ROOT)
+    if asked.command == "manage":
+        return runner.manage(runner.ROOT, asked.managed)
     if asked.command == "with-postgres":
         return _with_postgres(asked.wrapped)
     if asked.command == "css":

@@ -22,7 +22,7 @@ from inbound_admin.lib.errors import Problem
 from inbound_admin.local import tied
 
 _GRACE_SECONDS = 8
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.1
 _WIDTH = 8
 
 

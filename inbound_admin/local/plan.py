@@ -48,16 +48,26 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
             f"Port {port} on {host} is taken, or that address is not this machine's. "
             f"Stop what listens there, or choose another: PORT={port + 1} make run"
         )
-    sandbox = environment.get("SANDBOX", "1").strip().lower() not in _OFF
-    told = {name: value for name, value in environment.items() if not (sandbox and name in _REAL)}
-    told |= {"HOST": host, "PORT": str(port), "SANDBOX": "1" if sandbox else "0"}
+    sandbox = _is_sandbox(environment)
     sandbox_ports = _sandbox_ports(environment) if sandbox else None
+    told = told_to_all(environment, local) | {"HOST": host, "PORT": str(port)}
     if sandbox_ports:
         told.setdefault("AWS_ENDPOINT_URL", f"http://127.0.0.1:{sandbox_ports[0]}")
         told.setdefault("DNS_RESOLVERS", f"127.0.0.1:{sandbox_ports[1]}")
-    told |= _CREDENTIALS if sandbox else {}
-    _set_what_plain_http_needs(told, host, local)
     return Plan(host, port, sandbox, sandbox_ports, told)
+
+
+def told_to_all(environment: Mapping[str, str], local: Path) -> dict[str, str]:
+    """What every program of ours needs to know, before any address is chosen."""
+    sandbox = _is_sandbox(environment)
+    told = {name: value for name, value in environment.items() if not (sandbox and name in _REAL)}
+    told |= {"SANDBOX": "1" if sandbox else "0"} | (_CREDENTIALS if sandbox else {})
+    _set_what_plain_http_needs(told, environment.get("HOST") or "127.0.0.1", local)
+    return told
+
+
+def _is_sandbox(environment: Mapping[str, str]) -> bool:
+    return environment.get("SANDBOX", "1").strip().lower() not in _OFF
 
 
 def _port(environment: Mapping[str, str]) -> int:

@@ -159,13 +159,14 @@ class EmbeddedPostgres:
 
     def _wait_until_ready(self, server: "subprocess.Popen[bytes]") -> None:
         last = time.monotonic() + _READY_SECONDS
-        while not self._answers():
+        while not self.answers():
             if server.poll() is not None or time.monotonic() > last:
                 said = "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
                 raise Problem(f"PostgreSQL did not start on {self.data_dir}. It said:\n{said}")
             time.sleep(0.02)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether a server runs on this data, started here or elsewhere."""
         try:
             psycopg.connect(self._url("postgres"), connect_timeout=5).close()
         except psycopg.OperationalError:

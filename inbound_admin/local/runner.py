@@ -7,9 +7,11 @@ those before it, when starting and when stopping.
 import http.client
 import json
 import os
+import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,21 @@ def run(root: Path) -> int:
         finally:
             children.stop()
     return 0
+
+
+def manage(root: Path, arguments: list[str]) -> int:
+    """The exit status of a command of manage.py on the database of `run`, whether that runs or not."""
+    environ.Env.read_env(root / ".env")
+    told = plan.told_to_all(os.environ, root / ".local")
+    with ExitStack() as stack:
+        if not told.get("DATABASE_URL"):
+            told["DATABASE_URL"] = _embedded_url(stack, root)
+        return subprocess.run(_manage(root, *arguments), check=False, cwd=root, env=told).returncode
+
+
+def _embedded_url(stack: ExitStack, root: Path) -> str:
+    server = EmbeddedPostgres(root / ".local" / "postgres")
+    return server.url if server.answers() else stack.enter_context(server).url
 
 
 def _start(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -> None:
@@ -145,9 +162,23 @@ def _wait_until_well(plan_: plan.Plan, children: Children) -> str:
     health = plan_.address + "healthz"
     if not children.wait_until(lambda: _answers(health), seconds=_ANSWER_SECONDS):
         raise Problem(f"The web server does not answer at {health} after {_ANSWER_SECONDS} seconds.")
-    if children.wait_until(lambda: _status(health)[0] == 200, seconds=_WELL_SECONDS):
+    if children.wait_until(_once_a_second(lambda: _status(health)[0] == 200), seconds=_WELL_SECONDS):
         return ""
     return _status(health)[1]
+
+
+def _once_a_second(is_true: Callable[[], bool]) -> Callable[[], bool]:
+    """What asks a server that logs each question is not asked ten times a second."""
+    next_time = 0.0
+
+    def asked() -> bool:
+        nonlocal next_time
+        if time.monotonic() < next_time:
+            return False
+        next_time = time.monotonic() + 1
+        return is_true()
+
+    return asked
 
 
 def _sign_ins(plan_: plan.Plan, children: Children, root: Path) -> list[str]:
@@ -162,6 +193,7 @@ def _announce(plan_: plan.Plan, children: Children, sign_ins: list[str], unwell:
         lines += ["A sandbox: Amazon SES and the DNS are played by this machine. Sign in as:", *sign_ins, ""]
     else:
         lines += ["This is the real Amazon SES and the public DNS.", ""]
+        lines += ["No account yet? In another terminal: make manage DO=createsuperuser", ""]
     children.say_block([*lines, "Ctrl-C stops everything.", ""])
 
 
