@@ -37,6 +37,11 @@ class Preflight:
     records_answer: bool = False  # records of an earlier set-up at Amazon are still published
 
     @property
+    def is_safe(self) -> bool:
+        """Whether nothing that works today can stop by what will be published."""
+        return not any(finding.level is Level.WARNING for finding in self.findings)
+
+    @property
     def mail_from(self) -> str:
         return f"{self.mail_from_label}.{self.domain.ascii}"
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from domains.core import claims
 from domains.core.checking import Aspect, Judgement, State, judge_aspects
 from domains.core.records import Need, Purpose, Record
+from domains.core.sentences import describe
 from domains.models import Domain, RecordCheck, Stage
 
 TITLES = {
@@ -78,6 +79,7 @@ class RecordsPage:
     groups: tuple[Group, ...]
     aspects: tuple[AspectLine, ...]
     claim_row: Row | None
+    claim_why: str
     done: int
     total: int
     only_todo: bool
@@ -95,6 +97,7 @@ def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False) 
         groups=_groups(shown),
         aspects=_aspects(domain, rows),
         claim_row=_claim(domain),
+        claim_why=claims.WHY[claims.ClaimReason(domain.claim_reason)] if domain.stage == Stage.CLAIM else "",
         done=sum(row.is_done for row in required),
         total=len(required),
         only_todo=only_todo,
@@ -140,7 +143,7 @@ def _claim(domain: Domain) -> Row | None:
     state = State.WAITING if domain.last_dns_check else State.NOT_CHECKED
     record = claims.challenge(domain.parsed, domain.claim_token)
     name = domain.parsed.relative(record.name)
-    sentence = claims.WHY[claims.ClaimReason(domain.claim_reason)]
+    sentence = describe("dns.absent", record, ()) if domain.last_dns_check else ""
     return Row(record, LABELS["challenge"], name, domain.parsed.zone, state, (), sentence, "", domain.last_dns_check)
 
 
