@@ -52,7 +52,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     """All columns are read-only: what Amazon and the DNS say is not ours to write, and the rest has services."""
 
     list_display = ("name", "customer", "state", "stage", "is_held", "last_dns_check", "next_check_at")
-    list_filter = ("state", "stage", ("held_at", admin.EmptyFieldListFilter), "region", "provider")
+    list_filter = ("state", "stage", ("held_at", admin.EmptyFieldListFilter), "region")
     list_select_related = ("customer",)
     search_fields = ("name", "customer__name", "id", "dkim_tokens")
     ordering = ("name",)

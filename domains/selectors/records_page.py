@@ -35,6 +35,7 @@ ASPECTS = {
     Aspect.RECEIVING: "Receiving",
 }
 TTL_SECONDS = 300
+TIME_TO_READ = 12  # seconds that the answer to a check stands before the next poll takes its place
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,15 @@ class RecordsPage:
     only_todo: bool
     poll_seconds: int | None
     can_check_in: int
+    said: str
 
 
-def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False) -> RecordsPage:
-    """From our rows alone: showing the page asks neither DNS nor Amazon."""
+def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False, said: str = "") -> RecordsPage:
+    """From our rows alone: showing the page asks neither DNS nor Amazon. `said` is what a check just came to."""
     checks = {check.key: check for check in domain.record_checks.all()}
     rows = [_row(domain, record, checks.get(record.key)) for record in domain.records]
     required = [row for row in rows if row.record.need is Need.REQUIRED]
+    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and all(row.is_done for row in rows))
     shown = [row for row in rows if not (only_todo and row.is_done)]
     return RecordsPage(
         groups=_groups(shown),
@@ -101,8 +104,9 @@ def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False) 
         done=sum(row.is_done for row in required),
         total=len(required),
         only_todo=only_todo,
-        poll_seconds=_poll_seconds(domain, timezone.now(), settled=bool(rows) and all(row.is_done for row in rows)),
+        poll_seconds=TIME_TO_READ if said and polled else polled,
         can_check_in=can_check_in,
+        said=said,
     )
 
 

@@ -50,7 +50,7 @@ def history(request: SignedIn, domain_id: str) -> HttpResponse:
 
 def _page(request: SignedIn, domain: Domain, said: str = "") -> HttpResponse:
     wait = checking.can_check_in(domain, timezone.now())
-    page = records_page(domain, can_check_in=wait, only_todo=request.GET.get("show") == "todo")
-    context = {"domain": domain, "page": page, "tab": "records", "said": said}
+    page = records_page(domain, can_check_in=wait, only_todo=request.GET.get("show") == "todo", said=said)
+    context = {"domain": domain, "page": page, "tab": "records"}
     part = "#live" if request.htmx else ""
     return TemplateResponse(request, f"domains/detail.html{part}", context)

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from domains.models import Domain
 from inbound_admin.sandbox.process import Sandbox
+from tests.browser import host
 from tests.browser.axe import assert_accessible
 from tests.browser.people import sign_in
 from tests.browser.worker import running_worker
@@ -30,11 +31,15 @@ def test_a_customer_adds_a_domain_and_sees_it_turn_verified(browser_page: Page, 
     expect(browser_page.get_by_role("heading", name="Prove ownership")).to_be_visible(timeout=A_WHILE)
     assert_accessible(browser_page)
     keys = [record.key for record in Domain.objects.get().records]
-    host = browser_page.context.new_page()
-    host.goto("/sandbox/zones/example.co.uk/")
-    for key in keys:
-        publish(host, key)
-        expect(browser_page.locator(f"#record-{key}")).to_have_attribute("data-state", "verified", timeout=A_WHILE)
+    window = browser_page.context.new_page()
+    host.open_zone(window, "example.co.uk")
+    first, *others = keys
+    host.publish(window, first)
+    see_verified(browser_page, first)
+    for key in others:
+        host.publish(window, key)
+    for key in others:
+        see_verified(browser_page, key)
     expect(browser_page.locator("#live [data-summary]")).to_have_text(
         "Everything is in place. There is nothing to do.", timeout=A_WHILE
     )
@@ -51,8 +56,6 @@ def add(page: Page) -> None:
     page.get_by_role("button", name=f"Add {NAME}").click()
 
 
-def publish(host: Page, key: str) -> None:
-    """As a person at the DNS host: press Publish beside the record, and see that it is."""
-    row = host.locator(f"#zone li[id^='row-{key}.']")
-    row.get_by_role("button", name="Publish").click()
-    expect(row.get_by_text("Published", exact=True)).to_be_visible()
+def see_verified(page: Page, key: str) -> None:
+    """Without loading it again."""
+    expect(page.locator(f"#record-{key}")).to_have_attribute("data-state", "verified", timeout=A_WHILE)

@@ -16,6 +16,7 @@ from tests.browser.showcase import Showcase
 
 Arguments = Callable[[Showcase], tuple[Any, ...]]
 Act = Callable[[Page], None]
+ALERT = "main [role=alert]:not(:empty)"
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,21 @@ def acme(world: Showcase) -> tuple[str, ...]:
     return (world.acme.pk,)
 
 
-def fill(label: str, text: str, button: str) -> Act:
+def fill(label: str, text: str, button: str, *, seen: str = ALERT) -> Act:
     def act(page: Page) -> None:
         page.get_by_label(label, exact=True).first.fill(text)
-        page.get_by_role("button", name=button, exact=True).click()
-        page.wait_for_load_state()
+        press(button, seen=seen)(page)
 
     return act
 
 
-def press(button: str) -> Act:
+def press(button: str, *, seen: str = ALERT) -> Act:
+    """Past the browser's own checks, which would keep the server's answer from us. Waits until `seen` is there."""
+
     def act(page: Page) -> None:
+        page.evaluate("document.querySelectorAll('form').forEach((form) => { form.noValidate = true; })")
         page.get_by_role("button", name=button, exact=True).first.click()
-        page.wait_for_load_state()
+        page.locator(seen).first.wait_for()
 
     return act
 
@@ -67,16 +70,12 @@ def unfold(label: str) -> Act:
 
 def _wrong_sign_in(page: Page) -> None:
     page.get_by_label("E-mail address").fill("alice@acme.example")
-    page.get_by_label("Password", exact=True).fill("a guess")
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.get_by_role("alert").first.wait_for()
+    fill("Password", "a guess", "Sign in")(page)
 
 
 def _to_the_second_step(page: Page) -> None:
     page.get_by_label("E-mail address").fill("tessa@acme.example")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.get_by_role("heading", name="The second step").wait_for()
+    fill("Password", PASSWORD, "Sign in", seen="h1:text('The second step')")(page)
 
 
 def _reset_link(world: Showcase) -> tuple[str, str]:
@@ -99,7 +98,7 @@ DOMAINS = (
     Visit("domains:list", act=lambda page: page.keyboard.press("?"), note="with the keyboard shortcuts"),
     Visit("domains:add"),
     Visit("domains:add", act=fill("Domain", "co.uk", "Look at it"), note="refused"),
-    Visit("domains:add", act=fill("Domain", "https://bookfair.com/", "Look at it"), note="looked at"),
+    Visit("domains:add", act=fill("Domain", "https://bookfair.com/", "Look at it", seen="#found"), note="looked at"),
     Visit("domains:add", "sam"),
     *(Visit("domains:detail", of=domain(key), note=key) for key in ("claim", "starting", "stuck", "waiting", "each")),
     *(Visit("domains:detail", of=domain(key), note=key) for key in ("long", "verified", "idn", "deleting", "held")),
@@ -178,14 +177,6 @@ GONE_WRONG = (
     Visit("problem-not-here", "", status=302, elsewhere=True, note="without a sign-in"),
     Visit("problem-old-form", status=403),
 )
-# Django's own pages; what they look like is not ours, that they can be used is.
-ADMIN = (
-    Visit("admin:index", "adam"),
-    Visit("admin:domains_domain_changelist", "adam"),
-    Visit("admin:domains_domain_change", "adam", of=domain("held")),
-    Visit("admin:tenants_customer_changelist", "adam"),
-    Visit("admin:changes_change_changelist", "adam"),
-)
 VISITS = (*DOMAINS, *PEOPLE, *SIGNING_IN, *SANDBOX, *GONE_WRONG)
 
 NO_PAGE = {
@@ -198,7 +189,6 @@ NO_PAGE = {
     "tenants:invite": "a button of the customer's page",
     "tenants:invitation": "buttons of the customer's page",
     "tenants:theme": "a button of the menu",
-    "theme": "a button of the menu",
     "mfa_download_recovery_codes": "a file",
     "mfa_authenticate": "the second step of signing in, visited from account_login",
     "account_set_password": "leads whoever has a password to account_change_password, and everybody here has one",

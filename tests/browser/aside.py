@@ -1,0 +1,23 @@
+"""Services that ask the DNS, from within a browser test."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.db import connection
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def aside(run: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
+    """In a thread of its own: Playwright's loop runs in the test's, and asyncio allows one loop in a thread."""
+
+    def work() -> Result:
+        try:
+            return run(*args, **kwargs)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()

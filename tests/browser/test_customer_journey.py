@@ -1,0 +1,216 @@
+"""A customer's whole way with a domain, and support's: each sees what they should, and no more."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.core import mail
+from playwright.sync_api import Page, expect
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from domains.models import Domain
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tests.browser import host
+from tests.browser.aside import aside
+from tests.browser.axe import assert_accessible
+from tests.browser.conftest import NewPage, Picture
+from tests.browser.people import enter_as, sign_in
+from tests.browser.worker import running_worker
+from tests.domains.making import publish, set_up_domain
+from tests.factories import make_customer, make_member, make_staff
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+NAME = "shop.example.co.uk"
+DONE = "Everything is in place. There is nothing to do."
+DESK = {"width": 1280, "height": 800}
+NAMESERVERS = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
+
+
+@pytest.fixture
+def world(sandbox: Sandbox, settings: Settings) -> Sandbox:
+    settings.CHECK_NOW_EVERY_SECONDS = 0
+    sandbox.control.add_zone("example.co.uk", NAMESERVERS)
+    sandbox.control.add_record("example.co.uk", "example.co.uk", "MX", "1 aspmx.l.google.com.")
+    return sandbox
+
+
+@pytest.fixture
+def worker(world: Sandbox) -> Iterator[None]:
+    with running_worker(world):
+        yield
+
+
+def test_a_customer_goes_from_a_pasted_address_to_the_end(browser_page: Page, worker: None) -> None:
+    page = browser_page
+    sign_in(page, make_member(make_customer("Alice Ltd"), email="alice@alice.com").email)
+    look_before_adding(page)
+    page.get_by_role("button", name=f"Add {NAME}").click()
+    expect(page.get_by_role("heading", name="Prove ownership")).to_be_visible(timeout=A_WHILE)
+    window = page.context.new_page()
+    publish_with_one_mistake(window)
+    read_of_the_mistake(page)
+    host.mend(window, "dkim-2")
+    see_it_verified(page)
+    change_the_name_for_bounces(page, window)
+    delete(page)
+
+
+def look_before_adding(page: Page) -> None:
+    page.get_by_role("link", name="Add a domain").first.click()
+    page.get_by_role("textbox", name="Domain").fill("https://Shop.Example.CO.UK/")
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.get_by_role("heading", name=f"Add {NAME}?")).to_be_visible()
+    expect(page.get_by_text(f"You pasted a web address; its domain is {NAME}.")).to_be_visible()
+    expect(page.get_by_text("Nothing that works today stops.")).to_be_visible()
+    expect(page.get_by_text("Cloudflare").first).to_be_visible()
+    assert not Domain.objects.exists()
+
+
+def publish_with_one_mistake(window: Page) -> None:
+    host.open_zone(window, "example.co.uk")
+    host.make_mistake(window, "dkim-2", "Name doubled")
+    for record in Domain.objects.get().records:
+        if record.key != "dkim-2":
+            host.publish(window, record.key)
+
+
+def read_of_the_mistake(page: Page) -> None:
+    check_now(page)
+    row = page.locator("#record-dkim-2")
+    expect(row).to_have_attribute("data-state", "wrong")
+    expect(row).to_contain_text("your DNS host added the domain a second time by itself")
+    expect(row).to_contain_text("leave the domain out of the Name box")
+    expect(page.locator("#record-dkim-1")).to_have_attribute("data-state", "verified")
+    expect(page.get_by_text("6 of 7 records done").first).to_be_visible()
+    assert_accessible(page)
+
+
+def see_it_verified(page: Page) -> None:
+    check_now(page)
+    expect(page.locator("[data-summary]")).to_have_text(DONE)
+    expect(page.get_by_text("7 of 7 records done")).to_be_visible()
+
+
+def check_now(page: Page) -> None:
+    """Waits for the answer to this very press, which says something each time."""
+    page.bring_to_front()  # a window behind another is not drawn
+    with page.expect_response("**/check/"):
+        page.get_by_role("button", name="Check now").click()
+    expect(page.locator("[data-result]")).to_contain_text("We looked just now.")
+
+
+def change_the_name_for_bounces(page: Page, window: Page) -> None:
+    page.get_by_role("link", name="Settings", exact=True).click()
+    page.get_by_label("Name for bounces").fill("returns")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_role("link", name="Records", exact=True).click()
+    for key in ("mail-from-mx", "mail-from-spf"):
+        expect(page.locator(f"#record-{key}")).to_contain_text(f"returns.{NAME}", timeout=A_WHILE)
+    expect(page.get_by_text("5 of 7 records done").first).to_be_visible(timeout=A_WHILE)
+    host.open_zone(window, "example.co.uk")
+    host.publish_all(window)
+    see_it_verified(page)
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page.get_by_text(f"returns.{NAME}").first).to_be_visible()
+
+
+def delete(page: Page) -> None:
+    page.get_by_role("link", name="Settings", exact=True).click()
+    page.get_by_role("link", name=f"Delete {NAME}").click()
+    page.get_by_label(f"Type {NAME} to delete it").fill("example.co.uk")
+    page.get_by_role("button", name=f"Delete {NAME}").click()
+    expect(page.get_by_role("heading", name=f"Delete {NAME}?")).to_be_visible()
+    page.get_by_label(f"Type {NAME} to delete it").fill(NAME)
+    page.get_by_role("button", name=f"Delete {NAME}").click()
+    expect(page.get_by_text(f"{NAME} is being deleted.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Domains", exact=True)).to_be_visible()
+
+
+def test_support_finds_a_domain_holds_it_and_gives_it_to_another(
+    world: Sandbox, new_page: NewPage, live_server: LiveServer, picture: Picture
+) -> None:
+    acme, bolt = make_customer("Alice Ltd"), make_customer("Bob Brothers")
+    people = (
+        make_member(acme, email="alice@alice.com"),
+        make_member(bolt, email="bob@bob.com"),
+        make_staff(Role.SUPPORT, email="sam@inbound-admin.example"),
+    )
+    domain = aside(set_up_domain, world, NAME, customer=acme)
+    publish(world, domain)
+    alice, bob, sam = (new_page(color_scheme="light", viewport=DESK) for _ in people)
+    for page, person in zip((alice, bob, sam), people, strict=True):
+        enter_as(page.context, person, live_server.url)
+
+    find(sam)
+    hold(sam)
+    picture(sam, "support")
+    see_the_hold(alice, domain)
+    release_and_transfer(sam, to="Bob Brothers")
+    assert sorted(message.to[0] for message in mail.outbox) == ["alice@alice.com", "bob@bob.com"]
+    see_nothing(alice, domain)
+    see_it_without_its_past(bob, domain)
+
+
+def find(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("searchbox").fill("shop.example")
+    page.get_by_role("searchbox").press("Enter")
+    page.get_by_role("link", name=NAME).click()
+    page.get_by_role("link", name="Support", exact=True).click()
+    expect(page.get_by_text("Alice Ltd").first).to_be_visible()
+
+
+def hold(page: Page) -> None:
+    card = page.locator("#hold")
+    card.get_by_role("button", name=f"Hold {NAME}").click()
+    expect(card.get_by_label("Why")).to_be_focused()  # it is asked for
+    card.get_by_label("Why").fill("The owner asked us on the phone.")
+    card.get_by_role("button", name=f"Hold {NAME}").click()
+    expect(page.get_by_text(f"{NAME} is held.")).to_be_visible()
+    assert_accessible(page)
+
+
+def see_the_hold(page: Page, domain: Domain) -> None:
+    page.goto(f"/domains/{domain.pk}/")
+    expect(page.get_by_text("This domain is held by support")).to_be_visible()
+    expect(page.get_by_text("The owner asked us on the phone.")).to_be_visible()
+    expect(page.get_by_role("button", name="Check now")).to_have_count(0)
+    expect(page.get_by_role("link", name="Support", exact=True)).to_have_count(0)
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page.get_by_text("The owner asked us on the phone.")).to_be_visible()
+
+
+def release_and_transfer(page: Page, *, to: str) -> None:
+    page.locator("#release").get_by_label("Why").fill("She has called back.")
+    page.get_by_role("button", name=f"Release {NAME}").click()
+    expect(page.get_by_text("is released and will be checked now")).to_be_visible()
+    card = page.locator("#transfer")
+    card.get_by_label("New customer").select_option(label=to)
+    card.get_by_label("Why").fill("The shop was sold.")
+    card.get_by_role("button", name=f"Transfer {NAME}").click()
+    expect(page.get_by_text(f"{NAME} now belongs to {to}.")).to_be_visible()
+
+
+def see_nothing(page: Page, domain: Domain) -> None:
+    answer = page.goto(f"/domains/{domain.pk}/")
+    assert answer
+    assert answer.status == 404
+    expect(page.get_by_text("There is nothing here")).to_be_visible()
+    page.goto("/")
+    expect(page.get_by_text("Add your first domain")).to_be_visible()
+
+
+def see_it_without_its_past(page: Page, domain: Domain) -> None:
+    page.goto("/")
+    page.get_by_role("link", name=NAME).click()
+    check_now(page)
+    expect(page.locator("[data-summary]")).to_be_visible()
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page.get_by_role("heading", name=NAME)).to_be_visible()
+    told = page.locator("main").inner_text()
+    for secret in ("alice", "Alice", "phone", "called back", "sold", "sam@"):
+        assert secret not in told

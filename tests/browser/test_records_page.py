@@ -1,0 +1,279 @@
+"""The page on which customers live: copying, looking again, keys, and what is shown first."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Locator, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from domains.models import Domain
+from domains.services import checking
+from inbound_admin.sandbox.process import Sandbox
+from tenants.models import Customer, User
+from tests.browser.aside import aside
+from tests.browser.axe import assert_accessible
+from tests.browser.conftest import PHONE, NewPage, Picture
+from tests.browser.people import enter_as
+from tests.domains.making import set_up_domain, wanted
+from tests.factories import make_customer, make_member
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+NAMESERVERS = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
+DESK = {"width": 1280, "height": 800}
+CLIPBOARD = ("clipboard-read", "clipboard-write")
+NO_CLIPBOARD = "navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed'))"
+
+
+@pytest.fixture
+def northwind(sandbox: Sandbox) -> Customer:
+    sandbox.control.add_zone("northwind-books.com", NAMESERVERS)
+    return make_customer("Northwind Books")
+
+
+@pytest.fixture
+def nora(northwind: Customer) -> User:
+    return make_member(northwind, email="nora@northwind-books.com", first_name="Nora", last_name="Vale")
+
+
+def open_as(page: Page, person: User, site: str, domain: Domain, query: str = "") -> None:
+    enter_as(page.context, person, site)
+    page.goto(f"/domains/{domain.pk}/{query}")
+
+
+def ready(sandbox: Sandbox, customer: Customer, *missing: str, name: str = "northwind-books.com") -> Domain:
+    """Published but for the records named, looked at by Amazon and by us, and that a minute ago."""
+
+    def make() -> Domain:
+        domain = set_up_domain(sandbox, name, customer=customer)
+        published = tuple(record for record in wanted(domain) if record.key not in missing)
+        sandbox.control.publish_missing("northwind-books.com", published)
+        sandbox.control.tick()
+        checking.check([domain], now=timezone.now() - timedelta(minutes=1))
+        return Domain.objects.get(pk=domain.pk)
+
+    return aside(make)
+
+
+def test_each_button_copies_exact_bytes_and_says_so(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
+) -> None:
+    domain = aside(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
+    Domain.objects.update(held_at=timezone.now())  # so the page does not renew itself meanwhile
+    page = new_page(permissions=list(CLIPBOARD), viewport=DESK)
+    page.clock.install()
+    open_as(page, nora, live_server.url, domain)
+    for record in domain.records:
+        relative = record.name.removesuffix(".northwind-books.com")
+        assert copied(page, f"copy-{record.key}-name") == relative
+        assert copied(page, f"copy-{record.key}-value") == record.value
+        if record.priority is not None:
+            assert copied(page, f"copy-{record.key}-priority") == str(record.priority)
+    assert page.locator("#live [data-copy]").count() == sum(2 + (it.priority is not None) for it in domain.records)
+
+
+def copied(page: Page, button: str) -> str:
+    """What is on the clipboard after the press; the word, the voice and the focus are as they should be."""
+    copy = page.locator(f"#{button}")
+    subject = str(copy.get_attribute("aria-label")).removeprefix("Copy ")
+    copy.click()
+    expect(copy.locator("[data-copy-word]")).to_have_text("Copied")
+    expect(page.locator("#announcer")).to_have_text(f"Copied {subject}")
+    expect(copy).to_be_focused()
+    page.clock.run_for(2100)
+    expect(copy.locator("[data-copy-word]")).to_have_text("Copy")
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_where_copying_is_refused_the_text_is_selected(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
+) -> None:
+    domain = aside(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
+    page = new_page(viewport=DESK)
+    page.add_init_script(NO_CLIPBOARD)
+    open_as(page, nora, live_server.url, domain)
+    page.locator("#copy-dkim-2-value").click()
+    expect(page.locator("#announcer")).to_contain_text("press Ctrl+C")
+    value = next(record.value for record in domain.records if record.key == "dkim-2")
+    assert page.evaluate("getSelection().toString()").strip() == value
+
+
+def test_asked_again_too_soon_it_counts_down(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
+) -> None:
+    domain = ready(sandbox, northwind)
+    page, other = (new_page(viewport=DESK) for _ in range(2))
+    page.clock.install()
+    open_as(page, nora, live_server.url, domain)
+    open_as(other, nora, live_server.url, domain)
+
+    button = page.get_by_role("button", name="Check")
+    button.click()
+    expect(page.locator("[data-result]")).to_contain_text("We looked just now. Nothing has changed.")
+    expect(page.locator("#announcer")).to_contain_text("We looked just now.")
+    expect(button).to_have_text(re.compile(r"Check again in \d+ s"))
+    expect(button).to_have_attribute("aria-disabled", "true")
+
+    other.get_by_role("button", name="Check now").click()
+    expect(other.locator("#problem")).to_contain_text(
+        re.compile(r"We looked a moment ago\. You can ask again in \d+ s")
+    )
+    expect(other.get_by_role("heading", name=domain.name)).to_be_visible()
+    assert_accessible(other)
+
+    page.clock.run_for(11_000)
+    expect(button).to_have_text("Check now")
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+
+
+def test_asked_again_too_soon_without_a_script_is_a_page(
+    sandbox: Sandbox, northwind: Customer, nora: User, scriptless_page: Page, live_server: LiveServer
+) -> None:
+    open_as(scriptless_page, nora, live_server.url, ready(sandbox, northwind))
+    scriptless_page.get_by_role("button", name="Check now").click()
+    expect(scriptless_page.get_by_text("We looked just now. Nothing has changed.")).to_be_visible()
+    with scriptless_page.expect_response("**/check/") as answer:
+        scriptless_page.get_by_role("button", name="Check now").click()
+    assert answer.value.status == 429
+    assert 1 <= int(answer.value.headers["retry-after"]) <= 10
+    expect(scriptless_page.get_by_role("heading", name="A little too fast")).to_be_visible()
+    expect(scriptless_page.get_by_text("We looked a moment ago.").first).to_be_visible()
+
+
+def test_single_keys_search_go_copy_and_check(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
+) -> None:
+    domain = ready(sandbox, northwind, "dkim-2")
+    page = new_page(permissions=list(CLIPBOARD), viewport=DESK)
+    open_as(page, nora, live_server.url, domain)
+
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
+
+    page.locator("#copy-dkim-2-value").focus()
+    page.keyboard.press("c")
+    expect(page.locator("#announcer")).to_contain_text("Copied value of DKIM record 2")
+
+    page.keyboard.press("r")
+    expect(page.locator("[data-result]")).to_contain_text("We looked just now.")
+
+    search = page.get_by_role("searchbox")
+    page.keyboard.press("/")
+    expect(search).to_be_focused()
+    page.keyboard.type("r?gd/")  # while somebody types, keys are letters
+    expect(search).to_have_value("r?gd/")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+    search.blur()
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    page.wait_for_url(f"{live_server.url}/domains/")
+
+
+def test_whoever_switched_the_keys_off_has_none(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
+) -> None:
+    nora.shortcuts = False
+    nora.save()
+    page = new_page(viewport=DESK)
+    open_as(page, nora, live_server.url, ready(sandbox, northwind))
+    page.keyboard.press("/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("searchbox")).not_to_be_focused()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.locator("script[src*='shortcuts']").count() == 0
+
+
+def test_what_is_to_do_stands_open_and_what_is_done_is_folded(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
+) -> None:
+    domain = ready(sandbox, northwind, "dkim-3", "inbound-mx")
+    page = new_page(color_scheme="light", viewport=DESK)
+    open_as(page, nora, live_server.url, domain)
+    assert visible(page.locator("tbody[id^='record-']")) == ["record-dkim-3", "record-inbound-mx"]
+    expect(page.get_by_text("5 of 7 records done").first).to_be_visible()
+    page.locator("#done-signing-summary").click()
+    expect(page.locator("#record-dkim-1")).to_be_visible()
+    page.get_by_role("link", name="To do").click()
+    expect(page.locator("tbody[id^='record-']")).to_have_count(2)
+    picture(page, "records")
+
+
+def visible(rows: Locator) -> list[str | None]:
+    return [row.get_attribute("id") for row in rows.all() if row.is_visible()]
+
+
+def test_on_a_phone_each_record_is_a_card_and_the_rest_is_counted(
+    sandbox: Sandbox, northwind: Customer, nora: User, phone_page: Page, live_server: LiveServer, picture: Picture
+) -> None:
+    domain = ready(sandbox, northwind, "dkim-3", "inbound-mx")
+    open_as(phone_page, nora, live_server.url, domain, "?show=todo")
+    button = phone_page.locator("#copy-dkim-3-value")
+    box = button.bounding_box()
+    assert box
+    assert box["width"] > PHONE["width"] * 0.75
+    assert box["height"] >= 40
+    expect(phone_page.locator(".fixed").get_by_text("5 of 7 done")).to_be_in_viewport()
+    phone_page.locator("#record-dkim-3").scroll_into_view_if_needed()
+    picture(phone_page, "records_phone_dark")
+
+
+def test_the_list_leads_with_what_needs_attention(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
+) -> None:
+    ready(sandbox, northwind)
+    ready(sandbox, northwind, "dkim-3", "inbound-mx", name="orders.northwind-books.com")
+    letters = ready(sandbox, northwind, "dkim-2", name="letters.northwind-books.com")
+    aside(break_one, sandbox, letters)
+    page = new_page(color_scheme="light", viewport=DESK)
+    enter_as(page.context, nora, live_server.url)
+    page.goto("/domains/")
+    expect(page.get_by_role("row")).to_have_count(4)
+    picture(page, "domains")
+    page.get_by_role("link", name="Needs attention").click()
+    expect(page.get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("link", name="letters.northwind-books.com")).to_be_visible()
+    assert "show=attention" in page.url
+
+
+def break_one(sandbox: Sandbox, domain: Domain) -> None:
+    record = next(it for it in wanted(domain) if it.key == "dkim-2")
+    sandbox.control.make_mistake("northwind-books.com", record, "name.doubled_zone")
+    checking.check([domain], now=timezone.now())
+
+
+def test_the_look_before_offers_a_sub_domain_where_mail_arrives_today(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
+) -> None:
+    sandbox.control.add_record("northwind-books.com", "northwind-books.com", "MX", "1 aspmx.l.google.com.")
+    page = new_page(color_scheme="light", viewport=DESK)
+    enter_as(page.context, nora, live_server.url)
+    page.goto("/domains/add/")
+    page.get_by_role("textbox", name="Domain").fill("nora@northwind-books.com")
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.get_by_role("heading", name="Add northwind-books.com?")).to_be_visible()
+    expect(page.get_by_text("Mail is already received here today")).to_be_visible()
+    expect(page.get_by_text("Nothing that works today stops.")).to_be_hidden()
+    picture(page, "preflight")
+    page.get_by_role("button", name="Use this one instead").click()
+    expect(page.get_by_role("heading", name=re.compile(r"Add \w+\.northwind-books\.com\?"))).to_be_visible()
+    expect(page.get_by_text("Nothing that works today stops.")).to_be_visible()
+    assert not Domain.objects.exists()
+
+
+def test_the_host_shows_the_mistake_that_was_made(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
+) -> None:
+    letters = ready(sandbox, northwind, "dkim-2", "inbound-mx")
+    aside(break_one, sandbox, letters)
+    page = new_page(color_scheme="light", viewport=DESK)
+    enter_as(page.context, nora, live_server.url)
+    page.goto("/sandbox/zones/northwind-books.com/")
+    rows = page.locator("#zone li[id^='row-']")
+    expect(rows.filter(has_text="Name doubled").filter(has=page.get_by_role("button", name="Mend"))).to_have_count(1)
+    expect(rows.filter(has_text="Missing")).to_have_count(1)
+    picture(page, "sandbox_zone")

@@ -1,0 +1,99 @@
+"""The main job in a browser that runs no script: every button is a form, and the answer is the next page."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from pytest_django import Settings
+
+from domains.models import Domain
+from inbound_admin.sandbox.process import Sandbox
+from tests.browser import host
+from tests.browser.people import sign_in
+from tests.browser.worker import running_worker
+from tests.factories import make_member
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+NAME = "shop.example.co.uk"
+MANY = 200  # loads of a page, a tenth of a second each, while the worker is at it
+
+
+@pytest.fixture
+def alice(sandbox: Sandbox, settings: Settings) -> Iterator[str]:
+    settings.CHECK_NOW_EVERY_SECONDS = 0
+    with running_worker(sandbox):
+        yield make_member(email="alice@alice.com").email
+
+
+def test_the_main_job_needs_no_script(scriptless_page: Page, alice: str) -> None:
+    page = scriptless_page
+    sign_in(page, alice)
+    add(page)
+    publish_what_is_missing(page)
+    see_it_verified(page)
+    change_the_name_for_bounces(page)
+    publish_what_is_missing(page)
+    see_it_verified(page)
+    delete(page)
+
+
+def add(page: Page) -> None:
+    page.get_by_role("link", name="Add a domain").first.click()
+    page.get_by_role("textbox", name="Domain").fill(NAME)
+    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name=f"Add {NAME}").click()
+    expect(page.get_by_role("heading", name=NAME)).to_be_visible()
+    load_until(page, page.get_by_role("heading", name="Prove ownership"))
+    for record in Domain.objects.get().records:
+        expect(page.locator(f"#record-{record.key}")).to_contain_text(record.value)
+
+
+def publish_what_is_missing(page: Page) -> None:
+    host.open_zone(page, "example.co.uk")
+    host.publish_all(page)
+    page.get_by_role("link", name="See it in").click()
+
+
+def see_it_verified(page: Page) -> None:
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_role("status").get_by_text("We looked just now.")).to_be_visible()
+    expect(page.get_by_text("Everything is in place. There is nothing to do.").last).to_be_visible()
+    expect(page.get_by_text("7 of 7 records done")).to_be_visible()
+
+
+def change_the_name_for_bounces(page: Page) -> None:
+    page.get_by_role("link", name="Settings", exact=True).click()
+    label = page.get_by_label("Name for bounces")
+    label.fill("two words")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The name for bounces is one word").first).to_be_visible()
+    expect(label).to_have_value("two words")
+    label.fill("returns")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_role("link", name="Records", exact=True).click()
+    load_until(page, page.locator("#record-mail-from-mx").get_by_text(f"returns.{NAME}"))
+
+
+def delete(page: Page) -> None:
+    page.get_by_role("link", name="Settings", exact=True).click()
+    page.get_by_role("link", name=f"Delete {NAME}").click()
+    typed = page.get_by_label(f"Type {NAME} to delete it")
+    typed.fill("shop")
+    page.get_by_role("button", name=f"Delete {NAME}").click()
+    expect(page.get_by_role("alert").last).to_be_visible()
+    expect(typed).to_have_value("shop")
+    typed.fill(NAME)
+    page.get_by_role("button", name=f"Delete {NAME}").click()
+    expect(page.get_by_text(f"{NAME} is being deleted.")).to_be_visible()
+    load_until(page, page.get_by_text("Add your first domain"))
+
+
+def load_until(page: Page, wanted: Locator) -> None:
+    """What htmx would fetch by itself, a person without it loads again."""
+    for _ in range(MANY):
+        if wanted.first.is_visible():
+            return
+        page.goto(page.url)
+    expect(wanted.first).to_be_visible()
