@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed.lock
 TEST_SECONDS := 840
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS))
 # What a deployment would set: only so are Django's deployment checks worth anything.
-AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org \
+AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org EMAIL_URL=smtp://localhost:25 \
 	SECRET_KEY=used-by-the-checks-alone-0123456789-abcdefghijklmnopqrstuvwxyz
 AS_SANDBOX := DEBUG=0 SANDBOX=1
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml

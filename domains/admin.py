@@ -89,7 +89,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             request,
             domains,
             lambda domain, said: overriding.hold(
-                domain=domain, because=said.because, until=said.until, actor=said.actor
+                domain=domain, because=said.because, until=said.until, actor=said.actor, bulk_id=said.bulk_id
             ),
         )
 
@@ -98,12 +98,18 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding.release(domain=domain, because=said.because, actor=said.actor),
+            lambda domain, said: overriding.release(
+                domain=domain, because=said.because, actor=said.actor, bulk_id=said.bulk_id
+            ),
         )
 
     @admin.action(description="Check again now", permissions=["hold"])
     def check_again(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(request, domains, lambda domain, said: overriding.check_again(domain=domain, actor=said.actor))
+        self._each(
+            request,
+            domains,
+            lambda domain, said: overriding.check_again(domain=domain, actor=said.actor, bulk_id=said.bulk_id),
+        )
 
     @admin.action(description="Re-issue DKIM keys (says why)", permissions=["hold"])
     def new_dkim(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:

@@ -56,7 +56,8 @@ class SettingsForm(forms.Form):
         label="Name for bounces",
         max_length=63,
         required=False,
-        help_text="One word in front of the domain. It must hold no other records; leave it empty to use Amazon's own.",
+        help_text="One word in front of the domain, which holds no other records; empty for Amazon's own. "
+        "Another name means two new records to publish, and until then the domain waits.",
     )
     on_mx_failure = forms.ChoiceField(
         label="While that name is not ready",
@@ -104,8 +105,15 @@ class HoldForm(BecauseForm):
     )
 
 
+class CustomerChoice(forms.ModelChoiceField):
+    """Two customers may have one name, so the id stands with it."""
+
+    def label_from_instance(self, obj: Customer) -> str:
+        return f"{obj.name} ({obj.pk})"
+
+
 class TransferForm(BecauseForm):
-    customer = forms.ModelChoiceField(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
+    customer = CustomerChoice(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
 
 
 class NoteForm(forms.Form):

@@ -24,3 +24,11 @@ def no_sandbox_in_production(**_: Any) -> list[CheckMessage]:
     if not settings.SANDBOX:
         return []
     return [Warning("SANDBOX is on: nothing here reaches Amazon or the real DNS.", id="inbound_admin.W001")]
+
+
+@register(deploy=True)
+def invitations_are_not_printed(**_: Any) -> list[CheckMessage]:
+    if settings.SANDBOX or settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend":
+        return []
+    said = "E-mail is printed instead of sent: whoever reads the logs could open the links of invitations."
+    return [Error(said, hint="Set EMAIL_URL, such as smtp+tls://user:password@host:587.", id="inbound_admin.E002")]

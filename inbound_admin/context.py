@@ -8,7 +8,10 @@ from django.urls import reverse
 
 from tenants.selectors import supports_everyone
 
-NAVIGATION = (("Domains", "domains:list", "globe-alt"),)
+NAVIGATION = (
+    ("Domains", "domains:list", "globe-alt"),
+    ("Inbound rules", "receipt_rules:home", "inbox-arrow-down"),
+)
 FOR_SUPPORT = ("Customers", "tenants:list", "building-office-2")
 FOR_CUSTOMERS = ("Organisation", "tenants:list", "building-office-2")
 

@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
@@ -17,9 +19,11 @@ log = structlog.get_logger(__name__)
 
 
 def request_id(get_response: Handler) -> Handler:
-    """Names the request in the logs and in the answer."""
+    """Names the request in the logs and in the answer. A NUL in the address, which no row can hold, finds nothing."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        if "\x00" in request.path:
+            request.path = request.path_info = "/nothing-has-a-nul-in-its-address/"
         name = uuid.uuid4().hex[:12]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=name)
@@ -42,7 +46,16 @@ class SignInRequired(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         if request.path.startswith(reverse("account_login").removesuffix("login/")):
             return None  # allauth guards each of its own pages
-        return super().process_view(request, view_func, view_args, view_kwargs)
+        answer = super().process_view(request, view_func, view_args, view_kwargs)
+        if answer is None or "HX-Request" not in request.headers:
+            return answer
+        return HttpResponse(status=204, headers={"HX-Redirect": _sign_in_again(request)})  # never a page in a page
+
+
+def _sign_in_again(request: HttpRequest) -> str:
+    """Back to the page that the person sees, not to the part of it that was asked for."""
+    shown = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    return f"{reverse('account_login')}?{urlencode({'next': shown or '/'})}"
 
 
 class ExplainProblems:
@@ -52,7 +65,11 @@ class ExplainProblems:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
+            # Only a button leads there, but "try again" and a sign-in do too: to the page that has the button.
+            return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, Problem):

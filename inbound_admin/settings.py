@@ -37,6 +37,21 @@ AWS_PAGE_PATIENCE_SECONDS = env.float("AWS_PAGE_PATIENCE_SECONDS", default=2.0)
 DNS_RESOLVERS = tuple(env.list("DNS_RESOLVERS", default=[]))
 DNS_TIMEOUT_SECONDS = env.float("DNS_TIMEOUT_SECONDS", default=3.0)
 CHECK_NOW_EVERY_SECONDS = env.int("CHECK_NOW_EVERY_SECONDS", default=10)
+
+# --- receiving -------------------------------------------------------------------------------------------------------
+RULE_SET = env.str("RULE_SET", default="inbound-mail")
+RECEIVING_BUCKET = env.str("RECEIVING_BUCKET", default="inbound-mail")
+RECEIVING_PREFIX = env.str("RECEIVING_PREFIX", default="")
+RECEIVING_PREFIX_EACH_DOMAIN = env.bool("RECEIVING_PREFIX_EACH_DOMAIN", default=False)
+RECEIVING_FUNCTION = env.str("RECEIVING_FUNCTION", default="inbound-mail-handler")
+RECEIVING_TOPIC = env.str("RECEIVING_TOPIC", default="")
+RECEIVING_TLS_REQUIRED = env.bool("RECEIVING_TLS_REQUIRED", default=False)
+RECEIVING_SCAN = env.bool("RECEIVING_SCAN", default=True)
+RECEIVING_WAIT_SECONDS = env.int("RECEIVING_WAIT_SECONDS", default=3)
+RECEIVING_SMALL_CHANGE = env.int("RECEIVING_SMALL_CHANGE", default=50)
+SES_RULES_PER_SET = env.int("SES_RULES_PER_SET", default=200)
+SES_RECIPIENTS_PER_RULE = env.int("SES_RECIPIENTS_PER_RULE", default=500)
+SES_IDENTITIES = env.int("SES_IDENTITIES", default=10_000)
 if SANDBOX:
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "sandbox")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "sandbox")
@@ -47,6 +62,7 @@ INSTALLED_APPS = [
     "changes",
     "tenants",
     "domains",
+    "receipt_rules",
     *(["inbound_admin.sandbox"] if SANDBOX else []),
     "django.contrib.admin",
     "django.contrib.auth",
@@ -130,7 +146,13 @@ DATABASES = {"default": env.db("DATABASE_URL", default="postgres:///inbound_admi
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # over it, Django deletes a third: also counts of rate limits
+    }
+}
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
@@ -166,6 +188,7 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_FORMS = {"login": "tenants.forms.SignInForm", "add_email": "tenants.forms.AddEmailForm"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_FORMS: dict[str, str] = {}
@@ -192,7 +215,9 @@ SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0  # rate limits count by the last address of X-Forwarded-For
 X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "static/"

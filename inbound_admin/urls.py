@@ -8,6 +8,7 @@ from inbound_admin.health import healthz
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="domains:list"), name="home"),
     path("domains/", include("domains.urls")),
+    path("inbound/", include("receipt_rules.urls")),
     path("customers/", include("tenants.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -13,6 +13,18 @@ from tenants.services import create_customer
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    error_messages: dict[str, Any] = {  # noqa: RUF012  # as allauth has it
+        **DefaultAccountAdapter.error_messages,
+        "account_inactive": "This account is switched off. Ask the people who run this service.",
+        "cannot_remove_primary_email": "You sign in with this e-mail address. Make another one yours first.",
+        "duplicate_email": "You have this e-mail address already.",
+        "email_password_mismatch": "The e-mail address or the password is not right.",
+        "email_taken": "Somebody has an account with this e-mail address already.",
+        "incorrect_password": "That is not your password.",
+        "too_many_login_attempts": "There were too many attempts to sign in. Try again in a few minutes.",
+        "unverified_primary_email": "Open the link that we sent to your e-mail address first.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.OPEN_SIGN_UP)
 

@@ -1,8 +1,10 @@
 from typing import Any
 
+from allauth.account import forms as allauth
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 
+from tenants import selectors
 from tenants.models import MemberRole, Theme, User, new_customer_id
 
 ROLES = (
@@ -26,6 +28,22 @@ class NewCustomerForm(CustomerForm):
         help_text="Gets an invitation, and can then invite colleagues. You can also do this later.",
     )
     customer_id = forms.CharField(max_length=40, initial=new_customer_id, widget=forms.HiddenInput, required=False)
+    warned_of = forms.CharField(max_length=120, widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.viewer = viewer
+
+    def clean(self) -> dict[str, Any]:
+        """A name that another customer has is warned of once; the page that comes back knows of the warning."""
+        given = self.cleaned_data
+        name = given.get("name", "")
+        there = selectors.customer_named(name, viewer=self.viewer) if name != given.get("warned_of") else None
+        if there and there.pk != given.get("customer_id"):
+            self.data = {**dict(self.data.items()), "warned_of": name}
+            said = f"There is a customer of that name already ({there.pk}). Press again to create another."
+            self.add_error(None, said)
+        return given
 
 
 class InviteForm(forms.Form):
@@ -35,6 +53,24 @@ class InviteForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=ROLES)
+
+
+class SignInForm(allauth.LoginForm):  # type: ignore[misc]  # allauth has no types
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say_address(self.fields["login"])
+
+
+class AddEmailForm(allauth.AddEmailForm):  # type: ignore[misc]  # as above
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say_address(self.fields["email"])
+
+
+def _say_address(field: forms.Field) -> None:
+    """In our word for it, also where errors name the field."""
+    field.label = "E-mail address"
+    field.widget.attrs["placeholder"] = ADDRESS["placeholder"]
 
 
 class AcceptForm(forms.Form):

@@ -35,6 +35,11 @@ def customers_found(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
     return counted.order_by(Lower("name"), "pk")
 
 
+def customer_named(name: str, *, viewer: Viewer) -> Customer | None:
+    """The first made of that name, in any case."""
+    return customers_for(viewer).filter(name__iexact=" ".join(name.split())).order_by("created_at", "pk").first()
+
+
 def may_manage(viewer: Viewer, customer: Customer) -> bool:
     """Whether the viewer may rename the customer, invite to it, and change or remove its members."""
     if supports_everyone(viewer) and viewer.has_perm("tenants.change_customer"):

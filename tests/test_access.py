@@ -9,11 +9,13 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from domains.models import Domain
 from inbound_admin.sandbox.process import Sandbox
+from receipt_rules.models import Run, RunKind
 from tenants.core.roles import Role
 from tenants.models import Customer, MemberRole, User
 from tenants.services.invitations import invite
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
+from tests.receipt_rules.making import make_address, make_endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -24,8 +26,9 @@ LOGIN, OK, NONE, NO, MOVED, BAD_METHOD = "sign in", "200", "404", "403", "302", 
 # safety, Adam is admin. Each row: what GET answers to each of them, in the order of PEOPLE.
 EVERYBODY = (LOGIN, OK, OK, OK, OK, OK, OK)
 ALICES = (LOGIN, OK, NONE, OK, OK, OK, OK)
-ALICES_POST = (LOGIN, *[BAD_METHOD] * 6)
+ALICES_POST = (LOGIN, *[MOVED] * 6)  # a GET leads to the page that has the button
 STAFF_ONLY = (LOGIN, NO, NONE, OK, OK, OK, OK)
+STAFFS = (LOGIN, NO, NO, OK, OK, OK, OK)  # of everybody's receipt rules at once
 TABLE: dict[str, tuple[str, ...]] = {
     "home": (LOGIN, *[MOVED] * 6),
     "healthz": ("503",) * 7,  # no worker runs in this test; open to all
@@ -40,6 +43,22 @@ TABLE: dict[str, tuple[str, ...]] = {
     "domains:start_again": ALICES_POST,
     "domains:delete": ALICES,
     "domains:support": STAFF_ONLY,
+    "receipt_rules:home": (LOGIN, *[MOVED] * 6),
+    "receipt_rules:domain": ALICES,
+    "receipt_rules:addresses": EVERYBODY,
+    "receipt_rules:add_many": EVERYBODY,
+    "receipt_rules:address": ALICES,
+    "receipt_rules:endpoints": EVERYBODY,
+    "receipt_rules:add_endpoint": EVERYBODY,
+    "receipt_rules:endpoint": ALICES,
+    "receipt_rules:rules": STAFFS,
+    "receipt_rules:plan": STAFFS,
+    "receipt_rules:runs": STAFFS,
+    "receipt_rules:run": (LOGIN, NONE, NONE, OK, OK, OK, OK),
+    "receipt_rules:cancel": ALICES_POST,
+    "receipt_rules:states": STAFFS,
+    "receipt_rules:check": STAFFS,
+    "receipt_rules:simulator": STAFFS,
     "tenants:list": (LOGIN, MOVED, MOVED, OK, OK, OK, OK),
     "tenants:create": (LOGIN, NO, NO, OK, NO, NO, OK),
     "tenants:account": EVERYBODY,
@@ -141,7 +160,14 @@ def _open(url: str, person: User | None, *, post: bool = False) -> str:
     return str(answer.status_code)
 
 
+def _run_of(_: World) -> str:
+    return Run.objects.create(kind=RunKind.APPROVED, region="eu-west-1", calls=0).id
+
+
 ARGUMENTS: dict[str, Callable[[World], object]] = {
+    "address_id": lambda world: make_address("billing@of-the-world.example", world.domain).id,
+    "endpoint_id": lambda world: make_endpoint(world.customer).id,
+    "run_id": _run_of,
     "domain_id": lambda world: world.domain.id,
     "customer_id": lambda world: world.customer.id,
     "kind": lambda _: "csv",

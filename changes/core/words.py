@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 WORDS = {
+    "address.added": "Added an address",
+    "address.changed": "Changed an address",
+    "address.removed": "Removed an address",
+    "catch_all.added": "Switched the catch-all on",
+    "catch_all.changed": "Changed the catch-all",
+    "catch_all.removed": "Switched the catch-all off",
     "customer.created": "Created the customer",
     "customer.deleted": "Deleted the customer",
     "customer.renamed": "Changed the name",
@@ -27,6 +33,11 @@ WORDS = {
     "domain.started_again": "Started the set-up again",
     "domain.state": "The state changed",
     "domain.transferred": "Moved to another customer",
+    "endpoint.added": "Added an endpoint",
+    "endpoint.changed": "Changed an endpoint",
+    "endpoint.removed": "Removed an endpoint",
+    "expectation.removed": "Removed an expectation",
+    "expectation.saved": "Saved an expectation",
     "invitation.revoked": "Withdrew an invitation",
     "member.invited": "Invited somebody",
     "member.joined": "Joined by an invitation",
@@ -39,6 +50,15 @@ WORDS = {
     "person.password_link_sent": "Sent a link for a new password",
     "person.switched_off": "Switched a person's sign-in off",
     "person.switched_on": "Switched a person's sign-in on",
+    "rules.accepted": "Took a difference over",
+    "rules.adopted": "Took over a rule set",
+    "rules.applied": "Applied a plan",
+    "rules.cancelled": "Cancelled a run",
+    "rules.drift": "The rules at Amazon were changed elsewhere",
+    "rules.failed": "A run failed",
+    "rules.ignored": "Left a difference as it is",
+    "rules.refused": "A run was refused",
+    "rules.set_deleted": "Deleted an old rule set",
 }
 NAMES = {
     "dkim_signing": "signing (DKIM)",

@@ -139,7 +139,7 @@ def judge(
     state, finding = _decide([comparing.compare(record, answer, further) for answer in answers], verified_before)
     sentence = sentences.describe(finding.code, record, finding.found)
     if state is State.AT_RISK and verified_before:
-        sentence = f"It was right until after {_moment(verified_before)}. {sentence}"
+        sentence = f"It was last seen right on {_moment(verified_before)}. Now: {sentence[0].lower()}{sentence[1:]}"
     last_verified = now if state is State.VERIFIED else verified_before
     return Judgement(record.key, record.need, state, finding.found, finding.code, sentence, last_verified)
 

@@ -13,6 +13,7 @@ from domains.core.records import Need, Purpose, Record
 
 LABEL = "_inbound-admin-challenge"
 PREFIX = "inbound-admin-claim="
+KEY = "challenge"
 
 
 class ClaimReason(StrEnum):
@@ -32,7 +33,7 @@ WHY = {
 
 def challenge(domain: DomainName, token: str) -> Record:
     """The record that proves the claim."""
-    return Record("challenge", Purpose.OWNERSHIP, Need.REQUIRED, "TXT", f"{LABEL}.{domain.ascii}", f"{PREFIX}{token}")
+    return Record(KEY, Purpose.OWNERSHIP, Need.REQUIRED, "TXT", f"{LABEL}.{domain.ascii}", f"{PREFIX}{token}")
 
 
 def question(domain: DomainName) -> Question:
@@ -40,7 +41,7 @@ def question(domain: DomainName) -> Question:
 
 
 def is_proven(domain: DomainName, token: str, answers: Sequence[Answer]) -> bool:
-    """Every resolver that answers must show the value, and at least one must: one poisoned cache proves nothing."""
+    """Every resolver that answers must show the value, and at least one must: of several, one alone proves nothing."""
     wanted = challenge(domain, token).value
     told = [answer for answer in answers if answer.status is not Status.FAILED]
     return bool(token) and bool(told) and all(wanted in answer.values for answer in told)

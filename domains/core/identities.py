@@ -16,6 +16,7 @@ class Identity:
     dkim_signing: bool
     dkim_tokens: tuple[str, ...]
     dkim_zone: str
+    strong_dkim_key: bool  # 2,048 bits; the other length is 1,024
     own_dkim_key: bool  # BYODKIM: the tokens are then the selector of the customer's key, and there is no CNAME
     mail_from: str  # absolute name, "" when none is set
     mail_from_status: SesStatus

@@ -25,6 +25,9 @@ class Finding:
     text: str
 
 
+NOT_SEEN = ("preflight.mail_unknown", "preflight.bounces_unknown", "preflight.alias_unknown")
+
+
 @dataclass(frozen=True)
 class Preflight:
     domain: DomainName
@@ -37,9 +40,14 @@ class Preflight:
     records_answer: bool = False  # records of an earlier set-up at Amazon are still published
 
     @property
+    def is_www(self) -> bool:
+        """Whether the name of a web site was given, where the domain itself is meant more often."""
+        return any(finding.code == "preflight.www" for finding in self.findings)
+
+    @property
     def is_safe(self) -> bool:
-        """Whether nothing that works today can stop by what will be published."""
-        return not any(finding.level is Level.WARNING for finding in self.findings)
+        """Whether nothing that works today can stop by what will be published; what was not seen is not safe."""
+        return not any(f.level is Level.WARNING or f.code in NOT_SEEN for f in self.findings)
 
     @property
     def mail_from(self) -> str:
@@ -69,7 +77,7 @@ def assess(
     label = _free_label(domain, seen)
     mx = _values(seen, domain.ascii, "MX")
     others = tuple(value for value in mx if not _is_ours(value))
-    findings = [*_registration(domain, seen), _mail_today(domain, seen, others), *_alias(domain, seen)]
+    findings = [*_registration(domain, seen), *_www(domain), _mail_today(domain, seen, others), *_alias(domain, seen)]
     findings += [_mail_from(domain, seen, label), *_parent(verified_parent), _provider(provider)]
     return Preflight(
         domain=domain,
@@ -77,10 +85,27 @@ def assess(
         findings=tuple(findings),
         mail_from_label=label,
         record_count=record_count,
-        suggestion=f"in.{domain.ascii}" if others and not _values(seen, f"in.{domain.ascii}", "MX") else "",
+        suggestion=_suggestion(domain, seen, others),
         provider=provider,
         records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
     )
+
+
+def _suggestion(domain: DomainName, seen: Mapping[Question, Answer], others: tuple[str, ...]) -> str:
+    """The name without "www", at which people have addresses, or a sub-domain beside mail that goes elsewhere."""
+    if domain.ascii.startswith("www.") and domain.ascii != domain.zone:
+        return domain.ascii.removeprefix("www.")
+    beside = f"in.{domain.ascii}"
+    is_seen_free = not _values(seen, beside, "MX") and not _failed(seen, beside, "MX")
+    return beside if others and is_seen_free else ""
+
+
+def _www(domain: DomainName) -> list[Finding]:
+    if not domain.ascii.startswith("www.") or domain.ascii == domain.zone:
+        return []
+    bare = domain.unicode.removeprefix("www.")
+    text = f"Addresses usually end in {bare}: you would receive mail for name@{domain.unicode} alone."
+    return [Finding(Level.NOTE, "preflight.www", "This is the name of a web site", text)]
 
 
 def _registration(domain: DomainName, seen: Mapping[Question, Answer]) -> list[Finding]:
@@ -112,6 +137,9 @@ def _mail_today(domain: DomainName, seen: Mapping[Question, Answer], others: tup
 
 def _alias(domain: DomainName, seen: Mapping[Question, Answer]) -> list[Finding]:
     targets = _values(seen, domain.ascii, "CNAME")
+    if _failed(seen, domain.ascii, "CNAME"):
+        text = "The look-up got no answer, so we cannot tell whether this name is an alias: one can hold no records."
+        return [Finding(Level.NOTE, "preflight.alias_unknown", "We could not see whether it is an alias", text)]
     if not targets:
         return []
     text = (
@@ -129,6 +157,9 @@ def _mail_from(domain: DomainName, seen: Mapping[Question, Answer], label: str) 
     if all(_in_use(seen, name) for name in mail_from_candidates(domain)):
         text = "Every name that we tried for bounces is in use. Choose another one under Settings after adding."
         return Finding(Level.WARNING, "preflight.bounces_taken", "No free name for bounces", text)
+    if not _is_free(seen, f"{label}.{domain.ascii}"):
+        text = f"Bounces will use {label}.{domain.unicode}. The look-up got no answer, so we cannot tell if it is free."
+        return Finding(Level.NOTE, "preflight.bounces_unknown", "We could not see which name is free for bounces", text)
     return Finding(Level.OK, "preflight.bounces_free", "A free name for bounces", text)
 
 
@@ -149,12 +180,23 @@ def _provider(provider: str) -> Finding:
 
 def _free_label(domain: DomainName, seen: Mapping[Question, Answer]) -> str:
     names = mail_from_candidates(domain)
-    free = next((name for name in names if not _in_use(seen, name)), names[0])
+    unused = [name for name in names if not _in_use(seen, name)]
+    free = next((name for name in unused if _is_free(seen, name)), (unused or names)[0])
     return free.removesuffix(f".{domain.ascii}")
 
 
 def _in_use(seen: Mapping[Question, Answer], name: str) -> bool:
     return any(_values(seen, name, kind) for kind in TAKEN_BY)
+
+
+def _is_free(seen: Mapping[Question, Answer], name: str) -> bool:
+    """Every kind of record was asked for and none is there: a look-up that failed frees nothing."""
+    return not _in_use(seen, name) and not any(_failed(seen, name, kind) for kind in TAKEN_BY)
+
+
+def _failed(seen: Mapping[Question, Answer], name: str, kind: str) -> bool:
+    answer = seen.get(Question(name, kind))
+    return answer is None or answer.status is Status.FAILED
 
 
 def _values(seen: Mapping[Question, Answer], name: str, kind: str) -> tuple[str, ...]:

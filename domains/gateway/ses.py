@@ -5,7 +5,7 @@ Both APIs act on one store. Domains are in ASCII, lower case, without a trailing
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from domains.core.checking import SesStatus
 from domains.core.identities import Identity
@@ -13,6 +13,8 @@ from inbound_admin.lib import aws
 
 BATCH = 100  # SES v1 Get*Attributes refuses more identities in one call
 PAGE = 1000  # SESv2 ListEmailIdentities: the largest page
+STRONG: Literal["RSA_2048_BIT"] = "RSA_2048_BIT"
+WEAK: Literal["RSA_1024_BIT"] = "RSA_1024_BIT"
 OURS = "inbound-admin:domain"  # the tag by which we know an identity that we created
 
 
@@ -101,10 +103,17 @@ def set_dkim_signing(domain: str, *, enabled: bool) -> None:
         ses.put_email_identity_dkim_attributes(EmailIdentity=domain, SigningEnabled=enabled)
 
 
-def reissue_dkim(domain: str) -> tuple[tuple[str, ...], str]:
-    """Start Easy DKIM anew and return the tokens and their zone. Amazon allows a change of key length once a day."""
+def reissue_dkim(domain: str, *, strong: bool) -> tuple[tuple[str, ...], str]:
+    """Ask for Easy DKIM keys of 2,048 bits or of 1,024, and return the tokens and their zone.
+
+    New keys come with another length alone (SESv2 documents that change, and once a day); the same one changes nothing.
+    """
     with aws.calling("sesv2", f"re-issue the DKIM keys of {domain}") as ses:
-        answer = ses.put_email_identity_dkim_signing_attributes(EmailIdentity=domain, SigningAttributesOrigin="AWS_SES")
+        answer = ses.put_email_identity_dkim_signing_attributes(
+            EmailIdentity=domain,
+            SigningAttributesOrigin="AWS_SES",
+            SigningAttributes={"NextSigningKeyLength": STRONG if strong else WEAK},
+        )
     return tuple(answer.get("DkimTokens", [])), str(answer.get("SigningHostedZone", ""))
 
 
@@ -124,6 +133,7 @@ def _read(domain: str, answer: Any) -> Identity:
         dkim_status=_status(dkim.get("Status", "")),
         dkim_signing=bool(dkim.get("SigningEnabled", False)),
         dkim_tokens=tuple(dkim.get("Tokens", [])),
+        strong_dkim_key=dkim.get("NextSigningKeyLength", STRONG) == STRONG,
         own_dkim_key=dkim.get("SigningAttributesOrigin", "") == "EXTERNAL",
         dkim_zone=dkim.get("SigningHostedZone", ""),
         mail_from=mail_from.get("MailFromDomain", ""),

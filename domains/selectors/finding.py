@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Concat
@@ -38,6 +39,11 @@ def verified_parent(name: DomainName, customer: Customer) -> Domain | None:
     return max(own, key=lambda domain: len(domain.name), default=None)
 
 
+def here() -> QuerySet[Domain]:
+    """Domains of this deployment's region: of another one Amazon would tell us that it does not know them."""
+    return Domain.objects.filter(region=settings.AWS_REGION)
+
+
 def domains_unfinished() -> QuerySet[Domain]:
     """On their way to being set up, configured or deleted: Amazon has still to be told of something."""
     no_name, dot = Value(""), Value(".")
@@ -49,12 +55,12 @@ def domains_unfinished() -> QuerySet[Domain]:
         | Q(new_dkim_wanted=True)
     )
     on_their_way = Q(stage__in=(Stage.STARTING, Stage.DELETING)) | (Q(stage=Stage.READY) & differs)
-    return Domain.objects.annotate(wanted_mail_from=wanted).filter(on_their_way)
+    return here().annotate(wanted_mail_from=wanted).filter(on_their_way)
 
 
 def domains_due(now: datetime) -> QuerySet[Domain]:
     """What the worker has to look at now: never what is held or being deleted."""
-    due = Domain.objects.filter(next_check_at__lte=now, held_at__isnull=True, stage__in=(Stage.CLAIM, Stage.READY))
+    due = here().filter(next_check_at__lte=now, held_at__isnull=True, stage__in=(Stage.CLAIM, Stage.READY))
     return due.order_by("next_check_at")
 
 

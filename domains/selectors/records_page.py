@@ -9,7 +9,6 @@ from django.utils import timezone
 from domains.core import claims
 from domains.core.checking import Aspect, Judgement, State, judge_aspects
 from domains.core.records import Need, Purpose, Record
-from domains.core.sentences import describe
 from domains.models import Domain, RecordCheck, Stage
 
 TITLES = {
@@ -21,7 +20,7 @@ TITLES = {
 }
 LABELS = {
     "identity": "Ownership record",
-    "challenge": "Proof record",
+    claims.KEY: "Proof record",
     "inbound-mx": "Inbound mail record",
     "mail-from-mx": "Bounce mail record",
     "mail-from-spf": "Bounce sender record",
@@ -51,9 +50,16 @@ class Row:
     checked_at: datetime | None
     ttl: int = TTL_SECONDS
 
+    last_right: datetime | None = None
+
     @property
     def is_done(self) -> bool:
         return self.state is State.VERIFIED
+
+    @property
+    def counts(self) -> bool:
+        """Done, or was when we last could look: a look-up that failed takes nothing away."""
+        return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_right is not None)
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,9 @@ def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False, 
     return RecordsPage(
         groups=_groups(shown),
         aspects=_aspects(domain, rows),
-        claim_row=_claim(domain),
+        claim_row=_claim(domain, checks.get(claims.KEY)),
         claim_why=claims.WHY[claims.ClaimReason(domain.claim_reason)] if domain.stage == Stage.CLAIM else "",
-        done=sum(row.is_done for row in required),
+        done=sum(row.counts for row in required),
         total=len(required),
         only_todo=only_todo,
         poll_seconds=TIME_TO_READ if said and polled else polled,
@@ -121,6 +127,7 @@ def _row(domain: Domain, record: Record, check: RecordCheck | None) -> Row:
         sentence=check.sentence if check else "",
         code=check.code if check else "",
         checked_at=check.checked_at if check else None,
+        last_right=check.verified_at if check else None,
     )
 
 
@@ -141,14 +148,10 @@ def _aspects(domain: Domain, rows: Sequence[Row]) -> tuple[AspectLine, ...]:
     )
 
 
-def _claim(domain: Domain) -> Row | None:
+def _claim(domain: Domain, check: RecordCheck | None) -> Row | None:
     if domain.stage != Stage.CLAIM:
         return None
-    state = State.WAITING if domain.last_dns_check else State.NOT_CHECKED
-    record = claims.challenge(domain.parsed, domain.claim_token)
-    name = domain.parsed.relative(record.name)
-    sentence = describe("dns.absent", record, ()) if domain.last_dns_check else ""
-    return Row(record, LABELS["challenge"], name, domain.parsed.zone, state, (), sentence, "", domain.last_dns_check)
+    return _row(domain, claims.challenge(domain.parsed, domain.claim_token), check)
 
 
 def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from changes import services as changes
+from domains.core import claims
 from domains.core.checking import Judgement, Overall, State, Turn, judge, judge_aspects, overall
 from domains.core.observing import Answer, Question, Status, further_questions, question_for
 from domains.core.records import Record
@@ -49,19 +50,27 @@ def check_now(*, domain: Domain) -> str:
     now = timezone.now()
     if domain.is_held:
         raise Refused("Our staff holds this domain, so it is not looked at. Ask our support.")
+    if domain.region != settings.AWS_REGION:
+        raise Refused(f"{domain} belongs to the region {domain.region}, which is looked after elsewhere.")
     if domain.stage == Stage.STARTING:
         return "The domain is still being set up with Amazon."
     if domain.stage == Stage.DELETING:
         return "The domain is being deleted."
     _take_turn(domain, now)
     if domain.stage == Stage.CLAIM:
-        proven = claiming.look(domain)
-        return "The proof is there. We set the domain up now." if proven else "We looked: the proof is not there yet."
+        return _look_at_claim(domain)
     before = domain.state
     with aws.patience(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
     return f"We looked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
+
+
+def _look_at_claim(domain: Domain) -> str:
+    if claiming.look(domain):
+        return "The proof is there. We set the domain up now."
+    seen = domain.record_checks.filter(key=claims.KEY).first()
+    return f"We looked just now. {seen.sentence if seen else ''}".rstrip()
 
 
 def can_check_in(domain: Domain, now: datetime) -> int:
@@ -92,10 +101,10 @@ def check_due(*, now: datetime) -> int:
     """Look at all that is due; returns how many. Held domains are left alone."""
     done = 0
     while due := list(finding.domains_due(now)[:AT_ONCE]):
-        for domain in due:
-            if domain.stage == Stage.CLAIM:
-                claiming.look(domain)
-                _schedule_claim(domain, now)
+        asked = [domain for domain in due if domain.stage == Stage.CLAIM]
+        for domain in asked:
+            _schedule_claim(domain, now)  # first, so that one whose look fails does not come first again
+        claiming.look_at(asked)
         check([domain for domain in due if domain.stage == Stage.READY], now=now, ask_amazon=False)
         done += len(due)
     return done

@@ -1,6 +1,7 @@
 """Who may have a domain: a claim is proven by a TXT record made for it, or approved by staff with a reason."""
 
 import secrets
+from collections.abc import Mapping, Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -8,8 +9,11 @@ from django.utils import timezone
 
 from changes import services as changes
 from domains.core import claims
+from domains.core.checking import judge
 from domains.core.claims import ClaimReason
-from domains.models import Domain, Stage
+from domains.core.observing import Answer, Question, further_questions, question_for
+from domains.core.records import Record
+from domains.models import Domain, RecordCheck, Stage
 from domains.selectors import finding
 from domains.services.looking import look_up
 from domains.services.queue import set_up_soon
@@ -40,13 +44,39 @@ def require(domain: Domain, reason: ClaimReason) -> None:
 
 def look(domain: Domain) -> bool:
     """Ask the DNS for the proof; True when it is there, and then setting up goes on."""
-    if domain.stage != Stage.CLAIM:
-        return True
-    answers = look_up([claims.question(domain.parsed)])
-    Domain.objects.filter(pk=domain.pk).update(last_dns_check=timezone.now())
+    return domain.stage != Stage.CLAIM or look_at([domain]) == {domain.pk}
+
+
+def look_at(domains: Sequence[Domain]) -> set[str]:
+    """Ask the DNS for the proofs of several claims at once; the ids of those that are proven, which then go on."""
+    records = {domain.pk: claims.challenge(domain.parsed, domain.claim_token) for domain in domains}
+    asked = [q for d in domains for q in (question_for(records[d.pk]), *further_questions(records[d.pk], d.parsed))]
+    seen: dict[Question, list[Answer]] = {}
+    for answer in look_up(asked):
+        seen.setdefault(answer.question, []).append(answer)
+    return {domain.pk for domain in domains if _is_settled(domain, records[domain.pk], seen)}
+
+
+def _is_settled(domain: Domain, record: Record, seen: Mapping[Question, list[Answer]]) -> bool:
+    answers = seen.get(question_for(record), [])
+    _store_look(domain, record, answers, seen)
     if not claims.is_proven(domain.parsed, domain.claim_token, answers):
         return False
     return _accept(domain, what="domain.claim_proven", actor=None, because="")
+
+
+@transaction.atomic
+def _store_look(
+    domain: Domain, record: Record, answers: Sequence[Answer], seen: Mapping[Question, list[Answer]]
+) -> None:
+    """What the page shows of the proof: not there, wrong, or that we could not look."""
+    now = timezone.now()
+    further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
+    found = judge(record, answers, verified_before=None, now=now, further=further)
+    if not Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(last_dns_check=now):
+        return
+    known = {"state": found.state, "found": list(found.found), "code": found.code, "sentence": found.sentence}
+    RecordCheck.objects.update_or_create(domain=domain, key=record.key, defaults=known | {"checked_at": now})
 
 
 def approve(*, domain: Domain, because: str, actor: User) -> None:

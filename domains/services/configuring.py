@@ -6,6 +6,7 @@ What was told stands in columns of its own, so a process that dies anywhere leav
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -13,11 +14,13 @@ from changes import services as changes
 from domains.core.names import is_label
 from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, RecordCheck, Stage
+from domains.selectors import finding
 from domains.services.queue import check_soon, configure_soon, set_up_soon
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from tenants.models import User
+from tenants.selectors import supports_everyone
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ def start_again(*, domain: Domain, actor: User) -> None:
     """
     with transaction.atomic():
         locked = _ready(domain)
+        if not (locked.amazon_gave_up or supports_everyone(actor)):
+            raise Refused(f"Amazon has not given up on {domain}, so there is nothing to start again.")
         fields = {"dkim_tokens": [], "dkim_zone": "", "verification_token": "", "ses_mail_from": "", "adopted": False}
         Domain.objects.filter(pk=locked.pk).update(
             stage=Stage.STARTING, stage_problem="", watched_from=timezone.now(), **fields
@@ -77,7 +82,7 @@ def start_again(*, domain: Domain, actor: User) -> None:
 
 def apply(*, domain_id: str) -> None:
     """Tell Amazon what differs. Raises AwsProblem, which is also stored for the page."""
-    domain = Domain.objects.select_related("wanted_by").filter(pk=domain_id, stage=Stage.READY).first()
+    domain = finding.here().select_related("wanted_by").filter(pk=domain_id, stage=Stage.READY).first()
     if domain is None:
         return
     for tell in (_mail_from, _signing, _keys):
@@ -120,7 +125,11 @@ def _signing(domain: Domain, request_ids: list[str]) -> None:
 def _keys(domain: Domain, request_ids: list[str]) -> None:
     if not domain.new_dkim_wanted:
         return
-    issued, zone = ses.reissue_dkim(domain.name)
+    now = ses.get_identity(domain.name)
+    if list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens:  # else an attempt before, its answer lost
+        issued, zone = ses.reissue_dkim(domain.name, strong=not now.strong_dkim_key)
+    else:
+        issued, zone = now.dkim_tokens, now.dkim_zone
     tokens = list(issued) or domain.dkim_tokens
     before, after = {"dkim_tokens": domain.dkim_tokens}, {"dkim_tokens": tokens}
     fields = {"dkim_tokens": tokens, "dkim_zone": zone or domain.dkim_zone, "new_dkim_wanted": False}
@@ -174,6 +183,8 @@ def _ready(domain: Domain) -> Domain:
     locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
     if locked is None:
         raise Refused("The domain is not set up yet; its settings can be changed after that.")
+    if locked.region != settings.AWS_REGION:
+        raise Refused(f"{locked} belongs to the region {locked.region}, which is looked after elsewhere.")
     return locked
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models.deletion import Collector, ProtectedError
 
 from changes import services as changes
 from domains.gateway import ses
 from domains.models import Domain, Stage
+from domains.selectors import finding
 from domains.services.queue import delete_soon
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
@@ -42,14 +44,25 @@ def delete(*, domain: Domain, typed_name: str, actor: User) -> None:
             raise Refused("Our staff holds this domain, so it cannot be deleted. Ask our support.", code="HELD")
         if locked.stage == Stage.DELETING:
             return
+        _refuse_while_in_use(locked)
+        if locked.stage == Stage.CLAIM and (not locked.dkim_tokens or _is_anothers(locked)):
+            _drop_claim(locked, actor)
+            return
         locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
         locked.save(update_fields=("stage", "wanted_by", "stage_problem"))
         delete_soon(locked)
 
 
+def _drop_claim(domain: Domain, actor: User) -> None:
+    """An unproven claim has nothing at Amazon that could be touched; another's identity may stand there."""
+    before = {"name": domain.name, "customer": domain.customer.name}
+    changes.record("domain.deleted", about=subject(domain), actor=actor, before=before)
+    domain.delete()
+
+
 def carry_out(*, domain_id: str) -> None:
     """Each step is harmless when repeated. Raises AwsProblem, which is also stored for the page."""
-    domain = Domain.objects.select_related("wanted_by", "customer").filter(pk=domain_id, stage=Stage.DELETING).first()
+    domain = finding.here().select_related("wanted_by", "customer").filter(pk=domain_id, stage=Stage.DELETING).first()
     if domain is None:
         return
     with aws.recording() as request_ids:
@@ -66,11 +79,18 @@ def _is_ours(domain: Domain) -> bool:
     """Amazon has the identity, and we made it for this domain or adopted it on a proven claim; any other stays."""
     if domain.claim_token and not domain.claim_proven_at and not domain.dkim_tokens:
         return False  # an unproven claim has made nothing there
+    if _is_anothers(domain):
+        return False
     try:
         identity = ses.get_identity(domain.name)
     except AwsMissing:
         return False
     return domain.adopted or domain.claim_proven_at is not None or (ses.OURS, domain.id) in identity.tags
+
+
+def _is_anothers(domain: Domain) -> bool:
+    """Another customer has proven the name: the identity is theirs now, whoever made it."""
+    return Domain.objects.filter(name=domain.name).exclude(pk=domain.pk).exclude(stage=Stage.CLAIM).exists()
 
 
 def _delete_identity(domain: Domain) -> None:
@@ -91,6 +111,18 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
         "domain.deleted", about=subject(domain), actor=domain.wanted_by, before=before, aws_request_ids=request_ids
     )
     domain.delete()
+
+
+def _refuse_while_in_use(domain: Domain) -> None:
+    """What apps above this one keep at the domain protects it, so that they need not be known here."""
+    try:
+        Collector(using=DEFAULT_DB_ALIAS).collect([domain])
+    except ProtectedError as error:
+        held = ", ".join(sorted(str(thing) for thing in error.protected_objects)[:5])
+        raise Refused(
+            f"{domain} still takes mail: {held}. Remove that first, so that nobody loses mail unseen.",
+            code="DOMAIN_IN_USE",
+        ) from error
 
 
 def _sub_domains(domain: Domain) -> list[Domain]:

@@ -15,23 +15,31 @@ from tenants.models import Customer, User
 
 
 @transaction.atomic
-def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = None) -> None:
+def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = None, bulk_id: str = "") -> None:
     """No checks until released, or until the time given. Raises Refused without a reason or when held already."""
     locked = _locked(domain)
     if locked.is_held:
         raise Refused(f"{domain} is held already, since {locked.held_at:%-d %B %Y}.")
     _need(because, "Say why the domain is held; the next person will ask.")
+    if until is not None and until <= timezone.now():
+        raise Refused("That time is over. Choose one to come, or leave it empty.")
     locked.held_at, locked.held_by = timezone.now(), actor
     locked.held_because, locked.held_until = because.strip(), until
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
-    after = {"held": True, "until": until.isoformat() if until else None}
+    after = {"held": True, "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None}
     changes.record(
-        "domain.held", about=subject(locked), actor=actor, because=because.strip(), before={"held": False}, after=after
+        "domain.held",
+        about=subject(locked),
+        actor=actor,
+        because=because.strip(),
+        before={"held": False},
+        after=after,
+        bulk_id=bulk_id,
     )
 
 
 @transaction.atomic
-def release(*, domain: Domain, actor: User | None, because: str = "") -> None:
+def release(*, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "") -> None:
     """Checks go on. Raises Refused when it is not held."""
     locked = _locked(domain)
     if not locked.is_held:
@@ -72,7 +80,10 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         if Domain.objects.filter(customer=to, name=locked.name).exists():
             raise Refused(f"{to} asks for {domain} already. Approve that claim, or delete it, instead.")
         locked.customer = to
-        locked.save(update_fields=("customer",))
+        locked.wanted_by, locked.wanted_because = None, ""  # whoever wished something is a stranger to the new holder
+        if locked.is_held:
+            locked.held_because = "Held before it was moved. Ask our support."
+        locked.save(update_fields=("customer", "wanted_by", "wanted_because", "held_because"))
         changes.record(
             "domain.transferred",
             about=subject(locked),
@@ -101,12 +112,12 @@ def write_note(*, domain: Domain, note: str, actor: User) -> None:
 
 
 @transaction.atomic
-def check_again(*, domain: Domain, actor: User) -> None:
+def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
     """Put the domain at the head of the worker's queue. Raises Refused while it is held."""
     if domain.is_held:
         raise Refused(f"{domain} is held; release it first.")
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
-    changes.record("domain.check_forced", about=subject(domain), actor=actor, for_staff=True)
+    changes.record("domain.check_forced", about=subject(domain), actor=actor, for_staff=True, bulk_id=bulk_id)
     check_soon()
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from domains.core.checking import SesStatus
 from domains.gateway import ses
 from domains.models import Domain, Stage
+from domains.selectors import finding
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 
 A_FEW = 3  # up to here one call a domain is no dearer than three batched ones, and tells more (why, and when)
@@ -43,7 +44,7 @@ def notice_changes(*, now: datetime) -> int:
     while token:
         page, token = ses.list_identities(token)
         seen |= page
-    known = Domain.objects.filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
+    known = finding.here().filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
     changed = [pk for pk, name, status in known if seen.get(name, SesStatus.NOT_STARTED) != status]
     return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
 

@@ -13,6 +13,7 @@ from domains.core.claims import ClaimReason
 from domains.core.identities import Identity
 from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, Stage
+from domains.selectors import finding
 from domains.services import claiming, earlier_records
 from domains.services.earlier_records import CouldNotTell
 from domains.services.queue import check_soon, configure_soon, set_up_later
@@ -25,7 +26,7 @@ LOOK_AGAIN_SECONDS = 60
 
 def set_up(*, domain_id: str) -> None:
     """Carry the set-up on from where it is. Raises AwsProblem, which is also stored for the page."""
-    domain = Domain.objects.filter(pk=domain_id, stage=Stage.STARTING).first()
+    domain = finding.here().filter(pk=domain_id, stage=Stage.STARTING).first()
     if domain is None:
         return
     with aws.recording() as request_ids:

@@ -29,7 +29,7 @@ def settings(request: SignedIn, domain_id: str) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, "Saved. Where Amazon has to be told, that takes a few seconds.")
+            messages.success(request, _saved(form))
             return redirect("domains:settings", domain.id)
     context = {"domain": domain, "form": form, "keys_form": BecauseForm(prefix="keys"), "tab": "settings"}
     return TemplateResponse(request, "domains/settings.html", context, status=422 if form.errors else 200)
@@ -90,6 +90,12 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
     return TemplateResponse(request, "domains/support.html", context, status=status)
 
 
+def _saved(form: SettingsForm) -> str:
+    if "mail_from_label" in form.changed_data and form.cleaned_data["mail_from_label"]:
+        return "Saved. Two new records for bounces are to be published: in a few seconds they stand under Records."
+    return "Saved. Where Amazon has to be told, that takes a few seconds."
+
+
 Act = Callable[[Domain, dict[str, object], SignedIn], str]
 
 
@@ -117,7 +123,7 @@ def _release(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
 
 def _transfer(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     overriding.transfer(domain=domain, to=data["customer"], because=str(data["because"]), actor=request.user)  # type: ignore[arg-type]  # a cleaned ModelChoiceField
-    return f"{domain} now belongs to {data['customer']}. Both customers have been told."
+    return f"{domain} now belongs to {data['customer']}. The owners on both sides get an e-mail."
 
 
 def _approve(domain: Domain, data: dict[str, object], request: SignedIn) -> str:

@@ -65,8 +65,20 @@ BUSY = {
     "TooManyRequestsException",
 }
 NOT_ALLOWED = (401, 403)  # whatever the code: SES has more words for it than the list above
+FULL = {"LimitExceeded", "LimitExceededException"}
+
+# The first that names the code counts. Amazon's own text names accounts and ARNs, so customers read its code alone.
+NO_PERMISSION = "Amazon does not allow us to. An operator must check our credentials. ({code})"
+SAID: tuple[tuple[set[str], type[AwsProblem], str], ...] = (
+    (BUSY, AwsBusy, "Amazon asks us to slow down. Try again in a moment."),
+    (MISSING, AwsMissing, "Amazon does not know it. ({code})"),
+    (DENIED, AwsDenied, NO_PERMISSION),
+    (CONFLICT, AwsConflict, "Amazon has it already, or is changing it now. ({code})"),
+    (FULL, AwsProblem, "the account is full: Amazon allows no more of these. Ask an operator. ({code})"),
+)
 
 ATTEMPTS = 3  # botocore's own, all within seconds: a backstop, since jobs are repeated until Amazon answers
+_SECONDS = {"sts": (2, 3)}  # to connect, to read: pages and /healthz wait for STS, and must not hold a web thread
 
 log = structlog.get_logger(__name__)
 _patience: ContextVar[float | None] = ContextVar("aws_patience", default=None)
@@ -130,14 +142,16 @@ def _translating(doing: str) -> Iterator[None]:
 
 def client(service: str) -> Any:
     """A shared, thread-safe client for the deployment's region and endpoint."""
-    return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL, ATTEMPTS)
+    attempts = 1 if service == "sts" else ATTEMPTS
+    return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL, attempts)
 
 
 @cache
 def _client(service: str, region: str, endpoint: str, attempts: int) -> Any:
+    connect, read = _SECONDS.get(service, (5, 20))
     config = Config(
-        connect_timeout=5,
-        read_timeout=20,
+        connect_timeout=connect,
+        read_timeout=read,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=20,
         user_agent_extra="inbound-admin",
@@ -200,23 +214,20 @@ def _from_answer(error: ClientError, doing: str) -> AwsProblem:
     code, message = str(said.get("Code", "")), str(said.get("Message", ""))
     request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    kind, why = _kind(code, status, message)
+    kind, why = _kind(code, status)
     log.warning("aws refused", doing=doing, code=code, message=message, request_id=request_id)
     return kind(f"We could not {doing}: {why}", aws_code=code, aws_message=message, request_id=request_id)
 
 
-def _kind(code: str, status: int, message: str) -> tuple[type[AwsProblem], str]:
-    if code in BUSY:
-        return AwsBusy, "Amazon asks us to slow down. Try again in a moment."
-    if code in MISSING:
-        return AwsMissing, f"Amazon does not know it. ({message or code})"
-    if code in DENIED or status in NOT_ALLOWED:
-        return AwsDenied, f"Amazon does not allow us to. An operator must check our credentials. ({code}: {message})"
-    if code in CONFLICT:
-        return AwsConflict, f"Amazon has it already, or is changing it now. ({message or code})"
+def _kind(code: str, status: int) -> tuple[type[AwsProblem], str]:
+    for codes, kind, why in SAID:
+        if code in codes:
+            return kind, why.format(code=code)
+    if status in NOT_ALLOWED:
+        return AwsDenied, NO_PERMISSION.format(code=code)
     if status >= 500:
         return AwsUnreachable, "Amazon had a fault of its own. Try again in a minute."
-    return AwsProblem, f"Amazon refused. ({code}: {message})"
+    return AwsProblem, f"Amazon refused. ({code})"
 
 
 def identity_arn(name: str) -> str:

@@ -5,6 +5,7 @@ violate it, and stay "running" for ever.
 """
 
 from asgiref.sync import async_to_sync
+from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -19,10 +20,22 @@ def queue(task: str, *, lock: str, in_seconds: int = 0, unless_running: bool = F
     `unless_running` is for what repairs: a job that runs will do it. A person's new wish must wait for the next one.
     """
     states = ("todo", "doing") if unless_running else ("todo",)
+    if not in_seconds and not unless_running:
+        _bring_forward(lock)
     if ProcrastinateJob.objects.filter(task_name=task, lock=lock, status__in=states).exists():
         return
     later = {"seconds": in_seconds} if in_seconds else None
     app.configure_task(task, lock=lock, schedule_in=later).defer(**arguments)
+
+
+def _bring_forward(lock: str) -> None:
+    """A job that waits for its time holds back all later ones of its lock: when something new is asked, it goes now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE lock = %s AND status = 'todo'"
+            " AND scheduled_at > clock_timestamp()",
+            [lock],
+        )
 
 
 def take_up_stalled() -> int:

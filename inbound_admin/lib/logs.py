@@ -1,5 +1,7 @@
 """Log lines as JSON for machines or in colour for people, each with the request or job that it belongs to."""
 
+import logging
+import re
 from typing import Any
 
 import structlog
@@ -10,6 +12,21 @@ SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+# What follows these in a path lets its holder in: of an invitation, of a new password, of a proof of an address.
+_SECRET_IN_PATH = re.compile(r"(/customers/invitation/|/password/reset/key/|/confirm-email/)[^/\s]+")
+_LOGS_PATHS = ("django.request", "django.security.csrf")
+
+
+class WithoutSecretPaths(logging.Filter):
+    """For loggers, not handlers: then no handler of anybody's sees the secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            clean = tuple(_SECRET_IN_PATH.sub(r"\1***", arg) if isinstance(arg, str) else arg for arg in record.args)
+            if clean != record.args:
+                record.args = clean
+                record.__dict__.pop("request", None)  # it has the path as well
+        return True
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:
@@ -33,7 +50,12 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": formatter},
+        "filters": {"without_secret_paths": {"()": WithoutSecretPaths}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {"procrastinate": {"level": "WARNING"}, "botocore": {"level": "WARNING"}},
+        "loggers": {
+            "procrastinate": {"level": "WARNING"},
+            "botocore": {"level": "WARNING"},
+            **{name: {"filters": ["without_secret_paths"]} for name in _LOGS_PATHS},
+        },
     }

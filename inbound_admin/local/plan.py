@@ -14,6 +14,8 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # named, so
 _OFF = ("0", "false", "no", "off")
 _AWS_PORT, _DNS_PORT = 4599, 5399
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
+# Empty, as a line of .env may leave them, they are not set: else the sandbox would be passed over for the real ones.
+_EMPTY_IS_UNSET = ("ALLOWED_HOSTS", "AWS_ENDPOINT_URL", "DATABASE_URL", "DNS_RESOLVERS", "HTTPS")
 # Somebody's real ones never reach the sandbox, and a profile that is missing here stops boto3.
 _REAL = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 
@@ -58,11 +60,16 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
 
 
 def told_to_all(environment: Mapping[str, str], local: Path) -> dict[str, str]:
-    """What every program of ours needs to know, before any address is chosen."""
+    """What every program of ours needs to know, before any address is chosen. Raises Problem, naming the setting."""
     sandbox = _is_sandbox(environment)
-    told = {name: value for name, value in environment.items() if not (sandbox and name in _REAL)}
+    unset = {name for name in _EMPTY_IS_UNSET if not environment.get(name, "").strip()}
+    dropped = unset.union(_REAL if sandbox else ())
+    told = {name: value for name, value in environment.items() if name not in dropped}
     told |= {"SANDBOX": "1" if sandbox else "0"} | (_CREDENTIALS if sandbox else {})
-    _set_what_plain_http_needs(told, environment.get("HOST") or "127.0.0.1", local)
+    told.setdefault("HTTPS", "0")
+    told.setdefault("ALLOWED_HOSTS", _allowed_hosts(environment, sandbox=sandbox))
+    if not told.get("SECRET_KEY"):
+        told["SECRET_KEY"] = _kept_secret(local / "secret-key")
     return told
 
 
@@ -79,19 +86,24 @@ def _port(environment: Mapping[str, str]) -> int:
 
 def _sandbox_ports(environment: Mapping[str, str]) -> tuple[int, int] | None:
     """None when both addresses are given: then somebody else's sandbox serves them."""
-    if environment.get("AWS_ENDPOINT_URL") and environment.get("DNS_RESOLVERS"):
+    if environment.get("AWS_ENDPOINT_URL", "").strip() and environment.get("DNS_RESOLVERS", "").strip():
         return None
     return ports.next_free(_AWS_PORT), ports.next_free(_DNS_PORT)
 
 
-def _set_what_plain_http_needs(told: dict[str, str], host: str, local: Path) -> None:
-    told.setdefault("HTTPS", "0")
-    if not told.get("SECRET_KEY"):
-        told["SECRET_KEY"] = _kept_secret(local / "secret-key")
-    if host in _EVERYWHERE:
-        told.setdefault("ALLOWED_HOSTS", "*")
-    else:
-        told.setdefault("ALLOWED_HOSTS", ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", host])))
+def _allowed_hosts(environment: Mapping[str, str], *, sandbox: bool) -> str:
+    """Those given, else what this machine is called, else any: but that only where there is nothing to lose."""
+    host = environment.get("HOST") or "127.0.0.1"
+    if given := environment.get("ALLOWED_HOSTS", "").strip():
+        return given
+    if host not in _EVERYWHERE:
+        return ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", host]))
+    if not sandbox:
+        raise Problem(
+            f"HOST={host} lets every machine in, and this one works on the real Amazon: "
+            "set ALLOWED_HOSTS to the host names under which it is reached, separated by commas."
+        )
+    return "*"
 
 
 def _kept_secret(path: Path) -> str:

@@ -21,5 +21,5 @@ def tenants_of(resource_arn: str, token: str = "") -> tuple[tuple[str, ...], str
 
 def dissociate(tenant: str, resource_arn: str) -> None:
     """Repeatable: Amazon answers success when the association is gone. AwsMissing when the tenant is."""
-    with aws.calling("sesv2", f"take the identity out of the tenant {tenant}") as ses:
+    with aws.calling("sesv2", "take the identity out of its tenant") as ses:
         ses.delete_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)

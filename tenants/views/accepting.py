@@ -29,7 +29,7 @@ View = Callable[[HttpRequest, str], HttpResponse]
 
 
 def kept_secret(view: View) -> View:
-    """The address of the page goes into no Referer, cache or search engine.
+    """The address of the page goes into no Referer, cache or search engine; `lib.logs` keeps it out of the logs.
 
     Not `no-referrer`: browsers then send `Origin: null` with a form, which Django's CSRF check refuses.
     """
@@ -63,7 +63,7 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _not_too_fast(request: HttpRequest) -> None:
-    """By allauth's limiter, which knows the client's address behind a proxy."""
+    """For each client address, which behind a proxy is known only with BEHIND_PROXY; else all share one allowance."""
     if not consume(request, app="tenants", action="accept_invitation", config=RATES, limit_get=True):
         raise RateLimited("That was a little too fast. Try again in a minute.", retry_after=60)
 

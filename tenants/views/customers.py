@@ -35,7 +35,7 @@ def list_(request: SignedIn) -> HttpResponse:
 def create(request: SignedIn) -> HttpResponse:
     if not request.user.has_perm("tenants.add_customer"):
         raise NotAllowed("Your role cannot create customers.")
-    form = NewCustomerForm(request.POST or None)
+    form = NewCustomerForm(request.POST or None, viewer=request.user)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         customer = create_customer(name=given["name"], owner=None, actor=request.user, customer_id=given["customer_id"])

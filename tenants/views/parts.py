@@ -40,12 +40,18 @@ def people_page(
     good: bool = True,
 ) -> HttpResponse:
     """A `form` given has errors; a `link` given is the one time that anybody sees it."""
-    context = frame(request, customer, "people", said=said, link=link, good=good, form=form or InviteForm())
+    context = frame(request, customer, "people", said=said, link=link, good=good, form=form or _invite_form(customer))
     context["page"] = page_of(selectors.members_of(customer), request)
     if context["manages"]:
         context["invitations"] = selectors.pending_invitations(customer)[:PENDING_SHOWN]
     name = template(request, "tenants/detail.html", "people")
     return TemplateResponse(request, name, context, status=422 if form else 200)
+
+
+def _invite_form(customer: Customer) -> InviteForm:
+    """The first whom a customer needs is an owner."""
+    owned = selectors.owners_of(customer).exists()
+    return InviteForm(initial={"role": MemberRole.MEMBER if owned else MemberRole.OWNER})
 
 
 def done(request: SignedIn, customer: Customer, said: str, *, good: bool = True) -> HttpResponse:

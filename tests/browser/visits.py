@@ -10,6 +10,8 @@ from allauth.account.utils import user_pk_to_url_str
 from playwright.sync_api import Page
 
 from domains.models import Domain
+from receipt_rules.models import Address, Endpoint, Run
+from tests.browser import receiving
 from tests.browser.people import PASSWORD
 from tests.browser.problem_urls import PROBLEMS
 from tests.browser.showcase import Showcase
@@ -136,6 +138,34 @@ PEOPLE = (
     Visit("tenants:accept", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("tenants:accept", of=lambda world: (world.token,), status=403, note="of somebody else"),
 )
+RECEIVING = (
+    Visit("receipt_rules:domain", of=domain("verified"), note="nothing yet"),
+    Visit("receipt_rules:addresses", "nina", note="nothing yet"),
+    Visit("receipt_rules:endpoints", "nina", note="nothing yet"),
+    Visit("receipt_rules:runs", "adam", note="nothing yet"),
+    Visit("receipt_rules:states", "adam", note="nothing yet"),
+    Visit("receipt_rules:addresses", of=receiving.nothing),
+    Visit("receipt_rules:addresses", "adam", query="?q=nothing-like-it&show=off"),
+    Visit("receipt_rules:domain", of=domain("verified")),
+    Visit("receipt_rules:domain", of=domain("verified"), act=press("Add the address"), note="nothing typed"),
+    Visit("receipt_rules:domain", of=domain("waiting"), note="not verified"),
+    Visit("receipt_rules:address", of=receiving.of(Address)),
+    Visit("receipt_rules:add_many"),
+    Visit("receipt_rules:add_many", "adam", act=press("Look at the lines"), note="nothing pasted"),
+    Visit("receipt_rules:add_many", act=fill("Addresses", "a@verified.acme.com\nb", "Look at the lines", seen="table")),
+    Visit("receipt_rules:endpoints"),
+    Visit("receipt_rules:add_endpoint", "adam"),
+    Visit("receipt_rules:add_endpoint", act=press("Add the endpoint"), note="nothing typed"),
+    Visit("receipt_rules:endpoint", "adam", of=receiving.of(Endpoint)),
+    Visit("receipt_rules:rules", "adam"),
+    Visit("receipt_rules:plan", "adam"),
+    Visit("receipt_rules:plan", "adam", act=press("Approve 3 steps"), note="without a reason"),
+    Visit("receipt_rules:runs", "adam"),
+    Visit("receipt_rules:run", "adam", of=receiving.of(Run)),
+    Visit("receipt_rules:states", "adam"),
+    Visit("receipt_rules:check", "adam"),
+    Visit("receipt_rules:simulator", "adam", query="?addresses=billing@verified.acme.com,nonsense"),
+)
 SIGNING_IN = (
     Visit("account_login", ""),
     Visit("account_login", "", act=_wrong_sign_in, note="refused"),
@@ -177,9 +207,11 @@ GONE_WRONG = (
     Visit("problem-not-here", "", status=302, elsewhere=True, note="without a sign-in"),
     Visit("problem-old-form", status=403),
 )
-VISITS = (*DOMAINS, *PEOPLE, *SIGNING_IN, *SANDBOX, *GONE_WRONG)
+VISITS = (*DOMAINS, *PEOPLE, *RECEIVING, *SIGNING_IN, *SANDBOX, *GONE_WRONG)
 
 NO_PAGE = {
+    "receipt_rules:home": "leads to the rules, or to the addresses",
+    "receipt_rules:cancel": "a button of the run",
     "home": "leads to the list of domains",
     "healthz": "JSON, for machines",
     "domains:export": "a file",

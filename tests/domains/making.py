@@ -27,7 +27,7 @@ _numbers = count(1)
 
 def make_domain(name: str = "", *, customer: Customer | None = None, **fields: Any) -> Domain:
     """A row alone, without a call to anybody."""
-    fields = {"region": "eu-west-1", "mail_from_label": "bounce"} | fields
+    fields = {"region": settings.AWS_REGION, "mail_from_label": "bounce"} | fields
     name = name or f"domain{next(_numbers)}.com"
     return Domain.objects.create(name=name, customer=customer or make_customer(), **fields)
 

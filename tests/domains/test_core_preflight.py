@@ -60,7 +60,19 @@ def test_a_failed_look_up_is_never_told_as_no_mail() -> None:
     silent = [Answer(question, "192.0.2.1:53", Status.FAILED, error="silence") for question in questions(DOMAIN)]
     look = assess(DOMAIN, silent)
     assert "preflight.mail_unknown" in codes(look)
-    assert "preflight.mail_free" not in codes(look)
+    assert not {"preflight.mail_free", "preflight.bounces_free"} & codes(look)
+    assert not look.is_safe
+
+
+@pytest.mark.parametrize("kind", ["A", "AAAA", "CNAME", "MX", "TXT"])
+def test_a_name_that_could_not_be_looked_up_in_full_is_not_called_free(kind: str) -> None:
+    silent = Answer(Question("bounce.shop.com", kind), "192.0.2.1:53", Status.FAILED, error="silence")
+    assert assess(DOMAIN, nothing(silent)).mail_from == "mailfrom.shop.com"
+
+
+def test_for_the_name_of_a_web_site_the_bare_name_is_offered() -> None:
+    look = assess(DomainName.stored("www.shop.com"), nothing())
+    assert (look.is_www, look.suggestion) == (True, "shop.com")
 
 
 def test_a_domain_that_does_not_exist_is_said_to_be_perhaps_misspelled() -> None:

@@ -41,7 +41,7 @@ def test_an_identity_that_amazon_does_not_know_is_missing(sandbox: Sandbox) -> N
         lambda: ses.get_identity("no.com"),
         lambda: ses.delete_identity("no.com"),
         lambda: ses.set_dkim_signing("no.com", enabled=True),
-        lambda: ses.reissue_dkim("no.com"),
+        lambda: ses.reissue_dkim("no.com", strong=True),
     ]
     for ask in asked:
         with pytest.raises(AwsMissing):
@@ -92,7 +92,7 @@ def test_dkim_started_again_has_the_same_keys(sandbox: Sandbox) -> None:
 
 def test_keys_issued_anew_are_those_that_are_read(sandbox: Sandbox) -> None:
     ses.create_identity(NAME, ours="dom_1")
-    tokens, zone = ses.reissue_dkim(NAME)
+    tokens, zone = ses.reissue_dkim(NAME, strong=False)
     read = ses.get_identity(NAME)
     assert (tokens, zone) == (read.dkim_tokens, read.dkim_zone)
 
@@ -169,7 +169,7 @@ def test_each_function_is_one_call(sandbox: Sandbox) -> None:
         ses.list_identities,
         lambda: ses.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=True),
         lambda: ses.set_dkim_signing(NAME, enabled=False),
-        lambda: ses.reissue_dkim(NAME),
+        lambda: ses.reissue_dkim(NAME, strong=False),
         lambda: ses.delete_identity(NAME),
     ]
     for ask in asked:

@@ -14,14 +14,14 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.sandbox.process import Sandbox
 from tenants.models import User
 from tests.domains.making import at_amazon, make_domain, set_up_domain, turn_identity, waiting_jobs
-from tests.factories import make_customer, make_user
+from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def olga() -> User:
-    return make_user("olga@ops.example")
+    return make_staff(email="olga@ops.example")
 
 
 def wanted(domain: Domain, **fields: Any) -> Wanted:
@@ -183,3 +183,21 @@ def test_starting_again_tells_a_new_identity_of_the_settings_that_it_lost(sandbo
     setting_up.set_up(domain_id=domain.id)
     configuring.apply(domain_id=domain.id)
     assert at_amazon("shop.com") == before
+
+
+def test_new_keys_are_new_keys(sandbox: Sandbox, olga: User) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    old = list(domain.dkim_tokens)
+    configuring.want_new_dkim(domain=domain, actor=olga, because="The key leaked")
+    configuring.apply(domain_id=domain.id)
+    domain.refresh_from_db()
+    identity = at_amazon("shop.com")
+    assert identity is not None
+    assert domain.dkim_tokens == identity["DkimAttributes"]["Tokens"]
+    assert not set(domain.dkim_tokens) & set(old)
+
+
+def test_nobody_starts_again_what_amazon_has_not_given_up(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    with pytest.raises(Refused, match="nothing to start again"):
+        configuring.start_again(domain=domain, actor=make_member())

@@ -59,9 +59,10 @@ def test_a_hold_needs_a_reason_and_is_not_made_twice(olga: User) -> None:
 def test_a_hold_whose_time_is_over_ends_by_itself_and_no_other(olga: User) -> None:
     now = timezone.now()
     over, later, open_ended = (make_domain(stage=Stage.READY) for _ in range(3))
-    overriding.hold(domain=over, because="a", actor=olga, until=now - timedelta(seconds=1))
+    overriding.hold(domain=over, because="a", actor=olga, until=now + timedelta(seconds=1))
     overriding.hold(domain=later, because="b", actor=olga, until=now + timedelta(hours=1))
     overriding.hold(domain=open_ended, because="c", actor=olga)
+    now += timedelta(minutes=1)
     assert overriding.release_what_is_over(now=now) == 1
     assert set(Domain.objects.filter(held_at=None)) == {over}
     released = Change.objects.get(what="domain.released")
@@ -152,3 +153,18 @@ class BrokenMail:
 
     def send_messages(self, messages: object) -> int:
         raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
+
+
+def test_a_hold_until_a_time_that_is_over_is_refused(olga: User) -> None:
+    with pytest.raises(Refused, match="That time is over"):
+        overriding.hold(domain=make_domain(), because="a", actor=olga, until=timezone.now() - timedelta(days=1))
+
+
+def test_a_transfer_takes_no_ones_wishes_and_reasons_along(olga: User) -> None:
+    domain = make_domain(wanted_by=olga, wanted_because="Alice's secret")
+    overriding.hold(domain=domain, because="While Alice had it", actor=olga)
+    overriding.transfer(domain=domain, to=make_customer("Bob"), because="Sold", actor=olga)
+    domain.refresh_from_db()
+    assert (domain.wanted_by, domain.wanted_because) == (None, "")
+    assert domain.is_held
+    assert "Alice" not in domain.held_because

@@ -30,7 +30,7 @@ from tests.domains.making import (
     waiting_jobs,
     wanted,
 )
-from tests.factories import make_customer, make_member, make_user
+from tests.factories import make_customer, make_member, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -210,7 +210,7 @@ def test_starting_again_does_not_adopt_an_identity_that_somebody_else_made(sandb
     domain = set_up_domain(sandbox, "shop.com", customer=bob)
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
     aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
-    configuring.start_again(domain=domain, actor=make_user())
+    configuring.start_again(domain=domain, actor=make_staff())
     setting_up.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.IDENTITY_EXISTS)
@@ -223,7 +223,7 @@ def test_starting_again_asks_no_proof_of_ones_own_records(sandbox: Sandbox, alic
     publish(sandbox, domain)
     turn_identity("shop.com", ownership="Failed", dkim="Failed")
     checking.check_now(domain=domain)
-    configuring.start_again(domain=domain, actor=make_user())
+    configuring.start_again(domain=domain, actor=make_staff())
     setting_up.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert domain.stage == Stage.READY

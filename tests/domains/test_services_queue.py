@@ -99,3 +99,17 @@ def begun(domain: Domain, silent_for: int) -> None:
             "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE args->>'domain_id' = %s",
             [cursor.fetchone()[0], domain.id],
         )
+
+
+def test_what_is_asked_anew_does_not_wait_for_an_earlier_jobs_time() -> None:
+    domain = make_domain()
+    queue.set_up_later(domain, seconds=600)
+    queue.delete_soon(domain)
+    assert not ProcrastinateJob.objects.filter(args__domain_id=domain.id, scheduled_at__isnull=False).exists()
+
+
+def test_a_repair_waits_for_it() -> None:
+    domain = make_domain()
+    queue.set_up_later(domain, seconds=600)
+    queue.set_up_soon(domain, unless_running=True)
+    assert ProcrastinateJob.objects.get(args__domain_id=domain.id).scheduled_at is not None

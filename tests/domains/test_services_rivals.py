@@ -3,11 +3,12 @@
 import pytest
 
 from domains.models import Domain, Stage
-from domains.services import adding, checking, claiming, overriding
+from domains.services import adding, checking, claiming, deleting, overriding
+from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer
-from tests.domains.making import make_domain, publish_proof
+from tests.domains.making import at_amazon, make_domain, publish_proof
 from tests.factories import make_customer, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -78,3 +79,31 @@ def test_a_late_claim_stops_no_other_look(alice: Customer, bobs_claim: Domain, s
     from django.utils import timezone
 
     assert checking.check_due(now=timezone.now()) >= 1
+
+
+def test_the_loser_can_delete_the_claim_and_the_winners_identity_stays(
+    alice: Customer, bobs_claim: Domain, sandbox: Sandbox
+) -> None:
+    Domain.objects.filter(pk=bobs_claim.pk).update(dkim_tokens=["t"])
+    aws.client("sesv2").create_email_identity(
+        EmailIdentity=NAME, Tags=[{"Key": "inbound-admin:domain", "Value": bobs_claim.id}]
+    )
+    make_domain(NAME, customer=alice, stage=Stage.READY)
+    deleting.delete(domain=bobs_claim, typed_name=NAME, actor=make_staff())
+    assert not Domain.objects.filter(pk=bobs_claim.pk).exists()
+    assert at_amazon(NAME) is not None
+
+
+def test_a_look_that_failed_is_not_told_as_a_proof_that_is_missing(bobs_claim: Domain, sandbox: Sandbox) -> None:
+    sandbox.control.add_zone(NAME)
+    sandbox.control.set_dns_fault(NAME, "servfail")
+    said = checking.check_now(domain=bobs_claim)
+    assert "could not look" in said
+    assert "not there" not in said
+
+
+def test_a_proof_with_a_mistake_is_told_with_it(bobs_claim: Domain, sandbox: Sandbox) -> None:
+    sandbox.control.add_zone(NAME)
+    sandbox.control.add_record(NAME, f"_inbound-admin-challenge.{NAME}", "TXT", r'"\"inbound-admin-claim=b\""')
+    checking.check_now(domain=bobs_claim)
+    assert bobs_claim.record_checks.get(key="challenge").state == "wrong"

@@ -16,7 +16,7 @@ from tests.domains.making import (
     set_up_domain,
     turn_identity,
 )
-from tests.factories import make_customer, make_user
+from tests.factories import make_customer, make_staff
 from tests.faults.cutting import LOST, REFUSED, Cutting, Story
 
 pytestmark = pytest.mark.django_db
@@ -239,7 +239,7 @@ def marked(domain: Domain) -> Domain:
 
 
 def olga() -> User:
-    return User.objects.filter(email="olga@ops.example").first() or make_user("olga@ops.example")
+    return User.objects.filter(email="olga@ops.example").first() or make_staff(email="olga@ops.example")
 
 
 def whats(changes: list[dict[str, Any]]) -> list[str]:

@@ -203,6 +203,12 @@ def test_request_ids_are_those_of_the_calls_inside(sandbox: Sandbox) -> None:
     assert not set(inner) & set(outer)
 
 
+def test_an_sts_that_hangs_is_given_up_within_seconds(sandbox: Sandbox) -> None:
+    asked, other = aws.client("sts").meta.config, aws.client("sesv2").meta.config
+    assert (asked.connect_timeout, asked.read_timeout, asked.retries["total_max_attempts"]) == (2, 3, 1)
+    assert (other.connect_timeout, other.read_timeout, other.retries["total_max_attempts"]) == (5, 20, aws.ATTEMPTS)
+
+
 @pytest.mark.usefixtures("forgotten")
 def test_the_account_is_asked_for_once(sandbox: Sandbox) -> None:
     assert aws.account_id() == aws.account_id() == "123456789012"

@@ -2,12 +2,16 @@
 
 import socket
 from pathlib import Path
+from typing import ClassVar
 
+import environ
 import pytest
 
 from inbound_admin.lib.errors import Problem
 from inbound_admin.local import plan, ports
 
+EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # nothing is bound
 REAL = {"AWS_ACCESS_KEY_ID": "real", "AWS_SECRET_ACCESS_KEY": "real", "AWS_PROFILE": "work"}
 
 
@@ -65,6 +69,37 @@ def test_one_address_that_is_given_is_kept_and_the_other_is_the_sandboxs(free: s
     assert made.sandbox_ports is not None
     assert made.environment["DNS_RESOLVERS"] == "127.0.0.1:2"
     assert made.environment["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{made.sandbox_ports[0]}"
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_address_that_is_empty_is_not_given(free: str, tmp_path: Path, empty: str) -> None:
+    names = ("AWS_ENDPOINT_URL", "DNS_RESOLVERS", "DATABASE_URL")
+    made = plan.made_from({"PORT": free, **dict.fromkeys(names, empty)}, tmp_path)
+    assert made.sandbox_ports is not None
+    assert made.environment["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{made.sandbox_ports[0]}"
+    assert made.environment["DNS_RESOLVERS"] == f"127.0.0.1:{made.sandbox_ports[1]}"
+    assert "DATABASE_URL" not in made.environment
+
+
+def test_every_host_name_will_do_in_the_sandbox_alone(tmp_path: Path) -> None:
+    told = plan.told_to_all({"HOST": EVERYWHERE}, tmp_path)
+    assert told["ALLOWED_HOSTS"] == "*"
+    with pytest.raises(Problem, match="set ALLOWED_HOSTS to the host names"):
+        plan.told_to_all({"HOST": EVERYWHERE, "SANDBOX": "0", "ALLOWED_HOSTS": ""}, tmp_path)
+    given = {"HOST": EVERYWHERE, "SANDBOX": "0", "ALLOWED_HOSTS": "inbound.example.com"}
+    assert plan.told_to_all(given, tmp_path)["ALLOWED_HOSTS"] == "inbound.example.com"
+
+
+def test_a_copy_of_the_example_changes_nothing(free: str, tmp_path: Path) -> None:
+    class Example(environ.Env):  # type: ignore[misc]  # it has no types
+        ENVIRON: ClassVar[dict[str, str]] = {"PORT": free}
+
+    Example.read_env(EXAMPLE)
+    assert "AWS_ENDPOINT_URL=" in EXAMPLE.read_text()
+    assert plan.told_to_all(Example.ENVIRON, tmp_path) == plan.told_to_all({"PORT": free}, tmp_path)
+    with_it, without = (plan.made_from(each, tmp_path) for each in (Example.ENVIRON, {"PORT": free}))
+    assert with_it.sandbox
+    assert with_it == without
 
 
 def test_a_port_taken_for_datagrams_alone_is_passed_over() -> None:

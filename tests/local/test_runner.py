@@ -1,6 +1,7 @@
 """`run` from start to stop, with a real PostgreSQL and real processes; the application is a stand-in of a few lines."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inbound_admin.local import css, ports
+from inbound_admin.local import css, ports, runner
+from inbound_admin.local.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
@@ -39,6 +41,12 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
 """
+
+
+def test_the_web_server_keeps_no_access_log_which_would_name_secret_links() -> None:
+    command = [*runner._web(Plan("127.0.0.1", 8000, True, None, {})), "--print-config"]
+    answer = subprocess.run(command, check=True, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    assert re.search(r"^accesslog +=? *None$", answer.stdout, re.MULTILINE)
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import logging
 import re
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from django.core import mail
 from django.db import connection
 from django.db.utils import IntegrityError
 from django.http import HttpResponse
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -24,8 +26,10 @@ from pytest_django import Settings
 
 from changes.models import Change
 from tenants.core.roles import Role
+from tenants.forms import SignInForm
 from tenants.models import Customer, Invitation, MemberRole, Membership, User
 from tenants.services.invitations import invite
+from tenants.views import accepting
 from tests.factories import make_customer, make_member, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
@@ -208,6 +212,31 @@ def test_the_form_sent_twice_creates_one_customer() -> None:
     assert Customer.objects.count() == 1
 
 
+def warned_of(page: str) -> str:
+    found = re.search(r'name="warned_of" value="([^"]*)"', page)
+    assert found
+    return found[1]
+
+
+def test_a_name_that_another_customer_has_is_warned_of_once(acme: Customer) -> None:
+    sam, given = signed_in(make_staff()), {"name": " aCME ", "customer_id": "cus_" + "1" * 20}
+    warned = sam.post(url("create"), given)
+    assert warned.status_code == 422
+    said = f"There is a customer of that name already ({acme.pk}). Press again to create another."
+    assert said in text(warned)
+    assert Customer.objects.count() == 1
+    again = sam.post(url("create"), given | {"warned_of": warned_of(text(warned))})
+    assert again.headers["Location"] == url("detail", given["customer_id"])
+    assert Customer.objects.count() == 2
+
+
+def test_a_warning_about_one_name_is_none_about_the_next(acme: Customer) -> None:
+    make_customer("Bob's Shop")
+    given = {"name": "Bob's Shop", "warned_of": "Acme"}
+    assert "Press again to create another." in text(signed_in(make_staff()).post(url("create"), given))
+    assert Customer.objects.count() == 2
+
+
 def test_a_form_with_mistakes_comes_back_with_what_was_typed() -> None:
     response = signed_in(make_staff()).post(url("create"), {"name": "", "owner": "nonsense"})
     assert response.status_code == 422
@@ -266,6 +295,20 @@ def test_an_owner_invites_without_javascript_and_never_sees_the_link(acme: Custo
     assert "carol@acme.example was sent an invitation, good until" in page
     assert "/customers/invitation/" not in page
     assert "/customers/invitation/" in mail.outbox[0].body
+
+
+def chosen_role(page: str) -> str:
+    found = re.search(r'<option value="(\w+)" selected', page)
+    assert found
+    return found[1]
+
+
+def test_the_first_who_is_invited_is_an_owner_unless_said_otherwise(acme: Customer, alice: User) -> None:
+    sam, empty = signed_in(make_staff()), make_customer()
+    assert chosen_role(text(sam.get(url("detail", empty.pk)))) == "owner"
+    make_member(empty, role=MemberRole.MEMBER)
+    assert chosen_role(text(sam.get(url("detail", empty.pk)))) == "owner"
+    assert chosen_role(text(sam.get(url("detail", acme.pk)))) == "member"
 
 
 def test_an_invitation_by_htmx_swaps_the_people(acme: Customer, alice: User) -> None:
@@ -451,6 +494,39 @@ def test_guessing_links_is_slowed_down_for_looks_as_well() -> None:
     assert Client(REMOTE_ADDR="127.0.0.2").get(url("accept", "guess")).status_code == 404
 
 
+def test_no_log_names_the_secret_of_a_link(
+    acme: Customer, alice: User, bob: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = path_of_link(acme, alice)
+    secret = link.rstrip("/").rpartition("/")[2]
+    with caplog.at_level(logging.DEBUG):
+        answers = [
+            Client().post(link, {"name": "Carol", "password": "q7f!"}),
+            signed_in(bob).get(link),
+            Client(enforce_csrf_checks=True).post(link),
+            Client().put(link),
+            *(Client().get(link) for _ in range(31)),
+        ]
+    assert {answer.status_code for answer in answers} == {422, 403, 405, 200, 429}
+    for reason in ("Unprocessable", "Forbidden: ", "Forbidden (CSRF", "Method Not Allowed", "Too Many Requests"):
+        assert any(line.startswith(reason) and line.endswith("/invitation/***/") for line in caplog.messages), reason
+    for record in caplog.records:
+        assert secret not in f"{record.getMessage()} {record.__dict__}"
+
+
+@pytest.mark.parametrize(("proxies", "third"), [(1, 404), (0, 429)])
+def test_behind_a_proxy_each_client_has_an_allowance_of_its_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, proxies: int, third: int
+) -> None:
+    monkeypatch.setitem(accepting.RATES, "accept_invitation", "2/m/ip")
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    statuses = [
+        Client().get(url("accept", "guess"), headers={"X-Forwarded-For": f"10.9.9.9, 10.0.0.{number}"}).status_code
+        for number in range(3)
+    ]
+    assert statuses == [404, 404, third]
+
+
 def test_a_link_cannot_be_accepted_from_another_site(acme: Customer, alice: User) -> None:
     carol, link = make_user(email="carol@acme.example"), path_of_link(acme, alice)
     strict = Client(enforce_csrf_checks=True)
@@ -471,6 +547,55 @@ def test_a_person_sets_name_theme_and_shortcuts(alice: User) -> None:
     assert 'data-theme="dark"' in text(saved)
     alice.refresh_from_db()
     assert (str(alice), alice.theme, alice.shortcuts) == ("Alice A.", "dark", False)
+
+
+def test_the_sign_in_says_e_mail_address_whatever_is_wrong(alice: User) -> None:
+    for given in ({"login": "", "password": PASSWORD}, {"login": alice.email, "password": "not hers"}):
+        page = text(Client().post(reverse("account_login"), given))
+        assert "We could not sign you in" in page
+        assert "e-mail address" in page.lower()
+        assert not re.search(r"\bemail address|>Email|Email:", page, re.IGNORECASE)
+
+
+def test_the_sandboxs_sign_in_buttons_stay_on_one_line() -> None:
+    shown = {"who": "Alice, who owns Acme", "email": "alice@acme.example", "password": "demo"}
+    page = render_to_string("account/login.html", {"demo_accounts": [shown], "form": SignInForm()})
+    button = re.search(r'<button[^>]*aria-label="Sign in as Alice[^>]*>', page)
+    assert button
+    assert "whitespace-nowrap" in button[0]
+
+
+def test_signing_in_and_out_is_said_in_our_words(alice: User) -> None:
+    client = Client()
+    given = {"login": alice.email, "password": "correct horse battery", "next": url("account")}
+    assert "You are signed in." in text(client.post(reverse("account_login"), given, follow=True))
+    left = client.post(reverse("account_logout"), {"next": reverse("account_login")}, follow=True)
+    assert "You are signed out." in text(left)
+
+
+def test_the_only_address_cannot_be_removed_and_a_second_one_can(alice: User) -> None:
+    client, page_of_addresses = signed_in(alice), reverse("account_email")
+    page = text(client.get(page_of_addresses))
+    assert "<title>E-mail address ·" in page
+    assert "action_remove" not in page
+    added = text(client.post(page_of_addresses, {"email": "second@acme.example", "action_add": ""}, follow=True))
+    assert "A link is on its way to second@acme.example." in added
+    assert added.count("action_remove") == 1
+    assert "Remove second@acme.example" in added
+
+
+def test_a_password_is_asked_for_again_in_our_words(alice: User) -> None:
+    client = signed_in(alice)
+    page = text(client.get(reverse("account_reauthenticate")))
+    assert "Please type your password again" in page
+    wrong = client.post(reverse("account_reauthenticate"), {"password": "not hers"})
+    assert "That is not your password." in text(wrong)
+
+
+def test_an_account_that_is_switched_off_is_told_whom_to_ask() -> None:
+    page = text(Client().get(reverse("account_inactive")))
+    assert "This account is switched off" in page
+    assert "Ask the people who run this service" in page
 
 
 def test_a_theme_that_does_not_exist_is_refused(alice: User) -> None:

@@ -1,0 +1,148 @@
+"""Receiving in Django admin: to look at. What is wanted is changed by services, what Amazon owns by runs."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from inbound_admin.lib.errors import Problem
+from receipt_rules.models import (
+    Address,
+    CatchAll,
+    Endpoint,
+    Expectation,
+    IgnoredDifference,
+    OwnRuleSet,
+    PendingChange,
+    Run,
+    RunStep,
+    Snapshot,
+)
+from receipt_rules.services import addresses, running
+from tenants.models import User
+
+
+class ReadOnly(admin.ModelAdmin[Any]):
+    """Nothing is added, changed or deleted here; rows have their own pages and services."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("receipt_rules.operate_rules")
+
+
+@admin.register(Address)
+class AddressAdmin(ReadOnly):
+    list_display = ("address", "domain", "endpoint", "is_active", "is_live")
+    list_filter = ("is_active", "is_live")
+    list_select_related = ("domain", "endpoint")
+    search_fields = ("address", "domain__name", "domain__customer__name", "id")
+    actions = ("switch_off", "switch_on")
+
+    @admin.action(description="Switch off", permissions=["operate"])
+    def switch_off(self, request: HttpRequest, rows: QuerySet[Address]) -> None:
+        self._switch(request, rows, is_active=False)
+
+    @admin.action(description="Switch on", permissions=["operate"])
+    def switch_on(self, request: HttpRequest, rows: QuerySet[Address]) -> None:
+        self._switch(request, rows, is_active=True)
+
+    def _switch(self, request: HttpRequest, rows: QuerySet[Address], *, is_active: bool) -> None:
+        """One row's refusal stops no other row."""
+        actor = cast("User", request.user)
+        for row in rows.select_related("domain"):
+            try:
+                addresses.change_address(address=row, actor=actor, is_active=is_active, endpoint=row.own_endpoint)
+            except Problem as problem:
+                self.message_user(request, f"Not {row}: {problem}", messages.ERROR)
+            else:
+                self.message_user(request, f"Done: {row}", messages.SUCCESS)
+
+
+@admin.register(CatchAll)
+class CatchAllAdmin(ReadOnly):
+    list_display = ("recipient", "domain", "endpoint", "is_active", "is_live")
+    list_filter = ("subdomains", "is_active", "is_live")
+    list_select_related = ("domain", "endpoint")
+    search_fields = ("domain__name", "id")
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(ReadOnly):
+    list_display = ("name", "customer", "type", "is_active", "s3_bucket", "s3_prefix")
+    list_filter = ("type", "is_active")
+    list_select_related = ("customer",)
+    search_fields = ("name", "customer__name", "id")
+
+
+class RunStepInline(admin.TabularInline[RunStep, Run]):
+    model = RunStep
+    fields = readonly_fields = ("number", "sentence", "state", "found_done", "done_at", "request_ids")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return False
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnly):
+    list_display = ("created_at", "kind", "state", "customer", "approved_by", "summary")
+    list_filter = ("state", "kind")
+    list_select_related = ("customer", "approved_by")
+    search_fields = ("id", "customer__name", "because")
+    inlines = (RunStepInline,)
+    actions = ("cancel",)
+
+    @admin.action(description="Stop before the next step", permissions=["operate"])
+    def cancel(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
+        """One row's refusal stops no other row."""
+        for run in rows:
+            try:
+                running.cancel(run=run, actor=cast("User", request.user))
+            except Problem as problem:
+                self.message_user(request, f"Not {run}: {problem}", messages.ERROR)
+            else:
+                self.message_user(request, f"Done: {run}", messages.SUCCESS)
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnly):
+    list_display = ("at", "name", "rules", "recipients", "run")
+    list_select_related = ("run",)
+    exclude = ("content",)
+
+
+@admin.register(PendingChange)
+class PendingChangeAdmin(ReadOnly):
+    list_display = ("customer", "since", "by", "waits_because")
+    list_select_related = ("customer", "by")
+
+
+@admin.register(OwnRuleSet)
+class OwnRuleSetAdmin(ReadOnly):
+    list_display = ("name", "region", "adopted", "since", "by", "because")
+    list_select_related = ("by",)
+
+
+@admin.register(Expectation)
+class ExpectationAdmin(ReadOnly):
+    list_display = ("address", "expected", "by", "created_at")
+    list_select_related = ("by",)
+    search_fields = ("address",)
+
+
+@admin.register(IgnoredDifference)
+class IgnoredDifferenceAdmin(ReadOnly):
+    list_display = ("key", "because", "by", "at")
+    list_select_related = ("by",)

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class ReceiptRulesConfig(AppConfig):
+    name = "receipt_rules"

@@ -1,0 +1,32 @@
+"""`manage.py check_receiving`: whether this deployment can receive, with the repair of what is not right."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from receipt_rules.services.checking import Finding, Verdict, check_receiving
+
+_MARKS = {Verdict.RIGHT: "ok", Verdict.WRONG: "wrong", Verdict.COULD_NOT_TELL: "?"}
+
+
+class Command(BaseCommand):
+    help = "Tells whether this deployment can receive mail, and how to repair what is not right."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--policies", action="store_true", help="also print the policies, to paste")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Ends with an error when something is wrong or could not be told."""
+        found = check_receiving()
+        for finding in found:
+            self._tell(finding, policies=options["policies"])
+        bad = sum(finding.verdict is not Verdict.RIGHT for finding in found)
+        if bad:
+            raise CommandError(f"{bad} of {len(found)} could not be confirmed.")
+
+    def _tell(self, finding: Finding, *, policies: bool) -> None:
+        self.stdout.write(f"{_MARKS[finding.verdict]:>5}  {finding.what}: {finding.sentence}")
+        if finding.repair:
+            self.stdout.write(f"       {finding.repair}")
+        if policies and finding.paste:
+            self.stdout.write(finding.paste)

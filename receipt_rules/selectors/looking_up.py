@@ -1,0 +1,85 @@
+"""Which address or catch-all owns a recipient's mail: the exact address, then the sub-domain, then the domain.
+
+Amazon's rules only bring the mail in; the operator's function asks here whose it is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from receipt_rules.core.recipients import domain_of
+from receipt_rules.models import Address, CatchAll, Endpoint
+from receipt_rules.selectors.owning import held_domains, names_above
+
+
+@dataclass(frozen=True)
+class Route:
+    """`owner` is the id of the address or catch-all, "" where nobody's. Without an endpoint nothing is delivered."""
+
+    recipient: str
+    owner: str = ""
+    because: str = "nobody"  # address, label, domain, subdomain, off, nobody
+    customer: str = ""
+    endpoint: Endpoint | None = None
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.endpoint.config if self.endpoint else {}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the rows say about the names asked for; three queries, however many recipients."""
+
+    addresses: Mapping[str, Address]
+    catch_alls: Mapping[str, CatchAll]
+    held: Mapping[str, str]
+
+
+def route_lookup(recipients: Iterable[str]) -> tuple[Route, ...]:
+    """One route for each recipient, in their order. Three queries."""
+    asked = [recipient.strip().lower() for recipient in recipients]
+    known = _read(asked)
+    return tuple(_route(recipient, known) for recipient in asked)
+
+
+def _read(asked: Iterable[str]) -> _Known:
+    names = {name for recipient in asked for name in names_above(domain_of(recipient))}
+    spellings = {spelling for recipient in asked for spelling in (recipient, _without_label(recipient))}
+    addresses = Address.objects.select_related("domain", "endpoint").filter(address__in=spellings)
+    catch_alls = CatchAll.objects.select_related("domain", "endpoint").filter(domain__name__in=names, is_active=True)
+    return _Known(
+        {row.address: row for row in addresses},
+        {row.recipient: row for row in catch_alls},
+        dict(held_domains().filter(name__in=names).values_list("name", "customer_id")),
+    )
+
+
+def _route(recipient: str, known: _Known) -> Route:
+    name = domain_of(recipient)
+    holder = next((known.held[above] for above in names_above(name) if above in known.held), "")
+    for spelling, because in ((recipient, "address"), (_without_label(recipient), "label")):
+        row = known.addresses.get(spelling)
+        if row is not None and row.domain.customer_id == holder:
+            if not row.is_active:
+                return Route(recipient, row.id, "off", holder)
+            return Route(recipient, row.id, because, holder, _usable(row.own_endpoint))
+    return _by_catch_all(recipient, name, holder, known)
+
+
+def _by_catch_all(recipient: str, name: str, holder: str, known: _Known) -> Route:
+    entries = [(name, "domain"), *((f".{above}", "subdomain") for above in names_above(name)[1:])]
+    for entry, because in entries:
+        row = known.catch_alls.get(entry)
+        if row is not None and row.domain.customer_id == holder:
+            return Route(recipient, row.id, because, holder, _usable(row.own_endpoint))
+    return Route(recipient, customer=holder)
+
+
+def _usable(endpoint: Endpoint | None) -> Endpoint | None:
+    return endpoint if endpoint is not None and endpoint.is_active else None
+
+
+def _without_label(recipient: str) -> str:
+    local, at, name = recipient.rpartition("@")
+    return f"{local.partition('+')[0]}{at}{name}"

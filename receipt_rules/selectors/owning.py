@@ -1,0 +1,56 @@
+"""Whose a name is: the nearest domain at or above it that is held by somebody. An unproven claim holds nothing."""
+
+from collections.abc import Mapping
+
+from django.db.models import QuerySet
+
+from domains.models import Domain, Stage
+
+
+def held_domains() -> QuerySet[Domain]:
+    return Domain.objects.exclude(stage=Stage.CLAIM)
+
+
+def names_above(name: str) -> tuple[str, ...]:
+    """The name itself, then the names above it, down to two labels."""
+    labels = name.split(".")
+    return tuple(".".join(labels[at:]) for at in range(max(1, len(labels) - 1)))
+
+
+def holder_of(name: str) -> Domain | None:
+    """The held domain nearest to a name: at it, or above it."""
+    found = held_domains().select_related("customer").filter(name__in=names_above(name))
+    return max(found, key=lambda domain: len(domain.name), default=None)
+
+
+def shares_below(domain: Domain) -> bool:
+    """Whether another customer holds a name below this domain."""
+    return held_domains().filter(name__endswith=f".{domain.name}").exclude(customer=domain.customer_id).exists()
+
+
+class Holders:
+    """Who holds every name, read once: for plans, which ask for each of thousands of recipients."""
+
+    def __init__(self, held: Mapping[str, str]) -> None:
+        self._held = held
+        self._foreign_below: dict[str, set[str]] = {}
+        for name, customer in held.items():
+            for above in names_above(name)[1:]:
+                if above in held:
+                    self._foreign_below.setdefault(above, set()).add(customer)
+
+    @classmethod
+    def read(cls) -> "Holders":
+        return cls(dict(held_domains().values_list("name", "customer_id")))
+
+    def customer_of(self, name: str) -> str:
+        """Its id, empty for a name that nobody holds."""
+        return self._held.get(self.nearest(name), "")
+
+    def nearest(self, name: str) -> str:
+        """The held name at or above this one; empty where there is none."""
+        return next((above for above in names_above(name) if above in self._held), "")
+
+    def shares_below(self, domain: str) -> bool:
+        """Whether another customer holds a name below this domain."""
+        return bool(self._foreign_below.get(domain, set()) - {self._held.get(domain, "")})

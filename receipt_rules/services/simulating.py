@@ -1,0 +1,106 @@
+"""What happens to mail for these recipients: the MX that wins, each rule with its reason, and whose endpoint it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from changes import services as changes
+from domains.core.observing import Answer, Question, Status
+from domains.services.looking import look_up
+from inbound_admin.lib.errors import Refused
+from receipt_rules.core import matching
+from receipt_rules.core.matching import Routing
+from receipt_rules.core.recipients import domain_of
+from receipt_rules.core.rules import S3, RuleSet
+from receipt_rules.models import Expectation, Expected
+from receipt_rules.selectors.looking_up import Route, route_lookup
+from receipt_rules.services.owning import read_address
+from receipt_rules.services.subjects import expectation_subject
+from tenants.models import User
+
+MOST_RECIPIENTS = 100
+
+
+@dataclass(frozen=True)
+class MailHost:
+    """Where the DNS sends mail for a domain. `is_amazon` None: it could not be looked up, which proves nothing."""
+
+    domain: str
+    hosts: tuple[str, ...]
+    is_amazon: bool | None
+
+    @property
+    def sentence(self) -> str:
+        if self.is_amazon is None:
+            return f"The mail hosts of {self.domain} could not be looked up."
+        if not self.hosts:
+            return f"{self.domain} has no MX record: most senders find nobody to give the mail to."
+        winner = f"{self.hosts[0]} takes mail for {self.domain}"
+        return f"{winner}." if self.is_amazon else f"{winner}, not Amazon: these rules never see it."
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """`stored_at`: for each rule that fires where the message is stored, as bucket and prefix."""
+
+    routing: Routing
+    mail_hosts: tuple[MailHost, ...]
+    routes: tuple[Route, ...]
+    stored_at: tuple[tuple[str, str], ...]
+
+
+def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
+    """One message with all its recipients, against the rules as they were read. Asks the DNS. Raises Refused."""
+    recipients = [read_address(text) for text in envelope if text.strip()]
+    if not 1 <= len(recipients) <= MOST_RECIPIENTS:
+        raise Refused(f"Give between one and {MOST_RECIPIENTS} addresses.", code="TOO_MANY")
+    routing = matching.route(live.rules, recipients)
+    stored = [
+        (outcome.rule.name, f"{action.bucket}/{action.prefix}")
+        for outcome in routing.fired
+        for action in outcome.rule.delivery.reached
+        if isinstance(action, S3)
+    ]
+    names = dict.fromkeys(domain_of(recipient) for recipient in routing.envelope)
+    return Simulation(routing, mail_hosts(list(names)), route_lookup(routing.envelope), tuple(stored))
+
+
+def mail_hosts(domains: Sequence[str]) -> tuple[MailHost, ...]:
+    """The MX of each, nearest first, from live DNS; one resolver's answer is enough, a failure is no answer."""
+    best: dict[str, Answer] = {}
+    for answer in look_up([Question(name, "MX") for name in domains]):
+        known = best.get(answer.question.name)
+        if known is None or known.status is Status.FAILED:
+            best[answer.question.name] = answer
+    return tuple(_host(name, best.get(name)) for name in domains)
+
+
+def _host(domain: str, answer: Answer | None) -> MailHost:
+    if answer is None or answer.status is Status.FAILED:
+        return MailHost(domain, (), None)
+    ordered = sorted(value.split() for value in answer.values)
+    hosts = tuple(host for _, host in sorted((int(number), host) for number, host in ordered))
+    return MailHost(domain, hosts, bool(hosts) and hosts[0] == f"inbound-smtp.{settings.AWS_REGION}.amazonaws.com")
+
+
+def expect(*, text: str, expected: Expected, actor: User) -> Expectation:
+    """Save what shall be true of an address; a plan that breaks it is refused. Raises Refused."""
+    _refuse(actor)
+    row, _ = Expectation.objects.update_or_create(
+        address=read_address(text), defaults={"expected": expected, "by": actor}
+    )
+    about = expectation_subject(row)
+    changes.record("expectation.saved", about=about, actor=actor, after={"expected": str(expected)}, for_staff=True)
+    return row
+
+
+def stop_expecting(*, expectation: Expectation, actor: User) -> None:
+    _refuse(actor)
+    changes.record("expectation.removed", about=expectation_subject(expectation), actor=actor, for_staff=True)
+    expectation.delete()
+
+
+def _refuse(actor: User) -> None:
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("What is expected of the rules is for operators to say.", code="NOT_ALLOWED")

@@ -1,0 +1,66 @@
+"""What the pages about receiving show in the showcase, made when the first of them is visited."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Model
+
+from receipt_rules.core.rules import S3, Delivery, Rule, RuleSet
+from receipt_rules.models import Address, CatchAll, Endpoint, EndpointType, Expectation, Run, RunKind, RunState
+from receipt_rules.services.reading import keep
+from tests.browser.showcase import Showcase
+
+SENTENCE = "Create the rule inbound-admin-001 with 1 recipient."
+
+
+def of(model: type[Model]) -> Any:
+    """The URL's arguments: the id of the showcase's first row of this model."""
+
+    def arguments(world: Showcase) -> tuple[Any, ...]:
+        make_receiving(world)
+        return (model._default_manager.values_list("pk", flat=True).first(),)
+
+    return arguments
+
+
+def nothing(world: Showcase) -> tuple[()]:
+    """A page without arguments, on the rows of the showcase."""
+    make_receiving(world)
+    return ()
+
+
+def make_receiving(world: Showcase) -> None:
+    """An address in each state, a catch-all, a run that waits for its worker, and a state to go back to."""
+    if Endpoint.objects.exists():
+        return
+    domain = world.domains["verified"]
+    group = {"addresses": ["first@acme.example", "second@acme.example"]}
+    webhook = Endpoint.objects.create(
+        customer=world.acme, name="Desk", type=EndpointType.WEBHOOK, config={"url": "https://acme.example/mail"}
+    )
+    everybody = Endpoint.objects.create(
+        customer=world.acme, name="Everybody", type=EndpointType.EMAIL_GROUP, config=group, is_active=False
+    )
+    long = "the-people-who-look-after-all-of-our-orders-and-returns+at+once"
+    for local, fields in (
+        ("billing", {"endpoint": webhook, "is_live": True}),
+        (long, {"endpoint": everybody}),
+        ("old", {"is_active": False}),
+    ):
+        Address.objects.create(address=f"{local}@{domain.name}", domain=domain, **fields)
+    CatchAll.objects.create(domain=domain, endpoint=everybody)
+    Expectation.objects.create(address=f"billing@{domain.name}")
+    run = Run.objects.create(
+        kind=RunKind.APPROVED,
+        region=settings.AWS_REGION,
+        state=RunState.WAITING,
+        calls=3,
+        summary="1 begins to be taken.",
+        because="Alice asked for it",
+        problem="Amazon asks us to slow down. We go on by ourselves.",
+    )
+    run.steps.create(number=1, step={}, sentence=SENTENCE, state="done", request_ids=["5a7e-1"])
+    run.steps.create(number=2, step={}, sentence=SENTENCE)
+    delivery = Delivery((S3("inbound-mail"),))
+    keep(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("first@acme.com",)),)), run)
+    keep(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("second@acme.com",)),)))

@@ -1,0 +1,178 @@
+"""Receiving, as people do it: an operator plans, applies, simulates and goes back; a customer adds an address."""
+
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from domains.models import Domain
+from inbound_admin.lib import aws
+from inbound_admin.sandbox.process import Sandbox
+from receipt_rules.models import Address, CatchAll
+from tenants.models import User
+from tests.browser.aside import aside
+from tests.browser.axe import assert_accessible
+from tests.browser.conftest import NewPage
+from tests.browser.people import enter_as
+from tests.browser.worker import running_worker
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import (
+    foreign_rule,
+    make_address,
+    make_endpoint,
+    make_operator,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+
+
+@pytest.fixture
+def olga(sandbox: Sandbox) -> User:
+    operator = make_operator()
+    import_module("receipt_rules.migrations.0002_roles").make_roles(apps, None)  # emptied with the tables
+    return operator
+
+
+@pytest.fixture
+def shop(olga: User) -> Domain:
+    """Of Alice's, and live at Amazon with one address."""
+    domain = make_verified("shop.com", customer=make_customer("Alice Ltd"), mail_from_label="")
+    make_address("first@shop.com", domain)
+    aside(set_up_receiving, olga)
+    return domain
+
+
+@pytest.fixture
+def worker(shop: Domain, sandbox: Sandbox) -> Iterator[None]:
+    with running_worker(sandbox):
+        yield
+
+
+def approve(page: Page, because: str) -> None:
+    """From the plan to the end of its run; with so few rules, most plans empty a third of them."""
+    if (confirm := page.get_by_label("to confirm it")).count():
+        confirm.fill("inbound-mail")
+    page.get_by_label("Why").fill(because)
+    page.get_by_role("button", name="Approve ").click()
+    expect(page.locator("#live [data-summary]")).to_have_text(
+        "Carried out, and read back from Amazon.", timeout=A_WHILE
+    )
+
+
+def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
+    browser_page: Page, olga: User, shop: Domain, worker: None, live_server: LiveServer
+) -> None:
+    make_address("billing@shop.com", shop, endpoint=make_endpoint(shop.customer, name="Desk", s3_prefix="desk/"))
+    CatchAll.objects.create(domain=shop, endpoint=make_endpoint(shop.customer, name="Everybody"))
+    page = browser_page
+    enter_as(page.context, olga, live_server.url)
+    page.goto(reverse("receipt_rules:plan"))
+    expect(page.locator("#by-address ins").first).to_be_visible()
+    expect(page.locator("#by-address")).to_contain_text("everything else at shop.com")
+    assert_accessible(page)
+    approve(page, "Alice wants both")
+    expect(page.get_by_text("Alice wants both")).to_be_visible()
+    assert_accessible(page)
+    simulate_three(page)
+    go_back(page)
+    assert aside(lambda: [taken(f"{name}@shop.com") for name in ("first", "billing", "other")]) == [1, 0, 0]
+
+
+def simulate_three(page: Page) -> None:
+    page.goto(reverse("receipt_rules:simulator"))
+    page.get_by_label("Addresses", exact=True).fill("billing@shop.com\nother@shop.com\nx@elsewhere.com")
+    page.get_by_role("button", name="Simulate").click()
+    billing, other, elsewhere = (page.locator(f"section[aria-labelledby=message-{number}]") for number in (1, 2, 3))
+    expect(billing).to_contain_text("billing@shop.com: Desk, as the address says.")
+    expect(billing).to_contain_text("store in inbound-mail/desk/")
+    expect(other).to_contain_text("other@shop.com: Everybody, by the catch-all of the domain.")
+    expect(elsewhere).to_contain_text("Amazon turns the message away.")
+    assert_accessible(page)
+
+
+def go_back(page: Page) -> None:
+    page.get_by_role("link", name="Roll back").click()
+    assert_accessible(page)
+    page.get_by_role("link", name="See the way back").last.click()
+    expect(page.get_by_role("heading", name="Go back to an earlier state?")).to_be_visible()
+    expect(page.locator("#by-address del").first).to_be_visible()
+    approve(page, "It was too early")
+
+
+def test_a_customer_adds_an_address_and_sees_it_live(
+    browser_page: Page, shop: Domain, worker: None, live_server: LiveServer
+) -> None:
+    page = browser_page
+    enter_as(page.context, make_member(shop.customer), live_server.url)
+    page.goto(reverse("domains:detail", args=[shop.id]))
+    page.get_by_role("link", name="Inbound", exact=True).click()
+    page.get_by_label("Address", exact=True).fill("billing")
+    page.get_by_role("button", name="Add the address").click()
+    row = page.locator("#inbound tr", has_text="billing@shop.com")
+    expect(row.get_by_text("Being applied")).to_be_visible()
+    assert_accessible(page)
+    expect(row.get_by_text("Live", exact=True)).to_be_visible(timeout=A_WHILE)
+    expect(page.locator("#inbound")).not_to_have_attribute("hx-trigger", "", timeout=A_WHILE)
+    expect(page.locator("#inbound [data-summary]")).to_have_text("Nothing is on its way to Amazon.", timeout=A_WHILE)
+    assert aside(taken, "billing@shop.com") == 1
+    assert_accessible(page)
+
+
+def test_what_somebody_else_changed_is_shown_and_restored(
+    browser_page: Page, olga: User, shop: Domain, worker: None, live_server: LiveServer
+) -> None:
+    aside(empty_by_hand)
+    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    page = browser_page
+    enter_as(page.context, olga, live_server.url)
+    page.goto(reverse("receipt_rules:rules"))
+    expect(page.locator("#drift")).to_contain_text("was changed by somebody else: 1 added, 1 removed (first@shop.com)")
+    expect(page.locator("#drift")).to_contain_text("The rule of-somebody was made by somebody else")
+    assert_accessible(page)
+    page.get_by_role("link", name="Restore: see the plan").click()
+    approve(page, "It was changed by hand")
+    assert_accessible(page)
+    page.get_by_role("link", name="See the rules").click()
+    expect(page.get_by_role("heading", name="inbound-mail")).to_be_visible()
+    expect(page.locator("#drift")).not_to_contain_text("was changed by somebody else")
+    leave(page, "Their own mail, they told us")
+    assert aside(taken, "first@shop.com") == 1
+
+
+def leave(page: Page, because: str) -> None:
+    """The one difference that is left: a rule that no plan of ours changes."""
+    page.get_by_text("Leave it…").click()
+    page.get_by_label("Why is it left?").fill(because)
+    page.get_by_role("button", name="Leave this difference").click()
+    expect(page.locator("#drift").get_by_text("Left as it is", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Restore: see the plan")).to_have_count(0)
+
+
+def empty_by_hand() -> None:
+    """Another client writes another recipient into our rule."""
+    client = aws.client("ses")
+    rule = client.describe_active_receipt_rule_set()["Rules"][0]
+    client.update_receipt_rule(RuleSetName="inbound-mail", Rule=rule | {"Recipients": ["stranger@shop.com"]})
+
+
+def test_without_javascript_an_address_is_added_and_switched_off(
+    new_page: NewPage, shop: Domain, live_server: LiveServer
+) -> None:
+    page = new_page(java_script_enabled=False)
+    enter_as(page.context, make_member(shop.customer), live_server.url)
+    page.goto(reverse("receipt_rules:domain", args=[shop.id]))
+    page.get_by_label("Address", exact=True).fill("billing")
+    page.get_by_role("button", name="Add the address").click()
+    expect(page.get_by_role("link", name="Load the page again")).to_be_visible()
+    page.get_by_role("button", name="Switch billing@shop.com off").click()
+    expect(page.get_by_role("button", name="Switch billing@shop.com on")).to_be_visible()
+    assert not Address.objects.get(address="billing@shop.com").is_active

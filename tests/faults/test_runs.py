@@ -1,0 +1,339 @@
+"""Runs of receipt rules with each AWS call cut in each way: the next run converges, and no mail is lost in between."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from changes.models import Change
+from domains.models import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.sandbox.aws.faults import ProcessCut
+from inbound_admin.sandbox.aws.state import WORLD
+from inbound_admin.sandbox.process import Sandbox
+from receipt_rules.core import matching
+from receipt_rules.core.plans import Method
+from receipt_rules.core.rules import RuleSet
+from receipt_rules.gateway import ses
+from receipt_rules.models import Address, CatchAll, PendingChange, Run, RunState, Snapshot
+from receipt_rules.services import addresses, catch_alls, endpoints, modes, planning, working
+from receipt_rules.services.endpoints import SesSide
+from receipt_rules.services.planning import EVERYTHING, Asked
+from tenants.models import Customer, User
+from tests.factories import make_customer
+from tests.faults.cutting import LOST, REFUSED, Way
+from tests.receipt_rules.making import foreign_rule, live, make_operator, make_verified, set_up_receiving
+
+ALL_WAYS = LOST | REFUSED
+
+
+@dataclass(frozen=True)
+class Story:
+    """`begin` makes what is wanted, and answers the addresses that must be served all the time."""
+
+    begin: Callable[[], list[str]]
+
+
+@dataclass(frozen=True)
+class End:
+    """Of Amazon's rules, of our rows and of the change log all that must not depend on what went wrong."""
+
+    live: RuleSet
+    runs: list[tuple[Any, ...]]
+    rows: list[tuple[str, bool]]
+    pending: int
+    changes: list[str]
+
+
+class Watch:
+    """Looks at the sandbox's own state before each call: what the call before it has left there."""
+
+    def __init__(self, served: list[str]) -> None:
+        self.served = served
+        self.gaps: list[str] = []
+        self.looks = 0
+
+    def look(self, **_: Any) -> None:
+        rules = rules_at_amazon().rules
+        self.looks += 1
+        self.gaps += [address for address in self.served if not matching.served(rules, address)]
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        events = aws.client("ses").meta.events
+        events.register("before-call.ses", self.look, unique_id=f"watch {id(self)}")
+        try:
+            yield
+        finally:
+            events.unregister("before-call.ses", unique_id=f"watch {id(self)}")
+            self.look()
+
+
+def rules_at_amazon() -> RuleSet:
+    """The active set, past the wire: a look that is no call."""
+    with WORLD.lock:
+        for name, found in ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION].receipt_rule_set.items():
+            if found.is_active:
+                return ses._read_set({"Metadata": {"Name": name}, "Rules": found.rules})
+    return RuleSet("")
+
+
+class Cutting:
+    def __init__(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._sandbox, self._monkeypatch = sandbox, monkeypatch
+
+    def every_cut(self, story: Story, ways: Mapping[str, Way] = LOST) -> End:
+        """The end of the undisturbed run, which each other end equals."""
+        served = self._anew(story)
+        assert self._run(served)
+        calls, plain = sum(self._sandbox.control.call_counts().values()), end()
+        assert calls
+        for name, way in ways.items():
+            for nth in range(1, calls + 1):
+                served = self._anew(story)
+                assert self._cut(way, nth, served) == plain, f"call {nth}: {name}"
+        return plain
+
+    def _cut(self, way: Way, nth: int, served: list[str]) -> End:
+        self._monkeypatch.setattr(aws, "ATTEMPTS", way.attempts)
+        aws.account_id()
+        self._sandbox.control.add_fault(way.kind, nth=nth)
+        self._run(served)
+        assert self._sandbox.control.faults() == (), f"call {nth} was not made"
+        assert self._run(served), f"the next run does not end, call {nth}: {way}"
+        return end()
+
+    def _anew(self, story: Story) -> list[str]:
+        for model in (Run, PendingChange, Snapshot, Address, CatchAll, Domain):
+            model._default_manager.all().delete()
+        self._sandbox.control.reset()
+        self._monkeypatch.setattr(aws, "ATTEMPTS", 3)
+        aws.account_id()  # is asked once a process, so it is no call of the job
+        served = story.begin()
+        self._since = Change.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        self._sandbox.control.clear_calls()
+        return served
+
+    def _run(self, served: list[str]) -> bool:
+        """False when it was cut, as the worker would see it."""
+        watch = Watch(served)
+        with watch.watching():
+            try:
+                working.work()
+            except (AwsProblem, ProcessCut):
+                return False
+            finally:
+                assert not watch.gaps
+        return True
+
+
+def end() -> End:
+    run_ids = list(Run.objects.values_list("pk", flat=True))
+    changes = Change.objects.filter(what__startswith="rules.", after__run__in=run_ids).order_by("pk")
+    for change in changes:
+        assert len(set(change.aws_request_ids)) == len(change.aws_request_ids)
+    rows: list[Address | CatchAll] = [*Address.objects.all(), *CatchAll.objects.select_related("domain")]
+    return End(
+        replace(rules_at_amazon(), created=None),
+        [(run.kind, run.state, run.problem, run.steps.count()) for run in Run.objects.order_by("created_at")],
+        [(row.recipient, row.is_live) for row in rows],
+        PendingChange.objects.count(),
+        [change.what for change in changes],
+    )
+
+
+@pytest.fixture
+def cutting(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Cutting:
+    return Cutting(sandbox, monkeypatch)
+
+
+def alices(name: str = "shop.com") -> Domain:
+    found = Customer.objects.filter(name="Alice").first()
+    return make_verified(name, customer=found or make_customer("Alice"))
+
+
+def approve(operator: User, asked: Asked = EVERYTHING) -> None:
+    """What customers changed is left to the plan alone."""
+    PendingChange.objects.all().delete()
+    made = planning.plan(asked=asked)
+    planning.approve(digest=made.digest, because="as planned", actor=operator, typed=made.before.name, asked=asked)
+
+
+def served_now(*asked: str) -> list[str]:
+    return [address for address in asked if matching.served(live().rules, address)]
+
+
+@pytest.mark.django_db
+def test_setting_receiving_up(cutting: Cutting) -> None:
+    def begin() -> list[str]:
+        domain = alices()
+        modes.configure_mixed_mode(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        approve(make_operator())
+        return []
+
+    made = cutting.every_cut(Story(begin), ALL_WAYS)
+    assert [rule.recipients for rule in made.live.ours] == [("shop.com",)]
+    assert made.runs == [("approved", RunState.DONE, "", 3)]
+    assert made.changes == ["rules.applied"]
+
+
+@pytest.mark.django_db
+def test_a_customer_adding_an_address(cutting: Cutting) -> None:
+    def begin() -> list[str]:
+        domain = alices()
+        addresses.add_address(text="a@shop.com", customer=domain.customer, actor=None)
+        set_up_receiving()
+        addresses.add_address(text="b@shop.com", customer=domain.customer, actor=None)
+        return ["a@shop.com", "a+label@shop.com"]
+
+    made = cutting.every_cut(Story(begin), ALL_WAYS)
+    assert [rule.recipients for rule in made.live.ours] == [("a@shop.com", "b@shop.com")]
+    assert (made.pending, made.changes) == (0, ["rules.applied", "rules.applied"])
+
+
+@pytest.mark.django_db
+def test_a_customer_going_to_catch_all(cutting: Cutting) -> None:
+    def begin() -> list[str]:
+        domain = alices()
+        modes.configure_email_receiving(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        set_up_receiving()
+        modes.configure_catch_all_domain(domain=domain, actor=None)
+        return ["a@shop.com", "b@shop.com"]
+
+    made = cutting.every_cut(Story(begin))
+    assert [rule.recipients for rule in made.live.ours] == [("shop.com",)]
+
+
+@pytest.mark.django_db
+def test_a_customer_going_back_from_catch_all(cutting: Cutting) -> None:
+    def begin() -> list[str]:
+        domain = alices()
+        modes.configure_email_receiving(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        modes.configure_catch_all_domain(domain=domain, actor=None)
+        set_up_receiving()
+        modes.restore_individual_email_rules(domain=domain, actor=None)
+        return ["a@shop.com", "b@shop.com"]
+
+    made = cutting.every_cut(Story(begin))
+    assert [rule.recipients for rule in made.live.ours] == [("a@shop.com", "b@shop.com")]
+
+
+@pytest.mark.django_db
+def test_moving_an_address_to_another_bucket_on_a_copy(cutting: Cutting) -> None:
+    def begin() -> list[str]:
+        domain = alices()
+        modes.configure_email_receiving(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        operator = set_up_receiving()
+        special = endpoints.add_endpoint(
+            customer=domain.customer,
+            name=f"special {Run.objects.count()} {domain.pk}",
+            type="email",
+            config={"address": "alice@people.example"},
+            actor=operator,
+            ses=SesSide(s3_prefix="special/"),
+        )
+        addresses.change_address(
+            address=Address.objects.get(address="a@shop.com"), actor=None, is_active=True, endpoint=special
+        )
+        approve(operator, Asked(method=Method.BLUE_GREEN))
+        return ["a@shop.com", "b@shop.com"]
+
+    made = cutting.every_cut(Story(begin))
+    assert made.live.name == "inbound-mail-002"
+    assert len(made.live.ours) == 2
+
+
+@pytest.mark.django_db
+def test_taking_an_old_set_over(cutting: Cutting) -> None:
+    def begin() -> list[str]:
+        foreign_rule("shop.com-rule", ["a@shop.com", "b@shop.com"], rule_set="inbound-mail", create_set=True)
+        modes.configure_email_receiving(domain=alices(), addresses=["a@shop.com", "b@shop.com"], actor=None)
+        approve(make_operator(), Asked(take_over=frozenset(["shop.com-rule"])))
+        return ["a@shop.com", "b@shop.com"]
+
+    made = cutting.every_cut(Story(begin))
+    assert not made.live.foreign
+
+
+@pytest.mark.django_db
+def test_rolling_back(cutting: Cutting) -> None:
+    def begin() -> list[str]:
+        domain = alices()
+        modes.configure_email_receiving(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        operator = set_up_receiving()
+        state = Snapshot.objects.earliest("at")
+        addresses.remove_address(address=Address.objects.get(address="b@shop.com"), actor=None)
+        working.work()
+        assert served_now("a@shop.com", "b@shop.com") == ["a@shop.com"]
+        approve(operator, Asked(snapshot=state.pk))
+        return ["a@shop.com"]
+
+    made = cutting.every_cut(Story(begin))
+    assert [rule.recipients for rule in made.live.ours] == [("a@shop.com", "b@shop.com")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_concurrent_edits_by_ten_customers_end_in_what_they_want(sandbox: Sandbox) -> None:
+    domains = [make_verified(f"shop{number}.com") for number in range(10)]
+    for domain in domains:
+        modes.configure_email_receiving(domain=domain, addresses=[f"{a}@{domain.name}" for a in "ad"], actor=None)
+    set_up_receiving()
+    workers_stop = threading.Event()
+    problems: list[BaseException] = []
+
+    def work_on() -> None:
+        try:
+            while not workers_stop.is_set():
+                working.work()
+        except BaseException as problem:  # noqa: BLE001  # the test tells it
+            problems.append(problem)
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=work_on)
+    worker.start()
+    with ThreadPoolExecutor(max_workers=25) as pool:
+        list(pool.map(edit, [(domain, turn) for turn in range(5) for domain in domains], timeout=60))
+    workers_stop.set()
+    worker.join(timeout=60)
+    assert not problems
+    working.work()
+    assert not PendingChange.objects.exists()
+    named = {recipient for rule in live().ours for recipient in rule.recipients}
+    assert named == {
+        recipient for domain in domains for recipient in (f"b@{domain.name}", f"c@{domain.name}", f".{domain.name}")
+    }
+    assert set(Address.objects.values_list("is_active", "is_live")) == {(True, True), (False, False)}
+    assert planning.plan().is_empty
+
+
+def edit(asked: tuple[Domain, int]) -> None:
+    try:
+        _edit(*asked)
+    finally:
+        connection.close()
+
+
+def _edit(domain: Domain, turn: int) -> None:
+    """One of five things that a customer does at the same time, in whatever order they come."""
+    match turn:
+        case 0:
+            addresses.add_address(text=f"b@{domain.name}", customer=domain.customer, actor=None)
+        case 1:
+            addresses.add_address(text=f"c@{domain.name}", customer=domain.customer, actor=None)
+        case 2:
+            catch_alls.set_catch_all(domain=domain, actor=None, subdomains=True)
+        case 3:
+            addresses.remove_address(address=Address.objects.get(address=f"a@{domain.name}"), actor=None)
+        case _:
+            row = Address.objects.get(address=f"d@{domain.name}")
+            addresses.change_address(address=row, actor=None, is_active=False, endpoint=None)

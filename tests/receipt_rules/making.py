@@ -1,0 +1,84 @@
+"""Rows of receiving for tests, and what the sandbox's Amazon says of its rules."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from itertools import count
+from typing import Any
+
+from django.apps import apps
+from django.utils import timezone
+
+from domains.models import Domain, Stage
+from inbound_admin.lib import aws
+from receipt_rules.core import matching
+from receipt_rules.core.rules import RuleSet
+from receipt_rules.gateway import ses
+from receipt_rules.models import Address, Endpoint, EndpointType, Run
+from receipt_rules.services import planning, working
+from receipt_rules.services.planning import EVERYTHING, Asked
+from tenants.core.roles import Role
+from tenants.models import Customer, User
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_staff
+
+_numbers = count(1)
+
+
+def make_verified(name: str = "", *, customer: Customer | None = None, **fields: Any) -> Domain:
+    """A domain's row as it is once Amazon has verified it, without a call to anybody."""
+    ready = {"stage": Stage.READY, "verified_at": timezone.now(), "ses_mail_from": ""}
+    return make_domain(name, customer=customer, **(ready | fields))
+
+
+def make_endpoint(customer: Customer | None = None, **fields: Any) -> Endpoint:
+    made = {"name": f"Endpoint {next(_numbers)}", "type": EndpointType.WEBHOOK, "config": {"url": "https://a.example/"}}
+    return Endpoint.objects.create(customer=customer or make_customer(), **(made | fields))
+
+
+def make_address(address: str, domain: Domain, **fields: Any) -> Address:
+    return Address.objects.create(address=address, domain=domain, **fields)
+
+
+def make_operator() -> User:
+    """A test that commits empties every table at its end, also of what roles may do: then it is granted again."""
+    user = make_staff(Role.OPERATOR)
+    if not user.has_perm("receipt_rules.operate_rules"):
+        import_module("receipt_rules.migrations.0002_roles").make_roles(apps, None)
+    return User.objects.get(pk=user.pk)
+
+
+def set_up_receiving(operator: User | None = None) -> User:
+    """An active rule set of ours at the sandbox's Amazon, with what is wanted in it."""
+    operator = operator or make_operator()
+    approve_and_run(operator)
+    return operator
+
+
+def approve_and_run(operator: User, asked: Asked = EVERYTHING, typed: str = "") -> Run:
+    """Plan, approve what was shown, and let the worker do it."""
+    made = planning.plan(asked=asked)
+    run = planning.approve(digest=made.digest, because="as planned", actor=operator, typed=typed, asked=asked)
+    working.work()
+    run.refresh_from_db()
+    return run
+
+
+def live() -> RuleSet:
+    """The active rule set, read past everything of ours but the gateway; an empty one where none is active."""
+    return ses.describe_active_rule_set() or RuleSet("")
+
+
+def taken(address: str) -> int:
+    """How many live rules take the mail of this address."""
+    return len(matching.taking(live().rules, address))
+
+
+def foreign_rule(name: str, recipients: Iterable[str], *, rule_set: str, create_set: bool = False) -> None:
+    """As another client writes it."""
+    client = aws.client("ses")
+    if create_set:
+        client.create_receipt_rule_set(RuleSetName=rule_set)
+        client.set_active_receipt_rule_set(RuleSetName=rule_set)
+    actions = [{"S3Action": {"BucketName": "inbound-mail", "ObjectKeyPrefix": f"{name}/"}}]
+    rule = {"Name": name, "Enabled": True, "Recipients": list(recipients), "Actions": actions, "ScanEnabled": True}
+    client.create_receipt_rule(RuleSetName=rule_set, Rule=rule)

@@ -1,0 +1,55 @@
+"""What a plan promises, looked at with the matcher in every state that mail can meet on the way."""
+
+from collections.abc import Iterator, Sequence
+
+from receipt_rules.core.applying import apply
+from receipt_rules.core.matching import Routing, route
+from receipt_rules.core.plans import Plan
+from receipt_rules.core.rules import ForeignRule, Rule, RuleSet
+from receipt_rules.core.steps import Activate, CloneSet, CreateSet, RuleStep
+
+
+def active_sets(plan: Plan, actual: RuleSet) -> Iterator[RuleSet]:
+    """The active set after each step, carried out as SES would on all sets."""
+    sets, active = {actual.name: actual}, actual.name
+    for step in plan.steps:
+        match step:
+            case CreateSet():
+                sets[step.rule_set] = RuleSet(step.rule_set)
+            case CloneSet():
+                sets[step.rule_set] = RuleSet(step.rule_set, sets[step.source].rules)
+            case Activate():
+                assert step.instead_of == active
+                active = step.rule_set
+            case _:
+                _check_old(step, sets[step.rule_set])
+                sets[step.rule_set] = apply(step, sets[step.rule_set])
+        yield sets[active]
+
+
+def _check_old(step: RuleStep, rule_set: RuleSet) -> None:
+    """A step carries what really stands when it is made."""
+    old = getattr(step, "old", None)
+    if isinstance(old, Rule | ForeignRule):
+        assert rule_set.by_name[old.name] == old
+    after = getattr(step, "after", "")
+    assert not after or after in rule_set.by_name
+
+
+def check_all(plan: Plan, actual: RuleSet, envelopes: Sequence[Sequence[str]]) -> None:
+    """Every envelope in every state: nobody who is served at both ends is unserved, doubled, or sent elsewhere."""
+    states = [actual, *active_sets(plan, actual)]
+    assert states[-1].rules == plan.after.rules
+    for envelope in envelopes:
+        first, last = route(states[0].rules, envelope), route(states[-1].rules, envelope)
+        for state in states[1:-1]:
+            _check(first, route(state.rules, envelope), last)
+
+
+def _check(first: Routing, now: Routing, last: Routing) -> None:
+    for recipient in now.envelope:
+        before, between, after = (len(routing.taken_by[recipient]) for routing in (first, now, last))
+        assert between or not (before and after), f"{recipient} is unserved"
+        assert between <= max(before, after, 1), f"{recipient} is stored twice"
+        ends = {rule.delivery for routing in (first, last) for rule in routing.taken_by[recipient]}
+        assert {rule.delivery for rule in now.taken_by[recipient]} <= ends, f"{recipient} is misdirected"

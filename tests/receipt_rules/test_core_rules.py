@@ -1,0 +1,205 @@
+"""Rules, names and steps as values; what is stored is what is read back."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inbound_admin.lib.errors import Refused
+from receipt_rules.core.applying import apply
+from receipt_rules.core.capacity import capacity, full_on
+from receipt_rules.core.naming import is_ours, new_names, next_set_name, stands_first
+from receipt_rules.core.rules import (
+    S3,
+    SES_LIMITS,
+    AddHeader,
+    Bounce,
+    Delivery,
+    ForeignRule,
+    Invocation,
+    Lambda,
+    Limits,
+    Opaque,
+    Rule,
+    RuleSet,
+    Sns,
+    Stop,
+)
+from receipt_rules.core.steps import (
+    Activate,
+    CloneSet,
+    Create,
+    CreateSet,
+    Delete,
+    Move,
+    Reorder,
+    RuleStep,
+    Standing,
+    Update,
+    standing,
+)
+from receipt_rules.core.stored import digest, dump, load, touched_digest
+from tests.receipt_rules.worlds import rule_sets
+
+DELIVERY = Delivery((S3("inbound-mail", "mail/"),))
+RULE = Rule("inbound-admin-001", DELIVERY, ("b@example.com", "A@example.com", "a@example.com"))
+OTHER = Rule("inbound-admin-002", DELIVERY, ("c@example.com",))
+THEIRS = ForeignRule("theirs", "{}", Delivery((S3("theirs"),)), ("Old.example.com",))
+LIVE = RuleSet("inbound", (RULE, THEIRS, OTHER), datetime(2026, 1, 1, tzinfo=UTC))
+LARGER = replace(RULE, recipients=("a@example.com", "b@example.com", "d@example.com"))
+
+
+def test_a_rule_without_recipients_cannot_be_made() -> None:
+    with pytest.raises(Refused, match="catch all mail"):
+        Rule("inbound-admin-001", DELIVERY, ())
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [(), (AddHeader("X-A", "b"),), (S3("b"), Opaque("New", "{}")), (Stop(), S3("b")), (Bounce("a", "550", "b"),)],
+)
+def test_a_rule_that_takes_the_mail_nowhere_or_is_not_ours_to_write_cannot_be_made(actions: tuple[S3, ...]) -> None:
+    with pytest.raises(Refused):
+        Rule("inbound-admin-001", Delivery(actions), ("a@example.com",))
+
+
+def test_recipients_are_compared_as_ses_compares_them() -> None:
+    assert RULE.recipients == ("a@example.com", "b@example.com")
+    assert replace(RULE, recipients=("B@EXAMPLE.com", "a@example.com")) == RULE
+    assert THEIRS.recipient_set == {"old.example.com"}
+
+
+def test_only_a_stop_surely_stops_and_a_function_that_is_waited_for_may() -> None:
+    waiting = Delivery((Lambda("arn", Invocation.REQUEST_RESPONSE),))
+    assert Delivery((S3("b"), Stop())).stops
+    assert waiting.may_stop
+    assert not waiting.stops
+    assert not Delivery((Lambda("arn"), Opaque("WorkmailAction", "{}"))).may_stop
+    assert Delivery((Opaque("NewAction", "{}"),)).may_stop
+
+
+def test_equal_deliveries_have_one_hash() -> None:
+    assert {DELIVERY: 1}[Delivery((S3("inbound-mail", "mail/"),))] == 1
+    assert replace(DELIVERY, tls_required=True) != DELIVERY
+
+
+def test_names_are_deterministic_short_and_known_as_ours() -> None:
+    names = new_names({"inbound-admin-001"}, first=False, limits=SES_LIMITS)
+    assert [next(names), next(names)] == ["inbound-admin-002", "inbound-admin-003"]
+    first = next(new_names((), first=True, limits=SES_LIMITS))
+    assert stands_first(first)
+    assert not stands_first("inbound-admin-001")
+    for foreign in (
+        "example.com-rule",
+        "inbound-admin",
+        "inbound-admin-1",
+        "x-inbound-admin-001",
+        "inbound-admin-001-b",
+    ):
+        assert not is_ours(foreign)
+    with pytest.raises(Refused, match="longer"):
+        next(new_names((), first=True, limits=Limits(name_length=10)))
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "made"),
+    [
+        ("inbound", {"inbound"}, "inbound-002"),
+        ("inbound-002", {"inbound-002"}, "inbound-003"),
+        ("inbound-002", {"inbound-002", "inbound-003"}, "inbound-004"),
+        ("x" * 64, set(), "x" * 60 + "-002"),
+    ],
+)
+def test_the_successor_of_a_rule_set_has_the_next_free_number(name: str, taken: set[str], made: str) -> None:
+    assert next_set_name(name, taken, SES_LIMITS) == made
+
+
+STEPS: tuple[RuleStep, ...] = (
+    Create("inbound", Rule("inbound-admin-003", DELIVERY, ("e@example.com",)), after=RULE.name),
+    Update("inbound", RULE, LARGER),
+    Delete("inbound", OTHER),
+    Delete("inbound", THEIRS),
+    Move("inbound", OTHER, after=RULE.name),
+    Move("inbound", OTHER),
+    Reorder("inbound", LIVE.names, (OTHER.name, RULE.name, THEIRS.name)),
+)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_step_is_to_do_then_done_and_a_lost_answer_is_no_error(step: RuleStep) -> None:
+    assert standing(step, LIVE) is Standing.TO_DO
+    assert standing(step, apply(step, LIVE)) is Standing.DONE
+
+
+@pytest.mark.parametrize(
+    ("step", "edited"),
+    [
+        (STEPS[0], RuleSet("inbound", (*LIVE.rules, replace(OTHER, name="inbound-admin-003")))),
+        (STEPS[1], RuleSet("inbound", (replace(RULE, enabled=False), OTHER))),
+        (STEPS[1], RuleSet("inbound", (OTHER,))),
+        (STEPS[2], RuleSet("inbound", (replace(OTHER, recipients=("x@example.com",)),))),
+        (STEPS[4], RuleSet("inbound", (OTHER,))),
+        (STEPS[6], RuleSet("inbound", (RULE, OTHER))),
+    ],
+)
+def test_a_step_whose_rule_somebody_changed_may_not_be_made(step: RuleStep, edited: RuleSet) -> None:
+    assert standing(step, edited) is Standing.CHANGED
+
+
+def test_an_edit_elsewhere_does_not_matter_and_one_of_the_same_rule_does() -> None:
+    step = STEPS[1]
+    elsewhere = RuleSet("inbound", (THEIRS, RULE, replace(OTHER, enabled=False)))
+    here = RuleSet("inbound", (replace(RULE, enabled=False), THEIRS, OTHER))
+    assert touched_digest([step], LIVE) == touched_digest([step], elsewhere)
+    assert touched_digest([step], LIVE) != touched_digest([step], here)
+    swap = Activate("inbound-002", instead_of="inbound")
+    assert touched_digest([swap], LIVE) != touched_digest([swap], elsewhere)
+
+
+def test_every_value_is_stored_and_read_back() -> None:
+    actions = (
+        S3("b", "p/", "t", "k", "r"),
+        Lambda("arn", Invocation.REQUEST_RESPONSE, "t"),
+        Sns("t", "Base64"),
+        Stop("t"),
+        AddHeader("X-A", "b"),
+        Bounce("a", "550", "m", "5.1.1", "t"),
+        Opaque("New", "{}"),
+    )
+    values = (
+        *STEPS,
+        CreateSet("s"),
+        CloneSet("s", "t"),
+        Activate("s", "t"),
+        LIVE,
+        ForeignRule("theirs", "{}", Delivery(actions, tls_required=True, scan=False)),
+    )
+    assert load(dump(values)) == values
+    assert len({digest(value) for value in values}) == len(values)
+
+
+@given(rule_sets)
+def test_any_rule_set_is_stored_and_read_back(rule_set: RuleSet) -> None:
+    assert load(dump(rule_set)) == rule_set
+
+
+def test_the_capacity_counts_foreign_rules_and_shows_both_ways() -> None:
+    found = capacity(LIVE, SES_LIMITS)
+    assert (found.ours, found.foreign, found.recipients, found.rules_left) == (2, 1, 3, 197)
+    assert (found.shared, found.domains_apart, found.recipients_left) == (99_500, 199, 99_497)
+    assert capacity(RuleSet("new"), SES_LIMITS).shared == 100_000
+
+
+def test_a_forecast_follows_the_straight_line_and_none_is_made_of_too_little() -> None:
+    history = [(date(2026, 1, day), 100 * day) for day in (1, 2, 3, 4)]
+    assert full_on(history, 1000) == date(2026, 1, 10)
+    assert full_on(history[:1], 1000) is None
+    assert full_on([(date(2026, 1, 1), 5), (date(2026, 1, 2), 5)], 1000) is None
+
+
+@given(st.lists(st.tuples(st.dates(), st.integers(0, 10**6)), max_size=5))
+def test_a_forecast_is_never_before_the_last_count(history: list[tuple[date, int]]) -> None:
+    found = full_on(history, 100_000)
+    assert found is None or found >= max(history)[0]

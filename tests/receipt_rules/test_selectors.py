@@ -1,0 +1,161 @@
+"""Receiving as it is read: whose endpoint it is, who sees which rows, how full the region is."""
+
+from datetime import timedelta
+
+import pytest
+from django.http import QueryDict
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from receipt_rules.core.rules import S3, Delivery, ForeignRule, Rule, RuleSet
+from receipt_rules.models import CatchAll
+from receipt_rules.selectors import capacity, finding
+from receipt_rules.selectors.finding import Filters
+from receipt_rules.selectors.looking_up import Route, route_lookup
+from tenants.core.roles import Role
+from tests.factories import make_customer, make_member, make_staff
+from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+
+pytestmark = pytest.mark.django_db
+STORED = Delivery((S3("inbound-mail"),))
+
+
+def the_route(recipient: str) -> Route:
+    return route_lookup([recipient])[0]
+
+
+def test_the_exact_address_comes_first_then_the_sub_domain_then_the_domain() -> None:
+    domain = make_verified("shop.com")
+    first, second, third = (make_endpoint(domain.customer) for _ in range(3))
+    make_address("a@shop.com", domain, endpoint=first)
+    CatchAll.objects.create(domain=domain, endpoint=second)
+    CatchAll.objects.create(domain=domain, endpoint=third, subdomains=True)
+    found = {
+        each.recipient: (each.because, each.endpoint)
+        for each in route_lookup(["A@Shop.com", "a+label@shop.com", "b@shop.com", "a@eu.shop.com", "a@else.com"])
+    }
+    assert found == {
+        "a@shop.com": ("address", first),
+        "a+label@shop.com": ("label", first),
+        "b@shop.com": ("domain", second),
+        "a@eu.shop.com": ("subdomain", third),
+        "a@else.com": ("nobody", None),
+    }
+
+
+def test_a_label_of_its_own_comes_before_the_address_without_it() -> None:
+    domain = make_verified("shop.com")
+    narrow = make_address("a+x@shop.com", domain, endpoint=make_endpoint(domain.customer))
+    make_address("a@shop.com", domain)
+    assert the_route("a+x@shop.com").owner == narrow.id
+
+
+def test_a_sub_domain_of_another_customer_is_never_theirs_above() -> None:
+    domain = make_verified("shop.com", customer=make_customer("Alice"))
+    bob = make_customer("Bob")
+    make_verified("eu.shop.com", customer=bob)
+    make_address("a@eu.shop.com", domain, endpoint=make_endpoint(domain.customer))
+    CatchAll.objects.create(domain=domain, subdomains=True)
+    found = the_route("a@eu.shop.com")
+    assert (found.owner, found.customer, found.endpoint) == ("", bob.id, None)
+
+
+def test_an_address_that_is_switched_off_gets_nothing_although_a_catch_all_takes_it() -> None:
+    domain = make_verified("shop.com")
+    row = make_address("a@shop.com", domain, is_active=False)
+    CatchAll.objects.create(domain=domain, endpoint=make_endpoint(domain.customer))
+    found = the_route("a@shop.com")
+    assert (found.because, found.owner, found.endpoint) == ("off", row.id, None)
+
+
+def test_an_endpoint_that_is_switched_off_gets_nothing() -> None:
+    domain = make_verified("shop.com")
+    row = make_address("a@shop.com", domain, endpoint=make_endpoint(domain.customer, is_active=False))
+    assert (the_route("a@shop.com").owner, the_route("a@shop.com").endpoint) == (row.id, None)
+
+
+def test_a_hundred_recipients_are_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    domain = make_verified("shop.com")
+    for number in range(100):
+        make_address(f"a{number}@shop.com", domain, endpoint=make_endpoint(domain.customer))
+    with django_assert_num_queries(3):
+        found = route_lookup([f"a{number}@shop.com" for number in range(100)])
+        assert all(route.config["url"] for route in found)
+
+
+def test_alice_and_bob_never_see_each_others_rows() -> None:
+    domain = make_verified("shop.com", customer=make_customer("Alice"))
+    make_address("a@shop.com", domain, endpoint=make_endpoint(domain.customer))
+    CatchAll.objects.create(domain=domain)
+    bob, alice = make_member(make_customer("Bob")), make_member(domain.customer)
+    for read in (finding.addresses_for, finding.catch_alls_for, finding.endpoints_for, finding.domains_that_receive):
+        assert not read(bob).exists()
+        assert read(alice).count() == read(make_staff(Role.SUPPORT)).count() == 1
+
+
+def test_addresses_are_found_by_text_and_filters() -> None:
+    domain = make_verified("shop.com")
+    make_address("billing@shop.com", domain, is_live=True)
+    make_address("help@shop.com", domain)
+    make_address("old@shop.com", domain, is_active=False)
+    viewer = make_staff(Role.SUPPORT)
+
+    def found(query: str) -> list[str]:
+        rows = finding.search_addresses(viewer=viewer, filters=Filters.read(QueryDict(query)))
+        return [row.address.partition("@")[0] for row in rows]
+
+    assert found("q=BILL") == ["billing"]
+    assert found("show=waiting") == ["help"]
+    assert found("show=off") == ["old"]
+    assert found("domain=dom_none") == []
+    assert found("sort=-address&show=nonsense") == ["old", "help", "billing"]
+
+
+def test_the_mode_is_told_in_sentences() -> None:
+    domain = make_verified("shop.com")
+    assert finding.mode_of(domain) == ("No mail is taken for shop.com.",)
+    make_address("billing@shop.com", domain, endpoint=make_endpoint(domain.customer, name="A"))
+    CatchAll.objects.create(domain=domain, endpoint=make_endpoint(domain.customer, name="B", is_active=False))
+    assert finding.mode_of(domain) == (
+        "billing@ goes to A.",
+        "Everything else at shop.com goes to B, which is switched off.",
+    )
+
+
+def test_a_catch_all_that_another_customers_sub_domain_suspends_says_so() -> None:
+    domain = make_verified("shop.com")
+    CatchAll.objects.create(domain=domain, subdomains=True)
+    assert finding.mode_of(domain) == ("Everything below shop.com goes to no endpoint yet: it is only stored.",)
+    make_verified("eu.shop.com")
+    assert finding.mode_of(domain) == ("Mail below shop.com is not taken: a name there belongs to another customer.",)
+
+
+def test_the_meter_counts_rules_recipients_and_identities() -> None:
+    make_verified("shop.com")
+    live = RuleSet(
+        "inbound-mail", (Rule("inbound-admin-001", STORED, ("a.com", "b.com")), ForeignRule("x", "{}", STORED))
+    )
+    found = capacity.capacity(live)
+    assert (found.rules.used, found.rules.limit, found.foreign_rules) == (2, 200, 1)
+    assert (found.recipients.used, found.recipients.limit) == (2, 199 * 500)
+    assert (found.identities.used, found.identities.percent) == (1, 1)
+    assert "199 domains" in found.sentence
+
+
+def test_the_forecast_goes_by_the_pace_of_the_last_month() -> None:
+    now = timezone.now()
+    assert capacity.forecast(left=1000, now=now) == ""
+    domain = make_verified("shop.com")
+    for name in "abc":
+        make_address(f"{name}@shop.com", domain)
+    assert f"{now + timedelta(days=100):%-d %B %Y}" in capacity.forecast(left=10, now=now)
+    assert "for years" in capacity.forecast(left=100_000, now=now)
+
+
+def test_one_sees_which_customers_share_a_rule() -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    make_verified("a.com", customer=alice)
+    make_verified("b.com", customer=bob)
+    rule = Rule("inbound-admin-001", STORED, ("x@a.com", ".b.com", "nobody.com"))
+    (found,) = capacity.who_shares([rule])
+    assert (found.customers, found.strangers) == ((alice, bob), 1)

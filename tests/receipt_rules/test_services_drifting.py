@@ -1,0 +1,224 @@
+"""What somebody else did to the rules is found, told once, and then restored, accepted or ignored."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from changes.models import Change
+from domains.models import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsUnreachable, Refused
+from inbound_admin.sandbox.process import Sandbox
+from receipt_rules.core.plans import Method
+from receipt_rules.models import Address, CatchAll, Look
+from receipt_rules.services import addresses, catch_alls, checking, clearing, drifting, planning, simulating, working
+from receipt_rules.services.checking import Verdict
+from receipt_rules.services.planning import Asked
+from receipt_rules.services.reading import read_live
+from tenants.models import User
+from tests.domains.making import make_zone
+from tests.factories import make_user
+from tests.receipt_rules.making import (
+    approve_and_run,
+    foreign_rule,
+    live,
+    make_address,
+    make_operator,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Domain:
+    domain = make_verified("shop.com")
+    catch_alls.set_catch_all(domain=domain, actor=None)
+    return domain
+
+
+@pytest.fixture
+def olga(shop: Domain) -> User:
+    return set_up_receiving()
+
+
+def by_hand(recipients: list[str]) -> None:
+    rule = {"Name": live().rules[0].name, "Recipients": recipients, "Enabled": True}
+    aws.client("ses").update_receipt_rule(RuleSetName=live().name, Rule=rule)
+
+
+def kinds() -> list[str]:
+    return [each.kind for each in drifting.differences(read_live()) if not each.is_ignored]
+
+
+def test_where_nothing_differs_nothing_is_told(olga: User) -> None:
+    assert drifting.look() == ()
+    assert not Change.objects.filter(what="rules.drift").exists()
+
+
+def test_a_change_by_hand_is_told_once_and_restored_by_a_plan(olga: User) -> None:
+    by_hand(["else.com"])
+    first, again = drifting.look(), drifting.look()
+    assert first == again
+    assert [each.kind for each in first] == ["changed", "not_as_wanted"]
+    assert "1 removed (shop.com)" in first[0].sentence
+    assert Change.objects.filter(what="rules.drift").count() == 2
+    assert not CatchAll.objects.get().is_live
+    approve_and_run(olga, typed="inbound-mail")
+    assert (kinds(), taken("a@shop.com")) == ([], 1)
+    assert CatchAll.objects.get().is_live
+
+
+def test_a_change_by_hand_stays_a_difference_while_our_runs_change_other_rules(olga: User, shop: Domain) -> None:
+    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    drifting.accept(because="marketing's own", actor=olga)
+    rule = {"Name": "theirs", "Recipients": ["other.com"], "Enabled": True}
+    aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
+    addresses.add_address(text="a@eu.shop.com", customer=shop.customer, actor=None)
+    working.work()
+    assert taken("a@eu.shop.com") == 1
+    (found,) = drifting.differences(read_live())
+    assert (found.kind, found.rule) == ("changed", "theirs")
+    drifting.accept(because="fine", actor=olga)
+    assert kinds() == []
+
+
+def test_rules_that_others_made_deleted_or_moved_are_told(olga: User) -> None:
+    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    assert kinds() == ["extra"]
+    drifting.accept(because="marketing's own", actor=olga)
+    assert kinds() == []
+    aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName="theirs", After=live().names[1])
+    assert kinds() == ["reordered"]
+    aws.client("ses").delete_receipt_rule(RuleSetName="inbound-mail", RuleName="theirs")
+    assert kinds() == ["missing"]
+
+
+def test_an_ignored_difference_is_another_when_the_rule_changes_again(olga: User) -> None:
+    by_hand(["else.com"])
+    (found,) = drifting.differences(read_live())
+    with pytest.raises(Refused):
+        drifting.ignore(key=found.key, because="", actor=olga)
+    with pytest.raises(Refused):
+        drifting.ignore(key=found.key, because="I may", actor=make_user())
+    drifting.ignore(key=found.key, because="a trial", actor=olga)
+    assert kinds() == []
+    by_hand(["another.com"])
+    assert kinds() == ["changed"]
+
+
+def test_a_stranger_that_was_made_active_is_told_and_may_be_adopted(olga: User) -> None:
+    foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
+    (found,) = drifting.look()
+    assert found.kind == "stranger_active"
+    assert "marketing is active (1 rule" in found.sentence
+    drifting.adopt_rule_set(name="marketing", because="one set for all", actor=olga)
+    approve_and_run(olga)
+    assert (live().name, taken("x@else.com"), taken("a@shop.com")) == ("marketing", 1, 1)
+    assert [rule.name for rule in live().foreign] == ["theirs"]
+
+
+def test_what_is_not_as_wanted_is_told_although_nobody_touched_amazon(olga: User, shop: Domain) -> None:
+    make_address("a@eu.shop.com", shop)
+    (found,) = drifting.look()
+    assert found.kind == "not_as_wanted"
+    assert "1 begins to be taken" in found.sentence
+    drifting.ignore(key=found.key, because="tomorrow", actor=olga)
+    assert [each.is_ignored for each in drifting.look()] == [True]
+
+
+def test_an_old_set_is_deleted_and_the_active_one_never(olga: User, shop: Domain) -> None:
+    make_address("a@eu.shop.com", shop)
+    approve_and_run(olga, Asked(method=Method.BLUE_GREEN))
+    foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
+    aws.client("ses").set_active_receipt_rule_set(RuleSetName="inbound-mail-002")
+    assert clearing.old_rule_sets() == ("inbound-mail",)
+    for name in ("inbound-mail-002", "marketing"):
+        with pytest.raises(Refused, match="it stays"):
+            clearing.delete_rule_set(name=name, actor=olga)
+    clearing.delete_rule_set(name="inbound-mail", actor=olga)
+    assert clearing.old_rule_sets() == ()
+    assert taken("a@eu.shop.com") == 1
+
+
+def test_no_active_set_at_all_is_told(olga: User) -> None:
+    aws.client("ses").set_active_receipt_rule_set()
+    assert kinds() == ["none_active"]
+
+
+def test_a_look_that_fails_proves_nothing(olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_hand(["else.com"])
+    drifting.look()
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    sandbox.control.add_fault("cut_before")
+    with pytest.raises(AwsUnreachable):
+        drifting.look()
+    row = Look.objects.get()
+    assert row.problem
+    assert [each["kind"] for each in row.differences] == ["changed", "not_as_wanted"]
+
+
+# The simulator
+
+
+def test_the_simulator_tells_the_mail_host_the_rules_and_the_endpoint(
+    sandbox: Sandbox, olga: User, shop: Domain
+) -> None:
+    make_address("a@shop.com", shop)
+    zone = make_zone(sandbox, shop)
+    sandbox.control.add_record(zone, "shop.com", "MX", "20 backup.example.net")
+    sandbox.control.add_record(zone, "shop.com", "MX", "10 inbound-smtp.eu-west-1.amazonaws.com")
+    found = simulating.simulate(envelope=["A@shop.com", "x@else.com"], live=live())
+    assert found.routing.unserved == ("x@else.com",)
+    assert next((host.domain, host.is_amazon) for host in found.mail_hosts) == ("shop.com", True)
+    assert found.routes[0].owner == Address.objects.get().id
+    assert found.stored_at == (("inbound-admin-001", "inbound-mail/"),)
+
+
+def test_a_mail_host_that_cannot_be_looked_up_is_not_said_to_be_missing(sandbox: Sandbox, shop: Domain) -> None:
+    make_zone(sandbox, shop)
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    (found,) = simulating.mail_hosts(["shop.com"])
+    assert found.is_amazon is None
+    assert "could not be looked up" in found.sentence
+
+
+# The set-up check
+
+
+def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
+    before = {each.what: each.verdict for each in checking.check_receiving()}
+    assert before == {
+        "Region": Verdict.RIGHT,
+        "Rule set": Verdict.WRONG,
+        "Bucket": Verdict.COULD_NOT_TELL,
+        "Function": Verdict.COULD_NOT_TELL,
+    }
+    with pytest.raises(CommandError, match="3 of 4"):
+        call_command("check_receiving")
+    approve_and_run(make_operator())
+    assert {each.verdict for each in checking.check_receiving()} == {Verdict.RIGHT}
+    call_command("check_receiving", "--policies")
+
+
+def test_the_check_tells_what_amazon_refused_with_the_policy_to_paste(shop: Domain, settings: Settings) -> None:
+    settings.RECEIVING_BUCKET = "not-there"
+    run = planning.approve(digest=planning.plan().digest, because="as planned", actor=make_operator())
+    for _ in range(3):
+        with pytest.raises(Exception, match="No such bucket"):
+            working.work()
+    working.work()
+    run.refresh_from_db()
+    bucket = next(each for each in checking.check_receiving() if each.what == "Bucket")
+    assert bucket.verdict is Verdict.WRONG
+    assert "No such bucket" in bucket.sentence
+    assert "s3:PutObject" in bucket.paste
+
+
+def test_a_region_that_does_not_receive_is_told_without_a_call(settings: Settings) -> None:
+    settings.AWS_REGION = "eu-south-2"
+    (found,) = checking.check_receiving()
+    assert found.verdict is Verdict.WRONG
+    assert "Set AWS_REGION" in found.repair

@@ -1,0 +1,557 @@
+"""The pages about receiving: as a visit, as a swap, and for whom."""
+
+from typing import Any
+
+import pytest
+from django.contrib.messages import get_messages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from inbound_admin.sandbox.process import Sandbox
+from receipt_rules.core.plans import Method
+from receipt_rules.models import Address, CatchAll, Endpoint, Expectation, Expected, OwnRuleSet, Run, RunKind, RunState
+from receipt_rules.services import working
+from receipt_rules.services.planning import Asked, plan
+from tenants.models import Customer
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member, make_staff
+from tests.receipt_rules.making import (
+    approve_and_run,
+    foreign_rule,
+    live,
+    make_address,
+    make_endpoint,
+    make_operator,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def alices() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def alice_client(client: Client, alices: Customer) -> Client:
+    client.force_login(make_member(alices, email="alice@alice.com"))
+    return client
+
+
+@pytest.fixture
+def olga_client(sandbox: Sandbox) -> Client:
+    client = Client()
+    client.force_login(make_operator())
+    return client
+
+
+@pytest.fixture
+def sam_client(sandbox: Sandbox) -> Client:
+    client = Client()
+    client.force_login(make_staff())
+    return client
+
+
+def said(answer: Any) -> str:
+    return " ".join(str(message) for message in get_messages(answer.wsgi_request))
+
+
+def inbound_url(name: str, customer: Customer) -> str:
+    return reverse("receipt_rules:domain", args=[make_verified(name, customer=customer).id])
+
+
+# --- the Inbound tab -------------------------------------------------------------------------------------------------
+
+
+def test_a_domain_that_takes_no_mail_says_so_and_offers_to(alice_client: Client, alices: Customer) -> None:
+    page = alice_client.get(inbound_url("shop.com", alices)).text
+    assert "No mail is taken at shop.com yet." in page
+    assert "Add the address" in page
+
+
+def test_an_unverified_domain_is_refused_in_a_sentence(alice_client: Client, alices: Customer) -> None:
+    domain = make_domain("shop.com", customer=alices)
+    url = reverse("receipt_rules:domain", args=[domain.id])
+    page = alice_client.get(url).text
+    assert "shop.com is not verified yet" in page
+    assert "Add the address" not in page
+    answer = alice_client.post(url, {"do": "address", "address-address": "billing"})
+    assert answer.status_code == 422
+    assert not Address.objects.exists()
+
+
+@pytest.mark.parametrize("typed", ["billing", "Billing@SHOP.com", " billing@ "])
+def test_an_address_is_added_and_seen_on_its_way(alice_client: Client, alices: Customer, typed: str) -> None:
+    url = inbound_url("shop.com", alices)
+    endpoint = make_endpoint(alices, name="A")
+    form = {"do": "address", "address-address": typed, "address-endpoint": endpoint.id}
+    answer = alice_client.post(url, form)
+    assert answer["Location"] == url
+    assert "billing@shop.com is added" in said(answer)
+    swapped = alice_client.get(url, headers=HTMX).text
+    assert "<html" not in swapped
+    assert "billing@ goes to A; everything else is turned away." in swapped
+    assert "Being applied" in swapped
+    assert 'hx-trigger="every 3s' in swapped
+
+
+def test_what_amazon_takes_is_live_and_no_more_asked_for(
+    alice_client: Client, alices: Customer, sandbox: Sandbox
+) -> None:
+    set_up_receiving()
+    url = inbound_url("shop.com", alices)
+    alice_client.post(url, {"do": "address", "address-address": "billing"})
+    working.work()
+    page = alice_client.get(url).text
+    assert taken("billing@shop.com") == 1
+    assert "Live" in page
+    assert "hx-trigger" not in page
+
+
+def test_a_change_that_needs_an_operator_says_so(alice_client: Client, alices: Customer, sandbox: Sandbox) -> None:
+    url = inbound_url("shop.com", alices)
+    alice_client.post(url, {"do": "address", "address-address": "billing"})
+    working.work()  # no rule set is active, and a customer's change makes none
+    page = alice_client.get(url).text
+    assert "Waits for an operator" in page
+    assert 'hx-trigger="every 30s' in page
+
+
+def test_mixed_mode_is_stated_in_words(alice_client: Client, alices: Customer) -> None:
+    url = inbound_url("shop.com", alices)
+    a, b = make_endpoint(alices, name="A"), make_endpoint(alices, name="B")
+    alice_client.post(url, {"do": "address", "address-address": "billing", "address-endpoint": a.id})
+    alice_client.post(url, {"do": "address", "address-address": "sales", "address-endpoint": a.id})
+    alice_client.post(url, {"do": "everything", "everything-is_active": "on", "everything-endpoint": b.id})
+    assert "billing@ and sales@ go to A; everything else goes to B." in alice_client.get(url).text
+    alice_client.post(url, {"do": "everything", "everything-endpoint": b.id})
+    assert not CatchAll.objects.get().is_active
+    assert "everything else is turned away." in alice_client.get(url).text
+
+
+def test_everything_below_is_switched_for_itself(alice_client: Client, alices: Customer) -> None:
+    url = inbound_url("shop.com", alices)
+    alice_client.post(url, {"do": "below", "below-is_active": "on"})
+    assert CatchAll.objects.get().recipient == ".shop.com"
+    assert "Everything at the names below it has no endpoint yet." in alice_client.get(url).text
+
+
+def test_what_is_refused_stands_at_its_field_with_the_input(alice_client: Client, alices: Customer) -> None:
+    url = inbound_url("shop.com", alices)
+    answer = alice_client.post(url, {"do": "address", "address-address": "bill ing"})
+    assert answer.status_code == 422
+    assert "cannot stand before the @" in answer.text
+    assert 'value="bill ing"' in answer.text
+
+
+def test_an_endpoint_of_bobs_cannot_be_chosen(alice_client: Client, alices: Customer) -> None:
+    url = inbound_url("shop.com", alices)
+    bobs = make_endpoint(make_customer("Bob Ltd"))
+    form = {"do": "address", "address-address": "billing", "address-endpoint": bobs.id}
+    assert alice_client.post(url, form).status_code == 422
+    assert not Address.objects.exists()
+
+
+def test_an_address_is_switched_off_changed_and_removed(alice_client: Client, alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    address = make_address("billing@shop.com", domain)
+    endpoint = make_endpoint(alices)
+    url = reverse("receipt_rules:address", args=[address.id])
+    assert alice_client.post(url, {"do": "off"}).status_code == 302
+    address.refresh_from_db()
+    assert not address.is_active
+    alice_client.post(url, {"do": "save", "is_active": "on", "endpoint": endpoint.id})
+    address.refresh_from_db()
+    assert (address.is_active, address.endpoint) == (True, endpoint)
+    assert "Remove billing@shop.com" in alice_client.get(url).text
+    alice_client.post(url, {"do": "remove"})
+    assert not Address.objects.exists()
+
+
+def test_a_long_list_is_cut_and_leads_to_all_of_the_domain(alice_client: Client, alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    for number in range(101):
+        make_address(f"a{number:03}@shop.com", domain)
+    make_address("other@elsewhere.com", make_verified("elsewhere.com", customer=alices))
+    page = alice_client.get(reverse("receipt_rules:domain", args=[domain.id])).text
+    assert "101 addresses have no endpoint yet; everything else is turned away." in page
+    assert "a099@shop.com" in page
+    assert "a100@shop.com" not in page
+    assert "and 1 more" in page
+    everything = alice_client.get(reverse("receipt_rules:addresses"), {"domain": domain.id, "page": "3"}).text
+    assert "a100@shop.com" in everything
+    assert "elsewhere.com" not in everything
+
+
+# --- addresses -------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_her_own_by_search_and_state(alice_client: Client, alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    make_address("billing@shop.com", domain, is_live=True)
+    make_address("sales@shop.com", domain, is_active=False)
+    make_address("bob@bobs.com", make_verified("bobs.com"))
+    url = reverse("receipt_rules:addresses")
+    page = alice_client.get(url).text
+    assert "billing@shop.com" in page
+    assert "sales@shop.com" in page
+    assert "bobs.com" not in page
+    swapped = alice_client.get(url + "?q=BILL", headers=HTMX).text
+    assert "<html" not in swapped
+    assert "sales@" not in swapped
+    assert "billing@" not in alice_client.get(url + "?show=off").text
+    assert "No address matches “nothing”" in alice_client.get(url + "?q=nothing").text
+
+
+def test_an_empty_list_says_what_to_do(alice_client: Client) -> None:
+    assert "No address takes mail yet" in alice_client.get(reverse("receipt_rules:addresses")).text
+
+
+@pytest.mark.parametrize("many", [3, 40])
+def test_the_lists_take_the_same_queries_for_many_as_for_few(
+    alice_client: Client, alices: Customer, many: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    for number in range(many):
+        make_address(f"a{number}@shop.com", domain, endpoint=make_endpoint(alices))
+    inbound = reverse("receipt_rules:domain", args=[domain.id])
+    for url, queries in (
+        (reverse("receipt_rules:addresses"), 10),
+        (reverse("receipt_rules:endpoints"), 6),
+        (inbound, 12),
+    ):
+        alice_client.get(url)
+        with django_assert_num_queries(queries):
+            alice_client.get(url)
+
+
+PASTED = "billing@shop.com, a\nBILLING@shop.com\n\nnonsense\nx@bobs.com\nsales@shop.com, nowhere\nsupport@shop.com"
+
+
+def test_every_line_of_a_paste_shows_its_fate_before_anything_is_added(alice_client: Client, alices: Customer) -> None:
+    make_verified("shop.com", customer=alices)
+    make_verified("bobs.com")
+    make_endpoint(alices, name="A")
+    url = reverse("receipt_rules:add_many")
+    page = alice_client.post(url, {"text": PASTED}).text
+    assert not Address.objects.exists()
+    for sentence in (
+        "Add 2 addresses for Alice Ltd?",
+        "billing@shop.com stands further up already.",
+        "That is not an email address.",
+        "bobs.com is not a domain of Alice Ltd.",
+        "Alice Ltd has no endpoint called “nowhere”.",
+    ):
+        assert sentence in page
+    done = alice_client.post(url, {"text": PASTED, "confirm": "1"}).text
+    assert "2 addresses added" in done
+    assert {str(each): str(each.endpoint) for each in Address.objects.all()} == {
+        "billing@shop.com": "A",
+        "support@shop.com": "None",
+    }
+
+
+def test_a_csv_file_is_read_like_a_paste(alice_client: Client, alices: Customer) -> None:
+    make_verified("shop.com", customer=alices)
+    url = reverse("receipt_rules:add_many")
+    good = SimpleUploadedFile("a.csv", "address;endpoint\r\nbilling@shop.com;\r\n".encode("utf-8-sig"))
+    assert "Add 1 address for" in alice_client.post(url, {"file": good}).text
+    bad = alice_client.post(url, {"file": SimpleUploadedFile("a.csv", b"\xff\xfe\x00")})
+    assert bad.status_code == 422
+    assert "not text in UTF-8" in bad.text
+    assert "Paste at least one address" in alice_client.post(url, {}).text
+
+
+# --- endpoints -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "config"),
+    [
+        ("webhook", {"url": "https://example.com/mail"}, {"url": "https://example.com/mail"}),
+        ("email", {"address": "alice@home.com"}, {"address": "alice@home.com"}),
+        ("email_group", {"addresses": "a@home.com\nb@home.com"}, {"addresses": ["a@home.com", "b@home.com"]}),
+    ],
+)
+def test_an_endpoint_of_each_type_is_added_changed_and_removed(
+    alice_client: Client, kind: str, given: dict[str, str], config: dict[str, object]
+) -> None:
+    form = {"name": "Support", "type": kind, **given}
+    assert alice_client.post(reverse("receipt_rules:add_endpoint"), form).status_code == 302
+    endpoint = Endpoint.objects.get()
+    assert endpoint.config == config
+    url = reverse("receipt_rules:endpoint", args=[endpoint.id])
+    assert "Support" in alice_client.get(url).text
+    assert alice_client.post(url, {"do": "save", "name": "Desk", "is_active": "", **given}).status_code == 302
+    endpoint.refresh_from_db()
+    assert (endpoint.name, endpoint.is_active, endpoint.config) == ("Desk", False, config)
+    alice_client.post(url, {"do": "remove"})
+    assert not Endpoint.objects.exists()
+
+
+def test_a_webhook_without_https_is_refused_at_its_field(alice_client: Client) -> None:
+    form = {"name": "Support", "type": "webhook", "url": "http://example.com"}
+    answer = alice_client.post(reverse("receipt_rules:add_endpoint"), form)
+    assert answer.status_code == 422
+    assert "A webhook needs an https:// address" in answer.text
+    assert not Endpoint.objects.exists()
+
+
+def test_an_endpoint_in_use_says_by_what_and_stays(alice_client: Client, alices: Customer) -> None:
+    endpoint = make_endpoint(alices)
+    make_address("billing@shop.com", make_verified("shop.com", customer=alices), endpoint=endpoint)
+    url = reverse("receipt_rules:endpoint", args=[endpoint.id])
+    assert "billing@shop.com" in alice_client.get(url).text
+    answer = alice_client.post(url, {"do": "remove"})
+    assert "is used by billing@shop.com" in said(answer)
+    assert Endpoint.objects.exists()
+
+
+def test_what_amazon_does_is_for_operators_alone(alice_client: Client, alices: Customer, olga_client: Client) -> None:
+    endpoint = make_endpoint(alices)
+    url = reverse("receipt_rules:endpoint", args=[endpoint.id])
+    form = {"do": "ses", "ses-s3_bucket": "her-bucket", "ses-tls_required": "yes"}
+    assert "What Amazon does" not in alice_client.get(url).text
+    assert alice_client.post(url, form).status_code == 422
+    assert olga_client.post(url, form).status_code == 302
+    endpoint.refresh_from_db()
+    assert (endpoint.s3_bucket, endpoint.tls_required, endpoint.scan) == ("her-bucket", True, None)
+
+
+@pytest.mark.parametrize("name", ["domain", "address", "endpoint"])
+def test_what_is_bobs_does_not_exist_for_alice(alice_client: Client, name: str) -> None:
+    domain = make_verified("bobs.com", customer=make_customer("Bob Ltd"))
+    keys = {
+        "domain": domain.id,
+        "address": make_address("b@bobs.com", domain).id,
+        "endpoint": make_endpoint(domain.customer).id,
+    }
+    url = reverse(f"receipt_rules:{name}", args=[keys[name]])
+    for answer in (alice_client.get(url), alice_client.post(url, {"do": "remove"})):
+        assert answer.status_code == 404
+    assert Address.objects.exists()
+    assert Endpoint.objects.exists()
+
+
+# --- rules, plans, runs ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixed(alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    make_address("billing@shop.com", domain, endpoint=make_endpoint(alices, s3_prefix="billing/"))
+    CatchAll.objects.create(domain=domain)
+
+
+def test_a_plan_is_shown_approved_and_carried_out(olga_client: Client, mixed: None) -> None:
+    url = reverse("receipt_rules:plan")
+    page = olga_client.get(url).text
+    assert "billing@shop.com" in page
+    assert "everything else at shop.com" in page
+    assert "Begins to be taken" in page
+    assert "calls to Amazon, about" in page
+    form = {"digest": plan().digest, "because": "Alice asked for it", "typed": ""}
+    answer = olga_client.post(url, form)
+    run = Run.objects.get()
+    assert answer["Location"] == reverse("receipt_rules:run", args=[run.id])
+    swapped = olga_client.get(answer["Location"], headers=HTMX).text
+    assert "hx-trigger" in swapped
+    assert "seconds left" in swapped
+    working.work()
+    done = olga_client.get(answer["Location"], headers=HTMX).text
+    assert "hx-trigger" not in done
+    assert "Carried out, and read back from Amazon." in done
+    assert "Amazon’s request" in done
+    assert (taken("billing@shop.com"), taken("other@shop.com")) == (2, 1)
+    assert "Alice asked for it" in olga_client.get(reverse("receipt_rules:runs")).text
+
+
+def test_a_plan_that_has_changed_since_is_not_approved(olga_client: Client, mixed: None) -> None:
+    answer = olga_client.post(reverse("receipt_rules:plan"), {"digest": "0" * 64, "because": "I looked at another"})
+    assert answer.status_code == 422
+    assert "Something has changed since you looked" in answer.text
+    assert "I looked at another" in answer.text
+    assert not Run.objects.exists()
+
+
+def test_emptying_a_third_of_the_rules_asks_for_the_name(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    Address.objects.all().delete()
+    CatchAll.objects.all().delete()
+    url = reverse("receipt_rules:plan")
+    made = plan()
+    page = olga_client.get(url).text
+    assert f"Type {made.before.name} to confirm it" in page
+    assert "Loses delivery" in page
+    form = {"digest": made.digest, "because": "Alice left"}
+    assert "More than a third of our rules would be emptied" in olga_client.post(url, form).text
+    assert olga_client.post(url, form | {"typed": made.before.name}).status_code == 302
+
+
+def test_support_may_look_and_not_touch(sam_client: Client, mixed: None) -> None:
+    for name in ("rules", "plan", "runs", "states", "check", "simulator"):
+        url = reverse(f"receipt_rules:{name}")
+        page = sam_client.get(url)
+        assert page.status_code == 200
+        assert "Approve 1" not in page.text
+    for name in ("rules", "plan", "simulator"):
+        answer = sam_client.post(reverse(f"receipt_rules:{name}"), {"do": "accept", "because": "x", "digest": "y"})
+        assert answer.status_code == 403
+
+
+def test_customers_do_not_see_the_rules_of_all(alice_client: Client) -> None:
+    assert alice_client.get(reverse("receipt_rules:home"))["Location"] == reverse("receipt_rules:addresses")
+    for name in ("rules", "plan", "runs", "states", "check", "simulator"):
+        assert alice_client.get(reverse(f"receipt_rules:{name}")).status_code == 403
+    page = alice_client.get(reverse("receipt_rules:addresses")).text
+    assert reverse("receipt_rules:endpoints") in page
+    assert reverse("receipt_rules:rules") not in page
+
+
+def test_the_rules_show_whose_they_are_and_how_full_it_is(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    page = olga_client.get(reverse("receipt_rules:rules")).text
+    for words in ("Ours", "Not ours", "of-somebody", "For Alice Ltd.", "3 of 200", "at nobody’s domain"):
+        assert words in page
+    assert "The rule of-somebody was made by somebody else" in page
+
+
+def test_a_difference_is_left_alone_or_taken_with_a_reason(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    url = reverse("receipt_rules:rules")
+    key = olga_client.get(url).context["found"][0].key
+    assert olga_client.post(url, {"do": "ignore", "key": key, "because": ""}).status_code == 422
+    assert olga_client.post(url, {"do": "ignore", "key": key, "because": "They told us"}).status_code == 302
+    assert "Left as it is" in olga_client.get(url).text
+    assert olga_client.post(url, {"do": "accept", "because": "They told us"}).status_code == 302
+    assert "Not as we left it" not in olga_client.get(url).text
+
+
+def test_a_foreign_active_set_is_adopted_or_left_alone(olga_client: Client, mixed: None) -> None:
+    foreign_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
+    url = reverse("receipt_rules:rules")
+    page = olga_client.get(url).text
+    assert "somebodys is active, and it is not ours" in page
+    refused = olga_client.get(reverse("receipt_rules:plan"))
+    assert refused.status_code == 422
+    assert "The rule set somebodys is active" in refused.text
+    form = {"do": "adopt", "name": "somebodys", "because": "We took them over"}
+    assert olga_client.post(url, form).status_code == 302
+    assert OwnRuleSet.objects.get().adopted
+    assert olga_client.get(reverse("receipt_rules:plan")).status_code == 200
+
+
+def test_when_amazon_is_silent_the_last_known_rules_are_shown(
+    olga_client: Client, mixed: None, sandbox: Sandbox
+) -> None:
+    set_up_receiving()
+    sandbox.control.add_fault("error", "ses:DescribeActiveReceiptRuleSet", times=None)
+    page = olga_client.get(reverse("receipt_rules:rules")).text
+    assert "Amazon is not answering" in page
+    assert "What you see is from" in page
+    assert "Ours" in page
+    assert olga_client.get(reverse("receipt_rules:plan")).status_code in (502, 503)
+    assert "What you see is from" in olga_client.get(reverse("receipt_rules:simulator") + "?addresses=a@b.com").text
+
+
+def test_the_way_back_is_a_plan(olga_client: Client, mixed: None) -> None:
+    olga = set_up_receiving()
+    Address.objects.all().delete()
+    approve_and_run(olga, typed="inbound-mail")
+    page = olga_client.get(reverse("receipt_rules:states"))
+    assert "the last known state" in page.text
+    earlier = page.context["states"][-1]
+    back = olga_client.get(reverse("receipt_rules:plan") + f"?snapshot={earlier.pk}")
+    assert "Go back to an earlier state?" in back.text
+    assert "billing@shop.com" in back.text
+    form = {"digest": back.context["plan"].digest, "because": "Too early", "snapshot": earlier.pk}
+    assert olga_client.post(reverse("receipt_rules:plan"), form).status_code == 302
+    assert Run.objects.filter(kind=RunKind.ROLLBACK).exists()
+
+
+def test_a_run_is_stopped_before_its_next_step(olga_client: Client, mixed: None) -> None:
+    olga_client.post(reverse("receipt_rules:plan"), {"digest": plan().digest, "because": "Now"})
+    run = Run.objects.get()
+    answer = olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
+    assert "It stops before its next step" in said(answer)
+    working.work()
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+    assert "0 of" in olga_client.get(reverse("receipt_rules:run", args=[run.id])).text
+    assert "It is over already." in said(olga_client.post(reverse("receipt_rules:cancel", args=[run.id])))
+
+
+def test_the_set_up_says_what_is_wrong_and_what_to_paste(olga_client: Client, mixed: None) -> None:
+    url = reverse("receipt_rules:check")
+    page = olga_client.get(url).text
+    assert "No rule set is active: Amazon rejects all mail of this region." in page
+    assert "Approve the plan on the Plan page" in page
+    assert "ses.amazonaws.com" in page
+    set_up_receiving()
+    assert "inbound-mail is active and ours" in olga_client.get(url).text
+
+
+def test_an_old_rule_set_is_deleted_and_the_active_one_is_not(olga_client: Client, mixed: None) -> None:
+    olga = set_up_receiving()
+    Address.objects.all().delete()
+    approve_and_run(olga, Asked(method=Method.BLUE_GREEN), typed="inbound-mail")
+    url = reverse("receipt_rules:check")
+    (old,) = olga_client.get(url).context["old_sets"]
+    active = live().name
+    assert "is deleted" not in said(olga_client.post(url, {"name": active}))
+    assert f"The rule set {old} is deleted." in said(olga_client.post(url, {"name": old}))
+    assert olga_client.get(url).context["old_sets"] == ()
+    assert live().name == active
+
+
+def test_nonsense_in_the_address_asks_for_nothing(olga_client: Client, mixed: None) -> None:
+    url = reverse("receipt_rules:plan")
+    assert olga_client.get(url + "?method=magic&compacting=maybe").status_code == 200
+    gone = olga_client.get(url + "?snapshot=%00gone")
+    assert gone.status_code == 422
+    assert "That state is not kept any more" in gone.text
+    nobodys = olga_client.get(url + "?take_over=nobodys")
+    assert "There is no foreign rule nobodys" in nobodys.text
+    assert olga_client.post(reverse("receipt_rules:simulator"), {"do": "stop", "expectation": "\0"}).status_code == 404
+
+
+# --- the simulator ---------------------------------------------------------------------------------------------------
+
+
+def test_the_simulator_says_rule_by_rule_what_happens_and_why(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    url = reverse("receipt_rules:simulator")
+    page = olga_client.get(url, {"addresses": "billing@shop.com, other@shop.com\nx@elsewhere.com nonsense"}).text
+    for words in (
+        "billing@shop.com is named.",
+        "shop.com is named, and covers every address at it.",
+        "No rule of inbound-mail matches: Amazon turns the message away.",
+        "It names nothing at elsewhere.com.",
+        "That is not an email address.",
+        "as the address says",
+    ):
+        assert words in page
+    together = olga_client.get(url, {"addresses": "billing@shop.com x@elsewhere.com", "together": "1"}).text
+    assert "billing@shop.com, x@elsewhere.com" in together
+
+
+def test_an_expectation_is_saved_and_blocks_the_plan_that_breaks_it(olga_client: Client, mixed: None) -> None:
+    url = reverse("receipt_rules:simulator")
+    form = {"do": "expect", "address": "other@shop.com", "expected": Expected.NOT_TAKEN}
+    assert olga_client.post(url, form).status_code == 302
+    assert "other@shop.com" in olga_client.get(url).text
+    page = olga_client.get(reverse("receipt_rules:plan")).text
+    assert "It breaks what is expected, and cannot be approved" in page
+    assert "Approve it" not in page
+    row = Expectation.objects.get()
+    assert olga_client.post(url, {"do": "stop", "expectation": row.pk}).status_code == 302
+    assert not Expectation.objects.exists()
+    assert olga_client.post(url, form | {"address": "nonsense"}).status_code == 422

@@ -1,0 +1,26 @@
+"""What `manage.py check --deploy` says about settings that would only hurt later."""
+
+import pytest
+from django.core.checks import registry
+from pytest_django import Settings
+
+CONSOLE = "django.core.mail.backends.console.EmailBackend"
+
+
+def said() -> set[str | None]:
+    return {message.id for message in registry.run_checks(tags=None, include_deployment_checks=True)}
+
+
+def test_links_of_invitations_in_the_logs_are_an_error(settings: Settings) -> None:
+    settings.SANDBOX, settings.EMAIL_BACKEND = False, CONSOLE
+    found = [each for each in registry.run_checks(include_deployment_checks=True) if each.id == "inbound_admin.E002"]
+    assert [each.is_serious() for each in found] == [True]
+    assert "EMAIL_URL" in str(found[0].hint)
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "backend"), [(True, CONSOLE), (False, "django.core.mail.backends.smtp.EmailBackend")]
+)
+def test_the_sandbox_prints_its_mail_and_a_deployment_sends_it(settings: Settings, sandbox: bool, backend: str) -> None:
+    settings.SANDBOX, settings.EMAIL_BACKEND = sandbox, backend
+    assert "inbound_admin.E002" not in said()

@@ -1,0 +1,35 @@
+"""What happens around every request."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.domains.making import make_domain
+from tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(client: Client) -> Client:
+    client.force_login(make_member())
+    return client
+
+
+def test_a_part_that_is_asked_for_after_the_session_ended_leads_the_whole_page_to_the_sign_in(client: Client) -> None:
+    domain = make_domain()
+    url = reverse("domains:detail", args=[domain.id])
+    answer = client.get(url, headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{url}?show=todo"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer["HX-Redirect"] == f"{reverse('account_login')}?next={url.replace('/', '%2F')}"
+
+
+@pytest.mark.parametrize("path", ["/domains/dom_%00/", "/domains/dom_%00/history/", "/customers/cus_%00/", "/%00"])
+def test_a_nul_in_the_address_finds_nothing(alice: Client, path: str) -> None:
+    assert alice.get(path).status_code == 404
+
+
+def test_what_only_a_button_may_ask_for_leads_to_the_page_with_the_button(alice: Client) -> None:
+    domain = make_domain()
+    answer = alice.get(reverse("domains:check", args=[domain.id]))
+    assert answer["Location"] == reverse("domains:detail", args=[domain.id])
