@@ -11,7 +11,13 @@ from pathlib import Path
 from benchmarks.rows import Row, failed
 from inbound_admin.local import throw_away
 
-MODULES = ("benchmarks.aws_calls", "benchmarks.dns_bench", "benchmarks.pages", "benchmarks.planning", "benchmarks.startup")
+MODULES = (
+    "benchmarks.aws_calls",
+    "benchmarks.dns_bench",
+    "benchmarks.pages",
+    "benchmarks.planning",
+    "benchmarks.startup",
+)
 _WIDEST = 200
 LATEST = Path(__file__).parent / "latest.json"
 
