@@ -105,7 +105,7 @@ class HoldForm(BecauseForm):
     )
 
 
-class CustomerChoice(forms.ModelChoiceField):
+class CustomerChoice(forms.ModelChoiceField[Customer]):
     """Two customers may have one name, so the id stands with it."""
 
     def label_from_instance(self, obj: Customer) -> str:

@@ -42,6 +42,11 @@ class AwsProblem(Problem):
         self.aws_message = aws_message
         self.request_id = request_id
 
+    @property
+    def in_full(self) -> str:
+        """For operators: Amazon's own text names accounts, ARNs and buckets, which no customer is to read."""
+        return f"{self} Amazon said: {self.aws_message}" if self.aws_message else str(self)
+
 
 class AwsMissing(AwsProblem):
     """The thing does not exist at Amazon: said by Amazon, never guessed."""

@@ -92,7 +92,7 @@ def _refused_by_amazon(run: Run, problem: AwsProblem) -> None:
     """Wait where waiting helps, and say so; otherwise the run is over, with what to repair."""
     settles = problem.aws_code in MAY_SETTLE and run.tries + 1 < MOST_TRIES
     if passes_by_itself(problem) or settles:
-        Run.objects.filter(pk=run.pk).update(problem=str(problem), tries=run.tries + settles)
+        Run.objects.filter(pk=run.pk).update(problem=problem.in_full, tries=run.tries + settles)
         raise problem
     _end(run, RunState.FAILED, explained(problem))
 

@@ -43,4 +43,4 @@ def may_have_been_done(problem: AwsProblem) -> bool:
 
 
 def explained(problem: AwsProblem) -> str:
-    return f"{problem} {REPAIRS.get(problem.aws_code, '')}".strip()
+    return f"{problem.in_full} {REPAIRS.get(problem.aws_code, '')}".strip()

@@ -7,7 +7,7 @@ from pytest_django import Settings
 from changes.models import Change
 from domains.models import Domain
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsUnreachable, Refused
+from inbound_admin.lib.errors import AwsProblem, AwsUnreachable, Refused
 from inbound_admin.sandbox.process import Sandbox
 from receipt_rules.core.plans import Method
 from receipt_rules.models import Address, CatchAll, Look
@@ -207,7 +207,7 @@ def test_the_check_tells_what_amazon_refused_with_the_policy_to_paste(shop: Doma
     settings.RECEIVING_BUCKET = "not-there"
     run = planning.approve(digest=planning.plan().digest, because="as planned", actor=make_operator())
     for _ in range(3):
-        with pytest.raises(Exception, match="No such bucket"):
+        with pytest.raises(AwsProblem, match="InvalidS3Configuration"):
             working.work()
     working.work()
     run.refresh_from_db()
