@@ -4,6 +4,8 @@ Every line stores what Amazon answered before the next call, so a process that d
 A step answers False where the setting up does not go on: the ownership must be proven, or the domain is being deleted.
 """
 
+from contextlib import suppress
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,7 +21,7 @@ from domains.services.earlier_records import CouldNotTell
 from domains.services.queue import check_soon, configure_soon, set_up_later
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsConflict, AwsProblem
+from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem
 
 LOOK_AGAIN_SECONDS = 60
 
@@ -31,7 +33,7 @@ def set_up(*, domain_id: str) -> None:
         return
     with aws.recording() as request_ids:
         try:
-            if all(step(domain) for step in (_identity, _ownership, _token, _mail_from)):
+            if all(step(domain) for step in (_ownership, _identity, _ownership, _token, _mail_from)):
                 _finish(domain, request_ids)
         except CouldNotTell as problem:
             if _store(domain, stage_problem=str(problem)):
@@ -89,11 +91,23 @@ def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> boo
 
 
 def _ownership(domain: Domain) -> bool:
-    """Records of an earlier set-up prove nothing of who asks now. A domain that was set up before has its own."""
+    """Records of an earlier set-up prove nothing of who asks now. A domain that was set up before has its own.
+
+    Asked twice: before anything is made, and again when Amazon's keys are known, since old DKIM records name them.
+    """
     if domain.claim_proven_at or domain.state != State.NOT_CHECKED or not earlier_records.answer_for(domain):
         return True
+    if domain.dkim_tokens and not _unmake(domain):
+        return False
     claiming.require(domain, ClaimReason.RECORDS_ANSWER)
     return False
+
+
+def _unmake(domain: Domain) -> bool:
+    """The identity that we have just made goes, or the old records would verify it without a proof."""
+    with suppress(AwsMissing):  # an attempt before, whose answer was lost
+        ses.delete_identity(domain.name)
+    return _store(domain, dkim_tokens=[], dkim_zone="")
 
 
 def _token(domain: Domain) -> bool:

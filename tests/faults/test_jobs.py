@@ -60,6 +60,31 @@ def test_finding_that_an_identity_is_somebodys(cutting: Cutting) -> None:
     assert whats(end.changes) == ["domain.added", "domain.claim_required"]
 
 
+def test_finding_that_old_keys_are_still_published(cutting: Cutting, sandbox: Sandbox) -> None:
+    """The identity was made to learn its keys, and goes again before the proof is asked for."""
+
+    def begin() -> Domain:
+        domain = adding.add(text=NAME, customer=make_customer("Bob"), actor=None)
+        token = old_token()
+        sandbox.control.add_zone(NAME)
+        sandbox.control.add_record(NAME, f"{token}._domainkey.{NAME}", "CNAME", f"{token}.dkim.amazonses.com.")
+        return domain
+
+    end = cutting.every_cut(Story(begin, set_up))
+    assert end.row is not None
+    assert (end.row["stage"], end.row["dkim_tokens"]) == (Stage.CLAIM, [])
+    assert end.identity is None
+    assert whats(end.changes) == ["domain.added", "domain.claim_required"]
+
+
+def old_token() -> str:
+    """Amazon gives the same tokens to the same domain again, so a visit that leaves nothing tells them."""
+    client = aws.client("sesv2")
+    made = client.create_email_identity(EmailIdentity=NAME)
+    client.delete_email_identity(EmailIdentity=NAME)
+    return str(made["DkimAttributes"]["Tokens"][0])
+
+
 @pytest.mark.parametrize("mail_from", ["", "mail.shop.com"])
 def test_adopting_an_identity_on_a_proven_claim(cutting: Cutting, sandbox: Sandbox, mail_from: str) -> None:
     before: list[dict[str, Any] | None] = []
