@@ -67,6 +67,11 @@ class SettingsForm(forms.Form):
     )
     dkim_signing = forms.BooleanField(label="Sign outgoing mail (DKIM)", required=False)
     wants_dmarc = forms.BooleanField(label="Show the record against forged mail (DMARC)", required=False)
+    dmarc_reports_to = forms.EmailField(
+        label="Send the daily summaries of it to",
+        required=False,
+        help_text="An address that you read; receivers write to it who sent mail in your name. Empty for no summaries.",
+    )
     wants_apex_spf = forms.BooleanField(label="Show the sender record at the domain itself (SPF)", required=False)
 
     def __init__(self, data: Any = None, *, domain: Domain) -> None:

@@ -58,6 +58,8 @@ class Domain(models.Model):
     receives = models.BooleanField(default=True, help_text="Whether mail for it is to arrive through us.")
     wants_apex_spf = models.BooleanField(default=True)
     wants_dmarc = models.BooleanField(default=True)
+    dmarc_reports_to = models.EmailField(blank=True, help_text="Who gets the daily summaries of DMARC.")
+    has_catch_all = models.BooleanField(default=False, help_text="Kept by the app that routes mail, for the list.")
 
     wanted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -147,6 +149,7 @@ class Domain(models.Model):
             receiving=self.receives,
             wants_apex_spf=self.wants_apex_spf,
             wants_dmarc=self.wants_dmarc,
+            dmarc_reports_to=self.dmarc_reports_to,
             existing_apex_spf=self.apex_spf,
         )
 

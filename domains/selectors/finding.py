@@ -94,6 +94,7 @@ class Filters:
     state: str = ""
     customer: str = ""
     provider: str = ""
+    catch_all: str = ""
     sort: str = ""
 
     @classmethod
@@ -110,23 +111,40 @@ def search(*, viewer: Viewer, filters: Filters) -> QuerySet[Domain]:
     """By part of the name (as typed, or as DNS writes it), and by the filters."""
     found = _narrowed(domains_for(viewer), filters)
     if filters.show in ATTENTION:
-        found = found.filter(state__in=ATTENTION[filters.show][1])
+        found = found.filter(_attention(filters.show))
     return found.order_by(*SORTS.get(filters.sort, SORTS["name"]))
 
 
 def attention_counts(*, viewer: Viewer, filters: Filters) -> dict[str, int]:
     """How many domains each of `ATTENTION` shows under the other filters, in one query."""
-    counted = {key: Count("pk", filter=Q(state__in=states)) for key, (_, states) in ATTENTION.items()}
+    counted = {key: Count("pk", filter=_attention(key)) for key in ATTENTION}
     return _narrowed(domains_for(viewer), filters).order_by().aggregate(**counted)
 
 
 def _narrowed(domains: QuerySet[Domain], filters: Filters) -> QuerySet[Domain]:
     if filters.q:
         domains = domains.filter(Q(name__icontains=filters.q) | Q(name__icontains=_in_dns(filters.q)))
-    for column in ("state", "customer", "provider"):
+    for column in ("customer", "provider"):
         if value := getattr(filters, column):
             domains = domains.filter(**{column: value})
+    if filters.state:
+        domains = domains.filter(_shown_as(filters.state))
+    if filters.catch_all in ("yes", "no"):
+        domains = domains.filter(has_catch_all=filters.catch_all == "yes")
     return domains
+
+
+def _shown_as(state: str) -> Q:
+    """As the chip shows it: a claim waits, whatever was or was not checked."""
+    if state == State.WAITING:
+        return Q(state=state) | Q(stage=Stage.CLAIM)
+    return Q(state=state) & ~Q(stage=Stage.CLAIM)
+
+
+def _attention(key: str) -> Q:
+    """What is held up on its way needs attention as well as what is wrong."""
+    found = Q(state__in=ATTENTION[key][1])
+    return found | ~Q(stage_problem="") if key == "attention" else found
 
 
 def _in_dns(text: str) -> str:

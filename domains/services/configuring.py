@@ -23,12 +23,16 @@ from tenants.models import User
 from tenants.selectors import supports_everyone
 
 
+RECOMMENDED = ("wants_dmarc", "dmarc_reports_to", "wants_apex_spf")
+
+
 @dataclass(frozen=True)
 class Wanted:
     mail_from_label: str
     on_mx_failure: OnMxFailure
     dkim_signing: bool
     wants_dmarc: bool
+    dmarc_reports_to: str
     wants_apex_spf: bool
 
 
@@ -165,11 +169,14 @@ def _told(
 
 def _want_records(domain: Domain, wanted: Wanted, actor: User) -> None:
     """Which recommended records are shown is ours alone: no call, so it is done and logged at once."""
-    before = {"wants_dmarc": domain.wants_dmarc, "wants_apex_spf": domain.wants_apex_spf}
-    after = {"wants_dmarc": wanted.wants_dmarc, "wants_apex_spf": wanted.wants_apex_spf}
+    before = {name: getattr(domain, name) for name in RECOMMENDED}
+    after = {name: getattr(wanted, name) for name in RECOMMENDED}
     if before == after:
         return
-    domain.wants_dmarc, domain.wants_apex_spf = wanted.wants_dmarc, wanted.wants_apex_spf
+    for name, value in after.items():
+        setattr(domain, name, value)
+    if before["dmarc_reports_to"] != after["dmarc_reports_to"]:
+        _forget_checks(domain, "dmarc")
     changes.record("domain.recommended", about=subject(domain), actor=actor, before=before, after=after)
 
 

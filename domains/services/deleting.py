@@ -6,6 +6,7 @@ from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models.deletion import Collector, ProtectedError
 
 from changes import services as changes
+from domains.core.records import Record
 from domains.gateway import ses
 from domains.models import Domain, Stage
 from domains.selectors import finding
@@ -21,12 +22,13 @@ from tenants.models import User
 class Consequences:
     """What a person reads before a domain is deleted."""
 
-    records: int
+    records: tuple[Record, ...]
     sub_domains: tuple[str, ...]
+    in_use: tuple[str, ...]  # what takes mail at it still, and must go first
 
 
 def consequences(domain: Domain) -> Consequences:
-    return Consequences(len(domain.records), tuple(str(sub) for sub in _sub_domains(domain)))
+    return Consequences(domain.records, tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
 
 
 def delete(*, domain: Domain, typed_name: str, actor: User) -> None:
@@ -115,14 +117,20 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
 
 def _refuse_while_in_use(domain: Domain) -> None:
     """What apps above this one keep at the domain protects it, so that they need not be known here."""
+    if things := _in_use(domain):
+        shown = ", ".join(things[:5])
+        raise Refused(
+            f"{domain} still takes mail: {shown}. Remove that first, so that nobody loses mail unseen.",
+            code="DOMAIN_IN_USE",
+        )
+
+
+def _in_use(domain: Domain) -> tuple[str, ...]:
     try:
         Collector(using=DEFAULT_DB_ALIAS).collect([domain])
     except ProtectedError as error:
-        held = ", ".join(sorted(str(thing) for thing in error.protected_objects)[:5])
-        raise Refused(
-            f"{domain} still takes mail: {held}. Remove that first, so that nobody loses mail unseen.",
-            code="DOMAIN_IN_USE",
-        ) from error
+        return tuple(sorted(str(thing) for thing in error.protected_objects))
+    return ()
 
 
 def _sub_domains(domain: Domain) -> list[Domain]:

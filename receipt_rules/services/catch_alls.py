@@ -6,6 +6,7 @@ from django.db import transaction
 
 from changes import services as changes
 from domains.models import Domain
+from domains.services.noting import note_catch_all
 from inbound_admin.lib.errors import Refused
 from receipt_rules.models import CatchAll, Endpoint
 from receipt_rules.services.endpoints import refuse_foreign
@@ -38,6 +39,7 @@ def set_catch_all(
             what = "catch_all.changed" if found else "catch_all.added"
             changes.record(what, about=catch_all_subject(made), actor=actor, before=before, after=after)
             customer_changed(locked.customer, actor)
+        _note(locked)
     return made
 
 
@@ -56,6 +58,12 @@ def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = F
         changes.record("catch_all.removed", about=catch_all_subject(found), actor=actor, before=_log(found))
         found.delete()
         customer_changed(found.domain.customer, actor)
+        _note(found.domain)
+
+
+def _note(domain: Domain) -> None:
+    has = CatchAll.objects.filter(domain=domain, subdomains=False, is_active=True).exists()
+    note_catch_all(domain_id=domain.pk, has=has)
 
 
 def the_catch_all(domain: Domain) -> CatchAll:

@@ -159,3 +159,38 @@ def test_deleting_asks_for_the_name(alice_client: Client, sandbox: Sandbox) -> N
     assert alice_client.post(url, {"name": "shop.com"})["Location"] == reverse("domains:list")
     domain.refresh_from_db()
     assert domain.stage == Stage.DELETING
+
+
+def test_a_claim_is_found_where_its_chip_says_it_waits(alice_client: Client) -> None:
+    make_domain("claimed.com", customer=own(alice_client), stage=Stage.CLAIM)
+    assert names_in(alice_client.get(reverse("domains:list") + "?state=waiting").text) == ["claimed.com"]
+    assert names_in(alice_client.get(reverse("domains:list") + "?state=not_checked").text) == []
+
+
+def test_what_is_held_up_on_its_way_needs_attention(alice_client: Client) -> None:
+    make_domain("stuck.com", customer=own(alice_client), stage_problem="Amazon is not answering.")
+    assert names_in(alice_client.get(reverse("domains:list") + "?show=attention").text) == ["stuck.com"]
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("yes", ["with.com"]), ("no", ["without.com"])])
+def test_the_list_tells_domains_with_a_catch_all_apart(alice_client: Client, asked: str, expected: list[str]) -> None:
+    make_domain("with.com", customer=own(alice_client), has_catch_all=True)
+    make_domain("without.com", customer=own(alice_client))
+    assert names_in(alice_client.get(reverse("domains:list") + f"?catch_all={asked}").text) == expected
+
+
+def test_summaries_of_forged_mail_go_where_the_settings_say(alice_client: Client, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=own(alice_client))
+    form = {"mail_from_label": "bounce", "on_mx_failure": "UseDefaultValue", "dkim_signing": "on", "wants_dmarc": "on"}
+    url = reverse("domains:settings", args=[domain.id])
+    assert alice_client.post(url, form | {"dmarc_reports_to": "not an address"}).status_code == 422
+    assert alice_client.post(url, form | {"dmarc_reports_to": "dmarc@shop.com"}).status_code == 302
+    domain.refresh_from_db()
+    assert "rua=mailto:dmarc@shop.com" in next(record.value for record in domain.records if record.key == "dmarc")
+
+
+def test_the_delete_page_lists_what_to_remove_at_the_dns_host(alice_client: Client, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=own(alice_client))
+    page = alice_client.get(reverse("domains:delete", args=[domain.id])).text
+    for record in domain.records:
+        assert record.name in page

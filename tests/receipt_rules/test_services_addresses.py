@@ -220,3 +220,16 @@ def test_mixed_mode_has_both_and_needs_one_entry_where_the_delivery_is_the_same(
     assert entries() == {"shop.com": ""}
     modes.remove_catch_all_domain(domain=shop, actor=None)
     assert entries() == {"a@shop.com": ""}
+
+
+def test_the_list_of_domains_is_told_of_a_catch_all() -> None:
+    domain = make_verified("shop.com")
+    for act, has in (
+        (lambda: catch_alls.set_catch_all(domain=domain, actor=None), True),
+        (lambda: catch_alls.set_catch_all(domain=domain, actor=None, is_active=False), False),
+        (lambda: catch_alls.set_catch_all(domain=domain, actor=None), True),
+        (lambda: catch_alls.remove_catch_all(domain=domain, actor=None), False),
+    ):
+        act()
+        domain.refresh_from_db()
+        assert domain.has_catch_all is has
