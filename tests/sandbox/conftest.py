@@ -40,7 +40,7 @@ class Aws:
 
 @cache
 def _client(service: str, endpoint_url: str | None, region: str, attempts: int) -> Any:
-    config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=1)
+    config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=5)
     return _session().client(service, region, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]
 
 

@@ -53,7 +53,7 @@ def test_a_process_dies_after_its_call_was_applied(fake_aws: Aws) -> None:
 
 
 def test_a_slow_answer_outlasts_the_clients_patience_and_is_applied(local: Sandbox, over_http: Aws) -> None:
-    local.control.add_fault("slow", seconds=1.2)
+    local.control.add_fault("slow", seconds=5.5)
     with pytest.raises(ReadTimeoutError):
         over_http.ses.verify_domain_identity(Domain="example.com")
     assert _exists(over_http)
