@@ -16,7 +16,7 @@ from receipt_rules.models import Address, CatchAll
 from tenants.models import User
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
-from tests.browser.conftest import NewPage
+from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
 from tests.browser.worker import running_worker
 from tests.factories import make_customer, make_member
@@ -69,7 +69,7 @@ def approve(page: Page, because: str) -> None:
 
 
 def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
-    browser_page: Page, olga: User, shop: Domain, worker: None, live_server: LiveServer
+    browser_page: Page, olga: User, shop: Domain, worker: None, live_server: LiveServer, picture: Picture
 ) -> None:
     make_address("billing@shop.com", shop, endpoint=make_endpoint(shop.customer, name="Desk", s3_prefix="desk/"))
     CatchAll.objects.create(domain=shop, endpoint=make_endpoint(shop.customer, name="Everybody"))
@@ -79,15 +79,17 @@ def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
     expect(page.locator("#by-address ins").first).to_be_visible()
     expect(page.locator("#by-address")).to_contain_text("everything else at shop.com")
     assert_accessible(page)
+    picture(page, "plan")
     approve(page, "Alice wants both")
+    picture(page, "run")
     expect(page.get_by_text("Alice wants both")).to_be_visible()
     assert_accessible(page)
-    simulate_three(page)
+    simulate_three(page, picture)
     go_back(page)
     assert aside(lambda: [taken(f"{name}@shop.com") for name in ("first", "billing", "other")]) == [1, 0, 0]
 
 
-def simulate_three(page: Page) -> None:
+def simulate_three(page: Page, picture: Picture) -> None:
     page.goto(reverse("receipt_rules:simulator"))
     page.get_by_label("Addresses", exact=True).fill("billing@shop.com\nother@shop.com\nx@elsewhere.com")
     page.get_by_role("button", name="Simulate").click()
@@ -96,6 +98,7 @@ def simulate_three(page: Page) -> None:
     expect(billing).to_contain_text("store in inbound-mail/desk/")
     expect(other).to_contain_text("other@shop.com: Everybody, by the catch-all of the domain.")
     expect(elsewhere).to_contain_text("Amazon turns the message away.")
+    picture(page, "simulator")
     assert_accessible(page)
 
 
