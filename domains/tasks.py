@@ -41,6 +41,13 @@ def check_due() -> None:
     checking.check_due(now=timezone.now())
 
 
+@app.periodic(cron="23 2 * * *")
+@app.task(name="domains.read_all", queueing_lock="domains.read_all")
+def read_all(timestamp: int) -> None:
+    """Once a night: all that Amazon says of all domains."""
+    reading.read_all(now=timezone.now())
+
+
 @app.periodic(cron="7 * * * *")
 @app.task(name="domains.notice", queueing_lock="domains.notice")
 def notice(timestamp: int) -> None:

@@ -28,7 +28,7 @@ from inbound_admin.lib.errors import RateLimited, Refused
 AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
 WATCHED_FOR = timedelta(minutes=15)  # after it was added, or somebody changed it or asked
 WATCHED_EVERY = timedelta(seconds=3)  # while it is so fresh, and a page of it is open
-AMAZON_AT_LEAST_EVERY = timedelta(minutes=1)
+PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # that Amazon is asked of one at least
 
 MOVED = (
     "state",
@@ -138,8 +138,11 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
 
 
 def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
-    """Within a minute of the last reading only where the DNS is right and Amazon has not confirmed it yet."""
-    if domain.last_ses_check is None or domain.last_ses_check < now - AMAZON_AT_LEAST_EVERY or domain.ses_problem:
+    """What is verified is read with all others once a day; what is pending, where it can have changed or is stale."""
+    if domain.last_ses_check is None or domain.ses_problem:
+        return True
+    settled = domain.state == State.VERIFIED and all(judgement.state is State.VERIFIED for judgement in judgements)
+    if domain.last_ses_check < now - (VERIFIED_EVERY if settled else PENDING_EVERY):
         return True
     aspects = judge_aspects(judgements, domain.ses_statuses)
     return any(aspect.state is State.SPREADING for aspect in aspects)

@@ -22,7 +22,6 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from tenants.models import User
 from tenants.selectors import supports_everyone
 
-
 RECOMMENDED = ("wants_dmarc", "dmarc_reports_to", "wants_apex_spf")
 
 

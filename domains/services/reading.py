@@ -1,7 +1,8 @@
 """What Amazon says of identities is read: one call a domain for a few, batches of a hundred for many."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 from domains.core.checking import SesStatus
 from domains.gateway import ses
@@ -19,6 +20,7 @@ COLUMNS = (
     "ses_problem",
     "last_ses_check",
 )
+AT_ONCE = 1000  # domains in memory
 GONE = "Amazon does not know this domain any more. Set it up again."
 
 
@@ -33,6 +35,27 @@ def read(domains: Sequence[Domain], *, now: datetime) -> None:
         for domain in rest:  # not asked any further: an Amazon that does not answer costs its time-out each time
             domain.ses_problem = str(problem)
     Domain.objects.bulk_update(domains, COLUMNS, batch_size=500)
+
+
+def read_all(*, now: datetime) -> int:
+    """All three families of every domain that is set up, in batches; whatever changed is due for a look. How many are.
+
+    Three calls for each hundred domains, however many of them come due one by one in between.
+    """
+    ready = finding.here().filter(stage=Stage.READY, held_at__isnull=True).order_by("pk")
+    changed: list[str] = []
+    for some in batched(ready.iterator(chunk_size=AT_ONCE), AT_ONCE):
+        before = {domain.pk: domain.ses_statuses for domain in some}
+        read(some, now=now)
+        changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
+    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+
+
+def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
+    """As itertools has it from Python 3.12 on."""
+    waiting = iter(domains)
+    while some := list(islice(waiting, size)):
+        yield some
 
 
 def notice_changes(*, now: datetime) -> int:
