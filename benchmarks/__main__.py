@@ -14,6 +14,7 @@ from inbound_admin.local import throw_away
 MODULES = (
     "benchmarks.aws_calls",
     "benchmarks.dns_bench",
+    "benchmarks.lookup",
     "benchmarks.pages",
     "benchmarks.planning",
     "benchmarks.startup",

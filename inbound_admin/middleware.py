@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from inbound_admin.lib import api
 from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -44,6 +45,8 @@ class SignInRequired(LoginRequiredMiddleware):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
+        if request.path.startswith(api.PREFIX):
+            return None  # each call asks for a key; its description is public
         if request.path.startswith(reverse("account_login").removesuffix("login/")):
             return None  # allauth guards each of its own pages
         answer = super().process_view(request, view_func, view_args, view_kwargs)
@@ -66,7 +69,11 @@ class ExplainProblems:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return response
+        if request.path.startswith(api.PREFIX):
+            return api.wrong_method(response)
+        if request.method == "GET":
             # Only a button leads there, but "try again" and a sign-in do too: to the page that has the button.
             return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")
         return response

@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "django_cotton.apps.SimpleAppConfig",
     "template_partials.apps.SimpleAppConfig",
     "heroicons",
+    "ninja",
     "csp",
     "pgtrigger",
     "procrastinate.contrib.django",

@@ -1,8 +1,9 @@
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from inbound_admin.api import api, nothing_here
 from inbound_admin.health import healthz
 
 urlpatterns = [
@@ -12,6 +13,9 @@ urlpatterns = [
     path("customers/", include("tenants.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/", RedirectView.as_view(pattern_name="api-1.0.0:openapi-view")),
+    path("api/", api.urls),
+    re_path("^api/", nothing_here),
     path("healthz", healthz, name="healthz"),
 ]
 if settings.SANDBOX:

@@ -19,5 +19,7 @@ urlpatterns = [
     path("runs/<str:run_id>/cancel/", runs.cancel, name="cancel"),
     path("states/", runs.states, name="states"),
     path("check/", checks.check, name="check"),
+    path("check/bucket-policy/", checks.bucket_policy, name="bucket_policy"),
+    path("check/function-permission/", checks.function_permission, name="function_permission"),
     path("simulator/", simulating.simulate, name="simulator"),
 ]

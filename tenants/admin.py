@@ -14,8 +14,9 @@ from django.urls import URLPattern, URLResolver
 
 from inbound_admin.lib.errors import Refused
 from tenants.core.invitations import InvitationState
-from tenants.models import Customer, Invitation, MemberRole, Membership, User
+from tenants.models import ApiKey, Customer, Invitation, MemberRole, Membership, User
 from tenants.services import create_customer, delete_customer, rename_customer
+from tenants.services.api_keys import revoke_api_key
 from tenants.services.invitations import invite, revoke_invitation
 from tenants.services.members import change_member_role, remove_member
 from tenants.services.people import send_password_link, store_person, switch_off, switch_on
@@ -199,6 +200,40 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
     @admin.action(description="Withdraw", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         each(request, queryset, lambda row: revoke_invitation(invitation=row, actor=_who(request)), "withdrawn.")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+    """Keys are made at a terminal, where the secret is shown to one person once. Here they are revoked."""
+
+    list_display = ("name", "starts", "user", "scope_list", "state", "created_at", "last_used_at", "expires_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("user",)
+    search_fields = ("name", "=starts", "=id", "user__email")
+    fields = (
+        *("name", "id", "starts", "user", "scope_list", "state"),
+        *("created_at", "last_used_at", "expires_at", "revoked_at"),
+    )
+    readonly_fields = fields
+    actions = ("revoke",)
+
+    @admin.display(description="Scopes")
+    def scope_list(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """The action alone; no field of one can be written."""
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        each(request, queryset, lambda row: revoke_api_key(key=row, actor=_who(request)), "revoked.")
 
 
 def _send_again(request: HttpRequest, row: Invitation) -> None:

@@ -7,16 +7,22 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from inbound_admin.lib.ids import new_id
+from tenants.core.api_keys import KeyState, Scope, key_state
 from tenants.core.invitations import InvitationState, state_at
 
 
 def new_customer_id() -> str:
     return new_id("cus")
+
+
+def new_key_id() -> str:
+    return new_id("key")
 
 
 class UserManager(DjangoUserManager["User"]):
@@ -125,6 +131,32 @@ class Invitation(models.Model):
         return state_at(
             timezone.now(), expires_at=self.expires_at, accepted_at=self.accepted_at, revoked_at=self.revoked_at
         )
+
+
+class ApiKey(models.Model):
+    """A program's way in, as its user. The secret is shown once: we keep its hash, so a leaked table opens nothing."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_key_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=120)
+    secret_hash = models.CharField(max_length=64, unique=True)
+    starts = models.CharField(max_length=12, help_text="The secret's first characters, to recognise it by.")
+    scopes = ArrayField(models.CharField(max_length=10, choices=[(scope.value, scope.value) for scope in Scope]))
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.starts}…)"
+
+    @property
+    def state(self) -> KeyState:
+        return key_state(timezone.now(), expires_at=self.expires_at, revoked_at=self.revoked_at)
 
 
 def grant(apps: Any, permissions: Mapping[str, Iterable[str]]) -> None:

@@ -11,7 +11,12 @@ from tenants.core.roles import Role
 from tenants.models import Customer, MemberRole, Membership, User
 
 _numbers = count(1)
-_ROLES = ("tenants.migrations.0003_roles", "domains.migrations.0002_roles", "receipt_rules.migrations.0002_roles")
+_ROLES = (
+    "tenants.migrations.0003_roles",
+    "tenants.migrations.0005_api_key_roles",
+    "domains.migrations.0002_roles",
+    "receipt_rules.migrations.0002_roles",
+)
 
 
 def make_user(email: str = "", **fields: Any) -> User:

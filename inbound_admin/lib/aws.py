@@ -37,13 +37,32 @@ from inbound_admin.lib.errors import (
 )
 
 if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_s3 import S3Client
     from types_boto3_ses import SESClient
     from types_boto3_sesv2 import SESV2Client
+    from types_boto3_sns import SNSClient
 
-Service = Literal["ses", "sesv2"]
+Service = Literal["ses", "sesv2", "s3", "lambda", "sns"]
+PACED = ("ses", "sesv2")  # the others allow more calls than we ever make
 
-MISSING = {"NotFoundException", "RuleDoesNotExist", "RuleSetDoesNotExist", "NoSuchEntity"}
-CONFLICT = {"AlreadyExists", "AlreadyExistsException", "ConflictException", "ConcurrentModificationException"}
+MISSING = {
+    "NoSuchBucket",
+    "NoSuchBucketPolicy",
+    "NoSuchEntity",
+    "NotFound",
+    "NotFoundException",
+    "ResourceNotFoundException",
+    "RuleDoesNotExist",
+    "RuleSetDoesNotExist",
+}
+CONFLICT = {
+    "AlreadyExists",
+    "AlreadyExistsException",
+    "ConcurrentModificationException",
+    "ConflictException",
+    "ResourceConflictException",
+}
 DENIED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -111,6 +130,12 @@ def recording() -> Iterator[list[str]]:
 def calling(service: Literal["ses"], doing: str) -> "AbstractContextManager[SESClient]": ...
 @overload
 def calling(service: Literal["sesv2"], doing: str) -> "AbstractContextManager[SESV2Client]": ...
+@overload
+def calling(service: Literal["s3"], doing: str) -> "AbstractContextManager[S3Client]": ...
+@overload
+def calling(service: Literal["lambda"], doing: str) -> "AbstractContextManager[LambdaClient]": ...
+@overload
+def calling(service: Literal["sns"], doing: str) -> "AbstractContextManager[SNSClient]": ...
 def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
     """A client, when it is our turn; `doing` completes the sentence "Amazon could not ..."."""
     return _calling(service, doing)
@@ -119,7 +144,8 @@ def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
 @contextmanager
 def _calling(service: Service, doing: str) -> Iterator[Any]:
     _no_transaction_is_open()
-    _wait_for_turn(doing)
+    if service in PACED:
+        _wait_for_turn(doing)
     with _translating(doing):
         yield client(service)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
+from receipt_rules.core.ip_filters import IpFilter
 from receipt_rules.core.naming import is_ours
 from receipt_rules.core.rules import (
     S3,
@@ -120,6 +121,13 @@ def reorder_rule_set(rule_set: str, names: Sequence[str]) -> None:
     """Must name every rule of the set: SES refuses when another was created or deleted meanwhile."""
     with aws.calling("ses", f"put the rules of {rule_set} in order") as ses:
         ses.reorder_receipt_rule_set(RuleSetName=rule_set, RuleNames=list(names))
+
+
+def list_receipt_filters() -> tuple[IpFilter, ...]:
+    """By IP address, and before any rule; SES answers all at once."""
+    with aws.calling("ses", "list the IP filters") as ses:
+        found = ses.list_receipt_filters().get("Filters", [])
+    return tuple(IpFilter(row["Name"], row["IpFilter"]["Cidr"], row["IpFilter"]["Policy"] == "Block") for row in found)
 
 
 # Wire names. What SES fills in by itself is filled in here too, so that a rule read is the rule that was written.

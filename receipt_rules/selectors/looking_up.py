@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
+
 from receipt_rules.core.recipients import domain_of
 from receipt_rules.models import Address, CatchAll, Endpoint
 from receipt_rules.selectors.owning import held_domains, names_above
@@ -21,6 +23,7 @@ class Route:
     because: str = "nobody"  # address, label, domain, subdomain, off, nobody
     customer: str = ""
     endpoint: Endpoint | None = None
+    row: Address | CatchAll | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -46,13 +49,21 @@ def route_lookup(recipients: Iterable[str]) -> tuple[Route, ...]:
 def _read(asked: Iterable[str]) -> _Known:
     names = {name for recipient in asked for name in names_above(domain_of(recipient))}
     spellings = {spelling for recipient in asked for spelling in (recipient, _without_label(recipient))}
-    addresses = Address.objects.select_related("domain", "endpoint").filter(address__in=spellings)
-    catch_alls = CatchAll.objects.select_related("domain", "endpoint").filter(domain__name__in=names, is_active=True)
+    addresses = _narrow(Address.objects.filter(address__in=spellings), "address")
+    catch_alls = _narrow(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     return _Known(
         {row.address: row for row in addresses},
         {row.recipient: row for row in catch_alls},
         dict(held_domains().filter(name__in=names).values_list("name", "customer_id")),
     )
+
+
+def _narrow(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
+    """Only what a route tells: a domain's row is wide, and this is asked for every message."""
+    domain = ("domain__name", "domain__customer")
+    endpoint = ("name", "type", "config", "is_active", "customer")
+    told = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
+    return rows.select_related("domain", "endpoint").only(*told).order_by()
 
 
 def _route(recipient: str, known: _Known) -> Route:
@@ -62,8 +73,8 @@ def _route(recipient: str, known: _Known) -> Route:
         row = known.addresses.get(spelling)
         if row is not None and row.domain.customer_id == holder:
             if not row.is_active:
-                return Route(recipient, row.id, "off", holder)
-            return Route(recipient, row.id, because, holder, _usable(row.own_endpoint))
+                return Route(recipient, row.id, "off", holder, row=row)
+            return Route(recipient, row.id, because, holder, _usable(row.own_endpoint), row)
     return _by_catch_all(recipient, name, holder, known)
 
 
@@ -72,7 +83,7 @@ def _by_catch_all(recipient: str, name: str, holder: str, known: _Known) -> Rout
     for entry, because in entries:
         row = known.catch_alls.get(entry)
         if row is not None and row.domain.customer_id == holder:
-            return Route(recipient, row.id, because, holder, _usable(row.own_endpoint))
+            return Route(recipient, row.id, because, holder, _usable(row.own_endpoint), row)
     return Route(recipient, customer=holder)
 
 

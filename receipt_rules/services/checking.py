@@ -1,44 +1,27 @@
 """Whether this deployment can receive: a sentence for each thing that must be right, with its repair.
 
-Whether SES may write to the bucket and call the function, SES itself tries whenever a rule is written; what it said
-last stands in the runs. Here the policies are shown as they must be.
+Policies are judged as they are now; SES itself tries bucket, function and topic whenever a rule is written, and what it
+said last stands in the runs. A look that failed is "could not tell", never "missing".
 """
-
-import json
-from dataclasses import dataclass
-from enum import StrEnum
 
 from django.conf import settings
 
 from domains.core.records import RECEIVING_REGIONS
-from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
-from receipt_rules.core.rules import S3, Lambda
+from receipt_rules.core.findings import Finding, Verdict
+from receipt_rules.core.ip_filters import block_everybody
+from receipt_rules.core.naming import is_ours
+from receipt_rules.core.rules import S3
+from receipt_rules.gateway import ses
 from receipt_rules.models import PendingChange, Run, RunState
-from receipt_rules.services.desiring import function_arn
+from receipt_rules.services.place_checks import look_at_places
 from receipt_rules.services.reading import Live, read_live
-from receipt_rules.services.sending import REPAIRS
 
-
-class Verdict(StrEnum):
-    RIGHT = "right"
-    WRONG = "wrong"
-    COULD_NOT_TELL = "could not tell"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """`repair` says what to do, "" where nothing is; `paste` is a policy or a command to copy."""
-
-    what: str
-    verdict: Verdict
-    sentence: str
-    repair: str = ""
-    paste: str = ""
+MOST_NAMED = 5
 
 
 def check_receiving() -> tuple[Finding, ...]:
-    """Reads the live rules, one to three calls; a failure is a finding, never "absent"."""
+    """Two to four calls of SES, and up to three for each bucket, function and topic."""
     region = _region()
     if region.verdict is Verdict.WRONG:
         return (region,)
@@ -46,7 +29,8 @@ def check_receiving() -> tuple[Finding, ...]:
         live = read_live()
     except AwsProblem as problem:
         return (region, Finding("Rule set", Verdict.COULD_NOT_TELL, str(problem)))
-    return (region, _rule_set(live), *_storage(live), *_waiting())
+    places = look_at_places(live.rule_set)
+    return (region, _rule_set(live), *places, _keys(live), _ip_filters(), *_last_run(), *_waiting())
 
 
 def _region() -> Finding:
@@ -77,62 +61,52 @@ def _rule_set(live: Live) -> Finding:
     return Finding("Rule set", Verdict.RIGHT, f"{live.rule_set.name} is active and ours; it has {number} rules.")
 
 
-def _storage(live: Live) -> tuple[Finding, ...]:
-    said = _last_refusal()
-    actions = [action for rule in live.rule_set.ours for action in rule.delivery.actions]
-    bucket: str = settings.RECEIVING_BUCKET
-    stored = any(isinstance(action, S3) and action.bucket == bucket for action in actions)
+def _keys(live: Live) -> Finding:
+    """A key in the S3 action is client-side encryption, which no Python client can read (ses.md B)."""
+    ours = [rule for rule in live.rule_set.rules if is_ours(rule.name)]
+    actions = [(rule.name, action) for rule in ours for action in rule.delivery.actions]
+    keyed = [name for name, action in actions if isinstance(action, S3) and action.kms_key]
+    if not keyed:
+        return Finding(
+            "Encryption", Verdict.RIGHT, "No rule of ours names a KMS key, so that what is stored can be read."
+        )
+    sentence = (
+        f"{_some(keyed)} {'names' if len(keyed) == 1 else 'name'} a KMS key: mail is stored so that we cannot read it."
+    )
+    repair = "Restore the rules on the Rules page, and let the bucket encrypt by itself (SSE) instead."
+    return Finding("Encryption", Verdict.WRONG, sentence, repair)
+
+
+def _ip_filters() -> Finding:
     try:
-        arn, account = function_arn(), aws.account_id()
-    except AwsProblem as problem:
-        return (Finding("Bucket and function", Verdict.COULD_NOT_TELL, str(problem)),)
-    found = [_tried("Bucket", bucket, "InvalidS3Configuration", stored, said, bucket_policy(bucket, account))]
-    if arn:
-        called = any(isinstance(action, Lambda) and action.arn == arn for action in actions)
-        found.append(_tried("Function", arn, "InvalidLambdaFunction", called, said, function_permission(arn, account)))
-    return tuple(found)
+        filters = ses.list_receipt_filters()
+        everybody = block_everybody(filters)
+    except (AwsProblem, ValueError) as problem:
+        return Finding("IP filters", Verdict.COULD_NOT_TELL, str(problem))
+    listed = _some([str(each) for each in filters])
+    if everybody:
+        repair = "Delete the block filters in SES, unless only what the allow filters let in may arrive."
+        return Finding("IP filters", Verdict.WRONG, f"They block everybody: {listed}.", repair)
+    if not filters:
+        return Finding(
+            "IP filters", Verdict.RIGHT, "There are none. Amazon itself blocks mail from EC2 and from known abusers."
+        )
+    return Finding("IP filters", Verdict.RIGHT, f"They are asked before any rule: {listed}.")
 
 
-def _last_refusal() -> str:
-    """What stopped the last run that is over; "" where it was carried out."""
+def _some(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _last_run() -> tuple[Finding, ...]:
+    """Only where it failed: then Amazon refused what the policies alone do not show."""
     over = Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.FAILED, RunState.DONE))
     last = over.order_by("-ended_at").first()
-    return last.problem if last is not None and last.state == RunState.FAILED else ""
-
-
-def _tried(what: str, name: str, code: str, is_used: bool, said: str, paste: str) -> Finding:
-    """SES accepts a rule only where it can use what the rule names, at that time."""
-    if REPAIRS[code] in said:
-        return Finding(what, Verdict.WRONG, said.removesuffix(REPAIRS[code]).strip(), REPAIRS[code], paste)
-    if is_used:
-        return Finding(what, Verdict.RIGHT, f"Amazon accepted {name} when the rules were last written.", paste=paste)
-    sentence = f"No rule uses {name} yet; Amazon tries it when the first one is written."
-    return Finding(what, Verdict.COULD_NOT_TELL, sentence, REPAIRS[code], paste)
-
-
-def bucket_policy(bucket: str, account: str) -> str:
-    """JSON to paste: SES may put objects for rules of this account, whatever they are called."""
-    statement = {
-        "Sid": "AllowSESPuts",
-        "Effect": "Allow",
-        "Principal": {"Service": "ses.amazonaws.com"},
-        "Action": "s3:PutObject",
-        "Resource": f"arn:{_partition()}:s3:::{bucket}/*",
-        "Condition": {"StringEquals": {"AWS:SourceAccount": account}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
-
-
-def function_permission(arn: str, account: str) -> str:
-    """The command that lets SES invoke the function."""
-    return (
-        f"aws lambda add-permission --function-name {arn} --statement-id ses --action lambda:InvokeFunction "
-        f"--principal ses.amazonaws.com --source-account {account} --region {settings.AWS_REGION}"
-    )
-
-
-def _partition() -> str:
-    return aws.identity_arn("any").split(":")[1]
+    if last is None or last.state == RunState.DONE:
+        return ()
+    repair = "Repair what it names, then approve the plan again."
+    return (Finding("Last run", Verdict.WRONG, f"It failed. {last.problem}", repair),)
 
 
 def _waiting() -> tuple[Finding, ...]:

@@ -1,5 +1,9 @@
-"""Whether this deployment can receive at all; and the rule sets of ours that nothing uses any more."""
+"""Whether this deployment can receive at all; what lets SES in; and rule sets of ours that nothing uses any more."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -8,10 +12,25 @@ from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
+from receipt_rules.core.findings import Verdict
 from receipt_rules.selectors.pages import may_operate
-from receipt_rules.services.checking import Verdict, check_receiving
+from receipt_rules.services import letting_in
+from receipt_rules.services.checking import check_receiving
 from receipt_rules.services.clearing import delete_rule_set, old_rule_sets
+from receipt_rules.services.letting_in import Letting
 from receipt_rules.views.rules import given, refuse_strangers
+
+_PAUSE = "Nothing is changed before you press."
+POLICY = {
+    "here": "Let SES write to the bucket",
+    "explanation": f"What Amazon needs to store mail. {_PAUSE}",
+    "button": "Put the policy",
+}
+PERMISSION = {
+    "here": "Let SES call the function",
+    "explanation": f"What Amazon needs to tell the function of mail. {_PAUSE}",
+    "button": "Add the permission",
+}
 
 
 @require_http_methods(["GET", "POST"])
@@ -47,3 +66,53 @@ def _delete(request: SignedIn) -> None:
         messages.error(request, str(problem))
     else:
         messages.success(request, f"The rule set {name} is deleted.")
+
+
+@require_http_methods(["GET", "POST"])
+def bucket_policy(request: SignedIn) -> HttpResponse:
+    """The preview, and the button."""
+    refuse_strangers(request, operates=request.method == "POST")
+    bucket = given(request.GET, "bucket") or settings.RECEIVING_BUCKET
+
+    def put() -> None:
+        letting_in.put_policy(bucket=bucket, digest=given(request.POST, "digest"), actor=request.user)
+
+    if request.method == "POST":
+        return _let_in(request, put, f"SES may write to {bucket} now.")
+    return _preview(request, POLICY, bucket, letting_in.policy_preview)
+
+
+@require_http_methods(["GET", "POST"])
+def function_permission(request: SignedIn) -> HttpResponse:
+    """The preview, and the button."""
+    refuse_strangers(request, operates=request.method == "POST")
+    arn = given(request.GET, "function")
+
+    def add() -> None:
+        letting_in.add_permission(arn=arn, digest=given(request.POST, "digest"), actor=request.user)
+
+    if request.method == "POST":
+        return _let_in(request, add, "SES may call the function now.")
+    return _preview(request, PERMISSION, arn, letting_in.permission_preview)
+
+
+def _let_in(request: SignedIn, call: Callable[[], None], said: str) -> HttpResponse:
+    try:
+        call()
+    except Refused as refused:
+        messages.info(request, str(refused))
+        return redirect(request.get_full_path())
+    except AwsProblem as problem:
+        messages.error(request, str(problem))
+        return redirect(request.get_full_path())
+    messages.success(request, said)
+    return redirect("receipt_rules:check")
+
+
+def _preview(request: SignedIn, words: Mapping[str, str], name: str, preview: Callable[[str], Letting]) -> HttpResponse:
+    context: dict[str, Any] = {**words, "tab": "check", "name": name, "may_operate": may_operate(request.user)}
+    try:
+        context["letting"] = preview(name)
+    except (Refused, AwsProblem) as problem:
+        context["problem"] = problem
+    return TemplateResponse(request, "receipt_rules/letting_in.html", context)

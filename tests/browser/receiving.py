@@ -1,10 +1,14 @@
 """What the pages about receiving show in the showcase, made when the first of them is visited."""
 
+import json
+from contextlib import suppress
 from typing import Any
 
+from botocore.exceptions import ClientError
 from django.conf import settings
 from django.db.models import Model
 
+from inbound_admin.lib import aws
 from receipt_rules.core.rules import S3, Delivery, Rule, RuleSet
 from receipt_rules.models import Address, CatchAll, Endpoint, EndpointType, Expectation, Run, RunKind, RunState
 from receipt_rules.services.reading import keep
@@ -26,6 +30,16 @@ def of(model: type[Model]) -> Any:
 def nothing(world: Showcase) -> tuple[()]:
     """A page without arguments, on the rows of the showcase."""
     make_receiving(world)
+    return ()
+
+
+def shut_out(_: Showcase) -> tuple[()]:
+    """Amazon as it is before SES may write to the bucket and call the function; somebody else's policy is there."""
+    theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "*"}
+    bucket = settings.RECEIVING_BUCKET
+    aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [theirs]}))
+    with suppress(ClientError):  # it is taken away once
+        aws.client("lambda").remove_permission(FunctionName=settings.RECEIVING_FUNCTION, StatementId="ses")
     return ()
 
 

@@ -19,6 +19,7 @@ from tests.browser.showcase import Showcase
 Arguments = Callable[[Showcase], tuple[Any, ...]]
 Act = Callable[[Page], None]
 ALERT = "main [role=alert]:not(:empty)"
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler"
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,10 @@ RECEIVING = (
     Visit("receipt_rules:run", "adam", of=receiving.of(Run)),
     Visit("receipt_rules:states", "adam"),
     Visit("receipt_rules:check", "adam"),
+    Visit("receipt_rules:check", "adam", of=receiving.shut_out, note="SES may not"),
+    Visit("receipt_rules:bucket_policy", "adam", of=receiving.shut_out),
+    Visit("receipt_rules:function_permission", "adam", of=receiving.shut_out, query=f"?function={FUNCTION}"),
+    Visit("receipt_rules:function_permission", "adam", note="of nothing"),
     Visit("receipt_rules:simulator", "adam", query="?addresses=billing@verified.acme.com,nonsense"),
 )
 SIGNING_IN = (

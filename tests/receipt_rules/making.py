@@ -82,3 +82,9 @@ def foreign_rule(name: str, recipients: Iterable[str], *, rule_set: str, create_
     actions = [{"S3Action": {"BucketName": "inbound-mail", "ObjectKeyPrefix": f"{name}/"}}]
     rule = {"Name": name, "Enabled": True, "Recipients": list(recipients), "Actions": actions, "ScanEnabled": True}
     client.create_receipt_rule(RuleSetName=rule_set, Rule=rule)
+
+
+def make_bucket(name: str) -> None:
+    """In our region, with no policy."""
+    client = aws.client("s3")
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": client.meta.region_name})

@@ -3,6 +3,7 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
@@ -62,7 +63,9 @@ def test_a_run_is_stopped_once_and_its_steps_cannot_be_written() -> None:
     assert run.cancelled_at is not None
     Run.objects.update(state="done")
     assert "It is over already" in act(client, "cancel", run)
-    page = client.get(reverse("admin:receipt_rules_run_change", args=[run.pk]))
+    page = client.get(reverse("admin:receipt_rules_run_change", args=[quote(run.pk)]))
     assert page.status_code == 200
     assert 'name="summary"' not in page.text
-    assert client.post(reverse("admin:receipt_rules_run_delete", args=[run.pk]), {"post": "yes"}).status_code == 403
+    assert (
+        client.post(reverse("admin:receipt_rules_run_delete", args=[quote(run.pk)]), {"post": "yes"}).status_code == 403
+    )

@@ -1,18 +1,15 @@
 """What somebody else did to the rules is found, told once, and then restored, accepted or ignored."""
 
 import pytest
-from django.core.management import CommandError, call_command
-from pytest_django import Settings
 
 from changes.models import Change
 from domains.models import Domain
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsProblem, AwsUnreachable, Refused
+from inbound_admin.lib.errors import AwsUnreachable, Refused
 from inbound_admin.sandbox.process import Sandbox
 from receipt_rules.core.plans import Method
 from receipt_rules.models import Address, CatchAll, Look
-from receipt_rules.services import addresses, catch_alls, checking, clearing, drifting, planning, simulating, working
-from receipt_rules.services.checking import Verdict
+from receipt_rules.services import addresses, catch_alls, clearing, drifting, simulating, working
 from receipt_rules.services.planning import Asked
 from receipt_rules.services.reading import read_live
 from tenants.models import User
@@ -23,7 +20,6 @@ from tests.receipt_rules.making import (
     foreign_rule,
     live,
     make_address,
-    make_operator,
     make_verified,
     set_up_receiving,
     taken,
@@ -183,42 +179,3 @@ def test_a_mail_host_that_cannot_be_looked_up_is_not_said_to_be_missing(sandbox:
     (found,) = simulating.mail_hosts(["shop.com"])
     assert found.is_amazon is None
     assert "could not be looked up" in found.sentence
-
-
-# The set-up check
-
-
-def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
-    before = {each.what: each.verdict for each in checking.check_receiving()}
-    assert before == {
-        "Region": Verdict.RIGHT,
-        "Rule set": Verdict.WRONG,
-        "Bucket": Verdict.COULD_NOT_TELL,
-        "Function": Verdict.COULD_NOT_TELL,
-    }
-    with pytest.raises(CommandError, match="3 of 4"):
-        call_command("check_receiving")
-    approve_and_run(make_operator())
-    assert {each.verdict for each in checking.check_receiving()} == {Verdict.RIGHT}
-    call_command("check_receiving", "--policies")
-
-
-def test_the_check_tells_what_amazon_refused_with_the_policy_to_paste(shop: Domain, settings: Settings) -> None:
-    settings.RECEIVING_BUCKET = "not-there"
-    run = planning.approve(digest=planning.plan().digest, because="as planned", actor=make_operator())
-    for _ in range(3):
-        with pytest.raises(AwsProblem, match="InvalidS3Configuration"):
-            working.work()
-    working.work()
-    run.refresh_from_db()
-    bucket = next(each for each in checking.check_receiving() if each.what == "Bucket")
-    assert bucket.verdict is Verdict.WRONG
-    assert "No such bucket" in bucket.sentence
-    assert "s3:PutObject" in bucket.paste
-
-
-def test_a_region_that_does_not_receive_is_told_without_a_call(settings: Settings) -> None:
-    settings.AWS_REGION = "eu-south-2"
-    (found,) = checking.check_receiving()
-    assert found.verdict is Verdict.WRONG
-    assert "Set AWS_REGION" in found.repair

@@ -9,10 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from inbound_admin.lib import aws
 from inbound_admin.sandbox.process import Sandbox
 from receipt_rules.core.plans import Method
 from receipt_rules.models import Address, CatchAll, Endpoint, Expectation, Expected, OwnRuleSet, Run, RunKind, RunState
-from receipt_rules.services import working
+from receipt_rules.services import places, working
 from receipt_rules.services.planning import Asked, plan
 from tenants.models import Customer
 from tests.domains.making import make_domain
@@ -494,9 +495,64 @@ def test_the_set_up_says_what_is_wrong_and_what_to_paste(olga_client: Client, mi
     page = olga_client.get(url).text
     assert "No rule set is active: Amazon rejects all mail of this region." in page
     assert "Approve the plan on the Plan page" in page
+    assert "its policy lets ses of this account write" in page.lower()
     assert "ses.amazonaws.com" in page
     set_up_receiving()
     assert "inbound-mail is active and ours" in olga_client.get(url).text
+
+
+def shut_ses_out() -> str:
+    """Amazon as it is before SES may do anything; the function's ARN."""
+    (arn,) = places.functions()
+    aws.client("s3").delete_bucket_policy(Bucket="inbound-mail")
+    aws.client("lambda").remove_permission(FunctionName=arn, StatementId="ses")
+    return arn
+
+
+def test_an_operator_sees_what_lets_ses_in_and_presses(olga_client: Client, mixed: None) -> None:
+    arn = shut_ses_out()
+    policy_url = reverse("receipt_rules:bucket_policy") + "?bucket=inbound-mail"
+    permission_url = reverse("receipt_rules:function_permission") + f"?function={arn}"
+    page = olga_client.get(reverse("receipt_rules:check"))
+    assert all(url.partition("?")[0] in page.text for url in (policy_url, permission_url))
+    for url, button, done in (
+        (policy_url, "Put the policy", "SES may write to inbound-mail now."),
+        (permission_url, "Add the permission", "SES may call the function now."),
+    ):
+        preview = olga_client.get(url)
+        assert button in preview.text
+        assert "InboundAdminSes" in preview.text
+        assert done in said(olga_client.post(url, {"digest": preview.context["letting"].digest}))
+        assert button not in olga_client.get(url).text
+    assert "To do" not in olga_client.get(reverse("receipt_rules:check")).text.partition("Bucket")[2]
+
+
+def test_a_preview_that_is_old_is_shown_again(olga_client: Client, mixed: None) -> None:
+    shut_ses_out()
+    url = reverse("receipt_rules:bucket_policy")
+    answer = olga_client.post(url, {"digest": "of another day"})
+    assert (answer.status_code, answer["Location"]) == (302, url)
+    assert "not as it was shown" in said(answer)
+
+
+def test_support_sees_the_set_up_and_presses_nothing(sam_client: Client, mixed: None) -> None:
+    arn = shut_ses_out()
+    assert "put it…" not in sam_client.get(reverse("receipt_rules:check")).text
+    for url in (
+        reverse("receipt_rules:bucket_policy"),
+        reverse("receipt_rules:function_permission") + f"?function={arn}",
+    ):
+        page = sam_client.get(url)
+        assert page.status_code == 200
+        assert "InboundAdminSes" in page.text
+        assert page.context["letting"].digest not in page.text
+        assert sam_client.post(url, {"digest": page.context["letting"].digest}).status_code == 403
+
+
+def test_customers_see_nothing_of_the_set_up(alice_client: Client) -> None:
+    for name in ("check", "bucket_policy", "function_permission"):
+        url = reverse(f"receipt_rules:{name}")
+        assert (alice_client.get(url).status_code, alice_client.post(url).status_code) == (403, 403)
 
 
 def test_an_old_rule_set_is_deleted_and_the_active_one_is_not(olga_client: Client, mixed: None) -> None:

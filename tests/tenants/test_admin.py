@@ -2,6 +2,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
@@ -25,7 +26,7 @@ def signed_in(person: User) -> Client:
 
 
 def url(name: str, *args: object) -> str:
-    return reverse(f"admin:{name}", args=args)
+    return reverse(f"admin:{name}", args=[quote(arg) for arg in args])
 
 
 def text(response: Any) -> str:

@@ -24,6 +24,7 @@ def _register_operations() -> None:
         filters,
         identities,
         identities_v2,
+        permissions,
         receipt_rules,
         reputation,
         tags,

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from receipt_rules.services.checking import Finding, Verdict, check_receiving
+from receipt_rules.core.findings import Finding, Verdict
+from receipt_rules.services.checking import check_receiving
 
-_MARKS = {Verdict.RIGHT: "ok", Verdict.WRONG: "wrong", Verdict.COULD_NOT_TELL: "?"}
+_MARKS = {Verdict.RIGHT: "ok", Verdict.WRONG: "to do", Verdict.COULD_NOT_TELL: "?"}
 
 
 class Command(BaseCommand):

@@ -1,0 +1,112 @@
+"""The JSON API of receiving: whose a recipient's mail is, which the operator's function asks for each message."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest, JsonResponse
+from ninja import Router, Schema
+from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from inbound_admin.lib.api import ERRORS
+from receipt_rules.models import Address, CatchAll, Endpoint, EndpointType
+from receipt_rules.selectors.looking_up import Route, route_lookup
+from tenants.api import ApiKeyWith
+from tenants.core.api_keys import Scope
+
+router = Router(tags=["Receiving"])
+
+MOST_RECIPIENTS = 100
+# PostgreSQL holds no NUL and no address has control characters; 320 is 64 before the @ and 255 after it.
+Recipient = Annotated[str, StringConstraints(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_CONFIG_NAMES = {
+    EndpointType.EMAIL.value: {"address": "forwardTo"},
+    EndpointType.EMAIL_GROUP.value: {"addresses": "emails"},
+}
+
+
+class Asked(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    recipients: Annotated[list[Recipient], Field(min_length=1, max_length=MOST_RECIPIENTS)]
+
+
+class _Camel(Schema):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+
+class OwnerOut(_Camel):
+    id: str
+    type: Literal["address", "catchAll"]
+    recipient: str = Field(description="The address; for a catch-all the domain, with a leading dot for those below it")
+    is_active: bool
+
+
+class EndpointOut(_Camel):
+    id: str
+    name: str
+    type: str
+    config: dict[str, Any]
+    is_active: bool
+
+
+class DomainOut(_Camel):
+    id: str
+    name: str
+
+
+class RouteOut(_Camel):
+    recipient: str
+    because: str = Field(description="address, label, domain, subdomain, off (the address is switched off), or nobody")
+    owner: OwnerOut | None
+    domain: DomainOut | None
+    endpoint: Annotated[EndpointOut | None, Field(description="null: nothing shall be delivered")]
+
+
+class Found(_Camel):
+    data: list[RouteOut]
+
+
+@router.post(
+    "/v2/route-lookup",
+    auth=ApiKeyWith(Scope.ROUTE),
+    response={200: Found, **ERRORS},
+    by_alias=True,
+    summary="Whose each recipient's mail is, and where it goes",
+)
+def route_lookup_call(request: HttpRequest, asked: Asked) -> JsonResponse:
+    """In the order asked: the exact address, then the name below a domain, then the domain; user+x falls to user."""
+    routes = zip(asked.recipients, route_lookup(asked.recipients), strict=True)
+    # Straight to JSON: checking our own answer against its schema would take longer than finding it. A test does.
+    return JsonResponse({"data": [_route(recipient, route) for recipient, route in routes]})
+
+
+def _route(recipient: str, route: Route) -> dict[str, Any]:
+    return {
+        "recipient": recipient,
+        "because": route.because,
+        "owner": _owner(route.row) if route.row else None,
+        "domain": {"id": route.row.domain.id, "name": route.row.domain.name} if route.row else None,
+        "endpoint": _endpoint(route.endpoint) if route.endpoint else None,
+    }
+
+
+def _owner(row: Address | CatchAll) -> dict[str, Any]:
+    kind = "address" if isinstance(row, Address) else "catchAll"
+    return {"id": row.id, "type": kind, "recipient": row.recipient, "isActive": row.is_active}
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "name": endpoint.name,
+        "type": endpoint.type,
+        "config": _config(endpoint.type, endpoint.config),
+        "isActive": endpoint.is_active,
+    }
+
+
+def _config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Under the names that the published contract has for them."""
+    names = _CONFIG_NAMES.get(kind, {})
+    return {names.get(name, name): value for name, value in config.items()}

@@ -1,0 +1,30 @@
+"""The bucket that mail is stored in: one function, one call. A bucket that does not exist is AwsMissing."""
+
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsMissing
+
+_OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}  # as S3 has answered since before regions
+
+
+def get_bucket_location(bucket: str) -> str:
+    """The region that the bucket is in. Raises AwsDenied for one of another account."""
+    with aws.calling("s3", f"look at the bucket {bucket}") as s3:
+        region = s3.get_bucket_location(Bucket=bucket)["LocationConstraint"]
+    return _OLD_NAMES.get(region, str(region))
+
+
+def get_bucket_policy(bucket: str) -> str:
+    """JSON as it was written; "" where the bucket has no policy."""
+    try:
+        with aws.calling("s3", f"read the policy of the bucket {bucket}") as s3:
+            return s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    except AwsMissing as missing:
+        if missing.aws_code != "NoSuchBucketPolicy":
+            raise
+        return ""
+
+
+def put_bucket_policy(bucket: str, policy: str, *, account: str) -> None:
+    """Replaces the whole policy, and only of a bucket of this account. S3 has no version check: read it just before."""
+    with aws.calling("s3", f"write the policy of the bucket {bucket}") as s3:
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy, ExpectedBucketOwner=account)

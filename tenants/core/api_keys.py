@@ -1,0 +1,40 @@
+"""What an API key may do, and what it is worth at a moment."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+USED_EVERY = timedelta(minutes=1)  # a busy key would otherwise write its row at every call
+
+
+class Scope(StrEnum):
+    READ = "read"
+    WRITE = "write"
+    STAFF = "staff"
+    ROUTE = "route"
+
+
+OF_EVERYBODY = frozenset({Scope.STAFF, Scope.ROUTE})  # they reach the rows of every customer
+
+
+class KeyState(StrEnum):
+    VALID = "valid"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+def key_state(now: datetime, *, expires_at: datetime | None, revoked_at: datetime | None) -> KeyState:
+    """The last moment of its time is already too late; without an end it lives until it is revoked."""
+    if revoked_at is not None:
+        return KeyState.REVOKED
+    return KeyState.EXPIRED if expires_at is not None and now >= expires_at else KeyState.VALID
+
+
+def scopes_named(names: Iterable[str]) -> tuple[Scope, ...]:
+    """Without doubles, in the order of Scope. Raises ValueError for an unknown one."""
+    wanted = {Scope(name) for name in names}
+    return tuple(scope for scope in Scope if scope in wanted)
+
+
+def is_use_worth_writing(now: datetime, last: datetime | None) -> bool:
+    return last is None or now - last >= USED_EVERY

@@ -1,0 +1,132 @@
+"""The two buttons of the set-up check with each call to S3 and Lambda cut in each way: pressed again, they converge."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectionClosedError
+from botocore.httpsession import URLLib3Session
+
+from changes.models import Change
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.sandbox.aws.faults import ProcessCut
+from inbound_admin.sandbox.process import Sandbox
+from receipt_rules.gateway import lambda_, s3
+from receipt_rules.services import letting_in, places
+from tenants.models import User
+from tests.receipt_rules.making import make_operator
+
+pytestmark = pytest.mark.django_db
+BUCKET = "inbound-mail"
+THEIRS = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "*"}
+WAYS = ("never sent", "answer lost", "process dies")
+Press = Callable[[User], None]
+
+
+class Wire:
+    """Stands where botocore sends; cuts the `nth` request, and counts all."""
+
+    def __init__(self, way: str, nth: int) -> None:
+        self._way, self._nth = way, nth
+        self.seen = 0
+
+    def __call__(self, request: Any, **_: Any) -> None:
+        self.seen += 1
+        if self.seen != self._nth:
+            return
+        if self._way != "never sent":
+            URLLib3Session().send(request)
+        if self._way == "process dies":
+            raise ProcessCut("here")
+        raise ConnectionClosedError(endpoint_url=request.url)
+
+
+@contextmanager
+def wire(service: str, way: str = "", nth: int = 0) -> Iterator[Wire]:
+    made, events = Wire(way, nth), aws.client(service).meta.events
+    events.register_first(f"before-send.{service}", made)
+    try:
+        yield made
+    finally:
+        events.unregister(f"before-send.{service}", made)
+
+
+def put(olga: User) -> None:
+    letting_in.put_policy(bucket=BUCKET, digest=letting_in.policy_preview(BUCKET).digest, actor=olga)
+
+
+def add(olga: User) -> None:
+    (arn,) = places.functions()
+    letting_in.add_permission(arn=arn, digest=letting_in.permission_preview(arn).digest, actor=olga)
+
+
+def begin() -> int:
+    """How many rows the change log has; it keeps them for ever."""
+    (arn,) = places.functions()
+    aws.client("s3").put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Statement": [THEIRS]}))
+    for statement in json.loads(lambda_.get_policy(arn) or '{"Statement": []}')["Statement"]:
+        aws.client("lambda").remove_permission(FunctionName=arn, StatementId=statement["Sid"])
+    return Change.objects.count()
+
+
+def end() -> tuple[list[str], list[str]]:
+    """The Sids of the bucket's and of the function's policy."""
+    (arn,) = places.functions()
+    texts = (s3.get_bucket_policy(BUCKET), lambda_.get_policy(arn))
+    policies = [json.loads(text)["Statement"] if text else [] for text in texts]
+    bucket, function = ([statement["Sid"] for statement in policy] for policy in policies)
+    return bucket, function
+
+
+def pressed(press: Press, olga: User) -> bool:
+    """False when it was cut. That there is nothing left to add is an end as well."""
+    try:
+        press(olga)
+    except (AwsProblem, ProcessCut):
+        return False
+    except Refused as refused:
+        return refused.code == "NOTHING_TO_ADD"
+    return True
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+@pytest.mark.parametrize(("service", "press"), [("s3", put), ("lambda", add)])
+def test_a_button_that_was_cut_anywhere_is_pressed_again_and_the_end_is_the_same(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, service: str, press: Press, attempts: int
+) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", attempts)
+    olga = make_operator()
+    begin()
+    with wire(service) as counted:
+        assert pressed(press, olga)
+    plain, calls = end(), counted.seen
+    assert "InboundAdminSes" in plain[0] + plain[1]
+    assert calls >= 3
+    for way in WAYS:
+        for nth in range(1, calls + 1):
+            before = begin()
+            with wire(service, way, nth) as cut:
+                pressed(press, olga)
+            assert cut.seen >= nth, f"call {nth} was not made"
+            assert pressed(press, olga), f"{way}, call {nth}: the next press does not end"
+            assert end() == plain, f"{way}, call {nth}"
+            whats = Change.objects.order_by("pk").values_list("what", flat=True)[before:]
+            assert any(what.endswith("_approved") for what in whats), f"{way}, call {nth}: nobody is named"
+
+
+@pytest.mark.parametrize(("service", "press"), [("s3", put), ("lambda", add)])
+def test_a_lost_answer_is_not_an_error(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, service: str, press: Press
+) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    olga = make_operator()
+    begin()
+    with wire(service) as counted:
+        press(olga)
+    before = begin()
+    with wire(service, "answer lost", counted.seen):
+        press(olga)
+    assert Change.objects.count() == before + 2

@@ -1,0 +1,242 @@
+"""The API: whose a recipient's mail is, and what is answered to whoever asks wrongly."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from inbound_admin.api import api
+from inbound_admin.lib import api as manners
+from inbound_admin.lib.errors import AwsBusy, RateLimited
+from receipt_rules.api import Found
+from receipt_rules.models import CatchAll, EndpointType
+from tenants.models import ApiKey, User
+from tenants.services.api_keys import create_api_key, revoke_api_key
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v2/route-lookup"
+
+
+@pytest.fixture
+def olga() -> User:
+    return make_operator()
+
+
+@pytest.fixture
+def secret(olga: User) -> str:
+    return create_api_key(user=olga, name="the function", scopes=["route"], actor=None).secret
+
+
+def ask(body: Any, secret: str = "", **headers: str) -> Any:
+    """`body` as it is where it is bytes, else as JSON. A client that is signed in by no session, and checks CSRF."""
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    given = {"Authorization": f"Bearer {secret}"} if secret else {}
+    return Client(enforce_csrf_checks=True).post(URL, sent, "application/json", headers=given | headers)
+
+
+def found(secret: str, *recipients: str) -> list[dict[str, Any]]:
+    answer = ask({"recipients": recipients}, secret)
+    assert answer.status_code == 200, answer.content
+    Found(**answer.json())  # as its description says, and nothing besides
+    data: list[dict[str, Any]] = answer.json()["data"]
+    assert [each["recipient"] for each in data] == list(recipients)
+    return data
+
+
+def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert body["error"].endswith((".", ":"))
+    return body
+
+
+def test_the_exact_address_then_the_name_below_then_the_domain_own_the_mail(secret: str) -> None:
+    acme = make_customer()
+    shop = make_verified("shop.com", customer=acme)
+    desk, rest, below = (make_endpoint(acme, name=name) for name in ("desk", "rest", "below"))
+    billing = make_address("billing@shop.com", shop, endpoint=desk)
+    everything = CatchAll.objects.create(domain=shop, endpoint=rest)
+    under = CatchAll.objects.create(domain=shop, endpoint=below, subdomains=True)
+    asked = ("Billing@shop.com", "billing+june@shop.com", "x@shop.com", "x@eu.shop.com", "x@else.com", "nonsense")
+    answers = found(secret, *asked)
+    told = [(each["because"], each["owner"] and each["owner"]["id"]) for each in answers]
+    assert told == [
+        ("address", billing.id),
+        ("label", billing.id),
+        ("domain", everything.id),
+        ("subdomain", under.id),
+        ("nobody", None),
+        ("nobody", None),
+    ]
+    assert [each["endpoint"] and each["endpoint"]["name"] for each in answers[:4]] == ["desk", "desk", "rest", "below"]
+    assert answers[4] == {
+        "recipient": "x@else.com",
+        "because": "nobody",
+        "owner": None,
+        "domain": None,
+        "endpoint": None,
+    }
+    assert answers[3]["owner"] == {"id": under.id, "type": "catchAll", "recipient": ".shop.com", "isActive": True}
+    assert answers[0]["domain"] == {"id": shop.id, "name": "shop.com"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "shown"),
+    [
+        (EndpointType.WEBHOOK, {"url": "https://a.example/"}, {"url": "https://a.example/"}),
+        (EndpointType.EMAIL, {"address": "a@b.example"}, {"forwardTo": "a@b.example"}),
+        (EndpointType.EMAIL_GROUP, {"addresses": ["a@b.example"]}, {"emails": ["a@b.example"]}),
+    ],
+)
+def test_an_endpoint_is_told_with_its_config_under_the_published_names(
+    secret: str, kind: str, stored: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    acme = make_customer()
+    endpoint = make_endpoint(acme, name="desk", type=kind, config=stored)
+    make_address("a@shop.com", make_verified("shop.com", customer=acme), endpoint=endpoint)
+    (answer,) = found(secret, "a@shop.com")
+    expected = {"id": endpoint.id, "name": "desk", "type": kind, "config": shown, "isActive": True}
+    assert answer["endpoint"] == expected
+
+
+def test_nothing_is_delivered_for_what_is_switched_off(secret: str) -> None:
+    acme = make_customer()
+    shop = make_verified("shop.com", customer=acme)
+    make_address("off@shop.com", shop, endpoint=make_endpoint(acme), is_active=False)
+    make_address("away@shop.com", shop, endpoint=make_endpoint(acme, is_active=False))
+    off, away = found(secret, "off@shop.com", "away@shop.com")
+    assert (off["because"], off["owner"]["isActive"], off["endpoint"]) == ("off", False, None)
+    assert (away["because"], away["owner"]["isActive"], away["endpoint"]) == ("address", True, None)
+
+
+def test_a_hundred_recipients_ask_no_more_of_the_database_than_one(secret: str) -> None:
+    shop = make_verified("shop.com")
+    for number in range(100):
+        make_address(f"a{number}@shop.com", shop)
+    found(secret, "a0@shop.com")  # the first writes when the key was used
+    counts = []
+    for many in (1, 100):
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            found(secret, *(f"a{number}@shop.com" for number in range(many)))
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 6
+
+
+# --- whoever may not ask -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer ia_nobodys", "Bearer ké"])
+def test_nobody_asks_without_a_good_key(header: str | None) -> None:
+    answer = ask({"recipients": ["a@shop.com"]}, **({} if header is None else {"Authorization": header}))
+    assert answer.status_code == 401
+    assert answer.json()["code"] in ("NO_KEY", "BAD_KEY")
+    assert answer["WWW-Authenticate"] == "Bearer"
+    assert answer["Content-Type"].startswith("application/json")
+
+
+def test_a_session_is_no_key(olga: User, client: Client) -> None:
+    client.force_login(olga)
+    refused(client.post(URL, {"recipients": ["a@shop.com"]}, "application/json"), 401, "NO_KEY")
+
+
+def test_a_revoked_key_an_expired_one_and_one_of_another_scope_open_nothing(secret: str, olga: User) -> None:
+    asked = {"recipients": ["a@shop.com"]}
+    other = create_api_key(user=olga, name="reader", scopes=["read", "write", "staff"], actor=None).secret
+    refused(ask(asked, other), 403, "SCOPE_MISSING")
+    key = ApiKey.objects.get(name="the function")
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    refused(ask(asked, secret), 401, "KEY_EXPIRED")
+    revoke_api_key(key=key, actor=olga)
+    refused(ask(asked, secret), 401, "KEY_REVOKED")
+
+
+def test_a_customers_key_cannot_ask_about_everybody(secret: str) -> None:
+    ApiKey.objects.update(user=make_member())
+    refused(ask({"recipients": ["a@shop.com"]}, secret), 403, "STAFF_ONLY")
+
+
+# --- whoever asks wrongly ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"recipients": ["\\ud800@shop.com"]}',
+        b'{"recipients": [' + b"9" * 5000 + b"]}",
+        {},
+        {"recipients": "a@shop.com"},
+        {"recipients": None},
+        {"recipients": []},
+        {"recipients": [1]},
+        {"recipients": [None]},
+        {"recipients": [""]},
+        {"recipients": ["a\x00@shop.com"]},
+        {"recipients": ["a@shop.com\n"]},
+        {"recipients": ["a" * 321]},
+        {"recipients": ["a@shop.com"] * 101},
+        {"recipients": ["a@shop.com"], "domain": "shop.com"},
+    ],
+    ids=lambda body: (body if isinstance(body, bytes) else json.dumps(body).encode())[:40].decode("ascii", "replace"),
+)
+def test_what_is_malformed_is_told_so(secret: str, body: Any) -> None:
+    refused(ask(body, secret), 400, "MALFORMED")
+
+
+def test_the_refusal_says_where_and_what(secret: str) -> None:
+    details = refused(ask({"recipients": ["a@shop.com", 1]}, secret), 400, "MALFORMED")["details"]
+    assert details == [{"where": "body.asked.recipients.1", "what": "Input should be a valid string"}]
+
+
+def test_a_huge_body_is_refused(secret: str, settings: Settings) -> None:
+    body = b'{"recipients": ["' + b"a" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b'"]}'
+    refused(ask(body, secret), 413, "TOO_LARGE")
+
+
+def test_every_address_below_api_answers_in_json(client: Client) -> None:
+    assert client.get("/api/")["Location"] == "/api/docs"
+    for path in ("/api/v2/nothing", f"{URL}/", "/api/docs/nothing"):
+        refused(client.get(path), 404, "NOT_FOUND")
+    answer = client.get(URL)
+    refused(answer, 405, "METHOD_NOT_ALLOWED")
+    assert answer["Allow"] == "POST"
+
+
+def test_a_problem_keeps_its_status_its_code_and_what_amazon_said() -> None:
+    busy = manners.problem_answer(AwsBusy("Amazon is busy.", aws_code="Throttling", request_id="r-1"))
+    assert busy.status_code == 503
+    assert json.loads(busy.content)["details"] == {"awsCode": "Throttling", "requestId": "r-1"}
+    soon = manners.problem_answer(RateLimited("Too soon.", retry_after=7))
+    assert (soon.status_code, soon["Retry-After"]) == (429, "7")
+
+
+# --- its description -----------------------------------------------------------------------------------------------
+def test_the_description_names_every_error(client: Client) -> None:
+    described = client.get("/api/openapi.json").json()
+    operation = described["paths"][URL]["post"]
+    assert {"200", "400", "401", "403", "413", "422", "429"} <= set(operation["responses"])
+    assert operation["security"]
+    assert described == json.loads(json.dumps(api.get_openapi_schema()))
+
+
+def test_the_page_for_people_loads_nothing_from_elsewhere(client: Client) -> None:
+    page = client.get("/api/docs").content.decode()
+    assert "swagger-ui-bundle.js" in page
+    assert "//" not in page.replace("//testserver", "")
+
+
+def test_the_command_makes_a_key_that_opens_the_look_up(olga: User, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("create_api_key", olga.email, name="f", scopes=["route"])
+    assert found(capsys.readouterr().out.strip(), "a@shop.com")[0]["because"] == "nobody"
