@@ -8,13 +8,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
 from receipt_rules.core.rules import ForeignRule, RuleSet
 from receipt_rules.forms import BecauseForm
-from receipt_rules.selectors.capacity import Sharing, capacity, rows_wanted, who_shares
+from receipt_rules.selectors.capacity import Sharing, capacity, forecast, rows_wanted, who_shares
 from receipt_rules.selectors.finding import pending_changes
 from receipt_rules.selectors.pages import may_operate, may_see_rules
 from receipt_rules.services import drifting
@@ -112,6 +113,7 @@ def _shown(rule_set: RuleSet | None) -> dict[str, Any]:
         "capacity": full,
         "meters": (full.rules, full.recipients, full.identities),
         "rows_wanted": rows_wanted(),
+        "forecast": forecast(left=full.recipients.left, now=timezone.now()),
     }
 
 

@@ -1,15 +1,13 @@
 """Rules, names and steps as values; what is stored is what is read back."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from inbound_admin.lib.errors import Refused
 from receipt_rules.core.applying import apply
-from receipt_rules.core.capacity import capacity, full_on
 from receipt_rules.core.naming import is_ours, new_names, next_set_name, stands_first
 from receipt_rules.core.rules import (
     S3,
@@ -183,23 +181,3 @@ def test_every_value_is_stored_and_read_back() -> None:
 @given(rule_sets)
 def test_any_rule_set_is_stored_and_read_back(rule_set: RuleSet) -> None:
     assert load(dump(rule_set)) == rule_set
-
-
-def test_the_capacity_counts_foreign_rules_and_shows_both_ways() -> None:
-    found = capacity(LIVE, SES_LIMITS)
-    assert (found.ours, found.foreign, found.recipients, found.rules_left) == (2, 1, 3, 197)
-    assert (found.shared, found.domains_apart, found.recipients_left) == (99_500, 199, 99_497)
-    assert capacity(RuleSet("new"), SES_LIMITS).shared == 100_000
-
-
-def test_a_forecast_follows_the_straight_line_and_none_is_made_of_too_little() -> None:
-    history = [(date(2026, 1, day), 100 * day) for day in (1, 2, 3, 4)]
-    assert full_on(history, 1000) == date(2026, 1, 10)
-    assert full_on(history[:1], 1000) is None
-    assert full_on([(date(2026, 1, 1), 5), (date(2026, 1, 2), 5)], 1000) is None
-
-
-@given(st.lists(st.tuples(st.dates(), st.integers(0, 10**6)), max_size=5))
-def test_a_forecast_is_never_before_the_last_count(history: list[tuple[date, int]]) -> None:
-    found = full_on(history, 100_000)
-    assert found is None or found >= max(history)[0]

@@ -26,7 +26,7 @@ def signed_in(person: User) -> Client:
 
 
 def url(name: str, *args: object) -> str:
-    return reverse(f"admin:{name}", args=[quote(arg) for arg in args])
+    return reverse(f"admin:{name}", args=[quote(str(arg)) for arg in args])
 
 
 def text(response: Any) -> str:
