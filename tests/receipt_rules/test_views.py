@@ -419,7 +419,15 @@ def test_the_rules_show_whose_they_are_and_how_full_it_is(olga_client: Client, m
     set_up_receiving()
     foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     page = olga_client.get(reverse("receipt_rules:rules")).text
-    shown = ("Ours", "Not ours", "of-somebody", "For Alice Ltd.", "3 of 200", "at nobody’s domain", "in the last 30 days")
+    shown = (
+        "Ours",
+        "Not ours",
+        "of-somebody",
+        "For Alice Ltd.",
+        "3 of 200",
+        "at nobody’s domain",
+        "in the last 30 days",
+    )
     for words in shown:
         assert words in page
     assert "The rule of-somebody was made by somebody else" in page
