@@ -17,6 +17,7 @@ MODULES = (
     "benchmarks.lookup",
     "benchmarks.pages",
     "benchmarks.planning",
+    "benchmarks.receiving",
     "benchmarks.startup",
 )
 _WIDEST = 200

@@ -19,7 +19,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def rows() -> list[Row]:
     """All rows, on a database of their own."""
-    with database.fresh(), Sandbox() as sandbox, _pointed_at(sandbox):
+    with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox):
         return [
             at_most("AWS calls to add one domain", _adding(sandbox), "calls", ADDING),
             at_most(f"AWS calls to read the state of {DOMAINS:,} identities", _states(sandbox), "calls", STATES),
@@ -87,7 +87,7 @@ def _calls(sandbox: Sandbox) -> int:
 
 
 @contextmanager
-def _pointed_at(sandbox: Sandbox) -> Iterator[None]:
+def pointed_at(sandbox: Sandbox) -> Iterator[None]:
     from django.test import override_settings
 
     given = {"AWS_ENDPOINT_URL": sandbox.aws_url, "DNS_RESOLVERS": (sandbox.dns_address,), "AWS_CALLS_PER_SECOND": 0}

@@ -1,0 +1,126 @@
+"""How many calls receiving asks of Amazon: counted at the sandbox while runs are carried out, never predicted.
+
+Reading before and after counts. An account that receives already has its rule set; the first run of all, which makes
+and activates it, is counted apart.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from benchmarks import database
+from benchmarks.aws_calls import pointed_at
+from benchmarks.rows import Row, at_most, shown
+from inbound_admin.sandbox.process import Sandbox
+
+if TYPE_CHECKING:
+    from domains.models import Domain
+    from tenants.models import User
+
+DOMAINS, EACH, MANY = 100, 3, 50_000
+FIRST, ONE_MORE = 6, 3
+
+
+def rows() -> Iterator[Row]:
+    with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox):
+        for name, wish in (("individual", _individual), ("catch-all", _catch_all), ("mixed", _mixed)):
+            first, calls = _from_nothing(sandbox, wish)
+            yield at_most(f"AWS calls, {DOMAINS} domains x {EACH} addresses, {name}", calls, "calls", FIRST)
+            yield shown(f"AWS calls, the very first run, {name}", first, "calls")
+        yield from _among_many(sandbox)
+
+
+def _from_nothing(sandbox: Sandbox, wish: Callable[[], None]) -> tuple[int, int]:
+    """Calls of the run that makes the rule set with one address in it, and of the one that brings all the others."""
+    operator = _empty(sandbox)
+    _wish_addresses(1, 1, prefix="first")
+    first = _calls_of_a_run(sandbox, operator)
+    wish()
+    return first, _calls_of_a_run(sandbox, operator)
+
+
+def _individual() -> None:
+    _wish_addresses(DOMAINS, EACH)
+
+
+def _catch_all() -> None:
+    from receipt_rules.models import CatchAll
+
+    CatchAll.objects.bulk_create(CatchAll(domain=domain) for domain in _domains(DOMAINS))
+
+
+def _mixed() -> None:
+    """Each domain's catch-all goes elsewhere than its addresses, which so need entries of their own."""
+    from receipt_rules.models import CatchAll
+    from tests.receipt_rules.making import make_endpoint
+
+    domains = _wish_addresses(DOMAINS, EACH)
+    elsewhere = make_endpoint(domains[0].customer, s3_prefix="elsewhere/")
+    CatchAll.objects.bulk_create(CatchAll(domain=domain, endpoint=elsewhere) for domain in domains)
+
+
+def _among_many(sandbox: Sandbox) -> Iterator[Row]:
+    from receipt_rules.models import Address
+    from receipt_rules.services import addresses, catch_alls
+
+    operator = _empty(sandbox)
+    domains = _wish_addresses(MANY // 10, 10)
+    _calls_of_a_run(sandbox, operator)
+    addresses.add_address(text=f"more@{domains[0].name}", customer=domains[0].customer, actor=None)
+    yield at_most(f"AWS calls, one address more among {MANY:,}", _calls_of_work(sandbox), "calls", ONE_MORE)
+    catch_alls.set_catch_all(domain=domains[1], actor=None)
+    yield at_most("AWS calls, one domain's mode switched", _calls_of_work(sandbox), "calls", ONE_MORE)
+    assert Address.objects.count() == MANY + 1
+
+
+def _empty(sandbox: Sandbox) -> "User":
+    from domains.models import Domain
+    from receipt_rules.models import Address, CatchAll, OwnRuleSet, PendingChange, Snapshot
+    from tests.receipt_rules.making import make_operator
+
+    sandbox.control.reset()
+    for model in (Address, CatchAll, PendingChange, Snapshot, OwnRuleSet, Domain):
+        model.objects.all().delete()
+    return make_operator()
+
+
+def _domains(number: int, prefix: str = "domain") -> "list[Domain]":
+    from django.utils import timezone
+
+    from domains.models import Domain, Stage
+    from tests.factories import make_customer
+
+    customer, known = make_customer(), {"stage": Stage.READY, "verified_at": timezone.now(), "region": "eu-west-1"}
+    made = (Domain(name=f"{prefix}{at}.com", customer=customer, **known) for at in range(number))
+    return Domain.objects.bulk_create(made)
+
+
+def _wish_addresses(domains: int, each: int, prefix: str = "domain") -> "list[Domain]":
+    from receipt_rules.models import Address
+
+    made = _domains(domains, prefix)
+    Address.objects.bulk_create(
+        Address(address=f"person{at}@{domain.name}", domain=domain) for domain in made for at in range(each)
+    )
+    return made
+
+
+def _calls_of_a_run(sandbox: Sandbox, operator: "User") -> int:
+    """From the approval to its end, as the worker does it."""
+    from receipt_rules.models import RunState
+    from receipt_rules.services import planning, working
+
+    made = planning.plan()
+    run = planning.approve(digest=made.digest, because="the bench", actor=operator, typed="inbound-mail")
+    sandbox.control.clear_calls()
+    working.work()
+    run.refresh_from_db()
+    assert run.state == RunState.DONE, run.problem
+    return sum(sandbox.control.call_counts().values())
+
+
+def _calls_of_work(sandbox: Sandbox) -> int:
+    from receipt_rules.services import working
+
+    sandbox.control.clear_calls()
+    working.work()
+    return sum(sandbox.control.call_counts().values())
