@@ -25,12 +25,3 @@ class Identity:
     looked_at: datetime | None = None
     soa: str = ""  # the primary name server that Amazon saw, and its serial
     tags: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Statuses:
-    """The three families of one domain as the batched calls of SES v1 show them."""
-
-    identity: SesStatus = SesStatus.UNKNOWN
-    dkim: SesStatus = SesStatus.UNKNOWN
-    mail_from: SesStatus = SesStatus.UNKNOWN

@@ -198,5 +198,5 @@ def _refuse_label(label: str, domain: Domain) -> None:
     if label and not is_label(label):
         raise Refused("The name for bounces is one word of letters, digits and hyphens, such as bounce.")
     name = f"{label}.{domain.name}"
-    if label and Domain.objects.filter(name=name).exists():
+    if label and Domain.objects.filter(name=name).exclude(stage=Stage.CLAIM).exists():
         raise Refused(f"{name} cannot be the name for bounces, because it receives mail. Choose another word.")
