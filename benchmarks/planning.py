@@ -1,4 +1,4 @@
-"""Plans for rules: their time and memory by number of recipients, and the calls to SES that they predict.
+"""Plans for rules: their time and memory by number of recipients. Calls are counted in `receiving`.
 
 A plan is measured as the worker meets it: from addresses and catch-alls and a live set to the steps, their digest and
 what they mean for each address. Time is the processor's, since a plan waits for nothing. Memory is the peak of what
@@ -12,25 +12,23 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from benchmarks.rows import Row, at_most, shown
-from receipt_rules.core.desired import Address, CatchAll, Desired, desire
+from receipt_rules.core.desired import Address, Desired, desire
 from receipt_rules.core.planner import make_plan
-from receipt_rules.core.plans import Plan, Sets
+from receipt_rules.core.plans import Plan
 from receipt_rules.core.rules import S3, Delivery, Lambda, RuleSet
 
 SIZES = (1_000, 10_000, 100_000)
 SECONDS = 2.0
 MEGABYTES = 300.0
 NOTHING = RuleSet("inbound-admin")
-NO_SETS = Sets(frozenset(), "")
 
 _HANDLER = Lambda("arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler")
 SHARED = Delivery((S3("inbound-mail"), _HANDLER))
-OTHER = Delivery((S3("inbound-mail", "billing/"), _HANDLER))
 
 
 def rows() -> list[Row]:
     """All rows; takes about half a minute, most of it under the memory tracer."""
-    return [*(row for size in SIZES for row in size_rows(size)), *call_rows()]
+    return [row for size in SIZES for row in size_rows(size)]
 
 
 def size_rows(size: int) -> list[Row]:
@@ -46,27 +44,6 @@ def size_rows(size: int) -> list[Row]:
         else:
             found += [shown(what, seconds, "s"), shown(f"{what}, memory", megabytes, "MB")]
     return found
-
-
-def call_rows() -> list[Row]:
-    """Predicted calls, the live set read before and after included."""
-    individual = desire(_addresses(300))
-    mixed = desire([*_addresses(300, delivery=OTHER)], _catch_alls(100))
-    many = list(_addresses(50_000))
-    live = _plan(desire(many), NOTHING).after
-    more = desire([*many, Address("one-more@d17.example.com", SHARED)])
-    switched = desire(many[3:], [CatchAll("d0.example.com", SHARED)])
-    return [
-        at_most("calls, 100 domains x 3 addresses, individual", _first_calls(individual), "calls", 6),
-        at_most("calls, 100 domains, catch-all", _first_calls(desire([], _catch_alls(100))), "calls", 6),
-        at_most("calls, 100 domains x 3 addresses, mixed", _first_calls(mixed), "calls", 6),
-        at_most("calls, one address more among 50,000", _plan(more, live).calls, "calls", 3),
-        at_most("calls, one domain's mode switched", _plan(switched, live).calls, "calls", 3),
-    ]
-
-
-def _first_calls(desired: Desired) -> int:
-    return make_plan(desired, NOTHING, sets=NO_SETS).calls
 
 
 def _whole(number: int, start: int, actual: RuleSet) -> Plan:
@@ -100,7 +77,3 @@ def _addresses(number: int, *, start: int = 0, delivery: Delivery = SHARED) -> I
     """Three at each domain."""
     for each in range(start, start + number):
         yield Address(f"{('info', 'sales', 'billing')[each % 3]}@d{each // 3}.example.com", delivery)
-
-
-def _catch_alls(number: int) -> Iterable[CatchAll]:
-    return (CatchAll(f"d{each}.example.com", SHARED) for each in range(number))

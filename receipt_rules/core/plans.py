@@ -56,9 +56,12 @@ class Plan:
 
     @property
     def calls(self) -> int:
-        """To SES: the steps, reading before and after, and once more before a set takes the active one's place."""
-        swaps = any(isinstance(step, Activate) and step.instead_of for step in self.steps)
-        return len(self.steps) + READS + swaps
+        """To SES: the steps, reading before and after, and what is looked at again before a set is made the active one.
+
+        That is the active set, and the copy itself where it takes another's place.
+        """
+        looks = sum(1 + bool(step.instead_of) for step in self.steps if isinstance(step, Activate))
+        return len(self.steps) + READS + looks
 
     @property
     def seconds(self) -> float:

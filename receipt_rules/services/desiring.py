@@ -48,11 +48,6 @@ def scope_of(customers: frozenset[str], wanted_now: Wanted, live: RuleSet) -> fr
     )
 
 
-def default_delivery(domain: str = "") -> Delivery:
-    """What happens to mail without an endpoint's own wishes; `domain` matters where each has a prefix of its own."""
-    return _delivery(Endpoint(), domain)
-
-
 _Row = tuple[str, str, str, str | None, str | None]  # recipient, customer, domain, endpoint, customer of the endpoint
 
 

@@ -70,7 +70,7 @@ def test_a_labelled_address_is_covered_by_its_base() -> None:
 def test_the_first_plan_makes_the_set_fills_it_and_activates_it_last() -> None:
     plan = make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(), ""))
     assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
-    assert plan.calls == 5
+    assert plan.calls == 6
     assert plan.summary.endswith("3 begin to be taken.")
     assert not plan.needs_typing
 

@@ -305,7 +305,7 @@ def test_what_a_plan_foretells_is_what_the_sandbox_has_after_its_steps(handler: 
     billing = [Address(f"billing@d{number}.example.com", apart) for number in range(4)]
     everything = [CatchAll(f"d{number}.example.com", shared) for number in range(4)]
     limits = Limits(recipients=2)
-    assert carried_out(desire(billing, everything), limits=limits).calls == 8
+    assert carried_out(desire(billing, everything), limits=limits).calls == 9
     create_raw_in("receiving", raw_rule("theirs", Actions=[{"StopAction": {"Scope": "RuleSet"}}]))
     moved = carried_out(desire(billing, everything), limits=limits)
     assert [type(step) for step in moved.steps] == [Reorder]
