@@ -41,6 +41,9 @@ SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 class Domain(models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=new_domain_id, editable=False)
     customer = models.ForeignKey("tenants.Customer", on_delete=models.PROTECT, related_name="domains")
+    tenant = models.ForeignKey(
+        "tenants.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="domains"
+    )  # none until the customer is migrated
     name = models.CharField(max_length=253, help_text="In ASCII, lower case, without a trailing dot.")
     region = models.CharField(max_length=32)
     created_at = models.DateTimeField(auto_now_add=True)

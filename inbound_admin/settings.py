@@ -38,6 +38,12 @@ DNS_RESOLVERS = tuple(env.list("DNS_RESOLVERS", default=[]))
 DNS_TIMEOUT_SECONDS = env.float("DNS_TIMEOUT_SECONDS", default=3.0)
 CHECK_NOW_EVERY_SECONDS = env.int("CHECK_NOW_EVERY_SECONDS", default=10)
 
+# --- tenants ---------------------------------------------------------------------------------------------------------
+TENANT_FOR_NEW_CUSTOMERS = env.bool("TENANT_FOR_NEW_CUSTOMERS", default=True)
+TENANT_POLICY = env.str("TENANT_POLICY", default="standard")
+SES_TENANTS = env.int("SES_TENANTS", default=10_000)
+TENANT_MONTHLY_PRICE = env.float("TENANT_MONTHLY_PRICE", default=0.005)  # US dollars, by third parties' reading
+
 # --- receiving -------------------------------------------------------------------------------------------------------
 RULE_SET = env.str("RULE_SET", default="inbound-mail")
 RECEIVING_BUCKET = env.str("RECEIVING_BUCKET", default="inbound-mail")
@@ -60,9 +66,11 @@ if SANDBOX:
 INSTALLED_APPS = [
     "inbound_admin",
     "changes",
+    "alerts",
     "tenants",
     "domains",
     "receipt_rules",
+    "operations",
     *(["inbound_admin.sandbox"] if SANDBOX else []),
     "django.contrib.admin",
     "django.contrib.auth",

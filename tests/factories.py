@@ -14,6 +14,7 @@ _numbers = count(1)
 _ROLES = (
     "tenants.migrations.0003_roles",
     "tenants.migrations.0005_api_key_roles",
+    "tenants.migrations.0007_tenant_roles",
     "domains.migrations.0002_roles",
     "receipt_rules.migrations.0002_roles",
 )

@@ -37,13 +37,15 @@ from inbound_admin.lib.errors import (
 )
 
 if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
     from types_boto3_ses import SESClient
     from types_boto3_sesv2 import SESV2Client
     from types_boto3_sns import SNSClient
 
-Service = Literal["ses", "sesv2", "s3", "lambda", "sns"]
+Service = Literal["ses", "sesv2", "s3", "lambda", "sns", "cloudwatch", "logs"]
 PACED = ("ses", "sesv2")  # the others allow more calls than we ever make
 
 MISSING = {
@@ -136,6 +138,10 @@ def calling(service: Literal["s3"], doing: str) -> "AbstractContextManager[S3Cli
 def calling(service: Literal["lambda"], doing: str) -> "AbstractContextManager[LambdaClient]": ...
 @overload
 def calling(service: Literal["sns"], doing: str) -> "AbstractContextManager[SNSClient]": ...
+@overload
+def calling(service: Literal["cloudwatch"], doing: str) -> "AbstractContextManager[CloudWatchClient]": ...
+@overload
+def calling(service: Literal["logs"], doing: str) -> "AbstractContextManager[CloudWatchLogsClient]": ...
 def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
     """A client, when it is our turn; `doing` completes the sentence "Amazon could not ..."."""
     return _calling(service, doing)

@@ -5,6 +5,6 @@ import secrets
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
-def new_id(prefix: str) -> str:
+def new_id(prefix: str, joined_by: str = "_") -> str:
     """`prefix_` and 20 characters of Crockford's base 32: 100 bits, so never guessed and never repeated."""
-    return f"{prefix}_" + "".join(secrets.choice(ALPHABET) for _ in range(20))
+    return prefix + joined_by + "".join(secrets.choice(ALPHABET) for _ in range(20))

@@ -1,0 +1,180 @@
+"""SES tenants: what is wanted of each, what Amazon says, and what is associated with it; each in columns of its own."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from inbound_admin.lib.ids import new_id
+from tenants.core.standing import LayerName, Policy, Standing, Status
+
+
+def new_tenant_id() -> str:
+    return new_id("tenant", "-")
+
+
+class TenantStage(models.TextChoices):
+    CREATING = "creating", "Being created at Amazon"
+    READY = "ready", "Created"
+    DELETING = "deleting", "Being deleted"
+
+
+class PauseReason(models.TextChoices):
+    SPAM = "spam", "Unwanted mail is sent"
+    PHISHING = "phishing", "Fraud or phishing"
+    BOUNCES = "bounces", "Too many messages bounce"
+    COMPLAINTS = "complaints", "Too many recipients complain"
+    COMPROMISED = "compromised", "The account seems to be taken over"
+    PAYMENT = "payment", "Payment is overdue"
+    LEGAL = "legal", "A legal request"
+    OTHER = "other", "Another reason"
+
+
+STANDINGS = [(standing.value, standing.value) for standing in Standing]
+POLICIES = [(policy.value, policy.value) for policy in Policy]
+
+
+class Tenant(models.Model):
+    """A customer's SES tenant in one region. Amazon's words are stored as they came: it may say what we do not know."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
+    customer = models.ForeignKey("tenants.Customer", on_delete=models.PROTECT, related_name="tenants")
+    region = models.CharField(max_length=32)
+    name = models.CharField(max_length=64, help_text="SES's TenantName, which addresses it and cannot be changed.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    stage = models.CharField(max_length=10, choices=TenantStage.choices, default=TenantStage.CREATING)
+    stage_problem = models.TextField(blank=True, help_text="Why the stage could not be left, in words for people.")
+    adopted = models.BooleanField(default=False, help_text="It was at Amazon before we were asked.")
+
+    # what is wanted
+    policy = models.CharField(max_length=10, choices=POLICIES, default=Policy.STANDARD)
+    configuration_set = models.CharField(max_length=64, help_text="The customer's own, associated with the tenant.")
+    is_paused = models.BooleanField(default=False, help_text="Staff want that it sends nothing.")
+    pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
+    pause_text = models.TextField(blank=True, help_text="Why, for our staff.")
+    pause_told = models.TextField(blank=True, help_text="What the customer is told.")
+    pause_review_on = models.DateField(null=True, blank=True, help_text="When the pause is to be looked at again.")
+    stops_receiving = models.BooleanField(default=False, help_text="The pause also stops the customer's inbound mail.")
+    status_asked_at = models.DateTimeField(null=True, blank=True, help_text="When the pause or its end was asked for.")
+    status_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    status_told_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon took the call; null: not yet.")
+    status_problem = models.TextField(blank=True, help_text="Why Amazon's status is not what is wanted.")
+    sends_since = models.DateTimeField(null=True, blank=True, help_text="Since when the customer's sends name it.")
+
+    # what Amazon says
+    ses_id = models.CharField(max_length=100, blank=True)
+    arn = models.CharField(max_length=300, blank=True)
+    ses_created_at = models.DateTimeField(null=True, blank=True)
+    ses_policy = models.CharField(max_length=100, blank=True, help_text="As its ARN ends; empty: not read.")
+    staff_status = models.CharField(max_length=30, blank=True, help_text="SES's CustomerManagedStatus.")
+    staff_cause = models.TextField(blank=True)
+    staff_since = models.DateTimeField(null=True, blank=True)
+    amazon_status = models.CharField(max_length=30, blank=True, help_text="SES's AwsSesManagedStatus.")
+    amazon_cause = models.TextField(blank=True)
+    amazon_since = models.DateTimeField(null=True, blank=True)
+    aggregate = models.CharField(max_length=30, blank=True, help_text="SES's SendingStatusAggregate: what counts.")
+    impact = models.CharField(max_length=30, blank=True, help_text="SES's ReputationImpact.")
+    set_sends = models.BooleanField(null=True, help_text="Whether the configuration set may send; null: not read.")
+    read_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon last answered about it.")
+    read_problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
+
+    # what follows
+    standing = models.CharField(max_length=10, choices=STANDINGS, default=Standing.UNKNOWN)
+    standing_since = models.DateTimeField(db_default=Now())
+    bounce_rate = models.FloatField(null=True, help_text="The newest, a fraction; null: not known.")
+    complaint_rate = models.FloatField(null=True, help_text="The newest, a fraction; null: not known.")
+    open_high = models.PositiveIntegerField(default=0, help_text="Open findings of HIGH impact.")
+    open_low = models.PositiveIntegerField(default=0, help_text="Open findings of LOW impact.")
+    risk = models.PositiveIntegerField(default=0, help_text="What the list is sorted by; the higher the worse.")
+
+    class Meta:
+        ordering = ("name",)
+        permissions = (
+            ("pause_tenant", "Can pause a tenant's sending and resume it"),
+            ("manage_tenant", "Can create, change, migrate and delete tenants"),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=("customer", "region"), name="tenant_of_customer_once"),
+            models.UniqueConstraint(fields=("region", "name"), name="tenant_name_once"),
+            models.UniqueConstraint(fields=("arn",), condition=~models.Q(arn=""), name="tenant_arn_once"),
+        )
+        indexes = (models.Index(fields=("-risk", "name"), name="tenant_by_risk"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def may_send(self) -> bool:
+        return self.aggregate in (Status.ENABLED, Status.REINSTATED)
+
+
+class ResourceKind(models.TextChoices):
+    """As real SES spells them; botocore's model has other words (ses.md E)."""
+
+    IDENTITY = "identity", "Identity"
+    CONFIGURATION_SET = "configuration-set", "Configuration set"
+    TEMPLATE = "template", "Template"
+
+
+class TenantResource(models.Model):
+    """An association that is wanted (or, not wanted, is to go); an identity is of one tenant, whatever Amazon allows."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="resources")
+    kind = models.CharField(max_length=20, choices=ResourceKind.choices)
+    arn = models.CharField(max_length=400)
+    name = models.CharField(max_length=320, help_text="The last part of the ARN: the domain, the set's name.")
+    wanted = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    associated_at = models.DateTimeField(null=True, help_text="When Amazon said that it is; null: not yet.")
+    problem = models.TextField(blank=True, help_text="Why it could not be associated, in words for people.")
+
+    class Meta:
+        ordering = ("kind", "name")
+        constraints = (
+            models.UniqueConstraint(fields=("tenant", "arn"), name="resource_of_tenant_once"),
+            models.UniqueConstraint(fields=("arn",), condition=models.Q(kind="identity"), name="identity_in_one_tenant"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StatusChange(models.Model):
+    """One layer's status changed; written when it was seen, never changed."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="status_changes")
+    layer = models.CharField(max_length=20, choices=[(name.value, name.value) for name in LayerName])
+    old = models.CharField(max_length=100, blank=True)
+    new = models.CharField(max_length=100, blank=True)
+    cause = models.TextField(blank=True)
+    since = models.DateTimeField(null=True, help_text="As Amazon says; null where it does not.")
+    seen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-seen_at", "-id")
+        indexes = (models.Index(fields=("tenant", "-seen_at"), name="status_change_of_tenant"),)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.layer}: {self.old} to {self.new}"
+
+
+class SesAccount(models.Model):
+    """What Amazon says of our whole account in a region (SESv2 GetAccount); above all tenants."""
+
+    region = models.CharField(primary_key=True, max_length=32)
+    enforcement = models.CharField(max_length=30, blank=True, help_text="HEALTHY, PROBATION or SHUTDOWN.")
+    sends = models.BooleanField(null=True, help_text="SendingEnabled; null: not read.")
+    in_production = models.BooleanField(null=True, help_text="ProductionAccessEnabled; null: not read.")
+    most_in_24_hours = models.FloatField(null=True)
+    sent_in_24_hours = models.FloatField(null=True)
+    since = models.DateTimeField(null=True, help_text="When what it says was first seen.")
+    read_at = models.DateTimeField(null=True)
+    problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
+
+    def __str__(self) -> str:
+        return self.region
