@@ -1,22 +1,20 @@
-"""`/healthz`: whether the web, the database, the worker and the AWS endpoint are well, each by asking it."""
+"""`/healthz`: whether the web, the database, the worker and the AWS endpoint are well, each by asking it; `/readyz`."""
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
 import structlog
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from inbound_admin.lib import aws
+from inbound_admin.lib.database import missing_migrations
 from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, worker_silent_for
 
-WORKER_SILENT_AFTER = timedelta(seconds=60)
 AWS_ASKED_EVERY_SECONDS = 15
 
 log = structlog.get_logger(__name__)
@@ -30,6 +28,14 @@ def healthz(request: HttpRequest) -> JsonResponse:
     well = all(state == "ok" for state in found.values())
     found["took_ms"] = str(round((time.monotonic() - started) * 1000))
     return JsonResponse(found, status=200 if well else 503)
+
+
+@login_not_required
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Whether this web process can serve pages now: a balancer's question, so neither worker nor Amazon count."""
+    found = {"web": "ok", **{name: _ask(name, probe) for name, probe in READY.items()}}
+    return JsonResponse(found, status=200 if all(state == "ok" for state in found.values()) else 503)
 
 
 def _ask(name: str, probe: Callable[[], str]) -> str:
@@ -46,11 +52,15 @@ def _database() -> str:
     return "ok"
 
 
+def _migrations() -> str:
+    missing = missing_migrations()
+    return f"{missing} migrations are not applied" if missing else "ok"
+
+
 def _worker() -> str:
-    last = ProcrastinateWorker.objects.order_by("-last_heartbeat").values_list("last_heartbeat", flat=True).first()
-    if last is None:
+    silent = worker_silent_for()
+    if silent is None:
         return "no worker has started"
-    silent = timezone.now() - last
     return "ok" if silent < WORKER_SILENT_AFTER else f"no sign of the worker for {int(silent.total_seconds())} s"
 
 
@@ -73,3 +83,4 @@ def _ask_sts() -> str:
 
 
 PROBES = {"database": _database, "worker": _worker, "aws": _aws}
+READY = {"database": _database, "migrations": _migrations}

@@ -8,7 +8,7 @@ import environ
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from inbound_admin.lib.logs import logging_config
+from inbound_admin.lib.logs import logging_config, name_the_job
 
 django_stubs_ext.monkeypatch()  # Django's generic classes take their types at run time too
 
@@ -37,6 +37,12 @@ AWS_PAGE_PATIENCE_SECONDS = env.float("AWS_PAGE_PATIENCE_SECONDS", default=2.0)
 DNS_RESOLVERS = tuple(env.list("DNS_RESOLVERS", default=[]))
 DNS_TIMEOUT_SECONDS = env.float("DNS_TIMEOUT_SECONDS", default=3.0)
 CHECK_NOW_EVERY_SECONDS = env.int("CHECK_NOW_EVERY_SECONDS", default=10)
+DNS_HISTORY_DAYS = env.int("DNS_HISTORY_DAYS", default=90)
+SHARE_LINK_DAYS = env.int("SHARE_LINK_DAYS", default=14)
+
+# --- the JSON API ----------------------------------------------------------------------------------------------------
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=600)  # of each caller; 0 is no limit
+API_WAIT_SECONDS = env.float("API_WAIT_SECONDS", default=8.0)
 
 # --- tenants ---------------------------------------------------------------------------------------------------------
 TENANT_FOR_NEW_CUSTOMERS = env.bool("TENANT_FOR_NEW_CUSTOMERS", default=True)
@@ -61,6 +67,13 @@ SES_IDENTITIES = env.int("SES_IDENTITIES", default=10_000)
 if SANDBOX:
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "sandbox")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "sandbox")
+
+# --- alerts and webhooks out -----------------------------------------------------------------------------------------
+SITE_URL = env.str("SITE_URL", default="")
+WEBHOOKS_MAY_BE_PRIVATE = env.bool("WEBHOOKS_MAY_BE_PRIVATE", default=SANDBOX)
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+WEBHOOK_OFF_AFTER_DAYS = env.int("WEBHOOK_OFF_AFTER_DAYS", default=5)
+ALERTS_KEPT_DAYS = env.int("ALERTS_KEPT_DAYS", default=90)
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -98,6 +111,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "inbound_admin.metrics.measured",
     "inbound_admin.middleware.request_id",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -219,7 +233,7 @@ CONTENT_SECURITY_POLICY = {
 }
 HTTPS = env.bool("HTTPS", default=not (DEBUG or SANDBOX))
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -244,6 +258,10 @@ STORAGES = {
 
 # --- work in the background, logs ------------------------------------------------------------------------------------
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
+PROCRASTINATE_WORKER_DEFAULTS = {"worker_middleware": [name_the_job]}
+PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+COUNTS_DAYS = env.int("COUNTS_DAYS", default=400)
 
 LOGGING = logging_config(json=env.bool("LOG_JSON", default=not (DEBUG or SANDBOX)), level=env.str("LOG_LEVEL", "INFO"))
 

@@ -1,7 +1,13 @@
 """The worker looks after its own: jobs of a process that died are taken up again, finished ones are cleared away."""
 
+from datetime import timedelta
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from inbound_admin.lib import counting
 from inbound_admin.lib.jobs import take_up_stalled
 
 KEPT_HOURS = 72
@@ -20,3 +26,4 @@ async def clear(timestamp: int) -> None:
     await app.job_manager.delete_old_jobs(
         nb_hours=KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
+    await sync_to_async(counting.fold)(now=timezone.now(), kept=timedelta(days=settings.COUNTS_DAYS))

@@ -7,6 +7,8 @@ botocore's escapes: every failure is an `AwsProblem` with Amazon's own code and 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -26,7 +28,7 @@ from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
 
-from inbound_admin.lib import pace
+from inbound_admin.lib import counting, pace
 from inbound_admin.lib.errors import (
     AwsBusy,
     AwsConflict,
@@ -191,6 +193,8 @@ def _client(service: str, region: str, endpoint: str, attempts: int) -> Any:
     session: Any = boto3.session.Session()  # its types know each service by a literal name
     made = session.client(service, region_name=region, endpoint_url=endpoint or None, config=config)
     made.meta.events.register("after-call", _remember_request)
+    made.meta.events.register("after-call", _count_answer)
+    made.meta.events.register("after-call-error", _count_silence)
     return made
 
 
@@ -206,6 +210,13 @@ def ask_account_id() -> str:
     """STS GetCallerIdentity, now. It has no pace. Raises AwsProblem."""
     with _translating("find out which AWS account this is"):
         return str(client("sts").get_caller_identity()["Account"])
+
+
+def amazons_time() -> datetime:
+    """What Amazon's clock shows, to the second, by the date of an answer of STS. Raises AwsProblem."""
+    with _translating("ask Amazon for the time"):
+        answer = client("sts").get_caller_identity()
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
 def forget_clients() -> None:
@@ -224,6 +235,7 @@ def _wait_for_turn(doing: str) -> None:
             f"We could not {doing} just now: other work is using our one call a second to Amazon, "
             f"and the wait would be more than {longest:g} seconds. Try again in a moment."
         )
+    counting.count("aws_wait", seconds=wait)
     pace.sleep(wait)
 
 
@@ -239,6 +251,21 @@ def _remember_request(parsed: dict[str, Any], **_: Any) -> None:
     request_id = parsed.get("ResponseMetadata", {}).get("RequestId", "")
     if ids is not None and request_id:
         ids.append(request_id)
+
+
+def _count_answer(parsed: dict[str, Any], event_name: str, **_: Any) -> None:
+    """By operation and outcome: "ok", or Amazon's code."""
+    outcome = str(parsed.get("Error", {}).get("Code", "")) or "ok"
+    counting.count("aws_call", label=_operation(event_name), outcome=outcome)
+
+
+def _count_silence(exception: Exception, event_name: str, **_: Any) -> None:
+    counting.count("aws_call", label=_operation(event_name), outcome=type(exception).__name__)
+
+
+def _operation(event_name: str) -> str:
+    """botocore's events are named as `after-call.ses.CreateReceiptRule`."""
+    return event_name.rpartition(".")[2]
 
 
 def _from_answer(error: ClientError, doing: str) -> AwsProblem:

@@ -4,13 +4,16 @@ Procrastinate's own `queueing_lock` is not used: a job that is to be tried again
 violate it, and stay "running" for ever.
 """
 
+from datetime import timedelta
+
 from asgiref.sync import async_to_sync
 from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 from procrastinate.jobs import Status
 
+WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
 SILENT_AFTER_SECONDS = 30  # three heartbeats of a worker
 
 
@@ -36,6 +39,12 @@ def _bring_forward(lock: str) -> None:
             " AND scheduled_at > clock_timestamp()",
             [lock],
         )
+
+
+def worker_silent_for() -> timedelta | None:
+    """Since the last sign of life of any worker; None: none has ever started."""
+    last = ProcrastinateWorker.objects.order_by("-last_heartbeat").values_list("last_heartbeat", flat=True).first()
+    return None if last is None else timezone.now() - last
 
 
 def take_up_stalled() -> int:

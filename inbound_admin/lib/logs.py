@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -27,6 +28,12 @@ class WithoutSecretPaths(logging.Filter):
                 record.args = clean
                 record.__dict__.pop("request", None)  # it has the path as well
         return True
+
+
+async def name_the_job(call_next: Callable[[], Awaitable[Any]], context: Any, worker: Any) -> Any:
+    """A worker's middleware of Procrastinate: all that a job logs bears its id and its task."""
+    with structlog.contextvars.bound_contextvars(job_id=context.job.id, task=context.job.task_name):
+        return await call_next()
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from inbound_admin.sandbox.dns.records import TTL_LIMIT, TYPES
 KINDS = (
     ("throttle", "Throttled: “Rate exceeded”"),
     ("error", "Internal error (500)"),
+    ("denied", "Our credentials may not make the call (403)"),
     ("slow", "A slow answer"),
     ("cut_before", "Connection cut before the call counted"),
     ("cut_after", "Connection cut after the call was carried out"),

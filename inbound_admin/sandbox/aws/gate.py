@@ -5,6 +5,7 @@ server closes the connection; a slow answer and a process exit travel to the ser
 hold the lock while it waits.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from inbound_admin.sandbox.values import Fault
 SLOW_HEADER = "x-sandbox-slow"
 EXIT_HEADER = "x-sandbox-process-exit"
 SUBJECTS = ("Identity", "EmailIdentity", "Domain", "TenantName", "RuleName", "RuleSetName", "ReputationEntityReference")
+UNPACED = ("sts", "cloudwatch")
 Answer = tuple[int, dict[str, Any], Any]
 Plain = Callable[[Any], Answer]
 _ERROR_CODE = re.compile(r"<Code>([^<]+)</Code>")
@@ -75,12 +77,14 @@ def _after(response: Any, answer: Answer, fault: Fault) -> tuple[Answer, float]:
 def _refused(response: Any, service: str, operation: str, fault: Fault | None) -> Answer | None:
     if fault and fault.kind == "error":
         return _server_error(response, service)
-    admitted = service == "sts" or operation.startswith("Send") or _admits(response)
+    if fault and fault.kind == "denied":
+        return _denied(service, operation)
+    admitted = service in UNPACED or operation.startswith("Send") or _admits(response)
     if admitted and not (fault and fault.kind == "throttle"):
         return None
     code = "TooManyRequestsException" if service == "sesv2" else "Throttling"
     return _serialised(
-        response, SesRefusal(code, "Maximum sending rate exceeded." if service != "sts" else "Rate exceeded")
+        response, SesRefusal(code, "Rate exceeded" if service in UNPACED else "Maximum sending rate exceeded.")
     )
 
 
@@ -92,6 +96,16 @@ def _server_error(response: Any, service: str) -> Answer:
     code = "InternalServiceErrorException" if service == "sesv2" else "InternalFailure"
     _, headers, body = _serialised(response, SesRefusal(code, "An internal failure occurred."))
     return 500, {**headers, "status": "500"}, body
+
+
+def _denied(service: str, operation: str) -> Answer:
+    """Written by hand: no model of SES knows the code, so that moto would not serialise it."""
+    said = f"User is not authorized to perform: ses:{operation}"
+    if service == "sesv2":
+        headers = {"x-amzn-errortype": "AccessDeniedException", "content-type": "application/json", "status": "403"}
+        return 403, headers, json.dumps({"message": said})
+    body = f"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{said}</Message></Error>"
+    return 403, {"content-type": "text/xml", "status": "403"}, f"{body}<RequestId>denied</RequestId></ErrorResponse>"
 
 
 def _serialised(response: Any, refusal: SesRefusal) -> Answer:

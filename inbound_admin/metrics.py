@@ -1,0 +1,104 @@
+"""`/metrics`, for Prometheus: requests of this process, and of the whole deployment what its one database knows."""
+
+import time
+from collections.abc import Callable, Iterator
+from secrets import compare_digest
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from inbound_admin.lib import counting
+
+REQUESTS = Counter("inbound_admin_requests", "Requests answered", ("view", "method", "status"))
+SECONDS = Histogram("inbound_admin_request_seconds", "Seconds until the answer was ready", ("view",))
+QUEUE = (
+    "SELECT task_name, status::text, count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1, 2"
+)
+OLDEST_DUE = (
+    "SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(next_check_at)), 0) FROM domains_domain"
+    " WHERE stage <> 'deleting' AND next_check_at < now()"
+)
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def measured(get_response: Handler) -> Handler:
+    """Counts by the view's name, never by the path, which names rows."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        started = time.monotonic()
+        response = get_response(request)
+        match = request.resolver_match
+        view = match.view_name if match else "none"
+        REQUESTS.labels(view, request.method or "", response.status_code).inc()
+        SECONDS.labels(view).observe(time.monotonic() - started)
+        return response
+
+    return middleware
+
+
+class OfTheDatabase:
+    """What all processes share: read when it is asked for."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield _calls()
+        yield _waited()
+        yield _queue()
+        oldest = GaugeMetricFamily("inbound_admin_oldest_due_check_seconds", "How long the oldest check is overdue")
+        oldest.add_metric([], float(_rows(OLDEST_DUE)[0][0]))
+        yield oldest
+
+
+@login_not_required
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """404 without the right token: who has none need not know that it is there."""
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+    if not settings.METRICS_TOKEN or not compare_digest(given, settings.METRICS_TOKEN.encode()):
+        raise Http404
+    return HttpResponse(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _registry() -> CollectorRegistry:
+    """With PROMETHEUS_MULTIPROC_DIR set, prometheus-client joins the processes of one machine."""
+    registry = CollectorRegistry()
+    if settings.PROMETHEUS_MULTIPROC_DIR:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus-client's own gap
+    else:
+        registry.register(REQUESTS)
+        registry.register(SECONDS)
+    registry.register(OfTheDatabase())
+    return registry
+
+
+def _calls() -> Metric:
+    family = CounterMetricFamily("inbound_admin_aws_calls", "Calls to Amazon", labels=("operation", "outcome"))
+    for each in counting.totals("aws_call"):
+        family.add_metric([each.label, each.outcome], each.number)
+    return family
+
+
+def _waited() -> Metric:
+    family = CounterMetricFamily("inbound_admin_aws_wait_seconds", "Seconds spent waiting for a turn to call Amazon")
+    family.add_metric([], sum(each.seconds for each in counting.totals("aws_wait")))
+    return family
+
+
+def _queue() -> Metric:
+    family = GaugeMetricFamily("inbound_admin_jobs", "Jobs that wait or run", labels=("task", "state"))
+    for task, state, number in _rows(QUEUE):
+        family.add_metric([task, state], number)
+    return family
+
+
+def _rows(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())

@@ -1,0 +1,51 @@
+"""`/metrics`: for who has the token, in the words that Prometheus reads; `/readyz` for balancers."""
+
+import pytest
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
+
+from domains.services import queue
+from inbound_admin.lib import counting
+from tests.domains.making import make_domain
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(client: Client) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    answer = client.get("/metrics", headers={"Authorization": "Bearer tell-me"})
+    families = text_string_to_metric_families(answer.content.decode())
+    return {(one.name, tuple(sorted(one.labels.items()))): one.value for family in families for one in family.samples}
+
+
+@pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", "Bearer tell-me2", "Bearer tell-mé"])
+def test_without_the_token_nothing_is_there(client: Client, settings: Settings, given: str) -> None:
+    settings.METRICS_TOKEN = "tell-me"
+    assert client.get("/metrics", headers={"Authorization": given}).status_code == 404
+    settings.METRICS_TOKEN = ""
+    assert client.get("/metrics", headers={"Authorization": given}).status_code == 404
+
+
+def test_calls_waiting_jobs_and_requests_are_told(client: Client, settings: Settings) -> None:
+    settings.METRICS_TOKEN = "tell-me"
+    counting.count("aws_call", label="GetAccount", outcome="ok", number=3)
+    counting.count("aws_wait", seconds=2.5)
+    queue.set_up_soon(make_domain())
+    client.get("/healthz")
+    found = ask(client)
+    assert found["inbound_admin_aws_calls_total", (("operation", "GetAccount"), ("outcome", "ok"))] == 3
+    assert found["inbound_admin_aws_wait_seconds_total", ()] == 2.5
+    assert found["inbound_admin_jobs", (("state", "todo"), ("task", "domains.set_up"))] == 1
+    asked = (("method", "GET"), ("status", "503"), ("view", "healthz"))
+    assert found["inbound_admin_requests_total", asked] >= 1
+
+
+def test_the_oldest_check_that_is_due_has_an_age(client: Client, settings: Settings) -> None:
+    settings.METRICS_TOKEN = "tell-me"
+    assert ask(client)["inbound_admin_oldest_due_check_seconds", ()] == 0
+
+
+def test_a_web_process_with_its_tables_is_ready_without_worker_and_amazon(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"web": "ok", "database": "ok", "migrations": "ok"}
