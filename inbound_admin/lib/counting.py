@@ -48,7 +48,13 @@ class Count:
 
 def count(name: str, *, label: str = "", outcome: str = "", number: float = 1, seconds: float = 0) -> None:
     """Never raises: what is counted has happened, and its own outcome must not be lost over a number."""
-    values = {"name": name, "label": label, "outcome": outcome, "number": number, "seconds": seconds}
+    values: dict[str, str | float] = {
+        "name": name,
+        "label": label,
+        "outcome": outcome,
+        "number": number,
+        "seconds": seconds,
+    }
     try:
         with connection.cursor() as cursor:
             cursor.execute(ADD, values)
