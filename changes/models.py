@@ -38,6 +38,7 @@ class Change(models.Model):
     class Meta:
         ordering = ("-at", "-id")
         indexes = (
+            models.Index(fields=("-at", "-id"), name="change_by_time"),
             models.Index(fields=("object_type", "object_id", "-at"), name="change_of_object"),
             models.Index(fields=("customer_id", "-at"), name="change_of_customer"),
             models.Index(fields=("bulk_id",), name="change_of_bulk"),

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from changes.models import ActorKind, Change, new_change_id
+
+
+class Amazon:
+    """As the actor: Amazon, its policy, or a hand at its console; we see what it did and not who."""
+
+
+AMAZON = Amazon()
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,7 @@ def record(
     what: str,
     *,
     about: Subject,
-    actor: AbstractBaseUser | None,
+    actor: AbstractBaseUser | Amazon | None,
     because: str = "",
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
@@ -33,11 +42,12 @@ def record(
 ) -> Change:
     """`actor` None is our own worker. Of `before` and `after` only what differs is kept."""
     old, new = _differences(before or {}, after or {})
+    kind, actor_id, name = _who(actor)
     return Change.objects.create(
         bulk_id=bulk_id or new_change_id(),
-        actor_kind=ActorKind.WORKER if actor is None else ActorKind.PERSON,
-        actor_id="" if actor is None else str(actor.pk),
-        actor_name="Inbound Admin" if actor is None else actor.get_username(),
+        actor_kind=kind,
+        actor_id="" if actor_id is None else str(actor_id),
+        actor_name=name,
         what=what,
         object_type=about.type,
         object_id=about.id,
@@ -49,6 +59,21 @@ def record(
         after=new,
         aws_request_ids=list(dict.fromkeys(aws_request_ids)),
     )
+
+
+def forget_before(moment: datetime) -> int:
+    """Retention: the one way by which rows leave the log; how many went."""
+    with pgtrigger.ignore("changes.Change:append_only"):
+        gone, _ = Change.objects.filter(at__lt=moment).delete()
+    return gone
+
+
+def _who(actor: AbstractBaseUser | Amazon | None) -> tuple[ActorKind, object, str]:
+    if actor is None:
+        return ActorKind.WORKER, None, "Inbound Admin"
+    if isinstance(actor, Amazon):
+        return ActorKind.AMAZON, None, "Amazon"
+    return ActorKind.PERSON, actor.pk, actor.get_username()
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,0 +1,189 @@
+"""Identities that were at Amazon before us become domains of a customer. Amazon is read, and nothing there changes.
+
+Staff alone do this, with a reason: that an identity is verified says nothing of whose it is.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from changes import services as changes
+from domains.core.checking import SesStatus
+from domains.core.identities import Dkim, Identity, MailFrom, joined
+from domains.core.names import understand
+from domains.gateway import ses
+from domains.models import Domain, OnMxFailure, Stage
+from domains.selectors import finding
+from domains.services.subjects import subject
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsMissing, Refused
+from tenants.models import Customer, User
+
+NO_DKIM = Dkim(SesStatus.UNKNOWN, signing=False, tokens=())
+NO_MAIL_FROM = MailFrom("", SesStatus.UNKNOWN, rejects_on_mx_failure=False)
+
+
+class Fate(StrEnum):
+    """What becomes of a name that shall be adopted."""
+
+    ADOPT = "adopt"
+    THEIRS = "theirs"  # the customer has it already
+    TAKEN = "taken"  # another customer has it
+    NOT_AT_AMAZON = "not_at_amazon"
+    NO_DOMAIN = "no_domain"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    fate: Fate
+    domain_id: str = ""
+
+
+def identities_at_amazon() -> dict[str, SesStatus]:
+    """Every domain identity of the region with its status: a call for each thousand. Raises AwsProblem."""
+    found, token = ses.list_identities()
+    while token:
+        page, token = ses.list_identities(token)
+        found |= page
+    return found
+
+
+def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> Fate:
+    """Writes nothing and asks nobody: `at_amazon` are the names that Amazon has."""
+    try:
+        plain = understand(name).domain.ascii
+    except Refused:
+        return Fate.NO_DOMAIN
+    holder = Domain.objects.filter(name=plain).exclude(stage=Stage.CLAIM).first()
+    if holder is not None:
+        return Fate.THEIRS if holder.customer_id == customer.pk else Fate.TAKEN
+    return Fate.ADOPT if plain in at_amazon else Fate.NOT_AT_AMAZON
+
+
+@dataclass(frozen=True)
+class Wish:
+    """For whom, by whom and why; `receives` says whether their mail is to arrive through us."""
+
+    customer: Customer
+    actor: User | None
+    because: str
+    receives: bool = True
+    bulk_id: str = ""
+
+
+def adopt(*, names: Sequence[str], wish: Wish) -> tuple[Outcome, ...]:
+    """Four calls for each hundred names. Raises Refused without the right or a reason, and AwsProblem.
+
+    What was stored before an AwsProblem stays: doing it again goes on from there.
+    """
+    if wish.actor is not None and not wish.actor.has_perm("domains.adopt_identity"):
+        raise Refused("Identities are taken over by operators.", code="NOT_ALLOWED")
+    if not wish.because.strip():
+        raise Refused("Say why these domains are this customer's: it stands in their history.", code="REASON_MISSING")
+    parts = (names[start : start + ses.BATCH] for start in range(0, len(names), ses.BATCH))
+    return tuple(outcome for some in parts for outcome in _adopt(some, wish))
+
+
+def _adopt(names: Sequence[str], wish: Wish) -> Iterator[Outcome]:
+    with aws.recording() as request_ids:
+        found = _read([name for name in names if _is_free(name)])
+    for name in names:
+        fate = fate_of(name, customer=wish.customer, at_amazon=found)
+        if fate is Fate.ADOPT:
+            yield _store(*found[understand(name).domain.ascii], wish, request_ids)
+        else:
+            yield Outcome(name, fate)
+
+
+def _is_free(name: str) -> bool:
+    try:
+        plain = understand(name).domain.ascii
+    except Refused:
+        return False
+    return not Domain.objects.filter(name=plain).exclude(stage=Stage.CLAIM).exists()
+
+
+def _read(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
+    """Each with its ownership token; without those that Amazon does not know."""
+    plain = list(dict.fromkeys(understand(name).domain.ascii for name in names))
+    if not plain:
+        return {}
+    verified, dkim, mail_from = ses.get_verification(plain), ses.get_dkim(plain), ses.get_mail_from(plain)
+    zone = _zone(verified, dkim)
+    found: dict[str, tuple[Identity, str]] = {}
+    for name, (status, token) in verified.items():
+        keys = dkim.get(name, NO_DKIM)
+        identity = joined(name, status, keys, mail_from.get(name, NO_MAIL_FROM), dkim_zone=zone)
+        found[name] = (identity or ses.get_identity(name), token)
+    return found
+
+
+def _zone(names: Iterable[str], dkim: dict[str, Dkim]) -> str:
+    """Where the region's DKIM keys are published: SESv2 alone tells it, so one identity is asked for all."""
+    for name in names:
+        if dkim.get(name, NO_DKIM).tokens:
+            try:
+                return ses.get_identity(name).dkim_zone
+            except AwsMissing:
+                continue  # deleted a moment ago
+    return ""
+
+
+def _store(identity: Identity, token: str, wish: Wish, request_ids: list[str]) -> Outcome:
+    made = _row(identity, token, wish)
+    try:
+        with transaction.atomic():
+            Domain.objects.filter(name=made.name, customer=wish.customer, stage=Stage.CLAIM).delete()
+            made.save(force_insert=True)
+            changes.record(
+                "domain.adopted",
+                about=subject(made),
+                actor=wish.actor,
+                because=wish.because,
+                after={"identity": made.name, "customer": wish.customer.name, "mail_from": made.ses_mail_from},
+                aws_request_ids=request_ids,
+                bulk_id=wish.bulk_id,
+            )
+    except IntegrityError:  # somebody else was a moment earlier
+        return Outcome(made.name, Fate.TAKEN)
+    return Outcome(made.name, Fate.ADOPT, made.id)
+
+
+def _row(identity: Identity, token: str, wish: Wish) -> Domain:
+    """What Amazon has is what is wanted, until a person wants something else."""
+    behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
+    return Domain(
+        customer=wish.customer,
+        name=identity.domain,
+        region=settings.AWS_REGION,
+        created_by=wish.actor,
+        stage=Stage.READY,
+        adopted=True,
+        receives=wish.receives,
+        verification_token=token,
+        dkim_tokens=list(identity.dkim_tokens),
+        dkim_zone=identity.dkim_zone,
+        own_dkim_key=identity.own_dkim_key,
+        mail_from_label=identity.mail_from.removesuffix(f".{identity.domain}"),
+        ses_mail_from=identity.mail_from,
+        on_mx_failure=behaviour,
+        ses_on_mx_failure=behaviour,
+        dkim_signing=identity.dkim_signing,
+        ses_dkim_signing=identity.dkim_signing,
+        identity_status=identity.identity_status,
+        dkim_status=identity.dkim_status,
+        mail_from_status=identity.mail_from_status,
+        last_ses_check=timezone.now(),
+        next_check_at=timezone.now(),
+    )
+
+
+def identities_without_row(at_amazon: dict[str, SesStatus]) -> tuple[str, ...]:
+    """Names that Amazon has in this region and no customer of ours holds."""
+    held = set(finding.here().exclude(stage=Stage.CLAIM).values_list("name", flat=True))
+    return tuple(sorted(set(at_amazon) - held))

@@ -1,0 +1,41 @@
+"""Every change by a person, a key, our worker or Amazon: found, read, taken along."""
+
+from collections.abc import Collection
+
+from django.http import HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET
+
+from changes import selectors
+from domains.core import exporting
+from inbound_admin.lib.http import SignedIn, page_of
+from tenants.selectors import Viewer, customers_for, supports_everyone
+
+
+@require_GET
+def changes(request: SignedIn) -> HttpResponse:
+    filters = selectors.Filters.read(request.GET)
+    found = selectors.changes_found(filters, of_customers=_scope(request.user))
+    context = {"page": page_of(found, request), "filters": filters, "choices": selectors.choices()}
+    part = "#results" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"operations/changes.html{part}", context)
+
+
+@require_GET
+def export_changes(request: SignedIn, kind: str) -> HttpResponse:
+    """All that the filters show, as CSV or JSON."""
+    filters = selectors.Filters.read(request.GET)
+    rows = selectors.export_rows(selectors.changes_found(filters, of_customers=_scope(request.user)))
+    if kind == "csv":
+        response = HttpResponse(exporting.as_csv(rows), content_type="text/csv; charset=utf-8")
+    else:
+        response = HttpResponse(exporting.as_json(rows), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="changes.{kind}"'
+    return response
+
+
+def _scope(viewer: Viewer) -> Collection[str] | None:
+    """None is everybody's, for staff who may read the log."""
+    if supports_everyone(viewer) and viewer.has_perm("changes.view_change"):
+        return None
+    return list(customers_for(viewer).values_list("pk", flat=True)) if not supports_everyone(viewer) else []
