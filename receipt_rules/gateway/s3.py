@@ -1,8 +1,12 @@
 """The bucket that mail is stored in: one function, one call. A bucket that does not exist is AwsMissing."""
 
+from datetime import datetime
+from typing import Any
+
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing
 
+SETUP_NOTIFICATION = "AMAZON_SES_SETUP_NOTIFICATION"  # the object that SES writes to try a bucket (ses.md B)
 _OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}  # as S3 has answered since before regions
 
 
@@ -28,3 +32,15 @@ def put_bucket_policy(bucket: str, policy: str, *, account: str) -> None:
     """Replaces the whole policy, and only of a bucket of this account. S3 has no version check: read it just before."""
     with aws.calling("s3", f"write the policy of the bucket {bucket}") as s3:
         s3.put_bucket_policy(Bucket=bucket, Policy=policy, ExpectedBucketOwner=account)
+
+
+def list_objects(bucket: str, prefix: str, *, token: str = "") -> tuple[tuple[datetime, ...], str]:
+    """When each object of a page (up to 1,000, by name) was stored, and the token of the next ("" at the end).
+
+    What SES writes to try the bucket is no mail and left out.
+    """
+    more: Any = {"ContinuationToken": token} if token else {}
+    with aws.calling("s3", f"list what is in the bucket {bucket}") as s3:
+        answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
+    mail = (each for each in answer.get("Contents", ()) if not each["Key"].endswith(SETUP_NOTIFICATION))
+    return tuple(each["LastModified"] for each in mail), answer.get("NextContinuationToken", "")

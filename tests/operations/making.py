@@ -1,0 +1,83 @@
+"""Customers with domains that send without a tenant, and what the sandbox's Amazon says of its tenants."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from domains.models import Domain, Stage
+from inbound_admin.lib import aws
+from inbound_admin.sandbox.process import Sandbox
+from operations.models import Difference, Migration, MigrationItem
+from operations.services import choosing, migrating, working
+from operations.services.choosing import Choice
+from tenants.models import Customer, User
+from tests.domains.making import make_domain, seed_identities
+from tests.factories import make_customer
+
+
+def make_sender(name: str = "", *, domains: int = 3, customer: Customer | None = None) -> Customer:
+    """A customer without a tenant, whose domains have identities at the sandbox's Amazon, set up long ago."""
+    customer = customer or make_customer(name)
+    names = [f"d{number}-{customer.pk[-8:]}.example" for number in range(domains)]
+    for each in names:
+        make_ready(each, customer)
+    return customer
+
+
+def make_ready(name: str, customer: Customer, **fields: Any) -> Domain:
+    """A domain that is verified, in the rows and at Amazon."""
+    seed_identities([name], ownership="Success", dkim="Success")
+    ready = {"stage": Stage.READY, "verified_at": timezone.now(), "ses_mail_from": "", "mail_from_label": ""}
+    return make_domain(name, customer=customer, **(ready | fields))
+
+
+def migrate(*customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any) -> Migration:
+    """Planned, started, and carried out by the worker."""
+    migration = start(*customers, actor=actor, choice=choice, **asked)
+    working.work()
+    migration.refresh_from_db()
+    return migration
+
+
+def start(*customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any) -> Migration:
+    if choice is None:
+        choice = choosing.one(customers[0]) if len(customers) == 1 else choosing.all_of_them()
+    migration = migrating.plan_migration(choice=choice, actor=actor, **asked)
+    migrating.start(migration=migration, actor=actor)
+    return migration
+
+
+def tenants_at_amazon() -> dict[str, frozenset[str]]:
+    """Each tenant's name and the ARNs that belong to it, read past everything of ours."""
+    client = aws.client("sesv2")
+    names = [row["TenantName"] for page in client.get_paginator("list_tenants").paginate() for row in page["Tenants"]]
+    return {name: resources_at_amazon(name) for name in names}
+
+
+def resources_at_amazon(name: str) -> frozenset[str]:
+    client = aws.client("sesv2")
+    pages = client.get_paginator("list_tenant_resources").paginate(TenantName=name)
+    return frozenset(row["ResourceArn"] for page in pages for row in page["TenantResources"])
+
+
+def calls(sandbox: Sandbox) -> dict[str, int]:
+    """Of SES's calls, how many of each; which account this is is asked once a process, of another service."""
+    return {name: number for name, number in sandbox.control.call_counts().items() if name != "GetCallerIdentity"}
+
+
+def make_item(customer: Customer) -> MigrationItem:
+    """The customer's item of a migration as it is planned; one that is there already is taken."""
+    known = MigrationItem.objects.filter(customer=customer).first()
+    if known is not None:
+        return known
+    migration = Migration.objects.create(region=settings.AWS_REGION, chosen="customer", policy="standard")
+    return MigrationItem.objects.create(migration=migration, customer=customer, number=1)
+
+
+def make_difference(customer: Customer | None = None, **fields: Any) -> Difference:
+    now = timezone.now()
+    made = {"area": "tenants", "kind": "policy", "key": f"policy {now}", "subject": "northwind", "place": "northwind"}
+    made |= {"sentence": "The reputation policy of northwind is none at Amazon; here it is standard."}
+    seen = {"first_seen_at": now, "last_seen_at": now, "may_adopt": True, "may_restore": True}
+    return Difference.objects.create(region=settings.AWS_REGION, customer=customer, **(made | seen | fields))

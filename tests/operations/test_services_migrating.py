@@ -1,0 +1,134 @@
+"""Customers move into tenants: each whole or shown as partial, resumable, and back again."""
+
+import pytest
+
+from domains.models import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import Refused
+from inbound_admin.sandbox.process import Sandbox
+from operations.core.migration import StepState
+from operations.models import ItemState, MigrationState
+from operations.services import choosing, migrating, working
+from tenants.core.roles import Role
+from tenants.models import Tenant
+from tests.factories import make_staff
+from tests.operations.making import calls, make_ready, make_sender, migrate, start, tenants_at_amazon
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_customer_is_in_a_tenant_with_all_that_its_sends_use(sandbox: Sandbox) -> None:
+    customer = make_sender("Northwind", domains=3)
+    migration = migrate(customer)
+    item = migration.items.get()
+    assert (migration.state, item.state, item.problem) == (MigrationState.DONE, ItemState.DONE, "")
+    tenant = Tenant.objects.get(customer=customer)
+    assert tenant.sends_since is not None
+    wanted = {aws.identity_arn(domain.name) for domain in Domain.objects.filter(customer=customer)}
+    (resources,) = tenants_at_amazon().values()
+    assert wanted < resources
+    assert len(resources) == 4
+    assert set(Domain.objects.filter(customer=customer).values_list("tenant", flat=True)) == {tenant.pk}
+    assert {step.state for step in item.steps.all()} == {StepState.DONE}
+
+
+def test_many_customers_cost_six_calls_each_and_one_for_each_domain(sandbox: Sandbox) -> None:
+    customers = [make_sender(domains=3) for _ in range(10)]
+    sandbox.control.clear_calls()
+    migration = migrate(*customers)
+    assert migration.state == MigrationState.DONE
+    survey = 1
+    assert sum(calls(sandbox).values()) <= 10 * (6 + 3) + survey, calls(sandbox)
+
+
+def test_a_second_run_calls_nothing(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=1)
+    migrate(customer)
+    sandbox.control.clear_calls()
+    working.work()
+    assert calls(sandbox) == {}
+    with pytest.raises(Refused, match="Nobody is left"):
+        migrating.plan_migration(choice=choosing.all_of_them(), actor=None)
+
+
+def test_an_identity_in_another_tenant_stops_that_customer_alone(sandbox: Sandbox) -> None:
+    held, free = make_sender("Held", domains=2), make_sender("Free", domains=2)
+    client = aws.client("sesv2")
+    client.create_tenant(TenantName="by-hand")
+    taken = Domain.objects.filter(customer=held).order_by("name").first()
+    assert taken is not None
+    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
+    migration = migrate(held, free)
+    states = dict(migration.items.values_list("customer__name", "state"))
+    assert states == {"Held": ItemState.FAILED, "Free": ItemState.DONE}
+    item = migration.items.get(customer=held)
+    assert "another tenant" in item.problem
+    assert Tenant.objects.get(customer=held).sends_since is None
+    client.delete_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
+    migration.taken = None
+    migration.save()
+    migrating.try_again(migration=migration, actor=None)
+    working.work()
+    item.refresh_from_db()
+    assert (item.state, item.problem) == (ItemState.DONE, "")
+
+
+def test_one_customer_now_asks_whose_an_adopted_identity_is(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=0)
+    make_ready("adopted.example", customer, adopted=True)
+    client = aws.client("sesv2")
+    client.create_tenant(TenantName="by-hand")
+    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn("adopted.example"))
+    item = migrate(customer).items.get()
+    assert item.state == ItemState.FAILED
+    assert "by-hand" not in item.problem
+
+
+def test_the_default_configuration_set_of_an_adopted_identity_comes_along(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=0)
+    make_ready("adopted.example", customer, adopted=True)
+    client = aws.client("sesv2")
+    client.create_configuration_set(ConfigurationSetName="of-old")
+    client.put_email_identity_configuration_set_attributes(
+        EmailIdentity="adopted.example", ConfigurationSetName="of-old"
+    )
+    item = migrate(customer).items.get()
+    assert item.state == ItemState.DONE, item.problem
+    (resources,) = tenants_at_amazon().values()
+    assert any(arn.endswith("configuration-set/of-old") for arn in resources)
+
+
+def test_rolled_back_the_customer_sends_as_before(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=2)
+    migration = migrate(customer)
+    migrating.roll_back(migration=migration, actor=None, because="Mail bounced")
+    working.work()
+    item = migration.items.get()
+    assert (item.state, item.problem) == (ItemState.ROLLED_BACK, "")
+    tenant = Tenant.objects.get(customer=customer)
+    assert tenant.sends_since is None
+    assert not Domain.objects.filter(tenant=tenant).exists()
+    (resources,) = tenants_at_amazon().values()
+    assert [arn.rpartition(":")[2].partition("/")[0] for arn in resources] == ["configuration-set"]
+    migrating.try_again(migration=migration, actor=None, item=item)
+    working.work()
+    item.refresh_from_db()
+    assert item.state == ItemState.DONE, item.problem
+    assert Tenant.objects.get(customer=customer).sends_since is not None
+
+
+def test_a_paused_migration_begins_nobody_and_a_cancelled_one_says_who_was_not(sandbox: Sandbox) -> None:
+    customers = [make_sender(domains=1) for _ in range(3)]
+    migration = start(*customers)
+    migrating.pause(migration=migration, actor=None)
+    working.work()
+    assert set(migration.items.values_list("state", flat=True)) == {ItemState.WAITING}
+    migrating.cancel(migration=migration, actor=None)
+    assert set(migration.items.values_list("state", flat=True)) == {ItemState.CANCELLED}
+    assert tenants_at_amazon() == {}
+
+
+def test_only_operators_migrate() -> None:
+    tess = make_staff(Role.TRUST_AND_SAFETY)
+    with pytest.raises(Refused, match="operators"):
+        migrating.plan_migration(choice=choosing.one(make_sender(domains=0)), actor=tess)

@@ -1,0 +1,38 @@
+"""The page on which a domain goes with its addresses."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from domains.services import deleting as domains_deleting
+from inbound_admin.sandbox.process import Sandbox
+from operations.services import deleting
+from receipt_rules.services import working
+from tests.factories import make_customer, make_member
+from tests.operations.making import make_ready
+from tests.receipt_rules.making import make_address, set_up_receiving
+
+pytestmark = pytest.mark.django_db
+
+
+def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: Client, sandbox: Sandbox) -> None:
+    customer = make_customer("Northwind")
+    domain = make_ready("northwind.com", customer, adopted=True)
+    make_address("billing@northwind.com", domain)
+    set_up_receiving()
+    client.force_login(make_member(customer))
+    url = reverse("operations:delete_domain", args=[domain.pk])
+    assert url in client.get(reverse("domains:delete", args=[domain.pk])).content.decode()
+    page = client.get(url).content.decode()
+    assert "billing@northwind.com is no longer taken" in page
+    refused = client.post(url, {"name": "other.com"})
+    assert refused.status_code == 422
+    assert "type its name" in refused.content.decode()
+    followed = client.post(url, {"name": "northwind.com"}, follow=True).content.decode()
+    assert "is being deleted" in followed
+    working.work()
+    deleting.work()
+    part = client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "Amazon’s rules name it no more. Done." in part
+    domains_deleting.carry_out(domain_id=domain.pk)
+    assert client.get(url).status_code == 404

@@ -1,0 +1,97 @@
+"""What becomes of mail once SES has it: told part by part, and never a zero where nothing could be read."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+from pytest_django import Settings
+
+from inbound_admin.lib import aws, plots
+from inbound_admin.sandbox.process import Sandbox
+from receipt_rules.core.pipeline import Series, health, summed
+from receipt_rules.services import watching
+from tests.domains.making import make_domain
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LOG = "/aws/lambda/inbound-mail-handler"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> None:
+    cache.clear()
+
+
+def raw(service: str) -> Any:
+    return aws.client(service)
+
+
+def hour(number: int) -> datetime:
+    return NOW - timedelta(hours=number)
+
+
+def test_lost_mail_is_told_with_the_rules_that_lost_it() -> None:
+    found = health(
+        [
+            Series("a", "PublishSuccess", ((hour(1), 5), (hour(2), 1))),
+            Series("b", "PublishExpired", ((hour(1), 2),)),
+            Series("a", "PublishExpired", ()),
+            Series("a", "PublishFailure", ((hour(1), 1),)),
+        ]
+    )
+    assert (found.delivered, found.failed, found.lost) == (6, 1, 2)
+    assert (found.losing_rules, found.failing_rules) == (("b",), ("a",))
+
+
+def test_rules_are_added_up_by_the_hour_and_a_missing_hour_is_no_zero() -> None:
+    series = [Series("a", "X", ((hour(1), 5),)), Series("b", "X", ((hour(1), 2), (hour(2), 1))), Series("a", "Y", ())]
+    points = summed(series, "X")
+    assert points == ((hour(2), 1), (hour(1), 7))
+    assert plots.table([points, ((hour(1), 3),)]) == (plots.Row(hour(1), (7, 3)), plots.Row(hour(2), (1, None)))
+
+
+def test_the_log_is_filtered_by_error_and_by_domain(sandbox: Sandbox) -> None:
+    logs = raw("logs")
+    logs.create_log_group(logGroupName=LOG)
+    logs.create_log_stream(logGroupName=LOG, logStreamName="one")
+    now = int(timezone.now().timestamp() * 1000)
+    lines = ["ERROR shop.com: no such endpoint", "INFO shop.com fine", "ERROR other.com: timeout"]
+    events = [{"timestamp": now - 3000 + n, "message": line} for n, line in enumerate(lines)]
+    logs.put_log_events(logGroupName=LOG, logStreamName="one", logEvents=events)
+    since = timezone.now() - timedelta(hours=1)
+    everything = watching.last_errors(since=since, domain=None).value
+    assert [line.text for line in everything or ()] == [lines[2], lines[0]]
+    of_one = watching.last_errors(since=since, domain=make_domain("shop.com")).value
+    assert [line.text for line in of_one or ()] == [lines[0]]
+
+
+def test_a_function_that_was_never_called_has_no_log_and_no_error(sandbox: Sandbox) -> None:
+    assert watching.last_errors(since=timezone.now(), domain=None) == watching.Told(())
+
+
+def test_what_ses_writes_to_try_the_bucket_is_no_mail(sandbox: Sandbox) -> None:
+    s3 = raw("s3")
+    for key in ("AMAZON_SES_SETUP_NOTIFICATION", "one", "two"):
+        s3.put_object(Bucket="inbound-mail", Key=key, Body=b"x")
+    found = watching.lately_stored(prefix="").value
+    assert found is not None
+    assert (found.count, found.is_all) == (2, True)
+    assert found.newest is not None
+
+
+def test_more_objects_than_we_look_through_are_a_lower_bound(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1001):
+        raw("s3").put_object(Bucket="inbound-mail", Key=f"m{number:05}", Body=b"")
+    monkeypatch.setattr(watching, "PAGES_OF_OBJECTS", 1)
+    found = watching.lately_stored(prefix="m").value
+    assert found is not None
+    assert (found.count, found.is_all) == (1000, False)
+
+
+def test_a_bucket_that_is_not_there_is_told_and_not_zero(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RECEIVING_BUCKET = "no-such-bucket"
+    told = watching.lately_stored(prefix="")
+    assert told.value is None
+    assert "could not" in told.problem
