@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 from inbound_admin.lib.http import SignedIn
 from operations.selectors import one_box
 from operations.selectors.one_box import Hit, Kind
+from tenants.selectors import supports_everyone
 
 PAGES = {
     Kind.DOMAIN: "domains:detail",
@@ -33,14 +34,18 @@ WORDS = {
 def find(request: SignedIn) -> HttpResponse:
     text = request.GET.get("q", "")
     hits = one_box.found(viewer=request.user, text=text)
+    support = supports_everyone(request.user)
     if (one := one_box.the_one(hits)) is not None:
-        return redirect(_page(one))
-    groups = [(WORDS[kind], [(hit, _page(hit)) for hit in hits if hit.kind is kind]) for kind in Kind]
+        return redirect(_page(one, support=support))
+    groups = [(WORDS[kind], [(hit, _page(hit, support=support)) for hit in hits if hit.kind is kind]) for kind in Kind]
     context = {"text": text.strip(), "groups": [group for group in groups if group[1]], "most": one_box.MOST}
     return TemplateResponse(request, "operations/find.html", context)
 
 
-def _page(hit: Hit) -> str:
+def _page(hit: Hit, *, support: bool) -> str:
+    """Of a domain staff get the case, customers the records."""
+    if hit.kind is Kind.DOMAIN and support:
+        return reverse("operations:case", args=[hit.id])
     if hit.kind is Kind.RULE:
         return f"{reverse('receipt_rules:rules')}#rule-{hit.id}"
     return reverse(PAGES[hit.kind], args=[hit.id])

@@ -1,0 +1,46 @@
+"""Why a domain is not verified: the chain up to its first break, in three lanes, with what to do. And each code."""
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from domains.core.diagnosis.catalogue import CODES
+from domains.core.diagnosis.findings import LINKS, as_json, as_reply
+from domains.services.diagnosing import diagnose
+from domains.views.records import domain_for
+from inbound_admin.lib.http import SignedIn
+
+
+@require_GET
+def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
+    """The frame comes at once and fetches the result; without JavaScript a button does."""
+    domain = domain_for(request, domain_id)
+    asks = bool(request.htmx and not request.htmx.boosted) or "look" in request.GET
+    context = {"domain": domain, "tab": "diagnosis", "region": settings.AWS_REGION}
+    if asks:
+        found = diagnose(domain, now=timezone.now())
+        context |= {"found": found, "reply": as_reply(found)}
+    part = "#result" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"domains/diagnosis.html{part}", context)
+
+
+@require_GET
+def diagnosis_file(request: SignedIn, domain_id: str, form: str) -> HttpResponse:
+    """The same for a machine (json), as a reply to the customer (txt), or as the look-ups that were made (log)."""
+    domain = domain_for(request, domain_id)
+    found = diagnose(domain, now=timezone.now())
+    if form == "json":
+        return JsonResponse(as_json(found), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    text = as_reply(found) if form == "txt" else "\n".join((*found.transcript, ""))
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@login_not_required
+@require_GET
+def codes(request: SignedIn) -> HttpResponse:
+    """Every code that a diagnosis can have, by the link of the chain that it breaks; each can be linked to."""
+    groups = [(title, [code for code in CODES.values() if code.link == link]) for link, title in LINKS.items()]
+    return TemplateResponse(request, "domains/codes.html", {"groups": groups})
