@@ -16,7 +16,7 @@ AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org EMAIL_URL=smt
 AS_SANDBOX := DEBUG=0 SANDBOX=1
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
-.PHONY: help run manage check test soak bench css lock format lint screenshots clean
+.PHONY: help run manage check test soak fuzz bench css lock format lint screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: lint ## all of check and the browser tests, within 15 minutes
 
 soak: css ## what takes longer than CI allows
 	$(BIN)/python -m pytest -rs -m soak
+
+fuzz: $(INSTALLED) ## send the API what nobody would, each time something else (FUZZ_EXAMPLES=300 for each operation)
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),300) $(BIN)/python -m pytest -rs tests/test_api_fuzz.py
 
 bench: css ## measure, print a table, write benchmarks/latest.json
 	@$(BIN)/python -m benchmarks

@@ -12,9 +12,12 @@ from benchmarks.rows import Row, failed
 from inbound_admin.local import throw_away
 
 MODULES = (
+    "benchmarks.api_pages",
     "benchmarks.aws_calls",
+    "benchmarks.confusion",
     "benchmarks.dns_bench",
     "benchmarks.lookup",
+    "benchmarks.migrating",
     "benchmarks.pages",
     "benchmarks.planning",
     "benchmarks.receiving",

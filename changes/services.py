@@ -73,7 +73,8 @@ def _who(actor: AbstractBaseUser | Amazon | None) -> tuple[ActorKind, object, st
         return ActorKind.WORKER, None, "Inbound Admin"
     if isinstance(actor, Amazon):
         return ActorKind.AMAZON, None, "Amazon"
-    return ActorKind.PERSON, actor.pk, actor.get_username()
+    kind = ActorKind.KEY if getattr(actor, "acts_by_key", False) else ActorKind.PERSON
+    return kind, actor.pk, actor.get_username()
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,24 +1,21 @@
 """What the worker does with domains."""
 
 from django.utils import timezone
-from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
-from procrastinate.jobs import Job
 
-from domains.services import carrying_on, checking, configuring, deleting, overriding, reading, setting_up
+from domains.services import (
+    carrying_on,
+    checking,
+    configuring,
+    counting_states,
+    deleting,
+    overriding,
+    reading,
+    remembering,
+    setting_up,
+)
 from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, SET_UP, check_soon
-from inbound_admin.lib.errors import AwsProblem
-
-LONGEST_WAIT_SECONDS = 600
-
-
-class UntilAmazonAnswers(BaseRetryStrategy):
-    """Amazon may be away for hours; the page says why it waits, and giving up would only hide it."""
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if not isinstance(exception, AwsProblem):
-            return None
-        return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts + 1, 10), LONGEST_WAIT_SECONDS)})
+from inbound_admin.lib.retrying import UntilAmazonAnswers
 
 
 @app.task(name=SET_UP, retry=UntilAmazonAnswers())
@@ -48,6 +45,14 @@ def read_all(timestamp: int) -> None:
     reading.read_all(now=timezone.now())
 
 
+@app.periodic(cron="41 2 * * *")
+@app.task(name="domains.forget_old", queueing_lock="domains.forget_old")
+def forget_old(timestamp: int) -> None:
+    """Once a night: answers of the DNS that were over long ago, and links that ended long ago."""
+    remembering.forget_old(now=timezone.now())
+    sharing.forget_old(now=timezone.now())
+
+
 @app.periodic(cron="7 * * * *")
 @app.task(name="domains.notice", queueing_lock="domains.notice")
 def notice(timestamp: int) -> None:
@@ -62,3 +67,10 @@ def sweep(timestamp: int) -> None:
     carrying_on.carry_on()
     overriding.release_what_is_over(now=timezone.now())
     check_soon()
+
+
+@app.periodic(cron="3 * * * *")
+@app.task(name="domains.count_states", queueing_lock="domains.count_states")
+def count_states(timestamp: int) -> None:
+    """Once an hour, for the plot of the overview."""
+    counting_states.note_states(now=timezone.now())

@@ -1,40 +1,82 @@
-"""Joins the apps' routers to the JSON API at /api/, and gives every refusal one shape."""
+"""Joins the apps' routers to the JSON API at /api/, and gives every refusal one shape.
+
+How one writes an operation stands in `inbound_admin.lib.api`.
+"""
 
 from typing import Any
 
+import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+import domains.api
+import receipt_rules.api
 from inbound_admin.lib.api import error_answer, problem_answer
 from inbound_admin.lib.errors import Problem
-from receipt_rules.api import router as receipt_rules
+from tenants.api import keep_answer
 
-api = NinjaAPI(
+log = structlog.get_logger(__name__)
+
+# Where the published contract has another status than 422 for what a rule of ours forbids.
+STATUSES = {
+    **dict.fromkeys(("DOMAIN_ALREADY_REGISTERED", "ADDRESS_EXISTS", "HAS_SUB_DOMAINS", "ENDPOINT_NAME_TAKEN"), 409),
+    **dict.fromkeys(("NOT_AN_ADDRESS", "ADDRESS_ELSEWHERE", "DOMAIN_MISSING", "DOMAIN_NOT_VERIFIED"), 400),
+    **dict.fromkeys(("NOT_A_DOMAIN", "IP_ADDRESS", "PUBLIC_SUFFIX", "RESERVED_NAME", "TOO_LONG"), 400),
+    **dict.fromkeys(("UNDERSCORE", "SINGLE_LABEL", "ENDPOINT_CONFIG", "ENDPOINT_TYPE", "ENDPOINT_NAME"), 400),
+    **dict.fromkeys(("ENDPOINT_MISSING", "CUSTOMER_UNCLEAR", "CUSTOMER_MISSING"), 400),
+    **dict.fromkeys(("ADDRESS_MISSING", "CATCH_ALL_MISSING"), 404),
+    "NOT_ALLOWED": 403,
+}
+
+
+class Api(NinjaAPI):
+    """Every answer passes here, so that a repeated call can be answered as the first was."""
+
+    def create_response(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return keep_answer(request, super().create_response(request, *args, **kwargs))
+
+    def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
+        return keep_answer(request, super().on_exception(request, exc))
+
+
+api = Api(
     title="Inbound Admin",
     version="1.0.0",
-    description="Every call needs a key: `Authorization: Bearer <key>`. Errors are `{error, code, details?}`.",
+    description="Every call needs a key, “Authorization: Bearer <key>”, or a signed-in session with its CSRF token. "
+    "Errors are {error, code, details?}. Lists take limit and offset. Every POST honours Idempotency-Key.",
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
-api.add_router("", receipt_rules)
+for router in (*domains.api.ROUTERS, *receipt_rules.api.ROUTERS):
+    api.add_router("", router)
+
+
+@api.exception_handler(Exception)
+def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.exception("unexpected", path=request.path, method=request.method)
+    sentence = "Something went wrong on our side; it is written down. Try again, or tell our support when this was."
+    return error_answer(sentence, "INTERNAL", 500)
 
 
 @api.exception_handler(Problem)
 def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
-    return problem_answer(problem)
+    return problem_answer(problem, STATUSES.get(problem.code, 0))
 
 
 @api.exception_handler(ValidationError)
 def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Says where and what, never what was sent: it may be no Unicode."""
-    details = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors]
+    details = [{"where": ".".join(map(str, each["loc"]))[:200], "what": each["msg"]} for each in error.errors[:50]]
     return error_answer("The request is not as this call needs it: see the details.", "MALFORMED", 400, details)
 
 
 @api.exception_handler(HttpError)
 def _no_json(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if error.status_code == 403:
+        sentence = "A signed-in session needs the CSRF token of its page (X-CSRFToken) to change anything."
+        return error_answer(sentence, "NO_CSRF_TOKEN", 403)
     code = "MALFORMED" if error.status_code == 400 else "REFUSED"
     sentence = "The body is no JSON." if error.status_code == 400 else str(error)
     return error_answer(sentence, code, error.status_code)

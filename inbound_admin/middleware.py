@@ -24,7 +24,8 @@ def request_id(get_response: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\x00" in request.path:
-            request.path = request.path_info = "/nothing-has-a-nul-in-its-address/"
+            start = api.PREFIX if request.path.startswith(api.PREFIX) else "/"
+            request.path = request.path_info = f"{start}nothing-has-a-nul-in-its-address/"
         name = uuid.uuid4().hex[:12]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=name)

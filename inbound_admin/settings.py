@@ -25,6 +25,7 @@ if not SECRET_KEY:
     if not (SANDBOX or DEBUG):
         raise ImproperlyConfigured("SECRET_KEY is not set. Put a long random string into the environment or .env.")
     SECRET_KEY = "the sandbox and DEBUG alone start with this one"  # noqa: S105  it guards nothing
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_NAME = env.str("SITE_NAME", default="Inbound Admin")
@@ -37,6 +38,7 @@ AWS_PAGE_PATIENCE_SECONDS = env.float("AWS_PAGE_PATIENCE_SECONDS", default=2.0)
 DNS_RESOLVERS = tuple(env.list("DNS_RESOLVERS", default=[]))
 DNS_TIMEOUT_SECONDS = env.float("DNS_TIMEOUT_SECONDS", default=3.0)
 CHECK_NOW_EVERY_SECONDS = env.int("CHECK_NOW_EVERY_SECONDS", default=10)
+DIAGNOSIS_KEPT_SECONDS = env.int("DIAGNOSIS_KEPT_SECONDS", default=15)
 DNS_HISTORY_DAYS = env.int("DNS_HISTORY_DAYS", default=90)
 SHARE_LINK_DAYS = env.int("SHARE_LINK_DAYS", default=14)
 
@@ -47,8 +49,13 @@ API_WAIT_SECONDS = env.float("API_WAIT_SECONDS", default=8.0)
 # --- tenants ---------------------------------------------------------------------------------------------------------
 TENANT_FOR_NEW_CUSTOMERS = env.bool("TENANT_FOR_NEW_CUSTOMERS", default=True)
 TENANT_POLICY = env.str("TENANT_POLICY", default="standard")
+TENANT_TEMPLATES = tuple(env.list("TENANT_TEMPLATES", default=[]))  # that every customer's sends may name
+PAUSE_PROOF_SECONDS = env.int("PAUSE_PROOF_SECONDS", default=60)
 SES_TENANTS = env.int("SES_TENANTS", default=10_000)
 TENANT_MONTHLY_PRICE = env.float("TENANT_MONTHLY_PRICE", default=0.005)  # US dollars, by third parties' reading
+RATES_EVERY_MINUTES = env.int("RATES_EVERY_MINUTES", default=60)
+RATES_KEPT_DAYS = env.int("RATES_KEPT_DAYS", default=35)
+SNS_TOPIC_ARNS = tuple(env.list("SNS_TOPIC_ARNS", default=[]))
 
 # --- receiving -------------------------------------------------------------------------------------------------------
 RULE_SET = env.str("RULE_SET", default="inbound-mail")
@@ -262,6 +269,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {"worker_middleware": [name_the_job]}
 PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 COUNTS_DAYS = env.int("COUNTS_DAYS", default=400)
+CHANGES_DAYS = env.int("CHANGES_DAYS", default=0)
 
 LOGGING = logging_config(json=env.bool("LOG_JSON", default=not (DEBUG or SANDBOX)), level=env.str("LOG_LEVEL", "INFO"))
 

@@ -4,19 +4,25 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from inbound_admin.api import api, nothing_here
-from inbound_admin.health import healthz
+from inbound_admin.health import healthz, readyz
+from inbound_admin.metrics import metrics
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="domains:list"), name="home"),
+    path("", RedirectView.as_view(pattern_name="operations:overview"), name="home"),
     path("domains/", include("domains.urls")),
     path("inbound/", include("receipt_rules.urls")),
     path("customers/", include("tenants.urls")),
+    path("tenants/", include("tenants.urls.ses_tenants")),
+    path("operations/", include("operations.urls")),
+    path("alerts/", include("alerts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/", RedirectView.as_view(pattern_name="api-1.0.0:openapi-view")),
     path("api/", api.urls),
     re_path("^api/", nothing_here),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]
 if settings.SANDBOX:
     urlpatterns.append(path("sandbox/", include("inbound_admin.sandbox.urls")))

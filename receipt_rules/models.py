@@ -46,6 +46,7 @@ class Endpoint(models.Model):
     customer = models.ForeignKey("tenants.Customer", on_delete=models.PROTECT, related_name="endpoints")
     name = models.CharField(max_length=120)
     type = models.CharField(max_length=20, choices=EndpointType.choices)
+    description = models.CharField(max_length=2000, blank=True)
     config = models.JSONField(default=dict, help_text="By type: url, address, or addresses.")
     is_active = models.BooleanField(default=True)
     s3_bucket = models.CharField(max_length=63, blank=True)
@@ -323,3 +324,23 @@ class IgnoredDifference(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class ReceivingStop(models.Model):
+    """Staff want that Amazon takes no mail of a customer's, or, no longer stopped, takes it again; stays until settled.
+
+    What the customer wants stays as it is: the stop stands above it.
+    """
+
+    customer = models.OneToOneField("tenants.Customer", on_delete=models.CASCADE, related_name="+", primary_key=True)
+    is_stopped = models.BooleanField(default=True)
+    asked_at = models.DateTimeField()
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    because = models.TextField(blank=True)
+    settled_at = models.DateTimeField(null=True, help_text="When Amazon's rules were as the stop wants them.")
+
+    class Meta:
+        ordering = ("-asked_at",)
+
+    def __str__(self) -> str:
+        return str(self.customer_id)

@@ -1,14 +1,17 @@
 """What the worker does with receipt rules."""
 
+import structlog
+from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsProblem
-from receipt_rules.services import drifting, working
+from receipt_rules.services import drifting, watching, working
 from receipt_rules.services.queue import LOOK, WORK, look_soon
 
 LONGEST_WAIT_SECONDS = 60
+log = structlog.get_logger(__name__)
 
 
 class UntilAmazonAnswers(BaseRetryStrategy):
@@ -42,3 +45,13 @@ def sweep(timestamp: int) -> None:
 def sweep_drift(timestamp: int) -> None:
     """Once an hour the live rules are compared with what we last knew and with what is wanted."""
     look_soon()
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="receipt_rules.watch", queueing_lock="receipt_rules.watch")
+def watch(timestamp: int) -> None:
+    """Mail that SES gave up on, a function that fails: every ten minutes. A look that fails is made again then."""
+    try:
+        watching.watch_for_losses(now=timezone.now())
+    except AwsProblem as problem:
+        log.warning("receiving could not be watched", problem=str(problem))

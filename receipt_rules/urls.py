@@ -1,6 +1,6 @@
 from django.urls import path
 
-from receipt_rules.views import addresses, checks, domains, endpoints, plans, rules, runs, simulating
+from receipt_rules.views import addresses, checks, domains, endpoints, pipeline, plans, rules, runs, simulating
 
 app_name = "receipt_rules"
 urlpatterns = [
@@ -21,5 +21,6 @@ urlpatterns = [
     path("check/", checks.check, name="check"),
     path("check/bucket-policy/", checks.bucket_policy, name="bucket_policy"),
     path("check/function-permission/", checks.function_permission, name="function_permission"),
+    path("pipeline/", pipeline.pipeline, name="pipeline"),
     path("simulator/", simulating.simulate, name="simulator"),
 ]

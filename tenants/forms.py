@@ -2,10 +2,12 @@ from typing import Any
 
 from allauth.account import forms as allauth
 from django import forms
+from django.conf import settings
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 
 from tenants import selectors
-from tenants.models import MemberRole, Theme, User, new_customer_id
+from tenants.core.tenant_words import POLICIES
+from tenants.models import Customer, MemberRole, Theme, User, new_customer_id
 
 ROLES = (
     (MemberRole.MEMBER, "Member: sees and looks after the domains"),
@@ -102,4 +104,56 @@ class AccountForm(forms.Form):
     theme = forms.ChoiceField(choices=Theme.choices, widget=forms.RadioSelect)
     shortcuts = forms.BooleanField(
         label="Keyboard shortcuts", required=False, help_text="Single keys that jump to pages and copy values."
+    )
+
+
+class CustomerChoice(forms.ModelChoiceField[Customer]):
+    """Two customers may have one name, so the id stands with it."""
+
+    def label_from_instance(self, obj: Customer) -> str:
+        return f"{obj.name} ({obj.pk})"
+
+
+def _default_policy() -> str:
+    return str(settings.TENANT_POLICY)
+
+
+_POLICIES = [(value, f"{words.title}: {words.meaning}") for value, words in POLICIES.items()]
+
+
+class NewTenantForm(forms.Form):
+    """For a customer who has no tenant here; with the name of one that Amazon has, that one is taken over."""
+
+    customer = CustomerChoice(Customer.objects.none(), empty_label="Choose a customer")
+    policy = forms.ChoiceField(
+        label="Reputation policy", choices=_POLICIES, initial=_default_policy, widget=forms.RadioSelect
+    )
+    name = forms.CharField(
+        label="Name of a tenant that Amazon has already",
+        required=False,
+        max_length=64,
+        help_text="To take over one that was made elsewhere. Empty: a new one, named by us.",
+        widget=forms.TextInput(attrs={"class": "font-mono", "autocapitalize": "none", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        without = selectors.customers_for(viewer).exclude(pk__in=selectors.here().values("customer"))
+        self.fields["customer"].queryset = without  # type: ignore[attr-defined]  # a ModelChoiceField, above
+
+
+class PolicyForm(forms.Form):
+    policy = forms.ChoiceField(choices=_POLICIES, widget=forms.RadioSelect)
+    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class KeepForm(forms.Form):
+    """What came of looking at a pause again."""
+
+    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    review_on = forms.DateField(
+        label="Look at it again on",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "!w-44"}),
+        help_text="Empty: no further reminder.",
     )

@@ -8,14 +8,19 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from domains.models import Domain
+from domains.services.sharing import create as create_link
 from inbound_admin.sandbox.process import Sandbox
+from operations.models import PauseBatch
 from receipt_rules.models import Run, RunKind
 from tenants.core.roles import Role
 from tenants.models import Customer, MemberRole, User
 from tenants.services.invitations import invite
+from tests.alerts.making import make_delivery, make_target, raise_for
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
+from tests.operations.making import make_difference, make_item
 from tests.receipt_rules.making import make_address, make_endpoint
+from tests.tenants.making import make_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -29,20 +34,56 @@ ALICES = (LOGIN, OK, NONE, OK, OK, OK, OK)
 ALICES_POST = (LOGIN, *[MOVED] * 6)  # a GET leads to the page that has the button
 STAFF_ONLY = (LOGIN, NO, NONE, OK, OK, OK, OK)
 STAFFS = (LOGIN, NO, NO, OK, OK, OK, OK)  # of everybody's receipt rules at once
+OF_STAFF = (LOGIN, NONE, NONE, OK, OK, OK, OK)  # for a customer there is none
+PAUSERS = (LOGIN, NONE, NONE, NO, NO, OK, OK)
 TABLE: dict[str, tuple[str, ...]] = {
     "home": (LOGIN, *[MOVED] * 6),
     "healthz": ("503",) * 7,  # no worker runs in this test; open to all
+    "readyz": (OK,) * 7,
+    "metrics": (NONE,) * 7,  # no token is set
     "domains:list": EVERYBODY,
     "domains:add": EVERYBODY,
     "domains:export": EVERYBODY,
     "domains:detail": ALICES,
     "domains:check": ALICES_POST,
+    "domains:diagnosis": ALICES,
+    "domains:diagnosis_file": ALICES,
+    "domains:codes": (OK,) * 7,
     "domains:history": ALICES,
+    "domains:dns_history": ALICES,
+    "domains:dns_history_file": ALICES,
+    "domains:exports": ALICES,
+    "domains:export_file": ALICES,
+    "domains:print": ALICES,
+    "domains:share": ALICES,
+    "domains:share_revoke": ALICES_POST,
+    "domains:shared": (NONE,) * 7,  # public, and the token is nobody's
     "domains:settings": ALICES,
     "domains:new_keys": ALICES_POST,
     "domains:start_again": ALICES_POST,
     "domains:delete": ALICES,
+    "domains:sending": ALICES,
     "domains:support": STAFF_ONLY,
+    "operations:overview": EVERYBODY,
+    "operations:find": EVERYBODY,
+    "operations:case": STAFF_ONLY,
+    "operations:changes": EVERYBODY,
+    "operations:export_changes": EVERYBODY,
+    "operations:migrations": STAFFS,
+    "operations:plan_migration": (LOGIN, NO, NO, NO, OK, NO, OK),
+    "operations:migration": OF_STAFF,
+    "operations:steer_migration": ALICES_POST,
+    "operations:migration_item": OF_STAFF,
+    "operations:move": OF_STAFF,
+    "operations:delete_domain": ALICES,
+    "operations:differences": STAFFS,
+    "operations:look": ALICES_POST,
+    "operations:difference": OF_STAFF,
+    "operations:pause": PAUSERS,
+    "operations:resume": PAUSERS,
+    "operations:pause_many": (LOGIN, NO, NO, NO, NO, OK, OK),
+    "operations:batch": OF_STAFF,
+    "operations:retry_batch": ALICES_POST,
     "receipt_rules:home": (LOGIN, *[MOVED] * 6),
     "receipt_rules:domain": ALICES,
     "receipt_rules:addresses": EVERYBODY,
@@ -61,6 +102,30 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:bucket_policy": STAFFS,
     "receipt_rules:function_permission": STAFFS,
     "receipt_rules:simulator": STAFFS,
+    "receipt_rules:pipeline": STAFFS,
+    "ses_tenants:list": STAFFS,
+    "ses_tenants:create": (LOGIN, NO, NO, NO, OK, NO, OK),
+    "ses_tenants:export": STAFFS,
+    "ses_tenants:detail": OF_STAFF,
+    "ses_tenants:resources": OF_STAFF,
+    "ses_tenants:reputation": OF_STAFF,
+    "ses_tenants:ask_again": ALICES_POST,
+    "ses_tenants:account": STAFFS,
+    "ses_tenants:events": (MOVED,) * 7,  # public: SNS posts there, and the signature counts
+    "ses_tenants:history": OF_STAFF,
+    "ses_tenants:policy": (LOGIN, NONE, NONE, NO, OK, NO, OK),
+    "ses_tenants:keep": PAUSERS,
+    "ses_tenants:delete": (LOGIN, NONE, NONE, NO, OK, NO, OK),
+    "alerts:inbox": EVERYBODY,
+    "alerts:alert": ALICES,
+    "alerts:preferences": EVERYBODY,
+    "alerts:webhooks": EVERYBODY,
+    "alerts:add_webhook": EVERYBODY,
+    "alerts:webhook": ALICES,
+    "alerts:new_secret": ALICES_POST,
+    "alerts:test_webhook": ALICES_POST,
+    "alerts:remove_webhook": ALICES_POST,
+    "alerts:delivery": ALICES,
     "tenants:list": (LOGIN, MOVED, MOVED, OK, OK, OK, OK),
     "tenants:create": (LOGIN, NO, NO, OK, NO, NO, OK),
     "tenants:account": EVERYBODY,
@@ -75,6 +140,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "sandbox:zones": EVERYBODY,
     "sandbox:zone": ALICES,
     "sandbox:faults": EVERYBODY,
+    "sandbox:tenants": EVERYBODY,
 }
 # Django's and allauth's pages: tested below by their rule; the API: each call by its key, in the tests of its app.
 NOT_OURS = ("admin:", "account_", "mfa_", "socialaccount_", "api-1.0.0:")
@@ -172,10 +238,21 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "endpoint_id": lambda world: make_endpoint(world.customer).id,
     "run_id": _run_of,
     "domain_id": lambda world: world.domain.id,
+    "format_key": lambda _: "zone",
+    "link_id": lambda world: create_link(domain=world.domain, actor=world.people["alice"]).id,  # type: ignore[arg-type]  # a person
     "customer_id": lambda world: world.customer.id,
     "kind": lambda _: "csv",
+    "form": lambda _: "json",
     "zone": lambda world: world.domain.parsed.zone,
     "token": lambda _: "nobody-was-given-this-one",
+    "tenant_id": lambda world: make_tenant(world.customer).id,
+    "migration_id": lambda world: make_item(world.customer).migration.id,
+    "item_id": lambda world: make_item(world.customer).id,
+    "difference_id": lambda world: make_difference(world.customer).id,
+    "batch_id": lambda _: PauseBatch.objects.create(kind="pause", words={"text": "", "told": ""}).id,
+    "alert_id": lambda world: raise_for(world.customer.id).pk,
+    "target_id": lambda world: make_target(customer_id=world.customer.id).pk,
+    "delivery_id": lambda world: make_delivery(world.customer.id).pk,
     "membership_id": lambda world: world.customer.memberships.get().pk,
     "invitation_id": lambda world: world.customer.invitations.get().pk,
 }

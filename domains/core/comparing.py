@@ -56,12 +56,12 @@ def difference(expected: str, found: str) -> str:
     looks = (
         (found.strip().strip(_QUOTES).strip() == expected, "dns.value.quoted"),
         (found.lower() == expected.lower(), "dns.value.case"),
-        (_UNSEEN.sub("", found) == expected, "dns.value.spaces"),
+        (_UNSEEN.sub("", found) == _UNSEEN.sub("", expected), "dns.value.spaces"),
         (found.lower().startswith(expected.lower() + "."), "dns.value.zone_appended"),
         (found == f"amazonses:{expected}", "dns.value.prefixed"),
         (re.sub(r"^[0-9]+(?:\\032|\s)*", "", found) == expected, "dns.value.priority_inside"),
         (expected.startswith(found) and len(found) >= 0.6 * len(expected), "dns.value.cut"),
-        (len(expected) > 8 and _distance_within(expected, found, 3), "dns.value.typo"),
+        (len(expected) > 8 and is_close(expected, found, 3), "dns.value.typo"),
     )
     return next((code for holds, code in looks if holds), "dns.value.differs")
 
@@ -180,15 +180,26 @@ def _spf(record: Record, values: tuple[str, ...]) -> Finding:
     if not lines:
         return _spoilt_or_absent(record, values)
     line = spf.read(lines[0])
-    if not spf.allows(lines[0]):
-        out_of_reach = any(term.includes(spf.AMAZON) for term in line.terms)
-        code = "dns.value.spf_order" if out_of_reach else "dns.value.spf_without_amazon"
-        untouched = record.key == "apex-spf" and not out_of_reach
-        return Finding(Verdict.ABSENT if untouched else Verdict.WRONG, code, lines)
+    if line.has_unknown or not spf.allows(lines[0]):
+        return _without_amazon(record, line, lines)
     if line.is_open:
         return Finding(Verdict.WRONG, "dns.value.spf_open", lines)
     too_many = line.lookups > spf.MOST_LOOKUPS
     return Finding(Verdict.WRONG, "dns.value.spf_lookups", lines) if too_many else Finding(Verdict.RIGHT, "", lines)
+
+
+def _without_amazon(record: Record, line: spf.Spf, lines: tuple[str, ...]) -> Finding:
+    """Ours spoilt, or somebody else's. At the domain itself ours is the line that is there and more, not cut."""
+    spoilt, at_apex = difference(record.value, lines[0]), record.key == "apex-spf"
+    is_whole = at_apex and spoilt == "dns.value.cut" and not line.has_unknown
+    if spoilt != "dns.value.differs" and not is_whole:
+        return Finding(Verdict.WRONG, spoilt, lines)
+    if line.has_unknown:
+        return Finding(Verdict.WRONG, "dns.value.spf_syntax", lines)
+    out_of_reach = any(term.includes(spf.AMAZON) for term in line.terms)
+    code = "dns.value.spf_order" if out_of_reach else "dns.value.spf_without_amazon"
+    untouched = at_apex and not out_of_reach
+    return Finding(Verdict.ABSENT if untouched else Verdict.WRONG, code, lines)
 
 
 def _spoilt_or_absent(record: Record, values: tuple[str, ...]) -> Finding:
@@ -207,7 +218,8 @@ def _dmarc(record: Record, values: tuple[str, ...]) -> Finding:
     if not lines:
         return _spoilt_or_absent(record, values)
     if not re.search(r";\s*p\s*=\s*(?:none|quarantine|reject)\s*(?:;|$)", lines[0], re.IGNORECASE):
-        return Finding(Verdict.WRONG, "dns.value.dmarc_policy", lines)
+        spoilt = difference(record.value, lines[0])
+        return Finding(Verdict.WRONG, "dns.value.dmarc_policy" if spoilt == "dns.value.differs" else spoilt, lines)
     reports = record.value.partition("rua=")[2]
     if reports and reports.lower() not in lines[0].lower():
         return Finding(Verdict.WRONG, "dns.value.dmarc_reports", lines)
@@ -228,7 +240,7 @@ def _telling(codes: Iterable[str]) -> str:
     return next((code for code in codes if code != "dns.value.differs"), "dns.value.differs")
 
 
-def _distance_within(one: str, other: str, most: int) -> bool:
+def is_close(one: str, other: str, most: int) -> bool:
     """Whether at most so many letters were put in, left out or changed (Levenshtein)."""
     if abs(len(one) - len(other)) > most:
         return False

@@ -25,9 +25,25 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Query:
+    """`at` is "host:port", `who` the name it goes by. A name server is not asked to be `recursive`, and a resolver that
+    is not to check DNSSEC is asked `unchecked` (the CD bit).
+    """
+
+    question: Question
+    at: str
+    who: str
+    recursive: bool = True
+    unchecked: bool = False
+
+
+@dataclass(frozen=True)
 class Answer:
     """`values`: TXT strings joined, targets in lower case without dot, MX as "10 host". `ttl` in seconds, for an absent
     name how long resolvers remember the absence; None where nothing said. `error` says why a look-up failed.
+
+    `aliases` are the targets passed on the way; `cut` is the zone that a name server says others answer for, and
+    `servers` are those: (name, address or "").
     """
 
     question: Question
@@ -36,6 +52,10 @@ class Answer:
     values: tuple[str, ...] = ()
     ttl: int | None = None
     error: str = ""
+    aliases: tuple[str, ...] = ()
+    authoritative: bool = False
+    cut: str = ""
+    servers: tuple[tuple[str, str], ...] = ()
 
 
 def question_for(record: Record) -> Question:

@@ -69,6 +69,9 @@ _SENTENCES = {
         "{subject} is missing in the line that is there. Replace that line with the value shown here."
     ),
     "dns.value.spf_order": "{subject} stands where it is never read: “include:amazonses.com” must come before “all”.",
+    "dns.value.spf_syntax": (
+        "{subject} has a word in it that receivers do not know, so they ignore all of the line. Look for a typo."
+    ),
     "dns.value.spf_open": "{subject} lets the whole world send: the line ends in “+all”. Change that to “~all”.",
     "dns.value.spf_lookups": (
         "{subject} is in a line that asks for more than ten look-ups, so receivers ignore all of it. Remove an "

@@ -9,6 +9,7 @@ MOST_LOOKUPS = 10  # RFC 7208 4.6.4
 
 _VERSION = "v=spf1"
 _LOOKING_UP = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
+_MECHANISMS = frozenset({"all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"})
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Spf:
                     before for before in self.terms[: at + 1] if not (before.is_modifier and before.name == "redirect")
                 )
         return self.terms
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether a mechanism is none: receivers then take the whole record for an error (RFC 7208 4.6)."""
+        return any(not term.is_modifier and term.name not in _MECHANISMS for term in self.terms)
 
     @property
     def is_open(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from domains.core.checking import SesStatus
-from domains.core.identities import Identity
+from domains.core.identities import Dkim, Identity, MailFrom
 from inbound_admin.lib import aws
 
 BATCH = 100  # SES v1 Get*Attributes refuses more identities in one call
@@ -55,20 +55,27 @@ def get_verification(domains: Sequence[str]) -> dict[str, tuple[SesStatus, str]]
     return {name: (_status(value["VerificationStatus"]), value.get("VerificationToken", "")) for name, value in found}
 
 
-def get_dkim(domains: Sequence[str]) -> dict[str, SesStatus]:
-    """DKIM status of up to 100 domains; one that Amazon does not know is not in the answer."""
+def get_dkim(domains: Sequence[str]) -> dict[str, Dkim]:
+    """DKIM of up to 100 domains; one that Amazon does not know is not in the answer."""
     with aws.calling("ses", "read the DKIM state of the identities") as ses:
         answer = ses.get_identity_dkim_attributes(Identities=list(domains))
-    return {name: _status(value["DkimVerificationStatus"]) for name, value in answer["DkimAttributes"].items()}
+    return {
+        name: Dkim(_status(value["DkimVerificationStatus"]), value["DkimEnabled"], tuple(value.get("DkimTokens", ())))
+        for name, value in answer["DkimAttributes"].items()
+    }
 
 
-def get_mail_from(domains: Sequence[str]) -> dict[str, tuple[str, SesStatus]]:
-    """MAIL FROM name and status of up to 100 domains; UNKNOWN where none is set."""
+def get_mail_from(domains: Sequence[str]) -> dict[str, MailFrom]:
+    """MAIL FROM of up to 100 domains; its status is UNKNOWN where none is set."""
     with aws.calling("ses", "read the MAIL FROM state of the identities") as ses:
         answer = ses.get_identity_mail_from_domain_attributes(Identities=list(domains))
-    found = answer["MailFromDomainAttributes"].items()
     return {
-        name: (value.get("MailFromDomain", ""), _status(value.get("MailFromDomainStatus", ""))) for name, value in found
+        name: MailFrom(
+            value.get("MailFromDomain", ""),
+            _status(value.get("MailFromDomainStatus", "")),
+            value.get("BehaviorOnMXFailure", "") == "RejectMessage",
+        )
+        for name, value in answer["MailFromDomainAttributes"].items()
     }
 
 
@@ -143,6 +150,7 @@ def _read(domain: str, answer: Any) -> Identity:
         looked_at=seen.get("LastCheckedTimestamp"),
         soa=f"{soa.get('PrimaryNameServer', '')} {soa.get('SerialNumber', '')}".strip(),
         tags=tuple((tag["Key"], tag["Value"]) for tag in answer.get("Tags", [])),
+        configuration_set=answer.get("ConfigurationSetName") or "",
     )
 
 

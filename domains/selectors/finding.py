@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Concat
 from django.http import QueryDict
+from django.utils import timezone
 
 from domains.core.checking import State
 from domains.core.names import DomainName, understand
@@ -72,6 +73,8 @@ ATTENTION = {
 }
 
 
+STUCK_AFTER = timedelta(days=1)
+
 # What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
 SORTS: dict[str, tuple[F | OrderBy | str, ...]] = {
     "name": ("name",),
@@ -112,6 +115,8 @@ def search(*, viewer: Viewer, filters: Filters) -> QuerySet[Domain]:
     found = _narrowed(domains_for(viewer), filters)
     if filters.show in ATTENTION:
         found = found.filter(_attention(filters.show))
+    elif filters.show == "stuck":
+        found = found.filter(_stuck(timezone.now()))
     return found.order_by(*SORTS.get(filters.sort, SORTS["name"]))
 
 
@@ -123,7 +128,7 @@ def attention_counts(*, viewer: Viewer, filters: Filters) -> dict[str, int]:
 
 def _narrowed(domains: QuerySet[Domain], filters: Filters) -> QuerySet[Domain]:
     if filters.q:
-        domains = domains.filter(Q(name__icontains=filters.q) | Q(name__icontains=_in_dns(filters.q)))
+        domains = domains.filter(named_like(filters.q))
     for column in ("customer", "provider"):
         if value := getattr(filters, column):
             domains = domains.filter(**{column: value})
@@ -145,6 +150,21 @@ def _attention(key: str) -> Q:
     """What is held up on its way needs attention as well as what is wrong."""
     found = Q(state__in=ATTENTION[key][1])
     return found | ~Q(stage_problem="") if key == "attention" else found
+
+
+def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
+    """Neither set up nor verified a day after they were added or last began anew."""
+    return domains_for(viewer).filter(_stuck(now))
+
+
+def _stuck(now: datetime) -> Q:
+    waits = Q(stage=Stage.STARTING) | Q(stage=Stage.DELETING) | Q(stage=Stage.READY, verified_at=None)
+    return waits & Q(watched_from__lt=now - STUCK_AFTER, held_at=None)
+
+
+def named_like(text: str) -> Q:
+    """By part of the name, as typed or as DNS writes it."""
+    return Q(name__icontains=text) | Q(name__icontains=_in_dns(text))
 
 
 def _in_dns(text: str) -> str:

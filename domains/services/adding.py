@@ -19,6 +19,7 @@ from domains.services.queue import set_up_soon
 from domains.services.subjects import subject
 from inbound_admin.lib.errors import Refused
 from tenants.models import Customer, User
+from tenants.services import associating
 
 RECORDS = 7  # that are required: ownership, three keys, two for bounces, and the way in where the region receives
 TAKEN = "This domain is already in use here. If it is yours, ask our support to look into it."
@@ -26,18 +27,21 @@ TAKEN = "This domain is already in use here. If it is yours, ask our support to 
 
 def look_before(*, text: str, customer: Customer) -> Preflight:
     """What is known of a domain before anything is created; asks the DNS alone. Raises Refused."""
-    understood = _acceptable(text, customer)
+    understood = acceptable(text, customer)
     return _look(understood, customer)
 
 
-def add(*, text: str, customer: Customer, actor: User | None) -> Domain:
-    """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs."""
-    understood = _acceptable(text, customer)
-    look = _look(understood, customer)
+def add(*, text: str, customer: Customer, actor: User | None, look: Preflight | None = None) -> Domain:
+    """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs.
+
+    `look` is what `look_before` told of it just now.
+    """
+    understood = acceptable(text, customer)
+    look = look or _look(understood, customer)
     try:
         domain = _store(understood.domain, customer, actor, look)
     except IntegrityError as error:
-        _acceptable(text, customer)  # has the right sentence for whoever was a moment too late
+        acceptable(text, customer)  # has the right sentence for whoever was a moment too late
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
     if domain.stage == Stage.CLAIM:
         claiming.tell_holders(domain)
@@ -50,6 +54,7 @@ def _store(name: DomainName, customer: Customer, actor: User | None, look: Prefl
     reason = _must_prove(name, customer, look)
     domain = Domain.objects.create(
         customer=customer,
+        tenant=associating.tenant_to_join(customer),
         name=name.ascii,
         region=settings.AWS_REGION,
         created_by=actor,
@@ -66,7 +71,8 @@ def _store(name: DomainName, customer: Customer, actor: User | None, look: Prefl
     return domain
 
 
-def _acceptable(text: str, customer: Customer) -> Understood:
+def acceptable(text: str, customer: Customer) -> Understood:
+    """Raises Refused: DOMAIN_ALREADY_REGISTERED, or those of `understand`."""
     understood = understand(text)
     known = Domain.objects.filter(name=understood.domain.ascii)
     if known.filter(customer=customer).exists():

@@ -18,7 +18,7 @@ from domains.core.schedule import jitter_for, next_check
 from domains.core.spf import spf_among
 from domains.models import Domain, RecordCheck, Stage
 from domains.selectors import finding
-from domains.services import claiming, reading
+from domains.services import announcing, claiming, reading, remembering
 from domains.services.looking import look_up
 from domains.services.queue import check_soon
 from domains.services.subjects import subject
@@ -132,6 +132,7 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     ]
     further = _ask(unclear)
     reading.read([d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)], now=now)
+    remembering.remember(domains, seen, now=now)
     for domain in domains:
         own = _judge(domain, records[domain.pk], seen, further, before, now)
         _save(domain, own, now)
@@ -213,8 +214,10 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> Non
     locked.apex_spf = domain.apex_spf
     if locked.records != domain.records:
         return
+    known_before, result = locked.known_state, _overall(domain, judgements)
     _save_records(domain, judgements, now)
-    _move(locked, _overall(domain, judgements), now)
+    _move(locked, result, now)
+    announcing.announce_domain(locked, known_before, result, judgements, now)
     for name in MOVED:
         setattr(domain, name, getattr(locked, name))
 
@@ -229,15 +232,17 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
 
 def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
     """When a record was last right is kept over looks that told nothing, also those of somebody else meanwhile."""
-    known = _verified_before([domain])
+    known = {row.key: row for row in RecordCheck.objects.filter(domain=domain).only("key", "state", "verified_at")}
+    right_once = {key: row.verified_at for key, row in known.items() if row.verified_at}
     RecordCheck.objects.bulk_create(
-        [_row(domain, judgement, known.get((domain.pk, judgement.key)), now) for judgement in judgements],
+        [_row(domain, judgement, right_once.get(judgement.key), now) for judgement in judgements],
         update_conflicts=True,
         unique_fields=("domain", "key"),
         update_fields=("state", "found", "code", "sentence", "checked_at", "verified_at"),
     )
     keys = [judgement.key for judgement in judgements]
     RecordCheck.objects.filter(domain=domain).exclude(key__in=keys).delete()
+    announcing.announce_records(domain, {key: known[key].state for key in right_once}, judgements, now)
 
 
 def _row(domain: Domain, judgement: Judgement, verified_at: datetime | None, now: datetime) -> RecordCheck:

@@ -15,6 +15,7 @@ from domains.core.names import is_label
 from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, RecordCheck, Stage
 from domains.selectors import finding
+from domains.services import tenancy
 from domains.services.queue import check_soon, configure_soon, set_up_soon
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
@@ -85,7 +86,7 @@ def start_again(*, domain: Domain, actor: User) -> None:
 
 def apply(*, domain_id: str) -> None:
     """Tell Amazon what differs. Raises AwsProblem, which is also stored for the page."""
-    domain = finding.here().select_related("wanted_by").filter(pk=domain_id, stage=Stage.READY).first()
+    domain = finding.here().select_related("wanted_by", "customer").filter(pk=domain_id, stage=Stage.READY).first()
     if domain is None:
         return
     for tell in (_mail_from, _signing, _keys):
@@ -95,6 +96,7 @@ def apply(*, domain_id: str) -> None:
             except AwsProblem as problem:
                 Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
                 raise
+    tenancy.join_in_passing(domain)
     Domain.objects.filter(pk=domain.pk).update(stage_problem="", next_check_at=timezone.now())
     check_soon()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models.deletion import Collector, ProtectedError
 
+from alerts import services as alerts
 from changes import services as changes
 from domains.core.records import Record
 from domains.gateway import ses
@@ -16,6 +17,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from tenants import services as tenants
 from tenants.models import User
+from tenants.services import associating
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,11 @@ def consequences(domain: Domain) -> Consequences:
     return Consequences(domain.records, tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
 
 
-def delete(*, domain: Domain, typed_name: str, actor: User) -> None:
+def delete(*, domain: Domain, typed_name: str, actor: User | None) -> None:
     """Mark the domain; the worker carries it out. Raises Refused for a wrong name or while sub-domains exist."""
-    if typed_name.strip().rstrip(".").lower() not in {domain.name, str(domain).lower()}:
-        raise Refused(f"To delete the domain, type its name: {domain}.", code="NAME_NOT_TYPED")
     with transaction.atomic():
         locked = Domain.objects.select_for_update().get(pk=domain.pk)
-        if _sub_domains(locked):
-            raise Refused(
-                f"{domain} has sub-domains here. Delete those first, so that none of them loses mail unseen.",
-                code="HAS_SUB_DOMAINS",
-            )
-        if locked.is_held:
-            raise Refused("Our staff holds this domain, so it cannot be deleted. Ask our support.", code="HELD")
+        refuse_deletion(domain=locked, typed_name=typed_name)
         if locked.stage == Stage.DELETING:
             return
         _refuse_while_in_use(locked)
@@ -55,7 +49,20 @@ def delete(*, domain: Domain, typed_name: str, actor: User) -> None:
         delete_soon(locked)
 
 
-def _drop_claim(domain: Domain, actor: User) -> None:
+def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
+    """Raises Refused for a wrong name, while sub-domains exist, and while our staff holds it."""
+    if typed_name.strip().rstrip(".").lower() not in {domain.name, str(domain).lower()}:
+        raise Refused(f"To delete the domain, type its name: {domain}.", code="NAME_NOT_TYPED")
+    if _sub_domains(domain):
+        raise Refused(
+            f"{domain} has sub-domains here. Delete those first, so that none of them loses mail unseen.",
+            code="HAS_SUB_DOMAINS",
+        )
+    if domain.is_held:
+        raise Refused("Our staff holds this domain, so it cannot be deleted. Ask our support.", code="HELD")
+
+
+def _drop_claim(domain: Domain, actor: User | None) -> None:
     """An unproven claim has nothing at Amazon that could be touched; another's identity may stand there."""
     before = {"name": domain.name, "customer": domain.customer.name}
     changes.record("domain.deleted", about=subject(domain), actor=actor, before=before)
@@ -112,7 +119,9 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
     changes.record(
         "domain.deleted", about=subject(domain), actor=domain.wanted_by, before=before, aws_request_ids=request_ids
     )
+    alerts.forget(about=subject(domain))
     domain.delete()
+    associating.forget_identity(name=domain.name, customer=domain.customer)
 
 
 def _refuse_while_in_use(domain: Domain) -> None:

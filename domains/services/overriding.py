@@ -7,11 +7,14 @@ from django.utils import timezone
 
 from changes import services as changes
 from domains.models import Domain, Stage
+from domains.services import tenancy
 from domains.services.queue import check_soon
 from domains.services.subjects import subject
 from domains.services.telling import tell
 from inbound_admin.lib.errors import Refused
 from tenants.models import Customer, User
+from tenants.selectors import tenant_of
+from tenants.services import associating
 
 
 @transaction.atomic
@@ -70,6 +73,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
     if to is None:
         raise Refused("Choose the customer that the domain goes to.", code="CUSTOMER_MISSING")
     _need(because, "Say why the domain changes hands; both customers may ask.")
+    arn = tenancy.identity_arn_for(domain, tenant_of(to))
     with transaction.atomic():
         locked = _locked(domain)
         before = locked.customer
@@ -80,10 +84,12 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         if Domain.objects.filter(customer=to, name=locked.name).exists():
             raise Refused(f"{to} asks for {domain} already. Approve that claim, or delete it, instead.")
         locked.customer = to
+        tenancy.move(locked, arn, associating.tenant_to_join(to))
         locked.wanted_by, locked.wanted_because = None, ""  # whoever wished something is a stranger to the new holder
         if locked.is_held:
             locked.held_because = "Held before it was moved. Ask our support."
-        locked.save(update_fields=("customer", "wanted_by", "wanted_because", "held_because"))
+        locked.save(update_fields=("customer", "tenant", "wanted_by", "wanted_because", "held_because"))
+        locked.share_links.all().delete()  # they were given to people of the old holder, and name them
         changes.record(
             "domain.transferred",
             about=subject(locked),

@@ -8,6 +8,7 @@ from domains.core.checking import SesStatus
 from domains.gateway import ses
 from domains.models import Domain, Stage
 from domains.selectors import finding
+from domains.services import tenancy
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 
 A_FEW = 3  # up to here one call a domain is no dearer than three batched ones, and tells more (why, and when)
@@ -17,6 +18,7 @@ COLUMNS = (
     "mail_from_status",
     "ses_error_type",
     "ses_looked_at",
+    "ses_soa",
     "ses_problem",
     "last_ses_check",
 )
@@ -35,6 +37,7 @@ def read(domains: Sequence[Domain], *, now: datetime) -> None:
         for domain in rest:  # not asked any further: an Amazon that does not answer costs its time-out each time
             domain.ses_problem = str(problem)
     Domain.objects.bulk_update(domains, COLUMNS, batch_size=500)
+    tenancy.note_verified(domains)
 
 
 def read_all(*, now: datetime) -> int:
@@ -92,6 +95,7 @@ def _read_one(domain: Domain) -> None:
     domain.mail_from_status = identity.mail_from_status
     domain.ses_error_type = identity.error_type
     domain.ses_looked_at = identity.looked_at
+    domain.ses_soa = identity.soa[:280]
     domain.ses_problem = ""
 
 
@@ -103,8 +107,8 @@ def _read_batch(domains: Sequence[Domain]) -> None:
             _gone(domain)
             continue
         domain.identity_status = identities[domain.name][0]
-        domain.dkim_status = dkim.get(domain.name, SesStatus.UNKNOWN)
-        domain.mail_from_status = mail_from.get(domain.name, ("", SesStatus.UNKNOWN))[1]
+        domain.dkim_status = dkim[domain.name].status if domain.name in dkim else SesStatus.UNKNOWN
+        domain.mail_from_status = mail_from[domain.name].status if domain.name in mail_from else SesStatus.UNKNOWN
         if domain.identity_status == SesStatus.SUCCESS:
             domain.ses_error_type = ""  # the batched calls do not tell it, and an old one would lie
         domain.ses_problem = ""

@@ -1,5 +1,7 @@
 """A domain's identity is made or adopted at Amazon: at most four calls, each harmless when repeated.
 
+Its association with the customer's SES tenant is one more, and the tenant's own job.
+
 Every line stores what Amazon answered before the next call, so a process that dies anywhere is carried on from there.
 A step answers False where the setting up does not go on: the ownership must be proven, or the domain is being deleted.
 """
@@ -16,7 +18,7 @@ from domains.core.identities import Identity
 from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, Stage
 from domains.selectors import finding
-from domains.services import claiming, earlier_records
+from domains.services import claiming, earlier_records, tenancy
 from domains.services.earlier_records import CouldNotTell
 from domains.services.queue import check_soon, configure_soon, set_up_later
 from domains.services.subjects import subject
@@ -33,7 +35,7 @@ def set_up(*, domain_id: str) -> None:
         return
     with aws.recording() as request_ids:
         try:
-            if all(step(domain) for step in (_ownership, _identity, _ownership, _token, _mail_from)):
+            if all(step(domain) for step in (_ownership, _identity, _ownership, _token, _mail_from, _tenant)):
                 _finish(domain, request_ids)
         except CouldNotTell as problem:
             if _store(domain, stage_problem=str(problem)):
@@ -132,6 +134,12 @@ def _mail_from(domain: Domain) -> bool:
     return _store(
         domain, ses_mail_from=wanted, ses_on_mx_failure=domain.on_mx_failure, mail_from_status=SesStatus.UNKNOWN
     )
+
+
+def _tenant(domain: Domain) -> bool:
+    """A wish alone: the tenant's own job makes the call."""
+    tenancy.join(domain, just_made=not domain.adopted)
+    return True
 
 
 @transaction.atomic

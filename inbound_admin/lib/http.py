@@ -1,11 +1,17 @@
 """What views share: the request of somebody who is signed in, and pages of a long list."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
+
+Given = ParamSpec("Given")
+Request = TypeVar("Request", bound=HttpRequest)
 
 PER_PAGE = 50
 
@@ -15,6 +21,25 @@ class SignedIn(HttpRequest):
 
     user: Any
     htmx: HtmxDetails
+
+
+def kept_secret(
+    view: Callable[Concatenate[Request, Given], HttpResponse],
+) -> Callable[Concatenate[Request, Given], HttpResponse]:
+    """The address of the page goes into no Referer, cache or search engine; `lib.logs` keeps it out of the logs.
+
+    Not `no-referrer`: browsers then send `Origin: null` with a form, which Django's CSRF check refuses.
+    """
+
+    @wraps(view)
+    def wrapper(request: Request, /, *args: Given.args, **kwargs: Given.kwargs) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response.headers["Referrer-Policy"] = "strict-origin"
+        response.headers["X-Robots-Tag"] = "noindex, nofollow"
+        add_never_cache_headers(response)
+        return response
+
+    return wrapper
 
 
 def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> "Page[Any]":

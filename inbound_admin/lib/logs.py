@@ -13,8 +13,8 @@ SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-# What follows these in a path lets its holder in: of an invitation, of a new password, of a proof of an address.
-_SECRET_IN_PATH = re.compile(r"(/customers/invitation/|/password/reset/key/|/confirm-email/)[^/\s]+")
+# What follows these in a path lets its holder in: an invitation, a shared domain, a new password, a proven address.
+_SECRET_IN_PATH = re.compile(r"(/customers/invitation/|/domains/shared/|/password/reset/key/|/confirm-email/)[^/\s]+")
 _LOGS_PATHS = ("django.request", "django.security.csrf")
 
 

@@ -101,11 +101,24 @@ class ControlClient:
     def set_rates(self, tenant: str, bounce: float | None = None, complaint: float | None = None) -> None:
         self._call("set_rates", tenant=tenant, bounce=bounce, complaint=complaint)
 
+    def set_account_rates(self, region: str, bounce: float | None = None, complaint: float | None = None) -> None:
+        self._call("set_account_rates", region=region, bounce=bounce, complaint=complaint)
+
     def suspend_tenant(self, tenant: str, cause: str = "Suspended by Amazon SES.") -> None:
         self._call("suspend_tenant", tenant=tenant, cause=cause)
 
     def release_tenant(self, tenant: str) -> None:
         self._call("release_tenant", tenant=tenant)
+
+    def sns_event(self, topic: str, tenant: str, detail_type: str, version: str = "2") -> dict[str, str]:
+        made = self._call("sns_event", topic=topic, tenant=tenant, detail_type=detail_type, version=version)
+        return dict(made)
+
+    def sns_confirmation(self, topic: str, version: str = "2") -> dict[str, str]:
+        return dict(self._call("sns_confirmation", topic=topic, version=version))
+
+    def sns_confirmed(self) -> tuple[str, ...]:
+        return tuple(self._call("sns_confirmed"))
 
     def set_account(self, region: str, **members: object) -> None:
         self._call("set_account", region=region, **members)

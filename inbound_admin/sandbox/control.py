@@ -7,7 +7,9 @@ from datetime import datetime
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
+from inbound_admin.sandbox.aws.events import confirmation, event_about, notification
 from inbound_admin.sandbox.aws.limits import Limits
+from inbound_admin.sandbox.aws.metrics import leave_points
 from inbound_admin.sandbox.aws.reputation import put_finding, put_rate
 from inbound_admin.sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
 from inbound_admin.sandbox.control_dns import DnsControl
@@ -97,12 +99,19 @@ class AwsControl:
         self._on_tenant(tenant, lambda one: put_finding(one, kind, impact, status, description or kind, now))
 
     def set_rates(self, tenant: str, bounce: float | None = None, complaint: float | None = None) -> None:
-        """Fractions; each opens or fixes the finding that it means."""
-        now = WORLD.clock.now()
-        if bounce is not None:
-            self._on_tenant(tenant, lambda one: put_rate(one, "BOUNCE", bounce, now))
-        if complaint is not None:
-            self._on_tenant(tenant, lambda one: put_rate(one, "COMPLAINT", complaint, now))
+        """Fractions; each opens or fixes the finding that it means, and CloudWatch has a day of moving there."""
+        for kind, rate in {"BOUNCE": bounce, "COMPLAINT": complaint}.items():
+            if rate is not None:
+                self._set_rate(tenant, kind, rate, WORLD.clock.now())
+
+    def set_account_rates(self, region: str, bounce: float | None = None, complaint: float | None = None) -> None:
+        """Fractions, of everything that the account sends in the region."""
+        with WORLD.lock:
+            state = _region(region)
+            for kind, rate in {"BOUNCE": bounce, "COMPLAINT": complaint}.items():
+                if rate is not None:
+                    leave_points(state, "", kind, rate, WORLD.clock.now())
+            WORLD.changed()
 
     def suspend_tenant(self, tenant: str, cause: str = "Suspended by Amazon SES.") -> None:
         """Amazon's own DISABLED, which no status of the customer's overrides."""
@@ -110,6 +119,22 @@ class AwsControl:
 
     def release_tenant(self, tenant: str) -> None:
         self._on_tenant(tenant, lambda one: one.amazon.set("ENABLED", WORLD.clock.now()))
+
+    def sns_event(self, topic: str, tenant: str, detail_type: str, version: str = "2") -> dict[str, str]:
+        """EventBridge's event about the tenant as SNS would post it to a subscriber, signed; nothing is posted."""
+        now = WORLD.clock.now()
+        for _, state in regions():
+            if tenant in state.tenants:
+                return notification(topic, event_about(state, state.tenants[tenant], detail_type, now), now, version)
+        raise LookupError(f"There is no tenant {tenant} in the sandbox.")
+
+    def sns_confirmation(self, topic: str, version: str = "2") -> dict[str, str]:
+        """What SNS posts first, when an endpoint is subscribed to the topic."""
+        return confirmation(topic, WORLD.clock.now(), version)
+
+    def sns_confirmed(self) -> tuple[str, ...]:
+        """The topics of which a subscription was confirmed."""
+        return tuple(sorted(WORLD.sns_confirmed))
 
     def set_account(self, region: str, **members: object) -> None:
         """Members of `Account`: enforcement, production_access, sending_enabled, ... Raises ValueError."""
@@ -129,6 +154,13 @@ class AwsControl:
             for tenant in found:
                 change(tenant)
             WORLD.changed()
+
+    def _set_rate(self, tenant: str, kind: str, rate: float, now: datetime) -> None:
+        with WORLD.lock:
+            self._on_tenant(tenant, lambda one: put_rate(one, kind, rate, now))
+            for _, state in regions():
+                if tenant in state.tenants:
+                    leave_points(state, tenant, kind, rate, now)
 
 
 def _region(name: str) -> RegionState:

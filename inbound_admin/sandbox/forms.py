@@ -111,6 +111,32 @@ class FaultForm(forms.Form):
         return cleaned
 
 
+FINDINGS = ("BOUNCE", "COMPLAINT", "FEEDBACK_3P", "IP_LISTING", "DKIM", "SPF", "DMARC", "BIMI")
+
+
+class RatesForm(forms.Form):
+    """In percent, as people say them; an empty one stays as it is."""
+
+    bounce = forms.FloatField(label="Bounces, in percent", min_value=0, max_value=100, required=False)
+    complaint = forms.FloatField(label="Complaints, in percent", min_value=0, max_value=100, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and cleaned.get("bounce") is None and cleaned.get("complaint") is None:
+            self.add_error("bounce", "Type at least one of the two.")
+        return cleaned
+
+
+class FindingForm(forms.Form):
+    kind = forms.ChoiceField(label="Finding", choices=[(kind, kind) for kind in FINDINGS])
+    impact = forms.ChoiceField(choices=(("HIGH", "High"), ("LOW", "Low")))
+    status = forms.ChoiceField(label="It is", choices=(("OPEN", "open"), ("FIXED", "fixed")))
+
+
+class SuspendForm(forms.Form):
+    cause = forms.CharField(label="Cause", max_length=300, initial="Recipients complain about this tenant's mail.")
+
+
 class ClockForm(forms.Form):
     amount = forms.IntegerField(label="Forward by", min_value=1, max_value=10_000, initial=1)
     unit = forms.ChoiceField(choices=(("3600", "hours"), ("86400", "days")), initial="86400")

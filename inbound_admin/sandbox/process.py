@@ -14,6 +14,7 @@ from inbound_admin.sandbox.aws.state import WORLD
 from inbound_admin.sandbox.control import Control
 from inbound_admin.sandbox.control_wire import answer
 from inbound_admin.sandbox.dns.server import DnsServer
+from inbound_admin.sandbox.dns.wire import QueryCount
 from inbound_admin.sandbox.dns.zones import ZoneStore
 from inbound_admin.sandbox.seed import seed
 from inbound_admin.sandbox.snapshot import Snapshot
@@ -50,6 +51,11 @@ class Sandbox:
         self._snapshot = Snapshot(state_dir, self.zones) if state_dir else None
         self.aws_url = ""
         self.dns_address = ""
+
+    @property
+    def queries(self) -> QueryCount:
+        """What the DNS server has been asked, by the application and by the sandbox's own Amazon."""
+        return self._dns.queries
 
     def start(self) -> Self:
         """Raises OSError when a port is taken; nothing runs then."""

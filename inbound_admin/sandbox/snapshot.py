@@ -18,7 +18,7 @@ from inbound_admin.sandbox.aws.limits import Limits
 from inbound_admin.sandbox.aws.state import WORLD, regions
 from inbound_admin.sandbox.dns.zones import ZoneStore
 
-FORMAT = 1
+FORMAT = 2
 FILE = "state.pickle"
 DELAY_SECONDS = 1.0
 logger = logging.getLogger(__name__)

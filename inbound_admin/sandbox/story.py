@@ -18,7 +18,8 @@ from inbound_admin.sandbox.client import ControlClient
 from inbound_admin.sandbox.demo import ACCOUNTS, Account
 from inbound_admin.sandbox.panel import as_wanted, control, open_zone
 from tenants.models import Customer, User
-from tenants.services import create_customer
+from tenants.selectors import unfinished
+from tenants.services import associating, create_customer, creating
 
 TICK_SECONDS = 60.0
 
@@ -101,6 +102,13 @@ def people() -> None:
     """Raises Problem when the roles of our staff are missing."""
     for account in ACCOUNTS:
         _person(account)
+
+
+def tenants() -> None:
+    """What the worker would do: create them at the sandbox's Amazon, and put their domains in. Raises Problem."""
+    for tenant in unfinished():
+        creating.carry_out_creation(tenant_id=tenant.pk)
+        associating.carry_out_associations(tenant_id=tenant.pk)
 
 
 def domains() -> None:

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from domains.models import Domain
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import PER_PAGE, SignedIn
-from inbound_admin.sandbox import bad_days, hosting, panel
+from inbound_admin.sandbox import bad_days, hosting, panel, reputations
 from inbound_admin.sandbox.dns.mistakes import ZONE_MISTAKES
 from inbound_admin.sandbox.forms import ClockForm, FaultForm, RecordForm, ResetForm
+from tenants.models import Tenant
 
+MOST_TENANTS = 500  # in the menu
 Forms = Mapping[str, RecordForm]
 ADD, EDIT = "add", "edit"
 
@@ -79,6 +83,32 @@ def _amazon(request: SignedIn, forms: dict[str, Any]) -> str:
     if do not in plain:
         raise Refused("The sandbox does not know that action.")
     return plain[do]()
+
+
+@require_http_methods(["GET", "POST"])
+def tenants(request: SignedIn) -> HttpResponse:
+    """What Amazon would do by itself about a tenant of the viewer's."""
+    found = reputations.tenants_there(request.user)
+    forms: dict[str, Any] = {name: kind() for name, kind in reputations.FORMS.items()}
+    chosen = found.filter(pk=request.POST.get("tenant") or request.GET.get("tenant")).first() or found.first()
+    posted = found.filter(pk=request.POST.get("tenant")).first()
+    if request.method == "POST" and (said := _reputation(request, posted, forms)):
+        messages.success(request, said)
+        return redirect(f"{reverse('sandbox:tenants')}?{urlencode({'tenant': request.POST['tenant']})}")
+    status = 422 if any(form.errors for form in forms.values()) else 200
+    context = {"tenants": found[:MOST_TENANTS], "chosen": chosen, "forms": forms, "part": "tenants"}
+    return TemplateResponse(request, "sandbox/tenants.html", context, status=status)
+
+
+def _reputation(request: SignedIn, tenant: Tenant | None, forms: dict[str, Any]) -> str:
+    """What was done; "" where a form has something to say, and then it stands in `forms`."""
+    do = request.POST.get("do", "")
+    if tenant is None:
+        raise Refused("Choose a tenant that Amazon has.")
+    if do not in forms:
+        return reputations.carry_out(do, tenant, None)
+    forms[do] = reputations.FORMS[do](request.POST)
+    return reputations.carry_out(do, tenant, forms[do]) if forms[do].is_valid() else ""
 
 
 def _action(do: str) -> hosting.Action:

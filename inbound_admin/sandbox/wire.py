@@ -15,6 +15,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from inbound_admin.sandbox.aws.events import CERTIFICATE_PATH, CONFIRM, certificate, confirm
 from inbound_admin.sandbox.aws.faults import ConnectionCut
 from inbound_admin.sandbox.aws.gate import EXIT_HEADER, SLOW_HEADER
 from inbound_admin.sandbox.aws.state import WORLD
@@ -44,6 +45,11 @@ class Application:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(CONTROL_PATH):
             return self._answer_control(environ, start_response)
+        if environ["PATH_INFO"] == CERTIFICATE_PATH:
+            return self._deliver(start_response, "200 OK", [], certificate(WORLD.clock.now()))
+        if environ.get("QUERY_STRING", "").startswith(CONFIRM):
+            status, body = confirm(environ["QUERY_STRING"])
+            return self._deliver(start_response, status, [], body)
         try:
             status, headers, body = self._answer_aws(environ)
         except ConnectionCut:

@@ -28,6 +28,7 @@ class Found:
     key: str
     subject: str
     sentence: str
+    place: str = ""
     customer_id: str = ""
     wanted: Mapping[str, Any] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict)

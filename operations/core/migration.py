@@ -32,6 +32,7 @@ class StepKind(StrEnum):
     CONFIGURATION_SET = "configuration_set"
     LOOK = "look"
     DEFAULT_SET = "default_set"
+    OWN_SET = "own_set"
     ASSOCIATE = "associate"
     STATUS = "status"
     GATE = "gate"
@@ -61,7 +62,8 @@ class Resource:
     name: str
     arn: str
     is_associated: bool = False
-    by_us: bool = True  # we made it, so that no other tenant can have it
+    by_us: bool = True  # we made it, so that it has no configuration set by default
+    asks: bool = False  # Amazon is asked whether another tenant has it: no list of all tenants told so
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class Inventory:
     def resources(self) -> tuple[Resource, ...]:
         return (self.configuration_set, *self.identities, *self.others)
 
+    @property
+    def is_complete(self) -> bool:
+        """Nothing is left to do: also where a tenant was named from the start, and its associations are yet to come."""
+        return self.is_switched and self.is_created and all(each.is_associated for each in self.resources)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -104,34 +111,35 @@ def plan(inventory: Inventory) -> tuple[Step, ...]:
 
 
 def _creation(inventory: Inventory) -> Iterable[Step]:
-    name = inventory.tenant
-    yield Step(StepKind.TENANT, f"Create the tenant {name}.", "CreateTenant", name, inventory.is_created)
-    policy = "Set its reputation policy, since Amazon's default is not certain."
-    yield Step(StepKind.POLICY, policy, "UpdateReputationEntityPolicy", name, inventory.has_policy)
-    own = inventory.configuration_set
+    """In the order in which a tenant is created, so that what is done grows from the top."""
+    name, own = inventory.tenant, inventory.configuration_set
+    yield Step(StepKind.TENANT, f"Create the tenant {name}.", "CreateTenant", stands=inventory.is_created)
+    policy = "Set its reputation policy: Amazon’s default is not certain."
+    yield Step(StepKind.POLICY, policy, "UpdateReputationEntityPolicy", stands=inventory.has_policy)
     made = f"Create the configuration set {own.name}."
-    yield Step(StepKind.CONFIGURATION_SET, made, "CreateConfigurationSet", own.arn, inventory.set_is_made)
-    yield _associate(own)
+    yield Step(StepKind.CONFIGURATION_SET, made, "CreateConfigurationSet", stands=inventory.set_is_made)
+    associate = f"Associate the configuration set {own.name}."
+    yield Step(StepKind.OWN_SET, associate, "CreateTenantResourceAssociation", stands=own.is_associated)
     status = "Read whether Amazon lets the tenant send."
-    yield Step(StepKind.STATUS, status, "GetReputationEntity", name, inventory.has_status)
+    yield Step(StepKind.STATUS, status, "GetReputationEntity", stands=inventory.has_status)
 
 
 def _associations(inventory: Inventory) -> Iterable[Step]:
     for each in inventory.identities:
-        if not each.by_us:
-            yield from _looks(each)
+        yield from _looks(each)
         yield _associate(each)
     yield from (_associate(each) for each in inventory.others)
 
 
 def _looks(identity: Resource) -> Iterable[Step]:
-    """An identity that we found at Amazon may be in another tenant, and may send with a configuration set of its own."""
+    """An identity may be in another tenant; one that others made may send with a configuration set of its own."""
     name, stands = identity.name, identity.is_associated
-    yield Step(
-        StepKind.LOOK, f"Look whether another tenant has {name}.", "ListResourceTenants", identity.arn, stands=stands
-    )
-    default = f"Read which configuration set {name} sends with by default."
-    yield Step(StepKind.DEFAULT_SET, default, "GetEmailIdentity", identity.arn, stands=stands)
+    if not identity.by_us:
+        default = f"Read which configuration set {name} sends with by default."
+        yield Step(StepKind.DEFAULT_SET, default, "GetEmailIdentity", identity.arn, stands=stands)
+    if identity.asks:
+        look = f"Look whether another tenant has {name}."
+        yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=stands)
 
 
 _NOUNS = {"identity": "the identity", "configuration-set": "the configuration set", "template": "the template"}
@@ -146,9 +154,9 @@ def _associate(resource: Resource) -> Step:
 
 def _end(inventory: Inventory) -> Iterable[Step]:
     gate = "Read back that everything a send uses is associated."
-    yield Step(StepKind.GATE, gate, "ListTenantResources", inventory.tenant, inventory.is_switched)
-    switch = "Switch: the customer's sends name the tenant from now on."
-    yield Step(StepKind.SWITCH, switch, "", inventory.tenant, inventory.is_switched)
+    yield Step(StepKind.GATE, gate, "ListTenantResources", stands=inventory.is_complete)
+    switch = "Switch: the customer’s sends name the tenant from now on."
+    yield Step(StepKind.SWITCH, switch, stands=inventory.is_switched)
 
 
 def calls(steps: Sequence[Step]) -> int:

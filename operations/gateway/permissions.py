@@ -1,5 +1,10 @@
 """Reads that change nothing, to see what our credentials may do. Raises AwsProblem and its kinds."""
 
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
 from inbound_admin.lib import aws
 
 NOBODY = "inbound-admin-doctor-asks"  # a name that nobody has: what is not found was allowed to be looked for
@@ -70,6 +75,9 @@ def get_configuration_set() -> None:
         ses.get_configuration_set(ConfigurationSetName=NOBODY)
 
 
-def list_metrics() -> None:
-    with aws.calling("cloudwatch", "list metrics") as cloudwatch:
-        cloudwatch.list_metrics(Namespace="AWS/SES")
+def get_metric_data() -> None:
+    now = timezone.now()
+    metric = {"Namespace": "AWS/SES", "MetricName": "Send", "Dimensions": []}
+    query: Any = {"Id": "asked", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"}}
+    with aws.calling("cloudwatch", "read metrics") as cloudwatch:
+        cloudwatch.get_metric_data(MetricDataQueries=[query], StartTime=now - timedelta(hours=1), EndTime=now)

@@ -38,7 +38,7 @@ READS: tuple[tuple[str, Read], ...] = (
     ("ses:ListReputationEntities", permissions.list_reputation_entities),
     ("ses:ListRecommendations", permissions.list_recommendations),
     ("ses:GetConfigurationSet", permissions.get_configuration_set),
-    ("cloudwatch:ListMetrics", permissions.list_metrics),
+    ("cloudwatch:GetMetricData", permissions.get_metric_data),
 )
 ASKED_OF_DNS = Question("amazonses.com", "NS")
 

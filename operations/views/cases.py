@@ -1,4 +1,4 @@
-"""A domain as support needs it with a customer on the telephone: whose, how it stands, what happened, what to answer."""
+"""A domain as support needs it with a customer on the telephone: whose, how it stands, what happened, the answer."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse

@@ -11,7 +11,7 @@ from inbound_admin.lib import aws
 from receipt_rules.core.desired import Desired, reduced
 from receipt_rules.core.recipients import domain_of
 from receipt_rules.core.rules import S3, Action, Delivery, Lambda, Limits, RuleSet
-from receipt_rules.models import Address, CatchAll, Endpoint
+from receipt_rules.models import Address, CatchAll, Endpoint, ReceivingStop
 from receipt_rules.selectors.owning import Holders
 
 
@@ -25,13 +25,17 @@ def limits() -> Limits:
     return Limits(rules=settings.SES_RULES_PER_SET, recipients=settings.SES_RECIPIENTS_PER_RULE)
 
 
-def wanted() -> Wanted:
-    """All active addresses and catch-alls of this region. Raises AwsProblem where the account cannot be found out."""
+def wanted(*, stopped: frozenset[str] | None = None) -> Wanted:
+    """All active addresses and catch-alls of this region. Raises AwsProblem where the account cannot be found out.
+
+    `stopped` are ids of customers of whom no mail is taken; None: those whose receiving our staff have stopped.
+    """
     holders = Holders.read()
     deliver = _deliveries()
+    silent = _stopped() if stopped is None else stopped
     entries: dict[str, Delivery] = {}
     for recipient, owner, domain, endpoint, of in (*_addresses(), *_catch_alls(holders)):
-        if holders.customer_of(domain_of(recipient)) == owner:
+        if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
             entries[recipient] = deliver(endpoint if of == owner else None, domain)
     return Wanted(reduced(entries), holders)
 
@@ -46,6 +50,10 @@ def scope_of(customers: frozenset[str], wanted_now: Wanted, live: RuleSet) -> fr
         for recipient in (*desired.entries, *desired.covered, *named)
         if owner(domain_of(recipient)) in customers
     )
+
+
+def _stopped() -> frozenset[str]:
+    return frozenset(ReceivingStop.objects.filter(is_stopped=True).values_list("customer_id", flat=True))
 
 
 _Row = tuple[str, str, str, str | None, str | None]  # recipient, customer, domain, endpoint, customer of the endpoint

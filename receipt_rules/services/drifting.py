@@ -16,7 +16,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.core.stored import digest
 from receipt_rules.models import IgnoredDifference, Look, OwnRuleSet, PendingChange
-from receipt_rules.services import reading
+from receipt_rules.services import reading, warning
 from receipt_rules.services.desiring import wanted
 from receipt_rules.services.planning import EVERYTHING, plan_for
 from receipt_rules.services.reading import Live, read_live
@@ -65,6 +65,8 @@ def look() -> tuple[Difference, ...]:
             if each.key in news:
                 about = rule_set_subject(active.name or live.rule_set.name)
                 changes.record("rules.drift", about=about, actor=None, because=each.sentence, for_staff=True)
+        warning.tell_of_drift(active.name or live.rule_set.name, found, news)
+        warning.tell_of_quotas(active)
         _store(found)
     return found
 

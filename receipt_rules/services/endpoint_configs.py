@@ -1,5 +1,6 @@
 """What an endpoint of each type must be told."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,17 +13,57 @@ from receipt_rules.models import EndpointType
 
 MOST_MEMBERS = 50
 LONGEST_URL = 2000
+# For the operator's function: how long it waits, how often it tries, what it sends along.
+WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token")
+MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
 def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The members that the type knows, checked. Raises Refused (ENDPOINT_TYPE, ENDPOINT_CONFIG)."""
     if kind == EndpointType.WEBHOOK:
-        return {"url": _url(str(config.get("url", "")).strip())}
+        return {"url": _url(_text(config.get("url", "")).strip())} | _extras(config)
     if kind == EndpointType.EMAIL:
-        return {"address": _email(str(config.get("address", "")))}
+        return {"address": _email(_text(config.get("address", "")))}
     if kind == EndpointType.EMAIL_GROUP:
         return {"addresses": _members(config.get("addresses", ()))}
     raise Refused("An endpoint is a webhook, an email address, or a group of them.", code="ENDPOINT_TYPE")
+
+
+def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not given, or given as nothing, is not kept."""
+    found = {name: config[name] for name in WEBHOOK_EXTRAS if config.get(name)}
+    for name, most in (("timeout", LONGEST_TIMEOUT), ("retry_attempts", MOST_RETRIES)):
+        number = found.get(name, 1)
+        if type(number) is not int or not 0 < number <= most:
+            raise Refused(
+                f"{name.replace('_', ' ').capitalize()} is a whole number up to {most}.", code="ENDPOINT_CONFIG"
+            )
+    if "headers" in found:
+        _check_headers(found["headers"])
+    if "verification_token" in found:
+        _check_value(found["verification_token"])
+    return found
+
+
+def _check_headers(headers: Any) -> None:
+    if not isinstance(headers, dict) or len(headers) > MOST_HEADERS:
+        raise Refused(f"Headers are at most {MOST_HEADERS} names with a text each.", code="ENDPOINT_CONFIG")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            raise Refused("A header's name has letters, digits and hyphens.", code="ENDPOINT_CONFIG")
+        _check_value(value)
+
+
+def _check_value(value: Any) -> None:
+    if not isinstance(value, str) or len(value) > 1000 or not value.isascii() or not value.isprintable():
+        raise Refused("Headers and tokens have up to 1000 printable ASCII characters.", code="ENDPOINT_CONFIG")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Refused("An address is given as text.", code="ENDPOINT_CONFIG")
+    return value
 
 
 def _url(url: str) -> str:
@@ -31,7 +72,12 @@ def _url(url: str) -> str:
         is_good = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_good = False
-    if not is_good or len(url) > LONGEST_URL or parts.username is not None or any(char.isspace() for char in url):
+    if (
+        not is_good
+        or len(url) > LONGEST_URL
+        or parts.username is not None
+        or any(char.isspace() or not char.isprintable() for char in url)
+    ):
         raise Refused(
             "A webhook needs an https:// address, without a user name in it, such as https://example.com/mail.",
             code="ENDPOINT_CONFIG",
@@ -44,13 +90,16 @@ def _email(text: str) -> str:
     try:
         validate_email(address)
     except ValidationError as error:
-        raise Refused(f"“{address[:80]}” is not an email address.", code="ENDPOINT_CONFIG") from error
+        shown = address[:80].encode("utf-8", "replace").decode()
+        raise Refused(f"“{shown}” is not an email address.", code="ENDPOINT_CONFIG") from error
     return address
 
 
 def _members(given: Any) -> list[str]:
+    if not isinstance(given, str | list | tuple):
+        raise Refused("A group is a list of addresses.", code="ENDPOINT_CONFIG")
     texts = given.replace(",", "\n").splitlines() if isinstance(given, str) else list(given)
-    members = list(dict.fromkeys(_email(str(text)) for text in texts if str(text).strip()))
+    members = list(dict.fromkeys(_email(text) for text in map(_text, texts) if text.strip()))
     if not 1 <= len(members) <= MOST_MEMBERS:
         raise Refused(f"A group has between one and {MOST_MEMBERS} addresses.", code="ENDPOINT_CONFIG")
     return members

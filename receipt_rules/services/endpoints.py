@@ -38,10 +38,13 @@ def add_endpoint(
     type: str,  # noqa: A002  # the endpoint's own word
     config: Mapping[str, Any],
     actor: User | None,
+    description: str = "",
     ses: SesSide | None = None,
 ) -> Endpoint:
     """Raises Refused for a name in use or a configuration that cannot work."""
-    made = Endpoint(customer=customer, name=_name(name), type=type, config=checked_config(type, config))
+    made = Endpoint(
+        customer=customer, name=_name(name), type=type, config=checked_config(type, config), description=description
+    )
     _put_ses(made, ses, actor)
     with transaction.atomic():
         _save(made)
@@ -56,16 +59,19 @@ def change_endpoint(
     name: str | None = None,
     config: Mapping[str, Any] | None = None,
     is_active: bool | None = None,
+    description: str | None = None,
     ses: SesSide | None = None,
 ) -> Endpoint:
-    """What is None stays. Raises Refused as `add_endpoint`."""
+    """What is None stays, and what `config` does not name. Raises Refused as `add_endpoint`."""
     with transaction.atomic():
         # no_key: addresses that point to it are not kept waiting, who might hold what we need next
         found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
         locked = found.get(pk=endpoint.pk)
         before = _log(locked)
         locked.name = locked.name if name is None else _name(name)
-        locked.config = locked.config if config is None else checked_config(locked.type, config)
+        if config is not None:
+            locked.config = checked_config(locked.type, {**locked.config, **config})
+        locked.description = locked.description if description is None else description
         locked.is_active = locked.is_active if is_active is None else is_active
         _put_ses(locked, ses, actor)
         if (after := _log(locked)) != before:
@@ -130,10 +136,11 @@ def _save(endpoint: Endpoint) -> None:
         with transaction.atomic():
             endpoint.save()
     except IntegrityError as error:
-        raise Refused(f"There is an endpoint called {endpoint} already.", code="ENDPOINT_NAME") from error
+        raise Refused(f"There is an endpoint called {endpoint} already.", code="ENDPOINT_NAME_TAKEN") from error
 
 
 def _log(endpoint: Endpoint) -> dict[str, Any]:
     ses = {key: getattr(endpoint, key) for key in asdict(SesSide())}
     config = {f"config_{key}": value for key, value in endpoint.config.items()}
-    return {"name": endpoint.name, "type": endpoint.type, "is_active": endpoint.is_active, **config, **ses}
+    own = {name: getattr(endpoint, name) for name in ("name", "description", "type", "is_active")}
+    return {**own, **config, **ses}

@@ -3,13 +3,14 @@
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from domains.core.records import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
 from receipt_rules.core.plans import Method, Plan
 from receipt_rules.core.rules import Rule
 from receipt_rules.core.steps import Create, Delete, Step, Update
-from receipt_rules.models import PendingChange, Run, RunKind, RunState
+from receipt_rules.models import PendingChange, ReceivingStop, Run, RunKind, RunState
 from receipt_rules.services import reading, running
 from receipt_rules.services.desiring import Wanted, scope_of, wanted
 from receipt_rules.services.planning import Asked, newly_broken, plan_for, store_run
@@ -43,7 +44,9 @@ def _carry_out(change: PendingChange, live: Live, wanted_now: Wanted) -> Live:
         made = plan_for(asked, live, wanted_now)
     except Refused:
         return _wait(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
-    if why := why_not_at_once(made, live):
+    stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
+    why = _why_not_as_staff_ask(live) if stop else why_not_at_once(made, live)
+    if why:
         return _wait(change, why, live)
     if made.is_empty:
         reading.note_what_is_live(live.rule_set, change.customer_id)
@@ -51,7 +54,8 @@ def _carry_out(change: PendingChange, live: Live, wanted_now: Wanted) -> Live:
     if _failed_before(change):
         return _wait(change, FAILED, live)
     with transaction.atomic():
-        run = store_run(made, asked, kind=RunKind.CUSTOMER, actor=change.by, customer=change.customer)
+        kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
+        run = store_run(made, asked, kind=kind, actor=actor, customer=change.customer)
     after = running.carry_out(run_id=run.pk, active=live.rule_set)
     if after is None:
         return _wait(change, FAILED, live) if _failed_before(change) else read_live()
@@ -70,6 +74,11 @@ def why_not_at_once(made: Plan, live: Live) -> str:
     return TOO_MANY.format(number=number) if number > settings.RECEIVING_SMALL_CHANGE else ""
 
 
+def _why_not_as_staff_ask(live: Live) -> str:
+    """Whoever stopped or resumed a customer's receiving was shown what it means, so its size needs no other person."""
+    return "" if live.is_active else NOT_SET_UP
+
+
 def _is_plain(step: Step) -> bool:
     if isinstance(step, Delete):
         return isinstance(step.old, Rule)
@@ -81,7 +90,7 @@ def _failed_before(change: PendingChange) -> bool:
 
     What somebody else changed in between is no failure: the next plan knows of it.
     """
-    runs = Run.objects.filter(customer=change.customer_id, kind=RunKind.CUSTOMER, state__in=STOPPED)
+    runs = Run.objects.filter(customer=change.customer_id, state__in=STOPPED)
     return runs.filter(created_at__gte=change.changed_at).exists()
 
 
@@ -91,7 +100,9 @@ def _wait(change: PendingChange, because: str, live: Live) -> Live:
 
 
 def _settle(change: PendingChange, live: Live) -> Live:
-    _unchanged(change).delete()
+    with transaction.atomic():
+        if _unchanged(change).delete()[0]:
+            ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).update(settled_at=timezone.now())
     return live
 
 

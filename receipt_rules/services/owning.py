@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from domains.core.names import understand
 from domains.models import Domain, Stage
 from inbound_admin.lib.errors import Refused
-from receipt_rules.selectors.owning import holder_of, shares_below
+from receipt_rules.selectors.owning import holder_of, names_above, shares_below
 from tenants.models import Customer
 
 # RFC 5321's dot-string; 64 octets. Quoted local parts and those outside of ASCII are refused: SES takes neither.
@@ -49,6 +49,14 @@ def domain_for(name: str, customer: Customer) -> Domain:
         raise Refused(f"{name} is not a domain of {customer}. Add it first.", code="DOMAIN_MISSING")
     refuse_unverified(holder)
     return holder
+
+
+def refuse_elsewhere(text: str, domain: Domain) -> str:
+    """The address as SES writes it. Raises Refused: NOT_AN_ADDRESS, ADDRESS_ELSEWHERE."""
+    address = read_address(text)
+    if domain.name not in names_above(address.rpartition("@")[2]):
+        raise Refused(f"{address} is not an address at {domain}.", code="ADDRESS_ELSEWHERE")
+    return address
 
 
 def refuse_unverified(domain: Domain) -> None:

@@ -10,10 +10,10 @@ from inbound_admin.lib import aws
 from receipt_rules.core.naming import PREFIX
 from receipt_rules.core.policies import Asking, asking
 from receipt_rules.core.rules import RuleSet
+from receipt_rules.gateway.s3 import SETUP_NOTIFICATION
 from receipt_rules.models import Endpoint
 from receipt_rules.services.desiring import function_arn
 
-PROBE = "AMAZON_SES_SETUP_NOTIFICATION"  # the object that SES writes to try a bucket (ses.md B)
 _COMING = (f"{PREFIX}-999999", f"{PREFIX}-first-999999")  # stand for the rules that are made next
 
 
@@ -35,7 +35,7 @@ def topics() -> tuple[str, ...]:
 def bucket_calls(bucket: str, rule_set: RuleSet) -> tuple[Asking, ...]:
     """What SES asks of the bucket, for each of our rules, the next ones included, and each prefix."""
     arn = bucket_arn(bucket)
-    return _calls("s3:PutObject", [f"{arn}/{prefix}{PROBE}" for prefix in _prefixes(bucket)], rule_set)
+    return _calls("s3:PutObject", [f"{arn}/{prefix}{SETUP_NOTIFICATION}" for prefix in _prefixes(bucket)], rule_set)
 
 
 def function_calls(arn: str, rule_set: RuleSet) -> tuple[Asking, ...]:

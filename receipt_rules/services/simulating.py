@@ -13,11 +13,12 @@ from receipt_rules.core import matching
 from receipt_rules.core.matching import Routing
 from receipt_rules.core.recipients import domain_of
 from receipt_rules.core.rules import S3, RuleSet
-from receipt_rules.models import Expectation, Expected
+from receipt_rules.models import Expectation, Expected, ReceivingStop
 from receipt_rules.selectors.looking_up import Route, route_lookup
 from receipt_rules.services.owning import read_address
 from receipt_rules.services.subjects import expectation_subject
-from tenants.models import User
+from tenants.models import Customer, User
+from tenants.selectors import here
 
 MOST_RECIPIENTS = 100
 
@@ -41,6 +42,25 @@ class MailHost:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """The customer whose mail it is: their tenant's name and standing, "" where they have none in this region.
+
+    `is_stopped`: our staff have stopped their receiving, so that no rule is to take it.
+    """
+
+    customer: str
+    tenant: str = ""
+    standing: str = ""
+    is_stopped: bool = False
+
+    @property
+    def sentence(self) -> str:
+        sends = f"the tenant {self.tenant}, {self.standing}" if self.tenant else "no tenant yet"
+        stopped = "; their receiving is stopped by our staff" if self.is_stopped else ""
+        return f"{self.customer}: {sends}{stopped}"
+
+
+@dataclass(frozen=True)
 class Simulation:
     """`stored_at`: for each rule that fires where the message is stored, as bucket and prefix."""
 
@@ -48,6 +68,7 @@ class Simulation:
     mail_hosts: tuple[MailHost, ...]
     routes: tuple[Route, ...]
     stored_at: tuple[tuple[str, str], ...]
+    holders: tuple[Holder, ...] = ()
 
 
 def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
@@ -63,7 +84,28 @@ def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
         if isinstance(action, S3)
     ]
     names = dict.fromkeys(domain_of(recipient) for recipient in routing.envelope)
-    return Simulation(routing, mail_hosts(list(names)), route_lookup(routing.envelope), tuple(stored))
+    routes = route_lookup(routing.envelope)
+    return Simulation(routing, mail_hosts(list(names)), routes, tuple(stored), holders_of(routes))
+
+
+def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
+    """Each customer once, in the order of the recipients."""
+    keys = list(dict.fromkeys(route.customer for route in routes if route.customer))
+    tenants = {tenant.customer_id: tenant for tenant in here().filter(customer__in=keys)}
+    names = dict(Customer.objects.filter(pk__in=keys).values_list("pk", "name"))
+    stopped = set(
+        ReceivingStop.objects.filter(customer__in=keys, is_stopped=True).values_list("customer_id", flat=True)
+    )
+    return tuple(
+        Holder(
+            names[key],
+            tenants[key].name if key in tenants else "",
+            str(tenants[key].standing) if key in tenants else "",
+            key in stopped,
+        )
+        for key in keys
+        if key in names
+    )
 
 
 def mail_hosts(domains: Sequence[str]) -> tuple[MailHost, ...]:

@@ -101,7 +101,7 @@ _FIELDS = {"webhook": "url", "email": "address", "email_group": "addresses"}
 
 
 def _field_of(refused: Refused, kind: str) -> str | None:
-    return {"ENDPOINT_NAME": "name", "ENDPOINT_CONFIG": _FIELDS[kind]}.get(refused.code)
+    return {"ENDPOINT_NAME": "name", "ENDPOINT_NAME_TAKEN": "name", "ENDPOINT_CONFIG": _FIELDS[kind]}.get(refused.code)
 
 
 def _status(form: EndpointForm) -> int:

@@ -12,6 +12,7 @@ from tenants.models.people import (
     UserManager,
     new_customer_id,
 )
+from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import (
     PauseReason,
     ResourceKind,
@@ -26,12 +27,16 @@ from tenants.models.tenants import (
 __all__ = [
     "ApiKey",
     "Customer",
+    "Finding",
     "Invitation",
     "MemberRole",
     "Membership",
     "PauseReason",
+    "RateSample",
+    "ReputationRead",
     "ResourceKind",
     "SesAccount",
+    "SesEvent",
     "StatusChange",
     "Tenant",
     "TenantResource",

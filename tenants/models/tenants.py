@@ -51,6 +51,7 @@ class Tenant(models.Model):
 
     # what is wanted
     policy = models.CharField(max_length=10, choices=POLICIES, default=Policy.STANDARD)
+    policy_told = models.CharField(max_length=10, blank=True, help_text="The policy that Amazon last took from us.")
     configuration_set = models.CharField(max_length=64, help_text="The customer's own, associated with the tenant.")
     is_paused = models.BooleanField(default=False, help_text="Staff want that it sends nothing.")
     pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
@@ -63,7 +64,9 @@ class Tenant(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     status_told_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon took the call; null: not yet.")
+    status_proven_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon was read to be as wanted.")
     status_problem = models.TextField(blank=True, help_text="Why Amazon's status is not what is wanted.")
+    pause_reminded_on = models.DateField(null=True, blank=True, help_text="The day of review that staff were told of.")
     sends_since = models.DateTimeField(null=True, blank=True, help_text="Since when the customer's sends name it.")
 
     # what Amazon says
@@ -112,6 +115,11 @@ class Tenant(models.Model):
     def may_send(self) -> bool:
         return self.aggregate in (Status.ENABLED, Status.REINSTATED)
 
+    @property
+    def is_under_way(self) -> bool:
+        """A pause or its end was asked for, and Amazon was not yet read to be so."""
+        return self.status_asked_at is not None and self.status_proven_at is None
+
 
 class ResourceKind(models.TextChoices):
     """As real SES spells them; botocore's model has other words (ses.md E)."""
@@ -122,7 +130,7 @@ class ResourceKind(models.TextChoices):
 
 
 class TenantResource(models.Model):
-    """An association that is wanted (or, not wanted, is to go); an identity is of one tenant, whatever Amazon allows."""
+    """An association that is wanted or, not wanted, is to go; an identity is of one tenant, whatever Amazon allows."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="resources")
     kind = models.CharField(max_length=20, choices=ResourceKind.choices)
@@ -131,13 +139,18 @@ class TenantResource(models.Model):
     wanted = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     associated_at = models.DateTimeField(null=True, help_text="When Amazon said that it is; null: not yet.")
+    checked_at = models.DateTimeField(null=True, help_text="When no other tenant had it; null: to be asked.")
+    held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it: for staff alone.")
+    verified = models.BooleanField(null=True, help_text="Of an identity: whether it may send; null: not known.")
     problem = models.TextField(blank=True, help_text="Why it could not be associated, in words for people.")
 
     class Meta:
         ordering = ("kind", "name")
         constraints = (
             models.UniqueConstraint(fields=("tenant", "arn"), name="resource_of_tenant_once"),
-            models.UniqueConstraint(fields=("arn",), condition=models.Q(kind="identity"), name="identity_in_one_tenant"),
+            models.UniqueConstraint(
+                fields=("arn",), condition=models.Q(kind="identity", wanted=True), name="identity_in_one_tenant"
+            ),
         )
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from tenants.core.api_keys import OF_EVERYBODY, KeyState, Scope, is_use_worth_wr
 from tenants.core.invitations import hash_of
 from tenants.models import ApiKey, User
 from tenants.selectors import supports_everyone
-from tenants.services.customers import NotAllowed
+from tenants.services.allowing import NotAllowed
 from tenants.services.people import person_subject
 
 _PREFIX, _SHOWN, _LONGEST = "ia_", 8, 120
@@ -78,8 +78,8 @@ def revoke_api_key(*, key: ApiKey, actor: User | None) -> None:
     )
 
 
-def use_api_key(*, secret: str, scope: Scope, now: datetime) -> ApiKey:
-    """The key, if it is good for this. Raises BadKey or NotAllowed, neither of which says more than it must."""
+def use_api_key(*, secret: str, scopes: Iterable[Scope], now: datetime) -> ApiKey:
+    """The key, if it has all these scopes. Raises BadKey or NotAllowed, neither of which says more than it must."""
     hashed = hash_of(secret)
     found = ApiKey.objects.select_related("user").only(*_NEEDED).order_by().filter(secret_hash=hashed)
     key = next(iter(found), None)
@@ -88,9 +88,10 @@ def use_api_key(*, secret: str, scope: Scope, now: datetime) -> ApiKey:
     state = key_state(now, expires_at=key.expires_at, revoked_at=key.revoked_at)
     if state is not KeyState.VALID:
         raise BadKey(f"This key is {state}.", code=f"KEY_{state.upper()}")
-    if scope not in key.scopes:
-        raise NotAllowed(f"This key lacks the scope “{scope}”.", code="SCOPE_MISSING")
-    _may_have(key.user, (scope,))
+    wanted = tuple(scopes)
+    if missing := [scope for scope in wanted if scope not in key.scopes]:
+        raise NotAllowed(f"This key lacks the scope “{missing[0]}”.", code="SCOPE_MISSING")
+    _may_have(key.user, wanted)
     if is_use_worth_writing(now, key.last_used_at):
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key

@@ -1,23 +1,22 @@
 """Customers: made, renamed, deleted; and who may do so."""
 
 import re
+from collections.abc import Collection
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import Model, ProtectedError
 
+from alerts import services as alerts
 from changes import services as changes
 from inbound_admin.lib.errors import Refused
-from tenants.models import Customer, MemberRole, Membership, User, new_customer_id
+from tenants.models import Customer, MemberRole, Membership, Tenant, User, new_customer_id
 from tenants.selectors import may_manage
+from tenants.services import allowing
+from tenants.services.creating import create_tenant
 
+NotAllowed = allowing.NotAllowed
 _ID = re.compile(r"cus_[0-9a-z]{20}")
-
-
-class NotAllowed(Refused):
-    """The person may see the thing, but not do this to it."""
-
-    code = "NOT_ALLOWED"
-    status = 403
 
 
 def subject(customer: Customer) -> changes.Subject:
@@ -42,6 +41,8 @@ def create_customer(*, name: str, owner: User | None, actor: User | None, custom
         Membership.objects.create(customer=customer, user=owner, role=MemberRole.OWNER)
     after = {"name": customer.name, "owner": owner.email if owner else None}
     changes.record("customer.created", about=subject(customer), actor=actor, after=after)
+    if settings.TENANT_FOR_NEW_CUSTOMERS:
+        create_tenant(customer=customer, actor=None, sends_at_once=True)
     return customer
 
 
@@ -68,12 +69,16 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
     try:
         customer.delete()
     except ProtectedError as error:
-        held = ", ".join(sorted(str(thing) for thing in error.protected_objects)[:5])
-        raise Refused(
-            f"{about.name} still holds {held}. Delete them or give them to another customer first.",
-            code="CUSTOMER_IN_USE",
-        ) from error
+        raise Refused(_still_holds(about.name, error.protected_objects), code="CUSTOMER_IN_USE") from error
+    alerts.forget_customer(customer_id=about.id)
     changes.record("customer.deleted", about=about, actor=actor, before={"name": about.name})
+
+
+def _still_holds(name: str, things: Collection[Model]) -> str:
+    held = ", ".join(sorted(str(thing) for thing in things)[:5])
+    if all(isinstance(thing, Tenant) for thing in things):
+        return f"{name} still has the tenant {held} at Amazon. Delete that first, on the tenant's page."
+    return f"{name} still holds {held}. Delete them or give them to another customer first, and its tenant last."
 
 
 def _id(given: str) -> str:

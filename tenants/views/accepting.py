@@ -3,20 +3,17 @@
 Asking for the page changes nothing: e-mail scanners follow links.
 """
 
-from collections.abc import Callable
-from functools import wraps
-
 from allauth.core.internal.ratelimit import consume
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.http import kept_secret
 from tenants.forms import AcceptForm
 from tenants.models import User
 from tenants.services import accepting
@@ -24,25 +21,6 @@ from tenants.services.accepting import Needs, Offer, WrongPerson
 
 RATES = {"accept_invitation": "30/m/ip"}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-View = Callable[[HttpRequest, str], HttpResponse]
-
-
-def kept_secret(view: View) -> View:
-    """The address of the page goes into no Referer, cache or search engine; `lib.logs` keeps it out of the logs.
-
-    Not `no-referrer`: browsers then send `Origin: null` with a form, which Django's CSRF check refuses.
-    """
-
-    @wraps(view)
-    def wrapper(request: HttpRequest, token: str) -> HttpResponse:
-        response = view(request, token)
-        response.headers["Referrer-Policy"] = "strict-origin"
-        response.headers["X-Robots-Tag"] = "noindex, nofollow"
-        add_never_cache_headers(response)
-        return response
-
-    return wrapper
 
 
 @login_not_required

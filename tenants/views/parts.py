@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 
 from inbound_admin.lib.http import SignedIn, page_of
 from tenants import selectors
+from tenants.core import tenant_words
 from tenants.forms import InviteForm
 from tenants.models import Customer, MemberRole
 from tenants.services import invitations
@@ -42,6 +43,8 @@ def people_page(
     """A `form` given has errors; a `link` given is the one time that anybody sees it."""
     context = frame(request, customer, "people", said=said, link=link, good=good, form=form or _invite_form(customer))
     context["page"] = page_of(selectors.members_of(customer), request)
+    if tenant := selectors.tenant_of(customer):
+        context |= {"tenant": tenant, "sentence": tenant_words.for_customer(tenant.stage, tenant.standing)}
     if context["manages"]:
         context["invitations"] = selectors.pending_invitations(customer)[:PENDING_SHOWN]
     name = template(request, "tenants/detail.html", "people")

@@ -15,7 +15,7 @@ def sign_in(page: Page, email: str) -> None:
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/domains/**")
+    page.wait_for_url("**/operations/**")
 
 
 def enter_as(context: BrowserContext, user: User | None, url: str, *, lately: bool = True) -> None:

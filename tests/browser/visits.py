@@ -2,22 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
+from django.utils import timezone
 from playwright.sync_api import Page
 
-from domains.models import Domain
+from alerts.models import DeliveryState
+from domains.models import Domain, ObservedAnswer
+from domains.selectors.sharing import token_of
+from domains.services.sharing import create as create_link
+from domains.services.sharing import note_visit
+from operations.models import Difference, Migration
 from receipt_rules.models import Address, Endpoint, Run
-from tests.browser import receiving
+from tests.browser import alerting, moving, receiving, reputation, tenancy
 from tests.browser.people import PASSWORD
 from tests.browser.problem_urls import PROBLEMS
 from tests.browser.showcase import Showcase
 
 Arguments = Callable[[Showcase], tuple[Any, ...]]
 Act = Callable[[Page], None]
+MOVES = ("done", "failed", "running", "waiting", "rolled_back")
 ALERT = "main [role=alert]:not(:empty)"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler"
 
@@ -42,6 +50,36 @@ class Visit:
 
 def domain(key: str) -> Arguments:
     return lambda world: (world.domains[key].id,)
+
+
+def shared(key: str) -> Arguments:
+    """A link to that domain, made by Alice, of which somebody knows already."""
+
+    def arguments(world: Showcase) -> tuple[Any, ...]:
+        link = create_link(domain=world.domains[key], actor=world.people["alice"], meant_for="Our IT company")
+        note_visit(link=link, address="192.0.2.7", user_agent="Firefox/140 (Linux)", now=timezone.now())
+        return (token_of(link),)
+
+    return arguments
+
+
+def remembered(key: str) -> Arguments:
+    """A signing key that was right, then gone."""
+
+    def arguments(world: Showcase) -> tuple[Any, ...]:
+        domain = world.domains[key]
+        record, now = domain.records[1], timezone.now()
+        times = {
+            "since": now - timedelta(days=20),
+            "last_seen": now - timedelta(days=2),
+            "until": now - timedelta(days=1),
+        }
+        asked = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
+        ObservedAnswer.objects.create(**asked, **times, status="found", values=[record.value], serial=7)
+        ObservedAnswer.objects.create(**asked, status="no_name", since=times["until"], serial=8)
+        return (domain.id,)
+
+    return arguments
 
 
 def acme(world: Showcase) -> tuple[str, ...]:
@@ -69,6 +107,17 @@ def press(button: str, *, seen: str = ALERT) -> Act:
 
 def unfold(label: str) -> Act:
     return lambda page: page.locator(f"summary[aria-label^='{label}']").click()
+
+
+def _look_before_pausing(page: Page) -> None:
+    page.get_by_label("Reason").select_option("spam")
+    fill("In words, for our staff", "Forty reports since noon.", "Look before pausing", seen="#mail-title")(page)
+
+
+def _choose_two(page: Page) -> None:
+    for name in ("suspended", "paused-by-us"):
+        page.get_by_label(f"Choose {name}", exact=True).check()
+    press("Pause…", seen="#rows-title")(page)
 
 
 def _wrong_sign_in(page: Page) -> None:
@@ -110,6 +159,21 @@ DOMAINS = (
     Visit("domains:history", of=domain("held")),
     Visit("domains:history", "sam", of=domain("held")),
     Visit("domains:history", of=domain("each"), note="empty"),
+    Visit("domains:dns_history", of=domain("each"), note="nothing yet"),
+    Visit("domains:dns_history", of=remembered("verified")),
+    Visit("domains:dns_history", of=domain("verified"), query="?from=2026-05-03T09:12"),
+    Visit("domains:exports", of=domain("each")),
+    Visit("domains:exports", of=domain("each"), query="?format=route53&which=missing"),
+    Visit("domains:exports", of=domain("verified"), query="?which=missing"),
+    Visit("domains:print", of=domain("each")),
+    Visit("domains:share", of=domain("each"), note="nothing yet"),
+    Visit("domains:shared", "", of=shared("long")),
+    Visit("domains:shared", "", of=shared("long"), query="?host=route53"),
+    Visit("domains:shared", "", of=shared("verified")),
+    Visit("domains:shared", "", of=shared("held")),
+    Visit("domains:shared", "", of=shared("claim")),
+    Visit("domains:share", of=domain("long"), note="with a link"),
+    Visit("domains:shared", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("domains:settings", of=domain("long")),
     Visit("domains:settings", of=domain("each"), act=fill("Name for bounces (MAIL FROM, optional)", "no good", "Save")),
     Visit("domains:delete", of=domain("long")),
@@ -171,6 +235,31 @@ RECEIVING = (
     Visit("receipt_rules:function_permission", "adam", note="of nothing"),
     Visit("receipt_rules:simulator", "adam", query="?addresses=billing@verified.acme.com,nonsense"),
 )
+SPANNING = (
+    Visit("operations:migrations", "adam", note="nothing yet"),
+    Visit("operations:differences", "adam", note="not looked yet"),
+    Visit("operations:migrations", "adam", of=moving.nothing),
+    Visit("operations:migrations", "sam"),
+    Visit("operations:plan_migration", "adam"),
+    Visit("operations:plan_migration", "adam", act=press("Look at the plan"), note="without a reason"),
+    Visit("operations:migration", "adam", of=moving.of(Migration, state="running")),
+    Visit("operations:migration", "adam", of=moving.of(Migration, state="running"), query="?show=failed"),
+    Visit("operations:migration", "adam", of=moving.of(Migration, state="planned"), note="planned"),
+    *(Visit("operations:migration_item", "adam", of=moving.item(state), note=state) for state in MOVES),
+    Visit("operations:move", "adam", of=acme),
+    Visit("operations:move", "sam", of=acme),
+    Visit("operations:differences", "adam", of=moving.nothing),
+    Visit("operations:differences", "sam", of=moving.nothing, query="?show=ignored"),
+    Visit("operations:difference", "adam", of=moving.of(Difference, kind="policy")),
+    Visit("operations:difference", "adam", of=moving.of(Difference, kind="unknown"), note="nobody's"),
+    Visit(
+        "operations:difference", "adam", of=moving.of(Difference, kind="policy"), act=press("Decide"), note="no reason"
+    ),
+    Visit("operations:difference", "sam", of=moving.of(Difference, kind="status"), note="left"),
+    Visit("operations:delete_domain", of=domain("verified")),
+    Visit("operations:delete_domain", of=domain("above"), note="with domains under it"),
+    Visit("operations:delete_domain", of=domain("deleting"), note="under way"),
+)
 SIGNING_IN = (
     Visit("account_login", ""),
     Visit("account_login", "", act=_wrong_sign_in, note="refused"),
@@ -199,6 +288,41 @@ SIGNING_IN = (
     Visit("mfa_reauthenticate", "tessa"),
     Visit("account_login", "", act=_to_the_second_step, note="the second step"),
 )
+ACMES = "acme-and-daughters-booksellers-since-1871-4f9k2m7q"
+TENANTS = (
+    Visit("ses_tenants:list", "adam", of=tenancy.nothing),
+    Visit("ses_tenants:list", "olga"),
+    Visit("ses_tenants:list", "tess", query="?q=nothing-like-it&show=paused"),
+    *(Visit("ses_tenants:detail", "adam", of=tenancy.of(name), note=name) for name in (ACMES, "suspended", "pausing")),
+    *(Visit("ses_tenants:detail", "tess", of=tenancy.of(name), note=name) for name in ("paused-by-us", "stuck")),
+    *(Visit("ses_tenants:detail", "sam", of=tenancy.of(name), note=name) for name in ("creating", "unknown")),
+    Visit("ses_tenants:resources", "sam", of=tenancy.of("paused-by-us")),
+    Visit("ses_tenants:resources", "sam", of=tenancy.of("creating"), note="empty"),
+    Visit("ses_tenants:reputation", "tess", of=reputation.of("paused-by-us")),
+    Visit("ses_tenants:reputation", "tess", of=reputation.of("paused-by-us"), query="?days=30"),
+    Visit("ses_tenants:reputation", "sam", of=tenancy.of("creating"), note="nothing read"),
+    Visit("ses_tenants:account", "olga", of=reputation.account),
+    Visit("ses_tenants:history", "sam", of=tenancy.of("paused-by-us")),
+    Visit("ses_tenants:history", "sam", of=tenancy.of("paused-by-us"), query="?show=statuses"),
+    Visit("ses_tenants:create", "olga"),
+    Visit("ses_tenants:create", "olga", act=press("Create the tenant"), note="nothing chosen"),
+    Visit("ses_tenants:policy", "olga", of=tenancy.of("paused-by-us")),
+    Visit("ses_tenants:keep", "tess", of=tenancy.of("paused-by-us")),
+    Visit("ses_tenants:delete", "olga", of=tenancy.of("suspended")),
+    Visit("ses_tenants:delete", "olga", of=tenancy.of("paused-by-us"), note="not while it is paused"),
+    Visit("operations:pause", "tess", of=tenancy.of(ACMES)),
+    Visit("operations:pause", "tess", of=tenancy.of(ACMES), act=press("Look before pausing"), note="without a reason"),
+    Visit("operations:pause", "tess", of=tenancy.of(ACMES), act=_look_before_pausing, note="looked at"),
+    Visit("operations:resume", "tess", of=tenancy.of("paused-by-us")),
+    Visit("operations:resume", "tess", of=tenancy.of("suspended"), note="suspended by Amazon"),
+    Visit("operations:pause_many", "tess", note="none chosen"),
+    Visit("ses_tenants:list", "tess", act=_choose_two, note="two chosen"),
+    Visit("operations:batch", "tess", of=tenancy.batch),
+    Visit("domains:list", "pia", note="while sending is paused"),
+    Visit("domains:list", "susan", note="while Amazon suspends sending"),
+    Visit("domains:sending", of=domain("verified")),
+    Visit("domains:sending", "adam", of=domain("each")),
+)
 SANDBOX = (
     Visit("sandbox:zones"),
     Visit("sandbox:zones", "nina", note="none yet"),
@@ -206,21 +330,64 @@ SANDBOX = (
     Visit("sandbox:zone", of=lambda _: ("acme.com",), act=press("Add the record"), note="nothing typed"),
     Visit("sandbox:zone", of=lambda world: (_zone_of(world.domains["long"]),)),
     Visit("sandbox:faults"),
+    Visit("sandbox:tenants", "adam"),
+    Visit("sandbox:tenants", "newcomer", note="none yet"),
+    Visit("sandbox:tenants", "adam", act=press("Set the rates"), note="nothing typed"),
 )
 GONE_WRONG = (
     *(Visit(f"problem-{name}", status=status, note=str(status)) for name, (status, _) in PROBLEMS.items()),
     Visit("problem-not-here", "", status=302, elsewhere=True, note="without a sign-in"),
     Visit("problem-old-form", status=403),
 )
-VISITS = (*DOMAINS, *PEOPLE, *RECEIVING, *SIGNING_IN, *SANDBOX, *GONE_WRONG)
+ALERTS = (
+    Visit("alerts:inbox", "nina", note="nothing yet"),
+    Visit("alerts:webhooks", "nina", note="nothing yet"),
+    Visit("alerts:inbox", of=alerting.inbox),
+    Visit("alerts:inbox", query="?show=acknowledged"),
+    Visit("alerts:inbox", query="?show=over"),
+    Visit("alerts:inbox", "adam"),
+    Visit("alerts:inbox", "sam", query="?whose=customers"),
+    *(Visit("alerts:alert", of=alerting.alert(name), note=name) for name in alerting.NAMES),
+    Visit("alerts:alert", of=alerting.alert("lost"), act=press("Mute", seen="[data-result]"), note="just muted"),
+    Visit("alerts:alert", "sam", of=alerting.alert("lost"), note="of a customer"),
+    Visit("alerts:webhooks", of=alerting.inbox),
+    Visit("alerts:add_webhook"),
+    Visit("alerts:add_webhook", act=press("Add the webhook"), note="nothing typed"),
+    Visit("alerts:webhook", of=alerting.target("works")),
+    Visit("alerts:webhook", "mick", of=alerting.target("works"), note="of a member"),
+    Visit("alerts:webhook", of=alerting.target("off"), note="switched off"),
+    Visit(
+        "alerts:webhook",
+        of=alerting.target("works"),
+        act=press("Make a new secret", seen="#secret"),
+        note="with its new secret",
+    ),
+    Visit("alerts:delivery", of=alerting.delivery(DeliveryState.DELIVERED), note="delivered"),
+    Visit("alerts:delivery", of=alerting.delivery(DeliveryState.WAITING), note="waiting"),
+    Visit("alerts:preferences"),
+    Visit("alerts:preferences", "sam"),
+)
+VISITS = (*ALERTS, *DOMAINS, *PEOPLE, *RECEIVING, *TENANTS, *SPANNING, *SIGNING_IN, *SANDBOX, *GONE_WRONG)
 
 NO_PAGE = {
+    "operations:steer_migration": "buttons of the migration",
+    "operations:look": "a button of the board of differences",
+    "alerts:new_secret": "a button of the webhook",
+    "alerts:test_webhook": "a button of the webhook",
+    "alerts:remove_webhook": "a button of the webhook",
+    "ses_tenants:export": "a file",
+    "ses_tenants:ask_again": "a button of the reputation",
+    "ses_tenants:events": "SNS posts there",
+    "operations:retry_batch": "a button of the batch",
     "receipt_rules:home": "leads to the rules, or to the addresses",
     "receipt_rules:cancel": "a button of the run",
-    "home": "leads to the list of domains",
+    "home": "leads to the overview",
     "healthz": "JSON, for machines",
     "domains:export": "a file",
     "domains:check": "a button of the records page",
+    "domains:dns_history_file": "a file",
+    "domains:export_file": "a file",
+    "domains:share_revoke": "a button of the page of links",
     "domains:new_keys": "a button of the settings",
     "domains:start_again": "a button of the settings",
     "tenants:invite": "a button of the customer's page",

@@ -60,10 +60,12 @@ def test_mail_from_is_read_as_it_was_written(sandbox: Sandbox, reject: bool) -> 
     read = ses.get_identity(NAME)
     assert (read.mail_from, read.rejects_on_mx_failure) == ("mail.shop.com", reject)
     assert read.mail_from_status is SesStatus.PENDING
-    assert ses.get_mail_from([NAME]) == {NAME: ("mail.shop.com", SesStatus.PENDING)}
+    told = ses.get_mail_from([NAME])[NAME]
+    assert (told.name, told.status) == ("mail.shop.com", SesStatus.PENDING)
     ses.set_mail_from(NAME, "", reject_on_mx_failure=reject)
     assert ses.get_identity(NAME).mail_from == ""
-    assert ses.get_mail_from([NAME]) == {NAME: ("", SesStatus.UNKNOWN)}
+    told = ses.get_mail_from([NAME])[NAME]
+    assert (told.name, told.status) == ("", SesStatus.UNKNOWN)
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -87,7 +89,8 @@ def test_dkim_started_again_has_the_same_keys(sandbox: Sandbox) -> None:
     tokens = ses.create_identity(NAME, ours="dom_1").dkim_tokens
     turn_identity(NAME, dkim="Failed")
     assert ses.start_dkim(NAME) == tokens
-    assert ses.get_dkim([NAME]) == {NAME: SesStatus.PENDING}
+    dkim = ses.get_dkim([NAME])[NAME]
+    assert (dkim.status, dkim.signing, len(dkim.tokens)) == (SesStatus.PENDING, True, 3)
 
 
 def test_keys_issued_anew_are_those_that_are_read(sandbox: Sandbox) -> None:
@@ -114,8 +117,8 @@ def test_v1_and_v2_spell_a_status_differently_and_we_read_the_same(
     read = ses.get_identity(NAME)
     assert (read.identity_status, read.dkim_status, read.mail_from_status) == (status, status, status)
     assert ses.get_verification([NAME])[NAME][0] is status
-    assert ses.get_dkim([NAME])[NAME] is status
-    assert ses.get_mail_from([NAME])[NAME][1] is status
+    assert ses.get_dkim([NAME])[NAME].status is status
+    assert ses.get_mail_from([NAME])[NAME].status is status
     assert ses.list_identities()[0] == {NAME: status}
 
 

@@ -8,8 +8,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
 from domains.services import carrying_on
-from domains.tasks import LONGEST_WAIT_SECONDS, UntilAmazonAnswers, sweep
+from domains.tasks import sweep
 from inbound_admin.lib.errors import AwsUnreachable
+from inbound_admin.lib.retrying import LONGEST_WAIT_SECONDS, UntilAmazonAnswers
 from tests.domains.making import make_domain
 
 

@@ -40,6 +40,10 @@ def migrate(*customers: Customer, actor: User | None = None, choice: Choice | No
     return migration
 
 
+def everybody() -> Choice:
+    return choosing.all_of_them()
+
+
 def start(*customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any) -> Migration:
     if choice is None:
         choice = choosing.one(customers[0]) if len(customers) == 1 else choosing.all_of_them()

@@ -1,10 +1,13 @@
 """Customers move into tenants: each whole or shown as partial, resumable, and back again."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from domains.models import Domain
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.sandbox.process import Sandbox
 from operations.core.migration import StepState
 from operations.models import ItemState, MigrationState
@@ -132,3 +135,33 @@ def test_only_operators_migrate() -> None:
     tess = make_staff(Role.TRUST_AND_SAFETY)
     with pytest.raises(Refused, match="operators"):
         migrating.plan_migration(choice=choosing.one(make_sender(domains=0)), actor=tess)
+
+
+def test_no_more_are_begun_in_an_hour_than_was_asked_for(sandbox: Sandbox) -> None:
+    for _ in range(3):
+        make_sender(domains=0)
+    migration = start(choice=choosing.all_of_them(), at_most_per_hour=2)
+    now = timezone.now()
+    working.work(now=lambda: now)
+    migration.refresh_from_db()
+    states = list(migration.items.order_by("number").values_list("state", flat=True))
+    assert states == [ItemState.DONE, ItemState.DONE, ItemState.WAITING]
+    assert "At most 2 customers" in migration.waits_because
+    working.work(now=lambda: now + timedelta(minutes=61))
+    migration.refresh_from_db()
+    assert (migration.state, migration.waits_because) == (MigrationState.DONE, "")
+
+
+def test_while_amazon_is_away_it_waits_and_says_so(sandbox: Sandbox) -> None:
+    migration = start(make_sender(domains=1))
+    sandbox.control.add_fault("throttle", times=6)
+    with pytest.raises(AwsProblem):
+        working.work()
+    migration.refresh_from_db()
+    item = migration.items.get()
+    assert (migration.state, item.state) == (MigrationState.RUNNING, ItemState.RUNNING)
+    assert item.problem == migration.waits_because != ""
+    sandbox.control.clear_faults()
+    working.work()
+    item.refresh_from_db()
+    assert (item.state, item.problem) == (ItemState.DONE, "")

@@ -1,6 +1,7 @@
 """Pausing a tenant on its page: what stops is read before, and "paused" is said when Amazon has confirmed it."""
 
 import re
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -9,11 +10,15 @@ from django.urls import reverse
 from changes.models import Change
 from inbound_admin.sandbox.process import Sandbox
 from operations.models import PauseBatch
+from receipt_rules.services import working
+from receipt_rules.services.queue import customer_changed
 from tenants.core.roles import Role
 from tenants.models import Tenant
 from tenants.services import pausing
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
+from tests.operations.making import make_ready, migrate
+from tests.receipt_rules.making import make_address, set_up_receiving, taken
 from tests.tenants.making import make_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
@@ -45,8 +50,8 @@ def page_of(client: Client, tenant: Tenant) -> str:
     return client.get(reverse("ses_tenants:detail", args=[tenant.id])).text
 
 
-def paused(**fields: object) -> Tenant:
-    off = {"is_paused": True, "standing": "paused", "staff_status": "DISABLED", "aggregate": "DISABLED"}
+def paused(**fields: Any) -> Tenant:
+    off: dict[str, Any] = {"is_paused": True, "standing": "paused", "staff_status": "DISABLED", "aggregate": "DISABLED"}
     return make_tenant(**{**off, "pause_reason": "spam", "pause_text": "Reports.", **fields})
 
 
@@ -102,6 +107,64 @@ def test_it_says_pausing_until_amazon_has_confirmed_it(tess_client: Client, sand
     assert 'data-standing="paused"' in page
     assert "Amazon has confirmed that it sends nothing" in page
     assert WORDS["text"] in page
+
+
+@pytest.fixture
+def receiving(sandbox: Sandbox) -> Tenant:
+    """Northwind's, who take mail at billing@northwind.example."""
+    customer = make_customer("Northwind")
+    make_address("billing@northwind.example", make_ready("northwind.example", customer))
+    set_up_receiving()
+    migrate(customer)
+    return Tenant.objects.get(customer=customer)
+
+
+def look_with_receiving(client: Client, tenant: Tenant) -> str:
+    return client.post(pause_url(tenant), {**WORDS, "stops_receiving": "on", "step": "look"}).text
+
+
+def digest_in(page: str) -> str:
+    return page.partition('name="receiving_digest" value="')[2].partition('"')[0]
+
+
+def test_what_stopping_to_receive_changes_is_read_before(tess_client: Client, receiving: Tenant) -> None:
+    page = look_with_receiving(tess_client, receiving)
+    assert "Receiving stops too" in page
+    assert "Mail to your addresses is not taken meanwhile" in page
+    answer = tess_client.post(
+        pause_url(receiving),
+        {**WORDS, "stops_receiving": "on", "receiving_digest": digest_in(page), "step": "pause"},
+    )
+    assert answer.status_code == 302
+    assert "stopped as well" in page_of(tess_client, receiving)
+    working.work()
+    assert taken("billing@northwind.example") == 0
+
+
+def test_rules_that_changed_meanwhile_are_shown_again_before_the_pause(tess_client: Client, receiving: Tenant) -> None:
+    stale = digest_in(look_with_receiving(tess_client, receiving))
+    make_address("sales@northwind.example", receiving.domains.get())
+    customer_changed(receiving.customer, None)
+    working.work()
+    answer = tess_client.post(
+        pause_url(receiving), {**WORDS, "stops_receiving": "on", "receiving_digest": stale, "step": "pause"}
+    )
+    assert answer.status_code == 422
+    assert "changed since you looked" in answer.text
+    assert digest_in(answer.text) != stale
+    receiving.refresh_from_db()
+    assert not receiving.is_paused
+
+
+def test_when_amazon_is_silent_about_the_rules_the_words_stay_and_nothing_is_paused(
+    tess_client: Client, receiving: Tenant, sandbox: Sandbox
+) -> None:
+    sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=3)
+    page = look_with_receiving(tess_client, receiving)
+    assert "Receiving cannot be stopped now" in page
+    assert WORDS["text"] in page
+    receiving.refresh_from_db()
+    assert not receiving.is_paused
 
 
 def test_it_is_resumed_with_a_reason(tess_client: Client, sandbox: Sandbox) -> None:

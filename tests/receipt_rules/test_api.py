@@ -15,7 +15,7 @@ from pytest_django import Settings
 from inbound_admin.api import api
 from inbound_admin.lib import api as manners
 from inbound_admin.lib.errors import AwsBusy, RateLimited
-from receipt_rules.api import Found
+from receipt_rules.api.looking_up import RoutesOut
 from receipt_rules.models import CatchAll, EndpointType
 from tenants.models import ApiKey, User
 from tenants.services.api_keys import create_api_key, revoke_api_key
@@ -46,7 +46,7 @@ def ask(body: Any, secret: str = "", **headers: str) -> Any:
 def found(secret: str, *recipients: str) -> list[dict[str, Any]]:
     answer = ask({"recipients": recipients}, secret)
     assert answer.status_code == 200, answer.content
-    Found(**answer.json())  # as its description says, and nothing besides
+    RoutesOut(**answer.json())  # as its description says, and nothing besides
     data: list[dict[str, Any]] = answer.json()["data"]
     assert [each["recipient"] for each in data] == list(recipients)
     return data

@@ -5,14 +5,21 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
+from alerts.models import Alert
 from inbound_admin.lib import aws, plots
+from inbound_admin.lib.errors import AwsProblem
 from inbound_admin.sandbox.process import Sandbox
 from receipt_rules.core.pipeline import Series, health, summed
-from receipt_rules.services import watching
+from receipt_rules.core.rules import S3, Delivery, Rule, RuleSet
+from receipt_rules.services import reading, watching
+from tenants.core.roles import Role
 from tests.domains.making import make_domain
+from tests.factories import make_staff
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -48,8 +55,9 @@ def test_lost_mail_is_told_with_the_rules_that_lost_it() -> None:
 def test_rules_are_added_up_by_the_hour_and_a_missing_hour_is_no_zero() -> None:
     series = [Series("a", "X", ((hour(1), 5),)), Series("b", "X", ((hour(1), 2), (hour(2), 1))), Series("a", "Y", ())]
     points = summed(series, "X")
-    assert points == ((hour(2), 1), (hour(1), 7))
-    assert plots.table([points, ((hour(1), 3),)]) == (plots.Row(hour(1), (7, 3)), plots.Row(hour(2), (1, None)))
+    assert list(points) == [(hour(2), 1), (hour(1), 7)]
+    rows = plots.table([points, ((hour(1), 3),)])
+    assert list(rows) == [plots.Row(hour(1), (7, 3)), plots.Row(hour(2), (1, None))]
 
 
 def test_the_log_is_filtered_by_error_and_by_domain(sandbox: Sandbox) -> None:
@@ -95,3 +103,76 @@ def test_a_bucket_that_is_not_there_is_told_and_not_zero(sandbox: Sandbox, setti
     told = watching.lately_stored(prefix="")
     assert told.value is None
     assert "could not" in told.problem
+
+
+def measured(name: str, metric: str, value: float, namespace: str = "AWS/SES", dimension: str = "RuleName") -> None:
+    """An hour ago, as CloudWatch would have it."""
+    raw("cloudwatch").put_metric_data(
+        Namespace=namespace,
+        MetricData=[
+            {
+                "MetricName": metric,
+                "Dimensions": [{"Name": dimension, "Value": name}],
+                "Timestamp": timezone.now() - timedelta(minutes=30),
+                "Value": value,
+            }
+        ],
+    )
+
+
+@pytest.fixture
+def rule(sandbox: Sandbox) -> str:
+    """Its name, in the set as we last read it."""
+    made = Rule("ia-000001", Delivery((S3("inbound-mail"),)), ("shop.com",))
+    reading.keep(RuleSet("inbound-mail", (made,)))
+    return made.name
+
+
+def alerts() -> set[tuple[str, str]]:
+    return {(alert.kind, alert.state) for alert in Alert.objects.all()}
+
+
+def test_lost_mail_raises_an_alarm_and_its_end_is_told(rule: str) -> None:
+    measured(rule, "PublishExpired", 2)
+    assert watching.watch_for_losses(now=timezone.now()).lost == 2
+    assert alerts() == {("receiving.lost", "open")}
+    watching.watch_for_losses(now=timezone.now() + timedelta(days=2))
+    assert alerts() == {("receiving.lost", "recovered")}
+
+
+def test_a_look_that_failed_neither_raises_nor_ends_an_alarm(rule: str, sandbox: Sandbox) -> None:
+    measured(rule, "PublishExpired", 2)
+    watching.watch_for_losses(now=timezone.now())
+    sandbox.control.add_fault("error", "GetMetricData", nth=1, times=9)
+    with pytest.raises(AwsProblem):
+        watching.watch_for_losses(now=timezone.now() + timedelta(days=2))
+    assert alerts() == {("receiving.lost", "open")}
+
+
+def test_the_page_shows_rules_function_log_and_bucket(rule: str, client: Client) -> None:
+    measured(rule, "PublishSuccess", 12)
+    measured(rule, "PublishFailure", 1)
+    measured("inbound-mail-handler", "Invocations", 12, "AWS/Lambda", "FunctionName")
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.get(reverse("receipt_rules:pipeline")).content.decode()
+    assert "1 try failed" in page
+    assert "ia-000001" in page
+    assert "The same as a table" in page
+    assert "No error in this time." in page
+    assert "0 messages under" in page
+
+
+def test_what_cloudwatch_does_not_tell_is_not_shown_as_nothing(rule: str, sandbox: Sandbox, client: Client) -> None:
+    sandbox.control.add_fault("error", "GetMetricData", nth=1, times=99)
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.get(reverse("receipt_rules:pipeline")).content.decode()
+    assert "Whether mail was lost is not known." in page
+    assert "No data in this time" not in page
+
+
+def test_a_domain_that_is_not_there_is_404_and_not_all(rule: str, client: Client) -> None:
+    client.force_login(make_staff(Role.OPERATOR))
+    assert client.get(reverse("receipt_rules:pipeline"), {"domain": "nowhere.com"}).status_code == 404
+    make_domain("shop.com")
+    page = client.get(reverse("receipt_rules:pipeline"), {"domain": "shop.com"}).content.decode()
+    assert "share one prefix" in page

@@ -15,6 +15,7 @@ from tenants.core.roles import Role
 from tenants.models import Customer, Invitation, MemberRole, Membership, User
 from tenants.services.invitations import invite
 from tests.factories import make_customer, make_member, make_staff, make_user
+from tests.tenants.making import jobs_of, make_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -164,7 +165,8 @@ def test_a_customer_made_and_renamed_in_the_admin_is_in_the_log(adam: Client) ->
     adam.post(url("tenants_customer_add"), {"name": "New Ltd"})
     customer = Customer.objects.get()
     adam.post(url("tenants_customer_change", customer.pk), {"name": "Newer Ltd"})
-    changes = Change.objects.order_by("pk").values_list("what", "object_name", "actor_name")
+    about = Change.objects.filter(object_type="customer")
+    changes = about.order_by("pk").values_list("what", "object_name", "actor_name")
     assert list(changes) == [
         ("customer.created", "New Ltd", "adam@us.example"),
         ("customer.renamed", "Newer Ltd", "adam@us.example"),
@@ -268,3 +270,22 @@ def test_the_change_log_is_read_by_all_staff_and_written_by_nobody(who: str, ali
     assert client.post(url("changes_change_change", change.pk), {"because": "Ham"}).status_code == 403
     assert client.post(url("changes_change_delete", change.pk), {"post": "yes"}).status_code == 403
     assert 'value="delete_selected"' not in page
+
+
+def test_staff_see_a_tenant_and_write_nothing_of_it(adam: Client) -> None:
+    tenant = make_tenant()
+    assert adam.get(url("tenants_tenant_changelist")).status_code == 200
+    page = adam.get(url("tenants_tenant_change", tenant.pk))
+    assert page.status_code == 200
+    assert b'name="name"' not in page.content
+    assert adam.post(url("tenants_tenant_change", tenant.pk), {"name": "other"}).status_code == 403
+    assert adam.post(url("tenants_tenant_delete", tenant.pk), {"post": "yes"}).status_code == 403
+    assert adam.get(url("tenants_tenant_add")).status_code == 403
+
+
+def test_a_tenant_is_asked_for_and_its_associations_tried_from_the_list(adam: Client) -> None:
+    tenant = make_tenant()
+    for action in ("read_now", "try_again"):
+        chosen = {"action": action, "_selected_action": [tenant.pk]}
+        assert adam.post(url("tenants_tenant_changelist"), chosen).status_code == 302
+    assert {"tenants.read", "tenants.associate"} <= set(jobs_of(tenant))

@@ -31,7 +31,7 @@ def olga() -> User:
 
 
 def use(secret: str, scope: Scope = Scope.ROUTE, after: timedelta = timedelta()) -> ApiKey:
-    return use_api_key(secret=secret, scope=scope, now=NOW + after)
+    return use_api_key(secret=secret, scopes=(scope,), now=NOW + after)
 
 
 def test_a_key_ends_at_its_last_moment_and_when_it_is_revoked() -> None:

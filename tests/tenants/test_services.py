@@ -16,7 +16,8 @@ from changes.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused
 from tenants.core.roles import Role
 from tenants.models import Customer, Invitation, MemberRole, Membership, User
-from tenants.services import create_customer, rename_customer
+from tenants.selectors import tenant_of
+from tenants.services import create_customer, delete_customer, rename_customer
 from tenants.services.accepting import Needs, accept_invitation, offer
 from tenants.services.customers import NotAllowed
 from tenants.services.invitations import MOST_IN_AN_HOUR, Invited, invite, revoke_invitation
@@ -63,7 +64,7 @@ def test_a_new_customer_has_its_owner_and_one_change() -> None:
     sam, bob = make_staff(), make_user()
     customer = create_customer(name="  Bob's \n Shop ", owner=bob, actor=sam)
     assert (customer.name, membership_of(bob).role) == ("Bob's Shop", MemberRole.OWNER)
-    change = Change.objects.get()
+    change = Change.objects.get(object_type="customer")
     assert (change.what, change.actor_id, change.customer_id) == ("customer.created", str(sam.pk), customer.pk)
 
 
@@ -71,7 +72,25 @@ def test_the_same_form_sent_twice_makes_one_customer() -> None:
     sam, chosen = make_staff(), "cus_" + "0" * 20
     first = create_customer(name="Acme", owner=None, actor=sam, customer_id=chosen)
     assert create_customer(name="Acme", owner=None, actor=sam, customer_id=chosen) == first
-    assert verbs() == ["customer.created"]
+    assert verbs() == ["customer.created", "tenant.added"]
+
+
+def test_a_new_customer_gets_a_tenant_which_its_sends_name_at_once() -> None:
+    customer = create_customer(name="Acme", owner=make_user(), actor=None)
+    tenant = tenant_of(customer)
+    assert tenant is not None
+    assert tenant.sends_since is not None
+
+
+def test_a_customer_gets_no_tenant_where_the_setting_says_so(settings: Settings) -> None:
+    settings.TENANT_FOR_NEW_CUSTOMERS = False
+    assert tenant_of(create_customer(name="Acme", owner=make_user(), actor=None)) is None
+
+
+def test_a_customer_with_a_tenant_is_not_deleted_and_the_refusal_says_how() -> None:
+    customer = create_customer(name="Acme", owner=None, actor=None)
+    with pytest.raises(Refused, match="still has the tenant acme-.*on the tenant's page"):
+        delete_customer(customer=customer, actor=make_staff(Role.ADMIN))
 
 
 @pytest.mark.parametrize(

@@ -656,7 +656,8 @@ def test_a_newcomer_gets_a_customer_of_their_own_once() -> None:
     dora = User.objects.get()
     assert dora.email == "dora@new.example"
     assert (dora.customers.get().name, dora.memberships.get().role) == ("dora@new.example", MemberRole.OWNER)
-    assert list(Change.objects.values_list("what", "actor_id")) == [("customer.created", str(dora.pk))]
+    about = Change.objects.filter(object_type="customer")
+    assert list(about.values_list("what", "actor_id")) == [("customer.created", str(dora.pk))]
 
 
 @pytest.mark.usefixtures("open_sign_up")

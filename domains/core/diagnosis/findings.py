@@ -9,10 +9,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from domains.core.diagnosis import marks
+from domains.core.diagnosis.catalogue import CODES
+
 
 class Severity(StrEnum):
-    """RED takes mail away from somebody today, BROKEN stops ours, WAIT needs time alone, NOTE only hurts delivery,
-    UNKNOWN is what could not be told."""
+    """RED takes mail away from somebody today, BROKEN stops ours, WAIT needs time alone, NOTE stops nothing,
+    UNKNOWN is what could not be told.
+    """
 
     RED = "red"
     BROKEN = "broken"
@@ -56,6 +60,13 @@ class Finding:
     def stops(self) -> bool:
         """Whether something required is not right because of it."""
         return self.severity is not Severity.NOTE
+
+    @property
+    def difference(self) -> str:
+        """What was found, with what differs from what was looked for in brackets; "" where that is no help."""
+        is_near = self.mistake in _NEAR and len(self.found) == 1
+        ours, theirs = marks.bracketed(self.looked_for, self.found[0]) if is_near else ("", "")
+        return theirs if "[" in theirs else f"{theirs} in place of {ours}" if is_near else ""
 
     def of(self, key: str) -> str:
         """One of `data`, "" where it is not in it."""
@@ -106,8 +117,8 @@ class RecordDiagnosis:
 class Diagnosis:
     """`finding` is the first break, `further` all others; `is_right` where all that is required is right.
 
-    `visible_by` is when caches must have let go (None where nothing waits for them), `provider` the DNS host's name by
-    its `nameservers` ("" unknown), `transcript` the look-ups as a person with dig would show them, `asked` their number.
+    `visible_by` is when caches must have let go (None where nothing waits for them), `provider` the host's name by its
+    `nameservers` ("" unknown), `transcript` the look-ups as a person with dig would see them, `asked` their number.
     """
 
     domain: str
@@ -131,6 +142,8 @@ class Diagnosis:
         return ((self.finding,) if self.finding else ()) + self.further
 
 
+_NEAR = ("M02", "M03", "M09", "M10", "M11", "M14", "M16", "M17")  # the mistakes of a letter or a few
+
 # The order of causes: whatever is behind the first break follows from it, or cannot be told.
 LINKS: Mapping[str, str] = {
     "exists": "The domain exists",
@@ -149,3 +162,66 @@ LANES: Mapping[str, str] = {
     "internet": "The internet sees",
     "amazon": "Amazon sees",
 }
+
+
+def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """For the API and `manage.py diagnose --json`; times in ISO 8601."""
+    return {
+        "domain": diagnosis.domain,
+        "is_right": diagnosis.is_right,
+        "looked_at": diagnosis.now.isoformat(),
+        "visible_by": diagnosis.visible_by.isoformat() if diagnosis.visible_by else None,
+        "provider": diagnosis.provider,
+        "nameservers": list(diagnosis.nameservers),
+        "serials": dict(diagnosis.serials),
+        "links": [_plain(link) for link in diagnosis.links],
+        "lanes": [_plain(lane) for lane in diagnosis.lanes],
+        "finding": _finding(diagnosis.finding) if diagnosis.finding else None,
+        "further": [_finding(finding) for finding in diagnosis.further],
+        "records": [_record(record) for record in diagnosis.records],
+        "transcript": list(diagnosis.transcript),
+        "asked": diagnosis.asked,
+    }
+
+
+def as_reply(diagnosis: Diagnosis) -> str:
+    """The plain text that support sends to the customer: the first break in full, the others by title."""
+    if diagnosis.finding is None:
+        return f"{diagnosis.domain}: everything that we look at is right. There is nothing to do.\n"
+    lines = [f"{diagnosis.domain}", "", *reply_lines(diagnosis.finding)]
+    if diagnosis.further:
+        lines += ["", "After that, we shall look at these again:"]
+        lines += [f"- {finding.verdict}" for finding in diagnosis.further]
+    looked = diagnosis.now.astimezone(UTC)
+    return "\n".join([*lines, "", f"(Looked at on {looked:%-d %B %Y, %H:%M} UTC; code {diagnosis.finding.code}.)", ""])
+
+
+def reply_lines(finding: Finding) -> list[str]:
+    """The five lines as plain text."""
+    lines = [finding.verdict]
+    if finding.looked_for:
+        lines += [f"We looked for: {finding.looked_for}", f"We found: {', '.join(finding.found) or 'nothing'}"]
+    lines += [f"The difference: {finding.difference}"] if finding.difference else []
+    lines += [finding.why] if finding.why else []
+    lines += [f"{number}. {step}" for number, step in enumerate(finding.steps, start=1)]
+    return [*lines, finding.then] if finding.then else lines
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return _plain(finding) | {
+        "data": dict(finding.data),
+        "title": CODES[finding.code].title,
+        "stops": finding.stops,
+        "difference": finding.difference,
+    }
+
+
+def _record(record: RecordDiagnosis) -> dict[str, Any]:
+    return _plain(record) | {
+        "servers": [{"who": who, "says": says} for who, says in record.servers],
+        "finding": record.finding.code if record.finding else None,
+    }
+
+
+def _plain(value: Link | Lane | Finding | RecordDiagnosis) -> dict[str, Any]:
+    return {key: list(item) if isinstance(item, tuple) else item for key, item in vars(value).items()}

@@ -1,8 +1,8 @@
 """What every format of an export carries, and how text is cut into strings of DNS."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from domains.core.records import Record
 
@@ -13,13 +13,17 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One record as DNS has it: `name` and a host in `value` absolute without the last dot, text in one piece."""
+    """One record as DNS has it: `name` and a host in `value` absolute without the last dot, text in one piece.
+
+    `today` is what stands in its way at the moment; it is for people to read, and no part of the record.
+    """
 
     name: str
     type: str
     value: str
     priority: int | None = None
     ttl: int = TTL_SECONDS
+    today: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def target(self) -> str:
@@ -28,9 +32,11 @@ class Entry:
         return host if self.priority is None else f"{self.priority} {host}"
 
 
-def entries(records: Iterable[Record]) -> tuple[Entry, ...]:
-    """Each once, in the order in which they stand on the page."""
-    return tuple(dict.fromkeys(Entry(r.name, r.type, r.value, r.priority) for r in records))
+def entries(records: Iterable[Record], today: Mapping[str, tuple[str, ...]] | None = None) -> tuple[Entry, ...]:
+    """Each once, in the order in which they stand on the page. `today` has what stands in the way of each, by key."""
+    found = today or {}
+    made = (Entry(r.name, r.type, r.value, r.priority, today=found.get(r.key, ())) for r in records)
+    return tuple(dict.fromkeys(made))
 
 
 def strings(text: str) -> tuple[str, ...]:
@@ -45,14 +51,33 @@ def strings(text: str) -> tuple[str, ...]:
     return (*pieces, piece)
 
 
-def quoted(text: str) -> str:
-    """As strings of a zone file, each in quotation marks."""
-    return " ".join('"' + piece.replace("\\", "\\\\").replace('"', '\\"') + '"' for piece in strings(text))
+def quoted(text: str, *, octal: bool = False) -> str:
+    """As strings of a zone file, each in quotation marks. Route 53 numbers bytes in `octal`, all others as RFC 1035."""
+    return " ".join(f'"{escaped(piece, octal=octal)}"' for piece in strings(text))
 
 
-def unquoted(text: str) -> str:
+def unquoted(text: str, *, octal: bool = False) -> str:
     """`quoted` undone. ValueError for anything else."""
     found = _STRING.findall(text)
-    if '"' in (rest := _STRING.sub("", text)) or rest.strip() or not found:
+    if not found or _STRING.sub("", text).strip():
         raise ValueError("that is not text in quotation marks")
-    return "".join(re.sub(r"\\(.)", r"\1", piece, flags=re.DOTALL) for piece in found)
+    return "".join(unescaped(piece, octal=octal) for piece in found)
+
+
+def escaped(piece: str, *, octal: bool = False) -> str:
+    """What is no printable ASCII as the numbers of its bytes; `"` and `\\` after a backslash."""
+    form = "\\{:03o}" if octal else "\\{:03d}"
+    return "".join(
+        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else "".join(map(form.format, char.encode()))
+        for char in piece
+    )
+
+
+def unescaped(piece: str, *, octal: bool = False) -> str:
+    """`escaped` undone. ValueError (of which UnicodeDecodeError is one) for what is no text."""
+    raw = re.sub(rb"\\(\d{3}|.)", lambda match: _byte(match[1], 8 if octal else 10), piece.encode(), flags=re.DOTALL)
+    return raw.decode()
+
+
+def _byte(text: bytes, base: int) -> bytes:
+    return bytes([int(text, base)]) if len(text) == 3 else text

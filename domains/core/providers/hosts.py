@@ -134,7 +134,7 @@ HOSTS = (
         ttl="Automatic",
         traps=(_NO_ZONE,),
         mx_traps=(
-            "MX records stand apart: set “Mail Settings” to “Custom MX” first. Namecheap's e-mail forwarding ends then.",
+            "MX records stand apart: set “Mail Settings” to “Custom MX” first. Forwarding by Namecheap ends then.",
         ),
     ),
     Provider(
@@ -197,7 +197,7 @@ HOSTS = (
         name_label="Host",
         values={"TXT": "Text", "CNAME": "Alias data", "MX": "Mail server"},
         traps=(_NO_ZONE,),
-        mx_traps=("Where a preset for mail (such as Google Workspace) is there, it holds the MX records: remove it first.",),
+        mx_traps=("Where a preset for mail (such as Google Workspace) is there, it holds the MX: remove it first.",),
     ),
     Provider(
         key="vercel",

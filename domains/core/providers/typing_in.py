@@ -6,8 +6,6 @@ from domains.core.exporting.values import quoted, unquoted
 from domains.core.providers.values import Provider
 from domains.core.records import Record
 
-TTL_SECONDS = 300
-
 
 @dataclass(frozen=True)
 class Typed:
@@ -77,13 +75,13 @@ def _name(name: str, provider: Provider, zone: str) -> str:
         raise ValueError(f"{name} is not in the zone {zone}")
     if provider.absolute:
         return name
-    return provider.apex if name == zone else name.removesuffix(f".{zone}")
+    return provider.apex_of(zone) if name == zone else name.removesuffix(f".{zone}")
 
 
 def _absolute(typed_name: str, provider: Provider, zone: str) -> str:
     if provider.absolute:
         return typed_name
-    return zone if typed_name == provider.apex else f"{typed_name}.{zone}"
+    return zone if typed_name == provider.apex_of(zone) else f"{typed_name}.{zone}"
 
 
 def _value(record: Record, provider: Provider) -> str:

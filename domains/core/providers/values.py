@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Provider:
-    """`apex` is what stands for the domain itself in the name box ("" is an empty box); `page` may name {zone}.
+    """`apex` is what stands for the zone itself in the name box ("" is an empty box); it and `page` may name {zone}.
 
     `dot`: a host name in the value ends in a dot, or the zone is added to it. `quotes`: text is typed in quotation
-    marks, in strings of at most 255 bytes. `priority_label` "" says that the priority stands in the value, before the
-    host. `values` gives the label of the value box for each type. `proxy` is what to do with a switch that hides records.
+    marks, in strings of at most 255 bytes. `priority_label` "" says that priority stands in the value, before the
+    host. `values` are the labels of the value box by type, `proxy` what to do with a switch that hides records.
     """
 
     key: str
@@ -31,8 +31,11 @@ class Provider:
     traps: tuple[str, ...] = ()
     mx_traps: tuple[str, ...] = ()
 
-    def value_label(self, type: str) -> str:
-        return self.values.get(type, "Value")
+    def value_label(self, kind: str) -> str:
+        return self.values.get(kind, "Value")
+
+    def apex_of(self, zone: str) -> str:
+        return self.apex.replace("{zone}", zone)
 
     def page_for(self, zone: str) -> str:
         """Where the records of this zone are edited, or the way to it; "" where every customer's is another."""

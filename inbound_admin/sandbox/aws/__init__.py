@@ -24,6 +24,7 @@ def _register_operations() -> None:
         filters,
         identities,
         identities_v2,
+        metrics,
         permissions,
         receipt_rules,
         reputation,
@@ -33,6 +34,7 @@ def _register_operations() -> None:
 
 
 def _guard_services() -> None:
+    from moto.cloudwatch.responses import CloudWatchResponse
     from moto.ses.responses import EmailResponse
     from moto.sesv2.responses import SESV2Response
     from moto.sts.responses import TokenResponse
@@ -42,6 +44,7 @@ def _guard_services() -> None:
     guard(EmailResponse, "ses")
     guard(SESV2Response, "sesv2")
     guard(TokenResponse, "sts")
+    guard(CloudWatchResponse, "cloudwatch")
 
 
 def _add_route() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 from moto.ses.models import ses_backends
@@ -72,3 +73,7 @@ def v1(name: str) -> Callable[[Operation], Operation]:
 
 def v2(name: str) -> Callable[[Operation], Operation]:
     return _on(SESV2Response, name)
+
+
+def cloudwatch(name: str) -> Callable[[Operation], Operation]:
+    return _on(CloudWatchResponse, name)

@@ -127,6 +127,8 @@ class RegionState:
     tenants: dict[str, Tenant] = field(default_factory=dict)
     filters: dict[str, dict[str, Any]] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
+    # CloudWatch's points by the metric's name and the tenant's ("" for the whole account)
+    metrics: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)
 
     def arn(self, kind: str, name: str) -> str:
         return f"arn:aws:ses:{self.region}:{self.account_id}:{kind}/{name}"
@@ -144,6 +146,8 @@ class World:
     faults: Faults = field(default_factory=Faults)
     calls: CallLog = field(default_factory=CallLog)
     on_change: list[Callable[[], None]] = field(default_factory=list)
+    sns_tokens: dict[str, str] = field(default_factory=dict)  # the topic that each would confirm
+    sns_confirmed: set[str] = field(default_factory=set)
 
     def changed(self) -> None:
         for listener in self.on_change:
@@ -155,6 +159,8 @@ class World:
         self.throttle.set(None)
         self.faults.clear()
         self.calls.clear()
+        self.sns_tokens.clear()
+        self.sns_confirmed.clear()
 
 
 WORLD = World()

@@ -24,6 +24,7 @@ class Command(BaseCommand):
         try:
             story.people()
             story.domains()
+            story.tenants()
         except Problem as problem:
             raise CommandError(str(problem)) from problem
         self.stdout.write(f"The demo is there: {len(story.STORIES)} domains, {len(demo_accounts())} sign-ins.")

@@ -1,0 +1,64 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from alerts.models import Alert, Attempt, Delivery, Event, Notice, WebhookTarget
+
+
+class ReadOnly(admin.ModelAdmin[Any]):
+    """To be read: alerts are answered, and webhooks changed, on their own pages."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ("kind", "object_name", "state", "severity", "since", "looked_at", "acknowledged_by", "muted_until")
+    list_filter = ("state", "kind", "severity")
+    search_fields = ("object_name", "=object_id", "=customer_id")
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly):
+    list_display = ("event", "object_name", "at", "customer_id", "for_staff")
+    list_filter = ("event", "for_staff")
+    search_fields = ("object_name", "=object_id", "=customer_id")
+
+
+@admin.register(WebhookTarget)
+class WebhookTargetAdmin(ReadOnly):
+    """Neither the secrets, sealed as they are, nor the whole address: Slack's is a secret too."""
+
+    list_display = ("name", "place", "customer_id", "person", "form", "is_on", "failing_since", "last_success_at")
+    list_filter = ("is_on", "form")
+    search_fields = ("name", "=customer_id")
+    exclude = ("secret", "old_secret", "url")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly):
+    list_display = ("id", "event", "target", "state", "attempts_made", "next_attempt_at", "created_at")
+    list_filter = ("state",)
+    list_select_related = ("event", "target")
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnly):
+    list_display = ("delivery", "started_at", "finished_at", "status", "problem")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly):
+    list_display = ("alert", "person", "phase", "due_at", "sent_at", "tries", "problem")
+    list_select_related = ("alert", "person")

@@ -1,0 +1,45 @@
+"""How and when a person is told. Pure: the time is an argument."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+
+
+class ByMail(StrEnum):
+    AT_ONCE = "at_once"
+    DIGEST = "digest"
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a person has set, in the deployment's zone. Quiet from a time until an earlier one spans midnight."""
+
+    by_mail: ByMail = ByMail.AT_ONCE
+    digest_at: time = time(8)
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+
+
+def mail_due(habits: Habits, *, now: datetime) -> datetime | None:
+    """When the e-mail is to go, None for never. `now` in the zone of the habits."""
+    if habits.by_mail is ByMail.OFF:
+        return None
+    due = _next(habits.digest_at, now) if habits.by_mail is ByMail.DIGEST else now
+    return after_quiet(habits, due)
+
+
+def after_quiet(habits: Habits, moment: datetime) -> datetime:
+    """The moment, or the end of the quiet hours that it falls into."""
+    start, end = habits.quiet_from, habits.quiet_until
+    if start is None or end is None or start == end:
+        return moment
+    at = moment.timetz().replace(tzinfo=None)
+    quiet = start <= at < end if start < end else at >= start or at < end
+    return _next(end, moment) if quiet else moment
+
+
+def _next(at: time, now: datetime) -> datetime:
+    """The next moment after `now` at which the clock shows `at`."""
+    today = now.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
+    return today if today > now else today + timedelta(days=1)

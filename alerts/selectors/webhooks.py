@@ -1,0 +1,44 @@
+"""Targets of webhooks and their deliveries, as a person may see them."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from alerts.core.events import is_wanted
+from alerts.models import Delivery, Event, WebhookTarget
+from alerts.selectors.people import MANAGES_STAFF_WEBHOOKS, belongings_of, supports_everyone
+
+
+def targets_for(viewer: Any) -> "QuerySet[WebhookTarget]":
+    """The viewer's own, their customers', and for staff those of the installation and (to see) of every customer."""
+    if not viewer.is_active or viewer.pk is None:
+        return WebhookTarget.objects.none()
+    seen = Q(person=viewer.pk) | Q(customer_id__in=[each.customer_id for each in belongings_of(viewer)], person=None)
+    seen &= ~Q(customer_id="", person=None)
+    if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
+        seen |= Q(customer_id="", person=None)
+    if supports_everyone(viewer):
+        seen |= ~Q(customer_id="")
+    return WebhookTarget.objects.filter(seen)
+
+
+def may_manage(viewer: Any, target: WebhookTarget) -> bool:
+    """The owners of its customer, its person, or staff whose role it is: and nobody else, support included."""
+    if target.person_id is not None:
+        return bool(target.person_id == viewer.pk)
+    if target.is_of_staff:
+        return bool(viewer.has_perm(MANAGES_STAFF_WEBHOOKS))
+    return any(each.is_owner and each.customer_id == target.customer_id for each in belongings_of(viewer))
+
+
+def deliveries_for(viewer: Any) -> "QuerySet[Delivery]":
+    return Delivery.objects.filter(target__in=targets_for(viewer)).select_related("event", "target", "again_by")
+
+
+def targets_of(event: Event) -> list[WebhookTarget]:
+    """Who gets it: our staff's targets always, a customer's where the event is of it. A person's get alerts alone."""
+    whose = Q(customer_id="")
+    if event.customer_id and not event.for_staff:
+        whose |= Q(customer_id=event.customer_id)
+    targets = WebhookTarget.objects.filter(whose, person=None, is_on=True)
+    return [target for target in targets if is_wanted(event.event, target.events)]

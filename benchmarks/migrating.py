@@ -1,0 +1,37 @@
+"""What it costs at Amazon to move customers into tenants: calls counted at the sandbox, and the time at our pace."""
+
+from benchmarks import database
+from benchmarks.aws_calls import pointed_at
+from benchmarks.rows import Row, at_most, shown
+from inbound_admin.sandbox.process import Sandbox
+
+CUSTOMERS, DOMAINS = 20, 3
+OF_CUSTOMER = 6  # and one for each domain
+
+
+def rows() -> list[Row]:
+    """On a database of their own."""
+    with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox):
+        calls = _calls(sandbox)
+    each = (calls - 1) / CUSTOMERS  # one call reads which tenants there are, for all customers together
+    return [
+        at_most(f"AWS calls to migrate a customer with {DOMAINS} domains", each, "calls", OF_CUSTOMER + DOMAINS),
+        shown(f"A thousand such customers at {_pace():g} calls a second", each * 1000 / _pace() / 3600, "hours"),
+    ]
+
+
+def _calls(sandbox: Sandbox) -> int:
+    from operations.models import ItemState
+    from tests.operations import making
+
+    sandbox.control.reset()
+    for _ in range(CUSTOMERS):
+        making.make_sender(domains=DOMAINS)
+    sandbox.control.clear_calls()
+    migration = making.migrate(choice=making.everybody())
+    assert not migration.items.exclude(state=ItemState.DONE).exists()
+    return sum(making.calls(sandbox).values())
+
+
+def _pace() -> float:
+    return 0.9  # the default of AWS_CALLS_PER_SECOND; here it is 0

@@ -1,0 +1,55 @@
+"""`manage.py diagnose DOMAIN [--json]`: why a domain is not verified. Exit status 0 when all required is right."""
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from domains.core import names
+from domains.core.diagnosis.findings import Diagnosis, LinkState, as_json, reply_lines
+from domains.models import Domain, Stage
+from domains.services.diagnosing import diagnose
+from inbound_admin.lib.errors import Refused
+
+_MARKS = {LinkState.OK: "ok", LinkState.BROKEN: "!!", LinkState.UNKNOWN: "??", LinkState.NOT_REACHED: ".."}
+
+
+class Command(BaseCommand):
+    help = "Tells why a domain is not verified. Exit status 0 only when all that is required is right."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("domain", help="as people write it, such as example.com")
+        parser.add_argument("--json", action="store_true", help="the whole diagnosis for programs")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Raises CommandError for a domain that is not here; a wrong one is no error of the command, but status 1."""
+        found = diagnose(_domain(options["domain"]), now=timezone.now())
+        if options["json"]:
+            self.stdout.write(json.dumps(as_json(found), indent=2))
+        else:
+            self._tell(found)
+        if not found.is_right:
+            sys.exit(1)
+
+    def _tell(self, found: Diagnosis) -> None:
+        for link in found.links:
+            self.stdout.write(f"{_MARKS[link.state]}  {link.title}{f': {link.sentence}' if link.sentence else ''}")
+        for number, finding in enumerate(found.findings):
+            self.stdout.write(f"\n{'' if number else 'First: '}[{finding.code}]")
+            self.stdout.writelines(f"  {line}" for line in reply_lines(finding))
+        if not found.findings:
+            self.stdout.write("\nEverything that we look at is right.")
+
+
+def _domain(text: str) -> Domain:
+    """Of several who claim a name, the one who holds it."""
+    try:
+        name = names.understand(text).domain.ascii
+    except Refused as refused:
+        raise CommandError(str(refused)) from refused
+    held = sorted(Domain.objects.filter(name=name), key=lambda domain: domain.stage == Stage.CLAIM)
+    if not held:
+        raise CommandError(f"{name} is not among the domains here.")
+    return held[0]

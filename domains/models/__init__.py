@@ -1,0 +1,29 @@
+"""Rows of domains, of what was seen of them over time, and of the links for those who look after their DNS."""
+
+from domains.models.domains import (
+    HEADLINES,
+    SES_STATUSES,
+    STATES,
+    Domain,
+    OnMxFailure,
+    RecordCheck,
+    Stage,
+    new_domain_id,
+)
+from domains.models.history import ObservedAnswer
+from domains.models.sharing import ShareLink, ShareVisit, new_share_id
+
+__all__ = [
+    "HEADLINES",
+    "SES_STATUSES",
+    "STATES",
+    "Domain",
+    "ObservedAnswer",
+    "OnMxFailure",
+    "RecordCheck",
+    "ShareLink",
+    "ShareVisit",
+    "Stage",
+    "new_domain_id",
+    "new_share_id",
+]

@@ -1,0 +1,233 @@
+"""Domains: what we want, what Amazon says, what the DNS shows; each in columns of its own."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.functional import cached_property
+
+from domains.core.checking import Aspect, SesStatus, State
+from domains.core.names import DomainName
+from domains.core.records import Facts, Record, records_for
+from inbound_admin.lib.ids import new_id
+
+
+def new_domain_id() -> str:
+    return new_id("dom")
+
+
+class Stage(models.TextChoices):
+    CLAIM = "claim", "Ownership to be proven"
+    STARTING = "starting", "Being set up with Amazon"
+    READY = "ready", "Set up"
+    DELETING = "deleting", "Being deleted"
+
+
+class OnMxFailure(models.TextChoices):
+    """SES's BehaviorOnMXFailure: what Amazon does with outgoing mail while the MAIL FROM record is missing."""
+
+    USE_DEFAULT = "UseDefaultValue", "Send with Amazon's own bounce address"
+    REJECT = "RejectMessage", "Refuse to send"
+
+
+HEADLINES = {
+    Stage.CLAIM: "Your turn: show that this domain is yours.",
+    Stage.STARTING: "Being set up with Amazon.",
+    Stage.DELETING: "Being deleted.",
+}
+STATES = [(state.value, state.value) for state in State]
+SES_STATUSES = [(status.value, status.value) for status in SesStatus]
+
+
+class Domain(models.Model):
+    id = models.CharField(primary_key=True, max_length=40, default=new_domain_id, editable=False)
+    customer = models.ForeignKey("tenants.Customer", on_delete=models.PROTECT, related_name="domains")
+    tenant = models.ForeignKey(
+        "tenants.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="domains"
+    )  # none until the customer is migrated
+    name = models.CharField(max_length=253, help_text="In ASCII, lower case, without a trailing dot.")
+    region = models.CharField(max_length=32)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.STARTING)
+    stage_problem = models.TextField(blank=True, help_text="Why the stage could not be left, in words for people.")
+    adopted = models.BooleanField(default=False, help_text="The identity was at Amazon before we were asked.")
+
+    # what is wanted
+    mail_from_label = models.CharField(max_length=252, blank=True)  # an adopted one may have several labels
+    on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
+    dkim_signing = models.BooleanField(default=True)
+    receives = models.BooleanField(default=True, help_text="Whether mail for it is to arrive through us.")
+    wants_apex_spf = models.BooleanField(default=True)
+    wants_dmarc = models.BooleanField(default=True)
+    dmarc_reports_to = models.EmailField(blank=True, help_text="Who gets the daily summaries of DMARC.")
+    has_catch_all = models.BooleanField(default=False, help_text="Kept by the app that routes mail, for the list.")
+
+    wanted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    wanted_because = models.TextField(blank=True)
+    new_dkim_wanted = models.BooleanField(default=False, help_text="Amazon is to be asked for new DKIM keys.")
+
+    # whose it is
+    claim_token = models.CharField(max_length=64, blank=True)
+    claim_reason = models.CharField(max_length=30, blank=True)
+    claim_proven_at = models.DateTimeField(null=True, blank=True)
+
+    # what staff decided
+    note = models.TextField(blank=True)
+    held_at = models.DateTimeField(null=True, blank=True)
+    held_until = models.DateTimeField(null=True, blank=True)
+    held_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    held_because = models.TextField(blank=True)
+
+    # what Amazon says
+    verification_token = models.CharField(max_length=100, blank=True)
+    dkim_tokens = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    dkim_zone = models.CharField(max_length=100, blank=True)
+    own_dkim_key = models.BooleanField(default=False, help_text="BYODKIM: the key is the customer's, not Amazon's.")
+    ses_dkim_signing = models.BooleanField(default=True)
+    ses_on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
+    ses_mail_from = models.CharField(max_length=253, blank=True)
+    identity_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
+    dkim_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
+    mail_from_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
+    ses_error_type = models.CharField(max_length=60, blank=True)
+    ses_looked_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon last looked at the DNS.")
+    ses_soa = models.CharField(max_length=280, blank=True, help_text="Primary name server and serial that Amazon saw.")
+    last_ses_check = models.DateTimeField(null=True, blank=True)
+    ses_problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
+
+    # what the DNS shows
+    last_dns_check = models.DateTimeField(null=True, blank=True)
+    apex_spf = models.TextField(blank=True)
+    provider = models.CharField(max_length=60, blank=True)
+    soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
+    soa_serial_since = models.DateTimeField(null=True, blank=True)
+    said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")
+
+    # what follows
+    state = models.CharField(max_length=20, choices=STATES, default=State.NOT_CHECKED)
+    known_state = models.CharField(max_length=20, choices=STATES, default=State.NOT_CHECKED, help_text="Never a guess.")
+    state_since = models.DateTimeField(auto_now_add=True)
+    summary = models.TextField(blank=True)
+    watched_from = models.DateTimeField(auto_now_add=True, help_text="Checks are frequent at first after this.")
+    verified_at = models.DateTimeField(null=True, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    failed_checks = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ("name",)
+        permissions = (
+            ("hold_domain", "Can hold a domain and release it"),
+            ("transfer_domain", "Can give a domain to another customer"),
+            ("approve_claim", "Can approve a claim without the DNS proof"),
+            ("adopt_identity", "Can give an identity that was at Amazon before to a customer"),
+        )
+        constraints = (
+            # An unproven claim holds nothing: it must not keep the owner from proving theirs.
+            models.UniqueConstraint(fields=("name",), condition=~models.Q(stage="claim"), name="domain_held_once"),
+            models.UniqueConstraint(fields=("customer", "name"), name="domain_of_customer_once"),
+        )
+        indexes = (
+            models.Index(fields=("customer", "name"), name="domain_of_customer"),
+            models.Index(fields=("state", "name"), name="domain_by_state"),
+            models.Index(fields=("name", "id"), name="domain_by_name"),
+            # What the API counts over all that a list matches is in here, so that no row is read for it.
+            models.Index(
+                fields=("customer", "stage", "identity_status", "dkim_status", "verified_at", "has_catch_all"),
+                name="domain_counted",
+            ),
+            models.Index(fields=("next_check_at",), name="domain_due", condition=~models.Q(stage="deleting")),
+        )
+
+    def __str__(self) -> str:
+        return self.parsed.unicode
+
+    @cached_property
+    def parsed(self) -> DomainName:
+        return DomainName.stored(self.name)
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(
+            domain=self.parsed,
+            region=self.region,
+            verification_token=self.verification_token,
+            dkim_tokens=() if self.own_dkim_key else tuple(self.dkim_tokens),
+            dkim_zone=self.dkim_zone,
+            mail_from=self.ses_mail_from,
+            receiving=self.receives,
+            wants_apex_spf=self.wants_apex_spf,
+            wants_dmarc=self.wants_dmarc,
+            dmarc_reports_to=self.dmarc_reports_to,
+            existing_apex_spf=self.apex_spf,
+        )
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return records_for(self.facts)
+
+    @property
+    def headline(self) -> str:
+        """The one sentence of the list: before and after its working life the stage says more than the checks."""
+        return HEADLINES.get(Stage(self.stage), self.summary)
+
+    @property
+    def shown_state(self) -> State:
+        """The state for the eye: a claim waits for the customer, though nothing of the domain was checked yet."""
+        return State.WAITING if self.stage == Stage.CLAIM else State(self.state)
+
+    @property
+    def amazon_gave_up(self) -> bool:
+        """SES looks for 72 hours and then no more; an identity that is gone has nothing to look for."""
+        if self.stage != Stage.READY:
+            return False
+        return SesStatus.FAILED in self.ses_statuses.values() or self.identity_status == SesStatus.NOT_STARTED
+
+    @property
+    def mail_from(self) -> str:
+        """The MAIL FROM name that is wanted; "" for none."""
+        return f"{self.mail_from_label}.{self.name}" if self.mail_from_label else ""
+
+    @property
+    def is_configuring(self) -> bool:
+        """Whether Amazon has still to be told of what is wanted."""
+        wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
+        told = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
+        return self.stage == Stage.READY and (wanted != told or self.new_dkim_wanted)
+
+    @property
+    def ses_statuses(self) -> dict[Aspect, SesStatus]:
+        """What Amazon last said of each aspect that it has a status for."""
+        return {
+            Aspect.IDENTITY: SesStatus(self.identity_status),
+            Aspect.DKIM: SesStatus(self.dkim_status),
+            Aspect.MAIL_FROM: SesStatus(self.mail_from_status),
+        }
+
+    @property
+    def is_held(self) -> bool:
+        return self.held_at is not None
+
+
+class RecordCheck(models.Model):
+    """What the last look at one record showed; `verified_at` stays when a later look fails."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="record_checks")
+    key = models.CharField(max_length=20)
+    state = models.CharField(max_length=20, choices=STATES)
+    found = models.JSONField(default=list)
+    code = models.CharField(max_length=60, blank=True)
+    sentence = models.TextField(blank=True)
+    checked_at = models.DateTimeField()
+    verified_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("domain", "key"), name="record_check_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.domain_id} {self.key}: {self.state}"

@@ -1,0 +1,131 @@
+"""Why a domain is not verified: gathered by the observer, judged by the core, kept for as long as a page needs it.
+
+Ten who look at the same time cost one look: the first one's answer is kept for seconds, and the others wait for it.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.cache import cache
+
+from domains.core import claims
+from domains.core.checking import State
+from domains.core.diagnosis import deciding
+from domains.core.diagnosis.findings import Diagnosis
+from domains.core.diagnosis.observations import Amazon, History
+from domains.core.observing import Status
+from domains.core.records import Record
+from domains.gateway import dns
+from domains.models import Domain, ObservedAnswer, Stage
+from domains.services.asking import SECONDS, Asker
+from domains.services.delegating import Net
+from domains.services.observing import observe
+from inbound_admin.lib.dns_address import parse_resolver
+
+MOST_RESOLVERS = 3
+WAIT_EVERY = 0.1  # seconds, for the look of somebody else
+SLOWEST = 2.0  # seconds for one question: a diagnosis asks several times one after the other
+LOOKED_BEFORE = timedelta(minutes=10)  # while something was missing: at least two looks were in it
+
+
+def diagnose(domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep) -> Diagnosis:
+    """At most 60 questions and 10 seconds; an answer of the last DIAGNOSIS_KEPT_SECONDS is given again."""
+    key = f"diagnosis:{domain.pk}:{hash_of(domain)}"
+    for _ in range(int(SECONDS / WAIT_EVERY)):
+        kept: Diagnosis | None = cache.get(key)
+        if kept is not None:
+            return kept
+        if cache.add(f"{key}:looking", 1, timeout=SECONDS + 2):
+            break
+        wait(WAIT_EVERY)
+    try:
+        found = look(domain, now=now)
+        cache.set(key, found, timeout=settings.DIAGNOSIS_KEPT_SECONDS)
+    finally:
+        cache.delete(f"{key}:looking")
+    return found
+
+
+def look(domain: Domain, *, now: datetime) -> Diagnosis:
+    """Without what is kept. Stores the zone's serial, by which a host that publishes nothing is told."""
+    asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
+    observed = asyncio.run(observe(domain.parsed, _records(domain), _net(), asker))
+    found = deciding.diagnose(domain.facts, observed, _amazon(domain), now, _history(domain, now))
+    _note_serial(domain, found, now)
+    return found
+
+
+def said_added(*, domain: Domain, now: datetime) -> None:
+    """Somebody tells us that the records are added: from now on a serial that does not move means something."""
+    domain.said_added_at = now
+    Domain.objects.filter(pk=domain.pk).update(said_added_at=now)
+
+
+def hash_of(domain: Domain) -> str:
+    """Another set of records, or another word of Amazon's, is another diagnosis."""
+    parts = (domain.records, domain.stage, domain.ses_statuses, domain.ses_problem, domain.said_added_at)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _records(domain: Domain) -> tuple[Record, ...]:
+    if domain.stage == Stage.CLAIM:
+        return (claims.challenge(domain.parsed, domain.claim_token),)
+    return domain.records
+
+
+def _net() -> Net:
+    """In the sandbox all name servers are on this machine, at the port of its resolver."""
+    resolvers = tuple(settings.DNS_RESOLVERS or dns.system_resolvers())[:MOST_RESOLVERS]
+    port = parse_resolver(resolvers[0])[1] if settings.SANDBOX else 53
+    return Net(resolvers, port=port, private=settings.SANDBOX)
+
+
+def _amazon(domain: Domain) -> Amazon:
+    if domain.stage != Stage.READY:
+        return Amazon(held_elsewhere=domain.stage == Stage.CLAIM)
+    return Amazon(
+        statuses=tuple(domain.ses_statuses.items()),
+        error_type=domain.ses_error_type,
+        looked_at=domain.ses_looked_at,
+        soa=domain.ses_soa,
+        problem=domain.ses_problem,
+    )
+
+
+def _history(domain: Domain, now: datetime) -> History:
+    rows = domain.record_checks.exclude(verified_at=None).values_list("key", "verified_at")
+    verified = tuple((key, moment) for key, moment in rows if moment is not None)
+    waiting = domain.state in (State.WAITING, State.WRONG) and domain.last_dns_check is not None
+    looked = waiting and now - domain.state_since >= LOOKED_BEFORE
+    sisters = Domain.objects.filter(customer_id=domain.customer_id).exclude(pk=domain.pk).order_by("name")
+    return History(
+        verified=verified,
+        nameservers=_nameservers_then(domain, max((moment for _, moment in verified), default=None)),
+        serial=domain.soa_serial,
+        serial_since=domain.soa_serial_since,
+        said_added_at=domain.said_added_at,
+        failed_looks=2 if looked else 0,
+        sisters=tuple(sisters.values_list("name", flat=True)[:200]),
+    )
+
+
+def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...]:
+    """Those that answered for the zone when its records were last right; () where nobody remembers."""
+    if moment is None:
+        return ()
+    rows = ObservedAnswer.objects.filter(domain=domain, name=domain.parsed.zone, type="NS", status=Status.FOUND)
+    then = rows.filter(since__lte=moment).order_by("-since").first()
+    return tuple(then.values) if then else ()
+
+
+def _note_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
+    """Of several that differ none is noted: a zone that is being published moves."""
+    serials = {serial for _, serial in found.serials}
+    if len(serials) != 1 or (serial := serials.pop()) == domain.soa_serial:
+        return
+    domain.soa_serial, domain.soa_serial_since = serial[:10], now
+    Domain.objects.filter(pk=domain.pk).update(soa_serial=domain.soa_serial, soa_serial_since=now)

@@ -1,0 +1,115 @@
+"""The page for whoever looks after the DNS: public, for whoever holds the link. The link is a secret.
+
+Opening the page changes nothing of the domain: e-mail scanners follow links. It shows nothing of the customer.
+"""
+
+from allauth.core.internal.httpkit import get_client_ip
+from allauth.core.internal.ratelimit import consume
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods
+
+from domains.core.sharing import LinkState
+from domains.models import ShareLink
+from domains.selectors.records_page import records_page
+from domains.selectors.sharing import link_behind, shared_page
+from domains.services import checking, sharing
+from inbound_admin.lib.errors import Problem, RateLimited, Refused
+from inbound_admin.lib.http import SignedIn, kept_secret
+
+RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # a page that is open renews itself up to twenty times a minute
+WHY_NOT = {
+    LinkState.REVOKED: "Whoever made this link has withdrawn it.",
+    LinkState.EXPIRED: "This link was good for a while only, and that is over.",
+}
+
+
+class LinkGone(Refused):
+    """There is no such link, or it works no more."""
+
+    code = "LINK_GONE"
+    status = 404
+
+
+@login_not_required
+@kept_secret
+@require_http_methods(["GET", "HEAD", "POST"])
+def shared(request: SignedIn, token: str) -> HttpResponse:
+    """Posting to it is “I have added them”."""
+    pressed = request.method == "POST"
+    try:
+        link = _link(request, token)
+        if pressed or not request.htmx:
+            _note(request, link, pressed=pressed)
+        said = sharing.look_now(link=link) if pressed else ""
+    except Refused as refused:
+        if request.htmx:
+            raise
+        return _refused(request, refused)
+    if pressed and not request.htmx:
+        sharing.explain(domain=link.domain)
+        messages.info(request, said)
+        return redirect(_address(token, request))
+    if not pressed and request.htmx:
+        checking.watched(link.domain)
+    return _page(request, link_behind(token) or link, token, said=said)
+
+
+def _link(request: SignedIn, token: str) -> ShareLink:
+    """Whoever guesses is slowed down by address, whoever has a link by the link."""
+    link = link_behind(token)
+    _not_too_fast(request, "open" if link else "guess", link.pk if link else None)
+    if link is None:
+        raise LinkGone("There is no such link. Ask whoever sent it to you for a new one.")
+    state = link.state(timezone.now())
+    if state is not LinkState.OPEN:
+        raise LinkGone(f"{WHY_NOT[state]} Ask them for a new one.")
+    return link
+
+
+def _not_too_fast(request: SignedIn, action: str, key: str | None) -> None:
+    if not consume(request, app="domains", action=action, key=key, config=RATES, limit_get=True):
+        raise RateLimited("That was a little too fast. Try again in a minute.", retry_after=60)
+
+
+def _note(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
+    who = {"address": get_client_ip(request) or "", "user_agent": request.headers.get("User-Agent", "")}
+    sharing.note_visit(link=link, checked=pressed, now=timezone.now(), **who)
+
+
+def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> HttpResponse:
+    domain = link.domain
+    page = records_page(domain, can_check_in=0, said=said)
+    explained = sharing.explain(domain=domain) if said else sharing.explanations(domain)
+    context = {
+        "domain": domain,
+        "page": page,
+        "shared": shared_page(domain, page, host=_host(request), explained=explained),
+        "link": link,
+        "token": token,
+        "here": _address(token, request),
+    }
+    return TemplateResponse(request, f"domains/shared.html{'#live' if request.htmx else ''}", context)
+
+
+def _refused(request: SignedIn, refused: Problem) -> HttpResponse:
+    response = TemplateResponse(request, "domains/shared_gone.html", {"refused": refused}, status=refused.status)
+    if isinstance(refused, RateLimited):
+        response.headers["Retry-After"] = str(refused.retry_after)
+    return response
+
+
+def _host(request: SignedIn) -> str:
+    return (request.GET.get("host") or "")[:40]
+
+
+def _address(token: str, request: SignedIn) -> str:
+    """Of the page, with the DNS host that the reader chose."""
+    host = _host(request)
+    return reverse("domains:shared", args=(token,)) + (f"?{urlencode({'host': host})}" if host else "")

@@ -1,0 +1,48 @@
+"""One shape for whatever goes wrong."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpResponse, JsonResponse
+from ninja import Schema
+
+from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
+
+PREFIX = "/api/"
+
+
+class Error(Schema):
+    """`code` is stable, for programs; `error` is a sentence for people."""
+
+    error: str
+    code: str
+    details: Any = None
+
+
+ERRORS: dict[Any, Any] = {frozenset((400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 502, 503)): Error}
+
+
+def error_answer(sentence: str, code: str, status: int, details: Any = None, **headers: str) -> HttpResponse:
+    body = {"error": sentence, "code": code} | ({} if details is None else {"details": details})
+    answer = JsonResponse(body, status=status)
+    for name, value in headers.items():
+        answer.headers[name.replace("_", "-")] = value
+    return answer
+
+
+def problem_answer(problem: Problem, status: int = 0) -> HttpResponse:
+    """With Amazon's own code and request id, and when to come again; `status` instead of the problem's own."""
+    details: Mapping[str, Any] | None = getattr(problem, "details", None)
+    if isinstance(problem, AwsProblem):
+        details = {"awsCode": problem.aws_code, "requestId": problem.request_id}
+    headers = {"Retry_After": str(problem.retry_after)} if isinstance(problem, RateLimited) else {}
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW_Authenticate"] = "Bearer"
+    return error_answer(str(problem), problem.code, status or problem.status, details, **headers)
+
+
+def wrong_method(answer: HttpResponse) -> HttpResponse:
+    """The same refusal in our shape."""
+    sentence = f"This address answers to {answer.headers['Allow']} alone."
+    return error_answer(sentence, "METHOD_NOT_ALLOWED", answer.status_code, Allow=answer.headers["Allow"])

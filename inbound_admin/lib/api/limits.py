@@ -1,0 +1,38 @@
+"""How often a caller may call: so many in a minute, and a minute's worth at once.
+
+One statement (the generic cell rate algorithm, as `lib/pace.py`), so that several processes count together.
+"""
+
+import math
+
+from django.conf import settings
+from django.db import connection
+
+from inbound_admin.lib.errors import RateLimited
+
+WINDOW = 60.0  # seconds
+TAKE = """
+    INSERT INTO api_pace AS pace (caller, free_at)
+    VALUES (%(caller)s, clock_timestamp() + %(every)s * interval '1 second')
+    ON CONFLICT (caller) DO UPDATE
+        SET free_at = GREATEST(pace.free_at, clock_timestamp()) + %(every)s * interval '1 second'
+        WHERE pace.free_at <= clock_timestamp() + %(ahead)s * interval '1 second'
+    RETURNING 0
+"""
+WAIT = "SELECT EXTRACT(EPOCH FROM free_at - clock_timestamp()) - %s FROM api_pace WHERE caller = %s"
+
+
+def take_turn(caller: str) -> None:
+    """Raises RateLimited when API_CALLS_PER_MINUTE are used up; 0 is no limit."""
+    if settings.API_CALLS_PER_MINUTE <= 0:
+        return
+    every = WINDOW / settings.API_CALLS_PER_MINUTE
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, {"caller": caller, "every": every, "ahead": WINDOW - every})
+        if cursor.fetchone():
+            return
+        cursor.execute(WAIT, [WINDOW - every, caller])
+        row = cursor.fetchone()
+    wait = max(1, math.ceil(row[0])) if row else 1
+    sentence = f"Too many calls. You can call again in {wait} second{'' if wait == 1 else 's'}."
+    raise RateLimited(sentence, retry_after=wait)

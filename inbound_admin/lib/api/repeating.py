@@ -1,0 +1,83 @@
+"""`Idempotency-Key`: a call that is sent again is not carried out again, but answered as the first was.
+
+The row stands before anything is done, its answer after; a call whose process died is carried out anew.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+
+from inbound_admin.lib.api.refusals import Conflict, Malformed
+
+HEADER = "Idempotency-Key"
+LONGEST = 255
+KEPT_HOURS = 24
+DEAD_AFTER = 120  # seconds: no call works so long
+BEGIN = """
+    INSERT INTO api_calls AS known (caller, key, digest) VALUES (%(caller)s, %(key)s, %(digest)s)
+    ON CONFLICT (caller, key) DO UPDATE SET begun_at = clock_timestamp()
+        WHERE known.status IS NULL AND known.digest = excluded.digest
+            AND known.begun_at < clock_timestamp() - %(dead)s * interval '1 second'
+    RETURNING 0
+"""
+FORGET = "DELETE FROM api_calls WHERE caller = %s AND begun_at < clock_timestamp() - %s * interval '1 hour'"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A call that is being carried out; the key is kept as its hash."""
+
+    caller: str
+    key: str
+
+
+def begin(request: HttpRequest, caller: str) -> Begun | HttpResponse | None:
+    """None without the header; the first answer where there is one. Raises Malformed and Conflict."""
+    given = request.headers.get(HEADER)
+    if given is None:
+        return None
+    if not 0 < len(given) <= LONGEST:
+        raise Malformed(f"An {HEADER} has between 1 and {LONGEST} characters.", code="BAD_IDEMPOTENCY_KEY")
+    call = Begun(caller, _hash(given.encode("utf-8", "surrogateescape")))
+    sent = _hash(request.method or "", request.get_full_path(), request.body)
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET, [caller, KEPT_HOURS])
+        cursor.execute(BEGIN, {"caller": caller, "key": call.key, "digest": sent, "dead": DEAD_AFTER})
+        if cursor.fetchone():
+            return call
+        cursor.execute("SELECT digest, status, body FROM api_calls WHERE caller = %s AND key = %s", [caller, call.key])
+        row = cursor.fetchone()
+    return _known(row, sent)
+
+
+def finish(call: Begun, answer: HttpResponse) -> None:
+    """What failed on our side or Amazon's, or came too often, is not kept: it may be tried again."""
+    with connection.cursor() as cursor:
+        if answer.status_code >= 500 or answer.status_code == 429:
+            cursor.execute("DELETE FROM api_calls WHERE caller = %s AND key = %s", [call.caller, call.key])
+            return
+        cursor.execute(
+            "UPDATE api_calls SET status = %s, body = %s WHERE caller = %s AND key = %s",
+            [answer.status_code, answer.content.decode(), call.caller, call.key],
+        )
+
+
+def _known(row: tuple[str, int | None, str] | None, sent: str) -> HttpResponse:
+    if row is not None and row[0] != sent:
+        sentence = f"This {HEADER} was used for another call. Take a new one for each."
+        raise Conflict(sentence, code="IDEMPOTENCY_KEY_REUSED")
+    if row is None or row[1] is None:
+        raise Conflict("The same call is being carried out just now. Ask again in a moment.", code="IN_PROGRESS")
+    answer = HttpResponse(row[2], status=row[1], content_type="application/json; charset=utf-8")
+    answer.headers["Idempotent-Replayed"] = "true"
+    return answer
+
+
+def _hash(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()

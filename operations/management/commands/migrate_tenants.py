@@ -1,0 +1,158 @@
+"""Customers move into SES tenants, from the command line: with the same powers as the pages."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from inbound_admin.lib.errors import Problem
+from operations.core.migration import Chosen, calls, plan, seconds_left
+from operations.models import Migration, MigrationItem
+from operations.selectors.inventory import inventory_of
+from operations.selectors.migrations import counts, migrations
+from operations.services import choosing, migrating
+from operations.services.choosing import Choice
+from tenants.models import Customer
+
+
+class Command(BaseCommand):
+    help = "Move customers into SES tenants: choose whom, look with --dry-run first. The worker carries it out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        whom = parser.add_mutually_exclusive_group()
+        whom.add_argument("--customer", metavar="ID", help="one customer, by id or by whole name")
+        whom.add_argument("--all", action="store_true", help="everybody who is not migrated yet")
+        whom.add_argument("--filter", metavar="TEXT", help="those with this in their name")
+        whom.add_argument("--csv", metavar="FILE", type=Path, help="those that a file names, one a line: id or name")
+        parser.add_argument("--dry-run", action="store_true", help="list every call that would be made, and stop")
+        parser.add_argument("--per-hour", type=int, metavar="N", help="begin at most so many customers in an hour")
+        parser.add_argument("--policy", default="", help="reputation policy of the tenants: standard, strict or none")
+        parser.add_argument("--because", default="", help="why, for the change log")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--status", action="store_true", help="list the migrations and how far each is")
+        for name, words in (
+            ("pause", "begin no further customer"),
+            ("resume", "go on"),
+            ("cancel", "begin nobody else, for good"),
+            ("retry", "try again those that were stopped by a problem"),
+        ):
+            what.add_argument(f"--{name}", metavar="MIGRATION", help=words)
+        what.add_argument(
+            "--rollback", metavar="MIGRATION", help="sends name the tenants no more; with --customer, of that one alone"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._do(options)
+        except Problem as problem:
+            raise CommandError(str(problem)) from problem
+
+    def _do(self, options: dict[str, Any]) -> None:
+        if options["status"]:
+            self._status()
+        elif name := next((each for each in ("pause", "resume", "cancel", "retry", "rollback") if options[each]), ""):
+            self._steer(name, options)
+        elif options["dry_run"]:
+            self._dry_run(_choice(options))
+        else:
+            self._begin(_choice(options), options)
+
+    def _dry_run(self, choice: Choice) -> None:
+        total = 0
+        for customer in choice.customers:
+            inventory = inventory_of(customer, surveyed=choice.chosen != Chosen.CUSTOMER)
+            steps = plan(inventory)
+            total += calls(steps)
+            self.stdout.write(f"{customer} ({customer.pk}): {calls(steps)} calls")
+            for step in steps:
+                mark = "stands" if step.stands else step.call or "no call"
+                self.stdout.write(f"  {mark:<34} {step.sentence}")
+            for sentence in inventory.left_out:
+                self.stdout.write(f"  {'left out':<34} {sentence}")
+        self._left_out(choice)
+        seconds = seconds_left(len(choice.customers), total, None)
+        self.stdout.write(f"{len(choice.customers)} customers, {total} calls, about {seconds // 60 + 1} minutes.")
+        self.stdout.write("Nothing was called.")
+
+    def _begin(self, choice: Choice, options: dict[str, Any]) -> None:
+        migration = migrating.plan_migration(
+            choice=choice,
+            actor=None,
+            because=options["because"],
+            policy=options["policy"],
+            at_most_per_hour=options["per_hour"],
+        )
+        migrating.start(migration=migration, actor=None)
+        self._left_out(choice)
+        number = migration.items.count()
+        self.stdout.write(
+            f"{migration.pk}: {number} customers are migrated by the worker; --status shows how far it is."
+        )
+
+    def _left_out(self, choice: Choice) -> None:
+        for sentence in choice.left_out:
+            self.stderr.write(f"Left out: {sentence}")
+
+    def _status(self) -> None:
+        for migration in migrations():
+            found = counts(migration)
+            told = ", ".join(f"{number} {key}" for key, number in found.by_group.items() if number)
+            left = f", about {found.seconds_left // 60 + 1} minutes left" if found.seconds_left else ""
+            self.stdout.write(f"{migration.pk} {migration.get_state_display()}: {told} of {found.total}{left}")
+            if migration.waits_because:
+                self.stdout.write(f"  {migration.waits_because}")
+            for item in migration.items.exclude(problem="").select_related("customer"):
+                self.stdout.write(f"  {item.customer} ({item.customer_id}): {item.problem}")
+
+    def _steer(self, name: str, options: dict[str, Any]) -> None:
+        migration = Migration.objects.filter(pk=options[name]).first()
+        if migration is None:
+            raise CommandError(f"There is no migration {options[name]}; --status lists them.")
+        if name == "rollback":
+            number = migrating.roll_back(
+                migration=migration, actor=None, because=options["because"], item=_item(migration, options["customer"])
+            )
+            self.stdout.write(f"{number} customers are rolled back by the worker.")
+        elif name == "retry":
+            self.stdout.write(f"{migrating.try_again(migration=migration, actor=None)} customers are tried again.")
+        else:
+            {"pause": migrating.pause, "resume": migrating.resume, "cancel": migrating.cancel}[name](
+                migration=migration, actor=None
+            )
+            self.stdout.write(f"{migration.pk} is {migration.get_state_display().lower()}.")
+
+
+def _choice(options: dict[str, Any]) -> Choice:
+    if options["all"]:
+        return choosing.all_of_them()
+    if options["filter"] is not None:
+        return choosing.by_filter(options["filter"])
+    if options["csv"] is not None:
+        return choosing.by_csv(_read(options["csv"]), options["csv"].name)
+    if options["customer"]:
+        return choosing.one(_customer(options["customer"]))
+    raise CommandError("Say whom: --customer, --all, --filter or --csv. Or look: --status.")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"The file {path} could not be read: {error}") from error
+
+
+def _customer(text: str) -> Customer:
+    found = list(Customer.objects.filter(pk=text)) or list(Customer.objects.filter(name__iexact=text)[:2])
+    if len(found) != 1:
+        raise CommandError(f"{'Several customers are' if found else 'No customer is'} called {text}; give the id.")
+    return found[0]
+
+
+def _item(migration: Migration, text: str | None) -> MigrationItem | None:
+    if not text:
+        return None
+    item = migration.items.filter(customer=_customer(text)).first()
+    if item is None:
+        raise CommandError(f"{text} is not part of {migration.pk}.")
+    return item

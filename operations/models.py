@@ -1,0 +1,246 @@
+"""What spans the apps: migrations of customers into tenants, and differences between Amazon and our rows."""
+
+from django.conf import settings
+from django.db import models
+
+from inbound_admin.lib.ids import new_id
+from operations.core.differences import Decision
+from operations.core.migration import Chosen, Progress, StepState
+
+_PERSON = settings.AUTH_USER_MODEL
+
+
+def new_migration_id() -> str:
+    return new_id("mig")
+
+
+def new_item_id() -> str:
+    return new_id("item")
+
+
+def new_difference_id() -> str:
+    return new_id("dif")
+
+
+class MigrationState(models.TextChoices):
+    PLANNED = "planned", "Planned"
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    DONE = "done", "Over"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class Migration(models.Model):
+    """A chosen set of customers that move into tenants; one customer alone is a set of one."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_migration_id, editable=False)
+    region = models.CharField(max_length=32)
+    chosen = models.CharField(max_length=10, choices=[(each.value, each.words) for each in Chosen])
+    chosen_text = models.CharField(max_length=200, blank=True, help_text="The filter, or the file's name.")
+    because = models.TextField(blank=True)
+    policy = models.CharField(max_length=10, help_text="The reputation policy of tenants that are made.")
+    taken = models.JSONField(null=True, help_text="Identities in tenants at its start, ARN to name; null: not read.")
+    at_most_per_hour = models.PositiveIntegerField(null=True, blank=True, help_text="Customers begun in an hour.")
+    state = models.CharField(max_length=10, choices=MigrationState.choices, default=MigrationState.PLANNED)
+    waits_because = models.TextField(blank=True, help_text="Why nothing moves just now, in words for people.")
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        indexes = (models.Index(fields=("state", "created_at"), name="migration_by_state"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_chosen_display()}, {self.created_at:%-d %b %Y %H:%M}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (MigrationState.DONE, MigrationState.CANCELLED)
+
+
+class ItemState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    RUNNING = "running", "Being migrated"
+    DONE = "done", "Migrated"
+    FAILED = "failed", "Stopped by a problem"
+    CANCELLED = "cancelled", "Not begun"
+    ROLLING_BACK = "rolling_back", "Being rolled back"
+    ROLLED_BACK = "rolled_back", "Rolled back"
+
+
+UNDER_WAY = (ItemState.RUNNING, ItemState.ROLLING_BACK)
+UNFINISHED = (ItemState.WAITING, *UNDER_WAY)
+
+
+class MigrationItem(models.Model):
+    """One customer of a migration: its steps with the outcome of each, and what was before, to go back to."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_item_id, editable=False)
+    migration = models.ForeignKey(Migration, on_delete=models.CASCADE, related_name="items")
+    customer = models.ForeignKey("tenants.Customer", on_delete=models.CASCADE, related_name="+")
+    number = models.PositiveIntegerField(help_text="Its place in the migration, from 1.")
+    state = models.CharField(max_length=15, choices=ItemState.choices, default=ItemState.WAITING)
+    problem = models.TextField(blank=True, help_text="Why it waits or was stopped, in words for people.")
+    before = models.JSONField(default=dict, help_text="What was, to go back to; empty: not begun.")
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    switched_at = models.DateTimeField(null=True, help_text="When the customer's sends began to name the tenant.")
+
+    class Meta:
+        ordering = ("migration", "number")
+        indexes = (models.Index(fields=("migration", "state", "number"), name="item_by_state"),)
+        constraints = (
+            models.UniqueConstraint(fields=("migration", "number"), name="item_number_once"),
+            models.UniqueConstraint(
+                fields=("customer",), condition=models.Q(state__in=UNFINISHED), name="customer_migrates_once_at_a_time"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.customer)
+
+    @property
+    def progress(self) -> Progress:
+        states = [StepState(step.state) for step in self.steps.all()]
+        return Progress(sum(state in (StepState.DONE, StepState.FOUND) for state in states), len(states))
+
+
+class MigrationStep(models.Model):
+    """One step of a customer's migration, and its outcome."""
+
+    item = models.ForeignKey(MigrationItem, on_delete=models.CASCADE, related_name="steps")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=20)
+    subject = models.CharField(max_length=400, blank=True, help_text="The ARN of what is associated.")
+    sentence = models.TextField()
+    call = models.CharField(max_length=60, blank=True, help_text="Amazon's operation; empty where it needs none.")
+    state = models.CharField(max_length=10, choices=[(each.value, each.words) for each in StepState])
+    problem = models.TextField(blank=True)
+    done_at = models.DateTimeField(null=True)
+    request_ids = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ("item", "number")
+        constraints = (models.UniqueConstraint(fields=("item", "kind", "subject"), name="migration_step_once"),)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class Difference(models.Model):
+    """Something at Amazon that is not as our rows have it; the same row while it lasts, and until it changes.
+
+    `key` names the subject and what is found there: a further change is another difference, and undecided again.
+    """
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_difference_id, editable=False)
+    region = models.CharField(max_length=32)
+    area = models.CharField(max_length=20, help_text="Whose it is: tenants, identities, rules.")
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=500)
+    subject = models.CharField(max_length=400, help_text="The name or ARN of what differs.")
+    place = models.CharField(max_length=64, blank=True, help_text="Where it is: the tenant's name, the rule set's.")
+    customer = models.ForeignKey("tenants.Customer", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    sentence = models.TextField()
+    wanted = models.JSONField(default=dict)
+    found = models.JSONField(default=dict)
+    may_adopt = models.BooleanField(default=False)
+    may_restore = models.BooleanField(default=False)
+    decision = models.CharField(max_length=10, blank=True, choices=[(each.value, each.words) for each in Decision])
+    because = models.TextField(blank=True)
+    by = models.ForeignKey(_PERSON, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    problem = models.TextField(blank=True, help_text="Why what was decided could not be done.")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, help_text="When a look found it no more.")
+
+    class Meta:
+        ordering = ("area", "subject", "kind")
+        indexes = (models.Index(fields=("region", "gone_at", "area"), name="difference_open"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("region", "key"), condition=models.Q(gone_at=None), name="open_difference_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class DriftLook(models.Model):
+    """The last look at an area of Amazon's for differences. `problem`: it could not be read, so it proves nothing."""
+
+    region = models.CharField(max_length=32)
+    area = models.CharField(max_length=20)
+    at = models.DateTimeField(null=True, help_text="When Amazon was last read whole.")
+    asked_at = models.DateTimeField(null=True, help_text="When a look was last asked for.")
+    calls = models.PositiveIntegerField(default=0)
+    tenants = models.PositiveIntegerField(null=True, help_text="How many the account holds at Amazon.")
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("region", "area"), name="drift_look_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.region} {self.area}"
+
+
+def new_batch_id() -> str:
+    return new_id("bulk")
+
+
+class BatchKind(models.TextChoices):
+    PAUSE = "pause", "Pause"
+    RESUME = "resume", "Resume"
+
+
+class PauseBatch(models.Model):
+    """Several tenants paused or resumed at once, in the same words; its id is the one that all its changes carry."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_batch_id, editable=False)
+    kind = models.CharField(max_length=10, choices=BatchKind.choices)
+    words = models.JSONField(help_text="What was said for all of them: the reason, the text, what customers are told.")
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.created_at:%-d %b %Y %H:%M}"
+
+
+class PauseBatchItem(models.Model):
+    """One tenant of a batch: whether it was asked for; what comes of it is the tenant's own standing."""
+
+    batch = models.ForeignKey(PauseBatch, on_delete=models.CASCADE, related_name="items")
+    tenant = models.ForeignKey("tenants.Tenant", null=True, on_delete=models.SET_NULL, related_name="+")
+    name = models.CharField(max_length=64, help_text="The tenant's, which it outlives.")
+    asked_at = models.DateTimeField(null=True, help_text="When it was asked for; null: not yet, or refused.")
+    problem = models.TextField(blank=True, help_text="Why it was refused, in words for people.")
+
+    class Meta:
+        ordering = ("batch", "name")
+        constraints = (models.UniqueConstraint(fields=("batch", "tenant"), name="tenant_once_in_batch"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DomainRemoval(models.Model):
+    """A domain that goes with all that takes mail at it: first that, then the rules, then the identity; row by row."""
+
+    domain = models.OneToOneField("domains.Domain", on_delete=models.CASCADE, related_name="+", primary_key=True)
+    bulk_id = models.CharField(max_length=40, help_text="The one of all changes that belong to it.")
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    asked_at = models.DateTimeField(auto_now_add=True)
+    problem = models.TextField(blank=True, help_text="Why it waits, in words for people.")
+
+    class Meta:
+        ordering = ("asked_at",)
+
+    def __str__(self) -> str:
+        return str(self.domain_id)

@@ -1,0 +1,23 @@
+"""Work for the worker on what spans the apps. The jobs name nothing: what is to be done stands in the rows."""
+
+from inbound_admin.lib import jobs
+
+MIGRATE = "operations.migrate"
+LOOK = "operations.look"
+REMOVE = "operations.remove"
+MIGRATE_LOCK = "migrations"
+LOOK_LOCK = "drift"
+REMOVE_LOCK = "removals"
+
+
+def migrate_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
+    jobs.queue(MIGRATE, lock=MIGRATE_LOCK, in_seconds=in_seconds, unless_running=unless_running)
+
+
+def look_soon() -> None:
+    """For differences, and carry out what was decided over them. A job that waits already will see them."""
+    jobs.queue(LOOK, lock=LOOK_LOCK, unless_running=True)
+
+
+def remove_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
+    jobs.queue(REMOVE, lock=REMOVE_LOCK, in_seconds=in_seconds, unless_running=unless_running)

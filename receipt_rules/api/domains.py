@@ -1,0 +1,245 @@
+"""Domains, as the published contract has them: with what they receive."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Query, Status
+from pydantic import Field
+
+from domains.api.fields import DomainMain, WantedRecordOut, main_fields, wanted_records
+from domains.api.records import domain_of
+from domains.core.published import Published, mail_from_word
+from domains.models import Domain
+from domains.selectors import finding, published
+from domains.selectors.published import checks_of, status_of
+from domains.services import adding, fresh_looks
+from domains.services.authenticating import settled
+from inbound_admin.lib.api import Conflict, In, Out, Page, Paged, QueryIn, Text, given, page_of
+from receipt_rules.api.domain_rows import DomainOne, DomainRow, EndpointBrief, brief, one, rows
+from receipt_rules.selectors.published import pending_of, receiving_of, rule_names
+from receipt_rules.services import published_domains
+from tenants.api import call_router, caller, chosen_customer, reads, writes
+from tenants.selectors import first_owners
+
+router = call_router("Domains")
+SOON = "Amazon is told in a few seconds."
+
+
+class DomainFilters(Paged):
+    status: Published | None = None
+    can_receive: bool | None = None
+    check: bool = Field(False, description="Look at DNS and Amazon now, where that was not done a moment ago")
+    search: Text | None = None
+    has_catch_all: bool | None = None
+    provider: Text | None = None
+
+
+class CheckAsked(QueryIn):
+    check: bool = False
+
+
+class Breakdown(Out):
+    verified: int
+    pending: int
+    failed: int
+
+
+class DomainsMeta(Out):
+    """Counted over all that the filter matches, not over the page."""
+
+    total_count: int
+    verified_count: int
+    with_catch_all_count: int
+    status_breakdown: Breakdown
+
+
+class DomainPage(Page[DomainRow]):
+    meta: DomainsMeta
+
+
+class DomainAdded(In):
+    domain: Text
+    customer_id: Text | None = Field(None, description="Whose it becomes; needed by who belongs to several customers")
+
+
+class ConflictOut(Out):
+    has_conflict: Literal[True] = True
+    message: str
+    suggestion: str | None = None
+
+
+class DomainAddedOut(DomainMain):
+    dns_records: list[WantedRecordOut]
+    dns_conflict: ConflictOut | None = None
+    message: str
+
+
+class DomainChanged(In):
+    """What is not named stays as it is."""
+
+    is_catch_all_enabled: bool | None = None
+    catch_all_endpoint_id: Text | None = None
+    mail_from_domain: Text | None = None
+    receive_dmarc_emails: bool | None = None
+
+
+class DomainChangedOut(Out):
+    id: str
+    domain: str
+    status: Published
+    is_catch_all_enabled: bool
+    catch_all_endpoint_id: str | None
+    catch_all_endpoint: EndpointBrief | None
+    receipt_rule_name: str | None
+    mail_from_domain: str | None
+    receive_dmarc_emails: bool
+    updated_at: datetime
+    warning: str | None = None
+
+
+class MailFrom(In):
+    mail_from_domain: Text | None = Field(None, description="One label in front of the domain, or the whole name")
+
+
+class MailFromOut(Out):
+    success: Literal[True] = True
+    message: str
+    mail_from_domain: str
+    mail_from_domain_status: Published | None
+    additional_dns_records: list[WantedRecordOut]
+
+
+class DeletedResources(Out):
+    domain: str
+    email_addresses: int
+    dns_records: int
+    blocked_emails: int = Field(description="Always 0: there are none here")
+    ses_identity: bool = Field(description="Whether Amazon's identity is gone already")
+    ses_receipt_rules: bool = Field(description="Whether Amazon's rules name nothing of it any more")
+
+
+class DomainDeletedOut(Out):
+    success: Literal[True] = True
+    message: str
+    deleted_resources: DeletedResources
+
+
+@router.get("/v2/domains", **reads(DomainPage), summary="Your domains")
+def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()]) -> DomainPage:
+    return domain_page(request, query, check=query.check)
+
+
+def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> DomainPage:
+    wanted = published.Wanted(query.status, query.can_receive, query.has_catch_all, query.provider, query.search)
+    found = published.domains_found(finding.domains_for(caller(request)), wanted)
+    counts = published.counts_of(found)
+    domains, pagination = page_of(found, query, total=counts["total"])
+    if check:
+        fresh_looks.look_at(domains, now=timezone.now())
+    breakdown = Breakdown(verified=counts["verified"], pending=counts["pending"], failed=counts["failed"])
+    meta = DomainsMeta(
+        total_count=counts["total"],
+        verified_count=counts["verified"],
+        with_catch_all_count=counts["with_catch_all"],
+        status_breakdown=breakdown,
+    )
+    return DomainPage(data=rows(domains, checked=check), pagination=pagination, meta=meta)
+
+
+@router.post("/v2/domains", **writes(DomainAddedOut, status=201), summary="Add a domain and begin its verification")
+def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOut]:
+    """Waits for Amazon's tokens up to API_WAIT_SECONDS; without them `message` says what is still pending."""
+    customer = chosen_customer(caller(request), asked.customer_id)
+    look = adding.look_before(text=asked.domain, customer=customer)
+    domain = settled(adding.add(text=asked.domain, customer=customer, actor=caller(request), look=look))
+    checks = checks_of([domain])[domain.pk]
+    owner = first_owners([domain.customer_id]).get(domain.customer_id)
+    elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
+    answer = DomainAddedOut(
+        **main_fields(domain, checks, owner),
+        dns_records=wanted_records(domain),
+        message=published_domains.what_is_pending(domain) or "Publish these records, then verify.",
+        **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
+    )
+    return Status(201, answer)
+
+
+@router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="One domain, with its records")
+def get_domain(request: HttpRequest, domain_id: str, query: Annotated[CheckAsked, Query()]) -> DomainOne:
+    domain = domain_of(request, domain_id)
+    if query.check:
+        fresh_looks.look_at([domain], now=timezone.now())
+        domain = domain_of(request, domain_id)
+    return one(domain, checked=query.check)
+
+
+@router.put("/v2/domains/{domain_id}", **writes(DomainChangedOut), summary="Catch-all, MAIL FROM, DMARC summaries")
+def change_domain(request: HttpRequest, domain_id: str, asked: DomainChanged) -> DomainChangedOut:
+    """400 unless the domain is verified. Amazon's rules follow in a few seconds; `warning` says so."""
+    domain = domain_of(request, domain_id)
+    published_domains.change(
+        domain=domain,
+        wanted=published_domains.Wanted(**asked.model_dump(exclude_unset=True)),
+        actor=caller(request),
+    )
+    return _changed(domain_of(request, domain_id))
+
+
+@router.patch("/v2/domains/{domain_id}", **writes(MailFromOut), summary="Set MAIL FROM up where there is none")
+def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None = None) -> MailFromOut:
+    domain = domain_of(request, domain_id)
+    if domain.mail_from:
+        raise Conflict(f"{domain} uses {domain.mail_from} already.", code="MAIL_FROM_SET")
+    name = asked.mail_from_domain if asked else None
+    domain = published_domains.set_mail_from_up(domain=domain, name=name, actor=caller(request))
+    records = [each for each in wanted_records(domain) if each.name == domain.mail_from]
+    return MailFromOut(
+        success=True,
+        message=published_domains.what_is_pending(domain) or "Publish the records, then verify.",
+        mail_from_domain=domain.mail_from,
+        mail_from_domain_status=mail_from_word(domain.mail_from, domain.mail_from_status),
+        additional_dns_records=records,
+    )
+
+
+@router.delete("/v2/domains/{domain_id}", **writes(DomainDeletedOut), summary="Delete a domain with its addresses")
+def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
+    """409 while sub-domains exist. What Amazon has not done yet is said, and done by the worker."""
+    domain = domain_of(request, domain_id)
+    gone = published_domains.delete(domain=domain, actor=caller(request))
+    return DomainDeletedOut(
+        success=True,
+        message=f"{domain} is deleted." if gone.identity else f"{domain} is being deleted: Amazon is still asked to.",
+        deleted_resources=DeletedResources(
+            domain=domain.name,
+            email_addresses=gone.addresses,
+            dns_records=gone.records,
+            blocked_emails=0,
+            ses_identity=gone.identity,
+            ses_receipt_rules=not pending_of([domain.customer_id]),
+        ),
+    )
+
+
+def _conflict(message: str, suggestion: str) -> ConflictOut:
+    return ConflictOut(has_conflict=True, message=message, **given(suggestion=suggestion))
+
+
+def _changed(domain: Domain) -> DomainChangedOut:
+    catch_all = receiving_of([domain])[domain.pk].catch_all
+    endpoint = catch_all.own_endpoint if catch_all else None
+    is_on = catch_all is not None and catch_all.is_active
+    main = main_fields(domain, {}, None)
+    pending = pending_of([domain.customer_id])
+    warning = pending[domain.customer_id] or SOON if pending else ""
+    return DomainChangedOut(
+        **{name: main[name] for name in ("id", "domain", "mail_from_domain", "receive_dmarc_emails", "updated_at")},
+        status=status_of(domain),
+        is_catch_all_enabled=is_on,
+        catch_all_endpoint_id=endpoint.pk if endpoint else None,
+        catch_all_endpoint=brief(endpoint),
+        receipt_rule_name=rule_names([domain.name]).get(domain.name) if is_on else None,
+        **given(warning=warning),
+    )

@@ -1,0 +1,81 @@
+"""How much a tenant needs somebody's eyes: one number to sort by, and the reasons that make it."""
+
+from dataclasses import dataclass
+
+from tenants.core.rates import RATES, TENANT_LIMITS, Measure, pauses_above
+from tenants.core.standing import Policy, Status
+
+SUSPENDED, HIGH_OPEN, LOW_OPEN, LOW_THAT_PAUSES, REINSTATED, UNKNOWN_STATUS = 1000, 500, 150, 350, 100, 50
+NEAR_THE_LIMIT = 300  # at the rate above which sending is stopped; beyond it no more
+EACH_FURTHER, MOST_FURTHER = 20, 5
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known of a tenant: SES's own words for statuses, fractions for rates, None for no data."""
+
+    policy: str
+    amazon_status: str
+    aggregate: str
+    open_high: int = 0
+    open_low: int = 0
+    bounce: float | None = None
+    complaint: float | None = None
+
+
+@dataclass(frozen=True)
+class Reason:
+    points: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Risk:
+    points: int
+    reasons: tuple[Reason, ...]  # the weightiest first
+
+
+def risk_of(picture: Picture) -> Risk:
+    """The points of all reasons together. A paused tenant keeps its reasons: they count when it is resumed."""
+    reasons = tuple(
+        sorted((*_of_statuses(picture), *_of_findings(picture), *_of_rates(picture)), key=lambda each: -each.points)
+    )
+    return Risk(sum(reason.points for reason in reasons), reasons)
+
+
+def _of_statuses(picture: Picture) -> list[Reason]:
+    found = []
+    if picture.amazon_status == Status.DISABLED:
+        found.append(Reason(SUSPENDED, "Amazon has suspended it."))
+    elif picture.amazon_status not in ("", *Status):
+        found.append(Reason(UNKNOWN_STATUS, f"Amazon's status is {picture.amazon_status}, which we do not know."))
+    if picture.aggregate == Status.REINSTATED:
+        found.append(Reason(REINSTATED, "It sends although its findings would pause it: it was reinstated."))
+    return found
+
+
+def _of_findings(picture: Picture) -> list[Reason]:
+    low = LOW_THAT_PAUSES if picture.policy == Policy.STRICT else LOW_OPEN
+    counted = ((picture.open_high, HIGH_OPEN, "high"), (picture.open_low, low, "low"))
+    return [_of_count(number, points, impact) for number, points, impact in counted if number]
+
+
+def _of_count(number: int, points: int, impact: str) -> Reason:
+    more = min(number - 1, MOST_FURTHER) * EACH_FURTHER
+    return Reason(points + more, f"{number} open finding{'s' if number > 1 else ''} of {impact} impact.")
+
+
+def _of_rates(picture: Picture) -> list[Reason]:
+    rates = {Measure.BOUNCE: picture.bounce, Measure.COMPLAINT: picture.complaint}
+    return [reason for measure in RATES if (reason := _of_rate(measure, rates[measure], picture.policy))]
+
+
+def _of_rate(measure: Measure, rate: float | None, policy: str) -> Reason | None:
+    """A policy that never pauses is measured by the standard's limit: Amazon may still step in by itself."""
+    if rate is None:
+        return None
+    limit = pauses_above(policy, measure) or TENANT_LIMITS[measure].high
+    points = round(min(rate / limit, 1) * NEAR_THE_LIMIT)
+    side = "above" if rate > limit else "of"
+    sentence = f"The {measure.value} rate is {rate:.2%}, {side} the {limit:.1%} at which sending is stopped."
+    return Reason(points, sentence) if points else None

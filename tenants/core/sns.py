@@ -1,0 +1,138 @@
+"""SNS's messages over HTTPS: what they say, and whether Amazon signed them.
+
+As "Verifying the signatures of Amazon SNS messages" in SNS's developer guide has it: certain members, sorted, each as
+"name, newline, value, newline", signed with RSA over SHA-1 (SignatureVersion 1) or SHA-256 (2).
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+
+NOTIFICATION, CONFIRMATION, END = "Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"
+SIGNED: Mapping[str, tuple[str, ...]] = {
+    NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    CONFIRMATION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    END: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+}
+HASHES = {"1": SHA1, "2": SHA256}
+LONGEST_ID = 100
+LONGEST_AGE = timedelta(hours=1)  # as SNS's guide advises; what is lost so is found by the next poll
+CLOCKS_DIFFER = timedelta(minutes=5)
+_CERTIFICATE = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{1,64}\.pem")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]{1,32}):[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
+
+
+class Untrusted(Exception):
+    """It is not a message that Amazon signed for us; the sentence says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Its shape is right; nothing of it may be believed before `check_signature`."""
+
+    id: str
+    type: str
+    topic: str
+    text: str
+    sent_at: datetime
+    members: Mapping[str, str]
+
+    @property
+    def subscribe_url(self) -> str:
+        return self.members.get("SubscribeURL", "")
+
+    @property
+    def certificate_url(self) -> str:
+        return self.members.get("SigningCertURL", "")
+
+
+def read(body: object) -> Message:
+    """From the JSON that was posted. Raises Untrusted for what is not a message of SNS's."""
+    if not isinstance(body, dict):
+        raise Untrusted("It is not a JSON object.")
+    members = {str(name): value for name, value in body.items() if isinstance(value, str)}
+    kind = members.get("Type", "")
+    if kind not in SIGNED or not members.get("MessageId"):
+        raise Untrusted("It is not a message of SNS's.")
+    if len(members["MessageId"]) > LONGEST_ID:
+        raise Untrusted("Its MessageId is too long.")
+    topic, sent_at = members.get("TopicArn", ""), _time(members.get("Timestamp", ""))
+    return Message(members["MessageId"], kind, topic, members.get("Message", ""), sent_at, members)
+
+
+def is_old(message: Message, now: datetime) -> bool:
+    """Also when it claims to be from the future."""
+    return not now - LONGEST_AGE <= message.sent_at <= now + CLOCKS_DIFFER
+
+
+def check_urls(message: Message) -> None:
+    """That what we would fetch is on SNS's own host of the topic's region. Raises Untrusted."""
+    address = _of_sns(message.certificate_url, message.topic)
+    if not _CERTIFICATE.fullmatch(address):
+        raise Untrusted("SigningCertURL is not where SNS keeps its certificates.")
+    if message.type != NOTIFICATION:
+        _of_sns(message.subscribe_url, message.topic)
+
+
+def check_signature(message: Message, certificate: bytes, now: datetime) -> None:
+    """`certificate` in PEM, from the URL that `check_urls` passed. Raises Untrusted."""
+    made_with = HASHES.get(message.members.get("SignatureVersion", ""))
+    if made_with is None:
+        raise Untrusted("SignatureVersion is not one that we know.")
+    try:
+        signature = base64.b64decode(message.members.get("Signature", ""), validate=True)
+        _key(certificate, now).verify(signature, _signed_text(message), PKCS1v15(), made_with())
+    except (binascii.Error, InvalidSignature) as problem:
+        raise Untrusted("The signature is not right.") from problem
+
+
+def _key(certificate: bytes, now: datetime) -> RSAPublicKey:
+    try:
+        held = x509.load_pem_x509_certificate(certificate)
+    except ValueError as problem:
+        raise Untrusted("The certificate cannot be read.") from problem
+    if not held.not_valid_before_utc <= now <= held.not_valid_after_utc:
+        raise Untrusted("The certificate is not valid today.")
+    key = held.public_key()
+    if not isinstance(key, RSAPublicKey):
+        raise Untrusted("The certificate holds no RSA key.")
+    return key
+
+
+def _signed_text(message: Message) -> bytes:
+    lines = [(name, message.members[name]) for name in SIGNED[message.type] if name in message.members]
+    return "".join(f"{name}\n{value}\n" for name, value in lines).encode()
+
+
+def _of_sns(url: str, topic: str) -> str:
+    """The path of an https URL on the SNS host of the topic's region, and on no other port. Raises Untrusted."""
+    found = _TOPIC.fullmatch(topic)
+    if found is None:
+        raise Untrusted("TopicArn is not one of SNS's.")
+    region = found["region"]
+    host = f"sns.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    try:
+        parts = urlsplit(url)
+    except ValueError as problem:
+        raise Untrusted("A URL in it cannot be read.") from problem
+    if parts.scheme != "https" or parts.netloc != host:
+        raise Untrusted("A URL in it does not lead to Amazon SNS in the topic's region.")
+    return parts.path
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise Untrusted("Timestamp is not a time.") from problem
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,58 @@
+"""What is fetched of SNS over plain HTTPS: its certificates, and the address that confirms a subscription.
+
+The caller has checked that the URL leads to SNS (`core.sns.check_urls`). As with every call to Amazon, the setting
+AWS_ENDPOINT_URL says where Amazon is.
+"""
+
+from http import HTTPStatus
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from django.conf import settings
+
+from inbound_admin.lib.errors import AwsProblem, AwsUnreachable
+
+SECONDS = 5
+MOST_BYTES = 20_000
+CONFIRMING = "confirm the subscription to Amazon's events"
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Where Amazon's host points on to was not checked."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None
+
+
+_opener = build_opener(_NoRedirects)
+
+
+def fetch_certificate(url: str) -> bytes:
+    """In PEM. Raises AwsProblem, AwsUnreachable when nobody answers."""
+    return _get(url, "fetch Amazon's certificate")
+
+
+def confirm_subscription(url: str) -> None:
+    """Tells SNS that the topic may send to us; harmless to repeat. Raises AwsProblem."""
+    answer = _get(url, CONFIRMING)
+    if b"<SubscriptionArn>" not in answer:
+        raise AwsProblem(f"We could not {CONFIRMING}: Amazon's answer names no subscription.")
+
+
+def _get(url: str, doing: str) -> bytes:
+    try:
+        with _opener.open(Request(_where(url)), timeout=SECONDS) as answer:  # noqa: S310  # checked by the caller
+            return bytes(answer.read(MOST_BYTES))
+    except HTTPError as refusal:
+        kind = AwsUnreachable if refusal.code >= HTTPStatus.INTERNAL_SERVER_ERROR else AwsProblem
+        raise kind(f"We could not {doing}: Amazon answered {refusal.code}.") from refusal
+    except (URLError, OSError) as problem:
+        raise AwsUnreachable(f"We could not {doing}: Amazon is not answering.") from problem
+
+
+def _where(url: str) -> str:
+    if not settings.AWS_ENDPOINT_URL:
+        return url
+    parts = urlsplit(url)
+    return f"{settings.AWS_ENDPOINT_URL.rstrip('/')}{parts.path}?{parts.query}"

@@ -1,0 +1,90 @@
+"""What was measured of tenants, what Amazon found about them, and which of its events reached us."""
+
+from django.db import models
+
+
+class RateSample(models.Model):
+    """An hour's rates as CloudWatch has them, of a tenant or (without one) of the whole account; null: no data."""
+
+    tenant = models.ForeignKey("tenants.Tenant", null=True, on_delete=models.CASCADE, related_name="rate_samples")
+    region = models.CharField(max_length=32)
+    at = models.DateTimeField(help_text="When the hour began.")
+    bounce = models.FloatField(null=True, help_text="A fraction.")
+    complaint = models.FloatField(null=True, help_text="A fraction.")
+    sent = models.FloatField(null=True, help_text="Messages in this hour.")
+
+    class Meta:
+        ordering = ("at",)
+        constraints = (
+            models.UniqueConstraint(fields=("region", "tenant", "at"), nulls_distinct=False, name="rates_of_hour_once"),
+        )
+        indexes = (models.Index(fields=("tenant", "at"), name="rates_of_tenant"),)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id or self.region} {self.at:%Y-%m-%d %H:%M}"
+
+
+class Finding(models.Model):
+    """One of SES's recommendations about a tenant, in SES's words; it stays when it is over."""
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="findings")
+    kind = models.CharField(max_length=60, help_text="SES's Type.")
+    impact = models.CharField(max_length=30, blank=True, help_text="SES's Impact.")
+    status = models.CharField(max_length=30, help_text="SES's Status when it was last listed.")
+    text = models.TextField(blank=True, help_text="SES's Description, for staff.")
+    opened_at = models.DateTimeField(help_text="SES's CreatedTimestamp.")
+    changed_at = models.DateTimeField(null=True, help_text="SES's LastUpdatedTimestamp.")
+    seen_at = models.DateTimeField(auto_now_add=True)
+    over_at = models.DateTimeField(null=True, help_text="When we saw that it is open no more.")
+
+    class Meta:
+        ordering = ("-opened_at", "-id")
+        constraints = (models.UniqueConstraint(fields=("tenant", "kind", "opened_at"), name="finding_of_tenant_once"),)
+        indexes = (
+            models.Index(fields=("tenant",), condition=models.Q(over_at__isnull=True), name="finding_open_of_tenant"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.kind} {self.impact}"
+
+
+class ReputationRead(models.Model):
+    """How fresh our picture is, of a tenant or (without one) of the whole account, and why it could not be renewed."""
+
+    tenant = models.OneToOneField("tenants.Tenant", null=True, on_delete=models.CASCADE, related_name="reputation_read")
+    region = models.CharField(max_length=32)
+    rates_at = models.DateTimeField(null=True, help_text="When CloudWatch last answered.")
+    rates_problem = models.TextField(blank=True, help_text="Why it could not be asked; empty when it answered.")
+    findings_at = models.DateTimeField(null=True, help_text="When SES last listed the findings.")
+    findings_problem = models.TextField(blank=True, help_text="Why it could not; empty when it did.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("region",), condition=models.Q(tenant__isnull=True), name="reputation_read_of_account_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.tenant_id or self.region
+
+
+class SesEvent(models.Model):
+    """A message of SNS's that was verified; its id is kept, so that a repeated one does nothing."""
+
+    id = models.CharField(primary_key=True, max_length=100, help_text="SNS's MessageId.")
+    topic = models.CharField(max_length=300)
+    kind = models.CharField(max_length=100, blank=True, help_text="EventBridge's detail-type, or SNS's Type.")
+    tenant = models.ForeignKey("tenants.Tenant", null=True, on_delete=models.SET_NULL, related_name="ses_events")
+    about = models.CharField(max_length=300, blank=True, help_text="The tenant's name as the event has it.")
+    effect = models.CharField(max_length=60, help_text="What we did: read, confirmed, ignored.")
+    sent_at = models.DateTimeField()
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-received_at",)
+        verbose_name = "event from Amazon"
+        verbose_name_plural = "events from Amazon"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.about}"

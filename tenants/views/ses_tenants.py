@@ -1,0 +1,203 @@
+"""Pages of SES tenants, for staff: the list, worst first; each with its layers, its resources and its history."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from changes.selectors import changes_of
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.lists import as_csv, as_json
+from tenants import selectors
+from tenants.core import tenant_words as words
+from tenants.core.standing import LayerName, Standing
+from tenants.forms import NewTenantForm, PolicyForm
+from tenants.models import Tenant, TenantStage
+from tenants.selectors import ses_list
+from tenants.services import creating, policies, removing
+from tenants.views.parts import template
+
+POLL_SECONDS = 2
+MAIN_LAYERS = (LayerName.STAFF, LayerName.AMAZON)
+MANAGE, PAUSE = "tenants.manage_tenant", "tenants.pause_tenant"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A tenant as a list shows it; a rate that is not known is empty, which is not 0."""
+
+    tenant: Tenant
+
+    @property
+    def bounces(self) -> str:
+        return _percent(self.tenant.bounce_rate)
+
+    @property
+    def complaints(self) -> str:
+        return _percent(self.tenant.complaint_rate)
+
+    @property
+    def trouble(self) -> str:
+        return self.tenant.stage_problem or self.tenant.status_problem or self.tenant.read_problem
+
+
+def _percent(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.2%}"
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request)
+    filters = ses_list.Filters.read(request.GET)
+    page = page_of(ses_list.search(viewer=request.user, filters=filters), request)
+    context = {
+        "page": page,
+        "rows": [Row(tenant) for tenant in page],
+        "asked": filters,  # not `filters`, which the search for domains in the top bar would show
+        "sort": filters.sort if filters.sort in ses_list.SORTS else ses_list.WORST_FIRST,
+        "counts": ses_list.counts(viewer=request.user, filters=filters),
+        "total": selectors.tenants_for(request.user).count(),
+        "capacity": selectors.capacity(),
+        "may_manage": request.user.has_perm(MANAGE),
+        "may_pause": request.user.has_perm(PAUSE),
+    }
+    return TemplateResponse(request, template(request, "tenants/ses_list.html", "results"), context)
+
+
+@require_GET
+def export(request: SignedIn, kind: str) -> HttpResponse:
+    """All that the list's filters show, not its page alone, as CSV or JSON."""
+    refuse_strangers(request)
+    rows = ses_list.export_rows(viewer=request.user, filters=ses_list.Filters.read(request.GET))
+    if kind == "csv":
+        response = HttpResponse(as_csv(rows), content_type="text/csv; charset=utf-8")
+    else:
+        response = HttpResponse(as_json(rows), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="tenants.{kind}"'
+    return response
+
+
+def refuse_strangers(request: SignedIn) -> None:
+    """The list is of every customer's tenants at once."""
+    if not selectors.sees_tenants(request.user):
+        raise PermissionDenied
+
+
+def tenant_for(request: SignedIn, tenant_id: str) -> Tenant:
+    """For a customer there is none, as if it did not exist: what they see of theirs is on their organisation's page."""
+    return get_object_or_404(ses_list.tenants_for_staff(request.user), pk=tenant_id)
+
+
+def _managed(request: SignedIn, tenant_id: str) -> Tenant:
+    tenant = tenant_for(request, tenant_id)
+    if not request.user.has_perm(MANAGE):
+        raise PermissionDenied
+    return tenant
+
+
+@require_GET
+def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = tenant_for(request, tenant_id)
+    layers = [words.shown(layer) for layer in selectors.layers_of(tenant)]
+    main = {layer.name: layer for layer in layers if layer.name in MAIN_LAYERS}
+    others = [layer for layer in layers if layer.name not in MAIN_LAYERS]
+    review_on = tenant.pause_review_on
+    context = {
+        "tenant": tenant,
+        "tab": "overview",
+        "row": Row(tenant),
+        "sentence": words.sentence_of(tenant.stage, tenant.standing),
+        "main_layers": [main[name] for name in MAIN_LAYERS],
+        "other_layers": others,
+        "others_matter": any(layer.allows is not True for layer in others),
+        "policy": words.POLICIES[tenant.policy],
+        "review_is_due": review_on is not None and review_on <= timezone.localdate(),
+        "poll_seconds": POLL_SECONDS if _is_under_way(tenant) else None,
+    }
+    return TemplateResponse(request, template(request, "tenants/ses_detail.html", "live"), context)
+
+
+def _is_under_way(tenant: Tenant) -> bool:
+    return tenant.stage != TenantStage.READY or tenant.standing in (Standing.PAUSING, Standing.RESUMING)
+
+
+@require_GET
+def resources(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = tenant_for(request, tenant_id)
+    context = {"tenant": tenant, "tab": "resources", "page": page_of(selectors.resources_of(tenant), request)}
+    return TemplateResponse(request, "tenants/ses_resources.html", context)
+
+
+@require_GET
+def history(request: SignedIn, tenant_id: str) -> HttpResponse:
+    """What was done, or with `?show=statuses` what Amazon told."""
+    tenant = tenant_for(request, tenant_id)
+    context: dict[str, Any] = {"tenant": tenant, "tab": "history"}
+    if request.GET.get("show") == "statuses":
+        context["statuses"] = page_of(selectors.history_of(tenant), request)
+    else:
+        context["changes"] = page_of(changes_of("tenant", tenant.id, of_customers=None), request)
+    return TemplateResponse(request, "tenants/ses_history.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def create(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request)
+    if not request.user.has_perm(MANAGE):
+        raise PermissionDenied
+    chosen = {"customer": request.GET.get("customer", ""), "name": request.GET.get("name", "")}
+    form = NewTenantForm(request.POST or None, viewer=request.user, initial=chosen)
+    if request.method == "POST" and form.is_valid():
+        try:
+            tenant = _create(form.cleaned_data, request)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"The tenant {tenant.name} is being made ready at Amazon.")
+            return redirect("ses_tenants:detail", tenant.id)
+    return TemplateResponse(request, "tenants/ses_create.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _create(given: dict[str, Any], request: SignedIn) -> Tenant:
+    if given["name"]:
+        return creating.adopt_tenant(customer=given["customer"], name=given["name"], actor=request.user)
+    return creating.create_tenant(customer=given["customer"], policy=given["policy"], actor=request.user)
+
+
+@require_http_methods(["GET", "POST"])
+def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = _managed(request, tenant_id)
+    form = PolicyForm(request.POST or None, initial={"policy": tenant.policy})
+    if request.method == "POST" and form.is_valid():
+        try:
+            policies.change_policy(tenant=tenant, actor=request.user, **form.cleaned_data)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"Amazon is being told of the policy {form.cleaned_data['policy']}.")
+            return redirect("ses_tenants:detail", tenant.id)
+    context = {"tenant": tenant, "form": form, "open_sentence": words.open_findings(tenant.open_high, tenant.open_low)}
+    return TemplateResponse(request, "tenants/ses_policy.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = _managed(request, tenant_id)
+    context = {"tenant": tenant, "consequences": removing.consequences(tenant), "error": ""}
+    if request.method == "POST":
+        typed = request.POST.get("name", "")
+        try:
+            removing.delete_tenant(tenant=tenant, typed_name=typed, actor=request.user)
+        except Refused as refused:
+            context |= {"error": str(refused), "typed": typed}
+        else:
+            messages.success(request, f"{tenant.name} is being deleted.")
+            return redirect("ses_tenants:list")
+    return TemplateResponse(request, "tenants/ses_delete.html", context, status=422 if context["error"] else 200)

@@ -1,0 +1,107 @@
+"""What the pages of alerts and webhooks show in the showcase, made when the first of them is visited."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from alerts.core.payloads import Format
+from alerts.models import Alert, Delivery, DeliveryState, Notice, WebhookTarget
+from alerts.services import CustomerPeople, Staff, happened, observe
+from alerts.services.answering import acknowledge, mute
+from alerts.services.sealing import new_secret, seal
+from changes.services import Subject
+from tests.browser.showcase import Showcase
+
+NAMES = ("lost", "muted", "taken", "over")
+
+
+def inbox(world: Showcase) -> tuple[()]:
+    """A page without arguments, on the rows of the showcase."""
+    make_alerts(world)
+    return ()
+
+
+def alert(name: str) -> Any:
+    """One of NAMES."""
+
+    def arguments(world: Showcase) -> tuple[str, ...]:
+        make_alerts(world)
+        return (Alert.objects.get(object_id=f"dom_{name}").pk,)
+
+    return arguments
+
+
+def target(name: str) -> Any:
+    """`works` or `off`."""
+
+    def arguments(world: Showcase) -> tuple[str, ...]:
+        make_alerts(world)
+        return (WebhookTarget.objects.get(name=name).pk,)
+
+    return arguments
+
+
+def delivery(state: DeliveryState) -> Any:
+    def arguments(world: Showcase) -> tuple[str, ...]:
+        make_alerts(world)
+        return (Delivery.objects.filter(target__name="works", state=state).values_list("pk", flat=True)[0],)
+
+    return arguments
+
+
+def make_alerts(world: Showcase) -> None:
+    """An alert in each state, a webhook that works with a log, and one that was switched off."""
+    if WebhookTarget.objects.exists():
+        return
+    now, alice = timezone.now(), world.people["alice"]
+    given = {"customer_id": world.acme.pk, "secret": seal(new_secret()), "created_by": alice}
+    WebhookTarget.objects.create(name="works", url="https://acme.example/hooks", last_success_at=now, **given)
+    off = "Nothing has been delivered since 1 May 2026. The last time: acme.example did not answer within 10 seconds."
+    WebhookTarget.objects.create(
+        name="off", url="https://hooks.slack.example/T0/B0", form=Format.SLACK, is_on=False, off_because=off, **given
+    )
+    for name in NAMES:
+        _observe(world.acme.pk, name)
+    Notice.objects.update(sent_at=now)
+    acknowledge(alert=Alert.objects.get(object_id="dom_taken"), actor=alice)
+    mute(alert=Alert.objects.get(object_id="dom_muted"), until=now + timedelta(days=7), actor=alice)
+    _observe(world.acme.pk, "over", firing=False)
+    observe(
+        kind="rule.drift",
+        about=Subject("rule_set", "eu-west-1", "Receipt rules in eu-west-1"),
+        firing=True,
+        why="The rule inbound-admin-003 is gone; it is for 500 recipients.",
+        severity="high",
+        audience=Staff("receipt_rules.operate_rules"),
+    )
+    _log(world)
+
+
+def _observe(customer_id: str, name: str, *, firing: bool = True) -> None:
+    for minutes in (9, 5):
+        observe(
+            kind="domain.at_risk",
+            about=Subject("domain", f"dom_{name}", f"a-rather-long-name-of-{name}.acme.com", customer_id),
+            firing=firing,
+            why="Your turn: 1 of 7 records was right and now is not. The record for receiving mail is not there.",
+            severity="high",
+            audience=CustomerPeople(customer_id),
+            now=timezone.now() - timedelta(minutes=minutes if firing else 1),
+        )
+
+
+def _log(world: Showcase) -> None:
+    """Of the webhook that works: one delivered, one that waits for its next attempt, and the alerts' own."""
+    now = timezone.now()
+    for name in ("verified", "waiting"):
+        domain = world.domains[name]
+        happened(event="domain.verified", about=Subject("domain", domain.id, domain.name, world.acme.pk))
+    deliveries = Delivery.objects.filter(target__name="works", event__event="domain.verified").order_by("created_at")
+    done, waits = list(deliveries)[-2:]
+    done.attempts.create(started_at=now, finished_at=now, status=200, answer="thanks")
+    Delivery.objects.filter(pk=done.pk).update(state=DeliveryState.DELIVERED, attempts_made=1, done_at=now)
+    said = "It answered 500. Only a 2xx is taken for a success."
+    waits.attempts.create(started_at=now, finished_at=now, status=500, problem=said, answer="<h1>out of order</h1>")
+    Delivery.objects.exclude(pk__in=(done.pk, waits.pk)).update(state=DeliveryState.GIVEN_UP, attempts_made=10)
+    Delivery.objects.filter(pk=waits.pk).update(attempts_made=1, next_attempt_at=now + timedelta(minutes=5))

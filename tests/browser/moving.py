@@ -1,0 +1,144 @@
+"""What the pages of migrations and of differences show in the showcase, made when the first of them is visited."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Model
+from django.utils import timezone
+
+from operations.models import Difference, DriftLook, Migration, MigrationItem
+from tests.browser.showcase import Showcase
+from tests.factories import make_customer
+
+ARN = "arn:aws:ses:eu-west-1:123456789012:identity/the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
+STEPS = (
+    ("tenant", "", "Create the tenant acme-and-daughters-4f9k2m7q.", "CreateTenant", "found", ""),
+    (
+        "policy",
+        "",
+        "Set its reputation policy: Amazon’s default is not certain.",
+        "UpdateReputationEntityPolicy",
+        "done",
+        "",
+    ),
+    (
+        "associate",
+        ARN,
+        f"Associate the identity {ARN.rpartition('/')[2]}.",
+        "CreateTenantResourceAssociation",
+        "done",
+        "",
+    ),
+    ("gate", "", "Read back that everything a send uses is associated.", "ListTenantResources", "failed", "It is not."),
+    ("switch", "", "Switch: the customer’s sends name the tenant from now on.", "", "to_do", ""),
+)
+
+
+def of(model: type[Model], **which: Any) -> Any:
+    """The URL's arguments: the id of the first row of this model."""
+
+    def arguments(world: Showcase) -> tuple[Any, ...]:
+        make_moving(world)
+        return (model._default_manager.filter(**which).values_list("pk", flat=True)[0],)
+
+    return arguments
+
+
+def item(state: str) -> Any:
+    def arguments(world: Showcase) -> tuple[str, str]:
+        make_moving(world)
+        found = MigrationItem.objects.filter(state=state)[0]
+        return found.migration_id, found.pk
+
+    return arguments
+
+
+def nothing(world: Showcase) -> tuple[()]:
+    make_moving(world)
+    return ()
+
+
+def make_moving(world: Showcase) -> None:
+    """A migration under way with a customer in each state, one that is planned, and a difference of each decision."""
+    if Migration.objects.exists():
+        return
+    now, region = timezone.now(), settings.AWS_REGION
+    running = Migration.objects.create(
+        region=region,
+        chosen="filter",
+        chosen_text="the-friends-of-the-old-harbour-and-its-three-lighthouses",
+        because="As announced in May",
+        policy="standard",
+        at_most_per_hour=60,
+        state="running",
+        started_at=now,
+        waits_because="At most 60 customers are begun in an hour: it goes on at 14:20 UTC.",
+        by=world.people["adam"],
+    )
+    for number, state in enumerate(("done", "failed", "running", "waiting", "rolled_back", "cancelled"), start=1):
+        problem = "Amazon does not list harbour.co.uk with the tenant. Try again." if state == "failed" else ""
+        moved = MigrationItem.objects.create(
+            migration=running, customer=make_customer(f"Mover {state}"), number=number, state=state, problem=problem
+        )
+        if state not in ("waiting", "cancelled"):
+            _steps(moved)
+    Migration.objects.create(region=region, chosen="all", because="The rest", policy="strict", by=world.people["adam"])
+    MigrationItem.objects.create(
+        migration=Migration.objects.get(state="planned"), customer=make_customer("Still to move"), number=1
+    )
+    _differences(world)
+
+
+def _steps(moved: MigrationItem) -> None:
+    for number, (kind, subject, sentence, call, state, problem) in enumerate(STEPS, start=1):
+        moved.steps.create(
+            number=number,
+            kind=kind,
+            subject=subject,
+            sentence=sentence,
+            call=call,
+            state=state,
+            problem=problem,
+            done_at=timezone.now() if state == "done" else None,
+            request_ids=["5a7e-1"] if state == "done" else [],
+        )
+
+
+def _differences(world: Showcase) -> None:
+    now = timezone.now()
+    shared = {"region": settings.AWS_REGION, "area": "tenants", "first_seen_at": now, "last_seen_at": now}
+    decided = {"by": world.people["adam"], "because": "Their own test until Friday", "decided_at": now}
+    Difference.objects.create(
+        kind="policy",
+        key="policy",
+        subject="acme",
+        place="acme",
+        customer=world.acme,
+        sentence="The reputation policy of acme is none at Amazon; here it is standard.",
+        wanted={"policy": "standard"},
+        found={"policy": "none"},
+        may_adopt=True,
+        may_restore=True,
+        **shared,
+    )
+    Difference.objects.create(
+        kind="unknown",
+        key="unknown",
+        subject="made-by-hand",
+        place="made-by-hand",
+        sentence="The tenant made-by-hand (1 resource) is nobody’s here.",
+        found={"arn": ARN, "resources": [ARN]},
+        may_adopt=True,
+        **shared,
+    )
+    Difference.objects.create(
+        kind="status",
+        key="status",
+        subject="left",
+        place="left",
+        sentence="left is paused at Amazon, and nobody paused it here.",
+        decision="ignore",
+        **decided,
+        **shared,
+    )
+    DriftLook.objects.create(region=settings.AWS_REGION, area="tenants", at=now, calls=14, tenants=12)

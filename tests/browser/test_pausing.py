@@ -1,0 +1,111 @@
+"""Trust & Safety pauses a tenant, reads the proof, and the customer sees why; Amazon's own suspension is not ours."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tenants.models import Tenant
+from tenants.services import statuses
+from tests.browser.aside import aside
+from tests.browser.axe import assert_accessible
+from tests.browser.conftest import NewPage, Picture
+from tests.browser.people import enter_as
+from tests.browser.worker import running_worker
+from tests.factories import make_customer, make_member, make_staff
+from tests.tenants.making import set_up_tenant
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+TOLD = "Your newsletter went to people who never asked for it."
+
+
+@pytest.fixture
+def tenant(sandbox: Sandbox) -> Tenant:
+    return set_up_tenant(make_customer("Northwind"))
+
+
+@pytest.fixture
+def tess_page(browser_page: Page, live_server: LiveServer) -> Page:
+    enter_as(browser_page.context, make_staff(Role.TRUST_AND_SAFETY, email="tess@staff.example"), live_server.url)
+    return browser_page
+
+
+def test_tess_pauses_a_tenant_and_its_customer_sees_why_until_it_is_resumed(
+    sandbox: Sandbox, tenant: Tenant, tess_page: Page, new_page: NewPage, live_server: LiveServer, picture: Picture
+) -> None:
+    alice_page = new_page()
+    enter_as(alice_page.context, make_member(tenant.customer, email="alice@northwind.example"), live_server.url)
+    pause(tess_page, tenant, picture)
+    see(tess_page, "pausing")  # no worker runs yet, so Amazon was not told
+    expect(tess_page.get_by_text("Until Amazon has confirmed that, mail may still leave.")).to_be_visible()
+    with running_worker(sandbox):
+        see(tess_page, "paused")  # without loading it again
+        picture(tess_page, "tenant_paused")
+        see_the_notice(alice_page, picture)
+        resume(tess_page)
+        see(tess_page, "active")
+    alice_page.goto("/domains/")
+    expect(alice_page.get_by_text("Sending for Northwind is paused")).to_have_count(0)
+
+
+def pause(page: Page, tenant: Tenant, picture: Picture) -> None:
+    page.goto(reverse("ses_tenants:list"))
+    page.get_by_role("link", name=tenant.name).click()
+    see(page, "active")
+    page.get_by_role("link", name="Pause…").click()
+    expect(page.get_by_role("heading", name="What goes on")).to_be_visible()
+    page.get_by_label("Reason").select_option("spam")
+    page.get_by_label("In words, for our staff").fill("Forty reports since noon.")
+    page.get_by_label("What the customer is told").fill(TOLD)
+    page.get_by_role("button", name="Look before pausing").click()
+    expect(page.get_by_role("heading", name="On each of the customer’s pages")).to_be_visible()
+    expect(page.get_by_text(TOLD)).to_have_count(2)  # in the notice and in the e-mail
+    assert_accessible(page)
+    picture(page, "pause_preview")
+    page.get_by_role("button", name=f"Pause {tenant.name}").click()
+
+
+def resume(page: Page) -> None:
+    page.get_by_role("link", name="Resume…").click()
+    page.get_by_role("textbox", name="Why").fill("They removed the list.")
+    page.get_by_role("button", name="Resume").click()
+
+
+def see(page: Page, standing: str) -> None:
+    expect(page.locator("#live [data-standing]").first).to_have_attribute("data-standing", standing, timeout=A_WHILE)
+
+
+def see_the_notice(page: Page, picture: Picture) -> None:
+    """On each page, and every page goes on working."""
+    page.goto("/domains/")
+    expect(page.get_by_text("Sending for Northwind is paused")).to_be_visible()
+    expect(page.get_by_text(TOLD)).to_be_visible()
+    expect(page.get_by_text("What to do:")).to_be_visible()
+    assert_accessible(page)
+    picture(page, "customer_paused")
+    page.get_by_role("link", name="Add a domain").first.click()
+    expect(page.get_by_role("textbox", name="Domain")).to_be_visible()
+    expect(page.get_by_text("Sending for Northwind is paused")).to_be_visible()
+
+
+def test_what_amazon_suspends_cannot_be_resumed_until_amazon_lifts_it(tenant: Tenant, tess_page: Page) -> None:
+    tess_page.goto(f"{reverse('sandbox:tenants')}?tenant={tenant.pk}")
+    tess_page.get_by_role("button", name="Suspend it, as Amazon").click()
+    expect(tess_page.get_by_text("Amazon has suspended")).to_be_visible()
+    aside(statuses.read_tenant, tenant_id=tenant.pk)
+    tess_page.goto(reverse("ses_tenants:detail", args=[tenant.pk]))
+    see(tess_page, "suspended")
+    expect(tess_page.get_by_role("button", name="Resume…")).to_be_disabled()
+    expect(tess_page.get_by_text("open a case with AWS Support", exact=False).first).to_be_visible()
+    assert_accessible(tess_page)
+    tess_page.goto(reverse("operations:resume", args=[tenant.pk]))
+    expect(tess_page.get_by_text("Resume is off")).to_be_visible()
+    tess_page.goto(f"{reverse('sandbox:tenants')}?tenant={tenant.pk}")
+    tess_page.get_by_role("button", name="Lift the suspension, as Amazon").click()
+    aside(statuses.read_tenant, tenant_id=tenant.pk)
+    tess_page.goto(reverse("ses_tenants:detail", args=[tenant.pk]))
+    see(tess_page, "active")

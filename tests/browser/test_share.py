@@ -1,0 +1,129 @@
+"""The shared page on a phone: whoever looks after the DNS is led from three mistakes to all green."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from domains.models import Domain, ShareLink
+from domains.selectors.sharing import token_of
+from domains.services import checking, sharing
+from inbound_admin.sandbox.process import Sandbox
+from tests.browser.aside import aside
+from tests.browser.axe import assert_accessible
+from tests.browser.conftest import NewPage, Picture
+from tests.browser.people import enter_as
+from tests.browser.worker import running_worker
+from tests.domains.making import set_up_domain, wanted
+from tests.factories import make_customer, make_member
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PHONE = {"width": 390, "height": 844}
+ZONE = "northwind-books.com"
+MISTAKES = {"dkim-1": "name.doubled_zone", "mail-from-spf": "value.quoted", "inbound-mx": "value.appended_zone"}
+A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+
+
+@pytest.fixture
+def domain(sandbox: Sandbox) -> Domain:
+    """All is published, three of the records with a mistake."""
+    sandbox.control.add_zone(ZONE, ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))
+
+    def make() -> Domain:
+        domain = set_up_domain(sandbox, ZONE, customer=make_customer("Northwind Books"))
+        for record in wanted(domain):
+            if record.key in MISTAKES:
+                sandbox.control.make_mistake(ZONE, record, MISTAKES[record.key])
+            else:
+                sandbox.control.publish(ZONE, record)
+        sandbox.control.tick()
+        checking.check([domain], now=timezone.now() - timedelta(minutes=1))
+        return Domain.objects.get(pk=domain.pk)
+
+    return aside(make)
+
+
+@pytest.fixture
+def link(domain: Domain) -> ShareLink:
+    nora = make_member(domain.customer, email="nora@northwind-books.com")
+    return sharing.create(domain=domain, actor=nora, meant_for="Dave")
+
+
+def mend(sandbox: Sandbox, domain: Domain, key: str) -> None:
+    """What Dave does at his DNS host with what the page told him."""
+    record = next(record for record in wanted(domain) if record.key == key)
+    sandbox.control.publish(ZONE, record)
+
+
+def todo(page: Page) -> list[str]:
+    return [str(it.get_attribute("id")).removeprefix("todo-") for it in page.locator("li[id^='todo-']").all()]
+
+
+def test_it_guides_from_three_mistakes_to_green(
+    sandbox: Sandbox, domain: Domain, link: ShareLink, new_page: NewPage, picture: Picture
+) -> None:
+    page = new_page(viewport=PHONE, has_touch=True, color_scheme="light")
+    page.goto(f"/domains/shared/{token_of(link)}/")
+    assert sorted(todo(page)) == sorted(MISTAKES)
+    expect(page.locator("#todo-dkim-1")).to_contain_text("added the domain a second time by itself")
+    expect(page.locator("#todo-dkim-1")).to_contain_text("grey cloud")
+    expect(page.locator("#todo-mail-from-spf")).to_contain_text("quotation marks")
+    expect(page.locator("#todo-inbound-mx")).to_contain_text("your own domain added at the end")
+    expect(page.get_by_label("Where you edit the DNS")).to_have_value("cloudflare")
+    assert_accessible(page)
+    picture(page, "shared_phone")
+
+    mend(sandbox, domain, "dkim-1")
+    page.get_by_role("button", name="I have added them").click()
+    expect(page.locator("[data-result]")).to_contain_text("We looked just now. 5 of 7 are there.")
+    expect(page.locator("#there-dkim-1")).to_be_visible()
+    expect(page.locator("#todo-dkim-1")).to_have_count(0)
+
+    with running_worker(sandbox):  # what is mended now, the page sees without being asked
+        for key in ("mail-from-spf", "inbound-mx"):
+            mend(sandbox, domain, key)
+        expect(page.locator("#all-done")).to_be_visible(timeout=A_WHILE)
+    expect(page.locator("#all-done")).to_contain_text("All that is needed is there")
+    expect(page.locator("li[id^='todo-']")).to_have_count(0)
+    expect(page.locator("#live")).not_to_have_attribute("hx-trigger", re.compile("."))
+    expect(page.get_by_role("button", name="I have added them")).to_have_count(0)
+    assert_accessible(page)
+    picture(page, "shared_phone_done")
+
+
+def test_the_reader_chooses_another_host_and_the_boxes_follow(link: ShareLink, new_page: NewPage) -> None:
+    page = new_page(viewport=PHONE, has_touch=True, color_scheme="dark")
+    page.goto(f"/domains/shared/{token_of(link)}/")
+    page.get_by_label("Where you edit the DNS").select_option("route53")
+    expect(page.locator("#todo-inbound-mx")).to_contain_text("10 inbound-smtp.eu-west-1.amazonaws.com")
+    expect(page).to_have_url(re.compile(r"\?host=route53$"))
+    page.reload()
+    expect(page.get_by_label("Where you edit the DNS")).to_have_value("route53")
+    assert_accessible(page)
+
+
+def test_without_javascript_the_page_works(link: ShareLink, scriptless_page: Page) -> None:
+    scriptless_page.goto(f"/domains/shared/{token_of(link)}/")
+    scriptless_page.get_by_label("Where you edit the DNS").select_option("route53")
+    scriptless_page.get_by_role("button", name="Show").click()
+    expect(scriptless_page.get_by_text("Record name").first).to_be_visible()
+
+
+def test_a_customer_hands_the_link_over_by_qr_code(
+    domain: Domain, link: ShareLink, new_page: NewPage, live_server: LiveServer, picture: Picture
+) -> None:
+    page = new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    enter_as(page.context, domain.customer.memberships.get().user, live_server.url)
+    page.goto(f"/domains/{domain.pk}/share/")
+    page.get_by_text("QR code", exact=True).click()
+    code = page.get_by_role("img", name="QR code of the link")
+    expect(code).to_be_visible()
+    box = code.locator("svg").bounding_box()
+    assert box
+    assert box["width"] >= 150
+    assert_accessible(page)
+    picture(page, "share")

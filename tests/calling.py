@@ -1,0 +1,97 @@
+"""Calls of the JSON API in tests, as a program makes them: by a key, without a session, CSRF checked."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from domains.services import configuring, deleting, setting_up
+from inbound_admin.api import api
+from inbound_admin.lib.api import waiting
+from tenants.models import User
+from tenants.services.api_keys import create_api_key
+
+EVERYTHING = ("read", "write")
+
+
+@dataclass(frozen=True)
+class Api:
+    """Calls with one key; each answer's body is held against the description of the operation."""
+
+    secret: str
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self._call("GET", path, None, query)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self._call("POST", path, body, {}, headers)
+
+    def put(self, path: str, body: Any = None) -> Any:
+        return self._call("PUT", path, body, {})
+
+    def patch(self, path: str, body: Any = None) -> Any:
+        return self._call("PATCH", path, body, {})
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path, None, {})
+
+    def _call(self, method: str, path: str, body: Any, query: dict[str, Any], headers: Any = None) -> Any:
+        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        given = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        key = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}
+        client = Client(enforce_csrf_checks=True)
+        if method == "GET":
+            return client.get(path, query, headers=key)
+        return client.generic(method, path, sent, "application/json", headers={**key, **given})
+
+
+def api_of(user: User, *scopes: str, name: str = "test") -> Api:
+    made = create_api_key(user=user, name=name, scopes=scopes or EVERYTHING, actor=None)
+    return Api(made.secret)
+
+
+def ok(answer: Any, status: int = 200) -> dict[str, Any]:
+    assert answer.status_code == status, answer.content
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body.get("code")) == (status, code), body
+    assert set(body) <= {"error", "code", "details"}
+    assert body["error"].endswith((".", ":"))
+    return body
+
+
+def operations() -> list[tuple[str, str]]:
+    """Every operation of the description, as method and path."""
+    paths = api.get_openapi_schema(path_prefix="/api")["paths"]
+    return [(method.upper(), path) for path, methods in paths.items() for method in methods]
+
+
+def work_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the worker finds its work done: the jobs of domains run where a call would sleep."""
+    monkeypatch.setattr(waiting, "sleep", lambda _: _work())
+
+
+def never_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker does nothing, and the time is over at once."""
+    monkeypatch.setattr(waiting, "now", iter((0.0, *(1e9,) * 1000)).__next__)
+    monkeypatch.setattr(waiting, "sleep", lambda _: None)
+
+
+_WORK = {
+    "domains.set_up": setting_up.set_up,
+    "domains.configure": configuring.apply,
+    "domains.delete": deleting.carry_out,
+}
+
+
+def _work() -> None:
+    for job in ProcrastinateJob.objects.filter(status="todo", task_name__in=_WORK).order_by("id"):
+        _WORK[job.task_name](**job.args)
+        ProcrastinateJob.objects.filter(pk=job.pk)._raw_delete("default")  # its rows are written by functions alone

@@ -1,0 +1,388 @@
+"""A zone for each of the 38 mistakes, and right zones of all kinds, as the sandbox's DNS serves them."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from domains.core.checking import Aspect, SesStatus
+from domains.core.diagnosis.deciding import diagnose
+from domains.core.diagnosis.findings import Diagnosis
+from domains.core.diagnosis.observations import Amazon, History, Observations
+from domains.core.names import DomainName
+from domains.core.records import Facts, Record, records_for
+from domains.services.asking import Asker
+from domains.services.delegating import Net
+from domains.services.observing import observe
+from inbound_admin.sandbox.dns import mistakes as menu
+from inbound_admin.sandbox.dns.mistake import WantedRecord
+from inbound_admin.sandbox.dns.server import DnsServer
+from inbound_admin.sandbox.dns.zones import ZoneStore
+
+NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
+NAMESERVERS = ("ns1.host.example", "ns2.host.example")
+TOKEN = "AbCdEfGh0123456789ijKLmnopQRstuvWXyzABCDEFG="
+DKIM = ("abcd1efgh2ijkl3mnop4qrst5uvwx6yz", "bcde2fghi3jklm4nopq5rstu6vwxy7za", "cdef3ghij4klmn5opqr6stuv7wxyz8ab")
+CONFIRMED = Amazon(
+    statuses=tuple((aspect, SesStatus.SUCCESS) for aspect in (Aspect.IDENTITY, Aspect.DKIM, Aspect.MAIL_FROM)),
+    looked_at=NOW - timedelta(minutes=5),
+    soa="ns1.host.example 7",
+)
+
+
+def facts_of(name: str = "example.com", **changes: object) -> Facts:
+    facts = Facts(
+        domain=DomainName.stored(name),
+        region="us-east-1",
+        verification_token=TOKEN,
+        dkim_tokens=DKIM,
+        dkim_zone="dkim.amazonses.com",
+        mail_from=f"bounce.{name}",
+        receiving=True,
+        wants_dmarc=True,
+    )
+    return replace(facts, **changes)  # type: ignore[arg-type]  # names as the caller writes them
+
+
+class Host:
+    """The DNS host of one domain, and whoever looks at it."""
+
+    def __init__(self, store: ZoneStore, facts: Facts, nameservers: Sequence[str] = NAMESERVERS) -> None:
+        self.store, self.facts = store, facts
+        self.zone = facts.domain.zone
+        self.amazon, self.history = CONFIRMED, History()
+        self.resolvers: tuple[str, ...] = ()
+        self.nameservers = tuple(nameservers)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return records_for(self.facts)
+
+    def record(self, key: str) -> Record:
+        return next(record for record in self.records if record.key == key)
+
+    def open(self) -> None:
+        self.store.add_zone(self.zone, self.nameservers)
+        self.store.add_record(self.zone, f"www.{self.zone}", "A", "192.0.2.80")
+
+    def publish(self, *keys: str) -> None:
+        """All, or those named."""
+        wanted = [wanted_of(record) for record in self.records if not keys or record.key in keys]
+        menu.publish_missing(self.store, self.zone, tuple(wanted))
+
+    def withdraw(self, *keys: str) -> None:
+        for record in map(self.record, keys):
+            for held in self.store.records(self.zone):
+                if (held.name, held.type) == (record.name, record.type):
+                    self.store.remove_record(self.zone, held.id)
+
+    def add(self, name: str, kind: str, value: str, *, ttl: int = 300, force: bool = False) -> None:
+        self.store.add_record(self.zone, name, kind, value, ttl, force=force)
+
+    def instead(self, key: str, value: str) -> None:
+        """Something else at a record's place."""
+        record = self.record(key)
+        self.withdraw(key)
+        self.add(record.name, record.type, value)
+
+    def mistake(self, key: str, code: str) -> None:
+        menu.apply(self.store, self.zone, wanted_of(self.record(key)), code)
+
+    def observe(
+        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
+    ) -> Observations:
+        server.bind_nameservers()
+        resolver = f"{address[0]}:{address[1]}"
+        net = Net(self.resolvers or (resolver,), port=address[1], private=True)
+        asking = Asker(timeout=timeout, seconds=seconds)
+        return asyncio.run(observe(self.facts.domain, self.records, net, asking))
+
+    def diagnose(
+        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
+    ) -> Diagnosis:
+        seen = self.observe(server, address, timeout=timeout, seconds=seconds)
+        return diagnose(self.facts, seen, self.amazon, NOW, self.history)
+
+
+def wanted_of(record: Record) -> WantedRecord:
+    return WantedRecord(record.key, record.type, record.name, record.value, record.priority)
+
+
+@contextmanager
+def serving() -> Iterator[tuple[ZoneStore, DnsServer, tuple[str, int]]]:
+    store = ZoneStore()
+    server = DnsServer(store)
+    address = server.start()
+    try:
+        yield store, server, address
+    finally:
+        server.stop()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A mistake made in a zone that is right otherwise; `code` is what must be found."""
+
+    mistake: str
+    code: str
+    make: Callable[[Host], None]
+    name: str = "example.com"
+    about: str = ""
+
+    @property
+    def id(self) -> str:
+        return " ".join(filter(None, (self.mistake, self.code, self.about)))
+
+
+def _menu(mistake: str, code: str, key: str, made: str, name: str = "example.com") -> Scene:
+    return Scene(mistake, code, lambda host: host.mistake(key, made), name, f"{key} {made}")
+
+
+SUB = "shop.example.co.uk"
+FROM_MENU = (
+    _menu("M01", "dns.name.doubled_zone", "identity", "name.doubled_zone"),
+    _menu("M01", "dns.name.doubled_zone", "dkim-2", "name.doubled_zone", SUB),
+    _menu("M01", "dns.name.doubled_zone", "inbound-mx", "name.doubled_zone", SUB),
+    _menu("M01", "dns.name.doubled_zone", "mail-from-spf", "name.doubled_zone"),
+    _menu("M02", "dns.value.zone_appended", "dkim-1", "value.appended_zone"),
+    _menu("M02", "dns.value.zone_appended", "inbound-mx", "value.appended_zone"),
+    _menu("M02", "dns.value.zone_appended", "mail-from-mx", "value.appended_zone"),
+    _menu("M04", "dns.name.apex", "identity", "name.apex"),
+    _menu("M04", "dns.name.apex_mx", "mail-from-mx", "name.apex", SUB),
+    _menu("M05", "dns.name.wrong_parent", "dkim-1", "name.wrong_parent", SUB),
+    _menu("M05", "dns.name.wrong_parent", "identity", "name.wrong_parent", SUB),
+    _menu("M09", "dns.value.quoted", "identity", "value.quoted"),
+    _menu("M09", "dns.value.quoted", "identity", "value.curly_quotes"),
+    _menu("M10", "dns.value.cut", "identity", "value.cut"),
+    _menu("M11", "dns.value.typo", "dkim-3", "value.mistyped"),
+    _menu("M11", "dns.value.typo", "identity", "value.mistyped"),
+    _menu("M11", "dns.value.typo", "mail-from-mx", "value.mistyped"),
+    _menu("M12", "dns.name.swapped", "dkim-1", "name.swapped"),
+    _menu("M12", "dns.name.swapped", "inbound-mx", "name.swapped", SUB),
+    _menu("M13", "dns.value.wrong_type", "dkim-1", "type.cname_as_txt"),
+    _menu("M13", "dns.value.wrong_type", "inbound-mx", "type.mx_as_cname", SUB),
+    _menu("M13", "dns.value.wrong_type", "mail-from-mx", "type.mx_as_cname"),
+    _menu("M14", "dns.value.case", "identity", "value.lower_cased"),
+    _menu("M16", "dns.value.priority_inside", "inbound-mx", "value.priority_inside"),
+    _menu("M17", "dns.value.spaces", "identity", "value.invisible"),
+    _menu("M18", "dns.rival.spf", "mail-from-spf", "rival.second_spf"),
+    _menu("M19", "dns.name.spf_at_apex", "mail-from-spf", "name.apex"),
+    _menu("M21", "dns.rival.mx", "inbound-mx", "rival.better_mx"),
+    _menu("M22", "dns.rival.mail_from_mx", "mail-from-mx", "rival.two_mx"),
+    _menu("M24", "dns.rival.cname", "dkim-1", "rival.cname_beside"),
+    _menu("M24", "dns.rival.cname", "identity", "rival.cname_beside"),
+    _menu("M25", "dns.rival.proxied", "dkim-2", "rival.proxied"),
+    _menu("M27", "dns.rival.wildcard", "identity", "rival.wildcard"),
+    _menu("M27", "dns.rival.wildcard", "dkim-1", "rival.wildcard"),
+    _menu("M28", "dns.value.other_region", "inbound-mx", "value.other_region"),
+    _menu("M28", "dns.value.other_region", "mail-from-mx", "value.other_region"),
+    _menu("M30", "dns.rival.null_mx", "inbound-mx", "value.null_mx"),
+    _menu("M30", "dns.value.ip", "inbound-mx", "value.mx_to_ip"),
+    _menu("M32", "dns.server.disagree", "inbound-mx", "zone.disagree"),
+    _menu("M32", "dns.server.disagree", "dkim-3", "zone.disagree"),
+    _menu("M33", "dns.dnssec.broken", "identity", "zone.bogus"),
+    _menu("M35", "dns.server.silent", "identity", "zone.servfail"),
+    _menu("M35", "dns.server.silent", "identity", "zone.silent"),
+    _menu("M35", "dns.server.lame", "identity", "zone.lame"),
+)
+
+
+def _dot(host: Host) -> None:
+    host.instead("identity", f"{TOKEN}.")
+
+
+def _elsewhere(host: Host) -> None:
+    """The registrar's server has the records; the parent names two others, which do not."""
+    host.publish()
+    records = host.store.records(host.zone)
+    host.withdraw(*(record.key for record in host.records))
+    host.store.override(host.zone, "ns.registrar.example", records)
+    _forget_server(host, "ns.registrar.example")
+
+
+def _forget_server(host: Host, server: str) -> None:
+    for held in host.store.records(host.zone):
+        if held.type == "NS" and held.value.rstrip(".") == server:
+            host.store.remove_record(host.zone, held.id)
+
+
+def _draft(host: Host) -> None:
+    host.withdraw("identity", "dkim-1")
+    serial = next(held.value.split()[2] for held in host.store.records(host.zone) if held.type == "SOA")
+    host.history = History(
+        serial=serial, serial_since=NOW - timedelta(hours=2), said_added_at=NOW - timedelta(minutes=30)
+    )
+
+
+def _no_such(host: Host) -> None:
+    host.store.remove_zone(host.zone)
+    host.history = History(sisters=("exmaple.com", "other.org"))
+
+
+def _underscores(host: Host) -> None:
+    host.withdraw("identity", "dkim-1", "dkim-2", "dkim-3", "dmarc")
+    host.history = History(failed_looks=2)
+
+
+def _underscore_dropped(host: Host) -> None:
+    host.withdraw("identity")
+    host.add("amazonses.example.com", "TXT", TOKEN)
+
+
+def _many_lookups(host: Host) -> None:
+    includes = " ".join(f"include:spf{number}.vendor.example" for number in range(10))
+    host.instead("mail-from-spf", f"v=spf1 include:amazonses.com {includes} ~all")
+
+
+def _nested_lookups(host: Host) -> None:
+    inner = " ".join(f"a:host{number}.vendor.example" for number in range(9))
+    host.store.add_zone("vendor.example", ("ns.vendor.example",))
+    host.store.add_record("vendor.example", "spf.vendor.example", "TXT", f"v=spf1 {inner} -all")
+    host.instead("mail-from-spf", "v=spf1 include:amazonses.com include:spf.vendor.example ~all")
+
+
+def _in_use(host: Host) -> None:
+    host.instead("mail-from-mx", "10 mx.mailer.example")
+
+
+def _flattened(host: Host) -> None:
+    record = host.record("dkim-1")
+    host.withdraw("dkim-1")
+    host.add(record.name, "TXT", "p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAkg")
+
+
+def _forwarding(host: Host) -> None:
+    host.instead("inbound-mx", "10 eforward1.registrar-servers.com")
+    host.add(host.zone, "MX", "10 eforward2.registrar-servers.com")
+
+
+def _old_key(host: Host) -> None:
+    host.instead("dkim-1", "zyxw9vuts8rqpo7nmlk6jihg5fedc4ba.dkim.amazonses.com")
+
+
+def _other_account(host: Host) -> None:
+    host.instead("identity", "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkj=")
+
+
+def _two_dmarc(host: Host) -> None:
+    host.add("_dmarc.example.com", "TXT", "v=DMARC1; p=reject")
+
+
+def _dmarc_at_apex(host: Host) -> None:
+    host.withdraw("dmarc")
+    host.add("example.com", "TXT", "v=DMARC1; p=none")
+
+
+def _dmarc_strict(host: Host) -> None:
+    host.instead("dmarc", "v=DMARC1; p=reject")
+    host.withdraw("dkim-1", "dkim-2", "dkim-3")
+
+
+def _mx_alias(host: Host) -> None:
+    host.instead("inbound-mx", "10 mx.example.com")
+    host.add("mx.example.com", "CNAME", host.record("inbound-mx").value)
+
+
+def _sub_zone(host: Host) -> None:
+    """`_domainkey` belongs to a vendor, where our keys are not."""
+    host.withdraw("dkim-1", "dkim-2", "dkim-3")
+    host.store.add_zone(f"_domainkey.{host.zone}", ("ns.vendor.example",))
+
+
+def _doubled_in_its_own_zone(host: Host) -> None:
+    """The sub-domain is a zone of its own, and that host added its name."""
+    sub, record = host.facts.domain.ascii, host.record("identity")
+    for each in host.records:
+        host.withdraw(each.key)
+    host.store.add_zone(sub, ("ns1.vendor.example",))
+    for each in host.records:
+        name = f"{each.name}.{sub}" if each.key == record.key else each.name
+        value = each.value if each.priority is None else f"{each.priority} {each.value}"
+        host.store.add_record(sub, name, each.type, value)
+
+
+def _alias_alone(host: Host) -> None:
+    """As a real DNS host lets one enter it: with the alias nothing else can be at the name."""
+    host.withdraw("mail-from-mx", "mail-from-spf")
+    record = host.record("mail-from-mx")
+    host.add(record.name, "CNAME", record.value)
+
+
+def _lapsed(host: Host) -> None:
+    host.store.remove_zone(host.zone)
+    host.history = History(verified=(("identity", NOW - timedelta(days=40)),))
+
+
+def _gone(host: Host) -> None:
+    host.withdraw("dkim-2")
+    host.history = History(verified=tuple((record.key, NOW - timedelta(days=2)) for record in host.records))
+
+
+def _moved(host: Host) -> None:
+    host.withdraw(*(record.key for record in host.records))
+    host.history = History(
+        verified=tuple((record.key, NOW - timedelta(days=2)) for record in host.records),
+        nameservers=("ns1.old.example", "ns2.old.example"),
+    )
+
+
+def _amazon(status: SesStatus) -> Callable[[Host], None]:
+    def make(host: Host) -> None:
+        host.amazon = replace(CONFIRMED, statuses=((Aspect.IDENTITY, status), *CONFIRMED.statuses[1:]))
+
+    return make
+
+
+def _held(host: Host) -> None:
+    host.amazon = Amazon(held_elsewhere=True)
+
+
+BY_HAND = (
+    Scene("M13", "dns.value.wrong_type", _alias_alone, about="alias alone"),
+    Scene("M01", "dns.name.doubled_zone", _doubled_in_its_own_zone, "mail.example.com", "in a zone of its own"),
+    Scene("M03", "dns.value.dot", _dot),
+    Scene("M06", "dns.host.elsewhere", _elsewhere),
+    Scene("M07", "dns.time.unpublished", _draft),
+    Scene("M08", "dns.domain.no_such", _no_such),
+    Scene("M15", "dns.name.underscore", _underscores, about="all refused"),
+    Scene("M15", "dns.name.underscore", _underscore_dropped, about="dropped"),
+    Scene("M20", "dns.value.spf_lookups", _many_lookups),
+    Scene("M20", "dns.value.spf_lookups", _nested_lookups, about="inside of an include"),
+    Scene("M23", "dns.rival.mail_from_in_use", _in_use),
+    Scene("M25", "dns.value.flattened", _flattened),
+    Scene("M26", "dns.rival.forwarding", _forwarding),
+    Scene("M28", "dns.value.old_key", _old_key),
+    Scene("M28", "dns.value.other_token", _other_account),
+    Scene("M29", "dns.rival.dmarc", _two_dmarc),
+    Scene("M29", "dns.name.dmarc", _dmarc_at_apex),
+    Scene("M29", "dns.value.dmarc_strict", _dmarc_strict),
+    Scene("M30", "dns.value.mx_alias", _mx_alias),
+    Scene("M34", "dns.delegation.sub_zone", _sub_zone),
+    Scene("M35", "dns.domain.lapsed", _lapsed),
+    Scene("M36", "dns.change.gone", _gone),
+    Scene("M36", "dns.change.nameservers", _moved),
+    Scene("M37", "amazon.behind", _amazon(SesStatus.PENDING)),
+    Scene("M37", "amazon.gave_up", _amazon(SesStatus.FAILED)),
+    Scene("M37", "amazon.lost", _amazon(SesStatus.TEMPORARY_FAILURE)),
+    Scene("M38", "amazon.held_elsewhere", _held),
+)
+SPREADING = Scene("M31", "dns.spreading", lambda host: None)  # a second resolver has what was there before
+SCENES = (*FROM_MENU, *BY_HAND, SPREADING)
+
+
+def play(scene: Scene) -> Diagnosis:
+    """The diagnosis of a zone in which the mistake was made."""
+    with serving() as (store, server, address):
+        servers = ("ns.registrar.example", *NAMESERVERS) if scene.code == "dns.host.elsewhere" else NAMESERVERS
+        host = Host(store, facts_of(scene.name), servers)
+        host.open()
+        host.publish()
+        scene.make(host)
+        timeout = 0.1 if scene.about.endswith(("silent", "servfail", "lame")) else 0.5
+        if scene is not SPREADING:
+            return host.diagnose(server, address, timeout=timeout)
+        with serving() as (older, _, other):
+            older.add_zone(host.zone)
+            host.resolvers = (f"{address[0]}:{address[1]}", f"{other[0]}:{other[1]}")
+            return host.diagnose(server, address)

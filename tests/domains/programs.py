@@ -1,0 +1,19 @@
+"""Programs of the system that some tests need; CI installs them."""
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+
+def program(name: str, *, package: str) -> str:
+    """Where it is missing the test is skipped by name; in CI that is a failure."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin") or _cannot_run(name, package)
+
+
+def _cannot_run(name: str, package: str) -> NoReturn:
+    why = f"{name} is not here: it comes with the Debian package {package}."
+    if os.environ.get("CI") == "true":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)

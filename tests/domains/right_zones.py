@@ -1,0 +1,151 @@
+"""Zones in which all is right, of every kind that differs: no mistake may be found in them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from domains.core.diagnosis.findings import Diagnosis
+from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving, wanted_of
+
+
+def _as_it_is(host: Host) -> None:
+    """Nothing more."""
+
+
+@dataclass(frozen=True)
+class Right:
+    title: str
+    name: str = "example.com"
+    nameservers: tuple[str, ...] = NAMESERVERS
+    make: Callable[[Host], None] = _as_it_is
+    wants_apex_spf: bool = False
+
+
+def _delegated(host: Host) -> None:
+    """The keys live in a sub-zone of another DNS host."""
+    keys = [record for record in host.records if record.key.startswith("dkim-")]
+    host.withdraw(*(record.key for record in keys))
+    sub = f"_domainkey.{host.facts.domain.ascii}"
+    host.store.add_zone(sub, ("ns1.vendor.example", "ns2.vendor.example"))
+    for record in keys:
+        host.store.add_record(sub, record.name, record.type, wanted_of(record).value)
+
+
+def _delegated_here(host: Host) -> None:
+    """A sub-zone at the same DNS host, so that no referral is seen."""
+    keys = [record for record in host.records if record.key.startswith("dkim-")]
+    host.withdraw(*(record.key for record in keys))
+    sub = f"_domainkey.{host.facts.domain.ascii}"
+    host.store.add_zone(sub, NAMESERVERS)
+    for record in keys:
+        host.store.add_record(sub, record.name, record.type, record.value)
+
+
+def _delegated_whole(host: Host) -> None:
+    """The sub-domain is a zone of its own at another DNS host."""
+    for record in host.records:
+        host.withdraw(record.key)
+    sub = host.facts.domain.ascii
+    host.store.add_zone(sub, ("ns1.vendor.example", "ns2.vendor.example"))
+    for record in host.records:
+        value = record.value if record.priority is None else f"{record.priority} {record.value}"
+        host.store.add_record(sub, record.name, record.type, value)
+
+
+def _with_a_parent(host: Host) -> None:
+    host.store.add_zone("com", ("a.registry.example", "b.registry.example"))
+
+
+def _with_neighbours(host: Host) -> None:
+    """What honest people have beside ours: other text, a catch-all for the web site, a web site at the domain."""
+    zone = host.zone
+    host.add(zone, "TXT", "google-site-verification=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")
+    host.add(zone, "TXT", "v=verifydomain MS=1234567")
+    host.add(f"*.{zone}", "A", "192.0.2.80")
+    host.add(zone, "A", "192.0.2.80")
+    host.add(f"_amazonses.{zone}", "TXT", "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkj=")
+    host.add(f"bounce.{zone}", "TXT", "some-other-proof=1")
+
+
+def _backup_mx(host: Host) -> None:
+    host.add(host.zone, "MX", "50 backup.mail.example")
+
+
+def _other_priority(host: Host) -> None:
+    host.instead("inbound-mx", f"0 {host.record('inbound-mx').value.upper()}")
+
+
+def _long_text(host: Host) -> None:
+    """A text of several strings beside ours, and ours in several strings."""
+    host.add(host.zone, "TXT", "k" * 700)
+    host.add(f"_amazonses.{host.zone}", "TXT", "x" * 600)
+
+
+def _split_text(host: Host) -> None:
+    value = host.record("identity").value
+    host.instead("identity", f'"{value[:20]}" "{value[20:]}"')
+
+
+def _other_proof(host: Host) -> None:
+    """For who cannot publish a name with an underscore."""
+    host.withdraw("identity")
+    host.add(host.facts.domain.ascii, "TXT", f"amazonses:{host.record('identity').value}")
+
+
+def _merged_spf(host: Host) -> None:
+    line = "v=spf1 include:_spf.google.com include:amazonses.com -all"
+    host.instead("apex-spf", line)
+    host.instead("mail-from-spf", "v=spf1 mx include:amazonses.com -all")
+
+
+def _own_dmarc(host: Host) -> None:
+    host.instead("dmarc", "v=DMARC1; p=reject; rua=mailto:dmarc@example.com")
+
+
+def _behind_an_alias(host: Host) -> None:
+    """DMARC given away to a vendor by an alias."""
+    host.withdraw("dmarc")
+    host.store.add_zone("vendor.example", ("ns.vendor.example",))
+    host.store.add_record("vendor.example", "example-com.vendor.example", "TXT", "v=DMARC1; p=quarantine")
+    host.add(f"_dmarc.{host.zone}", "CNAME", "example-com.vendor.example")
+
+
+CLOUDFLARE = ("amy.ns.cloudflare.com", "bob.ns.cloudflare.com")
+AWS = tuple(f"ns-{number}.awsdns-{number}.{end}" for number, end in ((1, "com"), (2, "net"), (3, "org"), (4, "co.uk")))
+RIGHT = (
+    Right("plain"),
+    Right("with SPF at the domain", wants_apex_spf=True),
+    Right("a sub-domain", "mail.example.com"),
+    Right("a deep sub-domain of co.uk", "a.shop.example.co.uk"),
+    Right("co.uk", "example.co.uk"),
+    Right("com.au", "example.com.au"),
+    Right("IDN", "xn--bcher-kva.example.com"),
+    Right("an IDN at the top", "xn--bcher-kva.com"),
+    Right("delegated _domainkey", make=_delegated),
+    Right("delegated _domainkey of a sub-domain", "mail.example.com", make=_delegated),
+    Right("a sub-domain delegated whole", "mail.example.com", make=_delegated_whole),
+    Right("a sub-zone at the same host", make=_delegated_here),
+    Right("asked of the parent", make=_with_a_parent),
+    Right("Cloudflare", nameservers=CLOUDFLARE),
+    Right("Route 53", nameservers=AWS),
+    Right("Route 53, with SPF and a parent", nameservers=AWS, wants_apex_spf=True, make=_with_a_parent),
+    Right("one name server", nameservers=NAMESERVERS[:1]),
+    Right("no name servers to be seen", nameservers=()),
+    Right("honest neighbours", make=_with_neighbours),
+    Right("a backup behind ours", make=_backup_mx),
+    Right("another priority, in capitals", make=_other_priority),
+    Right("long texts", make=_long_text),
+    Right("ours in two strings", make=_split_text),
+    Right("the proof at the domain itself", make=_other_proof),
+    Right("merged SPF", wants_apex_spf=True, make=_merged_spf),
+    Right("DMARC of one's own", make=_own_dmarc),
+    Right("DMARC behind an alias", make=_behind_an_alias),
+)
+
+
+def look_at(right: Right) -> Diagnosis:
+    with serving() as (store, server, address):
+        host = Host(store, facts_of(right.name, wants_apex_spf=right.wants_apex_spf), right.nameservers)
+        host.open()
+        host.publish()
+        right.make(host)
+        return host.diagnose(server, address)

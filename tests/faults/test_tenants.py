@@ -1,0 +1,237 @@
+"""The jobs of a tenant, with each AWS call cut in each way: the next run ends where an undisturbed one does."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from changes.models import Change
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.sandbox.aws.faults import ProcessCut
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tenants.models import Customer, Tenant, TenantResource
+from tenants.services import associating, creating, pausing, policies, removing
+from tenants.services.customers import NotAllowed
+from tests.factories import make_customer, make_staff
+from tests.faults.cutting import LOST, REFUSED, Way
+from tests.tenants.making import make_tess, pause_tenant, set_up_tenant
+
+pytestmark = pytest.mark.django_db
+COLUMNS = (
+    "stage stage_problem policy policy_told ses_policy is_paused standing staff_status amazon_status aggregate "
+    "impact set_sends status_problem read_problem"
+).split()
+Begin = Callable[[], Tenant]
+Run = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class End:
+    """Of our rows, of Amazon and of the change log all that must not depend on what went wrong."""
+
+    row: dict[str, Any] | None
+    resources: list[tuple[Any, ...]]
+    amazon: list[tuple[Any, ...]]
+    sets: list[str]
+    changes: list[tuple[str, str]]
+
+
+class Cutting:
+    def __init__(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._sandbox, self._monkeypatch = sandbox, monkeypatch
+
+    def every_cut(self, begin: Begin, run: Run, ways: Mapping[str, Way] = LOST | REFUSED) -> End:
+        """The end of the undisturbed run, which each other end equals, also after one run more."""
+        tenant = self._anew(begin)
+        assert self._ran(run, tenant)
+        calls, end = sum(self._sandbox.control.call_counts().values()), end_of(tenant)
+        assert calls, "a job without an AWS call has nothing to cut"
+        for name, way in ways.items():
+            for nth in range(1, calls + 1):
+                assert self._cut(begin, run, way, nth) == (end, end), f"call {nth}: {name}"
+        return end
+
+    def _cut(self, begin: Begin, run: Run, way: Way, nth: int) -> tuple[End, End]:
+        tenant = self._anew(begin)
+        self._allow(way.attempts)
+        self._sandbox.control.add_fault(way.kind, nth=nth)
+        broken = not self._ran(run, tenant)
+        assert self._sandbox.control.faults() == (), f"call {nth} was not made"
+        assert broken or way.attempts > 1, f"call {nth} was not cut: {way}"
+        assert not broken or self._ran(run, tenant), f"the next run does not end, call {nth}: {way}"
+        end = end_of(tenant)
+        self._ran(run, tenant)
+        return end, end_of(tenant)
+
+    def _anew(self, begin: Begin) -> Tenant:
+        for model in (TenantResource, Tenant, Customer):
+            model.objects.all().delete()
+        self._sandbox.control.reset()
+        self._allow(3)
+        tenant = begin()
+        self._sandbox.control.clear_calls()
+        return tenant
+
+    def _allow(self, attempts: int) -> None:
+        self._monkeypatch.setattr(aws, "ATTEMPTS", attempts)
+        aws.account_id()  # is asked once a process, so it is no call of the job
+
+    def _ran(self, run: Run, tenant: Tenant) -> bool:
+        """False when it was cut, as the worker would see it."""
+        try:
+            run(tenant_id=tenant.pk)
+        except (AwsProblem, ProcessCut):
+            return False
+        return True
+
+
+def end_of(tenant: Tenant) -> End:
+    changes = Change.objects.filter(object_id=tenant.pk).order_by("pk")
+    for change in changes:
+        assert len(set(change.aws_request_ids)) == len(change.aws_request_ids)
+    rows = TenantResource.objects.order_by("kind", "name")
+    return End(
+        Tenant.objects.filter(pk=tenant.pk).values(*COLUMNS).first(),
+        [(one.kind, one.wanted, one.associated_at is not None, one.problem, one.held_by) for one in rows],
+        tenants_at_amazon(),
+        [plain(name) for name in aws.client("sesv2").list_configuration_sets()["ConfigurationSets"]],
+        [(change.what, change.actor_kind) for change in changes],
+    )
+
+
+def plain(name: str) -> str:
+    """The part of a name that is of each run taken out."""
+    return re.sub(r"-[0-9a-hjkmnp-tv-z]{8}$", "-ID", name)
+
+
+def tenants_at_amazon() -> list[tuple[Any, ...]]:
+    """Name, policy, both sides' statuses and associations of each, its own part of the name taken out."""
+    client = aws.client("sesv2")
+    entities = {
+        one["ReputationEntityReference"]: one for one in client.list_reputation_entities()["ReputationEntities"]
+    }
+    found = []
+    for one in client.list_tenants()["Tenants"]:
+        entity = entities[one["TenantArn"]]
+        resources = client.list_tenant_resources(TenantName=one["TenantName"])["TenantResources"]
+        found.append(
+            (
+                plain(one["TenantName"]),
+                entity["ReputationManagementPolicy"].rpartition("/")[2],
+                entity["CustomerManagedStatus"]["Status"],
+                sorted(plain(row["ResourceArn"].rpartition(":")[2]) for row in resources),
+            )
+        )
+    return found
+
+
+@pytest.fixture
+def cutting(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Cutting:
+    return Cutting(sandbox, monkeypatch)
+
+
+def wished() -> Tenant:
+    return creating.create_tenant(customer=make_customer("Alice"), actor=None, policy="strict")
+
+
+def there() -> Tenant:
+    return set_up_tenant(make_customer("Alice"))
+
+
+def test_creating(cutting: Cutting) -> None:
+    end = cutting.every_cut(wished, creating.carry_out_creation)
+    assert end.row is not None
+    assert (end.row["stage"], end.row["standing"]) == ("ready", "active")
+    assert end.amazon == [("alice-ID", "strict", "ENABLED", ["configuration-set/alice-ID"])]
+    assert end.changes == [("tenant.added", "worker"), ("tenant.created", "worker")]
+
+
+def test_adopting(cutting: Cutting) -> None:
+    def begin() -> Tenant:
+        ses = aws.client("sesv2")
+        ses.create_tenant(TenantName="by-hand")
+        ses.create_email_identity(EmailIdentity="alice.com")
+        ses.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn("alice.com"))
+        return creating.adopt_tenant(customer=make_customer("Alice"), name="by-hand", actor=make_staff(Role.OPERATOR))
+
+    end = cutting.every_cut(begin, creating.carry_out_creation)
+    assert end.amazon == [("by-hand", "none", "ENABLED", ["configuration-set/alice-ID", "identity/alice.com"])]
+    assert len(end.resources) == 2
+
+
+def test_pausing(cutting: Cutting) -> None:
+    def begin() -> Tenant:
+        tenant = there()
+        pause_tenant(tenant, carried_out=False)
+        return tenant
+
+    end = cutting.every_cut(begin, pausing.carry_out_status)
+    assert end.row is not None
+    assert (end.row["standing"], end.row["aggregate"]) == ("paused", "DISABLED")
+    assert end.changes[-2:] == [("tenant.pause_asked", "person"), ("tenant.paused", "worker")]
+
+
+def test_resuming(cutting: Cutting) -> None:
+    def begin() -> Tenant:
+        tenant = there()
+        pause_tenant(tenant)
+        pausing.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
+        return tenant
+
+    end = cutting.every_cut(begin, pausing.carry_out_status)
+    assert end.row is not None
+    assert (end.row["standing"], end.row["staff_status"]) == ("active", "ENABLED")
+    assert end.changes[-1] == ("tenant.resumed", "worker")
+
+
+def test_associating_and_moving(cutting: Cutting) -> None:
+    def begin() -> Tenant:
+        bob, alice = set_up_tenant(make_customer("Bob")), there()
+        for name in ("shop.com", "new.com"):
+            aws.client("sesv2").create_email_identity(EmailIdentity=name)
+        associating.want(tenant=bob, arn=aws.identity_arn("shop.com"))
+        associating.carry_out_associations(tenant_id=bob.pk)
+        associating.move(arn=aws.identity_arn("shop.com"), to=alice)
+        associating.want(tenant=alice, arn=aws.identity_arn("new.com"))
+        return alice
+
+    end = cutting.every_cut(begin, associating.carry_out_associations)
+    holders = [row[3] for row in end.amazon if "identity/shop.com" in row[3]]
+    assert holders == [["configuration-set/alice-ID", "identity/new.com", "identity/shop.com"]]
+    assert [row[1:] for row in end.resources if row[0] == "identity"] == [(True, True, "", "")] * 2
+
+
+def test_changing_the_policy(cutting: Cutting) -> None:
+    def begin() -> Tenant:
+        tenant = there()
+        policies.change_policy(tenant=tenant, policy="none", because="why", actor=make_staff(Role.OPERATOR))
+        return tenant
+
+    end = cutting.every_cut(begin, policies.carry_out_policy)
+    assert end.amazon[0][1] == "none"
+    assert end.changes[-2:] == [("tenant.policy", "person"), ("tenant.policy_told", "worker")]
+
+
+def test_deleting(cutting: Cutting) -> None:
+    def begin() -> Tenant:
+        tenant = there()
+        aws.client("sesv2").create_email_identity(EmailIdentity="alice.com")
+        associating.want(tenant=tenant, arn=aws.identity_arn("alice.com"), free=True)
+        associating.carry_out_associations(tenant_id=tenant.pk)
+        removing.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
+        return tenant
+
+    end = cutting.every_cut(begin, removing.carry_out_removal)
+    assert (end.row, end.resources, end.amazon, end.sets) == (None, [], [], [])
+    assert end.changes[-2:] == [("tenant.delete_asked", "person"), ("tenant.deleted", "worker")]
+
+
+def test_a_refusal_cuts_nothing(cutting: Cutting) -> None:
+    tenant = there()
+    with pytest.raises(NotAllowed):
+        removing.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.SUPPORT))
+    assert Tenant.objects.get(pk=tenant.pk).stage == "ready"

@@ -1,0 +1,26 @@
+"""What spans the apps in Django admin: to look at."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tenants.core.roles import Role
+from tests.factories import make_customer, make_staff
+from tests.operations.making import make_difference, make_item
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("model", ["migration", "migrationitem", "difference"])
+def test_rows_are_looked_at_and_never_changed(client: Client, model: str) -> None:
+    client.force_login(make_staff(Role.ADMIN))
+    customer = make_customer("Northwind")
+    item = make_item(customer)
+    item.steps.create(number=1, kind="tenant", sentence="Create the tenant.", state="to_do")
+    rows = {"migration": item.migration, "migrationitem": item, "difference": make_difference(customer)}
+    assert client.get(reverse(f"admin:operations_{model}_changelist")).status_code == 200
+    url = reverse(f"admin:operations_{model}_change", args=[rows[model].pk])
+    page = client.get(url).content.decode()
+    assert 'name="_save"' not in page
+    assert client.post(url, {}).status_code == 403
+    assert client.get(reverse(f"admin:operations_{model}_add")).status_code == 403

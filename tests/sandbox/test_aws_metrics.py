@@ -1,0 +1,115 @@
+"""CloudWatch's rates of tenants and of the account, and Amazon's signed events, as the sandbox gives them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inbound_admin.sandbox.aws.metrics import MOST_QUERIES
+from inbound_admin.sandbox.process import Sandbox
+from tests.sandbox.conftest import REGION, Aws, refusal
+
+
+def _query(name: str, tenant: str = "", number: int = 0, namespace: str = "AWS/SES") -> dict[str, Any]:
+    dimensions = [{"Name": "TenantName", "Value": tenant}] if tenant else []
+    metric = {"Namespace": namespace, "MetricName": name, "Dimensions": dimensions}
+    return {"Id": f"q{number}", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Average"}}
+
+
+def _ask(aws: Aws, *queries: dict[str, Any], days: int = 2, **more: Any) -> Any:
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    span = {"StartTime": now - timedelta(days=days), "EndTime": now}
+    return aws.client("cloudwatch").get_metric_data(MetricDataQueries=list(queries), **span, **more)
+
+
+def test_rates_that_are_set_leave_a_day_of_points_of_that_tenant_alone(over_http: Aws, local: Sandbox) -> None:
+    over_http.sesv2.create_tenant(TenantName="alice")
+    local.control.set_rates("alice", bounce=0.24)
+    asked = (
+        _query("Reputation.BounceRate", "alice"),
+        _query("Reputation.BounceRate", "", 1),
+        _query("Reputation.ComplaintRate", "alice", 2),
+        _query("Reputation.BounceRate", "alice", 3, namespace="AWS/Other"),
+    )
+    bounces, account, complaints, other = _ask(over_http, *asked, ScanBy="TimestampAscending")["MetricDataResults"]
+    assert len(bounces["Values"]) in (24, 25)
+    assert bounces["Values"] == sorted(bounces["Values"])
+    assert bounces["Values"][-1] == pytest.approx(0.24)
+    assert not account["Values"]
+    assert not complaints["Values"]
+    assert not other["Values"]
+
+
+def test_the_next_rate_moves_on_from_the_last(over_http: Aws, local: Sandbox) -> None:
+    over_http.sesv2.create_tenant(TenantName="alice")
+    for rate in (0.2, 0.0):
+        local.control.set_rates("alice", bounce=rate)
+    newest_first = _ask(over_http, _query("Reputation.BounceRate", "alice"))["MetricDataResults"][0]["Values"]
+    assert newest_first == sorted(newest_first)
+    assert newest_first[0] == 0.0
+    assert newest_first[-1] > 0.15
+
+
+def test_the_account_has_rates_of_its_own(over_http: Aws, local: Sandbox) -> None:
+    over_http.sesv2.get_account()
+    local.control.set_account_rates(REGION, bounce=0.05, complaint=0.001)
+    found = _ask(over_http, _query("Reputation.ComplaintRate"))["MetricDataResults"][0]
+    assert found["Values"][0] == pytest.approx(0.001)
+
+
+def test_what_others_put_is_found_by_its_exact_dimensions(over_http: Aws, local: Sandbox) -> None:
+    put = {"MetricName": "Errors", "Timestamp": datetime.now(UTC) - timedelta(minutes=5), "Value": 3.0}
+    client = over_http.client("cloudwatch")
+    client.put_metric_data(Namespace="AWS/Other", MetricData=[{**put, "Dimensions": [{"Name": "F", "Value": "one"}]}])
+    client.put_metric_data(Namespace="AWS/Other", MetricData=[{**put, "Value": 5.0}])
+    asked = _query("Errors", namespace="AWS/Other")
+    whole, other = _ask(over_http, asked, _query("Errors", "one", 1, namespace="AWS/Other"))["MetricDataResults"]
+    assert (whole["Values"], other["Values"]) == ([5.0], [])
+    asked["MetricStat"]["Metric"]["Dimensions"] = [{"Name": "F", "Value": "one"}]
+    assert _ask(over_http, asked)["MetricDataResults"][0]["Values"] == [3.0]
+
+
+def test_more_than_500_queries_are_refused_and_many_points_come_in_pages(
+    over_http: Aws, local: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over_http.sesv2.create_tenant(TenantName="alice")
+    local.control.set_rates("alice", bounce=0.24)
+    many = [_query("Reputation.BounceRate", "alice", number) for number in range(MOST_QUERIES + 1)]
+    now = datetime.now(UTC)
+    span = {"StartTime": now - timedelta(days=1), "EndTime": now}
+    call = over_http.client("cloudwatch").get_metric_data
+    assert "InvalidParameterValue" in refusal(call, MetricDataQueries=many, **span)[0]
+    monkeypatch.setattr("inbound_admin.sandbox.aws.metrics.MOST_POINTS", 60)
+    first = _ask(over_http, *many[:5])
+    second = _ask(over_http, *many[:5], NextToken=first["NextToken"])
+    third = _ask(over_http, *many[:5], NextToken=second["NextToken"])
+    ids = [result["Id"] for page in (first, second, third) for result in page["MetricDataResults"]]
+    assert ids == ["q0", "q1", "q2", "q3", "q4"]
+    assert "NextToken" not in third
+
+
+def test_rates_outlive_a_restart(tmp_path: Path, over_http: Aws, local: Sandbox) -> None:
+    from inbound_admin.sandbox.aws.state import regions
+    from inbound_admin.sandbox.snapshot import Snapshot
+
+    over_http.sesv2.create_tenant(TenantName="alice")
+    local.control.set_rates("alice", bounce=0.24)
+    snapshot = Snapshot(tmp_path, local.zones)
+    snapshot.save()
+    local.control.reset()
+    assert snapshot.load()
+    assert any(("Reputation.BounceRate", "alice") in state.metrics for _, state in regions())
+
+
+def test_events_can_be_had_over_the_control_api_too(over_http: Aws, local: Sandbox) -> None:
+    from inbound_admin.sandbox.client import ControlClient, SandboxError
+
+    topic = f"arn:aws:sns:{REGION}:123456789012:events"
+    over_http.sesv2.create_tenant(TenantName="alice")
+    client = ControlClient(local.aws_url)
+    assert client.sns_event(topic, "alice", "Sending Status Disabled")["TopicArn"] == topic
+    assert client.sns_confirmation(topic)["Type"] == "SubscriptionConfirmation"
+    assert client.sns_confirmed() == ()
+    with pytest.raises(SandboxError, match="no tenant bob"):
+        client.sns_event(topic, "bob", "Sending Status Disabled")

@@ -1,0 +1,63 @@
+"""The Sandbox page on which one does what Amazon would do about a tenant by itself."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tenants.models import Tenant
+from tests.factories import make_customer, make_member, make_staff
+from tests.tenants.making import entity_at_amazon, jobs_of, set_up_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tenant(sandbox: Sandbox) -> Tenant:
+    return set_up_tenant(make_customer("Acme"))
+
+
+@pytest.fixture
+def tess_client(client: Client) -> Client:
+    client.force_login(make_staff(Role.TRUST_AND_SAFETY))
+    return client
+
+
+def do(client: Client, what: str, tenant: Tenant, **fields: str) -> str:
+    answer = client.post(reverse("sandbox:tenants"), {"do": what, "tenant": tenant.id, **fields}, follow=True)
+    return answer.content.decode()
+
+
+def test_amazon_suspends_a_tenant_and_lifts_that(tess_client: Client, tenant: Tenant) -> None:
+    said = do(tess_client, "suspend", tenant, cause="Too many complaints.")
+    assert f"Amazon has suspended {tenant.name}" in said
+    assert entity_at_amazon(tenant)["AwsSesManagedStatus"]["Status"] == "DISABLED"
+    assert "tenants.read" in jobs_of(tenant)
+    assert "lifted" in do(tess_client, "release", tenant)
+    assert entity_at_amazon(tenant)["AwsSesManagedStatus"]["Status"] == "ENABLED"
+
+
+def test_rates_are_typed_in_percent(tess_client: Client, tenant: Tenant) -> None:
+    assert "20% bounces" in do(tess_client, "rates", tenant, bounce="20", complaint="")
+    assert entity_at_amazon(tenant)["ReputationImpact"] == "HIGH"
+    assert "Type at least one of the two" in do(tess_client, "rates", tenant, bounce="", complaint="")
+
+
+def test_a_finding_is_opened_and_fixed(tess_client: Client, tenant: Tenant) -> None:
+    do(tess_client, "finding", tenant, kind="DMARC", impact="LOW", status="OPEN")
+    assert entity_at_amazon(tenant)["ReputationImpact"] == "LOW"
+    assert "is fixed" in do(tess_client, "finding", tenant, kind="DMARC", impact="LOW", status="FIXED")
+    assert entity_at_amazon(tenant)["ReputationImpact"] == "NONE"
+
+
+def test_a_customer_reaches_their_own_tenant_alone(client: Client, tenant: Tenant) -> None:
+    bob = make_member(make_customer("Bob Ltd"))
+    client.force_login(bob)
+    assert "Amazon has no tenant yet" in client.get(reverse("sandbox:tenants")).text
+    assert "Choose a tenant that Amazon has" in do(client, "suspend", tenant, cause="Mine is better.")
+    assert entity_at_amazon(tenant)["AwsSesManagedStatus"]["Status"] == "ENABLED"
+
+
+def test_what_the_page_does_not_know_is_refused(tess_client: Client, tenant: Tenant) -> None:
+    assert "does not know that action" in do(tess_client, "explode", tenant)

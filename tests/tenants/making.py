@@ -1,0 +1,90 @@
+"""SES tenants for tests: rows alone, and at the sandbox's Amazon."""
+
+from typing import Any
+
+from django.conf import settings
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from inbound_admin.lib import aws
+from tenants.core.roles import Role
+from tenants.core.standing import Standing
+from tenants.models import Customer, Tenant, TenantStage, User
+from tenants.services import creating, pausing
+from tests.factories import make_customer, make_staff
+
+
+def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
+    """A row alone, as if it were there and active, without a call to anybody."""
+    customer = customer or make_customer()
+    tenant = Tenant(customer=customer)
+    name = f"tenant-{tenant.pk[-8:]}"
+    there: dict[str, Any] = {
+        "region": settings.AWS_REGION,
+        "name": name,
+        "configuration_set": name,
+        "stage": TenantStage.READY,
+        "arn": f"arn:aws:ses:{settings.AWS_REGION}:123456789012:tenant/{name}/tn-{tenant.pk[-8:]}",
+        "ses_id": f"tn-{tenant.pk[-8:]}",
+        "policy_told": "standard",
+        "ses_policy": "standard",
+        "staff_status": "ENABLED",
+        "amazon_status": "ENABLED",
+        "aggregate": "ENABLED",
+        "impact": "NONE",
+        "set_sends": True,
+        "standing": Standing.ACTIVE,
+    }
+    for key, value in (there | fields).items():
+        setattr(tenant, key, value)
+    tenant.save(force_insert=True)
+    return tenant
+
+
+def set_up_tenant(customer: Customer | None = None, **wanted: Any) -> Tenant:
+    """Created at the sandbox's Amazon."""
+    tenant = creating.create_tenant(customer=customer or make_customer(), actor=None, **wanted)
+    creating.carry_out_creation(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    return tenant
+
+
+def pause_tenant(tenant: Tenant, *, actor: User | None = None, carried_out: bool = True, **said: Any) -> None:
+    """By Tess, whose role is Trust & Safety."""
+    wanted: dict[str, Any] = {
+        "reason": "spam",
+        "text": "Spam traps were hit.",
+        "told": "Please clean your list.",
+        "review_on": None,
+        "stops_receiving": False,
+    }
+    pausing.pause(tenant=tenant, actor=actor or make_tess(), **(wanted | said))
+    if carried_out:
+        pausing.carry_out_status(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+
+
+def make_tess() -> User:
+    return make_staff(Role.TRUST_AND_SAFETY)
+
+
+def jobs_of(tenant: Tenant) -> list[str]:
+    jobs = ProcrastinateJob.objects.filter(status="todo", args__tenant_id=tenant.pk)
+    return list(jobs.order_by("id").values_list("task_name", flat=True))
+
+
+def resources_at_amazon(name: str) -> set[str]:
+    """`identity/shop.com`, `configuration-set/...` as boto3 reads them back; empty when there is no such tenant."""
+    client = aws.client("sesv2")
+    try:
+        rows = client.list_tenant_resources(TenantName=name)["TenantResources"]
+    except client.exceptions.NotFoundException:
+        return set()
+    return {row["ResourceArn"].split(":", 5)[5] for row in rows}
+
+
+def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
+    answer = aws.client("sesv2").get_reputation_entity(
+        ReputationEntityType="RESOURCE", ReputationEntityReference=tenant.arn
+    )
+    found: dict[str, Any] = answer["ReputationEntity"]
+    return found

@@ -1,0 +1,67 @@
+"""The worker's sweep of tenants: what has no job gets one."""
+
+from smtplib import SMTPServerDisconnected
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Job
+
+from inbound_admin.lib.errors import AwsUnreachable
+from inbound_admin.lib.retrying import UntilAmazonAnswers, UntilItWorks
+from tenants.models import TenantResource
+from tenants.services import carrying_on
+from tests.tenants.making import jobs_of, make_tenant
+
+pytestmark = pytest.mark.django_db
+ARN = "arn:aws:ses:eu-west-1:123456789012:identity/alice.com"
+
+
+@pytest.mark.parametrize(
+    ("fields", "jobs"),
+    [
+        ({"stage": "creating"}, ["tenants.create"]),
+        ({"stage": "deleting"}, ["tenants.remove"]),
+        ({"is_paused": True, "status_asked_at": timezone.now()}, ["tenants.status", "tenants.associate"]),
+        ({"policy": "strict"}, ["tenants.policy", "tenants.associate"]),
+        ({}, []),
+        ({"ses_policy": "none", "aggregate": "DISABLED"}, []),  # changed at Amazon: for a person to decide
+    ],
+)
+def test_what_is_on_its_way_and_has_no_job_gets_one(fields: dict[str, Any], jobs: list[str]) -> None:
+    tenant = make_tenant(**fields)
+    carrying_on.carry_on()
+    carrying_on.carry_on()
+    assert jobs_of(tenant) == jobs
+
+
+@pytest.mark.parametrize(
+    ("fields", "jobs"),
+    [
+        ({}, ["tenants.associate"]),
+        ({"wanted": False}, ["tenants.associate"]),
+        ({"associated_at": timezone.now()}, []),
+        ({"held_by": "somebody"}, []),  # for a person to decide
+    ],
+)
+def test_an_association_that_is_not_as_wanted_gets_a_job(fields: dict[str, Any], jobs: list[str]) -> None:
+    tenant = make_tenant()
+    TenantResource.objects.create(tenant=tenant, kind="identity", arn=ARN, name="alice.com", **fields)
+    carrying_on.carry_on()
+    assert jobs_of(tenant) == jobs
+
+
+def test_a_tenant_of_another_region_is_looked_after_elsewhere() -> None:
+    make_tenant(stage="creating", region="ap-south-2")
+    assert carrying_on.carry_on() == 0
+    assert not ProcrastinateJob.objects.exists()
+
+
+def test_a_job_waits_for_amazon_and_for_the_mail_but_not_for_a_mistake_of_ours() -> None:
+    job = Job(id=1, lock=None, queueing_lock=None, task_name="x", queue="default", attempts=3)
+    assert UntilAmazonAnswers().get_retry_decision(exception=AwsUnreachable("away"), job=job) is not None
+    assert UntilAmazonAnswers().get_retry_decision(exception=ValueError("ours"), job=job) is None
+    mail = UntilItWorks(OSError)
+    assert mail.get_retry_decision(exception=SMTPServerDisconnected("gone"), job=job) is not None
+    assert mail.get_retry_decision(exception=ValueError("ours"), job=job) is None

@@ -1,0 +1,254 @@
+"""What is the same for every call: sessions, scopes, repeated calls, rates, and whatever goes wrong."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from pydantic import BaseModel
+from pytest_django import Settings
+
+from changes.models import ActorKind, Change
+from domains.selectors import published
+from inbound_admin.api import api
+from inbound_admin.lib.api import In, Out
+from receipt_rules.models import Endpoint
+from tenants.core.roles import Role
+from tenants.models import ApiKey, Customer, User
+from tests.calling import Api, api_of, ok, refused
+from tests.factories import make_customer, make_member, make_staff
+from tests.receipt_rules.making import make_endpoint, make_verified
+
+pytestmark = pytest.mark.django_db
+ENDPOINTS = "/api/v2/endpoints"
+EMAIL = {"name": "me", "type": "email", "config": {"forwardTo": "a@b.com"}}
+
+
+@pytest.fixture
+def owner() -> User:
+    return make_member(make_customer("Alice Ltd"))
+
+
+@pytest.fixture
+def alice(owner: User) -> Api:
+    return api_of(owner)
+
+
+# --- who calls -----------------------------------------------------------------------------------------------------
+def test_a_session_reads_and_with_its_csrf_token_writes(owner: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+    assert client.get("/api/v2/domains").status_code == 200
+    refused(client.post(ENDPOINTS, EMAIL, "application/json"), 403, "NO_CSRF_TOKEN")
+    client.get("/domains/add/")
+    token = client.cookies["csrftoken"].value
+    made = client.post(ENDPOINTS, EMAIL, "application/json", headers={"X-CSRFToken": token})
+    ok(made, 201)
+
+
+def test_who_is_not_signed_in_is_asked_for_a_key_not_for_a_token() -> None:
+    refused(Client(enforce_csrf_checks=True).post(ENDPOINTS, EMAIL, "application/json"), 401, "NO_KEY")
+
+
+def test_a_key_that_may_read_changes_nothing(owner: User) -> None:
+    reader = api_of(owner, "read")
+    ok(reader.get(ENDPOINTS))
+    refused(reader.post(ENDPOINTS, EMAIL), 403, "SCOPE_MISSING")
+    refused(api_of(owner, "write").get(ENDPOINTS), 403, "SCOPE_MISSING")
+    assert not Endpoint.objects.exists()
+
+
+def test_without_the_scope_staff_a_key_of_staff_is_a_customers() -> None:
+    olga = make_staff(Role.OPERATOR)
+    make_verified("shop.com")
+    assert ok(api_of(olga).get("/api/v2/domains"))["data"] == []
+    assert len(ok(api_of(olga, "read", "staff").get("/api/v2/domains"))["data"]) == 1
+
+
+def test_a_customer_makes_no_key_for_staff(owner: User) -> None:
+    with pytest.raises(Exception, match="is for staff"):
+        api_of(owner, "read", "staff")
+
+
+def test_the_change_log_tells_a_key_from_a_person(alice: Api, owner: User) -> None:
+    ok(alice.post(ENDPOINTS, EMAIL), 201)
+    change = Change.objects.get(what="endpoint.added")
+    assert (change.actor_kind, change.actor_name) == (ActorKind.KEY, owner.email)
+
+
+def test_other_origins_are_told_nothing(alice: Api) -> None:
+    answer = Client().get("/api/v2/domains", headers={"Origin": "https://else.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+# --- the same call once more ---------------------------------------------------------------------------------------
+def test_a_repeated_call_is_answered_as_the_first_was(alice: Api) -> None:
+    first = alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k1")
+    again = alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k1")
+    assert (ok(first, 201), again["Idempotent-Replayed"]) == (ok(again, 201), "true")
+    assert Endpoint.objects.count() == 1
+    assert Change.objects.filter(what="endpoint.added").count() == 1
+    refused(alice.post(ENDPOINTS, EMAIL | {"name": "you"}, Idempotency_Key="k1"), 409, "IDEMPOTENCY_KEY_REUSED")
+    ok(alice.post(ENDPOINTS, EMAIL | {"name": "you"}, Idempotency_Key="k2"), 201)
+
+
+def test_a_refusal_is_repeated_too(alice: Api) -> None:
+    first = refused(alice.post(ENDPOINTS, EMAIL | {"config": {}}, Idempotency_Key="k"), 400, "ENDPOINT_CONFIG")
+    again = alice.post(ENDPOINTS, EMAIL | {"config": {}}, Idempotency_Key="k")
+    assert (refused(again, 400, "ENDPOINT_CONFIG"), again["Idempotent-Replayed"]) == (first, "true")
+
+
+def test_a_call_that_is_under_way_is_not_begun_again_until_its_process_is_dead(alice: Api) -> None:
+    ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE api_calls SET status = NULL, body = NULL")
+    refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 409, "IN_PROGRESS")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE api_calls SET begun_at = begun_at - interval '1 hour'")
+    refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 409, "ENDPOINT_NAME_TAKEN")
+
+
+def test_two_callers_may_use_the_same_key(alice: Api, owner: User) -> None:
+    bob = api_of(make_member())
+    ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
+    ok(bob.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
+    refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k" * 256), 400, "BAD_IDEMPOTENCY_KEY")
+
+
+def test_what_failed_on_our_side_may_be_tried_again(alice: Api, broken: None) -> None:
+    refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 500, "INTERNAL")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM api_calls")
+        assert cursor.fetchone() == (0,)
+
+
+# --- rates ---------------------------------------------------------------------------------------------------------
+def test_too_many_calls_are_told_when_to_come_again(alice: Api, owner: User, settings: Settings) -> None:
+    settings.API_CALLS_PER_MINUTE = 2
+    ok(alice.get(ENDPOINTS))
+    ok(alice.get(ENDPOINTS))
+    answer = alice.get(ENDPOINTS)
+    refused(answer, 429, "RATE_LIMITED")
+    assert 25 <= int(answer["Retry-After"]) <= 30
+    ok(api_of(owner).get(ENDPOINTS))  # another key has its own
+    settings.API_CALLS_PER_MINUTE = 0
+    ok(alice.get(ENDPOINTS))
+
+
+# --- whatever goes wrong -------------------------------------------------------------------------------------------
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours, in a place that the test does not look at."""
+    monkeypatch.setattr(Endpoint, "customer_id", property(lambda _: 1 / 0))
+
+
+def test_a_fault_of_ours_is_said_without_its_insides(alice: Api, broken: None) -> None:
+    make_endpoint_row = alice.post(ENDPOINTS, EMAIL)
+    body = refused(make_endpoint_row, 500, "INTERNAL")
+    assert "division" not in json.dumps(body)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_another_content_type_is_refused(alice: Api, kind: str) -> None:
+    headers = {"Authorization": f"Bearer {alice.secret}"}
+    answer = Client().generic("POST", ENDPOINTS, json.dumps(EMAIL), kind, headers=headers)
+    refused(answer, 415, "WRONG_CONTENT_TYPE")
+    assert not Endpoint.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"\xff",
+        b"[" * 100_000,
+        EMAIL | {"name": 1},
+        EMAIL | {"name": None},
+        EMAIL | {"name": "a\x00b"},
+        EMAIL | {"name": "\ud800"},
+        EMAIL | {"name": "a\nb"},
+        EMAIL | {"type": "pigeon"},
+        EMAIL | {"config": []},
+        EMAIL | {"config": {"forwardTo": "\x00@b.com"}},
+        EMAIL | {"config": {"\ud800": "a"}},
+        EMAIL | {"description": "x" * 2001},
+        EMAIL | {"isActive": True},
+        EMAIL | {"customer_id": "x"},
+        {"name": "me"},
+    ],
+    ids=lambda body: str(body)[:40].encode("ascii", "replace").decode().replace("\x00", "0"),
+)
+def test_what_is_malformed_changes_nothing(alice: Api, body: Any) -> None:
+    answer = alice.post(ENDPOINTS, body)
+    assert answer.status_code == 400, answer.content
+    assert {"error", "code"} <= set(answer.json())
+    assert not Endpoint.objects.exists()
+
+
+def test_a_huge_body_is_refused(alice: Api, settings: Settings) -> None:
+    refused(alice.post(ENDPOINTS, b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)), 413, "TOO_LARGE")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"limit": 0}, {"limit": "x"}, {"offset": -1}, {"offset": 10**30}, {"type": "a\x00"}, {"search": "\x00"}, {"x": 1}],
+)
+def test_a_query_that_cannot_be_is_malformed(alice: Api, query: dict[str, Any]) -> None:
+    assert alice.get(ENDPOINTS, **query).status_code == 400
+
+
+@pytest.mark.parametrize("tail", ["%00", "%ED%A0%80", "%FF", "a" * 5000, "..", "ep_1/..", "'; --"])
+def test_an_id_that_cannot_be_is_not_found(alice: Api, tail: str) -> None:
+    answer = alice.get(f"{ENDPOINTS}/{tail}")
+    assert answer.status_code == 404, answer.content
+    assert answer.json()["code"] == "NOT_FOUND"
+
+
+# --- its description -----------------------------------------------------------------------------------------------
+def test_every_operation_is_described_with_its_errors_and_its_key() -> None:
+    for path, methods in api.get_openapi_schema(path_prefix="/api")["paths"].items():
+        for method, operation in methods.items():
+            assert {"400", "401", "403", "404", "409", "415", "422", "429", "500", "503"} <= {
+                str(status) for status in operation["responses"]
+            }, (method, path)
+            assert operation["security"], (method, path)
+            assert operation["summary"], (method, path)
+
+
+def _all_below(base: type[BaseModel]) -> list[type[BaseModel]]:
+    return [base, *(below for each in base.__subclasses__() for below in _all_below(each))]
+
+
+@pytest.mark.parametrize("base", [In, Out])
+def test_no_two_schemas_share_a_name_since_the_description_would_mix_them(base: type[BaseModel]) -> None:
+    names = Counter(each.__name__ for each in set(_all_below(base)))
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_the_description_and_its_page_come_from_here_alone(client: Client) -> None:
+    assert client.get("/api/openapi.json").json()["openapi"].startswith("3.")
+    page = client.get("/api/docs").content.decode()
+    assert "//" not in page.replace("//testserver", "")
+
+
+def test_statuses_in_words_are_those_of_the_rows(owner: User) -> None:
+    customer = Customer.objects.get()
+    made = {
+        "verified": make_verified("a.com", customer=customer),
+        "failed": make_verified("b.com", customer=customer, identity_status="FAILED"),
+        "pending": make_verified("c.com", customer=customer, verified_at=None),
+    }
+    for status, domain in made.items():
+        assert published.status_of(domain) == status
+        assert list(type(domain).objects.filter(published.STATUS[status])) == [domain]
+
+
+def test_a_key_shows_when_it_was_last_used(alice: Api) -> None:
+    make_endpoint()
+    ok(alice.get(ENDPOINTS))
+    assert ApiKey.objects.get().last_used_at is not None
