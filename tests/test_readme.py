@@ -1,0 +1,66 @@
+"""What the README promises: the IAM policy allows each call that a gateway makes, and no link is dead."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+from botocore import xform_name
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+# The IAM action where it is not the operation's own name.
+ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "lambda:GetFunction": "lambda:GetFunction"}
+PREFIXES = {
+    "ses": "ses",
+    "sesv2": "ses",
+    "s3": "s3",
+    "lambda": "lambda",
+    "sns": "sns",
+    "cloudwatch": "cloudwatch",
+    "logs": "logs",
+}
+
+
+def calls() -> Iterator[tuple[str, str]]:
+    """Service and method of each call inside `with aws.calling(service, ...) as client`."""
+    for path in sorted(ROOT.glob("*/gateway/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.With):
+                yield from _calls_inside(node)
+
+
+def _calls_inside(node: ast.With) -> Iterator[tuple[str, str]]:
+    opened = node.items[0].context_expr
+    if not (isinstance(opened, ast.Call) and ast.unparse(opened.func) == "aws.calling"):
+        return
+    client = ast.unparse(node.items[0].optional_vars) if node.items[0].optional_vars else ""
+    service = ast.literal_eval(opened.args[0])
+    for inner in ast.walk(node):
+        if not (isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute)):
+            continue
+        if ast.unparse(inner.func.value) == client:
+            yield service, inner.func.attr
+
+
+def action(service: str, method: str) -> str:
+    client = boto3.Session(region_name="eu-west-1").client(service, aws_access_key_id="x", aws_secret_access_key="x")  # type: ignore[call-overload]  # of any name
+    operation = next(name for name in client.meta.service_model.operation_names if xform_name(name) == method)
+    name = f"{PREFIXES[service]}:{operation}"
+    return ACTIONS.get(name, name)
+
+
+def test_the_policy_allows_each_call_that_a_gateway_makes() -> None:
+    policy = json.loads(README.partition("```json")[2].partition("```")[0])
+    allowed = {each for statement in policy["Statement"] for each in statement["Action"]}
+    made = set(calls())
+    assert len(made) > 40
+    assert not {action(*call) for call in made} - allowed
+
+
+def test_every_file_that_is_linked_to_is_there() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
