@@ -10,9 +10,11 @@ from domains.services import (
     counting_states,
     deleting,
     overriding,
+    overriding_states,
     reading,
     remembering,
     setting_up,
+    sharing,
 )
 from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, SET_UP, check_soon
 from inbound_admin.lib.retrying import UntilAmazonAnswers
@@ -66,6 +68,7 @@ def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
     carrying_on.carry_on()
     overriding.release_what_is_over(now=timezone.now())
+    overriding_states.end_what_is_over(now=timezone.now())
     check_soon()
 
 

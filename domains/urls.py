@@ -11,7 +11,9 @@ urlpatterns = [
     path("shared/<str:token>/", share.shared, name="shared"),
     path("<str:domain_id>/", records.detail, name="detail"),
     path("<str:domain_id>/diagnosis/", diagnosis.diagnosis, name="diagnosis"),
-    re_path(r"^(?P<domain_id>[^/]+)/diagnosis\.(?P<form>json|txt|log)$", diagnosis.diagnosis_file, name="diagnosis_file"),
+    re_path(
+        r"^(?P<domain_id>[^/]+)/diagnosis\.(?P<form>json|txt|log)$", diagnosis.diagnosis_file, name="diagnosis_file"
+    ),
     path("<str:domain_id>/check/", records.check, name="check"),
     path("<str:domain_id>/history/", records.history, name="history"),
     path("<str:domain_id>/dns-history/", dns_history.dns_history, name="dns_history"),

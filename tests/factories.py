@@ -17,6 +17,7 @@ _ROLES = (
     "tenants.migrations.0007_tenant_roles",
     "domains.migrations.0002_roles",
     "domains.migrations.0008_adoption_roles",
+    "domains.migrations.0011_override_roles",
     "receipt_rules.migrations.0002_roles",
     "alerts.migrations.0002_roles",
     "operations.migrations.0002_roles",

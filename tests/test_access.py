@@ -130,6 +130,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "tenants:create": (LOGIN, NO, NO, OK, NO, NO, OK),
     "tenants:account": EVERYBODY,
     "tenants:theme": ALICES_POST,
+    "tenants:keys": EVERYBODY,
+    "tenants:revoke_key": ALICES_POST,
     "tenants:accept": (NONE,) * 7,  # public, and the token is nobody's
     "tenants:detail": ALICES,
     "tenants:history": ALICES,

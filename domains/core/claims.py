@@ -21,6 +21,7 @@ class ClaimReason(StrEnum):
     RECORDS_ANSWER = "records_answer"
     IDENTITY_EXISTS = "identity_exists"
     RIVAL = "rival"
+    MOVED_IN = "moved_in"
 
 
 WHY = {
@@ -28,6 +29,7 @@ WHY = {
     ClaimReason.RECORDS_ANSWER: "Records of an earlier set-up are still published for this domain.",
     ClaimReason.IDENTITY_EXISTS: "Amazon knows this domain already from an earlier set-up.",
     ClaimReason.RIVAL: "Somebody else asks for this domain as well.",
+    ClaimReason.MOVED_IN: "It was taken over from the system before this one, and Amazon does not know it.",
 }
 
 

@@ -3,9 +3,11 @@
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from domains.core.checking import Aspect, SesStatus, State
+from domains.core.expecting import Expected, as_expected
 from domains.core.names import DomainName
 from domains.core.records import Facts, Record, records_for
 from inbound_admin.lib.ids import new_id
@@ -83,6 +85,16 @@ class Domain(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     held_because = models.TextField(blank=True)
+    expectations = models.JSONField(
+        default=dict, blank=True, help_text="What is expected of a record in place of what we ask for, by its key."
+    )
+    override_state = models.CharField(max_length=20, blank=True, choices=STATES, help_text="Beside the fact.")
+    override_until = models.DateTimeField(null=True, blank=True)
+    override_at = models.DateTimeField(null=True, blank=True)
+    override_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    override_because = models.TextField(blank=True)
 
     # what Amazon says
     verification_token = models.CharField(max_length=100, blank=True)
@@ -126,6 +138,8 @@ class Domain(models.Model):
             ("transfer_domain", "Can give a domain to another customer"),
             ("approve_claim", "Can approve a claim without the DNS proof"),
             ("adopt_identity", "Can give an identity that was at Amazon before to a customer"),
+            ("expect_record", "Can say what is expected of a record in place of what we ask for"),
+            ("override_state", "Can override the state of a domain for a time"),
         )
         constraints = (
             # An unproven claim holds nothing: it must not keep the owner from proving theirs.
@@ -169,7 +183,11 @@ class Domain(models.Model):
 
     @property
     def records(self) -> tuple[Record, ...]:
-        return records_for(self.facts)
+        return as_expected(records_for(self.facts), {each.key: each for each in self.expected})
+
+    @property
+    def expected(self) -> tuple[Expected, ...]:
+        return tuple(Expected(key, **said) for key, said in sorted(self.expectations.items()))
 
     @property
     def headline(self) -> str:
@@ -178,8 +196,20 @@ class Domain(models.Model):
 
     @property
     def shown_state(self) -> State:
-        """The state for the eye: a claim waits for the customer, though nothing of the domain was checked yet."""
-        return State.WAITING if self.stage == Stage.CLAIM else State(self.state)
+        """The state for the eye: a claim waits for the customer; what staff said for a time is shown as theirs."""
+        if self.stage == Stage.CLAIM:
+            return State.WAITING
+        return State(self.override_state) if self.is_overridden else State(self.state)
+
+    @property
+    def is_overridden(self) -> bool:
+        """Ends with its time, whether or not a worker was there to note it."""
+        return self.override_until is not None and self.override_until > timezone.now()
+
+    @property
+    def fact(self) -> str:
+        """The state that the checks came to, in words."""
+        return State(self.state).replace("_", " ")
 
     @property
     def amazon_gave_up(self) -> bool:

@@ -43,7 +43,8 @@ def domains_found(domains: QuerySet[Domain], wanted: Wanted) -> QuerySet[Domain]
         domains = domains.filter(STATUS[wanted.status])
     if wanted.can_receive is not None:
         right = RecordCheck.objects.filter(MX_RIGHT, domain=OuterRef("pk"), key=MX)
-        receiving = VERIFIED & Q(receives=True) & Q(Exists(right))
+        elsewhere = Q(expectations__has_key=MX)
+        receiving = VERIFIED & Q(receives=True) & ~elsewhere & Q(Exists(right))
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
     if wanted.has_catch_all is not None:
         domains = domains.filter(has_catch_all=wanted.has_catch_all)
@@ -71,7 +72,9 @@ def status_of(domain: Domain) -> Published:
 
 def receives_mail(domain: Domain, checks: Checks) -> bool:
     """Whether mail for it can arrive: verified, in a region that receives, and its MX is there."""
-    if status_of(domain) != "verified" or not domain.receives or not can_receive(domain.region):
+    if not domain.receives or MX in domain.expectations:
+        return False  # staff said that its mail arrives elsewhere
+    if status_of(domain) != "verified" or not can_receive(domain.region):
         return False
     check = checks.get(MX)
     return check is not None and is_right(check, spreading=True)

@@ -3,7 +3,7 @@
 Staff alone do this, with a reason: that an identity is verified says nothing of whose it is.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,6 +66,14 @@ def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> Fate:
 
 
 @dataclass(frozen=True)
+class Read:
+    """What Amazon was read to have: each name's identity with its ownership token, and the ids of the calls."""
+
+    identities: Mapping[str, tuple[Identity, str]]
+    request_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Wish:
     """For whom, by whom and why; `receives` says whether their mail is to arrive through us."""
 
@@ -85,17 +93,15 @@ def adopt(*, names: Sequence[str], wish: Wish) -> tuple[Outcome, ...]:
         raise Refused("Identities are taken over by operators.", code="NOT_ALLOWED")
     if not wish.because.strip():
         raise Refused("Say why these domains are this customer's: it stands in their history.", code="REASON_MISSING")
-    parts = (names[start : start + ses.BATCH] for start in range(0, len(names), ses.BATCH))
-    return tuple(outcome for some in parts for outcome in _adopt(some, wish))
+    return tuple(outcome for some in _batches(names) for outcome in _adopt(some, wish))
 
 
 def _adopt(names: Sequence[str], wish: Wish) -> Iterator[Outcome]:
-    with aws.recording() as request_ids:
-        found = _read([name for name in names if _is_free(name)])
+    found = read(names)
     for name in names:
-        fate = fate_of(name, customer=wish.customer, at_amazon=found)
+        fate = fate_of(name, customer=wish.customer, at_amazon=found.identities)
         if fate is Fate.ADOPT:
-            yield _store(*found[understand(name).domain.ascii], wish, request_ids)
+            yield store(*found.identities[understand(name).domain.ascii], wish, found.request_ids)
         else:
             yield Outcome(name, fate)
 
@@ -108,8 +114,19 @@ def _is_free(name: str) -> bool:
     return not Domain.objects.filter(name=plain).exclude(stage=Stage.CLAIM).exists()
 
 
-def _read(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
-    """Each with its ownership token; without those that Amazon does not know."""
+def read(names: Sequence[str]) -> Read:
+    """Four calls for each hundred names that nobody holds; none for what Amazon does not know. Raises AwsProblem."""
+    free = [name for name in names if _is_free(name)]
+    with aws.recording() as request_ids:
+        found = {name: value for some in _batches(free) for name, value in _identities(some).items()}
+        return Read(found, tuple(request_ids))
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[start : start + ses.BATCH] for start in range(0, len(names), ses.BATCH))
+
+
+def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
     plain = list(dict.fromkeys(understand(name).domain.ascii for name in names))
     if not plain:
         return {}
@@ -134,12 +151,13 @@ def _zone(names: Iterable[str], dkim: dict[str, Dkim]) -> str:
     return ""
 
 
-def _store(identity: Identity, token: str, wish: Wish, request_ids: list[str]) -> Outcome:
+def store(identity: Identity, token: str, wish: Wish, request_ids: Sequence[str]) -> Outcome:
+    """What was read of one identity, as a domain of the customer's; their own claim to it becomes it."""
     made = _row(identity, token, wish)
     try:
         with transaction.atomic():
-            Domain.objects.filter(name=made.name, customer=wish.customer, stage=Stage.CLAIM).delete()
-            made.save(force_insert=True)
+            had_claim = _take_the_place_of_a_claim(made)
+            made.save(force_insert=not had_claim, force_update=had_claim)
             changes.record(
                 "domain.adopted",
                 about=subject(made),
@@ -152,6 +170,18 @@ def _store(identity: Identity, token: str, wish: Wish, request_ids: list[str]) -
     except IntegrityError:  # somebody else was a moment earlier
         return Outcome(made.name, Fate.TAKEN)
     return Outcome(made.name, Fate.ADOPT, made.id)
+
+
+def _take_the_place_of_a_claim(made: Domain) -> bool:
+    """The same row, since addresses may wait at it."""
+    claim = Domain.objects.select_for_update().filter(name=made.name, customer=made.customer, stage=Stage.CLAIM).first()
+    if claim is None:
+        return False
+    claim.record_checks.all().delete()  # of the proof, which is needed no more
+    made.pk, made.created_at, made.created_by_id = claim.pk, claim.created_at, claim.created_by_id
+    made.watched_from = made.state_since = timezone.now()
+    made.note = claim.note
+    return True
 
 
 def _row(identity: Identity, token: str, wish: Wish) -> Domain:

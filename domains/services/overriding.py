@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from changes import services as changes
 from domains.models import Domain, Stage
-from domains.services import tenancy
+from domains.services import overriding_states, tenancy
 from domains.services.queue import check_soon
 from domains.services.subjects import subject
 from domains.services.telling import tell
@@ -15,6 +15,16 @@ from inbound_admin.lib.errors import Refused
 from tenants.models import Customer, User
 from tenants.selectors import tenant_of
 from tenants.services import associating
+
+MOVED = (
+    "customer",
+    "tenant",
+    "wanted_by",
+    "wanted_because",
+    "held_because",
+    "expectations",
+    *overriding_states.FIELDS,
+)
 
 
 @transaction.atomic
@@ -47,15 +57,22 @@ def release(*, domain: Domain, actor: User | None, because: str = "", bulk_id: s
     locked = _locked(domain)
     if not locked.is_held:
         raise Refused(f"{domain} is not held.")
-    _release(locked, actor, because.strip())
+    _release(locked, actor, because.strip(), bulk_id)
 
 
-def _release(locked: Domain, actor: User | None, because: str) -> None:
+def _release(locked: Domain, actor: User | None, because: str, bulk_id: str = "") -> None:
     locked.held_at = locked.held_by = locked.held_until = None
     locked.held_because, locked.next_check_at = "", timezone.now()
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until", "next_check_at"))
-    before, after = {"held": True}, {"held": False}
-    changes.record("domain.released", about=subject(locked), actor=actor, because=because, before=before, after=after)
+    changes.record(
+        "domain.released",
+        about=subject(locked),
+        actor=actor,
+        because=because,
+        before={"held": True},
+        after={"held": False},
+        bulk_id=bulk_id,
+    )
     check_soon()
 
 
@@ -88,7 +105,9 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         locked.wanted_by, locked.wanted_because = None, ""  # whoever wished something is a stranger to the new holder
         if locked.is_held:
             locked.held_because = "Held before it was moved. Ask our support."
-        locked.save(update_fields=("customer", "tenant", "wanted_by", "wanted_because", "held_because"))
+        locked.expectations = {}
+        overriding_states.clear(locked)
+        locked.save(update_fields=MOVED)
         locked.share_links.all().delete()  # they were given to people of the old holder, and name them
         changes.record(
             "domain.transferred",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import segno
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -33,7 +34,7 @@ class ShownLink:
 @require_http_methods(["GET", "POST"])
 def share(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
-    form = ShareForm(request.POST or None, initial={"days": 14})
+    form = ShareForm(request.POST or None, initial={"days": settings.SHARE_LINK_DAYS})
     if request.method == "POST" and form.is_valid():
         try:
             sharing.create(domain=domain, actor=request.user, **form.cleaned_data)

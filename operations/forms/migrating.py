@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from operations.core.migration import Chosen
 from tenants.core.standing import Policy
@@ -30,7 +31,9 @@ class PlanForm(forms.Form):
         label="File (CSV)", required=False, help_text="One customer on each line: its id, or its whole name."
     )
     policy = forms.ChoiceField(
-        label="Reputation policy of new tenants", choices=[(key.value, words) for key, words in POLICIES.items()]
+        label="Reputation policy of new tenants",
+        choices=[(key.value, words) for key, words in POLICIES.items()],
+        initial=lambda: settings.TENANT_POLICY,
     )
     at_most_per_hour = forms.IntegerField(
         label="Customers an hour, at most",
@@ -56,7 +59,9 @@ class PlanForm(forms.Form):
 
 class MoveForm(forms.Form):
     policy = forms.ChoiceField(
-        label="Reputation policy of the tenant", choices=[(key.value, words) for key, words in POLICIES.items()]
+        label="Reputation policy of the tenant",
+        choices=[(key.value, words) for key, words in POLICIES.items()],
+        initial=lambda: settings.TENANT_POLICY,
     )
     because = forms.CharField(label="Why", required=False, max_length=500, help_text="For the change log.")
 

@@ -96,7 +96,7 @@ STATES = {
 def domains_to_do(viewer: Viewer) -> list[Domain]:
     """A customer's own that are not in order, the worst first."""
     wrong = (State.AT_RISK, State.WRONG)
-    own = finding.domains_for(viewer).exclude(state=State.VERIFIED)
+    own = finding.domains_not_verified(viewer)
     return sorted(own.order_by("state_since")[:100], key=lambda domain: domain.shown_state not in wrong)[:DOMAINS_SHOWN]
 
 

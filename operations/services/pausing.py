@@ -95,10 +95,7 @@ def pause(
     receiving_digest: str = "",
     bulk_id: str = "",
 ) -> None:
-    """As `tenants.services.pausing.pause`; with `stops_receiving` the plan of the preview by its digest as well.
-
-    Raises Refused and AwsProblem; PLAN_CHANGED where the rules are not as they were shown.
-    """
+    """As the tenants' own; `stops_receiving`: the plan that was shown, too. Raises Refused and AwsProblem."""
     if stops_receiving:
         _refuse_changed(tenant, receiving_digest)
     with transaction.atomic():

@@ -43,7 +43,11 @@ def add_endpoint(
 ) -> Endpoint:
     """Raises Refused for a name in use or a configuration that cannot work."""
     made = Endpoint(
-        customer=customer, name=_name(name), type=type, config=checked_config(type, config), description=description
+        customer=customer,
+        name=endpoint_name(name),
+        type=type,
+        config=checked_config(type, config),
+        description=description,
     )
     _put_ses(made, ses, actor)
     with transaction.atomic():
@@ -68,7 +72,7 @@ def change_endpoint(
         found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
         locked = found.get(pk=endpoint.pk)
         before = _log(locked)
-        locked.name = locked.name if name is None else _name(name)
+        locked.name = locked.name if name is None else endpoint_name(name)
         if config is not None:
             locked.config = checked_config(locked.type, {**locked.config, **config})
         locked.description = locked.description if description is None else description
@@ -104,7 +108,7 @@ def refuse_foreign(endpoint: Endpoint | None, customer: Customer) -> None:
         raise Refused("That endpoint does not belong to this customer.", code="ENDPOINT_MISSING")
 
 
-def _name(text: str) -> str:
+def endpoint_name(text: str) -> str:
     name = " ".join(text.split())
     if not 1 <= len(name) <= 120:
         raise Refused("Give the endpoint a name of up to 120 characters.", code="ENDPOINT_NAME")

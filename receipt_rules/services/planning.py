@@ -9,6 +9,7 @@ from domains.models import Domain
 from inbound_admin.lib.errors import Refused
 from receipt_rules.core import matching
 from receipt_rules.core.desired import Desired, as_it_stands
+from receipt_rules.core.old_style import old_style
 from receipt_rules.core.planner import make_plan
 from receipt_rules.core.plans import Method, Plan
 from receipt_rules.core.rules import RuleSet
@@ -25,13 +26,17 @@ _SIGNS = {Expected.TAKEN: "at least once", Expected.ONCE: "exactly once", Expect
 
 @dataclass(frozen=True)
 class Asked:
-    """What a plan is asked for. `scope` None is everything; `snapshot` is the id of the state to roll back to."""
+    """What a plan is asked for. `scope` None is everything; `snapshot` is the id of the state to roll back to.
+
+    `old_style`: all foreign rules are taken over of which every recipient is wanted here.
+    """
 
     scope: frozenset[str] | None = None
     method: Method = Method.AUTO
     take_over: frozenset[str] = frozenset()
     compacting: bool = False
     snapshot: str = ""
+    old_style: bool = False
 
 
 EVERYTHING = Asked()
@@ -62,13 +67,14 @@ def plan_for(asked: Asked, live: Live, wanted_now: Wanted) -> Plan:
 
 def _make(asked: Asked, live: Live, wanted_now: Wanted) -> Plan:
     desired = _as_it_was(asked.snapshot, live.rule_set) if asked.snapshot else wanted_now.desired
+    folded = old_style(live.rule_set, desired) if asked.old_style else frozenset()
     return make_plan(
         desired,
         live.rule_set,
         scope=asked.scope,
         limits=limits(),
         method=asked.method,
-        take_over=asked.take_over,
+        take_over=asked.take_over | folded,
         compacting=asked.compacting,
         sets=live.sets,
     )
@@ -179,4 +185,5 @@ def _dump_asked(asked: Asked, made: Plan) -> dict[str, object]:
         "take_over": sorted(values.take_over),
         "compacting": values.compacting,
         "snapshot": values.snapshot,
+        "old_style": values.old_style,
     }

@@ -12,12 +12,15 @@ from django.views.decorators.http import require_http_methods
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
 from receipt_rules.core.consequences import Consequence
+from receipt_rules.core.old_style import old_style
 from receipt_rules.core.plans import Method, Plan
 from receipt_rules.core.rules import AnyRule
 from receipt_rules.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Step, Update
 from receipt_rules.forms import ApproveForm
 from receipt_rules.selectors.pages import may_operate
-from receipt_rules.services.planning import Asked, approve, broken_expectations, plan
+from receipt_rules.services.desiring import wanted
+from receipt_rules.services.planning import Asked, approve, broken_expectations, plan_for
+from receipt_rules.services.reading import read_live
 from receipt_rules.views.rules import given, refuse_strangers
 
 MOST_SHOWN = 200  # addresses and steps; more are counted
@@ -78,13 +81,15 @@ def read_asked(data: QueryDict) -> Asked:
         take_over=frozenset(data.getlist("take_over")),
         compacting=data.get("compacting") == "1",
         snapshot=given(data, "snapshot"),
+        old_style=data.get("old_style") == "1",
     )
 
 
 def _planned(asked: Asked) -> dict[str, Any]:
     """A plan that cannot be made says why, in the place where it would stand."""
     try:
-        made = plan(asked=asked)
+        live, wanted_now = read_live(), wanted()
+        made = plan_for(asked, live, wanted_now)
     except Refused as refused:
         return {"refused": refused, "status": refused.status}
     except AwsProblem as problem:
@@ -98,6 +103,7 @@ def _planned(asked: Asked) -> dict[str, Any]:
         "fates": _counted(made.consequences),
         "broken": broken_expectations(made.after),
         "foreign": [rule for rule in made.before.foreign if rule.may_be_taken_over],
+        "old_style": len(old_style(live.rule_set, wanted_now.desired)),
     }
 
 

@@ -2,6 +2,7 @@
 
 from tenants.selectors.people import (
     Viewer,
+    api_keys_of,
     customer_named,
     customers_for,
     customers_found,
@@ -38,6 +39,7 @@ __all__ = [
     "Capacity",
     "Viewer",
     "account_here",
+    "api_keys_of",
     "capacity",
     "customer_named",
     "customers_for",

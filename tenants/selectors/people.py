@@ -3,11 +3,11 @@ from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
 from tenants.core.invitations import hash_of
-from tenants.models import Customer, Invitation, MemberRole, Membership, User
+from tenants.models import ApiKey, Customer, Invitation, MemberRole, Membership, User
 
 Viewer = User | AnonymousUser
 
@@ -84,3 +84,8 @@ def people_with(email: str) -> QuerySet[User]:
     """Whose sign-in address this is, or a further one that they have proven; also who is switched off."""
     proven = EmailAddress.objects.filter(email__iexact=email, verified=True)
     return User.objects.filter(Q(email__iexact=email) | Q(pk__in=proven.values("user")))
+
+
+def api_keys_of(person: User) -> QuerySet[ApiKey]:
+    """The person's own, those that work first."""
+    return ApiKey.objects.filter(user=person).order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "-pk")

@@ -40,6 +40,12 @@ def past_findings(tenant: Tenant) -> QuerySet[Finding]:
     return Finding.objects.filter(tenant=tenant, over_at__isnull=False).order_by("-over_at", "-pk")[:HISTORY_SHOWN]
 
 
+def findings_of(tenant: Tenant, state: str) -> QuerySet[Finding]:
+    """`state` is open, over or all; the newest first."""
+    found = Finding.objects.filter(tenant=tenant).order_by("-opened_at", "-pk")
+    return found if state == "all" else found.filter(over_at__isnull=state == "open")
+
+
 def read_of(tenant: Tenant | None) -> ReputationRead | None:
     return ReputationRead.objects.filter(tenant=tenant, region=settings.AWS_REGION).first()
 

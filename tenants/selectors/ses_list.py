@@ -34,7 +34,7 @@ WORST_FIRST = "-risk"
 
 def tenants_for_staff(viewer: Viewer) -> QuerySet[Tenant]:
     """For a customer there are none: what they may know of theirs stands on their own pages."""
-    found = tenants_for(viewer).select_related("customer", "status_asked_by", "created_by")
+    found = tenants_for(viewer).select_related("status_asked_by", "created_by", "reputation_read")
     return found if sees_tenants(viewer) else found.none()
 
 
@@ -90,7 +90,7 @@ def counts(*, viewer: Viewer, filters: Filters) -> dict[str, int]:
 
 
 def _narrowed(viewer: Viewer, filters: Filters) -> QuerySet[Tenant]:
-    found = tenants_for(viewer)
+    found = tenants_for(viewer).select_related("reputation_read")
     if text := filters.q:
         whole = Q(pk=text) | Q(ses_id=text) | Q(arn=text) | Q(customer=text)
         found = found.filter(whole | Q(name__icontains=text) | Q(customer__name__icontains=text))

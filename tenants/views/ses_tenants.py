@@ -44,6 +44,12 @@ class Row:
         return _percent(self.tenant.complaint_rate)
 
     @property
+    def findings_known(self) -> bool:
+        """Whether Amazon was ever asked: before that, none counted is not none."""
+        read = getattr(self.tenant, "reputation_read", None)
+        return read is not None and read.findings_at is not None
+
+    @property
     def trouble(self) -> str:
         return self.tenant.stage_problem or self.tenant.status_problem or self.tenant.read_problem
 

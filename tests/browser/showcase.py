@@ -39,6 +39,7 @@ EACH_STATE: Mapping[str, tuple[State, str, tuple[str, ...]]] = {
     "dmarc": (State.NOT_CHECKED, "dns.not_checked", ()),
     "apex-spf": (State.WAITING, "dns.absent", ()),
 }
+BROKEN = "harbour-books.example"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def make_showcase(sandbox: Sandbox) -> Showcase:
     sandbox.control.set_dns_fault("acme.com", "servfail", None)
     sandbox.control.add_zone("bookfair.com", ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))
     sandbox.control.add_record("bookfair.com", "bookfair.com", "MX", "1 aspmx.l.google.com.")
+    _publish_with_mistakes(sandbox, domains["broken"])
     sandbox.control.add_fault("slow", "sesv2:GetEmailIdentity", times=None, seconds=2)
     membership = acme.memberships.get(user=people["mick"])
     return Showcase(people, acme, domains, membership, invited.invitation, invited.link.rstrip("/").rpartition("/")[2])
@@ -117,12 +119,22 @@ def _domains(acme: Customer, people: dict[str, User]) -> dict[str, Domain]:
         "waiting": make_ready("waiting.acme.com", {"dkim-1": (State.WAITING, "dns.absent", ())}, customer=acme),
         "each": make_ready("each.acme.com", EACH_STATE, customer=acme, ses_problem=SILENT),
         "long": make_ready(LONG, EACH_STATE, customer=acme),
+        "broken": make_ready(BROKEN, {"dkim-1": (State.WRONG, "dns.absent", ())}, customer=acme),
         "verified": make_ready("verified.acme.com", {}, customer=acme, verified_at=timezone.now()),
         "above": make_ready("acme.com", {}, customer=acme),
         "idn": make_ready("xn--bcher-kva.example", {"identity": (State.AT_RISK, "dns.absent", ())}, customer=acme),
         "deleting": make_domain("deleting.acme.com", customer=acme, stage=Stage.DELETING, stage_problem=SILENT),
         "held": Domain.objects.get(pk=held.pk),
     }
+
+
+def _publish_with_mistakes(sandbox: Sandbox, domain: Domain) -> None:
+    """One record under its name twice over, one of another service; the others are as asked for, or not there."""
+    sandbox.control.add_zone(BROKEN, ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))
+    records = {record.key: record for record in domain.records}
+    for key, name in (("dkim-1", f"{records['dkim-1'].name}.{BROKEN}"), ("dkim-2", records["dkim-2"].name)):
+        sandbox.control.add_record(BROKEN, name, "CNAME", f"{records[key].value}.")
+    sandbox.control.add_record(BROKEN, BROKEN, "MX", "10 mail.elsewhere.example.")
 
 
 def _judged(record: Record, state: State, code: str, found: tuple[str, ...]) -> Judgement:

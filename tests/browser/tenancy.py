@@ -62,6 +62,13 @@ def make_tenancy(world: Showcase) -> None:
     make_tenant(
         _customer(world, "susan", "Suspended Ltd"), name="suspended", aggregate="DISABLED", open_low=2, **suspended
     )
+    _make_others(off)
+    _make_batch(paused, world)
+    SesAccount.objects.get_or_create(region=paused.region, defaults={"enforcement": "HEALTHY", "sends": True})
+
+
+def _make_others(off: dict[str, Any]) -> None:
+    """Whose customers nobody signs in for."""
     make_tenant(name="pausing", **{**off, "standing": "pausing", "aggregate": "ENABLED", "staff_status": "ENABLED"})
     stuck = "Amazon was told 10:02 UTC, and still answers ENABLED: it is not paused. We keep trying."
     make_tenant(name="stuck", **{**off, "standing": "pausing", "aggregate": "ENABLED", "status_problem": stuck})
@@ -69,8 +76,6 @@ def make_tenancy(world: Showcase) -> None:
         name="creating", stage="creating", standing="unknown", arn="", ses_id="", stage_problem="Amazon is busy."
     )
     make_tenant(name="unknown", standing="unknown", amazon_status="THROTTLED_BY_SOMETHING_NEW", set_sends=None)
-    _make_batch(paused, world)
-    SesAccount.objects.get_or_create(region=paused.region, defaults={"enforcement": "HEALTHY", "sends": True})
 
 
 def _customer(world: Showcase, who: str, name: str) -> Any:

@@ -18,7 +18,7 @@ from domains.services.sharing import create as create_link
 from domains.services.sharing import note_visit
 from operations.models import Difference, Migration
 from receipt_rules.models import Address, Endpoint, Run
-from tests.browser import alerting, moving, receiving, reputation, tenancy
+from tests.browser import alerting, moving, receiving, reputation, tenancy, week
 from tests.browser.people import PASSWORD
 from tests.browser.problem_urls import PROBLEMS
 from tests.browser.showcase import Showcase
@@ -109,6 +109,10 @@ def unfold(label: str) -> Act:
     return lambda page: page.locator(f"summary[aria-label^='{label}']").click()
 
 
+def _diagnosed(page: Page) -> None:
+    page.locator("#each-title, #result [role=alert]").first.wait_for()
+
+
 def _look_before_pausing(page: Page) -> None:
     page.get_by_label("Reason").select_option("spam")
     fill("In words, for our staff", "Forty reports since noon.", "Look before pausing", seen="#mail-title")(page)
@@ -156,6 +160,12 @@ DOMAINS = (
     *(Visit("domains:detail", of=domain(key), note=key) for key in ("long", "verified", "idn", "deleting", "held")),
     Visit("domains:detail", of=domain("verified"), query="?show=todo"),
     Visit("domains:detail", "sam", of=domain("held"), note="held"),
+    Visit("domains:diagnosis", of=domain("broken"), act=_diagnosed),
+    Visit("domains:diagnosis", of=domain("broken"), query="?look=1"),
+    Visit("domains:diagnosis", of=domain("each"), act=_diagnosed, note="DNS host silent"),
+    Visit("domains:diagnosis", of=domain("claim"), act=_diagnosed, note="a claim"),
+    Visit("domains:diagnosis", "sam", of=domain("starting"), act=_diagnosed, note="not set up"),
+    Visit("domains:codes", ""),
     Visit("domains:history", of=domain("held")),
     Visit("domains:history", "sam", of=domain("held")),
     Visit("domains:history", of=domain("each"), note="empty"),
@@ -233,9 +243,27 @@ RECEIVING = (
     Visit("receipt_rules:bucket_policy", "adam", of=receiving.shut_out),
     Visit("receipt_rules:function_permission", "adam", of=receiving.shut_out, query=f"?function={FUNCTION}"),
     Visit("receipt_rules:function_permission", "adam", note="of nothing"),
+    Visit("receipt_rules:pipeline", "adam"),
+    Visit("receipt_rules:pipeline", "adam", query="?days=7&domain=verified.acme.com"),
     Visit("receipt_rules:simulator", "adam", query="?addresses=billing@verified.acme.com,nonsense"),
 )
 SPANNING = (
+    Visit("operations:overview", "nina", note="nothing yet"),
+    Visit("operations:overview"),
+    Visit("operations:overview", "sam"),
+    Visit("operations:overview", "adam", of=week.of_work),
+    Visit("operations:find", note="nothing typed"),
+    Visit("operations:find", query="?q=nothing-like-it"),
+    Visit("operations:find", query="?q=acme"),
+    Visit("operations:find", query="?q=verified.acme.com", elsewhere=True),
+    Visit("operations:find", "sam", query="?q=acme"),
+    Visit("operations:case", "sam", of=domain("broken"), act=_diagnosed),
+    Visit("operations:case", "sam", of=domain("held"), act=_diagnosed, note="held"),
+    Visit("operations:case", "sam", of=domain("claim"), act=_diagnosed, note="a claim"),
+    Visit("operations:changes", "nina", note="nothing yet"),
+    Visit("operations:changes"),
+    Visit("operations:changes", "adam"),
+    Visit("operations:changes", "adam", query="?q=nothing-like-it"),
     Visit("operations:migrations", "adam", note="nothing yet"),
     Visit("operations:differences", "adam", note="not looked yet"),
     Visit("operations:migrations", "adam", of=moving.nothing),
@@ -370,6 +398,10 @@ ALERTS = (
 VISITS = (*ALERTS, *DOMAINS, *PEOPLE, *RECEIVING, *TENANTS, *SPANNING, *SIGNING_IN, *SANDBOX, *GONE_WRONG)
 
 NO_PAGE = {
+    "metrics": "text, for machines",
+    "readyz": "JSON, for machines",
+    "operations:export_changes": "a file",
+    "domains:diagnosis_file": "a file",
     "operations:steer_migration": "buttons of the migration",
     "operations:look": "a button of the board of differences",
     "alerts:new_secret": "a button of the webhook",

@@ -1,5 +1,6 @@
 """The shared page, for nobody in particular: what it shows, what it keeps to itself, and when it rests."""
 
+import logging
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from domains.models import Domain, ShareLink
 from domains.selectors.sharing import token_of
 from domains.services import sharing
 from domains.views import share
+from inbound_admin.lib.logs import WithoutSecretPaths
 from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer, User
 from tests.domains.making import make_domain, publish, set_up_domain, wanted, zone_of
@@ -221,3 +223,9 @@ def test_a_link_for_a_year_is_refused_in_words(alice_client: Client, domain: Dom
     refused = alice_client.post(reverse("domains:share", args=[domain.id]), {"days": "365"})
     assert refused.status_code == 422
     assert "No link was made" in refused.text
+
+
+def test_the_address_of_a_shared_page_stands_in_no_log(link: ShareLink) -> None:
+    line = logging.LogRecord("django.request", logging.WARNING, "", 1, "%s: %s", ("Not Found", address(link)), None)
+    assert WithoutSecretPaths().filter(line)
+    assert line.getMessage() == "Not Found: /domains/shared/***/"

@@ -25,7 +25,8 @@ def test_hours_in_a_row_are_one_line_and_a_gap_breaks_it() -> None:
 
 def test_nothing_measured_is_no_line_and_the_axes_stay() -> None:
     plot = plots.draw({"sent": []}, DAY)
-    assert plot.lines[0].paths == plot.lines[0].dots == ()
+    assert not plot.lines[0].paths
+    assert not plot.lines[0].dots
     assert [tick.label for tick in plot.times] == ["00:00", "12:00", "00:00"]
     assert plot.levels[0].label == "0"
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tenants.core.roles import Role
-from tenants.models import Tenant
+from tenants.models import ReputationRead, Tenant
 from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.making import make_tenant
 
@@ -84,6 +84,14 @@ def test_a_rate_that_is_not_known_is_not_shown_as_zero(olga_client: Client, thre
     assert "20.00%" in page
     assert ">0.00%" not in page
     assert page.count('sr-only">not known') == 4
+
+
+def test_no_findings_is_said_only_when_amazon_was_asked(olga_client: Client) -> None:
+    asked, _ = make_tenant(name="asked"), make_tenant(name="new")
+    ReputationRead.objects.create(tenant=asked, region=asked.region, findings_at=timezone.now())
+    page = olga_client.get(reverse("ses_tenants:list")).text
+    assert (page.count("No findings"), page.count("Not asked yet")) == (1, 1)
+    assert "Amazon was not asked yet" not in olga_client.get(reverse("ses_tenants:detail", args=[asked.id])).text
 
 
 def test_the_list_takes_the_same_queries_for_many_as_for_few(olga_client: Client) -> None:

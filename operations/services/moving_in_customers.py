@@ -1,0 +1,191 @@
+"""All rows of one owner become rows of ours: the person, their customer, endpoints, domains, catch-alls, addresses.
+
+Amazon has been read before: nothing here calls anybody. What is refused is refused alone, but for what needs it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from django.db import transaction
+
+from domains.core.checking import SesStatus
+from domains.core.names import understand
+from domains.models import Domain, Stage
+from domains.services import adopting
+from domains.services.importing import import_domain
+from inbound_admin.lib.errors import Refused
+from operations.core.moving_in import Fate, Given, Kind
+from receipt_rules.models import Endpoint
+from receipt_rules.services import importing
+from receipt_rules.services.importing import Import, Stored
+from tenants.models import Customer, User
+from tenants.services.importing import import_customer, import_person
+
+ORDER = {kind: number for number, kind in enumerate(Kind)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    fate: Fate
+    words: str = ""
+    object_id: str = ""
+
+
+@dataclass(frozen=True)
+class Move:
+    """By whom and why, the id of all its changes, and what Amazon was read to have of the domains."""
+
+    actor: User | None
+    because: str
+    bulk_id: str
+    found: adopting.Read
+
+
+def carry_out(rows: Iterable[Given], move: Move) -> list[Outcome]:
+    """Each row's, in the order in which they came. Inside of a transaction, which makes the customer one thing."""
+    numbered = sorted(enumerate(rows), key=lambda each: ORDER[each[1].kind])
+    owner = _Owner(move)
+    outcomes = {number: owner.outcome_of(given) for number, given in numbered}
+    return [outcomes[number] for number in sorted(outcomes)]
+
+
+class _Owner:
+    def __init__(self, move: Move) -> None:
+        self.move = move
+        self.customer: Customer | None = None
+        self.why_not = "Whose it is was refused."
+        self.endpoints: dict[str, Endpoint] = {}
+        self.records: dict[str, frozenset[tuple[str, str, str]]] = {}
+        self.has_mail = False
+        self.doing: Mapping[Kind, Callable[[Given], Outcome]] = {
+            Kind.PERSON: self._person,
+            Kind.ENDPOINT: self._endpoint,
+            Kind.DOMAIN: self._domain,
+            Kind.CATCH_ALL: self._catch_all,
+            Kind.ADDRESS: self._address,
+            Kind.RECORD: self._record,
+        }
+
+    def outcome_of(self, given: Given) -> Outcome:
+        if given.why_not:
+            return Outcome(Fate.REFUSED, given.why_not)
+        try:
+            with transaction.atomic():
+                return self.doing[given.kind](given)
+        except Refused as refused:
+            if given.kind is Kind.PERSON:
+                self.why_not = f"Whose it is was refused: {refused}"
+            return Outcome(Fate.REFUSED, str(refused))
+
+    @cached_property
+    def importing(self) -> Import:
+        if self.customer is None:
+            raise Refused(self.why_not)
+        return Import(self.customer, self.move.actor, self.move.because, self.move.bulk_id)
+
+    def _person(self, given: Given) -> Outcome:
+        words = {"actor": self.move.actor, "because": self.move.because, "bulk_id": self.move.bulk_id}
+        person, is_new = import_person(email=given.owner, name=given.values["name"], **words)
+        self.customer, has_new = import_customer(owner=person, **words)
+        sentence = f"The customer {self.customer} is {'made for them' if has_new else 'theirs already'}."
+        if not person.is_active:
+            sentence += " They cannot sign in: they were switched off here."
+        return Outcome(Fate.NEW if is_new or has_new else Fate.SAME, sentence, self.customer.pk)
+
+    def _endpoint(self, given: Given) -> Outcome:
+        values = given.values
+        made, stored = importing.import_endpoint(
+            name=given.name,
+            kind=values["type"],
+            config=values["config"],
+            is_active=values["is_active"],
+            description=values["description"],
+            of=self.importing,
+        )
+        self.endpoints[given.name.casefold()] = made
+        return Outcome(Fate(stored.value), "", made.pk)
+
+    def _domain(self, given: Given) -> Outcome:
+        wish = adopting.Wish(self.importing.customer, self.move.actor, self.move.because, bulk_id=self.move.bulk_id)
+        outcome = import_domain(
+            name=given.name,
+            wish=replace(wish, receives=given.values["receives"] is not False),
+            found=self.move.found,
+            mail_from=given.values["mail_from"],
+            reports=given.values["reports"],
+        )
+        fate, words = _DOMAINS[outcome.fate]
+        if outcome.fate is adopting.Fate.ADOPT:
+            words += self._difference(outcome.name, given.values["mail_from"])
+        return Outcome(fate, words, outcome.domain_id)
+
+    def _difference(self, name: str, mail_from: str) -> str:
+        identity, _ = self.move.found.identities[name]
+        said = (
+            " It is verified there." if identity.identity_status is SesStatus.SUCCESS else " It is not verified there."
+        )
+        if mail_from and mail_from != identity.mail_from:
+            said += f" Amazon’s MAIL FROM is {identity.mail_from or 'its own'}, not {mail_from}: Amazon’s word counts."
+        return said
+
+    def _catch_all(self, given: Given) -> Outcome:
+        stored = importing.import_catch_all(
+            name=understand(given.name).domain.ascii,
+            endpoint=self._chosen(given.values["endpoint"]),
+            is_active=given.values["is_active"],
+            of=self.importing,
+        )
+        is_nothing = stored is Stored.SAME and not given.values["is_active"]
+        return Outcome(Fate(stored.value), "Switched off, and not here." if is_nothing else "")
+
+    def _address(self, given: Given) -> Outcome:
+        made, stored = importing.import_address(
+            text=given.name,
+            endpoint=self._chosen(given.values["endpoint"]),
+            is_active=given.values["is_active"],
+            of=self.importing,
+        )
+        waits = made.domain.stage == Stage.CLAIM
+        return Outcome(Fate(stored.value), "It takes no mail before its domain is proven." if waits else "", made.pk)
+
+    def _chosen(self, name: str) -> Endpoint | None:
+        if not name:
+            return None
+        if name.casefold() not in self.endpoints:
+            raise Refused(f"Its endpoint {name} was refused, or is somebody else’s: its mail would go nowhere.")
+        return self.endpoints[name.casefold()]
+
+    def _record(self, given: Given) -> Outcome:
+        """Nothing is stored of it: which records are needed follows from what Amazon says of the identity."""
+        name = understand(given.values["domain"]).domain.ascii
+        if name not in self.records:
+            row = Domain.objects.filter(customer=self.importing.customer, name=name, stage=Stage.READY).first()
+            self.records[name] = frozenset(_plain(r.type, r.name, r.value) for r in row.records) if row else frozenset()
+        if _plain(given.values["type"], given.name, given.values["value"]) in self.records[name]:
+            return Outcome(Fate.SAME, "The same record is asked for here.")
+        return Outcome(Fate.UNNEEDED, "Not asked for here: what is, stands on the domain’s page.")
+
+
+_DOMAINS = {
+    adopting.Fate.ADOPT: (Fate.NEW, "Taken over as Amazon has it."),
+    adopting.Fate.NOT_AT_AMAZON: (
+        Fate.CLAIM,
+        "Amazon does not know it, so they have to prove that it is theirs first.",
+    ),
+    adopting.Fate.THEIRS: (Fate.SAME, ""),
+    adopting.Fate.TAKEN: (Fate.REFUSED, "Another customer holds this domain."),
+}
+
+
+def _plain(kind: str, name: str, value: str) -> tuple[str, str, str]:
+    """As records are compared: without quotes, a priority before the value, or the dot at the end."""
+    kind, words = kind.upper(), value.strip().strip('"').split()
+    plain = " ".join(words[1:] if kind == "MX" and len(words) == 2 else words)
+    return kind, name.rstrip(".").lower(), plain if kind == "TXT" else plain.rstrip(".").lower()
+
+
+def values_of(row: Any) -> Given:
+    """A stored row as it was made ready."""
+    return Given(Kind(row.kind), row.owner, row.name, row.values, row.why_not)

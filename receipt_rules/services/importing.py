@@ -1,0 +1,140 @@
+"""Endpoints, addresses and catch-alls of the system before this one: stored as wishes, and no run is queued.
+
+An operator looks at the plan for all of them and approves it. A domain need not be verified for it, but must be the
+customer's: Amazon may not know it yet, and addresses at a claim are no wish before the claim is proven.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from changes import services as changes
+from domains.models import Domain, Stage
+from domains.services.noting import note_catch_all
+from inbound_admin.lib.errors import Refused
+from receipt_rules.models import Address, CatchAll, Endpoint
+from receipt_rules.selectors.owning import names_above
+from receipt_rules.services.endpoint_configs import checked_config
+from receipt_rules.services.endpoints import endpoint_name
+from receipt_rules.services.owning import lock_domain, read_address
+from receipt_rules.services.subjects import address_subject, catch_all_subject, endpoint_subject
+from tenants.models import Customer, User
+
+
+class Stored(StrEnum):
+    NEW = "new"
+    SAME = "same"
+    CHANGES = "changes"
+
+
+@dataclass(frozen=True)
+class Import:
+    """For whom, by whom, why, and the one id of all changes."""
+
+    customer: Customer
+    actor: User | None
+    because: str
+    bulk_id: str
+
+
+def import_endpoint(
+    *, name: str, kind: str, config: Mapping[str, Any], is_active: bool, description: str, of: Import
+) -> tuple[Endpoint, Stored]:
+    """Found by its name among the customer's. Raises Refused: ENDPOINT_NAME, ENDPOINT_TYPE, ENDPOINT_CONFIG."""
+    plain, wanted = endpoint_name(name), checked_config(kind, config)
+    found = Endpoint.objects.select_for_update().filter(customer=of.customer, name__iexact=plain).first()
+    if found is not None and found.type != kind:
+        raise Refused(f"{found} is here already, and goes to another kind of place.", code="ENDPOINT_TYPE")
+    made = found or Endpoint(customer=of.customer, name=plain, type=kind, description=description[:2000])
+    before = _endpoint_log(found) if found else {}
+    made.config, made.is_active = wanted, is_active
+    if (after := _endpoint_log(made)) == before:
+        return made, Stored.SAME
+    made.save()
+    _record("endpoint", before, after, endpoint_subject(made), of)
+    return made, Stored.CHANGES if found else Stored.NEW
+
+
+def import_address(*, text: str, endpoint: Endpoint | None, is_active: bool, of: Import) -> tuple[Address, Stored]:
+    """Raises Refused: NOT_AN_ADDRESS, those of `understand`, DOMAIN_MISSING, ADDRESS_EXISTS."""
+    plain = read_address(text)
+    domain = lock_domain(_own_domain(plain.rpartition("@")[2], of.customer), to_receive=False)
+    found = Address.objects.select_related("domain", "endpoint").filter(address=plain).first()
+    if found is not None and found.domain.customer_id != of.customer.pk:
+        raise Refused(f"{plain} is another customer's address here.", code="ADDRESS_EXISTS")
+    before = _address_log(found) if found else {}
+    made = found or Address(address=plain, domain=domain)
+    made.endpoint, made.is_active = endpoint, is_active
+    if (after := _address_log(made)) == before:
+        return made, Stored.SAME
+    try:
+        with transaction.atomic():
+            made.save()
+    except IntegrityError as error:
+        raise Refused(f"{plain} has just been added by somebody else.", code="ADDRESS_EXISTS") from error
+    _record("address", before, after, address_subject(made), of)
+    return made, Stored.CHANGES if found else Stored.NEW
+
+
+def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, of: Import) -> Stored:
+    """Everything at a domain; where none is wanted and none is here, nothing is stored. Raises Refused."""
+    domain = lock_domain(_own_domain(name, of.customer, exactly=True), to_receive=False)
+    found = CatchAll.objects.select_related("endpoint").filter(domain=domain, subdomains=False).first()
+    if found is None and not is_active:
+        return Stored.SAME
+    before = _catch_all_log(found) if found else {}
+    made = found or CatchAll(domain=domain)
+    made.domain, made.endpoint, made.is_active = domain, endpoint, is_active
+    if (after := _catch_all_log(made)) == before:
+        return Stored.SAME
+    made.save()
+    note_catch_all(domain_id=domain.pk, has=is_active)
+    _record("catch_all", before, after, catch_all_subject(made), of)
+    return Stored.CHANGES if found else Stored.NEW
+
+
+def _own_domain(name: str, customer: Customer, *, exactly: bool = False) -> Domain:
+    """The nearest at or above the name; what somebody holds counts before a claim. Raises Refused (DOMAIN_MISSING)."""
+    names = (name,) if exactly else names_above(name)
+    rows = Domain.objects.filter(~Q(stage=Stage.CLAIM) | Q(customer=customer), name__in=names)
+    found = max(rows, key=lambda row: (len(row.name), row.stage != Stage.CLAIM), default=None)
+    if found is None or found.customer_id != customer.pk or found.stage == Stage.DELETING:
+        raise Refused(f"{name} is not a domain of {customer}.", code="DOMAIN_MISSING")
+    return found
+
+
+def _record(what: str, before: dict[str, Any], after: dict[str, Any], about: changes.Subject, of: Import) -> None:
+    changes.record(
+        f"{what}.{'changed' if before else 'added'}",
+        about=about,
+        actor=of.actor,
+        because=of.because,
+        before=before,
+        after=after,
+        bulk_id=of.bulk_id,
+    )
+
+
+def _endpoint_log(endpoint: Endpoint) -> dict[str, Any]:
+    config = {f"config_{key}": value for key, value in endpoint.config.items()}
+    return {"name": endpoint.name, "type": endpoint.type, "is_active": endpoint.is_active, **config}
+
+
+def _address_log(address: Address) -> dict[str, Any]:
+    return {"address": address.address, "is_active": address.is_active, "endpoint": _name(address.endpoint)}
+
+
+def _catch_all_log(catch_all: CatchAll) -> dict[str, Any]:
+    return {
+        "recipient": catch_all.recipient,
+        "is_active": catch_all.is_active,
+        "endpoint": _name(catch_all.endpoint),
+    }
+
+
+def _name(endpoint: Endpoint | None) -> str:
+    return "" if endpoint is None else endpoint.name

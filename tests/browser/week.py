@@ -1,0 +1,34 @@
+"""A week of work, as the overview draws it: what was counted by the hour, and what nobody decided yet."""
+
+import math
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from tests.browser import alerting, moving, receiving, tenancy
+from tests.browser.showcase import Showcase
+
+INSERT = "INSERT INTO counts (hour, name, label, number) VALUES (date_trunc('hour', %s::timestamptz), %s, %s, %s)"
+LEVELS = {"verified": 120, "waiting": 24, "at_risk": 1, "wrong": 6, "could_not_check": 2}
+HOURS = 7 * 24
+
+
+def of_work(world: Showcase) -> tuple[()]:
+    for make in (receiving.make_receiving, tenancy.make_tenancy, moving.make_moving, alerting.make_alerts):
+        make(world)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM counts WHERE name = 'dns_look' AND hour < now() - interval '1 day'")
+        if not cursor.fetchone()[0]:
+            cursor.executemany(INSERT, list(_rows()))
+    return ()
+
+
+def _rows() -> list[tuple[object, ...]]:
+    now = timezone.now()
+    rows: list[tuple[object, ...]] = []
+    for hours in range(1, HOURS):
+        at, busy = now - timedelta(hours=hours), 1 + math.sin(hours / 24 * math.tau)
+        rows += [(at, "dns_look", "", round(200 + 300 * busy)), (at, "aws_call", "", round(20 + 60 * busy))]
+        rows += [(at, "domains_by_state", state, top * (1 - hours / 400)) for state, top in LEVELS.items()]
+    return rows
