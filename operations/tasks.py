@@ -1,11 +1,12 @@
 """What the worker does that spans the apps."""
 
+from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsProblem
-from operations.services import deleting, drifting, working
+from operations.services import deleting, drifting, watching, working
 from operations.services.queue import LOOK, MIGRATE, REMOVE, remove_soon
 
 LONGEST_WAIT_SECONDS = 600
@@ -50,3 +51,10 @@ def sweep(timestamp: int) -> None:
 def look_each_night(timestamp: int) -> None:
     """Once a night: whether Amazon's tenants are as our rows have them."""
     drifting.ask_to_look()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="operations.watch", queueing_lock="operations.watch")
+def watch(timestamp: int) -> None:
+    """Every five minutes: whether Amazon answers, and whether differences wait for somebody."""
+    watching.watch(now=timezone.now())

@@ -13,7 +13,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.core.rules import RuleSet
 from receipt_rules.core.stored import load
 from receipt_rules.models import UNFINISHED, Run, RunState, RunStep, StepState
-from receipt_rules.services import reading
+from receipt_rules.services import reading, warning
 from receipt_rules.services.queue import work_soon
 from receipt_rules.services.sending import MAY_SETTLE, MOST_TRIES, explained, passes_by_itself
 from receipt_rules.services.stepping import Stepping, Stopped
@@ -123,6 +123,8 @@ def _end(run: Run, state: RunState, problem: str) -> None:
         aws_request_ids=[request_id for step in done for request_id in step.request_ids],
         for_staff=not locked.customer_id,
     )
+    if state in (RunState.DONE, RunState.FAILED):
+        warning.tell_of_run(failed=state == RunState.FAILED, why=problem)
 
 
 def _name_of(run: Run) -> str:

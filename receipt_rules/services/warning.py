@@ -78,3 +78,9 @@ def _tell_of_quota(meter: Meter) -> None:
     if effect is alerts.Effect.RAISED:
         data = {"why": why, "used": meter.used, "limit": meter.limit, "percent": meter.percent}
         alerts.happened(event="quota.80", about=about, data=data, for_staff=True)
+
+
+def tell_of_run(*, failed: bool, why: str) -> None:
+    """At each end of a run; one that is carried out ends the alert of one that was not."""
+    about = Subject("runs", settings.AWS_REGION, f"Runs in {settings.AWS_REGION}")
+    alerts.observe(kind="run.failed", about=about, firing=failed, why=why, severity="high", audience=OPERATORS)
