@@ -27,6 +27,8 @@ class Account:
 
 ACCOUNTS = (
     Account("staff@inbound-admin.example", "Olga", "Lind", role=Role.ADMIN),
+    Account("omar@inbound-admin.example", "Omar", "Reyes-Holt", role=Role.OPERATOR),
+    Account("tess@inbound-admin.example", "Tess", "Amari", role=Role.TRUST_AND_SAFETY),
     Account("sam@inbound-admin.example", "Sam", "Okoro", role=Role.SUPPORT),
     Account("nora@northwind-books.com", "Nora", "Vale", customer="Northwind Books"),
     Account("kit@kiteandkey.studio", "Kit", "Adeyemi", customer="Kite & Key Studio"),

@@ -25,6 +25,7 @@ class Command(BaseCommand):
             story.people()
             story.domains()
             story.tenants()
+            story.reputations()
         except Problem as problem:
             raise CommandError(str(problem)) from problem
         self.stdout.write(f"The demo is there: {len(story.STORIES)} domains, {len(demo_accounts())} sign-ins.")
