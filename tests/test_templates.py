@@ -134,3 +134,8 @@ def test_what_is_polled_comes_back_as_the_same_part(sandbox: Sandbox) -> None:
     part = client.get(reverse("domains:detail", args=[domain.id]), headers={"HX-Request": "true"})
     assert part.text.strip().startswith('<div id="live" data-poll')
     assert "<html" not in part.text
+
+
+def test_a_full_stop_follows_a_time_without_a_space() -> None:
+    """A line feed at the file's end would be that space, so that djade, which wants one, is not asked about it."""
+    assert not (settings.BASE_DIR / "templates/components/time.html").read_text().endswith("\n")
