@@ -3,15 +3,30 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from inbound_admin.lib import aws
 from inbound_admin.sandbox.process import Sandbox
 
+# The groups of our staff go as well; `tests.factories` makes them again.
+OF_PROCRASTINATE = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers")
+UNKNOWN_TO_DJANGO = (*OF_PROCRASTINATE, "cache", "counts", "aws_pace", "api_calls", "api_pace")
+
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow ones are for attackers
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_ours_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What Django does not know of, a test that commits leaves behind: jobs, cache, counts, the pace, calls."""
+    yield
+    if not {"transactional_db", "live_server"}.isdisjoint(request.fixturenames):
+        blocker = request.getfixturevalue("django_db_blocker")
+        with blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {', '.join(UNKNOWN_TO_DJANGO)} CASCADE")
 
 
 @pytest.fixture(scope="session")

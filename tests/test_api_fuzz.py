@@ -14,7 +14,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -25,17 +25,17 @@ from schemathesis.specs.openapi.checks import (
 
 from inbound_admin.sandbox.process import Sandbox
 from tenants.core.roles import Role
+from tests.api_world import make_world
 from tests.calling import api_of, operations
-from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.factories import make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 KEYS = {"customer": ("read", "write"), "staff": ("read", "write", "staff"), "read-only": ("read",)}
-MODES = {"good": GenerationMode.POSITIVE, "bad": GenerationMode.NEGATIVE}
+MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 TRY = settings(
-    max_examples=EXAMPLES or 8,
+    max_examples=EXAMPLES or 10,
     derandomize=not EXAMPLES,
     deadline=None,
     database=None,
@@ -46,8 +46,10 @@ OPERATIONS = operations()
 
 
 @pytest.fixture(scope="module")
-def schema() -> Any:
-    return schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
+def schema(django_db_blocker: DjangoDbBlocker) -> Any:
+    """Past the guard: a request looks after the connection that an earlier test has left open."""
+    with django_db_blocker.unblock():
+        return schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
 
 
 @pytest.fixture
@@ -65,15 +67,8 @@ def ids(sandbox: Sandbox, settings: Settings, kept_connection: None) -> dict[str
     """Ids of Alice's, for the parameters of paths."""
     settings.API_CALLS_PER_MINUTE, settings.API_WAIT_SECONDS = 0, 0
     settings.CHECK_NOW_EVERY_SECONDS, settings.DNS_TIMEOUT_SECONDS = 0, 3
-    customer = make_customer("Alice Ltd")
-    domain = make_verified("shop.com", customer=customer)
-    endpoint = make_endpoint(customer, config={"url": "https://127.0.0.1/"})
-    return {
-        "customer": customer.pk,
-        "domain_id": domain.pk,
-        "endpoint_id": endpoint.pk,
-        "address_id": make_address("a@shop.com", domain, endpoint=endpoint).pk,
-    }
+    world = make_world()
+    return {"customer": world.customer.pk, **world.ids}
 
 
 def secret_of(who: str, customer: str) -> str:
@@ -84,13 +79,12 @@ def secret_of(who: str, customer: str) -> str:
     return api_of(user, *KEYS[who]).secret
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS])
 def test_nothing_that_is_sent_gets_an_answer_that_is_not_described(
-    schema: Any, ids: dict[str, str], method: str, path: str, mode: str
+    schema: Any, ids: dict[str, str], method: str, path: str
 ) -> None:
     secrets = {who: secret_of(who, ids["customer"]) for who in KEYS}
-    cases = schema[path][method].as_strategy(generation_mode=MODES[mode])
+    cases = st.one_of(*(schema[path][method].as_strategy(generation_mode=mode) for mode in MODES))
 
     @TRY
     @given(case=cases, who=st.sampled_from(sorted(KEYS)), known=st.booleans())

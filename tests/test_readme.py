@@ -4,15 +4,16 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-import boto3
 from botocore import xform_name
+from botocore.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 # The IAM action where it is not the operation's own name.
-ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "lambda:GetFunction": "lambda:GetFunction"}
+ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
 PREFIXES = {
     "ses": "ses",
     "sesv2": "ses",
@@ -45,10 +46,15 @@ def _calls_inside(node: ast.With) -> Iterator[tuple[str, str]]:
             yield service, inner.func.attr
 
 
+@cache
+def operations(service: str) -> dict[str, str]:
+    """By the method of boto3 the operation's own name."""
+    names = Session().get_service_model(service).operation_names
+    return {xform_name(name): str(name) for name in names}
+
+
 def action(service: str, method: str) -> str:
-    client = boto3.Session(region_name="eu-west-1").client(service, aws_access_key_id="x", aws_secret_access_key="x")  # type: ignore[call-overload]  # of any name
-    operation = next(name for name in client.meta.service_model.operation_names if xform_name(name) == method)
-    name = f"{PREFIXES[service]}:{operation}"
+    name = f"{PREFIXES[service]}:{operations(service)[method]}"
     return ACTIONS.get(name, name)
 
 
