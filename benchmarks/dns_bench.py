@@ -1,6 +1,7 @@
-"""DNS look-ups and whole checks of domains a second, beside the bare resolver and checkdmarc in the same run.
+"""DNS look-ups, checks and diagnoses of domains a second, beside the bare resolver and checkdmarc in the same run.
 
-The sandbox's DNS server runs in a process of its own, so that it takes no turn from what is measured. Each round asks
+At the sandbox's DNS server and at nsd, each in a process of its own, so that it takes no turn from what is measured.
+The same zones are at both. Each round asks
 all rivals one after the other and they are compared within the round, so that a busy moment of the machine hits nobody
 alone.
 """
@@ -10,6 +11,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from socket import AF_INET, SOCK_DGRAM
@@ -25,12 +27,20 @@ from checkdmarc.dnssec import DNSKEY_CACHE, DNSSEC_CACHE
 from checkdmarc.utils import DNS_CACHE
 from dns._asyncio_backend import Backend
 
-from benchmarks.rows import Row, at_least, shown
+from benchmarks import nsd
+from benchmarks.rows import Row, at_least, failed, shown
 from domains.core.checking import Aspect, SesStatus, State, judge, judge_aspects, overall
+from domains.core.diagnosis.deciding import diagnose
+from domains.core.diagnosis.observations import Amazon
 from domains.core.names import DomainName
 from domains.core.observing import Question, Status, question_for
+from domains.core.providers.typing_in import in_dns
 from domains.core.records import Facts, Record, records_for
 from domains.gateway.dns import look_up
+from domains.services.asking import Asker
+from domains.services.delegating import Net
+from domains.services.observing import observe
+from inbound_admin.sandbox.dns.amazon import SPF
 from inbound_admin.sandbox.dns.server import DnsServer
 from inbound_admin.sandbox.dns.zones import ZoneStore
 
@@ -38,18 +48,37 @@ REGION = "eu-west-1"
 DOMAINS = 100
 CHECKED = 25
 ROUNDS = 11
+DIAGNOSED, DIAGNOSIS_ROUNDS, PATIENCE = 20, 5, 2.0
 AT_ONCE = 50
 SHARE_OF_BARE = 0.7
 TIMES_CHECKDMARC = 3.0
 
 _ALL_CONFIRMED = dict.fromkeys(Aspect, SesStatus.SUCCESS)
+_CONFIRMED = Amazon(statuses=tuple(_ALL_CONFIRMED.items()))
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def rows() -> list[Row]:
-    """All rows; takes about a quarter of a minute."""
+    """All rows; takes about half a minute."""
     with _dns_server() as (host, port):
-        return [*lookup_rows(host, port), *check_rows(host, port)]
+        measured = _rows_at(host, port, "sandbox")
+    try:
+        with nsd.serving(_zone_lines()) as (host, port):
+            return [*measured, *_rows_at(host, port, "nsd")]
+    except nsd.NotHere as problem:
+        return [*measured, failed("the same at nsd", str(problem))]
+
+
+def _rows_at(host: str, port: int, server: str) -> list[Row]:
+    made = [*lookup_rows(host, port), *check_rows(host, port), *diagnosis_rows(host, port)]
+    return [replace(row, name=f"{server}: {row.name}") for row in made]
+
+
+def diagnosis_rows(host: str, port: int) -> list[Row]:
+    """Whole diagnoses of right domains, one after the other: all three lanes, from the delegation to the last record."""
+    names = _names()[:DIAGNOSED]
+    took = _seconds(rounds=DIAGNOSIS_ROUNDS, ours=lambda: _diagnose(names, host, port))
+    return [shown("domains diagnosed a second, one by one", _rate(DIAGNOSED, took["ours"]), "1/s")]
 
 
 def lookup_rows(host: str, port: int) -> list[Row]:
@@ -86,10 +115,10 @@ def check_rows(host: str, port: int) -> list[Row]:
     ]
 
 
-def _seconds(**rivals: Callable[[], object]) -> dict[str, list[float]]:
+def _seconds(rounds: int = ROUNDS, **rivals: Callable[[], object]) -> dict[str, list[float]]:
     """What each rival took in each round; a first round is not counted."""
     took: dict[str, list[float]] = {name: [] for name in rivals}
-    for number in range(-1, ROUNDS):
+    for number in range(-1, rounds):
         for name, run in rivals.items():
             begun = time.perf_counter()
             run()
@@ -156,6 +185,17 @@ def _check_one_by_one(names: Sequence[str], host: str, port: int) -> None:
         _check([name], host, port)
 
 
+def _diagnose(names: Sequence[str], host: str, port: int) -> None:
+    """What a diagnosis does behind its page: the observer's questions, and the judgement of what came."""
+    net = Net((f"{host}:{port}",), port=port, private=True)
+    for name in names:
+        records = _records(name)
+        asker = Asker(timeout=PATIENCE)
+        observed = asyncio.run(observe(DomainName.stored(name), records, net, asker))
+        found = diagnose(_facts(name), observed, _CONFIRMED, _NOW)
+        assert found.is_right, found.finding
+
+
 def _checkdmarc(names: Sequence[str], host: str, port: int) -> None:
     """As its own users call it, with its memory of earlier rounds emptied; it does not connect to mail servers."""
     for cache in (DNS_CACHE, DNSSEC_CACHE, DNSKEY_CACHE):
@@ -172,7 +212,11 @@ def _names() -> list[str]:
 
 
 def _records(name: str) -> tuple[Record, ...]:
-    facts = Facts(
+    return records_for(_facts(name))
+
+
+def _facts(name: str) -> Facts:
+    return Facts(
         domain=DomainName.stored(name),
         region=REGION,
         verification_token="AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIjKlMnOpQ=",  # noqa: S106  # nobody's
@@ -183,7 +227,15 @@ def _records(name: str) -> tuple[Record, ...]:
         wants_dmarc=True,
         wants_apex_spf=True,
     )
-    return records_for(facts)
+
+
+def _zone_lines() -> dict[str, list[str]]:
+    """For a name server that is told by zone files, with what the sandbox knows of Amazon's own zones."""
+    amazon = {
+        "amazonses.com": [f'amazonses.com. IN TXT "{SPF}"', f"feedback-smtp.{REGION}.amazonses.com. IN A 192.0.2.20"],
+        "amazonaws.com": [f"inbound-smtp.{REGION}.amazonaws.com. IN A 192.0.2.10"],
+    }
+    return {name: [in_dns(record) for record in _records(name)] for name in _names()} | amazon
 
 
 @contextmanager
@@ -217,7 +269,7 @@ def serve(pipe: Connection) -> None:
 def _publish(zones: ZoneStore, name: str) -> None:
     zones.add_zone(name)
     zones.add_record(name, name, "NS", f"ns1.{name}")
-    zones.add_record(name, f"ns1.{name}", "A", "192.0.2.1")
+    zones.add_record(name, f"ns1.{name}", "A", "127.0.0.1")
     for record in _records(name):
         value = record.value if record.priority is None else f"{record.priority} {record.value}"
         zones.add_record(name, record.name, record.type, value)

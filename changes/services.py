@@ -10,6 +10,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 
 from changes.models import ActorKind, Change, new_change_id
 
+NAME_LENGTH = 254  # of who did it, as the row holds it
+
 
 class Amazon:
     """As the actor: Amazon, its policy, or a hand at its console; we see what it did and not who."""
@@ -73,8 +75,9 @@ def _who(actor: AbstractBaseUser | Amazon | None) -> tuple[ActorKind, object, st
         return ActorKind.WORKER, None, "Inbound Admin"
     if isinstance(actor, Amazon):
         return ActorKind.AMAZON, None, "Amazon"
-    kind = ActorKind.KEY if getattr(actor, "acts_by_key", False) else ActorKind.PERSON
-    return kind, actor.pk, actor.get_username()
+    if key := getattr(actor, "acts_by_key", ""):
+        return ActorKind.KEY, actor.pk, f"{actor.get_username()} by the key {key}"[:NAME_LENGTH]
+    return ActorKind.PERSON, actor.pk, actor.get_username()
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

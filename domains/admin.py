@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,8 +12,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from changes.models import new_change_id
+from domains.core.checking import State
+from domains.core.expecting import EXPECTABLE
 from domains.models import Domain, RecordCheck
-from domains.services import claiming, configuring, overriding
+from domains.services import claiming, configuring, overriding, overriding_records, overriding_states
 from inbound_admin.lib.errors import Problem
 from tenants.models import Customer, User
 
@@ -22,8 +24,16 @@ class OverrideForm(ActionForm):
     """Stands beside the choice of the action: an override is nothing without its reason."""
 
     because = forms.CharField(label="Why", required=False, max_length=2000)
-    until = forms.DateTimeField(label="Hold until", required=False)
+    until = forms.CharField(label="Until", required=False, max_length=40)  # read by `_read`: Django hides what is wrong
     customer = forms.ModelChoiceField(Customer.objects.all(), label="Transfer to", required=False)
+    shown_as = forms.ChoiceField(label="Override as", required=False)
+    record = forms.ChoiceField(label="Record", required=False, choices=[("", "-"), *EXPECTABLE.items()])
+    host = forms.CharField(label="Expected host (empty: not asked for)", required=False, max_length=253)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        states = [(state.value, state.value.replace("_", " ")) for state in State]
+        self.fields["shown_as"].choices = [("", "-"), *states]  # type: ignore[attr-defined]  # a ChoiceField, above
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,9 @@ class Said:
     because: str
     until: datetime | None
     customer: Customer | None
+    shown_as: str
+    record: str
+    host: str
     actor: User
     bulk_id: str
 
@@ -51,14 +64,31 @@ class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
 class DomainAdmin(admin.ModelAdmin[Domain]):
     """All columns are read-only: what Amazon and the DNS say is not ours to write, and the rest has services."""
 
-    list_display = ("name", "customer", "state", "stage", "is_held", "last_dns_check", "next_check_at")
-    list_filter = ("state", "stage", ("held_at", admin.EmptyFieldListFilter), "region")
+    list_display = ("name", "customer", "state", "overridden", "stage", "is_held", "expects", "next_check_at")
+    list_filter = (
+        "state",
+        "stage",
+        ("held_at", admin.EmptyFieldListFilter),
+        ("override_state", admin.EmptyFieldListFilter),
+        "region",
+    )
     list_select_related = ("customer",)
     search_fields = ("name", "customer__name", "id", "dkim_tokens")
     ordering = ("name",)
     inlines = (RecordCheckInline,)
     action_form = OverrideForm
-    actions = ("hold", "release", "check_again", "new_dkim", "transfer", "approve_claim")
+    actions = (
+        "hold",
+        "release",
+        "check_again",
+        "new_dkim",
+        "transfer",
+        "approve_claim",
+        "override_state",
+        "end_override",
+        "expect",
+        "expect_no_more",
+    )
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -74,6 +104,14 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     def is_held(self, domain: Domain) -> bool:
         return domain.is_held
 
+    @admin.display(description="overridden as")
+    def overridden(self, domain: Domain) -> str:
+        return f"{domain.override_state}, until {domain.override_until:%-d %b %Y %H:%M}" if domain.is_overridden else ""
+
+    @admin.display(description="expected otherwise")
+    def expects(self, domain: Domain) -> str:
+        return ", ".join(f"{each.title}: {each.value or 'not asked for'}" for each in domain.expected)
+
     def has_hold_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("domains.hold_domain")
 
@@ -82,6 +120,12 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("domains.approve_claim")
+
+    def has_override_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("domains.override_state")
+
+    def has_expect_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("domains.expect_record")
 
     @admin.action(description="Hold (says why; until)", permissions=["hold"])
     def hold(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
@@ -137,6 +181,56 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             lambda domain, said: claiming.approve(domain=domain, because=said.because, actor=said.actor),
         )
 
+    @admin.action(description="Override the state (as, says why, until)", permissions=["override"])
+    def override_state(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: overriding_states.override(
+                domain=domain,
+                state=said.shown_as,
+                because=said.because,
+                until=said.until,
+                actor=said.actor,
+                bulk_id=said.bulk_id,
+            ),
+        )
+
+    @admin.action(description="End the override of the state", permissions=["override"])
+    def end_override(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: overriding_states.end(
+                domain=domain, because=said.because, actor=said.actor, bulk_id=said.bulk_id
+            ),
+        )
+
+    @admin.action(description="Expect a record otherwise (record, host, says why)", permissions=["expect"])
+    def expect(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: overriding_records.expect(
+                domain=domain,
+                key=said.record,
+                value=said.host,
+                because=said.because,
+                actor=said.actor,
+                bulk_id=said.bulk_id,
+            ),
+        )
+
+    @admin.action(description="Ask for a record as for every domain (record)", permissions=["expect"])
+    def expect_no_more(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._each(
+            request,
+            domains,
+            lambda domain, said: overriding_records.expect_no_more(
+                domain=domain, key=said.record, because=said.because, actor=said.actor, bulk_id=said.bulk_id
+            ),
+        )
+
     def _each(self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, Said], None]) -> None:
         """One row's refusal stops no other row; a field that cannot be read stops all, before anything is done."""
         said = _read(request)
@@ -161,4 +255,9 @@ def _read(request: HttpRequest) -> Said | str:
             f"{form.fields[name].label}: {' '.join(map(str, errors))}" for name, errors in form.errors.items()
         )
     data = form.cleaned_data
-    return Said(data["because"], data["until"], data["customer"], cast("User", request.user), new_change_id())
+    try:
+        until = forms.DateTimeField(required=False).clean(data["until"])
+    except forms.ValidationError as error:
+        return f"Until: {' '.join(error.messages)}"
+    given = {name: data[name] for name in ("because", "customer", "shown_as", "record", "host")}
+    return Said(**given, until=until, actor=cast("User", request.user), bulk_id=new_change_id())

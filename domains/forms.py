@@ -2,12 +2,24 @@ from typing import Any
 
 from django import forms
 
+from domains.core.checking import State
+from domains.core.expecting import EXPECTABLE
 from domains.core.names import understand
 from domains.models import Domain, OnMxFailure
 from domains.services.configuring import Wanted
 from inbound_admin.lib.errors import Refused
 from tenants.models import Customer, User
 from tenants.selectors import customers_for
+
+SHOWN_AS = {
+    State.VERIFIED: "Verified",
+    State.WAITING: "Waiting",
+    State.SPREADING: "Spreading",
+    State.AT_RISK: "At risk",
+    State.WRONG: "Wrong",
+    State.COULD_NOT_CHECK: "Could not check",
+    State.NOT_CHECKED: "Not checked",
+}
 
 
 class AddForm(forms.Form):
@@ -108,6 +120,32 @@ class HoldForm(BecauseForm):
         help_text="Leave empty to hold until somebody releases it.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
+
+
+class OverrideForm(BecauseForm):
+    """The state as it is to be shown, for a time that ends by itself."""
+
+    state = forms.ChoiceField(label="Show it as", choices=[(each.value, SHOWN_AS[each]) for each in State])
+    until = forms.DateTimeField(
+        label="Until",
+        help_text="Then what the checks come to is shown again, by itself. In UTC, within three months.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+
+
+class ExpectForm(BecauseForm):
+    key = forms.ChoiceField(label="Record", choices=list(EXPECTABLE.items()))
+    host = forms.CharField(
+        label="Where it is expected",
+        max_length=253,
+        required=False,
+        help_text="For inbound mail: the host that takes it in. Leave empty: the record is not asked for.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+
+class ExpectNoMoreForm(ReleaseForm):
+    key = forms.ChoiceField(choices=list(EXPECTABLE.items()), widget=forms.HiddenInput)
 
 
 class CustomerChoice(forms.ModelChoiceField[Customer]):

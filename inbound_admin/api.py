@@ -12,15 +12,19 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 import domains.api
+import operations.api
 import receipt_rules.api
+import tenants.api
+from inbound_admin import health_api
 from inbound_admin.lib.api import error_answer, problem_answer
 from inbound_admin.lib.errors import Problem
 from tenants.api import keep_answer
 
 log = structlog.get_logger(__name__)
 
-# Where the published contract has another status than 422 for what a rule of ours forbids.
+# Where another status than 422 tells more of what a rule of ours forbids; mostly the published contract's.
 STATUSES = {
+    **dict.fromkeys(("TENANT_EXISTS", "PLAN_CHANGED", "WEBHOOK_THERE"), 409),
     **dict.fromkeys(("DOMAIN_ALREADY_REGISTERED", "ADDRESS_EXISTS", "HAS_SUB_DOMAINS", "ENDPOINT_NAME_TAKEN"), 409),
     **dict.fromkeys(("NOT_AN_ADDRESS", "ADDRESS_ELSEWHERE", "DOMAIN_MISSING", "DOMAIN_NOT_VERIFIED"), 400),
     **dict.fromkeys(("NOT_A_DOMAIN", "IP_ADDRESS", "PUBLIC_SUFFIX", "RESERVED_NAME", "TOO_LONG"), 400),
@@ -49,7 +53,13 @@ api = Api(
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
-for router in (*domains.api.ROUTERS, *receipt_rules.api.ROUTERS):
+for router in (
+    *tenants.api.ROUTERS,
+    *domains.api.ROUTERS,
+    *receipt_rules.api.ROUTERS,
+    *operations.api.ROUTERS,
+    health_api.router,
+):
     api.add_router("", router)
 
 

@@ -12,26 +12,27 @@ from tenants.selectors import sees_tenants, supports_everyone
 from tenants.selectors.sending import banners_for
 
 OVERVIEW = "operations:overview"  # whose address others begin with
-NAVIGATION = (
-    ("Overview", OVERVIEW, "home"),
-    ("Domains", "domains:list", "globe-alt"),
-    ("Inbound rules", "receipt_rules:home", "inbox-arrow-down"),
+# Of each entry: its title, its page, its icon, and the key that follows `g`.
+Entry = tuple[str, str, str, str]
+WORK: tuple[Entry, ...] = (
+    ("Overview", OVERVIEW, "home", "o"),
+    ("Domains", "domains:list", "globe-alt", "d"),
+    ("Inbound rules", "receipt_rules:home", "inbox-arrow-down", "r"),
 )
-FOR_STAFF = (
-    ("Tenants", "ses_tenants:list", "shield-check"),
-    ("Migrations", "operations:migrations", "arrow-right-circle"),
-    ("Drift", "operations:differences", "arrows-right-left"),
+CHANGES: Entry = ("Changes", "operations:changes", "clock", "h")
+OWN: tuple[Entry, ...] = (("Organisation", "tenants:list", "building-office-2", "c"), CHANGES)
+CUSTOMERS: Entry = ("Customers", "tenants:list", "building-office-2", "c")
+TENANTS: tuple[Entry, ...] = (
+    ("Tenants", "ses_tenants:list", "shield-check", "t"),
+    ("Migrations", "operations:migrations", "arrow-right-circle", "m"),
 )
-FOR_SUPPORT = ("Customers", "tenants:list", "building-office-2")
-FOR_CUSTOMERS = ("Organisation", "tenants:list", "building-office-2")
-LAST = (("Changes", "operations:changes", "clock"),)
+DRIFT: Entry = ("Drift", "operations:differences", "arrows-right-left", "f")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     support = user is not None and supports_everyone(user)
-    staff = FOR_STAFF if user is not None and sees_tenants(user) else ()
-    customers = FOR_SUPPORT if support else FOR_CUSTOMERS
+    tenants = user is not None and sees_tenants(user)
     return {
         "site_name": settings.SITE_NAME,
         "region": settings.AWS_REGION,
@@ -41,12 +42,21 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "is_support": support,
         "staff_admin": bool(user and user.is_staff),
         "alerts_unanswered": SimpleLazyObject(lambda: number_unanswered(user) if user else 0),
-        "navigation": [_entry(request, *entry) for entry in (*NAVIGATION, *staff, customers, *LAST)],
+        "navigation": _navigation(request, support=support, tenants=tenants),
         "banners": SimpleLazyObject(lambda: banners_for(user) if user else ()),
     }
 
 
-def _entry(request: HttpRequest, title: str, name: str, icon: str) -> dict[str, Any]:
+def _navigation(request: HttpRequest, *, support: bool, tenants: bool) -> list[dict[str, Any]]:
+    """Groups of entries; to a customer all is one group."""
+    groups: list[tuple[str, tuple[Entry, ...]]] = [("", WORK if support else (*WORK, *OWN))]
+    if support:
+        groups.append(("Customers", (CUSTOMERS, *TENANTS) if tenants else (CUSTOMERS,)))
+        groups.append(("Watch", (CHANGES, DRIFT) if tenants else (CHANGES,)))
+    return [{"title": title, "entries": [_entry(request, *each) for each in entries]} for title, entries in groups]
+
+
+def _entry(request: HttpRequest, title: str, name: str, icon: str, key: str) -> dict[str, Any]:
     url = reverse(name)
     here = request.path == url if name == OVERVIEW else request.path.startswith(url)
-    return {"title": title, "url": url, "icon": icon, "current": here}
+    return {"title": title, "url": url, "icon": icon, "key": key, "current": here}

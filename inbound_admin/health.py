@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
     started = time.monotonic()
-    found = {"web": "ok", **{name: _ask(name, probe) for name, probe in PROBES.items()}}
+    found = probe_all()
     well = all(state == "ok" for state in found.values())
     found["took_ms"] = str(round((time.monotonic() - started) * 1000))
     return JsonResponse(found, status=200 if well else 503)
@@ -36,6 +36,11 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Whether this web process can serve pages now: a balancer's question, so neither worker nor Amazon count."""
     found = {"web": "ok", **{name: _ask(name, probe) for name, probe in READY.items()}}
     return JsonResponse(found, status=200 if all(state == "ok" for state in found.values()) else 503)
+
+
+def probe_all() -> dict[str, str]:
+    """ "ok" for each part, or what is the matter with it."""
+    return {"web": "ok", **{name: _ask(name, probe) for name, probe in PROBES.items()}}
 
 
 def _ask(name: str, probe: Callable[[], str]) -> str:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from operations.models import Difference, Migration, MigrationItem, MigrationStep
+from operations.models import Difference, Migration, MigrationItem, MigrationStep, MovingIn, MovingInRow
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -58,3 +58,18 @@ class DifferenceAdmin(ReadOnly):
     list_filter = ("area", "kind", "decision")
     list_select_related = ("customer", "by")
     search_fields = ("subject", "sentence", "customer__name")
+
+
+@admin.register(MovingIn)
+class MovingInAdmin(ReadOnly):
+    list_display = ("name", "state", "by", "created_at", "ended_at", "problem")
+    list_filter = ("state",)
+    list_select_related = ("by",)
+    search_fields = ("id", "name", "because")
+
+
+@admin.register(MovingInRow)
+class MovingInRowAdmin(ReadOnly):
+    list_display = ("name", "kind", "owner", "fate", "words", "done_at")
+    list_filter = ("kind", "fate")
+    search_fields = ("name", "owner")

@@ -4,8 +4,10 @@ from django.conf import settings
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
+from operations.core.bulk import BulkAction
 from operations.core.differences import Decision
 from operations.core.migration import Chosen, Progress, StepState
+from operations.core.moving_in import Fate, Kind
 
 _PERSON = settings.AUTH_USER_MODEL
 
@@ -244,3 +246,109 @@ class DomainRemoval(models.Model):
 
     def __str__(self) -> str:
         return str(self.domain_id)
+
+
+def new_moving_in_id() -> str:
+    return new_id("mov")
+
+
+class MovingInState(models.TextChoices):
+    LOOKING = "looking", "Being looked at"
+    LOOKED = "looked", "To be begun"
+    MOVING = "moving", "Moving in"
+    DONE = "done", "Done"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class MovingIn(models.Model):
+    """What the system before this one gave: it is looked at, shown, and then stored customer by customer."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_moving_in_id, editable=False)
+    region = models.CharField(max_length=32)
+    name = models.CharField(max_length=200, help_text="Of the files.")
+    because = models.TextField()
+    state = models.CharField(max_length=10, choices=MovingInState.choices, default=MovingInState.LOOKING)
+    problem = models.TextField(blank=True, help_text="Why it waits, in words for people.")
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (MovingInState.DONE, MovingInState.CANCELLED)
+
+
+class MovingInRow(models.Model):
+    """One row of it, made ready; its fate is foretold until it is done."""
+
+    moving_in = models.ForeignKey(MovingIn, on_delete=models.CASCADE, related_name="rows")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=[(each.value, each.words) for each in Kind])
+    owner = models.CharField(max_length=320, blank=True, help_text="E-mail address of whose it is.")
+    name = models.CharField(max_length=400, blank=True)
+    values = models.JSONField(default=dict)
+    why_not = models.TextField(blank=True, help_text="Why it cannot be taken as it was given.")
+    fate = models.CharField(max_length=10, blank=True, choices=[(each.value, each.words) for each in Fate])
+    words = models.TextField(blank=True)
+    object_id = models.CharField(max_length=40, blank=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("moving_in", "number")
+        constraints = (models.UniqueConstraint(fields=("moving_in", "number"), name="moving_in_row_once"),)
+        indexes = (models.Index(fields=("moving_in", "fate", "number"), name="moving_in_by_fate"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.name}"
+
+
+class BulkState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Not done"
+
+
+class Bulk(models.Model):
+    """The same asked of several domains, with the same words; its id is the one that all its changes carry."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_batch_id, editable=False)
+    action = models.CharField(max_length=10, choices=[(each.value, each.words) for each in BulkAction])
+    words = models.JSONField(default=dict, help_text="What was said for all of them: why, until when, to whom.")
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()}, {self.created_at:%-d %b %Y %H:%M}"
+
+
+class BulkItem(models.Model):
+    """One domain of it, and what came of it."""
+
+    bulk = models.ForeignKey(Bulk, on_delete=models.CASCADE, related_name="items")
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=253, help_text="The domain's, which it outlives.")
+    domain = models.ForeignKey("domains.Domain", null=True, on_delete=models.SET_NULL, related_name="+")
+    customer = models.ForeignKey("tenants.Customer", null=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=10, choices=BulkState.choices, default=BulkState.WAITING)
+    problem = models.TextField(blank=True, help_text="Why it was refused or waits, in words for people.")
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("bulk", "number")
+        constraints = (models.UniqueConstraint(fields=("bulk", "number"), name="bulk_item_once"),)
+        indexes = (
+            models.Index(fields=("number", "id"), name="bulk_item_waiting", condition=models.Q(state="waiting")),
+        )
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,25 +1,25 @@
 """What the worker does that spans the apps."""
 
 from django.utils import timezone
-from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
-from procrastinate.jobs import Job
 
-from inbound_admin.lib.errors import AwsProblem
-from operations.services import deleting, drifting, watching, working
-from operations.services.queue import LOOK, MIGRATE, REMOVE, remove_soon
+from inbound_admin.lib.retrying import UntilAmazonAnswers
+from operations.services import (
+    bulk as bulks,
+)
+from operations.services import (
+    deciding,
+    deleting,
+    drifting,
+    drifting_identities,
+    drifting_rules,
+    moving_in,
+    watching,
+    working,
+)
+from operations.services.queue import BULK, LOOK, MIGRATE, MOVE_IN, REMOVE, remove_soon
 
-LONGEST_WAIT_SECONDS = 600
 LOOK_AGAIN_SECONDS = 5
-
-
-class UntilAmazonAnswers(BaseRetryStrategy):
-    """Amazon may be away for hours; the page says why it waits, and giving up would only hide it."""
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if not isinstance(exception, AwsProblem):
-            return None
-        return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts + 1, 10), LONGEST_WAIT_SECONDS)})
 
 
 @app.task(name=MIGRATE, retry=UntilAmazonAnswers())
@@ -30,6 +30,12 @@ def migrate() -> None:
 @app.task(name=LOOK, retry=UntilAmazonAnswers())
 def look() -> None:
     drifting.work()
+    drifting_identities.work()
+
+
+@app.task(name=BULK, retry=UntilAmazonAnswers())
+def bulk() -> None:
+    bulks.work()
 
 
 @app.task(name=REMOVE, retry=UntilAmazonAnswers())
@@ -38,19 +44,27 @@ def remove() -> None:
         remove_soon(in_seconds=LOOK_AGAIN_SECONDS)
 
 
+@app.task(name=MOVE_IN, retry=UntilAmazonAnswers())
+def move_in() -> None:
+    moving_in.work()
+
+
 @app.periodic(cron="* * * * *")
 @app.task(name="operations.sweep", queueing_lock="operations.sweep")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
     working.carry_on()
     deleting.carry_on()
+    bulks.carry_on()
+    moving_in.carry_on()
+    drifting_rules.carry_over()
 
 
 @app.periodic(cron="47 1 * * *")
 @app.task(name="operations.look_each_night", queueing_lock="operations.look_each_night")
 def look_each_night(timestamp: int) -> None:
-    """Once a night: whether Amazon's tenants are as our rows have them."""
-    drifting.ask_to_look()
+    """Once a night: whether Amazon's tenants, identities and rules are as our rows have them."""
+    deciding.ask_to_look()
 
 
 @app.periodic(cron="*/5 * * * *")

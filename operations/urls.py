@@ -1,6 +1,18 @@
 from django.urls import path, re_path
 
-from operations.views import cases, changes, deleting, differences, finding, migrations, overview, pausing, pausing_many
+from operations.views import (
+    bulk,
+    cases,
+    changes,
+    deleting,
+    differences,
+    finding,
+    migrations,
+    moving_in,
+    overview,
+    pausing,
+    pausing_many,
+)
 
 app_name = "operations"
 urlpatterns = [
@@ -17,10 +29,18 @@ urlpatterns = [
     path("differences/", differences.list_, name="differences"),
     path("differences/look/", differences.look, name="look"),
     path("differences/<str:difference_id>/", differences.detail, name="difference"),
+    path("moving-in/", moving_in.moving_in, name="moving_in"),
+    path("moving-in/identities/", moving_in.adopt_identities, name="adopt_identities"),
+    path("moving-in/<str:moving_in_id>/", moving_in.moving_in_rows, name="moving_in_rows"),
+    path("moving-in/<str:moving_in_id>/outcomes.csv", moving_in.moving_in_outcomes, name="moving_in_outcomes"),
+    path("moving-in/<str:moving_in_id>/steer/", moving_in.steer_moving_in, name="steer_moving_in"),
     path("changes/", changes.changes, name="changes"),
     re_path(r"^changes\.(?P<kind>csv|json)$", changes.export_changes, name="export_changes"),
     path("tenants/<str:tenant_id>/pause/", pausing.pause, name="pause"),
     path("tenants/<str:tenant_id>/resume/", pausing.resume, name="resume"),
+    path("bulk/", bulk.start_bulk, name="start_bulk"),
+    path("bulk/<str:bulk_id>/", bulk.bulk, name="bulk"),
+    path("bulk/<str:bulk_id>/retry/", bulk.retry_bulk, name="retry_bulk"),
     path("pause/", pausing_many.choose, name="pause_many"),
     path("pause/<str:batch_id>/", pausing_many.batch, name="batch"),
     path("pause/<str:batch_id>/retry/", pausing_many.retry, name="retry_batch"),

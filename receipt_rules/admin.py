@@ -1,11 +1,15 @@
 """Receiving in Django admin: to look at. What is wanted is changed by services, what Amazon owns by runs."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from changes.models import new_change_id
 from inbound_admin.lib.errors import Problem
 from receipt_rules.models import (
     Address,
@@ -19,8 +23,14 @@ from receipt_rules.models import (
     RunStep,
     Snapshot,
 )
-from receipt_rules.services import addresses, running
+from receipt_rules.services import addresses, running, unlocking
 from tenants.models import User
+
+
+class ReasonForm(ActionForm):
+    """Stands beside the choice of the action."""
+
+    because = forms.CharField(label="Why", required=False, max_length=2000)
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -40,6 +50,16 @@ class ReadOnly(admin.ModelAdmin[Any]):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("receipt_rules.operate_rules")
 
+    def _each(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object]) -> None:
+        """One row's refusal stops no other row."""
+        for row in rows:
+            try:
+                act(row)
+            except Problem as problem:
+                self.message_user(request, f"Not {row}: {problem}", messages.ERROR)
+            else:
+                self.message_user(request, f"Done: {row}", messages.SUCCESS)
+
 
 @admin.register(Address)
 class AddressAdmin(ReadOnly):
@@ -58,15 +78,14 @@ class AddressAdmin(ReadOnly):
         self._switch(request, rows, is_active=True)
 
     def _switch(self, request: HttpRequest, rows: QuerySet[Address], *, is_active: bool) -> None:
-        """One row's refusal stops no other row."""
         actor = cast("User", request.user)
-        for row in rows.select_related("domain"):
-            try:
-                addresses.change_address(address=row, actor=actor, is_active=is_active, endpoint=row.own_endpoint)
-            except Problem as problem:
-                self.message_user(request, f"Not {row}: {problem}", messages.ERROR)
-            else:
-                self.message_user(request, f"Done: {row}", messages.SUCCESS)
+        self._each(
+            request,
+            rows.select_related("domain"),
+            lambda row: addresses.change_address(
+                address=row, actor=actor, is_active=is_active, endpoint=row.own_endpoint
+            ),
+        )
 
 
 @admin.register(CatchAll)
@@ -102,18 +121,22 @@ class RunAdmin(ReadOnly):
     list_select_related = ("customer", "approved_by")
     search_fields = ("id", "customer__name", "because")
     inlines = (RunStepInline,)
-    actions = ("cancel",)
+    action_form = ReasonForm
+    actions = ("cancel", "unlock")
 
     @admin.action(description="Stop before the next step", permissions=["operate"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
-        """One row's refusal stops no other row."""
-        for run in rows:
-            try:
-                running.cancel(run=run, actor=cast("User", request.user))
-            except Problem as problem:
-                self.message_user(request, f"Not {run}: {problem}", messages.ERROR)
-            else:
-                self.message_user(request, f"Done: {run}", messages.SUCCESS)
+        actor = cast("User", request.user)
+        self._each(request, rows, lambda run: running.cancel(run=run, actor=actor))
+
+    @admin.action(description="End a run that is stuck (says why)", permissions=["operate"])
+    def unlock(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
+        actor, because, bulk_id = cast("User", request.user), request.POST.get("because", "")[:2000], new_change_id()
+        self._each(
+            request,
+            rows,
+            lambda run: unlocking.unlock(run=run, because=because, actor=actor, bulk_id=bulk_id),
+        )
 
 
 @admin.register(Snapshot)

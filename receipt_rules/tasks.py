@@ -2,33 +2,23 @@
 
 import structlog
 from django.utils import timezone
-from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
-from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.retrying import UntilAmazonAnswers
 from receipt_rules.services import drifting, watching, working
 from receipt_rules.services.queue import LOOK, WORK, look_soon
 
-LONGEST_WAIT_SECONDS = 60
+LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
 
 
-class UntilAmazonAnswers(BaseRetryStrategy):
-    """Short waits: others' changes stand in the same queue. The run says why it waits."""
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if not isinstance(exception, AwsProblem):
-            return None
-        return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts + 1, 6), LONGEST_WAIT_SECONDS)})
-
-
-@app.task(name=WORK, retry=UntilAmazonAnswers())
+@app.task(name=WORK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def work() -> None:
     working.work()
 
 
-@app.task(name=LOOK, retry=UntilAmazonAnswers())
+@app.task(name=LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
     drifting.look()
 

@@ -178,7 +178,7 @@ class ApiKeyForm(forms.Form):
         label="What it may do", choices=SCOPES[:2], widget=forms.CheckboxSelectMultiple, initial=[Scope.READ.value]
     )
     days = forms.TypedChoiceField(label="How long it works", choices=LIVES, coerce=int, initial=90)
-    once = forms.CharField(max_length=40, initial=secrets.token_urlsafe, widget=forms.HiddenInput)
+    once = forms.CharField(max_length=64, initial=secrets.token_urlsafe, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

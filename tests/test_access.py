@@ -10,10 +10,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from domains.models import Domain
 from domains.services.sharing import create as create_link
 from inbound_admin.sandbox.process import Sandbox
-from operations.models import PauseBatch
+from operations.models import Bulk, MovingIn, PauseBatch
 from receipt_rules.models import Run, RunKind
 from tenants.core.roles import Role
 from tenants.models import Customer, MemberRole, User
+from tenants.services.api_keys import create_api_key
 from tenants.services.invitations import invite
 from tests.alerts.making import make_delivery, make_target, raise_for
 from tests.domains.making import make_domain
@@ -67,6 +68,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:overview": EVERYBODY,
     "operations:find": EVERYBODY,
     "operations:case": STAFF_ONLY,
+    "operations:moving_in": (LOGIN, NO, NO, NO, OK, NO, OK),
+    "operations:adopt_identities": (LOGIN, NO, NO, NO, OK, NO, OK),
+    "operations:moving_in_rows": (LOGIN, NONE, NONE, NONE, OK, NONE, OK),
+    "operations:moving_in_outcomes": (LOGIN, NONE, NONE, NONE, OK, NONE, OK),
+    "operations:steer_moving_in": ALICES_POST,
     "operations:changes": EVERYBODY,
     "operations:export_changes": EVERYBODY,
     "operations:migrations": STAFFS,
@@ -79,6 +85,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:differences": STAFFS,
     "operations:look": ALICES_POST,
     "operations:difference": OF_STAFF,
+    "operations:start_bulk": EVERYBODY,
+    "operations:bulk": OF_STAFF,  # and whoever asked for it
+    "operations:retry_bulk": ALICES_POST,
     "operations:pause": PAUSERS,
     "operations:resume": PAUSERS,
     "operations:pause_many": (LOGIN, NO, NO, NO, NO, OK, OK),
@@ -248,9 +257,12 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "zone": lambda world: world.domain.parsed.zone,
     "token": lambda _: "nobody-was-given-this-one",
     "tenant_id": lambda world: make_tenant(world.customer).id,
+    "key_id": lambda world: create_api_key(user=world.people["alice"], name="A", scopes=["read"], actor=None).key.id,  # type: ignore[arg-type]  # a person
     "migration_id": lambda world: make_item(world.customer).migration.id,
     "item_id": lambda world: make_item(world.customer).id,
+    "moving_in_id": lambda _: MovingIn.objects.create(region="eu-west-1", name="old.json", because="Contract 12").id,
     "difference_id": lambda world: make_difference(world.customer).id,
+    "bulk_id": lambda _: Bulk.objects.create(action="hold").id,
     "batch_id": lambda _: PauseBatch.objects.create(kind="pause", words={"text": "", "told": ""}).id,
     "alert_id": lambda world: raise_for(world.customer.id).pk,
     "target_id": lambda world: make_target(customer_id=world.customer.id).pk,

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from typing import Any
+from enum import Enum
+from typing import Any, get_args
 
 import pytest
 from django.db import connection
@@ -52,6 +53,14 @@ def test_who_is_not_signed_in_is_asked_for_a_key_not_for_a_token() -> None:
     refused(Client(enforce_csrf_checks=True).post(ENDPOINTS, EMAIL, "application/json"), 401, "NO_KEY")
 
 
+def test_a_session_of_staff_makes_the_calls_of_staff_and_a_customers_does_not(owner: User) -> None:
+    customers, staffs = Client(), Client()
+    customers.force_login(owner)
+    staffs.force_login(make_staff(Role.OPERATOR))
+    refused(customers.get("/api/v2/migrations"), 403, "STAFF_ONLY")
+    assert ok(staffs.get("/api/v2/migrations"))["data"] == []
+
+
 def test_a_key_that_may_read_changes_nothing(owner: User) -> None:
     reader = api_of(owner, "read")
     ok(reader.get(ENDPOINTS))
@@ -75,7 +84,9 @@ def test_a_customer_makes_no_key_for_staff(owner: User) -> None:
 def test_the_change_log_tells_a_key_from_a_person(alice: Api, owner: User) -> None:
     ok(alice.post(ENDPOINTS, EMAIL), 201)
     change = Change.objects.get(what="endpoint.added")
-    assert (change.actor_kind, change.actor_name) == (ActorKind.KEY, owner.email)
+    key = ApiKey.objects.get()
+    named = f"{owner.email} by the key test ({key.starts}…)"
+    assert (change.actor_kind, change.actor_id, change.actor_name) == (ActorKind.KEY, str(owner.pk), named)
 
 
 def test_other_origins_are_told_nothing(alice: Api) -> None:
@@ -228,6 +239,18 @@ def _all_below(base: type[BaseModel]) -> list[type[BaseModel]]:
 def test_no_two_schemas_share_a_name_since_the_description_would_mix_them(base: type[BaseModel]) -> None:
     names = Counter(each.__name__ for each in set(_all_below(base)))
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def _enums_in(annotation: Any) -> set[type[Enum]]:
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return {annotation}
+    return {found for part in get_args(annotation) for found in _enums_in(part)}
+
+
+def test_no_two_words_of_a_field_share_a_name_for_the_same_reason() -> None:
+    fields = [field for each in _all_below(Out) + _all_below(In) for field in each.model_fields.values()]
+    kinds = {kind for field in fields for kind in _enums_in(field.annotation)}
+    assert len({kind.__name__ for kind in kinds}) == len(kinds) > 1
 
 
 def test_the_description_and_its_page_come_from_here_alone(client: Client) -> None:

@@ -40,6 +40,15 @@ def test_calls_waiting_jobs_and_requests_are_told(client: Client, settings: Sett
     assert found["inbound_admin_requests_total", asked] >= 1
 
 
+def test_methods_that_strangers_make_up_are_counted_as_one(client: Client, settings: Settings) -> None:
+    settings.METRICS_TOKEN = "tell-me"
+    for method in ("MADE", "UP"):
+        client.generic(method, "/healthz")
+    methods = {value for _, labels in ask(client) for name, value in labels if name == "method"}
+    assert "other" in methods
+    assert not methods & {"MADE", "UP"}
+
+
 def test_the_oldest_check_that_is_due_has_an_age(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = "tell-me"
     assert ask(client)["inbound_admin_oldest_due_check_seconds", ()] == 0

@@ -101,7 +101,8 @@ def make_new_secret(*, target: WebhookTarget, actor: Any) -> str:
     locked.old_secret, locked.old_secret_until = locked.secret, timezone.now() + OLD_SECRET_FOR
     locked.secret = sealing.seal(secret)
     locked.save(update_fields=("secret", "old_secret", "old_secret_until"))
-    changes.record("webhook.new_secret", about=subject(locked), actor=actor, for_staff=_hidden(locked))
+    after = {"old_secret_signs_until": f"{locked.old_secret_until:%-d %B %Y, %H:%M} UTC"}
+    changes.record("webhook.new_secret", about=subject(locked), actor=actor, after=after, for_staff=_hidden(locked))
     return secret
 
 
@@ -115,8 +116,10 @@ def send_test(*, target: WebhookTarget, actor: Any) -> Delivery:
     about = subject(locked)
     data = {"why": "Somebody asked for this test; nothing has happened."}
     event = happening.store(event=TEST, about=about, data=data, for_staff=not locked.customer_id, now=timezone.now())
-    changes.record("webhook.tested", about=subject(locked), actor=actor, for_staff=_hidden(locked))
-    return happening.deliver(event, [locked])[0]
+    delivery = happening.deliver(event, [locked])[0]
+    after = {"delivery": delivery.pk}
+    changes.record("webhook.tested", about=subject(locked), actor=actor, after=after, for_staff=_hidden(locked))
+    return delivery
 
 
 def _not_too_often(target: WebhookTarget) -> None:

@@ -22,6 +22,7 @@ class ClaimReason(StrEnum):
     IDENTITY_EXISTS = "identity_exists"
     RIVAL = "rival"
     MOVED_IN = "moved_in"
+    GONE = "gone"
 
 
 WHY = {
@@ -29,6 +30,7 @@ WHY = {
     ClaimReason.RECORDS_ANSWER: "Records of an earlier set-up are still published for this domain.",
     ClaimReason.IDENTITY_EXISTS: "Amazon knows this domain already from an earlier set-up.",
     ClaimReason.RIVAL: "Somebody else asks for this domain as well.",
+    ClaimReason.GONE: "Amazon does not know this domain any more, so it is set up anew.",
     ClaimReason.MOVED_IN: "It was taken over from the system before this one, and Amazon does not know it.",
 }
 

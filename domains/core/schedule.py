@@ -20,13 +20,23 @@ MOST_JITTER = 0.1
 
 
 def next_check(
-    state: State, *, changed_at: datetime, now: datetime, failures: int = 0, jitter: float = 0.0
+    state: State,
+    *,
+    changed_at: datetime,
+    now: datetime,
+    failures: int = 0,
+    jitter: float = 0.0,
+    lost_at: datetime | None = None,
 ) -> datetime:
     """`changed_at`: when the domain was added or a person last changed or checked something.
 
     `failures` counts the look-ups in a row that told nothing, `jitter` is between 0 and 1 (see `jitter_for`).
+    `lost_at`: since when a domain that was verified is seen not to be; its alert waits for a second look, so that one
+    comes soon.
     """
     pause = _pause(state, now - changed_at, failures)
+    if lost_at is not None and now - lost_at < EVERY_FEW_MINUTES:
+        pause = min(pause, EVERY_FEW_MINUTES)
     return now + pause * (1 + MOST_JITTER * min(max(jitter, 0.0), 1.0))
 
 

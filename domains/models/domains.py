@@ -70,6 +70,7 @@ class Domain(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     wanted_because = models.TextField(blank=True)
+    deletion_bulk_id = models.CharField(max_length=40, blank=True, help_text="Of the change that its deletion is.")
     new_dkim_wanted = models.BooleanField(default=False, help_text="Amazon is to be asked for new DKIM keys.")
 
     # whose it is

@@ -15,6 +15,7 @@ from domains.core.checking import State
 from domains.core.names import DomainName, understand
 from domains.models import Domain, Stage
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.lists import moment
 from tenants.models import Customer
 from tenants.selectors import Viewer, customers_for, supports_everyone
 
@@ -204,11 +205,7 @@ def export_rows(*, viewer: Viewer, filters: Filters) -> Iterator[dict[str, str]]
             "shown_as": domain.shown_state.value,
             "summary": domain.summary,
             "dns_host": domain.provider,
-            "checked_at": _moment(domain.last_dns_check),
-            "verified_at": _moment(domain.verified_at),
-            "created_at": _moment(domain.created_at),
+            "checked_at": moment(domain.last_dns_check),
+            "verified_at": moment(domain.verified_at),
+            "created_at": moment(domain.created_at),
         }
-
-
-def _moment(time: datetime | None) -> str:
-    return time.isoformat(timespec="seconds") if time else ""

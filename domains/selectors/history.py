@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from domains.core.observing import Question, Status
 from domains.core.timeline import Difference, Event, Segment, Span, Standing, differences, events, strip
@@ -71,6 +71,13 @@ def spans_of(domain: Domain, *, since: datetime) -> list[Span]:
     """What stood at any time since then."""
     rows = domain.observed_answers.filter(Q(until=None) | Q(until__gt=since)).order_by("since", "pk")
     return [_span(row) for row in rows]
+
+
+def answers_of(domain: Domain, *, name: str = "", kind: str = "") -> QuerySet[ObservedAnswer]:
+    """Of a domain that the viewer may see; the newest first, of one name or type where that is given."""
+    rows = domain.observed_answers.order_by("-since", "-pk")
+    asked = {"name": name.lower().rstrip("."), "type": kind.upper()}
+    return rows.filter(**{key: value for key, value in asked.items() if value})
 
 
 def export_rows(domain: Domain) -> Iterator[dict[str, str]]:

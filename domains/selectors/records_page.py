@@ -8,8 +8,11 @@ from django.utils import timezone
 
 from domains.core import claims
 from domains.core.checking import Aspect, Judgement, State, judge_aspects
+from domains.core.diagnosis.marks import Pair, side_by_side
+from domains.core.providers import Typed, typed
 from domains.core.records import Need, Purpose, Record
 from domains.models import Domain, RecordCheck, Stage
+from domains.selectors.dns_hosts import DnsHost, dns_host
 
 TITLES = {
     Purpose.OWNERSHIP: ("Prove ownership", "Shows Amazon that the domain is yours."),
@@ -33,13 +36,13 @@ ASPECTS = {
     Aspect.MAIL_FROM: "Bounces",
     Aspect.RECEIVING: "Receiving",
 }
-TTL_SECONDS = 300
 TIME_TO_READ = 12  # seconds that the answer to a check stands before the next poll takes its place
 
 
 @dataclass(frozen=True)
 class Row:
     record: Record
+    typed: Typed
     label: str
     relative_name: str
     zone: str
@@ -48,8 +51,6 @@ class Row:
     sentence: str
     code: str
     checked_at: datetime | None
-    ttl: int = TTL_SECONDS
-
     last_right: datetime | None = None
 
     @property
@@ -60,6 +61,19 @@ class Row:
     def counts(self) -> bool:
         """Done, or was when we last could look: a look-up that failed takes nothing away."""
         return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_right is not None)
+
+    @property
+    def expected(self) -> str:
+        """The value as DNS shows it, with its priority; the name, where something right is at a wrong one."""
+        record = self.record
+        if self.found and self.found[0].startswith("at "):
+            return f"{record.type} at {record.name}"
+        return record.value if record.priority is None else f"{record.priority} {record.value}"
+
+    @property
+    def marked(self) -> Pair | None:
+        """Expected and found with what differs marked, where that is a few letters."""
+        return side_by_side(self.expected, self.found[0]) if len(self.found) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,18 @@ class Group:
     def is_done(self) -> bool:
         return all(row.is_done for row in self.rows)
 
+    @property
+    def value_label(self) -> str:
+        """What the DNS host calls the box; it may have another word for each type."""
+        labels = (row.typed.value_label for row in self.rows)
+        return " or ".join(dict.fromkeys(labels))
+
+    @property
+    def traps(self) -> tuple[str, ...]:
+        """What people stumble over with these records at this DNS host, beyond what holds for all of them."""
+        told = (warning for row in self.rows if not row.is_done for warning in row.typed.warnings)
+        return tuple(dict.fromkeys(trap for trap in told if trap not in self.rows[0].typed.provider.traps))
+
 
 @dataclass(frozen=True)
 class AspectLine:
@@ -83,6 +109,7 @@ class AspectLine:
 
 @dataclass(frozen=True)
 class RecordsPage:
+    host: DnsHost
     groups: tuple[Group, ...]
     aspects: tuple[AspectLine, ...]
     claim_row: Row | None
@@ -94,18 +121,29 @@ class RecordsPage:
     can_check_in: int
     said: str
 
+    @property
+    def kept(self) -> tuple[str, str] | None:
+        """Of the address, beside the DNS host that is chosen."""
+        return ("show", "todo") if self.only_todo else None
 
-def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False, said: str = "") -> RecordsPage:
-    """From our rows alone: showing the page asks neither DNS nor Amazon. `said` is what a check just came to."""
+
+def records_page(
+    domain: Domain, *, can_check_in: int, only_todo: bool = False, said: str = "", host: str = ""
+) -> RecordsPage:
+    """From our rows alone: showing the page asks neither DNS nor Amazon. `said` is what a check just came to, `host`
+    the key of the DNS host that the reader chose.
+    """
+    at = dns_host(domain, host)
     checks = {check.key: check for check in domain.record_checks.all()}
-    rows = [_row(domain, record, checks.get(record.key)) for record in domain.records]
+    rows = [_row(domain, record, checks.get(record.key), at) for record in domain.records]
     required = [row for row in rows if row.record.need is Need.REQUIRED]
     polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and all(row.is_done for row in rows))
     shown = [row for row in rows if not (only_todo and row.is_done)]
     return RecordsPage(
+        host=at,
         groups=_groups(shown),
         aspects=_aspects(domain, rows),
-        claim_row=_claim(domain, checks.get(claims.KEY)),
+        claim_row=_claim(domain, checks.get(claims.KEY), at),
         claim_why=claims.WHY[claims.ClaimReason(domain.claim_reason)] if domain.stage == Stage.CLAIM else "",
         done=sum(row.counts for row in required),
         total=len(required),
@@ -116,9 +154,10 @@ def records_page(domain: Domain, *, can_check_in: int, only_todo: bool = False, 
     )
 
 
-def _row(domain: Domain, record: Record, check: RecordCheck | None) -> Row:
+def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost) -> Row:
     return Row(
         record=record,
+        typed=typed(record, host.provider, domain.parsed.zone),
         label=f"DKIM record {record.key[-1]}" if record.key.startswith("dkim-") else LABELS[record.key],
         relative_name=domain.parsed.relative(record.name),
         zone=domain.parsed.zone,
@@ -148,10 +187,10 @@ def _aspects(domain: Domain, rows: Sequence[Row]) -> tuple[AspectLine, ...]:
     )
 
 
-def _claim(domain: Domain, check: RecordCheck | None) -> Row | None:
+def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost) -> Row | None:
     if domain.stage != Stage.CLAIM:
         return None
-    return _row(domain, claims.challenge(domain.parsed, domain.claim_token), check)
+    return _row(domain, claims.challenge(domain.parsed, domain.claim_token), check, host)
 
 
 def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:

@@ -31,7 +31,9 @@ def look_before(*, text: str, customer: Customer) -> Preflight:
     return _look(understood, customer)
 
 
-def add(*, text: str, customer: Customer, actor: User | None, look: Preflight | None = None) -> Domain:
+def add(
+    *, text: str, customer: Customer, actor: User | None, look: Preflight | None = None, bulk_id: str = ""
+) -> Domain:
     """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs.
 
     `look` is what `look_before` told of it just now.
@@ -39,7 +41,7 @@ def add(*, text: str, customer: Customer, actor: User | None, look: Preflight | 
     understood = acceptable(text, customer)
     look = look or _look(understood, customer)
     try:
-        domain = _store(understood.domain, customer, actor, look)
+        domain = _store(understood.domain, customer, actor, look, bulk_id)
     except IntegrityError as error:
         acceptable(text, customer)  # has the right sentence for whoever was a moment too late
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
@@ -49,7 +51,7 @@ def add(*, text: str, customer: Customer, actor: User | None, look: Preflight | 
 
 
 @transaction.atomic
-def _store(name: DomainName, customer: Customer, actor: User | None, look: Preflight) -> Domain:
+def _store(name: DomainName, customer: Customer, actor: User | None, look: Preflight, bulk_id: str) -> Domain:
     _lock_zone(name)
     reason = _must_prove(name, customer, look)
     domain = Domain.objects.create(
@@ -63,7 +65,7 @@ def _store(name: DomainName, customer: Customer, actor: User | None, look: Prefl
         stage=Stage.STARTING,
     )
     after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from}
-    changes.record("domain.added", about=subject(domain), actor=actor, after=after)
+    changes.record("domain.added", about=subject(domain), actor=actor, after=after, bulk_id=bulk_id)
     if reason:
         claiming.require(domain, reason)
     else:

@@ -93,7 +93,7 @@ def adopt(*, names: Sequence[str], wish: Wish) -> tuple[Outcome, ...]:
         raise Refused("Identities are taken over by operators.", code="NOT_ALLOWED")
     if not wish.because.strip():
         raise Refused("Say why these domains are this customer's: it stands in their history.", code="REASON_MISSING")
-    return tuple(outcome for some in _batches(names) for outcome in _adopt(some, wish))
+    return tuple(outcome for some in batches(names) for outcome in _adopt(some, wish))
 
 
 def _adopt(names: Sequence[str], wish: Wish) -> Iterator[Outcome]:
@@ -118,11 +118,12 @@ def read(names: Sequence[str]) -> Read:
     """Four calls for each hundred names that nobody holds; none for what Amazon does not know. Raises AwsProblem."""
     free = [name for name in names if _is_free(name)]
     with aws.recording() as request_ids:
-        found = {name: value for some in _batches(free) for name, value in _identities(some).items()}
+        found = {name: value for some in batches(free) for name, value in _identities(some).items()}
         return Read(found, tuple(request_ids))
 
 
-def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at a time as SES tells of in one call."""
     return (names[start : start + ses.BATCH] for start in range(0, len(names), ses.BATCH))
 
 

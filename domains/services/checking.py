@@ -12,14 +12,14 @@ from django.utils import timezone
 from changes import services as changes
 from domains.core import claims
 from domains.core.checking import Judgement, Overall, State, Turn, judge, judge_aspects, overall
-from domains.core.observing import Answer, Question, Status, further_questions, question_for
+from domains.core.observing import Question, Status, further_questions
 from domains.core.records import Record
 from domains.core.schedule import jitter_for, next_check
 from domains.core.spf import spf_among
 from domains.models import Domain, RecordCheck, Stage
 from domains.selectors import finding
-from domains.services import announcing, claiming, reading, remembering
-from domains.services.looking import look_up
+from domains.services import announcing, at_the_host, claiming, reading, remembering
+from domains.services.at_the_host import Looked, Told
 from domains.services.queue import check_soon
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
@@ -41,8 +41,6 @@ MOVED = (
     "next_check_at",
     "apex_spf",
 )
-
-Seen = dict[Question, list[Answer]]
 
 
 def check_now(*, domain: Domain) -> str:
@@ -118,21 +116,21 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     if not domains:
         return
     before = _verified_before(domains)
-    seen = _ask([question_for(record) for domain in domains for record in domain.records])
+    seen = _look_at_records(domains, before)
     for domain in domains:
         domain.apex_spf = _apex_spf(domain, seen)
     records = {domain.pk: domain.records for domain in domains}
     judged = {d.pk: _judge(d, records[d.pk], seen, {}, before, now) for d in domains}
     unclear = [
-        question
+        (domain.parsed, question)
         for domain in domains
         for record, judgement in zip(records[domain.pk], judged[domain.pk], strict=True)
         if judgement.state is not State.VERIFIED
         for question in further_questions(record, domain.parsed)
     ]
-    further = _ask(unclear)
+    further = at_the_host.look_further(unclear)
     reading.read([d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)], now=now)
-    remembering.remember(domains, seen, now=now)
+    remembering.remember(domains, seen.all, now=now)
     for domain in domains:
         own = _judge(domain, records[domain.pk], seen, further, before, now)
         _save(domain, own, now)
@@ -171,32 +169,33 @@ def _verified_before(domains: Sequence[Domain]) -> dict[tuple[str, str], datetim
     return {(domain_id, key): verified_at for domain_id, key, verified_at in rows}
 
 
-def _apex_spf(domain: Domain, seen: Seen) -> str:
+def _apex_spf(domain: Domain, seen: Looked) -> str:
     """The one SPF line at the domain itself, into which Amazon is merged: a second line would spoil both."""
-    told = [a for a in seen.get(Question(domain.name, "TXT"), []) if a.status is not Status.FAILED]
+    told = [a for a in seen.of(Question(domain.name, "TXT")) if a.status is not Status.FAILED]
     lines = spf_among(told[0].values) if told else (domain.apex_spf,)
     return (lines or ("",))[0]
 
 
-def _ask(questions: Sequence[Question]) -> Seen:
-    found: Seen = {}
-    for answer in look_up(questions):
-        found.setdefault(answer.question, []).append(answer)
-    return found
+def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> Looked:
+    """What was right once is no news to the resolvers; the rest is asked of its own name servers first."""
+    pairs = [(domain, record) for domain in domains for record in domain.records]
+    known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
+    unseen = [(domain.parsed, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
+    return at_the_host.look_first(unseen, known)
 
 
 def _judge(
     domain: Domain,
     records: Sequence[Record],
-    seen: Seen,
-    further: Seen,
+    seen: Looked,
+    further: Told,
     before: dict[tuple[str, str], datetime | None],
     now: datetime,
 ) -> list[Judgement]:
     return [
         judge(
             record,
-            seen.get(question_for(record), []),
+            seen.of_record(record),
             verified_before=before.get((domain.pk, record.key)),
             now=now,
             further=[a for question in further_questions(record, domain.parsed) for a in further.get(question, [])],
@@ -264,15 +263,16 @@ def _move(domain: Domain, result: Overall, now: datetime) -> None:
     domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
     if result.state is State.VERIFIED and domain.verified_at is None:
         domain.verified_at = now
+    if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
+        before, after = {"state": domain.known_state}, {"state": result.state.value}
+        changes.record("domain.state", about=subject(domain), actor=None, before=before, after=after)
+        domain.known_state, domain.state_since = result.state, now
     domain.next_check_at = next_check(
         result.state,
         changed_at=domain.watched_from,
         now=now,
         failures=domain.failed_checks,
         jitter=jitter_for(domain.name),
+        lost_at=domain.state_since if domain.verified_at and result.state in announcing.LOST else None,
     )
-    if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
-        before, after = {"state": domain.known_state}, {"state": result.state.value}
-        changes.record("domain.state", about=subject(domain), actor=None, before=before, after=after)
-        domain.known_state, domain.state_since = result.state, now
     domain.save(update_fields=MOVED)

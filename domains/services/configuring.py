@@ -80,7 +80,8 @@ def start_again(*, domain: Domain, actor: User) -> None:
             stage=Stage.STARTING, stage_problem="", watched_from=timezone.now(), **fields
         )
         _forget_checks(locked, "")
-        changes.record("domain.started_again", about=subject(locked), actor=actor)
+        before, after = {"stage": locked.stage}, {"stage": Stage.STARTING.value}
+        changes.record("domain.started_again", about=subject(locked), actor=actor, before=before, after=after)
         set_up_soon(locked)
 
 

@@ -83,10 +83,10 @@ async def find(
     some = list(names)[:MOST_SERVERS]
     lost = [Query(Question(name, "A"), helper, helper, unchecked=unchecked) for name, address in some if not address]
     found = {answer.question.name: answer.values[0] for answer in await asker.ask(lost) if answer.values}
-    return tuple(Server(name, _place(address or found.get(name, ""), net)) for name, address in some)
+    return tuple(Server(name, place(address or found.get(name, ""), net)) for name, address in some)
 
 
-def _place(address: str, net: Net) -> str:
+def place(address: str, net: Net) -> str:
     """Names of strangers must not lead us into our own network."""
     try:
         ip = ipaddress.ip_address(address)

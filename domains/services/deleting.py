@@ -33,7 +33,7 @@ def consequences(domain: Domain) -> Consequences:
     return Consequences(domain.records, tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
 
 
-def delete(*, domain: Domain, typed_name: str, actor: User | None) -> None:
+def delete(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "") -> None:
     """Mark the domain; the worker carries it out. Raises Refused for a wrong name or while sub-domains exist."""
     with transaction.atomic():
         locked = Domain.objects.select_for_update().get(pk=domain.pk)
@@ -42,10 +42,11 @@ def delete(*, domain: Domain, typed_name: str, actor: User | None) -> None:
             return
         _refuse_while_in_use(locked)
         if locked.stage == Stage.CLAIM and (not locked.dkim_tokens or _is_anothers(locked)):
-            _drop_claim(locked, actor)
+            _drop_claim(locked, actor, bulk_id)
             return
         locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
-        locked.save(update_fields=("stage", "wanted_by", "stage_problem"))
+        locked.deletion_bulk_id = bulk_id
+        locked.save(update_fields=("stage", "wanted_by", "stage_problem", "deletion_bulk_id"))
         delete_soon(locked)
 
 
@@ -62,10 +63,10 @@ def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
         raise Refused("Our staff holds this domain, so it cannot be deleted. Ask our support.", code="HELD")
 
 
-def _drop_claim(domain: Domain, actor: User | None) -> None:
+def _drop_claim(domain: Domain, actor: User | None, bulk_id: str) -> None:
     """An unproven claim has nothing at Amazon that could be touched; another's identity may stand there."""
     before = {"name": domain.name, "customer": domain.customer.name}
-    changes.record("domain.deleted", about=subject(domain), actor=actor, before=before)
+    changes.record("domain.deleted", about=subject(domain), actor=actor, before=before, bulk_id=bulk_id)
     domain.delete()
 
 
@@ -117,7 +118,12 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
         return
     before = {"name": domain.name, "customer": domain.customer.name, "state": domain.known_state}
     changes.record(
-        "domain.deleted", about=subject(domain), actor=domain.wanted_by, before=before, aws_request_ids=request_ids
+        "domain.deleted",
+        about=subject(domain),
+        actor=domain.wanted_by,
+        before=before,
+        aws_request_ids=request_ids,
+        bulk_id=domain.deletion_bulk_id,
     )
     alerts.forget(about=subject(domain))
     domain.delete()

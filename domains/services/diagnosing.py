@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,9 +17,10 @@ from domains.core import claims
 from domains.core.checking import State
 from domains.core.diagnosis import deciding
 from domains.core.diagnosis.findings import Diagnosis
-from domains.core.diagnosis.observations import Amazon, History
+from domains.core.diagnosis.observations import Amazon, History, Observations
 from domains.core.observing import Status
-from domains.core.records import Record
+from domains.core.providers import with_key
+from domains.core.records import Facts, Record
 from domains.gateway import dns
 from domains.models import Domain, ObservedAnswer, Stage
 from domains.services.asking import SECONDS, Asker
@@ -32,18 +34,37 @@ SLOWEST = 2.0  # seconds for one question: a diagnosis asks several times one af
 LOOKED_BEFORE = timedelta(minutes=10)  # while something was missing: at least two looks were in it
 
 
-def diagnose(domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep) -> Diagnosis:
+@dataclass(frozen=True)
+class Looked:
+    """What was gathered, from which each DNS host's words are made without another look."""
+
+    facts: Facts
+    observed: Observations
+    amazon: Amazon
+    now: datetime
+    history: History
+
+    def told(self, host: str = "") -> Diagnosis:
+        """In the words of the DNS host with that key, or of the one that the name servers tell."""
+        return deciding.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, with_key(host))
+
+
+def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[float], None] = time.sleep) -> Diagnosis:
     """At most 60 questions and 10 seconds; an answer of the last DIAGNOSIS_KEPT_SECONDS is given again."""
+    return _looked(domain, now, wait).told(host)
+
+
+def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Looked:
     key = f"diagnosis:{domain.pk}:{hash_of(domain)}"
     for _ in range(int(SECONDS / WAIT_EVERY)):
-        kept: Diagnosis | None = cache.get(key)
+        kept: Looked | None = cache.get(key)
         if kept is not None:
             return kept
         if cache.add(f"{key}:looking", 1, timeout=SECONDS + 2):
             break
         wait(WAIT_EVERY)
     try:
-        found = look(domain, now=now)
+        found = gather(domain, now=now)
         cache.set(key, found, timeout=settings.DIAGNOSIS_KEPT_SECONDS)
     finally:
         cache.delete(f"{key}:looking")
@@ -51,12 +72,17 @@ def diagnose(domain: Domain, *, now: datetime, wait: Callable[[float], None] = t
 
 
 def look(domain: Domain, *, now: datetime) -> Diagnosis:
-    """Without what is kept. Stores the zone's serial, by which a host that publishes nothing is told."""
+    """Without what is kept."""
+    return gather(domain, now=now).told()
+
+
+def gather(domain: Domain, *, now: datetime) -> Looked:
+    """Asks the DNS. Stores the zone's serial, by which a host that publishes nothing is told."""
     asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
-    observed = asyncio.run(observe(domain.parsed, _records(domain), _net(), asker))
-    found = deciding.diagnose(domain.facts, observed, _amazon(domain), now, _history(domain, now))
-    _note_serial(domain, found, now)
-    return found
+    observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))
+    looked = Looked(domain.facts, observed, _amazon(domain), now, _history(domain, now))
+    _note_serial(domain, looked.told(), now)
+    return looked
 
 
 def said_added(*, domain: Domain, now: datetime) -> None:
@@ -77,7 +103,7 @@ def _records(domain: Domain) -> tuple[Record, ...]:
     return domain.records
 
 
-def _net() -> Net:
+def net() -> Net:
     """In the sandbox all name servers are on this machine, at the port of its resolver."""
     resolvers = tuple(settings.DNS_RESOLVERS or dns.system_resolvers())[:MOST_RESOLVERS]
     port = parse_resolver(resolvers[0])[1] if settings.SANDBOX else 53

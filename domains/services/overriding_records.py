@@ -1,4 +1,4 @@
-"""What staff expect of a record in place of what we would ask for, with who and why: an MX that is elsewhere for good."""
+"""What staff expect of a record in place of what we would ask for, with who and why: an MX that stays elsewhere."""
 
 from django.db import transaction
 from django.utils import timezone

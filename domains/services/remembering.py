@@ -32,8 +32,10 @@ def remember(domains: Sequence[Domain], seen: Seen, *, now: datetime) -> int:
     of_zones = _ask_zones(changed)
     for domain in changed:
         zone = _zone_questions(domain)
-        answers = _answers([*_questions(domain), *zone], {**seen, **of_zones})
-        _store(domain, answers, standing.get(domain.pk, {}), _serial(zone, of_zones), now)
+        own, told = standing.get(domain.pk, {}), {**seen, **of_zones}
+        new = _changes(_answers([*_questions(domain), *zone], told), own)
+        over = {(a.question.name, a.question.type, a.resolver) for a in new} | _unasked(domain, told, own)
+        _store(domain, new, [own[key] for key in over if key in own], _serial(zone, of_zones), now)
     return len(changed)
 
 
@@ -94,22 +96,25 @@ def _serial(zone: Sequence[Question], of_zones: Seen) -> dict[str, int | None]:
     return {answer.resolver: serial_of(answer.values[0]) for answer in answers if answer.values}
 
 
+def _unasked(domain: Domain, seen: Seen, standing: Iterable[_Key]) -> set[_Key]:
+    """Records of an earlier set-up, and those who were not asked this time of what others were: we know no more."""
+    wanted = [*_questions(domain), *_zone_questions(domain)]
+    asked = {(q.name, q.type): {answer.resolver for answer in seen.get(q, ())} for q in wanted}
+    return {key for key in standing if key[:2] not in asked or (asked[key[:2]] and key[2] not in asked[key[:2]])}
+
+
 @transaction.atomic
 def _store(
     domain: Domain,
-    answers: Mapping[_Key, Answer],
-    standing: Mapping[_Key, ObservedAnswer],
+    new: Sequence[Answer],
+    over: Sequence[ObservedAnswer],
     serials: Mapping[str, int | None],
     now: datetime,
 ) -> None:
     """Nothing where the domain was deleted meanwhile. Of two looks at the same moment the first one's rows stay."""
     if not Domain.objects.select_for_update(no_key=True).filter(pk=domain.pk).exists():
         return
-    new = _changes(answers, standing)
-    asked = {(question.name, question.type) for question in (*_questions(domain), *_zone_questions(domain))}
-    over = {(a.question.name, a.question.type, a.resolver) for a in new}
-    over |= {key for key in standing if key[:2] not in asked}  # a record of an earlier set-up is not looked at any more
-    _end([standing[key] for key in over if key in standing], _looked_before(domain, now), now)
+    _end(over, _looked_before(domain, now), now)
     _note_provider(domain, new)
     ObservedAnswer.objects.bulk_create(
         [_row(domain, answer, serials.get(answer.resolver), now) for answer in new], ignore_conflicts=True

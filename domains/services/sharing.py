@@ -20,6 +20,7 @@ from tenants.models import User
 MOST_OPEN = 20  # of one domain: more are not for people
 LONGEST_DAYS = 90
 EXPLAINED_SECONDS = 1800
+EXPLAIN_EVERY_SECONDS = 10  # a diagnosis asks dozens of questions, and the button is anybody's who has the link
 ONE_STAY = timedelta(minutes=30)
 MOST_VISITS = 200  # rows of one link; whoever comes then is counted in one row for all
 
@@ -95,9 +96,11 @@ def look_now(*, link: ShareLink) -> str:
 
 
 def explain(*, domain: Domain) -> sharing.Explanations:
-    """What a full diagnosis finds wrong with each record, kept for the page's next looks."""
+    """What a full diagnosis finds wrong with each record, kept for the page's next looks and the next presses."""
     if domain.stage not in (Stage.READY, Stage.CLAIM):
         return {}
+    if not cache.add(f"{_kept(domain)}:begun", 1, EXPLAIN_EVERY_SECONDS):
+        return explanations(domain)
     found = diagnosing.diagnose(domain, now=timezone.now())
     seen = {check.key: sharing.what_was_seen(check) for check in domain.record_checks.all()}
     explained = {r.key: (seen.get(r.key, ""), r.finding) for r in found.records if r.finding and not r.is_right}

@@ -9,7 +9,9 @@ from django.views.decorators.http import require_GET
 
 from domains.core.diagnosis.catalogue import CODES
 from domains.core.diagnosis.findings import LINKS, as_json, as_reply
+from domains.selectors.diagnosis_page import diagnosis_page
 from domains.services.diagnosing import diagnose
+from domains.views.choosing_host import chosen_host
 from domains.views.records import domain_for
 from inbound_admin.lib.http import SignedIn
 
@@ -19,10 +21,11 @@ def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
     """The frame comes at once and fetches the result; without JavaScript a button does."""
     domain = domain_for(request, domain_id)
     asks = bool(request.htmx and not request.htmx.boosted) or "look" in request.GET
-    context = {"domain": domain, "tab": "diagnosis", "region": settings.AWS_REGION}
+    context = {"domain": domain, "tab": "diagnosis", "region": settings.AWS_REGION, "look": ("look", "1")}
     if asks:
-        found = diagnose(domain, now=timezone.now())
-        context |= {"found": found, "reply": as_reply(found)}
+        host = chosen_host(request, domain)
+        found = diagnose(domain, now=timezone.now(), host=host)
+        context |= {"found": found, "shown": diagnosis_page(domain, found, host), "reply": as_reply(found)}
     part = "#result" if request.htmx and not request.htmx.boosted else ""
     return TemplateResponse(request, f"domains/diagnosis.html{part}", context)
 
@@ -31,7 +34,7 @@ def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
 def diagnosis_file(request: SignedIn, domain_id: str, form: str) -> HttpResponse:
     """The same for a machine (json), as a reply to the customer (txt), or as the look-ups that were made (log)."""
     domain = domain_for(request, domain_id)
-    found = diagnose(domain, now=timezone.now())
+    found = diagnose(domain, now=timezone.now(), host=chosen_host(request, domain))
     if form == "json":
         return JsonResponse(as_json(found), json_dumps_params={"indent": 2, "ensure_ascii": False})
     text = as_reply(found) if form == "txt" else "\n".join((*found.transcript, ""))

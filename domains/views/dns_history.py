@@ -8,10 +8,9 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
 
-from domains.core import exporting
 from domains.selectors import history
 from domains.views.records import domain_for
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, list_as_file
 
 
 @require_GET
@@ -34,12 +33,7 @@ def dns_history(request: SignedIn, domain_id: str) -> HttpResponse:
 def dns_history_file(request: SignedIn, domain_id: str, kind: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     rows = history.export_rows(domain)
-    if kind == "csv":
-        response = HttpResponse(exporting.as_csv(rows), content_type="text/csv; charset=utf-8")
-    else:
-        response = HttpResponse(exporting.as_json(rows), content_type="application/json")
-    response.headers["Content-Disposition"] = f'attachment; filename="{domain.name}-dns-history.{kind}"'
-    return response
+    return list_as_file(rows, name=f"{domain.name}-dns-history", kind=kind)
 
 
 def _moment(text: str) -> datetime | None:

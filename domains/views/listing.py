@@ -7,12 +7,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from domains.core import exporting
 from domains.forms import AddForm
 from domains.selectors import finding
 from domains.services import adding
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, list_as_file, page_of
 
 
 @require_GET
@@ -34,12 +33,7 @@ def export(request: SignedIn, kind: str) -> HttpResponse:
     """All that the list's filters show, not its page alone, as CSV or JSON."""
     filters = finding.Filters.read(request.GET)
     rows = finding.export_rows(viewer=request.user, filters=filters)
-    if kind == "csv":
-        response = HttpResponse(exporting.as_csv(rows), content_type="text/csv; charset=utf-8")
-    else:
-        response = HttpResponse(exporting.as_json(rows), content_type="application/json")
-    response.headers["Content-Disposition"] = f'attachment; filename="domains.{kind}"'
-    return response
+    return list_as_file(rows, name="domains", kind=kind)
 
 
 @require_http_methods(["GET", "POST"])

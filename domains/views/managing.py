@@ -10,9 +10,19 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from domains.forms import BecauseForm, HoldForm, NoteForm, ReleaseForm, SettingsForm, TransferForm
+from domains.forms import (
+    BecauseForm,
+    ExpectForm,
+    ExpectNoMoreForm,
+    HoldForm,
+    NoteForm,
+    OverrideForm,
+    ReleaseForm,
+    SettingsForm,
+    TransferForm,
+)
 from domains.models import Domain
-from domains.services import claiming, configuring, deleting, overriding
+from domains.services import claiming, configuring, deleting, overriding, overriding_records, overriding_states
 from domains.views.records import domain_for
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn
@@ -70,7 +80,7 @@ def delete(request: SignedIn, domain_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def support(request: SignedIn, domain_id: str) -> HttpResponse:
-    """What staff alone see and do: hold, release, transfer, approve a claim, note."""
+    """What staff alone see and do: hold, release, transfer, approve a claim, override, expect, note."""
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied
@@ -136,11 +146,49 @@ def _note(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     return "The note is saved."
 
 
+def _override(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    overriding_states.override(
+        domain=domain,
+        state=str(data["state"]),
+        because=str(data["because"]),
+        until=data["until"],  # type: ignore[arg-type]  # a cleaned DateTimeField
+        actor=request.user,
+    )
+    return f"{domain} is shown as you set it. What the checks come to stands beside it."
+
+
+def _end_override(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    overriding_states.end(domain=domain, because=str(data["because"]), actor=request.user)
+    return f"{domain} is shown again as the checks have it."
+
+
+def _expect(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    overriding_records.expect(
+        domain=domain,
+        key=str(data["key"]),
+        value=str(data["host"]),
+        because=str(data["because"]),
+        actor=request.user,
+    )
+    return "It is noted. The record is looked at anew, by that measure."
+
+
+def _expect_no_more(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
+    overriding_records.expect_no_more(
+        domain=domain, key=str(data["key"]), because=str(data["because"]), actor=request.user
+    )
+    return "The record is asked for again as it is of every domain."
+
+
 SUPPORT: dict[str, tuple[str, Act]] = {
     "hold": ("domains.hold_domain", _hold),
     "release": ("domains.hold_domain", _release),
     "transfer": ("domains.transfer_domain", _transfer),
     "approve": ("domains.approve_claim", _approve),
+    "override": ("domains.override_state", _override),
+    "end_override": ("domains.override_state", _end_override),
+    "expect": ("domains.expect_record", _expect),
+    "expect_no_more": ("domains.expect_record", _expect_no_more),
     "note": ("tenants.support_customer", _note),
 }
 SUPPORT_FORMS: dict[str, type[forms.Form]] = {
@@ -148,6 +196,10 @@ SUPPORT_FORMS: dict[str, type[forms.Form]] = {
     "release": ReleaseForm,
     "transfer": TransferForm,
     "approve": BecauseForm,
+    "override": OverrideForm,
+    "end_override": ReleaseForm,
+    "expect": ExpectForm,
+    "expect_no_more": ExpectNoMoreForm,
     "note": NoteForm,
 }
 

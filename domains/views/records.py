@@ -12,6 +12,7 @@ from domains.models import Domain
 from domains.selectors import finding
 from domains.selectors.records_page import records_page
 from domains.services import checking
+from domains.views.choosing_host import chosen_host
 from inbound_admin.lib.http import SignedIn, page_of
 from tenants.selectors import supports_everyone
 
@@ -50,7 +51,8 @@ def history(request: SignedIn, domain_id: str) -> HttpResponse:
 
 def _page(request: SignedIn, domain: Domain, said: str = "") -> HttpResponse:
     wait = checking.can_check_in(domain, timezone.now())
-    page = records_page(domain, can_check_in=wait, only_todo=request.GET.get("show") == "todo", said=said)
+    todo, host = request.GET.get("show") == "todo", chosen_host(request, domain)
+    page = records_page(domain, can_check_in=wait, only_todo=todo, said=said, host=host)
     context = {"domain": domain, "page": page, "tab": "records"}
     part = "#live" if request.htmx else ""
     return TemplateResponse(request, f"domains/detail.html{part}", context)

@@ -1,6 +1,6 @@
-"""What views share: the request of somebody who is signed in, and pages of a long list."""
+"""What views share: the request of somebody who is signed in, pages of a long list, and the list as a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
+
+from inbound_admin.lib.lists import as_csv, as_json
 
 Given = ParamSpec("Given")
 Request = TypeVar("Request", bound=HttpRequest)
@@ -45,3 +47,13 @@ def kept_secret(
 def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> "Page[Any]":
     """The page that `?page=` names; nonsense is the first, too far is the last."""
     return Paginator(rows, per_page).get_page(request.GET.get("page"))
+
+
+def list_as_file(rows: Iterable[Mapping[str, str]], *, name: str, kind: str) -> HttpResponse:
+    """A download called `name`; `kind` is "csv", and anything else is JSON."""
+    if kind == "csv":
+        response = HttpResponse(as_csv(rows), content_type="text/csv; charset=utf-8")
+    else:
+        response = HttpResponse(as_json(rows), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
+    return response

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 # A cell that begins like this is a formula to a spreadsheet (OWASP: CSV injection); an apostrophe makes it text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -23,6 +24,11 @@ def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
 
 def as_json(rows: Iterable[Mapping[str, str]]) -> str:
     return json.dumps(list(rows), indent=2, ensure_ascii=False)
+
+
+def moment(time: datetime | None) -> str:
+    """As ISO 8601 to the second; "" for never."""
+    return time.isoformat(timespec="seconds") if time else ""
 
 
 def _harmless(text: str) -> str:

@@ -13,7 +13,7 @@ from receipt_rules.selectors.finding import addresses_for, endpoints_for
 from receipt_rules.selectors.finding import runs as all_runs
 from receipt_rules.selectors.pages import may_see_rules
 from receipt_rules.services.reading import content_of, last_known
-from tenants.selectors import Viewer, customers_found, tenants_found
+from tenants.selectors import Viewer, customers_found, sees_tenants, tenants_found
 
 MOST = 8  # of each kind; the list of the kind has the rest
 
@@ -95,7 +95,8 @@ def _customers(asked: Asked, viewer: Viewer) -> Iterator[Hit]:
 
 
 def _tenants(asked: Asked, viewer: Viewer) -> Iterator[Hit]:
-    if asked.identity or asked.rule:
+    """For staff alone: customers have no page of a tenant."""
+    if asked.identity or asked.rule or not sees_tenants(viewer):
         return
     text = asked.tenant or asked.text
     for tenant in tenants_found(viewer=viewer, text=text)[:MOST]:

@@ -1,6 +1,7 @@
 """Which customers a migration is made of: one, all, those that a filter finds, or those that a file names."""
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import StringIO
 
@@ -36,6 +37,12 @@ def by_filter(text: str) -> Choice:
 
 def one(customer: Customer) -> Choice:
     return Choice(Chosen.CUSTOMER, customer.name[:200], (customer,))
+
+
+def named(customers: Iterable[Customer]) -> Choice:
+    """Those that the caller has fetched for its viewer; who is migrated already is left out."""
+    keys = [customer.pk for customer in customers]
+    return Choice(Chosen.CSV, "by the API", tuple(customers_to_migrate().filter(pk__in=keys)))
 
 
 def by_csv(text: str, name: str) -> Choice:

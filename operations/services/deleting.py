@@ -41,14 +41,14 @@ def consequences(domain: Domain) -> Consequences:
     return Consequences(deleting.consequences(domain), wishes, tenant, rules, problem)
 
 
-def delete(*, domain: Domain, typed_name: str, actor: User) -> None:
+def delete(*, domain: Domain, typed_name: str, actor: User, bulk_id: str = "") -> None:
     """Raises Refused for a wrong name, or while sub-domains exist or our staff holds it. The worker carries it out."""
     with transaction.atomic():
         locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
         if DomainRemoval.objects.filter(domain=locked).exists() or locked.stage == Stage.DELETING:
             return
         deleting.refuse_deletion(domain=locked, typed_name=typed_name)
-        removal = DomainRemoval.objects.create(domain=locked, by=actor, bulk_id=new_change_id())
+        removal = DomainRemoval.objects.create(domain=locked, by=actor, bulk_id=bulk_id or new_change_id())
         leaving.remove_all(domain=locked, actor=actor, bulk_id=removal.bulk_id)
         remove_soon()
 
@@ -78,7 +78,7 @@ def _carry_on(removal: DomainRemoval) -> bool:
     try:
         if not leaving.is_clear(domain=domain):
             return _wait(removal, WAITS_FOR_RULES)
-        deleting.delete(domain=domain, typed_name=domain.name, actor=removal.by)
+        deleting.delete(domain=domain, typed_name=domain.name, actor=removal.by, bulk_id=removal.bulk_id)
     except Refused as refused:
         return _wait(removal, str(refused))
     except AwsProblem as problem:

@@ -18,8 +18,13 @@ WHAT = {Decision.ADOPT: "drift.adopted", Decision.RESTORE: "drift.restored", Dec
 
 
 @transaction.atomic
-def store(*, area: str, found: Iterable[Found], now: datetime, places: frozenset[str] | None = None) -> int:
-    """What a look found; `places`: it looked at these alone. Returns how many are new, each of which is logged."""
+def store(
+    *, area: str, found: Iterable[Found], now: datetime, places: frozenset[str] | None = None, is_logged: bool = True
+) -> int:
+    """What a look found; `places`: it looked at these alone. Returns how many are new.
+
+    Each of them is logged here, unless whoever found it has done so.
+    """
     rows = Difference.objects.select_for_update(of=("self",)).filter(
         region=settings.AWS_REGION, area=area, gone_at=None
     )
@@ -27,14 +32,14 @@ def store(*, area: str, found: Iterable[Found], now: datetime, places: frozenset
         rows = rows.filter(place__in=places)
     known = {row.key: row for row in rows}
     here = {each.key: each for each in found if places is None or each.place in places}
-    new = [_make(area, each, now) for key, each in here.items() if key not in known]
+    new = [_make(area, each, now, is_logged=is_logged) for key, each in here.items() if key not in known]
     Difference.objects.filter(pk__in=[known[key].pk for key in here if key in known]).update(last_seen_at=now)
     gone = [row.pk for key, row in known.items() if key not in here]
     Difference.objects.filter(pk__in=gone).update(gone_at=now)
     return len(new)
 
 
-def _make(area: str, each: Found, now: datetime) -> Difference:
+def _make(area: str, each: Found, now: datetime, *, is_logged: bool) -> Difference:
     row = Difference.objects.create(
         region=settings.AWS_REGION,
         area=area,
@@ -51,7 +56,8 @@ def _make(area: str, each: Found, now: datetime) -> Difference:
         first_seen_at=now,
         last_seen_at=now,
     )
-    changes.record("drift.found", about=difference_subject(row), actor=None, because=each.sentence, for_staff=True)
+    if is_logged:
+        changes.record("drift.found", about=difference_subject(row), actor=None, because=each.sentence, for_staff=True)
     return row
 
 
@@ -71,10 +77,20 @@ def note(*, difference: Difference, decision: Decision, because: str, actor: Use
         about=about,
         actor=actor,
         because=because.strip(),
-        before=locked.found,
-        after=locked.found if decision == Decision.ADOPT else locked.wanted,
         for_staff=True,
+        **_sides(locked, decision),
     )
+
+
+def _sides(difference: Difference, decision: Decision) -> dict[str, dict[str, object]]:
+    """Taken over, ours becomes what was found; undone, what was found becomes ours; ignored, both stay."""
+    old: dict[str, object] = {"decision": "none"}
+    new: dict[str, object] = {"decision": decision.value}
+    if decision is Decision.IGNORE:
+        return {"before": old, "after": new}
+    ours, theirs = dict(difference.wanted), dict(difference.found)
+    before, after = (ours, theirs) if decision is Decision.ADOPT else (theirs, ours)
+    return {"before": before | old, "after": after | new}
 
 
 def note_look(area: str, **fields: object) -> None:

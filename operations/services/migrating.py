@@ -1,6 +1,6 @@
 """Migrations are planned, started, paused, resumed, cancelled, tried again and rolled back; the worker moves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 from django.db import transaction
@@ -160,7 +160,8 @@ def _turn(migration: Migration, actor: User | None, moves: dict[MigrationState, 
         raise Refused(f"The migration is {before.label.lower()}: that is not possible now.", code="WRONG_STATE")
     locked.state = migration.state = moves[before]
     locked.save(update_fields=("state",))
-    _record(what, locked, actor, locked.because if what == "migration.started" else "", {})
+    sides = {"before": {"state": before.label}, "after": {"state": moves[before].label}}
+    _record(what, locked, actor, locked.because if what == "migration.started" else "", **sides)
 
 
 def _locked(migration: Migration, actor: User | None) -> Migration:
@@ -181,5 +182,23 @@ def _policy(policy: str) -> str:
     return chosen
 
 
-def _record(what: str, migration: Migration, actor: User | None, because: str, after: dict[str, object]) -> None:
-    changes.record(what, about=migration_subject(migration), actor=actor, because=because, after=after, for_staff=True)
+def _record(
+    what: str,
+    migration: Migration,
+    actor: User | None,
+    because: str,
+    after: Mapping[str, object],
+    before: Mapping[str, object] | None = None,
+) -> None:
+    """All lines of one migration carry its id."""
+    about = migration_subject(migration)
+    changes.record(
+        what,
+        about=about,
+        actor=actor,
+        because=because,
+        before=before,
+        after=after,
+        bulk_id=migration.pk,
+        for_staff=True,
+    )

@@ -16,8 +16,9 @@ from changes import services as changes
 from domains.services import adopting
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.core.legacy_files import sections_in
-from operations.core.moving_in import Fate, Kind, made_ready, once_each
+from operations.core.moving_in import Fate, Given, Kind, made_ready, once_each
 from operations.models import MovingIn, MovingInRow, MovingInState
+from operations.services import drifting_identities
 from operations.services.moving_in_customers import Move, Outcome, carry_out, values_of
 from operations.services.queue import move_in_soon
 from operations.services.subjects import moving_in_subject
@@ -31,32 +32,34 @@ AGAIN = (Fate.REFUSED, Fate.FAILED)
 def take_in(*, files: Mapping[str, bytes], because: str, actor: User | None) -> MovingIn:
     """Store what is given, to be looked at by the worker. Raises Refused: NOT_ALLOWED, REASON_MISSING, FILE_..."""
     _require(actor)
+    names = ", ".join(name.rpartition("/")[2] for name in files)
+    return take_in_rows(name=names, rows=once_each(made_ready(sections_in(files))), because=because, actor=actor)
+
+
+def take_in_rows(*, name: str, rows: Sequence[Given], because: str, actor: User | None) -> MovingIn:
+    """As `take_in`, of what is made ready."""
+    _require(actor)
     if not because.strip():
         raise Refused("Say what this is and why it moves in: it stands with every change.", code="REASON_MISSING")
-    rows = once_each(made_ready(sections_in(files)))
-    names = ", ".join(name.rpartition("/")[2] for name in files)
     with transaction.atomic():
-        moving = MovingIn.objects.create(
-            region=settings.AWS_REGION, name=names[:200], because=because.strip(), by=actor
-        )
-        MovingInRow.objects.bulk_create(
-            (
-                MovingInRow(
-                    moving_in=moving,
-                    number=number,
-                    kind=given.kind,
-                    owner=given.owner[:320],
-                    name=given.name[:400],
-                    values=dict(given.values),
-                    why_not=given.why_not,
-                )
-                for number, given in enumerate(rows, start=1)
-            ),
-            batch_size=1000,
-        )
+        moving = MovingIn.objects.create(region=settings.AWS_REGION, name=name[:200], because=because.strip(), by=actor)
+        made = (_row(moving, number, given) for number, given in enumerate(rows, start=1))
+        MovingInRow.objects.bulk_create(made, batch_size=1000)
         _record("moving_in.taken_in", moving, actor, after={"rows": len(rows)})
         move_in_soon()
     return moving
+
+
+def _row(moving: MovingIn, number: int, given: Given) -> MovingInRow:
+    return MovingInRow(
+        moving_in=moving,
+        number=number,
+        kind=given.kind,
+        owner=given.owner[:320],
+        name=given.name[:400],
+        values=dict(given.values),
+        why_not=given.why_not,
+    )
 
 
 def begin(*, moving_in: MovingIn, actor: User | None) -> None:
@@ -157,6 +160,7 @@ def _move(moving: MovingIn, now: Callable[[], datetime]) -> None:
             if not MovingIn.objects.filter(pk=moving.pk, state=MovingInState.MOVING).exists():
                 return  # cancelled
             _store(moving, rows, found, now())
+    drifting_identities.note_held(now=now())
     done = MovingIn.objects.filter(pk=moving.pk, state=MovingInState.MOVING)
     done.update(state=MovingInState.DONE, problem="", ended_at=now())
 
@@ -218,6 +222,21 @@ def _require(actor: User | None) -> None:
         raise Refused("Operators move others in.", code="NOT_ALLOWED")
 
 
-def _record(what: str, moving: MovingIn, actor: User | None, **sides: Mapping[str, object]) -> None:
-    about = moving_in_subject(moving)
-    changes.record(what, about=about, actor=actor, because=moving.because, bulk_id=moving.pk, for_staff=True, **sides)
+def _record(
+    what: str,
+    moving: MovingIn,
+    actor: User | None,
+    *,
+    after: Mapping[str, object],
+    before: Mapping[str, object] | None = None,
+) -> None:
+    changes.record(
+        what,
+        about=moving_in_subject(moving),
+        actor=actor,
+        because=moving.because,
+        before=before,
+        after=after,
+        bulk_id=moving.pk,
+        for_staff=True,
+    )

@@ -44,17 +44,20 @@ class Move:
 
 
 def carry_out(rows: Iterable[Given], move: Move) -> list[Outcome]:
-    """Each row's, in the order in which they came. Inside of a transaction, which makes the customer one thing."""
+    """Each row's, in the order in which they came. Inside of a transaction, which makes the customer one thing.
+
+    An owner who is named by the id of a customer is that customer.
+    """
     numbered = sorted(enumerate(rows), key=lambda each: ORDER[each[1].kind])
-    owner = _Owner(move)
+    owner = _Owner(move, Customer.objects.filter(pk=numbered[0][1].owner).first() if numbered else None)
     outcomes = {number: owner.outcome_of(given) for number, given in numbered}
     return [outcomes[number] for number in sorted(outcomes)]
 
 
 class _Owner:
-    def __init__(self, move: Move) -> None:
+    def __init__(self, move: Move, customer: Customer | None) -> None:
         self.move = move
-        self.customer: Customer | None = None
+        self.customer = customer
         self.why_not = "Whose it is was refused."
         self.endpoints: dict[str, Endpoint] = {}
         self.records: dict[str, frozenset[tuple[str, str, str]]] = {}
@@ -86,7 +89,7 @@ class _Owner:
         return Import(self.customer, self.move.actor, self.move.because, self.move.bulk_id)
 
     def _person(self, given: Given) -> Outcome:
-        words = {"actor": self.move.actor, "because": self.move.because, "bulk_id": self.move.bulk_id}
+        words: dict[str, Any] = {"actor": self.move.actor, "because": self.move.because, "bulk_id": self.move.bulk_id}
         person, is_new = import_person(email=given.owner, name=given.values["name"], **words)
         self.customer, has_new = import_customer(owner=person, **words)
         sentence = f"The customer {self.customer} is {'made for them' if has_new else 'theirs already'}."
@@ -109,6 +112,8 @@ class _Owner:
 
     def _domain(self, given: Given) -> Outcome:
         wish = adopting.Wish(self.importing.customer, self.move.actor, self.move.because, bulk_id=self.move.bulk_id)
+        if given.values.get("only_at_amazon"):
+            self._refuse_absent(given.name)
         outcome = import_domain(
             name=given.name,
             wish=replace(wish, receives=given.values["receives"] is not False),
@@ -120,6 +125,11 @@ class _Owner:
         if outcome.fate is adopting.Fate.ADOPT:
             words += self._difference(outcome.name, given.values["mail_from"])
         return Outcome(fate, words, outcome.domain_id)
+
+    def _refuse_absent(self, name: str) -> None:
+        fate = adopting.fate_of(name, customer=self.importing.customer, at_amazon=self.move.found.identities)
+        if fate is adopting.Fate.NOT_AT_AMAZON:
+            raise Refused("Amazon has no such identity in this region.")
 
     def _difference(self, name: str, mail_from: str) -> str:
         identity, _ = self.move.found.identities[name]

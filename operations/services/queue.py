@@ -5,9 +5,13 @@ from inbound_admin.lib import jobs
 MIGRATE = "operations.migrate"
 LOOK = "operations.look"
 REMOVE = "operations.remove"
+MOVE_IN = "operations.move_in"
+BULK = "operations.bulk"
+BULK_LOCK = "bulk"
 MIGRATE_LOCK = "migrations"
 LOOK_LOCK = "drift"
 REMOVE_LOCK = "removals"
+MOVE_IN_LOCK = "moving in"
 
 
 def migrate_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
@@ -21,3 +25,11 @@ def look_soon() -> None:
 
 def remove_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
     jobs.queue(REMOVE, lock=REMOVE_LOCK, in_seconds=in_seconds, unless_running=unless_running)
+
+
+def move_in_soon(*, unless_running: bool = False) -> None:
+    jobs.queue(MOVE_IN, lock=MOVE_IN_LOCK, unless_running=unless_running)
+
+
+def bulk_soon(*, unless_running: bool = False) -> None:
+    jobs.queue(BULK, lock=BULK_LOCK, unless_running=unless_running)

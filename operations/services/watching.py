@@ -8,6 +8,7 @@ from alerts import services as alerts
 from changes.services import Subject
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
+from operations.core.rule_drift import AREA as RULES
 from operations.models import Difference
 
 OPERATORS = alerts.Staff("receipt_rules.operate_rules")
@@ -29,8 +30,9 @@ def _amazon(now: datetime) -> None:
 
 
 def _drift(now: datetime) -> None:
-    """Of everything on the board that nobody has decided."""
-    open_ = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None, decision="").order_by("first_seen_at")
+    """Of everything on the board that nobody has decided; of the rules their own app tells."""
+    rows = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None, decision="").exclude(area=RULES)
+    open_ = rows.order_by("first_seen_at")
     number, first = open_.count(), open_.first()
     why = f"{number} undecided. The oldest: {first.sentence}" if first else ""
     _observe("drift.found", "drift", f"Drift in {settings.AWS_REGION}", why, "medium", now)

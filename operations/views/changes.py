@@ -7,8 +7,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET
 
 from changes import selectors
-from domains.core import exporting
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, list_as_file, page_of
 from tenants.selectors import Viewer, customers_for, supports_everyone
 
 
@@ -26,12 +25,7 @@ def export_changes(request: SignedIn, kind: str) -> HttpResponse:
     """All that the filters show, as CSV or JSON."""
     filters = selectors.Filters.read(request.GET)
     rows = selectors.export_rows(selectors.changes_found(filters, of_customers=_scope(request.user)))
-    if kind == "csv":
-        response = HttpResponse(exporting.as_csv(rows), content_type="text/csv; charset=utf-8")
-    else:
-        response = HttpResponse(exporting.as_json(rows), content_type="application/json")
-    response.headers["Content-Disposition"] = f'attachment; filename="changes.{kind}"'
-    return response
+    return list_as_file(rows, name="changes", kind=kind)
 
 
 def _scope(viewer: Viewer) -> Collection[str] | None:

@@ -12,12 +12,22 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, page_of
 from operations.core.differences import Decision
+from operations.core.identity_drift import UNOWNED
 from operations.core.tenant_drift import AREA, UNKNOWN
 from operations.forms.deciding import DecideForm
 from operations.models import Difference
-from operations.selectors.differences import SHOWN, counts, differences, differences_shown, last_look
+from operations.selectors.differences import (
+    AREAS,
+    SHOWN,
+    counts,
+    differences,
+    differences_shown,
+    last_look,
+    looks_by_area,
+)
 from operations.selectors.migrations import may_migrate, may_see
-from operations.services import drifting
+from operations.selectors.moving_in import may_move_in
+from operations.services import deciding
 from operations.views.migrations import refuse_strangers
 from tenants.selectors import capacity
 
@@ -28,16 +38,22 @@ POLL_SECONDS = 3
 def list_(request: SignedIn) -> HttpResponse:
     refuse_strangers(request)
     show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWN else "open"
-    number, look = counts(), last_look(AREA)
+    area = request.GET.get("area", "")
+    number, look, looks = counts(area), last_look(AREA), looks_by_area()
     context: dict[str, Any] = {
-        "page": page_of(differences_shown(show), request),
+        "page": page_of(differences_shown(show, area), request),
+        "area": area,
+        "areas": [(key, words) for key, words in AREAS.items()],
+        "looks": looks,
+        "unowned": differences_shown("open").filter(kind=UNOWNED).count(),
+        "may_move_in": may_move_in(request.user),
         "show": show,
         "groups": [(key, words, number[key]) for key, (words, _) in SHOWN.items()],
         "look": look,
         "capacity": capacity(),
         "price": settings.TENANT_MONTHLY_PRICE,
         "may_decide": may_migrate(request.user),
-        "poll_seconds": POLL_SECONDS if (look and look.asked_at) or number["decided"] else None,
+        "poll_seconds": POLL_SECONDS if any(each.asked_at for each in looks) or number["decided"] else None,
     }
     part = "#live" if request.htmx and not request.htmx.boosted else ""
     return TemplateResponse(request, f"operations/differences.html{part}", context)
@@ -46,8 +62,8 @@ def list_(request: SignedIn) -> HttpResponse:
 @require_POST
 def look(request: SignedIn) -> HttpResponse:
     refuse_strangers(request, manages=True)
-    drifting.ask_to_look()
-    messages.success(request, "Amazon is being read: a call for each tenant. This page follows it.")
+    deciding.ask_to_look()
+    messages.success(request, "Amazon is being read: all identities, rules and tenants. This page follows it.")
     return redirect("operations:differences")
 
 
@@ -56,7 +72,7 @@ def detail(request: SignedIn, difference_id: str) -> HttpResponse:
     """For a customer there is none, as if it did not exist."""
     rows = differences() if may_see(request.user) else differences().none()
     difference = get_object_or_404(rows, pk=difference_id)
-    form = DecideForm(request.POST or None, difference=difference, asks_customer=difference.kind == UNKNOWN)
+    form = DecideForm(request.POST or None, difference=difference, asks_customer=difference.kind in (UNKNOWN, UNOWNED))
     if request.method == "POST":
         refuse_strangers(request, manages=True)
         if form.is_valid() and _decided(request, difference, form):
@@ -69,13 +85,7 @@ def _decided(request: SignedIn, difference: Difference, form: DecideForm) -> boo
     given = form.cleaned_data
     words = {"difference": difference, "because": given["because"], "actor": request.user}
     try:
-        match Decision(given["decision"]):
-            case Decision.ADOPT:
-                drifting.adopt(**words, customer=given.get("customer"))
-            case Decision.RESTORE:
-                drifting.restore(**words)
-            case Decision.IGNORE:
-                drifting.ignore(**words)
+        deciding.decide(**words, decision=Decision(given["decision"]), customer=given.get("customer"))
     except (Refused, AwsProblem) as problem:
         field = "customer" if isinstance(problem, Refused) and problem.code == "CUSTOMER_MISSING" else None
         form.add_error(field, str(problem))

@@ -20,8 +20,8 @@ from tenants.core.standing import Standing
 from tenants.models import PauseReason, Tenant
 from tenants.selectors import owners_of
 from tenants.selectors.ses_list import tenants_for_staff
+from tenants.services.allowing import PAUSE
 
-PAUSE = "tenants.pause_tenant"
 MOST_RECIPIENTS = 50  # of the plan, on the page; more are counted
 
 

@@ -19,6 +19,7 @@ from tenants.core import customer_words
 from tenants.models import Tenant
 from tenants.selectors import sees_tenants
 from tenants.selectors.ses_list import tenants_for_staff
+from tenants.services.allowing import PAUSE
 
 POLL_SECONDS = 2
 
@@ -90,7 +91,7 @@ def _context(request: SignedIn, shown: PauseBatch) -> dict[str, Any]:
         "summary": summary_of(shown, results),
         "settled": sum(result.state != "waits" for result in results),
         "failed": sum(result.state == "refused" for result in results),
-        "may_pause": request.user.has_perm("tenants.pause_tenant"),
+        "may_pause": request.user.has_perm(PAUSE),
         "poll_seconds": POLL_SECONDS if waits else None,
     }
 

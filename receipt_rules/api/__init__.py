@@ -3,7 +3,17 @@
 All methods of one path stand in one module: Django takes the first router that knows the path.
 """
 
-from receipt_rules.api import addresses, domains, endpoints, looking_up, verifying, version_1_1
+from receipt_rules.api import (
+    addresses,
+    domains,
+    endpoints,
+    looking_up,
+    plans,
+    rules,
+    simulating,
+    verifying,
+    version_1_1,
+)
 
 ROUTERS = (
     domains.router,
@@ -12,4 +22,7 @@ ROUTERS = (
     version_1_1.router,
     verifying.router,
     looking_up.router,
+    rules.router,
+    plans.router,
+    simulating.router,
 )

@@ -28,7 +28,12 @@ def delete_rule_set(*, name: str, actor: User) -> None:
         ses.delete_rule_set(name)
     OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name).delete()
     changes.record(
-        "rules.set_deleted", about=rule_set_subject(name), actor=actor, aws_request_ids=request_ids, for_staff=True
+        "rules.set_deleted",
+        about=rule_set_subject(name),
+        actor=actor,
+        before={"rule_set": name},
+        aws_request_ids=request_ids,
+        for_staff=True,
     )
 
 

@@ -100,7 +100,12 @@ def accept(*, because: str, actor: User) -> None:
         reading.keep(live.rule_set)
         _store()
         changes.record(
-            "rules.accepted", about=rule_set_subject(live.rule_set.name), actor=actor, because=because, for_staff=True
+            "rules.accepted",
+            about=rule_set_subject(live.rule_set.name),
+            actor=actor,
+            because=because,
+            after={"rules": len(live.rule_set.rules), "differences": 0},
+            for_staff=True,
         )
 
 
@@ -112,8 +117,15 @@ def ignore(*, key: str, because: str, actor: User) -> None:
             region=settings.AWS_REGION, key=key, defaults={"because": because.strip(), "by": actor}
         )
         if is_new:
-            about = rule_set_subject(row.key)
-            changes.record("rules.ignored", about=about, actor=actor, because=row.because, for_staff=True)
+            changes.record(
+                "rules.ignored",
+                about=rule_set_subject(row.key),
+                actor=actor,
+                because=row.because,
+                before={"shown_as_news": True},
+                after={"shown_as_news": False},
+                for_staff=True,
+            )
 
 
 def adopt_rule_set(*, name: str, because: str, actor: User) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from changes import services as changes
+from changes.models import new_change_id
 from changes.services import Subject
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsUnreachable, Refused
@@ -124,7 +125,8 @@ _DONE = {"policy": "put", "permission": "added"}
 def _do(what: str, about: Subject, shown: Letting, actor: User, call: Callable[[], None]) -> None:
     """Who approved stands in the log before Amazon is called: the process may die before the second line."""
     states: Any = {"before": {"policy": shown.there}, "after": {"policy": shown.becomes}}
-    changes.record(f"receiving.{what}_approved", about=about, actor=actor, for_staff=True)
+    bulk_id = new_change_id()  # the approval and its outcome are one change
+    changes.record(f"receiving.{what}_approved", about=about, actor=actor, for_staff=True, bulk_id=bulk_id, **states)
     with aws.recording() as request_ids:
         call()
     changes.record(
@@ -133,6 +135,7 @@ def _do(what: str, about: Subject, shown: Letting, actor: User, call: Callable[[
         actor=actor,
         aws_request_ids=request_ids,
         for_staff=True,
+        bulk_id=bulk_id,
         **states,
     )
 

@@ -139,7 +139,8 @@ def expect(*, text: str, expected: Expected, actor: User) -> Expectation:
 
 def stop_expecting(*, expectation: Expectation, actor: User) -> None:
     _refuse(actor)
-    changes.record("expectation.removed", about=expectation_subject(expectation), actor=actor, for_staff=True)
+    about, before = expectation_subject(expectation), {"expected": str(expectation.expected)}
+    changes.record("expectation.removed", about=about, actor=actor, before=before, for_staff=True)
     expectation.delete()
 
 

@@ -7,7 +7,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from changes import services as changes
-from inbound_admin.lib.errors import Refused
 from receipt_rules.core.plans import Plan
 from receipt_rules.models import ReceivingStop
 from receipt_rules.services.desiring import scope_of, wanted
@@ -15,9 +14,8 @@ from receipt_rules.services.planning import Asked, plan_for
 from receipt_rules.services.queue import customer_changed
 from receipt_rules.services.reading import read_live
 from tenants.models import Customer, User
+from tenants.services.allowing import PAUSE, require
 from tenants.services.customers import subject
-
-MAY = "tenants.pause_tenant"
 
 
 def plan_to_stop(*, customer: Customer) -> Plan:
@@ -60,8 +58,7 @@ def stopped_customers() -> frozenset[str]:
 
 
 def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:
-    if actor is not None and not actor.has_perm(MAY):
-        raise Refused("A customer's receiving is stopped and resumed by Trust & Safety.", code="NOT_ALLOWED")
+    require(actor, PAUSE, "A customer's receiving is stopped and resumed by Trust & Safety.")
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     row = ReceivingStop.objects.filter(customer=customer).first()
     was = row is not None and row.is_stopped

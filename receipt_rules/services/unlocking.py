@@ -1,7 +1,7 @@
 """A run that does not move any more is ended by a person, so that others can go on.
 
-What is done stays, and what is left stands in no run: the next plan reads Amazon, so a call of the old worker that lands
-late is seen there. A worker that lives after all stops before its next step, since the run is asked to stop as well.
+What is done stays, and what is left stands in no run: the next plan reads Amazon, so a call of the old worker that
+lands late is seen there. A worker that lives after all stops before its next step: the run is asked to stop as well.
 """
 
 from datetime import datetime, timedelta

@@ -5,8 +5,17 @@
     const selection = getSelection();
     return !selection.isCollapsed && element.contains(selection.anchorNode);
   };
-  const reading = (element) => selecting(element) || element.querySelector("[data-copied]");
+  const reading = (element) => selecting(element) || element.querySelector("[data-copied], [data-choosing]");
   const isPoll = (event) => event.detail.elt.hasAttribute("data-poll");
+
+  // A list that somebody has open closes when it is swapped.
+  document.addEventListener("pointerdown", (event) => {
+    const list = event.target.closest("[data-poll] select");
+    if (list) list.dataset.choosing = "";
+  });
+  ["change", "focusout"].forEach((done) => document.addEventListener(done, (event) => {
+    delete event.target.dataset.choosing;
+  }));
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (isPoll(event) && (document.hidden || reading(event.detail.elt))) event.preventDefault();

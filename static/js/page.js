@@ -18,6 +18,11 @@
 
   document.querySelector("[data-focus]")?.focus();
 
+  // On a phone the row of tabs is longer than the screen.
+  const tabs = document.querySelector("[data-tabs]");
+  const here = tabs?.querySelector("[aria-current]");
+  if (here) tabs.scrollLeft = here.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;
+
   document.addEventListener("submit", (event) => {
     const form = event.target.closest("[data-theme-form]");
     if (!form || !event.submitter) return;

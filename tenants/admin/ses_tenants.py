@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from tenants.admin.people import each, who
 from tenants.models import SesAccount, StatusChange, Tenant, TenantResource
+from tenants.services.allowing import MANAGE
 from tenants.services.asking_again import ask_again
 from tenants.services.associating import look_again
 
@@ -57,7 +58,7 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
         return False
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("tenants.manage_tenant")
+        return request.user.has_perm(MANAGE)
 
     @admin.action(description="Ask Amazon again", permissions=["view"])
     def read_now(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:

@@ -45,7 +45,7 @@ class ApiKeyWith(HttpBearer):
         if not token.isascii():
             raise BadKey("This key is not known.")
         key = use_api_key(secret=token.strip(), scopes=self._scopes, now=timezone.now())
-        key.user.acts_by_key, key.user.staff_rights = True, Scope.STAFF in key.scopes
+        key.user.acts_by_key, key.user.staff_rights = f"{key.name} ({key.starts}…)", Scope.STAFF in key.scopes
         if Scope.ROUTE not in self._scopes:  # a look-up that is refused would hold up a message
             take_turn(key.pk)
         return Caller(key.user, key.pk)
@@ -129,8 +129,14 @@ def _with_manners(view: Callable[..., Any]) -> Callable[..., Any]:
 def keep_answer(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """For the same call once more, where it had a key."""
     if begun := getattr(request, "begun", None):
-        repeating.finish(begun, answer)
+        repeating.finish(begun, answer, secret=getattr(request, "shown_once", ""))
     return answer
+
+
+def shown_once(request: HttpRequest, secret: str) -> str:
+    """A secret of the answer, which is not kept for the same call once more."""
+    request.shown_once = secret  # type: ignore[attr-defined]
+    return secret
 
 
 def _refuse_unknown(request: HttpRequest, values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""SES tenants: made, given another policy, deleted, looked at. Pausing, which spans the apps, stands in `operations`."""
+"""SES tenants: made, looked at, given another policy, deleted. Pausing spans the apps: it stands in `operations`."""
 
 from typing import Annotated, Literal
 

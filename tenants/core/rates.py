@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from inbound_admin.lib.plots import Window
 from tenants.core.standing import Policy
 
 HOUR = timedelta(hours=1)
@@ -96,6 +97,27 @@ def hours_of(series: Iterable[Series]) -> tuple[Hour, ...]:
         for at, value in one.points:
             hours[at] = hours.get(at, Hour(at)).with_(one.measure, value)
     return tuple(hours[at] for at in sorted(hours))
+
+
+def worst_of_each(hours: Sequence[Hour], window: Window) -> tuple[Hour, ...]:
+    """One for each step in which there is data: its highest rates, and all that was sent."""
+    found: dict[datetime, Hour] = {}
+    for hour in hours:
+        if window.start <= hour.at < window.end:
+            begin = window.start + (hour.at - window.start) // window.step * window.step
+            held = found.get(begin, Hour(begin))
+            found[begin] = replace(
+                held,
+                bounce=_highest(held.bounce, hour.bounce),
+                complaint=_highest(held.complaint, hour.complaint),
+                sent=hour.sent if held.sent is None else held.sent + (hour.sent or 0),
+            )
+    return tuple(found[begin] for begin in sorted(found))
+
+
+def _highest(one: float | None, other: float | None) -> float | None:
+    known = [value for value in (one, other) if value is not None]
+    return max(known, default=None)
 
 
 def newest(hours: Sequence[Hour], measure: Measure, *, since: datetime) -> float | None:

@@ -45,7 +45,7 @@ class User(AbstractUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
     objects: ClassVar[UserManager] = UserManager()
     staff_rights = True  # an API key without the scope "staff" acts without them; no column
-    acts_by_key = False  # as the change log tells; no column either
+    acts_by_key = ""  # the key's name, as the change log tells it; no column either
 
     class Meta:
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_any_case"),)
@@ -55,6 +55,9 @@ class User(AbstractUser):
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return self.staff_rights and super().has_perm(perm, obj)
+
+    def get_all_permissions(self, obj: Any = None) -> set[str]:
+        return super().get_all_permissions(obj) if self.staff_rights else set()
 
 
 class Customer(models.Model):

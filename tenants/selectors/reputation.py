@@ -23,12 +23,6 @@ def hours_of(tenant: Tenant | None, *, since: datetime) -> tuple[Hour, ...]:
     return tuple(Hour(*row) for row in samples.values_list("at", "bounce", "complaint", "sent"))
 
 
-def sent_since(tenant: Tenant, moment: datetime) -> float | None:
-    """How many messages, of the hours that were measured; None: nothing was measured, which is not 0."""
-    sent = [hour.sent for hour in hours_of(tenant, since=moment) if hour.sent is not None]
-    return sum(sent) if sent else None
-
-
 def open_findings(tenant: Tenant) -> QuerySet[Finding]:
     """Those of HIGH impact first, then the newest."""
     found = Finding.objects.filter(tenant=tenant, over_at=None)

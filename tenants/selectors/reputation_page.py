@@ -4,9 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from inbound_admin.lib.plots import Limit, Plot, Points, Window, draw
 from tenants.core.findings import Words, words_for
-from tenants.core.plots import Plot, Window, draw, worst_of_each
-from tenants.core.rates import ACCOUNT_LIMITS, HOUR, RATES, TENANT_LIMITS, Grade, Hour, Limits, Measure, grade, newest
+from tenants.core.rates import (
+    ACCOUNT_LIMITS,
+    HOUR,
+    RATES,
+    TENANT_LIMITS,
+    Grade,
+    Hour,
+    Limits,
+    Measure,
+    grade,
+    newest,
+    worst_of_each,
+)
 from tenants.core.risk import Risk
 from tenants.models import Finding, ReputationRead, Tenant
 from tenants.selectors import reputation
@@ -107,13 +119,20 @@ def rates_of(tenant: Tenant | None, *, days: int, now: datetime) -> Rates:
 
 
 def _chart(hours: Sequence[Hour], measure: Measure, limits: Limits, window: Window, now: datetime) -> Chart:
-    points = worst_of_each(hours, window)
+    worst = worst_of_each(hours, window)
+    points = [(hour.at, value) for hour in worst if (value := hour.of(measure)) is not None]
     rate = newest(hours, measure, since=now - reputation.QUIET_AFTER)
-    wide, narrow = (
-        draw(points, measure, limits, window, width=width, height=height) for width, height in (WIDE, NARROW)
-    )
-    has_data = any(hour.of(measure) is not None for hour in points)
-    return Chart(measure, TITLES[measure], wide, narrow, _percent(rate), grade(rate, limits), has_data)
+    wide, narrow = (_plot(points, limits, window, *size) for size in (WIDE, NARROW))
+    return Chart(measure, TITLES[measure], wide, narrow, _percent(rate), grade(rate, limits), bool(points))
+
+
+def _plot(points: Points, limits: Limits, window: Window, width: int, height: int) -> Plot:
+    lines = (Limit(limits.low, f"{limits.low:.1%}", "warn"), Limit(limits.high, f"{limits.high:.1%}", "bad"))
+    return draw({"": points}, window, limits=lines, label=_level, width=width, height=height)
+
+
+def _level(rate: float) -> str:
+    return f"{rate * 100:g}%"
 
 
 def _row(hour: Hour) -> Row:

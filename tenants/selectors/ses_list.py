@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import OrderBy
 from django.http import QueryDict
 from django.utils import timezone
 
+from inbound_admin.lib.lists import moment
 from tenants.core.standing import Policy, Standing
 from tenants.models import Tenant, TenantResource, TenantStage
 from tenants.selectors.people import Viewer
-from tenants.selectors.ses_tenants import sees_tenants, tenants_for
+from tenants.selectors.ses_tenants import sees_tenants, tenants_for, told_by
 
 # What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
 SORTS: dict[str, tuple[F | OrderBy | str, ...]] = {
@@ -91,9 +91,8 @@ def counts(*, viewer: Viewer, filters: Filters) -> dict[str, int]:
 
 def _narrowed(viewer: Viewer, filters: Filters) -> QuerySet[Tenant]:
     found = tenants_for(viewer).select_related("reputation_read")
-    if text := filters.q:
-        whole = Q(pk=text) | Q(ses_id=text) | Q(arn=text) | Q(customer=text)
-        found = found.filter(whole | Q(name__icontains=text) | Q(customer__name__icontains=text))
+    if filters.q:
+        found = found.filter(told_by(filters.q))
     if filters.policy in tuple(Policy):
         found = found.filter(policy=filters.policy)
     return found
@@ -121,7 +120,7 @@ def _row(tenant: Tenant) -> dict[str, str]:
         "bounce_rate": _fraction(tenant.bounce_rate),
         "complaint_rate": _fraction(tenant.complaint_rate),
         "risk": str(tenant.risk),
-        "read_at": _moment(tenant.read_at),
+        "read_at": moment(tenant.read_at),
         "arn": tenant.arn,
     }
 
@@ -129,7 +128,3 @@ def _row(tenant: Tenant) -> dict[str, str]:
 def _fraction(rate: float | None) -> str:
     """Empty where it is not known, which is not 0."""
     return "" if rate is None else f"{rate:.6g}"
-
-
-def _moment(time: datetime | None) -> str:
-    return time.isoformat(timespec="seconds") if time else ""

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.conf import settings
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Lower
 
-from tenants.core.standing import Facts, Layer, Standing, layers
+from tenants.core.standing import Facts, Layer, layers
 from tenants.models import Customer, SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.selectors.people import Viewer, customers_for, supports_everyone
 
@@ -68,14 +68,18 @@ def tenants_found(
     """By part of the tenant's or the customer's name, or by a whole id or ARN; nonsense in a filter finds nothing."""
     found = tenants_for(viewer)
     if text:
-        found = found.filter(
-            Q(name__icontains=text) | Q(customer__name__icontains=text) | Q(pk=text) | Q(ses_id=text) | Q(arn=text)
-        )
+        found = found.filter(told_by(text))
     if standing:
         found = found.filter(standing=standing)
     if policy:
         found = found.filter(policy=policy)
     return found.order_by(*_order(order))
+
+
+def told_by(text: str) -> Q:
+    """Part of the tenant's or the customer's name, or a whole id or ARN."""
+    whole = Q(pk=text) | Q(ses_id=text) | Q(arn=text) | Q(customer=text)
+    return whole | Q(name__icontains=text) | Q(customer__name__icontains=text)
 
 
 def _order(name: str) -> list[Combinable]:
@@ -86,13 +90,6 @@ def _order(name: str) -> list[Combinable]:
         else (Lower(column) if column.endswith("name") else F(column))
         for column in columns
     ]
-
-
-def standing_counts(*, viewer: Viewer, text: str = "", policy: str = "") -> dict[str, int]:
-    """How many tenants there are of each standing under the other filters, in one query."""
-    found = tenants_found(viewer=viewer, text=text, policy=policy).order_by()
-    counted: dict[str, int] = found.aggregate(**{one.value: Count("pk", filter=Q(standing=one)) for one in Standing})
-    return counted
 
 
 def layers_of(tenant: Tenant) -> tuple[Layer, ...]:

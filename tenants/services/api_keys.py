@@ -21,7 +21,7 @@ from tenants.services.people import person_subject
 _PREFIX, _SHOWN, _LONGEST = "ia_", 8, 120
 # Of a person's row only what permissions ask: this stands before every call.
 _NEEDED = (
-    *("secret_hash", "scopes", "last_used_at", "expires_at", "revoked_at"),
+    *("name", "starts", "secret_hash", "scopes", "last_used_at", "expires_at", "revoked_at"),
     *("user__is_active", "user__is_superuser", "user__email"),
 )
 

@@ -147,6 +147,8 @@ def _set(tenant: Tenant) -> bool:
         return True
     if tenant.adopted and not tenant.configuration_set and not _found_set(tenant):
         _store(tenant, configuration_set=_name(tenant))
+    if tenant.adopted and _is_associated(tenant, tenant.configuration_set):  # taking over writes nothing
+        return _store(tenant, set_sends=ses.get_configuration_set(tenant.configuration_set).sends)
     try:
         ses.create_configuration_set(tenant.configuration_set, ours=tenant.pk)
     except AwsConflict:

@@ -55,15 +55,23 @@ def pause(
         locked.pause_told, locked.pause_review_on = told.strip(), review_on
         locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
         _ask(locked, actor)
-        after = {
-            "paused": True,
-            "reason": PauseReason(reason).label,
-            "told": told.strip() or None,
-            "review_on": review_on.isoformat() if review_on else None,
-            "stops_receiving": stops_receiving or None,
-        }
-        _record("tenant.pause_asked", locked, actor, text, {"paused": False}, after, bulk_id)
+        _record("tenant.pause_asked", locked, actor, text, {"paused": False}, _pause_of(locked), bulk_id)
     tenant.refresh_from_db()
+
+
+def _pause_of(paused: Tenant) -> dict[str, object]:
+    """As the log tells it."""
+    return {
+        "paused": True,
+        "reason": PauseReason(paused.pause_reason).label,
+        "told": paused.pause_told or None,
+        "review_on": _day(paused.pause_review_on),
+        "stops_receiving": paused.stops_receiving or None,
+    }
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
@@ -98,11 +106,10 @@ def keep(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -
         locked = _locked(tenant)
         if not locked.is_paused:
             raise Refused(f"{locked} is not paused.", code="NOT_PAUSED")
-        before = {"review_on": locked.pause_review_on.isoformat() if locked.pause_review_on else None}
+        before = {"review_on": _day(locked.pause_review_on)}
         locked.pause_review_on, locked.pause_reminded_on = review_on, None
         locked.save(update_fields=("pause_review_on", "pause_reminded_on", "updated_at"))
-        after = {"review_on": review_on.isoformat() if review_on else None}
-        _record("tenant.pause_kept", locked, actor, because, before, after, "")
+        _record("tenant.pause_kept", locked, actor, because, before, {"review_on": _day(review_on)}, "")
     tenant.refresh_from_db()
 
 

@@ -47,9 +47,11 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
                 f"{locked} is paused: deleting it would lift the pause. Resume it first.", code="TENANT_PAUSED"
             )
         _refuse_while_in_use(locked)
+        before = {"stage": locked.stage}
         locked.stage, locked.stage_problem = TenantStage.DELETING, ""
         locked.save(update_fields=("stage", "stage_problem", "updated_at"))
-        changes.record("tenant.delete_asked", about=tenant_subject(locked), actor=actor, for_staff=True)
+        about, after = tenant_subject(locked), {"stage": TenantStage.DELETING.value}
+        changes.record("tenant.delete_asked", about=about, actor=actor, before=before, after=after, for_staff=True)
         remove_soon(locked)
     tenant.refresh_from_db()
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from tenants.core import notices
 from tenants.models import Tenant, User
 from tenants.selectors import due_for_review, owners_of
+from tenants.services.allowing import PAUSE
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,6 @@ def remind_of_reviews(*, today: date) -> int:
 
 def _who_may_pause() -> QuerySet[User]:
     people = get_user_model()._default_manager.with_perm(
-        "tenants.pause_tenant", include_superusers=False, backend="django.contrib.auth.backends.ModelBackend"
+        PAUSE, include_superusers=False, backend="django.contrib.auth.backends.ModelBackend"
     )
     return people.filter(is_active=True, is_staff=True)

@@ -14,10 +14,11 @@ from tenants.core.rates import ACCOUNT_LIMITS, TENANT_LIMITS, Grade, Measure, gr
 from tenants.core.standing import Status
 from tenants.models import Tenant
 from tenants.selectors.reputation import risk_now
+from tenants.services.allowing import PAUSE
 from tenants.services.queue import find_out_soon
 from tenants.services.subjects import tenant_subject
 
-STAFF = alerts.Staff("tenants.pause_tenant")
+STAFF = alerts.Staff(PAUSE)
 KINDS = {Measure.BOUNCE: "tenant.bounces", Measure.COMPLAINT: "tenant.complaints"}
 
 

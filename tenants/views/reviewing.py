@@ -11,7 +11,8 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn
 from tenants.forms import KeepForm
 from tenants.services import pausing
-from tenants.views.ses_tenants import PAUSE, tenant_for
+from tenants.services.allowing import PAUSE
+from tenants.views.ses_tenants import tenant_for
 
 
 @require_http_methods(["GET", "POST"])

@@ -13,8 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from changes.selectors import changes_of
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
-from inbound_admin.lib.lists import as_csv, as_json
+from inbound_admin.lib.http import SignedIn, list_as_file, page_of
 from tenants import selectors
 from tenants.core import tenant_words as words
 from tenants.core.standing import LayerName, Standing
@@ -22,11 +21,11 @@ from tenants.forms import NewTenantForm, PolicyForm
 from tenants.models import Tenant, TenantStage
 from tenants.selectors import ses_list
 from tenants.services import creating, policies, removing
+from tenants.services.allowing import MANAGE, PAUSE
 from tenants.views.parts import template
 
 POLL_SECONDS = 2
 MAIN_LAYERS = (LayerName.STAFF, LayerName.AMAZON)
-MANAGE, PAUSE = "tenants.manage_tenant", "tenants.pause_tenant"
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,7 @@ def export(request: SignedIn, kind: str) -> HttpResponse:
     """All that the list's filters show, not its page alone, as CSV or JSON."""
     refuse_strangers(request)
     rows = ses_list.export_rows(viewer=request.user, filters=ses_list.Filters.read(request.GET))
-    if kind == "csv":
-        response = HttpResponse(as_csv(rows), content_type="text/csv; charset=utf-8")
-    else:
-        response = HttpResponse(as_json(rows), content_type="application/json")
-    response.headers["Content-Disposition"] = f'attachment; filename="tenants.{kind}"'
-    return response
+    return list_as_file(rows, name="tenants", kind=kind)
 
 
 def refuse_strangers(request: SignedIn) -> None:

@@ -13,9 +13,12 @@ from alerts.core.payloads import Format
 from alerts.models import Alert, Delivery, WebhookTarget
 from alerts.services import CustomerPeople, Staff, happened, observe
 from alerts.services.sealing import new_secret, seal
+from alerts.services.targets import add_target
 from changes.services import Subject
+from tenants.models import Customer, User
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+VERIFIED = "domain.verified"
 DRIFT = Staff("receipt_rules.operate_rules")
 
 
@@ -104,3 +107,18 @@ def raise_for(customer_id: str, *, at: datetime = NOON, name: str = "shop.exampl
     about = domain_subject(customer_id, name)
     see(kind="webhook.off", about=about, audience=CustomerPeople(customer_id), why="It fails.", at=at)
     return Alert.objects.get(object_id=about.id, state="open")
+
+
+def happen(customer_id: str = "", event: str = VERIFIED, **more: Any) -> None:
+    happened(event=event, about=domain_subject(customer_id), data={"why": "All is in place."}, **more)
+
+
+def add_webhook(actor: User, customer: Customer, url: str = "https://example.com/hooks", **more: Any) -> WebhookTarget:
+    given: dict[str, Any] = {
+        "name": "Ours",
+        "url": url,
+        "form": "standard",
+        "events": (),
+        "customer_id": customer.id,
+    } | more
+    return add_target(actor=actor, **given).target

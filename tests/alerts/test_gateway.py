@@ -18,13 +18,7 @@ from cryptography.x509.oid import NameOID
 from alerts.core.target_urls import parse_target
 from alerts.gateway import http
 from alerts.gateway.http import NotDelivered
-from tests.alerts.making import Receiver, receiving
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
+from tests.alerts.making import Receiver
 
 
 def _post(url: str, *, seconds: float = 5, private: bool = True, body: str = "{}") -> http.Reply:

@@ -35,16 +35,6 @@ def noon() -> Any:
 
 
 @pytest.fixture
-def customer() -> Customer:
-    return make_customer("Alice Ltd")
-
-
-@pytest.fixture
-def alice(customer: Customer) -> User:
-    return make_member(customer, email="alice@alice.example")
-
-
-@pytest.fixture
 def olga() -> User:
     return make_staff(Role.OPERATOR, email="olga@here.example")
 

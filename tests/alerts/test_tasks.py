@@ -1,6 +1,5 @@
 """The worker's jobs on alerts, as they are queued and as they are run."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,16 +12,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from alerts import tasks
 from alerts.models import Alert, Delivery
 from alerts.services import happened
-from tests.alerts.making import Receiver, domain_subject, make_target, raise_for, receiving
+from tests.alerts.making import Receiver, domain_subject, make_target, raise_for
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 def _run_queued() -> list[str]:

@@ -21,16 +21,6 @@ INBOX = "/alerts/"
 
 
 @pytest.fixture
-def customer() -> Customer:
-    return make_customer("Alice Ltd")
-
-
-@pytest.fixture
-def alice(customer: Customer) -> User:
-    return make_member(customer, email="alice@alice.example")
-
-
-@pytest.fixture
 def alert(customer: Customer, alice: User) -> Alert:
     return raise_for(customer.id)
 

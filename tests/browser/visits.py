@@ -18,15 +18,17 @@ from domains.services.sharing import create as create_link
 from domains.services.sharing import note_visit
 from operations.models import Difference, Migration
 from receipt_rules.models import Address, Endpoint, Run
-from tests.browser import alerting, moving, receiving, reputation, tenancy, week
+from tests.browser import alerting, deciding, in_bulk, moving, moving_in, receiving, reputation, tenancy, week
 from tests.browser.people import PASSWORD
 from tests.browser.problem_urls import PROBLEMS
 from tests.browser.showcase import Showcase
 
 Arguments = Callable[[Showcase], tuple[Any, ...]]
 Act = Callable[[Page], None]
+MOVING_IN = ("looking", "looked", "moving", "done", "cancelled")
 MOVES = ("done", "failed", "running", "waiting", "rolled_back")
 ALERT = "main [role=alert]:not(:empty)"
+NAMED = "main li:has-text('nobody.example')"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler"
 
 
@@ -110,7 +112,7 @@ def unfold(label: str) -> Act:
 
 
 def _diagnosed(page: Page) -> None:
-    page.locator("#each-title, #result [role=alert]").first.wait_for()
+    page.locator("#result [data-summary]").wait_for()
 
 
 def _look_before_pausing(page: Page) -> None:
@@ -209,6 +211,9 @@ PEOPLE = (
     Visit("tenants:rename", of=acme),
     Visit("tenants:member", of=lambda world: (world.acme.pk, world.membership.pk)),
     Visit("tenants:account"),
+    Visit("tenants:keys", "nina", note="none yet"),
+    Visit("tenants:keys", act=press("Make the key"), note="nothing typed"),
+    Visit("tenants:keys", act=fill("Name", "Shop", "Make the key", seen="#secret"), note="made"),
     Visit("tenants:accept", "", of=lambda world: (world.token,)),
     Visit("tenants:accept", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("tenants:accept", of=lambda world: (world.token,), status=403, note="of somebody else"),
@@ -284,6 +289,23 @@ SPANNING = (
         "operations:difference", "adam", of=moving.of(Difference, kind="policy"), act=press("Decide"), note="no reason"
     ),
     Visit("operations:difference", "sam", of=moving.of(Difference, kind="status"), note="left"),
+    Visit("operations:moving_in", "adam", note="nothing yet"),
+    Visit("operations:moving_in", "adam", act=press("Look at each row"), note="without a file"),
+    *(Visit("operations:moving_in_rows", "adam", of=moving_in.of(state), note=state) for state in MOVING_IN),
+    Visit("operations:moving_in_rows", "adam", of=moving_in.of("done"), query="?fate=refused"),
+    Visit("operations:moving_in", "adam"),
+    Visit("operations:adopt_identities", "adam"),
+    Visit("operations:adopt_identities", "adam", act=press("Look at each"), note="without a reason"),
+    Visit("operations:start_bulk", "sam"),
+    Visit("operations:start_bulk", "sam", act=press("See what would come of it"), note="nothing named"),
+    Visit(
+        "operations:start_bulk",
+        "sam",
+        act=fill("Domains (optional)", "verified.acme.com held.acme.com nobody.example", "See what would come of it", seen=NAMED),
+        note="looked at",
+    ),
+    Visit("operations:start_bulk"),
+    Visit("operations:bulk", "sam", of=in_bulk.held),
     Visit("operations:delete_domain", of=domain("verified")),
     Visit("operations:delete_domain", of=domain("above"), note="with domains under it"),
     Visit("operations:delete_domain", of=domain("deleting"), note="under way"),
@@ -346,6 +368,10 @@ TENANTS = (
     Visit("operations:pause_many", "tess", note="none chosen"),
     Visit("ses_tenants:list", "tess", act=_choose_two, note="two chosen"),
     Visit("operations:batch", "tess", of=tenancy.batch),
+    Visit("operations:start_bulk", query="?do=delete&names=acme.com+nobody-has-this.com"),
+    Visit("operations:start_bulk", "adam", query="?do=transfer&names=acme.com+nobody-has-this.com"),
+    Visit("domains:support", "adam", of=deciding.said, note="overridden and expected otherwise"),
+    Visit("domains:detail", "adam", of=deciding.said, note="overridden and expected otherwise"),
     Visit("domains:list", "pia", note="while sending is paused"),
     Visit("domains:list", "susan", note="while Amazon suspends sending"),
     Visit("domains:sending", of=domain("verified")),
@@ -404,12 +430,16 @@ NO_PAGE = {
     "domains:diagnosis_file": "a file",
     "operations:steer_migration": "buttons of the migration",
     "operations:look": "a button of the board of differences",
+    "operations:moving_in_outcomes": "a file",
+    "operations:steer_moving_in": "buttons of what moves in",
     "alerts:new_secret": "a button of the webhook",
     "alerts:test_webhook": "a button of the webhook",
     "alerts:remove_webhook": "a button of the webhook",
     "ses_tenants:export": "a file",
     "ses_tenants:ask_again": "a button of the reputation",
     "ses_tenants:events": "SNS posts there",
+    "operations:retry_bulk": "a button of the bulk",
+    "tenants:revoke_key": "a button of the keys",
     "operations:retry_batch": "a button of the batch",
     "receipt_rules:home": "leads to the rules, or to the addresses",
     "receipt_rules:cancel": "a button of the run",

@@ -1,7 +1,7 @@
 """A week of work, as the overview draws it: what was counted by the hour, and what nobody decided yet."""
 
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.utils import timezone
@@ -24,9 +24,9 @@ def of_work(world: Showcase) -> tuple[()]:
     return ()
 
 
-def _rows() -> list[tuple[object, ...]]:
+def _rows() -> list[tuple[datetime | str | float, ...]]:
     now = timezone.now()
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[datetime | str | float, ...]] = []
     for hours in range(1, HOURS):
         at, busy = now - timedelta(hours=hours), 1 + math.sin(hours / 24 * math.tau)
         rows += [(at, "dns_look", "", round(200 + 300 * busy)), (at, "aws_call", "", round(20 + 60 * busy))]

@@ -1,9 +1,12 @@
 """Overrides in Django admin: through services, with a result for each row, within each role's permissions."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from changes.models import Change
 from domains.models import Domain
@@ -12,6 +15,7 @@ from tests.domains.making import make_domain
 from tests.factories import make_customer, make_staff
 
 pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
 LIST = reverse("admin:domains_domain_changelist")
 
 
@@ -45,7 +49,8 @@ def test_without_a_reason_nothing_is_held() -> None:
 
 def test_a_date_that_cannot_be_read_holds_nothing_for_ever() -> None:
     domain = make_domain()
-    assert "Hold until" in act(signed_in(Role.SUPPORT), "hold", domain, because="Review", until="next week")
+    said = act(signed_in(Role.SUPPORT), "hold", domain, because="Review", until="next week")
+    assert "Until: Enter a valid date" in said
     domain.refresh_from_db()
     assert not domain.is_held
 
@@ -96,3 +101,42 @@ def test_nothing_is_added_or_deleted_here() -> None:
         client.post(reverse("admin:domains_domain_delete", args=[quote(domain.pk)]), {"post": "yes"}).status_code == 403
     )
     assert Domain.objects.exists()
+
+
+def test_a_state_is_overridden_and_an_expectation_noted_by_those_who_may() -> None:
+    domain, held = make_domain("a.com", stage="ready"), make_domain("b.com", stage="claim")
+    olga, sam = signed_in(Role.OPERATOR), signed_in(Role.SUPPORT)
+    until = f"{timezone.now() + DAY:%Y-%m-%d %H:%M}"
+    given = {"because": "They move on Monday", "shown_as": "verified", "until": until}
+    said = act(olga, "override_state", domain, held, **given)
+    assert "Done: a.com" in said
+    assert "Not b.com" in said
+    assert "verified, until" in olga.get(LIST).text
+    act(sam, "end_override", domain)
+    domain.refresh_from_db()
+    assert domain.is_overridden
+    assert "Done: a.com" in act(olga, "end_override", domain)
+    assert "Done: a.com" in act(
+        sam, "expect", domain, record="inbound-mx", host="aspmx.l.google.com", because="Stays with Google"
+    )
+    domain.refresh_from_db()
+    assert domain.expectations["inbound-mx"]["value"] == "aspmx.l.google.com"
+    assert "aspmx.l.google.com" in sam.get(LIST).text
+    assert "Done: a.com" in act(sam, "expect_no_more", domain, record="inbound-mx")
+    verbs = Change.objects.order_by("id").values_list("what", flat=True)
+    assert list(verbs) == [
+        "domain.state_overridden",
+        "domain.override_ended",
+        "domain.expectation",
+        "domain.expectation",
+    ]
+
+
+def test_the_log_itself_is_read_and_never_written_here() -> None:
+    act(signed_in(Role.SUPPORT), "hold", make_domain(), because="x")
+    change, client = Change.objects.get(), signed_in(Role.ADMIN)
+    url = reverse("admin:changes_change_change", args=[change.pk])
+    assert client.get(url).status_code == 200
+    assert client.post(url, {"because": "another"}).status_code == 403
+    assert client.post(reverse("admin:changes_change_delete", args=[change.pk]), {"post": "yes"}).status_code == 403
+    assert client.get(reverse("admin:changes_change_add")).status_code == 403

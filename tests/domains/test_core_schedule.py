@@ -28,6 +28,14 @@ def test_verified_domains_are_looked_at_daily_and_those_at_risk_hourly() -> None
     assert next_check(State.AT_RISK, changed_at=NOW - 90 * DAY, now=NOW) == NOW + HOUR
 
 
+@pytest.mark.parametrize("state", [State.AT_RISK, State.WRONG])
+def test_what_just_looks_lost_is_looked_at_again_in_five_minutes_and_then_as_ever(state: State) -> None:
+    old = NOW - 90 * DAY
+    ever = next_check(state, changed_at=old, now=NOW)
+    assert next_check(state, changed_at=old, now=NOW, lost_at=NOW) == NOW + 5 * MINUTE < ever
+    assert next_check(state, changed_at=old, now=NOW, lost_at=NOW - 5 * MINUTE) == ever
+
+
 @pytest.mark.parametrize(("failures", "minutes"), [(0, 5), (1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (10**6, 60)])
 def test_what_could_not_be_checked_is_tried_soon_and_then_hourly(failures: int, minutes: int) -> None:
     when = next_check(State.COULD_NOT_CHECK, changed_at=NOW - 90 * DAY, now=NOW, failures=failures)

@@ -13,7 +13,7 @@ from changes.models import Change
 from domains.core.checking import SesStatus, State
 from domains.core.observing import Answer, Question
 from domains.models import Domain, RecordCheck, Stage
-from domains.services import checking, configuring, overriding, reading, setting_up
+from domains.services import at_the_host, checking, configuring, overriding, reading, setting_up
 from domains.services.configuring import Wanted
 from domains.services.looking import look_up
 from inbound_admin.lib import aws
@@ -147,7 +147,7 @@ def test_a_slower_look_that_failed_does_not_undo_what_another_saw_meanwhile(
             sandbox.control.set_dns_fault(zone_of(domain), "servfail")
         return look_up(questions)
 
-    monkeypatch.setattr(checking, "look_up", slowly)
+    monkeypatch.setattr(at_the_host, "look_up", slowly)
     looked_at(domain, NOW + HOUR)
     assert domain.state == State.COULD_NOT_CHECK
     assert set(domain.record_checks.values_list("verified_at", flat=True)) == {NOW}

@@ -74,7 +74,7 @@ def test_ten_viewers_cost_one_look(sandbox: Sandbox) -> None:
 
 def test_who_comes_while_another_looks_waits_for_that_answer(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
-    theirs = diagnosing.look(domain, now=timezone.now())
+    theirs = diagnosing.gather(domain, now=timezone.now())
     key = f"diagnosis:{domain.pk}:{diagnosing.hash_of(domain)}"
     cache.add(f"{key}:looking", 1)
     waited = []
@@ -83,7 +83,7 @@ def test_who_comes_while_another_looks_waits_for_that_answer(sandbox: Sandbox) -
         waited.append(seconds)
         cache.set(key, theirs)
 
-    assert diagnosing.diagnose(domain, now=timezone.now(), wait=wait) == theirs
+    assert diagnosing.diagnose(domain, now=timezone.now(), wait=wait) == theirs.told()
     assert waited == [diagnosing.WAIT_EVERY]
 
 

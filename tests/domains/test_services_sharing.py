@@ -127,6 +127,19 @@ def test_the_button_looks_at_once_and_as_seldom_as_a_persons(alice: User, sandbo
     assert domain.record_checks.get(pk=looked.pk).checked_at == looked.checked_at
 
 
+def test_whoever_presses_again_and_again_causes_one_diagnosis(alice: User, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    link = make_link(alice, domain)
+    explained = []
+    for _ in range(3):
+        before = sandbox.queries.total
+        sharing.look_now(link=ShareLink.objects.get(pk=link.pk))
+        told = sharing.explain(domain=Domain.objects.get(pk=domain.pk))
+        explained.append((told, sandbox.queries.total - before))
+    assert explained[0][0]
+    assert explained[1:] == [(explained[0][0], 0)] * 2
+
+
 def test_the_button_of_a_link_that_works_no_more_does_nothing(alice: User, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     link = make_link(alice, domain)

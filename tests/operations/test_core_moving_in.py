@@ -37,7 +37,7 @@ def test_a_domain_of_nobody_cannot_be_taken() -> None:
 def test_a_catch_all_and_an_address_name_their_endpoint() -> None:
     domain = {**SHOP, "isCatchAllEnabled": True, "catchAllEndpointId": "e1"}
     address = {"id": "a1", "address": "me@shop.com", "domainId": "d1", "endpointId": "e1", "isActive": False}
-    given = {"domains": [domain], "endpoints": [HOOK], "emailAddresses": [address]}
+    given: dict[str, list[dict[str, Any]]] = {"domains": [domain], "endpoints": [HOOK], "emailAddresses": [address]}
     assert one(Kind.CATCH_ALL, **given).values == {"endpoint": "Desk", "is_active": True}
     found = one(Kind.ADDRESS, **given)
     assert (found.owner, found.values) == ("alice@example.com", {"endpoint": "Desk", "is_active": False})

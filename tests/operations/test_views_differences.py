@@ -79,3 +79,20 @@ def test_who_may_only_look_cannot_decide(client: Client) -> None:
     assert "Decide</button>" not in client.get(url).content.decode()
     assert client.post(url, {"decision": "ignore", "because": "x"}).status_code == 403
     assert client.post(reverse("operations:look")).status_code == 403
+
+
+def test_differences_are_chosen_by_what_they_are_of(olga: Client) -> None:
+    make_difference(sentence="The policy is another.")
+    make_difference(area="identities", kind="gone", sentence="Amazon does not know shop.com.", key="gone shop.com")
+    url = reverse("operations:differences")
+    page = olga.get(url + "?area=identities").content.decode()
+    assert "does not know shop.com" in page
+    assert "The policy is another." not in page
+    assert "The policy is another." in olga.get(url + "?area=nonsense").content.decode()
+
+
+def test_a_difference_of_the_rules_leads_to_the_plan(olga: Client) -> None:
+    found = make_difference(area="rules", kind="extra", may_restore=False, key="extra theirs")
+    page = olga.get(reverse("operations:difference", args=[found.pk])).content.decode()
+    assert reverse("receipt_rules:plan") in page
+    assert 'value="restore"' not in page

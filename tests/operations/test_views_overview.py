@@ -17,6 +17,7 @@ from tenants.models import Customer, Tenant, User
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.making import make_address
+from tests.tenants.making import make_tenant
 
 pytestmark = pytest.mark.django_db
 TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
@@ -111,6 +112,12 @@ def test_one_thing_that_is_meant_leads_straight_to_its_page(client: Client, alic
     answer = client.get(reverse("operations:find"), {"q": "shop.com"})
     assert answer["Location"] == reverse("domains:detail", args=[domain.pk])
     assert client.get(reverse("operations:find"), {"q": "shop"}).status_code == 200
+
+
+def test_a_customer_finds_no_tenant_since_they_have_no_page_of_one(alice: User, alices: Customer) -> None:
+    tenant = make_tenant(customer=alices)
+    assert hits(make_staff(), tenant.ses_id) == [("tenant", tenant.name)]
+    assert hits(alice, tenant.ses_id) == []
 
 
 def test_nothing_found_says_so(client: Client, alice: User) -> None:

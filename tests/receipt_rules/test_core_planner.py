@@ -8,6 +8,7 @@ import pytest
 from inbound_admin.lib.errors import Refused
 from receipt_rules.core.consequences import Fate
 from receipt_rules.core.desired import Address, CatchAll, Desired, as_it_stands, at_domain, at_domains, desire
+from receipt_rules.core.old_style import old_style
 from receipt_rules.core.planner import make_plan
 from receipt_rules.core.plans import Method, Sets
 from receipt_rules.core.rules import S3, AnyRule, Delivery, ForeignRule, Lambda, Limits, Opaque, Rule, RuleSet, Stop
@@ -310,3 +311,19 @@ def test_every_consequence_is_a_sentence_that_names_whose_mail_it_is() -> None:
     assert sentences[3:] == [
         "sales@example.com begins to be taken: store in mail/, then call the function inbound-mail-handler."
     ]
+
+
+def test_old_style_rules_are_those_of_which_every_recipient_is_wanted() -> None:
+    start = RuleSet(
+        "inbound",
+        (
+            foreign("d0.com-rule", "billing@d0.com", "help@d0.com"),
+            foreign("d0.com-catchall-rule", "d0.com"),
+            foreign("half", "billing@d0.com", "ann@else.com"),
+            foreign("theirs", "else.com"),
+            foreign("everybody"),
+        ),
+    )
+    everything = desire([], [CatchAll("d0.com", SHARED)])
+    assert old_style(start, everything) == {"d0.com-rule", "d0.com-catchall-rule"}
+    assert old_style(start, desire([Address("billing@d0.com", SHARED)])) == frozenset()

@@ -6,10 +6,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsUnreachable
+from inbound_admin.lib.retrying import UntilAmazonAnswers
 from inbound_admin.sandbox.process import Sandbox
 from receipt_rules.models import PendingChange, Run
 from receipt_rules.services import addresses
-from receipt_rules.tasks import LONGEST_WAIT_SECONDS, UntilAmazonAnswers, look, sweep, sweep_drift, work
+from receipt_rules.tasks import LONGEST_WAIT_SECONDS, look, sweep, sweep_drift, work
 from tests.receipt_rules.making import make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
@@ -59,11 +60,13 @@ def test_the_hourly_look_is_one_job() -> None:
 
 def test_amazon_is_asked_again_and_never_later_than_a_minute() -> None:
     job = Job(id=1, queue="default", lock=None, queueing_lock=None, task_name="any", attempts=1000)
-    decision = UntilAmazonAnswers().get_retry_decision(exception=AwsUnreachable("away"), job=job)
+    strategy = work.retry_strategy
+    assert isinstance(strategy, UntilAmazonAnswers)
+    decision = strategy.get_retry_decision(exception=AwsUnreachable("away"), job=job)
     assert decision is not None
     assert decision.retry_at is not None
     assert 0 < (decision.retry_at - timezone.now()).total_seconds() <= LONGEST_WAIT_SECONDS
-    assert UntilAmazonAnswers().get_retry_decision(exception=ValueError("ours"), job=job) is None
+    assert strategy.get_retry_decision(exception=ValueError("ours"), job=job) is None
 
 
 def test_the_jobs_do_their_work(sandbox: Sandbox) -> None:

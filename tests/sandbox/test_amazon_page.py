@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
@@ -12,6 +11,7 @@ from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer
 from tests.domains.making import make_domain, set_up_domain
 from tests.factories import make_customer, make_member, make_user
+from tests.messages import said
 
 pytestmark = pytest.mark.django_db
 Answer = Any  # what the test client answers has no public type
@@ -35,10 +35,6 @@ def sam_client() -> Client:
     client = Client()
     client.force_login(sam)
     return client
-
-
-def said(response: Answer) -> str:
-    return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
 def amazon(client: Client, do: str, **fields: str) -> Answer:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -24,6 +23,7 @@ from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer
 from tests.domains.making import make_domain, set_up_domain
 from tests.factories import make_customer, make_member, make_user
+from tests.messages import said
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -57,10 +57,6 @@ def post(client: Client, zone: str, do: str, **fields: str) -> Answer:
 
 def swap(client: Client, zone: str, do: str, **fields: str) -> Answer:
     return client.post(reverse("sandbox:zone", args=[zone]), {"do": do, **fields}, headers=HTMX)
-
-
-def said(response: Answer) -> str:
-    return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
 def key(domain: Domain, record: str) -> str:

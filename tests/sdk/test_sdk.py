@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from domains.models import Domain
@@ -46,8 +47,9 @@ def _without(why: str) -> Path:
 
 
 @pytest.fixture
-def call(installed: Path, live_server: LiveServer, sandbox: Sandbox) -> Iterator[Call]:
+def call(installed: Path, live_server: LiveServer, sandbox: Sandbox, settings: Settings) -> Iterator[Call]:
     """Calls the client's method of this name with these arguments, and gives its `data`, or else its `error`."""
+    settings.API_WAIT_SECONDS = 30  # the worker begins on a machine that is busy with other tests
     secret = create_api_key(user=make_member(), name="sdk", scopes=["read", "write"], actor=None).secret
 
     def called(name: str, *given: Any) -> Any:

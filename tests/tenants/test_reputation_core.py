@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inbound_admin.lib.plots import Window
 from tenants.core import events
 from tenants.core.findings import WORDS, Found, words_for
-from tenants.core.plots import BOTTOM, TOP, Window, draw, worst_of_each
 from tenants.core.rates import (
     HOUR,
-    TENANT_LIMITS,
     Grade,
     Hour,
     Limits,
@@ -21,6 +20,7 @@ from tenants.core.rates import (
     hours_of,
     newest,
     pauses_above,
+    worst_of_each,
 )
 from tenants.core.risk import Picture, risk_of
 
@@ -135,39 +135,11 @@ def test_a_finding_is_open_unless_amazon_says_fixed(status: str, is_open: bool) 
     assert Found("arn", "BOUNCE", "HIGH", status, "", NOON, None).is_open is is_open
 
 
-# --- plots
+# --- the worst of each step
 
 
 def _window(hours: int = 24, step: timedelta = HOUR) -> Window:
     return Window(NOON - hours * HOUR, NOON, step)
-
-
-def test_a_gap_in_what_was_measured_breaks_the_line_and_is_not_zero() -> None:
-    window = _window()
-    hours = tuple(Hour(window.start + n * HOUR, bounce=0.05) for n in (0, 1, 2, 6, 7, 12))
-    plot = draw(hours, Measure.BOUNCE, LIMITS, window, width=640, height=200)
-    assert len(plot.paths) == 2
-    assert len(plot.dots) == 1
-    assert f" {plot.floor}" not in " ".join(plot.paths)
-
-
-def test_without_data_there_are_limits_and_levels_and_no_line() -> None:
-    plot = draw((), Measure.COMPLAINT, TENANT_LIMITS[Measure.COMPLAINT], _window(), width=640, height=200)
-    assert not plot.paths
-    assert not plot.dots
-    assert [line.label for line in plot.limits] == ["0.5%", "1.0%"]
-    assert plot.levels[0].label == "0.0%"
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=24))
-def test_everything_drawn_is_inside_of_the_picture(values: list[float]) -> None:
-    window = _window()
-    hours = tuple(Hour(window.start + n * HOUR, bounce=value) for n, value in enumerate(values))
-    plot = draw(hours, Measure.BOUNCE, LIMITS, window, width=340, height=180)
-    heights = [float(pair.split()[1]) for path in plot.paths for pair in path[1:].split(" L")]
-    heights += [dot.y for dot in plot.dots] + [line.at for line in plot.limits] + [tick.at for tick in plot.levels]
-    assert all(TOP <= height <= 180 - BOTTOM for height in heights)
-    assert 2 <= len(plot.levels) <= 8
 
 
 def test_each_step_shows_its_worst_hour_and_all_that_was_sent() -> None:

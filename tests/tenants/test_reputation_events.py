@@ -113,6 +113,8 @@ FORGED = {
     "another type": _changed("Type", "Other"),
     "an id that is too long": _changed("MessageId", "x" * 101),
     "no time": _changed("Timestamp", "yesterday"),
+    "a signature of other letters": _changed("Signature", "é"),
+    "half a letter": _changed("Message", "\ud800"),
 }
 
 
@@ -137,6 +139,8 @@ def test_a_message_that_amazon_did_not_sign_is_refused(what: str, tenant: Tenant
         "https://bucket.s3.amazonaws.com/SimpleNotificationService-5a9db0c4.pem",
         "https://sns.eu-west-1.amazonaws.com/anything-else.pem",
         "https://sns.eu-west-1.amazonaws.com/../SimpleNotificationService-5a9db0c4.pem",
+        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-5a9db0c4.pem?\ud800",
+        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-5a9d\nb0c4.pem",
         "file:///etc/passwd",
         "https://[",
         "",

@@ -31,6 +31,14 @@ def test_the_secret_is_shown_once_and_opens_the_api(client: Client, alice: User)
     assert called.status_code == 200
 
 
+def test_the_form_as_the_page_shows_it_makes_a_key(client: Client, alice: User) -> None:
+    page = client.get(reverse("tenants:keys")).content.decode()
+    once = re.search(r'name="once" value="([^"]+)"', page)
+    assert once
+    assert client.post(reverse("tenants:keys"), FORM | {"once": once[1]}).status_code == 200
+    assert ApiKey.objects.count() == 1
+
+
 def test_a_form_that_is_sent_twice_makes_one_key(client: Client, alice: User) -> None:
     client.post(reverse("tenants:keys"), FORM)
     assert client.post(reverse("tenants:keys"), FORM).status_code == 302

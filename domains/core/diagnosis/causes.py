@@ -5,18 +5,20 @@ from datetime import datetime
 
 from domains.core.diagnosis.observations import Amazon, History, Observations
 from domains.core.names import DomainName
+from domains.core.providers import GENERIC, Provider
 from domains.core.records import Facts, Record
 
 
 @dataclass(frozen=True)
 class Case:
-    """All that is known of the domain at this moment."""
+    """All that is known of the domain at this moment; `provider` is in whose words the steps are told."""
 
     facts: Facts
     seen: Observations
     amazon: Amazon
     history: History
     now: datetime
+    provider: Provider = GENERIC
 
     @property
     def domain(self) -> DomainName:

@@ -8,17 +8,26 @@ from domains.core.diagnosis.findings import LINKS, Diagnosis, Finding, Severity
 from domains.core.diagnosis.judging import Judged, judge
 from domains.core.diagnosis.observations import NOTHING_KNOWN, Amazon, History, Observations
 from domains.core.diagnosis.wording import finding_of
-from domains.core.providers import provider_of
+from domains.core.providers import Provider, named, provider_of
 from domains.core.records import Facts, Need
 
 _ORDER = {link: number for number, link in enumerate(LINKS)}
 
 
 def diagnose(
-    facts: Facts, observations: Observations, amazon: Amazon, now: datetime, history: History = NOTHING_KNOWN
+    facts: Facts,
+    observations: Observations,
+    amazon: Amazon,
+    now: datetime,
+    history: History = NOTHING_KNOWN,
+    provider: Provider | None = None,
 ) -> Diagnosis:
-    """What is wrong first, and why; the same input always gives the same findings."""
-    case = Case(facts, observations, amazon, history, now)
+    """What is wrong first, and why; the same input always gives the same findings.
+
+    The steps are in the words of `provider`, or of the DNS host that the name servers tell.
+    """
+    detected = provider_of(observations.servers)
+    case = Case(facts, observations, amazon, history, now, provider or named(detected))
     judged = judge(case)
     findings = _in_order(_findings(case, judged))
     right = all(each.is_right for each in judged if each.record.need is Need.REQUIRED) and bool(judged)
@@ -33,7 +42,8 @@ def diagnose(
         is_right=right and not any(finding.stops for finding in findings),
         visible_by=_visible_by(judged),
         nameservers=observations.servers,
-        provider=provider_of(observations.servers),
+        provider=detected,
+        zone=case.domain.zone,
         serials=zones.serials(case),
         transcript=observations.transcript,
         asked=observations.asked,

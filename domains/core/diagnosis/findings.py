@@ -97,7 +97,8 @@ class Lane:
 class RecordDiagnosis:
     """One wanted record: what it should be, what answers at its place, by whom it is seen, and what breaks it first.
 
-    `is_right` where the DNS host and the internet have it; `servers` is who says what: (who, values or why not).
+    `is_right` where the DNS host and the internet have it, `is_known` where they answered; `servers` is who says what:
+    (who, values or why not).
     """
 
     key: str
@@ -108,6 +109,7 @@ class RecordDiagnosis:
     value: str
     priority: int | None
     is_right: bool
+    is_known: bool
     found: tuple[str, ...]
     servers: tuple[tuple[str, str], ...]
     finding: Finding | None
@@ -118,7 +120,8 @@ class Diagnosis:
     """`finding` is the first break, `further` all others; `is_right` where all that is required is right.
 
     `visible_by` is when caches must have let go (None where nothing waits for them), `provider` the host's name by its
-    `nameservers` ("" unknown), `transcript` the look-ups as a person with dig would see them, `asked` their number.
+    `nameservers` ("" unknown), `transcript` the look-ups as a person with dig would see them, `asked` their number,
+    `zone` what names are typed relative to.
     """
 
     domain: str
@@ -135,6 +138,7 @@ class Diagnosis:
     serials: tuple[tuple[str, str], ...] = ()
     transcript: tuple[str, ...] = ()
     asked: int = 0
+    zone: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -88,6 +88,7 @@ def record_of(judged: Judged, findings: Sequence[Finding], case: Case) -> Record
         value=record.value,
         priority=record.priority,
         is_right=judged.is_right,
+        is_known=not zones.is_lost(case) and LinkState.UNKNOWN not in (judged.host, judged.public),
         found=clean.values(judged.values),
         servers=tuple((answer.resolver, _says(answer)) for answer in answers),
         finding=own[0] if own else None,

@@ -80,7 +80,7 @@ TEXTS: Mapping[str, Words] = {
         "{while_gone}",
     ),
     "dns.absent": Words(
-        "{subject} is not there yet.", ("At your DNS host add a {type} record, name “{typed}”{priority_box}: {value}",)
+        "{subject} is not there yet.", ("{where} add a {type} record, name “{typed}”{priority_box}: {value}",)
     ),
     "dns.name.doubled_zone": Words(
         "{subject} is there, but one step too far: your DNS host added {zone} by itself.",
@@ -155,7 +155,7 @@ TEXTS: Mapping[str, Words] = {
     ),
     "dns.value.priority_inside": Words(
         "{subject} has the priority inside of the value.",
-        ("Put {priority} into the Priority box.", "Leave only the host name in the value: {value}"),
+        ("Put {priority} into the Priority box.", "Leave only the host name in the value: {bare}"),
     ),
     "dns.value.spaces": Words("{subject} has a space or an unseen character in its value.", _PASTE),
     "dns.value.other_region": Words("{subject} belongs to another Amazon region.", ("Replace it by {value}",)),
@@ -170,7 +170,7 @@ TEXTS: Mapping[str, Words] = {
         ("Name the host itself: {value}",),
     ),
     "dns.rival.null_mx": Words(
-        "{name} says that it takes no mail at all.", ("Remove that MX record.", "Add ours: {priority} {value}")
+        "{name} says that it takes no mail at all.", ("Remove that MX record.", "Add ours: {whole}")
     ),
     "dns.value.prefixed": Words(
         "{subject} begins with “amazonses:”, which belongs only at the domain itself.", ("Remove that part.",)
@@ -218,7 +218,7 @@ TEXTS: Mapping[str, Words] = {
         "The registrar forwards the mail of {name}: {others}.",
         (
             "Switch e-mail forwarding off (at Namecheap: Advanced DNS, Mail Settings, Custom MX).",
-            "Then add the MX record {priority} {value}",
+            "Then add the MX record {whole}",
         ),
     ),
     "dns.rival.mail_from_mx": Words(

@@ -9,6 +9,8 @@ from domains.core.diagnosis.causes import Case, Cause
 from domains.core.diagnosis.findings import Finding, Severity
 from domains.core.diagnosis.texts import TEXTS
 from domains.core.observing import question_for
+from domains.core.providers import GENERIC, Typed
+from domains.core.providers import typed as typed_at
 from domains.core.records import Need, Purpose, Record
 
 _WHY = {
@@ -150,7 +152,8 @@ def _fields(cause: Cause, case: Case) -> dict[str, str]:
 
 
 def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
-    subject, typed = sentences.subject(record), case.domain.relative(record.name)
+    subject, boxes = sentences.subject(record), _boxes(record, case)
+    typed = boxes.name or "(nothing)"
     others = tuple(value for value in cause.found if record.value.lower() not in value.lower())
     rivals = _few(clean.values(others or cause.found))
     alternative = _OTHER_PROOF if record.key == "identity" else _NO_OTHER_WAY
@@ -162,9 +165,12 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "type": record.type,
         "name": record.name,
         "typed": typed,
-        "value": record.value,
+        "where": "At your DNS host" if boxes.provider == GENERIC else f"At {boxes.provider.name}",
+        "value": boxes.value,
+        "bare": record.value,
+        "whole": shown(record),
         "priority": str(record.priority or 0),
-        "priority_box": "" if record.priority is None else f", priority {record.priority}",
+        "priority_box": f", {boxes.priority_label.lower()} {boxes.priority}" if boxes.priority_label else "",
         "remove": removal.format(typed=typed, zone=case.domain.zone, others=rivals),
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
@@ -172,6 +178,13 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "merged": clean.text(merged, LONGEST_VALUE),
         "underscore": alternative.format(domain=case.domain.ascii, value=record.value),
     }
+
+
+def _boxes(record: Record, case: Case) -> Typed:
+    """A record above a delegated part is typed in the zone that the domain is registered in."""
+    zone = case.domain.zone
+    is_inside = record.name == zone or record.name.endswith(f".{zone}")
+    return typed_at(record, case.provider, zone if is_inside else case.facts.domain.zone)
 
 
 def _with_amazon(found: tuple[str, ...], record: Record) -> str:

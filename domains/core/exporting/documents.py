@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from domains.core.exporting.lists import FORMULA_STARTS, as_csv
 from domains.core.exporting.values import Entry, escaped
 from domains.core.exporting.zone_file import relative
+from inbound_admin.lib.lists import FORMULA_STARTS, as_csv
 
 LONGEST_TODAY = 300  # what strangers published may be long
 _GREETING = """To whoever looks after the DNS of {zone}

@@ -20,10 +20,17 @@ MOST_CHARACTERS = 32_768  # of all values in one answer; who publishes more is n
 
 def read(question: Question, resolver: str, packet: bytes) -> Answer:
     try:
-        message = dns.message.from_wire(packet, ignore_trailing=True)
-        return _understand(question, resolver, message)
+        found = _found(question, resolver, packet) if packet[3] & 0x0F == 0 and packet[6:8] != b"\0\0" else None
+        return found or _understand(question, resolver, dns.message.from_wire(packet, ignore_trailing=True))
     except Exception as problem:  # noqa: BLE001 - whatever a stranger's packet does to the parser, it is a failed look-up
         return failed(question, resolver, f"the answer makes no sense: {type(problem).__name__}")
+
+
+def _found(question: Question, resolver: str, packet: bytes) -> Answer | None:
+    """By the answers alone, since a name server adds more than it was asked for; None where they do not say it all."""
+    answers_alone = packet[:8] + b"\0\0\0\0" + packet[12:]
+    answer = _understand(question, resolver, dns.message.from_wire(answers_alone, ignore_trailing=True))
+    return answer if answer.status is Status.FOUND else None
 
 
 def _understand(question: Question, resolver: str, message: dns.message.Message) -> Answer:

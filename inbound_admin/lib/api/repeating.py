@@ -52,15 +52,20 @@ def begin(request: HttpRequest, caller: str) -> Begun | HttpResponse | None:
     return _known(row, sent)
 
 
-def finish(call: Begun, answer: HttpResponse) -> None:
-    """What failed on our side or Amazon's, or came too often, is not kept: it may be tried again."""
+def finish(call: Begun, answer: HttpResponse, *, secret: str = "") -> None:
+    """What failed on our side or Amazon's, or came too often, is not kept: it may be tried again.
+
+    A `secret` in the answer is shown this once and kept nowhere: the repeated answer has it empty.
+    """
+    body = answer.content.decode()
+    body = body.replace(secret, "") if secret else body
     with connection.cursor() as cursor:
         if answer.status_code >= 500 or answer.status_code == 429:
             cursor.execute("DELETE FROM api_calls WHERE caller = %s AND key = %s", [call.caller, call.key])
             return
         cursor.execute(
             "UPDATE api_calls SET status = %s, body = %s WHERE caller = %s AND key = %s",
-            [answer.status_code, answer.content.decode(), call.caller, call.key],
+            [answer.status_code, body, call.caller, call.key],
         )
 
 

@@ -1,0 +1,71 @@
+"""What can be done to several domains at once, and what was pasted or uploaded to say which."""
+
+import csv
+import io
+from dataclasses import dataclass
+from enum import StrEnum
+
+MOST = 1000  # domains in one bulk: a page lists each of them
+
+
+class BulkAction(StrEnum):
+    CHECK = "check"
+    IMPORT = "import"
+    TRANSFER = "transfer"
+    HOLD = "hold"
+    RELEASE = "release"
+    DELETE = "delete"
+
+    @property
+    def words(self) -> str:
+        return _WORDS[self]
+
+    @property
+    def needs_reason(self) -> bool:
+        return self in (BulkAction.TRANSFER, BulkAction.HOLD)
+
+
+_WORDS = {
+    BulkAction.CHECK: "Check again",
+    BulkAction.IMPORT: "Add",
+    BulkAction.TRANSFER: "Transfer",
+    BulkAction.HOLD: "Hold",
+    BulkAction.RELEASE: "Release",
+    BulkAction.DELETE: "Delete",
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """One line of what was given; `customer` is an id or a whole name, "" where the line says none."""
+
+    name: str
+    customer: str = ""
+
+
+def named_in(text: str, *, with_customers: bool = False) -> tuple[Named, ...]:
+    """Each name once, in the order given; a heading line `domain` is none.
+
+    `with_customers`: lines of CSV, the domain and then whose it is; otherwise names apart by commas, blanks or lines.
+    """
+    rows = _rows(text) if with_customers else [[word] for word in text.replace(",", " ").replace(";", " ").split()]
+    found: dict[str, Named] = {}
+    for row in rows:
+        name, customer = (*(cell.strip() for cell in row), "", "")[:2]
+        if name and name.lower() not in ("domain", "name"):
+            found.setdefault(name.lower(), Named(name, customer))
+    return tuple(found.values())
+
+
+def as_lines(named: tuple[Named, ...]) -> str:
+    """As `named_in` reads it again, customers included."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows([each.name, each.customer] if each.customer else [each.name] for each in named)
+    return out.getvalue()
+
+
+def _rows(text: str) -> list[list[str]]:
+    """A spreadsheet of some countries writes semicolons."""
+    text = text.lstrip("\ufeff \r\n")
+    return list(csv.reader(io.StringIO(text), delimiter=";" if ";" in text.partition("\n")[0] else ","))

@@ -1,0 +1,66 @@
+"""`manage.py import_legacy`: the system before this one moves in, or what would become of each of its rows."""
+
+from argparse import ArgumentParser
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from inbound_admin.lib.errors import Problem
+from operations.core.moving_in import Fate
+from operations.models import MovingIn, MovingInState
+from operations.services import moving_in
+
+TABLES = (".csv", ".json")
+
+
+class Command(BaseCommand):
+    help = "Moves the users, domains, endpoints and addresses of the system before this one in. Amazon is only read."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", type=Path, help="a JSON document, CSV files, or a directory of them")
+        parser.add_argument("--preview", action="store_true", help="show each row's fate, and store nothing of it")
+        parser.add_argument("--because", default="Moved in from the system before this one.", help="for the change log")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._do(options)
+        except Problem as problem:
+            raise CommandError(str(problem)) from problem
+
+    def _do(self, options: dict[str, Any]) -> None:
+        moving = moving_in.take_in(files=_contents(options["files"]), because=options["because"], actor=None)
+        moving_in.work()
+        moving.refresh_from_db()
+        if moving.state == MovingInState.LOOKING:
+            raise CommandError(f"{moving.pk} waits: something else moves in just now. Its page will show it.")
+        if options["preview"]:
+            self._tell(moving)
+            moving_in.cancel(moving_in=moving, actor=None)
+            self.stdout.write("Nothing of it was stored.")
+            return
+        moving_in.begin(moving_in=moving, actor=None)
+        moving_in.work()
+        self._tell(moving)
+        moving.refresh_from_db()
+        if moving.state != MovingInState.DONE:
+            raise CommandError(f"{moving.pk} is not done: the worker carries it on. Its page shows how far it is.")
+
+    def _tell(self, moving: MovingIn) -> None:
+        found: Counter[str] = Counter()
+        for row in moving.rows.all():
+            found[row.fate] += 1
+            self.stdout.write(
+                f"{Fate(row.fate).words:<20} {row.get_kind_display():<11} {row.name}  {row.words}".rstrip()
+            )
+        told = ", ".join(f"{found[fate]} {fate.words.lower()}" for fate in Fate if found[fate])
+        self.stdout.write(f"{moving.pk}: {sum(found.values())} rows: {told}.")
+
+
+def _contents(paths: list[Path]) -> dict[str, bytes]:
+    try:
+        files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+        return {str(file): file.read_bytes() for file in files if file.suffix.lower() in TABLES}
+    except OSError as error:
+        raise CommandError(f"That could not be read: {error}") from error

@@ -1,0 +1,167 @@
+"""The same done to several domains by the worker: each by itself, so that one's refusal stops no other.
+
+What was asked for is a row for each before anything is done. It may die between any two: what waits is taken up again,
+and a row is settled in the transaction of its change, or what it finds done already counts as done.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+
+from domains.models import Domain
+from domains.selectors.finding import domains_for
+from domains.services import adding, checking, overriding
+from inbound_admin.lib.errors import AwsProblem, Refused
+from operations.core.bulk import MOST, BulkAction
+from operations.models import Bulk, BulkItem, BulkState
+from operations.selectors.bulk import Predicted, actions_for
+from operations.services import deleting
+from operations.services.queue import bulk_soon
+from tenants.models import Customer, User
+from tenants.selectors import customers_for
+
+
+def start(*, action: BulkAction, rows: Sequence[Predicted], words: Mapping[str, str], actor: User) -> Bulk:
+    """Note it, row by row; the worker carries it out. Raises Refused for none or too many, or without a reason."""
+    _refuse_who_may_not(action, actor)
+    if not rows or len(rows) > MOST:
+        raise Refused(f"Name between 1 and {MOST} domains.")
+    if action.needs_reason and not words.get("because", "").strip():
+        raise Refused("Say why: the next person will ask.", code="REASON_MISSING")
+    if action is BulkAction.TRANSFER and not words.get("customer"):
+        raise Refused("Choose the customer that the domains go to.", code="CUSTOMER_MISSING")
+    with transaction.atomic():
+        bulk = Bulk.objects.create(action=action, words=dict(words), by=actor)
+        BulkItem.objects.bulk_create(_item(bulk, number, row) for number, row in enumerate(rows, start=1))
+        bulk_soon()
+    return bulk
+
+
+def retry(*, bulk: Bulk, actor: User) -> int:
+    """Those alone that were refused; how many."""
+    _refuse_who_may_not(BulkAction(bulk.action), actor)
+    with transaction.atomic():
+        again = bulk.items.filter(state=BulkState.REFUSED).update(state=BulkState.WAITING, problem="")
+        bulk_soon()
+    return again
+
+
+def work() -> None:
+    """All that waits, in its order. Raises AwsProblem where to wait for Amazon: the row says so meanwhile."""
+    waiting = BulkItem.objects.filter(state=BulkState.WAITING).order_by("bulk__created_at", "bulk", "number")
+    for pk in list(waiting.values_list("pk", flat=True)):
+        _carry_out(pk)
+
+
+def carry_on() -> None:
+    """What was begun and has no job any more is queued again."""
+    if BulkItem.objects.filter(state=BulkState.WAITING).exists():
+        bulk_soon(unless_running=True)
+
+
+def _item(bulk: Bulk, number: int, row: Predicted) -> BulkItem:
+    name = row.domain.name if row.domain else row.named.name[:253]
+    return BulkItem(bulk=bulk, number=number, name=name, domain=row.domain, customer=row.customer)
+
+
+def _refuse_who_may_not(action: BulkAction, actor: User) -> None:
+    if action not in actions_for(actor):
+        raise PermissionDenied
+
+
+def _carry_out(pk: int) -> None:
+    item = BulkItem.objects.select_related("bulk__by", "domain__customer", "customer").get(pk=pk)
+    try:
+        ACTS[BulkAction(item.bulk.action)](item, _asker(item))
+    except Refused as refused:
+        BulkItem.objects.filter(pk=pk).update(state=BulkState.REFUSED, problem=str(refused))
+    except AwsProblem as problem:
+        BulkItem.objects.filter(pk=pk).update(problem=str(problem))
+        raise
+
+
+def _asker(item: BulkItem) -> User:
+    """Raises Refused where there is none any more, or one who may not do it any more."""
+    actor = item.bulk.by
+    if actor is None or not actor.is_active or BulkAction(item.bulk.action) not in actions_for(actor):
+        raise Refused("Whoever asked for it may not do it any more.")
+    return actor
+
+
+def _settle(item: BulkItem, domain: Domain) -> None:
+    item.state, item.problem, item.domain, item.done_at = BulkState.DONE, "", domain, timezone.now()
+    item.save(update_fields=("state", "problem", "domain", "done_at"))
+
+
+def _domain_of(item: BulkItem, actor: User) -> Domain:
+    """Raises Refused for one that is gone, or that the asker may not see any more."""
+    found = domains_for(actor).filter(pk=item.domain_id).first()
+    if found is None:
+        raise Refused("It is not in your list any more.")
+    return found
+
+
+@transaction.atomic
+def _check(item: BulkItem, actor: User) -> None:
+    domain = _domain_of(item, actor)
+    if wait := checking.can_check_in(domain, timezone.now()):
+        raise Refused(f"It was looked at a moment ago. Try again in {wait} seconds.")
+    overriding.check_again(domain=domain, actor=actor, bulk_id=item.bulk_id)
+    _settle(item, domain)
+
+
+def _import(item: BulkItem, actor: User) -> None:
+    """DNS is asked before the transaction that stores it."""
+    customer = customers_for(actor).filter(pk=item.customer_id).first()
+    if customer is None:
+        raise Refused("The customer that it is for is not yours any more.")
+    look = adding.look_before(text=item.name, customer=customer)
+    with transaction.atomic():
+        domain = adding.add(text=item.name, customer=customer, actor=actor, look=look, bulk_id=item.bulk_id)
+        _settle(item, domain)
+
+
+def _transfer(item: BulkItem, actor: User) -> None:
+    """Amazon may be asked in between, so it is no one transaction: what is there already is done."""
+    domain = _domain_of(item, actor)
+    to = Customer.objects.filter(pk=item.bulk.words.get("customer", "")).first()
+    if to is None or domain.customer_id != to.pk:
+        overriding.transfer(
+            domain=domain, to=to, because=item.bulk.words.get("because", ""), actor=actor, bulk_id=item.bulk_id
+        )
+    _settle(item, domain)
+
+
+@transaction.atomic
+def _hold(item: BulkItem, actor: User) -> None:
+    words, domain = item.bulk.words, _domain_of(item, actor)
+    until = datetime.fromisoformat(words["until"]) if words.get("until") else None
+    overriding.hold(domain=domain, because=words.get("because", ""), until=until, actor=actor, bulk_id=item.bulk_id)
+    _settle(item, domain)
+
+
+@transaction.atomic
+def _release(item: BulkItem, actor: User) -> None:
+    domain = _domain_of(item, actor)
+    overriding.release(domain=domain, because=item.bulk.words.get("because", ""), actor=actor, bulk_id=item.bulk_id)
+    _settle(item, domain)
+
+
+@transaction.atomic
+def _delete(item: BulkItem, actor: User) -> None:
+    domain = _domain_of(item, actor)
+    deleting.delete(domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.bulk_id)
+    _settle(item, domain)
+
+
+ACTS: dict[BulkAction, Callable[[BulkItem, User], None]] = {
+    BulkAction.CHECK: _check,
+    BulkAction.IMPORT: _import,
+    BulkAction.TRANSFER: _transfer,
+    BulkAction.HOLD: _hold,
+    BulkAction.RELEASE: _release,
+    BulkAction.DELETE: _delete,
+}

@@ -1,0 +1,115 @@
+"""Several domains at once: which, what would come of each, then how far it is and what came of it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from domains.selectors.finding import domains_for
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of
+from operations.core.bulk import MOST, BulkAction
+from operations.forms.bulk import NamesForm, WordsForm
+from operations.models import Bulk
+from operations.selectors.bulk import actions_for, bulks_for, counts_of, items_of, predicted, results_of, summary_of
+from operations.services import bulk as bulks
+from tenants.selectors import sees_tenants
+
+POLL_SECONDS = 2
+PER_PAGE = 100
+PAUSE = "pause"
+
+
+@require_http_methods(["GET", "POST"])
+def start_bulk(request: SignedIn) -> HttpResponse:
+    """By `?do=` and `?domain=` each, from the list, or by names; a POST with `go` carries it out."""
+    if request.method == "GET" and request.GET.get("do") == PAUSE:
+        return _pause_their_tenants(request)
+    actions = actions_for(request.user)
+    given = request.POST if request.method == "POST" else _given(request)
+    if request.method == "GET" and not given.get("names"):
+        form = NamesForm(initial={"do": given.get("do") or BulkAction.CHECK}, actions=actions)
+        return TemplateResponse(request, "operations/start_bulk.html", {"form": form, "most": MOST})
+    form = NamesForm(given, request.FILES, actions=actions)
+    if not form.is_valid():
+        return TemplateResponse(request, "operations/start_bulk.html", {"form": form, "most": MOST}, status=422)
+    return _preview_or_go(request, BulkAction(form.cleaned_data["do"]), form)
+
+
+def _given(request: SignedIn) -> QueryDict:
+    """What was ticked in the list, as if it had been pasted."""
+    given = request.GET.copy()
+    if chosen := given.getlist("domain")[: MOST + 1]:
+        given["names"] = "\n".join(domains_for(request.user).filter(pk__in=chosen).values_list("name", flat=True))
+    return given
+
+
+def _preview_or_go(request: SignedIn, action: BulkAction, names: NamesForm) -> HttpResponse:
+    if len(names.named) > MOST:
+        names.add_error("names", f"These are {len(names.named)}. At most {MOST} are done at once.")
+        return TemplateResponse(request, "operations/start_bulk.html", {"form": names, "most": MOST}, status=422)
+    rows = predicted(action, names.named, viewer=request.user)
+    works = [row for row in rows if row.works]
+    going = request.method == "POST" and "go" in request.POST
+    form = WordsForm(request.POST if going else None, action=action, number=len(works))
+    if going and form.is_valid():
+        try:
+            started = bulks.start(action=action, rows=works, words=form.words, actor=request.user)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            return redirect("operations:bulk", started.pk)
+    context = {"action": action, "rows": rows, "works": works, "form": form, "names": names.lines}
+    return TemplateResponse(request, "operations/bulk_preview.html", context, status=422 if form.errors else 200)
+
+
+def _pause_their_tenants(request: SignedIn) -> HttpResponse:
+    """Not the domains are paused but the sending of whose they are: that has its own page, with its own words."""
+    if not sees_tenants(request.user):
+        raise PermissionDenied
+    chosen = domains_for(request.user).filter(pk__in=request.GET.getlist("domain"))
+    tenants = sorted(set(chosen.exclude(customer__tenants=None).values_list("customer__tenants", flat=True)))
+    query = QueryDict(mutable=True)
+    query.update({"do": PAUSE})
+    query.setlist("tenant", tenants)
+    return redirect(f"{reverse('operations:pause_many')}?{query.urlencode()}")
+
+
+@require_GET
+def bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
+    """Somebody else's is 404 for a customer, as if it did not exist."""
+    shown = get_object_or_404(bulks_for(request.user), pk=bulk_id)
+    part = "#live" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"operations/bulk.html{part}", _context(request, shown))
+
+
+def _context(request: SignedIn, shown: Bulk) -> dict[str, Any]:
+    counts, page = counts_of(shown), page_of(items_of(shown), request, per_page=PER_PAGE)
+    results = results_of(shown, list(page))
+    waits = counts["waiting"] or any(result.tone == "info" for result in results)
+    return {
+        "bulk": shown,
+        "action": BulkAction(shown.action),
+        "page": page,
+        "results": results,
+        "counts": counts,
+        "total": sum(counts.values()),
+        "settled": sum(counts.values()) - counts["waiting"],
+        "summary": summary_of(counts),
+        "may_retry": BulkAction(shown.action) in actions_for(request.user),
+        "poll_seconds": POLL_SECONDS if waits else None,
+    }
+
+
+@require_POST
+def retry_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
+    """Those that failed, alone."""
+    shown = get_object_or_404(bulks_for(request.user), pk=bulk_id)
+    number = bulks.retry(bulk=shown, actor=request.user)
+    messages.info(request, f"{number} domain{'' if number == 1 else 's'} will be tried again.")
+    return redirect("operations:bulk", shown.pk)

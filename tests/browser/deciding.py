@@ -1,0 +1,24 @@
+"""What staff say in place of what was found, made when it is first visited."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from domains.models import Domain
+from tests.browser.showcase import Showcase
+
+
+def said(world: Showcase) -> tuple[str]:
+    """A domain whose state is overridden, and whose mail is expected elsewhere."""
+    domain = world.domains["wrong"] if "wrong" in world.domains else next(iter(world.domains.values()))
+    now = timezone.now()
+    expected = {"value": "mx.acme.net", "because": "Stays there.", "by": "sam@ops.example", "at": now.isoformat()}
+    Domain.objects.filter(pk=domain.pk).update(
+        override_state="verified",
+        override_until=now + timedelta(days=3),
+        override_at=now,
+        override_by=world.people["adam"],
+        override_because="They move on Monday.",
+        expectations={"inbound-mx": expected, "dmarc": {**expected, "value": ""}},
+    )
+    return (domain.pk,)

@@ -1,0 +1,31 @@
+"""What the page of several domains at once shows in the showcase, made when it is first visited."""
+
+from django.utils import timezone
+
+from operations.core.bulk import BulkAction
+from operations.models import Bulk
+from tests.browser.showcase import Showcase
+
+RESULTS = (
+    ("verified", "done", ""),
+    ("long", "refused", "It is held: release it first, then it can be looked at."),
+    ("waiting", "waiting", ""),
+)
+
+
+def held(world: Showcase) -> tuple[str]:
+    """Three that were to be held: one is, one was refused, one waits."""
+    words = {"because": "The customer asked us to wait."}
+    made = Bulk.objects.create(action=BulkAction.HOLD, words=words, by=world.people["sam"])
+    for number, (key, state, problem) in enumerate(RESULTS, start=1):
+        domain = world.domains[key]
+        made.items.create(
+            number=number,
+            name=domain.name,
+            domain=domain,
+            customer=world.acme,
+            state=state,
+            problem=problem,
+            done_at=None if state == "waiting" else timezone.now(),
+        )
+    return (made.pk,)

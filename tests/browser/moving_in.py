@@ -1,0 +1,58 @@
+"""What the pages of moving in show in the showcase, made when the first of them is visited."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from operations.core.moving_in import Fate, Kind
+from operations.models import MovingIn
+from tests.browser.showcase import Showcase
+
+LONG = "the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
+ROWS = (
+    (Kind.PERSON, "carol@harbour.example", Fate.NEW, "The customer Carol Clark is made for them."),
+    (Kind.ENDPOINT, "Front desk", Fate.SAME, ""),
+    (Kind.DOMAIN, LONG, Fate.NEW, "Taken over as Amazon has it. It is verified there."),
+    (Kind.DOMAIN, "elsewhere.example", Fate.REFUSED, "Another customer holds this domain."),
+    (Kind.DOMAIN, "unknown.example", Fate.CLAIM, "Amazon does not know it, so they have to prove that it is theirs."),
+    (Kind.CATCH_ALL, LONG, Fate.CHANGES, ""),
+    (Kind.ADDRESS, f"billing@{LONG}", Fate.NEW, ""),
+    (Kind.RECORD, f"_dmarc.{LONG}", Fate.UNNEEDED, "Not asked for here: what is, stands on the domain’s page."),
+    (Kind.ADDRESS, f"help@{LONG}", Fate.FAILED, "The database refused it, and nothing of this customer was stored."),
+)
+
+
+def of(state: str) -> Callable[[Showcase], tuple[Any, ...]]:
+    """The URL's arguments: the id of one in this state."""
+
+    def arguments(world: Showcase) -> tuple[Any, ...]:
+        known = MovingIn.objects.filter(state=state).first()
+        return ((known or _make(world, state)).pk,)
+
+    return arguments
+
+
+def _make(world: Showcase, state: str) -> MovingIn:
+    now = timezone.now()
+    moving = MovingIn.objects.create(
+        region=settings.AWS_REGION,
+        name="users.csv, domains.csv, endpoints.csv, email_addresses.csv",
+        because="We bought the service of the old harbour; contract of 3 May",
+        state=state,
+        by=world.people["adam"],
+        started_at=now if state in ("moving", "done") else None,
+        problem="We could not read the state of the identities: Amazon did not answer." if state == "moving" else "",
+    )
+    for number, (kind, name, fate, words) in enumerate(ROWS, start=1):
+        moving.rows.create(
+            number=number,
+            kind=kind,
+            owner="carol@harbour.example",
+            name=name,
+            fate="" if state == "looking" else fate,
+            words="" if state == "looking" else words,
+            done_at=now if state == "done" or (state == "moving" and number < 4) else None,
+        )
+    return moving

@@ -1,0 +1,191 @@
+"""The morning of each role: from the overview to what is done there."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from changes.models import Change
+from domains.models import Domain
+from inbound_admin.sandbox.process import Sandbox
+from operations.models import Difference
+from tenants.core.roles import Role
+from tenants.models import Tenant, User
+from tenants.services.finding_out import find_out_all
+from tests.browser import host
+from tests.browser.aside import aside
+from tests.browser.axe import assert_accessible
+from tests.browser.conftest import NewPage, Picture
+from tests.browser.people import enter_as
+from tests.browser.showcase import BROKEN, Showcase, make_showcase
+from tests.browser.week import of_work
+from tests.browser.worker import running_worker
+from tests.factories import make_customer, make_staff
+from tests.tenants.making import set_up_tenant
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+DESK = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+VERDICT = f"Signing key 1 is there, but one step too far: your DNS host added {BROKEN} by itself."
+CLIPBOARD = ("clipboard-read", "clipboard-write")
+
+
+@pytest.fixture
+def world(sandbox: Sandbox, transactional_db: None) -> Showcase:
+    world = make_showcase(sandbox)
+    of_work(world)
+    return world
+
+
+def begin(page: Page, person: User, site: str) -> None:
+    """Whoever comes in stands on the overview."""
+    enter_as(page.context, person, site)
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    assert_accessible(page)
+
+
+def needs(page: Page, sentence: str) -> None:
+    """Goes where a line of what needs attention leads."""
+    page.locator("#main").get_by_role("link", name=sentence).click()
+
+
+def test_sam_finds_what_is_wrong_with_a_domain_and_takes_the_reply_along(
+    world: Showcase, new_page: NewPage, live_server: LiveServer, picture: Picture
+) -> None:
+    page = new_page(viewport=DESK, permissions=CLIPBOARD)
+    begin(page, world.people["sam"], live_server.url)
+    needs(page, "domains need attention")
+    expect(page.get_by_role("link", name=BROKEN)).to_be_visible()
+    page.goto(reverse("operations:overview"))
+    search(page, f"https://{BROKEN.upper()}/")
+    page.wait_for_url("**/operations/domains/**")
+    expect(page.locator("#result [data-summary]")).to_have_text(VERDICT)
+    expect(page.locator("#whose")).to_contain_text("alice@acme.example")
+    assert_accessible(page)
+    picture(page, "case")
+    page.get_by_role("button", name="Copy the reply").click()
+    expect(page.locator("#announcer")).to_have_text("Copied the reply")
+    assert VERDICT in page.evaluate("navigator.clipboard.readText()")
+
+
+def search(page: Page, text: str) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+
+
+def test_olga_decides_over_a_difference_and_looks_at_the_plan_and_the_pipeline(
+    world: Showcase, browser_page: Page, live_server: LiveServer, picture: Picture
+) -> None:
+    page = browser_page
+    begin(page, world.people["olga"], live_server.url)
+    picture(page, "overview")
+    needs(page, "2 differences between Amazon and us are undecided")
+    picture(page, "drift")
+    page.get_by_role("link", name="The reputation policy of acme").click()
+    page.get_by_label("Leave it").check()
+    page.get_by_label("Why").fill("They test until Friday.")
+    page.get_by_role("button", name="Decide").click()
+    page.wait_for_url("**/differences/")
+    assert Difference.objects.get(kind="policy").because == "They test until Friday."
+    page.goto(reverse("operations:overview"))
+    expect(page.get_by_text("1 difference between Amazon and us is undecided")).to_be_visible()
+    page.get_by_role("link", name="Inbound rules").click()
+    for tab in ("Plan", "Pipeline"):
+        page.get_by_role("link", name=tab, exact=True).click()
+        expect(page.get_by_role("link", name=tab, exact=True)).to_have_attribute("aria-current", "page")
+        assert_accessible(page)
+
+
+def test_tess_goes_by_the_risk_and_pauses_until_amazon_confirms_it_and_resumes(
+    sandbox: Sandbox, browser_page: Page, live_server: LiveServer, picture: Picture
+) -> None:
+    tenant = with_a_finding(sandbox)
+    page = browser_page
+    begin(page, make_staff(Role.TRUST_AND_SAFETY, email="tess@staff.example"), live_server.url)
+    needs(page, "1 tenant has a finding of Amazon’s")
+    picture(page, "tenants")
+    page.get_by_role("link", name=tenant.name).click()
+    page.get_by_role("link", name="Reputation").click()
+    expect(page.get_by_text("Too many bounces since noon.")).to_be_visible()
+    assert_accessible(page)
+    with running_worker(sandbox):
+        pause(page, tenant)
+        see(page, "paused", "Paused: Amazon has confirmed that it sends nothing.")
+        page.get_by_role("link", name="Resume…").click()
+        page.get_by_role("textbox", name="Why").fill("They removed the list.")
+        page.get_by_role("button", name="Resume").click()
+        see(page, "active", "It may send: nobody has switched it off.")
+
+
+def with_a_finding(sandbox: Sandbox) -> Tenant:
+    """Of which Amazon says so, and we have read it; its policy leaves pausing to us."""
+    tenant = aside(set_up_tenant, make_customer("Northwind"), policy="none")
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", "OPEN", "Too many bounces since noon.")
+    aside(find_out_all, now=tenant.created_at)
+    return tenant
+
+
+def pause(page: Page, tenant: Tenant) -> None:
+    page.get_by_role("link", name="Pause…").click()
+    page.get_by_label("Reason").select_option("spam")
+    page.get_by_label("In words, for our staff").fill("Bounces above a tenth.")
+    page.get_by_role("button", name="Look before pausing").click()
+    page.get_by_role("button", name=f"Pause {tenant.name}").click()
+
+
+def see(page: Page, standing: str, sentence: str) -> None:
+    """Without loading it again."""
+    expect(page.locator("#live [data-standing]").first).to_have_attribute("data-standing", standing, timeout=A_WHILE)
+    expect(page.locator("#live [data-summary]")).to_have_text(sentence)
+
+
+def test_adam_overrides_a_state_and_finds_that_in_the_changes(
+    world: Showcase, browser_page: Page, live_server: LiveServer, picture: Picture
+) -> None:
+    page, domain = browser_page, world.domains["waiting"]
+    begin(page, world.people["adam"], live_server.url)
+    page.goto(reverse("domains:support", args=[domain.id]))
+    form = page.locator("#override")
+    form.get_by_label("Show it as").select_option("verified")
+    form.get_by_label("Until").fill(f"{timezone.now() + timedelta(days=2):%Y-%m-%dT%H:%M}")
+    form.get_by_label("Why").fill("Amazon told us on the phone.")
+    form.get_by_role("button", name="Override the state").click()
+    expect(page.get_by_role("button", name="Show what the checks say")).to_be_visible()
+    page.get_by_role("link", name="Changes", exact=True).click()
+    page.get_by_label("Name, person, reason or id").fill("Amazon told us")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("#results")).to_contain_text("Amazon told us on the phone.")
+    expect(page.locator("#results li")).to_have_count(1)
+    assert_accessible(page)
+    picture(page, "changes")
+    assert Change.objects.get(because__contains="Amazon told us").object_id == domain.id
+
+
+def test_alice_learns_on_her_phone_what_is_wrong_and_mends_it(
+    world: Showcase, new_page: NewPage, live_server: LiveServer, settings: Settings, picture: Picture
+) -> None:
+    settings.DIAGNOSIS_KEPT_SECONDS = 0
+    page = new_page(viewport=PHONE, has_touch=True, permissions=CLIPBOARD)
+    begin(page, world.people["alice"], live_server.url)
+    picture(page, "overview_phone")
+    page.get_by_role("link", name=BROKEN).click()
+    page.get_by_role("link", name="Diagnosis").click()
+    expect(page.locator("#result [data-summary]")).to_have_text(VERDICT)
+    assert_accessible(page)
+    picture(page, "diagnosis_phone")
+    page.locator("#to-type").get_by_role("button", name="Copy value").click()
+    assert page.evaluate("navigator.clipboard.readText()").endswith(".dkim.amazonses.com")
+    window = page.context.new_page()
+    host.open_zone(window, BROKEN)
+    host.mend(window, "dkim-1")
+    page.reload()
+    expect(page.locator("#record-dkim-1")).to_contain_text("Signing key 1 is right.")
+    assert Domain.objects.get(name=BROKEN).customer == world.acme

@@ -1,0 +1,88 @@
+"""The API of a domain beyond the published contract: diagnosis, DNS history, exports, share links."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from changes.models import Change
+from domains.core.exporting import FORMATS
+from domains.models import Domain, ObservedAnswer
+from inbound_admin.sandbox.process import Sandbox
+from tests.calling import Api, api_of, ok, refused
+from tests.domains.making import make_zone, publish
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import make_verified
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def domain() -> Domain:
+    return make_verified("shop.com", customer=make_customer("Alice Ltd"))
+
+
+@pytest.fixture
+def alice(domain: Domain) -> Api:
+    return api_of(make_member(domain.customer))
+
+
+def test_a_diagnosis_names_the_first_break_and_what_to_do(alice: Api, domain: Domain, sandbox: Sandbox) -> None:
+    found = ok(alice.get(f"/api/v2/domains/{domain.pk}/diagnosis"))
+    assert (found["isRight"], found["finding"]["link"], found["links"][0]["state"]) == (False, "exists", "broken")
+    assert found["finding"]["steps"]
+    assert found["reply"].startswith("shop.com")
+    assert found["asked"] > 0
+
+
+def test_a_diagnosis_of_records_that_are_there_says_so(alice: Api, domain: Domain, sandbox: Sandbox) -> None:
+    make_zone(sandbox, domain)
+    publish(sandbox, domain)
+    found = ok(alice.get(f"/api/v2/domains/{domain.pk}/diagnosis"))
+    assert all(record["isRight"] for record in found["records"])
+    assert {lane["key"] for lane in found["lanes"]} == {"host", "internet", "amazon"}
+
+
+def test_what_the_dns_answered_is_told_newest_first(alice: Api, domain: Domain) -> None:
+    now = timezone.now()
+    for hours, values in ((5, ["10 old."]), (1, ["10 new."])):
+        ObservedAnswer.objects.create(
+            domain=domain,
+            name="shop.com",
+            type="MX",
+            resolver="1.1.1.1",
+            status="found",
+            values=values,
+            since=now - timedelta(hours=hours),
+            until=None if hours == 1 else now - timedelta(hours=1),
+        )
+    address = f"/api/v2/domains/{domain.pk}/dns-history"
+    assert [row["values"] for row in ok(alice.get(address))["data"]] == [["10 new."], ["10 old."]]
+    assert len(ok(alice.get(address, name="SHOP.com.", type="mx"))["data"]) == 2
+    assert ok(alice.get(address, type="TXT"))["data"] == []
+
+
+@pytest.mark.parametrize("key", [kind.key for kind in FORMATS])
+def test_the_records_can_be_had_in_every_format(alice: Api, domain: Domain, key: str) -> None:
+    address = f"/api/v2/domains/{domain.pk}/exports"
+    assert key in {each["key"] for each in ok(alice.get(address))["data"]}
+    done = ok(alice.get(f"{address}/{key}"))
+    assert done["fileName"].startswith("shop.com.")
+    assert "amazonses" in done["text"]
+
+
+def test_a_format_that_nobody_knows_is_not_found(alice: Api, domain: Domain) -> None:
+    refused(alice.get(f"/api/v2/domains/{domain.pk}/exports/punch-card"), 404, "NOT_FOUND")
+
+
+def test_a_share_link_opens_the_page_until_it_is_withdrawn(alice: Api, domain: Domain) -> None:
+    address = f"/api/v2/domains/{domain.pk}/share-links"
+    made = ok(alice.post(address, {"meantFor": "IT", "days": 3}), 201)
+    assert Client().get(made["url"]).status_code == 200
+    assert [row["visits"][0]["views"] for row in ok(alice.get(address))["data"]] == [1]
+    assert ok(alice.delete(f"{address}/{made['id']}"))["state"] == "revoked"
+    assert Client().get(made["url"]).status_code == 404
+    assert ok(alice.delete(f"{address}/{made['id']}"))["state"] == "revoked"
+    assert Change.objects.filter(what="domain.share_revoked").count() == 1
+    assert alice.post(address, {"days": 91}).status_code == 400

@@ -1,0 +1,208 @@
+"""The API of what spans the apps: pausing, migrations, drift, the change log, alerts, webhooks."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from alerts.models import WebhookTarget
+from changes.models import Change
+from changes.services import record
+from inbound_admin.sandbox.process import Sandbox
+from operations.services import working
+from receipt_rules.services.working import work
+from tenants.core.roles import Role
+from tenants.models import MemberRole, Tenant
+from tests.alerts.making import domain_subject, make_delivery, make_target, raise_for, see
+from tests.calling import Api, api_of, ok, refused
+from tests.factories import make_customer, make_member, make_staff
+from tests.operations.making import make_difference, make_sender
+from tests.receipt_rules.making import make_address, make_verified, set_up_receiving, taken
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+PAUSE = {"reason": "spam", "text": "Traps were hit.", "told": "Clean your list."}
+
+
+def _staff(role: Role) -> Api:
+    return api_of(make_staff(role), "read", "write", "staff")
+
+
+# --- pausing -------------------------------------------------------------------------------------------------------
+def test_a_pause_is_shown_before_it_is_asked_for_and_called_so_when_amazon_says_it() -> None:
+    tenant, tess = make_tenant(), _staff(Role.TRUST_AND_SAFETY)
+    shown = ok(tess.get(f"/api/v2/tenants/{tenant.pk}/pause"))
+    assert (shown["changesAnything"], shown["receiving"]) == (True, None)
+    begun = ok(tess.post(f"/api/v2/tenants/{tenant.pk}/pause", PAUSE), 202)
+    assert ok(tess.get(begun["statusUrl"]))["standing"] == "pausing"
+    refused(tess.post(f"/api/v2/tenants/{tenant.pk}/pause", PAUSE), 422, "PAUSED_ALREADY")
+    past = PAUSE | {"reviewOn": "2020-01-01"}
+    assert tess.post(f"/api/v2/tenants/{make_tenant().pk}/pause", past).status_code == 422
+    assert tess.post(f"/api/v2/tenants/{tenant.pk}/pause", PAUSE | {"reviewOn": 5}).status_code == 400
+
+
+def test_receiving_stops_with_the_pause_by_the_plan_that_was_shown(sandbox: Sandbox) -> None:
+    customer = make_customer("Alice Ltd")
+    make_address("a@shop.com", make_verified("shop.com", customer=customer))
+    set_up_receiving()
+    tenant, tess = make_tenant(customer), _staff(Role.TRUST_AND_SAFETY)
+    address = f"/api/v2/tenants/{tenant.pk}/pause"
+    plan = ok(tess.get(address, stopsReceiving="true"))["receiving"]
+    also = PAUSE | {"stopsReceiving": True}
+    refused(tess.post(address, also), 409, "PLAN_CHANGED")
+    ok(tess.post(address, also | {"receivingDigest": plan["digest"]}), 202)
+    work()
+    assert taken("a@shop.com") == 0
+
+
+# --- migrations ----------------------------------------------------------------------------------------------------
+def test_customers_are_migrated_followed_and_rolled_back(sandbox: Sandbox) -> None:
+    olga, customer = _staff(Role.OPERATOR), make_sender("Alice Ltd", domains=2)
+    asked = {"chosen": "customers", "customers": [customer.pk], "because": "The order of the day."}
+    planned = ok(olga.post("/api/v2/migrations", asked), 201)
+    assert (planned["state"], planned["customers"]) == ("planned", 1)
+    address = f"/api/v2/migrations/{planned['id']}"
+    assert not Tenant.objects.exists()
+    ok(olga.post(f"{address}/start"), 202)
+    working.work()
+    assert ok(olga.get(address))["byGroup"]["done"] == 1
+    (item,) = ok(olga.get(f"{address}/items", group="done"))["data"]
+    one = ok(olga.get(f"{address}/items/{item['id']}"))
+    assert one["stepsDone"] == one["stepsTotal"] == len(one["steps"]) > 2
+    refused(olga.post(f"{address}/retry"), 422, "NOTHING_TO_DO")
+    refused(olga.post(f"{address}/rollback", {"because": " "}), 422, "REASON_MISSING")
+    ok(olga.post(f"{address}/rollback", {"because": "Not yet."}), 202)
+    working.work()
+    assert ok(olga.get(address))["byGroup"]["back"] == 1
+
+
+def test_a_migration_of_nobody_is_refused() -> None:
+    olga = _staff(Role.OPERATOR)
+    for asked in ({"chosen": "all"}, {"chosen": "customers", "customers": []}):
+        refused(olga.post("/api/v2/migrations", asked | {"because": "x"}), 422, "NOBODY")
+    refused(olga.post("/api/v2/migrations", {"chosen": "filter", "because": "x"}), 422, "FILTER_MISSING")
+    missing = {"chosen": "customers", "customers": ["cus_none"], "because": "x"}
+    refused(olga.post("/api/v2/migrations", missing), 400, "CUSTOMER_MISSING")
+
+
+# --- drift ---------------------------------------------------------------------------------------------------------
+def test_a_difference_is_decided_once_and_leaves_the_open_ones() -> None:
+    olga, row = _staff(Role.OPERATOR), make_difference(make_customer())
+    assert ok(olga.get("/api/v2/drift"))["pagination"]["total"] == 1
+    address = f"/api/v2/drift/{row.pk}/decision"
+    decided = ok(olga.post(address, {"decision": "ignore", "because": "It is meant so."}))
+    assert (decided["decision"], decided["because"]) == ("ignore", "It is meant so.")
+    assert ok(olga.get("/api/v2/drift"))["data"] == []
+    assert len(ok(olga.get("/api/v2/drift", show="ignored"))["data"]) == 1
+
+
+def test_a_look_at_amazon_is_the_workers() -> None:
+    olga = _staff(Role.OPERATOR)
+    assert ok(olga.get("/api/v2/drift"))["look"] is None
+    begun = ok(olga.post("/api/v2/drift/look"), 202)
+    assert ok(olga.get(begun["statusUrl"]))["look"]["askedAt"] is not None
+
+
+# --- the change log ------------------------------------------------------------------------------------------------
+def test_a_customer_reads_their_own_changes_without_staffs() -> None:
+    alices, bobs = make_customer(), make_customer()
+    for customer, for_staff in ((alices, False), (alices, True), (bobs, False)):
+        record("domain.added", about=domain_subject(customer.pk), actor=None, for_staff=for_staff)
+    alice = api_of(make_member(alices))
+    assert [row["customerId"] for row in ok(alice.get("/api/v2/audit"))["data"]] == [alices.pk]
+    assert ok(alice.get("/api/v2/audit", customerId=bobs.pk))["data"] == []
+    assert ok(_staff(Role.OPERATOR).get("/api/v2/audit", what="domain.added"))["pagination"]["total"] == 3
+
+
+def test_the_change_log_is_filtered_by_day_kind_and_words() -> None:
+    olga = _staff(Role.OPERATOR)
+    record("domain.added", about=domain_subject("cus_1"), actor=None, because="a ticket 4711")
+    today = timezone.now().date()
+    both = {"actorKind": "worker", "search": "4711"}
+    assert len(ok(olga.get("/api/v2/audit", since=today.isoformat(), **both))["data"]) == 1
+    assert ok(olga.get("/api/v2/audit", until=(today - timedelta(days=1)).isoformat(), **both))["data"] == []
+    assert olga.get("/api/v2/audit", since="yesterday").status_code == 400
+
+
+# --- alerts --------------------------------------------------------------------------------------------------------
+def test_an_alert_is_taken_up_and_kept_quiet_by_whose_it_is() -> None:
+    customer = make_customer()
+    alert, alice = raise_for(customer.pk), api_of(make_member(customer))
+    assert [row["id"] for row in ok(alice.get("/api/v2/alerts"))["data"]] == [alert.pk]
+    ok(alice.post(f"/api/v2/alerts/{alert.pk}/acknowledge"))
+    assert ok(alice.get("/api/v2/alerts"))["data"] == []
+    (row,) = ok(alice.get("/api/v2/alerts", state="acknowledged", objectId=alert.object_id))["data"]
+    assert row["acknowledgedAt"] is not None
+    until = timezone.now() + timedelta(days=2)
+    muted = ok(alice.put(f"/api/v2/alerts/{alert.pk}/mute", {"until": until.isoformat()}))
+    assert muted["mutedUntil"] is not None
+    assert ok(alice.delete(f"/api/v2/alerts/{alert.pk}/mute"))["mutedUntil"] is None
+    too_long = {"until": (until + timedelta(days=200)).isoformat()}
+    refused(alice.put(f"/api/v2/alerts/{alert.pk}/mute", too_long), 422, "ALERT_MUTE")
+    without = {"until": until.replace(tzinfo=None).isoformat()}
+    refused(alice.put(f"/api/v2/alerts/{alert.pk}/mute", without), 422, "TIME_WITHOUT_ZONE")
+
+
+def test_an_alert_for_staff_needs_the_scope_staff() -> None:
+    see()
+    olga = make_staff(Role.OPERATOR)
+    assert ok(api_of(olga).get("/api/v2/alerts"))["data"] == []
+    assert len(ok(api_of(olga, "read", "staff").get("/api/v2/alerts"))["data"]) == 1
+
+
+# --- webhooks ------------------------------------------------------------------------------------------------------
+def test_a_webhook_shows_its_secret_once_also_to_a_call_that_is_repeated() -> None:
+    alice = api_of(make_member(make_customer()))
+    wanted = {"name": "in", "url": "https://hooks.example/", "events": ["domain.verified"]}
+    first = ok(alice.post("/api/v2/webhooks", wanted, Idempotency_Key="k"), 201)
+    again = ok(alice.post("/api/v2/webhooks", wanted, Idempotency_Key="k"), 201)
+    assert first["secret"].startswith("whsec_")
+    assert again == first | {"secret": ""}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT body FROM api_calls")
+        assert first["secret"] not in cursor.fetchone()[0]
+    assert "secret" not in ok(alice.get(f"/api/v2/webhooks/{first['id']}"))
+    assert ok(alice.post(f"/api/v2/webhooks/{first['id']}/secret"))["secret"] != first["secret"]
+
+
+def test_a_webhook_to_a_private_address_or_of_an_unknown_event_is_refused(settings: Settings) -> None:
+    settings.WEBHOOKS_MAY_BE_PRIVATE = False
+    alice = api_of(make_member(make_customer()))
+    refused(alice.post("/api/v2/webhooks", {"name": "in", "url": "https://127.0.0.1/"}), 422, "WEBHOOK_URL")
+    unknown = {"name": "in", "url": "https://hooks.example/", "events": ["rule.drift"]}
+    refused(alice.post("/api/v2/webhooks", unknown), 422, "WEBHOOK_EVENTS")
+    assert not WebhookTarget.objects.exists()
+
+
+def test_what_is_not_named_of_a_webhook_stays_as_it_is() -> None:
+    customer = make_customer()
+    target, alice = make_target(customer_id=customer.pk, events=["domain.verified"]), api_of(make_member(customer))
+    changed = ok(alice.patch(f"/api/v2/webhooks/{target.pk}", {"isOn": False}))
+    assert (changed["isOn"], changed["events"], changed["url"]) == (False, ["domain.verified"], target.url)
+    assert ok(alice.patch(f"/api/v2/webhooks/{target.pk}", {"events": []}))["events"] == []
+
+
+def test_who_does_not_manage_a_webhook_sees_its_host_alone() -> None:
+    customer = make_customer()
+    target = make_target("https://hooks.example/T0/secret", customer_id=customer.pk)
+    member = api_of(make_member(customer, role=MemberRole.MEMBER))
+    seen = member.get(f"/api/v2/webhooks/{target.pk}")
+    assert ok(seen)["mayManage"] is False
+    assert "T0/secret" not in seen.content.decode()
+    refused(member.delete(f"/api/v2/webhooks/{target.pk}"), 403, "NOT_ALLOWED")
+
+
+def test_a_delivery_is_sent_once_more_under_the_same_id() -> None:
+    customer = make_customer()
+    delivery, alice = make_delivery(customer.pk), api_of(make_member(customer))
+    address = f"/api/v2/webhooks/deliveries/{delivery.pk}"
+    refused(alice.post(f"{address}/redeliver"), 422, "WEBHOOK_WAITING")
+    type(delivery).objects.update(state="delivered")
+    again = ok(alice.post(f"{address}/redeliver"), 202)
+    assert (again["eventId"], again["again"], again["state"]) == (delivery.event_id, True, "waiting")
+    assert again["id"] != delivery.pk
+    assert Change.objects.filter(what="webhook.delivered_again").count() == 1
+    listed = ok(alice.get("/api/v2/webhooks/deliveries", webhookId=delivery.target_id, state="waiting"))
+    assert [row["id"] for row in listed["data"]] == [again["id"]]

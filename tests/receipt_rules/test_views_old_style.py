@@ -1,0 +1,60 @@
+"""The plan page offers to take all rules of the system before this one over, and shows it before."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from inbound_admin.sandbox.process import Sandbox
+from receipt_rules.models import Run, RunState
+from receipt_rules.services import working
+from receipt_rules.services.planning import Asked, plan
+from tests.receipt_rules.making import foreign_rule, live, make_address, make_operator, make_verified, set_up_receiving
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def olga_client(client: Client, sandbox: Sandbox) -> Client:
+    """In front of two rules of the old style and one of another program."""
+    operator = make_operator()
+    for name, recipients in (
+        ("shop.com-rule", ["billing@shop.com"]),
+        ("theirs", ["a@else.com"]),
+        ("other.com-catchall-rule", ["a@other.com"]),
+    ):
+        foreign_rule(name, recipients, rule_set="inbound-mail", create_set=name == "shop.com-rule")
+    make_address("billing@shop.com", make_verified("shop.com"))
+    make_address("a@other.com", make_verified("other.com"))
+    client.force_login(operator)
+    return client
+
+
+def test_all_are_taken_over_by_one_plan_and_others_stay(olga_client: Client) -> None:
+    url = reverse("receipt_rules:plan")
+    assert "Take over all 2" in olga_client.get(url).content.decode()
+    shown = olga_client.get(url + "?old_style=1").content.decode()
+    assert "This plan takes over 2 rules" in shown
+    assert "shop.com-rule" in shown
+    digest = plan(asked=Asked(old_style=True)).digest
+    answer = olga_client.post(url, {"digest": digest, "because": "the old system is gone", "old_style": "1"})
+    assert answer.status_code == 302
+    working.work()
+    assert Run.objects.get().state == RunState.DONE
+    assert [rule.name for rule in live().foreign] == ["theirs"]
+    assert {name for rule in live().ours for name in rule.recipients} == {"billing@shop.com", "a@other.com"}
+
+
+def test_they_are_offered_while_ours_and_theirs_take_the_same_mail(olga_client: Client) -> None:
+    set_up_receiving(make_operator())
+    page = olga_client.get(reverse("receipt_rules:plan")).content.decode()
+    assert "Nothing to do" in page
+    assert "Plan to take over 2 older rules" in page
+
+
+def test_where_there_are_none_nothing_is_offered(client: Client, sandbox: Sandbox) -> None:
+    client.force_login(make_operator())
+    foreign_rule("theirs", ["a@else.com"], rule_set="inbound-mail", create_set=True)
+    make_address("a@shop.com", make_verified("shop.com"))
+    page = client.get(reverse("receipt_rules:plan")).content.decode()
+    assert "Take over all" not in page
+    assert "theirs" in page

@@ -1,0 +1,33 @@
+"""Somebody visits the pages of customers and people."""
+
+import re
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from tenants.models import Customer, MemberRole, User
+from tenants.services.invitations import invite
+
+HTMX = {"HX-Request": "true"}
+PASSWORD = "a long sentence that nobody else says"
+
+
+def signed_in(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def url(name: str, *args: object) -> str:
+    return reverse(f"tenants:{name}", args=args)
+
+
+def text(response: Any) -> str:
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+def path_of_link(customer: Customer, actor: User, email: str = "carol@acme.example") -> str:
+    site = "http://testserver/"
+    sent = invite(customer=customer, email=email, role=MemberRole.MEMBER, actor=actor, site_url=site)
+    return sent.link.removeprefix("http://testserver")

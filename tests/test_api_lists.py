@@ -1,0 +1,83 @@
+"""Every list of the API: its pages, and that more rows ask the database no more often."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from inbound_admin.api import api
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tests.api_world import World, make_more, make_world
+from tests.calling import Api, api_of, ok
+from tests.factories import make_staff
+
+pytestmark = pytest.mark.django_db
+
+
+def _lists() -> list[str]:
+    """The paths whose answer has a page, as the description says."""
+    schema = api.get_openapi_schema(path_prefix="/api")
+    found = []
+    for path, methods in schema["paths"].items():
+        answer = methods.get("get", {}).get("responses", {}).get(200, {})
+        reference = answer.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+        model = schema["components"]["schemas"].get(reference.rpartition("/")[2], {})
+        if "pagination" in model.get("properties", {}):
+            found.append(path)
+    return found
+
+
+LISTS = _lists()
+
+
+@pytest.fixture
+def world(sandbox: Sandbox, settings: Settings) -> World:
+    return make_world()
+
+
+def _staff() -> Api:
+    return api_of(make_staff(Role.ADMIN), "read", "staff")
+
+
+def test_all_lists_are_found() -> None:
+    assert len(LISTS) >= 20
+    assert {"/api/v2/domains", "/api/v1.1/domains", "/api/v2/tenants", "/api/v2/audit", "/api/v2/drift"} <= set(LISTS)
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("who", ["alice", "staff"])
+def test_a_list_asks_the_database_as_often_for_many_rows_as_for_one(path: str, who: str, world: World) -> None:
+    caller = api_of(world.alice) if who == "alice" else _staff()
+    address = path.format(**world.ids)
+    if caller.get(address).status_code == 403:
+        assert who == "alice"
+        return
+    make_more(world, start=0, end=1)
+    few, shown = _counted(caller, address)
+    make_more(world, start=1, end=4)
+    many, more = _counted(caller, address)
+    assert more > shown, "more rows have to be made for this list"
+    assert many <= few, f"{few} queries for {shown} rows, {many} for {more}"
+
+
+def _counted(caller: Api, address: str) -> tuple[int, int]:
+    caller.get(address)
+    with CaptureQueriesContext(connection) as queries:
+        body = ok(caller.get(address))
+    return len(queries), len(body["data"])
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_pages_of_a_list_show_each_row_once(path: str, world: World) -> None:
+    make_more(world, start=0, end=3)
+    caller, address = _staff(), path.format(**world.ids)
+    whole = ok(caller.get(address))
+    pages: list[Any] = []
+    for offset in range(whole["pagination"]["total"]):
+        page = ok(caller.get(address, limit=1, offset=offset))
+        assert page["pagination"]["hasMore"] == (offset + 1 < whole["pagination"]["total"])
+        pages += page["data"]
+    assert pages == whole["data"]

@@ -1,0 +1,89 @@
+"""Every view that writes leaves exactly one line by its person in the change log, with what was and what is."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from changes.models import ActorKind, Change
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tests.factories import make_customer, make_member, make_staff
+from tests.test_access import NOT_OURS
+from tests.writes import WRITES, World, Write
+
+pytestmark = pytest.mark.django_db
+
+# Views that take a POST and leave no line, each with the reason.
+NONE = {
+    "home": "It leads on, whatever one sends.",
+    "healthz": "It answers, whatever one sends.",
+    "readyz": "It answers, whatever one sends.",
+    "metrics": "It answers, whatever one sends.",
+    "domains:check": "A look; a state that turns out to have changed has its line by the worker.",
+    "domains:shared": "The same look, by somebody without an account; each visit is a row of the link's.",
+    "operations:look": "A look at Amazon; each difference that is found has its line.",
+    "ses_tenants:ask_again": "A look at Amazon; what has changed has its line.",
+    "ses_tenants:events": "Amazon's own notices, which are kept as rows of their own.",
+    "sandbox:faults": "The pretended Amazon, which no installation has.",
+    "sandbox:tenants": "The pretended Amazon, which no installation has.",
+    "sandbox:zone": "The pretended DNS host, which no installation has.",
+}
+
+
+def views() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Of our own URLs, by full name."""
+    yield from _views(get_resolver().url_patterns, "")
+
+
+def _views(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _views(pattern.url_patterns, f"{space}{pattern.namespace}:" if pattern.namespace else space)
+        elif pattern.name and not f"{space}{pattern.name}".startswith(NOT_OURS):
+            yield f"{space}{pattern.name}", pattern.callback
+
+
+def takes_post(view: Callable[..., Any]) -> bool:
+    """By Django's own decorator, however deep; a view that is not decorated takes everything."""
+    found: Any = view
+    while found is not None:
+        names, cells = found.__code__.co_freevars, found.__closure__ or ()
+        for name, cell in zip(names, cells, strict=True):
+            if name == "request_method_list":
+                return "POST" in cell.cell_contents
+        found = getattr(found, "__wrapped__", None)
+    return True
+
+
+def test_every_view_that_takes_a_post_is_in_one_of_the_tables_and_no_other_is() -> None:
+    writing = {name for name, view in views() if takes_post(view)}
+    assert {write.name for write in WRITES} | set(NONE) == writing
+    assert not {write.name for write in WRITES} & set(NONE)
+
+
+@pytest.fixture
+def world(sandbox: Sandbox) -> World:
+    customer = make_customer("Alice Ltd")
+    roles = {"sam": Role.SUPPORT, "olga": Role.OPERATOR, "tess": Role.TRUST_AND_SAFETY, "adam": Role.ADMIN}
+    staff = {name: make_staff(role) for name, role in roles.items()}
+    return World(sandbox, customer, {"alice": make_member(customer), **staff})
+
+
+@pytest.mark.parametrize("write", WRITES, ids=str)
+def test_it_leaves_exactly_one_line_of_its_person_with_what_was_and_what_is(write: Write, world: World) -> None:
+    post, client = write.of(world), Client()
+    client.force_login(world.people[write.who])
+    known = set(Change.objects.values_list("pk", flat=True))
+    answer = client.post(reverse(write.name, args=post.args) + post.query, post.form)
+    assert answer.status_code in (200, 302), answer.content.decode()
+    post.worker()
+    lines = Change.objects.exclude(pk__in=known)
+    own = [line for line in lines if line.actor_kind == ActorKind.PERSON]
+    assert sorted(line.what for line in own) == sorted((write.what, *write.beside))
+    assert {line.what for line in lines if line.actor_kind != ActorKind.PERSON} <= set(write.also)
+    for line in own:
+        assert line.actor_id == str(world.people[write.who].pk)
+        assert line.before or line.after, line.what
