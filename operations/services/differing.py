@@ -72,25 +72,27 @@ def note(*, difference: Difference, decision: Decision, because: str, actor: Use
     locked.decided_at, locked.problem = timezone.now(), ""
     locked.save(update_fields=("decision", "because", "by", "decided_at", "problem"))
     about = difference_subject(locked)
+    before, after = _sides(locked, decision)
     changes.record(
         WHAT[decision],
         about=about,
         actor=actor,
         because=because.strip(),
+        before=before,
+        after=after,
         for_staff=True,
-        **_sides(locked, decision),
     )
 
 
-def _sides(difference: Difference, decision: Decision) -> dict[str, dict[str, object]]:
+def _sides(difference: Difference, decision: Decision) -> tuple[dict[str, object], dict[str, object]]:
     """Taken over, ours becomes what was found; undone, what was found becomes ours; ignored, both stay."""
     old: dict[str, object] = {"decision": "none"}
     new: dict[str, object] = {"decision": decision.value}
     if decision is Decision.IGNORE:
-        return {"before": old, "after": new}
+        return old, new
     ours, theirs = dict(difference.wanted), dict(difference.found)
     before, after = (ours, theirs) if decision is Decision.ADOPT else (theirs, ours)
-    return {"before": before | old, "after": after | new}
+    return before | old, after | new
 
 
 def note_look(area: str, **fields: object) -> None:

@@ -36,7 +36,7 @@ def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
             about=tenant_subject(locked),
             actor=actor,
             because=because,
-            before={"policy": before},
+            before={"policy": locked.ses_policy if before == policy else before},  # wanted again: Amazon's is another
             after={"policy": policy},
             for_staff=True,
         )

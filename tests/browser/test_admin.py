@@ -50,7 +50,7 @@ def test_every_list_and_a_domain_are_for_everybody_and_lead_back(
     domain: Domain, new_page: NewPage, live_server: LiveServer
 ) -> None:
     page = new_page(color_scheme="light")
-    enter_as(page.context, domain.held_by, live_server.url)  # type: ignore[arg-type]  # held by Adam
+    enter_as(page.context, domain.held_by, live_server.url)
     urls = [*map(reverse, LISTS), reverse("admin:domains_domain_change", args=[quote(domain.pk)])]
     faults = [f"{url} {colours}: {found}" for url in urls for colours, found in _faults(page, url)]
     assert not faults, "\n".join(faults)
@@ -64,6 +64,6 @@ def _faults(page: Page, url: str) -> list[tuple[str, str]]:
     assert (answer.status, page.url.endswith(url)) == (200, True)
     found = []
     for colours in ("light", "dark"):
-        page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]  # one of Playwright's words
+        page.emulate_media(color_scheme=colours)
         found += [(colours, each) for each in violations(page)]
     return found
