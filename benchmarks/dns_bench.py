@@ -75,7 +75,7 @@ def _rows_at(host: str, port: int, server: str) -> list[Row]:
 
 
 def diagnosis_rows(host: str, port: int) -> list[Row]:
-    """Whole diagnoses of right domains, one after the other: all three lanes, from the delegation to the last record."""
+    """Whole diagnoses of right domains, one after the other: all three lanes, from delegation to the last record."""
     names = _names()[:DIAGNOSED]
     took = _seconds(rounds=DIAGNOSIS_ROUNDS, ours=lambda: _diagnose(names, host, port))
     return [shown("domains diagnosed a second, one by one", _rate(DIAGNOSED, took["ours"]), "1/s")]

@@ -3,16 +3,19 @@
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from inbound_admin.api import api
+from inbound_admin.lib.api import counting
 from inbound_admin.sandbox.process import Sandbox
 from tenants.core.roles import Role
 from tests.api_world import World, make_more, make_world
 from tests.calling import Api, api_of, ok
 from tests.factories import make_staff
+from tests.receipt_rules.making import make_verified
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +71,21 @@ def _counted(caller: Api, address: str) -> tuple[int, int]:
     with CaptureQueriesContext(connection) as queries:
         body = ok(caller.get(address))
     return len(queries), len(body["data"])
+
+
+def test_of_very_many_the_counts_are_kept_for_seconds_and_of_few_they_are_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staff = _staff()
+    assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 1
+    make_verified("two.com")
+    monkeypatch.setattr(counting, "MANY", 1)
+    assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 2
+    make_verified("three.com")
+    assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 2
+    assert ok(staff.get("/api/v2/domains", search="three"))["meta"]["totalCount"] == 1
+    cache.clear()
+    assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 3
 
 
 @pytest.mark.parametrize("path", LISTS)

@@ -17,6 +17,7 @@ from domains.selectors.published import checks_of, status_of
 from domains.services import adding, fresh_looks
 from domains.services.authenticating import settled
 from inbound_admin.lib.api import Conflict, In, Out, Page, Paged, QueryIn, Text, given, page_of
+from inbound_admin.lib.api.counting import counted
 from receipt_rules.api.domain_rows import DomainOne, DomainRow, EndpointBrief, brief, one, rows
 from receipt_rules.selectors.published import pending_of, receiving_of, rule_names
 from receipt_rules.services import published_domains
@@ -47,7 +48,7 @@ class Breakdown(Out):
 
 
 class DomainsMeta(Out):
-    """Counted over all that the filter matches, not over the page."""
+    """Counted over all that the filter matches, not over the page; of very many it may be seconds old."""
 
     total_count: int
     verified_count: int
@@ -134,7 +135,7 @@ def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()])
 def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> DomainPage:
     wanted = published.Wanted(query.status, query.can_receive, query.has_catch_all, query.provider, query.search)
     found = published.domains_found(finding.domains_for(caller(request)), wanted)
-    counts = published.counts_of(found)
+    counts = counted(found, published.counts_of)
     domains, pagination = page_of(found, query, total=counts["total"])
     if check:
         fresh_looks.look_at(domains, now=timezone.now())

@@ -301,7 +301,12 @@ SPANNING = (
     Visit(
         "operations:start_bulk",
         "sam",
-        act=fill("Domains (optional)", "verified.acme.com held.acme.com nobody.example", "See what would come of it", seen=NAMED),
+        act=fill(
+            "Domains (optional)",
+            "verified.acme.com held.acme.com nobody.example",
+            "See what would come of it",
+            seen=NAMED,
+        ),
         note="looked at",
     ),
     Visit("operations:start_bulk"),

@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from domains.core.checking import State
 from domains.core.observing import Answer, Question
+from domains.gateway import dns
 from domains.models import Domain, ObservedAnswer
 from domains.services import at_the_host, checking
 from domains.services.looking import look_up
@@ -77,7 +78,7 @@ def test_what_the_host_has_and_the_resolvers_do_not_yet_is_spreading(
         def stale(some: Sequence[Question]) -> list[Answer]:
             zone = [question for question in some if question.type in ("NS", "A")]
             rest = [question for question in some if question not in zone]
-            found = at_the_host.dns.look_up(rest, [behind], timeout=0.3).values() if rest else ()
+            found = dns.look_up(rest, [behind], timeout=0.3).values() if rest else ()
             return [*(look_up(zone) if zone else ()), *found]
 
         monkeypatch.setattr(at_the_host, "look_up", stale)

@@ -1,7 +1,5 @@
 """A customer's receiving is stopped by staff, above what the customer wants, and brought back."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from changes.models import Change
@@ -24,7 +22,7 @@ def tess() -> User:
 
 
 @pytest.fixture
-def alice(sandbox: Sandbox) -> Iterator[Customer]:
+def alice(sandbox: Sandbox) -> Customer:
     """Alice and Bob receive; their addresses may share a rule."""
     customer, bob = make_customer("Alice"), make_customer("Bob")
     domain = make_verified("alice.com", customer=customer)
@@ -32,7 +30,7 @@ def alice(sandbox: Sandbox) -> Iterator[Customer]:
         make_address(f"a{number}@alice.com", domain)
     make_address("bob@bob.com", make_verified("bob.com", customer=bob))
     set_up_receiving()
-    yield customer
+    return customer
 
 
 def test_the_plan_is_of_that_customers_recipients_alone(alice: Customer) -> None:
