@@ -23,10 +23,16 @@ def quick_passwords(settings: Settings) -> None:
 def nothing_of_ours_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """What Django does not know of, a test that commits leaves behind: jobs, cache, counts, the pace, calls."""
     yield
-    if not {"transactional_db", "live_server"}.isdisjoint(request.fixturenames):
+    if _commits(request):
         blocker = request.getfixturevalue("django_db_blocker")
         with blocker.unblock(), connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {', '.join(UNKNOWN_TO_DJANGO)} CASCADE")
+
+
+def _commits(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("django_db")
+    asked = bool(marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0])))
+    return asked or not {"transactional_db", "live_server"}.isdisjoint(request.fixturenames)
 
 
 @pytest.fixture(scope="session")

@@ -31,5 +31,15 @@ def moment(time: datetime | None) -> str:
     return time.isoformat(timespec="seconds") if time else ""
 
 
+def as_it_was(text: str) -> str:
+    """A cell of `as_csv` read back."""
+    return text[1:] if text.startswith("'") and _is_formula(text) else text
+
+
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return f"'{text}" if _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Also behind apostrophes of its own, so that the one which we add can be told apart again."""
+    return text.lstrip("'").startswith(FORMULA_STARTS)

@@ -9,7 +9,7 @@ from typing import Any
 
 from domains.core.exporting.values import Entry, escaped
 from domains.core.exporting.zone_file import relative
-from inbound_admin.lib.lists import FORMULA_STARTS, as_csv
+from inbound_admin.lib.lists import as_csv, as_it_was
 
 LONGEST_TODAY = 300  # what strangers published may be long
 _GREETING = """To whoever looks after the DNS of {zone}
@@ -30,7 +30,7 @@ def write_csv(entries: Sequence[Entry], zone: str) -> str:
 
 def read_csv(text: str, zone: str) -> tuple[Entry, ...]:
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    return tuple(_entry({key: _formula_again(value) for key, value in row.items()}) for row in rows)
+    return tuple(_entry({key: as_it_was(value) for key, value in row.items()}) for row in rows)
 
 
 def write_json(entries: Sequence[Entry], zone: str) -> str:
@@ -71,11 +71,6 @@ def _row(entry: Entry, zone: str) -> dict[str, Any]:
 def _entry(row: dict[str, Any]) -> Entry:
     priority = None if row["priority"] in (None, "") else int(row["priority"])
     return Entry(row["name"], row["type"], row["value"], priority, int(row["ttl"]))
-
-
-def _formula_again(text: str) -> str:
-    """`as_csv` puts an apostrophe before what a spreadsheet would run."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
 
 
 def _paragraph(number: int, entry: Entry, zone: str) -> str:
