@@ -16,6 +16,8 @@ LONGEST_URL = 2000
 # For the operator's function: how long it waits, how often it tries, what it sends along.
 WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token")
 MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
+# What the sending itself has to say (RFC 9110, 7.6.1 and 8.6): another's word would spoil or redirect the message.
+OF_THE_SENDING = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
@@ -52,6 +54,8 @@ def _check_headers(headers: Any) -> None:
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
             raise Refused("A header's name has letters, digits and hyphens.", code="ENDPOINT_CONFIG")
+        if name.lower() in OF_THE_SENDING:
+            raise Refused(f"{name} is set by the sending itself.", code="ENDPOINT_CONFIG")
         _check_value(value)
 
 

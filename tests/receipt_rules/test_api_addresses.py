@@ -149,6 +149,8 @@ def test_an_endpoint_of_each_type_is_added_and_shown(alice: Api) -> None:
         ("webhook", {"url": "https://a.example/", "timeout": "30"}),
         ("webhook", {"url": "https://a.example/", "headers": {"a b": "c"}}),
         ("webhook", {"url": "https://a.example/", "headers": {"a": "c\r\nd: e"}}),
+        ("webhook", {"url": "https://a.example/", "headers": {"Host": "elsewhere.example"}}),
+        ("webhook", {"url": "https://a.example/", "headers": {"transfer-encoding": "chunked"}}),
         ("webhook", {"url": "https://a.example/", "secret": "x"}),
         ("email", {"forwardTo": "nobody"}),
         ("email", {"forwardTo": ["a@b.com"]}),
