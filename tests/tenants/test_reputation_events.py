@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client
@@ -157,16 +158,23 @@ def test_a_certificate_is_fetched_of_sns_alone(
 
 
 def test_a_certificate_is_fetched_once_and_forged_ones_so_often_only(tenant: Tenant, sandbox: Sandbox) -> None:
-    for _ in range(event_intake.FETCHES_A_MINUTE + 2):
-        assert _post(sandbox.control.sns_event(TOPIC, tenant.name, DISABLED)).status_code == 200
-    assert cache.get("sns-certificates-fetched") == 1
-    answers = []
-    for number in range(event_intake.FETCHES_A_MINUTE):
-        message = sandbox.control.sns_event(TOPIC, tenant.name, DISABLED)
-        message["SigningCertURL"] = f"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-{number}.pem"
-        answers.append(_post(message).status_code)
-    assert answers[-1] == 429
-    assert 200 not in answers
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(event_intake.FETCHES_A_MINUTE + 2):
+            assert _post(sandbox.control.sns_event(TOPIC, tenant.name, DISABLED)).status_code == 200
+        assert cache.get(f"sns-certificates-fetched:{timezone.now():%Y%m%d%H%M}") == 1
+        answers = [
+            _post(_forged(sandbox, tenant, number)).status_code for number in range(event_intake.FETCHES_A_MINUTE)
+        ]
+        assert answers[-1] == 429
+        assert 200 not in answers
+        clock.shift(timedelta(minutes=1))
+        assert _post(_forged(sandbox, tenant, 99)).status_code != 429
+
+
+def _forged(sandbox: Sandbox, tenant: Tenant, number: int) -> dict[str, str]:
+    """Signed, and naming a certificate that is not the signer's."""
+    url = f"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-{number}.pem"
+    return {**sandbox.control.sns_event(TOPIC, tenant.name, DISABLED), "SigningCertURL": url}
 
 
 def test_while_the_certificate_cannot_be_fetched_sns_is_to_try_again(
