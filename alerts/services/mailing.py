@@ -85,5 +85,7 @@ def _words(notice: Notice) -> str:
 
 
 def _end() -> str:
-    place = f"{settings.SITE_URL.rstrip('/')}{reverse('alerts:preferences')}" if settings.SITE_URL else "your account"
-    return f"You get this from {settings.SITE_NAME}. What you are told, and how, is set here: {place}"
+    said = f"You get this from {settings.SITE_NAME}. What you are told, and how, is set"
+    if not settings.SITE_URL:
+        return f"{said} under “Your account”."
+    return f"{said} here: {settings.SITE_URL.rstrip('/')}{reverse('alerts:preferences')}"

@@ -92,7 +92,9 @@ def try_again(*, moving_in: MovingIn, actor: User | None) -> int:
 def _steer(moving: MovingIn, before: MovingInState, after: MovingInState, what: str, actor: User | None) -> None:
     _require(actor)
     with transaction.atomic():
-        times = {"started_at": timezone.now()} if after == MovingInState.MOVING else {"ended_at": timezone.now()}
+        # Whoever lets it begin is who changes what it changes, not who brought the files.
+        begun = {"started_at": timezone.now(), "by": actor}
+        times = begun if after == MovingInState.MOVING else {"ended_at": timezone.now()}
         same = MovingIn.objects.filter(pk=moving.pk, state=before)
         if not same.update(state=after, problem="", **times):
             raise Refused("It has just been changed by somebody else. Look at it again.", code="STATE_CHANGED")

@@ -20,7 +20,7 @@ def look_at_address(*, text: str, customer: Customer) -> Place:
     """What would be added, for a preview. Raises Refused as `add_address`; writes nothing."""
     place = place_of(text, customer)
     existing = Address.objects.select_related("domain").filter(address=place.address).first()
-    if existing is not None and not _is_left_over(existing):
+    if existing is not None and not is_left_over(existing):
         raise Refused(f"{place.address} is there already.", code="ADDRESS_EXISTS")
     return place
 
@@ -99,7 +99,7 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
     customer_changed(customer, actor)
 
 
-def _is_left_over(address: Address) -> bool:
+def is_left_over(address: Address) -> bool:
     """Its name has become another customer's domain since: the row serves nobody and is in the way of the owner."""
     holder = holder_of(address.address.rpartition("@")[2])
     return holder is not None and holder.customer_id != address.domain.customer_id
@@ -107,7 +107,7 @@ def _is_left_over(address: Address) -> bool:
 
 def _clear_left_over(text: str) -> None:
     existing = Address.objects.select_related("domain__customer").filter(address=text).first()
-    if existing is not None and _is_left_over(existing):
+    if existing is not None and is_left_over(existing):
         _remove(existing, None, because="The sub-domain belongs to somebody else now.")
 
 

@@ -18,6 +18,7 @@ from domains.services.noting import note_catch_all
 from inbound_admin.lib.errors import Refused
 from receipt_rules.models import Address, CatchAll, Endpoint
 from receipt_rules.selectors.owning import names_above
+from receipt_rules.services.addresses import is_left_over
 from receipt_rules.services.endpoint_configs import checked_config
 from receipt_rules.services.endpoints import endpoint_name
 from receipt_rules.services.owning import lock_domain, read_address
@@ -65,7 +66,8 @@ def import_address(*, text: str, endpoint: Endpoint | None, is_active: bool, of:
     domain = lock_domain(_own_domain(plain.rpartition("@")[2], of.customer), to_receive=False)
     found = Address.objects.select_related("domain", "endpoint").filter(address=plain).first()
     if found is not None and found.domain.customer_id != of.customer.pk:
-        raise Refused(f"{plain} is another customer's address here.", code="ADDRESS_EXISTS")
+        _clear_left_over(found, of)
+        found = None
     before = _address_log(found) if found else {}
     made = found or Address(address=plain, domain=domain)
     made.endpoint, made.is_active = endpoint, is_active
@@ -78,6 +80,21 @@ def import_address(*, text: str, endpoint: Endpoint | None, is_active: bool, of:
         raise Refused(f"{plain} has just been added by somebody else.", code="ADDRESS_EXISTS") from error
     _record("address", before, after, address_subject(made), of)
     return made, Stored.CHANGES if found else Stored.NEW
+
+
+def _clear_left_over(address: Address, of: Import) -> None:
+    """Where the name is somebody else's domain by now, the row serves nobody. Raises Refused (ADDRESS_EXISTS)."""
+    if not is_left_over(address):
+        raise Refused(f"{address} is another customer's address here.", code="ADDRESS_EXISTS")
+    changes.record(
+        "address.removed",
+        about=address_subject(address),
+        actor=of.actor,
+        because="The domain belongs to somebody else now.",
+        before=_address_log(address),
+        bulk_id=of.bulk_id,
+    )
+    address.delete()
 
 
 def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, of: Import) -> Stored:

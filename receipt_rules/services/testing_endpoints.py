@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.utils import timezone
 
 from alerts.services import posting
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import RateLimited, Refused
 from receipt_rules.models import Endpoint, EndpointType
+
+TEST_EVERY_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,19 @@ class Tried:
 
 
 def send_test(*, endpoint: Endpoint) -> Tried:
-    """Raises Refused (ENDPOINT_NOT_TESTABLE) for one that forwards mail: the operator's function does that."""
+    """Raises Refused (ENDPOINT_NOT_TESTABLE) for one that forwards mail: the operator's function does that.
+
+    RateLimited for another within seconds: else it would be a way to make us knock at somebody's door without an end.
+    """
     if endpoint.type != EndpointType.WEBHOOK:
         raise Refused(
             "Only a webhook can be tested from here: mail is forwarded by the function that receives it. "
             "Send a message to one of its addresses instead.",
             code="ENDPOINT_NOT_TESTABLE",
         )
+    if not cache.add(f"endpoint-test:{endpoint.pk}", 1, TEST_EVERY_SECONDS):
+        said = f"A test can be sent every {TEST_EVERY_SECONDS} seconds."
+        raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)
     begun = time.monotonic()
     try:
         reply = posting.post(str(endpoint.config["url"]), json.dumps(_body(endpoint)), _headers(endpoint))

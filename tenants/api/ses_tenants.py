@@ -35,7 +35,7 @@ class TenantFilters(Paged):
     search: Text = ""
     standing: Literal["", "active", "pausing", "paused", "resuming", "suspended", "unknown"] = ""
     policy: Literal["", "standard", "strict", "none"] = ""
-    sort: Order = "risk"
+    sort: Order = "-risk"
 
 
 class TenantWanted(In):

@@ -12,7 +12,7 @@ from inbound_admin.lib.lists import moment
 from tenants.core.standing import Policy, Standing
 from tenants.models import Tenant, TenantResource, TenantStage
 from tenants.selectors.people import Viewer
-from tenants.selectors.ses_tenants import sees_tenants, tenants_for, told_by
+from tenants.selectors.ses_tenants import WORST_FIRST, sees_tenants, tenants_for, told_by
 
 # What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
 SORTS: dict[str, tuple[F | OrderBy | str, ...]] = {
@@ -29,7 +29,6 @@ SORTS: dict[str, tuple[F | OrderBy | str, ...]] = {
     "complaints": (F("complaint_rate").asc(nulls_last=True), "name"),
     "-complaints": (F("complaint_rate").desc(nulls_last=True), "name"),
 }
-WORST_FIRST = "-risk"
 
 
 def tenants_for_staff(viewer: Viewer) -> QuerySet[Tenant]:

@@ -13,9 +13,10 @@ from tenants.models import Customer, SesAccount, StatusChange, Tenant, TenantRes
 from tenants.selectors.people import Viewer, customers_for, supports_everyone
 
 # What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
+WORST_FIRST = "-risk"
 ORDERS: dict[str, tuple[str, ...]] = {
-    "risk": ("-risk", "name"),
-    "-risk": ("risk", "name"),
+    "-risk": ("-risk", "name"),
+    "risk": ("risk", "name"),
     "name": ("name",),
     "-name": ("-name",),
     "customer": ("customer__name", "name"),
@@ -63,7 +64,7 @@ def tenants_for(viewer: Viewer) -> QuerySet[Tenant]:
 
 
 def tenants_found(
-    *, viewer: Viewer, text: str = "", standing: str = "", policy: str = "", order: str = "risk"
+    *, viewer: Viewer, text: str = "", standing: str = "", policy: str = "", order: str = WORST_FIRST
 ) -> QuerySet[Tenant]:
     """By part of the tenant's or the customer's name, or by a whole id or ARN; nonsense in a filter finds nothing."""
     found = tenants_for(viewer)
@@ -83,7 +84,7 @@ def told_by(text: str) -> Q:
 
 
 def _order(name: str) -> list[Combinable]:
-    columns = ORDERS.get(name, ORDERS["risk"])
+    columns = ORDERS.get(name, ORDERS[WORST_FIRST])
     return [
         F(column[1:]).desc(nulls_last=True)
         if column.startswith("-")

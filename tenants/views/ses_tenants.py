@@ -20,6 +20,7 @@ from tenants.core.standing import LayerName, Standing
 from tenants.forms import NewTenantForm, PolicyForm
 from tenants.models import Tenant, TenantStage
 from tenants.selectors import ses_list
+from tenants.selectors.ses_tenants import WORST_FIRST
 from tenants.services import creating, policies, removing
 from tenants.services.allowing import MANAGE, PAUSE
 from tenants.views.parts import template
@@ -66,7 +67,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "page": page,
         "rows": [Row(tenant) for tenant in page],
         "asked": filters,  # not `filters`, which the search for domains in the top bar would show
-        "sort": filters.sort if filters.sort in ses_list.SORTS else ses_list.WORST_FIRST,
+        "sort": filters.sort if filters.sort in ses_list.SORTS else WORST_FIRST,
         "counts": ses_list.counts(viewer=request.user, filters=filters),
         "total": selectors.tenants_for(request.user).count(),
         "capacity": selectors.capacity(),

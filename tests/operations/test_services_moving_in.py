@@ -303,3 +303,12 @@ def test_what_is_cancelled_begins_nobody_else(sandbox: Sandbox) -> None:
         moving_in.begin(moving_in=moving, actor=None)
     moving_in.work()
     assert not Customer.objects.exists()
+
+
+def test_who_lets_it_begin_is_who_changes_what_it_changes(sandbox: Sandbox, olga: User) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    moving = looked(actor=olga)
+    adam = make_staff(Role.ADMIN)
+    moving_in.begin(moving_in=moving, actor=adam)
+    moving_in.work()
+    assert Change.objects.get(what="domain.adopted").actor_id == str(adam.pk)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from pytest_django import Settings
 
 from inbound_admin.sandbox.process import Sandbox
@@ -235,6 +236,9 @@ def test_a_webhook_is_tried_and_its_answer_told(
     body = ok(alice.post(path))
     assert (body["success"], body["statusCode"]) == (True, 200)
     assert server.seen[0]["X-Key"] == "1"
+    refused(alice.post(path), 429, "RATE_LIMITED")
+    assert len(server.seen) == 1
+    cache.clear()
     server.answers = 500
     body = ok(alice.post(path))
     assert (body["success"], body["statusCode"]) == (False, 500)
