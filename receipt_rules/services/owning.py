@@ -61,7 +61,8 @@ def refuse_elsewhere(text: str, domain: Domain) -> str:
 
 def refuse_unverified(domain: Domain) -> None:
     if domain.stage != Stage.READY or domain.verified_at is None:
-        raise Refused(f"{domain} is not verified yet: Amazon takes mail for it only then.", code="DOMAIN_NOT_VERIFIED")
+        said = f"{domain} is not verified yet: addresses can be added once all its required records are right."
+        raise Refused(said, code="DOMAIN_NOT_VERIFIED")
 
 
 def lock_domain(domain: Domain, *, to_receive: bool = True) -> Domain:
