@@ -81,6 +81,7 @@ WEBHOOKS_MAY_BE_PRIVATE = env.bool("WEBHOOKS_MAY_BE_PRIVATE", default=SANDBOX)
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
 WEBHOOK_OFF_AFTER_DAYS = env.int("WEBHOOK_OFF_AFTER_DAYS", default=5)
 ALERTS_KEPT_DAYS = env.int("ALERTS_KEPT_DAYS", default=90)
+UNSOLICITED_MAILS_PER_DAY = env.int("UNSOLICITED_MAILS_PER_DAY", default=5)  # to each recipient, whoever causes them
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -1,12 +1,17 @@
-"""Notices by e-mail: what is due for one person goes in one message. At least once: the row is marked after sending."""
+"""Notices by e-mail: what is due for one person goes in one message. At least once: the row is marked after sending.
 
-from collections.abc import Sequence
+Mail that a stranger can cause (an invitation, a claim to a name beside one's own) goes through `send_unsolicited`.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from smtplib import SMTPException
 
 import structlog
 from django.conf import settings
+from django.core.cache import cache
 from django.core.mail import send_mail
 from django.db.models import F
 from django.urls import reverse
@@ -19,7 +24,35 @@ AT_ONCE = 500
 MOST_TRIES = 12
 MOST_NAMED = 50
 LONGEST_WAIT = timedelta(hours=6)
+UNSOLICITED_WINDOW = timedelta(days=1)
 log = structlog.get_logger(__name__)
+
+
+def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, ...]:
+    """Mail those who may get one more today; returns whom. Raises SMTPException or OSError."""
+    allowed = tuple(email for email in to if take_unsolicited_turn(email))
+    if allowed:
+        send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, allowed)
+    return allowed
+
+
+def take_unsolicited_turn(email: str) -> bool:
+    """Whether this recipient may get one more such mail within a day, whoever causes it; it counts as sent then.
+
+    Each mail takes a slot of its own, since the cache adds atomically and counts not.
+    """
+    key = f"unsolicited mail {_mailbox(email)}".replace(" ", ":")
+    slots = (f"{key}:{slot}" for slot in range(settings.UNSOLICITED_MAILS_PER_DAY))
+    if any(cache.add(slot, 1, UNSOLICITED_WINDOW.total_seconds()) for slot in slots):
+        return True
+    log.warning("mail not sent: this recipient got enough today")
+    return False
+
+
+def _mailbox(email: str) -> str:
+    """One name for all spellings that reach one mailbox; hashed, since a cache needs no addresses."""
+    local, _, domain = email.strip().casefold().rpartition("@")
+    return hashlib.sha256(f"{local.partition('+')[0]}@{domain}".encode()).hexdigest()
 
 
 def is_due(*, now: datetime) -> bool:

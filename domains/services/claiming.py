@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -121,7 +122,10 @@ def tell_holders(claimed: Domain) -> None:
             f"Somebody wants to add {claimed}",
             f"Somebody else asked to add {claimed}, which belongs together with your domain {held}.\n\n"
             "They must first publish a record in its DNS, which only its owner can. If that is not you or a colleague, "
-            "look at who may edit your DNS, and write to our support.\n",
+            "look at who may edit your DNS, and write to our support.\n\n"
+            f"We send at most {settings.UNSOLICITED_MAILS_PER_DAY} mails like this a day. "
+            "The history of your domain lists every such request.\n",
+            unsolicited=True,
         )
 
 

@@ -387,3 +387,14 @@ def at_once(attempts: Sequence[Callable[[], Domain]]) -> list[Domain | Problem]:
 def deleted(domain: Domain) -> None:
     deleting.delete(domain=domain, typed_name=domain.name, actor=make_user())
     deleting.carry_out(domain_id=domain.id)
+
+
+def test_claims_from_any_number_of_customers_fill_no_mailbox_and_all_stand_in_the_history(
+    sandbox: Sandbox, alice: Customer, settings: Settings
+) -> None:
+    settings.UNSOLICITED_MAILS_PER_DAY = 3
+    make_domain("alice.com", customer=alice, stage=Stage.READY)
+    for number in range(7):
+        adding.add(text=f"n{number}.alice.com", customer=make_customer(), actor=None)
+    assert len(mail.outbox) == 3
+    assert Change.objects.filter(what="domain.claimed_nearby", customer_id=alice.id).count() == 7
