@@ -19,6 +19,19 @@ def resolvers_are_addresses(**_: Any) -> list[CheckMessage]:
     return found
 
 
+@register()
+def some_threads_never_wait(**_: Any) -> list[CheckMessage]:
+    """The places for slow requests are fewer than the threads, and at least one."""
+    if 1 <= settings.SLOW_REQUESTS_EACH <= settings.SLOW_REQUESTS_AT_ONCE < settings.WEB_THREADS:
+        return []
+    said = (
+        f"SLOW_REQUESTS_EACH ({settings.SLOW_REQUESTS_EACH}), SLOW_REQUESTS_AT_ONCE ({settings.SLOW_REQUESTS_AT_ONCE})"
+        f" and WEB_THREADS ({settings.WEB_THREADS}) must ascend, the last by one at least: slow requests would hold"
+        " every thread."
+    )
+    return [Error(said, hint="Unset the first two: they follow from WEB_THREADS.", id="inbound_admin.E003")]
+
+
 @register(deploy=True)
 def no_sandbox_in_production(**_: Any) -> list[CheckMessage]:
     if not settings.SANDBOX:

@@ -9,6 +9,7 @@ from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from inbound_admin.lib.logs import logging_config, name_the_job
+from inbound_admin.local import plan
 
 django_stubs_ext.monkeypatch()  # Django's generic classes take their types at run time too
 
@@ -121,6 +122,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "inbound_admin.metrics.measured",
     "inbound_admin.middleware.request_id",
+    "inbound_admin.lib.slow_work.bounded",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -263,6 +265,11 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+
+# --- the threads of the web server, and how many of them may wait for the network -------------------------------------
+WEB_THREADS = env.int("WEB_THREADS", default=plan.WEB_THREADS)  # of each process, see gunicorn.conf.py
+SLOW_REQUESTS_AT_ONCE = env.int("SLOW_REQUESTS_AT_ONCE", default=max(1, WEB_THREADS // 2))
+SLOW_REQUESTS_EACH = env.int("SLOW_REQUESTS_EACH", default=max(1, SLOW_REQUESTS_AT_ONCE // 2))
 
 # --- work in the background, logs ------------------------------------------------------------------------------------
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"

@@ -1,7 +1,9 @@
 """What every test may use: the sandbox (a fake Amazon and DNS, over the wire), and settings that wait for nothing."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from pytest_django import Settings
@@ -33,6 +35,15 @@ def _commits(request: pytest.FixtureRequest) -> bool:
     marker = request.node.get_closest_marker("django_db")
     asked = bool(marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0])))
     return asked or not {"transactional_db", "live_server"}.isdisjoint(request.fixturenames)
+
+
+@pytest.fixture
+def other_connection(db: None) -> Iterator["psycopg.Connection[Any]"]:
+    """Another connection to the test's database, as another process has one."""
+    told = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    with psycopg.connect(**{name: told[name] for name in names if told.get(name)}, autocommit=True) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

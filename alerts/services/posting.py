@@ -7,6 +7,7 @@ from django.conf import settings
 from alerts.core.target_urls import BadUrl, parse_target
 from alerts.gateway import http
 from alerts.gateway.http import NotDelivered, Reply
+from inbound_admin.lib import slow_work
 
 __all__ = ["NotDelivered", "Reply", "post"]
 
@@ -18,4 +19,5 @@ def post(url: str, body: str, headers: Mapping[str, str]) -> Reply:
         target = parse_target(url, may_be_private=private)
     except BadUrl as error:
         raise NotDelivered(str(error)) from error
-    return http.post(target, body, headers, seconds=settings.WEBHOOK_TIMEOUT_SECONDS, may_be_private=private)
+    with slow_work.place():
+        return http.post(target, body, headers, seconds=settings.WEBHOOK_TIMEOUT_SECONDS, may_be_private=private)

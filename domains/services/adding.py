@@ -17,6 +17,7 @@ from domains.services import claiming
 from domains.services.looking import look_up
 from domains.services.queue import set_up_soon
 from domains.services.subjects import subject
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Refused
 from tenants.models import Customer, User
 from tenants.services import associating
@@ -101,7 +102,8 @@ def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimR
 
 def _look(understood: Understood, customer: Customer) -> Preflight:
     name = understood.domain
-    answers = _ask(name)
+    with slow_work.place(customer=customer.pk):
+        answers = _ask(name)
     parent = finding.verified_parent(name, customer)
     servers = next((a.values for a in answers if a.question == Question(name.zone, "NS")), ())
     return preflight.assess(

@@ -19,7 +19,7 @@ from domains.gateway import dns
 from domains.services import delegating
 from domains.services.diagnosing import net
 from domains.services.looking import look_up
-from inbound_admin.lib import counting
+from inbound_admin.lib import counting, slow_work
 
 SERVERS = 2  # of each zone: one that is behind does not decide alone
 AT_ONCE = 20  # questions on their way to one server, which may be that of hundreds of domains
@@ -80,10 +80,12 @@ def _is_right(record: Record, answers: Sequence[Answer]) -> bool:
 
 def look_at_hosts(wanted: Iterable[tuple[str, Question]]) -> Told:
     """Zones and what is asked there: what their own servers said with authority; silence and referrals are left out."""
-    asked = _by_server(wanted)
-    if not asked:
-        return {}
-    answers = asyncio.run(_ask(asked))
+    with slow_work.place():
+        asked = _by_server(wanted)
+        timeout = slow_work.seconds_left(min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
+        if not asked or not timeout:
+            return {}
+        answers = asyncio.run(_ask(asked, timeout))
     counting.count("dns_look", number=len(answers))
     told: Told = {}
     for answer in answers:
@@ -115,7 +117,6 @@ def _servers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {zone: tuple(found[name][0] for name in values[:SERVERS] if name in found) for zone, values in named.items()}
 
 
-async def _ask(asked: Mapping[str, Sequence[Question]]) -> list[Answer]:
-    timeout = min(settings.DNS_TIMEOUT_SECONDS, SLOWEST)
+async def _ask(asked: Mapping[str, Sequence[Question]], timeout: float) -> list[Answer]:
     each = [dns.ask(questions, [at], timeout=timeout, tries=1, at_once=AT_ONCE) for at, questions in asked.items()]
     return [answer for found in await asyncio.gather(*each) for answer in found.values()]

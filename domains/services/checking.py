@@ -22,7 +22,7 @@ from domains.services import announcing, at_the_host, claiming, reading, remembe
 from domains.services.at_the_host import Looked, Told
 from domains.services.queue import check_soon
 from domains.services.subjects import subject
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 
 AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
@@ -54,7 +54,12 @@ def check_now(*, domain: Domain) -> str:
         return "The domain is still being set up with Amazon."
     if domain.stage == Stage.DELETING:
         return "The domain is being deleted."
-    _take_turn(domain, now)
+    with slow_work.place(customer=domain.customer_id):
+        _take_turn(domain, now)
+        return _look_now(domain, now)
+
+
+def _look_now(domain: Domain, now: datetime) -> str:
     if domain.stage == Stage.CLAIM:
         return _look_at_claim(domain)
     before = domain.state

@@ -20,6 +20,7 @@ from domains.services.looking import look_up
 from domains.services.queue import set_up_soon
 from domains.services.subjects import subject
 from domains.services.telling import tell
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Refused
 from tenants.models import User
 
@@ -45,7 +46,8 @@ def require(domain: Domain, reason: ClaimReason) -> None:
 
 def look(domain: Domain) -> bool:
     """Ask the DNS for the proof; True when it is there, and then setting up goes on."""
-    return domain.stage != Stage.CLAIM or look_at([domain]) == {domain.pk}
+    with slow_work.place(customer=domain.customer_id):
+        return domain.stage != Stage.CLAIM or look_at([domain]) == {domain.pk}
 
 
 def look_at(domains: Sequence[Domain]) -> set[str]:

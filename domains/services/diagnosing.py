@@ -26,6 +26,7 @@ from domains.models import Domain, ObservedAnswer, Stage
 from domains.services.asking import SECONDS, Asker
 from domains.services.delegating import Net
 from domains.services.observing import observe
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.dns_address import parse_resolver
 
 MOST_RESOLVERS = 3
@@ -50,12 +51,19 @@ class Looked:
 
 
 def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[float], None] = time.sleep) -> Diagnosis:
-    """At most 60 questions and 10 seconds; an answer of the last DIAGNOSIS_KEPT_SECONDS is given again."""
-    return _looked(domain, now, wait).told(host)
+    """At most 60 questions and 10 seconds; an answer of the last DIAGNOSIS_KEPT_SECONDS is given again.
+
+    Raises TooManyAtOnce in a web request.
+    """
+    kept: Looked | None = cache.get(_key(domain))
+    if kept is None:
+        with slow_work.place(customer=domain.customer_id):
+            kept = _looked(domain, now, wait)
+    return kept.told(host)
 
 
 def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Looked:
-    key = f"diagnosis:{domain.pk}:{hash_of(domain)}"
+    key = _key(domain)
     for _ in range(int(SECONDS / WAIT_EVERY)):
         kept: Looked | None = cache.get(key)
         if kept is not None:
@@ -71,6 +79,10 @@ def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Loo
     return found
 
 
+def _key(domain: Domain) -> str:
+    return f"diagnosis:{domain.pk}:{hash_of(domain)}"
+
+
 def look(domain: Domain, *, now: datetime) -> Diagnosis:
     """Without what is kept."""
     return gather(domain, now=now).told()
@@ -78,8 +90,10 @@ def look(domain: Domain, *, now: datetime) -> Diagnosis:
 
 def gather(domain: Domain, *, now: datetime) -> Looked:
     """Asks the DNS. Stores the zone's serial, by which a host that publishes nothing is told."""
-    asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
-    observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))
+    with slow_work.place(customer=domain.customer_id):
+        seconds = slow_work.seconds_left(SECONDS)
+        asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
+        observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))
     looked = Looked(domain.facts, observed, _amazon(domain), now, _history(domain, now))
     _note_serial(domain, looked.told(), now)
     return looked

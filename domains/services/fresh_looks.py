@@ -8,12 +8,17 @@ from django.db.models import Q
 
 from domains.models import Domain, Stage
 from domains.services import checking, claiming
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, slow_work
 
 
 def look_at(domains: Sequence[Domain], *, now: datetime) -> None:
     """DNS and Amazon, all in one; none that was looked at a moment ago, is held, on its way or of another region."""
-    due = _take_turns(domains, now)
+    customers = {domain.customer_id for domain in domains}
+    with slow_work.place(customer=customers.pop() if len(customers) == 1 else ""):
+        _look_at(_take_turns(domains, now), now)
+
+
+def _look_at(due: Sequence[Domain], now: datetime) -> None:
     claimed = [domain for domain in due if domain.stage == Stage.CLAIM]
     if claimed:
         claiming.look_at(claimed)

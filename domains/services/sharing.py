@@ -14,6 +14,7 @@ from domains.models import Domain, ShareLink, ShareVisit, Stage
 from domains.selectors import sharing
 from domains.services import checking, diagnosing
 from domains.services.subjects import subject
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 from tenants.models import User
 
@@ -86,12 +87,13 @@ def look_now(*, link: ShareLink) -> str:
         raise Refused("This link works no more.")
     if link.domain.is_held:
         raise Refused("This domain is not looked at for the moment. Ask whoever sent you the link.")
-    diagnosing.said_added(domain=link.domain, now=timezone.now())
-    try:
-        checking.check_now(domain=link.domain)
-    except RateLimited:
-        checking.watched(link.domain)
-        return "We looked a few seconds ago, and look again in a few seconds."
+    with slow_work.place(customer=link.domain.customer_id):
+        diagnosing.said_added(domain=link.domain, now=timezone.now())
+        try:
+            checking.check_now(domain=link.domain)
+        except RateLimited:
+            checking.watched(link.domain)
+            return "We looked a few seconds ago, and look again in a few seconds."
     return "We looked just now."
 
 

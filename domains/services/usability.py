@@ -11,6 +11,7 @@ from domains.core.records import can_receive, inbound_host
 from domains.models import Domain
 from domains.services.adding import acceptable
 from domains.services.looking import look_up
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from tenants.models import Customer
 
@@ -57,7 +58,7 @@ def look_at(*, text: str, customer: Customer) -> Usability:
             raise
         refused, name = str(problem), understand(text).domain
     questions = (Question(name.ascii, "MX"), Question(name.ascii, "CNAME"), Question(name.zone, "NS"))
-    mx, aliases, servers = (_values(answers) for answers in _asked(questions))
+    mx, aliases, servers = (_values(answers) for answers in _asked(questions, customer.pk))
     if mx is None or aliases is None:
         raise CouldNotLook(f"The DNS of {name.unicode} could not be looked at just now. Try again in a moment.")
     return Usability(name, refused, mx, aliases, provider_of(servers or ()))
@@ -65,15 +66,16 @@ def look_at(*, text: str, customer: Customer) -> Usability:
 
 def refresh_provider(domain: Domain) -> None:
     """Who hosts its DNS, looked at anew; a look-up that fails changes nothing."""
-    (answers,) = _asked((Question(domain.parsed.zone, "NS"),))
+    (answers,) = _asked((Question(domain.parsed.zone, "NS"),), domain.customer_id)
     servers = _values(answers)
     if servers:
         domain.provider = provider_of(servers)
         domain.save(update_fields=("provider",))
 
 
-def _asked(questions: tuple[Question, ...]) -> list[list[Answer]]:
-    answers = look_up(questions)
+def _asked(questions: tuple[Question, ...], customer: str) -> list[list[Answer]]:
+    with slow_work.place(customer=customer):
+        answers = look_up(questions)
     return [[answer for answer in answers if answer.question == question] for question in questions]
 
 

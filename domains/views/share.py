@@ -3,6 +3,8 @@
 Opening the page changes nothing of the domain: e-mail scanners follow links. It shows nothing of the customer.
 """
 
+from contextlib import AbstractContextManager
+
 from allauth.core.internal.httpkit import get_client_ip
 from allauth.core.internal.ratelimit import consume
 from django.contrib import messages
@@ -15,11 +17,12 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
-from domains.core.sharing import LinkState
+from domains.core.sharing import LinkState, network_of
 from domains.models import ShareLink
 from domains.selectors.records_page import records_page
 from domains.selectors.sharing import link_behind, shared_page
 from domains.services import checking, sharing
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, kept_secret
 
@@ -47,7 +50,8 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
         link = _link(request, token)
         if pressed or not request.htmx:
             _note(request, link, pressed=pressed)
-        said = sharing.look_now(link=link) if pressed else ""
+        with _bounded(request, link):
+            said = sharing.look_now(link=link) if pressed else ""
     except Refused as refused:
         if request.htmx:
             raise
@@ -71,6 +75,11 @@ def _link(request: SignedIn, token: str) -> ShareLink:
     if state is not LinkState.OPEN:
         raise LinkGone(f"{WHY_NOT[state]} Ask them for a new one.")
     return link
+
+
+def _bounded(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
+    """One look at a time for the link, and one for the address, whatever its customer's bound."""
+    return slow_work.counted_also_for(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
 
 
 def _not_too_fast(request: SignedIn, action: str, key: str | None) -> None:

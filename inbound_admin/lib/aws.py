@@ -5,7 +5,7 @@ botocore's escapes: every failure is an `AwsProblem` with Amazon's own code and 
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -28,7 +28,7 @@ from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
 
-from inbound_admin.lib import counting, pace
+from inbound_admin.lib import counting, pace, slow_work
 from inbound_admin.lib.errors import (
     AwsBusy,
     AwsConflict,
@@ -101,6 +101,7 @@ SAID: tuple[tuple[set[str], type[AwsProblem], str], ...] = (
 )
 
 ATTEMPTS = 3  # botocore's own, all within seconds: a backstop, since jobs are repeated until Amazon answers
+IN_A_REQUEST, QUICK = 2, (2, 6)  # attempts, and seconds to connect and to read: a web thread waits
 _SECONDS = {"sts": (2, 3)}  # to connect, to read: pages and /healthz wait for STS, and must not hold a web thread
 
 log = structlog.get_logger(__name__)
@@ -152,10 +153,22 @@ def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
 @contextmanager
 def _calling(service: Service, doing: str) -> Iterator[Any]:
     _no_transaction_is_open()
-    if service in PACED:
-        _wait_for_turn(doing)
-    with _translating(doing):
-        yield client(service)
+    with _place(doing):
+        if service in PACED:
+            _wait_for_turn(doing)
+        with _translating(doing):
+            yield client(service)
+
+
+@contextmanager
+def _place(doing: str) -> Iterator[None]:
+    """Of a web request. Raises AwsBusy where too many wait already: every page can say that."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(slow_work.place())
+        except slow_work.TooManyAtOnce as problem:
+            raise AwsBusy(f"We could not {doing} just now. {problem}") from problem
+        yield
 
 
 @contextmanager
@@ -177,12 +190,14 @@ def _translating(doing: str) -> Iterator[None]:
 def client(service: str) -> Any:
     """A shared, thread-safe client for the deployment's region and endpoint."""
     attempts = 1 if service == "sts" else ATTEMPTS
+    if slow_work.is_bounded() and service != "sts":
+        return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL, IN_A_REQUEST, quick=True)
     return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL, attempts)
 
 
 @cache
-def _client(service: str, region: str, endpoint: str, attempts: int) -> Any:
-    connect, read = _SECONDS.get(service, (5, 20))
+def _client(service: str, region: str, endpoint: str, attempts: int, *, quick: bool = False) -> Any:
+    connect, read = _SECONDS.get(service, QUICK if quick else (5, 20))
     config = Config(
         connect_timeout=connect,
         read_timeout=read,

@@ -13,9 +13,10 @@ from inbound_admin.local import ports
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # named, so that they can be told apart
 _OFF = ("0", "false", "no", "off")
 _AWS_PORT, _DNS_PORT = 4599, 5399
+WEB_THREADS = 16  # of each web process: half may wait for the network, see lib/slow_work.py
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 # Empty, as a line of .env may leave them, they are not set: else the sandbox would be passed over for the real ones.
-_EMPTY_IS_UNSET = ("ALLOWED_HOSTS", "AWS_ENDPOINT_URL", "DATABASE_URL", "DNS_RESOLVERS", "HTTPS")
+_EMPTY_IS_UNSET = ("ALLOWED_HOSTS", "AWS_ENDPOINT_URL", "DATABASE_URL", "DNS_RESOLVERS", "HTTPS", "WEB_THREADS")
 # Somebody's real ones never reach the sandbox, and a profile that is missing here stops boto3.
 _REAL = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 
@@ -34,6 +35,11 @@ class Plan:
     def bind(self) -> str:
         """As gunicorn wants it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def threads(self) -> str:
+        """Of the web process, as gunicorn wants it."""
+        return self.environment.get("WEB_THREADS") or str(WEB_THREADS)
 
     @property
     def address(self) -> str:

@@ -131,7 +131,17 @@ def _psycopg_arguments(database: str) -> dict[str, Any]:
 
 def _web(plan_: plan.Plan) -> list[str]:
     reload = ["--reload"] if plan_.environment.get("DEBUG", "0").lower() in ("1", "true", "yes", "on") else []
-    options = ["--bind", plan_.bind, "--threads", "8", "--graceful-timeout", "3", "--log-level", "warning", *reload]
+    options = [
+        "--bind",
+        plan_.bind,
+        "--threads",
+        plan_.threads,
+        "--graceful-timeout",
+        "3",
+        "--log-level",
+        "warning",
+        *reload,
+    ]
     return python("-m", "gunicorn", *options, "inbound_admin.wsgi")
 
 

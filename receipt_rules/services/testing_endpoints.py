@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from alerts.services import posting
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 from receipt_rules.models import Endpoint, EndpointType
 
@@ -37,6 +38,11 @@ def send_test(*, endpoint: Endpoint) -> Tried:
             "Send a message to one of its addresses instead.",
             code="ENDPOINT_NOT_TESTABLE",
         )
+    with slow_work.place(customer=endpoint.customer_id):
+        return _send(endpoint)
+
+
+def _send(endpoint: Endpoint) -> Tried:
     if not cache.add(f"endpoint-test:{endpoint.pk}", 1, TEST_EVERY_SECONDS):
         said = f"A test can be sent every {TEST_EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)

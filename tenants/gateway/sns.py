@@ -11,6 +11,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from django.conf import settings
 
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import AwsProblem, AwsUnreachable
 
 SECONDS = 5
@@ -41,8 +42,9 @@ def confirm_subscription(url: str) -> None:
 
 
 def _get(url: str, doing: str) -> bytes:
+    """Raises TooManyAtOnce as well: SNS then tries again."""
     try:
-        with _opener.open(Request(_where(url)), timeout=SECONDS) as answer:  # noqa: S310  # checked by the caller
+        with slow_work.place(), _opener.open(Request(_where(url)), timeout=SECONDS) as answer:  # noqa: S310  # checked by the caller
             return bytes(answer.read(MOST_BYTES))
     except HTTPError as refusal:
         kind = AwsUnreachable if refusal.code >= HTTPStatus.INTERNAL_SERVER_ERROR else AwsProblem

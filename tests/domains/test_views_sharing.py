@@ -2,12 +2,15 @@
 
 import logging
 import re
+from typing import Any
 
+import psycopg
 import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from domains.core.sharing import network_of
 from domains.models import Domain, ShareLink
 from domains.selectors.sharing import token_of
 from domains.services import sharing
@@ -229,3 +232,15 @@ def test_the_address_of_a_shared_page_stands_in_no_log(link: ShareLink) -> None:
     line = logging.LogRecord("django.request", logging.WARNING, "", 1, "%s: %s", ("Not Found", address(link)), None)
     assert WithoutSecretPaths().filter(line)
     assert line.getMessage() == "Not Found: /domains/shared/***/"
+
+
+@pytest.mark.parametrize("kind", ["link", "address"])
+def test_one_look_at_a_time_for_the_link_and_for_the_address(
+    link: ShareLink, kind: str, other_connection: "psycopg.Connection[Any]"
+) -> None:
+    name = f"link {link.pk}" if kind == "link" else f"address {network_of('127.0.0.1')}"
+    other_connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"slow work {name} 1"])
+    refused = Client().post(address(link))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
+    assert "Try again" in refused.text
+    assert Client().get(address(link)).status_code == 200

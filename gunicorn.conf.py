@@ -1,0 +1,16 @@
+"""What gunicorn reads where it is started: threads as WEB_THREADS says, and no start with too few of them."""
+
+from typing import Any
+
+from inbound_admin import settings
+
+threads = settings.WEB_THREADS
+
+
+def on_starting(server: Any) -> None:
+    """Slow requests never hold every thread of a process: `manage.py check` says the same of the settings alone."""
+    if server.cfg.threads <= settings.SLOW_REQUESTS_AT_ONCE:
+        raise SystemExit(
+            f"gunicorn has {server.cfg.threads} threads and SLOW_REQUESTS_AT_ONCE is {settings.SLOW_REQUESTS_AT_ONCE}: "
+            "slow requests would hold all of them. Start it with more, or set WEB_THREADS."
+        )

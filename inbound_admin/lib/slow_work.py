@@ -1,0 +1,167 @@
+"""How many web requests may wait for DNS, Amazon or a customer's server at once: so that the other threads serve pages.
+
+Each one takes a place: one of its customer's, and one of all. A place is an advisory lock of PostgreSQL, so it counts
+across processes, and one that dies frees its places with its connection. No free place: the request is refused at once
+(429), it never waits for one. Worker and commands have threads of their own and need no place.
+
+    with slow_work.place(customer=domain.customer_id):      # before anything is stored
+        answers = look_up(...)
+
+What asks the network takes a place by itself where its caller took none: `domains.services.looking`,
+`alerts.services.posting`, `lib.aws`. A place inside of a place is the same one.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse
+
+from inbound_admin.lib.errors import RateLimited
+
+SECONDS = 10.0  # in all for the DNS lookups of one place
+RETRY_AFTER = 3  # seconds
+TAKE = """
+    SELECT slot FROM generate_series(1, %(most)s) AS slot
+    WHERE pg_try_advisory_lock(hashtextextended('slow work ' || %(name)s || ' ' || slot, 0)) LIMIT 1
+"""
+FREE = "SELECT pg_advisory_unlock(hashtextextended('slow work ' || %(name)s || ' ' || %(slot)s, 0))"
+
+log = structlog.get_logger(__name__)
+_request: ContextVar[HttpRequest | None] = ContextVar("slow_work_request", default=None)
+_also: ContextVar[tuple[str, ...]] = ContextVar("slow_work_also", default=())
+_ends: ContextVar[float | None] = ContextVar("slow_work_ends", default=None)
+
+Taken = tuple[str, int]
+
+
+class TooManyAtOnce(RateLimited):
+    """Others of the same customer, or of all, wait for the network already. Nothing was changed."""
+
+    code = "TOO_MANY_AT_ONCE"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """At most so many places under this name."""
+
+    name: str
+    most: int
+
+
+def bounded(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: inside, work on the network needs a place."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        token = _request.set(request)
+        try:
+            return get_response(request)
+        finally:
+            _request.reset(token)
+
+    return middleware
+
+
+def is_bounded() -> bool:
+    """Whether a web request is being answered."""
+    return _request.get() is not None
+
+
+@contextmanager
+def place(*, customer: str = "") -> Iterator[None]:
+    """Raises TooManyAtOnce. Without a customer it counts for whoever asks."""
+    if not is_bounded() or _ends.get() is not None:
+        yield
+        return
+    taken = _take_all(_bounds(customer))
+    token = _ends.set(time.monotonic() + SECONDS)
+    try:
+        yield
+    finally:
+        _ends.reset(token)
+        _free(taken)
+
+
+@contextmanager
+def counted_also_for(*names: str) -> Iterator[None]:
+    """Inside, each of these names has one place at a time: for visitors who are nobody's customers."""
+    token = _also.set(names)
+    try:
+        yield
+    finally:
+        _also.reset(token)
+
+
+def seconds_left(most: float) -> float:
+    """`most`, or what is left of a place's time where that is less; 0 when it is over."""
+    ends = _ends.get()
+    return most if ends is None else max(0.0, min(most, ends - time.monotonic()))
+
+
+@contextmanager
+def lane(name: str, *, most: int) -> Iterator[bool]:
+    """For jobs: whether fewer than `most` of this name were under way; if so, this one counts until the end."""
+    taken = _take(Bound(name, most))
+    try:
+        yield taken is not None
+    finally:
+        _free([taken] if taken else [])
+
+
+def _bounds(customer: str) -> tuple[Bound, ...]:
+    """The narrowest first, so that whoever is refused by it takes nothing of all."""
+    whose = f"customer {customer}" if customer else _who_asks()
+    own = Bound(whose, settings.SLOW_REQUESTS_EACH)
+    return (*(Bound(name, 1) for name in _also.get()), own, Bound("all", settings.SLOW_REQUESTS_AT_ONCE))
+
+
+def _who_asks() -> str:
+    request = _request.get()
+    caller, user = getattr(request, "auth", None), getattr(request, "user", None)
+    if caller is not None:
+        return f"caller {getattr(caller, 'name', caller)}"
+    return f"user {user.pk}" if user is not None and user.is_authenticated else "strangers"
+
+
+def _take_all(bounds: Sequence[Bound]) -> list[Taken]:
+    taken: list[Taken] = []
+    for bound in bounds:
+        found = _take(bound)
+        if found is None:
+            _free(taken)
+            log.info("too many slow requests", bound=bound.name, most=bound.most)
+            raise TooManyAtOnce(_sentence(bound), retry_after=RETRY_AFTER)
+        taken.append(found)
+    return taken
+
+
+def _sentence(bound: Bound) -> str:
+    if bound.name == "all":
+        return f"We are busy with other DNS lookups and calls just now. Try again in {RETRY_AFTER} seconds."
+    return (
+        "Too many of your requests wait for DNS or another server at the same time. "
+        f"Try again in {RETRY_AFTER} seconds, or send fewer at once."
+    )
+
+
+def _take(bound: Bound) -> Taken | None:
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, {"name": bound.name, "most": bound.most})
+        row = cursor.fetchone()
+    return None if row is None else (bound.name, int(row[0]))
+
+
+def _free(taken: Sequence[Taken]) -> None:
+    """Never raises: the work is done. A connection that broke has freed its locks already."""
+    try:
+        with connection.cursor() as cursor:
+            for name, slot in reversed(taken):
+                cursor.execute(FREE, {"name": name, "slot": str(slot)})
+    except DatabaseError as error:
+        log.warning("a place was not freed, so its connection is closed", error=str(error))
+        connection.close()

@@ -1,0 +1,152 @@
+"""Places for slow requests: how many there are, who shares them, and that whoever dies gives them back."""
+
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.checks import registry
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from pytest_django import Settings
+
+from inbound_admin.lib import slow_work
+from inbound_admin.lib.slow_work import TooManyAtOnce
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def few(settings: Settings) -> None:
+    settings.SLOW_REQUESTS_AT_ONCE, settings.SLOW_REQUESTS_EACH = 3, 2
+
+
+def in_a_request(run: Any) -> Any:
+    """What `run` returns, called as a view is."""
+    found: list[Any] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        found.append(run())
+        return HttpResponse()
+
+    slow_work.bounded(view)(HttpRequest())
+    return found[0]
+
+
+def take_elsewhere(other: "psycopg.Connection[Any]", name: str, number: int) -> None:
+    for slot in range(1, number + 1):
+        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"slow work {name} {slot}"])
+
+
+def refused(customer: str) -> bool:
+    def run() -> bool:
+        try:
+            with slow_work.place(customer=customer):
+                return False
+        except TooManyAtOnce as problem:
+            return (problem.code, problem.status, problem.retry_after) == ("TOO_MANY_AT_ONCE", 429, 3)
+
+    return bool(in_a_request(run))
+
+
+def held() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        return int(cursor.fetchone()[0])
+
+
+def test_a_customer_whose_places_are_taken_in_another_connection_is_refused_and_the_next_one_is_not(
+    other_connection: "psycopg.Connection[Any]",
+) -> None:
+    take_elsewhere(other_connection, "customer alice", 2)
+    assert refused("alice")
+    assert not refused("bob")
+
+
+def test_when_the_places_of_all_are_taken_everybody_is_refused(other_connection: "psycopg.Connection[Any]") -> None:
+    take_elsewhere(other_connection, "all", 3)
+    assert refused("alice")
+    assert refused("bob")
+
+
+def test_a_process_that_dies_gives_its_places_back(other_connection: "psycopg.Connection[Any]") -> None:
+    take_elsewhere(other_connection, "all", 3)
+    other_connection.close()
+    until = time.monotonic() + 5
+    while refused("alice"):
+        assert time.monotonic() < until
+
+
+def test_one_place_takes_one_lock_of_each_bound_and_frees_it() -> None:
+    def run() -> tuple[int, int]:
+        with slow_work.place(customer="alice"):
+            outside = held()
+            with slow_work.place(customer="alice"):
+                return outside, held()
+
+    before = held()
+    assert in_a_request(run) == (before + 2, before + 2)
+    assert held() == before
+
+
+def test_who_is_refused_keeps_nothing(other_connection: "psycopg.Connection[Any]") -> None:
+    take_elsewhere(other_connection, "all", 3)
+    before = held()
+    assert refused("alice")
+    assert held() == before
+
+
+def test_a_failure_frees_the_place() -> None:
+    before = held()
+
+    def run() -> None:
+        with slow_work.place(customer="alice"):
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011  # it is our own of two lines above
+        in_a_request(run)
+    assert held() == before
+
+
+def test_a_visitor_of_a_link_has_one_place_for_the_link(other_connection: "psycopg.Connection[Any]") -> None:
+    take_elsewhere(other_connection, "link L", 1)
+
+    def run() -> None:
+        with slow_work.counted_also_for("link L", "address 192.0.2.0"), slow_work.place(customer="alice"):
+            pass
+
+    with pytest.raises(TooManyAtOnce):
+        in_a_request(run)
+    assert not refused("alice")
+
+
+def test_worker_and_commands_need_no_place(other_connection: "psycopg.Connection[Any]") -> None:
+    take_elsewhere(other_connection, "all", 3)
+    with slow_work.place(customer="alice"):
+        assert slow_work.seconds_left(60) == 60
+
+
+def test_the_lookups_of_a_place_end_in_time() -> None:
+    def run() -> float:
+        with slow_work.place(customer="alice"):
+            return slow_work.seconds_left(60)
+
+    assert 0 < in_a_request(run) <= slow_work.SECONDS
+
+
+def test_a_lane_lets_so_many_jobs_pass_at_once(other_connection: "psycopg.Connection[Any]") -> None:
+    take_elsewhere(other_connection, "diagnosis", 1)
+    with ExitStack() as stack:
+        assert stack.enter_context(slow_work.lane("diagnosis", most=2))
+        take_elsewhere(other_connection, "other", 1)
+    with slow_work.lane("diagnosis", most=1) as is_free:
+        assert not is_free
+
+
+@pytest.mark.parametrize(("each", "at_once", "threads"), [(8, 16, 16), (9, 8, 16), (0, 8, 16)])
+def test_settings_that_leave_no_thread_for_pages_are_an_error(
+    settings: Settings, each: int, at_once: int, threads: int
+) -> None:
+    settings.SLOW_REQUESTS_EACH, settings.SLOW_REQUESTS_AT_ONCE, settings.WEB_THREADS = each, at_once, threads
+    assert "inbound_admin.E003" in {message.id for message in registry.run_checks()}

@@ -1,0 +1,159 @@
+"""Slow requests of one customer leave everybody else's pages alone: a real gunicorn, a silent DNS, a silent port."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from inbound_admin.local import ports
+from inbound_admin.sandbox.process import Sandbox
+from tenants.services.api_keys import create_api_key
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import make_endpoint
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BOUND = 3.0  # seconds for a page while fifty slow requests of somebody else are under way
+SLOW = 50
+
+
+Call = tuple[str, object]
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Alice's key, and fifty calls of hers: half wait for a DNS that is silent, half for a port that is."""
+
+    key: dict[str, str]
+    calls: list[Call]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """`status` 0: no answer within the time that was given."""
+
+    status: int
+    seconds: float
+    body: str = ""
+    retry_after: str = ""
+
+
+def ask(address: str, *, seconds: float, body: object = None, **headers: str) -> Answered:
+    data = None if body is None else json.dumps(body).encode()
+    told = {"Content-Type": "application/json", **headers}
+    request = urllib.request.Request(address, data=data, headers=told)  # noqa: S310  # our own
+    begun = time.monotonic()
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310  # our own
+            return Answered(answer.status, time.monotonic() - begun, answer.read().decode())
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            after = refusal.headers.get("Retry-After", "")
+            return Answered(refusal.code, time.monotonic() - begun, refusal.read().decode(), after)
+    except OSError:
+        return Answered(0, time.monotonic() - begun)
+
+
+@contextmanager
+def served(sandbox: Sandbox, *options: str, **bounds: str) -> Iterator[str]:
+    port = ports.next_free(18300)
+    environment = {
+        **os.environ,
+        "DATABASE_URL": urlunsplit(
+            urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+        ),
+        "AWS_ENDPOINT_URL": sandbox.aws_url,
+        "DNS_RESOLVERS": sandbox.dns_address,
+        "API_WAIT_SECONDS": "1",
+        "HTTPS": "0",
+        **bounds,
+    }
+    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--log-level", "error", *options]
+    process = subprocess.Popen([*command, "inbound_admin.wsgi"], cwd=settings.BASE_DIR, env=environment)
+    try:
+        until = time.monotonic() + 30
+        while ask(f"http://127.0.0.1:{port}/readyz", seconds=5).status != 200:
+            assert time.monotonic() < until, "gunicorn does not answer"
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(timeout=20)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def slow(sandbox: Sandbox, silent_port: int) -> Slow:
+    sandbox.control.set_dns_fault("slow-dns.com", "silent")
+    alice = make_customer("Alice Ltd")
+    made = create_api_key(user=make_member(alice), name="CI", scopes=["read", "write"], actor=None)
+    url = {"url": f"http://127.0.0.1:{silent_port}/"}
+    added: list[Call] = [("/api/v2/domains", {"domain": f"shop{n}.slow-dns.com"}) for n in range(SLOW // 2)]
+    tests: list[Call] = [(f"/api/v2/endpoints/{make_endpoint(alice, config=url).pk}/test", {}) for _ in added]
+    return Slow({"Authorization": f"Bearer {made.secret}"}, [*added, *tests])
+
+
+class Meanwhile:
+    """What Bob sees while Alice's calls are under way at `address`."""
+
+    def __init__(self, address: str, slow: Slow, pool: ThreadPoolExecutor) -> None:
+        bob = Client()
+        bob.force_login(make_member(make_customer()))
+        cookie = f"{settings.SESSION_COOKIE_NAME}={bob.cookies[settings.SESSION_COOKIE_NAME].value}"
+        self._asked = [pool.submit(ask, address + path, seconds=25, body=body, **slow.key) for path, body in slow.calls]
+        time.sleep(1)
+        paths = ("/healthz", "/domains/", "/readyz") * 2
+        self.slowest = max(ask(address + path, seconds=BOUND * 2, Cookie=cookie).seconds for path in paths)
+
+    @property
+    def answers(self) -> list[Answered]:
+        return [each.result() for each in self._asked]
+
+
+def test_fifty_slow_requests_of_one_customer_leave_the_others_pages_quick(
+    sandbox: Sandbox, slow: Slow, tmp_path: Path
+) -> None:
+    without_the_check = tmp_path / "gunicorn.conf.py"
+    without_the_check.touch()
+    unbounded = {"SLOW_REQUESTS_AT_ONCE": "1000", "SLOW_REQUESTS_EACH": "1000"}
+    options = ("--config", str(without_the_check), "--threads", "16")
+    with ThreadPoolExecutor(SLOW) as pool:
+        with served(sandbox) as address:
+            bounded = Meanwhile(address, slow, pool)
+            answers = bounded.answers
+        with served(sandbox, *options, **unbounded) as address:
+            without = Meanwhile(address, slow, pool)
+    assert bounded.slowest < BOUND < without.slowest
+    refused = [each for each in answers if each.status == 429]
+    assert len(refused) >= SLOW - 2 * settings.SLOW_REQUESTS_EACH
+    assert {(json.loads(each.body)["code"], each.retry_after) for each in refused} == {("TOO_MANY_AT_ONCE", "3")}
+    assert all(each.seconds < 20 for each in answers)
+
+
+def test_gunicorn_does_not_start_with_too_few_threads() -> None:
+    command = [sys.executable, "-m", "gunicorn", "--threads", "8", "--bind", "127.0.0.1:0", "inbound_admin.wsgi"]
+    told = {**os.environ, "SLOW_REQUESTS_AT_ONCE": "8"}
+    ended = subprocess.run(
+        command, check=False, cwd=settings.BASE_DIR, env=told, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode != 0
+    assert "slow requests would hold all of them" in ended.stderr
