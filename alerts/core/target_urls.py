@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import idna
 
-from alerts.core.addresses import is_public
+from inbound_admin.lib.public_address import is_public
 
 LONGEST_URL = 2000
 PORTS = {"https": 443, "http": 80}

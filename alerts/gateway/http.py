@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Timer
 
-from alerts.core.addresses import is_public
 from alerts.core.target_urls import TargetUrl
 from inbound_admin.lib.errors import Problem
+from inbound_admin.lib.public_address import is_public
 
 MOST_OF_ANSWER = 1000  # bytes that are read; what follows is not waited for
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from domains.core.diagnosis.observations import knows_its_zone, primary_of
 from domains.core.observing import Answer, Query, Question, Status
 from domains.services.asking import Asker
+from inbound_admin.lib.public_address import is_public
 
 MOST_SERVERS = 4
 
@@ -87,12 +88,18 @@ async def find(
 
 
 def place(address: str, net: Net) -> str:
-    """Names of strangers must not lead us into our own network."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
+    """Names of strangers must not lead us into our own network: "" for an address that is not public."""
+    if not is_public(address) and not (net.private and _is_address(address)):
         return ""
-    return f"{address}:{net.port}" if ip.is_global or net.private else ""
+    return f"[{address}]:{net.port}" if ":" in address else f"{address}:{net.port}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _helper(soas: Sequence[Answer], unchecked: Sequence[Answer]) -> tuple[str, bool]:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.core.addresses import is_public
 from alerts.core.events import EVENTS, events_for, is_wanted, words_for
 from alerts.core.kinds import KINDS, Kind, kind_named, kinds_for
 from alerts.core.payloads import Format, Happening, body
@@ -95,26 +94,6 @@ def test_a_target_that_chose_nothing_wants_everything() -> None:
     assert is_wanted("domain.verified", ("domain.verified",))
     assert not is_wanted("domain.verified", ("rule.drift",))
     assert words_for("moon.full") == "moon.full"
-
-
-PUBLIC = "8.8.8.8 93.184.216.34 2606:4700::1111 ::ffff:8.8.8.8 64:ff9b::808:808 2002:808:808::1".split()
-NOT_PUBLIC = """
-    127.0.0.1 127.1.2.3 0.0.0.0 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200 192.0.0.1
-    198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255 168.63.129.16 192.0.2.1 203.0.113.9
-    :: ::1 fe80::1 fe80::1%eth0 fc00::1 fd00:ec2::254 ff02::1 2001:db8::1 ::ffff:127.0.0.1 ::ffff:169.254.169.254
-    ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::7f00:1 2002:7f00:1::1 2002:a00:1::
-    2001:0:7f00:1:0:0:0:0 ::127.0.0.1 nonsense 1.2.3 0x7f.0.0.1
-""".split()
-
-
-@pytest.mark.parametrize("address", PUBLIC)
-def test_addresses_of_the_public_internet(address: str) -> None:
-    assert is_public(address)
-
-
-@pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_addresses_that_stand_near_us_or_nowhere(address: str) -> None:
-    assert not is_public(address)
 
 
 @pytest.mark.parametrize(

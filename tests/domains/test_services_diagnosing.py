@@ -18,8 +18,9 @@ from pytest_django import Settings
 from domains.core.diagnosis.findings import LinkState, Severity
 from domains.core.observing import Answer, Query, Question, Status
 from domains.models import Domain, RecordCheck, Stage
-from domains.services import checking, diagnosing, reading
+from domains.services import checking, delegating, diagnosing, reading
 from domains.services.asking import MOST_QUERIES, Asker
+from domains.services.delegating import Net
 from inbound_admin.sandbox.process import Sandbox
 from tests.domains.making import make_domain, publish, second_resolver, set_up_domain, wanted, zone_of
 from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving
@@ -188,6 +189,28 @@ def test_a_name_server_in_a_private_network_is_not_asked(sandbox: Sandbox, setti
     assert not any("+norecurse" in line for line in found.transcript)
     assert found.links[1].state is LinkState.UNKNOWN
     assert found.finding is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    "127.0.0.1 10.0.0.1 169.254.169.254 192.88.99.1 224.0.0.1 100.100.100.200 ::1 fd00:ec2::254 64:ff9b::7f00:1 "
+    "2002:a00:1::1 ::ffff:127.0.0.1 ns1.example.com".split(),
+)
+def test_a_name_server_gets_no_place_at_an_address_that_is_not_public(address: str) -> None:
+    assert delegating.place(address, Net(("1.1.1.1:53",))) == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "private", "at"),
+    [
+        ("8.8.8.8", False, "8.8.8.8:53"),
+        ("2606:4700::1111", False, "[2606:4700::1111]:53"),
+        ("127.0.0.1", True, "127.0.0.1:53"),
+        ("ns1.example.com", True, ""),
+    ],
+)
+def test_a_public_name_server_has_a_place_and_in_the_sandbox_every_one(address: str, private: bool, at: str) -> None:
+    assert delegating.place(address, Net(("1.1.1.1:53",), private=private)) == at
 
 
 def test_a_zone_whose_serial_does_not_move_after_i_have_added_them_was_not_published(sandbox: Sandbox) -> None:
