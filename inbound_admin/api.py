@@ -8,6 +8,9 @@ from typing import Any
 import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -51,6 +54,7 @@ api = Api(
     description="Every call needs a key, “Authorization: Bearer <key>”, or a signed-in session with its CSRF token. "
     "Errors are {error, code, details?}. Lists take limit and offset. Every POST honours Idempotency-Key.",
     docs_url="/docs",
+    docs_decorator=lambda view: csrf_exempt(require_safe(view)),
     openapi_url="/openapi.json",
 )
 for router in (
@@ -108,6 +112,13 @@ def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
     return nothing_here(request)
 
 
+@csrf_exempt
 def nothing_here(request: HttpRequest, **_: Any) -> HttpResponse:
     """Also for every address below /api/ that is no call."""
     return error_answer("There is nothing here.", "NOT_FOUND", 404)
+
+
+@csrf_exempt
+@require_safe
+def to_description(request: HttpRequest) -> HttpResponse:
+    return redirect("api-1.0.0:openapi-view")

@@ -7,6 +7,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from inbound_admin.lib.dns_address import parse_resolver
 
+YEAR = 31_536_000  # seconds
+
 
 @register()
 def resolvers_are_addresses(**_: Any) -> list[CheckMessage]:
@@ -30,6 +32,16 @@ def some_threads_never_wait(**_: Any) -> list[CheckMessage]:
         " every thread."
     )
     return [Error(said, hint="Unset the first two: they follow from WEB_THREADS.", id="inbound_admin.E003")]
+
+
+@register(deploy=True)
+def preload_is_the_last_step(**_: Any) -> list[CheckMessage]:
+    ready = settings.SECURE_HSTS_SECONDS >= YEAR and settings.SECURE_HSTS_INCLUDE_SUBDOMAINS
+    if ready or not settings.SECURE_HSTS_PRELOAD:
+        return []
+    said = "HSTS_PRELOAD is on before the steps that it needs."
+    hint = f"Set HSTS_SECONDS to {YEAR} and HSTS_INCLUDE_SUBDOMAINS to 1 first, or HSTS_PRELOAD to 0."
+    return [Error(said, hint=hint, id="inbound_admin.E003")]
 
 
 @register(deploy=True)

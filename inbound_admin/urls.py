@@ -3,7 +3,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from inbound_admin.api import api, nothing_here
+from inbound_admin.api import api, nothing_here, to_description
 from inbound_admin.health import healthz, readyz
 from inbound_admin.metrics import metrics
 
@@ -17,7 +17,7 @@ urlpatterns = [
     path("alerts/", include("alerts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
-    path("api/", RedirectView.as_view(pattern_name="api-1.0.0:openapi-view")),
+    path("api/", to_description),
     path("api/", api.urls),
     re_path("^api/", nothing_here),
     path("healthz", healthz, name="healthz"),

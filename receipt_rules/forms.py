@@ -10,6 +10,7 @@ from receipt_rules.services.endpoints import SesSide
 from tenants.models import Customer, User
 from tenants.selectors import customers_for
 
+LONGEST_FILE = 100_000  # bytes
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 _DEFAULT_OR = (("", "As the service is set up"), ("yes", "Yes"), ("no", "No"))
 _CHOSEN = {"": None, "yes": True, "no": False}
@@ -83,9 +84,12 @@ class PasteForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if upload := data.get("file"):
+        upload = data.get("file")
+        if upload and upload.size > LONGEST_FILE:
+            self.add_error("file", "This file is larger than 100 kB. Split it and upload the parts one after another.")
+        elif upload:
             try:
-                data["text"] = f"{data.get('text', '')}\n{upload.read(100_000).decode('utf-8-sig')}"
+                data["text"] = f"{data.get('text', '')}\n{upload.read().decode('utf-8-sig')}"
             except UnicodeDecodeError:
                 self.add_error("file", "This file is not text in UTF-8. Save it as CSV (UTF-8) and try again.")
         if not data.get("text", "").strip() and not self.errors:

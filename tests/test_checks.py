@@ -24,3 +24,20 @@ def test_links_of_invitations_in_the_logs_are_an_error(settings: Settings) -> No
 def test_the_sandbox_prints_its_mail_and_a_deployment_sends_it(settings: Settings, sandbox: bool, backend: str) -> None:
     settings.SANDBOX, settings.EMAIL_BACKEND = sandbox, backend
     assert "inbound_admin.E002" not in said()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "subdomains", "preload", "refused"),
+    [
+        (3600, False, False, False),
+        (3600, True, True, True),
+        (31_536_000, False, True, True),
+        (31_536_000, True, True, False),
+    ],
+)
+def test_preload_before_its_steps_is_an_error(
+    settings: Settings, seconds: int, subdomains: bool, preload: bool, refused: bool
+) -> None:
+    settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = seconds, subdomains
+    settings.SECURE_HSTS_PRELOAD = preload
+    assert ("inbound_admin.E003" in said()) is refused

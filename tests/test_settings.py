@@ -25,3 +25,25 @@ def test_a_proxy_is_believed_only_where_there_is_one(behind_proxy: str, told: st
 
 def test_the_cache_has_room_for_the_counts_of_many_clients() -> None:
     assert settings_said("s.CACHES['default']['OPTIONS']['MAX_ENTRIES']") == "100000"
+
+
+HSTS = "s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_PRELOAD"
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"HTTPS": "0"}, "0 False False"),
+        ({"HTTPS": "1"}, "3600 False False"),
+        ({"HTTPS": "1", "HSTS_SECONDS": "31536000"}, "31536000 False False"),
+        ({"HTTPS": "1", "HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"}, "3600 True True"),
+    ],
+)
+def test_hsts_begins_with_an_hour_and_each_further_step_is_asked_for(environment: dict[str, str], told: str) -> None:
+    assert settings_said(HSTS, **environment) == told
+
+
+@pytest.mark.parametrize("https", [True, False])
+def test_cookies_go_over_https_alone_where_there_is_https(https: bool) -> None:
+    told = settings_said("s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE", HTTPS=str(int(https)))
+    assert told == f"{https} {https}"

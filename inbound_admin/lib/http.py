@@ -14,8 +14,10 @@ from inbound_admin.lib.lists import as_csv, as_json
 
 Given = ParamSpec("Given")
 Request = TypeVar("Request", bound=HttpRequest)
+View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 PER_PAGE = 50
+_FORM_AROUND = 100_000  # bytes: names, boundaries and the other fields of a form with a file
 
 
 class SignedIn(HttpRequest):
@@ -42,6 +44,24 @@ def kept_secret(
         return response
 
     return wrapper
+
+
+def takes_upload(limit: int) -> Callable[[View], View]:
+    """The view accepts `limit` bytes of files and some for the form around them; others what the setting says.
+
+    `request_body` refuses a longer one before it is read.
+    """
+
+    def decorate(view: View) -> View:
+        view.body_limit = limit + _FORM_AROUND  # type: ignore[attr-defined]  # read by `body_limit_of` alone
+        return view
+
+    return decorate
+
+
+def body_limit_of(view: Callable[..., Any]) -> int | None:
+    limit: int | None = getattr(view, "body_limit", None)
+    return limit
 
 
 def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> "Page[Any]":

@@ -78,7 +78,7 @@ class AdoptForm(forms.Form):
         cleaned = super().clean() or {}
         if file := cleaned.get("file"):
             try:
-                cleaned["text"] = f"{cleaned.get('text', '')}\n{file.read(MOST_BYTES).decode('utf-8-sig')}"
+                cleaned["text"] = f"{cleaned.get('text', '')}\n{file.read().decode('utf-8-sig')}"
             except UnicodeDecodeError:
                 self.add_error("file", "This file is no text in UTF-8. Save it as CSV (UTF-8).")
         return cleaned

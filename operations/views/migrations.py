@@ -10,9 +10,9 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, takes_upload
 from operations.core.migration import Chosen, calls, plan, seconds_left
-from operations.forms.migrating import MoveForm, PlanForm, RollBackForm
+from operations.forms.migrating import MOST_BYTES, MoveForm, PlanForm, RollBackForm
 from operations.models import Migration, MigrationItem, MigrationState
 from operations.selectors import migrations as found
 from operations.selectors.inventory import inventory_of
@@ -33,6 +33,7 @@ def list_(request: SignedIn) -> HttpResponse:
     return TemplateResponse(request, "operations/migrations.html", context)
 
 
+@takes_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
 def plan_migration(request: SignedIn) -> HttpResponse:
     refuse_strangers(request, manages=True)

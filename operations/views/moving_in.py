@@ -11,10 +11,10 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, takes_upload
 from operations.core.identity_drift import UNOWNED
 from operations.core.moving_in import Fate, Kind
-from operations.forms.moving_in import AdoptForm, MoveInForm
+from operations.forms.moving_in import MOST_BYTES, AdoptForm, MoveInForm
 from operations.models import MovingIn, MovingInState
 from operations.selectors.differences import differences_shown
 from operations.selectors.moving_in import counted, may_move_in, moves, rows_of
@@ -25,6 +25,7 @@ POLL_SECONDS = 3
 ROWS_PER_PAGE = 100
 
 
+@takes_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
 def moving_in(request: SignedIn) -> HttpResponse:
     _refuse_strangers(request)
@@ -40,6 +41,7 @@ def moving_in(request: SignedIn) -> HttpResponse:
     return TemplateResponse(request, "operations/moving_in.html", context, status=422 if form.errors else 200)
 
 
+@takes_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
 def adopt_identities(request: SignedIn) -> HttpResponse:
     """Identities that are nobody's here are given to customers; each one's fate is shown before."""

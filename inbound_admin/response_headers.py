@@ -1,0 +1,74 @@
+"""What every answer says about itself, and that /api/ never answers with a page."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from inbound_admin.lib import api
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+# What no page of ours uses. Copying to the clipboard is not in it.
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "autoplay",
+        "browsing-topics",
+        "camera",
+        "display-capture",
+        "encrypted-media",
+        "fullscreen",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "picture-in-picture",
+        "publickey-credentials-get",
+        "screen-wake-lock",
+        "serial",
+        "usb",
+        "xr-spatial-tracking",
+    )
+)
+# Passwords, second factors and recovery codes are shown there; webhooks, keys and members mark their own pages.
+_NEVER_STORED = ("/accounts/", "/admin/")
+
+
+def response_headers(get_response: Handler) -> Handler:
+    """Outermost but for `SecurityMiddleware`, so that refusals of other middleware get them as well."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if request.path.startswith(api.PREFIX) and isinstance(response, HttpResponse):
+            response = _in_json(response)
+        response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
+        _say_who_may_keep_it(request.path, response)
+        return response
+
+    return middleware
+
+
+def _say_who_may_keep_it(path: str, response: HttpResponseBase) -> None:
+    """The API's answers, whoever asked, are kept nowhere; pages by nobody but the reader's own browser."""
+    if path.startswith(api.PREFIX):
+        response.headers["Cache-Control"] = "no-store"
+    elif path.startswith(_NEVER_STORED):
+        response.headers["Cache-Control"] = "private, no-store"
+    elif not path.startswith(settings.STATIC_URL):
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+
+
+def _in_json(response: HttpResponse) -> HttpResponse:
+    """A refusal that Django made before or beside the API, as the API would have made it."""
+    status = response.status_code
+    if status < HTTPStatus.BAD_REQUEST or response.headers.get("Content-Type", "").startswith("application/json"):
+        return response
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return api.wrong_method(response)
+    known = HTTPStatus(status)
+    return api.error_answer(f"{known.description or known.phrase}.", known.name, status)

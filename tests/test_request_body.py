@@ -1,0 +1,77 @@
+"""A body that is too long, or has no length, is refused by its headers alone, before a byte of it is read."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from inbound_admin.lib.http import takes_upload
+from inbound_admin.request_body import BoundedBody
+from tests.factories import make_member, make_staff
+
+pytestmark = pytest.mark.django_db
+
+LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+ENDPOINTS = "/api/v2/endpoints"
+
+
+class Unread:
+    """A body that nobody may touch."""
+
+    def read(self, *_: Any) -> bytes:
+        raise AssertionError("the body was read")
+
+    readline = read
+
+
+def sent(client: Client, path: str, **headers: Any) -> Any:
+    return client.generic("POST", path, **{"wsgi.input": Unread(), **headers})
+
+
+@pytest.mark.parametrize("path", [ENDPOINTS, "/api/v2/domains", "/api/v2/nothing"])
+def test_a_long_body_to_the_api_is_refused_unread_and_in_json(client: Client, path: str) -> None:
+    answer = sent(client, path, CONTENT_LENGTH=str(LIMIT + 1), CONTENT_TYPE="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, "TOO_LARGE")
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_a_long_form_is_refused_unread_on_a_page(client: Client) -> None:
+    client.force_login(make_member())
+    answer = sent(client, reverse("domains:list"), CONTENT_LENGTH=str(LIMIT + 1))
+    assert answer.status_code == 413
+    assert answer["Content-Type"].startswith("text/html")
+    assert f"{LIMIT:,}" in answer.content.decode()
+
+
+@pytest.mark.parametrize("length", [{"HTTP_TRANSFER_ENCODING": "chunked"}, {"CONTENT_LENGTH": "1e9"}])
+@pytest.mark.parametrize("path", [ENDPOINTS, "/accounts/login/"])
+def test_a_body_without_a_length_is_refused_unread(client: Client, path: str, length: dict[str, str]) -> None:
+    answer = sent(client, path, **length)
+    assert answer.status_code == 411
+    assert ("application/json" in answer["Content-Type"]) == path.startswith("/api/")
+
+
+def test_a_body_of_the_longest_length_reaches_the_view(client: Client) -> None:
+    answer = client.generic("POST", ENDPOINTS, b"x" * LIMIT, "application/json")
+    assert answer.json()["code"] == "NO_KEY"
+
+
+def test_a_page_that_takes_files_accepts_more_and_not_endlessly_more(client: Client) -> None:
+    client.force_login(make_staff())
+    path = reverse("operations:moving_in")
+    assert sent(client, path, CONTENT_LENGTH="60000000").status_code == 413
+    short = client.generic("POST", path, b"x" * (LIMIT + 1), "text/plain")
+    assert short.status_code != 413
+
+
+def test_the_limit_of_a_view_outlives_what_is_wrapped_around_it() -> None:
+    @takes_upload(1000)
+    def view(request: Any) -> Any:
+        raise AssertionError
+
+    for length, refused in ((101_000, False), (101_001, True)):
+        request = RequestFactory().generic("POST", "/api/x", CONTENT_LENGTH=str(length))
+        answer = BoundedBody(view).process_view(request, view, (), {})
+        assert (answer is not None) is refused
