@@ -29,6 +29,5 @@ urlpatterns = [
     path("<str:domain_id>/settings/", managing.settings, name="settings"),
     path("<str:domain_id>/new-keys/", managing.new_keys, name="new_keys"),
     path("<str:domain_id>/start-again/", managing.start_again, name="start_again"),
-    path("<str:domain_id>/delete/", managing.delete, name="delete"),
     path("<str:domain_id>/support/", managing.support, name="support"),
 ]

@@ -9,7 +9,7 @@ from operations.services import (
 )
 from operations.services import (
     deciding,
-    deleting,
+    domain_removal,
     drifting,
     drifting_identities,
     drifting_rules,
@@ -40,7 +40,7 @@ def bulk() -> None:
 
 @app.task(name=REMOVE, retry=UntilAmazonAnswers())
 def remove() -> None:
-    if not deleting.work():
+    if not domain_removal.work():
         remove_soon(in_seconds=LOOK_AGAIN_SECONDS)
 
 
@@ -54,7 +54,7 @@ def move_in() -> None:
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
     working.carry_on()
-    deleting.carry_on()
+    domain_removal.carry_on()
     bulks.carry_on()
     moving_in.carry_on()
     drifting_rules.carry_over()

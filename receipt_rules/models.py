@@ -243,6 +243,7 @@ class Snapshot(models.Model):
     at = models.DateTimeField(auto_now_add=True)
     content = models.JSONField()
     known = models.JSONField(null=True, help_text="As we left it, where others had changed it by then; null: the same.")
+    holders = models.JSONField(null=True, help_text="Whose each name was that its rules name: name to customer's id.")
     digest = models.CharField(max_length=64)
     recipients = models.PositiveIntegerField()
     rules = models.PositiveIntegerField()

@@ -11,6 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from domains.services import configuring, deleting, setting_up
 from inbound_admin.api import api
 from inbound_admin.lib.api import waiting
+from operations.services import domain_removal
 from tenants.models import User
 from tenants.services.api_keys import create_api_key
 
@@ -88,6 +89,7 @@ _WORK = {
     "domains.set_up": setting_up.set_up,
     "domains.configure": configuring.apply,
     "domains.delete": deleting.carry_out,
+    "operations.remove": domain_removal.work,
 }
 
 

@@ -62,7 +62,6 @@ TABLE: dict[str, tuple[str, ...]] = {
     "domains:settings": ALICES,
     "domains:new_keys": ALICES_POST,
     "domains:start_again": ALICES_POST,
-    "domains:delete": ALICES,
     "domains:sending": ALICES,
     "domains:support": STAFF_ONLY,
     "operations:overview": EVERYBODY,

@@ -19,7 +19,7 @@ from inbound_admin.lib import aws
 from operations.core.bulk import BulkAction, Named
 from operations.models import MigrationItem, PauseBatch
 from operations.selectors.bulk import predicted
-from operations.services import bulk, choosing, deleting, migrating, moving_in
+from operations.services import bulk, choosing, domain_removal, migrating, moving_in
 from operations.services import working as moving
 from receipt_rules.core.plans import Method
 from receipt_rules.models import Address, Expected
@@ -111,17 +111,12 @@ def _new_keys(world: World) -> Post:
     return Post((domain.pk,), {"keys-because": "It leaked."}, lambda: configuring.apply(domain_id=domain.pk))
 
 
-def _delete_domain(world: World) -> Post:
-    domain = set_up_domain(world.sandbox, "shop.com", customer=world.customer)
-    return Post((domain.pk,), {"name": "shop.com"}, lambda: domain_deleting.carry_out(domain_id=domain.pk))
-
-
 def _delete_with_all(world: World) -> Post:
     domain = set_up_domain(world.sandbox, "shop.com", customer=world.customer)
     set_up_receiving(world.people["olga"])
 
     def worker() -> None:
-        deleting.work()
+        domain_removal.work()
         domain_deleting.carry_out(domain_id=domain.pk)
 
     return Post((domain.pk,), {"name": "shop.com"}, worker)
@@ -368,7 +363,6 @@ WRITES = (
     Write("domains:settings", "domain.dkim_signing", "alice", _unsigned),
     Write("domains:new_keys", "domain.new_dkim", "alice", _new_keys),
     Write("domains:start_again", "domain.started_again", "sam", lambda w: Post((_ready(w).pk,))),
-    Write("domains:delete", "domain.deleted", "alice", _delete_domain),
     Write("operations:delete_domain", "domain.deleted", "alice", _delete_with_all),
     Write("domains:support", "domain.held", "sam", _support("hold", because="Abuse")),
     Write("domains:support", "domain.released", "sam", _support("release")),

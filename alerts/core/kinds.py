@@ -38,6 +38,7 @@ _KINDS = (
         for_customers=True,
     ),
     Kind("domain.stuck", "A domain is stuck", "The domain moves again"),
+    Kind("domain.removal_held_up", "A domain cannot be deleted yet", "The deletion of the domain goes on"),
     Kind("rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"),
     Kind("drift.found", "Amazon is not as our rows say", "Amazon is as our rows say again"),
     Kind("run.failed", "A run of changes failed", "The run was carried out"),

@@ -34,8 +34,9 @@ class OnMxFailure(models.TextChoices):
 HEADLINES = {
     Stage.CLAIM: "Your turn: show that this domain is yours.",
     Stage.STARTING: "Being set up with Amazon.",
-    Stage.DELETING: "Being deleted.",
+    Stage.DELETING: "Being deleted. Its SES identity is being removed.",
 }
+RULES_FIRST = "Being deleted. Receipt rules stop receiving its mail first."
 STATES = [(state.value, state.value) for state in State]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 
@@ -71,6 +72,9 @@ class Domain(models.Model):
     )
     wanted_because = models.TextField(blank=True)
     deletion_bulk_id = models.CharField(max_length=40, blank=True, help_text="Of the change that its deletion is.")
+    routes_removed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When no receipt rule named it any more; until then its deletion waits."
+    )
     new_dkim_wanted = models.BooleanField(default=False, help_text="Amazon is to be asked for new DKIM keys.")
 
     # whose it is
@@ -80,6 +84,9 @@ class Domain(models.Model):
 
     # what staff decided
     note = models.TextField(blank=True)
+    routes_unchecked = models.BooleanField(
+        default=True, help_text="Its holder is new: receipt rules may still name routes of the one before."
+    )
     held_at = models.DateTimeField(null=True, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
     held_by = models.ForeignKey(
@@ -193,6 +200,8 @@ class Domain(models.Model):
     @property
     def headline(self) -> str:
         """The one sentence of the list: before and after its working life the stage says more than the checks."""
+        if self.stage == Stage.DELETING and self.routes_removed_at is None:
+            return RULES_FIRST
         return HEADLINES.get(Stage(self.stage), self.summary)
 
     @property

@@ -195,6 +195,7 @@ def _row(identity: Identity, token: str, wish: Wish) -> Domain:
         created_by=wish.actor,
         stage=Stage.READY,
         adopted=True,
+        routes_unchecked=False,  # what rules do for it now goes on until an operator has approved a plan
         receives=wish.receives,
         verification_token=token,
         dkim_tokens=list(identity.dkim_tokens),

@@ -1,5 +1,7 @@
 """What was begun and has no job any more is queued again: a job can be lost, what is wanted stands in the rows."""
 
+from django.db.models import Q
+
 from domains.models import Stage
 from domains.selectors import finding
 from domains.services.queue import configure_soon, delete_soon, set_up_soon
@@ -9,7 +11,8 @@ CARRY_ON = {Stage.STARTING: set_up_soon, Stage.DELETING: delete_soon, Stage.READ
 
 def carry_on() -> int:
     """Queue a job for each domain on its way that has none; returns how many are on their way."""
-    unfinished = list(finding.domains_unfinished())
+    waits_for_routes = Q(stage=Stage.DELETING, routes_removed_at=None)
+    unfinished = list(finding.domains_unfinished().exclude(waits_for_routes))
     for domain in unfinished:
         CARRY_ON[Stage(domain.stage)](domain, unless_running=True)
     return len(unfinished)

@@ -1,9 +1,14 @@
-"""A domain goes: first its associations with tenants, then the identity, then our row, as SES demands."""
+"""A domain goes: first its associations with tenants, then the identity, then our row, as SES demands.
+
+What receives mail at it goes before that. The app that spans both says when (`routes_are_removed`); until then the
+identity and the row stay, so that nobody else can hold the name while a receipt rule still names it.
+"""
 
 from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models.deletion import Collector, ProtectedError
+from django.utils import timezone
 
 from alerts import services as alerts
 from changes import services as changes
@@ -33,21 +38,39 @@ def consequences(domain: Domain) -> Consequences:
     return Consequences(domain.records, tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
 
 
-def delete(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "") -> None:
-    """Mark the domain; the worker carries it out. Raises Refused for a wrong name or while sub-domains exist."""
-    with transaction.atomic():
-        locked = Domain.objects.select_for_update().get(pk=domain.pk)
-        refuse_deletion(domain=locked, typed_name=typed_name)
-        if locked.stage == Stage.DELETING:
-            return
-        _refuse_while_in_use(locked)
-        if locked.stage == Stage.CLAIM and (not locked.dkim_tokens or _is_anothers(locked)):
-            _drop_claim(locked, actor, bulk_id)
-            return
-        locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
-        locked.deletion_bulk_id = bulk_id
-        locked.save(update_fields=("stage", "wanted_by", "stage_problem", "deletion_bulk_id"))
-        delete_soon(locked)
+MARKED = ("stage", "wanted_by", "stage_problem", "deletion_bulk_id", "routes_removed_at", "watched_from")
+
+
+@transaction.atomic
+def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "") -> bool:
+    """Nothing can be added to it any more. False where nothing is left to do: an unproven claim is gone at once.
+
+    Raises Refused for a wrong name, while sub-domains exist, while staff hold it, and while something receives mail.
+    """
+    locked = Domain.objects.select_for_update().get(pk=domain.pk)
+    refuse_deletion(domain=locked, typed_name=typed_name)
+    if locked.stage == Stage.DELETING:
+        return True
+    _refuse_while_in_use(locked)
+    if locked.stage == Stage.CLAIM and (not locked.dkim_tokens or _is_anothers(locked)):
+        _drop_claim(locked, actor, bulk_id)
+        return False
+    locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
+    locked.deletion_bulk_id, locked.routes_removed_at, locked.watched_from = bulk_id, None, timezone.now()
+    locked.save(update_fields=MARKED)
+    return True
+
+
+@transaction.atomic
+def routes_are_removed(*, domain_id: str) -> None:
+    """No receipt rule names it any more: the worker deletes its identity, then the row. Repeating it is harmless."""
+    locked = Domain.objects.select_for_update().filter(pk=domain_id, stage=Stage.DELETING).first()
+    if locked is None:
+        return
+    if locked.routes_removed_at is None:
+        locked.routes_removed_at = timezone.now()
+        locked.save(update_fields=("routes_removed_at",))
+    delete_soon(locked, unless_running=True)
 
 
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
@@ -71,8 +94,10 @@ def _drop_claim(domain: Domain, actor: User | None, bulk_id: str) -> None:
 
 
 def carry_out(*, domain_id: str) -> None:
-    """Each step is harmless when repeated. Raises AwsProblem, which is also stored for the page."""
-    domain = finding.here().select_related("wanted_by", "customer").filter(pk=domain_id, stage=Stage.DELETING).first()
+    """Each step is harmless when repeated; nothing happens before `routes_are_removed`. Raises AwsProblem, which is
+    also stored for the page."""
+    ready = finding.here().filter(pk=domain_id, stage=Stage.DELETING, routes_removed_at__isnull=False)
+    domain = ready.select_related("wanted_by", "customer").first()
     if domain is None:
         return
     with aws.recording() as request_ids:

@@ -23,6 +23,7 @@ MOVED = (
     "wanted_because",
     "held_because",
     "expectations",
+    "routes_unchecked",
     *overriding_states.FIELDS,
 )
 
@@ -106,6 +107,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         if locked.is_held:
             locked.held_because = "Held before it was moved. Ask our support."
         locked.expectations = {}
+        locked.routes_unchecked = True
         overriding_states.clear(locked)
         locked.save(update_fields=MOVED)
         locked.share_links.all().delete()  # they were given to people of the old holder, and name them

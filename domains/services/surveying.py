@@ -30,6 +30,7 @@ CLEARED = {
     "mail_from_status": "",
     "verified_at": None,
     "ses_problem": "",
+    "routes_unchecked": True,
 }
 
 

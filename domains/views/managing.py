@@ -22,7 +22,7 @@ from domains.forms import (
     TransferForm,
 )
 from domains.models import Domain
-from domains.services import claiming, configuring, deleting, overriding, overriding_records, overriding_states
+from domains.services import claiming, configuring, overriding, overriding_records, overriding_states
 from domains.views.records import domain_for
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn
@@ -60,22 +60,6 @@ def start_again(request: SignedIn, domain_id: str) -> HttpResponse:
     configuring.start_again(domain=domain, actor=request.user)
     messages.success(request, "Amazon is asked to look again from the beginning.")
     return redirect("domains:detail", domain.id)
-
-
-@require_http_methods(["GET", "POST"])
-def delete(request: SignedIn, domain_id: str) -> HttpResponse:
-    domain = domain_for(request, domain_id)
-    context = {"domain": domain, "consequences": deleting.consequences(domain), "error": ""}
-    if request.method == "POST":
-        typed = request.POST.get("name", "")
-        try:
-            deleting.delete(domain=domain, typed_name=typed, actor=request.user)
-        except Refused as refused:
-            context |= {"error": str(refused), "typed": typed}
-        else:
-            messages.success(request, f"{domain} is being deleted.")
-            return redirect("domains:list")
-    return TemplateResponse(request, "domains/delete.html", context, status=422 if context["error"] else 200)
 
 
 @require_http_methods(["GET", "POST"])

@@ -1,6 +1,9 @@
-"""The JSON API of what spans the apps, and of the apps below those that know who calls (alerts, changes)."""
+"""The JSON API of what spans the apps, and of the apps below those that know who calls (alerts, changes).
 
-from operations.api import alerts, audit, differences, migrations, pausing, webhooks
+Deleting a domain spans them, so `domain_removal` adds the method to the path's router in receipt_rules.api.domains.
+"""
+
+from operations.api import alerts, audit, differences, domain_removal, migrations, pausing, verifying, webhooks
 
 ROUTERS = (
     pausing.router,
@@ -9,4 +12,5 @@ ROUTERS = (
     audit.router,
     alerts.router,
     webhooks.router,
+    verifying.router,
 )

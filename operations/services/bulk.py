@@ -18,7 +18,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.core.bulk import MOST, BulkAction
 from operations.models import Bulk, BulkItem, BulkState
 from operations.selectors.bulk import Predicted, actions_for
-from operations.services import deleting
+from operations.services import domain_removal
 from operations.services.queue import bulk_soon
 from tenants.models import Customer, User
 from tenants.selectors import customers_for
@@ -91,7 +91,7 @@ def _asker(item: BulkItem) -> User:
     return actor
 
 
-def _settle(item: BulkItem, domain: Domain) -> None:
+def _settle(item: BulkItem, domain: Domain | None) -> None:
     item.state, item.problem, item.domain, item.done_at = BulkState.DONE, "", domain, timezone.now()
     item.save(update_fields=("state", "problem", "domain", "done_at"))
 
@@ -153,8 +153,8 @@ def _release(item: BulkItem, actor: User) -> None:
 @transaction.atomic
 def _delete(item: BulkItem, actor: User) -> None:
     domain = _domain_of(item, actor)
-    deleting.delete(domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.bulk_id)
-    _settle(item, domain)
+    asked = domain_removal.ask(domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.bulk_id)
+    _settle(item, None if asked.is_gone else domain)
 
 
 ACTS: dict[BulkAction, Callable[[BulkItem, User], None]] = {

@@ -12,7 +12,7 @@ from domains.models import Stage
 from domains.selectors.finding import domains_for
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn
-from operations.services import deleting
+from operations.services import domain_removal
 
 POLL_SECONDS = 3
 
@@ -21,18 +21,18 @@ POLL_SECONDS = 3
 def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     """Another customer's is 404, as if it did not exist."""
     found = get_object_or_404(domains_for(request.user), pk=domain_id)
-    context: dict[str, Any] = {"domain": found, "error": "", "removal": deleting.removal_of(found)}
+    context: dict[str, Any] = {"domain": found, "error": "", "removal": domain_removal.removal_of(found)}
     if request.method == "POST" and context["removal"] is None:
         try:
-            deleting.delete(domain=found, typed_name=request.POST.get("name", ""), actor=request.user)
+            asked = domain_removal.ask(domain=found, typed_name=request.POST.get("name", ""), actor=request.user)
         except Refused as refused:
             context |= {"error": str(refused), "typed": request.POST.get("name", "")}
         else:
-            messages.success(request, f"{found} is being deleted.")
-            return redirect("operations:delete_domain", found.pk)
+            messages.success(request, f"{found} is {'' if asked.is_gone else 'being '}deleted.")
+            return redirect("domains:list") if asked.is_gone else redirect("operations:delete_domain", found.pk)
     if context["removal"] or found.stage == Stage.DELETING:
         context["poll_seconds"] = POLL_SECONDS
         part = "#live" if request.htmx and not request.htmx.boosted else ""
         return TemplateResponse(request, f"operations/domain_goes.html{part}", context)
-    context["consequences"] = deleting.consequences(found)
+    context["consequences"] = domain_removal.consequences(found)
     return TemplateResponse(request, "operations/delete_domain.html", context, status=422 if context["error"] else 200)

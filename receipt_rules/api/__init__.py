@@ -11,7 +11,6 @@ from receipt_rules.api import (
     plans,
     rules,
     simulating,
-    verifying,
     version_1_1,
 )
 
@@ -20,7 +19,6 @@ ROUTERS = (
     addresses.router,
     endpoints.router,
     version_1_1.router,
-    verifying.router,
     looking_up.router,
     rules.router,
     plans.router,

@@ -112,21 +112,6 @@ class MailFromOut(Out):
     additional_dns_records: list[WantedRecordOut]
 
 
-class DeletedResources(Out):
-    domain: str
-    email_addresses: int
-    dns_records: int
-    blocked_emails: int = Field(description="Always 0: there are none here")
-    ses_identity: bool = Field(description="Whether Amazon's identity is gone already")
-    ses_receipt_rules: bool = Field(description="Whether Amazon's rules name nothing of it any more")
-
-
-class DomainDeletedOut(Out):
-    success: Literal[True] = True
-    message: str
-    deleted_resources: DeletedResources
-
-
 @router.get("/v2/domains", **reads(DomainPage), summary="Your domains")
 def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()]) -> DomainPage:
     return domain_page(request, query, check=query.check)
@@ -202,25 +187,6 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
         mail_from_domain=domain.mail_from,
         mail_from_domain_status=mail_from_word(domain.mail_from, domain.mail_from_status),
         additional_dns_records=records,
-    )
-
-
-@router.delete("/v2/domains/{domain_id}", **writes(DomainDeletedOut), summary="Delete a domain with its addresses")
-def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
-    """409 while sub-domains exist. What Amazon has not done yet is said, and done by the worker."""
-    domain = domain_of(request, domain_id)
-    gone = published_domains.delete(domain=domain, actor=caller(request))
-    return DomainDeletedOut(
-        success=True,
-        message=f"{domain} is deleted." if gone.identity else f"{domain} is being deleted: Amazon is still asked to.",
-        deleted_resources=DeletedResources(
-            domain=domain.name,
-            email_addresses=gone.addresses,
-            dns_records=gone.records,
-            blocked_emails=0,
-            ses_identity=gone.identity,
-            ses_receipt_rules=not pending_of([domain.customer_id]),
-        ),
     )
 
 

@@ -43,6 +43,12 @@ class Holders:
     def read(cls) -> "Holders":
         return cls(dict(held_domains().values_list("name", "customer_id")))
 
+    @classmethod
+    def read_staying(cls) -> "Holders":
+        """Without what is being deleted: nothing may be received there any more."""
+        staying = held_domains().exclude(stage=Stage.DELETING)
+        return cls(dict(staying.values_list("name", "customer_id")))
+
     def customer_of(self, name: str) -> str:
         """Its id, empty for a name that nobody holds."""
         return self._held.get(self.nearest(name), "")
@@ -50,6 +56,10 @@ class Holders:
     def nearest(self, name: str) -> str:
         """The held name at or above this one; empty where there is none."""
         return next((above for above in names_above(name) if above in self._held), "")
+
+    def belongs(self, name: str, domain: str) -> bool:
+        """Whether a name is this domain's or below it, and below no other held one. The domain need not be held."""
+        return domain in names_above(name) and len(self.nearest(name)) <= len(domain)
 
     def shares_below(self, domain: str) -> bool:
         """Whether another customer holds a name below this domain."""

@@ -43,7 +43,7 @@ def set_catch_all(
     return made
 
 
-def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = False) -> None:
+def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = False, bulk_id: str = "") -> None:
     """One that is not there is removed. The exact addresses of the domain stay as they are."""
     with transaction.atomic():
         Domain.objects.select_for_update().filter(pk=domain.pk).first()
@@ -55,7 +55,9 @@ def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = F
         )
         if found is None:
             return
-        changes.record("catch_all.removed", about=catch_all_subject(found), actor=actor, before=_log(found))
+        changes.record(
+            "catch_all.removed", about=catch_all_subject(found), actor=actor, before=_log(found), bulk_id=bulk_id
+        )
         found.delete()
         customer_changed(found.domain.customer, actor)
         _note(found.domain)

@@ -6,7 +6,6 @@ from functools import cache
 
 from django.conf import settings
 
-from domains.models import Domain
 from inbound_admin.lib import aws
 from receipt_rules.core.desired import Desired, reduced
 from receipt_rules.core.recipients import domain_of
@@ -120,12 +119,11 @@ def function_arn() -> str:
     return f"arn:{partition}:lambda:{region}:{account}:function:{name}"
 
 
-def recipients_at(domain: Domain, wanted_now: Wanted, live: RuleSet) -> frozenset[str]:
-    """The scope of a plan for one domain and the names below it that are no domains of their own."""
-    names = {recipient for rule in live.ours for recipient in rule.recipients}
-    everything = (*wanted_now.desired.entries, *wanted_now.desired.covered, *names)
-    return frozenset(each for each in everything if _is_at(domain_of(each), domain, wanted_now.holders))
+def recipients_at(name: str, wanted_now: Wanted, live: RuleSet) -> frozenset[str]:
+    """Recipients, wanted or live, at a name and below it, save at names below it that are domains of their own.
 
-
-def _is_at(name: str, domain: Domain, holders: Holders) -> bool:
-    return holders.nearest(name) == domain.name
+    The name need not be held by anybody: what rules still name of a domain that is gone is found as well.
+    """
+    live_ones = {recipient for rule in live.ours for recipient in rule.recipients}
+    everything = (*wanted_now.desired.entries, *wanted_now.desired.covered, *live_ones)
+    return frozenset(each for each in everything if wanted_now.holders.belongs(domain_of(each), name))

@@ -18,6 +18,7 @@ from receipt_rules.models import UNFINISHED, Expectation, Expected, Run, RunKind
 from receipt_rules.services.desiring import Wanted, limits, recipients_at, scope_of, wanted
 from receipt_rules.services.queue import work_soon
 from receipt_rules.services.reading import Live, content_of, read_live
+from receipt_rules.services.restorable import Restorable
 from tenants.models import Customer, User
 
 MOST_SENTENCES = 1000  # of the consequences, the worst first, that a run keeps to be shown later
@@ -47,11 +48,22 @@ def plan(*, asked: Asked = EVERYTHING) -> Plan:
     return plan_for(asked, read_live(), wanted())
 
 
-def asked_for(*, customer: Customer | None = None, domain: Domain | None = None, method: Method = Method.AUTO) -> Asked:
-    """Limited to what a customer holds, or to a domain and the names below it. Reads the live rules."""
+def asked_for(
+    *,
+    customer: Customer | None = None,
+    domain: Domain | None = None,
+    name: str = "",
+    method: Method = Method.AUTO,
+) -> Asked:
+    """Limited to what a customer holds, or to a domain and the names below it. Reads the live rules.
+
+    `name` needs no row: what nobody holds is wanted by nobody, so the plan removes it.
+    """
     live, wanted_now = read_live(), wanted()
+    if name:
+        return Asked(scope=recipients_at(name, wanted_now, live.rule_set), method=method)
     if domain is not None:
-        return Asked(scope=recipients_at(domain, wanted_now, live.rule_set), method=method)
+        return Asked(scope=recipients_at(domain.name, wanted_now, live.rule_set), method=method)
     if customer is not None:
         return Asked(scope=scope_of(frozenset([customer.id]), wanted_now, live.rule_set), method=method)
     return Asked(method=method)
@@ -66,7 +78,7 @@ def plan_for(asked: Asked, live: Live, wanted_now: Wanted) -> Plan:
 
 
 def _make(asked: Asked, live: Live, wanted_now: Wanted) -> Plan:
-    desired = _as_it_was(asked.snapshot, live.rule_set) if asked.snapshot else wanted_now.desired
+    desired = _as_it_was(asked.snapshot, live.rule_set, wanted_now) if asked.snapshot else wanted_now.desired
     folded = old_style(live.rule_set, desired) if asked.old_style else frozenset()
     return make_plan(
         desired,
@@ -80,16 +92,22 @@ def _make(asked: Asked, live: Live, wanted_now: Wanted) -> Plan:
     )
 
 
-def _as_it_was(snapshot_id: str, live: RuleSet) -> Desired:
-    """What our rules did then; and what was a foreign rule's then, which is gone now, becomes ours to serve."""
+def _as_it_was(snapshot_id: str, live: RuleSet, wanted_now: Wanted) -> Desired:
+    """What our rules did then; and what was a foreign rule's then, which is gone now, becomes ours to serve.
+
+    Names that have changed hands since stay as they are wanted now: nobody gets back what another holds by now.
+    """
     snapshot = Snapshot.objects.filter(pk=snapshot_id, region=settings.AWS_REGION).first()
     if snapshot is None:
         raise Refused("That state is not kept any more; the last ten are.", code="SNAPSHOT_MISSING")
     then = content_of(snapshot)
-    entries = dict(as_it_stands(then).entries)
+    names = Restorable(snapshot, then, wanted_now.holders)
+    entries = {each: to for each, to in wanted_now.desired.entries.items() if names.changed_hands(each)}
+    entries |= {each: to for each, to in as_it_stands(then).entries.items() if names.may_return(each)}
     for rule in then.foreign:
         if rule.enabled and rule.may_be_taken_over and rule.name not in live.by_name:
-            entries |= {each: rule.delivery for each in rule.recipient_set if each not in entries}
+            back = (each for each in rule.recipient_set if names.may_return(each) or names.is_nobodys(each))
+            entries |= {each: rule.delivery for each in back if each not in entries}
     return Desired(entries)
 
 

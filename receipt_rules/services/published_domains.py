@@ -8,13 +8,12 @@ from django.db import transaction
 from domains.core.published import label_in
 from domains.core.records import mail_from_candidates
 from domains.models import Domain, Stage
-from domains.services import configuring, deleting
+from domains.services import configuring
 from domains.services.authenticating import settled, wanted_of
-from inbound_admin.lib.api import Malformed, wait_until
+from inbound_admin.lib.api import Malformed
 from inbound_admin.lib.errors import Refused
 from receipt_rules.models import Address, CatchAll, Endpoint
-from receipt_rules.services.addresses import remove_address
-from receipt_rules.services.catch_alls import remove_catch_all, set_catch_all
+from receipt_rules.services.catch_alls import set_catch_all
 from receipt_rules.services.modes import configure_email_receiving
 from receipt_rules.services.owning import refuse_elsewhere, refuse_unverified
 from tenants.models import User
@@ -30,13 +29,6 @@ class Wanted:
     catch_all_endpoint_id: str | None = KEEP
     mail_from_domain: str | None = None
     receive_dmarc_emails: bool | None = None
-
-
-@dataclass(frozen=True)
-class Gone:
-    addresses: int
-    records: int
-    identity: bool
 
 
 def change(*, domain: Domain, wanted: Wanted, actor: User) -> None:
@@ -75,20 +67,6 @@ def _why_not(text: str, domain: Domain) -> str:
     except Refused as refused:
         return str(refused)
     return ""
-
-
-def delete(*, domain: Domain, actor: User) -> Gone:
-    """With its addresses and catch-alls, all or nothing; the worker tells Amazon. Raises Refused (HAS_SUB_DOMAINS)."""
-    records = len(domain.records)
-    with transaction.atomic():
-        addresses = list(Address.objects.select_related("domain").filter(domain=domain))
-        for address in addresses:
-            remove_address(address=address, actor=actor)
-        for subdomains in CatchAll.objects.filter(domain=domain).values_list("subdomains", flat=True):
-            remove_catch_all(domain=domain, actor=actor, subdomains=subdomains)
-        deleting.delete(domain=domain, typed_name=domain.name, actor=actor)
-    gone = wait_until(lambda: not Domain.objects.filter(pk=domain.pk, stage_problem="").exists())
-    return Gone(len(addresses), records, gone and not Domain.objects.filter(pk=domain.pk).exists())
 
 
 def what_is_pending(domain: Domain) -> str:

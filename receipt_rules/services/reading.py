@@ -8,12 +8,13 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 
 from receipt_rules.core.plans import Sets
-from receipt_rules.core.recipients import stands_for
+from receipt_rules.core.recipients import domain_of, stands_for
 from receipt_rules.core.rules import RuleSet
 from receipt_rules.core.stored import digest, dump, load
 from receipt_rules.core.tracing import Trace
 from receipt_rules.gateway import ses
 from receipt_rules.models import Address, CatchAll, OwnRuleSet, Run, Snapshot
+from receipt_rules.selectors.owning import Holders
 
 KEPT_SNAPSHOTS = 10
 
@@ -45,6 +46,12 @@ def read_live(*, all_sets: bool = False) -> Live:
     name = _own_among(names)
     rule_set = ses.describe_rule_set(name) if name in names else RuleSet(name)
     return Live(rule_set, Sets(names, active.name if active else ""), knows_all=True, stranger=active)
+
+
+def read_kept(live: Live) -> tuple[RuleSet, ...]:
+    """The sets of ours that are not active, as they stand: they can be made active by hand. Raises AwsProblem."""
+    names = live.sets.names if live.knows_all else _all_names()
+    return tuple(ses.describe_rule_set(name) for name in sorted(names - {live.sets.active}) if is_own(name))
 
 
 def is_own(name: str) -> bool:
@@ -81,6 +88,7 @@ def keep(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet | None = N
         name=rule_set.name,
         content=dump(replace(rule_set, created=None)),
         known=knows,
+        holders=_holders(rule_set),
         digest=mark,
         recipients=sum(len(rule.recipient_set) for rule in rule_set.rules),
         rules=len(rule_set.rules),
@@ -89,6 +97,13 @@ def keep(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet | None = N
     old = Snapshot.objects.filter(region=settings.AWS_REGION)[KEPT_SNAPSHOTS:].values("pk")
     Snapshot.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
     return made
+
+
+def _holders(rule_set: RuleSet) -> dict[str, str]:
+    """The customer's id of each name in the rules that somebody holds now."""
+    holders = Holders.read()
+    names = {domain_of(recipient) for rule in rule_set.rules for recipient in rule.recipient_set}
+    return {name: customer for name in sorted(names) if (customer := holders.customer_of(name))}
 
 
 def last_known() -> Snapshot | None:

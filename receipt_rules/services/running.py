@@ -74,6 +74,7 @@ def _begin(run_id: str) -> Run | None:
 def _make_steps(run: Run, stepping: Stepping) -> None:
     if run.started_at is None:
         stepping.refuse_changed()
+        stepping.refuse_without_holder()
         run.started_at = timezone.now()
         run.save(update_fields=("started_at",))
         stepping.keep_before()

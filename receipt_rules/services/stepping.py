@@ -7,6 +7,7 @@ from django.conf import settings
 from inbound_admin.lib.errors import AwsConflict, AwsProblem
 from receipt_rules.core.applying import apply, rule_steps
 from receipt_rules.core.known import known_after
+from receipt_rules.core.recipients import domain_of
 from receipt_rules.core.rules import RuleSet
 from receipt_rules.core.steps import (
     Activate,
@@ -22,7 +23,8 @@ from receipt_rules.core.steps import (
 )
 from receipt_rules.core.stored import load, touched_digest
 from receipt_rules.gateway import ses
-from receipt_rules.models import OwnRuleSet, Run
+from receipt_rules.models import OwnRuleSet, Run, RunKind
+from receipt_rules.selectors.owning import Holders, holder_of
 from receipt_rules.services import reading
 from receipt_rules.services.sending import may_have_been_done, send
 
@@ -57,6 +59,23 @@ class Stepping:
         live = RuleSet(self._planned_for) if fresh else self._state(self._planned_for)
         if touched_digest(self.steps, live) != self.run.touched:
             raise Stopped("The rules that this plan changes have changed since it was approved. Plan again.")
+
+    def refuse_without_holder(self) -> None:
+        """Before the first step: a domain may have been deleted since the plan was made. Raises Stopped."""
+        staying = Holders.read_staying()
+        for recipient in sorted(self._added()):
+            name = domain_of(recipient)
+            if not staying.customer_of(name) and (self._is_going(name) or self.run.kind != RunKind.ROLLBACK):
+                raise Stopped(f"{name} is deleted, or being deleted, and may receive nothing new. Plan again.")
+
+    def _added(self) -> set[str]:
+        steps = rule_steps(self.steps)
+        created = {each for step in steps if isinstance(step, Create) for each in step.new.recipients}
+        return created | {each for step in steps if isinstance(step, Update) for each in step.added}
+
+    @staticmethod
+    def _is_going(name: str) -> bool:
+        return holder_of(name) is not None
 
     def keep_before(self) -> None:
         """To roll back to. What others have changed until then stays a difference."""

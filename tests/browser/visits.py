@@ -188,11 +188,13 @@ DOMAINS = (
     Visit("domains:shared", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("domains:settings", of=domain("long")),
     Visit("domains:settings", of=domain("each"), act=fill("Name for bounces (MAIL FROM, optional)", "no good", "Save")),
-    Visit("domains:delete", of=domain("long")),
+    Visit("operations:delete_domain", of=domain("long")),
     Visit(
-        "domains:delete", of=domain("each"), act=fill("Type each.acme.com to delete it", "x", "Delete each.acme.com")
+        "operations:delete_domain",
+        of=domain("each"),
+        act=fill("Type each.acme.com to delete it", "x", "Delete each.acme.com"),
     ),
-    Visit("domains:delete", of=domain("above"), note="with domains under it"),
+    Visit("operations:delete_domain", of=domain("above"), note="with domains under it"),
     Visit("domains:support", "sam", of=domain("each")),
     Visit("domains:support", "sam", of=domain("claim"), note="a claim"),
     Visit("domains:support", "sam", of=domain("held"), note="held"),
@@ -312,7 +314,6 @@ SPANNING = (
     Visit("operations:start_bulk"),
     Visit("operations:bulk", "sam", of=in_bulk.held),
     Visit("operations:delete_domain", of=domain("verified")),
-    Visit("operations:delete_domain", of=domain("above"), note="with domains under it"),
     Visit("operations:delete_domain", of=domain("deleting"), note="under way"),
 )
 SIGNING_IN = (

@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from domains.core import claims
 from domains.models import Domain
-from domains.services import adding, setting_up
+from domains.services import adding, deleting, setting_up
 from inbound_admin.lib import aws
 from inbound_admin.sandbox.aws.state import WORLD, Identity, region_state, regions
 from inbound_admin.sandbox.dns.mistakes import WantedRecord
@@ -119,3 +119,9 @@ def seed_identities(names: Iterable[str], **statuses: str) -> None:
             for aspect in ("ownership", "dkim"):
                 getattr(state.identities[name], aspect).start(WORLD.clock.now())
             turn_identity(name, **statuses)
+
+
+def carry_out_deletion(*, domain_id: str) -> None:
+    """Of a domain that is marked, once the apps above have found that no receipt rule names it."""
+    deleting.routes_are_removed(domain_id=domain_id)
+    deleting.carry_out(domain_id=domain_id)

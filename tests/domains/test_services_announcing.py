@@ -11,7 +11,7 @@ from domains.models import Domain
 from domains.services import checking, deleting
 from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer, User
-from tests.domains.making import make_zone, publish, set_up_domain, turn_identity
+from tests.domains.making import carry_out_deletion, make_zone, publish, set_up_domain, turn_identity
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +132,6 @@ def test_a_deleted_domain_leaves_no_open_alert(shop: Domain, sandbox: Sandbox, a
     _lose(sandbox, shop)
     for minutes in (0, 2):
         _look(shop, minutes)
-    deleting.delete(domain=shop, typed_name="shop.com", actor=alice)
-    deleting.carry_out(domain_id=shop.id)
+    deleting.mark(domain=shop, typed_name="shop.com", actor=alice)
+    carry_out_deletion(domain_id=shop.id)
     assert Alert.objects.get().state == "recovered"

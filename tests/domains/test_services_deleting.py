@@ -9,14 +9,14 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.sandbox.process import Sandbox
 from tenants.models import User
-from tests.domains.making import at_amazon, make_domain, set_up_domain, waiting_jobs
+from tests.domains.making import at_amazon, carry_out_deletion, make_domain, set_up_domain, waiting_jobs
 from tests.factories import make_customer, make_user
 
 pytestmark = pytest.mark.django_db
 
 
 def marked(domain: Domain) -> Domain:
-    deleting.delete(domain=domain, typed_name=domain.name, actor=olga())
+    deleting.mark(domain=domain, typed_name=domain.name, actor=olga())
     domain.refresh_from_db()
     return domain
 
@@ -37,7 +37,7 @@ def test_associations_go_before_the_identity(sandbox: Sandbox) -> None:
         in_tenant(domain, tenant)
     marked(domain)
     sandbox.control.clear_calls()
-    deleting.carry_out(domain_id=domain.id)
+    carry_out_deletion(domain_id=domain.id)
     writes = [call.operation for call in sandbox.control.write_calls()]
     assert writes == ["DeleteTenantResourceAssociation"] * 2 + ["DeleteEmailIdentity"]
     calls = len(sandbox.control.calls())
@@ -52,7 +52,7 @@ def test_another_domain_in_the_same_tenant_stays_in_it(sandbox: Sandbox) -> None
     in_tenant(gone, "alice")
     arn = aws.identity_arn(other.name)
     aws.client("sesv2").create_tenant_resource_association(TenantName="alice", ResourceArn=arn)
-    deleting.carry_out(domain_id=marked(gone).id)
+    carry_out_deletion(domain_id=marked(gone).id)
     left = aws.client("sesv2").list_tenant_resources(TenantName="alice")["TenantResources"]
     assert [resource["ResourceArn"] for resource in left] == [arn]
     assert at_amazon("other.com") is not None
@@ -62,14 +62,14 @@ def test_another_domain_in_the_same_tenant_stays_in_it(sandbox: Sandbox) -> None
 def test_another_name_than_the_domains_is_refused(typed: str) -> None:
     domain = make_domain("shop.com", stage=Stage.READY)
     with pytest.raises(Refused) as refused:
-        deleting.delete(domain=domain, typed_name=typed, actor=make_user())
+        deleting.mark(domain=domain, typed_name=typed, actor=make_user())
     assert refused.value.code == "NAME_NOT_TYPED"
 
 
 @pytest.mark.parametrize("typed", ["shop.com", " SHOP.com. ", "Shop.Com"])
 def test_the_name_may_be_typed_as_people_type_it(typed: str) -> None:
     domain = make_domain("shop.com", stage=Stage.READY)
-    deleting.delete(domain=domain, typed_name=typed, actor=make_user())
+    deleting.mark(domain=domain, typed_name=typed, actor=make_user())
     domain.refresh_from_db()
     assert domain.stage == Stage.DELETING
 
@@ -77,7 +77,7 @@ def test_the_name_may_be_typed_as_people_type_it(typed: str) -> None:
 @pytest.mark.parametrize("typed", ["bücher.de", "xn--bcher-kva.de"])
 def test_an_international_name_may_be_typed_either_way(typed: str) -> None:
     domain = make_domain("xn--bcher-kva.de", stage=Stage.READY)
-    deleting.delete(domain=domain, typed_name=typed, actor=make_user())
+    deleting.mark(domain=domain, typed_name=typed, actor=make_user())
     domain.refresh_from_db()
     assert domain.stage == Stage.DELETING
 
@@ -99,15 +99,37 @@ def test_deleting_twice_is_deleting_once(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     marked(domain)
     marked(domain)
+    assert "domains.delete" not in waiting_jobs(domain)
+    for _ in range(2):
+        deleting.routes_are_removed(domain_id=domain.id)
     assert waiting_jobs(domain).count("domains.delete") == 1
-    deleting.carry_out(domain_id=domain.id)
-    deleting.carry_out(domain_id=domain.id)
+    carry_out_deletion(domain_id=domain.id)
+    carry_out_deletion(domain_id=domain.id)
     assert Change.objects.filter(what="domain.deleted").count() == 1
+
+
+def test_nothing_goes_while_receipt_rules_may_name_it(sandbox: Sandbox) -> None:
+    domain = marked(set_up_domain(sandbox, "shop.com"))
+    sandbox.control.clear_calls()
+    deleting.carry_out(domain_id=domain.id)
+    assert sandbox.control.calls() == ()
+    assert at_amazon("shop.com") is not None
+    assert Domain.objects.get(name="shop.com").headline == (
+        "Being deleted. Receipt rules stop receiving its mail first."
+    )
+
+
+def test_routes_of_a_domain_that_stays_cannot_be_said_to_be_removed(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    carry_out_deletion(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.routes_removed_at) == (Stage.READY, None)
+    assert at_amazon("shop.com") is not None
 
 
 def test_one_that_was_never_set_up_goes_without_a_write(sandbox: Sandbox) -> None:
     domain = adding.add(text="shop.com", customer=make_customer(), actor=None)
-    deleting.carry_out(domain_id=marked(domain).id)
+    carry_out_deletion(domain_id=marked(domain).id)
     setting_up.set_up(domain_id=domain.id)
     assert sandbox.control.write_calls() == ()
     assert not Domain.objects.filter(pk=domain.pk).exists()
@@ -116,7 +138,7 @@ def test_one_that_was_never_set_up_goes_without_a_write(sandbox: Sandbox) -> Non
 def test_one_whose_identity_was_deleted_by_hand_goes_as_well(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
-    deleting.carry_out(domain_id=marked(domain).id)
+    carry_out_deletion(domain_id=marked(domain).id)
     assert not Domain.objects.filter(pk=domain.pk).exists()
 
 
@@ -124,7 +146,7 @@ def test_why_it_is_held_up_is_on_the_page_and_the_domain_stays(sandbox: Sandbox)
     domain = marked(set_up_domain(sandbox))
     sandbox.control.add_fault("error", "DeleteEmailIdentity", times=3)
     with pytest.raises(AwsProblem) as problem:
-        deleting.carry_out(domain_id=domain.id)
+        carry_out_deletion(domain_id=domain.id)
     domain.refresh_from_db()
     assert (domain.stage, domain.stage_problem) == (Stage.DELETING, str(problem.value))
 
@@ -132,6 +154,6 @@ def test_why_it_is_held_up_is_on_the_page_and_the_domain_stays(sandbox: Sandbox)
 @pytest.mark.parametrize("stage", [Stage.CLAIM, Stage.STARTING, Stage.READY])
 def test_a_job_for_a_domain_that_is_not_being_deleted_does_nothing(sandbox: Sandbox, stage: Stage) -> None:
     domain = make_domain(stage=stage, dkim_tokens=["x"])
-    deleting.carry_out(domain_id=domain.id)
+    carry_out_deletion(domain_id=domain.id)
     assert Domain.objects.filter(pk=domain.pk).exists()
     assert sandbox.control.call_counts() == {}

@@ -20,6 +20,7 @@ from inbound_admin.sandbox.process import Sandbox
 from tenants.models import Customer
 from tests.domains.making import (
     at_amazon,
+    carry_out_deletion,
     make_domain,
     make_zone,
     publish,
@@ -286,11 +287,11 @@ def test_a_look_that_began_before_the_challenge_was_made_anew_accepts_nothing(sa
 def test_a_claim_that_is_being_deleted_is_not_accepted(sandbox: Sandbox, bob: Customer) -> None:
     domain = claimed(sandbox, bob)
     publish_proof(sandbox, domain)
-    deleting.delete(domain=Domain.objects.get(pk=domain.pk), typed_name="old.com", actor=make_user())
+    deleting.mark(domain=Domain.objects.get(pk=domain.pk), typed_name="old.com", actor=make_user())
     assert not claiming.look(domain)
     with pytest.raises(Refused, match="settled already"):
         claiming.approve(domain=domain, because="He called", actor=make_user())
-    deleting.carry_out(domain_id=domain.id)
+    carry_out_deletion(domain_id=domain.id)
     assert at_amazon("old.com") is not None
     assert not claiming.look(domain)
 
@@ -327,15 +328,15 @@ def test_a_domain_that_alice_deletes_is_hers_until_amazon_has_let_go(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=alice)
-    deleting.delete(domain=domain, typed_name="shop.com", actor=make_user())
+    deleting.mark(domain=domain, typed_name="shop.com", actor=make_user())
     with pytest.raises(Refused):
         adding.add(text="shop.com", customer=bob, actor=None)
     sandbox.control.add_fault("error", "DeleteEmailIdentity", times=3)
     with pytest.raises(AwsProblem):
-        deleting.carry_out(domain_id=domain.id)
+        carry_out_deletion(domain_id=domain.id)
     with pytest.raises(Refused):
         adding.add(text="shop.com", customer=bob, actor=None)
-    deleting.carry_out(domain_id=domain.id)
+    carry_out_deletion(domain_id=domain.id)
     assert adding.add(text="shop.com", customer=bob, actor=None).stage == Stage.STARTING
 
 
@@ -385,8 +386,8 @@ def at_once(attempts: Sequence[Callable[[], Domain]]) -> list[Domain | Problem]:
 
 
 def deleted(domain: Domain) -> None:
-    deleting.delete(domain=domain, typed_name=domain.name, actor=make_user())
-    deleting.carry_out(domain_id=domain.id)
+    deleting.mark(domain=domain, typed_name=domain.name, actor=make_user())
+    carry_out_deletion(domain_id=domain.id)
 
 
 def test_claims_from_any_number_of_customers_fill_no_mailbox_and_all_stand_in_the_history(

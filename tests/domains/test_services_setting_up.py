@@ -12,7 +12,7 @@ from domains.services import adding, deleting, setting_up
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, AwsUnreachable
 from inbound_admin.sandbox.process import Sandbox
-from tests.domains.making import at_amazon, make_domain, set_up_domain, waiting_jobs
+from tests.domains.making import at_amazon, carry_out_deletion, make_domain, set_up_domain, waiting_jobs
 from tests.factories import make_customer, make_user
 
 pytestmark = pytest.mark.django_db
@@ -36,12 +36,12 @@ def test_a_domain_that_is_deleted_while_it_is_set_up_stays_being_deleted(sandbox
     domain = adding.add(text="shop.com", customer=make_customer(), actor=None)
     meanwhile(
         operation,
-        lambda: deleting.delete(domain=domain, typed_name="shop.com", actor=make_user()),
+        lambda: deleting.mark(domain=domain, typed_name="shop.com", actor=make_user()),
     )
     setting_up.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert domain.stage == Stage.DELETING
-    deleting.carry_out(domain_id=domain.id)
+    carry_out_deletion(domain_id=domain.id)
     assert at_amazon("shop.com") is None
     assert not Domain.objects.filter(pk=domain.pk).exists()
     assert not Change.objects.filter(what="domain.set_up").exists()
@@ -52,12 +52,12 @@ def test_a_domain_that_is_deleted_while_its_identity_turns_out_to_exist_asks_for
     domain = adding.add(text="old.com", customer=make_customer(), actor=None)
     meanwhile(
         "GetEmailIdentity",
-        lambda: deleting.delete(domain=domain, typed_name="old.com", actor=make_user()),
+        lambda: deleting.mark(domain=domain, typed_name="old.com", actor=make_user()),
     )
     setting_up.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert domain.stage == Stage.DELETING
-    deleting.carry_out(domain_id=domain.id)
+    carry_out_deletion(domain_id=domain.id)
     assert at_amazon("old.com") is not None
 
 

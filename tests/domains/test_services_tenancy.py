@@ -12,7 +12,7 @@ from tenants.core.standing import LayerName
 from tenants.models import Tenant, TenantResource
 from tenants.selectors import layers_of
 from tenants.services import associating, removing
-from tests.domains.making import make_domain, set_up_domain, turn_identity
+from tests.domains.making import carry_out_deletion, make_domain, set_up_domain, turn_identity
 from tests.factories import make_customer, make_staff
 from tests.tenants.making import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
 
@@ -69,8 +69,8 @@ def test_deleting_a_domain_takes_it_out_of_its_tenant(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
     assert associated(tenant) == {"shop.com"}
-    deleting.delete(domain=domain, typed_name="shop.com", actor=make_staff())
-    deleting.carry_out(domain_id=domain.pk)
+    deleting.mark(domain=domain, typed_name="shop.com", actor=make_staff())
+    carry_out_deletion(domain_id=domain.pk)
     assert not Domain.objects.exists()
     assert not TenantResource.objects.filter(kind="identity").exists()
     assert associated(tenant) == set()

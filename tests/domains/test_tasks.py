@@ -47,7 +47,8 @@ def test_the_sweep_queues_one_look_however_often_it_runs() -> None:
     ("fields", "task"),
     [
         ({"stage": "starting"}, "domains.set_up"),
-        ({"stage": "deleting"}, "domains.delete"),
+        ({"stage": "deleting"}, None),
+        ({"stage": "deleting", "routes_removed_at": timezone.now()}, "domains.delete"),
         ({"stage": "ready", "mail_from_label": "return", "ses_mail_from": "bounce.shop.com"}, "domains.configure"),
         ({"stage": "ready", "mail_from_label": "", "ses_mail_from": "bounce.shop.com"}, "domains.configure"),
         ({"stage": "ready", "mail_from_label": "", "dkim_signing": False}, "domains.configure"),

@@ -12,6 +12,7 @@ from inbound_admin.sandbox.process import Sandbox
 from tenants.models import User
 from tests.domains.making import (
     at_amazon,
+    carry_out_deletion,
     publish_proof,
     set_up_domain,
     turn_identity,
@@ -227,7 +228,7 @@ def test_deleting_a_domain_whose_setting_up_was_cut(cutting: Cutting, sandbox: S
 
 
 def carry_out(domain_id: str) -> None:
-    deleting.carry_out(domain_id=domain_id)
+    carry_out_deletion(domain_id=domain_id)
 
 
 def identity_of_the_console(mail_from: str = "") -> None:
@@ -259,7 +260,7 @@ def wanting(domain: Domain, **fields: Any) -> Domain:
 
 
 def marked(domain: Domain) -> Domain:
-    deleting.delete(domain=domain, typed_name=domain.name, actor=olga())
+    deleting.mark(domain=domain, typed_name=domain.name, actor=olga())
     return domain
 
 

@@ -201,3 +201,12 @@ def test_what_waits_and_has_no_job_is_queued_again_once(sam: User) -> None:
     jobs._raw_delete("default")
     bulk.carry_on()
     assert not jobs.exists()
+
+
+def test_a_claim_that_was_never_proven_is_gone_at_once_and_its_row_of_the_batch_says_so(sam: User) -> None:
+    make_domain("a.com", stage=Stage.CLAIM, claim_token="t")
+    asked = ask(BulkAction.DELETE, sam, "a.com")
+    bulk.work()
+    (result,) = results_of(asked, list(asked.items.all()))
+    assert (result.word, result.tone) == ("Deleted", "good")
+    assert not Domain.objects.exists()

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from domains.services import deleting as domains_deleting
 from inbound_admin.sandbox.process import Sandbox
-from operations.services import deleting
+from operations.services import domain_removal
 from receipt_rules.services import working
 from tests.factories import make_customer, make_member
 from tests.operations.making import make_ready
@@ -22,7 +22,7 @@ def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: C
     set_up_receiving()
     client.force_login(make_member(customer))
     url = reverse("operations:delete_domain", args=[domain.pk])
-    assert url in client.get(reverse("domains:delete", args=[domain.pk])).content.decode()
+    assert url in client.get(reverse("domains:settings", args=[domain.pk])).content.decode()
     page = client.get(url).content.decode()
     assert "billing@northwind.com is no longer taken" in page
     refused = client.post(url, {"name": "other.com"})
@@ -30,9 +30,13 @@ def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: C
     assert "type its name" in refused.content.decode()
     followed = client.post(url, {"name": "northwind.com"}, follow=True).content.decode()
     assert "is being deleted" in followed
-    working.work()
-    deleting.work()
+    assert "Waiting until" not in client.get(url, headers={"HX-Request": "true"}).content.decode()
+    domain_removal.work()
     part = client.get(url, headers={"HX-Request": "true"}).content.decode()
-    assert "Amazon’s rules name it no more. Done." in part
+    assert "Waiting until SES’s receipt rules no longer name it." in part
+    working.work()
+    domain_removal.work()
+    part = client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "SES’s receipt rules no longer name it. Done." in part
     domains_deleting.carry_out(domain_id=domain.pk)
     assert client.get(url).status_code == 404

@@ -19,6 +19,8 @@ from domains.selectors.published import checks_of, is_right, records_of, status_
 from domains.services import adding, authenticating, checking, usability
 from inbound_admin.lib.api import In, Malformed, Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable
+from operations.api.domain_removal import said
+from operations.services import domain_removal
 from receipt_rules.api.addresses import AddressOut, rows
 from receipt_rules.selectors.published import AddressesWanted, addresses_found, receiving_of
 from receipt_rules.services import published_domains
@@ -234,9 +236,8 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
 
 def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _asked_for(user, asked)
-    gone = published_domains.delete(domain=domain, actor=user)
-    said = "is deleted." if gone.identity else "is being deleted: Amazon is still asked to."
-    return {"domain": domain.name, "domain_id": domain.pk, "message": f"{domain} {said}"}
+    done = domain_removal.ask(domain=domain, typed_name=domain.name, actor=user)
+    return {"domain": domain.name, "domain_id": domain.pk, "message": said(domain, done)}
 
 
 ACTIONS: dict[str, Callable[[User, ActionAsked], dict[str, Any]]] = {

@@ -12,7 +12,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.sandbox.aws.faults import ProcessCut
 from inbound_admin.sandbox.process import Sandbox
 from operations.models import DomainRemoval
-from operations.services import deleting
+from operations.services import domain_removal
 from receipt_rules.services import catch_alls, working
 from tenants.models import Customer, TenantResource, User
 from tests.domains.making import at_amazon
@@ -43,13 +43,13 @@ def the_domain() -> Domain:
 def run() -> None:
     """What the worker does next, of all apps."""
     working.work()
-    deleting.work()
+    domain_removal.work()
     for domain in Domain.objects.filter(stage="deleting"):
         domains_deleting.carry_out(domain_id=domain.pk)
 
 
 def test_everything_that_goes_is_shown_before(alice: User) -> None:
-    shown = deleting.consequences(the_domain())
+    shown = domain_removal.consequences(the_domain())
     assert len(shown.wishes) == 2
     assert shown.tenant.startswith("northwind-")
     assert shown.rules is not None
@@ -58,10 +58,10 @@ def test_everything_that_goes_is_shown_before(alice: User) -> None:
 
 
 def test_its_mail_stops_before_its_identity_goes(alice: User) -> None:
-    deleting.delete(domain=the_domain(), typed_name=NAME, actor=alice)
-    deleting.work()
+    domain_removal.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+    assert domain_removal.work() is False
     assert at_amazon(NAME) is not None  # the rules name it still
-    assert "rules still take its mail" in DomainRemoval.objects.get().problem
+    assert "no longer name it" in DomainRemoval.objects.get().problem
     run()
     assert taken(f"billing@{NAME}") == 0
     assert at_amazon(NAME) is None
@@ -75,17 +75,17 @@ def test_its_mail_stops_before_its_identity_goes(alice: User) -> None:
 
 def test_it_is_refused_as_ever_and_nothing_is_removed(alice: User) -> None:
     with pytest.raises(Refused, match="type its name"):
-        deleting.delete(domain=the_domain(), typed_name="other.com", actor=alice)
+        domain_removal.ask(domain=the_domain(), typed_name="other.com", actor=alice)
     overriding.hold(domain=the_domain(), because="asked on the phone", actor=make_staff())
     with pytest.raises(Refused, match="holds this domain"):
-        deleting.delete(domain=the_domain(), typed_name=NAME, actor=alice)
+        domain_removal.ask(domain=the_domain(), typed_name=NAME, actor=alice)
     assert taken(f"billing@{NAME}") == 1
     assert not DomainRemoval.objects.exists()
 
 
 def test_asked_twice_it_is_asked_once(alice: User) -> None:
     for _ in range(2):
-        deleting.delete(domain=the_domain(), typed_name=NAME, actor=alice)
+        domain_removal.ask(domain=the_domain(), typed_name=NAME, actor=alice)
     run()
     assert Change.objects.filter(what="domain.deleted", object_name=NAME).count() == 1
 
@@ -93,7 +93,7 @@ def test_asked_twice_it_is_asked_once(alice: User) -> None:
 @pytest.mark.parametrize("kind", ["exit_after", "error"])
 @pytest.mark.parametrize("nth", range(1, 9))
 def test_cut_anywhere_it_ends_the_same(alice: User, sandbox: Sandbox, kind: str, nth: int) -> None:
-    deleting.delete(domain=the_domain(), typed_name=NAME, actor=alice)
+    domain_removal.ask(domain=the_domain(), typed_name=NAME, actor=alice)
     sandbox.control.add_fault(kind, nth=nth)  # type: ignore[arg-type]  # one of the kinds, by parameter
     with suppress(AwsProblem, ProcessCut):
         run()

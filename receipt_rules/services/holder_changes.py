@@ -1,0 +1,36 @@
+"""A domain has a new holder: what SES's rules still do for the one before is brought to what the new one wants."""
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from domains.core.records import RECEIVING_REGIONS
+from domains.models import Domain, Stage
+from domains.services.noting import note_routes_checked
+from receipt_rules.core.recipients import domain_of
+from receipt_rules.selectors.owning import Holders
+from receipt_rules.services.queue import customer_changed
+from receipt_rules.services.reading import read_live
+
+
+def are_waiting() -> bool:
+    return _unchecked().exists()
+
+
+def look() -> None:
+    """One call for all of them. Where rules name such a domain, its holder gets a run. Raises AwsProblem."""
+    unchecked = list(_unchecked().select_related("customer"))
+    if not unchecked or settings.AWS_REGION not in RECEIVING_REGIONS:
+        return
+    live, holders = read_live().rule_set, Holders.read()
+    named = {domain_of(each) for rule in live.ours for each in rule.recipients}
+    for domain in unchecked:
+        with transaction.atomic():
+            if any(holders.belongs(name, domain.name) for name in named):
+                customer_changed(domain.customer, None)
+            note_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
+
+
+def _unchecked() -> QuerySet[Domain]:
+    rows = Domain.objects.filter(region=settings.AWS_REGION, routes_unchecked=True)
+    return rows.exclude(stage__in=(Stage.CLAIM, Stage.DELETING))
