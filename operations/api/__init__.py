@@ -5,6 +5,8 @@ Deleting a domain spans them, so `domain_removal` adds the method to the path's 
 
 from operations.api import alerts, audit, differences, domain_removal, migrations, pausing, verifying, webhooks
 
+__all__ = ("ROUTERS", "domain_removal")
+
 ROUTERS = (
     pausing.router,
     migrations.router,

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from domains.models import Domain, Stage
 from inbound_admin.sandbox.process import Sandbox
-from receipt_rules.models import Address, CatchAll
+from receipt_rules.models import CatchAll
 from tenants.models import Customer
 from tests.calling import Api, api_of, never_waiting, ok, refused, work_while_waiting
 from tests.domains.making import make_domain, make_zone, publish, turn_identity
@@ -208,20 +208,6 @@ def test_a_bounce_name_is_set_up_where_there_is_none(alice: Api, sandbox: Sandbo
     body = ok(alice.patch(f"/api/v2/domains/{domain_id}", {"mailFromDomain": "post"}))
     assert body["mailFromDomain"] == "post.shop.com"
     assert {record["type"] for record in body["additionalDnsRecords"]} == {"MX", "TXT"}
-
-
-@pytest.mark.usefixtures("worker")
-def test_deleting_takes_the_addresses_along_and_amazons_identity(alice: Api, sandbox: Sandbox) -> None:
-    body = add(alice)
-    domain = Domain.objects.get(pk=body["id"])
-    make_address("a@shop.com", domain)
-    add(alice, "eu.shop.com")
-    refused(alice.delete(f"/api/v2/domains/{domain.pk}"), 409, "HAS_SUB_DOMAINS")
-    assert Address.objects.count() == 1
-    ok(alice.delete(f"/api/v2/domains/{Domain.objects.get(name='eu.shop.com').pk}"))
-    gone = ok(alice.delete(f"/api/v2/domains/{domain.pk}"))["deletedResources"]
-    assert (gone["domain"], gone["emailAddresses"], gone["sesIdentity"]) == ("shop.com", 1, True)
-    assert not Domain.objects.exists()
 
 
 def test_anothers_domain_does_not_exist(bob: Api, customer: Customer) -> None:
