@@ -1,6 +1,7 @@
 """Calls of the JSON API in tests, as a program makes them: by a key, without a session, CSRF checked."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,7 @@ def never_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "sleep", lambda _: None)
 
 
-_WORK = {
+_WORK: dict[str, Callable[..., object]] = {
     "domains.set_up": setting_up.set_up,
     "domains.configure": configuring.apply,
     "domains.delete": deleting.carry_out,

@@ -340,7 +340,7 @@ def test_a_run_for_a_name_that_nobody_holds_removes_its_recipients(customer: Cus
     CatchAll.objects.all().delete()
     Domain.objects.filter(name=NAME).delete()
     asked = planning.asked_for(name=NAME)
-    assert asked.scope == {NAME, f"a@deep.{NAME}"}
+    assert asked.scope == frozenset({NAME, f"a@deep.{NAME}"})
     approve_and_run(make_operator(), asked, typed=live().name)
     assert named() == set()
     assert taken("kept@other.com") == 1
