@@ -98,7 +98,7 @@ def _refuse_unless_open(invitation: Invitation) -> None:
 
 
 def _new_person(email: str, name: str, password: str) -> User:
-    """The address needs no further proof: who has the link reads its mail, or our staff handed it over."""
+    """The address needs no further proof: the link went to it and to nobody else."""
     if not password:
         raise Refused("Choose a password.")
     try:

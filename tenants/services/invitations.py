@@ -1,4 +1,7 @@
-"""Invitations are sent and withdrawn. The secret is in the link alone; what accepts it is `accepting`."""
+"""Invitations are sent and withdrawn. The link goes to the address alone: nobody else sees it, staff included.
+
+Who opens it proves the address by that, so a link in other hands would prove what is not so. `accepting` takes it.
+"""
 
 import secrets
 from dataclasses import dataclass
@@ -16,8 +19,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from alerts.services import take_unsolicited_turn
 from changes import services as changes
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.mail_names import mail_name
 from tenants.core.invitations import InvitationState, hash_of
 from tenants.models import Customer, Invitation, MemberRole, User
 from tenants.selectors import invitations_since, members_of, pending_invitations, people_with
@@ -30,20 +35,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Invited:
-    """`link` is never to be had again. `mailed` False: the invitation stands, the e-mail did not go out."""
+    """`mailed` False: the invitation stands, the e-mail did not go out."""
 
     invitation: Invitation
-    link: str
     mailed: bool
 
 
 def invite(*, customer: Customer, email: str, role: MemberRole, actor: User, site_url: str) -> Invited:
-    """Send a link that expires; an earlier one to the same address stops working. Raises Refused."""
+    """Mail a link that expires; an earlier one to the same address stops working. Raises Refused."""
     email = _address(email)
     token = secrets.token_urlsafe(32)
     invitation = _store(customer, email, role, actor, token)
     link = urljoin(site_url, reverse("tenants:accept", args=(token,)))
-    return Invited(invitation, link, _mail(invitation, link))
+    return Invited(invitation, _mail(invitation, link))
 
 
 @transaction.atomic
@@ -87,6 +91,9 @@ def _may_be_invited(customer: Customer, email: str) -> None:
     if invitations_since(customer, timezone.now() - timedelta(hours=1)) >= MOST_IN_AN_HOUR:
         sentence = f"{MOST_IN_AN_HOUR} invitations have gone out within an hour, which is the most. Wait a little."
         raise RateLimited(sentence, retry_after=3600)
+    if not take_unsolicited_turn(email):
+        sentence = f"{email} has had as many mails of ours as one address gets in a day. Try again tomorrow."
+        raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
 
 
 def _address(text: str) -> str:
@@ -100,12 +107,23 @@ def _address(text: str) -> str:
 
 def _mail(invitation: Invitation, link: str) -> bool:
     """Outside of the transaction: a mail server may be slow, and an invitation without its mail can be sent again."""
-    context = {"invitation": invitation, "link": link, "site_name": settings.SITE_NAME}
-    title = f"Join {invitation.customer} on {settings.SITE_NAME}"
-    text = render_to_string("tenants/invitation_mail.txt", context)
+    title = f"An invitation to {settings.SITE_NAME}"
+    text = render_to_string(
+        "tenants/invitation_mail.txt", {"invitation": invitation, "link": link, **_names(invitation)}
+    )
     try:
         send_mail(title, text, settings.DEFAULT_FROM_EMAIL, [invitation.email])
     except (SMTPException, OSError) as error:
         log.error("invitation not mailed", invitation=invitation.pk, error=str(error))
         return False
     return True
+
+
+def _names(invitation: Invitation) -> dict[str, str]:
+    """Both are chosen by whoever invites, perhaps a stranger to the recipient."""
+    inviter = invitation.invited_by.get_full_name() if invitation.invited_by else ""
+    return {
+        "inviter": mail_name(inviter, otherwise="Somebody"),
+        "customer": mail_name(invitation.customer.name, otherwise="an organisation"),
+        "site_name": settings.SITE_NAME,
+    }

@@ -37,11 +37,10 @@ def people_page(
     *,
     form: InviteForm | None = None,
     said: str = "",
-    link: str = "",
     good: bool = True,
 ) -> HttpResponse:
-    """A `form` given has errors; a `link` given is the one time that anybody sees it."""
-    context = frame(request, customer, "people", said=said, link=link, good=good, form=form or _invite_form(customer))
+    """A `form` given has errors."""
+    context = frame(request, customer, "people", said=said, good=good, form=form or _invite_form(customer))
     context["page"] = page_of(selectors.members_of(customer), request)
     if tenant := selectors.tenant_of(customer):
         context |= {"tenant": tenant, "sentence": tenant_words.for_customer(tenant.stage, tenant.standing)}
@@ -65,13 +64,10 @@ def done(request: SignedIn, customer: Customer, said: str, *, good: bool = True)
 
 
 def send_invitation(request: SignedIn, customer: Customer, email: str, role: MemberRole) -> HttpResponse:
-    """Staff get the link as well, this once. A customer never does: it would open an account for any address."""
+    """The link is in the mail alone: whoever else had it could make an account for any address."""
     site = request.build_absolute_uri("/")
     invited = invitations.invite(customer=customer, email=email, role=role, actor=request.user, site_url=site)
-    said = _said(invited)
-    if selectors.supports_everyone(request.user):
-        return people_page(request, customer, said=said, link=invited.link, good=invited.mailed)
-    return done(request, customer, said, good=invited.mailed)
+    return done(request, customer, _said(invited), good=invited.mailed)
 
 
 def _said(invited: Invited) -> str:

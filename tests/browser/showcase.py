@@ -22,6 +22,7 @@ from tenants.services import create_customer
 from tenants.services.invitations import invite
 from tests.domains.making import make_domain, wanted
 from tests.factories import make_member, make_staff, make_user
+from tests.tenants.inviting import mailed_token
 
 TOKENS = ["wqs7q2rcg4dh5dmmjwhkelbtmfkqj35n", "xkpj6rv2hqnzcstpoyqd3cwtwukgzq5l", "7u4fz2bqxvjlwyo3tn6smm2xaeighd5r"]
 LONG = "mail.the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
@@ -78,7 +79,7 @@ def make_showcase(sandbox: Sandbox) -> Showcase:
     _publish_with_a_mistake(sandbox, domains["broken"])
     sandbox.control.add_fault("slow", "sesv2:GetEmailIdentity", times=None, seconds=2)
     membership = acme.memberships.get(user=people["mick"])
-    return Showcase(people, acme, domains, membership, invited.invitation, invited.link.rstrip("/").rpartition("/")[2])
+    return Showcase(people, acme, domains, membership, invited.invitation, mailed_token(invited.invitation))
 
 
 def make_ready(name: str, states: Mapping[str, tuple[State, str, tuple[str, ...]]], **fields: Any) -> Domain:

@@ -16,13 +16,14 @@ from pytest_django import Settings
 
 from changes.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused
+from tenants.core.invitations import InvitationState
 from tenants.models import Customer, Invitation, MemberRole, Membership, User
 from tenants.services import rename_customer
 from tenants.services.accepting import Needs, accept_invitation, offer
 from tenants.services.invitations import MOST_IN_AN_HOUR, Invited, revoke_invitation
 from tenants.services.members import leave
 from tests.factories import make_customer, make_member, make_user
-from tests.tenants.inviting import PASSWORD, invited, membership_of, token_of, verbs
+from tests.tenants.inviting import PASSWORD, SITE, invited, membership_of, token_of, verbs
 
 pytestmark = pytest.mark.django_db
 
@@ -33,12 +34,46 @@ pytestmark = pytest.mark.django_db
 def test_an_invitation_is_mailed_with_its_link_and_only_a_hash_is_kept(acme: Customer, alice: User) -> None:
     sent = invited(acme, alice, " Carol@Acme.example ")
     (letter,) = mail.outbox
-    assert (letter.to, letter.subject) == (["carol@acme.example"], "Join Acme on Inbound Admin")
-    assert sent.link in letter.body
+    assert (letter.to, letter.subject) == (["carol@acme.example"], "An invitation to Inbound Admin")
+    assert f"{SITE}customers/invitation/{token_of(sent)}/" in letter.body
     stored = " ".join(str(value) for value in Invitation.objects.values().get().values())
     logged = " ".join(f"{change.before} {change.after}" for change in Change.objects.all())
     assert token_of(sent) not in stored + logged
     assert verbs() == ["member.invited"]
+
+
+def test_what_invites_hands_the_link_to_nobody_but_the_mail(acme: Customer, alice: User) -> None:
+    sent = invited(acme, alice)
+    token = token_of(sent)
+    assert token not in repr(sent) + repr(vars(sent.invitation))
+    assert len(mail.outbox) == 1
+
+
+def test_names_of_a_strangers_making_bring_no_link_into_the_mail(acme: Customer, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(first_name="Win at https://evil.example/now\u202e")
+    rename_customer(customer=acme, name="evil.com " + "free money " * 9, actor=alice)
+    invited(acme, User.objects.get(pk=alice.pk))
+    (letter,) = mail.outbox
+    assert "evil" not in letter.body + letter.subject
+    assert "Win at invites you to free money" in letter.body
+    assert "free money " * 6 not in letter.body
+
+
+def test_one_recipient_gets_so_many_invitations_a_day_whoever_sends_them(
+    acme: Customer, alice: User, bob: User, settings: Settings
+) -> None:
+    settings.UNSOLICITED_MAILS_PER_DAY = 3
+    other = bob.memberships.get().customer
+    for customer, actor in ((acme, alice), (other, bob), (acme, alice)):
+        invited(customer, actor, "victim@else.example")
+    kept = Invitation.objects.get(customer=other)
+    for customer, actor in ((acme, alice), (other, bob)):
+        with pytest.raises(RateLimited, match="as many mails of ours as one address gets in a day"):
+            invited(customer, actor, "Victim+1@else.example" if actor == alice else "victim@else.example")
+    assert len(mail.outbox) == 3
+    kept.refresh_from_db()
+    assert kept.state is InvitationState.OPEN, "what is refused replaces nothing"
+    assert invited(acme, alice, "somebody@else.example").mailed
 
 
 def test_an_invitation_lives_as_long_as_the_setting_says(acme: Customer, alice: User, settings: Settings) -> None:
@@ -50,7 +85,8 @@ def test_an_invitation_lives_as_long_as_the_setting_says(acme: Customer, alice: 
 def test_a_customer_with_a_line_break_in_its_name_cannot_write_headers(alice: User, acme: Customer) -> None:
     rename_customer(customer=acme, name="Acme\nBcc: all@example.com", actor=alice)
     invited(acme, alice)
-    assert mail.outbox[0].subject == "Join Acme Bcc: all@example.com on Inbound Admin"
+    assert mail.outbox[0].subject == "An invitation to Inbound Admin"
+    assert "invites you to Acme Bcc: on Inbound Admin" in mail.outbox[0].body
 
 
 def test_a_second_invitation_ends_the_first(acme: Customer, alice: User) -> None:
@@ -69,7 +105,7 @@ def test_an_invitation_whose_mail_fails_stands_and_says_so(
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", unreachable)
     sent = invited(acme, alice)
     assert not sent.mailed
-    assert offer(token=token_of(sent), person=None).needs is Needs.ACCOUNT
+    assert sent.invitation.state is InvitationState.OPEN
 
 
 @pytest.mark.parametrize(
