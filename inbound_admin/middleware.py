@@ -7,13 +7,15 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import structlog
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from inbound_admin.lib import api
 from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
+from inbound_admin.lib.http import led_to
 
 Handler = Callable[[HttpRequest], HttpResponse]
 log = structlog.get_logger(__name__)
@@ -69,7 +71,10 @@ class ExplainProblems:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        htmx = "HX-Request" in request.headers
         response = self.get_response(request)
+        if htmx and isinstance(response, HttpResponseRedirect) and urlsplit(response.url).path in _asking_again():
+            return led_to(request, response.url)
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         if request.path.startswith(api.PREFIX):
@@ -80,10 +85,22 @@ class ExplainProblems:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, ReauthenticationRequired):
+            _forget_htmx(request)  # the act goes on as a page, after the page that asks for the password
         if not isinstance(exception, Problem):
             return None
         log.info("problem shown", code=exception.code, sentence=str(exception))
         return problem_page(request, exception)
+
+
+def _asking_again() -> tuple[str, ...]:
+    return reverse("account_reauthenticate"), reverse("mfa_reauthenticate")
+
+
+def _forget_htmx(request: HttpRequest) -> None:
+    """allauth keeps the request until the password was typed; htmx has gone to another page by then."""
+    for name in [name for name in request.META if name.startswith("HTTP_HX_")]:
+        del request.META[name]
 
 
 def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:

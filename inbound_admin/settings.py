@@ -130,6 +130,7 @@ MIDDLEWARE = [
     "inbound_admin.request_body.BoundedBody",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "inbound_admin.staff_guard.StaffGuard",
     "inbound_admin.middleware.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -223,7 +224,19 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_FORMS = {"login": "tenants.forms.SignInForm", "add_email": "tenants.forms.AddEmailForm"}
+ACCOUNT_FORMS = {
+    "login": "tenants.forms.SignInForm",
+    "add_email": "tenants.forms.AddEmailForm",
+    "change_password": "tenants.forms.ChangePasswordForm",
+    "reset_password_from_key": "tenants.forms.ResetPasswordKeyForm",
+}
+ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}  # by key: for each recipient
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # whoever asks for a reset would mail whomever they like
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("PASSWORD_AGAIN_SECONDS", default=600)
+STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not (DEBUG or SANDBOX))
+STAFF_SESSION_HOURS = env.float("STAFF_SESSION_HOURS", default=12.0)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_FORMS: dict[str, str] = {}

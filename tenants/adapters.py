@@ -7,9 +7,15 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from inbound_admin.lib.errors import Refused
+from alerts.services import take_unsolicited_turn
+from inbound_admin.lib.errors import RateLimited, Refused
 from tenants.models import User
 from tenants.services import create_customer
+from tenants.services.sign_ins import has_just_signed_in
+
+TO_STRANGERS = frozenset(
+    f"account/email/{name}" for name in ("email_confirmation", "email_confirmation_signup", "account_already_exists")
+)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -24,6 +30,25 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         "too_many_login_attempts": "There were too many attempts to sign in. Try again in a few minutes.",
         "unverified_primary_email": "Open the link that we sent to your e-mail address first.",
     }
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Not of whoever signed in a moment ago."""
+        if has_just_signed_in(self.request):
+            return False
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Raises RateLimited where a stranger may have typed the address, and it got enough of ours today."""
+        if template_prefix in TO_STRANGERS and not take_unsolicited_turn(email):
+            sentence = f"{email} has had as many mails of ours as one address gets in a day. Try again tomorrow."
+            raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
+        super().send_mail(template_prefix, email, context)
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """Also to people whose address no row of allauth's knows, such as those that a command made."""
+        super().send_notification_mail(template_prefix, user, context, email or user.email)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.OPEN_SIGN_UP)

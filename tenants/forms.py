@@ -5,11 +5,13 @@ from allauth.account import forms as allauth
 from django import forms
 from django.conf import settings
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
+from django.db import transaction
 
 from tenants import selectors
 from tenants.core.api_keys import Scope
 from tenants.core.tenant_words import POLICIES
 from tenants.models import Customer, MemberRole, Theme, User, new_customer_id
+from tenants.services.api_keys import revoke_api_keys
 
 ROLES = (
     (MemberRole.MEMBER, "Member: sees and looks after the domains"),
@@ -69,6 +71,43 @@ class AddEmailForm(allauth.AddEmailForm):  # type: ignore[misc]  # as above
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _say_address(self.fields["email"])
+
+
+class EndsKeys(forms.Form):
+    """The choice at a new password: a key outlives the password under which it was made."""
+
+    end_keys = forms.BooleanField(
+        label="Revoke my API keys as well",
+        required=False,
+        help_text="Choose this if somebody else may know your password. Programs that use a key stop working.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self._person is None or not selectors.working_keys_of(self._person).exists():
+            del self.fields["end_keys"]
+
+    @property
+    def _person(self) -> User | None:
+        return getattr(self, "user", None)
+
+    def end_keys_if_chosen(self) -> None:
+        if self._person is not None and self.cleaned_data.get("end_keys"):
+            revoke_api_keys(person=self._person)
+
+
+class ChangePasswordForm(EndsKeys, allauth.ChangePasswordForm):  # type: ignore[misc]  # allauth has no types
+    @transaction.atomic
+    def save(self) -> None:
+        super().save()
+        self.end_keys_if_chosen()
+
+
+class ResetPasswordKeyForm(EndsKeys, allauth.ResetPasswordKeyForm):  # type: ignore[misc]  # as above
+    @transaction.atomic
+    def save(self) -> None:
+        super().save()
+        self.end_keys_if_chosen()
 
 
 def _say_address(field: forms.Field) -> None:

@@ -23,6 +23,12 @@ def test_a_proxy_is_believed_only_where_there_is_one(behind_proxy: str, told: st
     assert settings_said(asked, BEHIND_PROXY=behind_proxy) == told
 
 
+@pytest.mark.parametrize(("sandbox", "asked"), [("1", "False"), ("0", "True")])
+def test_a_second_factor_is_asked_of_staff_wherever_it_is_no_sandbox(sandbox: str, asked: str) -> None:
+    told = {"SANDBOX": sandbox, "DEBUG": "0", "SECRET_KEY": "of a test"}
+    assert settings_said("s.STAFF_MFA_REQUIRED", **told) == asked
+
+
 def test_the_cache_has_room_for_the_counts_of_many_clients() -> None:
     assert settings_said("s.CACHES['default']['OPTIONS']['MAX_ENTRIES']") == "100000"
 

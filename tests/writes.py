@@ -41,6 +41,7 @@ from tests.receipt_rules.making import (
     make_verified,
     set_up_receiving,
 )
+from tests.tenants.inviting import mailed_token
 from tests.tenants.making import make_tenant
 
 PAUSE = {"reason": "spam", "text": "Forty reports.", "told": "Please clean your list.", "review_on": ""}
@@ -233,8 +234,7 @@ def _invitation(do: str) -> Callable[[World], Post]:
 
 
 def _accept(world: World) -> Post:
-    link = _invited(world, world.people["olga"].email).link
-    return Post((link.rstrip("/").rpartition("/")[2],))
+    return Post((mailed_token(_invited(world, world.people["olga"].email).invitation),))
 
 
 def _paused(world: World) -> Tenant:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
 
@@ -62,6 +64,26 @@ def takes_upload(limit: int) -> Callable[[View], View]:
 def body_limit_of(view: Callable[..., Any]) -> int | None:
     limit: int | None = getattr(view, "body_limit", None)
     return limit
+
+
+def asks_for_password(
+    view: Callable[Concatenate[Request, Given], HttpResponse],
+) -> Callable[Concatenate[Request, Given], HttpResponse]:
+    """A POST asks for the password again unless it was typed lately; then the act goes on. Looking is free."""
+    asked: Callable[Concatenate[Request, Given], HttpResponse] = reauthentication_required(view, allow_get=True)
+    return asked
+
+
+def require_password(request: HttpRequest) -> None:
+    """The same within a view, for one of several acts. What is raised leads to the question and back."""
+    raise_if_reauthentication_required(request, app="")
+
+
+def led_to(request: HttpRequest, url: str) -> HttpResponse:
+    """A redirect of the whole page, also for htmx: never a page in a page."""
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=204, headers={"HX-Redirect": url})
+    return HttpResponseRedirect(url)
 
 
 def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> "Page[Any]":

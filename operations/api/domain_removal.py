@@ -34,7 +34,9 @@ class DomainDeletedOut(Out):
     deleted_resources: DeletedResources
 
 
-@router.delete("/v2/domains/{domain_id}", **writes(DomainDeletedOut), summary="Delete a domain with its addresses")
+@router.delete(
+    "/v2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain with its addresses"
+)
 def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     """409 while sub-domains exist. Answers at once; what SES has still to be told of, the worker does."""
     domain = domain_of(request, domain_id)

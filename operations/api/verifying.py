@@ -171,7 +171,7 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
     )
 
 
-@router.post("/domain/verifications", **writes(ActionOut), summary="A domain by its name: an action")
+@router.post("/domain/verifications", **writes(ActionOut, proven=True), summary="A domain by its name: an action")
 def act_on_domain(request: HttpRequest, asked: ActionAsked) -> ActionOut:
     answer = ACTIONS[asked.action](caller(request), asked)
     return ActionOut(**{"success": True, "domain": asked.domain, "timestamp": timezone.now(), **answer})

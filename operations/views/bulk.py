@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from domains.selectors.finding import domains_for
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, require_password
 from operations.core.bulk import MOST, BulkAction
 from operations.forms.bulk import NamesForm, WordsForm
 from operations.models import Bulk
@@ -56,6 +56,8 @@ def _preview_or_go(request: SignedIn, action: BulkAction, names: NamesForm) -> H
     rows = predicted(action, names.named, viewer=request.user)
     works = [row for row in rows if row.works]
     going = request.method == "POST" and "go" in request.POST
+    if going and action is BulkAction.DELETE:
+        require_password(request)
     form = WordsForm(request.POST if going else None, action=action, number=len(works))
     if going and form.is_valid():
         try:

@@ -11,13 +11,14 @@ from django.views.decorators.http import require_http_methods
 from domains.models import Stage
 from domains.selectors.finding import domains_for
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, asks_for_password
 from operations.services import domain_removal
 
 POLL_SECONDS = 3
 
 
 @require_http_methods(["GET", "POST"])
+@asks_for_password
 def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     """Another customer's is 404, as if it did not exist."""
     found = get_object_or_404(domains_for(request.user), pk=domain_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -15,7 +16,7 @@ from inbound_admin.lib.api import ERRORS, Malformed, QueryIn, WrongContentType, 
 from inbound_admin.lib.errors import Refused
 from tenants.core.api_keys import Scope
 from tenants.models import Customer, User
-from tenants.selectors import customers_for, supports_everyone
+from tenants.selectors import customers_for, lacks_second_factor, supports_everyone
 from tenants.services.allowing import NotAllowed
 from tenants.services.api_keys import BadKey, use_api_key
 
@@ -54,10 +55,10 @@ class ApiKeyWith(HttpBearer):
 class SessionWith(APIKeyCookie):
     """A person who is signed in; what changes something asks for the CSRF token. Only who has one is asked for it."""
 
-    def __init__(self, *scopes: Scope) -> None:
+    def __init__(self, *scopes: Scope, proven: bool = False) -> None:
         self.param_name = settings.SESSION_COOKIE_NAME
         super().__init__()
-        self._scopes = scopes
+        self._scopes, self._proven = scopes, proven
 
     def __call__(self, request: HttpRequest) -> Caller | None:
         if not request.user.is_authenticated:
@@ -71,6 +72,11 @@ class SessionWith(APIKeyCookie):
             return None
         if Scope.STAFF in self._scopes and not supports_everyone(user):
             raise NotAllowed("This is for staff who may see every customer.", code="STAFF_ONLY")
+        if lacks_second_factor(user):
+            raise NotAllowed("Set up two-step sign-in first, under Your account.", code="MFA_REQUIRED")
+        if self._proven and is_reauthentication_required(request, app=""):
+            said = "This asks for your password again. Type it at /accounts/reauthenticate/, or call with a key."
+            raise NotAllowed(said, code="PASSWORD_REQUIRED")
         name = f"user:{user.pk}"
         take_turn(name)
         return Caller(user, name)
@@ -81,13 +87,16 @@ def reads(answer: Any, *, staff: bool = False, session: bool = True) -> dict[str
     return _told(answer, 200, Scope.READ, staff, session)
 
 
-def writes(answer: Any, *, status: int = 200, staff: bool = False, session: bool = True) -> dict[str, Any]:
-    return _told(answer, status, Scope.WRITE, staff, session)
+def writes(
+    answer: Any, *, status: int = 200, staff: bool = False, session: bool = True, proven: bool = False
+) -> dict[str, Any]:
+    """`proven`: a person of a session must have typed the password lately; a key is proof by itself."""
+    return _told(answer, status, Scope.WRITE, staff, session, proven)
 
 
-def _told(answer: Any, status: int, scope: Scope, staff: bool, session: bool) -> dict[str, Any]:
+def _told(answer: Any, status: int, scope: Scope, staff: bool, session: bool, proven: bool = False) -> dict[str, Any]:
     scopes = (scope, Scope.STAFF) if staff else (scope,)
-    auth = [ApiKeyWith(*scopes), *([SessionWith(*scopes)] if session else [])]
+    auth = [ApiKeyWith(*scopes), *([SessionWith(*scopes, proven=proven)] if session else [])]
     return {"auth": auth, "response": {status: answer, **ERRORS}, "by_alias": True, "exclude_unset": True}
 
 

@@ -101,7 +101,7 @@ def get_tenant(request: HttpRequest, tenant_id: str) -> TenantOne:
     return TenantOne(**tenant_fields(tenant, staff=staff), **given(layers=layers))
 
 
-@router.delete("/v2/tenants/{tenant_id}", **writes(Accepted, status=202, staff=True), summary="Delete one")
+@router.delete("/v2/tenants/{tenant_id}", **writes(Accepted, status=202, staff=True, proven=True), summary="Delete one")
 def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[ConfirmQuery, Query()]) -> Status[Accepted]:
     """`confirm` is its name. What is associated leaves it first and stays at Amazon."""
     tenant = staff_tenant(request, tenant_id)

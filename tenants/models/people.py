@@ -7,6 +7,7 @@ from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from inbound_admin.lib.ids import new_id
 from tenants.core.invitations import InvitationState, state_at
@@ -40,9 +41,11 @@ class User(AbstractUser):
     email = models.EmailField("e-mail address", unique=True)
     theme = models.CharField(max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
+    session_generation = models.PositiveIntegerField(default=0, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+    SESSION_SALT: ClassVar[str] = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
     objects: ClassVar[UserManager] = UserManager()
     staff_rights = True  # an API key without the scope "staff" acts without them; no column
     acts_by_key = ""  # the key's name, as the change log tells it; no column either
@@ -52,6 +55,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """As Django's, and sessions end with their generation as they do with the password."""
+        value = f"{self.password}{self.session_generation or ''}"
+        return salted_hmac(self.SESSION_SALT, value, secret=secret, algorithm="sha256").hexdigest()
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return self.staff_rights and super().has_perm(perm, obj)

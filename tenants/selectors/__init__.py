@@ -9,12 +9,15 @@ from tenants.selectors.people import (
     first_owners,
     invitation_by_token,
     invitations_since,
+    is_staff_member,
+    lacks_second_factor,
     may_manage,
     members_of,
     owners_of,
     pending_invitations,
     people_with,
     supports_everyone,
+    working_keys_of,
 )
 from tenants.selectors.ses_tenants import (
     ORDERS,
@@ -49,6 +52,8 @@ __all__ = [
     "history_of",
     "invitation_by_token",
     "invitations_since",
+    "is_staff_member",
+    "lacks_second_factor",
     "layers_of",
     "may_manage",
     "members_of",
@@ -62,4 +67,5 @@ __all__ = [
     "tenants_for",
     "tenants_found",
     "unfinished",
+    "working_keys_of",
 ]

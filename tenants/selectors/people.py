@@ -2,9 +2,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from tenants.core.invitations import hash_of
 from tenants.models import ApiKey, Customer, Invitation, MemberRole, Membership, User
@@ -15,6 +18,16 @@ Viewer = User | AnonymousUser
 def supports_everyone(viewer: Viewer) -> bool:
     """Whether the viewer is one of our staff who may see the domains of every customer."""
     return viewer.is_active and viewer.has_perm("tenants.support_customer")
+
+
+def is_staff_member(viewer: Viewer) -> bool:
+    """Whether more is asked of the viewer's sign-in than of a customer's."""
+    return viewer.is_staff or viewer.is_superuser or supports_everyone(viewer)
+
+
+def lacks_second_factor(viewer: Viewer) -> bool:
+    """Whether the viewer must set one up before anything else: `STAFF_MFA_REQUIRED`."""
+    return settings.STAFF_MFA_REQUIRED and is_staff_member(viewer) and not is_mfa_enabled(viewer)
 
 
 def customers_for(viewer: Viewer) -> QuerySet[Customer]:
@@ -84,6 +97,10 @@ def people_with(email: str) -> QuerySet[User]:
     """Whose sign-in address this is, or a further one that they have proven; also who is switched off."""
     proven = EmailAddress.objects.filter(email__iexact=email, verified=True)
     return User.objects.filter(Q(email__iexact=email) | Q(pk__in=proven.values("user")))
+
+
+def working_keys_of(person: User) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), user=person, revoked_at=None)
 
 
 def api_keys_of(person: User) -> QuerySet[ApiKey]:

@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from changes import services as changes
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.mail_names import mail_name
 from tenants.core.api_keys import OF_EVERYBODY, KeyState, Scope, is_use_worth_writing, key_state, scopes_named
 from tenants.core.invitations import hash_of
 from tenants.models import ApiKey, User
-from tenants.selectors import supports_everyone
+from tenants.selectors import lacks_second_factor, supports_everyone, working_keys_of
+from tenants.services.account_mail import tell_of_account
 from tenants.services.allowing import NotAllowed
 from tenants.services.people import person_subject
 
@@ -22,7 +24,7 @@ _PREFIX, _SHOWN, _LONGEST = "ia_", 8, 120
 # Of a person's row only what permissions ask: this stands before every call.
 _NEEDED = (
     *("name", "starts", "secret_hash", "scopes", "last_used_at", "expires_at", "revoked_at"),
-    *("user__is_active", "user__is_superuser", "user__email"),
+    *("user__is_active", "user__is_staff", "user__is_superuser", "user__email"),
 )
 
 
@@ -52,6 +54,7 @@ def create_api_key(
     if days is not None and not 1 <= days <= 3650:
         raise Refused("A key lives for between one and 3650 days, or without an end.")
     _may_have(user, wanted)
+    _has_factor(user, wanted)
     secret = _PREFIX + secrets.token_urlsafe(32)
     key = ApiKey.objects.create(
         user=user,
@@ -62,6 +65,7 @@ def create_api_key(
         expires_at=None if days is None else timezone.now() + timedelta(days=days),
     )
     changes.record("api_key.created", about=person_subject(user), actor=actor, after=_told(key), for_staff=True)
+    tell_of_account(person=user, what=f"A new API key works for your account: {_described(key)}.")
     return Created(key, secret)
 
 
@@ -78,6 +82,13 @@ def revoke_api_key(*, key: ApiKey, actor: User | None) -> None:
     )
 
 
+@transaction.atomic
+def revoke_api_keys(*, person: User) -> None:
+    """All that work, as the person chose with a new password."""
+    for key in working_keys_of(person):
+        revoke_api_key(key=key, actor=person)
+
+
 def use_api_key(*, secret: str, scopes: Iterable[Scope], now: datetime) -> ApiKey:
     """The key, if it has all these scopes. Raises BadKey or NotAllowed, neither of which says more than it must."""
     hashed = hash_of(secret)
@@ -92,6 +103,7 @@ def use_api_key(*, secret: str, scopes: Iterable[Scope], now: datetime) -> ApiKe
     if missing := [scope for scope in wanted if scope not in key.scopes]:
         raise NotAllowed(f"This key lacks the scope “{missing[0]}”.", code="SCOPE_MISSING")
     _may_have(key.user, wanted)
+    _has_factor(key.user, key.scopes)
     if is_use_worth_writing(now, key.last_used_at):
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key
@@ -111,6 +123,22 @@ def _may_have(user: User, scopes: Iterable[Scope]) -> None:
     """Also at each use: who has left our staff takes no key along."""
     if OF_EVERYBODY.intersection(scopes) and not supports_everyone(user):
         raise NotAllowed("This scope reaches every customer, and is for staff who may see them.", code="STAFF_ONLY")
+
+
+def _has_factor(user: User, scopes: Iterable[str]) -> None:
+    """A key is no way around what the sign-in asks for."""
+    if Scope.STAFF in scopes and lacks_second_factor(user):
+        raise NotAllowed(
+            "Keys with the scope “staff” work only for people with two-step sign-in. Set it up under Your account.",
+            code="MFA_REQUIRED",
+        )
+
+
+def _described(key: ApiKey) -> str:
+    """Its own name, and what it may do."""
+    name = mail_name(key.name, otherwise="without a name")
+    until = f"until {key.expires_at:%-d %B %Y}" if key.expires_at else "until it is revoked"
+    return f"{name} ({key.starts}…), may {', '.join(key.scopes)}, {until}"
 
 
 def _told(key: ApiKey) -> dict[str, object]:

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from allauth.account.forms import ResetPasswordForm
+from allauth.account.models import EmailAddress
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest
@@ -12,6 +15,7 @@ from changes import services as changes
 from inbound_admin.lib.errors import Refused
 from tenants.models import User
 from tenants.services.customers import NotAllowed
+from tenants.services.sign_ins import end_sessions
 
 
 def person_subject(person: User) -> changes.Subject:
@@ -45,12 +49,17 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
     if person == actor and not person.is_active:
         raise Refused("You cannot switch yourself off.")
     before = _decided(known) if known else {}
+    names = {group.name for group in groups}
+    if known is not None:
+        person.session_generation = known.session_generation
+        _may_gain(known, gained=_powers(person, names) - _powers(known, set(before["roles"])))
     person.email = person.email.strip().lower()
     if known is None:
         person.set_unusable_password()
     person.save()
     person.groups.set(groups)
     if before != _decided(person):
+        end_sessions(person)
         _record("person.changed" if known else "person.added", person, actor, before, _decided(person))
 
 
@@ -86,6 +95,7 @@ def _set_active(person: User, actor: User, *, active: bool) -> None:
         return
     locked.is_active = active
     locked.save(update_fields=("is_active",))
+    end_sessions(locked)
     what = "person.switched_on" if active else "person.switched_off"
     _record(what, locked, actor, {"active": not active}, {"active": active})
 
@@ -95,6 +105,24 @@ def _may_decide(actor: User, person: User | None) -> None:
         raise NotAllowed("Your role cannot decide over accounts.")
     if person is not None and person.is_superuser and not actor.is_superuser:
         raise NotAllowed(f"{person} is a superuser; only another superuser can change them.")
+
+
+def _powers(person: User, roles: set[str]) -> set[str]:
+    flags = {"staff": person.is_staff, "superuser": person.is_superuser}
+    return roles | {name for name, has in flags.items() if has}
+
+
+def _may_gain(person: User, *, gained: set[str]) -> None:
+    """An account that is there already may be anybody's who once had a link: its owner must have proven more."""
+    if not gained:
+        return
+    if not EmailAddress.objects.filter(user=person, email__iexact=person.email, verified=True).exists():
+        said = (
+            f"{person.email} is not confirmed yet, so nobody knows whose this account is. Its owner confirms it under"
+        )
+        raise Refused(f"{said} Your account, E-mail address.", code="ADDRESS_UNPROVEN")
+    if settings.STAFF_MFA_REQUIRED and not is_mfa_enabled(person):
+        raise Refused(f"{person.email} has no two-step sign-in yet. Its owner sets it up first.", code="MFA_REQUIRED")
 
 
 def _own(person: User) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, asks_for_password
 from tenants.forms import ApiKeyForm
 from tenants.selectors import api_keys_of
 from tenants.services import api_keys
@@ -21,6 +21,7 @@ REMEMBERED_SECONDS = 24 * 3600  # for so long a form that is sent twice makes on
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@asks_for_password
 def keys(request: SignedIn) -> HttpResponse:
     """The secret stands in the answer to the form and nowhere else."""
     form = ApiKeyForm(request.POST or None, viewer=request.user)

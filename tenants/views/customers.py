@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from changes.selectors import changes_of
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, asks_for_password, page_of
 from tenants import selectors
 from tenants.forms import CustomerForm, NewCustomerForm
 from tenants.models import MemberRole
@@ -32,6 +32,7 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@asks_for_password
 def create(request: SignedIn) -> HttpResponse:
     if not request.user.has_perm("tenants.add_customer"):
         raise NotAllowed("Your role cannot create customers.")

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, asks_for_password
 from tenants import selectors
 from tenants.forms import InviteForm, RoleForm
 from tenants.models import Customer, MemberRole, Membership
@@ -19,6 +19,7 @@ from tenants.views.parts import customer_of, done, frame, people_page, send_invi
 
 @never_cache
 @require_POST
+@asks_for_password
 def invite(request: SignedIn, customer_id: str) -> HttpResponse:
     customer = customer_of(request, customer_id)
     require_manager(customer, request.user)
@@ -33,6 +34,7 @@ def invite(request: SignedIn, customer_id: str) -> HttpResponse:
 
 @never_cache
 @require_POST
+@asks_for_password
 def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpResponse:
     """Withdraw it, or send it again under a new link."""
     customer = customer_of(request, customer_id)
@@ -46,6 +48,7 @@ def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpR
 
 
 @require_http_methods(["GET", "POST"])
+@asks_for_password
 def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpResponse:
     """A member's role, and the way out: for those who manage the customer, and for the member."""
     customer = customer_of(request, customer_id)

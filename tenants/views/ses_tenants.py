@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from changes.selectors import changes_of
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, list_as_file, page_of
+from inbound_admin.lib.http import SignedIn, asks_for_password, list_as_file, page_of
 from tenants import selectors
 from tenants.core import tenant_words as words
 from tenants.core.standing import LayerName, Standing
@@ -189,6 +189,7 @@ def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@asks_for_password
 def delete(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = _managed(request, tenant_id)
     context = {"tenant": tenant, "consequences": removing.consequences(tenant), "error": ""}

@@ -2,6 +2,7 @@ import re
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Group
 from django.core import mail
@@ -112,6 +113,7 @@ def test_a_colleague_is_added_with_a_role_and_sets_the_password_by_a_link(adam: 
 
 def test_a_changed_role_is_one_change_for_staff_alone(adam: Client, alice: User) -> None:
     support = Group.objects.get(name=Role.SUPPORT)
+    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
     given = {"first_name": "Alice", "last_name": "", "is_active": "on", "is_staff": "on", "groups": support.pk}
     assert adam.post(url("tenants_user_change", alice.pk), given).status_code == 302
     change = Change.objects.get()

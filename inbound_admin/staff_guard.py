@@ -1,0 +1,60 @@
+"""What is asked of staff beyond the password: a second factor, a session of today, the password again in the admin."""
+
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required, suspend_request
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+
+from inbound_admin.lib import api
+from inbound_admin.lib.http import led_to
+from tenants.selectors import lacks_second_factor
+from tenants.services.sign_ins import is_session_over
+
+SET_UP = "mfa_activate_totp"
+# By name: what setting up a second factor needs, and the way out.
+OPEN_WITHOUT = frozenset(
+    {
+        *("mfa_index", SET_UP, "mfa_generate_recovery_codes", "mfa_view_recovery_codes", "mfa_download_recovery_codes"),
+        *("account_reauthenticate", "account_logout", "account_email"),  # an unconfirmed address bars the set-up
+    }
+)
+
+
+class StaffGuard:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_session_over(request):
+            logout(request)  # SignInRequired and the API then say what to do
+        return self.get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponse | None:
+        if request.path.startswith(api.PREFIX) or not request.user.is_authenticated:
+            return None  # calls ask for themselves: tenants.api.calling
+        if getattr(view_func, "login_required", True) and not _is_open(request) and lacks_second_factor(request.user):
+            return led_to(request, reverse(SET_UP))
+        if request.method == "POST" and request.path.startswith(reverse("admin:index")):
+            return _password_again(request)
+        return None
+
+
+def _is_open(request: HttpRequest) -> bool:
+    return request.resolver_match is not None and request.resolver_match.view_name in OPEN_WITHOUT
+
+
+def _password_again(request: HttpRequest) -> HttpResponse | None:
+    """Every change in the admin; the form goes on where it was when the password was right."""
+    if not is_reauthentication_required(request, app=""):
+        return None
+    answer: HttpResponse = suspend_request(request, reverse("account_reauthenticate"))
+    return answer

@@ -1,0 +1,123 @@
+"""People are told of a new password, factor or key; keys can end with a password; our mail is no weapon."""
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from tenants.models import ApiKey, User
+from tenants.services.api_keys import create_api_key
+from tests.factories import make_member, make_user
+from tests.tenants.guarding import give_factor
+from tests.tenants.visiting import signed_in, text
+
+pytestmark = pytest.mark.django_db
+OLD, NEW = "correct horse battery", "quite another long sentence"
+CHANGE = {"oldpassword": OLD, "password1": NEW, "password2": NEW}
+
+
+@pytest.fixture
+def paul() -> User:
+    return make_member(email="paul@acme.example")
+
+
+def make_key(person: User, name: str = "Billing") -> ApiKey:
+    return create_api_key(user=person, name=name, scopes=["read"], actor=person).key
+
+
+def works(key: ApiKey) -> bool:
+    key.refresh_from_db()
+    return key.revoked_at is None
+
+
+def test_a_new_password_is_told(paul: User) -> None:
+    signed_in(paul).post(reverse("account_change_password"), CHANGE)
+    (letter,) = mail.outbox
+    assert letter.to == ["paul@acme.example"]
+    assert "password has been changed" in str(letter.body)
+    assert "If it was not, change your password at once" in str(letter.body)
+
+
+def test_a_removed_factor_is_told(paul: User) -> None:
+    signed_in(give_factor(paul)).post(reverse("mfa_deactivate_totp"))
+    (letter,) = mail.outbox
+    assert letter.to == ["paul@acme.example"]
+
+
+def test_a_new_key_is_told_without_its_secret_or_a_link_of_its_name(
+    paul: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        made = create_api_key(user=paul, name="See https://evil.example", scopes=["read"], actor=paul)
+    (letter,) = mail.outbox
+    assert letter.to == ["paul@acme.example"]
+    assert "A new API key works for your account: See (ia_" in str(letter.body)
+    assert made.secret not in str(letter.body)
+    assert "evil" not in str(letter.body)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_keys_end_with_a_changed_password_where_that_is_chosen(paul: User, ends: bool) -> None:
+    key, anothers, client = make_key(paul), make_key(make_user()), signed_in(paul)
+    assert "Revoke my API keys as well" in text(client.get(reverse("account_change_password")))
+    client.post(reverse("account_change_password"), CHANGE | ({"end_keys": "on"} if ends else {}))
+    paul.refresh_from_db()
+    assert paul.check_password(NEW)
+    assert (works(key), works(anothers)) == (not ends, True)
+
+
+def test_a_refused_password_ends_no_key(paul: User) -> None:
+    key = make_key(paul)
+    signed_in(paul).post(reverse("account_change_password"), CHANGE | {"oldpassword": "guess", "end_keys": "on"})
+    assert works(key)
+
+
+def test_who_has_no_key_is_not_asked_about_any(paul: User) -> None:
+    assert "Revoke my API keys" not in text(signed_in(paul).get(reverse("account_change_password")))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_keys_end_with_a_forgotten_password_as_well(paul: User, ends: bool) -> None:
+    key, client = make_key(paul), Client()
+    client.post(reverse("account_reset_password"), {"email": paul.email})
+    path = next(word for word in str(mail.outbox[0].body).split() if "/password/reset/key/" in word)
+    form = client.get(path, follow=True)
+    assert "Revoke my API keys as well" in text(form)
+    given = {"password1": NEW, "password2": NEW} | ({"end_keys": "on"} if ends else {})
+    client.post(form.redirect_chain[-1][0], given)
+    paul.refresh_from_db()
+    assert paul.check_password(NEW)
+    assert works(key) is not ends
+    assert mail.outbox[-1].to == ["paul@acme.example"]
+
+
+def test_a_password_change_ends_other_sessions(paul: User) -> None:
+    client, other = signed_in(paul), signed_in(paul)
+    client.post(reverse("account_change_password"), CHANGE)
+    assert client.get("/domains/").status_code == 200
+    assert other.get("/domains/")["Location"].startswith(reverse("account_login"))
+
+
+def test_a_forgotten_password_writes_to_no_stranger() -> None:
+    answer = Client().post(reverse("account_reset_password"), {"email": "victim@else.example"})
+    assert answer.status_code == 302
+    assert not mail.outbox
+
+
+def test_links_to_reset_are_limited_for_each_recipient(paul: User) -> None:
+    for number in range(9):
+        Client(REMOTE_ADDR=f"127.0.0.{number + 1}").post(reverse("account_reset_password"), {"email": paul.email})
+    assert len(mail.outbox) == 5
+
+
+def test_confirmations_are_limited_for_each_recipient(settings: Settings) -> None:
+    settings.UNSOLICITED_MAILS_PER_DAY = 2
+    answers = []
+    for number in range(4):  # one mailbox, however it is spelt
+        given = {"email": f"victim+{number}@else.example", "action_add": ""}
+        answers.append(signed_in(make_user()).post(reverse("account_email"), given))
+    assert len(mail.outbox) == 2
+    assert [answer.status_code for answer in answers] == [302, 302, 429, 429]

@@ -1,0 +1,161 @@
+"""API keys, addresses, members and deletion ask for the password again; the act goes on where it was."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from domains.models import Domain, Stage
+from inbound_admin.sandbox.process import Sandbox
+from tenants.core.roles import Role
+from tenants.models import ApiKey, Customer, Invitation, MemberRole, User
+from tests.calling import api_of
+from tests.domains.making import make_domain, set_up_domain
+from tests.factories import make_member, make_staff
+from tests.tenants.guarding import age, give_factor, signed_in_before
+from tests.tenants.making import make_tenant
+from tests.tenants.visiting import HTMX, signed_in, text, url
+
+pytestmark = pytest.mark.django_db
+AGAIN, PASSWORD = "/accounts/reauthenticate/", "correct horse battery"
+KEY = {"name": "Billing", "scopes": ["read"], "days": "90", "once": "a"}
+Act = Callable[[Customer], tuple[str, dict[str, Any]]]
+
+
+def _member(customer: Customer) -> str:
+    return url("member", customer.pk, make_member(customer, role=MemberRole.MEMBER).memberships.get().pk)
+
+
+def _with_factor(customer: Customer) -> User:
+    return give_factor(customer.members.get())
+
+
+def _domain(customer: Customer) -> Domain:
+    return make_domain(customer=customer)
+
+
+ACTS: dict[str, Act] = {
+    "an API key": lambda _: (url("keys"), KEY),
+    "an e-mail address": lambda _: (reverse("account_email"), {"email": "new@acme.example", "action_add": ""}),
+    "an invitation": lambda c: (url("invite", c.pk), {"email": "carol@acme.example", "role": "member"}),
+    "a role": lambda c: (_member(c), {"do": "role", "role": "owner"}),
+    "a member's removal": lambda c: (_member(c), {"do": "remove"}),
+    "a domain's deletion": lambda c: (reverse("operations:delete_domain", args=[_domain(c).pk]), {"name": "wrong"}),
+    "many domains' deletion": lambda c: (
+        reverse("operations:start_bulk"),
+        {"do": "delete", "names": _domain(c).name, "go": "1", "typed": "wrong"},
+    ),
+    "a factor's removal": lambda c: (_with_factor(c) and reverse("mfa_deactivate_totp"), {}),
+}
+
+
+def asks_again(answer: Any) -> bool:
+    return answer.status_code == 302 and urlsplit(answer["Location"]).path == AGAIN
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_hour_after_the_sign_in_the_act_asks_for_the_password(act: str, acme: Customer, alice: User) -> None:
+    path, given = ACTS[act](acme)
+    assert asks_again(signed_in_before(alice).post(path, given))
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_right_after_the_sign_in_it_does_not(act: str, acme: Customer, alice: User) -> None:
+    path, given = ACTS[act](acme)
+    answer = signed_in(alice).post(path, given)
+    assert not asks_again(answer)
+    assert answer.status_code < 500
+
+
+@pytest.mark.parametrize("act", [name for name in ACTS if "factor" not in name])
+def test_looking_never_asks_for_it(act: str, acme: Customer, alice: User) -> None:
+    path, _ = ACTS[act](acme)
+    assert not asks_again(signed_in_before(alice).get(path))
+
+
+def test_a_tenants_deletion_asks_for_it(acme: Customer) -> None:
+    path = reverse("ses_tenants:delete", args=[make_tenant(acme).pk])
+    olga = make_staff(Role.OPERATOR)
+    assert asks_again(signed_in_before(olga).post(path, {"name": "wrong"}))
+    assert signed_in(olga).post(path, {"name": "wrong"}).status_code == 422
+
+
+def test_the_act_goes_on_after_the_password(acme: Customer, alice: User) -> None:
+    client = signed_in_before(alice)
+    asked = client.post(url("keys"), KEY)
+    assert not ApiKey.objects.exists()
+    assert "type your password again" in text(client.get(asked["Location"]))
+    made = client.post(asked["Location"], {"password": PASSWORD})
+    assert ApiKey.objects.get().name == "Billing"
+    assert 'id="secret">ia_' in text(made)
+    assert not asks_again(client.post(url("keys"), KEY | {"once": "b"})), "it was typed a moment ago"
+
+
+def test_a_wrong_password_does_nothing(acme: Customer, alice: User) -> None:
+    client = signed_in_before(alice)
+    asked = client.post(url("keys"), KEY)
+    assert "That is not your password." in text(client.post(asked["Location"], {"password": "guess"}))
+    assert not ApiKey.objects.exists()
+    assert asks_again(client.post(url("keys"), KEY))
+
+
+def test_htmx_goes_to_the_question_as_a_whole_page_and_the_act_goes_on(acme: Customer, alice: User) -> None:
+    client, given = signed_in_before(alice), {"email": "carol@acme.example", "role": "member"}
+    asked = client.post(url("invite", acme.pk), given, headers=HTMX)
+    assert (asked.status_code, asked.content) == (204, b"")
+    to = asked["HX-Redirect"]
+    assert parse_qs(urlsplit(to).query)["next"] == [url("invite", acme.pk)]
+    assert not mail.outbox
+    page = client.post(to, {"password": PASSWORD})
+    assert page.headers["Location"] == url("detail", acme.pk)
+    assert Invitation.objects.get().email == "carol@acme.example"
+    assert mail.outbox[0].to == ["carol@acme.example"]
+
+
+def test_the_password_of_another_does_not_help(acme: Customer, alice: User, bob: User) -> None:
+    bob.set_password("bob's own long sentence")
+    bob.save()
+    client = signed_in_before(alice)
+    asked = client.post(url("keys"), KEY)
+    client.post(asked["Location"], {"password": "bob's own long sentence"})
+    assert not ApiKey.objects.exists()
+
+
+def test_every_change_in_the_admin_asks_for_it_and_looking_does_not(acme: Customer) -> None:
+    adam = make_staff(Role.ADMIN)
+    path = reverse("admin:tenants_customer_change", args=[acme.pk])
+    client = signed_in_before(adam)
+    assert client.get(path).status_code == 200
+    asked = client.post(path, {"name": "Renamed"})
+    assert asks_again(asked)
+    acme.refresh_from_db()
+    assert acme.name == "Acme"
+    client.post(asked["Location"], {"password": PASSWORD})
+    acme.refresh_from_db()
+    assert acme.name == "Renamed"
+
+
+def test_the_api_asks_a_session_for_it_and_a_key_is_proof_by_itself(
+    sandbox: Sandbox, acme: Customer, alice: User
+) -> None:
+    old, new = set_up_domain(sandbox, customer=acme), set_up_domain(sandbox, customer=acme)
+    client = signed_in_before(alice)
+    refused = client.delete(f"/api/v2/domains/{old.pk}")
+    assert (refused.status_code, refused.json()["code"]) == (403, "PASSWORD_REQUIRED")
+    assert Domain.objects.get(pk=old.pk).stage != Stage.DELETING
+    age(client, 1)
+    assert client.delete(f"/api/v2/domains/{old.pk}").status_code != 403
+    assert api_of(alice).delete(f"/api/v2/domains/{new.pk}").status_code != 403
+
+
+def test_a_setting_says_how_long_a_password_is_enough(acme: Customer, alice: User, settings: Any) -> None:
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 7200
+    assert not asks_again(signed_in_before(alice).post(url("keys"), KEY))
+
+
+def test_who_is_not_signed_in_is_led_to_the_sign_in() -> None:
+    assert Client().post(url("keys"), KEY)["Location"].startswith(reverse("account_login"))
