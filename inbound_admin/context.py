@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from alerts.selectors.inbox import number_unanswered
-from tenants.selectors import sees_tenants, supports_everyone
+from tenants.selectors import lacks_second_factor, sees_tenants, supports_everyone
 from tenants.selectors.sending import banners_for
 
 OVERVIEW = "operations:overview"  # whose address others begin with
@@ -35,6 +35,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     tenants = user is not None and sees_tenants(user)
     return {
         "site_name": settings.SITE_NAME,
+        "second_factor_due": SimpleLazyObject(lambda: user is not None and lacks_second_factor(user)),
         "region": settings.AWS_REGION,
         "sandbox": settings.SANDBOX,
         "is_open_for_signup": settings.OPEN_SIGN_UP,

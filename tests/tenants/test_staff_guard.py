@@ -103,6 +103,7 @@ def test_they_set_one_up_and_are_in_and_sessions_from_before_are_not() -> None:
     EmailAddress.objects.create(user=sam, email=sam.email, verified=True, primary=True)
     client, other = signed_in(sam), signed_in(sam)
     page = text(client.get(SET_UP))
+    assert "Staff need two-step sign-in." in page
     secret = re.search(r"data-exact>([A-Z2-7]+)<", page)
     assert secret
     counter = next(iter(yield_hotp_counters_from_time()))
