@@ -21,7 +21,7 @@ def note_sign_in(request: HttpRequest, **_: Any) -> None:
 
 def has_just_signed_in(request: HttpRequest) -> bool:
     """Whoever typed the password a moment ago is not asked for it again."""
-    return _age(request) < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    return _age(request) < float(settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
 
 
 def is_session_over(request: HttpRequest) -> bool:

@@ -54,7 +54,7 @@ def test_names_of_a_strangers_making_bring_no_link_into_the_mail(acme: Customer,
     rename_customer(customer=acme, name="evil.com " + "free money " * 9, actor=alice)
     invited(acme, User.objects.get(pk=alice.pk))
     (letter,) = mail.outbox
-    assert "evil" not in letter.body + letter.subject
+    assert "evil" not in f"{letter.body} {letter.subject}"
     assert "Win at invites you to free money" in letter.body
     assert "free money " * 6 not in letter.body
 
