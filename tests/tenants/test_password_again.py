@@ -55,7 +55,7 @@ ACTS: dict[str, Act] = {
 
 
 def asks_again(answer: Any) -> bool:
-    return answer.status_code == 302 and urlsplit(answer["Location"]).path == AGAIN
+    return bool(answer.status_code == 302 and urlsplit(answer["Location"]).path == AGAIN)
 
 
 @pytest.mark.parametrize("act", ACTS)
