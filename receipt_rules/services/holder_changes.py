@@ -9,6 +9,7 @@ from domains.models import Domain, Stage
 from domains.services.noting import note_routes_checked
 from receipt_rules.core.recipients import domain_of
 from receipt_rules.selectors.owning import Holders
+from receipt_rules.services.desiring import wanted
 from receipt_rules.services.queue import customer_changed
 from receipt_rules.services.reading import read_live
 
@@ -18,17 +19,26 @@ def are_waiting() -> bool:
 
 
 def look() -> None:
-    """One call for all of them. Where rules name such a domain, its holder gets a run. Raises AwsProblem."""
+    """SES is read once for all. Where rules do there what the new holder does not want, they get a run.
+
+    Raises AwsProblem.
+    """
     unchecked = list(_unchecked().select_related("customer"))
     if not unchecked or settings.AWS_REGION not in RECEIVING_REGIONS:
         return
-    live, holders = read_live().rule_set, Holders.read()
-    named = {domain_of(each) for rule in live.ours for each in rule.recipients}
+    names, holders = _names_not_as_wanted(), Holders.read()
     for domain in unchecked:
         with transaction.atomic():
-            if any(holders.belongs(name, domain.name) for name in named):
+            if any(holders.belongs(name, domain.name) for name in names):
                 customer_changed(domain.customer, None)
             note_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
+
+
+def _names_not_as_wanted() -> frozenset[str]:
+    """Of the recipients in our live rules that nobody wants, or wants delivered elsewhere."""
+    live, entries = read_live().rule_set, wanted().desired.entries
+    routes = ((each, rule.delivery) for rule in live.ours for each in rule.recipients)
+    return frozenset(domain_of(each) for each, delivery in routes if entries.get(each) != delivery)
 
 
 def _unchecked() -> QuerySet[Domain]:

@@ -26,7 +26,7 @@ _numbers = count(1)
 
 def make_verified(name: str = "", *, customer: Customer | None = None, **fields: Any) -> Domain:
     """A domain's row as it is once Amazon has verified it, without a call to anybody."""
-    ready = {"stage": Stage.READY, "verified_at": timezone.now(), "ses_mail_from": ""}
+    ready = {"stage": Stage.READY, "verified_at": timezone.now(), "ses_mail_from": "", "routes_unchecked": False}
     return make_domain(name, customer=customer, **(ready | fields))
 
 
