@@ -43,7 +43,7 @@ class WebhookTargetAdmin(ReadOnly):
     list_display = ("name", "place", "customer_id", "person", "form", "is_on", "failing_since", "last_success_at")
     list_filter = ("is_on", "form")
     search_fields = ("name", "=customer_id")
-    exclude = ("secret", "old_secret", "url")
+    exclude = ("secret", "old_secret", "sealed_url")
 
 
 @admin.register(Delivery)

@@ -57,7 +57,12 @@ class ChangeTargetForm(TargetForm):
     is_on = forms.BooleanField(label="Switched on", required=False, help_text="Off, what waits for it is cancelled.")
 
     def __init__(self, *args: Any, target: WebhookTarget, **kwargs: Any) -> None:
-        kwargs["initial"] = {"name": target.name, "url": target.url, "events": target.events, "is_on": target.is_on}
+        kwargs["initial"] = {
+            "name": target.name,
+            "url": target.shown_url,
+            "events": target.events,
+            "is_on": target.is_on,
+        }
         super().__init__(*args, staff=target.is_of_staff, **kwargs)
         if target.person_id is not None:
             del self.fields["events"]  # a person's own gets the alerts that the person gets

@@ -50,13 +50,13 @@ def _fill() -> None:
     from django.db import connection
 
     from domains.models import Domain, Stage
+    from inbound_admin.lib.sealing import seal_values
     from receipt_rules.models import Endpoint
     from tenants.models import Customer
 
     customer = Customer.objects.create(name="Benchmark")
-    endpoint = Endpoint.objects.create(
-        customer=customer, name="desk", type="webhook", config={"url": "https://a.example/"}
-    )
+    config = seal_values({"url": "https://a.example/"})
+    endpoint = Endpoint.objects.create(customer=customer, name="desk", type="webhook", sealed_config=config)
     domains = Domain.objects.bulk_create(
         Domain(name=f"customer-{number}.com", region="eu-west-1", customer=customer, stage=Stage.READY)
         for number in range(DOMAINS)

@@ -9,6 +9,7 @@ import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from changes.models import ActorKind, Change, new_change_id
+from inbound_admin.lib.masking import masked_change, masked_text
 
 NAME_LENGTH = 254  # of who did it, as the row holds it
 
@@ -42,8 +43,8 @@ def record(
     bulk_id: str = "",
     for_staff: bool = False,
 ) -> Change:
-    """`actor` None is our own worker. Of `before` and `after` only what differs is kept."""
-    old, new = _differences(before or {}, after or {})
+    """`actor` None is our own worker. Of `before` and `after` only what differs is kept, and no secret."""
+    old, new = masked_change(before or {}, after or {})
     kind, actor_id, name = _who(actor)
     return Change.objects.create(
         bulk_id=bulk_id or new_change_id(),
@@ -56,7 +57,7 @@ def record(
         object_name=about.name,
         customer_id=about.customer_id,
         for_staff=for_staff,
-        because=because,
+        because=masked_text(because),
         before=old,
         after=new,
         aws_request_ids=list(dict.fromkeys(aws_request_ids)),
@@ -78,8 +79,3 @@ def _who(actor: AbstractBaseUser | Amazon | None) -> tuple[ActorKind, object, st
     if key := getattr(actor, "acts_by_key", ""):
         return ActorKind.KEY, actor.pk, f"{actor.get_username()} by the key {key}"[:NAME_LENGTH]
     return ActorKind.PERSON, actor.pk, actor.get_username()
-
-
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    return {key: before[key] for key in keys if key in before}, {key: after[key] for key in keys if key in after}

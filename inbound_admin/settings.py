@@ -27,6 +27,8 @@ if not SECRET_KEY:
         raise ImproperlyConfigured("SECRET_KEY is not set. Put a long random string into the environment or .env.")
     SECRET_KEY = "the sandbox and DEBUG alone start with this one"  # noqa: S105  it guards nothing
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+SEALING_KEY = env.str("SEALING_KEY", default="")  # empty: SECRET_KEY seals stored secrets
+SEALING_KEY_FALLBACKS = env.list("SEALING_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_NAME = env.str("SITE_NAME", default="Inbound Admin")
@@ -67,6 +69,7 @@ RECEIVING_FUNCTION = env.str("RECEIVING_FUNCTION", default="inbound-mail-handler
 RECEIVING_TOPIC = env.str("RECEIVING_TOPIC", default="")
 RECEIVING_TLS_REQUIRED = env.bool("RECEIVING_TLS_REQUIRED", default=False)
 RECEIVING_SCAN = env.bool("RECEIVING_SCAN", default=True)
+FORWARD_WITHOUT_CONFIRMATION = env.bool("FORWARD_WITHOUT_CONFIRMATION", default=False)
 RECEIVING_WAIT_SECONDS = env.int("RECEIVING_WAIT_SECONDS", default=3)
 RECEIVING_SMALL_CHANGE = env.int("RECEIVING_SMALL_CHANGE", default=50)
 SES_RULES_PER_SET = env.int("SES_RULES_PER_SET", default=200)
@@ -237,6 +240,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("PASSWORD_AGAIN_SECONDS", default=600)
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not (DEBUG or SANDBOX))
 STAFF_SESSION_HOURS = env.float("STAFF_SESSION_HOURS", default=12.0)
+MFA_ADAPTER = "tenants.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_FORMS: dict[str, str] = {}

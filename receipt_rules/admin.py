@@ -1,5 +1,6 @@
 """Receiving in Django admin: to look at. What is wanted is changed by services, what Amazon owns by runs."""
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from receipt_rules.models import (
     CatchAll,
     Endpoint,
     Expectation,
+    Forwarding,
     IgnoredDifference,
     OwnRuleSet,
     PendingChange,
@@ -23,7 +25,7 @@ from receipt_rules.models import (
     RunStep,
     Snapshot,
 )
-from receipt_rules.services import addresses, running, unlocking
+from receipt_rules.services import addresses, forwarding, running, unlocking
 from tenants.models import User
 
 
@@ -102,6 +104,27 @@ class EndpointAdmin(ReadOnly):
     list_filter = ("type", "is_active")
     list_select_related = ("customer",)
     search_fields = ("name", "customer__name", "id")
+    exclude = ("sealed_config",)
+    readonly_fields = ("settings_shown",)
+
+    @admin.display(description="Settings (secrets masked)")
+    def settings_shown(self, endpoint: Endpoint) -> str:
+        return json.dumps(endpoint.shown_config)
+
+
+@admin.register(Forwarding)
+class ForwardingAdmin(ReadOnly):
+    list_display = ("address", "customer", "state", "asked_at", "asked_times", "answered_at", "problem")
+    list_filter = ("state",)
+    list_select_related = ("customer",)
+    search_fields = ("address", "customer__name")
+    action_form = ReasonForm
+    actions = ("allow",)
+
+    @admin.action(description="Allow without confirmation (says why)", permissions=["operate"])
+    def allow(self, request: HttpRequest, rows: QuerySet[Forwarding]) -> None:
+        actor, because = cast("User", request.user), request.POST.get("because", "")[:2000]
+        self._each(request, rows, lambda row: forwarding.allow(row=row, because=because, actor=actor))
 
 
 class RunStepInline(admin.TabularInline[RunStep, Run]):

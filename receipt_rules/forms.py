@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from inbound_admin.lib.masking import MASK
 from receipt_rules.models import Endpoint, EndpointType, Expected
 from receipt_rules.selectors.pages import endpoints_of
 from receipt_rules.services.endpoints import SesSide
@@ -102,6 +103,9 @@ class PasteForm(forms.Form):
         return customer
 
 
+_KEPT = f"A stored value is shown as {MASK}; leave it so to keep it. Another host in the URL removes it."
+
+
 class EndpointForm(forms.Form):
     """Name, type, and what its type must be told; of the other types' fields nothing is read."""
 
@@ -115,6 +119,20 @@ class EndpointForm(forms.Form):
         max_length=2000,
         required=False,
         widget=forms.URLInput(attrs={**_PLAIN, "placeholder": "https://example.com/mail"}),
+    )
+    headers = forms.CharField(
+        label="Headers",
+        max_length=25_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, **_PLAIN, "placeholder": "X-Api-Key: …"}),
+        help_text=f"Sent along with each message. One on each line, such as “X-Api-Key: …”. {_KEPT}",
+    )
+    verification_token = forms.CharField(
+        label="Verification token",
+        max_length=1000,
+        required=False,
+        widget=forms.TextInput(_PLAIN),
+        help_text=f"Sent along, so that the receiver knows the mail is yours. {_KEPT}",
     )
     address = forms.CharField(label="Email address", max_length=320, required=False, widget=forms.TextInput(_PLAIN))
     addresses = forms.CharField(
@@ -144,9 +162,21 @@ class EndpointForm(forms.Form):
             del self.fields["type"]
             self.initial.update(written(endpoint))
 
+    def clean_headers(self) -> dict[str, str]:
+        """What each line says; a name twice is refused, since one of both would be lost."""
+        lines = [line.strip() for line in str(self.cleaned_data["headers"]).splitlines() if line.strip()]
+        pairs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        if not all(name and value for name, value in pairs):
+            raise forms.ValidationError("Write each header as its name, a colon and its value.")
+        if len({name.lower() for name, _ in pairs}) < len(pairs):
+            raise forms.ValidationError("A header is named twice.")
+        return dict(pairs)
+
     @property
     def config(self) -> dict[str, Any]:
-        return {key: self.cleaned_data[key] for key in ("url", "address", "addresses")}
+        """A field that the page did not send says nothing of it."""
+        webhooks = [name for name in ("headers", "verification_token") if name in self.data]
+        return {name: self.cleaned_data[name] for name in ("url", "address", "addresses", *webhooks)}
 
     @property
     def chosen_customer(self) -> Customer:
@@ -156,8 +186,12 @@ class EndpointForm(forms.Form):
 
 def written(endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint as its form shows it."""
-    config = endpoint.config | {"addresses": "\n".join(endpoint.config.get("addresses", ()))}
-    return {"name": endpoint.name, "is_active": endpoint.is_active, **config}
+    config = endpoint.shown_config
+    lines = {
+        "addresses": "\n".join(config.get("addresses", ())),
+        "headers": "\n".join(f"{name}: {value}" for name, value in config.get("headers", {}).items()),
+    }
+    return {"name": endpoint.name, "is_active": endpoint.is_active, **config, **lines}
 
 
 class SesForm(forms.Form):

@@ -1,10 +1,15 @@
 """Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
+from inbound_admin.lib import sealing
 from inbound_admin.lib.ids import new_id
+from receipt_rules.core.endpoint_secrets import shown_config
 
 _PERSON = settings.AUTH_USER_MODEL
 
@@ -19,6 +24,10 @@ def new_address_id() -> str:
 
 def new_catch_all_id() -> str:
     return new_id("all")
+
+
+def new_forwarding_id() -> str:
+    return new_id("fwd")
 
 
 def new_run_id() -> str:
@@ -47,7 +56,7 @@ class Endpoint(models.Model):
     name = models.CharField(max_length=120)
     type = models.CharField(max_length=20, choices=EndpointType.choices)
     description = models.CharField(max_length=2000, blank=True)
-    config = models.JSONField(default=dict, help_text="By type: url, address, or addresses.")
+    sealed_config = models.TextField(blank=True, help_text="`config`, encrypted: it holds customers' secrets.")
     is_active = models.BooleanField(default=True)
     s3_bucket = models.CharField(max_length=63, blank=True)
     s3_prefix = models.CharField(max_length=200, blank=True)
@@ -66,6 +75,51 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """By type: url and more, address, or addresses; live values. Raises `sealing.Unreadable`."""
+        return sealing.unseal_values(self.sealed_config)
+
+    @config.setter
+    def config(self, values: Mapping[str, Any]) -> None:
+        self.sealed_config = sealing.seal_values(values)
+
+    @property
+    def shown_config(self) -> dict[str, Any]:
+        """For people, whoever they are: secrets masked."""
+        return shown_config(self.config)
+
+
+class ForwardingState(models.TextChoices):
+    WAITING = "waiting", "Waiting for confirmation"
+    CONFIRMED = "confirmed", "Confirmed"
+    REFUSED = "refused", "Refused by the recipient"
+
+
+class Forwarding(models.Model):
+    """Whether the holder of an address lets a customer forward mail to it. Outlives the endpoints that name it."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_forwarding_id, editable=False)
+    customer = models.ForeignKey("tenants.Customer", on_delete=models.CASCADE, related_name="+")
+    address = models.CharField(max_length=320, help_text="Lower case.")
+    state = models.CharField(max_length=10, choices=ForwardingState.choices, default=ForwardingState.WAITING)
+    asked_at = models.DateTimeField(null=True, help_text="When the last mail with the link went out.")
+    asked_times = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, help_text="When the next mail is to go out; null: none.")
+    problem = models.TextField(blank=True, help_text="Why no mail went out, in words for people.")
+    answered_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("address", "id")
+        verbose_name = "confirmation of forwarding"
+        verbose_name_plural = "confirmations of forwarding"
+        indexes = (models.Index(fields=("due_at",), name="forwarding_due", condition=models.Q(due_at__isnull=False)),)
+        constraints = (models.UniqueConstraint(fields=("customer", "address"), name="forwarding_once"),)
+
+    def __str__(self) -> str:
+        return self.address
 
 
 class Wish(models.Model):

@@ -6,8 +6,8 @@ from procrastinate.contrib.django import app
 
 from inbound_admin.lib.errors import AwsProblem
 from inbound_admin.lib.retrying import UntilAmazonAnswers
-from receipt_rules.services import drifting, watching, working
-from receipt_rules.services.queue import LOOK, WORK, look_soon
+from receipt_rules.services import drifting, forwarding, watching, working
+from receipt_rules.services.queue import ASK, LOOK, WORK, ask_recipients_soon, look_soon
 
 LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
@@ -23,11 +23,18 @@ def look() -> None:
     drifting.look()
 
 
+@app.task(name=ASK)
+def ask_recipients() -> None:
+    forwarding.send_due(now=timezone.now())
+
+
 @app.periodic(cron="* * * * *")
 @app.task(name="receipt_rules.sweep", queueing_lock="receipt_rules.sweep")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
     working.carry_on()
+    if forwarding.is_due(now=timezone.now()):
+        ask_recipients_soon(unless_running=True)
 
 
 @app.periodic(cron="37 * * * *")

@@ -1,6 +1,17 @@
 from django.urls import path
 
-from receipt_rules.views import addresses, checks, domains, endpoints, pipeline, plans, rules, runs, simulating
+from receipt_rules.views import (
+    addresses,
+    checks,
+    domains,
+    endpoints,
+    forwarding,
+    pipeline,
+    plans,
+    rules,
+    runs,
+    simulating,
+)
 
 app_name = "receipt_rules"
 urlpatterns = [
@@ -12,6 +23,7 @@ urlpatterns = [
     path("endpoints/", endpoints.list_, name="endpoints"),
     path("endpoints/add/", endpoints.add, name="add_endpoint"),
     path("endpoints/<str:endpoint_id>/", endpoints.detail, name="endpoint"),
+    path("forwarding/<str:token>/", forwarding.answer, name="forwarding"),
     path("rules/", rules.list_, name="rules"),
     path("plan/", plans.detail, name="plan"),
     path("runs/", runs.list_, name="runs"),

@@ -3,11 +3,13 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from alerts.services import take_unsolicited_turn
+from inbound_admin.lib import sealing
 from inbound_admin.lib.errors import RateLimited, Refused
 from tenants.models import User
 from tenants.services import create_customer
@@ -67,3 +69,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         saved: User = super().save_user(request, user, form)
         create_customer(name=saved.email, owner=saved, actor=saved)
         return saved
+
+
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above
+    """The secrets of authenticator apps and recovery codes are encrypted in our tables."""
+
+    def encrypt(self, text: str) -> str:
+        return sealing.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return sealing.unseal(encrypted_text)

@@ -100,6 +100,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:endpoints": EVERYBODY,
     "receipt_rules:add_endpoint": EVERYBODY,
     "receipt_rules:endpoint": ALICES,
+    "receipt_rules:forwarding": (NONE,) * 7,  # public, and the token is nobody's
     "receipt_rules:rules": STAFFS,
     "receipt_rules:plan": STAFFS,
     "receipt_rules:runs": STAFFS,

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from inbound_admin.sandbox.process import Sandbox
 from operations.models import ItemState, Migration, MigrationItem
+from receipt_rules.models import Forwarding
 from receipt_rules.services import planning
 from tenants.core.roles import Role
 from tenants.models import ApiKey, Tenant
@@ -53,8 +54,8 @@ def _one() -> Row:
     return _row(200, 404, 200, 200, 404)
 
 
-def _change(body: Body | None = None, status: int = 200) -> Row:
-    return _row(status, 404, 403, status, 404, body)
+def _change(body: Body | None = None, status: int = 200, **more: Any) -> Row:
+    return _row(status, 404, 403, status, 404, body, **more)
 
 
 def _own(body: Body | None = None, status: int = 200, **more: Any) -> Row:
@@ -127,6 +128,14 @@ def _tenant(**fields: Any) -> Arranged:
     return lambda world: Tenant.objects.filter(pk=world.tenant.pk).update(**fields)
 
 
+def _forwarding(world: World) -> None:
+    """Its endpoint forwards to somebody who was asked long ago."""
+    world.endpoint.type, world.endpoint.config = "email", {"address": "someone@else.example"}
+    world.endpoint.save()
+    asked_at = timezone.now() - timedelta(days=3)
+    Forwarding.objects.create(customer=world.customer, address="someone@else.example", asked_at=asked_at)
+
+
 def _receiving(world: World) -> None:
     """A rule set of ours is active, as our last run left it."""
     world.run.delete()
@@ -158,6 +167,7 @@ COMPATIBLE: dict[str, Row] = {
     f"PUT /api/v2{ENDPOINT}": _change(lambda _: {"name": "other"}),
     f"DELETE /api/v2{ENDPOINT}": _change(),
     f"POST /api/v2{ENDPOINT}/test": _change(),
+    f"POST /api/v2{ENDPOINT}/confirmations": _change(arranged=_forwarding),
     "GET /api/v1.1/domains": _list(),
     f"GET /api/v1.1{DOMAIN}/catch-all": _one(),
     f"PUT /api/v1.1{DOMAIN}/catch-all": _change(lambda world: {"endpointId": world.endpoint.pk}),

@@ -24,6 +24,7 @@ NONE = {
     "metrics": "It answers, whatever one sends.",
     "domains:check": "A look; a state that turns out to have changed has its line by the worker.",
     "domains:shared": "The same look, by somebody without an account; each visit is a row of the link's.",
+    "receipt_rules:forwarding": "By a recipient without an account; the answer has its line, by our worker.",
     "operations:look": "A look at Amazon; each difference that is found has its line.",
     "ses_tenants:ask_again": "A look at Amazon; what has changed has its line.",
     "ses_tenants:events": "Amazon's own notices, which are kept as rows of their own.",

@@ -165,6 +165,11 @@ def _address(**form: str) -> Callable[[World], Post]:
     return lambda world: Post((make_address("billing@shop.com", _ready(world)).pk,), form)
 
 
+def _forwarding(world: World) -> Post:
+    config = {"address": "someone@else.example"}
+    return Post((make_endpoint(world.customer, type="email", config=config).pk,), {"do": "ask"})
+
+
 def _endpoint(**form: str) -> Callable[[World], Post]:
     return lambda world: Post((make_endpoint(world.customer).pk,), form)
 
@@ -407,6 +412,7 @@ WRITES = (
         "receipt_rules:endpoint", "endpoint.changed", "olga", _endpoint(**{"do": "ses", "ses-s3_bucket": "her-bucket"})
     ),
     Write("receipt_rules:endpoint", "endpoint.removed", "alice", _endpoint(do="remove")),
+    Write("receipt_rules:endpoint", "forwarding.asked", "alice", _forwarding),
     Write("receipt_rules:rules", "rules.adopted", "olga", _adopt_rules),
     Write("receipt_rules:rules", "rules.accepted", "olga", _rules_differ("accept")),
     Write("receipt_rules:rules", "rules.ignored", "olga", _rules_differ("ignore")),

@@ -1,7 +1,8 @@
 """Where a webhook goes, as its owner typed it."""
 
+import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from urllib.parse import urlsplit
 
 import idna
@@ -11,6 +12,9 @@ from inbound_admin.lib.public_address import is_public
 LONGEST_URL = 2000
 PORTS = {"https": 443, "http": 80}
 _WANTED = "A webhook needs an https:// address without a user name in it, such as https://example.com/hooks."
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_LOCAL = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".lan", ".intranet", ".corp", ".home")
 
 
 class BadUrl(ValueError):
@@ -53,19 +57,51 @@ def parse_target(text: str, *, may_be_private: bool = False) -> TargetUrl:
 
 
 def _host(host: str, *, may_be_private: bool) -> str:
+    """Every spelling of an address is read as the network would: decimal, octal, hex, short, full-width."""
+    name = host if ":" in host else _name(host)
+    literal = _literal(name)
+    if not may_be_private and (not is_public(literal) if literal else _is_local(name)):
+        raise BadUrl(f"{literal or name} is not an address of the public internet.")
+    return literal or name
+
+
+def _literal(host: str) -> str:
+    """The address that a host is, "" for a name."""
     try:
-        literal = str(ip_address(host))
+        return str(ip_address(host.partition("%")[0]))
     except ValueError:
-        return _name(host)
-    if not may_be_private and not is_public(literal):
-        raise BadUrl(f"{literal} is not an address of the public internet.")
-    return literal
+        return _number(host)
+
+
+def _number(host: str) -> str:
+    """As every C library reads `127.1`, `0x7f.1` and `2130706433`. Raises BadUrl for a number that is no address."""
+    labels = host.split(".")
+    if not _NUMBER.fullmatch(labels[-1]):
+        return ""
+    try:
+        *first, last = [_part(label) for label in labels]
+    except ValueError as error:
+        raise BadUrl(f"“{host[:80]}” is not a host name.") from error
+    if len(first) > 3 or any(part > 255 for part in first) or last >= 256 ** (4 - len(first)):
+        raise BadUrl(f"“{host[:80]}” is not a host name.")
+    return str(IPv4Address(sum(part << (24 - 8 * place) for place, part in enumerate(first)) + last))
+
+
+def _part(label: str) -> int:
+    base = 16 if label.startswith("0x") else 8 if label.startswith("0") and len(label) > 1 else 10
+    return int(label.removeprefix("0x") or "0", base) if _NUMBER.fullmatch(label) else int("not a number")
+
+
+def _is_local(name: str) -> bool:
+    """Names that lead to the machine itself, its network, or a cloud's own services."""
+    return "." not in name or name.endswith(_LOCAL)
 
 
 def _name(host: str) -> str:
-    if host.isascii():
-        return host.lower()
     try:
-        return idna.encode(host, uts46=True).decode()
+        name = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
     except idna.IDNAError as error:
         raise BadUrl(f"“{host[:80]}” is not a host name.") from error
+    if not _HOST.fullmatch(name):
+        raise BadUrl(f"“{host[:80]}” is not a host name.")
+    return name

@@ -9,7 +9,9 @@ from django.db import models
 
 from alerts.core.events import words_for
 from alerts.core.payloads import Format, Happening
+from inbound_admin.lib import sealing
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.masking import masked_url
 
 
 def new_event_id() -> str:
@@ -73,7 +75,7 @@ class WebhookTarget(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="webhooks"
     )
     name = models.CharField(max_length=120)
-    url = models.CharField("address", max_length=2000)
+    sealed_url = models.TextField(help_text="Sealed: the addresses of Slack and its likes are secrets.")
     form = models.CharField(max_length=10, choices=FORMATS, default=Format.STANDARD)
     events = ArrayField(models.CharField(max_length=60), default=list, blank=True, help_text="None is all.")
     secret = models.TextField(blank=True, help_text="Sealed.")
@@ -97,10 +99,24 @@ class WebhookTarget(models.Model):
         return self.name
 
     @property
+    def url(self) -> str:
+        """As it was given. Raises `sealing.Unreadable`."""
+        return sealing.unseal(self.sealed_url)
+
+    @url.setter
+    def url(self, url: str) -> None:
+        self.sealed_url = sealing.seal(url)
+
+    @property
+    def shown_url(self) -> str:
+        """For whoever looks after it, without what looks like a token in it."""
+        return masked_url(self.url)
+
+    @property
     def place(self) -> str:
         """The address for whoever does not look after it: Slack's is a secret in itself. The end tells two apart."""
-        host = urlsplit(self.url).netloc
-        return f"{host}/… ({hashlib.sha256(self.url.encode()).hexdigest()[:4]})"
+        url = self.url
+        return f"{urlsplit(url).netloc}/… ({hashlib.sha256(url.encode()).hexdigest()[:4]})"
 
     @property
     def told_events(self) -> list[str]:

@@ -18,6 +18,7 @@ from alerts.services import happening, sealing
 from alerts.services.owning import subject, switched_on_again
 from changes import services as changes
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.masking import MASK
 
 MOST_TARGETS = 10  # of one owner: each event makes a row and a job for every one
 OLD_SECRET_FOR = timedelta(hours=24)
@@ -166,15 +167,25 @@ def cancel_waiting(target: WebhookTarget) -> None:
 
 
 def _put(target: WebhookTarget, *, name: str, url: str, events: Iterable[str]) -> None:
-    target.name, target.url, target.events = " ".join(name.split()), url.strip(), list(dict.fromkeys(events))
+    target.name, target.events = " ".join(name.split()), list(dict.fromkeys(events))
+    _put_url(target, url.strip())
     if not target.name or len(target.name) > 120:
         raise Refused("A webhook needs a name of at most 120 characters.", code="WEBHOOK_NAME")
-    try:
-        parse_target(target.url, may_be_private=settings.WEBHOOKS_MAY_BE_PRIVATE)
-    except BadUrl as error:
-        raise Refused(str(error), code="WEBHOOK_URL") from error
     if unknown := set(target.events) - set(events_for(staff=target.is_of_staff)):
         raise Refused(f"There is no event {sorted(unknown)[0][:80]} to choose here.", code="WEBHOOK_EVENTS")
+
+
+def _put_url(target: WebhookTarget, url: str) -> None:
+    """As it is shown, it stays as it is stored."""
+    if target.sealed_url and url == target.shown_url:
+        return
+    if MASK in url:
+        raise Refused(f"A part of the address is masked ({MASK}). Give the whole address.", code="WEBHOOK_URL")
+    try:
+        parse_target(url, may_be_private=settings.WEBHOOKS_MAY_BE_PRIVATE)
+    except BadUrl as error:
+        raise Refused(str(error), code="WEBHOOK_URL") from error
+    target.url = url
 
 
 def _require(actor: Any, target: WebhookTarget) -> None:

@@ -1,11 +1,12 @@
 """Log lines as JSON for machines or in colour for people, each with the request or job that it belongs to."""
 
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
+
+from inbound_admin.lib.masking import masked, masked_text
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -13,8 +14,7 @@ SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-# What follows these in a path lets its holder in: an invitation, a shared domain, a new password, a proven address.
-_SECRET_IN_PATH = re.compile(r"(/customers/invitation/|/domains/shared/|/password/reset/key/|/confirm-email/)[^/\s]+")
+_PLAIN = frozenset({"timestamp", "level", "logger", "job_id"})
 _LOGS_PATHS = ("django.request", "django.security.csrf")
 
 
@@ -23,11 +23,16 @@ class WithoutSecretPaths(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            clean = tuple(_SECRET_IN_PATH.sub(r"\1***", arg) if isinstance(arg, str) else arg for arg in record.args)
+            clean = tuple(masked_text(arg) if isinstance(arg, str) else arg for arg in record.args)
             if clean != record.args:
                 record.args = clean
                 record.__dict__.pop("request", None)  # it has the path as well
         return True
+
+
+def mask_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The last before a line is written: whoever logs what, no secret is in it; tracebacks are text by then."""
+    return {name: value if name in _PLAIN else masked(value, name) for name, value in event.items()}
 
 
 async def name_the_job(call_next: Callable[[], Awaitable[Any]], context: Any, worker: Any) -> Any:
@@ -49,6 +54,7 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            mask_secrets,
             renderer,
         ],
         "foreign_pre_chain": SHARED,

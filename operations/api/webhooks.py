@@ -21,7 +21,10 @@ MOST_EVENTS = 50
 
 
 class WebhookOut(Out):
-    """`url` is told in full to who may manage it, and to others by its host alone. No events chosen is all."""
+    """`url` is told to who may manage it, and to others by its host alone. No events chosen is all.
+
+    Tokens in it are masked; sent back as it was read, it stays as it is.
+    """
 
     id: str
     name: str
@@ -161,7 +164,7 @@ def get_webhook(request: HttpRequest, webhook_id: str) -> WebhookOut:
 def change_webhook(request: HttpRequest, webhook_id: str, asked: WebhookChanged) -> WebhookOut:
     row = _target(request, webhook_id)
     named = {name: value for name, value in asked.model_dump().items() if value is not None}
-    as_it_is: dict[str, Any] = {"name": row.name, "url": row.url, "events": row.events, "is_on": row.is_on}
+    as_it_is: dict[str, Any] = {"name": row.name, "url": row.shown_url, "events": row.events, "is_on": row.is_on}
     return _webhook(targets.change_target(target=row, actor=caller(request), **{**as_it_is, **named}), manages=True)
 
 
@@ -198,7 +201,7 @@ def _webhook(row: WebhookTarget, *, manages: bool, secret: str = "") -> WebhookO
     return WebhookOut(
         id=row.pk,
         name=row.name,
-        url=row.url if manages else row.place,
+        url=row.shown_url if manages else row.place,
         format=str(row.form),
         events=list(row.events),
         customer_id=row.customer_id or None,

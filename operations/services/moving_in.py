@@ -15,11 +15,12 @@ from django.utils import timezone
 from changes import services as changes
 from domains.services import adopting
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.masking import masked_text
 from operations.core.legacy_files import sections_in
 from operations.core.moving_in import Fate, Given, Kind, made_ready, once_each
 from operations.models import MovingIn, MovingInRow, MovingInState
 from operations.services import drifting_identities
-from operations.services.moving_in_customers import Move, Outcome, carry_out, values_of
+from operations.services.moving_in_customers import Move, Outcome, carry_out, stored_values, values_of
 from operations.services.queue import move_in_soon
 from operations.services.subjects import moving_in_subject
 from tenants.models import User
@@ -42,7 +43,8 @@ def take_in_rows(*, name: str, rows: Sequence[Given], because: str, actor: User 
     if not because.strip():
         raise Refused("Say what this is and why it moves in: it stands with every change.", code="REASON_MISSING")
     with transaction.atomic():
-        moving = MovingIn.objects.create(region=settings.AWS_REGION, name=name[:200], because=because.strip(), by=actor)
+        why = masked_text(because.strip())
+        moving = MovingIn.objects.create(region=settings.AWS_REGION, name=name[:200], because=why, by=actor)
         made = (_row(moving, number, given) for number, given in enumerate(rows, start=1))
         MovingInRow.objects.bulk_create(made, batch_size=1000)
         _record("moving_in.taken_in", moving, actor, after={"rows": len(rows)})
@@ -57,7 +59,7 @@ def _row(moving: MovingIn, number: int, given: Given) -> MovingInRow:
         kind=given.kind,
         owner=given.owner[:320],
         name=given.name[:400],
-        values=dict(given.values),
+        values=stored_values(given),
         why_not=given.why_not,
     )
 

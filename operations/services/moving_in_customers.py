@@ -15,6 +15,7 @@ from domains.core.names import understand
 from domains.models import Domain, Stage
 from domains.services import adopting
 from domains.services.importing import import_domain
+from inbound_admin.lib import sealing
 from inbound_admin.lib.errors import Refused
 from operations.core.moving_in import Fate, Given, Kind
 from receipt_rules.models import Endpoint
@@ -196,6 +197,16 @@ def _plain(kind: str, name: str, value: str) -> tuple[str, str, str]:
     return kind, name.rstrip(".").lower(), plain if kind == "TXT" else plain.rstrip(".").lower()
 
 
+def stored_values(given: Given) -> dict[str, Any]:
+    """As its row holds them: an endpoint's settings are encrypted, since they hold secrets."""
+    if given.kind is not Kind.ENDPOINT:
+        return dict(given.values)
+    return {**given.values, "config": sealing.seal_values(given.values["config"])}
+
+
 def values_of(row: Any) -> Given:
-    """A stored row as it was made ready."""
-    return Given(Kind(row.kind), row.owner, row.name, row.values, row.why_not)
+    """A stored row as it was made ready. Raises `sealing.Unreadable`."""
+    values = row.values
+    if row.kind == Kind.ENDPOINT:
+        values = {**values, "config": sealing.unseal_values(values["config"])}
+    return Given(Kind(row.kind), row.owner, row.name, values, row.why_not)

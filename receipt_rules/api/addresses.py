@@ -195,5 +195,5 @@ def _routing(address: Address) -> Routing:
     endpoint = address.own_endpoint
     if endpoint is None:
         return Routing(type="none", id=None, name=None, is_active=False)
-    config = config_out(endpoint.type, endpoint.config)
+    config = config_out(endpoint.type, endpoint.shown_config)
     return Routing(type="endpoint", id=endpoint.pk, name=endpoint.name, config=config, is_active=endpoint.is_active)

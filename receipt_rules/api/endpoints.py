@@ -11,10 +11,12 @@ from pydantic import Field
 
 from domains.selectors.published import status_of
 from inbound_admin.lib.api import In, Out, Page, Paged, Text, given, page_of
+from inbound_admin.lib.masking import MASK
 from receipt_rules.api.endpoint_configs import config_in, config_out
 from receipt_rules.models import Endpoint, EndpointType
+from receipt_rules.selectors.forwarding import Forwardings, forwardings_of
 from receipt_rules.selectors.published import Uses, endpoints_found, uses_of
-from receipt_rules.services import endpoints, published_endpoints, testing_endpoints
+from receipt_rules.services import endpoints, forwarding, published_endpoints, testing_endpoints
 from tenants.api import call_router, caller, chosen_customer, reads, writes
 from tenants.selectors import first_owners
 
@@ -50,11 +52,20 @@ class AddressOfEndpoint(Out):
     is_active: bool
 
 
+class ConfirmationOut(Out):
+    """Of recipients outside of the customer's own domains; each is asked by a mail with a link."""
+
+    status: Literal["confirmed", "partly", "waiting"] = Field(description="waiting: nothing is forwarded yet")
+    waiting_for: list[str]
+
+
 class EndpointOut(Out):
     id: str
     name: str
     type: Kind
-    config: dict[str, Any]
+    config: dict[str, Any] = Field(
+        description=f"Secrets are masked: {MASK}. A masked value that is sent back keeps what is stored"
+    )
     is_active: bool
     description: str | None
     user_id: str | None
@@ -62,6 +73,8 @@ class EndpointOut(Out):
     updated_at: datetime
     group_emails: list[str] | None
     delivery_stats: DeliveryStats
+    confirmation: ConfirmationOut | None = Field(description="null for a webhook")
+    warning: str | None = Field(None, description="After a change: secrets that went, since the URL has another host")
 
 
 class EndpointOne(EndpointOut):
@@ -79,7 +92,10 @@ class EndpointAdded(In):
 
 
 class EndpointChanged(In):
-    """What is not named stays as it is, in `config` as well."""
+    """What is not named stays as it is, in `config` as well; so does a secret that is given masked, as it was read.
+
+    Where the URL gets another host, stored secrets go, unless they are given again.
+    """
 
     name: Text | None = None
     config: dict[str, Any] | None = None
@@ -140,7 +156,7 @@ def change_endpoint(request: HttpRequest, endpoint_id: str, asked: EndpointChang
     known = None
     if config is not None:
         known = published_endpoints.known_config(endpoint.type, config_in(endpoint.type, config))
-    endpoints.change_endpoint(
+    changed = endpoints.change_endpoint(
         endpoint=endpoint,
         name=asked.name,
         config=known,
@@ -148,7 +164,8 @@ def change_endpoint(request: HttpRequest, endpoint_id: str, asked: EndpointChang
         description=asked.description,
         actor=caller(request),
     )
-    return _one(endpoint_of(request, endpoint_id))
+    answer = _one(endpoint_of(request, endpoint_id))
+    return answer.model_copy(update={"warning": changed.warning}) if changed.dropped else answer
 
 
 @router.delete("/v2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
@@ -181,20 +198,29 @@ def test_endpoint(request: HttpRequest, endpoint_id: str) -> TestedOut:
     )
 
 
+@router.post(
+    "/v2/endpoints/{endpoint_id}/confirmations", **writes(EndpointOne), summary="Send recipients the link again"
+)
+def ask_to_confirm(request: HttpRequest, endpoint_id: str) -> EndpointOne:
+    """Those who have not confirmed that mail may be forwarded to them: once a day each, three times in all."""
+    forwarding.ask_again(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
+    return _one(endpoint_of(request, endpoint_id))
+
+
 def endpoint_of(request: HttpRequest, endpoint_id: str) -> Endpoint:
     """Another customer's is 404."""
     return get_object_or_404(endpoints_found(viewer=caller(request)), pk=endpoint_id)
 
 
 def _rows(some: Collection[Endpoint]) -> list[EndpointOut]:
-    owners = first_owners(endpoint.customer_id for endpoint in some)
-    return [EndpointOut(**_fields(endpoint, owners.get(endpoint.customer_id))) for endpoint in some]
+    owners, known = first_owners(endpoint.customer_id for endpoint in some), forwardings_of(some)
+    return [EndpointOut(**_fields(endpoint, owners.get(endpoint.customer_id), known)) for endpoint in some]
 
 
 def _one(endpoint: Endpoint) -> EndpointOne:
     uses: Uses = uses_of([endpoint], at_most=MOST_NAMED)[endpoint.pk]
     return EndpointOne(
-        **_fields(endpoint, first_owners([endpoint.customer_id]).get(endpoint.customer_id)),
+        **_fields(endpoint, first_owners([endpoint.customer_id]).get(endpoint.customer_id), forwardings_of([endpoint])),
         recent_deliveries=[],
         associated_emails=[
             AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active) for each in uses.addresses
@@ -205,18 +231,28 @@ def _one(endpoint: Endpoint) -> EndpointOne:
     )
 
 
-def _fields(endpoint: Endpoint, owner: str | None) -> dict[str, Any]:
+def _confirmation(endpoint: Endpoint, known: Forwardings) -> ConfirmationOut | None:
+    if endpoint.type == EndpointType.WEBHOOK:
+        return None
+    waiting = list(known.waiting(endpoint))
+    status: Literal["confirmed", "partly", "waiting"]
+    status = "waiting" if known.blocks(endpoint) else "partly" if waiting else "confirmed"
+    return ConfirmationOut(status=status, waiting_for=waiting)
+
+
+def _fields(endpoint: Endpoint, owner: str | None, known: Forwardings) -> dict[str, Any]:
     is_group = endpoint.type == EndpointType.EMAIL_GROUP
     return {
         "id": endpoint.pk,
         "name": endpoint.name,
         "type": endpoint.type,
-        "config": config_out(endpoint.type, endpoint.config),
+        "config": config_out(endpoint.type, endpoint.shown_config),
         "is_active": endpoint.is_active,
         "description": endpoint.description or None,
         "user_id": owner,
         "created_at": endpoint.created_at,
         "updated_at": endpoint.changed_at,  # type: ignore[attr-defined]  # annotated by `endpoints_found`
         "group_emails": list(endpoint.config.get("addresses", ())) if is_group else None,
+        "confirmation": _confirmation(endpoint, known),
         "delivery_stats": DeliveryStats(total=None, successful=None, failed=None, last_delivery=None),
     }

@@ -53,6 +53,9 @@ class RouteOut(Out):
     owner: RouteOwnerOut | None
     domain: RouteDomainOut | None
     endpoint: Annotated[RouteEndpointOut | None, Field(description="null: nothing shall be delivered")]
+    awaits_confirmation: bool = Field(
+        description="Its endpoint forwards to somebody who has not confirmed it: keep the message, deliver nothing yet"
+    )
 
 
 class RoutesOut(Out):
@@ -67,7 +70,10 @@ class RoutesOut(Out):
     summary="Whose each recipient's mail is, and where it goes",
 )
 def route_lookup_call(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
-    """In the order asked: the exact address, then the name below a domain, then the domain; user+x falls to user."""
+    """In the order asked: the exact address, then the name below a domain, then the domain; user+x falls to user.
+
+    The one call that answers secrets as they are stored: its key has the scope "route", which only staff can give.
+    """
     routes = zip(asked.recipients, route_lookup(asked.recipients), strict=True)
     # Straight to JSON: checking our own answer against its schema would take longer than finding it. A test does.
     return JsonResponse({"data": [_route(recipient, route) for recipient, route in routes]})
@@ -79,7 +85,8 @@ def _route(recipient: str, route: Route) -> dict[str, Any]:
         "because": route.because,
         "owner": _owner(route.row) if route.row else None,
         "domain": {"id": route.row.domain.id, "name": route.row.domain.name} if route.row else None,
-        "endpoint": _endpoint(route.endpoint) if route.endpoint else None,
+        "endpoint": _endpoint(route.endpoint, route.config) if route.endpoint else None,
+        "awaitsConfirmation": route.waits_for is not None,
     }
 
 
@@ -88,12 +95,12 @@ def _owner(row: Address | CatchAll) -> dict[str, Any]:
     return {"id": row.id, "type": kind, "recipient": row.recipient, "isActive": row.is_active}
 
 
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+def _endpoint(endpoint: Endpoint, config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "name": endpoint.name,
         "type": endpoint.type,
-        "config": _config(endpoint.type, endpoint.config),
+        "config": _config(endpoint.type, config),
         "isActive": endpoint.is_active,
     }
 

@@ -3,14 +3,15 @@
 Amazon's rules only bring the mail in; the operator's function asks here whose it is.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import QuerySet
 
 from receipt_rules.core.recipients import domain_of
 from receipt_rules.models import Address, CatchAll, Endpoint
+from receipt_rules.selectors.forwarding import Forwardings, forwardings_of
 from receipt_rules.selectors.owning import held_domains, names_above
 
 
@@ -24,10 +25,16 @@ class Route:
     customer: str = ""
     endpoint: Endpoint | None = None
     row: Address | CatchAll | None = None
+    waits_for: Endpoint | None = None  # where it would go, had a recipient confirmed that they want it
+    members: tuple[str, ...] = ()  # of a group, those to whom mail may go
 
     @property
     def config(self) -> Mapping[str, Any]:
-        return self.endpoint.config if self.endpoint else {}
+        """With its live secrets: for the operator's function alone."""
+        if self.endpoint is None:
+            return {}
+        config = self.endpoint.config
+        return {**config, "addresses": list(self.members)} if "addresses" in config else config
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,24 @@ class _Known:
 
 
 def route_lookup(recipients: Iterable[str]) -> tuple[Route, ...]:
-    """One route for each recipient, in their order. Three queries."""
+    """One route for each recipient, in their order. Three queries, and three more where mail is forwarded."""
     asked = [recipient.strip().lower() for recipient in recipients]
     known = _read(asked)
-    return tuple(_route(recipient, known) for recipient in asked)
+    return _confirmed([_route(recipient, known) for recipient in asked])
+
+
+def _confirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """Nothing goes to an address of somebody else who has not confirmed it; the mail stays in the store."""
+    known = forwardings_of({route.endpoint.pk: route.endpoint for route in routes if route.endpoint}.values())
+    return tuple(_to_whom_may(route, known) for route in routes)
+
+
+def _to_whom_may(route: Route, known: Forwardings) -> Route:
+    if route.endpoint is None:
+        return route
+    if known.blocks(route.endpoint):
+        return replace(route, endpoint=None, waits_for=route.endpoint)
+    return replace(route, members=known.allowed(route.endpoint))
 
 
 def _read(asked: Iterable[str]) -> _Known:
@@ -61,7 +82,7 @@ def _read(asked: Iterable[str]) -> _Known:
 def _narrow(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
     """Only what a route tells: a domain's row is wide, and this is asked for every message."""
     domain = ("domain__name", "domain__customer")
-    endpoint = ("name", "type", "config", "is_active", "customer")
+    endpoint = ("name", "type", "sealed_config", "is_active", "customer")
     told = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
     return rows.select_related("domain", "endpoint").only(*told).order_by()
 

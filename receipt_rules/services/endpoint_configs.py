@@ -3,16 +3,17 @@
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from alerts.core.target_urls import BadUrl, parse_target
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.masking import MASK
 from receipt_rules.models import EndpointType
 
 MOST_MEMBERS = 50
-LONGEST_URL = 2000
 # For the operator's function: how long it waits, how often it tries, what it sends along.
 WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token")
 MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
@@ -60,6 +61,8 @@ def _check_headers(headers: Any) -> None:
 
 
 def _check_value(value: Any) -> None:
+    if value == MASK:
+        raise Refused(f"{MASK} stands for a hidden value. Give the value itself.", code="ENDPOINT_CONFIG")
     if not isinstance(value, str) or len(value) > 1000 or not value.isascii() or not value.isprintable():
         raise Refused("Headers and tokens have up to 1000 printable ASCII characters.", code="ENDPOINT_CONFIG")
 
@@ -71,21 +74,13 @@ def _text(value: Any) -> str:
 
 
 def _url(url: str) -> str:
+    """By the rule of webhooks, which is asked again when we connect: names are looked up only then."""
+    if MASK in url:
+        raise Refused(f"A part of the URL is masked ({MASK}). Give the whole URL.", code="ENDPOINT_CONFIG")
     try:
-        parts = urlsplit(url)
-        is_good = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_good = False
-    if (
-        not is_good
-        or len(url) > LONGEST_URL
-        or parts.username is not None
-        or any(char.isspace() or not char.isprintable() for char in url)
-    ):
-        raise Refused(
-            "A webhook needs an https:// address, without a user name in it, such as https://example.com/mail.",
-            code="ENDPOINT_CONFIG",
-        )
+        parse_target(url, may_be_private=settings.WEBHOOKS_MAY_BE_PRIVATE)
+    except BadUrl as error:
+        raise Refused(str(error), code="ENDPOINT_CONFIG") from error
     return url
 
 

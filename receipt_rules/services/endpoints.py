@@ -9,14 +9,31 @@ from django.db import IntegrityError, transaction
 
 from changes import services as changes
 from inbound_admin.lib.errors import Refused
+from receipt_rules.core.endpoint_secrets import TOKEN, SecretMissing, restored
 from receipt_rules.models import Address, CatchAll, Endpoint
 from receipt_rules.services.endpoint_configs import checked_config
+from receipt_rules.services.forwarding import ask_new
 from receipt_rules.services.queue import customer_changed
 from receipt_rules.services.subjects import endpoint_subject
 from tenants.models import Customer, User
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]{0,200}")
+
+
+@dataclass(frozen=True)
+class Changed:
+    """`dropped`: secrets that went, because the URL has another host now; whoever changed it supplies them again."""
+
+    endpoint: Endpoint
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def warning(self) -> str:
+        if not self.dropped:
+            return ""
+        names = ", ".join("verificationToken" if name == TOKEN else name for name in self.dropped)
+        return f"The URL has another host now, so its secrets were removed: {names}. Give them again if it needs them."
 
 
 @dataclass(frozen=True)
@@ -42,17 +59,13 @@ def add_endpoint(
     ses: SesSide | None = None,
 ) -> Endpoint:
     """Raises Refused for a name in use or a configuration that cannot work."""
-    made = Endpoint(
-        customer=customer,
-        name=endpoint_name(name),
-        type=type,
-        config=checked_config(type, config),
-        description=description,
-    )
+    made = Endpoint(customer=customer, name=endpoint_name(name), type=type, description=description)
+    made.config = checked_config(type, _over(config, {})[0])
     _put_ses(made, ses, actor)
     with transaction.atomic():
         _save(made)
-        changes.record("endpoint.added", about=endpoint_subject(made), actor=actor, after=_log(made))
+        changes.record("endpoint.added", about=endpoint_subject(made), actor=actor, after=endpoint_log(made))
+        ask_new(endpoint=made, actor=actor)
     return made
 
 
@@ -65,25 +78,28 @@ def change_endpoint(
     is_active: bool | None = None,
     description: str | None = None,
     ses: SesSide | None = None,
-) -> Endpoint:
-    """What is None stays, and what `config` does not name. Raises Refused as `add_endpoint`."""
+) -> Changed:
+    """What is None stays, what `config` does not name, and what it gives masked. Raises Refused as `add_endpoint`."""
     with transaction.atomic():
         # no_key: addresses that point to it are not kept waiting, who might hold what we need next
         found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
         locked = found.get(pk=endpoint.pk)
-        before = _log(locked)
+        before = endpoint_log(locked)
+        dropped: tuple[str, ...] = ()
         locked.name = locked.name if name is None else endpoint_name(name)
         if config is not None:
-            locked.config = checked_config(locked.type, {**locked.config, **config})
+            wanted, dropped = _over(config, locked.config)
+            locked.config = checked_config(locked.type, wanted)
         locked.description = locked.description if description is None else description
         locked.is_active = locked.is_active if is_active is None else is_active
         _put_ses(locked, ses, actor)
-        if (after := _log(locked)) != before:
+        if (after := endpoint_log(locked)) != before:
             _save(locked)
             changes.record("endpoint.changed", about=endpoint_subject(locked), actor=actor, before=before, after=after)
             if any(before[key] != after[key] for key in asdict(SesSide())):
                 customer_changed(locked.customer, actor)
-    return locked
+            ask_new(endpoint=locked, actor=actor)
+    return Changed(locked, dropped)
 
 
 def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
@@ -99,7 +115,7 @@ def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
         if used:
             names = ", ".join(map(str, used[:3]))
             raise Refused(f"{locked} is used by {names}. Give those another endpoint first.", code="ENDPOINT_IN_USE")
-        changes.record("endpoint.removed", about=endpoint_subject(locked), actor=actor, before=_log(locked))
+        changes.record("endpoint.removed", about=endpoint_subject(locked), actor=actor, before=endpoint_log(locked))
         locked.delete()
 
 
@@ -143,8 +159,16 @@ def _save(endpoint: Endpoint) -> None:
         raise Refused(f"There is an endpoint called {endpoint} already.", code="ENDPOINT_NAME_TAKEN") from error
 
 
-def _log(endpoint: Endpoint) -> dict[str, Any]:
+def endpoint_log(endpoint: Endpoint) -> dict[str, Any]:
+    """For the change log, which masks what is secret in it; whole, so that a change of a secret is seen."""
     ses = {key: getattr(endpoint, key) for key in asdict(SesSide())}
     config = {f"config_{key}": value for key, value in endpoint.config.items()}
     own = {name: getattr(endpoint, name) for name in ("name", "description", "type", "is_active")}
     return {**own, **config, **ses}
+
+
+def _over(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    try:
+        return restored(given, stored)
+    except SecretMissing as missing:
+        raise Refused(str(missing), code="ENDPOINT_CONFIG") from missing

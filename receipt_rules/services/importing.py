@@ -20,7 +20,8 @@ from receipt_rules.models import Address, CatchAll, Endpoint
 from receipt_rules.selectors.owning import names_above
 from receipt_rules.services.addresses import is_left_over
 from receipt_rules.services.endpoint_configs import checked_config
-from receipt_rules.services.endpoints import endpoint_name
+from receipt_rules.services.endpoints import endpoint_log, endpoint_name
+from receipt_rules.services.forwarding import take_over
 from receipt_rules.services.owning import lock_domain, read_address
 from receipt_rules.services.subjects import address_subject, catch_all_subject, endpoint_subject
 from tenants.models import Customer, User
@@ -51,11 +52,12 @@ def import_endpoint(
     if found is not None and found.type != kind:
         raise Refused(f"{found} is here already, and goes to another kind of place.", code="ENDPOINT_TYPE")
     made = found or Endpoint(customer=of.customer, name=plain, type=kind, description=description[:2000])
-    before = _endpoint_log(found) if found else {}
+    before = endpoint_log(found) if found else {}
     made.config, made.is_active = wanted, is_active
-    if (after := _endpoint_log(made)) == before:
+    if (after := endpoint_log(made)) == before:
         return made, Stored.SAME
     made.save()
+    take_over(endpoint=made)
     _record("endpoint", before, after, endpoint_subject(made), of)
     return made, Stored.CHANGES if found else Stored.NEW
 
@@ -134,11 +136,6 @@ def _record(what: str, before: dict[str, Any], after: dict[str, Any], about: cha
         after=after,
         bulk_id=of.bulk_id,
     )
-
-
-def _endpoint_log(endpoint: Endpoint) -> dict[str, Any]:
-    config = {f"config_{key}": value for key, value in endpoint.config.items()}
-    return {"name": endpoint.name, "type": endpoint.type, "is_active": endpoint.is_active, **config}
 
 
 def _address_log(address: Address) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tenants.models import Customer, User
 WORK = "receipt_rules.work"
 LOOK = "receipt_rules.look"
 LOCK = "receipt rules"
+ASK = "receipt_rules.ask_recipients"
 
 
 def work_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
@@ -31,3 +32,8 @@ def customer_changed(customer: Customer, actor: User | None) -> None:
         customer=customer, defaults={"changed_at": timezone.now(), "by": actor, "waits_because": ""}
     )
     work_soon(in_seconds=settings.RECEIVING_WAIT_SECONDS)
+
+
+def ask_recipients_soon(*, unless_running: bool = False) -> None:
+    """Mails with links to confirm: apart from the rules, whose lock a slow mail server must not hold."""
+    jobs.queue(ASK, lock=ASK, unless_running=unless_running)

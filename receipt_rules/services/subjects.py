@@ -1,5 +1,5 @@
 from changes.services import Subject
-from receipt_rules.models import Address, CatchAll, Endpoint, Expectation
+from receipt_rules.models import Address, CatchAll, Endpoint, Expectation, Forwarding
 
 
 def address_subject(address: Address) -> Subject:
@@ -22,3 +22,7 @@ def rule_set_subject(name: str, customer_id: str = "") -> Subject:
 
 def expectation_subject(expectation: Expectation) -> Subject:
     return Subject("expectation", expectation.id, expectation.address)
+
+
+def forwarding_subject(row: Forwarding) -> Subject:
+    return Subject("forwarding", row.id, row.address[:254], row.customer_id)

@@ -1,5 +1,7 @@
 """Endpoints: where mail goes."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -11,15 +13,19 @@ from inbound_admin.lib.http import SignedIn, page_of
 from receipt_rules.forms import EndpointForm, SesForm
 from receipt_rules.models import Endpoint
 from receipt_rules.selectors.finding import endpoints_for
+from receipt_rules.selectors.forwarding import forwardings_of, rows_of
 from receipt_rules.selectors.pages import endpoints_found, may_operate, used_by
 from receipt_rules.services.endpoints import add_endpoint, change_endpoint, remove_endpoint
+from receipt_rules.services.forwarding import ask_again
 
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     text = request.GET.get("q", "").replace("\x00", "").strip()[:300]
     found = page_of(endpoints_found(viewer=request.user, text=text), request)
-    context = {"page": found, "q": text, "tab": "endpoints"}
+    known = forwardings_of(found.object_list)
+    waiting = {endpoint.pk for endpoint in found.object_list if known.blocks(endpoint)}
+    context = {"page": found, "q": text, "tab": "endpoints", "waiting": waiting}
     part = "#results" if request.htmx and not request.htmx.boosted else ""
     return TemplateResponse(request, f"receipt_rules/endpoints.html{part}", context)
 
@@ -60,14 +66,22 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     status = 422 if form.errors or ses.errors else 200
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
     context["may_operate"] = may_operate(request.user)
+    context |= _confirmations(endpoint)
     return TemplateResponse(request, "receipt_rules/endpoint.html", context, status=status)
+
+
+def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
+    """Each recipient who has not confirmed, with what we know of the mail to them."""
+    known, rows = forwardings_of([endpoint]), {row.address: row for row in rows_of(endpoint)}
+    waiting = [(address, rows.get(address.lower())) for address in known.waiting(endpoint)]
+    return {"waiting": waiting, "is_blocked": known.blocks(endpoint)}
 
 
 def _carried_out(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> bool:
     try:
         said = _do(done, endpoint, form, ses, request)
     except Refused as refused:
-        if done == "remove":
+        if done in ("remove", "ask"):
             messages.error(request, str(refused))
             return True
         shown = ses if done == "ses" else form
@@ -82,17 +96,22 @@ def _do(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request
     if done == "remove":
         remove_endpoint(endpoint=endpoint, actor=request.user)
         return f"{endpoint} is removed."
+    if done == "ask":
+        ask_again(endpoint=endpoint, actor=request.user)
+        return "The link to confirm goes out in a moment."
     if done == "ses" and ses.is_valid():
         change_endpoint(endpoint=endpoint, actor=request.user, ses=ses.ses)
         return f"{endpoint} is saved. Where rules change, a plan shows it."
     if done == "save" and form.is_valid():
-        change_endpoint(
+        changed = change_endpoint(
             endpoint=endpoint,
             actor=request.user,
             name=form.cleaned_data["name"],
             config=form.config,
             is_active=form.cleaned_data["is_active"],
         )
+        if changed.dropped:
+            messages.warning(request, changed.warning)
         return f"{endpoint} is saved."
     return ""
 

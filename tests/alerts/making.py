@@ -81,7 +81,7 @@ def receiving() -> Iterator[Receiver]:
 def make_target(url: str = "https://example.com/hooks", **fields: Any) -> WebhookTarget:
     """Of our staff unless a customer or a person is named."""
     given = {"name": "Ours", "form": Format.STANDARD, "secret": seal(new_secret())}
-    return WebhookTarget.objects.create(url=url, **(given | fields))
+    return WebhookTarget.objects.create(sealed_url=seal(url), **(given | fields))
 
 
 def make_delivery(customer_id: str) -> Delivery:

@@ -129,7 +129,7 @@ def test_a_secret_that_another_key_sealed_is_said_to_be_unreadable(receiver: Rec
     happen()
     old, settings.SECRET_KEY = settings.SECRET_KEY, "another one"
     attempt(delivery_id=Delivery.objects.get().pk)
-    assert "Make a new secret" in Attempt.objects.get().problem
+    assert "SEALING_KEY_FALLBACKS" in Attempt.objects.get().problem
     settings.SECRET_KEY_FALLBACKS = [old]
     Delivery.objects.update(next_attempt_at=None)
     attempt(delivery_id=Delivery.objects.get().pk)

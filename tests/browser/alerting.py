@@ -56,10 +56,17 @@ def make_alerts(world: Showcase) -> None:
         return
     now, alice = timezone.now(), world.people["alice"]
     given = {"customer_id": world.acme.pk, "secret": seal(new_secret()), "created_by": alice}
-    WebhookTarget.objects.create(name="works", url="https://acme.example/hooks", last_success_at=now, **given)
+    WebhookTarget.objects.create(
+        name="works", sealed_url=seal("https://acme.example/hooks"), last_success_at=now, **given
+    )
     off = "Nothing has been delivered since 1 May 2026. The last time: acme.example did not answer within 10 seconds."
     WebhookTarget.objects.create(
-        name="off", url="https://hooks.slack.example/T0/B0", form=Format.SLACK, is_on=False, off_because=off, **given
+        name="off",
+        sealed_url=seal("https://hooks.slack.example/T0/B0"),
+        form=Format.SLACK,
+        is_on=False,
+        off_because=off,
+        **given,
     )
     for name in NAMES:
         _observe(world.acme.pk, name)

@@ -1,16 +1,31 @@
 """What the pages about receiving show in the showcase, made when the first of them is visited."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
 from django.conf import settings
 from django.db.models import Model
+from django.utils import timezone
 
 from inbound_admin.lib import aws
+from inbound_admin.lib.sealing import seal_values
 from receipt_rules.core.rules import S3, Delivery, Rule, RuleSet
-from receipt_rules.models import Address, CatchAll, Endpoint, EndpointType, Expectation, Run, RunKind, RunState
+from receipt_rules.models import (
+    Address,
+    CatchAll,
+    Endpoint,
+    EndpointType,
+    Expectation,
+    Forwarding,
+    ForwardingState,
+    Run,
+    RunKind,
+    RunState,
+)
+from receipt_rules.selectors.forwarding import token_of
 from receipt_rules.services.reading import keep
 from tests.browser.showcase import Showcase
 
@@ -48,12 +63,11 @@ def make_receiving(world: Showcase) -> None:
     if Endpoint.objects.exists():
         return
     domain = world.domains["verified"]
-    group = {"addresses": ["first@acme.example", "second@acme.example"]}
-    webhook = Endpoint.objects.create(
-        customer=world.acme, name="Desk", type=EndpointType.WEBHOOK, config={"url": "https://acme.example/mail"}
-    )
+    group = seal_values({"addresses": ["first@acme.example", "second@acme.example"]})
+    hook = seal_values({"url": "https://acme.example/mail"})
+    webhook = Endpoint.objects.create(customer=world.acme, name="Desk", type=EndpointType.WEBHOOK, sealed_config=hook)
     everybody = Endpoint.objects.create(
-        customer=world.acme, name="Everybody", type=EndpointType.EMAIL_GROUP, config=group, is_active=False
+        customer=world.acme, name="Everybody", type=EndpointType.EMAIL_GROUP, sealed_config=group, is_active=False
     )
     long = "the-people-who-look-after-all-of-our-orders-and-returns+at+once"
     for local, fields in (
@@ -78,3 +92,31 @@ def make_receiving(world: Showcase) -> None:
     delivery = Delivery((S3("inbound-mail"),))
     keep(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("first@acme.com",)),)), run)
     keep(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("second@acme.com",)),)))
+
+
+def waiting_endpoint(world: Showcase) -> tuple[str, ...]:
+    """It forwards to people of whom one refused, one was asked, and one is not to be mailed today."""
+    now, long = timezone.now(), f"{'late' * 12}@else.example"
+    config = seal_values({"addresses": ["no@else.example", "asked@else.example", long]})
+    given = {"type": EndpointType.EMAIL_GROUP, "sealed_config": config}
+    made, _ = Endpoint.objects.get_or_create(customer=world.acme, name="Outside", defaults=given)
+    for address, fields in (
+        ("no@else.example", {"state": ForwardingState.REFUSED, "asked_at": now}),
+        ("asked@else.example", {"asked_at": now, "asked_times": 1}),
+        (long, {"due_at": now, "problem": "This recipient got enough mails today. We try again tomorrow."}),
+    ):
+        Forwarding.objects.update_or_create(customer=world.acme, address=address, defaults=fields)
+    return (made.pk,)
+
+
+def forwarding_link(state: ForwardingState) -> Callable[[Showcase], tuple[Any, ...]]:
+    """The link in a mail to somebody whose answer is this one so far."""
+
+    def arguments(world: Showcase) -> tuple[Any, ...]:
+        known = {"state": state, "asked_at": timezone.now()}
+        row, _ = Forwarding.objects.update_or_create(
+            customer=world.acme, address=f"{state}@else.example", defaults=known
+        )
+        return (token_of(row),)
+
+    return arguments

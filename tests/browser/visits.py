@@ -17,7 +17,7 @@ from domains.selectors.sharing import token_of
 from domains.services.sharing import create as create_link
 from domains.services.sharing import note_visit
 from operations.models import Difference, Migration
-from receipt_rules.models import Address, Endpoint, Run
+from receipt_rules.models import Address, Endpoint, ForwardingState, Run
 from tests.browser import alerting, deciding, in_bulk, moving, moving_in, receiving, reputation, tenancy, week
 from tests.browser.people import PASSWORD
 from tests.browser.problem_urls import PROBLEMS
@@ -239,6 +239,9 @@ RECEIVING = (
     Visit("receipt_rules:add_endpoint", "adam"),
     Visit("receipt_rules:add_endpoint", act=press("Add the endpoint"), note="nothing typed"),
     Visit("receipt_rules:endpoint", "adam", of=receiving.of(Endpoint)),
+    Visit("receipt_rules:endpoint", of=receiving.waiting_endpoint, note="recipients have not confirmed"),
+    *(Visit("receipt_rules:forwarding", "", of=receiving.forwarding_link(state)) for state in ForwardingState),
+    Visit("receipt_rules:forwarding", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("receipt_rules:rules", "adam"),
     Visit("receipt_rules:plan", "adam"),
     Visit("receipt_rules:plan", "adam", act=press("Approve 3 steps"), note="without a reason"),

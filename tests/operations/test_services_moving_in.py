@@ -166,7 +166,7 @@ def test_two_owners_of_one_domain_are_found_when_it_is_looked_at(sandbox: Sandbo
 
 def test_mail_whose_endpoint_is_refused_is_refused_and_not_left_without_one(sandbox: Sandbox) -> None:
     found = document()
-    found["endpoints"][0]["config"] = {"url": "http://not-safe.example/"}
+    found["endpoints"][0]["config"] = {"url": "ftp://not-safe.example/"}
     shown = fates(moved(found))
     assert shown["endpoint", "Desk"] == shown["address", "Billing@shop.com"] == "refused"
     assert shown["address", "old@shop.com"] == "new"

@@ -84,6 +84,7 @@ def test_the_exact_address_then_the_name_below_then_the_domain_own_the_mail(secr
         "owner": None,
         "domain": None,
         "endpoint": None,
+        "awaitsConfirmation": False,
     }
     assert answers[3]["owner"] == {"id": under.id, "type": "catchAll", "recipient": ".shop.com", "isActive": True}
     assert answers[0]["domain"] == {"id": shop.id, "name": "shop.com"}
@@ -98,8 +99,9 @@ def test_the_exact_address_then_the_name_below_then_the_domain_own_the_mail(secr
     ],
 )
 def test_an_endpoint_is_told_with_its_config_under_the_published_names(
-    secret: str, kind: str, stored: dict[str, Any], shown: dict[str, Any]
+    secret: str, kind: str, stored: dict[str, Any], shown: dict[str, Any], settings: Settings
 ) -> None:
+    settings.FORWARD_WITHOUT_CONFIRMATION = True
     acme = make_customer()
     endpoint = make_endpoint(acme, name="desk", type=kind, config=stored)
     make_address("a@shop.com", make_verified("shop.com", customer=acme), endpoint=endpoint)

@@ -9,6 +9,7 @@ import pytest
 from django.core.cache import cache
 from pytest_django import Settings
 
+from inbound_admin.lib.masking import MASK
 from inbound_admin.sandbox.process import Sandbox
 from receipt_rules.models import Address, CatchAll, Endpoint, EndpointType, PendingChange
 from receipt_rules.services import working
@@ -127,7 +128,7 @@ def test_anothers_address_and_endpoint_do_not_exist(bob: Api, customer: Customer
 def test_an_endpoint_of_each_type_is_added_and_shown(alice: Api) -> None:
     webhook = {"url": "https://a.example/in", "timeout": 30000, "retryAttempts": 3, "headers": {"X-Key": "1"}}
     for kind, config, shown in (
-        ("webhook", webhook, webhook),
+        ("webhook", webhook, webhook | {"headers": {"X-Key": MASK}}),
         ("email", {"forwardTo": "a@b.com"}, {"forwardTo": "a@b.com", "email": "a@b.com"}),
         ("email_group", {"emails": ["a@b.com", "c@d.com"]}, {"emails": ["a@b.com", "c@d.com"]}),
     ):
@@ -161,7 +162,8 @@ def test_an_endpoint_of_each_type_is_added_and_shown(alice: Api) -> None:
         ("email_group", {"emails": 1}),
     ],
 )
-def test_a_configuration_that_cannot_work_is_malformed(alice: Api, kind: str, config: Any) -> None:
+def test_a_configuration_that_cannot_work_is_malformed(alice: Api, kind: str, config: Any, settings: Settings) -> None:
+    settings.WEBHOOKS_MAY_BE_PRIVATE = False
     answer = alice.post(ENDPOINTS, {"name": "desk", "type": kind, "config": config})
     assert answer.status_code == 400, answer.content
     assert not Endpoint.objects.exists()

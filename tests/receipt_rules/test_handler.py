@@ -29,6 +29,7 @@ class Webhook(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Taking)
         self.got: list[dict[str, Any]] = []
         self.broken = False
+        self.sends_on_to = ""
 
     @property
     def url(self) -> str:
@@ -40,10 +41,21 @@ class _Taking(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # the standard library's name
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.sends_on_to:
+            self.send_response(302)
+            self.send_header("Location", self.server.sends_on_to)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if not self.server.broken:
             self.server.got.append(body | {"key": self.headers["Idempotency-Key"]})
         self.send_response(500 if self.server.broken else 204)
         self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:  # what a followed redirect would ask
+        self.server.got.append({"recipients": ["followed"]})
+        self.send_response(204)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -141,7 +153,7 @@ def test_what_it_cannot_deliver_fails_and_holds_nothing_else_back(
     handler: Handler, webhook: Webhook, acme: Customer
 ) -> None:
     shop = CatchAll.objects.get().domain
-    forward = make_endpoint(acme, type=EndpointType.EMAIL, config={"address": "a@else.example"})
+    forward = make_endpoint(acme, type=EndpointType.EMAIL, config={"address": "a@shop.com"})
     make_address("a@shop.com", shop, endpoint=forward)
     with pytest.raises(RuntimeError, match="does not deliver to email"):
         handler(event("a@shop.com", "b@shop.com"), None)
@@ -157,3 +169,17 @@ def test_without_an_answer_of_the_look_up_nothing_is_marked_as_delivered(
             handler(event("a@shop.com"), None)
     handler(event("a@shop.com"), None)
     assert delivered(webhook) == [["a@shop.com"]]
+
+
+def test_a_webhook_that_sends_us_on_gets_nothing_delivered_elsewhere(
+    handler: Handler, webhook: Webhook, acme: Customer
+) -> None:
+    with Webhook() as elsewhere:
+        thread = Thread(target=elsewhere.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        webhook.sends_on_to = elsewhere.url
+        with pytest.raises(RuntimeError, match="302"):
+            handler(event("billing@shop.com"), None)
+        elsewhere.shutdown()
+        thread.join()
+        assert not elsewhere.got

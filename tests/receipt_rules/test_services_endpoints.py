@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from changes.models import Change
 from inbound_admin.lib.errors import Refused
@@ -42,13 +43,19 @@ def test_each_type_keeps_what_it_knows(kind: str, config: dict[str, Any], stored
         ("webhook", {"url": "https://"}),
         ("webhook", {"url": "https://a.example:99999/"}),
         ("webhook", {"url": "javascript:alert(1)"}),
+        ("webhook", {"url": "https://127.1/"}),
+        ("webhook", {"url": "https://2852039166/latest/meta-data"}),
+        ("webhook", {"url": "https://[::ffff:169.254.169.254]/"}),
+        ("webhook", {"url": "https://metadata.google.internal/"}),
+        ("webhook", {"url": "https://localhost./"}),
         ("email", {"address": "nobody"}),
         ("email_group", {"addresses": []}),
         ("email_group", {"addresses": ["a@a.example", "nobody"]}),
         ("pigeon", {}),
     ],
 )
-def test_what_cannot_work_is_refused(kind: str, config: dict[str, Any]) -> None:
+def test_what_cannot_work_is_refused(kind: str, config: dict[str, Any], settings: Settings) -> None:
+    settings.WEBHOOKS_MAY_BE_PRIVATE = False
     with pytest.raises(Refused):
         endpoints.add_endpoint(customer=make_customer(), name="Desk", type=kind, config=config, actor=None)
     assert not Endpoint.objects.exists()

@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from inbound_admin.sandbox.process import Sandbox
 from receipt_rules.models import Address, CatchAll, Endpoint
@@ -258,7 +258,8 @@ def test_an_endpoint_of_each_type_is_added_changed_and_removed(
     assert not Endpoint.objects.exists()
 
 
-def test_a_webhook_without_https_is_refused_at_its_field(alice_client: Client) -> None:
+def test_a_webhook_without_https_is_refused_at_its_field(alice_client: Client, settings: Settings) -> None:
+    settings.WEBHOOKS_MAY_BE_PRIVATE = False
     form = {"name": "Support", "type": "webhook", "url": "http://example.com"}
     answer = alice_client.post(reverse("receipt_rules:add_endpoint"), form)
     assert answer.status_code == 422

@@ -1,0 +1,266 @@
+"""Mail is forwarded to others' addresses only after they have said that they want it."""
+
+import re
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.apps import apps
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
+
+from changes.models import Change
+from domains.models import Domain, Stage
+from inbound_admin.lib.errors import RateLimited, Refused
+from receipt_rules.models import Address, Endpoint, EndpointType, Forwarding, ForwardingState
+from receipt_rules.selectors.looking_up import Route, route_lookup
+from receipt_rules.services import endpoints, forwarding
+from receipt_rules.services.importing import Import, import_endpoint
+from tenants.models import Customer
+from tests.calling import api_of, ok, refused
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
+
+pytestmark = pytest.mark.django_db
+STRANGER = "someone@else.example"
+
+
+@pytest.fixture(autouse=True)
+def site(settings: Settings) -> None:
+    settings.SITE_URL = "https://here.example/"
+
+
+@pytest.fixture
+def shop() -> Domain:
+    return make_verified("shop.com", customer=make_customer("Alice Ltd"))
+
+
+def forward(customer: Customer, *to: str, **fields: Any) -> Endpoint:
+    kind = EndpointType.EMAIL if len(to) == 1 else EndpointType.EMAIL_GROUP
+    config = {"address": to[0]} if len(to) == 1 else {"addresses": list(to)}
+    name = fields.pop("name", f"to {to[0]}")
+    return endpoints.add_endpoint(customer=customer, name=name, type=kind, config=config, actor=None, **fields)
+
+
+def routed(domain: Domain, endpoint: Endpoint) -> Route:
+    Address.objects.filter(domain=domain).delete()
+    make_address(f"a@{domain.name}", domain, endpoint=endpoint)
+    return route_lookup([f"a@{domain.name}"])[0]
+
+
+def links() -> list[str]:
+    """The paths of the links in the mails that went out."""
+    return [re.search(r"https://here\.example(\S+)", str(each.body)).group(1) for each in mail.outbox]  # type: ignore[union-attr]  # each has one
+
+
+def test_nothing_goes_to_a_stranger_before_they_allow_it(shop: Domain) -> None:
+    endpoint = forward(shop.customer, STRANGER)
+    waiting = routed(shop, endpoint)
+    assert (waiting.endpoint, waiting.waits_for, waiting.because) == (None, endpoint, "address")
+    assert forwarding.send_due(now=timezone.now()) == 1
+    assert mail.outbox[0].to == [STRANGER]
+    (link,) = links()
+    page = Client().get(link)
+    assert "Nothing is forwarded until you allow it" in page.text
+    assert routed(shop, endpoint).endpoint is None  # that somebody's scanner opened the link is no answer
+    assert "confirmed" in Client().post(link, {"do": "confirm"}).text
+    assert routed(shop, endpoint).endpoint == endpoint
+    assert "won’t ask you again" in Client().post(link, {"do": "refuse"}).text
+    assert routed(shop, endpoint).endpoint is None
+    assert list(Change.objects.filter(object_type="forwarding").order_by("pk").values_list("what", flat=True)) == [
+        "forwarding.asked",
+        "forwarding.confirmed",
+        "forwarding.refused",
+    ]
+
+
+def test_addresses_at_own_proven_domains_need_no_confirmation(shop: Domain) -> None:
+    make_verified("other.com", customer=shop.customer)
+    endpoint = forward(shop.customer, "a@shop.com", "b@eu.shop.com", "C@Other.com")
+    assert routed(shop, endpoint).members == ("a@shop.com", "b@eu.shop.com", "C@Other.com")
+    assert not Forwarding.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"verified_at": None}, {"stage": Stage.CLAIM, "verified_at": None}, {"stage": Stage.DELETING}]
+)
+def test_a_domain_that_is_not_proven_makes_its_addresses_nobodys(shop: Domain, fields: dict[str, Any]) -> None:
+    make_verified("mine.example", customer=shop.customer, **fields)
+    assert routed(shop, forward(shop.customer, "a@mine.example")).endpoint is None
+
+
+def test_a_name_below_that_another_customer_holds_is_theirs(shop: Domain) -> None:
+    make_verified("eu.shop.com", customer=make_customer("Bob"))
+    assert routed(shop, forward(shop.customer, "a@eu.shop.com")).endpoint is None
+
+
+@pytest.mark.parametrize(("verified", "goes"), [(True, True), (False, False)])
+def test_a_member_forwards_to_the_address_that_they_have_proven(shop: Domain, verified: bool, goes: bool) -> None:
+    alice = make_member(shop.customer)
+    EmailAddress.objects.update_or_create(user=alice, email=alice.email, defaults={"verified": verified})
+    assert (routed(shop, forward(shop.customer, alice.email)).endpoint is not None) is goes
+
+
+def test_of_a_group_those_get_the_mail_who_confirmed(shop: Domain) -> None:
+    endpoint = forward(shop.customer, "a@shop.com", STRANGER)
+    route = routed(shop, endpoint)
+    assert (route.endpoint, route.config) == (endpoint, {"addresses": ["a@shop.com"]})
+
+
+def test_one_customers_confirmation_is_not_anothers(shop: Domain) -> None:
+    Forwarding.objects.create(customer=shop.customer, address=STRANGER, state=ForwardingState.CONFIRMED)
+    bobs = make_verified("bobs.com")
+    assert routed(shop, forward(shop.customer, STRANGER)).endpoint is not None
+    assert routed(bobs, forward(bobs.customer, STRANGER)).endpoint is None
+
+
+def test_the_setting_allows_it_without_asking_but_not_against_a_refusal(shop: Domain, settings: Settings) -> None:
+    settings.FORWARD_WITHOUT_CONFIRMATION = True
+    endpoint = forward(shop.customer, STRANGER)
+    assert routed(shop, endpoint).endpoint == endpoint
+    assert not Forwarding.objects.exists()
+    Forwarding.objects.create(customer=shop.customer, address=STRANGER, state=ForwardingState.REFUSED)
+    assert routed(shop, endpoint).endpoint is None
+
+
+def test_a_change_of_the_address_asks_the_new_one(shop: Domain) -> None:
+    endpoint = forward(shop.customer, "a@shop.com")
+    endpoints.change_endpoint(endpoint=endpoint, actor=None, config={"address": STRANGER})
+    endpoint.refresh_from_db()
+    assert routed(shop, endpoint).endpoint is None
+    assert Forwarding.objects.get().address == STRANGER
+
+
+def test_a_recipient_is_asked_once_whatever_is_added(shop: Domain) -> None:
+    for number in range(3):
+        forward(shop.customer, STRANGER.upper(), name=f"desk {number}")
+        forwarding.send_due(now=timezone.now())
+    assert len(mail.outbox) == 1
+    endpoint = Endpoint.objects.all()[0]
+    with pytest.raises(Refused, match="one mail a day"):
+        forwarding.ask_again(endpoint=endpoint, actor=None)
+    Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2))
+    assert forwarding.ask_again(endpoint=endpoint, actor=None) == 1
+    forwarding.send_due(now=timezone.now())
+    assert len(mail.outbox) == 2
+    Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2), asked_times=forwarding.MOST_TIMES)
+    with pytest.raises(Refused):
+        forwarding.ask_again(endpoint=endpoint, actor=None)
+
+
+def test_many_customers_together_cannot_flood_one_recipient(settings: Settings) -> None:
+    settings.UNSOLICITED_MAILS_PER_DAY = 2
+    for _ in range(4):
+        forward(make_customer(), STRANGER)
+    forwarding.send_due(now=timezone.now())
+    assert len(mail.outbox) == 2
+    assert Forwarding.objects.filter(problem__contains="got enough mails today").count() == 2
+    cache.clear()
+    assert forwarding.send_due(now=timezone.now() + timedelta(days=2)) == 2
+
+
+def test_one_customer_cannot_have_thousands_asked(shop: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarding, "MOST_ASKED_A_DAY", 3)
+    forward(shop.customer, "a@else.example", "b@else.example")
+    with pytest.raises(RateLimited, match="At most 3"):
+        forward(shop.customer, "c@else.example", "d@else.example")
+    assert Endpoint.objects.count() == 1
+
+
+def test_the_mail_holds_no_link_of_a_customers_making(shop: Domain) -> None:
+    shop.customer.name = "Win at https://evil.example/ <b>now</b>, write to x@evil.example"
+    shop.customer.save()
+    forward(shop.customer, STRANGER)
+    forwarding.send_due(now=timezone.now())
+    assert "evil.example" not in str(mail.outbox[0].body)
+    assert "@evil" not in str(mail.outbox[0].body)
+
+
+def test_an_old_link_confirms_nothing_more_and_still_refuses(shop: Domain) -> None:
+    endpoint = forward(shop.customer, STRANGER)
+    forwarding.send_due(now=timezone.now())
+    Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=forwarding.LINK_DAYS + 1))
+    (link,) = links()
+    assert Client().post(link, {"do": "confirm"}).status_code == 422
+    assert routed(shop, endpoint).endpoint is None
+    assert Client().post(link, {"do": "refuse"}).status_code == 200
+    assert Forwarding.objects.get().state == ForwardingState.REFUSED
+
+
+@pytest.mark.parametrize("token", ["fwd_00000000000000000000", "fwd_00000000000000000000:forged"])
+def test_a_link_that_we_did_not_sign_is_none(token: str) -> None:
+    assert Client().get(reverse("receipt_rules:forwarding", args=[token])).status_code == 404
+
+
+def test_without_the_sites_address_it_is_said_why_no_mail_goes(shop: Domain, settings: Settings) -> None:
+    settings.SITE_URL = ""
+    endpoint = forward(shop.customer, STRANGER)
+    assert forwarding.send_due(now=timezone.now()) == 0
+    client = Client()
+    client.force_login(make_member(shop.customer))
+    assert "SITE_URL is not set" in client.get(reverse("receipt_rules:endpoint", args=[endpoint.pk])).text
+
+
+def test_the_pages_say_who_is_waited_for_and_send_the_link_again(shop: Domain) -> None:
+    endpoint, client = forward(shop.customer, STRANGER), Client()
+    client.force_login(make_member(shop.customer))
+    assert "Waiting for confirmation" in client.get(reverse("receipt_rules:endpoints")).text
+    url = reverse("receipt_rules:endpoint", args=[endpoint.pk])
+    assert STRANGER in client.get(url).text
+    forwarding.send_due(now=timezone.now())
+    assert "one mail a day" in client.post(url, {"do": "ask"}, follow=True).text
+    Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2))
+    assert "goes out in a moment" in client.post(url, {"do": "ask"}, follow=True).text
+    assert Forwarding.objects.get().due_at is not None
+
+
+def test_the_api_says_so_beside_what_it_said_before(shop: Domain) -> None:
+    alice = api_of(make_member(shop.customer))
+    asked = {"name": "me", "type": "email", "config": {"forwardTo": STRANGER}}
+    made = ok(alice.post("/api/v2/endpoints", asked), 201)
+    assert made["confirmation"] == {"status": "waiting", "waitingFor": [STRANGER]}
+    ok(alice.post(f"/api/v2/endpoints/{made['id']}/confirmations"))  # the first is still on its way
+    forwarding.send_due(now=timezone.now())
+    refused(alice.post(f"/api/v2/endpoints/{made['id']}/confirmations"), 422, "FORWARDING_ASKED")
+    make_address("me@shop.com", shop, endpoint=Endpoint.objects.get())
+    route = api_of(make_operator(), "route")
+    (found,) = ok(route.post("/api/v2/route-lookup", {"recipients": ["me@shop.com"]}))["data"]
+    assert (found["endpoint"], found["awaitsConfirmation"], found["owner"]["isActive"]) == (None, True, True)
+    Forwarding.objects.update(state=ForwardingState.CONFIRMED)
+    (found,) = ok(route.post("/api/v2/route-lookup", {"recipients": ["me@shop.com"]}))["data"]
+    assert (found["endpoint"]["config"], found["awaitsConfirmation"]) == ({"forwardTo": STRANGER}, False)
+    assert ok(alice.get("/api/v2/endpoints"))["data"][0]["confirmation"]["status"] == "confirmed"
+
+
+def test_staff_allow_it_with_a_reason_and_never_against_a_refusal(shop: Domain) -> None:
+    forward(shop.customer, STRANGER)
+    row = Forwarding.objects.get()
+    with pytest.raises(Refused, match="Say how"):
+        forwarding.allow(row=row, because=" ", actor=make_operator())
+    with pytest.raises(Refused, match="Operators"):
+        forwarding.allow(row=row, because="They wrote", actor=make_member(shop.customer))
+    forwarding.allow(row=row, because="They wrote to us", actor=make_operator())
+    assert Forwarding.objects.get().state == ForwardingState.CONFIRMED
+    Forwarding.objects.update(state=ForwardingState.REFUSED)
+    with pytest.raises(Refused, match="Only they"):
+        forwarding.allow(row=row, because="They wrote to us", actor=make_operator())
+
+
+def test_what_the_system_before_forwarded_goes_on(shop: Domain) -> None:
+    of = Import(customer=shop.customer, actor=make_operator(), because="moves in", bulk_id="b")
+    made, _ = import_endpoint(
+        name="old", kind="email", config={"address": STRANGER}, is_active=True, description="", of=of
+    )
+    assert routed(shop, made).endpoint == made
+
+
+def test_an_update_stops_nobodys_mail(shop: Domain) -> None:
+    endpoint = make_endpoint(shop.customer, type=EndpointType.EMAIL, config={"address": STRANGER.upper()})
+    import_module("receipt_rules.migrations.0007_forwarding").confirm_present(apps, None)
+    assert routed(shop, endpoint).endpoint == endpoint

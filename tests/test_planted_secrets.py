@@ -1,0 +1,218 @@
+"""Secrets are planted everywhere they can come in, and then looked for everywhere they could come out."""
+
+import io
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import structlog
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP
+from django.conf import settings
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from alerts.services.targets import add_target
+from changes.models import Change
+from domains.services.sharing import create as create_link
+from inbound_admin.lib import sealing
+from inbound_admin.lib.masking import MASK
+from inbound_admin.sandbox.process import Sandbox
+from operations.services import moving_in
+from operations.services.resealing import SEALED, reseal_everything
+from receipt_rules.models import Endpoint
+from tenants.core.roles import Role
+from tenants.models import MemberRole, User
+from tenants.services.invitations import invite
+from tests.api_world import World, make_world
+from tests.calling import Api, api_of, ok, operations
+from tests.factories import make_staff
+from tests.operations.legacy import document, files
+from tests.receipt_rules.making import make_address
+
+pytestmark = pytest.mark.django_db
+PLANT = "planted"  # in each of them, and nowhere else
+HEADER, TOKEN, QUERY = f"{PLANT}Header1a2b3c", f"{PLANT}-verification", f"{PLANT}InTheQuery"
+CONFIG = {"url": f"https://a.example/in?token={QUERY}", "headers": {"X-Anything": HEADER}, "verificationToken": TOKEN}
+
+
+@dataclass(frozen=True)
+class Planted:
+    world: World
+    endpoint_id: str
+    secrets: tuple[str, ...]
+    staff: User
+
+    def in_text(self, text: str) -> list[str]:
+        return [secret for secret in self.secrets if secret in text]
+
+
+@pytest.fixture
+def planted(sandbox: Sandbox) -> Planted:
+    """By every road: API, page, import; added, changed, removed."""
+    world, olga = make_world(), make_staff(Role.ADMIN)
+    alice = api_of(world.alice)
+    asked = {"name": "planted here", "type": "webhook", "config": CONFIG}
+    made = ok(alice.post("/api/v2/endpoints", asked | {"customerId": world.customer.pk}, Idempotency_Key="1"), 201)
+    removed = ok(alice.post("/api/v2/endpoints", asked | {"name": "old", "customerId": world.customer.pk}), 201)
+    ok(alice.put(f"/api/v2/endpoints/{removed['id']}", {"config": {"headers": {"X-Anything": f"{HEADER}-2"}}}))
+    ok(alice.delete(f"/api/v2/endpoints/{removed['id']}"))
+    make_address("planted@shop.com", world.domain, endpoint=Endpoint.objects.get(pk=made["id"]))
+    webhook = add_target(name="ours", url=f"https://hooks.example/?key={QUERY}", form="standard", events=(), actor=olga)
+    key = api_of(world.alice, "read").secret
+    invited = invite(
+        customer=world.customer, email="c@alice.com", role=MemberRole.MEMBER, actor=world.alice, site_url="https://s"
+    )
+    TOTP.activate(world.alice, f"{PLANT.upper()}TOTP")
+    rows = document(owner="new@alice.com", domain="new.com")
+    rows["endpoints"][0]["config"] = CONFIG
+    moving_in.take_in(files=files(rows), because=f"as https://old.example/?token={QUERY} has it", actor=olga)
+    moving_in.work()
+    token = invited.link.rstrip("/").rpartition("/")[2]
+    secrets = (PLANT.upper(), HEADER, TOKEN, QUERY, webhook.secret, key, token)
+    return Planted(world, made["id"], secrets, olga)
+
+
+def rows_of_everything() -> Iterator[tuple[str, str]]:
+    """Each row of each table as text: what models hold, jobs and their arguments, kept answers, sessions."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT one::text FROM {connection.ops.quote_name(table)} AS one")  # noqa: S608  own names
+            yield from ((table, text) for (text,) in cursor.fetchall())
+
+
+def test_no_row_of_any_table_holds_a_secret_as_it_is(planted: Planted) -> None:
+    found = [(table, secret) for table, text in rows_of_everything() for secret in planted.in_text(text)]
+    assert not found
+
+
+def test_the_log_says_that_a_secret_changed_and_names_the_header(planted: Planted) -> None:
+    change = Change.objects.get(what="endpoint.changed")
+    assert change.before == {"config_headers": {"X-Anything": MASK}}
+    assert change.after == {"config_headers": {"X-Anything": f"{MASK} (changed)"}}
+
+
+READS = [path for method, path in operations() if method == "GET"]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_no_answer_of_the_api_tells_a_secret(path: str, planted: Planted) -> None:
+    ids = planted.world.ids | {"endpoint_id": planted.endpoint_id, "kind": "csv", "form": "json"}
+    for api in (api_of(planted.world.alice, "read"), api_of(planted.staff, "read", "staff")):
+        answer = api.get(path.format(**ids))
+        assert not planted.in_text(b"".join(answer).decode()), path
+
+
+def test_no_page_export_or_admin_page_tells_a_secret(planted: Planted) -> None:
+    create_link(domain=planted.world.domain, actor=planted.world.alice)
+    pages = [
+        reverse("receipt_rules:endpoints"),
+        reverse("receipt_rules:endpoint", args=[planted.endpoint_id]),
+        reverse("receipt_rules:addresses"),
+        reverse("operations:changes"),
+        *(reverse("operations:export_changes", args=[kind]) for kind in ("csv", "json")),
+        reverse("operations:moving_in"),
+        reverse("alerts:webhooks"),
+    ]
+    for person in (planted.world.alice, planted.staff):
+        client = Client()
+        client.force_login(person)
+        for page in [*pages, *_admin_pages(person)]:
+            assert not planted.in_text(b"".join(client.get(page)).decode()), page
+
+
+def _admin_pages(person: User) -> Iterator[str]:
+    """Each list, and each row of each."""
+    for model in admin.site._registry if person.is_staff else ():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        yield reverse(f"{name}_changelist")
+        yield from (reverse(f"{name}_change", args=[row.pk]) for row in model._default_manager.all()[:5])
+
+
+def test_the_operators_function_gets_what_it_needs(planted: Planted) -> None:
+    route = Api(api_of(planted.staff, "route").secret)
+    (found,) = ok(route.post("/api/v2/route-lookup", {"recipients": ["planted@shop.com"]}))["data"]
+    config = found["endpoint"]["config"]
+    assert (config["url"], config["headers"]) == (CONFIG["url"], CONFIG["headers"])
+
+
+def test_what_was_read_and_is_sent_back_keeps_every_secret(planted: Planted) -> None:
+    alice, path = api_of(planted.world.alice), f"/api/v2/endpoints/{planted.endpoint_id}"
+    before = Endpoint.objects.get(pk=planted.endpoint_id).config
+    read = ok(alice.get(path))
+    answer = ok(alice.put(path, {"name": "renamed", "config": read["config"]}))
+    assert Endpoint.objects.get(pk=planted.endpoint_id).config == before
+    assert "warning" not in answer
+
+
+def test_another_host_is_not_sent_what_the_one_before_was(planted: Planted) -> None:
+    path = f"/api/v2/endpoints/{planted.endpoint_id}"
+    answer = ok(api_of(planted.staff, "read", "write", "staff").put(path, {"config": {"url": "https://b.example/"}}))
+    assert Endpoint.objects.get(pk=planted.endpoint_id).config == {"url": "https://b.example/"}
+    assert "X-Anything" in answer["warning"]
+    assert "verificationToken" in answer["warning"]
+
+
+def test_the_page_keeps_masked_values_and_says_what_another_host_dropped(planted: Planted) -> None:
+    client, url = Client(), reverse("receipt_rules:endpoint", args=[planted.endpoint_id])
+    client.force_login(planted.world.alice)
+    shown = client.get(url).context["form"].initial
+    form = {name: shown[name] for name in ("name", "url", "headers", "verification_token")}
+    client.post(url, form | {"do": "save", "is_active": "on"})
+    assert Endpoint.objects.get(pk=planted.endpoint_id).config["headers"] == {"X-Anything": HEADER}
+    moved = client.post(url, form | {"do": "save", "is_active": "on", "url": "https://b.example/"}, follow=True)
+    assert "Give them again" in moved.text
+    assert Endpoint.objects.get(pk=planted.endpoint_id).config == {"url": "https://b.example/"}
+
+
+def test_no_log_line_has_a_secret_whoever_logs_it() -> None:
+    formatter = _formatter()
+    lines = io.StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("of.a.test")
+    logger.addHandler(handler)
+    try:
+        _log_all(logger)
+    finally:
+        logger.removeHandler(handler)
+    assert "something happened" in lines.getvalue()
+    assert not [secret for secret in (HEADER, TOKEN, QUERY) if secret in lines.getvalue()]
+
+
+def _formatter() -> logging.Formatter:
+    given = dict(settings.LOGGING["formatters"]["line"])
+    made: logging.Formatter = given.pop("()")(**given)
+    return made
+
+
+def _log_all(logger: logging.Logger) -> None:
+    bound = structlog.wrap_logger(
+        logger, processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter], wrapper_class=structlog.BoundLogger
+    )
+    bound.error("something happened", headers={"X-Any": HEADER}, deep={"list": [{"apiKey": TOKEN}]}, url=CONFIG["url"])
+    logger.error("Not delivered to %s", CONFIG["url"])
+    logger.error("Bearer %s", HEADER)
+    try:
+        int(str(CONFIG["url"]))
+    except ValueError:
+        logger.exception("something happened")
+
+
+def test_the_list_of_what_is_sealed_is_whole(planted: Planted, settings: Any) -> None:
+    """Under a new first key nothing is left that needs the old one."""
+    settings.SEALING_KEY = "a new key"
+    told = reseal_everything()
+    assert sum(told.values()) >= len(SEALED)
+    settings.SECRET_KEY = "replaced as well"
+    tables = {model._meta.db_table for model in SEALED}
+    for table, text in rows_of_everything():
+        if "gAAAA" in text:
+            assert table in tables
+    assert Endpoint.objects.get(pk=planted.endpoint_id).config["headers"] == {"X-Anything": HEADER}
+    factor = Authenticator.objects.get(user=planted.world.alice, type="totp")
+    assert sealing.unseal(factor.data["secret"]) == f"{PLANT.upper()}TOTP"
