@@ -30,7 +30,7 @@ def scrub(apps, _editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("receipt_rules", "0004_endpoint_description"), ("changes", "0002_by_time")]
+    dependencies = [("receipt_rules", "0005_snapshot_holders"), ("changes", "0002_by_time")]
     operations = [
         migrations.AddField(
             model_name="endpoint",

@@ -23,5 +23,5 @@ def _each(apps, changed):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0008_reputation"), ("mfa", "0003_authenticator_type_uniq")]
+    dependencies = [("tenants", "0009_session_generation"), ("mfa", "0003_authenticator_type_uniq")]
     operations = [migrations.RunPython(seal_all, unseal_all)]
