@@ -9,6 +9,7 @@ from domains.services import (
     configuring,
     counting_states,
     deleting,
+    diagnosis_requests,
     overriding,
     overriding_states,
     reading,
@@ -16,7 +17,7 @@ from domains.services import (
     setting_up,
     sharing,
 )
-from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, SET_UP, check_soon
+from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, SET_UP, check_soon
 from inbound_admin.lib.retrying import UntilAmazonAnswers
 
 
@@ -33,6 +34,11 @@ def configure(domain_id: str) -> None:
 @app.task(name=DELETE, retry=UntilAmazonAnswers())
 def delete(domain_id: str) -> None:
     deleting.carry_out(domain_id=domain_id)
+
+
+@app.task(name=DIAGNOSE)
+def diagnose(customer_id: str) -> None:
+    diagnosis_requests.carry_out(customer_id=customer_id)
 
 
 @app.task(name=CHECK_DUE)

@@ -1,5 +1,6 @@
 """Rows of domains, of what was seen of them over time, and of the links for those who look after their DNS."""
 
+from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import (
     HEADLINES,
     SES_STATUSES,
@@ -17,6 +18,7 @@ __all__ = [
     "HEADLINES",
     "SES_STATUSES",
     "STATES",
+    "DiagnosisRequest",
     "Domain",
     "ObservedAnswer",
     "OnMxFailure",

@@ -55,19 +55,28 @@ def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[f
 
     Raises TooManyAtOnce in a web request.
     """
-    kept: Looked | None = cache.get(_key(domain))
-    if kept is None:
-        with slow_work.place(customer=domain.customer_id):
-            kept = _looked(domain, now, wait)
-    return kept.told(host)
+    return looked(domain, now=now, wait=wait).told(host)
+
+
+def kept(domain: Domain) -> Looked | None:
+    """What was found in the last DIAGNOSIS_KEPT_SECONDS."""
+    found: Looked | None = cache.get(_key(domain))
+    return found
+
+
+def looked(domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep) -> Looked:
+    """What `diagnose` tells in some DNS host's words."""
+    if (found := kept(domain)) is not None:
+        return found
+    with slow_work.place(customer=domain.customer_id):
+        return _looked(domain, now, wait)
 
 
 def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Looked:
     key = _key(domain)
     for _ in range(int(SECONDS / WAIT_EVERY)):
-        kept: Looked | None = cache.get(key)
-        if kept is not None:
-            return kept
+        if (found := kept(domain)) is not None:
+            return found
         if cache.add(f"{key}:looking", 1, timeout=SECONDS + 2):
             break
         wait(WAIT_EVERY)

@@ -7,6 +7,7 @@ SET_UP = "domains.set_up"
 DELETE = "domains.delete"
 CONFIGURE = "domains.configure"
 CHECK_DUE = "domains.check_due"
+DIAGNOSE = "domains.diagnose"
 
 
 def set_up_soon(domain: Domain, *, unless_running: bool = False) -> None:
@@ -28,6 +29,11 @@ def delete_soon(domain: Domain, *, unless_running: bool = False) -> None:
 def check_soon() -> None:
     """One look at all that is due."""
     jobs.queue(CHECK_DUE, lock="all domains")
+
+
+def diagnose_soon(customer_id: str, *, in_seconds: int = 0) -> None:
+    """One diagnosis of the customer's domains at a time."""
+    jobs.queue(DIAGNOSE, lock=f"diagnoses of {customer_id}", in_seconds=in_seconds, customer_id=customer_id)
 
 
 def _queue(task: str, domain: Domain, *, in_seconds: int = 0, unless_running: bool = False) -> None:

@@ -1,15 +1,22 @@
 """Why a domain is not verified: the chain up to its first break, in three lanes, with what to do. And each code."""
 
+import re
+from datetime import UTC, datetime
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from domains.core.diagnosis.catalogue import CODES
 from domains.core.diagnosis.findings import LINKS, as_json, as_reply
+from domains.models import Domain
 from domains.selectors.diagnosis_page import diagnosis_page
+from domains.services import diagnosis_requests
 from domains.services.diagnosing import diagnose
 from domains.views.choosing_host import chosen_host
 from domains.views.records import domain_for
@@ -18,16 +25,34 @@ from inbound_admin.lib.http import SignedIn
 
 @require_GET
 def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
-    """The frame comes at once and fetches the result; without JavaScript a button does."""
+    """The frame comes at once, and asks until the worker has the result; without JavaScript the page loads itself anew.
+
+    `look` is 1, or since when the page waits.
+    """
     domain = domain_for(request, domain_id)
     asks = bool(request.htmx and not request.htmx.boosted) or "look" in request.GET
     context = {"domain": domain, "tab": "diagnosis", "region": settings.AWS_REGION, "look": ("look", "1")}
     if asks:
-        host = chosen_host(request, domain)
-        found = diagnose(domain, now=timezone.now(), host=host)
-        context |= {"found": found, "shown": diagnosis_page(domain, found, host), "reply": as_reply(found)}
+        context |= _progress(request, domain)
     part = "#result" if request.htmx and not request.htmx.boosted else ""
     return TemplateResponse(request, f"domains/diagnosis.html{part}", context)
+
+
+def _progress(request: SignedIn, domain: Domain) -> dict[str, Any]:
+    host, now = chosen_host(request, domain), timezone.now()
+    made = diagnosis_requests.progress(domain=domain, since=_since(request.GET.get("look", "")), now=now)
+    if made.found is None:
+        again = urlencode({**request.GET.dict(), "look": f"{made.since.timestamp():.3f}"})
+        return {"made": made, "again": f"{request.path}?{again}"}
+    found = made.found.told(host)
+    return {"found": found, "shown": diagnosis_page(domain, found, host), "reply": as_reply(found)}
+
+
+def _since(text: str) -> datetime | None:
+    """None for what is no moment, as for 1."""
+    if not re.fullmatch(r"[0-9]{10}\.[0-9]{3}", text):
+        return None
+    return datetime.fromtimestamp(float(text), UTC)
 
 
 @require_GET

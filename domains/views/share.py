@@ -57,7 +57,8 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
             raise
         return _refused(request, refused)
     if pressed and not request.htmx:
-        sharing.explain(domain=link.domain)
+        with _bounded(request, link):
+            sharing.explain(domain=link.domain)
         messages.info(request, said)
         return redirect(_address(token, request))
     if not pressed and request.htmx:
@@ -95,7 +96,8 @@ def _note(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
 def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> HttpResponse:
     domain = link.domain
     page = records_page(domain, can_check_in=0, said=said)
-    explained = sharing.explain(domain=domain) if said else sharing.explanations(domain)
+    with _bounded(request, link):
+        explained = sharing.explain(domain=domain) if said else sharing.explanations(domain)
     context = {
         "domain": domain,
         "page": page,

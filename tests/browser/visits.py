@@ -22,6 +22,7 @@ from tests.browser import alerting, deciding, in_bulk, moving, moving_in, receiv
 from tests.browser.people import PASSWORD
 from tests.browser.problem_urls import PROBLEMS
 from tests.browser.showcase import Showcase
+from tests.browser.worker import make_diagnoses
 
 Arguments = Callable[[Showcase], tuple[Any, ...]]
 Act = Callable[[Page], None]
@@ -112,6 +113,7 @@ def unfold(label: str) -> Act:
 
 
 def _diagnosed(page: Page) -> None:
+    make_diagnoses(page)
     page.locator("#result [data-summary]").wait_for()
 
 
@@ -163,7 +165,7 @@ DOMAINS = (
     Visit("domains:detail", of=domain("verified"), query="?show=todo"),
     Visit("domains:detail", "sam", of=domain("held"), note="held"),
     Visit("domains:diagnosis", of=domain("broken"), act=_diagnosed),
-    Visit("domains:diagnosis", of=domain("broken"), query="?look=1"),
+    Visit("domains:diagnosis", of=domain("broken"), query="?look=1", note="waiting"),
     Visit("domains:diagnosis", of=domain("each"), act=_diagnosed, note="DNS host silent"),
     Visit("domains:diagnosis", of=domain("claim"), act=_diagnosed, note="a claim"),
     Visit("domains:diagnosis", "sam", of=domain("starting"), act=_diagnosed, note="not set up"),

@@ -5,12 +5,32 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.db import connection
+from playwright.sync_api import Page
 
+from domains.models import DiagnosisRequest
+from domains.services import diagnosis_requests
 from inbound_admin.sandbox.process import Sandbox
+
+
+def make_diagnoses(page: Page) -> None:
+    """Those that the page waits for, as the worker makes them; in a thread, since Playwright's loop runs in this one."""
+    page.locator('#result[hx-get*="look="]').wait_for()
+    thread = Thread(target=_make_all)
+    thread.start()
+    thread.join()
+
+
+def _make_all() -> None:
+    try:
+        for request in DiagnosisRequest.objects.filter(ended_at=None).select_related("domain"):
+            diagnosis_requests.carry_out(customer_id=request.domain.customer_id)
+    finally:
+        connection.close()
 
 
 @contextmanager
