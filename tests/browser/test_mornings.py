@@ -66,6 +66,7 @@ def test_sam_finds_what_is_wrong_with_a_domain_and_takes_the_reply_along(
     page.goto(reverse("operations:overview"))
     search(page, f"https://{BROKEN.upper()}/")
     page.wait_for_url("**/operations/domains/**")
+    make_diagnoses(page)
     expect(page.locator("#result [data-summary]")).to_have_text(VERDICT)
     expect(page.locator("#whose")).to_contain_text("alice@acme.example")
     assert_accessible(page)

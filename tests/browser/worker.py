@@ -18,8 +18,8 @@ from inbound_admin.sandbox.process import Sandbox
 
 
 def make_diagnoses(page: Page) -> None:
-    """Those that the page waits for, as the worker makes them; in a thread, since Playwright's loop runs in this one."""
-    page.locator('#result[hx-get*="look="]').wait_for()
+    """Those that the page waits for, as the worker makes them. In a thread: Playwright's loop runs in this one."""
+    page.locator('#result[hx-get*="look="], #result [data-summary]').first.wait_for()
     thread = Thread(target=_make_all)
     thread.start()
     thread.join()
