@@ -112,4 +112,5 @@ def _make(request: DiagnosisRequest) -> None:
 
 
 def _key(domain: Domain) -> str:
-    return f"diagnosis-page:{domain.pk}:{diagnosing.hash_of(domain)}"
+    """Of the domain alone: the worker's own checks may change its state while the page waits."""
+    return f"diagnosis-page:{domain.pk}"

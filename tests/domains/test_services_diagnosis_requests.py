@@ -27,6 +27,7 @@ def test_the_worker_makes_those_of_several_domains_of_one_customer(sandbox: Sand
             time.sleep(0.2)
     for domain, before in zip(domains, asked, strict=True):
         domain.refresh_from_db()  # the worker has looked at it as well
-        found = diagnosis_requests.progress(domain=domain, since=before.since, now=timezone.now()).found
-        assert found
-        assert found.told().findings
+        made = diagnosis_requests.progress(domain=domain, since=before.since, now=timezone.now())
+        assert made.problem == ""
+        assert made.found
+        assert made.found.told().findings
