@@ -25,7 +25,7 @@ from inbound_admin.lib.http import SignedIn
 
 @require_GET
 def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
-    """The frame comes at once, and asks until the worker has the result; without JavaScript the page loads itself anew.
+    """The frame comes at once, and asks until the worker has the result; without JavaScript a link does.
 
     `look` is 1, or since when the page waits.
     """
