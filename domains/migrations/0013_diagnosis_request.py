@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('domains', '0011_override_roles'),
+        ('domains', '0012_removal_of_routes'),
     ]
 
     operations = [
