@@ -109,9 +109,15 @@ def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
         context |= {"aws_code": problem.aws_code, "request_id": problem.request_id}
     htmx = "HX-Request" in request.headers
     response = render(request, "problem.html#alert" if htmx else "problem.html", context, status=problem.status)
-    response.headers["X-Problem"] = problem.code
-    if htmx:  # the page's own place for problems; static/js/htmx.js lets such an answer be swapped in
-        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#problem", "innerHTML"
+    place_in_page(request, response, problem)
     if isinstance(problem, RateLimited):
         response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def place_in_page(request: HttpRequest, response: HttpResponse, problem: Problem) -> HttpResponse:
+    """For htmx, the page's own place for problems; static/js/htmx.js lets such an answer be swapped in."""
+    response.headers["X-Problem"] = problem.code
+    if "HX-Request" in request.headers:
+        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#problem", "innerHTML"
     return response

@@ -140,6 +140,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "inbound_admin.middleware.ExplainProblems",
+    "inbound_admin.staff_reason.StaffReason",
 ]
 
 ROOT_URLCONF = "inbound_admin.urls"

@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from changes.models import new_change_id
+from changes.services import ReasonMissing
 from inbound_admin.lib.errors import Problem
 from receipt_rules.models import (
     Address,
@@ -57,6 +58,8 @@ class ReadOnly(admin.ModelAdmin[Any]):
         for row in rows:
             try:
                 act(row)
+            except ReasonMissing:
+                raise  # one question for all of them, on a page of its own
             except Problem as problem:
                 self.message_user(request, f"Not {row}: {problem}", messages.ERROR)
             else:

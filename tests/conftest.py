@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from django.test import RequestFactory
 from pytest_django import Settings
 
 from inbound_admin.lib import aws
@@ -19,6 +20,17 @@ UNKNOWN_TO_DJANGO = (*OF_PROCRASTINATE, "cache", "counts", "aws_pace", "api_call
 @pytest.fixture(autouse=True)
 def quick_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow ones are for attackers
+
+
+@pytest.fixture(autouse=True)
+def staff_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request of a test brings a reason, which staff need for a customer's things; `HTTP_X_REASON=""` none."""
+    plain = RequestFactory.__init__
+
+    def with_reason(self: RequestFactory, *args: Any, **defaults: Any) -> None:
+        plain(self, *args, **{"HTTP_X_REASON": "A test says why.", **defaults})
+
+    monkeypatch.setattr(RequestFactory, "__init__", with_reason)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ class Severity(StrEnum):
 class Kind:
     """`looks` in a row must have seen it, the first and the last at least `minimum_age` apart; then it is raised.
 
-    `looks_clear` in a row must have seen that it is over. `for_customers`: their people are told as well.
+    `looks_clear` in a row must have seen that it is over. `for_customers`: their people are told as well. Who is told
+    of a kind that is not `optional` cannot switch it off.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Kind:
     minimum_age: timedelta = timedelta(0)
     looks_clear: int = 1
     for_customers: bool = False
+    optional: bool = True
 
 
 _KINDS = (
@@ -76,6 +78,13 @@ _KINDS = (
         "The webhook is on again",
         for_customers=True,
     ),
+    Kind(
+        "staff.acted",
+        "Our staff changed something of yours",
+        "A change by our staff, followed by another",
+        for_customers=True,
+        optional=False,
+    ),
 )
 KINDS = {kind.name: kind for kind in _KINDS}
 
@@ -87,4 +96,4 @@ def kind_named(name: str) -> Kind:
 
 def kinds_for(*, staff: bool) -> tuple[Kind, ...]:
     """What a person can be told of; whoever is no staff hears of their own customer's things alone."""
-    return tuple(kind for kind in _KINDS if staff or kind.for_customers)
+    return tuple(kind for kind in _KINDS if kind.optional and (staff or kind.for_customers))

@@ -27,6 +27,8 @@ WORDS = {
     "domain.claim_required": "Ownership has to be proven",
     "domain.claimed_nearby": "Somebody asked for a name next to it",
     "domain.delete_asked": "Asked to delete the domain",
+    "domain.settings_asked": "Asked for other settings of the domain",
+    "domain.keys_asked": "Asked for new DKIM keys",
     "domain.deleted": "Deleted the domain",
     "domain.dkim_signing": "Changed the signing of mail",
     "domain.expectation": "Changed what is expected of a record",

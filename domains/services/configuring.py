@@ -40,6 +40,7 @@ def configure(*, domain: Domain, wanted: Wanted, actor: User, because: str = "")
     """Store what is wanted. Raises Refused for a MAIL FROM name that cannot be, or before the domain is set up."""
     with transaction.atomic():
         locked = _ready(domain)
+        changes.record_staff_request("domain.settings_asked", about=subject(locked), actor=actor, because=because)
         if wanted.mail_from_label != locked.mail_from_label:
             _refuse_label(wanted.mail_from_label, locked)
         _want_records(locked, wanted, actor)
@@ -61,6 +62,7 @@ def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
         locked = _ready(domain)
         if locked.own_dkim_key:
             raise Refused(f"{domain} signs with a key of its own, which Amazon's would replace. Ask our operators.")
+        changes.record_staff_request("domain.keys_asked", about=subject(locked), actor=actor, because=because)
         fields = {"new_dkim_wanted": True, "wanted_by": actor, "wanted_because": because.strip()}
         Domain.objects.filter(pk=locked.pk).update(**fields, watched_from=timezone.now())
         configure_soon(locked)

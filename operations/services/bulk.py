@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
+from changes.services import acting, reason_for
 from domains.models import Domain
 from domains.selectors.finding import domains_for
 from domains.services import adding, checking, overriding
@@ -33,8 +34,9 @@ def start(*, action: BulkAction, rows: Sequence[Predicted], words: Mapping[str, 
         raise Refused("Say why: the next person will ask.", code="REASON_MISSING")
     if action is BulkAction.TRANSFER and not words.get("customer"):
         raise Refused("Choose the customer that the domains go to.", code="CUSTOMER_MISSING")
+    words = {**words, "because": _reason(action, rows, words.get("because", ""), actor)}
     with transaction.atomic():
-        bulk = Bulk.objects.create(action=action, words=dict(words), by=actor)
+        bulk = Bulk.objects.create(action=action, words=words, by=actor)
         BulkItem.objects.bulk_create(_item(bulk, number, row) for number, row in enumerate(rows, start=1))
         bulk_soon()
     return bulk
@@ -62,6 +64,16 @@ def carry_on() -> None:
         bulk_soon(unless_running=True)
 
 
+def _reason(action: BulkAction, rows: Sequence[Predicted], because: str, actor: User) -> str:
+    """What the change log will ask for when the worker stores each. Raises ReasonMissing."""
+    if action is BulkAction.CHECK:
+        return because
+    for row in rows:
+        customer_id = row.domain.customer_id if row.domain else row.customer.pk if row.customer else ""
+        because = reason_for(actor=actor, customer_id=customer_id, because=because)
+    return because
+
+
 def _item(bulk: Bulk, number: int, row: Predicted) -> BulkItem:
     name = row.domain.name if row.domain else row.named.name[:253]
     return BulkItem(bulk=bulk, number=number, name=name, domain=row.domain, customer=row.customer)
@@ -75,7 +87,8 @@ def _refuse_who_may_not(action: BulkAction, actor: User) -> None:
 def _carry_out(pk: int) -> None:
     item = BulkItem.objects.select_related("bulk__by", "domain__customer", "customer").get(pk=pk)
     try:
-        ACTS[BulkAction(item.bulk.action)](item, _asker(item))
+        with acting(lambda: str(item.bulk.words.get("because", ""))):
+            ACTS[BulkAction(item.bulk.action)](item, _asker(item))
     except Refused as refused:
         BulkItem.objects.filter(pk=pk).update(state=BulkState.REFUSED, problem=str(refused))
     except AwsProblem as problem:

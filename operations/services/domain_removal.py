@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from alerts import services as alerts
+from changes import services as changes
 from changes.models import new_change_id
 from domains.models import Domain, Stage
 from domains.services import deleting
@@ -94,6 +95,8 @@ def ask(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "
     """Asking twice is asking once. Raises Refused for a wrong name, while sub-domains exist, or while staff hold it."""
     locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
     deleting.refuse_deletion(domain=locked, typed_name=typed_name)
+    if locked.stage != Stage.DELETING:
+        changes.record_staff_request("domain.delete_asked", about=subject(locked), actor=actor)
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)
     addresses = leaving.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
     if not deleting.mark(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):

@@ -64,6 +64,13 @@ class User(AbstractUser):
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return self.staff_rights and super().has_perm(perm, obj)
 
+    def acts_for_customer(self, customer_id: str) -> bool:
+        """Whether this is our staff on behalf of a customer that has people, and that they are none of."""
+        if not (self.is_staff or self.is_superuser) or not self.staff_rights:
+            return False
+        people = set(Membership.objects.filter(customer=customer_id).values_list("user_id", flat=True))
+        return bool(people) and self.pk not in people
+
     def get_all_permissions(self, obj: Any = None) -> set[str]:
         return super().get_all_permissions(obj) if self.staff_rights else set()
 

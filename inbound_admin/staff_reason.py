@@ -1,0 +1,55 @@
+"""Why our staff change a customer's things: taken from the request, and asked for once where it is missing."""
+
+from http import HTTPStatus
+
+from django import forms
+from django.http import HttpRequest, HttpResponseBase
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
+
+from changes.services import ReasonMissing, acting
+from inbound_admin.middleware import Handler, place_in_page
+
+HEADER, FIELD = "X-Reason", "staff_reason"
+LONGEST = 500
+
+
+class ReasonForm(forms.Form):
+    staff_reason = forms.CharField(label="Reason", max_length=LONGEST)
+
+
+class StaffReason:
+    """The change log asks for the reason only where staff act for a customer, so customers never see the question."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with acting(lambda: reason_of(request)):
+            return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """The form that was sent, once more, with the field for the reason."""
+        if not isinstance(exception, ReasonMissing):
+            return None
+        get_token(request)
+        htmx = "HX-Request" in request.headers
+        context = {"problem": exception, "form": ReasonForm(), "files": list(request.FILES)}
+        context |= {"fields": _sent(request), "path": request.get_full_path()}
+        template = "staff_reason.html#form" if htmx else "staff_reason.html"
+        response = render(request, template, context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        add_never_cache_headers(response)
+        return place_in_page(request, response, exception)
+
+
+def reason_of(request: HttpRequest) -> str:
+    """By header from programs (UTF-8), by field from pages; one line."""
+    header = request.headers.get(HEADER, "").encode("latin-1", "replace").decode("utf-8", "replace")
+    text = header or str(request.POST.get(FIELD, ""))
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:LONGEST]
+
+
+def _sent(request: HttpRequest) -> list[tuple[str, str]]:
+    own = ("csrfmiddlewaretoken", FIELD)
+    return [(name, str(value)) for name, values in request.POST.lists() if name not in own for value in values]
