@@ -33,6 +33,7 @@ from tests.calling import Api, api_of, ok, operations
 from tests.factories import make_staff
 from tests.operations.legacy import document, files
 from tests.receipt_rules.making import make_address
+from tests.tenants.inviting import mailed_token
 
 pytestmark = pytest.mark.django_db
 PLANT = "planted"  # in each of them, and nowhere else
@@ -72,7 +73,7 @@ def planted(sandbox: Sandbox) -> Planted:
     rows["endpoints"][0]["config"] = CONFIG
     moving_in.take_in(files=files(rows), because=f"as https://old.example/?token={QUERY} has it", actor=olga)
     moving_in.work()
-    token = invited.link.rstrip("/").rpartition("/")[2]
+    token = mailed_token(invited.invitation)
     secrets = (PLANT.upper(), HEADER, TOKEN, QUERY, webhook.secret, key, token)
     return Planted(world, made["id"], secrets, olga)
 
