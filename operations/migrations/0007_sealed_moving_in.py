@@ -20,5 +20,5 @@ def unseal(apps, _editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("operations", "0006_bulk")]
+    dependencies = [("operations", "0007_removals_are_marked")]
     operations = [migrations.RunPython(seal, unseal)]
