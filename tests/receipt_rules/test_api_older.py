@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domains.models import Domain
+from domains.models import Domain, Stage
 from inbound_admin.sandbox.process import Sandbox
 from receipt_rules.models import Address, CatchAll
 from tenants.models import Customer
@@ -154,8 +154,10 @@ def test_the_actions_from_adding_to_deleting(alice: Api, sandbox: Sandbox) -> No
     assert body["stats"] == {"totalEmailAddresses": 1, "activeEmailAddresses": 1, "configuredEmailAddresses": 0}
     other = alice.post(ACTIONS, {"action": "getDomain", "domain": "else.com", "domainId": domain.pk})
     refused(other, 400, "OTHER_DOMAIN")
-    assert act(alice, "deleteDomain")["domainId"] == domain.pk
-    assert not Domain.objects.exists()
+    deleted = act(alice, "deleteDomain")
+    assert (deleted["domainId"], "is being deleted" in deleted["message"]) == (domain.pk, True)
+    domain.refresh_from_db()
+    assert domain.stage == Stage.DELETING
 
 
 @pytest.mark.parametrize("action", ["verifyDomain", "checkVerification", "getDomain", "deleteDomain"])
