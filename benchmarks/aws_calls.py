@@ -70,7 +70,7 @@ def _ten_thousand(sandbox: Sandbox) -> None:
     sandbox.control.reset()
     Domain.objects.all().delete()
     customer, later = _customer(), datetime(2026, 1, 2, tzinfo=UTC)
-    known = {"stage": Stage.READY, "identity_status": SesStatus.SUCCESS, "next_check_at": later}
+    known = {"stage": Stage.READY, "identity_status": SesStatus.SUCCESS, "next_check_at": later, "proven_at": later}
     names = [f"domain{number}.com" for number in range(DOMAINS)]
     Domain.objects.bulk_create(Domain(customer=customer, name=name, region="eu-west-1", **known) for name in names)
     seed_identities(names)

@@ -48,6 +48,7 @@ def _asking() -> "Client":
 
 def _fill() -> None:
     from django.db import connection
+    from django.utils import timezone
 
     from domains.models import Domain, Stage
     from inbound_admin.lib.sealing import seal_values
@@ -57,8 +58,9 @@ def _fill() -> None:
     customer = Customer.objects.create(name="Benchmark")
     config = seal_values({"url": "https://a.example/"})
     endpoint = Endpoint.objects.create(customer=customer, name="desk", type="webhook", sealed_config=config)
+    known = {"stage": Stage.READY, "proven_at": timezone.now()}
     domains = Domain.objects.bulk_create(
-        Domain(name=f"customer-{number}.com", region="eu-west-1", customer=customer, stage=Stage.READY)
+        Domain(name=f"customer-{number}.com", region="eu-west-1", customer=customer, **known)
         for number in range(DOMAINS)
     )
     _fill_domains(domains, endpoint)

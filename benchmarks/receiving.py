@@ -92,7 +92,8 @@ def _domains(number: int, prefix: str = "domain") -> "list[Domain]":
     from domains.models import Domain, Stage
     from tests.factories import make_customer
 
-    customer, known = make_customer(), {"stage": Stage.READY, "verified_at": timezone.now(), "region": "eu-west-1"}
+    customer, now = make_customer(), timezone.now()
+    known = {"stage": Stage.READY, "verified_at": now, "proven_at": now, "region": "eu-west-1"}
     made = (Domain(name=f"{prefix}{at}.com", customer=customer, **known) for at in range(number))
     return Domain.objects.bulk_create(made)
 

@@ -10,6 +10,7 @@ from domains.services import (
     counting_states,
     deleting,
     diagnosis_requests,
+    expiry,
     overriding,
     overriding_states,
     reading,
@@ -17,7 +18,7 @@ from domains.services import (
     setting_up,
     sharing,
 )
-from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, SET_UP, check_soon
+from domains.services.queue import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, SET_UP, UNMAKE, check_soon
 from inbound_admin.lib.retrying import UntilAmazonAnswers
 
 
@@ -41,6 +42,11 @@ def diagnose(customer_id: str) -> None:
     diagnosis_requests.carry_out(customer_id=customer_id)
 
 
+@app.task(name=UNMAKE, retry=UntilAmazonAnswers())
+def unmake(domain_id: str) -> None:
+    deleting.unmake(domain_id=domain_id)
+
+
 @app.task(name=CHECK_DUE)
 def check_due() -> None:
     checking.check_due(now=timezone.now())
@@ -59,6 +65,13 @@ def forget_old(timestamp: int) -> None:
     """Once a night: answers of the DNS that were over long ago, and links that ended long ago."""
     remembering.forget_old(now=timezone.now())
     sharing.forget_old(now=timezone.now())
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(name="domains.end_unproven", queueing_lock="domains.end_unproven")
+def end_unproven(timestamp: int) -> None:
+    """Once a night: who has not proven a domain is warned, and later it is removed."""
+    expiry.end_unproven(now=timezone.now())
 
 
 @app.periodic(cron="7 * * * *")

@@ -44,6 +44,9 @@ CHECK_NOW_EVERY_SECONDS = env.int("CHECK_NOW_EVERY_SECONDS", default=10)
 DIAGNOSIS_KEPT_SECONDS = env.int("DIAGNOSIS_KEPT_SECONDS", default=15)
 DNS_HISTORY_DAYS = env.int("DNS_HISTORY_DAYS", default=90)
 SHARE_LINK_DAYS = env.int("SHARE_LINK_DAYS", default=14)
+UNPROVEN_DOMAIN_DAYS = env.int("UNPROVEN_DOMAIN_DAYS", default=30)  # 0: unproven ones stay
+UNPROVEN_WARNING_DAYS = env.int("UNPROVEN_WARNING_DAYS", default=7)
+UNPROVEN_DOMAINS_PER_CUSTOMER = env.int("UNPROVEN_DOMAINS_PER_CUSTOMER", default=200)  # 0: no limit
 
 # --- the JSON API ----------------------------------------------------------------------------------------------------
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=600)  # of each caller; 0 is no limit

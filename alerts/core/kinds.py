@@ -39,6 +39,18 @@ _KINDS = (
         minimum_age=timedelta(minutes=1),
         for_customers=True,
     ),
+    Kind(
+        "domain.displaced",
+        "Ownership was proven from another account",
+        "Ownership of the domain is proven",
+        for_customers=True,
+    ),
+    Kind(
+        "domain.expiring",
+        "An unproven domain will be removed",
+        "The domain will not be removed",
+        for_customers=True,
+    ),
     Kind("domain.stuck", "A domain is stuck", "The domain moves again"),
     Kind("domain.removal_held_up", "A domain cannot be deleted yet", "The deletion of the domain goes on"),
     Kind("rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"),

@@ -25,14 +25,21 @@ class ClaimReason(StrEnum):
     GONE = "gone"
 
 
-WHY = {
-    ClaimReason.RELATED: "A part of this domain, or the domain above it, is in use here already.",
+_MAY_BE_IN_USE = "This domain, a name below it, or the domain above it may have been set up before."
+WHY = {  # one sentence for all that would tell what other customers have or ask for
+    ClaimReason.RELATED: _MAY_BE_IN_USE,
+    ClaimReason.IDENTITY_EXISTS: _MAY_BE_IN_USE,
+    ClaimReason.RIVAL: _MAY_BE_IN_USE,
     ClaimReason.RECORDS_ANSWER: "Records of an earlier set-up are still published for this domain.",
-    ClaimReason.IDENTITY_EXISTS: "Amazon knows this domain already from an earlier set-up.",
-    ClaimReason.RIVAL: "Somebody else asks for this domain as well.",
     ClaimReason.GONE: "Amazon does not know this domain any more, so it is set up anew.",
     ClaimReason.MOVED_IN: "It was taken over from the system before this one, and Amazon does not know it.",
 }
+
+OUR_REASONS = (
+    ClaimReason.MOVED_IN,
+    ClaimReason.GONE,
+)  # our staff made these claims, so that they neither end nor count
+PUBLIC_REASONS = {reason: "in_use" if why == _MAY_BE_IN_USE else reason.value for reason, why in WHY.items()}
 
 
 def challenge(domain: DomainName, token: str) -> Record:

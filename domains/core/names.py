@@ -10,6 +10,7 @@ from typing import NoReturn
 import idna
 from publicsuffixlist import PublicSuffixList
 
+from domains.core.scripts import is_look_alike
 from inbound_admin.lib.errors import Refused
 
 # RFC 1035 allows 253 characters to a name. The longest name that we put under a domain is a DKIM record:
@@ -46,7 +47,8 @@ class DomainName:
     zone: str
 
     def __str__(self) -> str:
-        return self.unicode
+        """As people read it; a name that could pass for another has its form in DNS beside it."""
+        return f"{self.unicode} ({self.ascii})" if is_look_alike(self.unicode) else self.unicode
 
     @classmethod
     def stored(cls, name: str) -> "DomainName":

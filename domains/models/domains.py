@@ -1,5 +1,7 @@
 """Domains: what we want, what Amazon says, what the DNS shows; each in columns of its own."""
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -81,6 +83,15 @@ class Domain(models.Model):
     claim_token = models.CharField(max_length=64, blank=True)
     claim_reason = models.CharField(max_length=30, blank=True)
     claim_proven_at = models.DateTimeField(null=True, blank=True)
+    proven_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When its DNS, or our staff, showed that it is the customer's.",
+    )
+    unproven_warned_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its owners were told that it will be removed."
+    )
+    unmake_wanted = models.BooleanField(default=False, help_text="Its identity at Amazon is to go; the claim stays.")
 
     # what staff decided
     note = models.TextField(blank=True)
@@ -150,7 +161,7 @@ class Domain(models.Model):
             ("override_state", "Can override the state of a domain for a time"),
         )
         constraints = (
-            # An unproven claim holds nothing: it must not keep the owner from proving theirs.
+            # Of one name one row alone has the identity. That row gives way to a proof (services/ownership.py).
             models.UniqueConstraint(fields=("name",), condition=~models.Q(stage="claim"), name="domain_held_once"),
             models.UniqueConstraint(fields=("customer", "name"), name="domain_of_customer_once"),
         )
@@ -167,7 +178,7 @@ class Domain(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.parsed.unicode
+        return str(self.parsed)
 
     @cached_property
     def parsed(self) -> DomainName:
@@ -248,6 +259,20 @@ class Domain(models.Model):
             Aspect.DKIM: SesStatus(self.dkim_status),
             Aspect.MAIL_FROM: SesStatus(self.mail_from_status),
         }
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the name is the customer's, against everybody: nobody else can add or prove it."""
+        return self.proven_at is not None and self.stage != Stage.CLAIM
+
+    @property
+    def removal_at(self) -> datetime | None:
+        """When it is removed for want of a proof; None before its owners were warned, and once it is proven."""
+        if self.unproven_warned_at is None or self.is_proven:
+            return None
+        days, warning = settings.UNPROVEN_DOMAIN_DAYS, settings.UNPROVEN_WARNING_DAYS
+        after_warning = self.unproven_warned_at + timedelta(days=warning)
+        return max(self.created_at + timedelta(days=days), after_warning)
 
     @property
     def is_held(self) -> bool:

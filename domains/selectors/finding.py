@@ -26,15 +26,6 @@ def domains_for(viewer: Viewer) -> QuerySet[Domain]:
     return domains if supports_everyone(viewer) else domains.filter(customer__in=customers_for(viewer))
 
 
-def related_domains(name: DomainName) -> QuerySet[Domain]:
-    """Domains held under or over this name, whoever's they are: for decisions, never to be shown.
-
-    A claim that is not proven holds nothing: whoever makes one must not learn of what others add, nor be in their way.
-    """
-    related = Q(name__endswith=f".{name.ascii}") | Q(name__in=name.parents)
-    return Domain.objects.filter(related).exclude(stage=Stage.CLAIM)
-
-
 def verified_parent(name: DomainName, customer: Customer) -> Domain | None:
     """The nearest domain above this one that the same customer has verified."""
     own = Domain.objects.filter(customer=customer, name__in=name.parents, verified_at__isnull=False)
@@ -47,7 +38,7 @@ def here() -> QuerySet[Domain]:
 
 
 def domains_unfinished() -> QuerySet[Domain]:
-    """On their way to being set up, configured or deleted: Amazon has still to be told of something."""
+    """On their way to being set up, configured, unmade or deleted: Amazon has still to be told of something."""
     no_name, dot = Value(""), Value(".")
     wanted = Case(When(mail_from_label="", then=no_name), default=Concat("mail_from_label", dot, "name"))
     differs = (
@@ -57,6 +48,7 @@ def domains_unfinished() -> QuerySet[Domain]:
         | Q(new_dkim_wanted=True)
     )
     on_their_way = Q(stage__in=(Stage.STARTING, Stage.DELETING)) | (Q(stage=Stage.READY) & differs)
+    on_their_way |= Q(stage=Stage.CLAIM, unmake_wanted=True)
     return here().annotate(wanted_mail_from=wanted).filter(on_their_way)
 
 

@@ -1,7 +1,7 @@
 """A domain is added: looked at first, then a row of ours, then set up with Amazon by the worker."""
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from changes import services as changes
 from domains.core import preflight
@@ -13,7 +13,8 @@ from domains.core.providers import provider_of
 from domains.core.records import can_receive
 from domains.models import Domain, Stage
 from domains.selectors import finding
-from domains.services import claiming
+from domains.selectors.ownership import held_domains, holds_above, related_domains
+from domains.services import claiming, expiry, ownership
 from domains.services.looking import look_up
 from domains.services.queue import set_up_soon
 from domains.services.subjects import subject
@@ -53,7 +54,8 @@ def add(
 
 @transaction.atomic
 def _store(name: DomainName, customer: Customer, actor: User | None, look: Preflight, bulk_id: str) -> Domain:
-    _lock_zone(name)
+    expiry.refuse_more(customer, actor)
+    ownership.lock_zone(name)
     reason = _must_prove(name, customer, look)
     domain = Domain.objects.create(
         customer=customer,
@@ -63,12 +65,12 @@ def _store(name: DomainName, customer: Customer, actor: User | None, look: Prefl
         created_by=actor,
         mail_from_label=look.mail_from_label,
         provider=look.provider,
-        stage=Stage.STARTING,
+        stage=Stage.CLAIM if reason else Stage.STARTING,
     )
     after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from}
     changes.record("domain.added", about=subject(domain), actor=actor, after=after, bulk_id=bulk_id)
     if reason:
-        claiming.require(domain, reason)
+        ownership.open_claim(domain, reason)
     else:
         set_up_soon(domain)
     return domain
@@ -77,25 +79,21 @@ def _store(name: DomainName, customer: Customer, actor: User | None, look: Prefl
 def acceptable(text: str, customer: Customer) -> Understood:
     """Raises Refused: DOMAIN_ALREADY_REGISTERED, or those of `understand`."""
     understood = understand(text)
-    known = Domain.objects.filter(name=understood.domain.ascii)
-    if known.filter(customer=customer).exists():
-        sentence = f"{understood.domain.unicode} is in your list already."
+    name = understood.domain.ascii
+    if Domain.objects.filter(name=name, customer=customer).exists():
+        sentence = f"{understood.domain} is in your list already."
         raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")
-    if known.exclude(stage=Stage.CLAIM).exists():
+    if held_domains().filter(name=name).exists():
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED")
     return understood
 
 
-def _lock_zone(name: DomainName) -> None:
-    """Until the transaction ends nobody else adds a name of this zone: two claimants cannot both be the first."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"zone {name.zone}"])
-
-
 def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimReason | None:
-    if finding.related_domains(name).exclude(customer=customer).exists():
+    """A claim by somebody else counts not where the customer has proven the domain above; a row at work always does."""
+    if related_domains(name).exclude(customer=customer).exists():
         return ClaimReason.RELATED
-    if Domain.objects.filter(name=name.ascii).exclude(customer=customer).exists():
+    rivals = Domain.objects.filter(name=name.ascii).exclude(customer=customer)
+    if (rivals.exclude(stage=Stage.CLAIM) if holds_above(name, customer) else rivals).exists():
         return ClaimReason.RIVAL
     return ClaimReason.RECORDS_ANSWER if look.records_answer else None
 

@@ -18,6 +18,8 @@ from domains.core.names import understand
 from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, Stage
 from domains.selectors import finding
+from domains.selectors.ownership import held_domains
+from domains.services import ownership
 from domains.services.subjects import subject
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, Refused
@@ -59,9 +61,10 @@ def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> Fate:
         plain = understand(name).domain.ascii
     except Refused:
         return Fate.NO_DOMAIN
-    holder = Domain.objects.filter(name=plain).exclude(stage=Stage.CLAIM).first()
-    if holder is not None:
-        return Fate.THEIRS if holder.customer_id == customer.pk else Fate.TAKEN
+    if Domain.objects.filter(name=plain, customer=customer).exclude(stage=Stage.CLAIM).exists():
+        return Fate.THEIRS
+    if held_domains().filter(name=plain).exists():
+        return Fate.TAKEN
     return Fate.ADOPT if plain in at_amazon else Fate.NOT_AT_AMAZON
 
 
@@ -111,7 +114,7 @@ def _is_free(name: str) -> bool:
         plain = understand(name).domain.ascii
     except Refused:
         return False
-    return not Domain.objects.filter(name=plain).exclude(stage=Stage.CLAIM).exists()
+    return not held_domains().filter(name=plain).exists()
 
 
 def read(names: Sequence[str]) -> Read:
@@ -153,10 +156,15 @@ def _zone(names: Iterable[str], dkim: dict[str, Dkim]) -> str:
 
 
 def store(identity: Identity, token: str, wish: Wish, request_ids: Sequence[str]) -> Outcome:
-    """What was read of one identity, as a domain of the customer's; their own claim to it becomes it."""
+    """What was read of one identity, as a domain of the customer's; their own claim to it becomes it.
+
+    Our staff's word is a proof: what others have not proven gives way.
+    """
     made = _row(identity, token, wish)
     try:
         with transaction.atomic():
+            ownership.lock_zone(made.parsed)
+            ownership.displace(made.parsed, winner=wish.customer)
             had_claim = _take_the_place_of_a_claim(made)
             made.save(force_insert=not had_claim, force_update=had_claim)
             changes.record(
@@ -196,6 +204,7 @@ def _row(identity: Identity, token: str, wish: Wish) -> Domain:
         stage=Stage.READY,
         adopted=True,
         routes_unchecked=False,  # what rules do for it now goes on until an operator has approved a plan
+        proven_at=timezone.now(),
         receives=wish.receives,
         verification_token=token,
         dkim_tokens=list(identity.dkim_tokens),

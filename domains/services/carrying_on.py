@@ -4,9 +4,14 @@ from django.db.models import Q
 
 from domains.models import Stage
 from domains.selectors import finding
-from domains.services.queue import configure_soon, delete_soon, set_up_soon
+from domains.services.queue import configure_soon, delete_soon, set_up_soon, unmake_soon
 
-CARRY_ON = {Stage.STARTING: set_up_soon, Stage.DELETING: delete_soon, Stage.READY: configure_soon}
+CARRY_ON = {
+    Stage.CLAIM: unmake_soon,
+    Stage.STARTING: set_up_soon,
+    Stage.DELETING: delete_soon,
+    Stage.READY: configure_soon,
+}
 
 
 def carry_on() -> int:

@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from changes import services as changes
 from domains.core import claims
-from domains.core.checking import Judgement, Overall, State, Turn, judge, judge_aspects, overall
+from domains.core.checking import Judgement, Overall, SesStatus, State, Turn, judge, judge_aspects, overall
 from domains.core.observing import Question, Status, further_questions
 from domains.core.records import Record
 from domains.core.schedule import jitter_for, next_check
 from domains.core.spf import spf_among
 from domains.models import Domain, RecordCheck, Stage
 from domains.selectors import finding
-from domains.services import announcing, at_the_host, claiming, reading, remembering
+from domains.services import announcing, at_the_host, claiming, ownership, reading, remembering
 from domains.services.at_the_host import Looked, Told
 from domains.services.queue import check_soon
 from domains.services.subjects import subject
@@ -38,6 +38,7 @@ MOVED = (
     "last_dns_check",
     "failed_checks",
     "verified_at",
+    "proven_at",
     "next_check_at",
     "apex_spf",
 )
@@ -212,7 +213,10 @@ def _judge(
 @transaction.atomic
 def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
     """Nothing where the domain was deleted, held or set up otherwise while we looked: that is of another domain."""
-    locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY, held_at=None).first()
+    if domain.proven_at is None:
+        ownership.lock_zone(domain.parsed)
+    ready = Domain.objects.filter(pk=domain.pk, stage=Stage.READY, held_at=None)
+    locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return
     locked.apex_spf = domain.apex_spf
@@ -268,6 +272,10 @@ def _move(domain: Domain, result: Overall, now: datetime) -> None:
     domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
     if result.state is State.VERIFIED and domain.verified_at is None:
         domain.verified_at = now
+    if domain.proven_at is None and SesStatus.SUCCESS in (domain.identity_status, domain.dkim_status):
+        ownership.prove(domain)
+        changes.record("domain.proven", about=subject(domain), actor=None)
+        ownership.note_settled(domain)
     if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
         before, after = {"state": domain.known_state}, {"state": result.state.value}
         changes.record("domain.state", about=subject(domain), actor=None, before=before, after=after)

@@ -1,21 +1,19 @@
 """Who may have a domain: a claim is proven by a TXT record made for it, or approved by staff with a reason."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from changes import services as changes
 from domains.core import claims
 from domains.core.checking import judge
-from domains.core.claims import ClaimReason
+from domains.core.claims import PUBLIC_REASONS, ClaimReason
 from domains.core.observing import Answer, Question, further_questions, question_for
 from domains.core.records import Record
 from domains.models import Domain, RecordCheck, Stage
-from domains.selectors import finding
+from domains.services import ownership
 from domains.services.looking import look_up
 from domains.services.queue import set_up_soon
 from domains.services.subjects import subject
@@ -24,24 +22,14 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Refused
 from tenants.models import User
 
-TOO_LATE = "Somebody else has proven that this domain is theirs. If that cannot be, ask our support."
+PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "unmake_wanted")
 
 
 @transaction.atomic
 def require(domain: Domain, reason: ClaimReason) -> None:
-    """Nothing more is asked of Amazon until the claim is proven. Without effect when setting up was given up."""
-    if not Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.STARTING).exists():
-        return
-    domain.stage, domain.stage_problem = Stage.CLAIM, ""
-    domain.claim_token = secrets.token_urlsafe(24)
-    domain.claim_reason = reason
-    domain.claim_proven_at = None
-    domain.next_check_at = timezone.now()
-    fields = ("stage", "stage_problem", "claim_token", "claim_reason", "claim_proven_at", "next_check_at")
-    domain.save(update_fields=fields)
-    changes.record("domain.claim_required", about=subject(domain), actor=None, after={"reason": reason.value})
-    for held in _held_nearby(domain):
-        changes.record("domain.claimed_nearby", about=subject(held), actor=None, after={"name": domain.name})
+    """The set-up stops until the claim is proven. Without effect when setting up was given up."""
+    if Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.STARTING).exists():
+        ownership.open_claim(domain, reason)
 
 
 def look(domain: Domain) -> bool:
@@ -83,12 +71,19 @@ def _store_look(
 
 
 def approve(*, domain: Domain, because: str, actor: User) -> None:
-    """Staff vouch for the claim. Raises Refused without a reason or when nothing is claimed."""
-    if domain.stage != Stage.CLAIM:
+    """Staff vouch for a domain that is not proven. Raises Refused without a reason or when it is."""
+    is_claim = domain.stage == Stage.CLAIM
+    if not is_claim and (domain.proven_at or domain.stage == Stage.DELETING):
         raise Refused("There is no claim to approve: this domain is not waiting for a proof.")
     if not because.strip():
         raise Refused("Say why the claim may be approved without the record; it stays in the history.")
-    if not _accept(domain, what="domain.claim_approved", actor=actor, because=because.strip()):
+    said = because.strip()
+    is_accepted = (
+        _accept(domain, what="domain.claim_approved", actor=actor, because=said)
+        if is_claim
+        else _vouch(domain, actor, said)
+    )
+    if not is_accepted:
         raise Refused("The claim is settled already, somebody else has proven theirs, or the domain is being deleted.")
 
 
@@ -97,28 +92,50 @@ def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> b
     try:
         return _settle(domain, what=what, actor=actor, because=because)
     except IntegrityError:
-        Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(stage_problem=TOO_LATE)
+        late = ownership.is_held_by_another(domain)
+        problem = ownership.TOO_LATE if late else ownership.BEING_REMOVED
+        Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(stage_problem=problem)
         return False
 
 
 @transaction.atomic
 def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
+    ownership.lock_zone(domain.parsed)
     claim = {"pk": domain.pk, "stage": Stage.CLAIM, "claim_token": domain.claim_token}
-    locked = Domain.objects.select_for_update().filter(**claim).first()
+    locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(**claim).first()
     if locked is None:
         return False
-    locked.stage, locked.claim_proven_at = Stage.STARTING, timezone.now()
-    locked.save(update_fields=("stage", "claim_proven_at"))
-    domain.stage, domain.claim_proven_at = locked.stage, locked.claim_proven_at
-    after = {"reason": locked.claim_reason}
+    ownership.prove(locked)
+    locked.stage, locked.claim_proven_at = Stage.STARTING, locked.proven_at
+    locked.stage_problem, locked.unmake_wanted = "", False
+    locked.save(update_fields=PROVEN)
+    domain.stage, domain.claim_proven_at, domain.proven_at = locked.stage, locked.claim_proven_at, locked.proven_at
+    after = {"reason": PUBLIC_REASONS[ClaimReason(locked.claim_reason)]}
     changes.record(what, about=subject(locked), actor=actor, because=because, after=after)
+    ownership.note_settled(locked)
     set_up_soon(locked)
+    return True
+
+
+@transaction.atomic
+def _vouch(domain: Domain, actor: User, because: str) -> bool:
+    """For a domain that is being set up, or waits for its records: it need not give way nor end any more."""
+    ownership.lock_zone(domain.parsed)
+    waiting = Domain.objects.filter(pk=domain.pk, stage__in=(Stage.STARTING, Stage.READY), proven_at=None)
+    locked = waiting.select_for_update(of=("self",)).select_related("customer").first()
+    if locked is None:
+        return False
+    ownership.prove(locked)
+    locked.save(update_fields=("proven_at",))
+    domain.proven_at = locked.proven_at
+    changes.record("domain.claim_approved", about=subject(locked), actor=actor, because=because)
+    ownership.note_settled(locked)
     return True
 
 
 def tell_holders(claimed: Domain) -> None:
     """The customers whose domains lie under or over the claimed one learn of the claim, not of the claimant."""
-    for held in _held_nearby(claimed):
+    for held in ownership.held_nearby(claimed):
         tell(
             held.customer,
             f"Somebody wants to add {claimed}",
@@ -129,8 +146,3 @@ def tell_holders(claimed: Domain) -> None:
             "The history of your domain lists every such request.\n",
             unsolicited=True,
         )
-
-
-def _held_nearby(claimed: Domain) -> QuerySet[Domain]:
-    related = finding.related_domains(claimed.parsed).exclude(customer_id=claimed.customer_id)
-    return related.select_related("customer")

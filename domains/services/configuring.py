@@ -15,6 +15,7 @@ from domains.core.names import is_label
 from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, RecordCheck, Stage
 from domains.selectors import finding
+from domains.selectors.ownership import held_domains
 from domains.services import tenancy
 from domains.services.queue import check_soon, configure_soon, set_up_soon
 from domains.services.subjects import subject
@@ -203,5 +204,11 @@ def _refuse_label(label: str, domain: Domain) -> None:
     if label and not is_label(label):
         raise Refused("The name for bounces is one word of letters, digits and hyphens, such as bounce.")
     name = f"{label}.{domain.name}"
-    if label and Domain.objects.filter(name=name).exclude(stage=Stage.CLAIM).exists():
+    if label and _receives(name, domain):
         raise Refused(f"{name} cannot be the name for bounces, because it receives mail. Choose another word.")
+
+
+def _receives(name: str, domain: Domain) -> bool:
+    """Somebody else's that is not proven counts not: it would keep the owner from a name of their own."""
+    own = Domain.objects.filter(name=name, customer=domain.customer_id).exclude(stage=Stage.CLAIM)
+    return own.exists() or held_domains().filter(name=name).exists()

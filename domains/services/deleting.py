@@ -38,11 +38,19 @@ def consequences(domain: Domain) -> Consequences:
     return Consequences(domain.records, tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
 
 
-MARKED = ("stage", "wanted_by", "stage_problem", "deletion_bulk_id", "routes_removed_at", "watched_from")
+MARKED = (
+    "stage",
+    "wanted_by",
+    "wanted_because",
+    "stage_problem",
+    "deletion_bulk_id",
+    "routes_removed_at",
+    "watched_from",
+)
 
 
 @transaction.atomic
-def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "") -> bool:
+def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", because: str = "") -> bool:
     """Nothing can be added to it any more. False where nothing is left to do: an unproven claim is gone at once.
 
     Raises Refused for a wrong name, while sub-domains exist, while staff hold it, and while something receives mail.
@@ -52,11 +60,12 @@ def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = 
     if locked.stage == Stage.DELETING:
         return True
     _refuse_while_in_use(locked)
-    if locked.stage == Stage.CLAIM and (not locked.dkim_tokens or _is_anothers(locked)):
-        _drop_claim(locked, actor, bulk_id)
+    if locked.stage == Stage.CLAIM and (not _may_have_identity(locked) or _is_anothers(locked)):
+        _drop_claim(locked, actor, bulk_id, because)
         return False
     locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
     locked.deletion_bulk_id, locked.routes_removed_at, locked.watched_from = bulk_id, None, timezone.now()
+    locked.wanted_because = because
     locked.save(update_fields=MARKED)
     return True
 
@@ -75,7 +84,7 @@ def routes_are_removed(*, domain_id: str) -> None:
 
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
     """Raises Refused for a wrong name, while sub-domains exist, and while our staff holds it."""
-    if typed_name.strip().rstrip(".").lower() not in {domain.name, str(domain).lower()}:
+    if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
         raise Refused(f"To delete the domain, type its name: {domain}.", code="NAME_NOT_TYPED")
     if _sub_domains(domain):
         raise Refused(
@@ -86,10 +95,12 @@ def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
         raise Refused("Our staff holds this domain, so it cannot be deleted. Ask our support.", code="HELD")
 
 
-def _drop_claim(domain: Domain, actor: User | None, bulk_id: str) -> None:
+def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) -> None:
     """An unproven claim has nothing at Amazon that could be touched; another's identity may stand there."""
     before = {"name": domain.name, "customer": domain.customer.name}
-    changes.record("domain.deleted", about=subject(domain), actor=actor, before=before, bulk_id=bulk_id)
+    about = subject(domain)
+    changes.record("domain.deleted", about=about, actor=actor, because=because, before=before, bulk_id=bulk_id)
+    alerts.forget(about=about)
     domain.delete()
 
 
@@ -103,16 +114,32 @@ def carry_out(*, domain_id: str) -> None:
     with aws.recording() as request_ids:
         try:
             if _is_ours(domain):
-                _delete_identity(domain)
+                delete_identity(domain)
         except AwsProblem as problem:
             Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
             raise
     _finish(domain, request_ids)
 
 
+def unmake(*, domain_id: str) -> None:
+    """The identity of a domain that gave way to a proof goes, its claim stays. Each step is harmless when repeated."""
+    waiting = finding.here().select_related("customer").filter(stage=Stage.CLAIM, unmake_wanted=True)
+    domain = waiting.filter(pk=domain_id).first()
+    if domain is None:
+        return
+    if _is_ours(domain):
+        delete_identity(domain)
+    associating.forget_identity(name=domain.name, customer=domain.customer)
+    Domain.objects.filter(pk=domain.pk).update(unmake_wanted=False)
+
+
+def _may_have_identity(domain: Domain) -> bool:
+    return bool(domain.dkim_tokens) or domain.unmake_wanted
+
+
 def _is_ours(domain: Domain) -> bool:
     """Amazon has the identity, and we made it for this domain or adopted it on a proven claim; any other stays."""
-    if domain.claim_token and not domain.claim_proven_at and not domain.dkim_tokens:
+    if domain.claim_token and not domain.claim_proven_at and not _may_have_identity(domain):
         return False  # an unproven claim has made nothing there
     if _is_anothers(domain):
         return False
@@ -128,7 +155,7 @@ def _is_anothers(domain: Domain) -> bool:
     return Domain.objects.filter(name=domain.name).exclude(pk=domain.pk).exclude(stage=Stage.CLAIM).exists()
 
 
-def _delete_identity(domain: Domain) -> None:
+def delete_identity(domain: Domain) -> None:
     arn = aws.identity_arn(domain.name)
     try:
         tenants.dissociate_everywhere(arn)
@@ -146,6 +173,7 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
         "domain.deleted",
         about=subject(domain),
         actor=domain.wanted_by,
+        because=domain.wanted_because,
         before=before,
         aws_request_ids=request_ids,
         bulk_id=domain.deletion_bulk_id,

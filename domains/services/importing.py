@@ -7,7 +7,7 @@ from changes import services as changes
 from domains.core.claims import ClaimReason
 from domains.core.names import is_label, understand
 from domains.models import Domain, Stage
-from domains.services import adopting, claiming
+from domains.services import adopting, ownership
 from domains.services.adopting import Fate, Outcome, Wish
 from domains.services.subjects import subject
 from inbound_admin.lib.errors import Refused
@@ -49,10 +49,10 @@ def _claim(name: str, wish: Wish, mail_from: str) -> Domain:
             created_by=wish.actor,
             mail_from_label=label if label != mail_from and is_label(label) else "",
             receives=wish.receives,
-            stage=Stage.STARTING,
+            stage=Stage.CLAIM,
         )
-    except IntegrityError as error:  # somebody else was a moment earlier
-        raise Refused(f"{name} has just become another customer's.", code="DOMAIN_ALREADY_REGISTERED") from error
+    except IntegrityError as error:  # another worker was a moment earlier
+        raise Refused(f"{name} has just been added.", code="DOMAIN_ALREADY_REGISTERED") from error
     changes.record(
         "domain.added",
         about=subject(domain),
@@ -61,5 +61,5 @@ def _claim(name: str, wish: Wish, mail_from: str) -> Domain:
         after={"name": name, "customer": wish.customer.name},
         bulk_id=wish.bulk_id,
     )
-    claiming.require(domain, ClaimReason.MOVED_IN)
+    ownership.open_claim(domain, ClaimReason.MOVED_IN)
     return domain

@@ -18,7 +18,7 @@ from domains.core.identities import Identity
 from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, Stage
 from domains.selectors import finding
-from domains.services import claiming, earlier_records, tenancy
+from domains.services import claiming, deleting, earlier_records, tenancy
 from domains.services.earlier_records import CouldNotTell
 from domains.services.queue import check_soon, configure_soon, set_up_later
 from domains.services.subjects import subject
@@ -52,8 +52,18 @@ def _identity(domain: Domain) -> bool:
     try:
         created = ses.create_identity(domain.name, ours=domain.id)
     except AwsConflict:
-        return _found(domain, ses.get_identity(domain.name))
+        found = ses.get_identity(domain.name)
+        if not (domain.claim_proven_at and _is_losers(domain, found)):
+            return _found(domain, found)
+        deleting.delete_identity(domain)
+        created = ses.create_identity(domain.name, ours=domain.id)
     return _store_identity(domain, created, adopted=False)
+
+
+def _is_losers(domain: Domain, identity: Identity) -> bool:
+    """It was made for a row that gave way to this one's proof: its settings and tenants are not ours to take over."""
+    made_for = next((value for key, value in identity.tags if key == ses.OURS), domain.pk)
+    return made_for != domain.pk and Domain.objects.filter(pk=made_for, name=domain.name).exists()
 
 
 def _found(domain: Domain, identity: Identity) -> bool:
@@ -97,7 +107,7 @@ def _ownership(domain: Domain) -> bool:
 
     Asked twice: before anything is made, and again when Amazon's keys are known, since old DKIM records name them.
     """
-    if domain.claim_proven_at or domain.state != State.NOT_CHECKED or not earlier_records.answer_for(domain):
+    if domain.proven_at or domain.state != State.NOT_CHECKED or not earlier_records.answer_for(domain):
         return True
     if domain.dkim_tokens and not _unmake(domain):
         return False

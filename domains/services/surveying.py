@@ -12,6 +12,7 @@ from domains.gateway import ses
 from domains.models import Domain, OnMxFailure, RecordCheck, Stage
 from domains.services import claiming
 from domains.services.adopting import NO_DKIM, NO_MAIL_FROM, batches
+from domains.services.ownership import CLEARED
 from domains.services.queue import configure_soon
 from domains.services.subjects import subject
 from inbound_admin.lib.errors import Refused
@@ -19,19 +20,6 @@ from tenants.models import User
 
 Values = Mapping[str, object]
 GONE = "The domain is not set up any more. Look again."
-CLEARED = {
-    "dkim_tokens": [],
-    "dkim_zone": "",
-    "verification_token": "",
-    "ses_mail_from": "",
-    "adopted": False,
-    "identity_status": "",
-    "dkim_status": "",
-    "mail_from_status": "",
-    "verified_at": None,
-    "ses_problem": "",
-    "routes_unchecked": True,
-}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from domains.core.observing import Answer, Question, Status
 from domains.core.providers import provider_of
 from domains.core.records import can_receive, inbound_host
 from domains.models import Domain
-from domains.services.adding import acceptable
+from domains.services.adding import TAKEN, acceptable
 from domains.services.looking import look_up
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
@@ -56,7 +56,7 @@ def look_at(*, text: str, customer: Customer) -> Usability:
     except Refused as problem:
         if problem.code != "DOMAIN_ALREADY_REGISTERED":
             raise
-        refused, name = str(problem), understand(text).domain
+        refused, name = TAKEN, understand(text).domain  # the same of one's own: it does not tell whose
     questions = (Question(name.ascii, "MX"), Question(name.ascii, "CNAME"), Question(name.zone, "NS"))
     mx, aliases, servers = (_values(answers) for answers in _asked(questions, customer.pk))
     if mx is None or aliases is None:

@@ -7,7 +7,8 @@ from django.db.models import Count, Q, QuerySet
 
 from domains.core.names import understand
 from domains.models import Domain, Stage
-from domains.selectors.finding import domains_for, related_domains
+from domains.selectors.finding import domains_for
+from domains.selectors.ownership import related_domains
 from domains.services import adding
 from inbound_admin.lib.errors import Refused
 from operations.core.bulk import BulkAction, Named

@@ -68,7 +68,7 @@ def _domains(asked: Asked, viewer: Viewer) -> Iterator[Hit]:
 
 
 def _is(domain: Domain, name: str) -> bool:
-    return name.lower() in (domain.name, str(domain).lower(), domain.pk, *domain.dkim_tokens)
+    return name.lower() in (domain.name, domain.parsed.unicode.lower(), domain.pk, *domain.dkim_tokens)
 
 
 def _addresses(asked: Asked, viewer: Viewer) -> Iterator[Hit]:

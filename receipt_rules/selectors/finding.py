@@ -90,7 +90,7 @@ def mode_of(domain: Domain) -> tuple[str, ...]:
     spoken = [f"{row.address.removesuffix(domain.name)} goes to {_where(row)}." for row in own]
     for row in catch_alls:
         if row.is_active and row.subdomains and shares_below(domain):
-            spoken.append(f"Mail below {domain} is not taken: a name there belongs to another customer.")
+            spoken.append(f"Mail below {domain} is not received: a name there is set up on its own.")
         elif row.is_active:
             what = f"Everything below {domain}" if row.subdomains else f"Everything{' else' if own else ''} at {domain}"
             spoken.append(f"{what} goes to {_where(row)}.")

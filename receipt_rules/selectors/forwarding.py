@@ -9,9 +9,10 @@ from django.core.signing import BadSignature, Signer
 from django.db.models import Q
 
 from domains.models import Stage
+from domains.selectors.ownership import held_domains
 from receipt_rules.core.recipients import domain_of
 from receipt_rules.models import Endpoint, EndpointType, Forwarding, ForwardingState
-from receipt_rules.selectors.owning import held_domains, names_above
+from receipt_rules.selectors.owning import names_above
 
 _SIGNER = Signer(salt="forwarding")
 _PROVEN = Q(verified_at__isnull=False) | Q(claim_proven_at__isnull=False)

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from domains.selectors.ownership import held_domains
 from receipt_rules.core.recipients import domain_of
 from receipt_rules.models import Address, CatchAll, Endpoint
 from receipt_rules.selectors.forwarding import Forwardings, forwardings_of
-from receipt_rules.selectors.owning import held_domains, names_above
+from receipt_rules.selectors.owning import names_above
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,12 @@
-"""Whose a name is: the nearest domain at or above it that is held by somebody. An unproven claim holds nothing."""
+"""Whose a name is: the nearest domain at or above it that somebody has proven. What is unproven holds nothing."""
 
 from collections.abc import Mapping
 
-from django.db.models import QuerySet
+from django.db.models import Q
 
 from domains.models import Domain, Stage
-
-
-def held_domains() -> QuerySet[Domain]:
-    return Domain.objects.exclude(stage=Stage.CLAIM)
+from domains.selectors.ownership import held_domains
+from tenants.models import Customer
 
 
 def names_above(name: str) -> tuple[str, ...]:
@@ -21,6 +19,14 @@ def holder_of(name: str) -> Domain | None:
     """The held domain nearest to a name: at it, or above it."""
     found = held_domains().select_related("customer").filter(name__in=names_above(name))
     return max(found, key=lambda domain: len(domain.name), default=None)
+
+
+def nearest_domain(name: str, customer: Customer) -> Domain | None:
+    """At a name or above it: held by somebody, or the customer's own that is not proven yet."""
+    own = Q(customer=customer) & ~Q(stage=Stage.CLAIM)
+    rows = Domain.objects.filter(own | Q(pk__in=held_domains().values("pk")), name__in=names_above(name))
+    found = rows.select_related("customer")
+    return max(found, key=lambda domain: (len(domain.name), domain.proven_at is not None), default=None)
 
 
 def shares_below(domain: Domain) -> bool:

@@ -108,7 +108,7 @@ def is_left_over(address: Address) -> bool:
 def _clear_left_over(text: str) -> None:
     existing = Address.objects.select_related("domain__customer").filter(address=text).first()
     if existing is not None and is_left_over(existing):
-        _remove(existing, None, because="The sub-domain belongs to somebody else now.")
+        _remove(existing, None, because="The name is not part of this domain any more.")
 
 
 def _locked(address: Address) -> Address:

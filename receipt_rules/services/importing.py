@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from changes import services as changes
 from domains.models import Domain, Stage
+from domains.selectors.ownership import held_domains
 from domains.services.noting import note_catch_all
 from inbound_admin.lib.errors import Refused
 from receipt_rules.models import Address, CatchAll, Endpoint
@@ -119,8 +120,8 @@ def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, o
 def _own_domain(name: str, customer: Customer, *, exactly: bool = False) -> Domain:
     """The nearest at or above the name; what somebody holds counts before a claim. Raises Refused (DOMAIN_MISSING)."""
     names = (name,) if exactly else names_above(name)
-    rows = Domain.objects.filter(~Q(stage=Stage.CLAIM) | Q(customer=customer), name__in=names)
-    found = max(rows, key=lambda row: (len(row.name), row.stage != Stage.CLAIM), default=None)
+    rows = Domain.objects.filter(Q(pk__in=held_domains().values("pk")) | Q(customer=customer), name__in=names)
+    found = max(rows, key=lambda row: (len(row.name), row.is_proven), default=None)
     if found is None or found.customer_id != customer.pk or found.stage == Stage.DELETING:
         raise Refused(f"{name} is not a domain of {customer}.", code="DOMAIN_MISSING")
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from domains.core.names import understand
 from domains.models import Domain, Stage
 from inbound_admin.lib.errors import Refused
-from receipt_rules.selectors.owning import holder_of, names_above, shares_below
+from receipt_rules.selectors.owning import names_above, nearest_domain, shares_below
 from tenants.models import Customer
 
 # RFC 5321's dot-string; 64 octets. Quoted local parts and those outside of ASCII are refused: SES takes neither.
@@ -44,7 +44,7 @@ def read_address(text: str) -> str:
 
 def domain_for(name: str, customer: Customer) -> Domain:
     """The customer's verified domain at or above a name. Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED."""
-    holder = holder_of(name)
+    holder = nearest_domain(name, customer)
     if holder is None or holder.customer_id != customer.id:
         raise Refused(f"{name} is not a domain of {customer}. Add it first.", code="DOMAIN_MISSING")
     refuse_unverified(holder)
@@ -79,7 +79,7 @@ def refuse_shared_below(domain: Domain) -> None:
     """Everything below a domain may be taken by one customer alone."""
     if shares_below(domain):
         raise Refused(
-            f"A name below {domain} belongs to another customer, so its mail may not be taken by this catch-all. "
+            f"A name below {domain} is set up on its own, so this catch-all cannot receive its mail. "
             "Add the sub-domains that you need one by one.",
             code="SUB_DOMAIN_OF_ANOTHER",
         )

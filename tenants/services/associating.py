@@ -65,6 +65,13 @@ def forget_identity(*, name: str, customer: Customer) -> None:
     TenantResource.objects.filter(kind=ResourceKind.IDENTITY, name=name, tenant__customer=customer).delete()
 
 
+def release_identity(*, name: str, customer: Customer) -> None:
+    """Out of the customer's tenants, by their own jobs: somebody else has proven that the domain is theirs."""
+    rows = TenantResource.objects.filter(kind=ResourceKind.IDENTITY, name=name, tenant__customer=customer, wanted=True)
+    for row in list(rows.select_related("tenant")):
+        unwant(tenant=row.tenant, arn=row.arn)
+
+
 def note_verified(*, names: Collection[str], verified: bool) -> None:
     """What the app above knows of identities, for the layers. The caller has its line in the change log."""
     identities = TenantResource.objects.filter(kind=ResourceKind.IDENTITY, name__in=names)

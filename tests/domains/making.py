@@ -6,12 +6,13 @@ from itertools import count
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import EmailIdentity, ses_backends
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from domains.core import claims
-from domains.models import Domain
+from domains.models import Domain, Stage
 from domains.services import adding, deleting, setting_up
 from inbound_admin.lib import aws
 from inbound_admin.sandbox.aws.state import WORLD, Identity, region_state, regions
@@ -26,7 +27,9 @@ _numbers = count(1)
 
 
 def make_domain(name: str = "", *, customer: Customer | None = None, **fields: Any) -> Domain:
-    """A row alone, without a call to anybody."""
+    """A row alone, without a call to anybody; proven, unless it is a claim."""
+    proven_at = None if fields.get("stage") == Stage.CLAIM else timezone.now()
+    fields = {"proven_at": proven_at} | fields
     fields = {"region": settings.AWS_REGION, "mail_from_label": "bounce"} | fields
     name = name or f"domain{next(_numbers)}.com"
     return Domain.objects.create(name=name, customer=customer or make_customer(), **fields)
@@ -40,6 +43,13 @@ def set_up_domain(sandbox: Sandbox, name: str = "", *, customer: Customer | None
     make_zone(sandbox, domain)
     setting_up.set_up(domain_id=domain.id)
     domain.refresh_from_db()
+    return domain
+
+
+def proven(domain: Domain) -> Domain:
+    """As after the first look at which Amazon had confirmed its records."""
+    domain.proven_at = timezone.now()
+    domain.save(update_fields=("proven_at",))
     return domain
 
 

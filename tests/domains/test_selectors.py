@@ -13,6 +13,7 @@ from domains.core.names import understand
 from domains.models import Domain, RecordCheck, Stage
 from domains.selectors import finding
 from domains.selectors.finding import Filters
+from domains.selectors.ownership import related_domains
 from domains.selectors.records_page import records_page
 from tenants.models import Customer, User
 from tests.domains.making import make_domain
@@ -115,7 +116,7 @@ def test_related_is_under_or_over_by_whole_labels_and_an_unproven_claim_is_neith
     for name in ("alice.com", "a.b.alice.com", "xb.alice.com", "balice.com", "b.alice.com"):
         make_domain(name, stage=Stage.READY)
     make_domain("claimed.b.alice.com", stage=Stage.CLAIM)
-    related = finding.related_domains(understand("b.alice.com").domain)
+    related = related_domains(understand("b.alice.com").domain)
     assert sorted(names(related)) == ["a.b.alice.com", "alice.com"]
 
 

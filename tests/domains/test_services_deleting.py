@@ -157,3 +157,10 @@ def test_a_job_for_a_domain_that_is_not_being_deleted_does_nothing(sandbox: Sand
     carry_out_deletion(domain_id=domain.id)
     assert Domain.objects.filter(pk=domain.pk).exists()
     assert sandbox.control.call_counts() == {}
+
+
+def test_a_look_alike_is_named_with_its_form_in_dns_and_typed_in_either() -> None:
+    domain = make_domain("xn--pple-43d.com", stage=Stage.READY)
+    assert str(domain) == f"{domain.parsed.unicode} (xn--pple-43d.com)"
+    for typed in ("xn--pple-43d.com", domain.parsed.unicode):
+        deleting.refuse_deletion(domain=domain, typed_name=typed)

@@ -44,7 +44,7 @@ def test_the_first_proof_decides_and_the_other_is_told_so(
     assert not claiming.look(bobs_claim)
     bobs_claim.refresh_from_db()
     assert bobs_claim.stage == Stage.CLAIM
-    assert "Somebody else has proven" in bobs_claim.stage_problem
+    assert "was proven from another account" in bobs_claim.stage_problem
     assert "Alice" not in bobs_claim.stage_problem
 
 

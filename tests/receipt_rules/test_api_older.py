@@ -128,6 +128,17 @@ def test_a_domain_can_be_used_unless_something_stands_there(alice: Api, sandbox:
     assert (body["canBeUsed"], "already in use" in body["error"]) == (False, True)
 
 
+def test_whether_a_name_can_be_used_does_not_tell_whose_it_is(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
+    for name in ("mine.com", "bobs.com", "squatted.com"):
+        sandbox.control.add_zone(name)
+    make_verified("mine.com", customer=customer)
+    make_verified("bobs.com")
+    make_verified("squatted.com", verified_at=None, proven_at=None)
+    mine, bobs = (act(alice, "canDomainBeUsed", name) for name in ("mine.com", "bobs.com"))
+    assert mine["error"] == bobs["error"]
+    assert act(alice, "canDomainBeUsed", "squatted.com")["canBeUsed"]
+
+
 def test_a_look_up_that_failed_is_no_answer(alice: Api, sandbox: Sandbox) -> None:
     sandbox.control.add_zone("shop.com")
     sandbox.control.set_dns_fault("shop.com", "servfail")

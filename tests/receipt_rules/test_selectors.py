@@ -127,7 +127,7 @@ def test_a_catch_all_that_another_customers_sub_domain_suspends_says_so() -> Non
     CatchAll.objects.create(domain=domain, subdomains=True)
     assert finding.mode_of(domain) == ("Everything below shop.com goes to no endpoint yet: it is only stored.",)
     make_verified("eu.shop.com")
-    assert finding.mode_of(domain) == ("Mail below shop.com is not taken: a name there belongs to another customer.",)
+    assert finding.mode_of(domain) == ("Mail below shop.com is not received: a name there is set up on its own.",)
 
 
 def test_the_meter_counts_rules_recipients_and_identities() -> None:

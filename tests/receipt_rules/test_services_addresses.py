@@ -1,6 +1,7 @@
 """Addresses and catch-alls as rows: whose they may be, what each change writes, and the old system's six functions."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -233,3 +234,45 @@ def test_the_list_of_domains_is_told_of_a_catch_all() -> None:
         act()
         domain.refresh_from_db()
         assert domain.has_catch_all is has
+
+
+def unproven(name: str, customer: Customer) -> Domain:
+    """Set up without a proof: in nobody's way."""
+    return make_verified(name, customer=customer, verified_at=None, proven_at=None)
+
+
+def test_an_unproven_sub_domain_of_a_stranger_keeps_the_owner_from_no_address(
+    alice: Customer, bob: Customer, shop: Domain
+) -> None:
+    unproven("desk.shop.com", bob)
+    made = addresses.add_address(text="info@desk.shop.com", customer=alice, actor=None)
+    assert made.domain == shop
+    assert "info@desk.shop.com" in entries()
+
+
+def test_a_proven_sub_domain_of_a_stranger_does(alice: Customer, bob: Customer, shop: Domain) -> None:
+    make_verified("desk.shop.com", customer=bob)
+    add = partial(addresses.add_address, text="info@desk.shop.com", customer=alice, actor=None)
+    assert refusal(add) == "DOMAIN_MISSING"
+
+
+def test_an_address_left_at_an_unproven_row_gives_way_to_the_owners(bob: Customer, alice: Customer) -> None:
+    his = make_address("info@shop.com", unproven("shop.com", bob))
+    assert "info@shop.com" not in entries()
+    Domain.objects.update(stage=Stage.CLAIM)
+    make_verified("shop.com", customer=alice)
+    made = addresses.add_address(text="info@shop.com", customer=alice, actor=None)
+    assert not Address.objects.filter(pk=his.pk).exists()
+    assert list(entries()) == [made.address]
+
+
+def test_an_unproven_sub_domain_of_a_stranger_stops_no_catch_all_below(bob: Customer, shop: Domain) -> None:
+    unproven("desk.shop.com", bob)
+    catch_alls.set_catch_all(domain=shop, actor=None, endpoint=None, is_active=True, subdomains=True)
+    assert ".shop.com" in entries()
+
+
+def test_ones_own_domain_that_is_not_proven_is_said_to_be_unverified(alice: Customer) -> None:
+    unproven("shop.com", alice)
+    add = partial(addresses.add_address, text="info@shop.com", customer=alice, actor=None)
+    assert refusal(add) == "DOMAIN_NOT_VERIFIED"

@@ -136,7 +136,7 @@ def _fields(cause: Cause, case: Case) -> dict[str, str]:
     found = clean.values(cause.found)
     return {
         **{key: clean.text(value, LONGEST_VALUE) for key, value in cause.data},
-        "domain": case.domain.unicode,
+        "domain": str(case.domain),
         "zone": case.domain.zone,
         "found": _few(found),
         "at": clean.text(cause.at, 100),
