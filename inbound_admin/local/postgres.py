@@ -48,7 +48,7 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Ready to connect on return; makes the cluster and the database if there is none. Raises Problem."""
-        _make_parent(self.data_dir)
+        programs.make_reachable(self.data_dir.parent)
         self._lock = one_starter.lock(self.data_dir)
         try:
             self._prepare()
@@ -83,7 +83,8 @@ class EmbeddedPostgres:
     def _socket_dir(self) -> Path:
         if len(os.fsencode(self.data_dir / ".s.PGSQL.5432.lock")) <= _SOCKET_PATH_BYTES:
             return self.data_dir
-        return Path(tempfile.gettempdir()) / f"inbound-admin-{programs.short_name(self.data_dir)}"
+        short = Path(tempfile.gettempdir()) / f"inbound-admin-{programs.short_name(self.data_dir)}"
+        return programs.placed(short, self._programs.account)
 
     def _url(self, database: str) -> str:
         return f"postgresql://postgres@:5432/{database}?host={quote(str(self._socket_dir), safe='')}"
@@ -179,14 +180,8 @@ class EmbeddedPostgres:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
-def _make_parent(data_dir: Path) -> None:
-    if not data_dir.parent.exists():
-        data_dir.parent.mkdir(parents=True)
-        # Whatever the umask: the account that PostgreSQL runs as must get through.
-        data_dir.parent.chmod(0o755)
-
-
 def _make_socket_dir(folder: Path, account: programs.Account) -> None:
+    programs.make_reachable(folder.parent)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()

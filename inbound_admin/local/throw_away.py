@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from inbound_admin.lib.errors import Problem
-from inbound_admin.local import one_starter
+from inbound_admin.local import one_starter, programs
 from inbound_admin.local.postgres import EmbeddedPostgres
 
 _PREFIX = "inbound-admin-test-"
@@ -18,7 +18,7 @@ _ROOM_BYTES = 1 << 30
 @contextmanager
 def postgres(parent: Path | None = None) -> Iterator[EmbeddedPostgres]:
     """A new, empty server; first clears what starters that were killed have left in `parent`."""
-    parent = parent or _roomy()
+    parent = _reachable(parent or _roomy())
     _clear_left_over(parent)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     folder.chmod(0o711)
@@ -35,6 +35,13 @@ def _roomy() -> Path:
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= _ROOM_BYTES:
         return memory
     return Path(tempfile.gettempdir())
+
+
+def _reachable(parent: Path) -> Path:
+    """Where the folder and the data in it stay together, so that both are removed."""
+    reachable = programs.placed(parent / "data", programs.account()).parent
+    programs.make_reachable(reachable)
+    return reachable
 
 
 def _clear_left_over(parent: Path) -> None:

