@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from inbound_admin.lib.tables import keyed
+
 
 class Severity(StrEnum):
     HIGH = "high"
@@ -66,9 +68,6 @@ _KINDS = (
     Kind("tenant.paused", "A tenant's sending is paused", "The tenant sends again", for_customers=True),
     Kind("account.reputation", "Amazon watches our whole account", "Our account is in good standing again"),
     Kind(
-        "account.rates", "Our whole account's mail bounces too much", "Our account's rates are in order again", looks=2
-    ),
-    Kind(
         "account.rates",
         "Too many bounces or complaints over our whole account",
         "Our account's rates are fine",
@@ -98,7 +97,7 @@ _KINDS = (
         optional=False,
     ),
 )
-KINDS = {kind.name: kind for kind in _KINDS}
+KINDS = keyed((kind.name, kind) for kind in _KINDS)
 
 
 def kind_named(name: str) -> Kind:

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Any
 
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.tables import keyed
 
 MOST_ROWS = 200_000
 SECTIONS = {
@@ -18,7 +19,7 @@ SECTIONS = {
     "webhooks": ("webhook", "webhooks"),
     "emailAddresses": ("address", "addresses", "emailAddress", "emailAddresses"),
 }
-_KNOWN = {name.lower(): section for section, names in SECTIONS.items() for name in names}
+_KNOWN = keyed((name.lower(), section) for section, names in SECTIONS.items() for name in names)
 _JSON_COLUMNS = ("config", "headers")
 Found = dict[str, list[dict[str, Any]]]
 

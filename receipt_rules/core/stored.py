@@ -7,20 +7,21 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
+from inbound_admin.lib.tables import keyed
 from receipt_rules.core import rules, steps
 from receipt_rules.core.rules import RuleSet
 from receipt_rules.core.steps import Activate, Create, Delete, Move, Reorder, Step, Update
 
 _TYPE = "type"  # no value has a member of this name
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
+_KINDS: dict[str, type[Any]] = keyed(
+    (kind.__name__, kind)
     for kind in (
         *(rules.S3, rules.Lambda, rules.Sns, rules.Stop, rules.AddHeader, rules.Bounce, rules.Opaque),
         *(rules.Delivery, rules.Rule, rules.ForeignRule, rules.RuleSet),
         *(steps.CreateSet, steps.CloneSet, steps.Create, steps.Update, steps.Move, steps.Reorder, steps.Delete),
         steps.Activate,
     )
-}
+)
 
 
 def dump(value: Any) -> Any:

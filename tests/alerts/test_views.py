@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from alerts.core.kinds import kinds_for
 from alerts.models import Alert, Delivery, NotificationPreference, WebhookTarget
 from alerts.services import happened
 from alerts.services.answering import acknowledge, mute
@@ -249,6 +250,16 @@ def test_quiet_hours_without_an_end_are_told_at_the_field(alice: User) -> None:
 def test_staff_choose_from_more_kinds_than_customers(alice: User) -> None:
     assert "rules at Amazon were changed elsewhere" not in _page(_as(alice), "/alerts/preferences/")
     assert "rules at Amazon were changed elsewhere" in _page(_as(make_staff()), "/alerts/preferences/")
+
+
+def test_every_kind_is_offered_once_so_that_unticking_it_ends_it() -> None:
+    olga = make_staff()
+    offered = kinds_for(staff=True)
+    assert len({kind.name for kind in offered}) == len(offered)
+    form = {"by_mail": "digest", "digest_at": "07:30"}
+    ticked = [kind.name for kind in offered if kind.words != "Too many bounces or complaints over our whole account"]
+    assert _as(olga).post("/alerts/preferences/", form | {"wanted": ticked}).status_code == 302
+    assert NotificationPreference.objects.get().unwanted == ["account.rates"]
 
 
 def test_no_page_of_the_admin_shows_a_secret(customer: Customer) -> None:

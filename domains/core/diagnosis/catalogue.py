@@ -6,6 +6,8 @@ The same code is on the page, in the API, in webhooks, on the command line and i
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from inbound_admin.lib.tables import keyed
+
 
 @dataclass(frozen=True)
 class Code:
@@ -81,5 +83,5 @@ _ALL = (
     Code("amazon.unknown", "We could not ask Amazon", "", "amazon"),
     Code("amazon.held_elsewhere", "Held by somebody else", "M38", "amazon"),
 )
-CODES: Mapping[str, Code] = {code.code: code for code in _ALL}
+CODES: Mapping[str, Code] = keyed((code.code, code) for code in _ALL)
 MISTAKES = tuple(sorted({code.mistake for code in _ALL} - {""}))

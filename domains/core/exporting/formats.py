@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from domains.core.exporting import dnscontrol, documents, octodns, route53, terraform, zone_file
 from domains.core.exporting.values import Entry
 from inbound_admin.lib.errors import Problem
+from inbound_admin.lib.tables import keyed
 
 _Write = Callable[[Sequence[Entry], str], str]
 _Read = Callable[[str, str], tuple[Entry, ...]]
@@ -97,7 +98,7 @@ FORMATS = (
         documents.read_letter,
     ),
 )
-_BY_KEY = {kind.key: kind for kind in FORMATS}
+_BY_KEY = keyed((kind.key, kind) for kind in FORMATS)
 
 
 def format_named(key: str) -> Format | None:

@@ -2,13 +2,14 @@
 
 from domains.core.providers.hosts import GENERIC, HOSTS
 from domains.core.providers.values import Provider
+from inbound_admin.lib.tables import keyed
 
 PROVIDERS: tuple[Provider, ...] = (*HOSTS, GENERIC)
 
 # Hosts that are known by their name servers and have no row of their own.
 _OTHERS = (("wixdns.net", "Wix"),)
-_BY_KEY = {provider.key: provider for provider in PROVIDERS}
-_BY_NAME = {provider.name: provider for provider in PROVIDERS}
+_BY_KEY = keyed((provider.key, provider) for provider in PROVIDERS)
+_BY_NAME = keyed((provider.name, provider) for provider in PROVIDERS)
 
 
 def provider_of(nameservers: tuple[str, ...]) -> str:
@@ -16,7 +17,7 @@ def provider_of(nameservers: tuple[str, ...]) -> str:
     for server in nameservers:
         if ".awsdns-" in f".{server}":
             return "Route 53"
-        for ending, company in _ENDINGS:
+        for ending, company in _ENDINGS.items():
             if server == ending or server.endswith(f".{ending}"):
                 return company
     return ""
@@ -32,4 +33,4 @@ def with_key(key: str) -> Provider | None:
     return _BY_KEY.get(key)
 
 
-_ENDINGS = (*((ending, host.name) for host in HOSTS for ending in host.nameservers), *_OTHERS)
+_ENDINGS = keyed((*((ending, host.name) for host in HOSTS for ending in host.nameservers), *_OTHERS))

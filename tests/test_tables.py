@@ -1,0 +1,72 @@
+"""A row that stands twice in a table fails the build, wherever the table is."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inbound_admin.lib.tables import keyed
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = sorted(path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests")
+TWICE_IN_A_DICT = 'WORDS = {State.ON: "on", State.OFF: "off", State.ON: "running"}'
+TWICE_IN_A_TUPLE = 'KINDS = (Kind("rates", "high"), Kind("drift", "other"), Kind("rates", "higher"))'
+OVERWRITTEN = "KINDS = {kind.name: kind for kind in _KINDS}"
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    for package in PACKAGES:
+        for path in sorted(package.rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield str(path.relative_to(ROOT)), path.read_text()
+
+
+def doubled(source: str) -> Iterator[str]:
+    """Keys that a dict names twice, rows of one class that have the same first word, and dicts that could hide it."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        keys = Counter(_keys(node))
+        yield from (f"line {node.lineno}: {key} twice" for key, times in keys.items() if times > 1)  # type: ignore[attr-defined]
+    for made in _dicts_of_a_module(tree):
+        if isinstance(made.key, ast.Attribute | ast.Call) or len(made.generators) > 1:
+            yield f"line {made.lineno}: build this table with keyed()"
+
+
+def _keys(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Dict):
+        yield from (ast.unparse(key) for key in node.keys if key)
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        yield from filter(None, map(_key_of_row, node.elts))
+
+
+def _key_of_row(row: ast.expr) -> str:
+    """`Kind("rates"`; a word of the row is its key where the row is an object of a class and begins with one."""
+    if not isinstance(row, ast.Call) or not ast.unparse(row.func).rpartition(".")[2][:1].isupper():
+        return ""
+    named = [word.value for word in row.keywords if word.arg in ("key", "name", "code")]
+    words = [each for each in (*row.args[:1], *named[:1]) if isinstance(each, ast.Constant)]
+    return f"{ast.unparse(row.func)}({ast.unparse(words[0])}" if words else ""
+
+
+def _dicts_of_a_module(tree: ast.Module) -> Iterator[ast.DictComp]:
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.DictComp):
+            yield statement.value
+
+
+@pytest.mark.parametrize("source", [TWICE_IN_A_DICT, TWICE_IN_A_TUPLE, OVERWRITTEN])
+def test_the_search_sees_a_doubled_key(source: str) -> None:
+    assert list(doubled(source))
+
+
+def test_no_table_names_a_key_twice() -> None:
+    found = [f"{path} {each}" for path, source in sources() for each in doubled(source)]
+    assert not found, "\n".join(found)
+
+
+def test_a_table_keyed_by_a_field_keeps_its_order_and_refuses_a_doubled_key() -> None:
+    assert list(keyed([("b", 1), ("a", 2)]).items()) == [("b", 1), ("a", 2)]
+    with pytest.raises(ValueError, match="'a' stands twice"):
+        keyed([("a", 1), ("b", 2), ("a", 1)])
