@@ -21,10 +21,10 @@ from domains.core.diagnosis.observations import Amazon, History, Observations
 from domains.core.observing import Status
 from domains.core.providers import with_key
 from domains.core.records import Facts, Record
-from domains.gateway import dns
 from domains.models import Domain, ObservedAnswer, Stage
 from domains.services.asking import SECONDS, Asker
 from domains.services.delegating import Net
+from domains.services.looking import resolvers
 from domains.services.observing import observe
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.dns_address import parse_resolver
@@ -128,9 +128,9 @@ def _records(domain: Domain) -> tuple[Record, ...]:
 
 def net() -> Net:
     """In the sandbox all name servers are on this machine, at the port of its resolver."""
-    resolvers = tuple(settings.DNS_RESOLVERS or dns.system_resolvers())[:MOST_RESOLVERS]
-    port = parse_resolver(resolvers[0])[1] if settings.SANDBOX else 53
-    return Net(resolvers, port=port, private=settings.SANDBOX)
+    asked = resolvers()[:MOST_RESOLVERS]
+    port = parse_resolver(asked[0])[1] if settings.SANDBOX else 53
+    return Net(asked, port=port, private=settings.SANDBOX)
 
 
 def _amazon(domain: Domain) -> Amazon:

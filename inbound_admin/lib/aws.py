@@ -100,6 +100,10 @@ SAID: tuple[tuple[set[str], type[AwsProblem], str], ...] = (
     (FULL, AwsProblem, "the account is full: Amazon allows no more of these. Ask an operator. ({code})"),
 )
 
+NO_SANDBOX = (
+    "Amazon was not called: SANDBOX is on and no sandbox is running. Start it with `make run`, "
+    "set AWS_ENDPOINT_URL to a sandbox, or set SANDBOX=0 to use the real Amazon."
+)
 ATTEMPTS = 3  # botocore's own, all within seconds: a backstop, since jobs are repeated until Amazon answers
 IN_A_REQUEST, QUICK = 2, (2, 6)  # attempts, and seconds to connect and to read: a web thread waits
 _SECONDS = {"sts": (2, 3)}  # to connect, to read: pages and /healthz wait for STS, and must not hold a web thread
@@ -188,7 +192,9 @@ def _translating(doing: str) -> Iterator[None]:
 
 
 def client(service: str) -> Any:
-    """A shared, thread-safe client for the deployment's region and endpoint."""
+    """A shared, thread-safe client for our region and endpoint. Raises AwsUnreachable where no sandbox runs."""
+    if settings.SANDBOX and not settings.AWS_ENDPOINT_URL:
+        raise AwsUnreachable(NO_SANDBOX)
     attempts = 1 if service == "sts" else ATTEMPTS
     if slow_work.is_bounded() and service != "sts":
         return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL, IN_A_REQUEST, quick=True)

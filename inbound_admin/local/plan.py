@@ -56,7 +56,7 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
             f"Port {port} on {host} is taken, or that address is not this machine's. "
             f"Stop what listens there, or choose another: PORT={port + 1} make run"
         )
-    sandbox = _is_sandbox(environment)
+    sandbox = is_sandbox(environment)
     sandbox_ports = _sandbox_ports(environment) if sandbox else None
     told = told_to_all(environment, local) | {"HOST": host, "PORT": str(port)}
     if sandbox_ports:
@@ -67,7 +67,7 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
 
 def told_to_all(environment: Mapping[str, str], local: Path) -> dict[str, str]:
     """What every program of ours needs to know, before any address is chosen. Raises Problem, naming the setting."""
-    sandbox = _is_sandbox(environment)
+    sandbox = is_sandbox(environment)
     unset = {name for name in _EMPTY_IS_UNSET if not environment.get(name, "").strip()}
     dropped = unset.union(_REAL if sandbox else ())
     told = {name: value for name, value in environment.items() if name not in dropped}
@@ -79,7 +79,8 @@ def told_to_all(environment: Mapping[str, str], local: Path) -> dict[str, str]:
     return told
 
 
-def _is_sandbox(environment: Mapping[str, str]) -> bool:
+def is_sandbox(environment: Mapping[str, str]) -> bool:
+    """Unless it is switched off."""
     return environment.get("SANDBOX", "1").strip().lower() not in _OFF
 
 

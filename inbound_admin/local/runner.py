@@ -20,7 +20,7 @@ import environ
 import psycopg
 
 from inbound_admin.lib.errors import Problem
-from inbound_admin.local import css, plan
+from inbound_admin.local import css, plan, sandbox_addresses
 from inbound_admin.local.children import Children, Stopped, python
 from inbound_admin.local.postgres import EmbeddedPostgres
 
@@ -47,13 +47,21 @@ def run(root: Path) -> int:
 
 
 def manage(root: Path, arguments: list[str]) -> int:
-    """The exit status of a command of manage.py on the database of `run`, whether that runs or not."""
+    """The exit status of a command of manage.py on the database of `run`, whether that runs or not, and its sandbox."""
     environ.Env.read_env(root / ".env")
     told = plan.told_to_all(os.environ, root / ".local")
+    if plan.is_sandbox(told):
+        told = _of_running_sandbox(root) | told
     with ExitStack() as stack:
         if not told.get("DATABASE_URL"):
             told["DATABASE_URL"] = _embedded_url(stack, root)
         return subprocess.run(_manage(root, *arguments), check=False, cwd=root, env=told).returncode
+
+
+def _of_running_sandbox(root: Path) -> dict[str, str]:
+    """Empty when none runs: then no command reaches Amazon, since with SANDBOX the application refuses to."""
+    found = sandbox_addresses.read(root / ".local")
+    return found if found and _answers(found["AWS_ENDPOINT_URL"]) else {}
 
 
 def _embedded_url(stack: ExitStack, root: Path) -> str:
@@ -67,6 +75,8 @@ def _start(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -
     children.tell(DATABASE_URL=database)
     _prepare(plan_, children, root)
     _start_sandbox(plan_, children, root)
+    if plan_.sandbox:
+        stack.enter_context(sandbox_addresses.kept(root / ".local", plan_.environment))
     _seed(plan_, children, root, database)
     children.start("worker", _manage(root, "procrastinate", "worker", "--shutdown-graceful-timeout", "3"))
     children.start("web", _web(plan_))

@@ -15,7 +15,7 @@ from domains.core.observing import Question, Status
 from domains.services.looking import look_up
 from inbound_admin.lib import aws
 from inbound_admin.lib.database import missing_migrations
-from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable
+from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, worker_silent_for
 from operations.core.examining import clock
 from operations.gateway import permissions
@@ -91,7 +91,10 @@ def _worker() -> Finding:
 
 
 def _dns() -> Finding:
-    answers = look_up([ASKED_OF_DNS])
+    try:
+        answers = look_up([ASKED_OF_DNS])
+    except Refused as refused:
+        return Finding("DNS", Verdict.COULD_NOT_TELL, str(refused))
     silent = [answer for answer in answers if answer.status is Status.FAILED]
     if silent:
         said = "; ".join(f"{answer.resolver}: {answer.error}" for answer in silent)

@@ -12,6 +12,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from django.conf import settings
 
 from inbound_admin.lib import slow_work
+from inbound_admin.lib.aws import NO_SANDBOX
 from inbound_admin.lib.errors import AwsProblem, AwsUnreachable
 
 SECONDS = 5
@@ -54,6 +55,8 @@ def _get(url: str, doing: str) -> bytes:
 
 
 def _where(url: str) -> str:
+    if settings.SANDBOX and not settings.AWS_ENDPOINT_URL:
+        raise AwsUnreachable(NO_SANDBOX)
     if not settings.AWS_ENDPOINT_URL:
         return url
     parts = urlsplit(url)

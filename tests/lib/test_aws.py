@@ -253,3 +253,12 @@ def test_who_has_no_patience_is_told_instead_of_waiting(
     with aws.calling("sesv2", "ask") as ses:  # patience ends with its block
         ses.get_account()
     assert len(waited) == 2
+
+
+@pytest.mark.parametrize("service", ["ses", "sesv2", "s3", "lambda", "sns", "cloudwatch", "logs", "sts"])
+def test_the_sandbox_without_an_endpoint_never_reaches_the_real_amazon(service: Any, settings: Settings) -> None:
+    settings.SANDBOX, settings.AWS_ENDPOINT_URL = True, ""
+    with pytest.raises(AwsUnreachable, match="Amazon was not called: SANDBOX is on and no sandbox is running"):
+        aws.client(service)
+    settings.SANDBOX = False
+    assert "amazonaws.com" in aws.client(service).meta.endpoint_url

@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inbound_admin.local import css, ports, runner
+from inbound_admin.local import css, ports, runner, sandbox_addresses
 from inbound_admin.local.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
-RUN = "import sys; from pathlib import Path; from inbound_admin.local import __main__ as m; sys.exit(m.main(['run']))"
+RUN = "import sys; from inbound_admin.local import __main__ as m; sys.exit(m.main(sys.argv[1:] or ['run']))"
 MANAGE = """
 import os, signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -31,6 +31,8 @@ if sys.argv[1] == "sandbox":
     HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--aws-port") + 1])), Answer).serve_forever()
 if sys.argv[1:3] == ["seed_demo", "--show"]:
     print("  olga@example.com / demo")
+if sys.argv[1] == "where":
+    print(*(os.environ.get(name, "unset") for name in ("SANDBOX", "AWS_ENDPOINT_URL", "DNS_RESOLVERS")))
 if sys.argv[1] == "procrastinate":
     if os.environ.get("WORKER_FAILS"):
         sys.exit("no such table")
@@ -67,11 +69,11 @@ def tree() -> Iterator[Path]:
         yield root
 
 
-def start(tree: Path, **settings: str) -> "subprocess.Popen[str]":
+def start(tree: Path, *command: str, **settings: str) -> "subprocess.Popen[str]":
     kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "SANDBOX", "HOST")}
     return subprocess.Popen(
         [sys.executable, "-c", f"from pathlib import Path; from inbound_admin.local import runner\n"
-         f"runner.ROOT = Path({str(tree)!r})\n" + RUN],
+         f"runner.ROOT = Path({str(tree)!r})\n" + RUN, *command],
         cwd=tree,
         env=kept | {"PORT": str(ports.next_free(18100))} | settings,
         stdout=subprocess.PIPE,
@@ -136,6 +138,29 @@ def test_a_child_that_dies_stops_everything_and_is_named(tree: Path) -> None:
     assert "worker   | no such table" in said
     assert "`worker` ended with status 1, so everything stops" in said
     assert not (tree / ".local" / "postgres" / "postmaster.pid").exists()
+
+
+def where(tree: Path, **settings: str) -> list[str]:
+    """What a command of `make manage` is told of the sandbox."""
+    said, _ = start(tree, "manage", "where", **settings).communicate(timeout=SECONDS)
+    return said.split()
+
+
+def test_a_command_reaches_the_sandbox_of_the_run_and_none_when_it_is_over(tree: Path) -> None:
+    process = start(tree)
+    until("Ctrl-C stops everything", process)
+    switched_on, aws, dns = where(tree)
+    assert (switched_on, aws[:17], dns[:10]) == ("1", "http://127.0.0.1:", "127.0.0.1:")
+    assert where(tree, SANDBOX="0") == ["0", "unset", "unset"]
+    assert where(tree, AWS_ENDPOINT_URL="http://127.0.0.1:1")[1] == "http://127.0.0.1:1"
+    stopped(process, signal.SIGTERM)
+    assert where(tree) == ["1", "unset", "unset"]
+
+
+def test_what_a_killed_run_left_leads_no_command_anywhere(tree: Path) -> None:
+    left = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports.next_free(18300)}", "DNS_RESOLVERS": "127.0.0.1:5399"}
+    with sandbox_addresses.kept(tree / ".local", left):
+        assert where(tree) == ["1", "unset", "unset"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel ends a child whose parent is killed")

@@ -56,3 +56,10 @@ def test_a_worker_that_never_started_and_a_silent_resolver_are_faults(sandbox: S
     said = doctor()
     assert "fault  Worker: No worker has ever started." in said
     assert "fault  DNS: 1 of 1 resolvers do not answer." in said
+
+
+def test_without_a_running_sandbox_it_says_so_and_asks_nobody(settings: Settings) -> None:
+    settings.SANDBOX, settings.AWS_ENDPOINT_URL, settings.DNS_RESOLVERS = True, "", ()
+    said = doctor()
+    assert "fault  AWS: Amazon was not called: SANDBOX is on and no sandbox is running" in said
+    assert "?  DNS: DNS was not asked: SANDBOX is on and no sandbox is running" in said
