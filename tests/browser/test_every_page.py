@@ -9,11 +9,12 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from inbound_admin.sandbox.process import Sandbox
+from tests.browser import spacing
 from tests.browser.axe import violations
 from tests.browser.conftest import NewPage
 from tests.browser.people import enter_as
 from tests.browser.showcase import Showcase, make_showcase
-from tests.browser.visits import NO_PAGE, VISITS, Visit
+from tests.browser.visits import NO_PAGE, SUBJECTS, VISITS, Visit
 from tests.test_access import names
 
 DESK: ViewportSize = {"width": 1280, "height": 800}
@@ -59,9 +60,25 @@ def test_axe_and_the_ruler_see_what_is_wrong(new_page: NewPage) -> None:
 
 
 @pytest.mark.browser
-def test_every_page_is_for_everybody(showcase: Showcase, new_page: NewPage, live_server: LiveServer) -> None:
+def test_the_ruler_measures_in_a_wide_font_with_more_space(new_page: NewPage) -> None:
+    page = new_page(viewport=DESK)
+    page.set_content("<html><body style='margin: 0'><span style='font: 16px sans-serif'>nnnnnnnnnnnnnnnnnnnn</span>")
+    width = "document.querySelector('span').getBoundingClientRect().width"
+    before = page.evaluate(width)
+    page.evaluate(spacing.SPREAD)
+    assert page.evaluate(width) >= 20 * 16 * (0.6 + 0.12)  # a letter of 0.6 em, as DejaVu Sans and Verdana have them
+    page.evaluate(spacing.AS_IT_WAS)
+    assert page.evaluate(width) == before
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_every_page_is_for_everybody(
+    subject: str, showcase: Showcase, new_page: NewPage, live_server: LiveServer
+) -> None:
     page = new_page(color_scheme="light", viewport=DESK)
-    faults = [f"{visit}: {fault}" for visit in VISITS for fault in look(page, visit, showcase, live_server.url)]
+    visits = SUBJECTS[subject]
+    faults = [f"{visit}: {fault}" for visit in visits for fault in look(page, visit, showcase, live_server.url)]
     assert not faults, "\n".join(faults)
 
 
@@ -95,7 +112,10 @@ def arrive(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[
 
 
 def too_wide(page: Page, sizes: Sequence[ViewportSize]) -> Iterator[str]:
+    """In a wide font and with the spacing of WCAG 1.4.12, so that no machine's font decides what fits."""
+    page.evaluate(spacing.SPREAD)
     for size in sizes:
         page.set_viewport_size(size)
         for found in page.evaluate(BEYOND):
             yield f"at {size['width']} px: {found}"
+    page.evaluate(spacing.AS_IT_WAS)
