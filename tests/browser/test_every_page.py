@@ -27,9 +27,21 @@ BEYOND = """() => {
     return box.width > 1 && box.height > 1 && box.right > wide + 1 && it.checkVisibility()
       && !it.closest("svg, [class*='overflow-x-auto']") && getComputedStyle(it).position !== "fixed";
   }).map((it) => `<${it.localName} class="${it.getAttribute("class") ?? ""}">${it.textContent.trim().slice(0, 60)}`);
+  const words = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(texts.currentNode);
+    const box = range.getBoundingClientRect();
+    const around = texts.currentNode.parentElement;
+    if (box.width > 1 && box.right > wide + 1 && around.clientWidth !== 1 && around.checkVisibility()
+        && !around.closest("script, svg, option, [class*='overflow-x-auto'], [class*='truncate'], .sr-only")) {
+      words.push(`"${texts.currentNode.textContent.trim().slice(0, 60)}"`);
+    }
+  }
   const all = document.documentElement.scrollWidth;
   const scrolls = all > wide ? [`scrolls to ${all}`] : [];
-  return [...scrolls, ...found.slice(0, 3)];
+  return [...scrolls, ...found.slice(0, 3), ...words.slice(0, 3)];
 }"""
 UNFOLD = "document.querySelectorAll('main details').forEach((it) => { it.open = true; })"
 

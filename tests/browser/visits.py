@@ -261,10 +261,10 @@ RECEIVING = (
 )
 SPANNING = (
     Visit("operations:overview", "nina", note="nothing yet"),
-    Visit("operations:overview"),
-    Visit("operations:overview", "sam"),
+    Visit("operations:overview", of=receiving.nothing),
+    Visit("operations:overview", "sam", of=tenancy.nothing),
     Visit("operations:overview", "adam", of=week.of_work),
-    Visit("operations:find", note="nothing typed"),
+    Visit("operations:find", of=alerting.inbox, note="nothing typed"),
     Visit("operations:find", query="?q=nothing-like-it"),
     Visit("operations:find", query="?q=acme"),
     Visit("operations:find", query="?q=verified.acme.com", elsewhere=True),
@@ -395,7 +395,7 @@ SANDBOX = (
     Visit("sandbox:zone", of=lambda _: ("acme.com",), act=press("Add the record"), note="nothing typed"),
     Visit("sandbox:zone", of=lambda world: (_zone_of(world.domains["long"]),)),
     Visit("sandbox:faults"),
-    Visit("sandbox:tenants", "adam"),
+    Visit("sandbox:tenants", "adam", of=tenancy.nothing),
     Visit("sandbox:tenants", "newcomer", note="none yet"),
     Visit("sandbox:tenants", "adam", act=press("Set the rates"), note="nothing typed"),
 )
