@@ -81,7 +81,7 @@ _ALL = (
     Code("amazon.gave_up", "Amazon has stopped looking", "M37", "amazon"),
     Code("amazon.lost", "Amazon does not see it now", "M37", "amazon"),
     Code("amazon.unknown", "We could not ask Amazon", "", "amazon"),
-    Code("amazon.held_elsewhere", "Held by somebody else", "M38", "amazon"),
+    Code("amazon.held_elsewhere", "Ownership not proven", "M38", "amazon"),
 )
 CODES: Mapping[str, Code] = keyed((code.code, code) for code in _ALL)
 MISTAKES = tuple(sorted({code.mistake for code in _ALL} - {""}))

@@ -265,7 +265,7 @@ TEXTS: Mapping[str, Words] = {
         "Your DNS is right. We could not ask Amazon about it.", (), "That says nothing about it.", _WAIT
     ),
     "amazon.held_elsewhere": Words(
-        "{domain} is held in another account, so it cannot be used here yet.",
+        "The ownership of {domain} is not proven yet, so it is not set up with Amazon.",
         ("Publish the proof that is shown on the domain's page, or ask our support.",),
         "Whoever proves that the domain is theirs gets it.",
         "",
