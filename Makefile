@@ -24,10 +24,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## start everything on this machine: database, sandbox, worker, web (PORT=8000 HOST=127.0.0.1 SANDBOX=1)
-	@$(BIN)/python -m inbound_admin.local run
+	@$(BIN)/python -m sandbox.local run
 
 manage: $(INSTALLED) ## a command of manage.py on the data of `make run`: make manage DO=createsuperuser
-	@$(BIN)/python -m inbound_admin.local manage $(DO)
+	@$(BIN)/python -m sandbox.local manage $(DO)
 
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak"
@@ -46,7 +46,7 @@ bench: css ## measure, print a table, write benchmarks/latest.json
 	@$(BIN)/python -m benchmarks
 
 css: $(INSTALLED) ## build static/build/site.css
-	@$(BIN)/python -m inbound_admin.local css
+	@$(BIN)/python -m sandbox.local css
 
 lint: css
 	$(BIN)/ruff check .
@@ -55,9 +55,9 @@ lint: css
 	find templates -name '*.html' ! -path templates/components/time.html -exec $(BIN)/djade --check {} +
 	$(AS_SANDBOX) $(BIN)/mypy
 	$(BIN)/lint-imports
-	$(AS_DEPLOYED) $(BIN)/python -m inbound_admin.local with-postgres \
+	$(AS_DEPLOYED) $(BIN)/python -m sandbox.local with-postgres \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
-	$(AS_SANDBOX) $(BIN)/python -m inbound_admin.local with-postgres \
+	$(AS_SANDBOX) $(BIN)/python -m sandbox.local with-postgres \
 		$(BIN)/python manage.py makemigrations --check --dry-run
 
 format: $(INSTALLED) ## put Python and templates into shape

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.rows import Row, failed
-from inbound_admin.local import throw_away
+from sandbox.local import throw_away
 
 MODULES = (
     "benchmarks.api_pages",

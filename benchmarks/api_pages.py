@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from accounts.models.people import Customer, User
 from benchmarks import database
 from benchmarks.rows import Row, at_most, shown
 
 if TYPE_CHECKING:
-    from tenants.models import Customer, User
+    from accounts.models.people import Customer, User
 
 FEW, MANY, PAGE = 100, 100_000, 50
 TIMES = 9
@@ -26,7 +27,7 @@ def _measured() -> Iterator[Row]:
     from django.conf import settings
     from django.db import connection
 
-    from tenants.models import Customer, User
+    from accounts.models.people import Customer, User
 
     settings.API_CALLS_PER_MINUTE = 0
     customer = Customer.objects.create(name="Benchmark")
@@ -50,7 +51,7 @@ def _fill(customer: "Customer", start: int, end: int) -> None:
     """One row by Django, the others as copies of it, since a hundred thousand objects would take their time."""
     from django.db import connection
 
-    from domains.models import Domain, Stage
+    from domains.models.domains import Domain, Stage
 
     first = Domain.objects.create(name=_name(start), region="eu-west-1", customer=customer, stage=Stage.READY)
     columns = [field.column for field in Domain._meta.concrete_fields if field.column not in ("id", "name")]
@@ -81,7 +82,7 @@ def _calls(member: "User", staff: "User", count: int) -> dict[str, Any]:
 def _client(user: "User", *scopes: str) -> Any:
     from django.test import Client
 
-    from tenants.services.api_keys import create_api_key
+    from accounts.api_keys.services import create_api_key
 
     secret = create_api_key(user=user, name="bench", scopes=scopes, actor=None).secret
     client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {secret}"})

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from accounts.models.people import Customer
 from benchmarks import database
 from benchmarks.rows import Row, at_most
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 
 if TYPE_CHECKING:
-    from tenants.models import Customer
+    from accounts.models.people import Customer
 
 DOMAINS = 10_000
 ADDING, STATES, FAMILIES = 4, 12, 320
@@ -28,12 +29,13 @@ def rows() -> list[Row]:
 
 
 def _adding(sandbox: Sandbox) -> int:
-    from domains.models import Stage
-    from domains.services import adding, setting_up
+    from domains.identity import services as identity_services
+    from domains.models.domains import Stage
+    from domains.preflight import services as preflight_services
 
     sandbox.control.reset()
-    domain = adding.add(text="shop.com", customer=_customer(), actor=None)
-    setting_up.set_up(domain_id=domain.id)
+    domain = preflight_services.add(text="shop.com", customer=_customer(), actor=None)
+    identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert domain.stage == Stage.READY
     domain.delete()
@@ -42,20 +44,20 @@ def _adding(sandbox: Sandbox) -> int:
 
 def _states(sandbox: Sandbox) -> int:
     """Every one is known to us as what it is no more, so a state that was not read would be missed."""
-    from domains.services import reading
+    from domains.identity import services as identity_services
 
     _ten_thousand(sandbox)
-    assert reading.notice_changes(now=_NOW) == DOMAINS
+    assert identity_services.notice_changes(now=_NOW) == DOMAINS
     return _calls(sandbox)
 
 
 def _families(sandbox: Sandbox) -> int:
-    from domains.core.checking import SesStatus
-    from domains.models import Domain
-    from domains.services import reading
+    from domains.checking.core.judgement import SesStatus
+    from domains.identity import services as identity_services
+    from domains.models.domains import Domain
 
     _ten_thousand(sandbox)
-    reading.read(list(Domain.objects.all()), now=_NOW)
+    identity_services.read(list(Domain.objects.all()), now=_NOW)
     read = Domain.objects.filter(identity_status=SesStatus.PENDING, dkim_status=SesStatus.PENDING, ses_problem="")
     assert read.count() == DOMAINS
     return _calls(sandbox)
@@ -63,8 +65,8 @@ def _families(sandbox: Sandbox) -> int:
 
 def _ten_thousand(sandbox: Sandbox) -> None:
     """Domains of ours, set up long ago, and their identities straight in the sandbox's store."""
-    from domains.core.checking import SesStatus
-    from domains.models import Domain, Stage
+    from domains.checking.core.judgement import SesStatus
+    from domains.models.domains import Domain, Stage
     from tests.domains.making import seed_identities
 
     sandbox.control.reset()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.rows import Row, at_least, at_most, shown
-from domains.core.diagnosis.findings import Diagnosis
+from domains.diagnosis.core.findings import Diagnosis
 from tests.domains.mistakes import SCENES, Host, facts_of, play, serving
 from tests.domains.right_zones import RIGHT, look_at
 

@@ -29,20 +29,19 @@ from dns._asyncio_backend import Backend
 
 from benchmarks import nsd
 from benchmarks.rows import Row, at_least, failed, shown
-from domains.core.checking import Aspect, SesStatus, State, judge, judge_aspects, overall
-from domains.core.diagnosis.deciding import diagnose
-from domains.core.diagnosis.observations import Amazon
-from domains.core.names import DomainName
-from domains.core.observing import Question, Status, question_for
-from domains.core.providers.typing_in import in_dns
-from domains.core.records import Facts, Record, records_for
-from domains.gateway.dns import look_up
-from domains.services.asking import Asker
-from domains.services.delegating import Net
-from domains.services.observing import observe
-from inbound_admin.sandbox.dns.amazon import SPF
-from inbound_admin.sandbox.dns.server import DnsServer
-from inbound_admin.sandbox.dns.zones import ZoneStore
+from domains.checking.core.judgement import Aspect, SesStatus, State, judge, judge_aspects, overall
+from domains.diagnosis.core.chain import diagnose
+from domains.diagnosis.core.observations import AmazonView
+from domains.dns.core import LookupStatus, Question, question_for
+from domains.dns.gateway.exchange import look_up
+from domains.dns.services import Asker, Net
+from domains.dns_observation.services import observe
+from domains.names.core import DomainName
+from domains.providers.core import in_dns
+from domains.records.core import IdentityFacts, Record, records_for
+from sandbox.dns.amazon import SPF
+from sandbox.dns.server import DnsServer
+from sandbox.dns.zones import ZoneStore
 
 REGION = "eu-west-1"
 DOMAINS = 100
@@ -54,7 +53,7 @@ SHARE_OF_BARE = 0.7
 TIMES_CHECKDMARC = 3.0
 
 _ALL_CONFIRMED = dict.fromkeys(Aspect, SesStatus.SUCCESS)
-_CONFIRMED = Amazon(statuses=tuple(_ALL_CONFIRMED.items()))
+_CONFIRMED = AmazonView(statuses=tuple(_ALL_CONFIRMED.items()))
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -138,7 +137,7 @@ def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
 
 def _ask_ours(questions: Sequence[Question], host: str, port: int) -> None:
     answers = look_up(questions, [f"{host}:{port}"], at_once=AT_ONCE)
-    assert all(answer.status is Status.FOUND for answer in answers.values())
+    assert all(answer.status is LookupStatus.FOUND for answer in answers.values())
 
 
 async def _ask_resolver(questions: Sequence[Question], host: str, port: int) -> None:
@@ -215,8 +214,8 @@ def _records(name: str) -> tuple[Record, ...]:
     return records_for(_facts(name))
 
 
-def _facts(name: str) -> Facts:
-    return Facts(
+def _facts(name: str) -> IdentityFacts:
+    return IdentityFacts(
         domain=DomainName.stored(name),
         region=REGION,
         verification_token="AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIjKlMnOpQ=",  # noqa: S106  # nobody's

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks import database
 from benchmarks.rows import Row, at_most, shown
+from domains.models.domains import Domain
+from receipt_rules.models.endpoints import Endpoint
 
 if TYPE_CHECKING:
     from django.test import Client
 
-    from domains.models import Domain
-    from receipt_rules.models import Endpoint
+    from domains.models.domains import Domain
+    from receipt_rules.models.endpoints import Endpoint
 
 DOMAINS, EACH = 5_000, 10
 TIMES = 300
@@ -38,8 +40,8 @@ def rows() -> Iterator[Row]:
 def _asking() -> "Client":
     from django.test import Client
 
-    from tenants.models import User
-    from tenants.services.api_keys import create_api_key
+    from accounts.api_keys.services import create_api_key
+    from accounts.models.people import User
 
     person = User.objects.create_superuser("bench@inbound-admin.example")
     secret = create_api_key(user=person, name="bench", scopes=["route"], actor=None).secret
@@ -50,10 +52,10 @@ def _fill() -> None:
     from django.db import connection
     from django.utils import timezone
 
-    from domains.models import Domain, Stage
-    from inbound_admin.lib.sealing import seal_values
-    from receipt_rules.models import Endpoint
-    from tenants.models import Customer
+    from accounts.models.people import Customer
+    from domains.models.domains import Domain, Stage
+    from inbound_admin.lib.sealed import seal_values
+    from receipt_rules.models.endpoints import Endpoint
 
     customer = Customer.objects.create(name="Benchmark")
     config = seal_values({"url": "https://a.example/"})
@@ -69,7 +71,7 @@ def _fill() -> None:
 
 
 def _fill_domains(domains: "list[Domain]", endpoint: "Endpoint") -> None:
-    from receipt_rules.models import Address, CatchAll
+    from receipt_rules.models.addresses import Address, CatchAll
 
     Address.objects.bulk_create(
         (
@@ -83,7 +85,7 @@ def _fill_domains(domains: "list[Domain]", endpoint: "Endpoint") -> None:
 
 
 def _selecting(asked: list[str]) -> bool:
-    from receipt_rules.selectors.looking_up import route_lookup
+    from receipt_rules.route_lookup.selectors import route_lookup
 
     return all(route.endpoint for route in route_lookup(asked))
 

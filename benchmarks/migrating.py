@@ -3,7 +3,7 @@
 from benchmarks import database
 from benchmarks.aws_calls import pointed_at
 from benchmarks.rows import Row, at_most, shown
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 
 CUSTOMERS, DOMAINS = 20, 3
 OF_CUSTOMER = 6  # and one for each domain

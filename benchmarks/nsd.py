@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from domains.core.observing import Question, Status
-from domains.gateway import dns
+from domains.dns.core import LookupStatus, Question
+from domains.dns.gateway import exchange
 
 PATIENCE = 20.0  # seconds for it to start
 _HEAD = """\
@@ -73,7 +73,7 @@ def _free_port() -> int:
 def _wait(server: str, zone: str, log: Path) -> None:
     question, until = Question(zone, "SOA"), time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        if dns.look_up([question], [server], timeout=0.2, tries=1)[question, server].status is Status.FOUND:
+        if exchange.look_up([question], [server], timeout=0.2, tries=1)[question, server].status is LookupStatus.FOUND:
             return
         time.sleep(0.05)
     raise NotHere(f"nsd does not answer: {log.read_text()[-200:]}")

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
+from accounts.models.people import Customer
 from benchmarks import database
 from benchmarks.rows import Row, at_most, shown
 
 if TYPE_CHECKING:
     from django.test import Client
 
-    from tenants.models import Customer
+    from accounts.models.people import Customer
 
 FEW, MANY = 100, 10_000
 TIMES = 40
@@ -25,7 +26,7 @@ def rows() -> Iterator[Row]:
 
 
 def _measured() -> Iterator[Row]:
-    from tenants.models import Customer
+    from accounts.models.people import Customer
 
     customer = Customer.objects.create(name="Benchmark")
     client, urls = _viewer(), {}
@@ -45,7 +46,7 @@ def _viewer() -> "Client":
     """A member of staff, who sees all of them."""
     from django.test import Client
 
-    from tenants.models import User
+    from accounts.models.people import User
 
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.create_superuser("bench@inbound-admin.example"))
@@ -53,7 +54,7 @@ def _viewer() -> "Client":
 
 
 def _fill(customer: "Customer", start: int, end: int) -> None:
-    from domains.models import Domain, Stage
+    from domains.models.domains import Domain, Stage
 
     Domain.objects.bulk_create(
         Domain(name=f"customer-{number}.com", region="eu-west-1", customer=customer, stage=Stage.READY)
@@ -64,7 +65,7 @@ def _fill(customer: "Customer", start: int, end: int) -> None:
 def _pages() -> dict[str, str]:
     from django.urls import reverse
 
-    from domains.models import Domain
+    from domains.models.domains import Domain
 
     one = Domain.objects.earliest("name")
     return {

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from benchmarks.rows import Row, at_most, shown
-from receipt_rules.core.desired import Address, Desired, desire
-from receipt_rules.core.planner import make_plan
-from receipt_rules.core.plans import Plan
-from receipt_rules.core.rules import S3, Delivery, Lambda, RuleSet
+from receipt_rules.planner.core.desired import Desired, DesiredAddress, desire
+from receipt_rules.planner.core.planner import make_plan
+from receipt_rules.planner.core.plans import Plan
+from receipt_rules.planner.core.rules import S3, Lambda, RuleDelivery, RuleSet
 
 SIZES = (1_000, 10_000, 100_000)
 SECONDS = 2.0
@@ -23,7 +23,7 @@ MEGABYTES = 300.0
 NOTHING = RuleSet("inbound-admin")
 
 _HANDLER = Lambda("arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler")
-SHARED = Delivery((S3("inbound-mail"), _HANDLER))
+SHARED = RuleDelivery((S3("inbound-mail"), _HANDLER))
 
 
 def rows() -> list[Row]:
@@ -73,7 +73,7 @@ def _measured(run: Callable[[], object]) -> tuple[float, float]:
     return min(took), peak / 1e6
 
 
-def _addresses(number: int, *, start: int = 0, delivery: Delivery = SHARED) -> Iterable[Address]:
+def _addresses(number: int, *, start: int = 0, delivery: RuleDelivery = SHARED) -> Iterable[DesiredAddress]:
     """Three at each domain."""
     for each in range(start, start + number):
-        yield Address(f"{('info', 'sales', 'billing')[each % 3]}@d{each // 3}.example.com", delivery)
+        yield DesiredAddress(f"{('info', 'sales', 'billing')[each % 3]}@d{each // 3}.example.com", delivery)

@@ -7,14 +7,16 @@ set yet, so that the run also makes and activates it, are shown beside and held 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from accounts.models.people import User
 from benchmarks import database
 from benchmarks.aws_calls import pointed_at
 from benchmarks.rows import Row, at_most, shown
-from inbound_admin.sandbox.process import Sandbox
+from domains.models.domains import Domain
+from sandbox.process import Sandbox
 
 if TYPE_CHECKING:
-    from domains.models import Domain
-    from tenants.models import User
+    from accounts.models.people import User
+    from domains.models.domains import Domain
 
 DOMAINS, EACH, MANY = 100, 3, 50_000
 FIRST, ONE_MORE = 6, 3
@@ -46,14 +48,14 @@ def _individual() -> None:
 
 
 def _catch_all() -> None:
-    from receipt_rules.models import CatchAll
+    from receipt_rules.models.addresses import CatchAll
 
     CatchAll.objects.bulk_create(CatchAll(domain=domain) for domain in _domains(DOMAINS))
 
 
 def _mixed() -> None:
     """Each domain's catch-all goes elsewhere than its addresses, which so need entries of their own."""
-    from receipt_rules.models import CatchAll
+    from receipt_rules.models.addresses import CatchAll
     from tests.receipt_rules.making import make_endpoint
 
     domains = _wish_addresses(DOMAINS, EACH)
@@ -62,22 +64,23 @@ def _mixed() -> None:
 
 
 def _among_many(sandbox: Sandbox) -> Iterator[Row]:
-    from receipt_rules.models import Address
-    from receipt_rules.services import addresses, catch_alls
+    from receipt_rules.addresses import services as addresses_services
+    from receipt_rules.models.addresses import Address
 
     operator = _empty(sandbox)
     domains = _wish_addresses(MANY // 10, 10)
     _calls_of_a_run(sandbox, operator)
-    addresses.add_address(text=f"more@{domains[0].name}", customer=domains[0].customer, actor=None)
+    addresses_services.add_address(text=f"more@{domains[0].name}", customer=domains[0].customer, actor=None)
     yield at_most(f"AWS calls, one address more among {MANY:,}", _calls_of_work(sandbox), "calls", ONE_MORE)
-    catch_alls.set_catch_all(domain=domains[1], actor=None)
+    addresses_services.set_catch_all(domain=domains[1], actor=None)
     yield at_most("AWS calls, one domain's mode switched", _calls_of_work(sandbox), "calls", ONE_MORE)
     assert Address.objects.count() == MANY + 1
 
 
 def _empty(sandbox: Sandbox) -> "User":
-    from domains.models import Domain
-    from receipt_rules.models import Address, CatchAll, OwnRuleSet, PendingChange, Snapshot
+    from domains.models.domains import Domain
+    from receipt_rules.models.addresses import Address, CatchAll
+    from receipt_rules.models.runs import OwnRuleSet, PendingChange, Snapshot
     from tests.receipt_rules.making import make_operator
 
     sandbox.control.reset()
@@ -89,7 +92,7 @@ def _empty(sandbox: Sandbox) -> "User":
 def _domains(number: int, prefix: str = "domain") -> "list[Domain]":
     from django.utils import timezone
 
-    from domains.models import Domain, Stage
+    from domains.models.domains import Domain, Stage
     from tests.factories import make_customer
 
     customer, now = make_customer(), timezone.now()
@@ -99,7 +102,7 @@ def _domains(number: int, prefix: str = "domain") -> "list[Domain]":
 
 
 def _wish_addresses(domains: int, each: int, prefix: str = "domain") -> "list[Domain]":
-    from receipt_rules.models import Address
+    from receipt_rules.models.addresses import Address
 
     made = _domains(domains, prefix)
     Address.objects.bulk_create(
@@ -110,21 +113,22 @@ def _wish_addresses(domains: int, each: int, prefix: str = "domain") -> "list[Do
 
 def _calls_of_a_run(sandbox: Sandbox, operator: "User") -> int:
     """From the approval to its end, as the worker does it."""
-    from receipt_rules.models import RunState
-    from receipt_rules.services import planning, working
+    from receipt_rules.auto_apply import services as auto_apply_services
+    from receipt_rules.models.runs import RunState
+    from receipt_rules.planner import services as planner_services
 
-    made = planning.plan()
-    run = planning.approve(digest=made.digest, because="the bench", actor=operator, typed="inbound-mail")
+    made = planner_services.plan()
+    run = planner_services.approve(digest=made.digest, because="the bench", actor=operator, typed="inbound-mail")
     sandbox.control.clear_calls()
-    working.work()
+    auto_apply_services.work()
     run.refresh_from_db()
     assert run.state == RunState.DONE, run.problem
     return sum(sandbox.control.call_counts().values())
 
 
 def _calls_of_work(sandbox: Sandbox) -> int:
-    from receipt_rules.services import working
+    from receipt_rules.auto_apply import services as auto_apply_services
 
     sandbox.control.clear_calls()
-    working.work()
+    auto_apply_services.work()
     return sum(sandbox.control.call_counts().values())

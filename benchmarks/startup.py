@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.rows import Row, at_most
-from inbound_admin.local import ports, tied
+from sandbox.local import ports, tied
 
 ROOT = Path(__file__).resolve().parents[1]
 COLD_SECONDS, WARM_SECONDS, STOP_SECONDS = 30, 10, 10
@@ -54,7 +54,7 @@ def _start_and_stop(tree: Path) -> tuple[float, float]:
 def _runner(tree: Path) -> Iterator["subprocess.Popen[str]"]:
     kept = {name: value for name, value in os.environ.items() if name not in _OURS_TO_SAY}
     process = subprocess.Popen(
-        [sys.executable, "-m", "inbound_admin.local", "run"],
+        [sys.executable, "-m", "sandbox.local", "run"],
         cwd=tree,
         env=kept | {"SANDBOX": "1", "PORT": str(ports.next_free(8600)), "PYTHONPATH": str(tree)},
         stdout=subprocess.PIPE,

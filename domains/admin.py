@@ -11,16 +11,18 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from changes.models import new_change_id
-from domains.core.checking import State
-from domains.core.expecting import EXPECTABLE
-from domains.models import Domain, RecordCheck
-from domains.services import claiming, configuring, overriding, overriding_records, overriding_states
+from accounts.models.people import Customer, User
+from audit.models import new_change_id
+from domains.checking.core.judgement import State
+from domains.models.domains import Domain, RecordCheck
+from domains.overrides import services as overrides_services
+from domains.ownership_claims import services as ownership_claims_services
+from domains.records.core import EXPECTABLE
+from domains.settings import services as settings_services
 from inbound_admin.lib.errors import Problem
-from tenants.models import Customer, User
 
 
-class OverrideForm(ActionForm):
+class AdminOverrideForm(ActionForm):
     """Stands beside the choice of the action: an override is nothing without its reason."""
 
     because = forms.CharField(label="Why", required=False, max_length=2000)
@@ -76,7 +78,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     search_fields = ("name", "customer__name", "id", "dkim_tokens")
     ordering = ("name",)
     inlines = (RecordCheckInline,)
-    action_form = OverrideForm
+    action_form = AdminOverrideForm
     actions = (
         "hold",
         "release",
@@ -132,7 +134,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding.hold(
+            lambda domain, said: overrides_services.hold(
                 domain=domain, because=said.because, until=said.until, actor=said.actor, bulk_id=said.bulk_id
             ),
         )
@@ -142,7 +144,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding.release(
+            lambda domain, said: overrides_services.release(
                 domain=domain, because=said.because, actor=said.actor, bulk_id=said.bulk_id
             ),
         )
@@ -152,7 +154,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding.check_again(domain=domain, actor=said.actor, bulk_id=said.bulk_id),
+            lambda domain, said: overrides_services.check_again(domain=domain, actor=said.actor, bulk_id=said.bulk_id),
         )
 
     @admin.action(description="Re-issue DKIM keys (says why)", permissions=["hold"])
@@ -160,7 +162,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: configuring.want_new_dkim(domain=domain, because=said.because, actor=said.actor),
+            lambda domain, said: settings_services.want_new_dkim(domain=domain, because=said.because, actor=said.actor),
         )
 
     @admin.action(description="Transfer to another customer (says why)", permissions=["transfer"])
@@ -168,7 +170,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding.transfer(
+            lambda domain, said: overrides_services.transfer(
                 domain=domain, to=said.customer, because=said.because, actor=said.actor, bulk_id=said.bulk_id
             ),
         )
@@ -178,7 +180,9 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: claiming.approve(domain=domain, because=said.because, actor=said.actor),
+            lambda domain, said: ownership_claims_services.approve_claim(
+                domain=domain, because=said.because, actor=said.actor
+            ),
         )
 
     @admin.action(description="Override the state (as, says why, until)", permissions=["override"])
@@ -186,7 +190,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding_states.override(
+            lambda domain, said: overrides_services.override_state(
                 domain=domain,
                 state=said.shown_as,
                 because=said.because,
@@ -201,7 +205,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding_states.end(
+            lambda domain, said: overrides_services.end_override(
                 domain=domain, because=said.because, actor=said.actor, bulk_id=said.bulk_id
             ),
         )
@@ -211,7 +215,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding_records.expect(
+            lambda domain, said: overrides_services.expect_record(
                 domain=domain,
                 key=said.record,
                 value=said.host,
@@ -226,7 +230,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overriding_records.expect_no_more(
+            lambda domain, said: overrides_services.stop_expecting(
                 domain=domain, key=said.record, because=said.because, actor=said.actor, bulk_id=said.bulk_id
             ),
         )
@@ -248,7 +252,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
 
 def _read(request: HttpRequest) -> Said | str:
     """What was said beside the action, or the sentence that tells why it cannot be read."""
-    form = OverrideForm(request.POST)
+    form = AdminOverrideForm(request.POST)
     form.fields["action"] = forms.CharField(required=False)
     if not form.is_valid():
         return " ".join(

@@ -1,33 +1,44 @@
 from django.urls import path, re_path
 
-from domains.views import diagnosis, dns_history, exports, listing, managing, records, sending, share, share_links
+from domains.diagnosis import views as diagnosis_views
+from domains.domain_list import views as domain_list_views
+from domains.exports import views as exports_views
+from domains.history import views as history_views
+from domains.overrides import views as overrides_views
+from domains.records import views as records_views
+from domains.settings import views as settings_views
+from domains.sharing import views as sharing_views
 
 app_name = "domains"
 urlpatterns = [
-    path("", listing.list_, name="list"),
-    path("add/", listing.add, name="add"),
-    re_path(r"^domains\.(?P<kind>csv|json)$", listing.export, name="export"),
-    path("codes/", diagnosis.codes, name="codes"),
-    path("shared/<str:token>/", share.shared, name="shared"),
-    path("<str:domain_id>/", records.detail, name="detail"),
-    path("<str:domain_id>/diagnosis/", diagnosis.diagnosis, name="diagnosis"),
+    path("", domain_list_views.list_, name="list"),
+    path("add/", domain_list_views.add, name="add"),
+    re_path(r"^domains\.(?P<kind>csv|json)$", domain_list_views.export, name="export"),
+    path("codes/", diagnosis_views.codes, name="codes"),
+    path("shared/<str:token>/", sharing_views.shared, name="shared"),
+    path("<str:domain_id>/", records_views.detail, name="detail"),
+    path("<str:domain_id>/diagnosis/", diagnosis_views.diagnosis, name="diagnosis"),
     re_path(
-        r"^(?P<domain_id>[^/]+)/diagnosis\.(?P<form>json|txt|log)$", diagnosis.diagnosis_file, name="diagnosis_file"
+        r"^(?P<domain_id>[^/]+)/diagnosis\.(?P<form>json|txt|log)$",
+        diagnosis_views.diagnosis_file,
+        name="diagnosis_file",
     ),
-    path("<str:domain_id>/check/", records.check, name="check"),
-    path("<str:domain_id>/history/", records.history, name="history"),
-    path("<str:domain_id>/dns-history/", dns_history.dns_history, name="dns_history"),
+    path("<str:domain_id>/check/", records_views.check, name="check"),
+    path("<str:domain_id>/history/", records_views.history, name="history"),
+    path("<str:domain_id>/dns-history/", history_views.dns_history, name="dns_history"),
     re_path(
-        r"^(?P<domain_id>[^/]+)/dns-history\.(?P<kind>csv|json)$", dns_history.dns_history_file, name="dns_history_file"
+        r"^(?P<domain_id>[^/]+)/dns-history\.(?P<kind>csv|json)$",
+        history_views.dns_history_file,
+        name="dns_history_file",
     ),
-    path("<str:domain_id>/export/", exports.exports, name="exports"),
-    path("<str:domain_id>/export/<slug:format_key>/", exports.export_file, name="export_file"),
-    path("<str:domain_id>/print/", exports.print_, name="print"),
-    path("<str:domain_id>/share/", share_links.share, name="share"),
-    path("<str:domain_id>/share/<str:link_id>/revoke/", share_links.revoke, name="share_revoke"),
-    path("<str:domain_id>/sending/", sending.sending, name="sending"),
-    path("<str:domain_id>/settings/", managing.settings, name="settings"),
-    path("<str:domain_id>/new-keys/", managing.new_keys, name="new_keys"),
-    path("<str:domain_id>/start-again/", managing.start_again, name="start_again"),
-    path("<str:domain_id>/support/", managing.support, name="support"),
+    path("<str:domain_id>/export/", exports_views.exports, name="exports"),
+    path("<str:domain_id>/export/<slug:format_key>/", exports_views.export_file, name="export_file"),
+    path("<str:domain_id>/print/", exports_views.print_, name="print"),
+    path("<str:domain_id>/share/", sharing_views.share, name="share"),
+    path("<str:domain_id>/share/<str:link_id>/revoke/", sharing_views.revoke, name="share_revoke"),
+    path("<str:domain_id>/sending/", settings_views.sending, name="sending"),
+    path("<str:domain_id>/settings/", settings_views.settings, name="settings"),
+    path("<str:domain_id>/new-keys/", settings_views.new_keys, name="new_keys"),
+    path("<str:domain_id>/start-again/", settings_views.start_again, name="start_again"),
+    path("<str:domain_id>/support/", overrides_views.support, name="support"),
 ]

@@ -7,9 +7,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from alerts.selectors.inbox import number_unanswered
-from tenants.selectors import lacks_second_factor, sees_tenants, supports_everyone
-from tenants.selectors.sending import banners_for
+from accounts.people.selectors import lacks_second_factor, supports_everyone
+from notifications.alerts.selectors import number_unanswered
+from tenants.lifecycle.selectors import banners_for, sees_tenants
 
 OVERVIEW = "operations:overview"  # whose address others begin with
 # Of each entry: its title, its page, its icon, and the key that follows `g`.
@@ -20,10 +20,10 @@ WORK: tuple[Entry, ...] = (
     ("Inbound rules", "receipt_rules:home", "inbox-arrow-down", "r"),
 )
 CHANGES: Entry = ("Changes", "operations:changes", "clock", "h")
-OWN: tuple[Entry, ...] = (("Organisation", "tenants:list", "building-office-2", "c"), CHANGES)
-CUSTOMERS: Entry = ("Customers", "tenants:list", "building-office-2", "c")
+OWN: tuple[Entry, ...] = (("Organisation", "customers:list", "building-office-2", "c"), CHANGES)
+CUSTOMERS: Entry = ("Customers", "customers:list", "building-office-2", "c")
 TENANTS: tuple[Entry, ...] = (
-    ("Tenants", "ses_tenants:list", "shield-check", "t"),
+    ("Tenants", "tenants:list", "shield-check", "t"),
     ("Migrations", "operations:migrations", "arrow-right-circle", "m"),
 )
 DRIFT: Entry = ("Drift", "operations:differences", "arrows-right-left", "f")

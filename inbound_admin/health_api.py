@@ -2,9 +2,9 @@
 
 from django.http import HttpRequest
 
+from accounts.api_keys.api import call_router, reads
 from inbound_admin.health import probe_all
-from inbound_admin.lib.api import Out
-from tenants.api import call_router, reads
+from inbound_admin.lib.api.values import Out
 
 router = call_router("Health")
 

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from inbound_admin.lib import counting
+from inbound_admin.lib import counters
 
 REQUESTS = Counter("inbound_admin_requests", "Requests answered", ("view", "method", "status"))
 SECONDS = Histogram("inbound_admin_request_seconds", "Seconds until the answer was ready", ("view",))
@@ -82,14 +82,14 @@ def _registry() -> CollectorRegistry:
 
 def _calls() -> Metric:
     family = CounterMetricFamily("inbound_admin_aws_calls", "Calls to Amazon", labels=("operation", "outcome"))
-    for each in counting.totals("aws_call"):
+    for each in counters.totals("aws_call"):
         family.add_metric([each.label, each.outcome], each.number)
     return family
 
 
 def _waited() -> Metric:
     family = CounterMetricFamily("inbound_admin_aws_wait_seconds", "Seconds spent waiting for a turn to call Amazon")
-    family.add_metric([], sum(each.seconds for each in counting.totals("aws_wait")))
+    family.add_metric([], sum(each.seconds for each in counters.totals("aws_wait")))
     return family
 
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from inbound_admin.lib import api
+from inbound_admin.lib.api import answers
 from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
 from inbound_admin.lib.http import led_to
 
@@ -26,7 +26,7 @@ def request_id(get_response: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\x00" in request.path:
-            start = api.PREFIX if request.path.startswith(api.PREFIX) else "/"
+            start = answers.PREFIX if request.path.startswith(answers.PREFIX) else "/"
             request.path = request.path_info = f"{start}nothing-has-a-nul-in-its-address/"
         name = uuid.uuid4().hex[:12]
         structlog.contextvars.clear_contextvars()
@@ -48,7 +48,7 @@ class SignInRequired(LoginRequiredMiddleware):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
-        if request.path.startswith(api.PREFIX):
+        if request.path.startswith(answers.PREFIX):
             return None  # each call asks for a key; its description is public
         if request.path.startswith(reverse("account_login").removesuffix("login/")):
             return None  # allauth guards each of its own pages
@@ -77,8 +77,8 @@ class ExplainProblems:
             return led_to(request, response.url)
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
-        if request.path.startswith(api.PREFIX):
-            return api.wrong_method(response)
+        if request.path.startswith(answers.PREFIX):
+            return answers.wrong_method(response)
         if request.method == "GET":
             # Only a button leads there, but "try again" and a sign-in do too: to the page that has the button.
             return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from inbound_admin.lib import api
+from inbound_admin.lib.api import answers
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import body_limit_of
 from inbound_admin.middleware import Handler, problem_page
@@ -40,7 +40,11 @@ class BoundedBody:
         problem = _problem_of(request, body_limit_of(view) or settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         if problem is None:
             return None
-        return api.problem_answer(problem) if request.path.startswith(api.PREFIX) else problem_page(request, problem)
+        return (
+            answers.problem_answer(problem)
+            if request.path.startswith(answers.PREFIX)
+            else problem_page(request, problem)
+        )
 
 
 def _problem_of(request: HttpRequest, limit: int) -> Refused | None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from inbound_admin.lib import api
+from inbound_admin.lib.api import answers
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -44,7 +44,7 @@ def response_headers(get_response: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        if request.path.startswith(api.PREFIX) and isinstance(response, HttpResponse):
+        if request.path.startswith(answers.PREFIX) and isinstance(response, HttpResponse):
             response = _in_json(response)
         response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
         _say_who_may_keep_it(request.path, response)
@@ -55,7 +55,7 @@ def response_headers(get_response: Handler) -> Handler:
 
 def _say_who_may_keep_it(path: str, response: HttpResponseBase) -> None:
     """The API's answers, whoever asked, are kept nowhere; pages by nobody but the reader's own browser."""
-    if path.startswith(api.PREFIX):
+    if path.startswith(answers.PREFIX):
         response.headers["Cache-Control"] = "no-store"
     elif path.startswith(_NEVER_STORED):
         response.headers["Cache-Control"] = "private, no-store"
@@ -69,6 +69,6 @@ def _in_json(response: HttpResponse) -> HttpResponse:
     if status < HTTPStatus.BAD_REQUEST or response.headers.get("Content-Type", "").startswith("application/json"):
         return response
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return api.wrong_method(response)
+        return answers.wrong_method(response)
     known = HTTPStatus(status)
-    return api.error_answer(f"{known.description or known.phrase}.", known.name, status)
+    return answers.error_answer(f"{known.description or known.phrase}.", known.name, status)

@@ -9,7 +9,7 @@ from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from inbound_admin.lib.logs import logging_config, name_the_job
-from inbound_admin.local import plan
+from sandbox.local import plan
 
 django_stubs_ext.monkeypatch()  # Django's generic classes take their types at run time too
 
@@ -93,13 +93,14 @@ UNSOLICITED_MAILS_PER_DAY = env.int("UNSOLICITED_MAILS_PER_DAY", default=5)  # t
 # --- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "inbound_admin",
-    "changes",
-    "alerts",
+    "audit",
+    "accounts",
+    "notifications",
     "tenants",
     "domains",
     "receipt_rules",
     "operations",
-    *(["inbound_admin.sandbox"] if SANDBOX else []),
+    *(["sandbox"] if SANDBOX else []),
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -165,7 +166,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "inbound_admin.context.site",
-                *(["inbound_admin.sandbox.panel.demo"] if SANDBOX else []),
+                *(["sandbox.panel.demo"] if SANDBOX else []),
             ],
             "loaders": [
                 (
@@ -203,7 +204,7 @@ USE_I18N = True
 USE_TZ = True
 
 # --- who may come in -------------------------------------------------------------------------------------------------
-AUTH_USER_MODEL = "tenants.User"
+AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
@@ -221,7 +222,7 @@ OPEN_SIGN_UP = env.bool("OPEN_SIGN_UP", default=False)
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-ACCOUNT_ADAPTER = "tenants.adapters.AccountAdapter"
+ACCOUNT_ADAPTER = "operations.customers.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -232,10 +233,10 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_FORMS = {
-    "login": "tenants.forms.SignInForm",
-    "add_email": "tenants.forms.AddEmailForm",
-    "change_password": "tenants.forms.ChangePasswordForm",
-    "reset_password_from_key": "tenants.forms.ResetPasswordKeyForm",
+    "login": "accounts.people.forms.SignInForm",
+    "add_email": "accounts.people.forms.AddEmailForm",
+    "change_password": "accounts.people.forms.ChangePasswordForm",
+    "reset_password_from_key": "accounts.people.forms.ResetPasswordKeyForm",
 }
 ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}  # by key: for each recipient
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # whoever asks for a reset would mail whomever they like
@@ -244,7 +245,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("PASSWORD_AGAIN_SECONDS", default=600)
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not (DEBUG or SANDBOX))
 STAFF_SESSION_HOURS = env.float("STAFF_SESSION_HOURS", default=12.0)
-MFA_ADAPTER = "tenants.adapters.MFAAdapter"
+MFA_ADAPTER = "operations.customers.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_FORMS: dict[str, str] = {}

@@ -8,10 +8,10 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
-from inbound_admin.lib import api
+from accounts.people.selectors import lacks_second_factor
+from accounts.people.services import is_session_over
+from inbound_admin.lib.api import answers
 from inbound_admin.lib.http import led_to
-from tenants.selectors import lacks_second_factor
-from tenants.services.sign_ins import is_session_over
 
 SET_UP = "mfa_activate_totp"
 # By name: what setting up a second factor needs, and the way out.
@@ -39,7 +39,7 @@ class StaffGuard:
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponse | None:
-        if request.path.startswith(api.PREFIX) or not request.user.is_authenticated:
+        if request.path.startswith(answers.PREFIX) or not request.user.is_authenticated:
             return None  # calls ask for themselves: tenants.api.calling
         if getattr(view_func, "login_required", True) and not _is_open(request) and lacks_second_factor(request.user):
             return led_to(request, reverse(SET_UP))

@@ -8,7 +8,7 @@ from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 
-from changes.services import ReasonMissing, acting
+from audit.services import ReasonMissing, acting
 from inbound_admin.middleware import Handler, place_in_page
 
 HEADER, FIELD = "X-Reason", "staff_reason"

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from inbound_admin.lib import counting
-from inbound_admin.lib.jobs import take_up_stalled
+from inbound_admin.lib import counters
+from inbound_admin.lib.jobs import recover_stalled
 
 KEPT_HOURS = 72
 
@@ -16,7 +16,7 @@ KEPT_HOURS = 72
 @app.periodic(cron="* * * * *")
 @app.task(name="inbound_admin.rescue", queueing_lock="inbound_admin.rescue")
 def rescue(timestamp: int) -> None:
-    take_up_stalled()
+    recover_stalled()
 
 
 @app.periodic(cron="17 3 * * *")
@@ -26,4 +26,4 @@ async def clear(timestamp: int) -> None:
     await app.job_manager.delete_old_jobs(
         nb_hours=KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
-    await sync_to_async(counting.fold)(now=timezone.now(), kept=timedelta(days=settings.COUNTS_DAYS))
+    await sync_to_async(counters.rollup)(now=timezone.now(), kept=timedelta(days=settings.COUNTS_DAYS))

@@ -6,15 +6,17 @@ from django.views.generic import RedirectView
 from inbound_admin.api import api, nothing_here, to_description
 from inbound_admin.health import healthz, readyz
 from inbound_admin.metrics import metrics
+from operations.urls import customer_urlpatterns
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="operations:overview"), name="home"),
     path("domains/", include("domains.urls")),
     path("inbound/", include("receipt_rules.urls")),
-    path("customers/", include("tenants.urls")),
-    path("tenants/", include("tenants.urls.ses_tenants")),
+    path("customers/", include("accounts.urls")),
+    path("customers/", include((customer_urlpatterns, "customers"))),
+    path("tenants/", include("tenants.urls")),
     path("operations/", include("operations.urls")),
-    path("alerts/", include("alerts.urls")),
+    path("alerts/", include("notifications.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/", to_description),
@@ -25,4 +27,4 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
 ]
 if settings.SANDBOX:
-    urlpatterns.append(path("sandbox/", include("inbound_admin.sandbox.urls")))
+    urlpatterns.append(path("sandbox/", include("sandbox.urls")))

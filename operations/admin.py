@@ -1,27 +1,19 @@
-"""What spans the apps, in Django admin: to look at. Pages and services change it."""
+"""What spans the apps, in Django admin: to look at. Pages and services change it.
+Overrides by our staff: accounts and roles, customers, members, invitations. Each goes through a service.
+"""
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db import transaction
+from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
+from accounts.admin import who
+from accounts.models.people import Customer, Invitation
+from inbound_admin.lib.admin import ReadOnly
+from operations.customers.services import create_customer, delete_customer, rename_customer
 from operations.models import Difference, Migration, MigrationItem, MigrationStep, MovingIn, MovingInRow
-
-
-class ReadOnly(admin.ModelAdmin[Any]):
-    """Nothing is added, changed or deleted here; rows have their own pages and services."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Migration)
@@ -73,3 +65,42 @@ class MovingInRowAdmin(ReadOnly):
     list_display = ("name", "kind", "owner", "fate", "words", "done_at")
     list_filter = ("kind", "fate")
     search_fields = ("name", "owner")
+
+
+@admin.register(Customer)
+class CustomerAdmin(admin.ModelAdmin[Customer]):
+    list_display = ("name", "id", "member_count", "created_at")
+    search_fields = ("name", "=id", "memberships__user__email")
+    fields = ("name", "id", "created_at")
+    readonly_fields = ("id", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        found: QuerySet[Customer] = super().get_queryset(request).annotate(members_counted=Count("memberships"))
+        return found
+
+    @admin.display(description="Members", ordering="members_counted")
+    def member_count(self, customer: Customer) -> int:
+        return int(getattr(customer, "members_counted", 0))
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        if change:
+            rename_customer(customer=obj, name=obj.name, actor=who(request))
+        else:
+            create_customer(name=obj.name, owner=None, actor=who(request), customer_id=obj.pk)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Invitations are history while their customer is there, and go with it. What protects it is named first."""
+        tree, counts, forbidden, protected = super().get_deleted_objects(objs, request)
+        forbidden.discard(Invitation._meta.verbose_name)
+        if protected:  # nothing will be deleted, so no permission is wanting
+            forbidden.clear()
+        return tree, counts, forbidden, protected
+
+    def delete_model(self, request: HttpRequest, obj: Customer) -> None:
+        delete_customer(customer=obj, actor=who(request))
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
+        """All or none; what holds them back was shown on the page before."""
+        for customer in queryset:
+            delete_customer(customer=customer, actor=who(request))

@@ -4,10 +4,10 @@ from django.conf import settings
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
-from operations.core.bulk import BulkAction
-from operations.core.differences import Decision
-from operations.core.migration import Chosen, Progress, StepState
-from operations.core.moving_in import Fate, Kind
+from operations.batches.core import BulkAction
+from operations.drift.core import Decision
+from operations.legacy_import.core import ImportFate, RowKind
+from operations.tenant_migration.core import Chosen, MigrationStepState, Progress
 
 _PERSON = settings.AUTH_USER_MODEL
 
@@ -81,7 +81,7 @@ class MigrationItem(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_item_id, editable=False)
     migration = models.ForeignKey(Migration, on_delete=models.CASCADE, related_name="items")
-    customer = models.ForeignKey("tenants.Customer", on_delete=models.CASCADE, related_name="+")
+    customer = models.ForeignKey("accounts.Customer", on_delete=models.CASCADE, related_name="+")
     number = models.PositiveIntegerField(help_text="Its place in the migration, from 1.")
     state = models.CharField(max_length=15, choices=ItemState.choices, default=ItemState.WAITING)
     problem = models.TextField(blank=True, help_text="Why it waits or was stopped, in words for people.")
@@ -105,8 +105,10 @@ class MigrationItem(models.Model):
 
     @property
     def progress(self) -> Progress:
-        states = [StepState(step.state) for step in self.steps.all()]
-        return Progress(sum(state in (StepState.DONE, StepState.FOUND) for state in states), len(states))
+        states = [MigrationStepState(step.state) for step in self.steps.all()]
+        return Progress(
+            sum(state in (MigrationStepState.DONE, MigrationStepState.FOUND) for state in states), len(states)
+        )
 
 
 class MigrationStep(models.Model):
@@ -118,7 +120,7 @@ class MigrationStep(models.Model):
     subject = models.CharField(max_length=400, blank=True, help_text="The ARN of what is associated.")
     sentence = models.TextField()
     call = models.CharField(max_length=60, blank=True, help_text="Amazon's operation; empty where it needs none.")
-    state = models.CharField(max_length=10, choices=[(each.value, each.words) for each in StepState])
+    state = models.CharField(max_length=10, choices=[(each.value, each.words) for each in MigrationStepState])
     problem = models.TextField(blank=True)
     done_at = models.DateTimeField(null=True)
     request_ids = models.JSONField(default=list)
@@ -144,7 +146,7 @@ class Difference(models.Model):
     key = models.CharField(max_length=500)
     subject = models.CharField(max_length=400, help_text="The name or ARN of what differs.")
     place = models.CharField(max_length=64, blank=True, help_text="Where it is: the tenant's name, the rule set's.")
-    customer = models.ForeignKey("tenants.Customer", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    customer = models.ForeignKey("accounts.Customer", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     sentence = models.TextField()
     wanted = models.JSONField(default=dict)
     found = models.JSONField(default=dict)
@@ -290,12 +292,12 @@ class MovingInRow(models.Model):
 
     moving_in = models.ForeignKey(MovingIn, on_delete=models.CASCADE, related_name="rows")
     number = models.PositiveIntegerField()
-    kind = models.CharField(max_length=10, choices=[(each.value, each.words) for each in Kind])
+    kind = models.CharField(max_length=10, choices=[(each.value, each.words) for each in RowKind])
     owner = models.CharField(max_length=320, blank=True, help_text="E-mail address of whose it is.")
     name = models.CharField(max_length=400, blank=True)
     values = models.JSONField(default=dict)
     why_not = models.TextField(blank=True, help_text="Why it cannot be taken as it was given.")
-    fate = models.CharField(max_length=10, blank=True, choices=[(each.value, each.words) for each in Fate])
+    fate = models.CharField(max_length=10, blank=True, choices=[(each.value, each.words) for each in ImportFate])
     words = models.TextField(blank=True)
     object_id = models.CharField(max_length=40, blank=True)
     done_at = models.DateTimeField(null=True)
@@ -338,7 +340,7 @@ class BulkItem(models.Model):
     number = models.PositiveIntegerField()
     name = models.CharField(max_length=253, help_text="The domain's, which it outlives.")
     domain = models.ForeignKey("domains.Domain", null=True, on_delete=models.SET_NULL, related_name="+")
-    customer = models.ForeignKey("tenants.Customer", null=True, on_delete=models.SET_NULL, related_name="+")
+    customer = models.ForeignKey("accounts.Customer", null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, choices=BulkState.choices, default=BulkState.WAITING)
     problem = models.TextField(blank=True, help_text="Why it was refused or waits, in words for people.")
     done_at = models.DateTimeField(null=True)

@@ -1,47 +1,57 @@
 from django.urls import path, re_path
 
-from operations.views import (
-    bulk,
-    cases,
-    changes,
-    deleting,
-    differences,
-    finding,
-    migrations,
-    moving_in,
-    overview,
-    pausing,
-    pausing_many,
-)
+from operations.audit_log import views as audit_log_views
+from operations.batches import views as batches_views
+from operations.customers import views as customers_views
+from operations.dashboard import views as dashboard_views
+from operations.domain_removal import views as domain_removal_views
+from operations.drift import views as drift_views
+from operations.legacy_import import views as legacy_import_views
+from operations.pause import views as pause_views
+from operations.search import views as search_views
+from operations.tenant_migration import views as tenant_migration_views
 
 app_name = "operations"
 urlpatterns = [
-    path("", overview.overview, name="overview"),
-    path("find/", finding.find, name="find"),
-    path("domains/<str:domain_id>/", cases.case, name="case"),
-    path("migrations/", migrations.list_, name="migrations"),
-    path("migrations/plan/", migrations.plan_migration, name="plan_migration"),
-    path("migrations/<str:migration_id>/", migrations.detail, name="migration"),
-    path("migrations/<str:migration_id>/steer/", migrations.steer, name="steer_migration"),
-    path("migrations/<str:migration_id>/customers/<str:item_id>/", migrations.item, name="migration_item"),
-    path("customers/<str:customer_id>/migrate/", migrations.move, name="move"),
-    path("domains/<str:domain_id>/delete/", deleting.domain, name="delete_domain"),
-    path("differences/", differences.list_, name="differences"),
-    path("differences/look/", differences.look, name="look"),
-    path("differences/<str:difference_id>/", differences.detail, name="difference"),
-    path("moving-in/", moving_in.moving_in, name="moving_in"),
-    path("moving-in/identities/", moving_in.adopt_identities, name="adopt_identities"),
-    path("moving-in/<str:moving_in_id>/", moving_in.moving_in_rows, name="moving_in_rows"),
-    path("moving-in/<str:moving_in_id>/outcomes.csv", moving_in.moving_in_outcomes, name="moving_in_outcomes"),
-    path("moving-in/<str:moving_in_id>/steer/", moving_in.steer_moving_in, name="steer_moving_in"),
-    path("changes/", changes.changes, name="changes"),
-    re_path(r"^changes\.(?P<kind>csv|json)$", changes.export_changes, name="export_changes"),
-    path("tenants/<str:tenant_id>/pause/", pausing.pause, name="pause"),
-    path("tenants/<str:tenant_id>/resume/", pausing.resume, name="resume"),
-    path("bulk/", bulk.start_bulk, name="start_bulk"),
-    path("bulk/<str:bulk_id>/", bulk.bulk, name="bulk"),
-    path("bulk/<str:bulk_id>/retry/", bulk.retry_bulk, name="retry_bulk"),
-    path("pause/", pausing_many.choose, name="pause_many"),
-    path("pause/<str:batch_id>/", pausing_many.batch, name="batch"),
-    path("pause/<str:batch_id>/retry/", pausing_many.retry, name="retry_batch"),
+    path("", dashboard_views.overview, name="overview"),
+    path("find/", search_views.find, name="find"),
+    path("domains/<str:domain_id>/", dashboard_views.case, name="case"),
+    path("migrations/", tenant_migration_views.list_, name="migrations"),
+    path("migrations/plan/", tenant_migration_views.plan_migration, name="plan_migration"),
+    path("migrations/<str:migration_id>/", tenant_migration_views.detail, name="migration"),
+    path("migrations/<str:migration_id>/steer/", tenant_migration_views.steer, name="steer_migration"),
+    path("migrations/<str:migration_id>/customers/<str:item_id>/", tenant_migration_views.item, name="migration_item"),
+    path("customers/<str:customer_id>/migrate/", tenant_migration_views.move, name="move"),
+    path("domains/<str:domain_id>/delete/", domain_removal_views.domain, name="delete_domain"),
+    path("differences/", drift_views.list_, name="differences"),
+    path("differences/look/", drift_views.look, name="look"),
+    path("differences/<str:difference_id>/", drift_views.detail, name="difference"),
+    path("moving-in/", legacy_import_views.moving_in, name="moving_in"),
+    path("moving-in/identities/", legacy_import_views.adopt_identities, name="adopt_identities"),
+    path("moving-in/<str:moving_in_id>/", legacy_import_views.moving_in_rows, name="moving_in_rows"),
+    path(
+        "moving-in/<str:moving_in_id>/outcomes.csv", legacy_import_views.moving_in_outcomes, name="moving_in_outcomes"
+    ),
+    path("moving-in/<str:moving_in_id>/steer/", legacy_import_views.steer_moving_in, name="steer_moving_in"),
+    path("changes/", audit_log_views.changes, name="changes"),
+    re_path(r"^changes\.(?P<kind>csv|json)$", audit_log_views.export_changes, name="export_changes"),
+    path("tenants/<str:tenant_id>/pause/", pause_views.pause, name="pause"),
+    path("tenants/<str:tenant_id>/resume/", pause_views.resume, name="resume"),
+    path("bulk/", batches_views.start_bulk, name="start_bulk"),
+    path("bulk/<str:bulk_id>/", batches_views.bulk, name="bulk"),
+    path("bulk/<str:bulk_id>/retry/", batches_views.retry_bulk, name="retry_bulk"),
+    path("pause/", batches_views.choose, name="pause_many"),
+    path("pause/<str:batch_id>/", batches_views.batch, name="batch"),
+    path("pause/<str:batch_id>/retry/", batches_views.retry, name="retry_batch"),
+]
+
+customer_urlpatterns = [
+    path("", customers_views.list_, name="list"),
+    path("new/", customers_views.create, name="create"),
+    path("<str:customer_id>/", customers_views.detail, name="detail"),
+    path("<str:customer_id>/history/", customers_views.history, name="history"),
+    path("<str:customer_id>/rename/", customers_views.rename, name="rename"),
+    path("<str:customer_id>/invite/", customers_views.invite, name="invite"),
+    path("<str:customer_id>/members/<int:membership_id>/", customers_views.member, name="member"),
+    path("<str:customer_id>/invitations/<int:invitation_id>/", customers_views.invitation, name="invitation"),
 ]

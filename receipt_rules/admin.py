@@ -10,24 +10,19 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from changes.models import new_change_id
-from changes.services import ReasonMissing
+from accounts.models.people import User
+from audit.models import new_change_id
+from audit.services import ReasonMissing
 from inbound_admin.lib.errors import Problem
-from receipt_rules.models import (
-    Address,
-    CatchAll,
-    Endpoint,
-    Expectation,
-    Forwarding,
-    IgnoredDifference,
-    OwnRuleSet,
-    PendingChange,
-    Run,
-    RunStep,
-    Snapshot,
-)
-from receipt_rules.services import addresses, forwarding, running, unlocking
-from tenants.models import User
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.forwarding import services as forwarding_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint, Forwarding
+from receipt_rules.models.expectations import Expectation
+from receipt_rules.models.live import IgnoredDifference
+from receipt_rules.models.runs import OwnRuleSet, PendingChange, Run, RunStep, Snapshot
+from receipt_rules.runs import services as runs_services
 
 
 class ReasonForm(ActionForm):
@@ -36,7 +31,7 @@ class ReasonForm(ActionForm):
     because = forms.CharField(label="Why", required=False, max_length=2000)
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
+class ReadOnlyRows(admin.ModelAdmin[Any]):
     """Nothing is added, changed or deleted here; rows have their own pages and services."""
 
     show_full_result_count = False
@@ -67,7 +62,7 @@ class ReadOnly(admin.ModelAdmin[Any]):
 
 
 @admin.register(Address)
-class AddressAdmin(ReadOnly):
+class AddressAdmin(ReadOnlyRows):
     list_display = ("address", "domain", "endpoint", "is_active", "is_live")
     list_filter = ("is_active", "is_live")
     list_select_related = ("domain", "endpoint")
@@ -87,14 +82,14 @@ class AddressAdmin(ReadOnly):
         self._each(
             request,
             rows.select_related("domain"),
-            lambda row: addresses.change_address(
+            lambda row: addresses_services.change_address(
                 address=row, actor=actor, is_active=is_active, endpoint=row.own_endpoint
             ),
         )
 
 
 @admin.register(CatchAll)
-class CatchAllAdmin(ReadOnly):
+class CatchAllAdmin(ReadOnlyRows):
     list_display = ("recipient", "domain", "endpoint", "is_active", "is_live")
     list_filter = ("subdomains", "is_active", "is_live")
     list_select_related = ("domain", "endpoint")
@@ -102,7 +97,7 @@ class CatchAllAdmin(ReadOnly):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(ReadOnly):
+class EndpointAdmin(ReadOnlyRows):
     list_display = ("name", "customer", "type", "is_active", "s3_bucket", "s3_prefix")
     list_filter = ("type", "is_active")
     list_select_related = ("customer",)
@@ -116,7 +111,7 @@ class EndpointAdmin(ReadOnly):
 
 
 @admin.register(Forwarding)
-class ForwardingAdmin(ReadOnly):
+class ForwardingAdmin(ReadOnlyRows):
     list_display = ("address", "customer", "state", "asked_at", "asked_times", "answered_at", "problem")
     list_filter = ("state",)
     list_select_related = ("customer",)
@@ -127,7 +122,7 @@ class ForwardingAdmin(ReadOnly):
     @admin.action(description="Allow without confirmation (says why)", permissions=["operate"])
     def allow(self, request: HttpRequest, rows: QuerySet[Forwarding]) -> None:
         actor, because = cast("User", request.user), request.POST.get("because", "")[:2000]
-        self._each(request, rows, lambda row: forwarding.allow(row=row, because=because, actor=actor))
+        self._each(request, rows, lambda row: forwarding_services.allow(row=row, because=because, actor=actor))
 
 
 class RunStepInline(admin.TabularInline[RunStep, Run]):
@@ -141,7 +136,7 @@ class RunStepInline(admin.TabularInline[RunStep, Run]):
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnly):
+class RunAdmin(ReadOnlyRows):
     list_display = ("created_at", "kind", "state", "customer", "approved_by", "summary")
     list_filter = ("state", "kind")
     list_select_related = ("customer", "approved_by")
@@ -153,7 +148,7 @@ class RunAdmin(ReadOnly):
     @admin.action(description="Stop before the next step", permissions=["operate"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
         actor = cast("User", request.user)
-        self._each(request, rows, lambda run: running.cancel(run=run, actor=actor))
+        self._each(request, rows, lambda run: runs_services.cancel(run=run, actor=actor))
 
     @admin.action(description="End a run that is stuck (says why)", permissions=["operate"])
     def unlock(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
@@ -161,37 +156,37 @@ class RunAdmin(ReadOnly):
         self._each(
             request,
             rows,
-            lambda run: unlocking.unlock(run=run, because=because, actor=actor, bulk_id=bulk_id),
+            lambda run: auto_apply_services.unlock(run=run, because=because, actor=actor, bulk_id=bulk_id),
         )
 
 
 @admin.register(Snapshot)
-class SnapshotAdmin(ReadOnly):
+class SnapshotAdmin(ReadOnlyRows):
     list_display = ("at", "name", "rules", "recipients", "run")
     list_select_related = ("run",)
     exclude = ("content",)
 
 
 @admin.register(PendingChange)
-class PendingChangeAdmin(ReadOnly):
+class PendingChangeAdmin(ReadOnlyRows):
     list_display = ("customer", "since", "by", "waits_because")
     list_select_related = ("customer", "by")
 
 
 @admin.register(OwnRuleSet)
-class OwnRuleSetAdmin(ReadOnly):
+class OwnRuleSetAdmin(ReadOnlyRows):
     list_display = ("name", "region", "adopted", "since", "by", "because")
     list_select_related = ("by",)
 
 
 @admin.register(Expectation)
-class ExpectationAdmin(ReadOnly):
+class ExpectationAdmin(ReadOnlyRows):
     list_display = ("address", "expected", "by", "created_at")
     list_select_related = ("by",)
     search_fields = ("address",)
 
 
 @admin.register(IgnoredDifference)
-class IgnoredDifferenceAdmin(ReadOnly):
+class IgnoredDifferenceAdmin(ReadOnlyRows):
     list_display = ("key", "because", "by", "at")
     list_select_related = ("by",)

@@ -5,9 +5,12 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from inbound_admin.lib.errors import AwsProblem
-from inbound_admin.lib.retrying import UntilAmazonAnswers
-from receipt_rules.services import drifting, forwarding, watching, working
-from receipt_rules.services.queue import ASK, LOOK, WORK, ask_recipients_soon, look_soon
+from inbound_admin.lib.retry import UntilAmazonAnswers
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.forwarding import services as forwarding_services
+from receipt_rules.jobs import ASK, LOOK, WORK, ask_recipients_soon, look_soon
+from receipt_rules.pipeline import services as pipeline_services
 
 LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
@@ -15,25 +18,25 @@ log = structlog.get_logger(__name__)
 
 @app.task(name=WORK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def work() -> None:
-    working.work()
+    auto_apply_services.work()
 
 
 @app.task(name=LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
-    drifting.look()
+    drift_services.check_drift()
 
 
 @app.task(name=ASK)
 def ask_recipients() -> None:
-    forwarding.send_due(now=timezone.now())
+    forwarding_services.send_due(now=timezone.now())
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="receipt_rules.sweep", queueing_lock="receipt_rules.sweep")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
-    working.carry_on()
-    if forwarding.is_due(now=timezone.now()):
+    auto_apply_services.carry_on()
+    if forwarding_services.is_due(now=timezone.now()):
         ask_recipients_soon(unless_running=True)
 
 
@@ -49,6 +52,6 @@ def sweep_drift(timestamp: int) -> None:
 def watch(timestamp: int) -> None:
     """Mail that SES gave up on, a function that fails: every ten minutes. A look that fails is made again then."""
     try:
-        watching.watch_for_losses(now=timezone.now())
+        pipeline_services.watch_for_losses(now=timezone.now())
     except AwsProblem as problem:
         log.warning("receiving could not be watched", problem=str(problem))

@@ -1,38 +1,35 @@
 from django.urls import path
 
-from receipt_rules.views import (
-    addresses,
-    checks,
-    domains,
-    endpoints,
-    forwarding,
-    pipeline,
-    plans,
-    rules,
-    runs,
-    simulating,
-)
+from receipt_rules.addresses import views as addresses_views
+from receipt_rules.endpoints import views as endpoints_views
+from receipt_rules.forwarding import views as forwarding_views
+from receipt_rules.live import views as live_views
+from receipt_rules.pipeline import views as pipeline_views
+from receipt_rules.planner import views as planner_views
+from receipt_rules.receiving_setup import views as receiving_setup_views
+from receipt_rules.runs import views as runs_views
+from receipt_rules.simulator import views as simulator_views
 
 app_name = "receipt_rules"
 urlpatterns = [
-    path("", rules.home, name="home"),
-    path("domains/<str:domain_id>/", domains.detail, name="domain"),
-    path("addresses/", addresses.list_, name="addresses"),
-    path("addresses/add/", addresses.add_many, name="add_many"),
-    path("addresses/<str:address_id>/", addresses.detail, name="address"),
-    path("endpoints/", endpoints.list_, name="endpoints"),
-    path("endpoints/add/", endpoints.add, name="add_endpoint"),
-    path("endpoints/<str:endpoint_id>/", endpoints.detail, name="endpoint"),
-    path("forwarding/<str:token>/", forwarding.answer, name="forwarding"),
-    path("rules/", rules.list_, name="rules"),
-    path("plan/", plans.detail, name="plan"),
-    path("runs/", runs.list_, name="runs"),
-    path("runs/<str:run_id>/", runs.detail, name="run"),
-    path("runs/<str:run_id>/cancel/", runs.cancel, name="cancel"),
-    path("states/", runs.states, name="states"),
-    path("check/", checks.check, name="check"),
-    path("check/bucket-policy/", checks.bucket_policy, name="bucket_policy"),
-    path("check/function-permission/", checks.function_permission, name="function_permission"),
-    path("pipeline/", pipeline.pipeline, name="pipeline"),
-    path("simulator/", simulating.simulate, name="simulator"),
+    path("", live_views.home, name="home"),
+    path("domains/<str:domain_id>/", addresses_views.inbound, name="domain"),
+    path("addresses/", addresses_views.list_, name="addresses"),
+    path("addresses/add/", addresses_views.add_many, name="add_many"),
+    path("addresses/<str:address_id>/", addresses_views.detail, name="address"),
+    path("endpoints/", endpoints_views.list_, name="endpoints"),
+    path("endpoints/add/", endpoints_views.add, name="add_endpoint"),
+    path("endpoints/<str:endpoint_id>/", endpoints_views.detail, name="endpoint"),
+    path("forwarding/<str:token>/", forwarding_views.answer, name="forwarding"),
+    path("rules/", live_views.list_, name="rules"),
+    path("plan/", planner_views.detail, name="plan"),
+    path("runs/", runs_views.list_, name="runs"),
+    path("runs/<str:run_id>/", runs_views.detail, name="run"),
+    path("runs/<str:run_id>/cancel/", runs_views.cancel, name="cancel"),
+    path("states/", runs_views.states, name="states"),
+    path("check/", receiving_setup_views.check, name="check"),
+    path("check/bucket-policy/", receiving_setup_views.bucket_policy, name="bucket_policy"),
+    path("check/function-permission/", receiving_setup_views.function_permission, name="function_permission"),
+    path("pipeline/", pipeline_views.pipeline, name="pipeline"),
+    path("simulator/", simulator_views.simulate, name="simulator"),
 ]

@@ -5,103 +5,98 @@ from smtplib import SMTPException
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from inbound_admin.lib.retrying import UntilAmazonAnswers, UntilItWorks
-from tenants.services import (
-    associating,
-    carrying_on,
-    creating,
-    finding_out,
-    measuring,
-    pausing,
-    policies,
-    removing,
-    statuses,
-    telling,
-)
-from tenants.services.queue import ASSOCIATE, CREATE, FIND_OUT, MEASURE, POLICY, READ, READ_ALL, REMOVE, STATUS, TELL
+from inbound_admin.lib.retry import UntilAmazonAnswers, UntilItWorks
+from tenants.jobs import ASSOCIATE, CREATE, FIND_OUT, MEASURE, POLICY, READ, READ_ALL, REMOVE, STATUS, TELL
+from tenants.lifecycle import services as lifecycle_services
+from tenants.metrics import services as metrics_services
+from tenants.pause import services as pause_services
+from tenants.policy import services as policy_services
+from tenants.reputation import services as reputation_services
+from tenants.resources import services as resources_services
+from tenants.status import services as status_services
 
 
 @app.task(name=CREATE, retry=UntilAmazonAnswers())
 def create(tenant_id: str) -> None:
-    creating.carry_out_creation(tenant_id=tenant_id)
+    lifecycle_services.carry_out_creation(tenant_id=tenant_id)
 
 
 @app.task(name=ASSOCIATE, retry=UntilAmazonAnswers())
 def associate(tenant_id: str) -> None:
-    associating.carry_out_associations(tenant_id=tenant_id)
+    resources_services.carry_out_associations(tenant_id=tenant_id)
 
 
 @app.task(name=STATUS, retry=UntilAmazonAnswers())
 def status(tenant_id: str) -> None:
-    pausing.carry_out_status(tenant_id=tenant_id)
+    pause_services.carry_out_status(tenant_id=tenant_id)
 
 
 @app.task(name=POLICY, retry=UntilAmazonAnswers())
 def policy(tenant_id: str) -> None:
-    policies.carry_out_policy(tenant_id=tenant_id)
+    policy_services.carry_out_policy(tenant_id=tenant_id)
 
 
 @app.task(name=REMOVE, retry=UntilAmazonAnswers())
 def remove(tenant_id: str) -> None:
-    removing.carry_out_removal(tenant_id=tenant_id)
+    lifecycle_services.carry_out_removal(tenant_id=tenant_id)
 
 
 @app.task(name=READ, retry=UntilAmazonAnswers())
 def read(tenant_id: str) -> None:
-    statuses.read_tenant(tenant_id=tenant_id)
+    status_services.read_tenant(tenant_id=tenant_id)
 
 
 @app.task(name=FIND_OUT, retry=UntilAmazonAnswers())
 def find_out(tenant_id: str) -> None:
-    finding_out.find_out(tenant_id=tenant_id, now=timezone.now())
+    reputation_services.sync_recommendations(tenant_id=tenant_id, now=timezone.now())
 
 
 @app.task(name=MEASURE, retry=UntilAmazonAnswers())
 def measure(tenant_id: str) -> None:
-    measuring.measure(tenant_id=tenant_id, now=timezone.now())
+    metrics_services.sync_metrics(tenant_id=tenant_id, now=timezone.now())
 
 
 @app.periodic(cron="11 * * * *")
 @app.task(name="tenants.find_out_all", queueing_lock="tenants.find_out_all")
 def find_out_all(timestamp: int) -> None:
     """Once an hour: what Amazon found about anybody, a call for each hundred findings that are open."""
-    finding_out.find_out_all(now=timezone.now())
+    reputation_services.sync_all_recommendations(now=timezone.now())
 
 
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="tenants.measure_due", queueing_lock="tenants.measure_due")
 def measure_due(timestamp: int) -> None:
     """Whose rates are due, as the setting RATES_EVERY_MINUTES has it."""
-    measuring.measure_due(now=timezone.now())
+    metrics_services.sync_due_metrics(now=timezone.now())
 
 
 @app.periodic(cron="53 3 * * *")
 @app.task(name="tenants.forget_old_rates", queueing_lock="tenants.forget_old_rates")
 def forget_old_rates(timestamp: int) -> None:
-    measuring.forget_old(now=timezone.now())
+    metrics_services.forget_old(now=timezone.now())
 
 
 @app.task(name=TELL, retry=UntilItWorks(SMTPException, OSError))
 def tell(tenant_id: str, what: str) -> None:
-    telling.tell_owners(tenant_id=tenant_id, what=what)
+    status_services.tell_owners(tenant_id=tenant_id, what=what)
 
 
 @app.periodic(cron="*/10 * * * *")
 @app.task(name=READ_ALL, queueing_lock=READ_ALL)
 def read_all(timestamp: int) -> None:
     """Events can be lost: every ten minutes all tenants are read, a call for each hundred."""
-    statuses.read_all(now=timezone.now())
+    status_services.read_all(now=timezone.now())
 
 
 @app.periodic(cron="41 6 * * *")
 @app.task(name="tenants.remind", queueing_lock="tenants.remind", retry=UntilItWorks(SMTPException, OSError))
 def remind(timestamp: int) -> None:
     """Once a day: pauses whose day of review has come."""
-    telling.remind_of_reviews(today=timezone.localdate())
+    status_services.remind_of_reviews(today=timezone.localdate())
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="tenants.sweep", queueing_lock="tenants.sweep")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
-    carrying_on.carry_on()
+    pause_services.carry_on()

@@ -7,15 +7,22 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from alerts.models import Alert, Delivery
-from alerts.services import happened
-from changes.services import record
-from domains.models import Domain, ObservedAnswer, ShareLink
+from accounts.models.people import Customer, Membership, User
+from audit.services import record
+from domains.models.domains import Domain
+from domains.models.history import ObservedAnswer
+from domains.models.sharing import ShareLink
+from notifications.events.services import emit
+from notifications.models.alerts import Alert
+from notifications.models.webhooks import Delivery
 from operations.models import Difference, Migration, MigrationItem
-from receipt_rules.models import Address, Endpoint, Run, Snapshot
-from tenants.models import Customer, Finding, Membership, StatusChange, Tenant, TenantResource, User
-from tests.alerts.making import domain_subject, make_delivery, make_target, raise_for
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.runs import Run, Snapshot
+from tenants.models.reputation import Finding
+from tenants.models.tenants import StatusChange, Tenant, TenantResource
 from tests.factories import make_customer, make_member
+from tests.notifications.making import domain_subject, make_delivery, make_target, raise_for
 from tests.operations.making import make_difference, make_item
 from tests.receipt_rules.making import make_address, make_endpoint, make_verified
 from tests.tenants.making import make_tenant
@@ -115,5 +122,5 @@ def make_more(world: World, *, start: int, end: int) -> None:
         raise_for(world.customer.pk, name=f"more{each}.example")
         make_delivery(tenant.customer_id)
         make_target(customer_id=world.customer.pk, name=f"more {each}")
-        happened(event="domain.verified", about=domain_subject(world.customer.pk), data={})
+        emit(event="domain.verified", about=domain_subject(world.customer.pk), data={})
         ObservedAnswer.objects.create(domain=world.domain, name="x", type="TXT", resolver=str(each), since=now)

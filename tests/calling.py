@@ -9,12 +9,14 @@ import pytest
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from domains.services import configuring, deleting, setting_up
+from accounts.api_keys.services import create_api_key
+from accounts.models.people import User
+from domains.deletion import services as deletion_services
+from domains.identity import services as identity_services
+from domains.settings import services as settings_services
 from inbound_admin.api import api
-from inbound_admin.lib.api import waiting
-from operations.services import domain_removal
-from tenants.models import User
-from tenants.services.api_keys import create_api_key
+from inbound_admin.lib.api import wait
+from operations.domain_removal import services as domain_removal_services
 
 EVERYTHING = ("read", "write")
 
@@ -77,20 +79,20 @@ def operations() -> list[tuple[str, str]]:
 
 def work_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for the worker finds its work done: the jobs of domains run where a call would sleep."""
-    monkeypatch.setattr(waiting, "sleep", lambda _: _work())
+    monkeypatch.setattr(wait, "sleep", lambda _: _work())
 
 
 def never_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker does nothing, and the time is over at once."""
-    monkeypatch.setattr(waiting, "now", iter((0.0, *(1e9,) * 1000)).__next__)
-    monkeypatch.setattr(waiting, "sleep", lambda _: None)
+    monkeypatch.setattr(wait, "now", iter((0.0, *(1e9,) * 1000)).__next__)
+    monkeypatch.setattr(wait, "sleep", lambda _: None)
 
 
 _WORK: dict[str, Callable[..., object]] = {
-    "domains.set_up": setting_up.set_up,
-    "domains.configure": configuring.apply,
-    "domains.delete": deleting.carry_out,
-    "operations.remove": domain_removal.work,
+    "domains.set_up": identity_services.set_up,
+    "domains.configure": settings_services.apply,
+    "domains.delete": deletion_services.carry_out,
+    "operations.remove": domain_removal_services.work,
 }
 
 

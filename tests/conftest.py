@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from pytest_django import Settings
 
 from inbound_admin.lib import aws
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 
 # The groups of our staff go as well; `tests.factories` makes them again.
 OF_PROCRASTINATE = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers")

@@ -7,8 +7,8 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth.models import Group
 
-from tenants.core.roles import Role
-from tenants.models import Customer, MemberRole, Membership, User
+from accounts.models.people import Customer, MemberRole, Membership, User
+from accounts.roles import Role
 
 _numbers = count(1)
 _ROLES = (

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from inbound_admin.local import throw_away
+from sandbox.local import throw_away
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -10,13 +10,14 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from inbound_admin.sandbox.process import Sandbox
+from accounts.api_keys.services import revoke_api_key
+from accounts.models.api_keys import ApiKey
+from accounts.roles import Role
 from operations.models import ItemState, Migration, MigrationItem
-from receipt_rules.models import Forwarding
-from receipt_rules.services import planning
-from tenants.core.roles import Role
-from tenants.models import ApiKey, Tenant
-from tenants.services.api_keys import revoke_api_key
+from receipt_rules.models.endpoints import Forwarding
+from receipt_rules.planner import services as planner_services
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
 from tests.api_world import World, make_world
 from tests.calling import Api, api_of, never_waiting, operations
 from tests.factories import make_member, make_staff
@@ -109,7 +110,7 @@ def _because(_: World) -> Any:
 
 
 def _approval(_: World) -> Any:
-    return {"digest": planning.plan().digest, "because": "a test"}
+    return {"digest": planner_services.plan().digest, "because": "a test"}
 
 
 def _pause(_: World) -> Any:

@@ -23,8 +23,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
+from accounts.roles import Role
+from sandbox.process import Sandbox
 from tests.api_world import make_world
 from tests.calling import api_of, operations
 from tests.factories import make_member, make_staff

@@ -8,10 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from accounts.roles import Role
 from inbound_admin.api import api
-from inbound_admin.lib.api import counting
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
+from inbound_admin.lib.api import counts
+from sandbox.process import Sandbox
 from tests.api_world import World, make_more, make_world
 from tests.calling import Api, api_of, ok
 from tests.factories import make_staff
@@ -79,7 +79,7 @@ def test_of_very_many_the_counts_are_kept_for_seconds_and_of_few_they_are_not(
     staff = _staff()
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 1
     make_verified("two.com")
-    monkeypatch.setattr(counting, "MANY", 1)
+    monkeypatch.setattr(counts, "MANY", 1)
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 2
     make_verified("three.com")
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 2

@@ -11,13 +11,14 @@ from django.test import Client
 from pydantic import BaseModel
 from pytest_django import Settings
 
-from changes.models import ActorKind, Change
-from domains.selectors import published
+from accounts.models.api_keys import ApiKey
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from audit.models import ActorKind, Change
 from inbound_admin.api import api
-from inbound_admin.lib.api import In, Out
-from receipt_rules.models import Endpoint
-from tenants.core.roles import Role
-from tenants.models import ApiKey, Customer, User
+from inbound_admin.lib.api.values import In, Out
+from public_api.domains import selectors as domains_selectors
+from receipt_rules.models.endpoints import Endpoint
 from tests.calling import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.making import make_endpoint, make_verified
@@ -267,8 +268,8 @@ def test_statuses_in_words_are_those_of_the_rows(owner: User) -> None:
         "pending": make_verified("c.com", customer=customer, verified_at=None),
     }
     for status, domain in made.items():
-        assert published.status_of(domain) == status
-        assert list(type(domain).objects.filter(published.STATUS[status])) == [domain]
+        assert domains_selectors.status_of(domain) == status
+        assert list(type(domain).objects.filter(domains_selectors.STATUS[status])) == [domain]
 
 
 def test_a_key_shows_when_it_was_last_used(alice: Api) -> None:

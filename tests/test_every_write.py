@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from changes.models import ActorKind, Change
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
+from accounts.roles import Role
+from audit.models import ActorKind, Change
+from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
 from tests.test_access import NOT_OURS
 from tests.writes import WRITES, World, Write
@@ -26,8 +26,8 @@ NONE = {
     "domains:shared": "The same look, by somebody without an account; each visit is a row of the link's.",
     "receipt_rules:forwarding": "By a recipient without an account; the answer has its line, by our worker.",
     "operations:look": "A look at Amazon; each difference that is found has its line.",
-    "ses_tenants:ask_again": "A look at Amazon; what has changed has its line.",
-    "ses_tenants:events": "Amazon's own notices, which are kept as rows of their own.",
+    "tenants:ask_again": "A look at Amazon; what has changed has its line.",
+    "tenants:events": "Amazon's own notices, which are kept as rows of their own.",
     "sandbox:faults": "The pretended Amazon, which no installation has.",
     "sandbox:tenants": "The pretended Amazon, which no installation has.",
     "sandbox:zone": "The pretended DNS host, which no installation has.",

@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from inbound_admin.lib import aws
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 
 WELL = {"web": "ok", "database": "ok", "worker": "ok", "aws": "ok"}
 

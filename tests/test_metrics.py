@@ -5,8 +5,8 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from domains.services import queue
-from inbound_admin.lib import counting
+from domains import jobs as domains_jobs
+from inbound_admin.lib import counters
 from tests.domains.making import make_domain
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +28,9 @@ def test_without_the_token_nothing_is_there(client: Client, settings: Settings, 
 
 def test_calls_waiting_jobs_and_requests_are_told(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = "tell-me"
-    counting.count("aws_call", label="GetAccount", outcome="ok", number=3)
-    counting.count("aws_wait", seconds=2.5)
-    queue.set_up_soon(make_domain())
+    counters.count("aws_call", label="GetAccount", outcome="ok", number=3)
+    counters.count("aws_wait", seconds=2.5)
+    domains_jobs.set_up_soon(make_domain())
     client.get("/healthz")
     found = ask(client)
     assert found["inbound_admin_aws_calls_total", (("operation", "GetAccount"), ("outcome", "ok"))] == 3

@@ -16,24 +16,24 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from alerts.services.targets import add_target
-from changes.models import Change
-from domains.services.sharing import create as create_link
-from inbound_admin.lib import sealing
-from inbound_admin.lib.masking import MASK
-from inbound_admin.sandbox.process import Sandbox
-from operations.services import moving_in
-from operations.services.resealing import SEALED, reseal_everything
-from receipt_rules.models import Endpoint
-from tenants.core.roles import Role
-from tenants.models import MemberRole, User
-from tenants.services.invitations import invite
+from accounts.invitations.services import invite
+from accounts.models.people import MemberRole, User
+from accounts.roles import Role
+from audit.models import Change
+from domains.sharing.services import create as create_link
+from inbound_admin.lib import sealed
+from inbound_admin.lib.redaction import MASK
+from notifications.webhooks.services import add_target
+from operations.legacy_import import services as legacy_import_services
+from operations.sealed_secrets.services import SEALED, reseal_everything
+from receipt_rules.models.endpoints import Endpoint
+from sandbox.process import Sandbox
+from tests.accounts.inviting import mailed_token
 from tests.api_world import World, make_world
 from tests.calling import Api, api_of, ok, operations
 from tests.factories import make_staff
 from tests.operations.legacy import document, files
 from tests.receipt_rules.making import make_address
-from tests.tenants.inviting import mailed_token
 
 pytestmark = pytest.mark.django_db
 PLANT = "planted"  # in each of them, and nowhere else
@@ -71,8 +71,10 @@ def planted(sandbox: Sandbox) -> Planted:
     TOTP.activate(world.alice, f"{PLANT.upper()}TOTP")
     rows = document(owner="new@alice.com", domain="new.com")
     rows["endpoints"][0]["config"] = CONFIG
-    moving_in.take_in(files=files(rows), because=f"as https://old.example/?token={QUERY} has it", actor=olga)
-    moving_in.work()
+    legacy_import_services.take_in(
+        files=files(rows), because=f"as https://old.example/?token={QUERY} has it", actor=olga
+    )
+    legacy_import_services.work()
     token = mailed_token(invited.invitation)
     secrets = (PLANT.upper(), HEADER, TOKEN, QUERY, webhook.secret, key, token)
     return Planted(world, made["id"], secrets, olga)
@@ -117,7 +119,7 @@ def test_no_page_export_or_admin_page_tells_a_secret(planted: Planted) -> None:
         reverse("operations:changes"),
         *(reverse("operations:export_changes", args=[kind]) for kind in ("csv", "json")),
         reverse("operations:moving_in"),
-        reverse("alerts:webhooks"),
+        reverse("notifications:webhooks"),
     ]
     for person in (planted.world.alice, planted.staff):
         client = Client()
@@ -216,4 +218,4 @@ def test_the_list_of_what_is_sealed_is_whole(planted: Planted, settings: Any) ->
             assert table in tables
     assert Endpoint.objects.get(pk=planted.endpoint_id).config["headers"] == {"X-Anything": HEADER}
     factor = Authenticator.objects.get(user=planted.world.alice, type="totp")
-    assert sealing.unseal(factor.data["secret"]) == f"{PLANT.upper()}TOTP"
+    assert sealed.unseal(factor.data["secret"]) == f"{PLANT.upper()}TOTP"

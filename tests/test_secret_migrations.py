@@ -7,10 +7,10 @@ from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.db import connection
 
-from changes.models import ActorKind, Change
-from inbound_admin.lib import sealing
-from inbound_admin.lib.masking import CHANGED, MASK
-from operations.core.moving_in import Kind
+from audit.models import ActorKind, Change
+from inbound_admin.lib import sealed
+from inbound_admin.lib.redaction import CHANGED, MASK
+from operations.legacy_import.core import RowKind
 from operations.models import MovingIn, MovingInRow
 from tests.factories import make_user
 
@@ -37,15 +37,15 @@ def test_factors_and_rows_that_move_in_are_sealed_once() -> None:
     factor = Authenticator.objects.create(user=make_user(), type="totp", data={"secret": "JBSWY3DP"})
     moving = MovingIn.objects.create(region="eu-west-1", name="old.json", because="Contract 12")
     row = MovingInRow.objects.create(
-        moving_in=moving, number=1, kind=Kind.ENDPOINT, values={"config": {"headers": {"X": "y"}}, "type": "webhook"}
+        moving_in=moving, number=1, kind=RowKind.ENDPOINT, values={"config": {"headers": {"X": "y"}}, "type": "webhook"}
     )
     for _ in range(2):
         import_module("tenants.migrations.0009_sealed_factors").seal_all(apps, None)
         import_module("operations.migrations.0007_sealed_moving_in").seal(apps, None)
     factor.refresh_from_db()
     row.refresh_from_db()
-    assert sealing.unseal(factor.data["secret"]) == "JBSWY3DP"
-    assert sealing.unseal_values(row.values["config"]) == {"headers": {"X": "y"}}
+    assert sealed.unseal(factor.data["secret"]) == "JBSWY3DP"
+    assert sealed.unseal_values(row.values["config"]) == {"headers": {"X": "y"}}
 
 
 def test_no_table_has_a_column_for_settings_in_clear() -> None:

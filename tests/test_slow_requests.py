@@ -20,9 +20,9 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from inbound_admin.local import ports
-from inbound_admin.sandbox.process import Sandbox
-from tenants.services.api_keys import create_api_key
+from accounts.api_keys.services import create_api_key
+from sandbox.local import ports
+from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import make_endpoint
 

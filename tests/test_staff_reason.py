@@ -8,12 +8,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts.models import Alert, Notice
-from alerts.services.mailing import send_due
-from changes.models import Change
-from receipt_rules.models import Address
-from tenants.core.roles import Role
-from tenants.models import Customer, MemberRole, User
+from accounts.models.people import Customer, MemberRole, User
+from accounts.roles import Role
+from audit.models import Change
+from notifications.email.services import send_due
+from notifications.models.alerts import Alert, Notice
+from receipt_rules.models.addresses import Address
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.making import make_address, make_verified
@@ -74,7 +74,7 @@ def test_the_owners_and_they_alone_are_told_at_once_who_what_and_why(customer: C
     assert sent.to == ["alice@alice.example"]
     for words in ("sam@ours.example (Support)", "Changed the name", WHY):
         assert words in sent.body
-    inbox = signed_in(alice).get(reverse("alerts:inbox")).content.decode()
+    inbox = signed_in(alice).get(reverse("notifications:inbox")).content.decode()
     assert WHY in inbox
 
 

@@ -12,9 +12,9 @@ from django.template.loader import get_template, render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from domains.core.checking import State
+from domains.checking.core.judgement import State
 from inbound_admin.lib.errors import AwsBusy
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 

@@ -8,29 +8,41 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from alerts.models import Delivery, DeliveryState
-from alerts.services import answering
-from domains.core.claims import ClaimReason
-from domains.models import Domain, Stage
-from domains.services import claiming, configuring, overriding, overriding_records, overriding_states
-from domains.services import deleting as domain_deleting
-from domains.services.sharing import create as create_link
+from accounts.api_keys.services import create_api_key
+from accounts.invitations.services import invite
+from accounts.models.people import Customer, MemberRole, User
+from domains.deletion import services as deletion_services
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from domains.ownership.core import ClaimReason
+from domains.ownership_claims import services as ownership_claims_services
+from domains.settings import services as settings_services
+from domains.sharing.services import create as create_link
 from inbound_admin.lib import aws
-from operations.core.bulk import BulkAction, Named
+from notifications.alerts import services as alerts_services
+from notifications.models.webhooks import Delivery, DeliveryState
+from operations.batches import services as batches_services
+from operations.batches.core import BulkAction, Named
+from operations.batches.selectors import predicted
+from operations.domain_removal import services as domain_removal_services
+from operations.legacy_import import services as legacy_import_services
+from operations.migration_steps import services as migration_steps_services
 from operations.models import MigrationItem, PauseBatch
-from operations.selectors.bulk import predicted
-from operations.services import bulk, choosing, domain_removal, migrating, moving_in
-from operations.services import working as moving
-from receipt_rules.core.plans import Method
-from receipt_rules.models import Address, Expected
-from receipt_rules.services import drifting, letting_in, places, planning, simulating, working
-from receipt_rules.services.planning import Asked
-from tenants.models import Customer, MemberRole, Tenant, User
-from tenants.services.api_keys import create_api_key
-from tenants.services.invitations import invite
-from tests.alerts.making import make_delivery, make_target, raise_for
+from operations.tenant_migration import services as tenant_migration_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.expectations import Expected
+from receipt_rules.permissions import services as permissions_services
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core.plans import Method
+from receipt_rules.planner.services import Asked
+from receipt_rules.simulator import services as simulator_services
+from tenants.models.tenants import Tenant
+from tests.accounts.inviting import mailed_token
 from tests.domains.making import set_up_domain
 from tests.factories import make_customer, make_member
+from tests.notifications.making import make_delivery, make_target, raise_for
 from tests.operations.legacy import document, files
 from tests.operations.making import make_difference, make_sender, start
 from tests.receipt_rules.making import (
@@ -41,7 +53,6 @@ from tests.receipt_rules.making import (
     make_verified,
     set_up_receiving,
 )
-from tests.tenants.inviting import mailed_token
 from tests.tenants.making import make_tenant
 
 PAUSE = {"reason": "spam", "text": "Forty reports.", "told": "Please clean your list.", "review_on": ""}
@@ -94,7 +105,7 @@ def _ready(world: World, **fields: Any) -> Domain:
 def _settings(world: World) -> Post:
     domain = set_up_domain(world.sandbox, "shop.com", customer=world.customer)
     form = {"mail_from_label": domain.mail_from_label, "on_mx_failure": "UseDefaultValue", "dkim_signing": "on"}
-    return Post((domain.pk,), form, lambda: configuring.apply(domain_id=domain.pk))
+    return Post((domain.pk,), form, lambda: settings_services.apply(domain_id=domain.pk))
 
 
 def _unsigned(world: World) -> Post:
@@ -103,13 +114,13 @@ def _unsigned(world: World) -> Post:
     return Post(
         (domain.pk,),
         form | {"wants_dmarc": "on", "wants_apex_spf": "on"},
-        lambda: configuring.apply(domain_id=domain.pk),
+        lambda: settings_services.apply(domain_id=domain.pk),
     )
 
 
 def _new_keys(world: World) -> Post:
     domain = set_up_domain(world.sandbox, "shop.com", customer=world.customer)
-    return Post((domain.pk,), {"keys-because": "It leaked."}, lambda: configuring.apply(domain_id=domain.pk))
+    return Post((domain.pk,), {"keys-because": "It leaked."}, lambda: settings_services.apply(domain_id=domain.pk))
 
 
 def _delete_with_all(world: World) -> Post:
@@ -117,8 +128,8 @@ def _delete_with_all(world: World) -> Post:
     set_up_receiving(world.people["olga"])
 
     def worker() -> None:
-        domain_removal.work()
-        domain_deleting.carry_out(domain_id=domain.pk)
+        domain_removal_services.work()
+        deletion_services.carry_out(domain_id=domain.pk)
 
     return Post((domain.pk,), {"name": "shop.com"}, worker)
 
@@ -134,15 +145,15 @@ def _support(do: str, **fields: str) -> Callable[[World], Post]:
     def of(world: World) -> Post:
         domain, olga = _ready(world), world.people["olga"]
         if do == "release":
-            overriding.hold(domain=domain, because="Abuse", actor=olga)
+            overrides_services.hold(domain=domain, because="Abuse", actor=olga)
         if do == "end_override":
             until = timezone.now() + timedelta(days=1)
-            overriding_states.override(domain=domain, state="wrong", because="x", until=until, actor=olga)
+            overrides_services.override_state(domain=domain, state="wrong", because="x", until=until, actor=olga)
         if do == "expect_no_more":
-            overriding_records.expect(domain=domain, key="dmarc", value="", because="x", actor=olga)
+            overrides_services.expect_record(domain=domain, key="dmarc", value="", because="x", actor=olga)
         if do == "approve":
             Domain.objects.update(stage=Stage.STARTING)
-            claiming.require(Domain.objects.get(), ClaimReason.RELATED)
+            ownership_claims_services.require_proof(Domain.objects.get(), ClaimReason.RELATED)
         return Post((domain.pk,), {"do": do, **{f"{do}-{name}": value for name, value in fields.items()}})
 
     return of
@@ -188,7 +199,7 @@ def _rules_differ(do: str) -> Callable[[World], Post]:
     def of(world: World) -> Post:
         set_up_receiving(world.people["olga"])
         foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
-        (found,) = drifting.look()
+        (found,) = drift_services.check_drift()
         return Post(form={"do": do, "key": found.key, **WHY})
 
     return of
@@ -196,13 +207,13 @@ def _rules_differ(do: str) -> Callable[[World], Post]:
 
 def _plan(world: World) -> Post:
     make_address("billing@shop.com", _ready(world))
-    return Post(form={"digest": planning.plan().digest, "typed": "", **WHY}, worker=working.work)
+    return Post(form={"digest": planner_services.plan().digest, "typed": "", **WHY}, worker=auto_apply_services.work)
 
 
 def _cancel(world: World) -> Post:
     make_address("billing@shop.com", _ready(world))
-    made = planning.approve(digest=planning.plan().digest, because="x", actor=world.people["olga"])
-    return Post((made.pk,), worker=working.work)
+    made = planner_services.approve(digest=planner_services.plan().digest, because="x", actor=world.people["olga"])
+    return Post((made.pk,), worker=auto_apply_services.work)
 
 
 def _old_set(world: World) -> Post:
@@ -217,7 +228,7 @@ def _old_set(world: World) -> Post:
 
 def _stop_expecting(world: World) -> Post:
     _ready(world)
-    row = simulating.expect(text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"])
+    row = simulator_services.expect(text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"])
     return Post(form={"do": "stop", "expectation": row.pk})
 
 
@@ -263,9 +274,9 @@ def _steer(do: str, **form: str) -> Callable[[World], Post]:
         if do == "pause":
             return Post((migration.pk,), {"do": do})
         if do == "resume":
-            migrating.pause(migration=migration, actor=olga)
+            tenant_migration_services.pause(migration=migration, actor=olga)
         if do == "roll_back":
-            moving.work()
+            migration_steps_services.work()
         if do == "retry":
             MigrationItem.objects.update(state="failed")
         return Post((migration.pk,), {"do": do, **form})
@@ -282,14 +293,16 @@ def _steer_item(do: str, **form: str) -> Callable[[World], Post]:
 
 
 def _start_migration(world: World) -> Post:
-    choice = choosing.one(make_sender(domains=1))
-    return Post((migrating.plan_migration(choice=choice, actor=world.people["olga"]).pk,), {"do": "start"})
+    choice = tenant_migration_services.one(make_sender(domains=1))
+    return Post(
+        (tenant_migration_services.plan_migration(choice=choice, actor=world.people["olga"]).pk,), {"do": "start"}
+    )
 
 
 def _moved_in(world: World, *, looked: bool = True) -> Any:
-    taken = moving_in.take_in(files=files(document()), because="Contract 12", actor=world.people["olga"])
+    taken = legacy_import_services.take_in(files=files(document()), because="Contract 12", actor=world.people["olga"])
     if looked:
-        moving_in.work()
+        legacy_import_services.work()
     return taken
 
 
@@ -305,16 +318,16 @@ def _difference(decision: str) -> Callable[[World], Post]:
 
 def _bulk(world: World) -> Post:
     _ready(world)
-    return Post(form={"do": "hold", "names": "shop.com", "go": "yes", **WHY}, worker=bulk.work)
+    return Post(form={"do": "hold", "names": "shop.com", "go": "yes", **WHY}, worker=batches_services.work)
 
 
 def _retry_bulk(world: World) -> Post:
     domain, sam = _ready(world), world.people["sam"]
     rows = predicted(BulkAction.HOLD, (Named("shop.com"),), viewer=sam)
-    made = bulk.start(action=BulkAction.HOLD, rows=rows, words=WHY, actor=sam)
+    made = batches_services.start(action=BulkAction.HOLD, rows=rows, words=WHY, actor=sam)
     made.items.update(state="refused")
     assert not domain.is_held
-    return Post((made.pk,), worker=bulk.work)
+    return Post((made.pk,), worker=batches_services.work)
 
 
 def _retry_batch(world: World) -> Post:
@@ -338,7 +351,7 @@ def _alert(do: str) -> Callable[[World], Post]:
     def of(world: World) -> Post:
         alert = raise_for(world.customer.pk)
         if do == "unmute":
-            answering.mute(alert=alert, until=timezone.now() + timedelta(days=1), actor=world.alice)
+            alerts_services.mute(alert=alert, until=timezone.now() + timedelta(days=1), actor=world.alice)
         return Post((alert.pk,), {"do": do, "days": "7"})
 
     return of
@@ -352,10 +365,13 @@ def _let_in(name: str) -> Callable[[World], Post]:
         set_up_receiving(world.people["olga"])
         if name == "bucket":
             aws.client("s3").delete_bucket_policy(Bucket="inbound-mail")
-            return Post(form={"digest": letting_in.policy_preview("inbound-mail").digest}, query="?bucket=inbound-mail")
-        (arn,) = places.functions()
+            return Post(
+                form={"digest": permissions_services.policy_preview("inbound-mail").digest},
+                query="?bucket=inbound-mail",
+            )
+        (arn,) = permissions_services.functions()
         aws.client("lambda").remove_permission(FunctionName=arn, StatementId="ses")
-        return Post(form={"digest": letting_in.permission_preview(arn).digest}, query=f"?function={arn}")
+        return Post(form={"digest": permissions_services.permission_preview(arn).digest}, query=f"?function={arn}")
 
     return of
 
@@ -440,47 +456,47 @@ WRITES = (
         lambda w: Post(form={"do": "expect", "address": f"x@{_ready(w).name}", "expected": "not_taken"}),
     ),
     Write("receipt_rules:simulator", "expectation.removed", "olga", _stop_expecting),
-    Write("tenants:create", "customer.created", "sam", lambda _: Post(form={"name": "Acme"}), also=("tenant.added",)),
-    Write("tenants:account", "person.account_changed", "alice", lambda _: Post(form={"name": "Al", "theme": "dark"})),
-    Write("tenants:theme", "person.account_changed", "alice", lambda _: Post(form={"theme": "dark"})),
+    Write("customers:create", "customer.created", "sam", lambda _: Post(form={"name": "Acme"}), also=("tenant.added",)),
+    Write("accounts:account", "person.account_changed", "alice", lambda _: Post(form={"name": "Al", "theme": "dark"})),
+    Write("accounts:theme", "person.account_changed", "alice", lambda _: Post(form={"theme": "dark"})),
     Write(
-        "tenants:keys",
+        "accounts:keys",
         "api_key.created",
         "alice",
         lambda _: Post(form={"name": "Billing", "scopes": ["read"], "days": "90", "once": "a"}),
     ),
     Write(
-        "tenants:revoke_key",
+        "accounts:revoke_key",
         "api_key.revoked",
         "alice",
         lambda w: Post((create_api_key(user=w.alice, name="x", scopes=("read",), actor=w.alice).key.pk,)),
     ),
-    Write("tenants:rename", "customer.renamed", "alice", lambda w: Post((w.customer.pk,), {"name": "Alice & Sons"})),
+    Write("customers:rename", "customer.renamed", "alice", lambda w: Post((w.customer.pk,), {"name": "Alice & Sons"})),
     Write(
-        "tenants:invite",
+        "customers:invite",
         "member.invited",
         "alice",
         lambda w: Post((w.customer.pk,), {"email": "carol@alice.com", "role": "member"}),
     ),
-    Write("tenants:invitation", "invitation.revoked", "alice", _invitation("revoke")),
-    Write("tenants:invitation", "member.invited", "alice", _invitation("resend")),
-    Write("tenants:accept", "member.joined", "olga", _accept),
-    Write("tenants:member", "member.role_changed", "alice", _member(do="role", role="owner")),
-    Write("tenants:member", "member.removed", "alice", _member(do="remove")),
+    Write("customers:invitation", "invitation.revoked", "alice", _invitation("revoke")),
+    Write("customers:invitation", "member.invited", "alice", _invitation("resend")),
+    Write("accounts:accept", "member.joined", "olga", _accept),
+    Write("customers:member", "member.role_changed", "alice", _member(do="role", role="owner")),
+    Write("customers:member", "member.removed", "alice", _member(do="remove")),
     Write(
-        "ses_tenants:create",
+        "tenants:create",
         "tenant.added",
         "olga",
         lambda w: Post(form={"customer": w.customer.pk, "policy": "strict"}),
     ),
-    Write("ses_tenants:policy", "tenant.policy", "olga", _tenant(policy="strict", because="x")),
+    Write("tenants:policy", "tenant.policy", "olga", _tenant(policy="strict", because="x")),
     Write(
-        "ses_tenants:keep",
+        "tenants:keep",
         "tenant.pause_kept",
         "tess",
         lambda w: Post((_paused(w).pk,), {"because": "x", "review_on": "2090-01-01"}),
     ),
-    Write("ses_tenants:delete", "tenant.delete_asked", "olga", _delete_tenant),
+    Write("tenants:delete", "tenant.delete_asked", "olga", _delete_tenant),
     Write("operations:pause", "tenant.pause_asked", "tess", _tenant(**PAUSE, step="pause")),
     Write("operations:resume", "tenant.resume_asked", "tess", lambda w: Post((_paused(w).pk,), {"because": "x"})),
     Write(
@@ -541,13 +557,13 @@ WRITES = (
         lambda w: Post((_moved_in(w).pk,), {"do": "cancel"}),
     ),
     Write(
-        "alerts:preferences",
+        "notifications:preferences",
         "notifications.changed",
         "alice",
         lambda _: Post(form={"by_mail": "digest", "digest_at": "07:30", "wanted": ["domain.at_risk"]}),
     ),
     Write(
-        "alerts:add_webhook",
+        "notifications:add_webhook",
         "webhook.added",
         "alice",
         lambda w: Post(
@@ -560,12 +576,14 @@ WRITES = (
             }
         ),
     ),
-    Write("alerts:webhook", "webhook.changed", "alice", _webhook(name="T", url="https://example.org/", is_on="on")),
-    Write("alerts:new_secret", "webhook.new_secret", "alice", _webhook()),
-    Write("alerts:test_webhook", "webhook.tested", "alice", _webhook()),
-    Write("alerts:remove_webhook", "webhook.removed", "alice", _webhook()),
-    Write("alerts:delivery", "webhook.delivered_again", "alice", _delivery),
-    Write("alerts:alert", "alert.acknowledged", "alice", _alert("acknowledge")),
-    Write("alerts:alert", "alert.muted", "alice", _alert("mute")),
-    Write("alerts:alert", "alert.unmuted", "alice", _alert("unmute")),
+    Write(
+        "notifications:webhook", "webhook.changed", "alice", _webhook(name="T", url="https://example.org/", is_on="on")
+    ),
+    Write("notifications:new_secret", "webhook.new_secret", "alice", _webhook()),
+    Write("notifications:test_webhook", "webhook.tested", "alice", _webhook()),
+    Write("notifications:remove_webhook", "webhook.removed", "alice", _webhook()),
+    Write("notifications:delivery", "webhook.delivered_again", "alice", _delivery),
+    Write("notifications:alert", "alert.acknowledged", "alice", _alert("acknowledge")),
+    Write("notifications:alert", "alert.muted", "alice", _alert("mute")),
+    Write("notifications:alert", "alert.unmuted", "alice", _alert("unmute")),
 )

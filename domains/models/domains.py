@@ -8,10 +8,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from domains.core.checking import Aspect, SesStatus, State
-from domains.core.expecting import Expected, as_expected
-from domains.core.names import DomainName
-from domains.core.records import Facts, Record, records_for
+from domains.checking.core.judgement import Aspect, SesStatus, State
+from domains.names.core import DomainName
+from domains.records.core import IdentityFacts, Record, RecordExpectation, as_expected, records_for
 from inbound_admin.lib.ids import new_id
 
 
@@ -45,7 +44,7 @@ SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 
 class Domain(models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=new_domain_id, editable=False)
-    customer = models.ForeignKey("tenants.Customer", on_delete=models.PROTECT, related_name="domains")
+    customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="domains")
     tenant = models.ForeignKey(
         "tenants.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="domains"
     )  # none until the customer is migrated
@@ -185,8 +184,8 @@ class Domain(models.Model):
         return DomainName.stored(self.name)
 
     @property
-    def facts(self) -> Facts:
-        return Facts(
+    def facts(self) -> IdentityFacts:
+        return IdentityFacts(
             domain=self.parsed,
             region=self.region,
             verification_token=self.verification_token,
@@ -205,8 +204,8 @@ class Domain(models.Model):
         return as_expected(records_for(self.facts), {each.key: each for each in self.expected})
 
     @property
-    def expected(self) -> tuple[Expected, ...]:
-        return tuple(Expected(key, **said) for key, said in sorted(self.expectations.items()))
+    def expected(self) -> tuple[RecordExpectation, ...]:
+        return tuple(RecordExpectation(key, **said) for key, said in sorted(self.expectations.items()))
 
     @property
     def headline(self) -> str:

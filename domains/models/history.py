@@ -4,9 +4,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from domains.core.observing import Status
+from domains.dns.core import LookupStatus
 
-TOLD = [(status.value, status.value) for status in (Status.FOUND, Status.NO_NAME, Status.NO_DATA)]
+TOLD = [(status.value, status.value) for status in (LookupStatus.FOUND, LookupStatus.NO_NAME, LookupStatus.NO_DATA)]
 
 
 class ObservedAnswer(models.Model):

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 
-from domains.core.sharing import LinkState, state_at
+from domains.sharing.core import ShareLinkState, state_at
 from inbound_admin.lib.ids import new_id
 
 
@@ -32,7 +32,7 @@ class ShareLink(models.Model):
     def __str__(self) -> str:
         return self.meant_for or self.id
 
-    def state(self, now: datetime) -> LinkState:
+    def state(self, now: datetime) -> ShareLinkState:
         return state_at(now, expires_at=self.expires_at, revoked_at=self.revoked_at)
 
 

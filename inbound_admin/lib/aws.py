@@ -28,15 +28,8 @@ from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
 
-from inbound_admin.lib import counting, pace, slow_work
-from inbound_admin.lib.errors import (
-    AwsBusy,
-    AwsConflict,
-    AwsDenied,
-    AwsMissing,
-    AwsProblem,
-    AwsUnreachable,
-)
+from inbound_admin.lib import counters, pace, slow_work
+from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -115,7 +108,7 @@ _accounts: dict[tuple[str, str], str] = {}
 
 
 @contextmanager
-def patience(seconds: float) -> Iterator[None]:
+def max_wait(seconds: float) -> Iterator[None]:
     """Inside, a call that would wait longer than this for its turn raises AwsBusy instead: for reads of a page."""
     token = _patience.set(seconds)
     try:
@@ -256,7 +249,7 @@ def _wait_for_turn(doing: str) -> None:
             f"We could not {doing} just now: other work is using our one call a second to Amazon, "
             f"and the wait would be more than {longest:g} seconds. Try again in a moment."
         )
-    counting.count("aws_wait", seconds=wait)
+    counters.count("aws_wait", seconds=wait)
     pace.sleep(wait)
 
 
@@ -277,11 +270,11 @@ def _remember_request(parsed: dict[str, Any], **_: Any) -> None:
 def _count_answer(parsed: dict[str, Any], event_name: str, **_: Any) -> None:
     """By operation and outcome: "ok", or Amazon's code."""
     outcome = str(parsed.get("Error", {}).get("Code", "")) or "ok"
-    counting.count("aws_call", label=_operation(event_name), outcome=outcome)
+    counters.count("aws_call", label=_operation(event_name), outcome=outcome)
 
 
 def _count_silence(exception: Exception, event_name: str, **_: Any) -> None:
-    counting.count("aws_call", label=_operation(event_name), outcome=type(exception).__name__)
+    counters.count("aws_call", label=_operation(event_name), outcome=type(exception).__name__)
 
 
 def _operation(event_name: str) -> str:

@@ -1,4 +1,6 @@
-"""What can go wrong, in the words that the person reads: what could not be done, why, what to do."""
+"""What can go wrong, in the words that the person reads: what could not be done, why, what to do.
+Who of our staff may do what to tenants. None is we ourselves.
+"""
 
 
 class Problem(Exception):
@@ -78,3 +80,10 @@ class AwsUnreachable(AwsProblem):
 
     code = "AWS_UNREACHABLE"
     status = 503
+
+
+class NotAllowed(Refused):
+    """The person may see the thing, but not do this to it."""
+
+    code = "NOT_ALLOWED"
+    status = 403

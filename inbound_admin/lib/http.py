@@ -1,4 +1,6 @@
-"""What views share: the request of somebody who is signed in, pages of a long list, and the list as a file."""
+"""What views share: the request of somebody who is signed in, pages of a long list, and the list as a file.
+What the pages of one customer share: whose it is, the frame around the tabs, and the part with its people.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
@@ -99,3 +101,7 @@ def list_as_file(rows: Iterable[Mapping[str, str]], *, name: str, kind: str) -> 
         response = HttpResponse(as_json(rows), content_type="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return response
+
+
+def template(request: SignedIn, page: str, part: str) -> str:
+    return f"{page}#{part}" if request.htmx and not request.htmx.boosted else page

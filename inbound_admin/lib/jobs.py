@@ -47,7 +47,7 @@ def worker_silent_for() -> timedelta | None:
     return None if last is None else timezone.now() - last
 
 
-def take_up_stalled() -> int:
+def recover_stalled() -> int:
     """Jobs whose worker gives no sign of life are done again, since nobody else frees their locks; how many."""
     stalled = list(async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=SILENT_AFTER_SECONDS))
     for job in stalled:

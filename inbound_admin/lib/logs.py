@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from inbound_admin.lib.masking import masked, masked_text
+from inbound_admin.lib.redaction import masked, masked_text
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,

@@ -57,7 +57,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Line:
+class PlotLine:
     """`paths` are unbroken stretches, `dots` single points between gaps; `number` tells lines apart by their look."""
 
     name: str
@@ -70,7 +70,7 @@ class Line:
 class Plot:
     width: int
     height: int
-    lines: tuple[Line, ...]
+    lines: tuple[PlotLine, ...]
     limits: tuple[LimitLine, ...]
     levels: tuple[Tick, ...]
     times: tuple[Tick, ...]
@@ -119,9 +119,9 @@ def draw(
     )
 
 
-def _line(name: str, number: int, points: Points, scale: "_Scale") -> Line:
+def _line(name: str, number: int, points: Points, scale: "_Scale") -> PlotLine:
     stretches = _stretches(points, scale.window.step)
-    return Line(
+    return PlotLine(
         name,
         number,
         paths=tuple(scale.path(each) for each in stretches if len(each) > 1),
@@ -179,18 +179,18 @@ def _stretches(points: Points, step: timedelta) -> tuple[Points, ...]:
 
 
 @dataclass(frozen=True)
-class Row:
+class PlotRow:
     """A moment of the table that says what the plot shows; None is "no data"."""
 
     at: datetime
     values: tuple[float | None, ...]
 
 
-def table(columns: Sequence[Points]) -> tuple[Row, ...]:
+def table(columns: Sequence[Points]) -> tuple[PlotRow, ...]:
     """The newest first; only moments at which something was measured."""
     by_time = [dict(points) for points in columns]
     moments = sorted({at for column in by_time for at in column}, reverse=True)
-    return tuple(Row(at, tuple(column.get(at) for column in by_time)) for at in moments)
+    return tuple(PlotRow(at, tuple(column.get(at) for column in by_time)) for at in moments)
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class Chart:
     columns: tuple[str, ...]
     wide: Plot
     narrow: Plot
-    rows: tuple[Row, ...]
+    rows: tuple[PlotRow, ...]
 
 
 def chart(title: str, lines: Mapping[str, Points], window: Window, *, limits: Sequence[Limit] = ()) -> Chart:

@@ -1,19 +1,9 @@
-"""Rows of people and customers, of their keys, and of their SES tenants."""
+"""Rows of SES tenants, and of what was measured of them."""
 
-from tenants.models.api_keys import ApiKey, new_key_id
-from tenants.models.granting import grant
-from tenants.models.people import (
-    Customer,
-    Invitation,
-    MemberRole,
-    Membership,
-    Theme,
-    User,
-    UserManager,
-    new_customer_id,
-)
 from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import (
+    POLICIES,
+    STANDINGS,
     PauseReason,
     ResourceKind,
     SesAccount,
@@ -25,12 +15,9 @@ from tenants.models.tenants import (
 )
 
 __all__ = [
-    "ApiKey",
-    "Customer",
+    "POLICIES",
+    "STANDINGS",
     "Finding",
-    "Invitation",
-    "MemberRole",
-    "Membership",
     "PauseReason",
     "RateSample",
     "ReputationRead",
@@ -41,11 +28,5 @@ __all__ = [
     "Tenant",
     "TenantResource",
     "TenantStage",
-    "Theme",
-    "User",
-    "UserManager",
-    "grant",
-    "new_customer_id",
-    "new_key_id",
     "new_tenant_id",
 ]

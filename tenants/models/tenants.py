@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
-from tenants.core.standing import LayerName, Policy, Standing, Status
+from tenants.status.core import LayerName, Policy, SendingStatus, Standing
 
 
 def new_tenant_id() -> str:
@@ -37,7 +37,7 @@ class Tenant(models.Model):
     """A customer's SES tenant in one region. Amazon's words are stored as they came: it may say what we do not know."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
-    customer = models.ForeignKey("tenants.Customer", on_delete=models.PROTECT, related_name="tenants")
+    customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="tenants")
     region = models.CharField(max_length=32)
     name = models.CharField(max_length=64, help_text="SES's TenantName, which addresses it and cannot be changed.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -113,7 +113,7 @@ class Tenant(models.Model):
 
     @property
     def may_send(self) -> bool:
-        return self.aggregate in (Status.ENABLED, Status.REINSTATED)
+        return self.aggregate in (SendingStatus.ENABLED, SendingStatus.REINSTATED)
 
     @property
     def is_under_way(self) -> bool:

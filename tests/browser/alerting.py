@@ -5,12 +5,15 @@ from typing import Any
 
 from django.utils import timezone
 
-from alerts.core.payloads import Format
-from alerts.models import Alert, Delivery, DeliveryState, Notice, WebhookTarget
-from alerts.services import CustomerPeople, Staff, happened, observe
-from alerts.services.answering import acknowledge, mute
-from alerts.services.sealing import new_secret, seal
-from changes.services import Subject
+from audit.services import Subject
+from inbound_admin.lib.sealed import seal
+from notifications.alerts.core import CustomerPeople, Staff
+from notifications.alerts.services import acknowledge, mute, observe
+from notifications.events.services import emit
+from notifications.models.alerts import Alert, Notice
+from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
+from notifications.webhooks.core import Format
+from notifications.webhooks.services import new_secret
 from tests.browser.showcase import Showcase
 
 NAMES = ("lost", "muted", "taken", "over")
@@ -103,7 +106,7 @@ def _log(world: Showcase) -> None:
     now = timezone.now()
     for name in ("verified", "waiting"):
         domain = world.domains[name]
-        happened(event="domain.verified", about=Subject("domain", domain.id, domain.name, world.acme.pk))
+        emit(event="domain.verified", about=Subject("domain", domain.id, domain.name, world.acme.pk))
     deliveries = Delivery.objects.filter(target__name="works", event__event="domain.verified").order_by("created_at")
     done, waits = list(deliveries)[-2:]
     done.attempts.create(started_at=now, finished_at=now, status=200, answer="thanks")

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from inbound_admin.lib.errors import Problem
-from inbound_admin.local import browser as chromium
+from sandbox.local import browser as sandbox_local_browser
 
 PATIENCE_MS = 10_000
 PHONE = {"width": 360, "height": 740}
@@ -23,13 +23,13 @@ Picture = Callable[[Page, str], None]
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests. Without one they are skipped, each by name; in CI that is a failure."""
     try:
-        path = chromium.obtain()
+        path = sandbox_local_browser.obtain()
     except Problem as problem:
         _cannot_run(str(problem))
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright's loop runs in the test's thread, and Django takes that for asynchronous code.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        started = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
+        started = playwright.chromium.launch(executable_path=path, args=list(sandbox_local_browser.FLAGS))
         yield started
         started.close()
 

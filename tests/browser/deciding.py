@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from domains.models import Domain
+from domains.models.domains import Domain
 from tests.browser.showcase import Showcase
 
 

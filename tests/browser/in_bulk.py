@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from operations.core.bulk import BulkAction
+from operations.batches.core import BulkAction
 from operations.models import Bulk
 from tests.browser.showcase import Showcase
 

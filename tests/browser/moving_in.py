@@ -6,21 +6,36 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from operations.core.moving_in import Fate, Kind
+from operations.legacy_import.core import ImportFate, RowKind
 from operations.models import MovingIn
 from tests.browser.showcase import Showcase
 
 LONG = "the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
 ROWS = (
-    (Kind.PERSON, "carol@harbour.example", Fate.NEW, "The customer Carol Clark is made for them."),
-    (Kind.ENDPOINT, "Front desk", Fate.SAME, ""),
-    (Kind.DOMAIN, LONG, Fate.NEW, "Taken over as Amazon has it. It is verified there."),
-    (Kind.DOMAIN, "elsewhere.example", Fate.REFUSED, "Another customer holds this domain."),
-    (Kind.DOMAIN, "unknown.example", Fate.CLAIM, "Amazon does not know it, so they have to prove that it is theirs."),
-    (Kind.CATCH_ALL, LONG, Fate.CHANGES, ""),
-    (Kind.ADDRESS, f"billing@{LONG}", Fate.NEW, ""),
-    (Kind.RECORD, f"_dmarc.{LONG}", Fate.UNNEEDED, "Not asked for here: what is, stands on the domain’s page."),
-    (Kind.ADDRESS, f"help@{LONG}", Fate.FAILED, "The database refused it, and nothing of this customer was stored."),
+    (RowKind.PERSON, "carol@harbour.example", ImportFate.NEW, "The customer Carol Clark is made for them."),
+    (RowKind.ENDPOINT, "Front desk", ImportFate.SAME, ""),
+    (RowKind.DOMAIN, LONG, ImportFate.NEW, "Taken over as Amazon has it. It is verified there."),
+    (RowKind.DOMAIN, "elsewhere.example", ImportFate.REFUSED, "Another customer holds this domain."),
+    (
+        RowKind.DOMAIN,
+        "unknown.example",
+        ImportFate.CLAIM,
+        "Amazon does not know it, so they have to prove that it is theirs.",
+    ),
+    (RowKind.CATCH_ALL, LONG, ImportFate.CHANGES, ""),
+    (RowKind.ADDRESS, f"billing@{LONG}", ImportFate.NEW, ""),
+    (
+        RowKind.RECORD,
+        f"_dmarc.{LONG}",
+        ImportFate.UNNEEDED,
+        "Not asked for here: what is, stands on the domain’s page.",
+    ),
+    (
+        RowKind.ADDRESS,
+        f"help@{LONG}",
+        ImportFate.FAILED,
+        "The database refused it, and nothing of this customer was stored.",
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page
 
-from tenants.models import User
+from accounts.models.people import User
 
 PASSWORD = "correct horse battery"
 

@@ -11,22 +11,14 @@ from django.db.models import Model
 from django.utils import timezone
 
 from inbound_admin.lib import aws
-from inbound_admin.lib.sealing import seal_values
-from receipt_rules.core.rules import S3, Delivery, Rule, RuleSet
-from receipt_rules.models import (
-    Address,
-    CatchAll,
-    Endpoint,
-    EndpointType,
-    Expectation,
-    Forwarding,
-    ForwardingState,
-    Run,
-    RunKind,
-    RunState,
-)
-from receipt_rules.selectors.forwarding import token_of
-from receipt_rules.services.reading import keep
+from inbound_admin.lib.sealed import seal_values
+from receipt_rules.forwarding.selectors import token_of
+from receipt_rules.live.services import keep
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
+from receipt_rules.models.expectations import Expectation
+from receipt_rules.models.runs import Run, RunKind, RunState
+from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
 from tests.browser.showcase import Showcase
 
 SENTENCE = "Create the rule inbound-admin-001 with 1 recipient."
@@ -89,7 +81,7 @@ def make_receiving(world: Showcase) -> None:
     )
     run.steps.create(number=1, step={}, sentence=SENTENCE, state="done", request_ids=["5a7e-1"])
     run.steps.create(number=2, step={}, sentence=SENTENCE)
-    delivery = Delivery((S3("inbound-mail"),))
+    delivery = RuleDelivery((S3("inbound-mail"),))
     keep(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("first@acme.com",)),)), run)
     keep(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("second@acme.com",)),)))
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from tenants.models import RateSample, ReputationRead, Tenant
+from tenants.models.reputation import RateSample, ReputationRead
+from tenants.models.tenants import Tenant
 from tests.browser import tenancy
 from tests.browser.showcase import Showcase
 

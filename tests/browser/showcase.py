@@ -9,20 +9,20 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
-from domains.core import sentences
-from domains.core.checking import Judgement, State, judge_aspects, overall
-from domains.core.records import Record
-from domains.models import Domain, RecordCheck, Stage
-from domains.services import overriding
+from accounts.invitations.services import invite
+from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from accounts.roles import Role
+from domains.checking.core import sentences
+from domains.checking.core.judgement import Judgement, State, judge_aspects, overall
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.overrides import services as overrides_services
+from domains.records.core import Record
 from inbound_admin.lib.errors import AwsUnreachable
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
-from tenants.models import Customer, Invitation, MemberRole, Membership, User
-from tenants.services import create_customer
-from tenants.services.invitations import invite
+from operations.customers.services import create_customer
+from sandbox.process import Sandbox
+from tests.accounts.inviting import mailed_token
 from tests.domains.making import make_domain, wanted
 from tests.factories import make_member, make_staff, make_user
-from tests.tenants.inviting import mailed_token
 
 TOKENS = ["wqs7q2rcg4dh5dmmjwhkelbtmfkqj35n", "xkpj6rv2hqnzcstpoyqd3cwtwukgzq5l", "7u4fz2bqxvjlwyo3tn6smm2xaeighd5r"]
 LONG = "mail.the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
@@ -111,8 +111,8 @@ def make_ready(name: str, states: Mapping[str, tuple[State, str, tuple[str, ...]
 def _domains(acme: Customer, people: dict[str, User]) -> dict[str, Domain]:
     claim = {"claim_token": "n0tGuessedByAnybody", "claim_reason": "records_answer", "region": "eu-west-1"}
     held = make_ready("held.acme.com", {}, customer=acme)
-    overriding.hold(domain=held, because="The owner asked us on the phone to wait.", actor=people["sam"])
-    overriding.write_note(domain=held, note="Ring Alice before this is released.", actor=people["sam"])
+    overrides_services.hold(domain=held, because="The owner asked us on the phone to wait.", actor=people["sam"])
+    overrides_services.write_note(domain=held, note="Ring Alice before this is released.", actor=people["sam"])
     return {
         "claim": make_domain("claimed.acme.com", customer=acme, stage=Stage.CLAIM, **claim),
         "starting": make_domain("starting.acme.com", customer=acme),

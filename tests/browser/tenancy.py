@@ -6,9 +6,9 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.utils import timezone
 
+from accounts.roles import Role
 from operations.models import PauseBatch, PauseBatchItem
-from tenants.core.roles import Role
-from tenants.models import SesAccount, StatusChange, Tenant, TenantResource
+from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource
 from tests.browser.showcase import Showcase
 from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.making import make_tenant

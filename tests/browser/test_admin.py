@@ -9,10 +9,10 @@ from django.utils import timezone
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
-from domains.models import Domain, Stage
-from domains.services import overriding, overriding_records, overriding_states
-from receipt_rules.models import Run
-from tenants.core.roles import Role
+from accounts.roles import Role
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from receipt_rules.models.runs import Run
 from tests.browser.axe import violations
 from tests.browser.conftest import NewPage
 from tests.browser.people import enter_as
@@ -22,12 +22,12 @@ from tests.factories import make_staff
 LISTS = (
     "admin:index",
     "admin:domains_domain_changelist",
-    "admin:changes_change_changelist",
+    "admin:audit_change_changelist",
     "admin:receipt_rules_run_changelist",
     "admin:receipt_rules_address_changelist",
     "admin:operations_difference_changelist",
-    "admin:tenants_user_changelist",
-    "admin:tenants_customer_changelist",
+    "admin:accounts_user_changelist",
+    "admin:accounts_customer_changelist",
 )
 
 
@@ -37,9 +37,11 @@ def domain(transactional_db: None) -> Domain:
     adam = make_staff(Role.ADMIN, email="adam@inbound-admin.example")
     made = make_domain("shop.com", stage=Stage.READY)
     until = timezone.now() + timedelta(days=3)
-    overriding_states.override(domain=made, state="verified", because="Moves", until=until, actor=adam)
-    overriding_records.expect(domain=made, key="inbound-mx", value="mx.acme.net", because="Elsewhere", actor=adam)
-    overriding.hold(domain=made, because="Abuse", actor=adam)
+    overrides_services.override_state(domain=made, state="verified", because="Moves", until=until, actor=adam)
+    overrides_services.expect_record(
+        domain=made, key="inbound-mx", value="mx.acme.net", because="Elsewhere", actor=adam
+    )
+    overrides_services.hold(domain=made, because="Abuse", actor=adam)
     Run.objects.create(kind="approved", region="eu-west-1", digest="d", touched="t", summary="Adds one", calls=3)
     made.refresh_from_db()
     return made

@@ -8,9 +8,9 @@ from playwright.sync_api import Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from domains.models import Domain
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
+from accounts.roles import Role
+from domains.models.domains import Domain
+from sandbox.process import Sandbox
 from tests.browser import host
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible

@@ -8,7 +8,7 @@ from playwright.sync_api import Error, Page, ViewportSize
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 from tests.browser import spacing
 from tests.browser.axe import violations
 from tests.browser.conftest import NewPage

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from domains.models import Domain
-from inbound_admin.sandbox.process import Sandbox
+from domains.models.domains import Domain
+from sandbox.process import Sandbox
 from tests.browser import host
 from tests.browser.axe import assert_accessible
 from tests.browser.people import sign_in

@@ -9,9 +9,10 @@ from django.urls import reverse
 from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
-from tenants.models import Customer, Tenant, User
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage
@@ -52,7 +53,7 @@ def test_a_dry_run_then_the_move_then_back(
     enter_as(page.context, olga, live_server.url)
     page.goto(reverse("operations:migrations"))
     expect(page.get_by_text("Nobody has been migrated yet")).to_be_visible()
-    page.goto(reverse("tenants:detail", args=[northwind.pk]))
+    page.goto(reverse("customers:detail", args=[northwind.pk]))
     page.get_by_role("link", name="Move it into one").click()
     expect(page.get_by_text("Nothing has been called")).to_be_visible()
     expect(page.locator("main [data-summary]", has_text="10 calls to Amazon")).to_be_visible()

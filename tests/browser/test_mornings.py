@@ -9,13 +9,14 @@ from playwright.sync_api import Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from changes.models import Change
-from domains.models import Domain
-from inbound_admin.sandbox.process import Sandbox
+from accounts.models.people import User
+from accounts.roles import Role
+from audit.models import Change
+from domains.models.domains import Domain
 from operations.models import Difference
-from tenants.core.roles import Role
-from tenants.models import Tenant, User
-from tenants.services.finding_out import find_out_all
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tenants.reputation.services import sync_all_recommendations
 from tests.browser import host
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
@@ -130,7 +131,7 @@ def with_a_finding(sandbox: Sandbox) -> Tenant:
     """Of which Amazon says so, and we have read it; its policy leaves pausing to us."""
     tenant = aside(set_up_tenant, make_customer("Northwind"), policy="none")
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", "OPEN", "Too many bounces since noon.")
-    aside(find_out_all, now=tenant.created_at)
+    aside(sync_all_recommendations, now=tenant.created_at)
     return tenant
 
 

@@ -5,10 +5,10 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
-from tenants.models import Tenant
-from tenants.services import statuses
+from accounts.roles import Role
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tenants.status import services as status_services
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
@@ -53,7 +53,7 @@ def test_tess_pauses_a_tenant_and_its_customer_sees_why_until_it_is_resumed(
 
 
 def pause(page: Page, tenant: Tenant, picture: Picture) -> None:
-    page.goto(reverse("ses_tenants:list"))
+    page.goto(reverse("tenants:list"))
     page.get_by_role("link", name=tenant.name).click()
     see(page, "active")
     page.get_by_role("link", name="Pause…").click()
@@ -96,8 +96,8 @@ def test_what_amazon_suspends_cannot_be_resumed_until_amazon_lifts_it(tenant: Te
     tess_page.goto(f"{reverse('sandbox:tenants')}?tenant={tenant.pk}")
     tess_page.get_by_role("button", name="Suspend it, as Amazon").click()
     expect(tess_page.get_by_text("Amazon has suspended")).to_be_visible()
-    aside(statuses.read_tenant, tenant_id=tenant.pk)
-    tess_page.goto(reverse("ses_tenants:detail", args=[tenant.pk]))
+    aside(status_services.read_tenant, tenant_id=tenant.pk)
+    tess_page.goto(reverse("tenants:detail", args=[tenant.pk]))
     see(tess_page, "suspended")
     expect(tess_page.get_by_role("button", name="Resume…")).to_be_disabled()
     expect(tess_page.get_by_text("open a case with AWS Support", exact=False).first).to_be_visible()
@@ -106,6 +106,6 @@ def test_what_amazon_suspends_cannot_be_resumed_until_amazon_lifts_it(tenant: Te
     expect(tess_page.get_by_text("Resume is off")).to_be_visible()
     tess_page.goto(f"{reverse('sandbox:tenants')}?tenant={tenant.pk}")
     tess_page.get_by_role("button", name="Lift the suspension, as Amazon").click()
-    aside(statuses.read_tenant, tenant_id=tenant.pk)
-    tess_page.goto(reverse("ses_tenants:detail", args=[tenant.pk]))
+    aside(status_services.read_tenant, tenant_id=tenant.pk)
+    tess_page.goto(reverse("tenants:detail", args=[tenant.pk]))
     see(tess_page, "active")

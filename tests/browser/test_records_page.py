@@ -8,10 +8,10 @@ from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from domains.models import Domain
-from domains.services import checking
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import Customer, User
+from accounts.models.people import Customer, User
+from domains.checking import services as checking_services
+from domains.models.domains import Domain
+from sandbox.process import Sandbox
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import PHONE, NewPage, Picture
@@ -51,7 +51,7 @@ def ready(sandbox: Sandbox, customer: Customer, *missing: str, name: str = "nort
         published = tuple(record for record in wanted(domain) if record.key not in missing)
         sandbox.control.publish_missing("northwind-books.com", published)
         sandbox.control.tick()
-        checking.check([domain], now=timezone.now() - timedelta(minutes=1))
+        checking_services.check([domain], now=timezone.now() - timedelta(minutes=1))
         return Domain.objects.get(pk=domain.pk)
 
     return aside(make)
@@ -243,7 +243,7 @@ def test_the_list_leads_with_what_needs_attention(
 def break_one(sandbox: Sandbox, domain: Domain) -> None:
     record = next(it for it in wanted(domain) if it.key == "dkim-2")
     sandbox.control.make_mistake("northwind-books.com", record, "name.doubled_zone")
-    checking.check([domain], now=timezone.now())
+    checking_services.check([domain], now=timezone.now())
 
 
 def test_the_look_before_offers_a_sub_domain_where_mail_arrives_today(

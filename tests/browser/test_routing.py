@@ -9,11 +9,11 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from domains.models import Domain
+from accounts.models.people import User
+from domains.models.domains import Domain
 from inbound_admin.lib import aws
-from inbound_admin.sandbox.process import Sandbox
-from receipt_rules.models import Address, CatchAll
-from tenants.models import User
+from receipt_rules.models.addresses import Address, CatchAll
+from sandbox.process import Sandbox
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture

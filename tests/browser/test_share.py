@@ -8,10 +8,12 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from domains.models import Domain, ShareLink
-from domains.selectors.sharing import token_of
-from domains.services import checking, sharing
-from inbound_admin.sandbox.process import Sandbox
+from domains.checking import services as checking_services
+from domains.models.domains import Domain
+from domains.models.sharing import ShareLink
+from domains.sharing import services as sharing_services
+from domains.sharing.selectors import token_of
+from sandbox.process import Sandbox
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
@@ -41,7 +43,7 @@ def domain(sandbox: Sandbox) -> Domain:
             else:
                 sandbox.control.publish(ZONE, record)
         sandbox.control.tick()
-        checking.check([domain], now=timezone.now() - timedelta(minutes=1))
+        checking_services.check([domain], now=timezone.now() - timedelta(minutes=1))
         return Domain.objects.get(pk=domain.pk)
 
     return aside(make)
@@ -50,7 +52,7 @@ def domain(sandbox: Sandbox) -> Domain:
 @pytest.fixture
 def link(domain: Domain) -> ShareLink:
     nora = make_member(domain.customer, email="nora@northwind-books.com")
-    return sharing.create(domain=domain, actor=nora, meant_for="Dave")
+    return sharing_services.create(domain=domain, actor=nora, meant_for="Dave")
 
 
 def mend(sandbox: Sandbox, domain: Domain, key: str) -> None:

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from pytest_django import Settings
 
-from domains.models import Domain
-from inbound_admin.sandbox.process import Sandbox
+from domains.models.domains import Domain
+from sandbox.process import Sandbox
 from tests.browser import host
 from tests.browser.people import sign_in
 from tests.browser.worker import running_worker

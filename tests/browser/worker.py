@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db import connection
 from playwright.sync_api import Page
 
-from domains.models import DiagnosisRequest
-from domains.services import diagnosis_requests
-from inbound_admin.sandbox.process import Sandbox
+from domains.diagnosis_requests import services as diagnosis_requests_services
+from domains.models.diagnosis import DiagnosisRequest
+from sandbox.process import Sandbox
 
 
 def make_diagnoses(page: Page) -> None:
@@ -28,7 +28,7 @@ def make_diagnoses(page: Page) -> None:
 def _make_all() -> None:
     try:
         for request in DiagnosisRequest.objects.filter(ended_at=None).select_related("domain"):
-            diagnosis_requests.carry_out(customer_id=request.domain.customer_id)
+            diagnosis_requests_services.carry_out(customer_id=request.domain.customer_id)
     finally:
         connection.close()
 

@@ -11,16 +11,18 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import EmailIdentity, ses_backends
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from domains.core import claims
-from domains.models import Domain, Stage
-from domains.services import adding, deleting, setting_up
+from accounts.models.people import Customer
+from domains.deletion import services as deletion_services
+from domains.identity import services as identity_services
+from domains.models.domains import Domain, Stage
+from domains.ownership import core as ownership_core
+from domains.preflight import services as preflight_services
 from inbound_admin.lib import aws
-from inbound_admin.sandbox.aws.state import WORLD, Identity, region_state, regions
-from inbound_admin.sandbox.dns.mistakes import WantedRecord
-from inbound_admin.sandbox.dns.server import DnsServer
-from inbound_admin.sandbox.dns.zones import ZoneStore
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import Customer
+from sandbox.aws.state import WORLD, Identity, region_state, regions
+from sandbox.dns.mistake import WantedRecord
+from sandbox.dns.server import DnsServer
+from sandbox.dns.zones import ZoneStore
+from sandbox.process import Sandbox
 from tests.factories import make_customer
 
 _numbers = count(1)
@@ -39,9 +41,9 @@ def set_up_domain(sandbox: Sandbox, name: str = "", *, customer: Customer | None
     """Added and set up at the sandbox's Amazon, with an empty zone at its DNS host."""
     name = name or f"domain{next(_numbers)}.com"
     customer = customer or make_customer()
-    domain = adding.add(text=name, customer=customer, actor=None)
+    domain = preflight_services.add(text=name, customer=customer, actor=None)
     make_zone(sandbox, domain)
-    setting_up.set_up(domain_id=domain.id)
+    identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     return domain
 
@@ -71,7 +73,7 @@ def publish(sandbox: Sandbox, domain: Domain) -> None:
 
 def publish_proof(sandbox: Sandbox, domain: Domain) -> None:
     """The challenge of the claim, as its owner alone can publish it."""
-    record = claims.challenge(domain.parsed, domain.claim_token)
+    record = ownership_core.challenge(domain.parsed, domain.claim_token)
     sandbox.control.add_record(make_zone(sandbox, domain), record.name, record.type, record.value)
 
 
@@ -133,5 +135,5 @@ def seed_identities(names: Iterable[str], **statuses: str) -> None:
 
 def carry_out_deletion(*, domain_id: str) -> None:
     """Of a domain that is marked, once the apps above have found that no receipt rule names it."""
-    deleting.routes_are_removed(domain_id=domain_id)
-    deleting.carry_out(domain_id=domain_id)
+    deletion_services.routes_are_removed(domain_id=domain_id)
+    deletion_services.carry_out(domain_id=domain_id)

@@ -6,33 +6,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from domains.core.checking import Aspect, SesStatus
-from domains.core.diagnosis.deciding import diagnose
-from domains.core.diagnosis.findings import Diagnosis
-from domains.core.diagnosis.observations import Amazon, History, Observations
-from domains.core.names import DomainName
-from domains.core.records import Facts, Record, records_for
-from domains.services.asking import Asker
-from domains.services.delegating import Net
-from domains.services.observing import observe
-from inbound_admin.sandbox.dns import mistakes as menu
-from inbound_admin.sandbox.dns.mistake import WantedRecord
-from inbound_admin.sandbox.dns.server import DnsServer
-from inbound_admin.sandbox.dns.zones import ZoneStore
+from domains.checking.core.judgement import Aspect, SesStatus
+from domains.diagnosis.core.chain import diagnose
+from domains.diagnosis.core.findings import Diagnosis
+from domains.diagnosis.core.observations import AmazonView, Observations, RecordHistory
+from domains.dns.services import Asker, Net
+from domains.dns_observation.services import observe
+from domains.names.core import DomainName
+from domains.records.core import IdentityFacts, Record, records_for
+from sandbox.dns import mistakes
+from sandbox.dns.mistake import WantedRecord
+from sandbox.dns.server import DnsServer
+from sandbox.dns.zones import ZoneStore
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 NAMESERVERS = ("ns1.host.example", "ns2.host.example")
 TOKEN = "AbCdEfGh0123456789ijKLmnopQRstuvWXyzABCDEFG="
 DKIM = ("abcd1efgh2ijkl3mnop4qrst5uvwx6yz", "bcde2fghi3jklm4nopq5rstu6vwxy7za", "cdef3ghij4klmn5opqr6stuv7wxyz8ab")
-CONFIRMED = Amazon(
+CONFIRMED = AmazonView(
     statuses=tuple((aspect, SesStatus.SUCCESS) for aspect in (Aspect.IDENTITY, Aspect.DKIM, Aspect.MAIL_FROM)),
     looked_at=NOW - timedelta(minutes=5),
     soa="ns1.host.example 7",
 )
 
 
-def facts_of(name: str = "example.com", **changes: object) -> Facts:
-    facts = Facts(
+def facts_of(name: str = "example.com", **changes: object) -> IdentityFacts:
+    facts = IdentityFacts(
         domain=DomainName.stored(name),
         region="us-east-1",
         verification_token=TOKEN,
@@ -48,10 +47,10 @@ def facts_of(name: str = "example.com", **changes: object) -> Facts:
 class Host:
     """The DNS host of one domain, and whoever looks at it."""
 
-    def __init__(self, store: ZoneStore, facts: Facts, nameservers: Sequence[str] = NAMESERVERS) -> None:
+    def __init__(self, store: ZoneStore, facts: IdentityFacts, nameservers: Sequence[str] = NAMESERVERS) -> None:
         self.store, self.facts = store, facts
         self.zone = facts.domain.zone
-        self.amazon, self.history = CONFIRMED, History()
+        self.amazon, self.history = CONFIRMED, RecordHistory()
         self.resolvers: tuple[str, ...] = ()
         self.nameservers = tuple(nameservers)
 
@@ -69,7 +68,7 @@ class Host:
     def publish(self, *keys: str) -> None:
         """All, or those named."""
         wanted = [wanted_of(record) for record in self.records if not keys or record.key in keys]
-        menu.publish_missing(self.store, self.zone, tuple(wanted))
+        mistakes.publish_missing(self.store, self.zone, tuple(wanted))
 
     def withdraw(self, *keys: str) -> None:
         for record in map(self.record, keys):
@@ -87,7 +86,7 @@ class Host:
         self.add(record.name, record.type, value)
 
     def mistake(self, key: str, code: str) -> None:
-        menu.apply(self.store, self.zone, wanted_of(self.record(key)), code)
+        mistakes.apply(self.store, self.zone, wanted_of(self.record(key)), code)
 
     def observe(
         self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
@@ -210,19 +209,19 @@ def _forget_server(host: Host, server: str) -> None:
 def _draft(host: Host) -> None:
     host.withdraw("identity", "dkim-1")
     serial = next(held.value.split()[2] for held in host.store.records(host.zone) if held.type == "SOA")
-    host.history = History(
+    host.history = RecordHistory(
         serial=serial, serial_since=NOW - timedelta(hours=2), said_added_at=NOW - timedelta(minutes=30)
     )
 
 
 def _no_such(host: Host) -> None:
     host.store.remove_zone(host.zone)
-    host.history = History(sisters=("exmaple.com", "other.org"))
+    host.history = RecordHistory(sisters=("exmaple.com", "other.org"))
 
 
 def _underscores(host: Host) -> None:
     host.withdraw("identity", "dkim-1", "dkim-2", "dkim-3", "dmarc")
-    host.history = History(failed_looks=2)
+    host.history = RecordHistory(failed_looks=2)
 
 
 def _underscore_dropped(host: Host) -> None:
@@ -311,17 +310,17 @@ def _alias_alone(host: Host) -> None:
 
 def _lapsed(host: Host) -> None:
     host.store.remove_zone(host.zone)
-    host.history = History(verified=(("identity", NOW - timedelta(days=40)),))
+    host.history = RecordHistory(verified=(("identity", NOW - timedelta(days=40)),))
 
 
 def _gone(host: Host) -> None:
     host.withdraw("dkim-2")
-    host.history = History(verified=tuple((record.key, NOW - timedelta(days=2)) for record in host.records))
+    host.history = RecordHistory(verified=tuple((record.key, NOW - timedelta(days=2)) for record in host.records))
 
 
 def _moved(host: Host) -> None:
     host.withdraw(*(record.key for record in host.records))
-    host.history = History(
+    host.history = RecordHistory(
         verified=tuple((record.key, NOW - timedelta(days=2)) for record in host.records),
         nameservers=("ns1.old.example", "ns2.old.example"),
     )
@@ -335,7 +334,7 @@ def _amazon(status: SesStatus) -> Callable[[Host], None]:
 
 
 def _held(host: Host) -> None:
-    host.amazon = Amazon(held_elsewhere=True)
+    host.amazon = AmazonView(held_elsewhere=True)
 
 
 BY_HAND = (

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from domains.core.diagnosis.findings import Diagnosis
+from domains.diagnosis.core.findings import Diagnosis
 from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving, wanted_of
 
 

@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from changes.models import Change
-from domains.models import Domain
-from tenants.core.roles import Role
+from accounts.roles import Role
+from audit.models import Change
+from domains.models.domains import Domain
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_staff
 
@@ -135,8 +135,8 @@ def test_a_state_is_overridden_and_an_expectation_noted_by_those_who_may() -> No
 def test_the_log_itself_is_read_and_never_written_here() -> None:
     act(signed_in(Role.SUPPORT), "hold", make_domain(), because="x")
     change, client = Change.objects.get(), signed_in(Role.ADMIN)
-    url = reverse("admin:changes_change_change", args=[change.pk])
+    url = reverse("admin:audit_change_change", args=[change.pk])
     assert client.get(url).status_code == 200
     assert client.post(url, {"because": "another"}).status_code == 403
-    assert client.post(reverse("admin:changes_change_delete", args=[change.pk]), {"post": "yes"}).status_code == 403
-    assert client.get(reverse("admin:changes_change_add")).status_code == 403
+    assert client.post(reverse("admin:audit_change_delete", args=[change.pk]), {"post": "yes"}).status_code == 403
+    assert client.get(reverse("admin:audit_change_add")).status_code == 403

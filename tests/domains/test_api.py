@@ -6,10 +6,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from changes.models import Change
-from domains.core.exporting import FORMATS
-from domains.models import Domain, ObservedAnswer
-from inbound_admin.sandbox.process import Sandbox
+from audit.models import Change
+from domains.exports.core.formats import FORMATS
+from domains.models.domains import Domain
+from domains.models.history import ObservedAnswer
+from sandbox.process import Sandbox
 from tests.calling import Api, api_of, ok, refused
 from tests.domains.making import make_zone, publish
 from tests.factories import make_customer, make_member

@@ -8,14 +8,14 @@ from django.contrib.auth.models import AnonymousUser, Permission
 from django.http import QueryDict
 from django.utils import timezone
 
-from domains.core.checking import State
-from domains.core.names import understand
-from domains.models import Domain, RecordCheck, Stage
-from domains.selectors import finding
-from domains.selectors.finding import Filters
-from domains.selectors.ownership import related_domains
-from domains.selectors.records_page import records_page
-from tenants.models import Customer, User
+from accounts.models.people import Customer, User
+from domains.checking.core.judgement import State
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import DomainListFilters
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.names.core import understand
+from domains.ownership.selectors import related_domains
+from domains.records.selectors import records_page
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_user
 
@@ -40,7 +40,7 @@ def names(domains: Any) -> list[str]:
 
 
 def found(viewer: Any, query: str = "") -> list[str]:
-    return names(finding.search(viewer=viewer, filters=Filters.read(QueryDict(query))))
+    return names(domain_list_selectors.search_domains(viewer=viewer, filters=DomainListFilters.read(QueryDict(query))))
 
 
 def test_each_sees_their_own_rows_and_support_sees_all(alice: Customer, sam: User) -> None:
@@ -64,11 +64,11 @@ def test_no_filter_shows_alice_a_row_of_bobs(alice: Customer, query: str) -> Non
     for state in State:
         make_domain(f"{state.value.replace('_', '-')}.bob.com", customer=bob, state=state, provider="Wix")
     viewer = make_member(alice)
-    filters = Filters.read(QueryDict(query.format(bob=bob.id)))
-    assert names(finding.search(viewer=viewer, filters=filters)) == []
-    assert set(finding.attention_counts(viewer=viewer, filters=filters).values()) == {0}
-    assert list(finding.export_rows(viewer=viewer, filters=filters)) == []
-    assert finding.choices(viewer=viewer) == {"customers": [], "providers": []}
+    filters = DomainListFilters.read(QueryDict(query.format(bob=bob.id)))
+    assert names(domain_list_selectors.search_domains(viewer=viewer, filters=filters)) == []
+    assert set(domain_list_selectors.attention_counts(viewer=viewer, filters=filters).values()) == {0}
+    assert list(domain_list_selectors.export_rows(viewer=viewer, filters=filters)) == []
+    assert domain_list_selectors.choices(viewer=viewer) == {"customers": [], "providers": []}
 
 
 @pytest.mark.parametrize("text", ["shop", "SHOP.com", "https://shop.com/cart", "me@shop.com"])
@@ -77,7 +77,9 @@ def test_a_domain_is_found_by_what_people_paste(alice: Customer, text: str) -> N
     make_domain("other.com", customer=alice)
     query = QueryDict(mutable=True)
     query["q"] = text
-    assert names(finding.search(viewer=make_member(alice), filters=Filters.read(query))) == ["shop.com"]
+    assert names(
+        domain_list_selectors.search_domains(viewer=make_member(alice), filters=DomainListFilters.read(query))
+    ) == ["shop.com"]
 
 
 def test_an_international_name_is_found_as_it_is_typed(alice: Customer) -> None:
@@ -95,7 +97,7 @@ def test_every_state_is_counted_under_one_heading_and_found_there(alice: Custome
     for state in State:
         make_domain(customer=alice, state=state)
     viewer = make_member(alice)
-    counts = finding.attention_counts(viewer=viewer, filters=Filters())
+    counts = domain_list_selectors.attention_counts(viewer=viewer, filters=DomainListFilters())
     assert sum(counts.values()) == len(State)
     for key, count in counts.items():
         assert len(found(viewer, f"show={key}")) == count
@@ -109,7 +111,7 @@ def test_due_is_what_is_set_up_or_claimed_and_not_held_oldest_first() -> None:
     make_domain("deleting.com", stage=Stage.DELETING, next_check_at=NOW)
     make_domain("second.com", stage=Stage.READY, next_check_at=NOW)
     make_domain("first.com", stage=Stage.CLAIM, next_check_at=NOW - timedelta(days=1))
-    assert names(finding.domains_due(NOW)) == ["first.com", "second.com"]
+    assert names(domain_list_selectors.domains_due(NOW)) == ["first.com", "second.com"]
 
 
 def test_related_is_under_or_over_by_whole_labels_and_an_unproven_claim_is_neither() -> None:
@@ -125,10 +127,10 @@ def test_the_nearest_verified_parent_of_ones_own_counts(alice: Customer) -> None
         make_domain(name, customer=alice, verified_at=NOW)
     make_domain("c.b.alice.com", verified_at=NOW)
     make_domain("d.c.b.alice.com", customer=alice)
-    parent = finding.verified_parent(understand("x.d.c.b.alice.com").domain, alice)
+    parent = domain_list_selectors.verified_parent(understand("x.d.c.b.alice.com").domain, alice)
     assert parent is not None
     assert parent.name == "b.alice.com"
-    assert finding.verified_parent(understand("x.d.c.b.alice.com").domain, make_customer()) is None
+    assert domain_list_selectors.verified_parent(understand("x.d.c.b.alice.com").domain, make_customer()) is None
 
 
 def test_the_records_page_asks_nobody_and_counts_what_is_required() -> None:

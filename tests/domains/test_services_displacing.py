@@ -7,28 +7,24 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from alerts.models import Alert
-from alerts.services import mailing
-from changes.models import Change
-from domains.core.claims import ClaimReason
-from domains.models import Domain, Stage
-from domains.services import (
-    adding,
-    adopting,
-    carrying_on,
-    checking,
-    claiming,
-    configuring,
-    deleting,
-    importing,
-    setting_up,
-)
-from domains.services.adopting import Wish
-from domains.services.authenticating import wanted_of
+from accounts.models.people import Customer
+from audit.models import Change
+from domains.adoption import services as adoption_services
+from domains.adoption.services import AdoptionWish
+from domains.checking import services as checking_services
+from domains.deletion import services as deletion_services
+from domains.identity import services as identity_services
+from domains.models.domains import Domain, Stage
+from domains.ownership.core import ClaimReason
+from domains.ownership_claims import services as ownership_claims_services
+from domains.preflight import services as preflight_services
+from domains.settings import services as settings_services
+from domains.settings.services import wanted_of
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import Customer
+from notifications.email import services as email_services
+from notifications.models.alerts import Alert
+from sandbox.process import Sandbox
 from tests.domains.making import (
     at_amazon,
     carry_out_deletion,
@@ -69,8 +65,8 @@ def squatted(sandbox: Sandbox, bob: Customer, name: str = NAME) -> Domain:
 def prove(sandbox: Sandbox, domain: Domain) -> Domain:
     """By the record, and then set up."""
     publish_proof(sandbox, domain)
-    assert claiming.look(domain)
-    setting_up.set_up(domain_id=domain.id)
+    assert ownership_claims_services.check_claim(domain)
+    identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     return domain
 
@@ -83,7 +79,7 @@ def made_for(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("stage", [Stage.STARTING, Stage.READY])
 def test_an_unproven_row_in_any_stage_refuses_nobody(sandbox: Sandbox, alice: Customer, stage: Stage) -> None:
     make_domain(NAME, stage=stage, proven_at=None)
-    hers = adding.add(text=NAME, customer=alice, actor=None)
+    hers = preflight_services.add(text=NAME, customer=alice, actor=None)
     assert (hers.stage, hers.claim_reason) == (Stage.CLAIM, ClaimReason.RIVAL)
 
 
@@ -93,7 +89,7 @@ def test_a_proven_row_in_any_stage_refuses_everybody_also_when_its_records_are_g
 ) -> None:
     make_domain(NAME, stage=stage, state="at_risk", known_state="at_risk")
     with pytest.raises(Refused) as refused:
-        adding.add(text=NAME, customer=alice, actor=None)
+        preflight_services.add(text=NAME, customer=alice, actor=None)
     assert refused.value.code == "DOMAIN_ALREADY_REGISTERED"
 
 
@@ -102,7 +98,7 @@ def test_an_unproven_row_below_or_above_asks_no_proof_of_the_owner(
     sandbox: Sandbox, alice: Customer, bob: Customer, bobs: str, hers: str
 ) -> None:
     make_domain(bobs, customer=bob, stage=Stage.READY, proven_at=None)
-    assert adding.add(text=hers, customer=alice, actor=None).stage == Stage.STARTING
+    assert preflight_services.add(text=hers, customer=alice, actor=None).stage == Stage.STARTING
     assert mail.outbox == []
 
 
@@ -114,7 +110,7 @@ def test_the_owner_who_proves_hers_displaces_what_was_set_up_and_gets_an_identit
     client = aws.client("sesv2")
     client.create_tenant(TenantName=tenant)
     client.create_tenant_resource_association(TenantName=tenant, ResourceArn=aws.identity_arn(NAME))
-    hers = prove(sandbox, adding.add(text=NAME, customer=alice, actor=None))
+    hers = prove(sandbox, preflight_services.add(text=NAME, customer=alice, actor=None))
     bobs.refresh_from_db()
     assert (hers.stage, hers.adopted) == (Stage.READY, False)
     assert hers.proven_at is not None
@@ -126,16 +122,16 @@ def test_the_owner_who_proves_hers_displaces_what_was_set_up_and_gets_an_identit
 
 def test_the_loser_is_told_once_and_not_by_whom(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     bobs = squatted(sandbox, bob)
-    hers = adding.add(text=NAME, customer=alice, actor=None)
+    hers = preflight_services.add(text=NAME, customer=alice, actor=None)
     prove(sandbox, hers)
-    mailing.send_due(now=timezone.now())
+    email_services.send_due(now=timezone.now())
     (message,) = [message for message in mail.outbox if message.to == ["bob@bob.example"]]
     assert "proven from another account" in message.body
     assert "Alice" not in f"{message.subject}{message.body}"
     assert Change.objects.filter(what="domain.displaced", object_id=bobs.id).count() == 1
     publish_proof(sandbox, bobs)
     bobs.refresh_from_db()
-    assert not claiming.look(bobs)
+    assert not ownership_claims_services.check_claim(bobs)
 
 
 @pytest.mark.parametrize(("bobs", "hers"), [("shop.alice.com", NAME), (NAME, "shop.alice.com")])
@@ -146,11 +142,11 @@ def test_a_proof_sends_unproven_neighbours_back_and_takes_their_identity_away(
     own = set_up_domain(sandbox, hers, customer=alice)
     publish(sandbox, own)
     sandbox.control.tick()
-    checking.check_now(domain=own)
+    checking_services.check_now(domain=own)
     his.refresh_from_db()
     assert (his.stage, his.claim_reason, his.stage_problem) == (Stage.CLAIM, ClaimReason.RELATED, "")
     assert "domains.unmake" in waiting_jobs(his)
-    deleting.unmake(domain_id=his.id)
+    deletion_services.unmake(domain_id=his.id)
     his.refresh_from_db()
     assert (at_amazon(bobs), his.unmake_wanted) == (None, False)
     assert at_amazon(hers) is not None
@@ -159,7 +155,7 @@ def test_a_proof_sends_unproven_neighbours_back_and_takes_their_identity_away(
 
 def test_a_neighbour_that_is_proven_stays_as_it_is(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     his = proven(squatted(sandbox, bob, "shop.alice.com"))
-    hers = adding.add(text=NAME, customer=alice, actor=None)
+    hers = preflight_services.add(text=NAME, customer=alice, actor=None)
     assert hers.claim_reason == ClaimReason.RELATED
     prove(sandbox, hers)
     his.refresh_from_db()
@@ -170,33 +166,33 @@ def test_a_neighbour_who_proves_his_after_all_is_set_up_again_and_the_alert_is_o
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
     his = squatted(sandbox, bob, "shop.alice.com")
-    prove(sandbox, claimed(adding.add(text=NAME, customer=alice, actor=None)))
+    prove(sandbox, claimed(preflight_services.add(text=NAME, customer=alice, actor=None)))
     his.refresh_from_db()
     assert his.stage == Stage.CLAIM
     prove(sandbox, his)
     assert his.stage == Stage.READY
     assert his.id in made_for("shop.alice.com").values()
     assert Alert.objects.get(kind="domain.displaced").state == "recovered"
-    deleting.unmake(domain_id=his.id)
+    deletion_services.unmake(domain_id=his.id)
     assert at_amazon("shop.alice.com") is not None
 
 
 def claimed(domain: Domain) -> Domain:
     """As a claim that waits for its proof."""
-    claiming.require(domain, ClaimReason.RECORDS_ANSWER)
+    ownership_claims_services.require_proof(domain, ClaimReason.RECORDS_ANSWER)
     return domain
 
 
 def test_an_identity_that_could_not_be_unmade_is_tried_again(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     his = squatted(sandbox, bob, "shop.alice.com")
-    prove(sandbox, claimed(adding.add(text=NAME, customer=alice, actor=None)))
+    prove(sandbox, claimed(preflight_services.add(text=NAME, customer=alice, actor=None)))
     sandbox.control.add_fault("error", "DeleteEmailIdentity", times=3)
     with pytest.raises(AwsProblem):
-        deleting.unmake(domain_id=his.id)
+        deletion_services.unmake(domain_id=his.id)
     his.refresh_from_db()
     assert his.unmake_wanted
-    assert carrying_on.carry_on() >= 1
-    deleting.unmake(domain_id=his.id)
+    assert deletion_services.carry_on() >= 1
+    deletion_services.unmake(domain_id=his.id)
     assert at_amazon("shop.alice.com") is None
 
 
@@ -206,32 +202,32 @@ def test_records_that_amazon_confirms_prove_a_domain_and_it_stays_proven_without
     hers = set_up_domain(sandbox, NAME, customer=alice)
     publish(sandbox, hers)
     sandbox.control.tick()
-    checking.check_now(domain=hers)
+    checking_services.check_now(domain=hers)
     hers.refresh_from_db()
     assert hers.is_proven
     for record in sandbox.control.records(NAME):
         if record.type not in ("SOA", "NS"):
             sandbox.control.remove_record(NAME, record.id)
     Domain.objects.filter(pk=hers.pk).update(last_dns_check=None)
-    checking.check_now(domain=Domain.objects.get(pk=hers.pk))
+    checking_services.check_now(domain=Domain.objects.get(pk=hers.pk))
     hers.refresh_from_db()
     assert hers.is_proven
     with pytest.raises(Refused):
-        adding.add(text=NAME, customer=bob, actor=None)
+        preflight_services.add(text=NAME, customer=bob, actor=None)
 
 
 def test_old_records_never_prove_a_domain_for_a_stranger(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     """Alice leaves, her records stay: Bob has to prove the name, and she can come back."""
     gone = set_up_domain(sandbox, NAME, customer=alice)
     publish(sandbox, gone)
-    deleting.mark(domain=gone, typed_name=NAME, actor=make_staff())
+    deletion_services.mark(domain=gone, typed_name=NAME, actor=make_staff())
     carry_out_deletion(domain_id=gone.id)
     bobs = set_up_domain(sandbox, NAME, customer=bob)
     sandbox.control.tick()
-    checking.check_now(domain=bobs)
+    checking_services.check_now(domain=bobs)
     bobs.refresh_from_db()
     assert (bobs.stage, bobs.is_proven) == (Stage.CLAIM, False)
-    assert prove(sandbox, adding.add(text=NAME, customer=alice, actor=None)).is_proven
+    assert prove(sandbox, preflight_services.add(text=NAME, customer=alice, actor=None)).is_proven
 
 
 def test_a_claim_to_a_name_below_ones_own_domain_asks_no_proof_of_its_holder(
@@ -239,7 +235,7 @@ def test_a_claim_to_a_name_below_ones_own_domain_asks_no_proof_of_its_holder(
 ) -> None:
     make_domain(NAME, customer=alice, stage=Stage.READY)
     make_domain("shop.alice.com", customer=bob, stage=Stage.CLAIM)
-    assert adding.add(text="shop.alice.com", customer=alice, actor=None).stage == Stage.STARTING
+    assert preflight_services.add(text="shop.alice.com", customer=alice, actor=None).stage == Stage.STARTING
 
 
 def test_a_name_for_bounces_is_not_taken_by_a_stranger_without_a_proof(
@@ -248,60 +244,62 @@ def test_a_name_for_bounces_is_not_taken_by_a_stranger_without_a_proof(
     hers = proven(set_up_domain(sandbox, NAME, customer=alice))
     his = make_domain("post.alice.com", customer=bob, stage=Stage.READY, proven_at=None)
     wanted = replace(wanted_of(hers), mail_from_label="post")
-    configuring.configure(domain=hers, wanted=wanted, actor=make_staff())
+    settings_services.configure(domain=hers, wanted=wanted, actor=make_staff())
     hers.refresh_from_db()
     assert hers.mail_from == his.name
     proven(his)
-    configuring.configure(domain=hers, wanted=replace(wanted, mail_from_label="bounce"), actor=make_staff())
+    settings_services.configure(domain=hers, wanted=replace(wanted, mail_from_label="bounce"), actor=make_staff())
     with pytest.raises(Refused, match="cannot be the name for bounces"):
-        configuring.configure(domain=hers, wanted=wanted, actor=make_staff())
+        settings_services.configure(domain=hers, wanted=wanted, actor=make_staff())
 
 
 def test_our_staff_adopt_an_identity_past_whoever_has_not_proven_it(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
     bobs = squatted(sandbox, bob)
-    wish = Wish(customer=alice, actor=None, because="It is hers")
-    (outcome,) = adopting.adopt(names=[NAME], wish=wish)
+    wish = AdoptionWish(customer=alice, actor=None, because="It is hers")
+    (outcome,) = adoption_services.adopt(names=[NAME], wish=wish)
     bobs.refresh_from_db()
-    assert (outcome.fate, bobs.stage) == (adopting.Fate.ADOPT, Stage.CLAIM)
+    assert (outcome.fate, bobs.stage) == (adoption_services.AdoptionFate.ADOPT, Stage.CLAIM)
     assert Domain.objects.get(pk=outcome.domain_id).is_proven
 
 
 def test_our_staff_adopt_nothing_that_another_has_proven(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     bobs = proven(squatted(sandbox, bob))
-    (outcome,) = adopting.adopt(names=[NAME], wish=Wish(customer=alice, actor=None, because="It is hers"))
+    (outcome,) = adoption_services.adopt(
+        names=[NAME], wish=AdoptionWish(customer=alice, actor=None, because="It is hers")
+    )
     bobs.refresh_from_db()
-    assert (outcome.fate, bobs.stage) == (adopting.Fate.TAKEN, Stage.READY)
+    assert (outcome.fate, bobs.stage) == (adoption_services.AdoptionFate.TAKEN, Stage.READY)
 
 
 def test_an_import_stores_a_claim_beside_an_unproven_row(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     make_domain(NAME, customer=bob, stage=Stage.READY, proven_at=None)
-    wish = Wish(customer=alice, actor=None, because="Moved in")
-    outcome = importing.import_domain(name=NAME, wish=wish, found=adopting.Read({}))
+    wish = AdoptionWish(customer=alice, actor=None, because="Moved in")
+    outcome = adoption_services.import_domain(name=NAME, wish=wish, found=adoption_services.Read({}))
     assert Domain.objects.get(pk=outcome.domain_id).stage == Stage.CLAIM
 
 
 def test_staff_vouch_for_a_domain_that_waits_for_its_records(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     hers = squatted(sandbox, alice)
-    claiming.approve(domain=hers, because="Known in person", actor=make_staff())
+    ownership_claims_services.approve_claim(domain=hers, because="Known in person", actor=make_staff())
     hers.refresh_from_db()
     assert (hers.stage, hers.is_proven) == (Stage.READY, True)
     with pytest.raises(Refused):
-        adding.add(text=NAME, customer=bob, actor=None)
+        preflight_services.add(text=NAME, customer=bob, actor=None)
     with pytest.raises(Refused, match="no claim to approve"):
-        claiming.approve(domain=hers, because="Again", actor=make_staff())
+        ownership_claims_services.approve_claim(domain=hers, because="Again", actor=make_staff())
 
 
 def test_a_proof_while_the_other_row_is_being_deleted_waits_for_it(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
     bobs = squatted(sandbox, bob)
-    hers = adding.add(text=NAME, customer=alice, actor=None)
-    deleting.mark(domain=bobs, typed_name=NAME, actor=make_staff())
+    hers = preflight_services.add(text=NAME, customer=alice, actor=None)
+    deletion_services.mark(domain=bobs, typed_name=NAME, actor=make_staff())
     publish_proof(sandbox, hers)
-    assert not claiming.look(hers)
+    assert not ownership_claims_services.check_claim(hers)
     hers.refresh_from_db()
     assert "as soon as it is gone" in hers.stage_problem
     carry_out_deletion(domain_id=bobs.id)
-    assert claiming.look(hers)
+    assert ownership_claims_services.check_claim(hers)

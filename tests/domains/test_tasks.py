@@ -7,10 +7,10 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
-from domains.services import carrying_on
+from domains.deletion import services as deletion_services
 from domains.tasks import sweep
 from inbound_admin.lib.errors import AwsUnreachable
-from inbound_admin.lib.retrying import LONGEST_WAIT_SECONDS, UntilAmazonAnswers
+from inbound_admin.lib.retry import LONGEST_WAIT_SECONDS, UntilAmazonAnswers
 from tests.domains.making import make_domain
 
 
@@ -60,6 +60,6 @@ def test_the_sweep_queues_one_look_however_often_it_runs() -> None:
 )
 def test_what_was_begun_and_lost_its_job_is_queued_again(fields: dict[str, Any], task: str | None) -> None:
     make_domain("shop.com", **fields)
-    carrying_on.carry_on()
-    carrying_on.carry_on()
+    deletion_services.carry_on()
+    deletion_services.carry_on()
     assert list(ProcrastinateJob.objects.values_list("task_name", flat=True)) == ([task] if task else [])

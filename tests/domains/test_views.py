@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from domains.models import Domain, Stage
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import Customer
+from accounts.models.people import Customer
+from domains.models.domains import Domain, Stage
+from sandbox.process import Sandbox
 from tests.domains.making import make_domain, publish, set_up_domain
 from tests.factories import make_customer, make_member
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from changes.models import Change
-from domains.models import Domain
+from audit.models import Change
+from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
-from inbound_admin.sandbox.aws.faults import ProcessCut
-from inbound_admin.sandbox.process import Sandbox
-from inbound_admin.sandbox.values import FaultKind
+from sandbox.aws.faults import ProcessCut
+from sandbox.process import Sandbox
+from sandbox.values import FaultKind
 from tests.domains.making import at_amazon
 
 # What the row must come to; who, when and the next look are of each run.

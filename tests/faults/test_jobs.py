@@ -4,19 +4,18 @@ from typing import Any
 
 import pytest
 
-from domains.models import Domain, OnMxFailure, Stage
-from domains.services import adding, claiming, configuring, deleting, overriding, setting_up
-from domains.services.configuring import Wanted
+from accounts.models.people import User
+from domains.deletion import services as deletion_services
+from domains.identity import services as identity_services
+from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.overrides import services as overrides_services
+from domains.ownership_claims import services as ownership_claims_services
+from domains.preflight import services as preflight_services
+from domains.settings import services as settings_services
+from domains.settings.services import WantedSettings
 from inbound_admin.lib import aws
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import User
-from tests.domains.making import (
-    at_amazon,
-    carry_out_deletion,
-    publish_proof,
-    set_up_domain,
-    turn_identity,
-)
+from sandbox.process import Sandbox
+from tests.domains.making import at_amazon, carry_out_deletion, publish_proof, set_up_domain, turn_identity
 from tests.factories import make_customer, make_staff
 from tests.faults.cutting import LOST, REFUSED, Cutting, Story
 
@@ -30,15 +29,15 @@ def cutting(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Cutting:
 
 
 def set_up(domain_id: str) -> None:
-    setting_up.set_up(domain_id=domain_id)
+    identity_services.set_up(domain_id=domain_id)
 
 
 def apply(domain_id: str) -> None:
-    configuring.apply(domain_id=domain_id)
+    settings_services.apply(domain_id=domain_id)
 
 
 def test_adding_a_domain(cutting: Cutting) -> None:
-    story = Story(lambda: adding.add(text=NAME, customer=make_customer("Alice"), actor=None), set_up)
+    story = Story(lambda: preflight_services.add(text=NAME, customer=make_customer("Alice"), actor=None), set_up)
     end = cutting.every_cut(story, LOST | REFUSED)
     assert end.row is not None
     assert end.row["stage"] == Stage.READY
@@ -51,7 +50,7 @@ def test_adding_a_domain(cutting: Cutting) -> None:
 def test_finding_that_an_identity_is_somebodys(cutting: Cutting) -> None:
     def begin() -> Domain:
         identity_of_the_console()
-        return adding.add(text=NAME, customer=make_customer("Bob"), actor=None)
+        return preflight_services.add(text=NAME, customer=make_customer("Bob"), actor=None)
 
     end = cutting.every_cut(Story(begin, set_up))
     assert end.row is not None
@@ -65,7 +64,7 @@ def test_finding_that_old_keys_are_still_published(cutting: Cutting, sandbox: Sa
     """The identity was made to learn its keys, and goes again before the proof is asked for."""
 
     def begin() -> Domain:
-        domain = adding.add(text=NAME, customer=make_customer("Bob"), actor=None)
+        domain = preflight_services.add(text=NAME, customer=make_customer("Bob"), actor=None)
         token = old_token()
         sandbox.control.add_zone(NAME)
         sandbox.control.add_record(NAME, f"{token}._domainkey.{NAME}", "CNAME", f"{token}.dkim.amazonses.com.")
@@ -106,7 +105,7 @@ def test_upgrading_an_adopted_identity_that_had_no_mail_from(cutting: Cutting, s
     def begin() -> Domain:
         identity_of_the_console()
         domain = proven(sandbox)
-        setting_up.set_up(domain_id=domain.id)
+        identity_services.set_up(domain_id=domain.id)
         return wanting(domain, mail_from_label="bounce", on_mx_failure=OnMxFailure.REJECT)
 
     end = cutting.every_cut(Story(begin, apply))
@@ -123,7 +122,7 @@ def test_changing_all_settings_at_once(cutting: Cutting, sandbox: Sandbox) -> No
     def begin() -> Domain:
         domain = added(sandbox)
         wanting(domain, mail_from_label="mail", on_mx_failure=OnMxFailure.REJECT, dkim_signing=False)
-        configuring.want_new_dkim(domain=domain, actor=olga(), because="the key leaked")
+        settings_services.want_new_dkim(domain=domain, actor=olga(), because="the key leaked")
         return domain
 
     end = cutting.every_cut(Story(begin, apply))
@@ -147,7 +146,7 @@ def test_starting_again_where_the_identity_is_gone(cutting: Cutting, sandbox: Sa
     def begin() -> Domain:
         domain = added(sandbox)
         aws.client("sesv2").delete_email_identity(EmailIdentity=NAME)
-        configuring.start_again(domain=domain, actor=olga())
+        settings_services.start_again(domain=domain, actor=olga())
         return domain
 
     end = cutting.every_cut(Story(begin, set_up))
@@ -160,7 +159,7 @@ def test_starting_again_where_amazon_gave_up(cutting: Cutting, sandbox: Sandbox)
     def begin() -> Domain:
         domain = added(sandbox)
         turn_identity(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
-        configuring.start_again(domain=domain, actor=olga())
+        settings_services.start_again(domain=domain, actor=olga())
         return domain
 
     end = cutting.every_cut(Story(begin, set_up))
@@ -174,9 +173,9 @@ def test_starting_an_adopted_identity_again_where_amazon_gave_up(cutting: Cuttin
     def begin() -> Domain:
         identity_of_the_console("mail.shop.com")
         domain = proven(sandbox)
-        setting_up.set_up(domain_id=domain.id)
+        identity_services.set_up(domain_id=domain.id)
         turn_identity(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
-        configuring.start_again(domain=domain, actor=olga())
+        settings_services.start_again(domain=domain, actor=olga())
         return domain
 
     end = cutting.every_cut(Story(begin, set_up))
@@ -192,8 +191,8 @@ def test_a_domain_that_changes_hands_while_it_is_set_up(cutting: Cutting) -> Non
     bob = make_customer("Bob")
 
     def begin() -> Domain:
-        domain = adding.add(text=NAME, customer=make_customer("Alice"), actor=None)
-        overriding.transfer(domain=domain, to=bob, because="Alice sold the shop", actor=olga())
+        domain = preflight_services.add(text=NAME, customer=make_customer("Alice"), actor=None)
+        overrides_services.transfer(domain=domain, to=bob, because="Alice sold the shop", actor=olga())
         return domain
 
     end = cutting.every_cut(Story(begin, set_up))
@@ -217,7 +216,7 @@ def test_deleting_a_domain_that_is_in_tenants(cutting: Cutting, sandbox: Sandbox
 
 def test_deleting_a_domain_whose_setting_up_was_cut(cutting: Cutting, sandbox: Sandbox) -> None:
     def begin() -> Domain:
-        domain = adding.add(text=NAME, customer=make_customer("Alice"), actor=None)
+        domain = preflight_services.add(text=NAME, customer=make_customer("Alice"), actor=None)
         aws.client("sesv2").create_email_identity(
             EmailIdentity=NAME, Tags=[{"Key": "inbound-admin:domain", "Value": domain.id}]
         )
@@ -248,19 +247,19 @@ def proven(sandbox: Sandbox) -> Domain:
     domain = added(sandbox)
     assert domain.stage == Stage.CLAIM
     publish_proof(sandbox, domain)
-    assert claiming.look(domain)
+    assert ownership_claims_services.check_claim(domain)
     return domain
 
 
 def wanting(domain: Domain, **fields: Any) -> Domain:
     domain.refresh_from_db()
-    now = {name: getattr(domain, name) for name in Wanted.__dataclass_fields__}
-    configuring.configure(domain=domain, wanted=Wanted(**now | fields), actor=olga())
+    now = {name: getattr(domain, name) for name in WantedSettings.__dataclass_fields__}
+    settings_services.configure(domain=domain, wanted=WantedSettings(**now | fields), actor=olga())
     return domain
 
 
 def marked(domain: Domain) -> Domain:
-    deleting.mark(domain=domain, typed_name=domain.name, actor=olga())
+    deletion_services.mark(domain=domain, typed_name=domain.name, actor=olga())
     return domain
 
 

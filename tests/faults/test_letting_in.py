@@ -9,14 +9,14 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
-from changes.models import Change
+from accounts.models.people import User
+from audit.models import Change
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.sandbox.aws.faults import ProcessCut
-from inbound_admin.sandbox.process import Sandbox
-from receipt_rules.gateway import lambda_, s3
-from receipt_rules.services import letting_in, places
-from tenants.models import User
+from receipt_rules.permissions import services as permissions_services
+from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
+from sandbox.aws.faults import ProcessCut
+from sandbox.process import Sandbox
 from tests.receipt_rules.making import make_operator
 
 pytestmark = pytest.mark.django_db
@@ -55,27 +55,29 @@ def wire(service: str, way: str = "", nth: int = 0) -> Iterator[Wire]:
 
 
 def put(olga: User) -> None:
-    letting_in.put_policy(bucket=BUCKET, digest=letting_in.policy_preview(BUCKET).digest, actor=olga)
+    permissions_services.put_policy(
+        bucket=BUCKET, digest=permissions_services.policy_preview(BUCKET).digest, actor=olga
+    )
 
 
 def add(olga: User) -> None:
-    (arn,) = places.functions()
-    letting_in.add_permission(arn=arn, digest=letting_in.permission_preview(arn).digest, actor=olga)
+    (arn,) = permissions_services.functions()
+    permissions_services.add_permission(arn=arn, digest=permissions_services.permission_preview(arn).digest, actor=olga)
 
 
 def begin() -> int:
     """How many rows the change log has; it keeps them for ever."""
-    (arn,) = places.functions()
+    (arn,) = permissions_services.functions()
     aws.client("s3").put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Statement": [THEIRS]}))
-    for statement in json.loads(lambda_.get_policy(arn) or '{"Statement": []}')["Statement"]:
+    for statement in json.loads(receiving_setup_gateway.get_policy(arn) or '{"Statement": []}')["Statement"]:
         aws.client("lambda").remove_permission(FunctionName=arn, StatementId=statement["Sid"])
     return Change.objects.count()
 
 
 def end() -> tuple[list[str], list[str]]:
     """The Sids of the bucket's and of the function's policy."""
-    (arn,) = places.functions()
-    texts = (s3.get_bucket_policy(BUCKET), lambda_.get_policy(arn))
+    (arn,) = permissions_services.functions()
+    texts = (receiving_setup_gateway.get_bucket_policy(BUCKET), receiving_setup_gateway.get_policy(arn))
     policies = [json.loads(text)["Statement"] if text else [] for text in texts]
     bucket, function = ([statement["Sid"] for statement in policy] for policy in policies)
     return bucket, function

@@ -5,16 +5,18 @@ from itertools import cycle
 
 import pytest
 
-from changes.models import Change
-from domains.models import Domain
+from accounts.models.people import Customer
+from audit.models import Change
+from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
-from inbound_admin.sandbox.aws.faults import ProcessCut
-from inbound_admin.sandbox.process import Sandbox
-from inbound_admin.sandbox.values import FaultKind
+from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration, MigrationItem, MigrationState
-from operations.services import migrating, working
-from tenants.models import Customer, Tenant, TenantResource
+from operations.tenant_migration import services as tenant_migration_services
+from sandbox.aws.faults import ProcessCut
+from sandbox.process import Sandbox
+from sandbox.values import FaultKind
+from tenants.models.tenants import Tenant, TenantResource
 from tests.operations.making import make_ready, make_sender, start, tenants_at_amazon
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +31,7 @@ WAYS: tuple[tuple[FaultKind, int], ...] = (
 def run() -> bool:
     """False when it was cut, as the worker would see it."""
     try:
-        working.work()
+        migration_steps_services.work()
     except (AwsProblem, ProcessCut):
         return False
     return True
@@ -100,7 +102,7 @@ def test_a_move_back_that_was_cut_anywhere_ends_as_if_it_were_not(
         assert run()
         monkeypatch.setattr(aws, "ATTEMPTS", attempts)
         aws.account_id()
-        migrating.roll_back(migration=migration, actor=None, because="as a test")
+        tenant_migration_services.roll_back(migration=migration, actor=None, because="as a test")
         sandbox.control.clear_calls()
         return migration
 

@@ -13,22 +13,27 @@ from django.db import connection
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from changes.models import Change
-from domains.models import Domain
+from accounts.models.people import Customer, User
+from audit.models import Change
+from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
-from inbound_admin.sandbox.aws.faults import ProcessCut
-from inbound_admin.sandbox.aws.state import WORLD
-from inbound_admin.sandbox.process import Sandbox
-from receipt_rules.core import matching
-from receipt_rules.core.plans import Method
-from receipt_rules.core.rules import RuleSet
-from receipt_rules.gateway import ses
-from receipt_rules.models import Address, CatchAll, PendingChange, Run, RunState, Snapshot
-from receipt_rules.services import addresses, catch_alls, endpoints, modes, planning, working
-from receipt_rules.services.endpoints import SesSide
-from receipt_rules.services.planning import EVERYTHING, Asked
-from tenants.models import Customer, User
+from public_api.legacy_functions import services as legacy_functions_services
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.endpoints import services as endpoints_services
+from receipt_rules.endpoints.services import SesSide
+from receipt_rules.live import gateway as live_gateway
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.runs import PendingChange, Run, RunState, Snapshot
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core import matching
+from receipt_rules.planner.core.plans import Method
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.services import EVERYTHING, Asked
+from sandbox.aws.faults import ProcessCut
+from sandbox.aws.state import WORLD
+from sandbox.process import Sandbox
 from tests.factories import make_customer
 from tests.faults.cutting import LOST, REFUSED, Way
 from tests.receipt_rules.making import foreign_rule, live, make_operator, make_verified, set_up_receiving
@@ -83,7 +88,7 @@ def rules_at_amazon() -> RuleSet:
     with WORLD.lock:
         for name, found in ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION].receipt_rule_set.items():
             if found.is_active:
-                return ses._read_set({"Metadata": {"Name": name}, "Rules": found.rules})
+                return live_gateway._read_set({"Metadata": {"Name": name}, "Rules": found.rules})
     return RuleSet("")
 
 
@@ -128,7 +133,7 @@ class Cutting:
         watch = Watch(served)
         with watch.watching():
             try:
-                working.work()
+                auto_apply_services.work()
             except (AwsProblem, ProcessCut):
                 return False
             finally:
@@ -164,8 +169,10 @@ def alices(name: str = "shop.com") -> Domain:
 def approve(operator: User, asked: Asked = EVERYTHING) -> None:
     """What customers changed is left to the plan alone."""
     PendingChange.objects.all().delete()
-    made = planning.plan(asked=asked)
-    planning.approve(digest=made.digest, because="as planned", actor=operator, typed=made.before.name, asked=asked)
+    made = planner_services.plan(asked=asked)
+    planner_services.approve(
+        digest=made.digest, because="as planned", actor=operator, typed=made.before.name, asked=asked
+    )
 
 
 def served_now(*asked: str) -> list[str]:
@@ -176,7 +183,9 @@ def served_now(*asked: str) -> list[str]:
 def test_setting_receiving_up(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        modes.configure_mixed_mode(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        legacy_functions_services.configure_mixed_mode(
+            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
+        )
         approve(make_operator())
         return []
 
@@ -190,9 +199,9 @@ def test_setting_receiving_up(cutting: Cutting) -> None:
 def test_a_customer_adding_an_address(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        addresses.add_address(text="a@shop.com", customer=domain.customer, actor=None)
+        addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
         set_up_receiving()
-        addresses.add_address(text="b@shop.com", customer=domain.customer, actor=None)
+        addresses_services.add_address(text="b@shop.com", customer=domain.customer, actor=None)
         return ["a@shop.com", "a+label@shop.com"]
 
     made = cutting.every_cut(Story(begin), ALL_WAYS)
@@ -204,9 +213,11 @@ def test_a_customer_adding_an_address(cutting: Cutting) -> None:
 def test_a_customer_going_to_catch_all(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        modes.configure_email_receiving(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        legacy_functions_services.configure_email_receiving(
+            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
+        )
         set_up_receiving()
-        modes.configure_catch_all_domain(domain=domain, actor=None)
+        legacy_functions_services.configure_catch_all_domain(domain=domain, actor=None)
         return ["a@shop.com", "b@shop.com"]
 
     made = cutting.every_cut(Story(begin))
@@ -217,10 +228,12 @@ def test_a_customer_going_to_catch_all(cutting: Cutting) -> None:
 def test_a_customer_going_back_from_catch_all(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        modes.configure_email_receiving(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
-        modes.configure_catch_all_domain(domain=domain, actor=None)
+        legacy_functions_services.configure_email_receiving(
+            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
+        )
+        legacy_functions_services.configure_catch_all_domain(domain=domain, actor=None)
         set_up_receiving()
-        modes.restore_individual_email_rules(domain=domain, actor=None)
+        legacy_functions_services.restore_individual_email_rules(domain=domain, actor=None)
         return ["a@shop.com", "b@shop.com"]
 
     made = cutting.every_cut(Story(begin))
@@ -231,9 +244,11 @@ def test_a_customer_going_back_from_catch_all(cutting: Cutting) -> None:
 def test_moving_an_address_to_another_bucket_on_a_copy(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        modes.configure_email_receiving(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        legacy_functions_services.configure_email_receiving(
+            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
+        )
         operator = set_up_receiving()
-        special = endpoints.add_endpoint(
+        special = endpoints_services.add_endpoint(
             customer=domain.customer,
             name=f"special {Run.objects.count()} {domain.pk}",
             type="email",
@@ -241,7 +256,7 @@ def test_moving_an_address_to_another_bucket_on_a_copy(cutting: Cutting) -> None
             actor=operator,
             ses=SesSide(s3_prefix="special/"),
         )
-        addresses.change_address(
+        addresses_services.change_address(
             address=Address.objects.get(address="a@shop.com"), actor=None, is_active=True, endpoint=special
         )
         approve(operator, Asked(method=Method.BLUE_GREEN))
@@ -256,7 +271,9 @@ def test_moving_an_address_to_another_bucket_on_a_copy(cutting: Cutting) -> None
 def test_taking_an_old_set_over(cutting: Cutting) -> None:
     def begin() -> list[str]:
         foreign_rule("shop.com-rule", ["a@shop.com", "b@shop.com"], rule_set="inbound-mail", create_set=True)
-        modes.configure_email_receiving(domain=alices(), addresses=["a@shop.com", "b@shop.com"], actor=None)
+        legacy_functions_services.configure_email_receiving(
+            domain=alices(), addresses=["a@shop.com", "b@shop.com"], actor=None
+        )
         approve(make_operator(), Asked(take_over=frozenset(["shop.com-rule"])))
         return ["a@shop.com", "b@shop.com"]
 
@@ -268,11 +285,13 @@ def test_taking_an_old_set_over(cutting: Cutting) -> None:
 def test_rolling_back(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        modes.configure_email_receiving(domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None)
+        legacy_functions_services.configure_email_receiving(
+            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
+        )
         operator = set_up_receiving()
         state = Snapshot.objects.earliest("at")
-        addresses.remove_address(address=Address.objects.get(address="b@shop.com"), actor=None)
-        working.work()
+        addresses_services.remove_address(address=Address.objects.get(address="b@shop.com"), actor=None)
+        auto_apply_services.work()
         assert served_now("a@shop.com", "b@shop.com") == ["a@shop.com"]
         approve(operator, Asked(snapshot=state.pk))
         return ["a@shop.com"]
@@ -285,7 +304,9 @@ def test_rolling_back(cutting: Cutting) -> None:
 def test_fifty_concurrent_edits_by_ten_customers_end_in_what_they_want(sandbox: Sandbox) -> None:
     domains = [make_verified(f"shop{number}.com") for number in range(10)]
     for domain in domains:
-        modes.configure_email_receiving(domain=domain, addresses=[f"{a}@{domain.name}" for a in "ad"], actor=None)
+        legacy_functions_services.configure_email_receiving(
+            domain=domain, addresses=[f"{a}@{domain.name}" for a in "ad"], actor=None
+        )
     set_up_receiving()
     workers_stop = threading.Event()
     problems: list[BaseException] = []
@@ -293,7 +314,7 @@ def test_fifty_concurrent_edits_by_ten_customers_end_in_what_they_want(sandbox: 
     def work_on() -> None:
         try:
             while not workers_stop.is_set():
-                working.work()
+                auto_apply_services.work()
         except BaseException as problem:  # noqa: BLE001  # the test tells it
             problems.append(problem)
         finally:
@@ -306,14 +327,14 @@ def test_fifty_concurrent_edits_by_ten_customers_end_in_what_they_want(sandbox: 
     workers_stop.set()
     worker.join(timeout=60)
     assert not problems
-    working.work()
+    auto_apply_services.work()
     assert not PendingChange.objects.exists()
     named = {recipient for rule in live().ours for recipient in rule.recipients}
     assert named == {
         recipient for domain in domains for recipient in (f"b@{domain.name}", f"c@{domain.name}", f".{domain.name}")
     }
     assert set(Address.objects.values_list("is_active", "is_live")) == {(True, True), (False, False)}
-    assert planning.plan().is_empty
+    assert planner_services.plan().is_empty
 
 
 def edit(asked: tuple[Domain, int]) -> None:
@@ -327,13 +348,13 @@ def _edit(domain: Domain, turn: int) -> None:
     """One of five things that a customer does at the same time, in whatever order they come."""
     match turn:
         case 0:
-            addresses.add_address(text=f"b@{domain.name}", customer=domain.customer, actor=None)
+            addresses_services.add_address(text=f"b@{domain.name}", customer=domain.customer, actor=None)
         case 1:
-            addresses.add_address(text=f"c@{domain.name}", customer=domain.customer, actor=None)
+            addresses_services.add_address(text=f"c@{domain.name}", customer=domain.customer, actor=None)
         case 2:
-            catch_alls.set_catch_all(domain=domain, actor=None, subdomains=True)
+            addresses_services.set_catch_all(domain=domain, actor=None, subdomains=True)
         case 3:
-            addresses.remove_address(address=Address.objects.get(address=f"a@{domain.name}"), actor=None)
+            addresses_services.remove_address(address=Address.objects.get(address=f"a@{domain.name}"), actor=None)
         case _:
             row = Address.objects.get(address=f"d@{domain.name}")
-            addresses.change_address(address=row, actor=None, is_active=False, endpoint=None)
+            addresses_services.change_address(address=row, actor=None, is_active=False, endpoint=None)

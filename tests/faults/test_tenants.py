@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from changes.models import Change
+from accounts.models.people import Customer
+from accounts.roles import Role
+from audit.models import Change
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsProblem
-from inbound_admin.sandbox.aws.faults import ProcessCut
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
-from tenants.models import Customer, Tenant, TenantResource
-from tenants.services import associating, creating, pausing, policies, removing
-from tenants.services.customers import NotAllowed
+from inbound_admin.lib.errors import AwsProblem, NotAllowed
+from sandbox.aws.faults import ProcessCut
+from sandbox.process import Sandbox
+from tenants.lifecycle import services as lifecycle_services
+from tenants.models.tenants import Tenant, TenantResource
+from tenants.pause import services as pause_services
+from tenants.policy import services as policy_services
+from tenants.resources import services as resources_services
 from tests.factories import make_customer, make_staff
 from tests.faults.cutting import LOST, REFUSED, Way
 from tests.tenants.making import make_tess, pause_tenant, set_up_tenant
@@ -135,7 +138,7 @@ def cutting(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Cutting:
 
 
 def wished() -> Tenant:
-    return creating.create_tenant(customer=make_customer("Alice"), actor=None, policy="strict")
+    return lifecycle_services.create_tenant(customer=make_customer("Alice"), actor=None, policy="strict")
 
 
 def there() -> Tenant:
@@ -143,7 +146,7 @@ def there() -> Tenant:
 
 
 def test_creating(cutting: Cutting) -> None:
-    end = cutting.every_cut(wished, creating.carry_out_creation)
+    end = cutting.every_cut(wished, lifecycle_services.carry_out_creation)
     assert end.row is not None
     assert (end.row["stage"], end.row["standing"]) == ("ready", "active")
     assert end.amazon == [("alice-ID", "strict", "ENABLED", ["configuration-set/alice-ID"])]
@@ -156,9 +159,11 @@ def test_adopting(cutting: Cutting) -> None:
         ses.create_tenant(TenantName="by-hand")
         ses.create_email_identity(EmailIdentity="alice.com")
         ses.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn("alice.com"))
-        return creating.adopt_tenant(customer=make_customer("Alice"), name="by-hand", actor=make_staff(Role.OPERATOR))
+        return lifecycle_services.adopt_tenant(
+            customer=make_customer("Alice"), name="by-hand", actor=make_staff(Role.OPERATOR)
+        )
 
-    end = cutting.every_cut(begin, creating.carry_out_creation)
+    end = cutting.every_cut(begin, lifecycle_services.carry_out_creation)
     assert end.amazon == [("by-hand", "none", "ENABLED", ["configuration-set/alice-ID", "identity/alice.com"])]
     assert len(end.resources) == 2
 
@@ -169,7 +174,7 @@ def test_pausing(cutting: Cutting) -> None:
         pause_tenant(tenant, carried_out=False)
         return tenant
 
-    end = cutting.every_cut(begin, pausing.carry_out_status)
+    end = cutting.every_cut(begin, pause_services.carry_out_status)
     assert end.row is not None
     assert (end.row["standing"], end.row["aggregate"]) == ("paused", "DISABLED")
     assert end.changes[-2:] == [("tenant.pause_asked", "person"), ("tenant.paused", "worker")]
@@ -179,10 +184,10 @@ def test_resuming(cutting: Cutting) -> None:
     def begin() -> Tenant:
         tenant = there()
         pause_tenant(tenant)
-        pausing.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
+        pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
         return tenant
 
-    end = cutting.every_cut(begin, pausing.carry_out_status)
+    end = cutting.every_cut(begin, pause_services.carry_out_status)
     assert end.row is not None
     assert (end.row["standing"], end.row["staff_status"]) == ("active", "ENABLED")
     assert end.changes[-1] == ("tenant.resumed", "worker")
@@ -193,13 +198,13 @@ def test_associating_and_moving(cutting: Cutting) -> None:
         bob, alice = set_up_tenant(make_customer("Bob")), there()
         for name in ("shop.com", "new.com"):
             aws.client("sesv2").create_email_identity(EmailIdentity=name)
-        associating.want(tenant=bob, arn=aws.identity_arn("shop.com"))
-        associating.carry_out_associations(tenant_id=bob.pk)
-        associating.move(arn=aws.identity_arn("shop.com"), to=alice)
-        associating.want(tenant=alice, arn=aws.identity_arn("new.com"))
+        resources_services.request_association(tenant=bob, arn=aws.identity_arn("shop.com"))
+        resources_services.carry_out_associations(tenant_id=bob.pk)
+        resources_services.move(arn=aws.identity_arn("shop.com"), to=alice)
+        resources_services.request_association(tenant=alice, arn=aws.identity_arn("new.com"))
         return alice
 
-    end = cutting.every_cut(begin, associating.carry_out_associations)
+    end = cutting.every_cut(begin, resources_services.carry_out_associations)
     holders = [row[3] for row in end.amazon if "identity/shop.com" in row[3]]
     assert holders == [["configuration-set/alice-ID", "identity/new.com", "identity/shop.com"]]
     assert [row[1:] for row in end.resources if row[0] == "identity"] == [(True, True, "", "")] * 2
@@ -208,10 +213,10 @@ def test_associating_and_moving(cutting: Cutting) -> None:
 def test_changing_the_policy(cutting: Cutting) -> None:
     def begin() -> Tenant:
         tenant = there()
-        policies.change_policy(tenant=tenant, policy="none", because="why", actor=make_staff(Role.OPERATOR))
+        policy_services.change_policy(tenant=tenant, policy="none", because="why", actor=make_staff(Role.OPERATOR))
         return tenant
 
-    end = cutting.every_cut(begin, policies.carry_out_policy)
+    end = cutting.every_cut(begin, policy_services.carry_out_policy)
     assert end.amazon[0][1] == "none"
     assert end.changes[-2:] == [("tenant.policy", "person"), ("tenant.policy_told", "worker")]
 
@@ -220,12 +225,12 @@ def test_deleting(cutting: Cutting) -> None:
     def begin() -> Tenant:
         tenant = there()
         aws.client("sesv2").create_email_identity(EmailIdentity="alice.com")
-        associating.want(tenant=tenant, arn=aws.identity_arn("alice.com"), free=True)
-        associating.carry_out_associations(tenant_id=tenant.pk)
-        removing.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
+        resources_services.request_association(tenant=tenant, arn=aws.identity_arn("alice.com"), free=True)
+        resources_services.carry_out_associations(tenant_id=tenant.pk)
+        lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
         return tenant
 
-    end = cutting.every_cut(begin, removing.carry_out_removal)
+    end = cutting.every_cut(begin, lifecycle_services.carry_out_removal)
     assert (end.row, end.resources, end.amazon, end.sets) == (None, [], [], [])
     assert end.changes[-2:] == [("tenant.delete_asked", "person"), ("tenant.deleted", "worker")]
 
@@ -233,5 +238,5 @@ def test_deleting(cutting: Cutting) -> None:
 def test_a_refusal_cuts_nothing(cutting: Cutting) -> None:
     tenant = there()
     with pytest.raises(NotAllowed):
-        removing.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.SUPPORT))
+        lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.SUPPORT))
     assert Tenant.objects.get(pk=tenant.pk).stage == "ready"

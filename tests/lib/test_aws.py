@@ -9,16 +9,9 @@ from django.db import transaction
 from pytest_django import Settings
 
 from inbound_admin.lib import aws, pace
-from inbound_admin.lib.errors import (
-    AwsBusy,
-    AwsConflict,
-    AwsDenied,
-    AwsMissing,
-    AwsProblem,
-    AwsUnreachable,
-)
-from inbound_admin.sandbox.process import Sandbox
-from inbound_admin.sandbox.values import FaultKind
+from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable
+from sandbox.process import Sandbox
+from sandbox.values import FaultKind
 
 # Code on the wire, HTTP status, ours: SES's own of v1 (without "Exception") and of v2, and those of every AWS service.
 V1: list[tuple[str, int, type[AwsProblem]]] = [
@@ -239,7 +232,7 @@ def test_who_has_no_patience_is_told_instead_of_waiting(
     waited: list[float] = []
     monkeypatch.setattr(pace, "sleep", waited.append)
     settings.AWS_CALLS_PER_SECOND = 0.1
-    with aws.patience(2):
+    with aws.max_wait(2):
         with aws.calling("sesv2", "ask") as ses:
             ses.get_account()
         with pytest.raises(AwsBusy) as busy, aws.calling("sesv2", "read the domain") as ses:

@@ -6,25 +6,25 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from inbound_admin.lib import aws, counting
+from inbound_admin.lib import aws, counters
 from inbound_admin.lib.errors import AwsMissing, AwsUnreachable
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 
 
 def test_what_happens_twice_in_an_hour_is_one_row_of_two() -> None:
-    counting.count("look", label="dns", seconds=0.5)
-    counting.count("look", label="dns", seconds=0.25)
-    (found,) = counting.counted_since("look", timezone.now() - timedelta(hours=1))
+    counters.count("look", label="dns", seconds=0.5)
+    counters.count("look", label="dns", seconds=0.25)
+    (found,) = counters.counted_since("look", timezone.now() - timedelta(hours=1))
     assert (found.number, found.seconds) == (2, 0.75)
 
 
 def test_of_a_level_the_last_of_the_hour_counts() -> None:
-    counting.set_levels("domains", {"verified": 5}, now=NOW)
-    counting.set_levels("domains", {"verified": 7}, now=NOW + timedelta(minutes=10))
-    assert [each.number for each in counting.counted_since("domains", NOW - timedelta(hours=1))] == [7]
+    counters.set_levels("domains", {"verified": 5}, now=NOW)
+    counters.set_levels("domains", {"verified": 7}, now=NOW + timedelta(minutes=10))
+    assert [each.number for each in counters.counted_since("domains", NOW - timedelta(hours=1))] == [7]
 
 
 def test_a_total_does_not_fall_when_old_hours_become_one_sum() -> None:
@@ -33,11 +33,11 @@ def test_a_total_does_not_fall_when_old_hours_become_one_sum() -> None:
             cursor.execute(
                 "INSERT INTO counts (hour, name, number) VALUES (%s, 'call', 3)", [NOW - timedelta(days=days)]
             )
-    counting.fold(now=NOW, kept=timedelta(days=400))
-    counting.fold(now=NOW, kept=timedelta(days=400))
-    (total,) = counting.totals("call")
+    counters.rollup(now=NOW, kept=timedelta(days=400))
+    counters.rollup(now=NOW, kept=timedelta(days=400))
+    (total,) = counters.totals("call")
     assert total.number == 9
-    assert len(counting.counted_since("call", counting.LONG_AGO)) == 2
+    assert len(counters.counted_since("call", counters.LONG_AGO)) == 2
 
 
 def test_calls_to_amazon_are_counted_by_operation_and_outcome(sandbox: Sandbox) -> None:
@@ -45,7 +45,7 @@ def test_calls_to_amazon_are_counted_by_operation_and_outcome(sandbox: Sandbox) 
         ses.list_email_identities()
     with pytest.raises(AwsMissing), aws.calling("sesv2", "read") as ses:
         ses.get_email_identity(EmailIdentity="nobody.example")
-    found = {(each.label, each.outcome): each.number for each in counting.totals("aws_call")}
+    found = {(each.label, each.outcome): each.number for each in counters.totals("aws_call")}
     assert found == {("ListEmailIdentities", "ok"): 1, ("GetEmailIdentity", "NotFoundException"): 1}
 
 
@@ -54,6 +54,6 @@ def test_a_call_without_an_answer_is_counted_too(sandbox: Sandbox, monkeypatch: 
     sandbox.control.add_fault("cut_before", "ListEmailIdentities", nth=1, times=1)
     with pytest.raises(AwsUnreachable), aws.calling("sesv2", "list") as ses:
         ses.list_email_identities()
-    (found,) = counting.totals("aws_call")
+    (found,) = counters.totals("aws_call")
     assert (found.label, found.number) == ("ListEmailIdentities", 1)
     assert found.outcome != "ok"

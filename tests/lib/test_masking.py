@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inbound_admin.lib.ids import new_id
-from inbound_admin.lib.masking import CHANGED, MASK, masked, masked_change, masked_text, masked_url
+from inbound_admin.lib.redaction import CHANGED, MASK, masked, masked_change, masked_text, masked_url
 
 
 @pytest.mark.parametrize(

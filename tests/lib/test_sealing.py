@@ -3,25 +3,25 @@
 import pytest
 from pytest_django import Settings
 
-from inbound_admin.lib import sealing
+from inbound_admin.lib import sealed as inbound_admin_lib_sealed
 
 
 def test_an_old_key_reads_until_everything_is_sealed_anew(settings: Settings) -> None:
     settings.SEALING_KEY, settings.SEALING_KEY_FALLBACKS = "first", []
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "site", []
-    sealed = sealing.seal("hidden")
+    sealed = inbound_admin_lib_sealed.seal("hidden")
     assert "hidden" not in sealed
     settings.SEALING_KEY, settings.SEALING_KEY_FALLBACKS = "second", ["first"]
-    assert sealing.unseal(sealed) == "hidden"
-    again = sealing.reseal(sealed)
+    assert inbound_admin_lib_sealed.unseal(sealed) == "hidden"
+    again = inbound_admin_lib_sealed.reseal(sealed)
     settings.SEALING_KEY_FALLBACKS = []
-    assert sealing.unseal(again) == "hidden"
-    with pytest.raises(sealing.Unreadable, match="SEALING_KEY_FALLBACKS"):
-        sealing.unseal(sealed)
+    assert inbound_admin_lib_sealed.unseal(again) == "hidden"
+    with pytest.raises(inbound_admin_lib_sealed.Unreadable, match="SEALING_KEY_FALLBACKS"):
+        inbound_admin_lib_sealed.unseal(sealed)
 
 
 def test_what_the_site_key_sealed_stays_readable_under_a_key_of_its_own(settings: Settings) -> None:
     settings.SEALING_KEY, settings.SECRET_KEY = "", "site"
-    sealed = sealing.seal("hidden")
+    sealed = inbound_admin_lib_sealed.seal("hidden")
     settings.SEALING_KEY = "own"
-    assert sealing.unseal(sealed) == "hidden"
+    assert inbound_admin_lib_sealed.unseal(sealed) == "hidden"

@@ -5,13 +5,14 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from domains.models import Domain, Stage
+from accounts.models.people import Customer, User
+from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
-from inbound_admin.sandbox.process import Sandbox
+from operations.migration_steps import services as migration_steps_services
 from operations.models import Difference, Migration, MigrationItem
-from operations.services import choosing, migrating, working
-from operations.services.choosing import Choice
-from tenants.models import Customer, User
+from operations.tenant_migration import services as tenant_migration_services
+from operations.tenant_migration.services import Choice
+from sandbox.process import Sandbox
 from tests.domains.making import make_domain, seed_identities
 from tests.factories import make_customer
 
@@ -35,20 +36,24 @@ def make_ready(name: str, customer: Customer, **fields: Any) -> Domain:
 def migrate(*customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any) -> Migration:
     """Planned, started, and carried out by the worker."""
     migration = start(*customers, actor=actor, choice=choice, **asked)
-    working.work()
+    migration_steps_services.work()
     migration.refresh_from_db()
     return migration
 
 
 def everybody() -> Choice:
-    return choosing.all_of_them()
+    return tenant_migration_services.all_of_them()
 
 
 def start(*customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any) -> Migration:
     if choice is None:
-        choice = choosing.one(customers[0]) if len(customers) == 1 else choosing.all_of_them()
-    migration = migrating.plan_migration(choice=choice, actor=actor, **asked)
-    migrating.start(migration=migration, actor=actor)
+        choice = (
+            tenant_migration_services.one(customers[0])
+            if len(customers) == 1
+            else tenant_migration_services.all_of_them()
+        )
+    migration = tenant_migration_services.plan_migration(choice=choice, actor=actor, **asked)
+    tenant_migration_services.start(migration=migration, actor=actor)
     return migration
 
 

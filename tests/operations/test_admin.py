@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tenants.core.roles import Role
+from accounts.roles import Role
 from tests.factories import make_customer, make_staff
 from tests.operations.making import make_difference, make_item
 

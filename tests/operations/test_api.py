@@ -7,17 +7,18 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from alerts.models import WebhookTarget
-from changes.models import Change
-from changes.services import record
-from inbound_admin.sandbox.process import Sandbox
-from operations.services import working
-from receipt_rules.services.working import work
-from tenants.core.roles import Role
-from tenants.models import MemberRole, Tenant
-from tests.alerts.making import domain_subject, make_delivery, make_target, raise_for, see
+from accounts.models.people import MemberRole
+from accounts.roles import Role
+from audit.models import Change
+from audit.services import record
+from notifications.models.webhooks import WebhookTarget
+from operations.migration_steps import services as migration_steps_services
+from receipt_rules.auto_apply.services import work
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
 from tests.calling import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member, make_staff
+from tests.notifications.making import domain_subject, make_delivery, make_target, raise_for, see
 from tests.operations.making import make_difference, make_sender
 from tests.receipt_rules.making import make_address, make_verified, set_up_receiving, taken
 from tests.tenants.making import make_tenant
@@ -66,7 +67,7 @@ def test_customers_are_migrated_followed_and_rolled_back(sandbox: Sandbox) -> No
     address = f"/api/v2/migrations/{planned['id']}"
     assert not Tenant.objects.exists()
     ok(olga.post(f"{address}/start"), 202)
-    working.work()
+    migration_steps_services.work()
     assert ok(olga.get(address))["byGroup"]["done"] == 1
     (item,) = ok(olga.get(f"{address}/items", group="done"))["data"]
     one = ok(olga.get(f"{address}/items/{item['id']}"))
@@ -74,7 +75,7 @@ def test_customers_are_migrated_followed_and_rolled_back(sandbox: Sandbox) -> No
     refused(olga.post(f"{address}/retry"), 422, "NOTHING_TO_DO")
     refused(olga.post(f"{address}/rollback", {"because": " "}), 422, "REASON_MISSING")
     ok(olga.post(f"{address}/rollback", {"because": "Not yet."}), 202)
-    working.work()
+    migration_steps_services.work()
     assert ok(olga.get(address))["byGroup"]["back"] == 1
 
 

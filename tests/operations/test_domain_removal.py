@@ -5,20 +5,24 @@ from collections.abc import Callable
 import pytest
 from django.conf import settings
 
-from alerts.models import Alert
-from changes.models import Change
-from domains.models import Domain, Stage
-from domains.services import deleting as domains_deleting
-from domains.services import overriding, sharing
+from accounts.models.people import Customer, User
+from audit.models import Change
+from domains.deletion import services as deletion_services
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from domains.sharing import services as sharing_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.sandbox.process import Sandbox
+from notifications.models.alerts import Alert
+from operations.domain_removal import services as domain_removal_services
 from operations.models import DomainRemoval
-from operations.services import domain_removal
-from receipt_rules.gateway import ses
-from receipt_rules.models import Address, CatchAll, OwnRuleSet, PendingChange, RunState
-from receipt_rules.services import catch_alls, planning, working
-from tenants.models import Customer, User
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.live import gateway as live_gateway
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.runs import OwnRuleSet, PendingChange, RunState
+from receipt_rules.planner import services as planner_services
+from sandbox.process import Sandbox
 from tests.calling import Api, api_of, never_waiting, ok, refused
 from tests.domains.making import at_amazon, make_domain
 from tests.factories import make_customer, make_member, make_staff
@@ -39,16 +43,16 @@ NAME = "northwind.com"
 
 
 def rules() -> None:
-    working.work()
+    auto_apply_services.work()
 
 
 def domains() -> None:
     for pk in Domain.objects.filter(stage="deleting").values_list("pk", flat=True):
-        domains_deleting.carry_out(domain_id=pk)
+        deletion_services.carry_out(domain_id=pk)
 
 
 def removals() -> None:
-    domain_removal.work()
+    domain_removal_services.work()
 
 
 ORDERS = [
@@ -72,7 +76,7 @@ def customer(sandbox: Sandbox) -> Customer:
     endpoint = make_endpoint(customer, s3_prefix="northwind/")
     make_address(f"billing@{NAME}", domain, endpoint=endpoint)
     make_address(f"a@deep.{NAME}", domain, endpoint=endpoint)
-    catch_alls.set_catch_all(domain=domain, endpoint=endpoint, actor=None)
+    addresses_services.set_catch_all(domain=domain, endpoint=endpoint, actor=None)
     make_address("kept@other.com", make_ready("other.com", customer, adopted=True))
     set_up_receiving()
     return customer
@@ -182,9 +186,9 @@ def test_a_claim_to_a_name_that_another_holds_touches_nothing_of_theirs(alice: A
     claim = make_domain(NAME, customer=bobs, stage=Stage.CLAIM, claim_token="t")
     make_address(f"x@deep.{NAME}", claim)
     before = named()
-    shown = domain_removal.consequences(claim)
+    shown = domain_removal_services.consequences(claim)
     assert shown.rules is None
-    domain_removal.ask(domain=claim, typed_name=NAME, actor=make_member(bobs))
+    domain_removal_services.ask(domain=claim, typed_name=NAME, actor=make_member(bobs))
     run_all()
     assert not Domain.objects.filter(pk=claim.pk).exists()
     assert named() == before
@@ -200,11 +204,11 @@ def test_nothing_is_added_to_a_domain_that_is_being_deleted(alice: Api, customer
         "DOMAIN_NOT_VERIFIED",
     )
     with pytest.raises(Refused):
-        catch_alls.set_catch_all(domain=domain, endpoint=None, actor=None)
+        addresses_services.set_catch_all(domain=domain, endpoint=None, actor=None)
     with pytest.raises(Refused, match="being deleted"):
-        overriding.transfer(domain=domain, to=make_customer("Bob"), because="x", actor=make_staff())
+        overrides_services.transfer(domain=domain, to=make_customer("Bob"), because="x", actor=make_staff())
     with pytest.raises(Refused, match="being deleted"):
-        sharing.create(domain=domain, actor=make_member(customer))
+        sharing_services.create(domain=domain, actor=make_member(customer))
 
 
 FAULTS = ["DescribeActiveReceiptRuleSet", "ListReceiptRuleSets"]
@@ -237,7 +241,7 @@ def test_a_rule_of_somebody_elses_is_named_to_operators_and_waited_for(alice: Ap
     alert = Alert.objects.get(kind="domain.removal_held_up")
     assert (alert.state, alert.permission) == ("open", "receipt_rules.operate_rules")
     assert "The receipt rule by-hand in the rule set" in alert.why
-    assert domain_removal.work() is True  # not asked again every few seconds
+    assert domain_removal_services.work() is True  # not asked again every few seconds
     aws.client("ses").delete_receipt_rule(RuleSetName=live().name, RuleName="by-hand")
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()
@@ -263,7 +267,7 @@ def test_a_rule_at_a_sub_domain_that_somebody_else_holds_is_not_waited_for(alice
 def test_where_no_rule_set_was_ever_made_a_domain_with_addresses_goes_as_well(sandbox: Sandbox) -> None:
     customer = make_customer("Early")
     make_address("a@early.com", make_ready("early.com", customer, adopted=True))
-    domain_removal.ask(domain=Domain.objects.get(name="early.com"), typed_name="early.com", actor=None)
+    domain_removal_services.ask(domain=Domain.objects.get(name="early.com"), typed_name="early.com", actor=None)
     run_all()
     assert not Domain.objects.filter(name="early.com").exists()
 
@@ -275,7 +279,7 @@ def test_a_rule_set_that_is_not_active_keeps_nothing_of_it(alice: Api, sandbox: 
     by_api(alice)
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()
-    kept = ses.describe_rule_set(f"{old}-kept")
+    kept = live_gateway.describe_rule_set(f"{old}-kept")
     recipients = {each for rule in kept.rules for each in rule.recipient_set}
     assert recipients == {"kept@other.com"}
     assert Change.objects.filter(what="rules.kept_changed", for_staff=True).exists()
@@ -288,9 +292,9 @@ def test_a_rule_that_was_put_back_by_hand_gets_a_run_of_its_own(alice: Api, sand
     assert named() == set()
     for rule in before.ours:
         if rule.name in live().names:
-            ses.update_rule(before.name, rule)
+            live_gateway.update_rule(before.name, rule)
         else:
-            ses.create_rule(before.name, rule)
+            live_gateway.create_rule(before.name, rule)
     removals()
     assert PendingChange.objects.filter(customer__name="Northwind").exists()
     run_all()
@@ -302,9 +306,9 @@ def test_a_plan_that_was_approved_before_brings_no_route_back(alice: Api, sandbo
     domain = the_domain()
     operator = make_operator()
     make_address(f"late@sub.{NAME}", domain, endpoint=make_endpoint(domain.customer, s3_prefix="late/"))
-    run = planning.approve(digest=planning.plan().digest, because="as planned", actor=operator)
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
     by_api(alice)
-    assert domain_removal.work() is False
+    assert domain_removal_services.work() is False
     run_all()
     run.refresh_from_db()
     assert run.state == RunState.REFUSED
@@ -317,10 +321,10 @@ def test_while_a_run_that_names_it_is_unfinished_it_stays(alice: Api, sandbox: S
     domain = the_domain()
     operator = make_operator()
     make_address(f"late@sub.{NAME}", domain, endpoint=make_endpoint(domain.customer, s3_prefix="late/"))
-    planning.approve(digest=planning.plan().digest, because="as planned", actor=operator)
+    planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
     by_api(alice)
     PendingChange.objects.all().delete()
-    assert domain_removal.work() is False
+    assert domain_removal_services.work() is False
     assert "run of rule changes" in DomainRemoval.objects.get().problem
     assert the_domain().routes_removed_at is None
 
@@ -328,8 +332,8 @@ def test_while_a_run_that_names_it_is_unfinished_it_stays(alice: Api, sandbox: S
 def test_a_domain_that_was_marked_and_lost_its_removal_gets_one(customer: Customer) -> None:
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
-    domains_deleting.mark(domain=the_domain(), typed_name=NAME, actor=None)
-    domain_removal.carry_on()
+    deletion_services.mark(domain=the_domain(), typed_name=NAME, actor=None)
+    domain_removal_services.carry_on()
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()
     assert named() == set()
@@ -339,7 +343,7 @@ def test_a_run_for_a_name_that_nobody_holds_removes_its_recipients(customer: Cus
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
     Domain.objects.filter(name=NAME).delete()
-    asked = planning.asked_for(name=NAME)
+    asked = planner_services.asked_for(name=NAME)
     assert asked.scope == frozenset({NAME, f"a@deep.{NAME}"})
     approve_and_run(make_operator(), asked, typed=live().name)
     assert named() == set()

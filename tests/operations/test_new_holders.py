@@ -3,15 +3,22 @@
 import pytest
 from django.utils import timezone
 
-from domains.models import Domain, ShareLink, Stage
-from domains.services import overriding, surveying
-from inbound_admin.sandbox.process import Sandbox
-from operations.services import domain_removal
-from receipt_rules.models import Address, CatchAll, Expectation, PendingChange, Snapshot
-from receipt_rules.selectors.finding import addresses_for
-from receipt_rules.services import catch_alls, holder_changes, planning, working
-from receipt_rules.services.planning import Asked
-from tenants.models import Customer, User
+from accounts.models.people import Customer, User
+from domains.drift import services as drift_services
+from domains.models.domains import Domain, Stage
+from domains.models.sharing import ShareLink
+from domains.overrides import services as overrides_services
+from operations.domain_removal import services as domain_removal_services
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.addresses.selectors import addresses_for
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.holders import services as holders_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.expectations import Expectation
+from receipt_rules.models.runs import PendingChange, Snapshot
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.services import Asked
+from sandbox.process import Sandbox
 from tests.domains.making import carry_out_deletion
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.making import make_ready
@@ -41,7 +48,7 @@ def alice(sandbox: Sandbox, operator: User) -> Customer:
     domain = make_ready(NAME, customer, adopted=True)
     endpoint = make_endpoint(customer, s3_prefix="alice/")
     make_address(f"billing@{NAME}", domain, endpoint=endpoint)
-    catch_alls.set_catch_all(domain=domain, endpoint=endpoint, actor=None)
+    addresses_services.set_catch_all(domain=domain, endpoint=endpoint, actor=None)
     make_address("kept@other.com", make_ready("other.com", customer, adopted=True), endpoint=endpoint)
     set_up_receiving(operator)
     return customer
@@ -49,9 +56,9 @@ def alice(sandbox: Sandbox, operator: User) -> Customer:
 
 def removed() -> None:
     domain = Domain.objects.get(name=NAME)
-    domain_removal.ask(domain=domain, typed_name=NAME, actor=None)
-    working.work()
-    domain_removal.work()
+    domain_removal_services.ask(domain=domain, typed_name=NAME, actor=None)
+    auto_apply_services.work()
+    domain_removal_services.work()
     carry_out_deletion(domain_id=domain.pk)
 
 
@@ -80,7 +87,7 @@ def test_a_new_holder_gets_nothing_of_the_one_before(alice: Customer, sandbox: S
     assert list(Expectation.objects.values_list("address", flat=True)) == ["kept@other.com"]
     assert (taken(f"billing@{NAME}"), taken("kept@other.com")) == (0, 1)
     make_address(f"billing@{NAME}", bobs)
-    holder_changes.look()
+    holders_services.look()
     approve_and_run(make_operator())
     assert "alice/" not in places()
     assert taken(f"billing@{NAME}") == 1
@@ -94,7 +101,7 @@ def test_rolling_back_does_not_bring_a_route_back_for_another_holder(
     bobs = make_ready(NAME, make_customer("Bob"), adopted=True)
     make_address(f"info@{NAME}", bobs)
     approve_and_run(operator)
-    made = planning.plan(asked=Asked(snapshot=before.pk))
+    made = planner_services.plan(asked=Asked(snapshot=before.pk))
     assert not any("alice/" in str(rule.delivery) and NAME in rule.recipients for rule in made.after.ours)
     recipients = {each for rule in made.after.ours for each in rule.recipients}
     assert {each for each in recipients if each.endswith(NAME)} == {f"info@{NAME}"}
@@ -103,7 +110,7 @@ def test_rolling_back_does_not_bring_a_route_back_for_another_holder(
 def test_rolling_back_does_not_bring_a_route_back_for_nobody(alice: Customer, operator: User, sandbox: Sandbox) -> None:
     before = Snapshot.objects.latest("at")
     removed()
-    made = planning.plan(asked=Asked(snapshot=before.pk))
+    made = planner_services.plan(asked=Asked(snapshot=before.pk))
     assert not any(each.endswith(NAME) for rule in made.after.rules for each in rule.recipient_set)
 
 
@@ -118,7 +125,7 @@ def test_rolling_back_for_the_same_holder_brings_all_back(
     Address.objects.filter(address__endswith=NAME).delete()
     approve_and_run(operator, typed=live().name)
     assert taken(f"billing@{NAME}") == 0
-    made = planning.plan(asked=Asked(snapshot=before.pk))
+    made = planner_services.plan(asked=Asked(snapshot=before.pk))
     assert NAME in {each for rule in made.after.ours for each in rule.recipients}
 
 
@@ -129,7 +136,7 @@ def test_a_state_from_before_holders_were_kept_gives_nothing_to_a_younger_domain
     removed()
     make_ready(NAME, make_customer("Bob"), adopted=True)
     Snapshot.objects.update(holders=None)
-    made = planning.plan(asked=Asked(snapshot=before.pk))
+    made = planner_services.plan(asked=Asked(snapshot=before.pk))
     assert not any(each.endswith(NAME) for rule in made.after.rules for each in rule.recipient_set)
 
 
@@ -137,16 +144,16 @@ def test_rules_of_a_domain_that_staff_move_are_planned_for_its_new_holder_and_lo
     alice: Customer, operator: User, sandbox: Sandbox
 ) -> None:
     bob = make_customer("Bob")
-    working.work()
-    assert holder_changes.are_waiting() is False
-    overriding.transfer(domain=Domain.objects.get(name=NAME), to=bob, because="sold", actor=make_staff())
+    auto_apply_services.work()
+    assert holders_services.are_waiting() is False
+    overrides_services.transfer(domain=Domain.objects.get(name=NAME), to=bob, because="sold", actor=make_staff())
     assert places() == {"alice/"}
-    working.carry_on()
-    working.work()
-    assert holder_changes.are_waiting() is False
+    auto_apply_services.carry_on()
+    auto_apply_services.work()
+    assert holders_services.are_waiting() is False
     pending = PendingChange.objects.get(customer=bob)
     assert "operator" in pending.waits_because  # another place for the same mail needs a copy of the rule set
-    approve_and_run(operator, planning.asked_for(customer=bob))
+    approve_and_run(operator, planner_services.asked_for(customer=bob))
     assert "alice/" not in places()
     assert taken(f"billing@{NAME}") == 1
     assert not PendingChange.objects.exists()
@@ -155,15 +162,15 @@ def test_rules_of_a_domain_that_staff_move_are_planned_for_its_new_holder_and_lo
 def test_what_rules_kept_while_a_domain_was_a_claim_goes_when_another_proves_it(
     alice: Customer, sandbox: Sandbox
 ) -> None:
-    working.work()
+    auto_apply_services.work()
     hers = Domain.objects.get(name=NAME)
-    surveying.back_to_claim(domain=hers)
+    drift_services.return_to_claim(domain=hers)
     Address.objects.filter(domain=hers).delete()
     CatchAll.objects.filter(domain=hers).delete()
     assert places() == {"alice/"}
     bobs = make_ready(NAME, make_customer("Bob"), stage=Stage.STARTING)
-    working.carry_on()
-    working.work()
+    auto_apply_services.carry_on()
+    auto_apply_services.work()
     assert places() == set()
     bobs.refresh_from_db()
     assert bobs.routes_unchecked is False
@@ -172,11 +179,11 @@ def test_what_rules_kept_while_a_domain_was_a_claim_goes_when_another_proves_it(
 def test_what_an_operator_takes_over_keeps_its_routes_until_a_plan_is_approved(
     alice: Customer, sandbox: Sandbox
 ) -> None:
-    working.work()
+    auto_apply_services.work()
     Address.objects.filter(address__endswith=NAME).delete()
     CatchAll.objects.all().delete()
     Domain.objects.filter(name=NAME).update(routes_unchecked=False)
-    working.work()
+    auto_apply_services.work()
     assert places() == {"alice/"}
 
 

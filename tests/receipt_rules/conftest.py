@@ -3,12 +3,10 @@
 import pytest
 from django.test import Client
 
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import Customer
+from accounts.models.people import Customer
+from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import (
-    make_operator,
-)
+from tests.receipt_rules.making import make_operator
 
 
 @pytest.fixture

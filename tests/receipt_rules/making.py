@@ -8,16 +8,19 @@ from typing import Any
 from django.apps import apps
 from django.utils import timezone
 
-from domains.models import Domain, Stage
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
-from receipt_rules.core import matching
-from receipt_rules.core.rules import RuleSet
-from receipt_rules.gateway import ses
-from receipt_rules.models import Address, Endpoint, EndpointType, Run
-from receipt_rules.services import planning, working
-from receipt_rules.services.planning import EVERYTHING, Asked
-from tenants.core.roles import Role
-from tenants.models import Customer, User
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.live import gateway as live_gateway
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.models.runs import Run
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core import matching
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.services import EVERYTHING, Asked
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_staff
 
@@ -56,16 +59,16 @@ def set_up_receiving(operator: User | None = None) -> User:
 
 def approve_and_run(operator: User, asked: Asked = EVERYTHING, typed: str = "") -> Run:
     """Plan, approve what was shown, and let the worker do it."""
-    made = planning.plan(asked=asked)
-    run = planning.approve(digest=made.digest, because="as planned", actor=operator, typed=typed, asked=asked)
-    working.work()
+    made = planner_services.plan(asked=asked)
+    run = planner_services.approve(digest=made.digest, because="as planned", actor=operator, typed=typed, asked=asked)
+    auto_apply_services.work()
     run.refresh_from_db()
     return run
 
 
 def live() -> RuleSet:
     """The active rule set, read past everything of ours but the gateway; an empty one where none is active."""
-    return ses.describe_active_rule_set() or RuleSet("")
+    return live_gateway.describe_active_rule_set() or RuleSet("")
 
 
 def taken(address: str) -> int:

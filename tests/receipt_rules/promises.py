@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from receipt_rules.core.applying import apply
-from receipt_rules.core.matching import Routing, route
-from receipt_rules.core.plans import Plan
-from receipt_rules.core.rules import ForeignRule, Rule, RuleSet
-from receipt_rules.core.steps import Activate, CloneSet, CreateSet, RuleStep
+from receipt_rules.planner.core.matching import RoutingResult, route
+from receipt_rules.planner.core.plans import Plan
+from receipt_rules.planner.core.rules import ForeignRule, Rule, RuleSet
+from receipt_rules.planner.core.steps import Activate, CloneSet, CreateSet, RuleStep, apply
 
 
 def active_sets(plan: Plan, actual: RuleSet) -> Iterator[RuleSet]:
@@ -46,7 +45,7 @@ def check_all(plan: Plan, actual: RuleSet, envelopes: Sequence[Sequence[str]]) -
             _check(first, route(state.rules, envelope), last)
 
 
-def _check(first: Routing, now: Routing, last: Routing) -> None:
+def _check(first: RoutingResult, now: RoutingResult, last: RoutingResult) -> None:
     for recipient in now.envelope:
         before, between, after = (len(routing.taken_by[recipient]) for routing in (first, now, last))
         assert between or not (before and after), f"{recipient} is unserved"

@@ -8,9 +8,10 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from changes.models import Change
-from receipt_rules.models import Address, PendingChange, Run
-from tenants.core.roles import Role
+from accounts.roles import Role
+from audit.models import Change
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.runs import PendingChange, Run
 from tests.factories import make_staff
 from tests.receipt_rules.making import make_address, make_verified
 

@@ -12,13 +12,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.api_keys.services import create_api_key, revoke_api_key
+from accounts.models.api_keys import ApiKey
+from accounts.models.people import User
 from inbound_admin.api import api
-from inbound_admin.lib import api as manners
+from inbound_admin.lib.api import answers
 from inbound_admin.lib.errors import AwsBusy, RateLimited
-from receipt_rules.api.looking_up import RoutesOut
-from receipt_rules.models import CatchAll, EndpointType
-from tenants.models import ApiKey, User
-from tenants.services.api_keys import create_api_key, revoke_api_key
+from receipt_rules.models.addresses import CatchAll
+from receipt_rules.models.endpoints import EndpointType
+from receipt_rules.route_lookup.api import RoutesOut
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
 
@@ -217,10 +219,10 @@ def test_every_address_below_api_answers_in_json(client: Client) -> None:
 
 
 def test_a_problem_keeps_its_status_its_code_and_what_amazon_said() -> None:
-    busy = manners.problem_answer(AwsBusy("Amazon is busy.", aws_code="Throttling", request_id="r-1"))
+    busy = answers.problem_answer(AwsBusy("Amazon is busy.", aws_code="Throttling", request_id="r-1"))
     assert busy.status_code == 503
     assert json.loads(busy.content)["details"] == {"awsCode": "Throttling", "requestId": "r-1"}
-    soon = manners.problem_answer(RateLimited("Too soon.", retry_after=7))
+    soon = answers.problem_answer(RateLimited("Too soon.", retry_after=7))
     assert (soon.status_code, soon["Retry-After"]) == (429, "7")
 
 

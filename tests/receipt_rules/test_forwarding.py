@@ -15,14 +15,16 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from changes.models import Change
-from domains.models import Domain, Stage
+from accounts.models.people import Customer
+from audit.models import Change
+from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import RateLimited, Refused
-from receipt_rules.models import Address, Endpoint, EndpointType, Forwarding, ForwardingState
-from receipt_rules.selectors.looking_up import Route, route_lookup
-from receipt_rules.services import endpoints, forwarding
-from receipt_rules.services.importing import Import, import_endpoint
-from tenants.models import Customer
+from receipt_rules.endpoints import services as endpoints_services
+from receipt_rules.forwarding import services as forwarding_services
+from receipt_rules.legacy_import.services import Import, import_endpoint
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
+from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tests.calling import api_of, ok, refused
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
@@ -45,7 +47,7 @@ def forward(customer: Customer, *to: str, **fields: Any) -> Endpoint:
     kind = EndpointType.EMAIL if len(to) == 1 else EndpointType.EMAIL_GROUP
     config = {"address": to[0]} if len(to) == 1 else {"addresses": list(to)}
     name = fields.pop("name", f"to {to[0]}")
-    return endpoints.add_endpoint(customer=customer, name=name, type=kind, config=config, actor=None, **fields)
+    return endpoints_services.add_endpoint(customer=customer, name=name, type=kind, config=config, actor=None, **fields)
 
 
 def routed(domain: Domain, endpoint: Endpoint) -> Route:
@@ -63,7 +65,7 @@ def test_nothing_goes_to_a_stranger_before_they_allow_it(shop: Domain) -> None:
     endpoint = forward(shop.customer, STRANGER)
     waiting = routed(shop, endpoint)
     assert (waiting.endpoint, waiting.waits_for, waiting.because) == (None, endpoint, "address")
-    assert forwarding.send_due(now=timezone.now()) == 1
+    assert forwarding_services.send_due(now=timezone.now()) == 1
     assert mail.outbox[0].to == [STRANGER]
     (link,) = links()
     page = Client().get(link)
@@ -131,7 +133,7 @@ def test_the_setting_allows_it_without_asking_but_not_against_a_refusal(shop: Do
 
 def test_a_change_of_the_address_asks_the_new_one(shop: Domain) -> None:
     endpoint = forward(shop.customer, "a@shop.com")
-    endpoints.change_endpoint(endpoint=endpoint, actor=None, config={"address": STRANGER})
+    endpoints_services.change_endpoint(endpoint=endpoint, actor=None, config={"address": STRANGER})
     endpoint.refresh_from_db()
     assert routed(shop, endpoint).endpoint is None
     assert Forwarding.objects.get().address == STRANGER
@@ -140,33 +142,33 @@ def test_a_change_of_the_address_asks_the_new_one(shop: Domain) -> None:
 def test_a_recipient_is_asked_once_whatever_is_added(shop: Domain) -> None:
     for number in range(3):
         forward(shop.customer, STRANGER.upper(), name=f"desk {number}")
-        forwarding.send_due(now=timezone.now())
+        forwarding_services.send_due(now=timezone.now())
     assert len(mail.outbox) == 1
     endpoint = Endpoint.objects.all()[0]
     with pytest.raises(Refused, match="one mail a day"):
-        forwarding.ask_again(endpoint=endpoint, actor=None)
+        forwarding_services.ask_again(endpoint=endpoint, actor=None)
     Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2))
-    assert forwarding.ask_again(endpoint=endpoint, actor=None) == 1
-    forwarding.send_due(now=timezone.now())
+    assert forwarding_services.ask_again(endpoint=endpoint, actor=None) == 1
+    forwarding_services.send_due(now=timezone.now())
     assert len(mail.outbox) == 2
-    Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2), asked_times=forwarding.MOST_TIMES)
+    Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2), asked_times=forwarding_services.MOST_TIMES)
     with pytest.raises(Refused):
-        forwarding.ask_again(endpoint=endpoint, actor=None)
+        forwarding_services.ask_again(endpoint=endpoint, actor=None)
 
 
 def test_many_customers_together_cannot_flood_one_recipient(settings: Settings) -> None:
     settings.UNSOLICITED_MAILS_PER_DAY = 2
     for _ in range(4):
         forward(make_customer(), STRANGER)
-    forwarding.send_due(now=timezone.now())
+    forwarding_services.send_due(now=timezone.now())
     assert len(mail.outbox) == 2
     assert Forwarding.objects.filter(problem__contains="got enough mails today").count() == 2
     cache.clear()
-    assert forwarding.send_due(now=timezone.now() + timedelta(days=2)) == 2
+    assert forwarding_services.send_due(now=timezone.now() + timedelta(days=2)) == 2
 
 
 def test_one_customer_cannot_have_thousands_asked(shop: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forwarding, "MOST_ASKED_A_DAY", 3)
+    monkeypatch.setattr(forwarding_services, "MOST_ASKED_A_DAY", 3)
     forward(shop.customer, "a@else.example", "b@else.example")
     with pytest.raises(RateLimited, match="At most 3"):
         forward(shop.customer, "c@else.example", "d@else.example")
@@ -177,15 +179,15 @@ def test_the_mail_holds_no_link_of_a_customers_making(shop: Domain) -> None:
     shop.customer.name = "Win at https://evil.example/ <b>now</b>, write to x@evil.example"
     shop.customer.save()
     forward(shop.customer, STRANGER)
-    forwarding.send_due(now=timezone.now())
+    forwarding_services.send_due(now=timezone.now())
     assert "evil.example" not in str(mail.outbox[0].body)
     assert "@evil" not in str(mail.outbox[0].body)
 
 
 def test_an_old_link_confirms_nothing_more_and_still_refuses(shop: Domain) -> None:
     endpoint = forward(shop.customer, STRANGER)
-    forwarding.send_due(now=timezone.now())
-    Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=forwarding.LINK_DAYS + 1))
+    forwarding_services.send_due(now=timezone.now())
+    Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=forwarding_services.LINK_DAYS + 1))
     (link,) = links()
     assert Client().post(link, {"do": "confirm"}).status_code == 422
     assert routed(shop, endpoint).endpoint is None
@@ -201,7 +203,7 @@ def test_a_link_that_we_did_not_sign_is_none(token: str) -> None:
 def test_without_the_sites_address_it_is_said_why_no_mail_goes(shop: Domain, settings: Settings) -> None:
     settings.SITE_URL = ""
     endpoint = forward(shop.customer, STRANGER)
-    assert forwarding.send_due(now=timezone.now()) == 0
+    assert forwarding_services.send_due(now=timezone.now()) == 0
     client = Client()
     client.force_login(make_member(shop.customer))
     assert "SITE_URL is not set" in client.get(reverse("receipt_rules:endpoint", args=[endpoint.pk])).text
@@ -213,7 +215,7 @@ def test_the_pages_say_who_is_waited_for_and_send_the_link_again(shop: Domain) -
     assert "Waiting for confirmation" in client.get(reverse("receipt_rules:endpoints")).text
     url = reverse("receipt_rules:endpoint", args=[endpoint.pk])
     assert STRANGER in client.get(url).text
-    forwarding.send_due(now=timezone.now())
+    forwarding_services.send_due(now=timezone.now())
     assert "one mail a day" in client.post(url, {"do": "ask"}, follow=True).text
     Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2))
     assert "goes out in a moment" in client.post(url, {"do": "ask"}, follow=True).text
@@ -226,7 +228,7 @@ def test_the_api_says_so_beside_what_it_said_before(shop: Domain) -> None:
     made = ok(alice.post("/api/v2/endpoints", asked), 201)
     assert made["confirmation"] == {"status": "waiting", "waitingFor": [STRANGER]}
     ok(alice.post(f"/api/v2/endpoints/{made['id']}/confirmations"))  # the first is still on its way
-    forwarding.send_due(now=timezone.now())
+    forwarding_services.send_due(now=timezone.now())
     refused(alice.post(f"/api/v2/endpoints/{made['id']}/confirmations"), 422, "FORWARDING_ASKED")
     make_address("me@shop.com", shop, endpoint=Endpoint.objects.get())
     route = api_of(make_operator(), "route")
@@ -242,14 +244,14 @@ def test_staff_allow_it_with_a_reason_and_never_against_a_refusal(shop: Domain) 
     forward(shop.customer, STRANGER)
     row = Forwarding.objects.get()
     with pytest.raises(Refused, match="Say how"):
-        forwarding.allow(row=row, because=" ", actor=make_operator())
+        forwarding_services.allow(row=row, because=" ", actor=make_operator())
     with pytest.raises(Refused, match="Operators"):
-        forwarding.allow(row=row, because="They wrote", actor=make_member(shop.customer))
-    forwarding.allow(row=row, because="They wrote to us", actor=make_operator())
+        forwarding_services.allow(row=row, because="They wrote", actor=make_member(shop.customer))
+    forwarding_services.allow(row=row, because="They wrote to us", actor=make_operator())
     assert Forwarding.objects.get().state == ForwardingState.CONFIRMED
     Forwarding.objects.update(state=ForwardingState.REFUSED)
     with pytest.raises(Refused, match="Only they"):
-        forwarding.allow(row=row, because="They wrote to us", actor=make_operator())
+        forwarding_services.allow(row=row, because="They wrote to us", actor=make_operator())
 
 
 def test_what_the_system_before_forwarded_goes_on(shop: Domain) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from receipt_rules.models import CatchAll, EndpointType
-from tenants.models import Customer
-from tenants.services.api_keys import create_api_key
+from accounts.api_keys.services import create_api_key
+from accounts.models.people import Customer
+from receipt_rules.models.addresses import CatchAll
+from receipt_rules.models.endpoints import EndpointType
 from tests.factories import make_customer
 from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
 

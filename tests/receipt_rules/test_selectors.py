@@ -7,17 +7,18 @@ from django.http import QueryDict
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from receipt_rules.core.rules import S3, Delivery, ForeignRule, Rule, RuleSet
-from receipt_rules.models import CatchAll
-from receipt_rules.selectors import capacity, finding
-from receipt_rules.selectors.finding import Filters
-from receipt_rules.selectors.looking_up import Route, route_lookup
-from tenants.core.roles import Role
+from accounts.roles import Role
+from receipt_rules.addresses import selectors as addresses_selectors
+from receipt_rules.addresses.selectors import AddressListFilters
+from receipt_rules.capacity import selectors as capacity_selectors
+from receipt_rules.models.addresses import CatchAll
+from receipt_rules.planner.core.rules import S3, ForeignRule, Rule, RuleDelivery, RuleSet
+from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.making import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
-STORED = Delivery((S3("inbound-mail"),))
+STORED = RuleDelivery((S3("inbound-mail"),))
 
 
 def the_route(recipient: str) -> Route:
@@ -88,7 +89,12 @@ def test_alice_and_bob_never_see_each_others_rows() -> None:
     make_address("a@shop.com", domain, endpoint=make_endpoint(domain.customer))
     CatchAll.objects.create(domain=domain)
     bob, alice = make_member(make_customer("Bob")), make_member(domain.customer)
-    for read in (finding.addresses_for, finding.catch_alls_for, finding.endpoints_for, finding.domains_that_receive):
+    for read in (
+        addresses_selectors.addresses_for,
+        addresses_selectors.catch_alls_for,
+        addresses_selectors.endpoints_for,
+        addresses_selectors.domains_that_receive,
+    ):
         assert not read(bob).exists()
         assert read(alice).count() == read(make_staff(Role.SUPPORT)).count() == 1
 
@@ -101,7 +107,7 @@ def test_addresses_are_found_by_text_and_filters() -> None:
     viewer = make_staff(Role.SUPPORT)
 
     def found(query: str) -> list[str]:
-        rows = finding.search_addresses(viewer=viewer, filters=Filters.read(QueryDict(query)))
+        rows = addresses_selectors.search_addresses(viewer=viewer, filters=AddressListFilters.read(QueryDict(query)))
         return [row.address.partition("@")[0] for row in rows]
 
     assert found("q=BILL") == ["billing"]
@@ -113,10 +119,10 @@ def test_addresses_are_found_by_text_and_filters() -> None:
 
 def test_the_mode_is_told_in_sentences() -> None:
     domain = make_verified("shop.com")
-    assert finding.mode_of(domain) == ("No mail is taken for shop.com.",)
+    assert addresses_selectors.mode_of(domain) == ("No mail is taken for shop.com.",)
     make_address("billing@shop.com", domain, endpoint=make_endpoint(domain.customer, name="A"))
     CatchAll.objects.create(domain=domain, endpoint=make_endpoint(domain.customer, name="B", is_active=False))
-    assert finding.mode_of(domain) == (
+    assert addresses_selectors.mode_of(domain) == (
         "billing@ goes to A.",
         "Everything else at shop.com goes to B, which is switched off.",
     )
@@ -125,9 +131,13 @@ def test_the_mode_is_told_in_sentences() -> None:
 def test_a_catch_all_that_another_customers_sub_domain_suspends_says_so() -> None:
     domain = make_verified("shop.com")
     CatchAll.objects.create(domain=domain, subdomains=True)
-    assert finding.mode_of(domain) == ("Everything below shop.com goes to no endpoint yet: it is only stored.",)
+    assert addresses_selectors.mode_of(domain) == (
+        "Everything below shop.com goes to no endpoint yet: it is only stored.",
+    )
     make_verified("eu.shop.com")
-    assert finding.mode_of(domain) == ("Mail below shop.com is not received: a name there is set up on its own.",)
+    assert addresses_selectors.mode_of(domain) == (
+        "Mail below shop.com is not received: a name there is set up on its own.",
+    )
 
 
 def test_the_meter_counts_rules_recipients_and_identities() -> None:
@@ -135,7 +145,7 @@ def test_the_meter_counts_rules_recipients_and_identities() -> None:
     live = RuleSet(
         "inbound-mail", (Rule("inbound-admin-001", STORED, ("a.com", "b.com")), ForeignRule("x", "{}", STORED))
     )
-    found = capacity.capacity(live)
+    found = capacity_selectors.capacity(live)
     assert (found.rules.used, found.rules.limit, found.foreign_rules) == (2, 200, 1)
     assert (found.recipients.used, found.recipients.limit) == (2, 199 * 500)
     assert (found.identities.used, found.identities.percent) == (1, 1)
@@ -144,12 +154,12 @@ def test_the_meter_counts_rules_recipients_and_identities() -> None:
 
 def test_the_forecast_goes_by_the_pace_of_the_last_month() -> None:
     now = timezone.now()
-    assert capacity.forecast(left=1000, now=now) == ""
+    assert capacity_selectors.forecast(left=1000, now=now) == ""
     domain = make_verified("shop.com")
     for name in "abc":
         make_address(f"{name}@shop.com", domain)
-    assert f"{now + timedelta(days=100):%-d %B %Y}" in capacity.forecast(left=10, now=now)
-    assert "for years" in capacity.forecast(left=100_000, now=now)
+    assert f"{now + timedelta(days=100):%-d %B %Y}" in capacity_selectors.forecast(left=10, now=now)
+    assert "for years" in capacity_selectors.forecast(left=100_000, now=now)
 
 
 def test_one_sees_which_customers_share_a_rule() -> None:
@@ -157,5 +167,5 @@ def test_one_sees_which_customers_share_a_rule() -> None:
     make_verified("a.com", customer=alice)
     make_verified("b.com", customer=bob)
     rule = Rule("inbound-admin-001", STORED, ("x@a.com", ".b.com", "nobody.com"))
-    (found,) = capacity.who_shares([rule])
+    (found,) = capacity_selectors.who_shares([rule])
     assert (found.customers, found.strangers) == ((alice, bob), 1)

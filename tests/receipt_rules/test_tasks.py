@@ -6,11 +6,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsUnreachable
-from inbound_admin.lib.retrying import UntilAmazonAnswers
-from inbound_admin.sandbox.process import Sandbox
-from receipt_rules.models import PendingChange, Run
-from receipt_rules.services import addresses
+from inbound_admin.lib.retry import UntilAmazonAnswers
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.models.runs import PendingChange, Run
 from receipt_rules.tasks import LONGEST_WAIT_SECONDS, look, sweep, sweep_drift, work
+from sandbox.process import Sandbox
 from tests.receipt_rules.making import make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def test_many_changes_are_one_job() -> None:
     for name in ("one.com", "two.com"):
         domain = make_verified(name)
         for local in "ab":
-            addresses.add_address(text=f"{local}@{name}", customer=domain.customer, actor=None)
+            addresses_services.add_address(text=f"{local}@{name}", customer=domain.customer, actor=None)
     assert waiting() == ["receipt_rules.work"]
     assert PendingChange.objects.count() == 2
     assert ProcrastinateJob.objects.get().scheduled_at is not None
@@ -72,7 +72,7 @@ def test_amazon_is_asked_again_and_never_later_than_a_minute() -> None:
 def test_the_jobs_do_their_work(sandbox: Sandbox) -> None:
     set_up_receiving()
     domain = make_verified("shop.com")
-    addresses.add_address(text="a@shop.com", customer=domain.customer, actor=None)
+    addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
     work()
     look()
     assert taken("a@shop.com") == 1

@@ -6,20 +6,15 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from inbound_admin.sandbox.process import Sandbox
-from receipt_rules.models import Address, CatchAll, Endpoint
-from receipt_rules.services import working
-from tenants.models import Customer
+from accounts.models.people import Customer
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint
+from sandbox.process import Sandbox
 from tests.domains.making import make_domain
 from tests.factories import make_customer
 from tests.messages import said
-from tests.receipt_rules.making import (
-    make_address,
-    make_endpoint,
-    make_verified,
-    set_up_receiving,
-    taken,
-)
+from tests.receipt_rules.making import make_address, make_endpoint, make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -70,7 +65,7 @@ def test_what_amazon_takes_is_live_and_no_more_asked_for(
     set_up_receiving()
     url = inbound_url("shop.com", alices)
     alice_client.post(url, {"do": "address", "address-address": "billing"})
-    working.work()
+    auto_apply_services.work()
     page = alice_client.get(url).text
     assert taken("billing@shop.com") == 1
     assert "Live" in page
@@ -80,7 +75,7 @@ def test_what_amazon_takes_is_live_and_no_more_asked_for(
 def test_a_change_that_needs_an_operator_says_so(alice_client: Client, alices: Customer, sandbox: Sandbox) -> None:
     url = inbound_url("shop.com", alices)
     alice_client.post(url, {"do": "address", "address-address": "billing"})
-    working.work()  # no rule set is active, and a customer's change makes none
+    auto_apply_services.work()  # no rule set is active, and a customer's change makes none
     page = alice_client.get(url).text
     assert "Waits for an operator" in page
     assert 'hx-trigger="every 30s' in page

@@ -4,10 +4,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from inbound_admin.sandbox.process import Sandbox
-from receipt_rules.models import Run, RunState
-from receipt_rules.services import working
-from receipt_rules.services.planning import Asked, plan
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.runs import Run, RunState
+from receipt_rules.planner.services import Asked, plan
+from sandbox.process import Sandbox
 from tests.receipt_rules.making import foreign_rule, live, make_address, make_operator, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def test_all_are_taken_over_by_one_plan_and_others_stay(olga_client: Client) -> 
     digest = plan(asked=Asked(old_style=True)).digest
     answer = olga_client.post(url, {"digest": digest, "because": "the old system is gone", "old_style": "1"})
     assert answer.status_code == 302
-    working.work()
+    auto_apply_services.work()
     assert Run.objects.get().state == RunState.DONE
     assert [rule.name for rule in live().foreign] == ["theirs"]
     assert {name for rule in live().ours for name in rule.recipients} == {"billing@shop.com", "a@other.com"}

@@ -2,25 +2,25 @@
 
 from hypothesis import strategies as st
 
-from receipt_rules.core.desired import Desired, reduced
-from receipt_rules.core.naming import PREFIX
-from receipt_rules.core.rules import (
+from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.rules import (
+    PREFIX,
     S3,
     AnyRule,
-    Delivery,
     ForeignRule,
     Invocation,
     Lambda,
-    Limits,
     Opaque,
     Rule,
+    RuleDelivery,
+    RuleLimits,
     RuleSet,
     Stop,
 )
 
-LIMITS = Limits(rules=60, recipients=3, rule_sets=40)
+LIMITS = RuleLimits(rules=60, recipients=3, rule_sets=40)
 HANDLER = Lambda("arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler")
-DELIVERIES = tuple(Delivery((S3("inbound-mail", f"{name}/"), HANDLER)) for name in ("shared", "alice", "bob"))
+DELIVERIES = tuple(RuleDelivery((S3("inbound-mail", f"{name}/"), HANDLER)) for name in ("shared", "alice", "bob"))
 DOMAINS = ("alice.example", "bob.example", "in.alice.example", "deep.in.alice.example")
 ADDRESSES = tuple(f"{local}@{domain}" for local in ("ann", "ann+x", "billing", "me") for domain in DOMAINS)
 RECIPIENTS = (*ADDRESSES, *DOMAINS, *(f".{domain}" for domain in DOMAINS[:3]))
@@ -28,7 +28,7 @@ STRANGERS = tuple(f"nobody@{domain}" for domain in (*DOMAINS, "any.bob.example",
 
 recipients = st.sampled_from(RECIPIENTS)
 deliveries = st.sampled_from(DELIVERIES)
-wishes: st.SearchStrategy[dict[str, Delivery]] = st.dictionaries(recipients, deliveries, max_size=12)
+wishes: st.SearchStrategy[dict[str, RuleDelivery]] = st.dictionaries(recipients, deliveries, max_size=12)
 desires: st.SearchStrategy[Desired] = wishes.map(reduced)
 envelopes = st.lists(st.sampled_from((*ADDRESSES, *STRANGERS)), min_size=1, max_size=4, unique=True).map(tuple)
 
@@ -50,7 +50,9 @@ _ours: st.SearchStrategy[AnyRule] = st.builds(Rule, _own_names, deliveries, _som
 
 def _foreign(names: st.SearchStrategy[str]) -> st.SearchStrategy[AnyRule]:
     return st.builds(
-        lambda name, actions, some, enabled: ForeignRule(name, f"{name} {actions}", Delivery(actions), some, enabled),
+        lambda name, actions, some, enabled: ForeignRule(
+            name, f"{name} {actions}", RuleDelivery(actions), some, enabled
+        ),
         names,
         st.sampled_from(_FOREIGN_ACTIONS),
         st.one_of(_some, _some, st.just(())),

@@ -11,10 +11,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from inbound_admin.sandbox import aws
-from inbound_admin.sandbox.aws.state import WORLD
-from inbound_admin.sandbox.process import Sandbox
-from inbound_admin.sandbox.seed import seed
+from sandbox import aws
+from sandbox.aws.state import WORLD
+from sandbox.process import Sandbox
+from sandbox.seed import seed
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"

@@ -8,8 +8,8 @@ import dns.message
 import dns.query
 import dns.rdatatype
 
-from inbound_admin.sandbox.dns.server import DnsServer
-from inbound_admin.sandbox.dns.zones import ZoneStore
+from sandbox.dns.server import DnsServer
+from sandbox.dns.zones import ZoneStore
 
 ZONE = "example.com"
 NS1, NS2 = "ns1.host.example", "ns2.host.example"

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import Customer
+from accounts.models.people import Customer
+from sandbox.process import Sandbox
 from tests.domains.making import make_domain, set_up_domain
 from tests.factories import make_customer, make_member, make_user
 from tests.messages import said

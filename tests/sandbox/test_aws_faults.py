@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from inbound_admin.sandbox.aws.faults import ProcessCut
-from inbound_admin.sandbox.aws.state import WORLD
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.aws.faults import ProcessCut
+from sandbox.aws.state import WORLD
+from sandbox.process import Sandbox
 from tests.sandbox.conftest import Aws, refusal
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 from tests.sandbox.conftest import ACCOUNT, REGION, Aws, refusal
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from inbound_admin.sandbox.aws.metrics import MOST_QUERIES
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.aws.metrics import MOST_QUERIES
+from sandbox.process import Sandbox
 from tests.sandbox.conftest import REGION, Aws, refusal
 
 
@@ -80,7 +80,7 @@ def test_more_than_500_queries_are_refused_and_many_points_come_in_pages(
     span = {"StartTime": now - timedelta(days=1), "EndTime": now}
     call = over_http.client("cloudwatch").get_metric_data
     assert "InvalidParameterValue" in refusal(call, MetricDataQueries=many, **span)[0]
-    monkeypatch.setattr("inbound_admin.sandbox.aws.metrics.MOST_POINTS", 60)
+    monkeypatch.setattr("sandbox.aws.metrics.MOST_POINTS", 60)
     first = _ask(over_http, *many[:5])
     second = _ask(over_http, *many[:5], NextToken=first["NextToken"])
     third = _ask(over_http, *many[:5], NextToken=second["NextToken"])
@@ -90,8 +90,8 @@ def test_more_than_500_queries_are_refused_and_many_points_come_in_pages(
 
 
 def test_rates_outlive_a_restart(tmp_path: Path, over_http: Aws, local: Sandbox) -> None:
-    from inbound_admin.sandbox.aws.state import regions
-    from inbound_admin.sandbox.snapshot import Snapshot
+    from sandbox.aws.state import regions
+    from sandbox.snapshot import Snapshot
 
     over_http.sesv2.create_tenant(TenantName="alice")
     local.control.set_rates("alice", bounce=0.24)
@@ -103,7 +103,7 @@ def test_rates_outlive_a_restart(tmp_path: Path, over_http: Aws, local: Sandbox)
 
 
 def test_events_can_be_had_over_the_control_api_too(over_http: Aws, local: Sandbox) -> None:
-    from inbound_admin.sandbox.client import ControlClient, SandboxError
+    from sandbox.client import ControlClient, SandboxError
 
     topic = f"arn:aws:sns:{REGION}:123456789012:events"
     over_http.sesv2.create_tenant(TenantName="alice")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
-from inbound_admin.sandbox.aws.state import WORLD
-from inbound_admin.sandbox.client import ControlClient
-from inbound_admin.sandbox.commands import EXIT_ON_FAULT
-from inbound_admin.sandbox.process import Sandbox
-from inbound_admin.sandbox.snapshot import FILE
+from sandbox.aws.state import WORLD
+from sandbox.client import ControlClient
+from sandbox.commands import EXIT_ON_FAULT
+from sandbox.process import Sandbox
+from sandbox.snapshot import FILE
 from tests.sandbox.conftest import Aws
 
 PATIENCE = 30.0
@@ -63,9 +63,7 @@ def test_calls_at_once_are_all_applied(local: Sandbox, over_http: Aws) -> None:
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     arguments = ["--aws-port", "0", "--dns-port", "0", "--verify-every", "0", "--state-dir", str(tmp_path)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "inbound_admin.sandbox", *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, "-m", "sandbox", *arguments], stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 from tests.sandbox.conftest import ACCOUNT, REGION, Aws, refusal
 
 SET = "mail-set"

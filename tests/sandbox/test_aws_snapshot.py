@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from inbound_admin.sandbox import snapshot
-from inbound_admin.sandbox.control import Control
-from inbound_admin.sandbox.process import Sandbox
+from sandbox import snapshot
+from sandbox.control import Control
+from sandbox.process import Sandbox
 from tests.sandbox.conftest import Aws
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.process import Sandbox
 from tests.sandbox.conftest import ACCOUNT, REGION, Aws, refusal
 
 IDENTITY = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/example.com"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from inbound_admin.sandbox.process import Sandbox
-from inbound_admin.sandbox.values import Round
+from sandbox.process import Sandbox
+from sandbox.values import Round
 from tests.sandbox.conftest import REGION, Aws
 
 NAME = "example.com"

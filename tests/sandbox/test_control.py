@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from inbound_admin.sandbox.client import ControlClient, SandboxError, SandboxUnreachable
-from inbound_admin.sandbox.control import Control
-from inbound_admin.sandbox.control_wire import METHODS
-from inbound_admin.sandbox.dns.mistake import WantedRecord
-from inbound_admin.sandbox.process import Sandbox
+from sandbox.client import ControlClient, SandboxError, SandboxUnreachable
+from sandbox.control import Control
+from sandbox.control_wire import METHODS
+from sandbox.dns.mistake import WantedRecord
+from sandbox.process import Sandbox
 from tests.sandbox.conftest import Aws, refusal
 
 ZONE = "example.com"

@@ -5,18 +5,11 @@ import json
 import dns.rcode
 import pytest
 
-from inbound_admin.sandbox.dns.mistakes import (
-    MISTAKES,
-    Mistake,
-    WantedRecord,
-    apply,
-    mistake_of,
-    publish,
-    publish_missing,
-)
-from inbound_admin.sandbox.dns.records import rdata_of
-from inbound_admin.sandbox.dns.resolve import ask, resolve
-from inbound_admin.sandbox.dns.zones import ZoneStore
+from sandbox.dns.mistake import Mistake, WantedRecord
+from sandbox.dns.mistakes import MISTAKES, apply, mistake_of, publish, publish_missing
+from sandbox.dns.records import rdata_of
+from sandbox.dns.resolve import ask, resolve
+from sandbox.dns.zones import ZoneStore
 
 ZONE = "example.co.uk"
 NAME = f"shop.{ZONE}"

@@ -13,8 +13,8 @@ import dns.rdata
 import dns.rdatatype
 import pytest
 
-from inbound_admin.sandbox.dns.server import DnsServer, NameserverAddressError
-from inbound_admin.sandbox.dns.zones import ZoneStore
+from sandbox.dns.server import DnsServer, NameserverAddressError
+from sandbox.dns.zones import ZoneStore
 from tests.sandbox.dns_client import NS1, NS2, ZONE, Client, serving, values
 
 

@@ -15,10 +15,10 @@ import dns.rdata
 import dns.rdatatype
 import pytest
 
-from inbound_admin.sandbox.dns import server as server_module
-from inbound_admin.sandbox.dns.server import DnsServer
-from inbound_admin.sandbox.dns.wire import QueryCount
-from inbound_admin.sandbox.dns.zones import ZoneStore
+from sandbox.dns import server as sandbox_dns_server
+from sandbox.dns.server import DnsServer
+from sandbox.dns.wire import QueryCount
+from sandbox.dns.zones import ZoneStore
 from tests.sandbox.dns_client import ZONE, Client, serving
 
 
@@ -118,7 +118,7 @@ def test_tcp_takes_several_queries_in_pieces_and_survives_a_broken_one(client: C
 
 
 def test_connections_over_the_limit_are_closed_and_udp_goes_on(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "TCP_CONNECTIONS", 1)
+    monkeypatch.setattr(sandbox_dns_server, "TCP_CONNECTIONS", 1)
     query = dns.message.make_query(ZONE, "SOA").to_wire()
     with socket.create_connection((client.host, client.port), timeout=5) as first:
         first.sendall(len(query).to_bytes(2) + query)
@@ -147,7 +147,7 @@ def test_a_taken_port_is_an_error_and_port_0_finds_another(client: Client) -> No
 
 def test_port_0_is_tried_again_when_its_tcp_twin_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
-    bind = server_module._socket
+    bind = sandbox_dns_server._socket
 
     def taken_at_first(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
         if kind == socket.SOCK_STREAM:
@@ -156,7 +156,7 @@ def test_port_0_is_tried_again_when_its_tcp_twin_is_taken(monkeypatch: pytest.Mo
                 raise OSError(98, "Address already in use")
         return bind(host, port, kind)
 
-    monkeypatch.setattr(server_module, "_socket", taken_at_first)
+    monkeypatch.setattr(sandbox_dns_server, "_socket", taken_at_first)
     server = DnsServer(ZoneStore())
     port = server.start()[1]
     server.stop()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbound_admin.sandbox.dns.records import rdata_of, text_of
-from inbound_admin.sandbox.dns.zones import ZoneRecord, ZoneStore
+from sandbox.dns.records import ZoneRecord, rdata_of, text_of
+from sandbox.dns.zones import ZoneStore
 
 ZONE = "shop.example.co.uk"
 

@@ -14,13 +14,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from domains.core.claims import ClaimReason, challenge
-from domains.models import Domain, Stage
-from domains.services import checking, claiming
-from inbound_admin.sandbox import panel
-from inbound_admin.sandbox.dns.mistaken import RECORD_MISTAKES
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import Customer
+from accounts.models.people import Customer
+from domains.checking import services as checking_services
+from domains.models.domains import Domain, Stage
+from domains.ownership.core import ClaimReason, challenge
+from domains.ownership_claims import services as ownership_claims_services
+from sandbox import panel
+from sandbox.dns.mistaken import RECORD_MISTAKES
+from sandbox.process import Sandbox
 from tests.domains.making import make_domain, set_up_domain
 from tests.factories import make_customer, make_member, make_user
 from tests.messages import said
@@ -158,7 +159,7 @@ def test_one_press_publishes_all_and_the_domain_is_seen_verified(
     domain = set_up_domain(sandbox, "shop.example.co.uk", customer=alice)
     response = post(alice_client, "example.co.uk", "publish_missing")
     assert f"{len(domain.records)} records published" in said(response)
-    checking.check_now(domain=domain)
+    checking_services.check_now(domain=domain)
     domain.refresh_from_db()
     assert domain.state == "verified", domain.summary
     assert "Nothing was missing" in said(post(alice_client, "example.co.uk", "publish_missing"))
@@ -179,13 +180,13 @@ def test_the_proof_of_a_claim_is_published_from_the_page(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     domain = make_domain("alice.com", customer=alice)
-    claiming.require(domain, ClaimReason.RELATED)
+    ownership_claims_services.require_proof(domain, ClaimReason.RELATED)
     page = alice_client.get(reverse("sandbox:zone", args=["alice.com"]))
     assert "Proof record" in page.text
     post(alice_client, "alice.com", "publish", key=key(domain, "challenge"))
     proof = challenge(domain.parsed, domain.claim_token)
     assert values(sandbox, "alice.com", proof.name, "TXT") == [proof.value]
-    assert claiming.look(domain)
+    assert ownership_claims_services.check_claim(domain)
     domain.refresh_from_db()
     assert domain.stage == Stage.STARTING
 

@@ -9,13 +9,13 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from domains.core.claims import ClaimReason
-from domains.models import Domain, Stage
-from inbound_admin.sandbox.demo import demo_accounts
-from inbound_admin.sandbox.panel import demo
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
-from tenants.models import Customer, User
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from domains.models.domains import Domain, Stage
+from domains.ownership.core import ClaimReason
+from sandbox.demo import demo_accounts
+from sandbox.panel import demo
+from sandbox.process import Sandbox
 
 pytestmark = pytest.mark.django_db
 STATES = [

@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
-from tenants.models import Tenant
+from accounts.roles import Role
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
 from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.making import entity_at_amazon, jobs_of, set_up_tenant
 

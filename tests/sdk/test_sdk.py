@@ -12,10 +12,10 @@ import pytest
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from domains.models import Domain
-from inbound_admin.sandbox.process import Sandbox
-from tenants.models import Customer
-from tenants.services.api_keys import create_api_key
+from accounts.api_keys.services import create_api_key
+from accounts.models.people import Customer
+from domains.models.domains import Domain
+from sandbox.process import Sandbox
 from tests.browser.worker import running_worker
 from tests.domains.making import make_zone, publish, turn_identity
 from tests.factories import make_member

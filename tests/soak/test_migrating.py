@@ -3,8 +3,8 @@
 import pytest
 
 from inbound_admin.lib import aws
-from inbound_admin.sandbox.process import Sandbox
 from operations.models import ItemState
+from sandbox.process import Sandbox
 from tests.faults.test_migrating import assert_whole, faults, run_to_the_end
 from tests.operations.making import make_sender, start
 

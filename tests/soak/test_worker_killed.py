@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from changes.models import Change
-from domains.models import Domain, Stage
-from domains.services import adding
-from inbound_admin.sandbox.process import Sandbox
+from audit.models import Change
+from domains.models.domains import Domain, Stage
+from domains.preflight import services as preflight_services
+from sandbox.process import Sandbox
 from tests.browser.worker import running_worker
 from tests.factories import make_customer
 
@@ -19,7 +19,7 @@ LONGEST_WAIT = 150  # seconds: thirty of silence, and two turns of the minute's 
 
 def test_a_killed_workers_job_is_done_by_the_next_one(sandbox: Sandbox) -> None:
     sandbox.control.add_fault("slow", "CreateEmailIdentity", times=1, seconds=15)
-    domain = adding.add(text="shop.com", customer=make_customer(), actor=None)
+    domain = preflight_services.add(text="shop.com", customer=make_customer(), actor=None)
     with running_worker(sandbox) as worker:
         until(lambda: any("CreateEmailIdentity" in call for call in sandbox.control.call_counts()), 30)
         worker.kill()

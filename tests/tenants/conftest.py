@@ -1,7 +1,7 @@
 import pytest
 from pytest_django import Settings
 
-from tenants.models import Customer, User
+from accounts.models.people import Customer, User
 from tests.factories import make_customer, make_member
 
 

@@ -5,8 +5,8 @@ import time
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
-from tenants.models import User
-from tenants.services.sign_ins import SIGNED_IN_AT
+from accounts.models.people import User
+from accounts.people.services import SIGNED_IN_AT
 from tests.tenants.visiting import signed_in
 
 HOUR = 3600

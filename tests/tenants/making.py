@@ -5,11 +5,13 @@ from typing import Any
 from django.conf import settings
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from accounts.models.people import Customer, User
+from accounts.roles import Role
 from inbound_admin.lib import aws
-from tenants.core.roles import Role
-from tenants.core.standing import Standing
-from tenants.models import Customer, Tenant, TenantStage, User
-from tenants.services import creating, pausing
+from tenants.lifecycle import services as lifecycle_services
+from tenants.models.tenants import Tenant, TenantStage
+from tenants.pause import services as pause_services
+from tenants.status.core import Standing
 from tests.factories import make_customer, make_staff
 
 
@@ -42,8 +44,8 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
 
 def set_up_tenant(customer: Customer | None = None, **wanted: Any) -> Tenant:
     """Created at the sandbox's Amazon."""
-    tenant = creating.create_tenant(customer=customer or make_customer(), actor=None, **wanted)
-    creating.carry_out_creation(tenant_id=tenant.pk)
+    tenant = lifecycle_services.create_tenant(customer=customer or make_customer(), actor=None, **wanted)
+    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     return tenant
 
@@ -57,9 +59,9 @@ def pause_tenant(tenant: Tenant, *, actor: User | None = None, carried_out: bool
         "review_on": None,
         "stops_receiving": False,
     }
-    pausing.pause(tenant=tenant, actor=actor or make_tess(), **(wanted | said))
+    pause_services.pause(tenant=tenant, actor=actor or make_tess(), **(wanted | said))
     if carried_out:
-        pausing.carry_out_status(tenant_id=tenant.pk)
+        pause_services.carry_out_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
 
 

@@ -8,8 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from tenants.models import ApiKey, User
-from tenants.services.api_keys import create_api_key
+from accounts.api_keys.services import create_api_key
+from accounts.models.api_keys import ApiKey
+from accounts.models.people import User
 from tests.factories import make_member, make_user
 from tests.tenants.guarding import give_factor
 from tests.tenants.visiting import signed_in, text

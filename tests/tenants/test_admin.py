@@ -9,12 +9,12 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from changes.models import Change
-from changes.services import Subject, record
-from domains.models import Domain
-from tenants.core.roles import Role
-from tenants.models import Customer, Invitation, MemberRole, Membership, User
-from tenants.services.invitations import invite
+from accounts.invitations.services import invite
+from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from accounts.roles import Role
+from audit.models import Change
+from audit.services import Subject, record
+from domains.models.domains import Domain
 from tests.factories import make_customer, make_member, make_staff, make_user
 from tests.tenants.making import jobs_of, make_tenant
 
@@ -136,7 +136,7 @@ def test_an_admin_cannot_touch_a_superuser_nor_set_passwords(adam: Client, alice
     page = text(adam.get(url("tenants_user_change", alice.pk)))
     assert f"{alice.pk}/password/" not in page
     assert 'name="password' not in page
-    assert adam.get(f"/admin/tenants/user/{alice.pk}/password/", follow=True).redirect_chain[-1][0] == "/admin/"
+    assert adam.get(f"/admin/accounts/user/{alice.pk}/password/", follow=True).redirect_chain[-1][0] == "/admin/"
 
 
 def test_nobody_is_deleted(adam: Client, alice: User) -> None:

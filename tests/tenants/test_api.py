@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from changes.models import ActorKind, Change
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
-from tenants.models import Finding, RateSample, Tenant, TenantStage
-from tenants.services import creating
+from accounts.roles import Role
+from audit.models import ActorKind, Change
+from sandbox.process import Sandbox
+from tenants.lifecycle import services as lifecycle_services
+from tenants.models.reputation import Finding, RateSample
+from tenants.models.tenants import Tenant, TenantStage
 from tests.calling import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.making import make_tenant
@@ -48,7 +49,7 @@ def test_a_tenant_is_made_by_the_worker_and_its_address_says_when_it_is_ready(ol
     customer = make_customer("Alice Ltd")
     begun = ok(olga.post(TENANTS, {"customerId": customer.pk, "policy": "strict"}), 202)
     assert ok(olga.get(begun["statusUrl"]))["stage"] == "creating"
-    creating.carry_out_creation(tenant_id=begun["id"])
+    lifecycle_services.carry_out_creation(tenant_id=begun["id"])
     there = ok(olga.get(begun["statusUrl"]))
     assert (there["stage"], there["standing"], there["forStaff"]["policy"]) == ("ready", "active", "strict")
     refused(olga.post(TENANTS, {"customerId": customer.pk}), 409, "TENANT_EXISTS")

@@ -4,11 +4,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tenants.core.customer_words import banner_of
-from tenants.core.roles import Role
-from tenants.core.standing import Standing
-from tenants.models import Customer, Tenant
-from tenants.selectors.sending import banners_for
+from accounts.models.people import Customer
+from accounts.roles import Role
+from tenants.lifecycle.selectors import banners_for
+from tenants.models.tenants import Tenant
+from tenants.status.core import Standing, banner_of
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff, make_user
 from tests.tenants.making import make_tenant
@@ -35,7 +35,7 @@ def alice_client(client: Client, northwind: Customer) -> Client:
 
 
 def test_each_page_of_a_member_says_why_sending_is_paused(alice_client: Client, paused: Tenant) -> None:
-    for page in ("domains:list", "receipt_rules:addresses", "tenants:account", "domains:add"):
+    for page in ("domains:list", "receipt_rules:addresses", "accounts:account", "domains:add"):
         shown = alice_client.get(reverse(page))
         assert shown.status_code == 200
         assert "Sending for Northwind is paused" in shown.text
@@ -78,9 +78,9 @@ def test_that_receiving_stops_too_is_told() -> None:
 
 
 def test_the_page_of_their_organisation_says_where_sending_stands(alice_client: Client, paused: Tenant) -> None:
-    page = alice_client.get(reverse("tenants:detail", args=[paused.customer_id])).text
+    page = alice_client.get(reverse("customers:detail", args=[paused.customer_id])).text
     assert "Sending is paused." in page
-    assert reverse("ses_tenants:detail", args=[paused.id]) not in page
+    assert reverse("tenants:detail", args=[paused.id]) not in page
 
 
 def test_the_domains_page_tells_developers_what_a_send_names(alice_client: Client, northwind: Customer) -> None:

@@ -9,10 +9,11 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from domains.models import Domain, Stage
-from inbound_admin.sandbox.process import Sandbox
-from tenants.core.roles import Role
-from tenants.models import ApiKey, Customer, Invitation, MemberRole, User
+from accounts.models.api_keys import ApiKey
+from accounts.models.people import Customer, Invitation, MemberRole, User
+from accounts.roles import Role
+from domains.models.domains import Domain, Stage
+from sandbox.process import Sandbox
 from tests.calling import api_of
 from tests.domains.making import make_domain, set_up_domain
 from tests.factories import make_member, make_staff
@@ -79,7 +80,7 @@ def test_looking_never_asks_for_it(act: str, acme: Customer, alice: User) -> Non
 
 
 def test_a_tenants_deletion_asks_for_it(acme: Customer) -> None:
-    path = reverse("ses_tenants:delete", args=[make_tenant(acme).pk])
+    path = reverse("tenants:delete", args=[make_tenant(acme).pk])
     olga = make_staff(Role.OPERATOR)
     assert asks_again(signed_in_before(olga).post(path, {"name": "wrong"}))
     assert signed_in(olga).post(path, {"name": "wrong"}).status_code == 422
@@ -128,7 +129,7 @@ def test_the_password_of_another_does_not_help(acme: Customer, alice: User, bob:
 
 def test_every_change_in_the_admin_asks_for_it_and_looking_does_not(acme: Customer) -> None:
     adam = make_staff(Role.ADMIN)
-    path = reverse("admin:tenants_customer_change", args=[acme.pk])
+    path = reverse("admin:accounts_customer_change", args=[acme.pk])
     client = signed_in_before(adam)
     assert client.get(path).status_code == 200
     asked = client.post(path, {"name": "Renamed"})

@@ -11,17 +11,16 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from inbound_admin.lib.errors import Refused
-from tenants.core.roles import Role
-from tenants.models import Customer, User
-from tenants.services.accepting import accept_invitation
-from tenants.services.allowing import NotAllowed
-from tenants.services.api_keys import create_api_key
-from tenants.services.people import store_person, switch_off
+from accounts.api_keys.services import create_api_key
+from accounts.invitations.services import accept_invitation
+from accounts.models.people import Customer, User
+from accounts.people.services import store_person, switch_off
+from accounts.roles import Role
+from inbound_admin.lib.errors import NotAllowed, Refused
+from tests.accounts.inviting import PASSWORD, invited, token_of
 from tests.calling import api_of
 from tests.factories import make_member, make_staff, make_user
 from tests.tenants.guarding import HOUR, give_factor, signed_in_before
-from tests.tenants.inviting import PASSWORD, invited, token_of
 from tests.tenants.visiting import HTMX, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +37,7 @@ def required(settings: Settings) -> None:
 
 @pytest.mark.usefixtures("required")
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("path", ["/", "/domains/", "/customers/account/keys/", "/admin/", "/admin/tenants/user/"])
+@pytest.mark.parametrize("path", ["/", "/domains/", "/customers/account/keys/", "/admin/", "/admin/accounts/user/"])
 def test_staff_without_a_factor_are_led_to_set_one_up(role: Role, path: str) -> None:
     client = signed_in(make_staff(role))
     assert client.get(path).headers.get("Location") == SET_UP

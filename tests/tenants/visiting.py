@@ -6,9 +6,9 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-from tenants.models import Customer, MemberRole, User
-from tenants.services.invitations import invite
-from tests.tenants.inviting import mailed_token
+from accounts.invitations.services import invite
+from accounts.models.people import Customer, MemberRole, User
+from tests.accounts.inviting import mailed_token
 
 HTMX = {"HX-Request": "true"}
 PASSWORD = "a long sentence that nobody else says"

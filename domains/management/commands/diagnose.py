@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from domains.core import names
-from domains.core.diagnosis.findings import Diagnosis, LinkState, as_json, reply_lines
-from domains.models import Domain, Stage
-from domains.services.diagnosing import diagnose
+from domains.diagnosis.core.findings import Diagnosis, LinkState, as_json, reply_lines
+from domains.diagnosis.services import diagnose
+from domains.models.domains import Domain, Stage
+from domains.names import core as names_core
 from inbound_admin.lib.errors import Refused
 
 _MARKS = {LinkState.OK: "ok", LinkState.BROKEN: "!!", LinkState.UNKNOWN: "??", LinkState.NOT_REACHED: ".."}
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 def _domain(text: str) -> Domain:
     """Of several who claim a name, the one who holds it."""
     try:
-        name = names.understand(text).domain.ascii
+        name = names_core.understand(text).domain.ascii
     except Refused as refused:
         raise CommandError(str(refused)) from refused
     held = sorted(Domain.objects.filter(name=name), key=lambda domain: domain.stage == Stage.CLAIM)

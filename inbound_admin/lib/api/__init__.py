@@ -1,7 +1,7 @@
 """The manners of the JSON API, the same for every operation. How one writes an operation:
 
     from inbound_admin.lib.api import In, Out, Page, Paged, Text, page_of
-    from tenants.api import call_router, caller, reads, writes
+    from accounts.api_keys.api import call_router, caller, reads, writes
 
     router = call_router("Tenants")                     # joined in inbound_admin/api.py by one line
 
@@ -41,10 +41,10 @@
 """
 
 from inbound_admin.lib.api.answers import ERRORS, PREFIX, Error, error_answer, problem_answer, wrong_method
-from inbound_admin.lib.api.limits import take_turn
+from inbound_admin.lib.api.limits import check_rate_limit
 from inbound_admin.lib.api.refusals import Conflict, Malformed, WrongContentType
 from inbound_admin.lib.api.values import In, Out, Page, Paged, Pagination, QueryIn, Text, given, page_of
-from inbound_admin.lib.api.waiting import wait_until
+from inbound_admin.lib.api.wait import wait_until
 
 __all__ = [
     "ERRORS",
@@ -60,11 +60,11 @@ __all__ = [
     "QueryIn",
     "Text",
     "WrongContentType",
+    "check_rate_limit",
     "error_answer",
     "given",
     "page_of",
     "problem_answer",
-    "take_turn",
     "wait_until",
     "wrong_method",
 ]

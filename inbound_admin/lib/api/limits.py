@@ -22,7 +22,7 @@ TAKE = """
 WAIT = "SELECT EXTRACT(EPOCH FROM free_at - clock_timestamp()) - %s FROM api_pace WHERE caller = %s"
 
 
-def take_turn(caller: str) -> None:
+def check_rate_limit(caller: str) -> None:
     """Raises RateLimited when API_CALLS_PER_MINUTE are used up; 0 is no limit."""
     if settings.API_CALLS_PER_MINUTE <= 0:
         return

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from operations.services.examining import examine
-from receipt_rules.core.findings import Verdict
+from operations.doctor.services import examine
+from receipt_rules.receiving_setup.core import SetupVerdict
 
-_MARKS = {Verdict.RIGHT: "ok", Verdict.WRONG: "fault", Verdict.COULD_NOT_TELL: "?"}
+_MARKS = {SetupVerdict.RIGHT: "ok", SetupVerdict.WRONG: "fault", SetupVerdict.COULD_NOT_TELL: "?"}
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         """Ends with an error when something is wrong or could not be told."""
         bad = 0
         for found in examine():
-            bad += found.verdict is not Verdict.RIGHT
+            bad += found.verdict is not SetupVerdict.RIGHT
             self.stdout.write(f"{_MARKS[found.verdict]:>5}  {found.what}: {found.sentence}")
             if found.repair:
                 self.stdout.write(f"       {found.repair}")

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from inbound_admin.lib.errors import Problem
-from operations.core.moving_in import Fate
+from operations.legacy_import import services as legacy_import_services
+from operations.legacy_import.core import ImportFate
 from operations.models import MovingIn, MovingInState
-from operations.services import moving_in
 
 TABLES = (".csv", ".json")
 
@@ -30,18 +30,20 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from problem
 
     def _do(self, options: dict[str, Any]) -> None:
-        moving = moving_in.take_in(files=_contents(options["files"]), because=options["because"], actor=None)
-        moving_in.work()
+        moving = legacy_import_services.take_in(
+            files=_contents(options["files"]), because=options["because"], actor=None
+        )
+        legacy_import_services.work()
         moving.refresh_from_db()
         if moving.state == MovingInState.LOOKING:
             raise CommandError(f"{moving.pk} waits: something else moves in just now. Its page will show it.")
         if options["preview"]:
             self._tell(moving)
-            moving_in.cancel(moving_in=moving, actor=None)
+            legacy_import_services.cancel(moving_in=moving, actor=None)
             self.stdout.write("Nothing of it was stored.")
             return
-        moving_in.begin(moving_in=moving, actor=None)
-        moving_in.work()
+        legacy_import_services.begin(moving_in=moving, actor=None)
+        legacy_import_services.work()
         self._tell(moving)
         moving.refresh_from_db()
         if moving.state != MovingInState.DONE:
@@ -52,9 +54,9 @@ class Command(BaseCommand):
         for row in moving.rows.all():
             found[row.fate] += 1
             self.stdout.write(
-                f"{Fate(row.fate).words:<20} {row.get_kind_display():<11} {row.name}  {row.words}".rstrip()
+                f"{ImportFate(row.fate).words:<20} {row.get_kind_display():<11} {row.name}  {row.words}".rstrip()
             )
-        told = ", ".join(f"{found[fate]} {fate.words.lower()}" for fate in Fate if found[fate])
+        told = ", ".join(f"{found[fate]} {fate.words.lower()}" for fate in ImportFate if found[fate])
         self.stdout.write(f"{moving.pk}: {sum(found.values())} rows: {told}.")
 
 

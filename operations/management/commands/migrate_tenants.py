@@ -6,14 +6,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.models.people import Customer
 from inbound_admin.lib.errors import Problem
-from operations.core.migration import Chosen, calls, plan, seconds_left
 from operations.models import Migration, MigrationItem
-from operations.selectors.inventory import inventory_of
-from operations.selectors.migrations import counts, migrations
-from operations.services import choosing, migrating
-from operations.services.choosing import Choice
-from tenants.models import Customer
+from operations.tenant_migration import services as tenant_migration_services
+from operations.tenant_migration.core import Chosen, calls, plan, seconds_left
+from operations.tenant_migration.selectors import counts, inventory_of, migrations
+from operations.tenant_migration.services import Choice
 
 
 class Command(BaseCommand):
@@ -76,14 +75,14 @@ class Command(BaseCommand):
         self.stdout.write("Nothing was called.")
 
     def _begin(self, choice: Choice, options: dict[str, Any]) -> None:
-        migration = migrating.plan_migration(
+        migration = tenant_migration_services.plan_migration(
             choice=choice,
             actor=None,
             because=options["because"],
             policy=options["policy"],
             at_most_per_hour=options["per_hour"],
         )
-        migrating.start(migration=migration, actor=None)
+        tenant_migration_services.start(migration=migration, actor=None)
         self._left_out(choice)
         number = migration.items.count()
         self.stdout.write(
@@ -110,28 +109,32 @@ class Command(BaseCommand):
         if migration is None:
             raise CommandError(f"There is no migration {options[name]}; --status lists them.")
         if name == "rollback":
-            number = migrating.roll_back(
+            number = tenant_migration_services.roll_back(
                 migration=migration, actor=None, because=options["because"], item=_item(migration, options["customer"])
             )
             self.stdout.write(f"{number} customers are rolled back by the worker.")
         elif name == "retry":
-            self.stdout.write(f"{migrating.try_again(migration=migration, actor=None)} customers are tried again.")
-        else:
-            {"pause": migrating.pause, "resume": migrating.resume, "cancel": migrating.cancel}[name](
-                migration=migration, actor=None
+            self.stdout.write(
+                f"{tenant_migration_services.try_again(migration=migration, actor=None)} customers are tried again."
             )
+        else:
+            {
+                "pause": tenant_migration_services.pause,
+                "resume": tenant_migration_services.resume,
+                "cancel": tenant_migration_services.cancel,
+            }[name](migration=migration, actor=None)
             self.stdout.write(f"{migration.pk} is {migration.get_state_display().lower()}.")
 
 
 def _choice(options: dict[str, Any]) -> Choice:
     if options["all"]:
-        return choosing.all_of_them()
+        return tenant_migration_services.all_of_them()
     if options["filter"] is not None:
-        return choosing.by_filter(options["filter"])
+        return tenant_migration_services.by_filter(options["filter"])
     if options["csv"] is not None:
-        return choosing.by_csv(_read(options["csv"]), options["csv"].name)
+        return tenant_migration_services.by_csv(_read(options["csv"]), options["csv"].name)
     if options["customer"]:
-        return choosing.one(_customer(options["customer"]))
+        return tenant_migration_services.one(_customer(options["customer"]))
     raise CommandError("Say whom: --customer, --all, --filter or --csv. Or look: --status.")
 
 

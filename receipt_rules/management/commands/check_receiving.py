@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from receipt_rules.core.findings import Finding, Verdict
-from receipt_rules.services.checking import check_receiving
+from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
+from receipt_rules.receiving_setup.services import check_receiving
 
-_MARKS = {Verdict.RIGHT: "ok", Verdict.WRONG: "to do", Verdict.COULD_NOT_TELL: "?"}
+_MARKS = {SetupVerdict.RIGHT: "ok", SetupVerdict.WRONG: "to do", SetupVerdict.COULD_NOT_TELL: "?"}
 
 
 class Command(BaseCommand):
@@ -21,11 +21,11 @@ class Command(BaseCommand):
         found = check_receiving()
         for finding in found:
             self._tell(finding, policies=options["policies"])
-        bad = sum(finding.verdict is not Verdict.RIGHT for finding in found)
+        bad = sum(finding.verdict is not SetupVerdict.RIGHT for finding in found)
         if bad:
             raise CommandError(f"{bad} of {len(found)} could not be confirmed.")
 
-    def _tell(self, finding: Finding, *, policies: bool) -> None:
+    def _tell(self, finding: SetupFinding, *, policies: bool) -> None:
         self.stdout.write(f"{_MARKS[finding.verdict]:>5}  {finding.what}: {finding.sentence}")
         if finding.repair:
             self.stdout.write(f"       {finding.repair}")

@@ -1,0 +1,218 @@
+"""Overrides by our staff: accounts and roles, customers, members, invitations. Each goes through a service."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver
+
+from accounts.api_keys.services import revoke_api_key
+from accounts.invitations.core import InvitationState
+from accounts.invitations.services import invite, revoke_invitation
+from accounts.members.services import change_member_role, remove_member
+from accounts.models.api_keys import ApiKey
+from accounts.models.people import Invitation, MemberRole, Membership, User
+from accounts.people.services import send_password_link, store_person, switch_off, switch_on
+from inbound_admin.lib.errors import Refused
+
+# The admin's own sign-in knows neither the second step nor a limit of attempts: allauth's takes its place.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth documents it
+
+
+def each(request: HttpRequest, rows: Iterable[Model], act: Callable[[Any], object], done: str) -> None:
+    """A sentence for each row; one that is refused does not stop the others."""
+    for row in rows:
+        try:
+            act(row)
+        except Refused as refused:
+            messages.error(request, f"{row}: {refused}")
+        else:
+            messages.success(request, f"{row}: {done}")
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin[User]):
+    """No passwords here: people set their own by a link. Nobody is deleted, since the change log names them."""
+
+    form = ModelForm[User]
+    add_form = ModelForm[User]  # Django's asks for a password
+    ordering = ("email",)
+    list_display = ("email", "get_full_name", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
+    search_fields = ("email", "first_name", "last_name", "memberships__customer__name")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("email", "first_name", "last_name")}),
+        ("What they may do", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
+        ("Seen", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": ("email", "first_name", "last_name", "is_staff", "groups"),
+                "description": "Afterwards send them a link to set a password, by the action in the list.",
+            },
+        ),
+    )
+    actions = ("send_link", "turn_off", "turn_on")
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]  # the stubs know no resolvers
+        return super(UserAdmin, self).get_urls()  # type: ignore[return-value]  # as above; without the password page
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """An address is changed by its owner, who proves it: whoever may write it could become them."""
+        fixed = ("last_login", "date_joined") + (("email",) if obj else ())
+        return fixed if who(request).is_superuser else (*fixed, "is_superuser")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        above = obj is not None and obj.is_superuser and not who(request).is_superuser
+        return super().has_change_permission(request, obj) and not above
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        groups = form.cleaned_data.get("groups", ())
+        store_person(person=obj, groups=groups, actor=who(request))
+
+    @admin.action(description="Send a link to set a password", permissions=["change"])
+    def send_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        each(
+            request, queryset, lambda row: send_password_link(person=row, actor=who(request), request=request), "sent."
+        )
+
+    @admin.action(description="Switch off", permissions=["change"])
+    def turn_off(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        each(request, queryset, lambda row: switch_off(person=row, actor=who(request)), "is switched off.")
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def turn_on(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        each(request, queryset, lambda row: switch_on(person=row, actor=who(request)), "is switched on.")
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin[Membership]):
+    """One becomes a member by an invitation alone."""
+
+    list_display = ("user", "customer", "role", "since")
+    list_filter = ("role",)
+    list_select_related = ("user", "customer")
+    search_fields = ("user__email", "customer__name")
+    fields = ("user", "customer", "role", "since")
+    readonly_fields = ("user", "customer", "since")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        change_member_role(membership=obj, role=MemberRole(obj.role), actor=who(request))
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        remove_member(membership=obj, actor=who(request))
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        """All or none: a customer that would lose its last owner stops the whole."""
+        for membership in queryset:
+            remove_member(membership=membership, actor=who(request))
+
+
+@admin.register(Invitation)
+class InvitationAdmin(admin.ModelAdmin[Invitation]):
+    list_display = ("email", "customer", "role", "state", "invited_by", "created_at", "expires_at")
+    list_filter = ("role", ("accepted_at", admin.EmptyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("customer", "invited_by")
+    search_fields = ("email", "customer__name")
+    fields = (
+        "email",
+        "customer",
+        "role",
+        "state",
+        "invited_by",
+        "created_at",
+        "expires_at",
+        "accepted_at",
+        "revoked_at",
+    )
+    readonly_fields = fields
+    actions = ("send_again", "revoke")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
+        """The actions alone; no field of one can be written."""
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
+        return False
+
+    @admin.action(description="Send again under a new link", permissions=["change"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        each(request, queryset, lambda row: _send_again(request, row), "sent again.")
+
+    @admin.action(description="Withdraw", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        each(request, queryset, lambda row: revoke_invitation(invitation=row, actor=who(request)), "withdrawn.")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+    """Keys are made at a terminal, where the secret is shown to one person once. Here they are revoked."""
+
+    list_display = ("name", "starts", "user", "scope_list", "state", "created_at", "last_used_at", "expires_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("user",)
+    search_fields = ("name", "=starts", "=id", "user__email")
+    fields = (
+        *("name", "id", "starts", "user", "scope_list", "state"),
+        *("created_at", "last_used_at", "expires_at", "revoked_at"),
+    )
+    readonly_fields = fields
+    actions = ("revoke",)
+
+    @admin.display(description="Scopes")
+    def scope_list(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """The action alone; no field of one can be written."""
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        each(request, queryset, lambda row: revoke_api_key(key=row, actor=who(request)), "revoked.")
+
+
+def _send_again(request: HttpRequest, row: Invitation) -> None:
+    if row.state in (InvitationState.ACCEPTED, InvitationState.REVOKED):
+        raise Refused(f"it is {row.state.value} already; invite again on the customer's page.")
+    invited = invite(
+        customer=row.customer,
+        email=row.email,
+        role=MemberRole(row.role),
+        actor=who(request),
+        site_url=request.build_absolute_uri("/"),
+    )
+    if not invited.mailed:
+        raise Refused("there is a new link, but its e-mail could not be sent. Send it again a little later.")
+
+
+def who(request: HttpRequest) -> User:
+    """The admin lets nobody in who is not signed in."""
+    if not isinstance(request.user, User):
+        raise TypeError("nobody is signed in")
+    return request.user

@@ -1,0 +1,178 @@
+"""Who calls, and what an operation asks of them; how one writes an operation stands in `inbound_admin.lib.api`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import Router
+from ninja.security import APIKeyCookie, HttpBearer
+
+from accounts.api_keys.core import Scope
+from accounts.api_keys.services import BadKey, use_api_key
+from accounts.models.people import Customer, User
+from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
+from inbound_admin.lib.api import idempotency
+from inbound_admin.lib.api.answers import ERRORS, problem_answer
+from inbound_admin.lib.api.limits import check_rate_limit
+from inbound_admin.lib.api.refusals import Malformed, WrongContentType
+from inbound_admin.lib.api.values import QueryIn
+from inbound_admin.lib.errors import NotAllowed, Refused
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`name` is what rates and repeated calls are counted by: the key, or the person of a session."""
+
+    user: User
+    name: str
+
+
+def caller(request: HttpRequest) -> User:
+    """On whose behalf: the viewer of selectors, the actor of services."""
+    user: User = request.auth.user  # type: ignore[attr-defined]  # ninja puts it there; the operation asked for it
+    return user
+
+
+class ApiKeyWith(HttpBearer):
+    """A bearer key with these scopes. One without the scope "staff" acts as a customer's, whoever's it is."""
+
+    def __init__(self, *scopes: Scope) -> None:
+        super().__init__()
+        self._scopes = scopes
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller:
+        if not token.isascii():
+            raise BadKey("This key is not known.")
+        key = use_api_key(secret=token.strip(), scopes=self._scopes, now=timezone.now())
+        key.user.acts_by_key, key.user.staff_rights = f"{key.name} ({key.starts}…)", Scope.STAFF in key.scopes
+        if Scope.ROUTE not in self._scopes:  # a look-up that is refused would hold up a message
+            check_rate_limit(key.pk)
+        return Caller(key.user, key.pk)
+
+
+class SessionWith(APIKeyCookie):
+    """A person who is signed in; what changes something asks for the CSRF token. Only who has one is asked for it."""
+
+    def __init__(self, *scopes: Scope, proven: bool = False) -> None:
+        self.param_name = settings.SESSION_COOKIE_NAME
+        super().__init__()
+        self._scopes, self._proven = scopes, proven
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        if not request.user.is_authenticated:
+            return None
+        found: Caller | None = super().__call__(request)
+        return found
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
+        user = request.user
+        if not isinstance(user, User):
+            return None
+        if Scope.STAFF in self._scopes and not supports_everyone(user):
+            raise NotAllowed("This is for staff who may see every customer.", code="STAFF_ONLY")
+        if lacks_second_factor(user):
+            raise NotAllowed("Set up two-step sign-in first, under Your account.", code="MFA_REQUIRED")
+        if self._proven and is_reauthentication_required(request, app=""):
+            said = "This asks for your password again. Type it at /accounts/reauthenticate/, or call with a key."
+            raise NotAllowed(said, code="PASSWORD_REQUIRED")
+        name = f"user:{user.pk}"
+        check_rate_limit(name)
+        return Caller(user, name)
+
+
+def reads(answer: Any, *, staff: bool = False, session: bool = True) -> dict[str, Any]:
+    """What an operation is told that changes nothing of what is wanted."""
+    return _told(answer, 200, Scope.READ, staff, session)
+
+
+def writes(
+    answer: Any, *, status: int = 200, staff: bool = False, session: bool = True, proven: bool = False
+) -> dict[str, Any]:
+    """`proven`: a person of a session must have typed the password lately; a key is proof by itself."""
+    return _told(answer, status, Scope.WRITE, staff, session, proven)
+
+
+def _told(answer: Any, status: int, scope: Scope, staff: bool, session: bool, proven: bool = False) -> dict[str, Any]:
+    scopes = (scope, Scope.STAFF) if staff else (scope,)
+    auth = [ApiKeyWith(*scopes), *([SessionWith(*scopes, proven=proven)] if session else [])]
+    return {"auth": auth, "response": {status: answer, **ERRORS}, "by_alias": True, "exclude_unset": True}
+
+
+def call_router(tag: str) -> Router:
+    """Its operations refuse unknown query parameters and honour Idempotency-Key."""
+    router = Router(tags=[tag])
+    router.add_decorator(_json_alone, mode="view")
+    router.add_decorator(_with_manners, mode="operation")
+    return router
+
+
+def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Before anything is read. Without a body no type is needed."""
+
+    @wraps(run)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
+        if has_body and request.method in ("POST", "PUT", "PATCH") and request.content_type != "application/json":
+            return problem_answer(WrongContentType("Send JSON: “Content-Type: application/json”."))
+        return run(request, *args, **kwargs)
+
+    return checked
+
+
+def _with_manners(view: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(view)
+    def called(request: HttpRequest, *args: Any, **values: Any) -> Any:
+        _refuse_unknown(request, values)
+        begun = idempotency.begin(request, request.auth.name) if request.method == "POST" else None  # type: ignore[attr-defined]
+        if isinstance(begun, HttpResponse):
+            return begun
+        request.begun = begun  # type: ignore[attr-defined]
+        result = view(request, *args, **values)
+        return keep_answer(request, result) if isinstance(result, HttpResponse) else result
+
+    return called
+
+
+def keep_answer(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """For the same call once more, where it had a key."""
+    if begun := getattr(request, "begun", None):
+        idempotency.finish(begun, answer, secret=getattr(request, "shown_once", ""))
+    return answer
+
+
+def shown_once(request: HttpRequest, secret: str) -> str:
+    """A secret of the answer, which is not kept for the same call once more."""
+    request.shown_once = secret  # type: ignore[attr-defined]
+    return secret
+
+
+def _refuse_unknown(request: HttpRequest, values: dict[str, Any]) -> None:
+    known = {
+        field.alias or name
+        for value in values.values()
+        if isinstance(value, QueryIn)
+        for name, field in type(value).model_fields.items()
+    }
+    if unknown := sorted(set(request.GET) - known):
+        named = ", ".join(name[:40] for name in unknown[:5])
+        raise Malformed(f"This call knows no parameter called {named}.", code="UNKNOWN_PARAMETER")
+
+
+def chosen_customer(user: User, customer_id: str | None = None) -> Customer:
+    """Whose the new thing becomes: the one that is named, or the caller's only one. Raises Refused."""
+    customers = customers_for(user)
+    if customer_id is not None:
+        found = customers.filter(pk=customer_id).first()
+        if found is None:
+            raise Refused("There is no customer of this id.", code="CUSTOMER_MISSING")
+        return found
+    some = list(customers.order_by("created_at", "pk")[:2])
+    if len(some) != 1:
+        reason = "You belong to no customer." if not some else "You belong to several customers."
+        raise Refused(f"{reason} Say whose it shall be: customerId.", code="CUSTOMER_UNCLEAR")
+    return some[0]

@@ -1,0 +1,59 @@
+"""A person's own API keys: made, shown this once, revoked."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.api_keys import services
+from accounts.api_keys.forms import ApiKeyForm
+from accounts.people.selectors import api_keys_of
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, asks_for_password
+
+REMEMBERED_SECONDS = 24 * 3600  # for so long a form that is sent twice makes one key
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@asks_for_password
+def keys(request: SignedIn) -> HttpResponse:
+    """The secret stands in the answer to the form and nowhere else."""
+    form = ApiKeyForm(request.POST or None, viewer=request.user)
+    context: dict[str, Any] = {}
+    if request.method == "POST" and form.is_valid():
+        if not cache.add(f"api key form {form.cleaned_data['once']}".replace(" ", "-"), 1, REMEMBERED_SECONDS):
+            messages.info(request, "That key was made already. Its secret cannot be shown again.")
+            return redirect("accounts:keys")
+        try:
+            context["made"] = _make(request, form)
+            form = ApiKeyForm(viewer=request.user)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+    context |= {"form": form, "keys": api_keys_of(request.user)}
+    return TemplateResponse(request, "accounts/api_keys/api_keys.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def revoke_key(request: SignedIn, key_id: str) -> HttpResponse:
+    """Another person's is 404."""
+    key = get_object_or_404(api_keys_of(request.user), pk=key_id)
+    services.revoke_api_key(key=key, actor=request.user)
+    messages.success(request, f"{key} is revoked. It opens nothing from now on.")
+    return redirect("accounts:keys")
+
+
+def _make(request: SignedIn, form: ApiKeyForm) -> services.Created:
+    given = form.cleaned_data
+    return services.create_api_key(
+        user=request.user,
+        name=given["name"],
+        scopes=given["scopes"],
+        actor=request.user,
+        days=given["days"] or None,
+    )

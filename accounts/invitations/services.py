@@ -1,0 +1,235 @@
+"""Invitations are sent and withdrawn. The link goes to the address alone: nobody else sees it, staff included.
+
+Who opens it proves the address by that, so a link in other hands would prove what is not so. `accepting` takes it.
+
+An invitation is accepted, by somebody new who chooses a password, or by somebody who is signed in.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from smtplib import SMTPException
+from urllib.parse import urljoin
+
+import structlog
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.invitations.core import InvitationState, hash_of
+from accounts.members.services import require_manager
+from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from accounts.people.selectors import (
+    customer_subject,
+    invitation_by_token,
+    invitations_since,
+    members_of,
+    pending_invitations,
+    people_with,
+)
+from audit import services as audit_services
+from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.mail_limits import take_unsolicited_turn
+from inbound_admin.lib.mail_names import mail_name
+
+MOST_IN_AN_HOUR = 30  # an invitation is an e-mail from us to anybody whom a customer names
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Invited:
+    """`mailed` False: the invitation stands, the e-mail did not go out."""
+
+    invitation: Invitation
+    mailed: bool
+
+
+def invite(*, customer: Customer, email: str, role: MemberRole, actor: User, site_url: str) -> Invited:
+    """Mail a link that expires; an earlier one to the same address stops working. Raises Refused."""
+    email = _address(email)
+    token = secrets.token_urlsafe(32)
+    invitation = _store(customer, email, role, actor, token)
+    link = urljoin(site_url, reverse("accounts:accept", args=(token,)))
+    return Invited(invitation, _mail(invitation, link))
+
+
+@transaction.atomic
+def revoke_invitation(*, invitation: Invitation, actor: User | None) -> None:
+    """The link stops working. Raises Refused when it was used already."""
+    locked = Invitation.objects.select_for_update(of=("self",)).select_related("customer").get(pk=invitation.pk)
+    require_manager(locked.customer, actor)
+    if locked.state is InvitationState.ACCEPTED:
+        raise Refused(f"{locked.email} has accepted already. Remove the member instead.", code="INVITATION_USED")
+    if locked.state is InvitationState.REVOKED:
+        return
+    locked.revoked_at = timezone.now()
+    locked.save(update_fields=("revoked_at",))
+    before = {"invited": locked.email, "role": locked.role}
+    audit_services.record("invitation.revoked", about=customer_subject(locked.customer), actor=actor, before=before)
+
+
+@transaction.atomic
+def _store(customer: Customer, email: str, role: MemberRole, actor: User, token: str) -> Invitation:
+    locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    require_manager(locked, actor)
+    replaced = pending_invitations(locked).filter(email=email).update(revoked_at=timezone.now())
+    _may_be_invited(locked, email)
+    invitation = Invitation.objects.create(
+        customer=locked,
+        email=email,
+        role=MemberRole(role),
+        token_hash=hash_of(token),
+        invited_by=actor,
+        expires_at=timezone.now() + timedelta(days=settings.INVITATION_DAYS),
+    )
+    after = {"invited": email, "role": role, "until": invitation.expires_at.isoformat(timespec="seconds")}
+    before = {"invited": email} if replaced else {}
+    audit_services.record("member.invited", about=customer_subject(locked), actor=actor, before=before, after=after)
+    return invitation
+
+
+def _may_be_invited(customer: Customer, email: str) -> None:
+    if members_of(customer).filter(user__in=people_with(email)).exists():
+        raise Refused(f"{email} belongs to {customer} already.", code="ALREADY_MEMBER")
+    if invitations_since(customer, timezone.now() - timedelta(hours=1)) >= MOST_IN_AN_HOUR:
+        sentence = f"{MOST_IN_AN_HOUR} invitations have gone out within an hour, which is the most. Wait a little."
+        raise RateLimited(sentence, retry_after=3600)
+    if not take_unsolicited_turn(email):
+        sentence = f"{email} has had as many mails of ours as one address gets in a day. Try again tomorrow."
+        raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
+
+
+def _address(text: str) -> str:
+    email = text.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Refused(f"“{text.strip()}” is not an e-mail address.") from error
+    return email
+
+
+def _mail(invitation: Invitation, link: str) -> bool:
+    """Outside of the transaction: a mail server may be slow, and an invitation without its mail can be sent again."""
+    title = f"An invitation to {settings.SITE_NAME}"
+    text = render_to_string(
+        "tenants/invitation_mail.txt", {"invitation": invitation, "link": link, **_names(invitation)}
+    )
+    try:
+        send_mail(title, text, settings.DEFAULT_FROM_EMAIL, [invitation.email])
+    except (SMTPException, OSError) as error:
+        log.error("invitation not mailed", invitation=invitation.pk, error=str(error))
+        return False
+    return True
+
+
+def _names(invitation: Invitation) -> dict[str, str]:
+    """Both are chosen by whoever invites, perhaps a stranger to the recipient."""
+    inviter = invitation.invited_by.get_full_name() if invitation.invited_by else ""
+    return {
+        "inviter": mail_name(inviter, otherwise="Somebody"),
+        "customer": mail_name(invitation.customer.name, otherwise="an organisation"),
+        "site_name": settings.SITE_NAME,
+    }
+
+
+class InvitationUnknown(Refused):
+    code = "INVITATION_UNKNOWN"
+    status = 404
+
+
+class InvitationGone(Refused):
+    """The link was good once."""
+
+    status = 410
+
+
+class WrongPerson(Refused):
+    code = "INVITATION_WRONG_PERSON"
+    status = 403
+
+
+class Needs(StrEnum):
+    NOTHING = "nothing"
+    SIGN_IN = "sign_in"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the holder of a link may accept, and what they need before."""
+
+    invitation: Invitation
+    needs: Needs
+
+
+def offer(*, token: str, person: User | None) -> Offer:
+    """What this person may do with the link. Raises Refused: unknown, used, withdrawn, expired, another's."""
+    return _offer(invitation_by_token(token).first(), person)
+
+
+@transaction.atomic
+def accept_invitation(*, token: str, person: User | None, name: str = "", password: str = "") -> Membership:
+    """Nobody signed in: makes the account. Whoever comes second with the link is refused. Raises Refused."""
+    offered = _offer(invitation_by_token(token).select_for_update(of=("self",)).first(), person)
+    invitation = offered.invitation
+    if offered.needs is Needs.SIGN_IN:
+        raise Refused(f"{invitation.email} has an account here. Sign in with it, then accept.", code="ACCOUNT_EXISTS")
+    member = person or _new_person(invitation.email, name, password)
+    membership, joined = Membership.objects.get_or_create(
+        customer=invitation.customer, user=member, defaults={"role": invitation.role}
+    )
+    if not joined:
+        raise Refused(f"You belong to {invitation.customer} already.", code="ALREADY_MEMBER")
+    invitation.accepted_at = timezone.now()
+    invitation.save(update_fields=("accepted_at",))
+    after = {"member": member.email, "role": membership.role, "new_account": person is None}
+    audit_services.record("member.joined", about=customer_subject(invitation.customer), actor=member, after=after)
+    return membership
+
+
+def _offer(invitation: Invitation | None, person: User | None) -> Offer:
+    if invitation is None:
+        raise InvitationUnknown("We do not know this link. Perhaps the e-mail program cut it: copy it as a whole.")
+    _refuse_unless_open(invitation)
+    holders = list(people_with(invitation.email))
+    if person is not None:
+        if person not in holders:
+            raise WrongPerson(f"This invitation is for {invitation.email}, and you are signed in as {person.email}.")
+        return Offer(invitation, Needs.NOTHING)
+    if holders and not any(holder.is_active for holder in holders):
+        raise Refused(f"The account of {invitation.email} is switched off. Ask our support.", code="SWITCHED_OFF")
+    return Offer(invitation, Needs.SIGN_IN if holders else Needs.ACCOUNT)
+
+
+def _refuse_unless_open(invitation: Invitation) -> None:
+    ask = f"Ask {invitation.customer} for a new one."
+    sentences = {
+        InvitationState.ACCEPTED: "This invitation was used already. If it was you, sign in.",
+        InvitationState.REVOKED: f"This invitation was withdrawn or replaced. Use the newest e-mail, or: {ask}",
+        InvitationState.EXPIRED: f"This invitation has expired, on {invitation.expires_at:%-d %B %Y}. {ask}",
+    }
+    state = invitation.state
+    if state is not InvitationState.OPEN:
+        code = "INVITATION_USED" if state is InvitationState.ACCEPTED else f"INVITATION_{state.name}"
+        raise InvitationGone(sentences[state], code=code)
+
+
+def _new_person(email: str, name: str, password: str) -> User:
+    """The address needs no further proof: the link went to it and to nobody else."""
+    if not password:
+        raise Refused("Choose a password.")
+    try:
+        with transaction.atomic():
+            person = User.objects.create_user(email, password, first_name=name.strip())
+    except IntegrityError as error:
+        raise Refused(f"{email} has an account here by now. Sign in, then accept.", code="ACCOUNT_EXISTS") from error
+    EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
+    return person

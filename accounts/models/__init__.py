@@ -1,0 +1,26 @@
+"""Rows of people, of the customers that they belong to, of invitations and of API keys."""
+
+from accounts.models.api_keys import ApiKey, new_key_id
+from accounts.models.people import (
+    Customer,
+    Invitation,
+    MemberRole,
+    Membership,
+    Theme,
+    User,
+    UserManager,
+    new_customer_id,
+)
+
+__all__ = [
+    "ApiKey",
+    "Customer",
+    "Invitation",
+    "MemberRole",
+    "Membership",
+    "Theme",
+    "User",
+    "UserManager",
+    "new_customer_id",
+    "new_key_id",
+]

@@ -1,0 +1,147 @@
+"""Who is who: people, the customers (organisations) that they belong to, and invitations to join one."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.invitations.core import InvitationState, state_at
+from inbound_admin.lib.ids import new_id
+
+
+def new_customer_id() -> str:
+    return new_id("cus")
+
+
+class UserManager(DjangoUserManager["User"]):
+    """People sign in by e-mail address, so there is no user name."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":  # type: ignore[override]  # Django's takes a user name first
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":  # type: ignore[override]  # as above
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class Theme(models.TextChoices):
+    SYSTEM = "system", "As my device"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class User(AbstractUser):
+    username = None  # type: ignore[assignment]  # people sign in by e-mail address
+    email = models.EmailField("e-mail address", unique=True)
+    theme = models.CharField(max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
+    shortcuts = models.BooleanField("keyboard shortcuts", default=True)
+    session_generation = models.PositiveIntegerField(default=0, editable=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    SESSION_SALT: ClassVar[str] = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+    objects: ClassVar[UserManager] = UserManager()
+    staff_rights = True  # an API key without the scope "staff" acts without them; no column
+    acts_by_key = ""  # the key's name, as the change log tells it; no column either
+
+    class Meta:
+        constraints = (models.UniqueConstraint(Lower("email"), name="user_email_any_case"),)
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """As Django's, and sessions end with their generation as they do with the password."""
+        value = f"{self.password}{self.session_generation or ''}"
+        return salted_hmac(self.SESSION_SALT, value, secret=secret, algorithm="sha256").hexdigest()
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return self.staff_rights and super().has_perm(perm, obj)
+
+    def acts_for_customer(self, customer_id: str) -> bool:
+        """Whether this is our staff on behalf of a customer that has people, and that they are none of."""
+        if not (self.is_staff or self.is_superuser) or not self.staff_rights:
+            return False
+        people = set(Membership.objects.filter(customer=customer_id).values_list("user_id", flat=True))
+        return bool(people) and self.pk not in people
+
+    def get_all_permissions(self, obj: Any = None) -> set[str]:
+        return super().get_all_permissions(obj) if self.staff_rights else set()
+
+
+class Customer(models.Model):
+    """An organisation whose domains receive mail through us. It alone holds domains; people hold memberships."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_customer_id, editable=False)
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField(auto_now_add=True)
+    members = models.ManyToManyField(User, through="Membership", related_name="customers")
+
+    class Meta:
+        ordering = ("name", "id")
+        permissions = (("support_customer", "Can see and support the domains of every customer"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MemberRole(models.TextChoices):
+    OWNER = "owner", "Owner"
+    MEMBER = "member", "Member"
+
+
+class Membership(models.Model):
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=MemberRole.choices, default=MemberRole.MEMBER)
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("since", "id")
+        constraints = (models.UniqueConstraint(fields=("customer", "user"), name="member_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} of {self.customer}"
+
+    @property
+    def is_owner(self) -> bool:
+        return self.role == MemberRole.OWNER
+
+
+class Invitation(models.Model):
+    """A link to join a customer. The secret is in the link alone: we keep its hash, so a leaked table opens nothing."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=MemberRole.choices, default=MemberRole.MEMBER)
+    token_hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("customer", "email"),
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="one_open_invitation",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.customer}"
+
+    @property
+    def state(self) -> InvitationState:
+        return state_at(
+            timezone.now(), expires_at=self.expires_at, accepted_at=self.accepted_at, revoked_at=self.revoked_at
+        )

@@ -1,0 +1,87 @@
+from typing import Any
+
+from allauth.account import forms as allauth
+from django import forms
+from django.db import transaction
+
+from accounts.api_keys.services import revoke_api_keys
+from accounts.models.people import Customer, Theme, User
+from accounts.people import selectors
+
+ADDRESS = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "placeholder": "name@example.com"}
+
+
+class SignInForm(allauth.LoginForm):  # type: ignore[misc]  # allauth has no types
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say_address(self.fields["login"])
+
+
+class AddEmailForm(allauth.AddEmailForm):  # type: ignore[misc]  # as above
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say_address(self.fields["email"])
+
+
+class EndsKeys(forms.Form):
+    """The choice at a new password: a key outlives the password under which it was made."""
+
+    end_keys = forms.BooleanField(
+        label="Revoke my API keys as well",
+        required=False,
+        help_text="Choose this if somebody else may know your password. Programs that use a key stop working.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self._person is None or not selectors.working_keys_of(self._person).exists():
+            del self.fields["end_keys"]
+
+    @property
+    def _person(self) -> User | None:
+        return getattr(self, "user", None)
+
+    def end_keys_if_chosen(self) -> None:
+        if self._person is not None and self.cleaned_data.get("end_keys"):
+            revoke_api_keys(person=self._person)
+
+
+class ChangePasswordForm(EndsKeys, allauth.ChangePasswordForm):  # type: ignore[misc]  # allauth has no types
+    @transaction.atomic
+    def save(self) -> None:
+        super().save()
+        self.end_keys_if_chosen()
+
+
+class ResetPasswordKeyForm(EndsKeys, allauth.ResetPasswordKeyForm):  # type: ignore[misc]  # as above
+    @transaction.atomic
+    def save(self) -> None:
+        super().save()
+        self.end_keys_if_chosen()
+
+
+def _say_address(field: forms.Field) -> None:
+    """In our word for it, also where errors name the field."""
+    field.label = "E-mail address"
+    field.widget.attrs["placeholder"] = ADDRESS["placeholder"]
+
+
+class AccountForm(forms.Form):
+    name = forms.CharField(
+        label="Your name",
+        max_length=150,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "name"}),
+        help_text="What colleagues see beside what you did.",
+    )
+    theme = forms.ChoiceField(choices=Theme.choices, widget=forms.RadioSelect)
+    shortcuts = forms.BooleanField(
+        label="Keyboard shortcuts", required=False, help_text="Single keys that jump to pages and copy values."
+    )
+
+
+class CustomerChoice(forms.ModelChoiceField[Customer]):
+    """Two customers may have one name, so the id stands with it."""
+
+    def label_from_instance(self, obj: Customer) -> str:
+        return f"{obj.name} ({obj.pk})"

@@ -1,0 +1,116 @@
+"""Customers: made, renamed, deleted; and who may do so."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts.invitations.core import hash_of
+from accounts.models.api_keys import ApiKey
+from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from audit import services as audit_services
+
+Viewer = User | AnonymousUser
+
+
+def supports_everyone(viewer: Viewer) -> bool:
+    """Whether the viewer is one of our staff who may see the domains of every customer."""
+    return viewer.is_active and viewer.has_perm("accounts.support_customer")
+
+
+def is_staff_member(viewer: Viewer) -> bool:
+    """Whether more is asked of the viewer's sign-in than of a customer's."""
+    return viewer.is_staff or viewer.is_superuser or supports_everyone(viewer)
+
+
+def lacks_second_factor(viewer: Viewer) -> bool:
+    """Whether the viewer must set one up before anything else: `STAFF_MFA_REQUIRED`."""
+    return settings.STAFF_MFA_REQUIRED and is_staff_member(viewer) and not is_mfa_enabled(viewer)
+
+
+def customers_for(viewer: Viewer) -> QuerySet[Customer]:
+    """The customers that the viewer may see: their own, or all for staff who support them."""
+    if supports_everyone(viewer):
+        return Customer.objects.all()
+    if not isinstance(viewer, User) or not viewer.is_active:
+        return Customer.objects.none()
+    return Customer.objects.filter(memberships__user=viewer)
+
+
+def customers_found(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
+    """By part of the name or of a member's address, or by the whole id; with the number of members of each."""
+    found = customers_for(viewer)
+    if text:
+        member = Membership.objects.filter(customer=OuterRef("pk"), user__email__icontains=text)
+        found = found.filter(Q(name__icontains=text) | Q(pk=text) | Exists(member))
+    counted = Customer.objects.filter(pk__in=found.values("pk")).annotate(member_count=Count("memberships"))
+    return counted.order_by(Lower("name"), "pk")
+
+
+def customer_named(name: str, *, viewer: Viewer) -> Customer | None:
+    """The first made of that name, in any case."""
+    return customers_for(viewer).filter(name__iexact=" ".join(name.split())).order_by("created_at", "pk").first()
+
+
+def may_manage(viewer: Viewer, customer: Customer) -> bool:
+    """Whether the viewer may rename the customer, invite to it, and change or remove its members."""
+    if supports_everyone(viewer) and viewer.has_perm("accounts.change_customer"):
+        return True
+    return isinstance(viewer, User) and owners_of(customer).filter(pk=viewer.pk).exists()
+
+
+def owners_of(customer: Customer) -> QuerySet[User]:
+    """Who is told of what concerns the customer."""
+    return User.objects.filter(memberships__customer=customer, memberships__role=MemberRole.OWNER, is_active=True)
+
+
+def first_owners(customer_ids: Iterable[str]) -> dict[str, str]:
+    """Of each customer the id of the person who owns it longest, in one query; for answers that name one person."""
+    owners = Membership.objects.filter(customer__in=set(customer_ids), role=MemberRole.OWNER).order_by("-since", "-pk")
+    return {customer: str(user) for customer, user in owners.values_list("customer_id", "user_id")}
+
+
+def members_of(customer: Customer) -> QuerySet[Membership]:
+    """Owners first. The caller has already fetched the customer for its viewer."""
+    members = Membership.objects.filter(customer=customer).select_related("user")
+    return members.order_by("-role", Lower("user__email"))  # "owner" comes after "member"
+
+
+def pending_invitations(customer: Customer) -> QuerySet[Invitation]:
+    """Neither accepted nor withdrawn; those whose time is over are among them, to be sent again."""
+    invitations = Invitation.objects.filter(customer=customer, accepted_at=None, revoked_at=None)
+    return invitations.select_related("invited_by")
+
+
+def invitation_by_token(token: str) -> QuerySet[Invitation]:
+    """At most one; a set, so that a service can lock it."""
+    return Invitation.objects.filter(token_hash=hash_of(token)).select_related("customer", "invited_by")
+
+
+def invitations_since(customer: Customer, moment: datetime) -> int:
+    return Invitation.objects.filter(customer=customer, created_at__gte=moment).count()
+
+
+def people_with(email: str) -> QuerySet[User]:
+    """Whose sign-in address this is, or a further one that they have proven; also who is switched off."""
+    proven = EmailAddress.objects.filter(email__iexact=email, verified=True)
+    return User.objects.filter(Q(email__iexact=email) | Q(pk__in=proven.values("user")))
+
+
+def working_keys_of(person: User) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), user=person, revoked_at=None)
+
+
+def api_keys_of(person: User) -> QuerySet[ApiKey]:
+    """The person's own, those that work first."""
+    return ApiKey.objects.filter(user=person).order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "-pk")
+
+
+def customer_subject(customer: Customer) -> audit_services.Subject:
+    return audit_services.Subject("customer", customer.id, customer.name, customer.id)

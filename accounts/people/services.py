@@ -1,0 +1,265 @@
+"""Sign-ins: when a session began, whether its person proved themselves lately, and how sessions end.
+People: what they set themselves, and what our staff decide of their accounts.
+People of the system before this one, and a customer for each who has none. Nobody is written to, nothing is called.
+
+A person gets no password: the link for a forgotten one lets them in. The customer gets no tenant yet: a migration makes
+that, as for everybody who was here before tenants.
+
+Mail to a person about what changed of their account, so that what somebody else did does not go unseen.
+
+allauth tells of passwords, addresses and factors (`ACCOUNT_EMAIL_NOTIFICATIONS`); here is what it does not know of.
+"""
+
+import time
+from collections.abc import Iterable
+from smtplib import SMTPException
+from typing import Any
+
+import structlog
+from allauth.account.forms import ResetPasswordForm
+from allauth.account.models import EmailAddress
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from accounts.models.people import Customer, MemberRole, Membership, User
+from accounts.people.selectors import customer_subject, is_staff_member
+from audit import services as audit_services
+from inbound_admin.lib.errors import NotAllowed, Refused
+
+SIGNED_IN_AT = "signed_in_at"
+
+
+def note_sign_in(request: HttpRequest, **_: Any) -> None:
+    """For Django's signal: each way in passes here, also that of an invitation's new password."""
+    request.session[SIGNED_IN_AT] = time.time()
+
+
+def has_just_signed_in(request: HttpRequest) -> bool:
+    """Whoever typed the password a moment ago is not asked for it again."""
+    return _age(request) < float(settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
+
+
+def is_session_over(request: HttpRequest) -> bool:
+    """Staff sign in anew after their hours, whether they were busy or not. A session of unknown age is over."""
+    if not isinstance(request.user, User):
+        return False
+    return _age(request) >= settings.STAFF_SESSION_HOURS * 3600 and is_staff_member(request.user)
+
+
+def end_sessions(person: User) -> None:
+    """Signs them out everywhere with their next request."""
+    User.objects.filter(pk=person.pk).update(session_generation=F("session_generation") + 1)
+    person.refresh_from_db(fields=("session_generation",))
+
+
+def end_other_sessions(request: HttpRequest, user: User, **_: Any) -> None:
+    """For allauth's signals of a new or removed factor: sessions from before did not pass by it."""
+    end_sessions(user)
+    update_session_auth_hash(request, user)
+
+
+def _age(request: HttpRequest) -> float:
+    return time.time() - float(request.session.get(SIGNED_IN_AT, 0))
+
+
+def person_subject(person: User) -> audit_services.Subject:
+    return audit_services.Subject("person", str(person.pk), person.email)
+
+
+@transaction.atomic
+def change_account(
+    *, person: User, name: str | None = None, theme: str | None = None, shortcuts: bool | None = None
+) -> None:
+    """What a person sets for themselves; None leaves it."""
+    locked = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    before = _own(locked)
+    if name is not None and name.strip() != locked.get_full_name():
+        locked.first_name, locked.last_name = name.strip(), ""
+    locked.theme = locked.theme if theme is None else theme
+    locked.shortcuts = locked.shortcuts if shortcuts is None else shortcuts
+    if _own(locked) == before:
+        return
+    locked.save(update_fields=("first_name", "last_name", "theme", "shortcuts"))
+    _record("person.account_changed", locked, person, before, _own(locked))
+
+
+@transaction.atomic
+def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
+    """Save what staff decided of a person, new or known, as one change. Raises Refused."""
+    known = User.objects.select_for_update().filter(pk=person.pk).first() if person.pk else None
+    _may_decide(actor, known)
+    if person.is_superuser and not actor.is_superuser:
+        raise NotAllowed("Only a superuser can make a superuser.")
+    if person == actor and not person.is_active:
+        raise Refused("You cannot switch yourself off.")
+    before = _decided(known) if known else {}
+    names = {group.name for group in groups}
+    if known is not None:
+        person.session_generation = known.session_generation
+        _may_gain(known, gained=_powers(person, names) - _powers(known, set(before["roles"])))
+    person.email = person.email.strip().lower()
+    if known is None:
+        person.set_unusable_password()
+    person.save()
+    person.groups.set(groups)
+    if before != _decided(person):
+        end_sessions(person)
+        _record("person.changed" if known else "person.added", person, actor, before, _decided(person))
+
+
+def switch_off(*, person: User, actor: User) -> None:
+    """Signs them out everywhere at once, and keeps them out. Raises Refused."""
+    if person == actor:
+        raise Refused("You cannot switch yourself off.")
+    _set_active(person, actor, active=False)
+
+
+def switch_on(*, person: User, actor: User) -> None:
+    """Raises Refused."""
+    _set_active(person, actor, active=True)
+
+
+def send_password_link(*, person: User, actor: User, request: HttpRequest) -> None:
+    """An e-mail with allauth's link to set a password; the request gives the link its host. Raises Refused."""
+    _may_decide(actor, person)
+    if not person.is_active:
+        raise Refused(f"{person} is switched off.")
+    form = ResetPasswordForm({"email": person.email})
+    if not form.is_valid():
+        raise Refused(f"{person.email} cannot receive a link: {' '.join(form.errors.get('email', []))}")
+    form.save(request)
+    _record("person.password_link_sent", person, actor, {}, {"to": person.email})
+
+
+@transaction.atomic
+def _set_active(person: User, actor: User, *, active: bool) -> None:
+    locked = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    _may_decide(actor, locked)
+    if locked.is_active == active:
+        return
+    locked.is_active = active
+    locked.save(update_fields=("is_active",))
+    end_sessions(locked)
+    what = "person.switched_on" if active else "person.switched_off"
+    _record(what, locked, actor, {"active": not active}, {"active": active})
+
+
+def _may_decide(actor: User, person: User | None) -> None:
+    if not actor.has_perm("accounts.add_user" if person is None else "accounts.change_user"):
+        raise NotAllowed("Your role cannot decide over accounts.")
+    if person is not None and person.is_superuser and not actor.is_superuser:
+        raise NotAllowed(f"{person} is a superuser; only another superuser can change them.")
+
+
+def _powers(person: User, roles: set[str]) -> set[str]:
+    flags = {"staff": person.is_staff, "superuser": person.is_superuser}
+    return roles | {name for name, has in flags.items() if has}
+
+
+def _may_gain(person: User, *, gained: set[str]) -> None:
+    """An account that is there already may be anybody's who once had a link: its owner must have proven more."""
+    if not gained:
+        return
+    if not EmailAddress.objects.filter(user=person, email__iexact=person.email, verified=True).exists():
+        said = (
+            f"{person.email} is not confirmed yet, so nobody knows whose this account is. Its owner confirms it under"
+        )
+        raise Refused(f"{said} Your account, E-mail address.", code="ADDRESS_UNPROVEN")
+    if settings.STAFF_MFA_REQUIRED and not is_mfa_enabled(person):
+        raise Refused(f"{person.email} has no two-step sign-in yet. Its owner sets it up first.", code="MFA_REQUIRED")
+
+
+def _own(person: User) -> dict[str, Any]:
+    return {"name": person.get_full_name(), "theme": str(person.theme), "shortcuts": person.shortcuts}
+
+
+def _decided(person: User) -> dict[str, Any]:
+    return {
+        "email": person.email,
+        "name": person.get_full_name(),
+        "active": person.is_active,
+        "staff": person.is_staff,
+        "superuser": person.is_superuser,
+        "roles": sorted(person.groups.values_list("name", flat=True)),
+    }
+
+
+def _record(what: str, person: User, actor: User, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """For staff alone: a person belongs to no one customer."""
+    audit_services.record(what, about=person_subject(person), actor=actor, before=before, after=after, for_staff=True)
+
+
+def import_person(*, email: str, name: str, actor: User | None, because: str, bulk_id: str) -> tuple[User, bool]:
+    """The person of this address, and whether they are new; whoever is here keeps their own name. Raises Refused."""
+    known = User.objects.filter(email__iexact=email).first()
+    if known is not None:
+        return known, False
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Refused(f"“{email[:80]}” is not an e-mail address.", code="NOT_AN_ADDRESS") from error
+    plain = " ".join(name.split())[:150]
+    try:
+        with transaction.atomic():
+            made = User.objects.create_user(email, None, first_name=plain)
+    except IntegrityError as error:
+        raise Refused(f"{email} has just been added by somebody else. Try it again.", code="PERSON_EXISTS") from error
+    audit_services.record(
+        "person.added",
+        about=person_subject(made),
+        actor=actor,
+        because=because,
+        after={"email": made.email, "name": plain},
+        bulk_id=bulk_id,
+        for_staff=True,
+    )
+    return made, True
+
+
+def import_customer(*, owner: User, actor: User | None, because: str, bulk_id: str) -> tuple[Customer, bool]:
+    """The one that they own, and whether it is new. Raises Refused for somebody who owns several."""
+    known = list(Customer.objects.filter(memberships__user=owner, memberships__role=MemberRole.OWNER)[:2])
+    if len(known) > 1:
+        raise Refused(f"{owner.email} owns several customers: whose this is cannot be told.", code="SEVERAL_CUSTOMERS")
+    if known:
+        return known[0], False
+    with transaction.atomic():
+        made = Customer.objects.create(name=str(owner)[:120])
+        Membership.objects.create(customer=made, user=owner, role=MemberRole.OWNER)
+        audit_services.record(
+            "customer.created",
+            about=customer_subject(made),
+            actor=actor,
+            because=because,
+            after={"name": made.name, "owner": owner.email},
+            bulk_id=bulk_id,
+        )
+    return made, True
+
+
+log = structlog.get_logger(__name__)
+
+
+def tell_of_account(*, person: User, what: str) -> None:
+    """After the transaction, at once: an alarm that waits for the worker would come too late."""
+    context = {"what": what, "at": timezone.now(), "site_name": settings.SITE_NAME, "site_url": settings.SITE_URL}
+    text = render_to_string("tenants/account_mail.txt", context)
+    transaction.on_commit(lambda: _send(person, text))
+
+
+def _send(person: User, text: str) -> None:
+    """The act stands without its mail; the log and the change log have it."""
+    try:
+        send_mail(f"Your account at {settings.SITE_NAME}", text, settings.DEFAULT_FROM_EMAIL, [person.email])
+    except (SMTPException, OSError) as error:
+        log.error("mail about an account not sent", person=person.pk, error=str(error))

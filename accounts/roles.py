@@ -1,0 +1,120 @@
+"""Who of our staff may do what: one table of permissions by role, given to Django's groups after each migrate."""
+
+from enum import StrEnum
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Group, Permission
+
+from accounts.models.people import User
+from inbound_admin.lib.errors import NotAllowed, Refused
+
+
+class Role(StrEnum):
+    SUPPORT = "Support"
+    OPERATOR = "Operator"
+    TRUST_AND_SAFETY = "Trust & Safety"
+    ADMIN = "Admin"
+
+
+PAUSE = "tenants.pause_tenant"
+MANAGE = "tenants.manage_tenant"
+
+
+def require(actor: User | None, permission: str, sentence: str) -> None:
+    """Raises NotAllowed with the sentence unless the actor has the permission."""
+    if actor is not None and not actor.has_perm(permission):
+        raise NotAllowed(sentence)
+
+
+def require_reason(because: str, sentence: str) -> str:
+    """The reason, trimmed. Raises Refused with the sentence when there is none."""
+    if not because.strip():
+        raise Refused(sentence, code="REASON_MISSING")
+    return because.strip()
+
+
+_ALL = tuple(Role)
+_SUPPORT, _OPERATOR, _TRUST, _ADMIN = Role.SUPPORT, Role.OPERATOR, Role.TRUST_AND_SAFETY, Role.ADMIN
+
+# Support has no change_user: whoever can write another's account can become them.
+PERMISSIONS: dict[str, tuple[Role, ...]] = {
+    "audit.view_change": _ALL,
+    "accounts.support_customer": _ALL,
+    "accounts.view_customer": _ALL,
+    "accounts.view_invitation": _ALL,
+    "accounts.view_membership": _ALL,
+    "accounts.view_user": _ALL,
+    "accounts.view_apikey": _ALL,
+    "accounts.change_apikey": (_OPERATOR, _ADMIN),
+    "accounts.add_customer": (_SUPPORT, _ADMIN),
+    "accounts.change_customer": (_SUPPORT, _ADMIN),
+    "accounts.change_invitation": (_SUPPORT, _ADMIN),
+    "accounts.change_membership": (_SUPPORT, _ADMIN),
+    "accounts.delete_membership": (_SUPPORT, _ADMIN),
+    "accounts.add_user": (_ADMIN,),
+    "accounts.change_user": (_ADMIN,),
+    "accounts.delete_customer": (_ADMIN,),
+    "notifications.view_alert": _ALL,
+    "notifications.view_event": _ALL,
+    "notifications.view_webhooktarget": _ALL,
+    "notifications.view_delivery": _ALL,
+    "notifications.view_attempt": _ALL,
+    "notifications.view_notice": _ALL,
+    "notifications.manage_staff_webhooks": (_OPERATOR, _TRUST, _ADMIN),
+    "tenants.view_tenant": _ALL,
+    "tenants.view_tenantresource": _ALL,
+    "tenants.view_statuschange": _ALL,
+    "tenants.manage_tenant": (_OPERATOR, _ADMIN),
+    "tenants.pause_tenant": (_TRUST, _ADMIN),
+    "domains.view_domain": _ALL,
+    "domains.view_recordcheck": _ALL,
+    "domains.hold_domain": _ALL,
+    "domains.transfer_domain": (_SUPPORT, _ADMIN),
+    "domains.approve_claim": (_SUPPORT, _ADMIN),
+    "domains.adopt_identity": (_OPERATOR, _ADMIN),
+    "domains.expect_record": (_SUPPORT, _OPERATOR, _ADMIN),
+    "domains.override_state": (_OPERATOR, _ADMIN),
+    "receipt_rules.view_address": _ALL,
+    "receipt_rules.view_catchall": _ALL,
+    "receipt_rules.view_endpoint": _ALL,
+    "receipt_rules.view_expectation": _ALL,
+    "receipt_rules.view_ignoreddifference": _ALL,
+    "receipt_rules.view_look": _ALL,
+    "receipt_rules.view_ownruleset": _ALL,
+    "receipt_rules.view_pendingchange": _ALL,
+    "receipt_rules.view_receivingstop": _ALL,
+    "receipt_rules.view_run": _ALL,
+    "receipt_rules.view_runstep": _ALL,
+    "receipt_rules.view_snapshot": _ALL,
+    "receipt_rules.operate_rules": (_OPERATOR, _ADMIN),
+    "operations.view_migration": _ALL,
+    "operations.view_migrationitem": _ALL,
+    "operations.view_migrationstep": _ALL,
+    "operations.view_difference": _ALL,
+    "operations.view_driftlook": _ALL,
+}
+
+
+def permissions_of(role: Role) -> frozenset[str]:
+    """The permissions that the table gives to one role, as Django writes them (`app_label.codename`)."""
+    return frozenset(name for name, roles in PERMISSIONS.items() if role in roles)
+
+
+def apply_roles(app_config: AppConfig, using: str, **_: Any) -> None:
+    """Receiver of post_migrate: the groups of the roles get exactly what the table says for this app.
+
+    Permissions that an administrator gave to another group, or to a person, are left alone.
+    """
+    label = app_config.label
+    named = {name.partition(".")[2] for name in PERMISSIONS if name.startswith(f"{label}.")}
+    if not named:
+        return
+    create_permissions(app_config, verbosity=0, using=using)
+    rows = {row.codename: row for row in Permission.objects.using(using).filter(content_type__app_label=label)}
+    for role in Role:
+        group, _created = Group.objects.using(using).get_or_create(name=role.value)
+        wanted = [rows[codename] for codename in named if f"{label}.{codename}" in permissions_of(role)]
+        group.permissions.remove(*(row for row in rows.values() if row not in wanted))
+        group.permissions.add(*wanted)

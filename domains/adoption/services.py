@@ -1,0 +1,289 @@
+"""Identities that were at Amazon before us become domains of a customer. Amazon is read, and nothing there changes.
+
+Staff alone do this, with a reason: that an identity is verified says nothing of whose it is.
+
+Domains of the system before this one: adopted where Amazon has them, else claims, to be proven before all else.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from audit import services as audit_services
+from domains.checking.core.judgement import SesStatus
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import domain_subject
+from domains.identity import gateway as identity_gateway
+from domains.identity.core import Dkim, Identity, IdentityMailFrom, joined
+from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.names.core import is_label, understand
+from domains.ownership import services as ownership_services
+from domains.ownership.core import ClaimReason
+from domains.ownership.selectors import held_domains
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsMissing, Refused
+from tenants.resources import services as resources_services
+
+NO_DKIM = Dkim(SesStatus.UNKNOWN, signing=False, tokens=())
+NO_MAIL_FROM = IdentityMailFrom("", SesStatus.UNKNOWN, rejects_on_mx_failure=False)
+
+
+class AdoptionFate(StrEnum):
+    """What becomes of a name that shall be adopted."""
+
+    ADOPT = "adopt"
+    THEIRS = "theirs"  # the customer has it already
+    TAKEN = "taken"  # another customer has it
+    NOT_AT_AMAZON = "not_at_amazon"
+    NO_DOMAIN = "no_domain"
+
+
+@dataclass(frozen=True)
+class AdoptionOutcome:
+    name: str
+    fate: AdoptionFate
+    domain_id: str = ""
+
+
+def identities_at_amazon() -> dict[str, SesStatus]:
+    """Every domain identity of the region with its status: a call for each thousand. Raises AwsProblem."""
+    found, token = identity_gateway.list_identities()
+    while token:
+        page, token = identity_gateway.list_identities(token)
+        found |= page
+    return found
+
+
+def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> AdoptionFate:
+    """Writes nothing and asks nobody: `at_amazon` are the names that Amazon has."""
+    try:
+        plain = understand(name).domain.ascii
+    except Refused:
+        return AdoptionFate.NO_DOMAIN
+    if Domain.objects.filter(name=plain, customer=customer).exclude(stage=Stage.CLAIM).exists():
+        return AdoptionFate.THEIRS
+    if held_domains().filter(name=plain).exists():
+        return AdoptionFate.TAKEN
+    return AdoptionFate.ADOPT if plain in at_amazon else AdoptionFate.NOT_AT_AMAZON
+
+
+@dataclass(frozen=True)
+class Read:
+    """What Amazon was read to have: each name's identity with its ownership token, and the ids of the calls."""
+
+    identities: Mapping[str, tuple[Identity, str]]
+    request_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AdoptionWish:
+    """For whom, by whom and why; `receives` says whether their mail is to arrive through us."""
+
+    customer: Customer
+    actor: User | None
+    because: str
+    receives: bool = True
+    bulk_id: str = ""
+
+
+def adopt(*, names: Sequence[str], wish: AdoptionWish) -> tuple[AdoptionOutcome, ...]:
+    """Four calls for each hundred names. Raises Refused without the right or a reason, and AwsProblem.
+
+    What was stored before an AwsProblem stays: doing it again goes on from there.
+    """
+    if wish.actor is not None and not wish.actor.has_perm("domains.adopt_identity"):
+        raise Refused("Identities are taken over by operators.", code="NOT_ALLOWED")
+    if not wish.because.strip():
+        raise Refused("Say why these domains are this customer's: it stands in their history.", code="REASON_MISSING")
+    return tuple(outcome for some in batches(names) for outcome in _adopt(some, wish))
+
+
+def _adopt(names: Sequence[str], wish: AdoptionWish) -> Iterator[AdoptionOutcome]:
+    found = read(names)
+    for name in names:
+        fate = fate_of(name, customer=wish.customer, at_amazon=found.identities)
+        if fate is AdoptionFate.ADOPT:
+            yield store(*found.identities[understand(name).domain.ascii], wish, found.request_ids)
+        else:
+            yield AdoptionOutcome(name, fate)
+
+
+def _is_free(name: str) -> bool:
+    try:
+        plain = understand(name).domain.ascii
+    except Refused:
+        return False
+    return not held_domains().filter(name=plain).exists()
+
+
+def read(names: Sequence[str]) -> Read:
+    """Four calls for each hundred names that nobody holds; none for what Amazon does not know. Raises AwsProblem."""
+    free = [name for name in names if _is_free(name)]
+    with aws.recording() as request_ids:
+        found = {name: value for some in batches(free) for name, value in _identities(some).items()}
+        return Read(found, tuple(request_ids))
+
+
+def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at a time as SES tells of in one call."""
+    return (names[start : start + identity_gateway.BATCH] for start in range(0, len(names), identity_gateway.BATCH))
+
+
+def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
+    plain = list(dict.fromkeys(understand(name).domain.ascii for name in names))
+    if not plain:
+        return {}
+    verified, dkim, mail_from = (
+        identity_gateway.get_verification(plain),
+        identity_gateway.get_dkim(plain),
+        identity_gateway.get_mail_from(plain),
+    )
+    zone = _zone(verified, dkim)
+    found: dict[str, tuple[Identity, str]] = {}
+    for name, (status, token) in verified.items():
+        keys = dkim.get(name, NO_DKIM)
+        identity = joined(name, status, keys, mail_from.get(name, NO_MAIL_FROM), dkim_zone=zone)
+        found[name] = (identity or identity_gateway.get_identity(name), token)
+    return found
+
+
+def _zone(names: Iterable[str], dkim: dict[str, Dkim]) -> str:
+    """Where the region's DKIM keys are published: SESv2 alone tells it, so one identity is asked for all."""
+    for name in names:
+        if dkim.get(name, NO_DKIM).tokens:
+            try:
+                return identity_gateway.get_identity(name).dkim_zone
+            except AwsMissing:
+                continue  # deleted a moment ago
+    return ""
+
+
+def store(identity: Identity, token: str, wish: AdoptionWish, request_ids: Sequence[str]) -> AdoptionOutcome:
+    """What was read of one identity, as a domain of the customer's; their own claim to it becomes it.
+
+    Our staff's word is a proof: what others have not proven gives way.
+    """
+    made = _row(identity, token, wish)
+    try:
+        with transaction.atomic():
+            ownership_services.lock_zone(made.parsed)
+            ownership_services.displace(made.parsed, winner=wish.customer)
+            had_claim = _take_the_place_of_a_claim(made)
+            made.save(force_insert=not had_claim, force_update=had_claim)
+            audit_services.record(
+                "domain.adopted",
+                about=domain_subject(made),
+                actor=wish.actor,
+                because=wish.because,
+                after={"identity": made.name, "customer": wish.customer.name, "mail_from": made.ses_mail_from},
+                aws_request_ids=request_ids,
+                bulk_id=wish.bulk_id,
+            )
+    except IntegrityError:  # somebody else was a moment earlier
+        return AdoptionOutcome(made.name, AdoptionFate.TAKEN)
+    return AdoptionOutcome(made.name, AdoptionFate.ADOPT, made.id)
+
+
+def _take_the_place_of_a_claim(made: Domain) -> bool:
+    """The same row, since addresses may wait at it."""
+    claim = Domain.objects.select_for_update().filter(name=made.name, customer=made.customer, stage=Stage.CLAIM).first()
+    if claim is None:
+        return False
+    claim.record_checks.all().delete()  # of the proof, which is needed no more
+    made.pk, made.created_at, made.created_by_id = claim.pk, claim.created_at, claim.created_by_id
+    made.watched_from = made.state_since = timezone.now()
+    made.note = claim.note
+    return True
+
+
+def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
+    """What Amazon has is what is wanted, until a person wants something else."""
+    behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
+    return Domain(
+        customer=wish.customer,
+        name=identity.domain,
+        region=settings.AWS_REGION,
+        created_by=wish.actor,
+        stage=Stage.READY,
+        adopted=True,
+        routes_unchecked=False,  # what rules do for it now goes on until an operator has approved a plan
+        proven_at=timezone.now(),
+        receives=wish.receives,
+        verification_token=token,
+        dkim_tokens=list(identity.dkim_tokens),
+        dkim_zone=identity.dkim_zone,
+        own_dkim_key=identity.own_dkim_key,
+        mail_from_label=identity.mail_from.removesuffix(f".{identity.domain}"),
+        ses_mail_from=identity.mail_from,
+        on_mx_failure=behaviour,
+        ses_on_mx_failure=behaviour,
+        dkim_signing=identity.dkim_signing,
+        ses_dkim_signing=identity.dkim_signing,
+        identity_status=identity.identity_status,
+        dkim_status=identity.dkim_status,
+        mail_from_status=identity.mail_from_status,
+        last_ses_check=timezone.now(),
+        next_check_at=timezone.now(),
+    )
+
+
+def identities_without_row(at_amazon: dict[str, SesStatus]) -> tuple[str, ...]:
+    """Names that Amazon has in this region and no customer of ours holds."""
+    held = set(domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM).values_list("name", flat=True))
+    return tuple(sorted(set(at_amazon) - held))
+
+
+def import_domain(
+    *, name: str, wish: AdoptionWish, found: Read, mail_from: str = "", reports: bool = False
+) -> AdoptionOutcome:
+    """`found`: what Amazon was read to have. Nobody is told by e-mail and nothing is called. Raises Refused.
+
+    NOT_AT_AMAZON: it is a claim now.
+    """
+    plain = understand(name).domain.ascii
+    fate = fate_of(plain, customer=wish.customer, at_amazon=found.identities)
+    known = Domain.objects.filter(name=plain, customer=wish.customer).first()
+    if fate is AdoptionFate.TAKEN:
+        return AdoptionOutcome(plain, fate)
+    if fate is AdoptionFate.ADOPT:
+        outcome = store(*found.identities[plain], wish, found.request_ids)
+    elif known is not None:
+        return AdoptionOutcome(plain, AdoptionFate.THEIRS, known.pk)
+    else:
+        outcome = AdoptionOutcome(plain, fate, _claim(plain, wish, mail_from).pk)
+    if reports and outcome.domain_id:
+        Domain.objects.filter(pk=outcome.domain_id).update(dmarc_reports_to=f"dmarc@{plain}", wants_dmarc=True)
+    return outcome
+
+
+@transaction.atomic
+def _claim(name: str, wish: AdoptionWish, mail_from: str) -> Domain:
+    label = mail_from.removesuffix(f".{name}")
+    try:
+        domain = Domain.objects.create(
+            customer=wish.customer,
+            tenant=resources_services.tenant_to_join(wish.customer),
+            name=name,
+            region=settings.AWS_REGION,
+            created_by=wish.actor,
+            mail_from_label=label if label != mail_from and is_label(label) else "",
+            receives=wish.receives,
+            stage=Stage.CLAIM,
+        )
+    except IntegrityError as error:  # another worker was a moment earlier
+        raise Refused(f"{name} has just been added.", code="DOMAIN_ALREADY_REGISTERED") from error
+    audit_services.record(
+        "domain.added",
+        about=domain_subject(domain),
+        actor=wish.actor,
+        because=wish.because,
+        after={"name": name, "customer": wish.customer.name},
+        bulk_id=wish.bulk_id,
+    )
+    ownership_services.open_claim(domain, ClaimReason.MOVED_IN)
+    return domain

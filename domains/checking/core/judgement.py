@@ -1,0 +1,323 @@
+"""From answers to states: of each record, of each aspect of a domain, and of the whole. The time is an argument.
+When to look again. Pure: the time is an argument, and so is the share of the jitter.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from domains.checking.core import comparison, sentences
+from domains.checking.core.comparison import Comparison, Verdict
+from domains.dns.core import Answer
+from domains.records.core import Need, Record
+
+
+class State(StrEnum):
+    """The seven, and no other. COULD_NOT_CHECK is never a verdict on the record."""
+
+    NOT_CHECKED = "not_checked"
+    WAITING = "waiting"
+    SPREADING = "spreading"
+    VERIFIED = "verified"
+    AT_RISK = "at_risk"
+    WRONG = "wrong"
+    COULD_NOT_CHECK = "could_not_check"
+
+
+class Aspect(StrEnum):
+    IDENTITY = "identity"
+    DKIM = "dkim"
+    MAIL_FROM = "mail_from"
+    RECEIVING = "receiving"
+
+
+class SesStatus(StrEnum):
+    """SES's own words (v2 spelling); UNKNOWN where it was not read or Amazon did not answer."""
+
+    PENDING = "PENDING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    TEMPORARY_FAILURE = "TEMPORARY_FAILURE"
+    NOT_STARTED = "NOT_STARTED"
+    UNKNOWN = ""
+
+
+class Turn(StrEnum):
+    """Who has to do something next."""
+
+    YOU = "you"
+    AMAZON = "amazon"
+    CACHES = "caches"
+    US = "us"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`last_verified` is `now` where the record is right, or else the time that was given as `verified_before`."""
+
+    key: str
+    need: Need
+    state: State
+    found: tuple[str, ...]
+    code: str
+    sentence: str
+    last_verified: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AspectState:
+    aspect: Aspect
+    state: State
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Overall:
+    """`done` of `required` records are verified."""
+
+    state: State
+    turn: Turn
+    sentence: str
+    done: int
+    required: int
+
+
+# What most needs a person comes first; the state of several things together is the first of these among them.
+URGENCY = (
+    State.AT_RISK,
+    State.WRONG,
+    State.WAITING,
+    State.COULD_NOT_CHECK,
+    State.NOT_CHECKED,
+    State.SPREADING,
+    State.VERIFIED,
+)
+
+_SUBJECTS = {
+    Aspect.IDENTITY: "The proof of ownership",
+    Aspect.DKIM: "The signature on your mail",
+    Aspect.MAIL_FROM: "The return address for bounces",
+    Aspect.RECEIVING: "Receiving mail",
+}
+
+_BY_AMAZON = {
+    (State.VERIFIED, SesStatus.SUCCESS): (State.VERIFIED, "{subject} is in place, and Amazon has confirmed it."),
+    (State.VERIFIED, SesStatus.PENDING): (
+        State.SPREADING,
+        "{subject} is right in DNS. Amazon has not confirmed it yet and looks again by itself.",
+    ),
+    (State.VERIFIED, SesStatus.NOT_STARTED): (
+        State.SPREADING,
+        "{subject} is right in DNS. Amazon has not begun to look yet.",
+    ),
+    (State.VERIFIED, SesStatus.UNKNOWN): (
+        State.COULD_NOT_CHECK,
+        "{subject} is right in DNS. We could not ask Amazon about it; we try again by ourselves.",
+    ),
+}
+
+_BY_DNS = {
+    State.NOT_CHECKED: "{subject} has not been looked at yet.",
+    State.WAITING: "{subject} waits for you to publish what is missing.",
+    State.SPREADING: "{subject} is published, but not everywhere to be seen yet.",
+    State.VERIFIED: "{subject} is in place.",
+    State.AT_RISK: "{subject} was in place, and part of it is missing or changed. Put it back as shown.",
+    State.WRONG: "{subject} is published with a mistake.",
+    State.COULD_NOT_CHECK: "{subject} could not be looked at just now, which says nothing about it.",
+}
+
+
+def judge(
+    record: Record,
+    answers: Sequence[Answer],
+    *,
+    verified_before: datetime | None,
+    now: datetime,
+    further: Sequence[Answer] = (),
+) -> Judgement:
+    """One answer of each resolver to `question_for(record)`; `further` ones, where asked, explain what is not right."""
+    state, finding = _decide([comparison.compare(record, answer, further) for answer in answers], verified_before)
+    sentence = sentences.describe(finding.code, record, finding.found)
+    if state is State.AT_RISK and verified_before:
+        sentence = f"It was last seen right on {_moment(verified_before)}. Now: {sentence[0].lower()}{sentence[1:]}"
+    last_verified = now if state is State.VERIFIED else verified_before
+    return Judgement(record.key, record.need, state, finding.found, finding.code, sentence, last_verified)
+
+
+def judge_aspect(aspect: Aspect, judgements: Sequence[Judgement], ses_status: SesStatus) -> AspectState:
+    """Of the judgements those that belong to the aspect count. SES has no status for receiving: there DNS decides."""
+    own = [judgement for judgement in judgements if aspect_of(judgement.key) is aspect]
+    in_dns = most_urgent([judgement.state for judgement in own])
+    state, sentence = _with_amazon(aspect, in_dns, ses_status)
+    return AspectState(aspect, state, sentence.format(subject=_SUBJECTS[aspect]))
+
+
+def judge_aspects(judgements: Sequence[Judgement], ses_statuses: Mapping[Aspect, SesStatus]) -> tuple[AspectState, ...]:
+    """All aspects that the domain has records for."""
+    present = {aspect_of(judgement.key) for judgement in judgements}
+    return tuple(
+        judge_aspect(aspect, judgements, ses_statuses.get(aspect, SesStatus.UNKNOWN))
+        for aspect in Aspect
+        if aspect in present
+    )
+
+
+def overall(aspects: Sequence[AspectState], judgements: Sequence[Judgement]) -> Overall:
+    """Verified only where every required record and every aspect is; says what is still wrong and whose turn it is."""
+    required = [judgement for judgement in judgements if judgement.need is Need.REQUIRED]
+    state = most_urgent([*(judgement.state for judgement in required), *(aspect.state for aspect in aspects)])
+    concerned = [judgement for judgement in required if judgement.state is state]
+    done = sum(judgement.state is State.VERIFIED for judgement in required)
+    turn = _turn(state, by_record=bool(concerned), records_right=done == len(required))
+    return Overall(state, turn, _summary(state, concerned, aspects, len(required)), done, len(required))
+
+
+def aspect_of(key: str) -> Aspect | None:
+    """The aspect that a record serves; recommended records serve none."""
+    if key.startswith("dkim-"):
+        return Aspect.DKIM
+    return {
+        "identity": Aspect.IDENTITY,
+        "mail-from-mx": Aspect.MAIL_FROM,
+        "mail-from-spf": Aspect.MAIL_FROM,
+        "inbound-mx": Aspect.RECEIVING,
+    }.get(key)
+
+
+def most_urgent(states: Sequence[State]) -> State:
+    """NOT_CHECKED where there is nothing to judge."""
+    return min(states, key=URGENCY.index, default=State.NOT_CHECKED)
+
+
+def _decide(findings: Sequence[Comparison], verified_before: datetime | None) -> tuple[State, Comparison]:
+    """Proof beats silence, silence beats absence: a failed look-up leaves the record's state open."""
+    right, wrong, absent, unknown = (
+        [finding for finding in findings if finding.verdict is verdict]
+        for verdict in (Verdict.RIGHT, Verdict.WRONG, Verdict.ABSENT, Verdict.UNKNOWN)
+    )
+    if not findings:
+        return State.NOT_CHECKED, Comparison(Verdict.UNKNOWN, "dns.not_checked")
+    if right and not wrong and not absent:
+        return State.VERIFIED, right[0]
+    if right:
+        return State.SPREADING, Comparison(Verdict.RIGHT, "dns.spreading", right[0].found)
+    if unknown:
+        return State.COULD_NOT_CHECK, unknown[0]
+    missing = (wrong or absent)[0]
+    if verified_before:
+        return State.AT_RISK, missing
+    return State.WRONG if wrong else State.WAITING, missing
+
+
+def _with_amazon(aspect: Aspect, in_dns: State, ses: SesStatus) -> tuple[State, str]:
+    """Amazon's bad news counts whatever DNS shows; its good news only beside records that are right."""
+    if aspect is Aspect.RECEIVING:
+        return in_dns, _BY_DNS[in_dns]
+    if ses is SesStatus.FAILED:
+        first = "" if in_dns is State.VERIFIED else "Put the records right, then "
+        ask = f"{first}start the check again."
+        return State.WRONG, "{subject} was not found by Amazon within 72 hours, so it stopped looking. " + _capital(ask)
+    if ses is SesStatus.TEMPORARY_FAILURE:
+        return State.AT_RISK, "{subject} was confirmed, but Amazon does not see it now. " + _rescue(in_dns)
+    return _BY_AMAZON.get((in_dns, ses), (in_dns, _BY_DNS[in_dns]))
+
+
+def _rescue(in_dns: State) -> str:
+    if in_dns is State.VERIFIED:
+        return "Your records are right again; Amazon looks again by itself."
+    return "Put the records right within 72 hours, or it has to be set up again."
+
+
+def _turn(state: State, *, by_record: bool, records_right: bool) -> Turn:
+    if state is State.VERIFIED:
+        return Turn.NOBODY
+    if state in (State.COULD_NOT_CHECK, State.NOT_CHECKED):
+        return Turn.US
+    if state is State.SPREADING:
+        return Turn.CACHES if by_record else Turn.AMAZON
+    return Turn.AMAZON if state is State.AT_RISK and records_right else Turn.YOU
+
+
+def _summary(state: State, concerned: Sequence[Judgement], aspects: Sequence[AspectState], required: int) -> str:
+    if state is State.VERIFIED:
+        return "Everything is in place. There is nothing to do."
+    if not concerned:
+        said = [aspect.sentence for aspect in aspects if aspect.state is state]
+        return said[0] if said else "We have not looked yet."
+    count = f"{len(concerned)} of {required} records"
+    one = len(concerned) == 1
+    return {
+        State.AT_RISK: f"Your turn: {count} {'was' if one else 'were'} right and now {'is' if one else 'are'} not. "
+        "Put back what is missing before Amazon gives up on the domain.",
+        State.WRONG: f"Your turn: {count} {'has a mistake' if one else 'have mistakes'}.",
+        State.WAITING: f"Your turn: {count} {'is' if one else 'are'} still to be published.",
+        State.COULD_NOT_CHECK: f"We could not look at {count} just now. We try again by ourselves.",
+        State.NOT_CHECKED: f"We have not looked at {count} yet.",
+        State.SPREADING: f"Nothing to do but wait: {count} {'is' if one else 'are'} published and "
+        f"{'reaches' if one else 'reach'} the rest of the internet as caches let go.",
+    }[state]
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
+def _moment(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+
+
+FRESH_FOR = timedelta(minutes=15)
+WATCHED_FOR = timedelta(hours=1)
+HOURLY_FOR = timedelta(days=1)
+
+EVERY_MINUTE = timedelta(minutes=1)
+EVERY_FEW_MINUTES = timedelta(minutes=5)
+HOURLY = timedelta(hours=1)
+SIX_HOURLY = timedelta(hours=6)
+DAILY = timedelta(days=1)
+
+# Later by at most this share, so that ten thousand domains added in one import do not come due in one minute.
+MOST_JITTER = 0.1
+
+
+def next_check(
+    state: State,
+    *,
+    changed_at: datetime,
+    now: datetime,
+    failures: int = 0,
+    jitter: float = 0.0,
+    lost_at: datetime | None = None,
+) -> datetime:
+    """`changed_at`: when the domain was added or a person last changed or checked something.
+
+    `failures` counts the look-ups in a row that told nothing, `jitter` is between 0 and 1 (see `jitter_for`).
+    `lost_at`: since when a domain that was verified is seen not to be; its alert waits for a second look, so that one
+    comes soon.
+    """
+    pause = _pause(state, now - changed_at, failures)
+    if lost_at is not None and now - lost_at < EVERY_FEW_MINUTES:
+        pause = min(pause, EVERY_FEW_MINUTES)
+    return now + pause * (1 + MOST_JITTER * min(max(jitter, 0.0), 1.0))
+
+
+def jitter_for(name: str) -> float:
+    """The same share between 0 and 1 for the same name, always."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
+
+
+def _pause(state: State, age: timedelta, failures: int) -> timedelta:
+    if state is State.VERIFIED:
+        return DAILY
+    if state is State.AT_RISK:
+        return HOURLY
+    if state is State.COULD_NOT_CHECK:
+        return min(EVERY_FEW_MINUTES * (1 << min(max(failures - 1, 0), 8)), HOURLY)
+    if age < FRESH_FOR:
+        return EVERY_MINUTE
+    if age < WATCHED_FOR:
+        return EVERY_FEW_MINUTES
+    return HOURLY if age < HOURLY_FOR else SIX_HOURLY

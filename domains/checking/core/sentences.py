@@ -1,0 +1,125 @@
+"""The sentence for each code: the purpose of the record before its acronym, then what to do at the DNS host."""
+
+from domains.records.core import Record
+
+_LONGEST_QUOTE = 120
+
+_SUBJECTS = {
+    "identity": "The proof that you own the domain",
+    "challenge": "The proof that it is you who asks",
+    "inbound-mx": "The way in for your mail",
+    "mail-from-mx": "The return address for bounces",
+    "mail-from-spf": "The permission for Amazon to send",
+    "apex-spf": "The permission to send at the domain itself",
+    "dmarc": "The rule against forged mail",
+}
+
+_SENTENCES = {
+    "": "{subject} is in place.",
+    "dns.absent": "{subject} is not there yet. Add this {record.type} record at your DNS host.",
+    "dns.spreading": "{subject} is published, but not everywhere to be seen yet. There is nothing to do but wait.",
+    "dns.lookup_failed": (
+        "We could not look just now, which says nothing about your record. We try again by ourselves."
+    ),
+    "dns.not_checked": "We have not looked yet.",
+    "dns.name.doubled_zone": (
+        "{subject} is one step too far: your DNS host added the domain a second time by itself. Edit the record "
+        "and leave the domain out of the Name box."
+    ),
+    "dns.value.quoted": "{subject} has quotation marks in its value. Remove them.",
+    "dns.value.case": (
+        "{subject} is there in other capitals, and here they count. Paste the value again; if it changes once "
+        "more, ask your DNS host's support."
+    ),
+    "dns.value.spaces": "{subject} has a space or an unseen character in its value. Paste it again in one piece.",
+    "dns.value.zone_appended": (
+        "{subject} has your own domain added at the end of its value. Put a dot at the very end of the value, so "
+        "that your DNS host leaves it alone."
+    ),
+    "dns.value.prefixed": (
+        "{subject} begins with “amazonses:”, which belongs there only at the domain itself. Remove it."
+    ),
+    "dns.value.priority_inside": (
+        "{subject} has the priority inside of the value. Put {record.priority} into the Priority box and only the "
+        "host name here."
+    ),
+    "dns.value.cut": "{subject} is cut short: only its first part arrived. Paste the value again in one piece.",
+    "dns.value.typo": "{subject} differs by a letter or two: {found}. Paste the value again.",
+    "dns.value.differs": "{subject} is something else today: {found}. Change it to the value shown here.",
+    "dns.value.other_token": (
+        "{subject} is not there yet. The one at this name is of another Amazon account or region: leave it, and "
+        "add ours beside it."
+    ),
+    "dns.value.other_region": (
+        "{subject} belongs to another Amazon region: {found}. Replace it with the value shown here."
+    ),
+    "dns.value.old_key": "{subject} belongs to an earlier set-up: {found}. Replace it with the value shown here.",
+    "dns.value.wrong_type": (
+        "{subject} has the right name and value but is of the wrong type. Delete the TXT record and add a "
+        "{record.type} record."
+    ),
+    "dns.value.flattened": (
+        "{subject} is answered by your DNS host with what lies behind it. Switch “flattening” or the proxy off "
+        "for this record."
+    ),
+    "dns.value.ip": (
+        "{subject} leads to an IP address, and only a host name works. Change it to the value shown here."
+    ),
+    "dns.value.spf_without_amazon": (
+        "{subject} is missing in the line that is there. Replace that line with the value shown here."
+    ),
+    "dns.value.spf_order": "{subject} stands where it is never read: “include:amazonses.com” must come before “all”.",
+    "dns.value.spf_syntax": (
+        "{subject} has a word in it that receivers do not know, so they ignore all of the line. Look for a typo."
+    ),
+    "dns.value.spf_open": "{subject} lets the whole world send: the line ends in “+all”. Change that to “~all”.",
+    "dns.value.spf_lookups": (
+        "{subject} is in a line that asks for more than ten look-ups, so receivers ignore all of it. Remove an "
+        "include that you do not need."
+    ),
+    "dns.value.dmarc_policy": "{subject} lacks a valid policy. Use the value shown here, or write p=none into yours.",
+    "dns.value.dmarc_reports": (
+        "{subject} is there, but its reports go elsewhere. Add the address shown here after “rua=”."
+    ),
+    "dns.rival.mx": (
+        "Mail to {record.name} goes elsewhere: {found}. If you still read mail there, keep it and receive at a "
+        "sub-domain instead; if not, remove it."
+    ),
+    "dns.rival.mx_behind": (
+        "{subject} is in place. Another mail server stands behind it and gets mail only if Amazon does not answer."
+    ),
+    "dns.rival.null_mx": "{record.name} says that it takes no mail at all. Remove that MX record and add ours.",
+    "dns.rival.mail_from_mx": (
+        "{subject} must be the only MX record at {record.name}, and there is another: {found}. Remove the other, "
+        "or choose another name for bounces."
+    ),
+    "dns.rival.spf": (
+        "{subject} is one of two lines that begin with “v=spf1”. Only one is allowed; two make both invalid."
+    ),
+    "dns.rival.dmarc": "{subject} is one of two. Only one is allowed; two make both invalid.",
+    "dns.rival.cname": (
+        "{record.name} is an alias (CNAME) of {found}, and an alias may hold nothing else. Remove the alias. If "
+        "it comes from a catch-all record (*), add our record and it wins."
+    ),
+}
+
+CODES = frozenset(_SENTENCES)
+
+
+def subject(record: Record) -> str:
+    """What the record is for, to begin a sentence with."""
+    if record.key.startswith("dkim-"):
+        return f"Signing key {record.key.removeprefix('dkim-')}"
+    return _SUBJECTS.get(record.key, "This record")
+
+
+def describe(code: str, record: Record, found: tuple[str, ...]) -> str:
+    """The sentence for a code. KeyError for a code that has none."""
+    return _SENTENCES[code].format(subject=subject(record), record=record, found=_quote(record, found))
+
+
+def _quote(record: Record, found: tuple[str, ...]) -> str:
+    """What is there, without what is right, and not endlessly."""
+    others = [value for value in found if value.lower().rpartition(" ")[2] != record.value.lower()] or list(found)
+    text = ", ".join(others)
+    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"

@@ -1,0 +1,374 @@
+"""What a look at a domain means to others: events for webhooks, and the alert of its owners.
+
+Levels, not edges: what was told last is looked up, so that a look that told nothing in between tells nothing twice.
+
+Looking at DNS and at Amazon, many domains at a time, and storing what was seen.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from audit import services as audit_services
+from audit.services import Subject
+from domains.checking.core.judgement import (
+    Judgement,
+    Overall,
+    SesStatus,
+    State,
+    Turn,
+    jitter_for,
+    judge,
+    judge_aspects,
+    next_check,
+    overall,
+)
+from domains.dns import services as dns_services
+from domains.dns.core import LookupStatus, Question, further_questions
+from domains.dns.services import HostLookup, Told
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import domain_subject
+from domains.history import services as history_services
+from domains.identity import services as identity_services
+from domains.jobs import check_soon
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.ownership import core as ownership_core
+from domains.ownership import services as ownership_services
+from domains.ownership_claims import services as ownership_claims_services
+from domains.records.core import Record
+from domains.spf.core import spf_among
+from inbound_admin.lib import aws, slow_work
+from inbound_admin.lib.errors import RateLimited, Refused
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+from notifications.events import services as events_services
+
+LOST = (State.AT_RISK, State.WRONG)
+DOMAIN_EVENTS = ("domain.verified", "domain.at_risk")
+RECORD_EVENTS = ("record.mismatch", "record.recovered")
+
+
+def announce_records(domain: Domain, before: Mapping[str, str], judgements: Sequence[Judgement], now: datetime) -> None:
+    """`before`: the state of each record that was right once, as the look before left it."""
+    records = {record.key: record for record in domain.records}
+    for judgement in judgements:
+        if before.get(judgement.key) in (None, judgement.state) or judgement.key not in records:
+            continue
+        if judgement.state is State.AT_RISK:
+            _tell_of_record("record.mismatch", domain, records[judgement.key], judgement, now)
+        elif judgement.state is State.VERIFIED:
+            _tell_of_record("record.recovered", domain, records[judgement.key], judgement, now)
+
+
+def announce_domain(
+    domain: Domain, known_before: str, result: Overall, judgements: Sequence[Judgement], now: datetime
+) -> None:
+    """The alert is looked at each time, except while all was and is well; what could not be checked is no look."""
+    is_lost = result.state in LOST and domain.verified_at is not None
+    if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
+        return
+    why = " ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4])
+    _tell_of_domain("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
+    alerts_services.observe(
+        kind="domain.at_risk",
+        about=domain_subject(domain),
+        firing=is_lost,
+        why=why,
+        severity="high",
+        audience=alerts_core.CustomerPeople(domain.customer_id),
+        now=now,
+    )
+
+
+def _tell_of_domain(event: str, domain: Domain, why: str, now: datetime) -> None:
+    about = domain_subject(domain)
+    if not events_services.was_last_told(event, about=about, among=DOMAIN_EVENTS):
+        data = {"state": str(domain.known_state), "region": domain.region, "why": why}
+        events_services.emit(event=event, about=about, data=data, now=now)
+
+
+def _tell_of_record(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
+    """That one is right again is told where its loss was told, and not where nobody knew."""
+    about = Subject("record", f"{domain.id}/{record.key}", record.name, domain.customer_id)
+    lost = events_services.was_last_told("record.mismatch", about=about, among=RECORD_EVENTS)
+    if lost == (event == "record.mismatch"):
+        return
+    data = {
+        "domain": {"id": domain.id, "name": domain.name},
+        "record": {"key": record.key, "type": record.type, "name": record.name, "value": record.value},
+        "found": list(judgement.found),
+        "code": judgement.code,
+        "why": judgement.sentence,
+    }
+    events_services.emit(event=event, about=about, data=data, now=now)
+
+
+AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
+WATCHED_FOR = timedelta(minutes=15)  # after it was added, or somebody changed it or asked
+WATCHED_EVERY = timedelta(seconds=3)  # while it is so fresh, and a page of it is open
+PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # that Amazon is asked of one at least
+
+MOVED = (
+    "state",
+    "known_state",
+    "state_since",
+    "summary",
+    "last_dns_check",
+    "failed_checks",
+    "verified_at",
+    "proven_at",
+    "next_check_at",
+    "apex_spf",
+)
+
+
+def check_now(*, domain: Domain) -> str:
+    """What a person asked for: looks at once and says what came of it. Raises RateLimited when asked again too soon."""
+    now = timezone.now()
+    if domain.is_held:
+        raise Refused("Our staff holds this domain, so it is not looked at. Ask our support.")
+    if domain.region != settings.AWS_REGION:
+        raise Refused(f"{domain} belongs to the region {domain.region}, which is looked after elsewhere.")
+    if domain.stage == Stage.STARTING:
+        return "The domain is still being set up with Amazon."
+    if domain.stage == Stage.DELETING:
+        return "The domain is being deleted."
+    with slow_work.place(customer=domain.customer_id):
+        _take_turn(domain, now)
+        return _look_now(domain, now)
+
+
+def _look_now(domain: Domain, now: datetime) -> str:
+    if domain.stage == Stage.CLAIM:
+        return _look_at_claim(domain)
+    before = domain.state
+    with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
+        check([domain], now=now)
+    news = "" if domain.state != before else "Nothing has changed. "
+    return f"We looked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
+
+
+def _look_at_claim(domain: Domain) -> str:
+    if ownership_claims_services.check_claim(domain):
+        return "The proof is there. We set the domain up now."
+    seen = domain.record_checks.filter(key=ownership_core.KEY).first()
+    return f"We looked just now. {seen.sentence if seen else ''}".rstrip()
+
+
+def can_check_in(domain: Domain, now: datetime) -> int:
+    """Seconds until a person may ask again; 0 is now."""
+    if domain.last_dns_check is None:
+        return 0
+    wait = domain.last_dns_check + timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS) - now
+    return max(0, round(wait.total_seconds()))
+
+
+def watched(domain: Domain) -> None:
+    """Somebody has the page open: what is pending is looked at more often, however many people watch."""
+    now = timezone.now()
+    known = domain.last_dns_check and domain.last_dns_check > now - WATCHED_EVERY
+    old = domain.watched_from < now - WATCHED_FOR
+    if known or old or domain.is_held or domain.stage not in (Stage.READY, Stage.CLAIM) or not pending(domain):
+        return
+    Domain.objects.filter(pk=domain.pk, next_check_at__gt=now).update(next_check_at=now)
+    check_soon()
+
+
+def pending(domain: Domain) -> bool:
+    """Whether anything is left that a look could change, recommended records included."""
+    return domain.state != State.VERIFIED or domain.record_checks.exclude(state=State.VERIFIED).exists()
+
+
+def check_due(*, now: datetime) -> int:
+    """Look at all that is due; returns how many. Held domains are left alone."""
+    done = 0
+    while due := list(domain_list_selectors.domains_due(now)[:AT_ONCE]):
+        asked = [domain for domain in due if domain.stage == Stage.CLAIM]
+        for domain in asked:
+            _schedule_claim(domain, now)  # first, so that one whose look fails does not come first again
+        ownership_claims_services.check_claim_of(asked)
+        check([domain for domain in due if domain.stage == Stage.READY], now=now, ask_amazon=False)
+        done += len(due)
+    return done
+
+
+def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) -> None:
+    """Look at DNS and Amazon for domains that are set up, and store records, states and the time of the next look.
+
+    Without `ask_amazon`, Amazon is asked of those alone of which it may have something new to say.
+    """
+    if not domains:
+        return
+    before = _verified_before(domains)
+    seen = _look_at_records(domains, before)
+    for domain in domains:
+        domain.apex_spf = _apex_spf(domain, seen)
+    records = {domain.pk: domain.records for domain in domains}
+    judged = {d.pk: _judge(d, records[d.pk], seen, {}, before, now) for d in domains}
+    unclear = [
+        (domain.parsed, question)
+        for domain in domains
+        for record, judgement in zip(records[domain.pk], judged[domain.pk], strict=True)
+        if judgement.state is not State.VERIFIED
+        for question in further_questions(record, domain.parsed)
+    ]
+    further = dns_services.ask_hosts_further(unclear)
+    identity_services.read([d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)], now=now)
+    history_services.record_answers(domains, seen.all, now=now)
+    for domain in domains:
+        own = _judge(domain, records[domain.pk], seen, further, before, now)
+        _save(domain, own, now)
+
+
+def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
+    """What is verified is read with all others once a day; what is pending, where it can have changed or is stale."""
+    if domain.last_ses_check is None or domain.ses_problem:
+        return True
+    settled = domain.state == State.VERIFIED and all(judgement.state is State.VERIFIED for judgement in judgements)
+    if domain.last_ses_check < now - (VERIFIED_EVERY if settled else PENDING_EVERY):
+        return True
+    aspects = judge_aspects(judgements, domain.ses_statuses)
+    return any(aspect.state is State.SPREADING for aspect in aspects)
+
+
+def _take_turn(domain: Domain, now: datetime) -> None:
+    """Of several who ask at the same moment one looks. Raises RateLimited for the others."""
+    latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
+    free = Domain.objects.filter(Q(last_dns_check=None) | Q(last_dns_check__lte=latest), pk=domain.pk)
+    if not free.update(last_dns_check=now, watched_from=now):
+        domain.refresh_from_db(fields=("last_dns_check",))
+        wait = max(1, can_check_in(domain, now))
+        sentence = f"We looked a moment ago. You can ask again in {wait} seconds."
+        raise RateLimited(sentence, retry_after=wait)
+    domain.last_dns_check = domain.watched_from = now
+
+
+def _schedule_claim(domain: Domain, now: datetime) -> None:
+    due = next_check(State.WAITING, changed_at=domain.watched_from, now=now, jitter=jitter_for(domain.name))
+    Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(next_check_at=due)
+
+
+def _verified_before(domains: Sequence[Domain]) -> dict[tuple[str, str], datetime | None]:
+    rows = RecordCheck.objects.filter(domain__in=domains).values_list("domain_id", "key", "verified_at")
+    return {(domain_id, key): verified_at for domain_id, key, verified_at in rows}
+
+
+def _apex_spf(domain: Domain, seen: HostLookup) -> str:
+    """The one SPF line at the domain itself, into which Amazon is merged: a second line would spoil both."""
+    told = [a for a in seen.of(Question(domain.name, "TXT")) if a.status is not LookupStatus.FAILED]
+    lines = spf_among(told[0].values) if told else (domain.apex_spf,)
+    return (lines or ("",))[0]
+
+
+def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
+    """What was right once is no news to the resolvers; the rest is asked of its own name servers first."""
+    pairs = [(domain, record) for domain in domains for record in domain.records]
+    known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
+    unseen = [(domain.parsed, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
+    return dns_services.ask_hosts_first(unseen, known)
+
+
+def _judge(
+    domain: Domain,
+    records: Sequence[Record],
+    seen: HostLookup,
+    further: Told,
+    before: dict[tuple[str, str], datetime | None],
+    now: datetime,
+) -> list[Judgement]:
+    return [
+        judge(
+            record,
+            seen.of_record(record),
+            verified_before=before.get((domain.pk, record.key)),
+            now=now,
+            further=[a for question in further_questions(record, domain.parsed) for a in further.get(question, [])],
+        )
+        for record in records
+    ]
+
+
+@transaction.atomic
+def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+    """Nothing where the domain was deleted, held or set up otherwise while we looked: that is of another domain."""
+    if domain.proven_at is None:
+        ownership_services.lock_zone(domain.parsed)
+    ready = Domain.objects.filter(pk=domain.pk, stage=Stage.READY, held_at=None)
+    locked = ready.select_for_update(of=("self",)).select_related("customer").first()
+    if locked is None:
+        return
+    locked.apex_spf = domain.apex_spf
+    if locked.records != domain.records:
+        return
+    known_before, result = locked.known_state, _overall(domain, judgements)
+    _save_records(domain, judgements, now)
+    _move(locked, result, now)
+    announce_domain(locked, known_before, result, judgements, now)
+    for name in MOVED:
+        setattr(domain, name, getattr(locked, name))
+
+
+def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
+    """An identity that Amazon does not know any more cannot come right by waiting, whatever the DNS shows."""
+    result = overall(judge_aspects(judgements, domain.ses_statuses), judgements)
+    if domain.ses_problem != identity_services.GONE:
+        return result
+    return replace(result, state=State.WRONG, turn=Turn.YOU, sentence=identity_services.GONE)
+
+
+def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+    """When a record was last right is kept over looks that told nothing, also those of somebody else meanwhile."""
+    known = {row.key: row for row in RecordCheck.objects.filter(domain=domain).only("key", "state", "verified_at")}
+    right_once = {key: row.verified_at for key, row in known.items() if row.verified_at}
+    RecordCheck.objects.bulk_create(
+        [_row(domain, judgement, right_once.get(judgement.key), now) for judgement in judgements],
+        update_conflicts=True,
+        unique_fields=("domain", "key"),
+        update_fields=("state", "found", "code", "sentence", "checked_at", "verified_at"),
+    )
+    keys = [judgement.key for judgement in judgements]
+    RecordCheck.objects.filter(domain=domain).exclude(key__in=keys).delete()
+    announce_records(domain, {key: known[key].state for key in right_once}, judgements, now)
+
+
+def _row(domain: Domain, judgement: Judgement, verified_at: datetime | None, now: datetime) -> RecordCheck:
+    return RecordCheck(
+        domain=domain,
+        key=judgement.key,
+        state=judgement.state,
+        found=list(judgement.found),
+        code=judgement.code,
+        sentence=judgement.sentence,
+        checked_at=now,
+        verified_at=judgement.last_verified or verified_at,
+    )
+
+
+def _move(domain: Domain, result: Overall, now: datetime) -> None:
+    """The new state and the time of the next look; a change of what we *know* has its moment and a line in the log."""
+    domain.state, domain.summary, domain.last_dns_check = result.state, result.sentence, now
+    domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
+    if result.state is State.VERIFIED and domain.verified_at is None:
+        domain.verified_at = now
+    if domain.proven_at is None and SesStatus.SUCCESS in (domain.identity_status, domain.dkim_status):
+        ownership_services.prove(domain)
+        audit_services.record("domain.proven", about=domain_subject(domain), actor=None)
+        ownership_services.note_settled(domain)
+    if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
+        before, after = {"state": domain.known_state}, {"state": result.state.value}
+        audit_services.record("domain.state", about=domain_subject(domain), actor=None, before=before, after=after)
+        domain.known_state, domain.state_since = result.state, now
+    domain.next_check_at = next_check(
+        result.state,
+        changed_at=domain.watched_from,
+        now=now,
+        failures=domain.failed_checks,
+        jitter=jitter_for(domain.name),
+        lost_at=domain.state_since if domain.verified_at and result.state in LOST else None,
+    )
+    domain.save(update_fields=MOVED)

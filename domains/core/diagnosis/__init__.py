@@ -1,1 +1,0 @@
-"""Why a domain is not verified: observations in, findings out. Pure; `services/diagnosing.py` gathers and asks."""

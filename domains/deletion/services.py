@@ -1,0 +1,230 @@
+"""A domain goes: first its associations with tenants, then the identity, then our row, as SES demands.
+
+What receives mail at it goes before that. The app that spans both says when (`routes_are_removed`); until then the
+identity and the row stay, so that nobody else can hold the name while a receipt rule still names it.
+
+What was begun and has no job any more is queued again: a job can be lost, what is wanted stands in the rows.
+"""
+
+from dataclasses import dataclass
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import Q
+from django.db.models.deletion import Collector, ProtectedError
+from django.utils import timezone
+
+from accounts.models.people import User
+from audit import services as audit_services
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import domain_subject
+from domains.identity import gateway as identity_gateway
+from domains.jobs import configure_soon, delete_soon, set_up_soon, unmake_soon
+from domains.models.domains import Domain, Stage
+from domains.records.core import Record
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
+from notifications.alerts import services as alerts_services
+from tenants.resources import services as resources_services
+
+
+@dataclass(frozen=True)
+class IdentityConsequences:
+    """What a person reads before a domain is deleted."""
+
+    records: tuple[Record, ...]
+    sub_domains: tuple[str, ...]
+    in_use: tuple[str, ...]  # what takes mail at it still, and must go first
+
+
+def consequences(domain: Domain) -> IdentityConsequences:
+    return IdentityConsequences(domain.records, tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
+
+
+MARKED = (
+    "stage",
+    "wanted_by",
+    "wanted_because",
+    "stage_problem",
+    "deletion_bulk_id",
+    "routes_removed_at",
+    "watched_from",
+)
+
+
+@transaction.atomic
+def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", because: str = "") -> bool:
+    """Nothing can be added to it any more. False where nothing is left to do: an unproven claim is gone at once.
+
+    Raises Refused for a wrong name, while sub-domains exist, while staff hold it, and while something receives mail.
+    """
+    locked = Domain.objects.select_for_update().get(pk=domain.pk)
+    refuse_deletion(domain=locked, typed_name=typed_name)
+    if locked.stage == Stage.DELETING:
+        return True
+    _refuse_while_in_use(locked)
+    if locked.stage == Stage.CLAIM and (not _may_have_identity(locked) or _is_anothers(locked)):
+        _drop_claim(locked, actor, bulk_id, because)
+        return False
+    locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
+    locked.deletion_bulk_id, locked.routes_removed_at, locked.watched_from = bulk_id, None, timezone.now()
+    locked.wanted_because = because
+    locked.save(update_fields=MARKED)
+    return True
+
+
+@transaction.atomic
+def routes_are_removed(*, domain_id: str) -> None:
+    """No receipt rule names it any more: the worker deletes its identity, then the row. Repeating it is harmless."""
+    locked = Domain.objects.select_for_update().filter(pk=domain_id, stage=Stage.DELETING).first()
+    if locked is None:
+        return
+    if locked.routes_removed_at is None:
+        locked.routes_removed_at = timezone.now()
+        locked.save(update_fields=("routes_removed_at",))
+    delete_soon(locked, unless_running=True)
+
+
+def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
+    """Raises Refused for a wrong name, while sub-domains exist, and while our staff holds it."""
+    if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
+        raise Refused(f"To delete the domain, type its name: {domain}.", code="NAME_NOT_TYPED")
+    if _sub_domains(domain):
+        raise Refused(
+            f"{domain} has sub-domains here. Delete those first, so that none of them loses mail unseen.",
+            code="HAS_SUB_DOMAINS",
+        )
+    if domain.is_held:
+        raise Refused("Our staff holds this domain, so it cannot be deleted. Ask our support.", code="HELD")
+
+
+def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) -> None:
+    """An unproven claim has nothing at Amazon that could be touched; another's identity may stand there."""
+    before = {"name": domain.name, "customer": domain.customer.name}
+    about = domain_subject(domain)
+    audit_services.record("domain.deleted", about=about, actor=actor, because=because, before=before, bulk_id=bulk_id)
+    alerts_services.forget(about=about)
+    domain.delete()
+
+
+def carry_out(*, domain_id: str) -> None:
+    """Each step is harmless when repeated; nothing happens before `routes_are_removed`. Raises AwsProblem, which is
+    also stored for the page."""
+    ready = domain_list_selectors.domains_in_region().filter(
+        pk=domain_id, stage=Stage.DELETING, routes_removed_at__isnull=False
+    )
+    domain = ready.select_related("wanted_by", "customer").first()
+    if domain is None:
+        return
+    with aws.recording() as request_ids:
+        try:
+            if _is_ours(domain):
+                delete_identity(domain)
+        except AwsProblem as problem:
+            Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
+            raise
+    _finish(domain, request_ids)
+
+
+def unmake(*, domain_id: str) -> None:
+    """The identity of a domain that gave way to a proof goes, its claim stays. Each step is harmless when repeated."""
+    waiting = (
+        domain_list_selectors.domains_in_region()
+        .select_related("customer")
+        .filter(stage=Stage.CLAIM, unmake_wanted=True)
+    )
+    domain = waiting.filter(pk=domain_id).first()
+    if domain is None:
+        return
+    if _is_ours(domain):
+        delete_identity(domain)
+    resources_services.forget_identity(name=domain.name, customer=domain.customer)
+    Domain.objects.filter(pk=domain.pk).update(unmake_wanted=False)
+
+
+def _may_have_identity(domain: Domain) -> bool:
+    return bool(domain.dkim_tokens) or domain.unmake_wanted
+
+
+def _is_ours(domain: Domain) -> bool:
+    """Amazon has the identity, and we made it for this domain or adopted it on a proven claim; any other stays."""
+    if domain.claim_token and not domain.claim_proven_at and not _may_have_identity(domain):
+        return False  # an unproven claim has made nothing there
+    if _is_anothers(domain):
+        return False
+    try:
+        identity = identity_gateway.get_identity(domain.name)
+    except AwsMissing:
+        return False
+    return domain.adopted or domain.claim_proven_at is not None or (identity_gateway.OURS, domain.id) in identity.tags
+
+
+def _is_anothers(domain: Domain) -> bool:
+    """Another customer has proven the name: the identity is theirs now, whoever made it."""
+    return Domain.objects.filter(name=domain.name).exclude(pk=domain.pk).exclude(stage=Stage.CLAIM).exists()
+
+
+def delete_identity(domain: Domain) -> None:
+    arn = aws.identity_arn(domain.name)
+    try:
+        resources_services.dissociate_everywhere(arn)
+        identity_gateway.delete_identity(domain.name)
+    except AwsMissing:
+        return  # an earlier attempt, whose answer was lost, has done it
+
+
+@transaction.atomic
+def _finish(domain: Domain, request_ids: list[str]) -> None:
+    if not Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.DELETING).exists():
+        return
+    before = {"name": domain.name, "customer": domain.customer.name, "state": domain.known_state}
+    audit_services.record(
+        "domain.deleted",
+        about=domain_subject(domain),
+        actor=domain.wanted_by,
+        because=domain.wanted_because,
+        before=before,
+        aws_request_ids=request_ids,
+        bulk_id=domain.deletion_bulk_id,
+    )
+    alerts_services.forget(about=domain_subject(domain))
+    domain.delete()
+    resources_services.forget_identity(name=domain.name, customer=domain.customer)
+
+
+def _refuse_while_in_use(domain: Domain) -> None:
+    """What apps above this one keep at the domain protects it, so that they need not be known here."""
+    if things := _in_use(domain):
+        shown = ", ".join(things[:5])
+        raise Refused(
+            f"{domain} still takes mail: {shown}. Remove that first, so that nobody loses mail unseen.",
+            code="DOMAIN_IN_USE",
+        )
+
+
+def _in_use(domain: Domain) -> tuple[str, ...]:
+    try:
+        Collector(using=DEFAULT_DB_ALIAS).collect([domain])
+    except ProtectedError as error:
+        return tuple(sorted(str(thing) for thing in error.protected_objects))
+    return ()
+
+
+def _sub_domains(domain: Domain) -> list[Domain]:
+    return list(Domain.objects.filter(customer=domain.customer_id, name__endswith=f".{domain.name}").order_by("name"))
+
+
+CARRY_ON = {
+    Stage.CLAIM: unmake_soon,
+    Stage.STARTING: set_up_soon,
+    Stage.DELETING: delete_soon,
+    Stage.READY: configure_soon,
+}
+
+
+def carry_on() -> int:
+    """Queue a job for each domain on its way that has none; returns how many are on their way."""
+    waits_for_routes = Q(stage=Stage.DELETING, routes_removed_at=None)
+    unfinished = list(domain_list_selectors.domains_unfinished().exclude(waits_for_routes))
+    for domain in unfinished:
+        CARRY_ON[Stage(domain.stage)](domain, unless_running=True)
+    return len(unfinished)

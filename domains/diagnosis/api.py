@@ -1,0 +1,106 @@
+"""Why a domain is not verified, for machines: as the page has it, and `manage.py diagnose --json`."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.utils import timezone
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, reads
+from domains.diagnosis.core.findings import LinkState, Severity, as_json, as_reply
+from domains.diagnosis.services import diagnose
+from domains.domain_list.api import domain_of
+from inbound_admin.lib.api.values import Out
+
+router = call_router("Domains")
+
+
+class DiagnosisLinkOut(Out):
+    """One link of the chain; behind the first that is broken nothing is told."""
+
+    key: str
+    title: str
+    state: LinkState
+    sentence: str
+
+
+class DiagnosisLaneOut(Out):
+    """Who answers what: your DNS host, the internet, Amazon."""
+
+    key: str
+    title: str
+    state: LinkState
+    lines: list[str]
+
+
+class DiagnosisFindingOut(Out):
+    code: str = Field(description="Stable; each is explained at /domains/codes/")
+    title: str
+    record_key: str
+    verdict: str
+    looked_for: str
+    found: list[str]
+    difference: str
+    why: str
+    steps: list[str]
+    then: str
+    severity: Severity
+    stops: bool
+    blocks: list[str]
+    mistake: str
+    data: dict[str, str]
+    link: str
+    more: str
+
+
+class WhoSaysOut(Out):
+    who: str
+    says: str
+
+
+class DiagnosisRecordOut(Out):
+    """`finding` is the code of what breaks it first."""
+
+    key: str
+    title: str
+    need: str
+    type: str
+    name: str
+    value: str
+    priority: int | None
+    is_right: bool
+    is_known: bool = Field(description="False: it could not be told")
+    found: list[str]
+    servers: list[WhoSaysOut]
+    finding: str | None
+
+
+class DiagnosisOut(Out):
+    """`finding` is the first break, `further` all others; `visibleBy` is when caches must have let go."""
+
+    domain_id: str
+    domain: str
+    is_right: bool
+    looked_at: datetime
+    visible_by: datetime | None
+    provider: str
+    nameservers: list[str]
+    serials: dict[str, str]
+    links: list[DiagnosisLinkOut]
+    lanes: list[DiagnosisLaneOut]
+    finding: DiagnosisFindingOut | None
+    further: list[DiagnosisFindingOut]
+    records: list[DiagnosisRecordOut]
+    reply: str = Field(description="As support would write it to the customer")
+    transcript: list[str] = Field(description="Every look-up that was made, and its answer")
+    asked: int
+
+
+@router.get(
+    "/v2/domains/{domain_id}/diagnosis", **reads(DiagnosisOut), summary="Why it is not verified, and what to do"
+)
+def get_diagnosis(request: HttpRequest, domain_id: str) -> DiagnosisOut:
+    """Looks at the DNS now (at most 60 questions, 10 seconds); an answer of the last seconds is given again."""
+    domain = domain_of(request, domain_id)
+    found = diagnose(domain, now=timezone.now())
+    return DiagnosisOut.model_validate({**as_json(found), "domain_id": domain.pk, "reply": as_reply(found)})

@@ -1,0 +1,366 @@
+"""Why a record is not at its place: it is at another, of another type, hidden, lost, or simply not published.
+Why what is at the right place is not right: its value, or what stands beside it.
+Each record by itself: what its DNS host says, whether the internet sees it, and the causes where it is not right.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from domains.checking.core.comparison import Comparison as Compared
+from domains.checking.core.comparison import Verdict, compare, is_close
+from domains.diagnosis.core import observations, words
+from domains.diagnosis.core.findings import Case, Cause, LinkState
+from domains.diagnosis.core.observations import (
+    ProbePlace,
+    beside,
+    holds,
+    is_forwarding,
+    is_key,
+    is_proxied,
+    mx_hosts,
+    serial_of,
+)
+from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.records.core import RECEIVING_REGIONS, Purpose, Record
+from domains.spf import core as spf_core
+from domains.spf.core import merged, nested_lookups
+
+PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial has not moved by then has published nothing
+PATIENCE = 2  # looks that must have failed before we ask about underscores
+
+
+def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple[str, ...] = ()) -> Cause:
+    """`wrong` and `found` are the code and values of what stands there instead, where something does."""
+    cause = misplaced(record, case) or _hidden(record, case) or _lost(record, case)
+    return cause or Cause(wrong or "dns.absent", record, found)
+
+
+def misplaced(record: Record, case: Case) -> Cause | None:
+    """The right content, somewhere else."""
+    for answer in case.seen.elsewhere:
+        if answer.question == question_for(record) and holds(record, answer.values):
+            return Cause("dns.host.elsewhere", record, case.seen.servers, at=answer.resolver)
+    for probe in observations.probes(record, case.domain):
+        values = case.seen.values(probe.question.name, probe.question.type)
+        if values and (cause := _at(record, case, probe, values)):
+            return cause
+    return None
+
+
+def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str, ...]) -> Cause | None:
+    place, name = probe.place, probe.question.name
+    if values == case.seen.values(observations.wildcard_name(record), probe.question.type):
+        return None  # a catch-all answers so everywhere
+    if place is ProbePlace.TYPE:
+        return _of_another_type(record, probe.question.type, values)
+    if place is ProbePlace.SWAPPED:
+        return Cause("dns.name.swapped", record, at=name) if _is_swapped(record, case, values) else None
+    if place is ProbePlace.WILDCARD or not holds(record, values):
+        return None
+    codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: "dns.name.underscore"}
+    if place in codes:
+        return Cause(codes[place], record, values, at=name)
+    return _too_high(record, case, place, name, values)
+
+
+def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
+    """At the top of the domain or of its zone, or with labels forgotten."""
+    if record.key == "dmarc":
+        return Cause("dns.name.dmarc", record, values, at=name) if place is ProbePlace.APEX else None
+    if record.key in ("apex-spf", "inbound-mx"):
+        return None  # a name above has an SPF, or receives through Amazon, in its own right: never advise to remove it
+    if place is ProbePlace.PARENT:
+        return Cause("dns.name.wrong_parent", record, values, at=name)
+    if record.key == "mail-from-spf":
+        return None if case.facts.wants_apex_spf else Cause("dns.name.spf_at_apex", record, values, at=name)
+    return Cause("dns.name.apex_mx" if record.type == "MX" else "dns.name.apex", record, values, at=name)
+
+
+def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Cause | None:
+    plain = tuple(value.strip().rstrip(".").lower() for value in values)
+    wanted = record.value.lower()
+    if wanted in plain or (record.type == "MX" and f"{record.priority} {wanted}" in plain):
+        return Cause("dns.value.wrong_type", record, values, at=kind)
+    if record.type == "CNAME" and kind == "TXT" and is_key(values):
+        return Cause("dns.value.flattened", record, values, at=kind)
+    if record.type == "CNAME" and kind == "A" and is_proxied(values):
+        return Cause("dns.rival.proxied", record, values, at=kind)
+    return None
+
+
+def _is_swapped(record: Record, case: Case, values: tuple[str, ...]) -> bool:
+    """What was typed into the value box is the name, whole or as the host has it."""
+    typed = {record.name, case.domain.relative(record.name)}
+    said = (value.rpartition(" ")[2] if record.type == "MX" else value for value in values)
+    return any(
+        value.rstrip(".").lower() in typed or value.rstrip(".").lower() == f"{record.name}.{case.domain.zone}"
+        for value in said
+    )
+
+
+def _hidden(record: Record, case: Case) -> Cause | None:
+    """Something else answers at the name, for a reason that can be told."""
+    aliases = _aliases(record, case)
+    if is_wildcard(record, case):
+        return Cause("dns.rival.wildcard", record, aliases, at=f"*.{record.name.partition('.')[2]}")
+    if record.key == "mail-from-mx" and aliases:
+        return Cause("dns.rival.mail_from_in_use", record, aliases)
+    if aliases and record.type != "CNAME" and not _is_told(aliases, record, case):
+        return Cause("dns.rival.cname", record, aliases)
+    return None
+
+
+def _is_told(aliases: tuple[str, ...], record: Record, case: Case) -> bool:
+    """Whether the alias is another record of the name in a wrong type, which is told there."""
+    return any(other.value.lower() in aliases for other in case.seen.records if other.name == record.name)
+
+
+def is_wildcard(record: Record, case: Case) -> bool:
+    """Whether a name that nobody publishes gets the very answer that this one gets."""
+    probe = case.seen.at_host(Question(observations.wildcard_name(record), record.type))
+    here = [answer for answer in case.seen.at_host(question_for(record)) if answer.status is not LookupStatus.FAILED]
+    return any(_same(one, other) for one in here for other in probe)
+
+
+def _same(one: Answer, other: Answer) -> bool:
+    said = (one.values, one.aliases)
+    return said == (other.values, other.aliases) and said != ((), ())
+
+
+def _aliases(record: Record, case: Case) -> tuple[str, ...]:
+    passed = [answer.aliases for answer in case.seen.at_host(question_for(record)) if answer.aliases]
+    return passed[0][:1] if passed else case.seen.values(record.name, "CNAME") if record.type != "CNAME" else ()
+
+
+def _lost(record: Record, case: Case) -> Cause | None:
+    """Nothing is there, and something is known of why."""
+    verified = case.history.verified_at(record.key)
+    if verified:
+        return Cause("dns.change.gone", record, until=verified)
+    cut = case.seen.cut_of(record.name)
+    if cut:
+        return Cause("dns.delegation.sub_zone", record, cut.servers, at=cut.zone)
+    since = case.history.said_added_at
+    if since and _stands_still(case) and case.now - since >= PUBLISHED_WITHIN:
+        return Cause("dns.time.unpublished", record, until=case.history.serial_since)
+    return Cause("dns.name.underscore", record) if _underscores_alone(record, case) else None
+
+
+def _stands_still(case: Case) -> bool:
+    """Whether the zone's serial is what it was before the customer said that the records are added."""
+    told = {serial for soa in case.seen.soas if (serial := serial_of(soa))}
+    since, said = case.history.serial_since, case.history.said_added_at
+    return bool(since and said and since <= said and told == {case.history.serial})
+
+
+def _underscores_alone(record: Record, case: Case) -> bool:
+    """After looks that failed: every name with "_" is missing, and a name without one is there."""
+    if "_" not in record.name or case.history.failed_looks < PATIENCE:
+        return False
+    found = {bool(case.seen.values(r.name, r.type)) for r in case.seen.records if "_" in r.name}
+    return found == {False} and any(
+        holds(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name
+    )
+
+
+_DOTS = re.compile(r"[.\\]+$")
+_ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mail_from_mx"})
+
+
+def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
+    """`code` is what comparing the values alone came to."""
+    if is_wildcard(record, case) and not holds(record, found):
+        return Cause("dns.rival.wildcard", record, found, at=f"*.{record.name.partition('.')[2]}")
+    if _is_dotted(record, found):
+        return Cause("dns.value.dot", record, found)
+    if code == "dns.value.other_region" and _is_no_region(record, found):
+        code = "dns.value.typo"
+    if code in ("dns.rival.spf", "dns.value.spf_lookups"):
+        return _two_lines(record, found) if code == "dns.rival.spf" else _lookups(record, case, found)
+    if code in _ELSEWHERE:
+        return misplaced(record, case) or _rival(record, case, code, found)
+    if code == "dns.value.differs" or record.key == "dmarc":
+        return misplaced(record, case) or _changed(record, case, found) or Cause(code, record, found)
+    return Cause(code, record, found)
+
+
+def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
+    """What spoils a record that is right itself; `signed` where a signature of the domain's is in place."""
+    question = beside(record)
+    rivals = case.seen.values(question.name, question.type)
+    if rivals and not _is_the_way(case, record, rivals):
+        yield Cause("dns.rival.cname", record, rivals, at=question.type)
+    if record.key in ("mail-from-spf", "apex-spf") and _count(case, spf_core.spf_among(found)) > spf_core.MOST_LOOKUPS:
+        yield _lookups(record, case, found)
+    if (
+        record.key == "dmarc"
+        and not signed
+        and re.search(r";\s*p\s*=\s*(reject|quarantine)", " ".join(found), re.IGNORECASE)
+    ):
+        yield Cause("dns.value.dmarc_strict", record, found)
+
+
+def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
+    """Whether the alias leads to what is right, or is another record of the name in a wrong type, told of there."""
+    if record.type == "CNAME":
+        return any(answer.aliases for answer in case.seen.at_host(beside(record)) if answer.values == rivals)
+    followed = any(answer.aliases for answer in case.seen.at_host(question_for(record)))
+    return followed or any(r.value.lower() in rivals for r in case.seen.records if r.name == record.name)
+
+
+def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
+    """Somebody else's mail servers at the name."""
+    alias = _alias_to_ours(record, case, found)
+    if alias:
+        return Cause("dns.value.mx_alias", record, found, at=alias)
+    if record.purpose is Purpose.RECEIVING:
+        ours = [r for r in case.seen.records if r.key == "mail-from-mx" and r.value.lower() in mx_hosts(found)]
+        if ours:
+            return Cause("dns.name.apex_mx", ours[0], found, at=record.name)
+        return Cause("dns.rival.forwarding" if is_forwarding(found) else code, record, found)
+    return Cause(code if holds(record, found) else "dns.rival.mail_from_in_use", record, found)
+
+
+def _alias_to_ours(record: Record, case: Case, found: tuple[str, ...]) -> str:
+    """An MX must not name an alias (RFC 2181 10.3); this one is an alias of the very host that was meant."""
+    hosts = [host for host in mx_hosts(found) if record.value.lower() in case.seen.values(host, "CNAME")]
+    return hosts[0] if hosts else ""
+
+
+def _changed(record: Record, case: Case, found: tuple[str, ...]) -> Cause | None:
+    verified = case.history.verified_at(record.key)
+    return Cause("dns.change.gone", record, found, until=verified) if verified else None
+
+
+def _two_lines(record: Record, found: tuple[str, ...]) -> Cause:
+    line = merged(spf_core.spf_among(found))
+    data = (("merged", line.value), ("lookups", str(line.lookups)))
+    return Cause("dns.rival.spf", record, found, data=data)
+
+
+def _is_no_region(record: Record, found: tuple[str, ...]) -> bool:
+    """A letter of the region mistyped, which makes it a region that Amazon has not got."""
+    said = mx_hosts(found) if record.type == "MX" else found
+    close = [value for value in said if is_close(record.value.lower(), value.rstrip(".").lower(), 2)]
+    return any(RECEIVING_REGIONS.isdisjoint(value.split(".")) for value in close)
+
+
+def _is_dotted(record: Record, found: tuple[str, ...]) -> bool:
+    said = mx_hosts(found) if record.type == "MX" else found
+    expected = record.value.lower() if record.type != "TXT" else record.value
+    return any(value != expected and _DOTS.sub("", value) == expected for value in said)
+
+
+def _lookups(record: Record, case: Case, found: tuple[str, ...]) -> Cause:
+    line = spf_core.spf_among(found)[0]
+    counted = nested_lookups(line, dict(case.seen.spf))
+    costliest = max(counted.by_term, key=lambda pair: pair[1], default=("", 0))
+    data = (("lookups", str(counted.total)), ("costliest", costliest[0]), ("costs", str(costliest[1])))
+    return Cause("dns.value.spf_lookups", record, found, data=data)
+
+
+def _count(case: Case, lines: tuple[str, ...]) -> int:
+    return nested_lookups(lines[0], dict(case.seen.spf)).total if lines else 0
+
+
+_NOTES = frozenset({"dns.value.dmarc_strict"})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`values` is what answers at its place; `is_right` where both the DNS host and the internet have it."""
+
+    record: Record
+    host: LinkState
+    public: LinkState
+    values: tuple[str, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def is_right(self) -> bool:
+        stopped = any(cause.code not in _NOTES for cause in self.causes)
+        return self.host is LinkState.OK and self.public is LinkState.OK and not stopped
+
+
+def judge(case: Case) -> tuple[Judged, ...]:
+    """In the order of the records."""
+    compared = {record.key: _compare(record, case) for record in case.seen.records}
+    keys = [record for record in case.seen.records if record.purpose is Purpose.SIGNING]
+    signed = bool(keys) and all(_state(compared[record.key]) is LinkState.OK for record in keys)
+    return tuple(_judge(record, case, compared[record.key], signed) for record in case.seen.records)
+
+
+def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], signed: bool) -> Judged:
+    host = _state(compared)
+    found = _found(compared)
+    if host is LinkState.UNKNOWN:
+        errors = tuple(dict.fromkeys(answer.error for answer, _ in compared))
+        return Judged(record, host, LinkState.NOT_REACHED, (), (Cause("dns.lookup_failed", record, errors),))
+    if host is LinkState.BROKEN:
+        return Judged(record, host, LinkState.NOT_REACHED, found, (_broken(record, case, compared),))
+    beside = tuple(beside_right(record, case, found, signed))
+    public, waiting = _public(record, case)
+    return Judged(record, host, public, found, (*beside, *waiting))
+
+
+def _compare(record: Record, case: Case) -> list[tuple[Answer, Compared]]:
+    answers = case.seen.at_host(question_for(record))
+    return [(answer, compare(record, answer, _alternative(record, case, answer))) for answer in answers]
+
+
+def _alternative(record: Record, case: Case, answer: Answer) -> list[Answer]:
+    """Amazon takes `amazonses:TOKEN` at the domain itself in place of the ownership record."""
+    if record.key != "identity":
+        return []
+    question = Question(case.domain.ascii, "TXT")
+    own = [other for other in case.seen.in_public(question) if other.resolver == answer.resolver]
+    told = [other for other in (*own, *case.seen.at_host(question)) if other.status is LookupStatus.FOUND]
+    return [replace(other, resolver=answer.resolver) for other in told][:1]
+
+
+def _state(compared: list[tuple[Answer, Compared]]) -> LinkState:
+    told = [finding.verdict for _, finding in compared if finding.verdict is not Verdict.UNKNOWN]
+    if not told:
+        return LinkState.UNKNOWN
+    return LinkState.OK if all(verdict is Verdict.RIGHT for verdict in told) else LinkState.BROKEN
+
+
+def _found(compared: list[tuple[Answer, Compared]]) -> tuple[str, ...]:
+    return next((answer.values for answer, _ in compared if answer.values), ())
+
+
+def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]]) -> Cause:
+    right = [answer for answer, finding in compared if finding.verdict is Verdict.RIGHT]
+    bad = [(a, finding) for a, finding in compared if finding.verdict in (Verdict.ABSENT, Verdict.WRONG)]
+    if right:
+        count = f"{len(right)} of {len(right) + len(bad)}"
+        said = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer, _ in compared)
+        return Cause("dns.server.disagree", record, said, at=bad[0][0].resolver, data=(("count", count),))
+    _, finding = bad[0]
+    if finding.verdict is Verdict.ABSENT:
+        other = "" if finding.code == "dns.absent" else finding.code
+        return explain_absence(record, case, wrong=other, found=finding.found)
+    return explain_mismatch(record, case, finding.code, _found(compared) or finding.found)
+
+
+def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
+    """A resolver that has something older is behind, and its answer says for how long yet."""
+    answers = case.seen.in_public(question_for(record))
+    judged = [(answer, compare(record, answer, _alternative(record, case, answer)).verdict) for answer in answers]
+    behind = tuple(_behind(judged))
+    if behind:
+        until = words.let_go(behind, case.now, otherwise=words.absence(case.seen))
+        who = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer in behind)
+        return LinkState.BROKEN, (Cause("dns.spreading", record, who, until=until),)
+    if any(verdict is Verdict.RIGHT for _, verdict in judged):
+        return LinkState.OK, ()
+    errors = tuple(dict.fromkeys(answer.error for answer in answers))
+    return LinkState.UNKNOWN, (Cause("dns.lookup_failed", record, errors),)
+
+
+def _behind(judged: list[tuple[Answer, Verdict]]) -> Iterator[Answer]:
+    for answer, verdict in judged:
+        if verdict in (Verdict.ABSENT, Verdict.WRONG):
+            yield answer

@@ -1,0 +1,353 @@
+"""What is wrong with the whole zone: it does not exist, its servers are silent or lame, DNSSEC refuses all answers.
+The chain of ten links and the three lanes, shown apart: what the DNS host says, the internet sees, Amazon sees.
+The diagnosis: which links of the chain hold, what breaks first, what else is wrong. Pure: the time is given.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from domains.checking.core import sentences
+from domains.checking.core.comparison import is_close
+from domains.checking.core.judgement import Aspect, SesStatus
+from domains.diagnosis.core import findings as diagnosis_core_findings
+from domains.diagnosis.core.causes import Judged, judge
+from domains.diagnosis.core.findings import (
+    LANES,
+    LINKS,
+    Case,
+    Cause,
+    Diagnosis,
+    DiagnosisFinding,
+    Lane,
+    Link,
+    LinkState,
+    RecordDiagnosis,
+    Severity,
+)
+from domains.diagnosis.core.observations import (
+    NOTHING_KNOWN,
+    AmazonView,
+    Observations,
+    RecordHistory,
+    knows_its_zone,
+    primary_of,
+    serial_of,
+)
+from domains.diagnosis.core.words import finding_of
+from domains.dns.core import Answer, LookupStatus, question_for
+from domains.providers.core import DnsProvider, named, provider_of
+from domains.records.core import IdentityFacts, Need
+
+# Where a registrar points a domain that was not paid for, or that a registry suspended.
+_LAPSED = re.compile(r"expir|pendingrenewal|renewyourname|suspended|onhold|registrar-?hold|redemption", re.IGNORECASE)
+
+
+def zone_causes(case: Case) -> tuple[Cause, ...]:
+    """In the order of the chain; after one that is not a note the rest of the look tells little."""
+    return (*_existence(case), *_moved(case), *_servers(case), *_dnssec(case))
+
+
+def is_lost(case: Case) -> bool:
+    """Whether nobody who answers for the zone could be heard, so that no record can be judged."""
+    return bool(_existence(case)) or any(cause.code == "dns.server.silent" for cause in _servers(case))
+
+
+def silent_servers(case: Case) -> tuple[str, ...]:
+    """The name servers that did not answer for the zone as its own."""
+    return tuple(soa.resolver for soa in case.seen.soas if not knows_its_zone(soa))
+
+
+def _existence(case: Case) -> tuple[Cause, ...]:
+    """The parent's word counts before the resolvers'; one who says that it exists outweighs those who do not."""
+    said = case.seen.parent or (*case.seen.public_soas, *case.seen.unchecked)
+    told = [answer for answer in said if answer.status is not LookupStatus.FAILED or answer.cut]
+    if told and all(answer.status is LookupStatus.NO_NAME for answer in told):
+        known = bool(case.history.verified or case.history.nameservers)
+        return (Cause("dns.domain.lapsed" if known else "dns.domain.no_such", at=_meant(case)),)
+    parked = tuple(name for name in case.seen.servers if _LAPSED.search(name))
+    return (Cause("dns.domain.lapsed", found=parked),) if parked else ()
+
+
+def _meant(case: Case) -> str:
+    """Another domain of the customer's that differs by a letter or two, "" where there is none."""
+    zone = case.domain.zone
+    return next((name for name in case.history.sisters if name != zone and is_close(name, zone, 2)), "")
+
+
+def _moved(case: Case) -> tuple[Cause, ...]:
+    """The name servers are all others than when the records were right; what is missing is missing at the new ones."""
+    before, now = case.history.nameservers, case.seen.servers
+    if not before or not now or set(before) & set(now) or not case.history.verified:
+        return ()
+    return (Cause("dns.change.nameservers", found=now, at=", ".join(before)),)
+
+
+def _servers(case: Case) -> tuple[Cause, ...]:
+    """All silent is nobody's mistake that we could name; one of several is."""
+    silent, soas = silent_servers(case), case.seen.soas
+    if case.seen.by_resolver or not silent:
+        return _unreachable(case)
+    if len(silent) == len(soas):
+        return (Cause("dns.server.silent", found=_why(case)),)
+    return (Cause("dns.server.lame", found=_why(case), at=silent[0]),)
+
+
+def _unreachable(case: Case) -> tuple[Cause, ...]:
+    """Nobody told us the name servers, and the resolvers cannot reach them either."""
+    said = (*case.seen.public_soas, *case.seen.unchecked)
+    lost = bool(said) and not case.seen.soas and all(answer.status is LookupStatus.FAILED for answer in said)
+    return (Cause("dns.server.silent", found=tuple(answer.error for answer in said)[:1]),) if lost else ()
+
+
+def _why(case: Case) -> tuple[str, ...]:
+    return tuple(
+        f"{soa.resolver}: {soa.error or 'it does not know the domain'}"
+        for soa in case.seen.soas
+        if not knows_its_zone(soa)
+    )
+
+
+def _dnssec(case: Case) -> tuple[Cause, ...]:
+    """The same resolver refuses, and answers when it is asked not to check (the CD bit)."""
+    unchecked = {answer.resolver for answer in case.seen.unchecked if answer.status is LookupStatus.FOUND}
+    refused = [soa for soa in case.seen.public_soas if soa.status is LookupStatus.FAILED and soa.resolver in unchecked]
+    return (Cause("dns.dnssec.broken", found=(refused[0].error,)),) if refused else ()
+
+
+def serials(case: Case) -> tuple[tuple[str, str], ...]:
+    """Of each server that told one."""
+    return tuple((soa.resolver, serial) for soa in case.seen.soas if (serial := serial_of(soa)))
+
+
+# What SES says in VerificationInfo.ErrorType (SESv2 API reference), in our words.
+_ERRORS = {
+    "HOST_NOT_FOUND": "it did not find the name",
+    "TYPE_NOT_FOUND": "it found the name, but no record of that type",
+    "INVALID_VALUE": "it found another value",
+    "DNS_SERVER_ERROR": "your name servers did not answer it",
+    "SERVICE_ERROR": "it had a fault of its own",
+}
+_ASPECTS = {Aspect.IDENTITY: "Ownership", Aspect.DKIM: "Signing keys", Aspect.MAIL_FROM: "Return address"}
+_BEHIND = (
+    (SesStatus.FAILED, "amazon.gave_up"),
+    (SesStatus.TEMPORARY_FAILURE, "amazon.lost"),
+    (SesStatus.UNKNOWN, "amazon.unknown"),
+    (SesStatus.PENDING, "amazon.behind"),
+    (SesStatus.NOT_STARTED, "amazon.behind"),
+)
+
+
+def links(case: Case, judged: Sequence[Judged], findings: Sequence[DiagnosisFinding]) -> tuple[Link, ...]:
+    """Green up to the first break; what lies behind it is not reached."""
+    stops = [finding for finding in findings if finding.stops]
+    first = min((list(LINKS).index(finding.link) for finding in stops), default=len(LINKS))
+    return tuple(_link(case, key, number - first, stops) for number, key in enumerate(LINKS))
+
+
+def _link(case: Case, key: str, behind: int, stops: Sequence[DiagnosisFinding]) -> Link:
+    """`behind` is how many links it comes after the first break; negative before it."""
+    if behind > 0:
+        return Link(key, LINKS[key], LinkState.NOT_REACHED, "")
+    own = [finding for finding in stops if finding.link == key]
+    if own:
+        unknown = all(finding.severity is Severity.UNKNOWN for finding in own)
+        return Link(key, LINKS[key], LinkState.UNKNOWN if unknown else LinkState.BROKEN, own[0].verdict)
+    return _whole(case, key)
+
+
+def _whole(case: Case, key: str) -> Link:
+    """A link that nothing breaks; what we could not see ourselves is not called green."""
+    seen = case.seen
+    if key in ("delegated", "agree") and seen.by_resolver:
+        return Link(key, LINKS[key], LinkState.UNKNOWN, "Its name servers could not be asked; a resolver answered.")
+    if key == "amazon" and not case.amazon.statuses:
+        return Link(key, LINKS[key], LinkState.UNKNOWN, "Amazon has not been asked.")
+    said = {"delegated": ", ".join(seen.servers), "agree": _serials(case), "exists": case.domain.zone}
+    return Link(key, LINKS[key], LinkState.OK, diagnosis_core_findings.clean_text(said.get(key, "")))
+
+
+def _serials(case: Case) -> str:
+    told = {serial for _, serial in serials(case)}
+    return f"serial {', '.join(sorted(told))}" if told else ""
+
+
+def lanes(case: Case, judged: Sequence[Judged]) -> tuple[Lane, ...]:
+    """Host, internet and Amazon, each with who said what."""
+    host = (*_host_lines(case), *(line for each in judged for line in _record_lines(each, case.seen.host)))
+    return (
+        Lane("host", LANES["host"], _lane_state(case, [each.host for each in judged]), host),
+        Lane("internet", LANES["internet"], _lane_state(case, [e.public for e in judged]), _internet(case, judged)),
+        Lane("amazon", LANES["amazon"], _amazon_state(case), _amazon_lines(case)),
+    )
+
+
+def record_of(judged: Judged, findings: Sequence[DiagnosisFinding], case: Case) -> RecordDiagnosis:
+    """One record with the first thing that is wrong with it."""
+    record = judged.record
+    own = [finding for finding in findings if finding.record_key == record.key]
+    answers = [a for a in (*case.seen.host, *case.seen.internet) if a.question == question_for(record)]
+    return RecordDiagnosis(
+        key=record.key,
+        title=sentences.subject(record),
+        need=record.need,
+        type=record.type,
+        name=record.name,
+        value=record.value,
+        priority=record.priority,
+        is_right=judged.is_right,
+        is_known=not is_lost(case) and LinkState.UNKNOWN not in (judged.host, judged.public),
+        found=diagnosis_core_findings.clean_values(judged.values),
+        servers=tuple((answer.resolver, _says(answer)) for answer in answers),
+        finding=own[0] if own else None,
+    )
+
+
+def amazon_cause(case: Case, judged: Sequence[Judged]) -> Cause | None:
+    """Why Amazon has not confirmed what is right in DNS; None where it has, or was never asked."""
+    if case.amazon.held_elsewhere:
+        return Cause("amazon.held_elsewhere")
+    if case.amazon.problem:
+        return Cause("amazon.unknown")
+    statuses = _statuses(case)
+    return next((Cause(code) for status, code in _BEHIND if status in statuses.values()), None)
+
+
+def _statuses(case: Case) -> dict[Aspect, SesStatus]:
+    """Of what the domain has; SES knows no status for receiving, nor for a return address that is not set."""
+    asked = {
+        Aspect.IDENTITY: True,
+        Aspect.DKIM: bool(case.facts.dkim_tokens),
+        Aspect.MAIL_FROM: bool(case.facts.mail_from),
+    }
+    return {aspect: status for aspect, status in case.amazon.statuses if asked.get(aspect)}
+
+
+def _lane_state(case: Case, states: Sequence[LinkState]) -> LinkState:
+    if is_lost(case):
+        return LinkState.UNKNOWN
+    worst = (LinkState.BROKEN, LinkState.UNKNOWN, LinkState.NOT_REACHED)
+    return next((state for state in worst if state in states), LinkState.OK)
+
+
+def _amazon_state(case: Case) -> LinkState:
+    statuses = set(_statuses(case).values())
+    if case.amazon.held_elsewhere or SesStatus.FAILED in statuses:
+        return LinkState.BROKEN
+    if case.amazon.problem or not statuses or SesStatus.UNKNOWN in statuses:
+        return LinkState.UNKNOWN
+    return LinkState.OK if statuses == {SesStatus.SUCCESS} else LinkState.BROKEN
+
+
+def _host_lines(case: Case) -> tuple[str, ...]:
+    return tuple(f"{soa.resolver}: {_soa_says(soa)}" for soa in case.seen.soas)
+
+
+def _soa_says(soa: Answer) -> str:
+    return (
+        f"serial {serial_of(soa)}, primary {diagnosis_core_findings.clean_text(primary_of(soa), 100)}"
+        if serial_of(soa)
+        else _says(soa)
+    )
+
+
+def _record_lines(judged: Judged, answers: Sequence[Answer]) -> tuple[str, ...]:
+    own = [answer for answer in answers if answer.question == question_for(judged.record)]
+    return tuple(f"{answer.resolver}: {judged.record.type} {judged.record.name}: {_says(answer)}" for answer in own)
+
+
+def _internet(case: Case, judged: Sequence[Judged]) -> tuple[str, ...]:
+    return tuple(line for each in judged for line in _record_lines(each, case.seen.internet))
+
+
+def _amazon_lines(case: Case) -> tuple[str, ...]:
+    lines = [f"{_ASPECTS[aspect]}: {status or 'unknown'}" for aspect, status in _statuses(case).items()]
+    amazon = case.amazon
+    if amazon.looked_at:
+        lines.append(f"Last looked at {amazon.looked_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
+    if amazon.error_type:
+        lines.append(f"{amazon.error_type}: {_ERRORS.get(amazon.error_type, 'a reason that we do not know')}")
+    if amazon.soa:
+        lines.append(f"It saw the zone of {diagnosis_core_findings.clean_text(amazon.soa, 120)}")
+    return (*lines, *([amazon.problem] if amazon.problem else []))
+
+
+def _says(answer: Answer) -> str:
+    if answer.status is LookupStatus.FAILED:
+        return f"could not tell ({diagnosis_core_findings.clean_text(answer.error, 120)})"
+    if answer.status is LookupStatus.FOUND:
+        return ", ".join(diagnosis_core_findings.clean_values(answer.values))
+    return "no such name" if answer.status is LookupStatus.NO_NAME else "nothing of this type"
+
+
+_ORDER = {link: number for number, link in enumerate(LINKS)}
+
+
+def diagnose(
+    facts: IdentityFacts,
+    observations: Observations,
+    amazon: AmazonView,
+    now: datetime,
+    history: RecordHistory = NOTHING_KNOWN,
+    provider: DnsProvider | None = None,
+) -> Diagnosis:
+    """What is wrong first, and why; the same input always gives the same findings.
+
+    The steps are in the words of `provider`, or of the DNS host that the name servers tell.
+    """
+    detected = provider_of(observations.servers)
+    case = Case(facts, observations, amazon, history, now, provider or named(detected))
+    judged = judge(case)
+    findings = _in_order(_findings(case, judged))
+    right = all(each.is_right for each in judged if each.record.need is Need.REQUIRED) and bool(judged)
+    return Diagnosis(
+        domain=case.domain.ascii,
+        now=now,
+        links=links(case, judged, findings),
+        lanes=lanes(case, judged),
+        finding=findings[0] if findings else None,
+        further=findings[1:],
+        records=tuple(record_of(each, findings, case) for each in judged),
+        is_right=right and not any(finding.stops for finding in findings),
+        visible_by=_visible_by(judged),
+        nameservers=observations.servers,
+        provider=detected,
+        zone=case.domain.zone,
+        serials=serials(case),
+        transcript=observations.transcript,
+        asked=observations.asked,
+    )
+
+
+def _findings(case: Case, judged: tuple[Judged, ...]) -> tuple[DiagnosisFinding, ...]:
+    """What follows from another is left out: behind silent servers no record is missing."""
+    zone = zone_causes(case)
+    records = () if is_lost(case) else tuple(cause for each in judged for cause in each.causes)
+    moved = any(cause.code == "dns.change.nameservers" for cause in zone)
+    if moved and not any(cause.code == "dns.change.gone" for cause in records):
+        zone = tuple(cause for cause in zone if cause.code != "dns.change.nameservers")
+    if any(cause.code == "dns.dnssec.broken" for cause in zone):
+        records = tuple(cause for cause in records if cause.code != "dns.lookup_failed")
+    told = {(cause.code, cause.record): cause for cause in (*zone, *records)}
+    found = [finding_of(cause, case) for cause in told.values()]
+    return (*found, *_of_amazon(case, judged, found))
+
+
+def _of_amazon(case: Case, judged: tuple[Judged, ...], found: list[DiagnosisFinding]) -> tuple[DiagnosisFinding, ...]:
+    """Amazon is behind only where nothing of ours explains that it has not confirmed."""
+    if any(finding.stops for finding in found) and not case.amazon.held_elsewhere:
+        return ()
+    cause = amazon_cause(case, judged)
+    return (finding_of(cause, case),) if cause else ()
+
+
+def _in_order(findings: tuple[DiagnosisFinding, ...]) -> tuple[DiagnosisFinding, ...]:
+    """Danger first, then what stops something by the order of the chain, then notes; the rest as the records stand."""
+    return tuple(
+        sorted(findings, key=lambda each: (each.severity is not Severity.RED, not each.stops, _ORDER[each.link]))
+    )
+
+
+def _visible_by(judged: tuple[Judged, ...]) -> datetime | None:
+    waits = [cause.until for each in judged for cause in each.causes if cause.code == "dns.spreading" and cause.until]
+    return max(waits, default=None)

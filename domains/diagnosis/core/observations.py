@@ -1,0 +1,284 @@
+"""What the observer gathered, what Amazon says and what we remember: the three inputs of `diagnose`. Plain values.
+Whether what answers somewhere is what a record should be, however much else answers beside it.
+Where a record may be when it is not at its place: at most twelve questions for each, the likeliest first.
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from domains.checking.core.judgement import Aspect, SesStatus
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName
+from domains.records.core import Record
+from domains.spf import core as spf_core
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Names at or below `zone` are answered for by other servers than the domain's."""
+
+    zone: str
+    servers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Answers are told apart by `resolver`, which is the server's name, or a resolver's address.
+
+    `servers` are those that the parent names; `soas` theirs, one each; `host` all their answers, probes included;
+    `internet` the resolvers'; `elsewhere` those of servers that the parent does not name. `by_resolver` says that the
+    name servers could not be asked, so that `host` holds what a resolver said in their place.
+    """
+
+    zone: str
+    records: tuple[Record, ...]
+    servers: tuple[str, ...] = ()
+    named_inside: tuple[str, ...] = ()
+    soas: tuple[Answer, ...] = ()
+    public_soas: tuple[Answer, ...] = ()
+    unchecked: tuple[Answer, ...] = ()
+    parent: tuple[Answer, ...] = ()
+    host: tuple[Answer, ...] = ()
+    internet: tuple[Answer, ...] = ()
+    elsewhere: tuple[Answer, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    spf: tuple[tuple[str, str], ...] = ()  # the SPF lines behind includes, by name
+    by_resolver: bool = False
+    asked: int = 0
+    transcript: tuple[str, ...] = ()
+
+    @cached_property
+    def _by_question(self) -> dict[Question, list[Answer]]:
+        found: dict[Question, list[Answer]] = {}
+        for answer in self.host:
+            found.setdefault(answer.question, []).append(answer)
+        return found
+
+    def at_host(self, question: Question) -> tuple[Answer, ...]:
+        """All answers of the DNS host to a question, failed ones too."""
+        return tuple(self._by_question.get(question, ()))
+
+    def values(self, name: str, kind: str) -> tuple[str, ...]:
+        """What a name holds at the DNS host, by the first server that tells; () also where nobody was asked."""
+        told = [answer for answer in self.at_host(Question(name, kind)) if answer.status is LookupStatus.FOUND]
+        return told[0].values if told else ()
+
+    def in_public(self, question: Question) -> tuple[Answer, ...]:
+        return tuple(answer for answer in self.internet if answer.question == question)
+
+    def cut_of(self, name: str) -> Cut | None:
+        """The sub-zone that a name is in, where other servers answer for it."""
+        inside = [cut for cut in self.cuts if name == cut.zone or name.endswith(f".{cut.zone}")]
+        return max(inside, key=lambda cut: len(cut.zone), default=None)
+
+
+@dataclass(frozen=True)
+class AmazonView:
+    """What Amazon last said; `soa` is the primary name server and serial that it saw, `problem` why it was not asked.
+
+    `held_elsewhere`: somebody else's account here, or another account or region of Amazon's, holds the name.
+    """
+
+    statuses: tuple[tuple[Aspect, SesStatus], ...] = ()
+    error_type: str = ""
+    looked_at: datetime | None = None
+    soa: str = ""
+    problem: str = ""
+    held_elsewhere: bool = False
+
+
+@dataclass(frozen=True)
+class RecordHistory:
+    """What we remember: when each record was last right (key, time, value then), the name servers before, and so on.
+
+    `serial` and `serial_since` are the zone's SOA serial and when we first saw it; `said_added_at` when the customer
+    told us that the records are added; `failed_looks` how many looks in a row found something missing; `sisters` the
+    customer's other domains.
+    """
+
+    verified: tuple[tuple[str, datetime], ...] = ()
+    nameservers: tuple[str, ...] = ()
+    serial: str = ""
+    serial_since: datetime | None = None
+    said_added_at: datetime | None = None
+    failed_looks: int = 0
+    sisters: tuple[str, ...] = ()
+
+    def verified_at(self, key: str) -> datetime | None:
+        return dict(self.verified).get(key)
+
+
+NOTHING_KNOWN = RecordHistory()
+
+
+def knows_its_zone(soa: Answer) -> bool:
+    """Whether a server answers for the zone as its own: one that only remembers, or points upward, does not."""
+    return soa.status is LookupStatus.FOUND and soa.authoritative
+
+
+def serial_of(soa: Answer) -> str:
+    """The serial of an answer to an SOA question, "" where there is none."""
+    parts = soa.values[0].split() if soa.status is LookupStatus.FOUND and soa.values else []
+    return parts[2] if len(parts) > 2 else ""
+
+
+def primary_of(soa: Answer) -> str:
+    """The primary name server (MNAME) of an SOA, "" where there is none."""
+    parts = soa.values[0].split() if soa.status is LookupStatus.FOUND and soa.values else []
+    return parts[0].rstrip(".").lower() if parts else ""
+
+
+def minimum_of(soa: Answer) -> int | None:
+    """For how many seconds an absence is remembered (RFC 2308): the last number of the SOA."""
+    parts = soa.values[0].split() if soa.status is LookupStatus.FOUND and soa.values else []
+    return int(parts[-1]) if parts and parts[-1].isdigit() else None
+
+
+# Cloudflare's own list of its ranges (cloudflare.com/ips, read in August 2026): how a proxied record is told.
+_CLOUDFLARE = tuple(
+    ipaddress.ip_network(network)
+    for line in (
+        "173.245.48.0/20 103.21.244.0/22 103.22.200.0/22 103.31.4.0/22 141.101.64.0/18 108.162.192.0/18",
+        "190.93.240.0/20 188.114.96.0/20 197.234.240.0/22 198.41.128.0/17 162.158.0.0/15 104.16.0.0/13",
+        "104.24.0.0/14 172.64.0.0/13 131.0.72.0/22",
+    )
+    for network in line.split()
+)
+_DMARC = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)")
+# Mail forwarding that registrars switch on by themselves, by the hosts in the MX.
+_FORWARDING = re.compile(
+    r"(eforward\d*\.registrar-servers\.com|fwd\d*\.porkbun\.com|(alt\d\.)?gmr-smtp-in\.l\.google\.com"
+    r"|mx\d*\.forward\.|forward\d*\.|mx\.hover\.com\.cust\.hostedemail\.com)",
+    re.IGNORECASE,
+)
+
+
+def holds(record: Record, values: tuple[str, ...]) -> bool:
+    """Whether the record is among what a name of its type holds."""
+    if record.type == "MX":
+        return record.value.lower() in mx_hosts(values)
+    if record.type == "CNAME":
+        return record.value.lower() in {value.rstrip(".").lower() for value in values}
+    if record.key in ("mail-from-spf", "apex-spf"):
+        return any(spf_core.allows(line) for line in spf_core.spf_among(values))
+    return any(map(is_dmarc, values)) if record.key == "dmarc" else record.value in values
+
+
+def mx_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(value.partition(" ")[2].rstrip(".").lower() for value in values)
+
+
+def is_dmarc(text: str) -> bool:
+    return _DMARC.match(text) is not None
+
+
+def is_proxied(addresses: tuple[str, ...]) -> bool:
+    """Whether Cloudflare's proxy answers."""
+    return any(ipaddress.ip_address(text) in network for text in addresses if _is_ip(text) for network in _CLOUDFLARE)
+
+
+def is_key(values: tuple[str, ...]) -> bool:
+    """Whether the public key behind a DKIM alias answers (RFC 6376 3.6.1)."""
+    return any(re.search(r"(^|;)\s*p=", value) for value in values)
+
+
+def is_forwarding(values: tuple[str, ...]) -> bool:
+    return any(map(_FORWARDING.match, mx_hosts(values)))
+
+
+def _is_ip(text: str) -> bool:
+    return re.fullmatch(r"[0-9.]+", text) is not None
+
+
+MOST = 12
+NOBODY = "inbound-admin-asks-whether-all-names-answer"  # a label that nobody publishes: what answers is a catch-all
+
+
+class ProbePlace(StrEnum):
+    DOUBLED = "doubled"
+    TYPE = "type"
+    APEX = "apex"
+    PARENT = "parent"
+    WILDCARD = "wildcard"
+    UNDERSCORE = "underscore"
+    SWAPPED = "swapped"
+
+
+@dataclass(frozen=True)
+class Probe:
+    place: ProbePlace
+    question: Question
+
+
+def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
+    """The wrong-place search for one record that is missing or wrong."""
+    zone, types = domain.zone, _other_types(record)
+    found = [Probe(ProbePlace.DOUBLED, Question(f"{record.name}.{zone}", record.type))]
+    found += [Probe(ProbePlace.TYPE, Question(record.name, kind)) for kind in types[:1]]
+    found += [Probe(ProbePlace.APEX, Question(name, record.type)) for name in _tops(record, domain)]
+    found += [Probe(ProbePlace.PARENT, Question(name, record.type)) for name in _parents(record, domain)]
+    found += [Probe(ProbePlace.WILDCARD, Question(wildcard_name(record), record.type))] if record.name != zone else []
+    found += [Probe(ProbePlace.TYPE, Question(record.name, kind)) for kind in types[1:]]
+    found += [Probe(ProbePlace.WILDCARD, Question(wildcard_name(record), "A"))] if record.type == "CNAME" else []
+    found += [Probe(ProbePlace.UNDERSCORE, Question(name, record.type)) for name in _without_underscore(record, domain)]
+    found += [Probe(ProbePlace.SWAPPED, Question(name, record.type)) for name in _swapped(record, zone)]
+    unlike = [probe for probe in found if (probe.question.name, probe.question.type) != (record.name, record.type)]
+    asked = {probe.question: probe for probe in reversed(unlike) if _can_be_asked(probe.question.name)}
+    return tuple(reversed(asked.values()))[:MOST]
+
+
+def beside(record: Record) -> Question:
+    """What must not stand beside a record that is right: another type at an alias, or an alias."""
+    return Question(record.name, "TXT" if record.type == "CNAME" else "CNAME")
+
+
+def wildcard_name(record: Record) -> str:
+    """A name beside the record's that answers only where a catch-all does."""
+    return f"{NOBODY}.{record.name.partition('.')[2]}"
+
+
+def spread(wanted: Sequence[Sequence[Probe]]) -> tuple[Probe, ...]:
+    """The likeliest of each record first, then the second of each: so that a budget is shared by all."""
+    longest = max(map(len, wanted), default=0)
+    return tuple(probes[at] for at in range(longest) for probes in wanted if at < len(probes))
+
+
+def _other_types(record: Record) -> tuple[str, ...]:
+    return {"CNAME": ("TXT", "A"), "MX": ("CNAME", "TXT"), "TXT": ("CNAME",)}[record.type]
+
+
+def _tops(record: Record, domain: DomainName) -> tuple[str, ...]:
+    """A CNAME cannot stand at an apex."""
+    if record.type == "CNAME":
+        return ()
+    return tuple(dict.fromkeys((domain.zone, domain.ascii)))
+
+
+def _parents(record: Record, domain: DomainName) -> tuple[str, ...]:
+    """The labels next to the zone forgotten, as by who types `abc._domainkey` for mail.example.com."""
+    if record.name == domain.zone or not record.name.endswith(f".{domain.zone}"):
+        return ()
+    labels = record.name.removesuffix(f".{domain.zone}").split(".")
+    own = record.name.removesuffix(f".{domain.ascii}").split(".") if record.name != domain.ascii else []
+    kept = [own if len(own) < len(labels) else [], labels[:-1], labels[:1]]
+    names = [".".join([*some, domain.zone]) for some in kept if some]
+    return tuple(name for name in dict.fromkeys(names) if name != record.name)
+
+
+def _without_underscore(record: Record, domain: DomainName) -> tuple[str, ...]:
+    bare = record.name.replace("_", "")
+    return (bare,) if bare not in (record.name, domain.ascii) else ()
+
+
+def _swapped(record: Record, zone: str) -> tuple[str, ...]:
+    value = record.value.rstrip(".").lower()
+    return (f"{value}.{zone}",) if value and not any(sign in value for sign in ' ;"\\@()') else ()
+
+
+def _can_be_asked(name: str) -> bool:
+    return len(name) <= LONGEST_NAME and all(0 < len(label) <= LONGEST_LABEL for label in name.split("."))

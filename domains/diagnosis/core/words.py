@@ -1,0 +1,272 @@
+"""The honest clock: by when caches must have let go, as a time of day. Times to live are seconds.
+Who holds the mailboxes of a domain, by the names of its mail servers: as people know the company.
+From a cause to a finding: who is affected, in words, with what to type and by when it shows.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from domains.checking.core import sentences
+from domains.diagnosis.core import findings
+from domains.diagnosis.core.codes import CODES
+from domains.diagnosis.core.findings import Case, Cause, DiagnosisFinding, Severity
+from domains.diagnosis.core.observations import Observations, minimum_of, mx_hosts
+from domains.diagnosis.core.texts import TEXTS
+from domains.dns.core import Answer, LookupStatus, question_for
+from domains.providers.core import GENERIC, Typed
+from domains.providers.core import typed as typed_at
+from domains.records.core import Need, Purpose, Record
+from domains.spf import core as spf_core
+
+UNKNOWN_TTL = 3600  # where nobody said: what most DNS hosts take
+LONGEST_TTL = 7 * 86_400  # what resolvers cap at, whatever a zone says (RFC 8767 names a week)
+
+
+def let_go(answers: Iterable[Answer], now: datetime, *, otherwise: int | None = None) -> datetime | None:
+    """When the last of these answers leaves the caches; a failed look-up is in none. None without answers."""
+    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    seconds = [UNKNOWN_TTL if (ttl := _ttl(answer, otherwise)) is None else ttl for answer in told]
+    return now + timedelta(seconds=min(max(seconds), LONGEST_TTL)) if seconds else None
+
+
+def absence(observations: Observations) -> int | None:
+    """For how long the zone lets its absences be remembered."""
+    return next((minimum for soa in observations.soas if (minimum := minimum_of(soa)) is not None), None)
+
+
+def as_time(moment: datetime, now: datetime) -> str:
+    """ "15:40 UTC", with the day where it is another. Rounded up: a promise is not broken by its seconds."""
+    shown, today = moment.astimezone(UTC), now.astimezone(UTC)
+    if shown.second or shown.microsecond:
+        shown = shown.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return f"{shown:%H:%M} UTC" if shown.date() == today.date() else f"{shown:%H:%M} UTC on {shown:%-d %B}"
+
+
+def _ttl(answer: Answer, otherwise: int | None) -> int | None:
+    return answer.ttl if answer.ttl is not None else otherwise
+
+
+# The ending of a mail server's name, and the company.
+_BY_HOST = (
+    ("google.com", "Google Workspace"),
+    ("googlemail.com", "Google Workspace"),
+    ("mail.protection.outlook.com", "Microsoft 365"),
+    ("zoho.com", "Zoho Mail"),
+    ("zoho.eu", "Zoho Mail"),
+    ("messagingengine.com", "Fastmail"),
+    ("protonmail.ch", "Proton Mail"),
+    ("mail.icloud.com", "iCloud Mail"),
+    ("mx.cloudflare.net", "Cloudflare Email Routing"),
+    ("improvmx.com", "ImprovMX"),
+    ("forwardemail.net", "Forward Email"),
+    ("pphosted.com", "Proofpoint"),
+    ("mimecast.com", "Mimecast"),
+    ("secureserver.net", "GoDaddy"),
+    ("kundenserver.de", "IONOS"),
+    ("ionos.com", "IONOS"),
+    ("ovh.net", "OVHcloud"),
+    ("gandi.net", "Gandi"),
+    ("privateemail.com", "Namecheap Private Email"),
+    ("yandex.net", "Yandex"),
+    ("mailgun.org", "Mailgun"),
+    ("sendgrid.net", "SendGrid"),
+)
+
+
+def company_of(values: tuple[str, ...]) -> str:
+    """Of the best server that is somebody's we know, with its priority; "" where none is."""
+    for value in values:
+        host = mx_hosts((value,))[0]
+        for ending, company in _BY_HOST:
+            if host == ending or host.endswith(f".{ending}"):
+                return f"{company} (priority {value.partition(' ')[0]})"
+    return ""
+
+
+_WHY = {
+    Purpose.OWNERSHIP: "Until then Amazon neither sends nor receives for the domain.",
+    Purpose.SIGNING: "Until then Amazon cannot sign your mail.",
+    Purpose.BOUNCES: "Nothing is blocked; delivery suffers.",
+    Purpose.RECEIVING: "Until then no mail arrives here.",
+    Purpose.RECOMMENDED: "Nothing is blocked; delivery suffers.",
+}
+_KEPT = "Amazon keeps the domain for about 72 hours, then it has to be set up again."
+_BLOCKS: dict[Purpose, tuple[str, ...]] = {
+    Purpose.OWNERSHIP: ("sending", "receiving"),
+    Purpose.SIGNING: ("sending",),
+    Purpose.RECEIVING: ("receiving",),
+}
+_SEVERITY = {
+    "dns.name.apex_mx": Severity.RED,
+    "dns.domain.lapsed": Severity.RED,
+    "dns.spreading": Severity.WAIT,
+    "amazon.behind": Severity.WAIT,
+    "amazon.lost": Severity.WAIT,
+    "dns.server.silent": Severity.UNKNOWN,
+    "dns.lookup_failed": Severity.UNKNOWN,
+    "amazon.unknown": Severity.UNKNOWN,
+    "dns.server.lame": Severity.NOTE,
+}
+_OF_TYPE = ("dns.value.wrong_type", "dns.value.flattened", "dns.rival.proxied", "dns.rival.cname")
+LONGEST_VALUE = 4000  # of what is to be copied, which must not be cut
+_BESIDE = "Remove what is not ours at “{typed}”: {others}"
+_AT_THE_TOP = "Keep the web site: ask its host for IP addresses to put in the alias's place, or use in.{zone} for mail."
+_OTHER_PROOF = "If it does, add a TXT record at {domain} itself: amazonses:{value}"
+_NO_OTHER_WAY = "Ask its support; if it does, move the DNS to a host that accepts them."
+
+
+def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
+    """The five lines. KeyError for a code without words."""
+    code, words, record = CODES[cause.code], TEXTS[cause.code], cause.record
+    fields = _fields(cause, case)
+    why = words.why if words.why is not None else _WHY[record.purpose] if record else ""
+    then = words.then if words.then is not None else _then(cause, case)
+    severity = _severity(cause)
+    return DiagnosisFinding(
+        code=cause.code,
+        record_key=record.key if record else "",
+        verdict=words.verdict.format_map(fields),
+        looked_for=_looked_for(cause),
+        found=_found(cause),
+        why=why.format_map(fields),
+        steps=tuple(step.format_map(fields) for step in words.steps),
+        then=then.format_map(fields),
+        severity=severity,
+        blocks=_blocks(cause, case, severity),
+        mistake=code.mistake,
+        data=(*((key, findings.clean_text(value, LONGEST_VALUE)) for key, value in cause.data), *_typed(record, case)),
+        link=code.link,
+        more=words.more.format_map(fields),
+    )
+
+
+def _severity(cause: Cause) -> Severity:
+    """What is recommended alone never stops anything, unless it takes mail away."""
+    known = _SEVERITY.get(cause.code, Severity.BROKEN)
+    optional = cause.record is not None and cause.record.need is not Need.REQUIRED
+    return Severity.NOTE if optional and known is not Severity.RED else known
+
+
+def _blocks(cause: Cause, case: Case, severity: Severity) -> tuple[str, ...]:
+    if severity in (Severity.NOTE, Severity.WAIT, Severity.UNKNOWN):
+        return ()
+    blocked = _BLOCKS.get(cause.record.purpose, ()) if cause.record else ("sending", "receiving")
+    return tuple(what for what in blocked if what != "receiving" or case.facts.receiving)
+
+
+def _looked_for(cause: Cause) -> str:
+    record = cause.record
+    if record is None:
+        return ""
+    if _is_misplaced(cause):
+        return f"{record.type} at {record.name}"
+    if cause.code in _OF_TYPE:
+        return f"{record.type} {shown(record)}"
+    return shown(record) if cause.found else f"{record.type} at {record.name}: {shown(record)}"
+
+
+def _found(cause: Cause) -> tuple[str, ...]:
+    if _is_misplaced(cause):
+        return (f"at {findings.clean_text(cause.at)}",)
+    found = findings.clean_values(cause.found)
+    return tuple(f"{cause.at} {value}" for value in found) if cause.code in _OF_TYPE else found
+
+
+def _is_misplaced(cause: Cause) -> bool:
+    """Whether the place is what differs: its value is the right one."""
+    if cause.record is None or not cause.at or cause.code == "dns.rival.wildcard":
+        return False
+    return CODES[cause.code].link == "name" or cause.code == "dns.host.elsewhere"
+
+
+def shown(record: Record) -> str:
+    """The value, with its priority."""
+    return record.value if record.priority is None else f"{record.priority} {record.value}"
+
+
+def _typed(record: Record | None, case: Case) -> tuple[tuple[str, str], ...]:
+    """What a page offers to copy: relative to the zone, as most DNS hosts want it."""
+    if record is None:
+        return ()
+    typed = (("type", record.type), ("name", case.domain.relative(record.name)), ("value", record.value))
+    return typed if record.priority is None else (*typed, ("priority", str(record.priority)))
+
+
+def _then(cause: Cause, case: Case) -> str:
+    """We ask the authoritative servers, so we see it at once; others remember today's answer for as long as it says."""
+    answers = case.seen.at_host(question_for(cause.record)) if cause.record else ()
+    until = let_go(answers, case.now, otherwise=absence(case.seen))
+    if until is None:
+        return "We look again within minutes."
+    return f"We look again within minutes; caches let go by {as_time(until, case.now)}."
+
+
+def _fields(cause: Cause, case: Case) -> dict[str, str]:
+    """Everything that a sentence may name; what strangers published is cleaned and bounded."""
+    found = findings.clean_values(cause.found)
+    return {
+        **{key: findings.clean_text(value, LONGEST_VALUE) for key, value in cause.data},
+        "domain": str(case.domain),
+        "zone": case.domain.zone,
+        "found": _few(found),
+        "at": findings.clean_text(cause.at, 100),
+        "meant": f" Did you mean {cause.at}?" if cause.at else "",
+        "count": dict(cause.data).get("count", ""),
+        "day": _time(cause.until, case),
+        "time": _time(cause.until, case),
+        "until": _time(cause.until, case),
+        "gone": "something else now" if found else "gone now",
+        "looked": _time(case.amazon.looked_at, case) if case.amazon.looked_at else "a time that it did not tell",
+        **(_of_record(cause.record, cause, case) if cause.record else {}),
+    }
+
+
+def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
+    subject, boxes = sentences.subject(record), _boxes(record, case)
+    typed = boxes.name or "(nothing)"
+    others = tuple(value for value in cause.found if record.value.lower() not in value.lower())
+    rivals = _few(findings.clean_values(others or cause.found))
+    alternative = _OTHER_PROOF if record.key == "identity" else _NO_OTHER_WAY
+    removal = _AT_THE_TOP if record.name == case.domain.ascii else _BESIDE
+    merged = dict(cause.data).get("merged") or _with_amazon(cause.found, record)
+    return {
+        "subject": subject,
+        "lower_subject": subject[0].lower() + subject[1:],
+        "type": record.type,
+        "name": record.name,
+        "typed": typed,
+        "where": "At your DNS host" if boxes.provider == GENERIC else f"At {boxes.provider.name}",
+        "value": boxes.value,
+        "bare": record.value,
+        "whole": shown(record),
+        "priority": str(record.priority or 0),
+        "priority_box": f", {boxes.priority_label.lower()} {boxes.priority}" if boxes.priority_label else "",
+        "remove": removal.format(typed=typed, zone=case.domain.zone, others=rivals),
+        "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
+        "others": rivals,
+        "mail_at": company_of(cause.found) or rivals,
+        "merged": findings.clean_text(merged, LONGEST_VALUE),
+        "underscore": alternative.format(domain=case.domain.ascii, value=record.value),
+    }
+
+
+def _boxes(record: Record, case: Case) -> Typed:
+    """A record above a delegated part is typed in the zone that the domain is registered in."""
+    zone = case.domain.zone
+    is_inside = record.name == zone or record.name.endswith(f".{zone}")
+    return typed_at(record, case.provider, zone if is_inside else case.facts.domain.zone)
+
+
+def _with_amazon(found: tuple[str, ...], record: Record) -> str:
+    lines = spf_core.spf_among(found)
+    return spf_core.merge(lines[0]).value if lines else record.value
+
+
+def _few(found: tuple[str, ...]) -> str:
+    """At most two, and short: the whole is in the finding's `found`."""
+    some = ", ".join(findings.clean_text(value, 80) for value in found[:2])
+    return f"{some} …" if len(found) > 2 else some or "nothing"
+
+
+def _time(moment: datetime | None, case: Case) -> str:
+    return as_time(moment, case.now) if moment else "an earlier look"

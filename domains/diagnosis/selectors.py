@@ -1,0 +1,95 @@
+"""The diagnosis as its page shows it: the first break with what to type, alike findings folded, the rest in groups."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from domains.checking.core import sentences
+from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, Pair, side_by_side
+from domains.models.domains import Domain, Stage
+from domains.ownership import core as ownership_core
+from domains.providers.core import Typed, typed
+from domains.providers.selectors import DnsHost, dns_host
+from domains.records.core import Record
+
+# After these the record is to be exactly as we show it; for all others its boxes would be the wrong advice.
+_RETYPED = frozenset(
+    (
+        *("dns.absent", "dns.change.gone", "dns.host.elsewhere", "dns.delegation.sub_zone", "dns.rival.wildcard"),
+        *("dns.name.doubled_zone", "dns.name.apex", "dns.name.apex_mx", "dns.name.wrong_parent", "dns.name.swapped"),
+        *("dns.name.spf_at_apex", "dns.name.dmarc", "dns.value.wrong_type", "dns.value.zone_appended"),
+        *("dns.value.dot", "dns.value.quoted", "dns.value.cut", "dns.value.typo", "dns.value.case"),
+        *("dns.value.priority_inside", "dns.value.spaces", "dns.value.other_region", "dns.value.old_key"),
+        *("dns.value.other_token", "dns.value.ip", "dns.value.mx_alias", "dns.value.prefixed", "dns.value.differs"),
+        *("dns.value.dmarc_policy", "dns.rival.null_mx", "dns.rival.forwarding", "dns.rival.mail_from_mx"),
+    )
+)
+_MERGED = frozenset(("dns.rival.spf", "dns.value.spf_without_amazon", "dns.value.spf_order"))
+
+
+@dataclass(frozen=True)
+class FindingShown:
+    """A finding with what to type for it, and those that say the same of other records."""
+
+    finding: DiagnosisFinding
+    subject: str
+    typed: Typed | None
+    marked: Pair | None
+    same: tuple["FindingShown", ...] = ()
+
+
+@dataclass(frozen=True)
+class DiagnosisPage:
+    """`right` of `total` records are right."""
+
+    host: DnsHost
+    first: FindingShown | None
+    further: tuple[FindingShown, ...]
+    right: int
+    total: int
+
+    @property
+    def has_boxes(self) -> bool:
+        shown = (*((self.first,) if self.first else ()), *self.further)
+        return any(each.typed for each in shown)
+
+
+def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> DiagnosisPage:
+    """`host` is the key of the DNS host that the reader chose."""
+    at = dns_host(domain, host)
+    records = {record.key: record for record in _records(domain)}
+    groups: dict[str, list[FindingShown]] = {}
+    for finding in found.findings:
+        shown = _shown(finding, records.get(finding.record_key), at, found.zone or domain.parsed.zone)
+        groups.setdefault(finding.code, []).append(shown)
+    folded = [_folded(alike) for alike in groups.values()]
+    first, further = (folded[0], folded[1:]) if found.finding else (None, folded)
+    right = sum(record.is_right for record in found.records)
+    return DiagnosisPage(at, first, tuple(further), right, len(found.records))
+
+
+def _records(domain: Domain) -> Sequence[Record]:
+    if domain.stage == Stage.CLAIM:
+        return [ownership_core.challenge(domain.parsed, domain.claim_token)]
+    return domain.records
+
+
+def _shown(finding: DiagnosisFinding, record: Record | None, host: DnsHost, zone: str) -> FindingShown:
+    return FindingShown(
+        finding=finding,
+        subject=sentences.subject(record) if record else "",
+        typed=_typed(finding, record, host, zone) if record else None,
+        marked=side_by_side(finding.looked_for, finding.found[0]) if len(finding.found) == 1 else None,
+    )
+
+
+def _typed(finding: DiagnosisFinding, record: Record, host: DnsHost, zone: str) -> Typed | None:
+    is_inside = record.name == zone or record.name.endswith(f".{zone}")
+    if finding.code in _MERGED and finding.of("merged"):
+        record = replace(record, value=finding.of("merged"))
+    elif finding.code not in _RETYPED:
+        return None
+    return typed(record, host.provider, zone) if is_inside else None
+
+
+def _folded(alike: Sequence[FindingShown]) -> FindingShown:
+    return replace(alike[0], same=tuple(alike[1:]))

@@ -1,0 +1,170 @@
+"""Why a domain is not verified: gathered by the observer, judged by the core, kept for as long as a page needs it.
+
+Ten who look at the same time cost one look: the first one's answer is kept for seconds, and the others wait for it.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.cache import cache
+
+from domains.checking.core.judgement import State
+from domains.diagnosis.core import chain
+from domains.diagnosis.core.findings import Diagnosis
+from domains.diagnosis.core.observations import AmazonView, Observations, RecordHistory
+from domains.dns.core import LookupStatus
+from domains.dns.services import SECONDS, Asker, net
+from domains.dns_observation.services import observe
+from domains.models.domains import Domain, Stage
+from domains.models.history import ObservedAnswer
+from domains.ownership import core as ownership_core
+from domains.providers.core import with_key
+from domains.records.core import IdentityFacts, Record
+from inbound_admin.lib import slow_work
+
+WAIT_EVERY = 0.1  # seconds, for the look of somebody else
+SLOWEST = 2.0  # seconds for one question: a diagnosis asks several times one after the other
+LOOKED_BEFORE = timedelta(minutes=10)  # while something was missing: at least two looks were in it
+
+
+@dataclass(frozen=True)
+class DiagnosisResult:
+    """What was gathered, from which each DNS host's words are made without another look."""
+
+    facts: IdentityFacts
+    observed: Observations
+    amazon: AmazonView
+    now: datetime
+    history: RecordHistory
+
+    def told(self, host: str = "") -> Diagnosis:
+        """In the words of the DNS host with that key, or of the one that the name servers tell."""
+        return chain.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, with_key(host))
+
+
+def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[float], None] = time.sleep) -> Diagnosis:
+    """At most 60 questions and 10 seconds; an answer of the last DIAGNOSIS_KEPT_SECONDS is given again.
+
+    Raises TooManyAtOnce in a web request.
+    """
+    return looked(domain, now=now, wait=wait).told(host)
+
+
+def kept(domain: Domain) -> DiagnosisResult | None:
+    """What was found in the last DIAGNOSIS_KEPT_SECONDS."""
+    found: DiagnosisResult | None = cache.get(_key(domain))
+    return found
+
+
+def looked(domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep) -> DiagnosisResult:
+    """What `diagnose` tells in some DNS host's words."""
+    if (found := kept(domain)) is not None:
+        return found
+    with slow_work.place(customer=domain.customer_id):
+        return _looked(domain, now, wait)
+
+
+def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> DiagnosisResult:
+    key = _key(domain)
+    for _ in range(int(SECONDS / WAIT_EVERY)):
+        if (found := kept(domain)) is not None:
+            return found
+        if cache.add(f"{key}:looking", 1, timeout=SECONDS + 2):
+            break
+        wait(WAIT_EVERY)
+    try:
+        found = gather(domain, now=now)
+        cache.set(key, found, timeout=settings.DIAGNOSIS_KEPT_SECONDS)
+    finally:
+        cache.delete(f"{key}:looking")
+    return found
+
+
+def _key(domain: Domain) -> str:
+    return f"diagnosis:{domain.pk}:{hash_of(domain)}"
+
+
+def look(domain: Domain, *, now: datetime) -> Diagnosis:
+    """Without what is kept."""
+    return gather(domain, now=now).told()
+
+
+def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
+    """Asks the DNS. Stores the zone's serial, by which a host that publishes nothing is told."""
+    with slow_work.place(customer=domain.customer_id):
+        seconds = slow_work.seconds_left(SECONDS)
+        asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
+        observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))
+    looked = DiagnosisResult(domain.facts, observed, _amazon(domain), now, _history(domain, now))
+    _note_serial(domain, looked.told(), now)
+    return looked
+
+
+def said_added(*, domain: Domain, now: datetime) -> None:
+    """Somebody tells us that the records are added: from now on a serial that does not move means something."""
+    domain.said_added_at = now
+    Domain.objects.filter(pk=domain.pk).update(said_added_at=now)
+
+
+def hash_of(domain: Domain) -> str:
+    """Another set of records, or another word of Amazon's, is another diagnosis."""
+    parts = (domain.records, domain.stage, domain.ses_statuses, domain.ses_problem, domain.said_added_at)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _records(domain: Domain) -> tuple[Record, ...]:
+    if domain.stage == Stage.CLAIM:
+        return (ownership_core.challenge(domain.parsed, domain.claim_token),)
+    return domain.records
+
+
+def _amazon(domain: Domain) -> AmazonView:
+    if domain.stage != Stage.READY:
+        return AmazonView(held_elsewhere=domain.stage == Stage.CLAIM)
+    return AmazonView(
+        statuses=tuple(domain.ses_statuses.items()),
+        error_type=domain.ses_error_type,
+        looked_at=domain.ses_looked_at,
+        soa=domain.ses_soa,
+        problem=domain.ses_problem,
+    )
+
+
+def _history(domain: Domain, now: datetime) -> RecordHistory:
+    rows = domain.record_checks.exclude(verified_at=None).values_list("key", "verified_at")
+    verified = tuple((key, moment) for key, moment in rows if moment is not None)
+    waiting = domain.state in (State.WAITING, State.WRONG) and domain.last_dns_check is not None
+    looked = waiting and now - domain.state_since >= LOOKED_BEFORE
+    sisters = Domain.objects.filter(customer_id=domain.customer_id).exclude(pk=domain.pk).order_by("name")
+    return RecordHistory(
+        verified=verified,
+        nameservers=_nameservers_then(domain, max((moment for _, moment in verified), default=None)),
+        serial=domain.soa_serial,
+        serial_since=domain.soa_serial_since,
+        said_added_at=domain.said_added_at,
+        failed_looks=2 if looked else 0,
+        sisters=tuple(sisters.values_list("name", flat=True)[:200]),
+    )
+
+
+def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...]:
+    """Those that answered for the zone when its records were last right; () where nobody remembers."""
+    if moment is None:
+        return ()
+    rows = ObservedAnswer.objects.filter(domain=domain, name=domain.parsed.zone, type="NS", status=LookupStatus.FOUND)
+    then = rows.filter(since__lte=moment).order_by("-since").first()
+    return tuple(then.values) if then else ()
+
+
+def _note_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
+    """Of several that differ none is noted: a zone that is being published moves."""
+    serials = {serial for _, serial in found.serials}
+    if len(serials) != 1 or (serial := serials.pop()) == domain.soa_serial:
+        return
+    domain.soa_serial, domain.soa_serial_since = serial[:10], now
+    Domain.objects.filter(pk=domain.pk).update(soa_serial=domain.soa_serial, soa_serial_since=now)

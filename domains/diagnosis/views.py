@@ -1,0 +1,74 @@
+"""Why a domain is not verified: the chain up to its first break, in three lanes, with what to do. And each code."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET
+
+from domains.diagnosis.core.codes import CODES
+from domains.diagnosis.core.findings import LINKS, as_json, as_reply
+from domains.diagnosis.selectors import diagnosis_page
+from domains.diagnosis.services import diagnose
+from domains.diagnosis_requests import services as diagnosis_requests_services
+from domains.models.domains import Domain
+from domains.providers.views import chosen_host
+from domains.records.views import domain_for
+from inbound_admin.lib.http import SignedIn
+
+
+@require_GET
+def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
+    """The frame comes at once, and asks until the worker has the result; without JavaScript a link does.
+
+    `look` is 1, or since when the page waits.
+    """
+    domain = domain_for(request, domain_id)
+    asks = bool(request.htmx and not request.htmx.boosted) or "look" in request.GET
+    context = {"domain": domain, "tab": "diagnosis", "region": settings.AWS_REGION, "look": ("look", "1")}
+    if asks:
+        context |= _progress(request, domain)
+    part = "#result" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"domains/diagnosis/diagnosis.html{part}", context)
+
+
+def _progress(request: SignedIn, domain: Domain) -> dict[str, Any]:
+    host, now = chosen_host(request, domain), timezone.now()
+    made = diagnosis_requests_services.progress(domain=domain, since=_since(request.GET.get("look", "")), now=now)
+    if made.found is None:
+        again = urlencode({**request.GET.dict(), "look": f"{made.since.timestamp():.3f}"})
+        return {"made": made, "again": f"{request.path}?{again}"}
+    found = made.found.told(host)
+    return {"found": found, "shown": diagnosis_page(domain, found, host), "reply": as_reply(found)}
+
+
+def _since(text: str) -> datetime | None:
+    """None for what is no moment, as for 1."""
+    if not re.fullmatch(r"[0-9]{10}\.[0-9]{3}", text):
+        return None
+    return datetime.fromtimestamp(float(text), UTC)
+
+
+@require_GET
+def diagnosis_file(request: SignedIn, domain_id: str, form: str) -> HttpResponse:
+    """The same for a machine (json), as a reply to the customer (txt), or as the look-ups that were made (log)."""
+    domain = domain_for(request, domain_id)
+    found = diagnose(domain, now=timezone.now(), host=chosen_host(request, domain))
+    if form == "json":
+        return JsonResponse(as_json(found), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    text = as_reply(found) if form == "txt" else "\n".join((*found.transcript, ""))
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@login_not_required
+@require_GET
+def codes(request: SignedIn) -> HttpResponse:
+    """Every code that a diagnosis can have, by the link of the chain that it breaks; each can be linked to."""
+    groups = [(title, [code for code in CODES.values() if code.link == link]) for link, title in LINKS.items()]
+    return TemplateResponse(request, "domains/diagnosis/codes.html", {"groups": groups})

@@ -1,0 +1,117 @@
+"""A diagnosis for a page: asked for in a row, made by the worker, waited for by the browser and by no web thread.
+
+Of one customer one is made at a time, and few wait; of all together `DIAGNOSES_AT_ONCE` are made at a time, so that
+the worker has time for other work. A page says since when it waits, and takes any diagnosis that is newer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models.people import Customer
+from domains.diagnosis import services as diagnosis_services
+from domains.diagnosis.services import DiagnosisResult
+from domains.jobs import diagnose_soon
+from domains.models.diagnosis import DiagnosisRequest
+from domains.models.domains import Domain
+from inbound_admin.lib import slow_work
+from inbound_admin.lib.slow_work import TooManyAtOnce
+
+MOST_WAITING = 10  # of one customer
+KEPT_SECONDS = 600  # for the page that asked; others ask anew after DIAGNOSIS_KEPT_SECONDS
+LONGEST = timedelta(minutes=2)  # that a page waits before it says that nothing comes
+AGAIN_SECONDS = 1  # where others are being made
+NOTHING_CAME = "The diagnosis was not made within two minutes. Our background worker may be down. Try again."
+FAILED = "The diagnosis failed on our side, and it is written down. Try again."
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`found`, or a `problem`, or neither: it is still being made. `since`: when this page began to wait."""
+
+    since: datetime
+    found: DiagnosisResult | None = None
+    problem: str = ""
+    waiting_before: int = 0
+
+
+def progress(*, domain: Domain, since: datetime | None, now: datetime) -> Progress:
+    """What a page shows; asks for a diagnosis where none is new enough. Raises TooManyAtOnce."""
+    began = min(since, now) if since and since > now - 2 * LONGEST else None
+    found = diagnosis_services.kept(domain) or _newer(domain, began)
+    if found:
+        return Progress(began or now, found)
+    request = DiagnosisRequest.objects.filter(domain=domain).first()
+    if began and (problem := _problem(request, began, now)):
+        return Progress(began, problem=problem)
+    if request is None or request.ended_at or request.asked_at < now - LONGEST:
+        _ask(domain, now)
+    return Progress(began or now, waiting_before=_before(domain).count())
+
+
+def _newer(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
+    """What was found since the page began to wait, also where it came too late for others."""
+    found: DiagnosisResult | None = cache.get(_key(domain))
+    return found if found and began and found.now >= began else None
+
+
+def _problem(request: DiagnosisRequest | None, began: datetime, now: datetime) -> str:
+    """Why nothing comes any more for who waits since `began`."""
+    if request and request.ended_at and request.ended_at >= began and request.problem:
+        return request.problem
+    return NOTHING_CAME if began < now - LONGEST else ""
+
+
+@transaction.atomic
+def _ask(domain: Domain, now: datetime) -> None:
+    """The customer's row is locked: several who ask at once are counted one after the other."""
+    Customer.objects.select_for_update(no_key=True).get(pk=domain.customer_id)
+    recent = waiting(domain.customer_id).filter(asked_at__gt=now - LONGEST)
+    if recent.exclude(domain=domain).count() >= MOST_WAITING:
+        said = f"{MOST_WAITING} diagnoses of your domains wait already. Try again when they are done."
+        raise TooManyAtOnce(said, retry_after=slow_work.RETRY_AFTER)
+    told = {"asked_at": now, "ended_at": None, "problem": ""}
+    DiagnosisRequest.objects.update_or_create(domain=domain, defaults=told)
+    diagnose_soon(domain.customer_id)
+
+
+def waiting(customer_id: str) -> QuerySet[DiagnosisRequest]:
+    return DiagnosisRequest.objects.filter(domain__customer=customer_id, ended_at=None)
+
+
+def _before(domain: Domain) -> QuerySet[DiagnosisRequest]:
+    own = waiting(domain.customer_id).filter(domain=domain).values("asked_at")[:1]
+    return waiting(domain.customer_id).filter(asked_at__lt=own)
+
+
+def carry_out(*, customer_id: str) -> None:
+    """Makes the one that waits longest, and asks to be called again for the others."""
+    try:
+        with slow_work.lane("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
+            request = waiting(customer_id).select_related("domain").first() if is_free else None
+            if request:
+                _make(request)
+    finally:
+        if waiting(customer_id).exists():
+            diagnose_soon(customer_id, in_seconds=0 if is_free else AGAIN_SECONDS)
+
+
+def _make(request: DiagnosisRequest) -> None:
+    """A failure is stored for the page, and is the job's too, so that it is seen."""
+    domain, problem = request.domain, FAILED
+    try:
+        found = diagnosis_services.looked(domain, now=timezone.now())
+        cache.set(_key(domain), found, KEPT_SECONDS)
+        problem = ""
+    finally:
+        DiagnosisRequest.objects.filter(pk=request.pk).update(ended_at=timezone.now(), problem=problem)
+
+
+def _key(domain: Domain) -> str:
+    """Of the domain alone: the worker's own checks may change its state while the page waits."""
+    return f"diagnosis-page:{domain.pk}"

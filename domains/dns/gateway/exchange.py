@@ -1,0 +1,145 @@
+"""Many questions to several servers at once. Every outcome is an Answer, never an exception.
+
+One UDP socket a server carries all questions, and packets are told apart by id and question. An answer counts only if
+it comes from the server's own address (the socket is connected), bears the random id of a question that waits, and
+repeats that question.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dns.exception
+
+from domains.dns.core import Answer, Query, Question
+from domains.dns.gateway.channel import Channel, is_truncated, open_channel, over_tcp, packet_for
+from domains.dns.gateway.messages import failed, read
+from inbound_admin.lib.dns_address import parse_resolver
+
+# Used where the system names no resolver. Two operators, so that one at fault does not decide alone.
+FALLBACK_RESOLVERS = ("1.1.1.1:53", "8.8.8.8:53")
+
+
+@dataclass(frozen=True)
+class _Limits:
+    timeout: float
+    tries: int
+    at_once: int
+
+
+def look_up(
+    questions: Sequence[Question],
+    resolvers: Sequence[str],
+    *,
+    timeout: float = 3.0,
+    tries: int = 2,
+    at_once: int = 50,
+) -> dict[tuple[Question, str], Answer]:
+    """`ask` for code that is not async. RuntimeError inside of a running event loop: use `ask` there."""
+    return asyncio.run(ask(questions, resolvers, timeout=timeout, tries=tries, at_once=at_once))
+
+
+async def ask(
+    questions: Sequence[Question],
+    resolvers: Sequence[str],
+    *,
+    timeout: float = 3.0,
+    tries: int = 2,
+    at_once: int = 50,
+) -> dict[tuple[Question, str], Answer]:
+    """Every question to every resolver ("host:port", "[IPv6]:port"; port 53 may be left out).
+
+    `timeout` in seconds for each of the `tries` of a question; `at_once` questions are on their way to one resolver.
+    Silence is asked again, another failure is not. A resolver that was silent on its first `at_once` questions and has
+    never answered is not asked the others.
+    """
+    limits = _Limits(timeout, max(tries, 1), max(at_once, 1))
+    wanted = tuple(dict.fromkeys(questions))
+    asked = [_ask_resolver(wanted, resolver, limits) for resolver in dict.fromkeys(resolvers)]
+    return {
+        (answer.question, answer.resolver): answer for answers in await asyncio.gather(*asked) for answer in answers
+    }
+
+
+async def ask_each(queries: Sequence[Query], *, timeout: float = 3.0) -> list[Answer]:
+    """Each query once, all at the same time; `timeout` in seconds. An answer's `resolver` is the query's `who`."""
+    servers: dict[str, list[Query]] = {}
+    for query in dict.fromkeys(queries):
+        servers.setdefault(query.at, []).append(query)
+    asked = [_ask_server(at, own, _Limits(timeout, 1, len(own))) for at, own in servers.items()]
+    return [answer for answers in await asyncio.gather(*asked) for answer in answers]
+
+
+def system_resolvers(resolv_conf: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
+    """The system's resolvers as "host:port", or FALLBACK_RESOLVERS where it names none."""
+    try:
+        text = resolv_conf.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return FALLBACK_RESOLVERS
+    hosts = re.findall(r"^\s*nameserver\s+(\S+)", text, re.MULTILINE)
+    return tuple(f"[{host}]:53" if ":" in host else f"{host}:53" for host in hosts) or FALLBACK_RESOLVERS
+
+
+async def _ask_server(at: str, queries: Sequence[Query], limits: _Limits) -> list[Answer]:
+    try:
+        channel = await open_channel(*parse_resolver(at))
+    except (OSError, UnicodeError, ValueError) as problem:
+        return [failed(query.question, query.who, f"it cannot be reached: {problem}") for query in queries]
+    try:
+        waiting = [
+            _answer(q.question, q.who, channel, limits, recursive=q.recursive, unchecked=q.unchecked) for q in queries
+        ]
+        return await asyncio.gather(*waiting)
+    finally:
+        channel.close()
+
+
+async def _ask_resolver(questions: Sequence[Question], resolver: str, limits: _Limits) -> list[Answer]:
+    try:
+        channel = await open_channel(*parse_resolver(resolver))
+    except (OSError, UnicodeError, ValueError) as problem:
+        return [failed(question, resolver, f"the resolver cannot be reached: {problem}") for question in questions]
+    try:
+        answers: list[Answer] = []
+        left = iter(questions)
+        askers = range(min(limits.at_once, len(questions)))
+        await asyncio.gather(*(_ask_what_is_left(left, resolver, channel, limits, answers) for _ in askers))
+        return answers
+    finally:
+        channel.close()
+
+
+async def _ask_what_is_left(
+    left: Iterator[Question], resolver: str, channel: Channel, limits: _Limits, answers: list[Answer]
+) -> None:
+    """One of several that share the iterator, so that at most so many questions are on their way."""
+    for question in left:
+        if not channel.heard and channel.silences >= limits.at_once * limits.tries:
+            answers.append(failed(question, resolver, "the resolver does not answer"))
+        else:
+            answers.append(await _answer(question, resolver, channel, limits))
+
+
+async def _answer(
+    question: Question,
+    resolver: str,
+    channel: Channel,
+    limits: _Limits,
+    *,
+    recursive: bool = True,
+    unchecked: bool = False,
+) -> Answer:
+    try:
+        query = packet_for(question, recursive=recursive, unchecked=unchecked)
+    except (dns.exception.DNSException, ValueError) as problem:
+        return failed(question, resolver, f"DNS has no such question: {problem}")
+    reply: bytes | str = ""
+    for _ in range(limits.tries):
+        reply = await channel.exchange(query, limits.timeout)
+        if isinstance(reply, bytes) and is_truncated(reply):
+            reply = await over_tcp(channel.host, channel.port, query, limits.timeout)
+        if isinstance(reply, bytes):
+            return read(question, resolver, reply)
+    return failed(question, resolver, str(reply))

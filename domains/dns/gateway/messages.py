@@ -1,0 +1,113 @@
+"""From a packet to an Answer, by dnspython. Whatever a stranger sends, it is an answer or a failed look-up."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdatatype
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.TXT import TXT
+from dns.rdtypes.nsbase import NSBase
+
+from domains.dns.core import Answer, LookupStatus, Question
+
+MOST_CHARACTERS = 32_768  # of all values in one answer; who publishes more is not somebody's mail set-up
+
+
+def read(question: Question, resolver: str, packet: bytes) -> Answer:
+    try:
+        found = _found(question, resolver, packet) if packet[3] & 0x0F == 0 and packet[6:8] != b"\0\0" else None
+        return found or _understand(question, resolver, dns.message.from_wire(packet, ignore_trailing=True))
+    except Exception as problem:  # noqa: BLE001 - whatever a stranger's packet does to the parser, it is a failed look-up
+        return failed(question, resolver, f"the answer makes no sense: {type(problem).__name__}")
+
+
+def _found(question: Question, resolver: str, packet: bytes) -> Answer | None:
+    """By the answers alone, since a name server adds more than it was asked for; None where they do not say it all."""
+    answers_alone = packet[:8] + b"\0\0\0\0" + packet[12:]
+    answer = _understand(question, resolver, dns.message.from_wire(answers_alone, ignore_trailing=True))
+    return answer if answer.status is LookupStatus.FOUND else None
+
+
+def _understand(question: Question, resolver: str, message: dns.message.Message) -> Answer:
+    if message.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        return failed(question, resolver, _complaint(message))
+    if not isinstance(message, dns.message.QueryMessage) or message.flags & dns.flags.TC:
+        return failed(question, resolver, "the answer is not complete")
+    chain = message.resolve_chaining()
+    if chain.answer is None:
+        return _absent(question, resolver, message, chain)
+    values = _values(tuple(chain.answer))
+    if sum(map(len, values)) > MOST_CHARACTERS:
+        return failed(question, resolver, "the answer is too long to be read")
+    proven = bool(message.flags & dns.flags.AA)
+    return Answer(question, resolver, LookupStatus.FOUND, values, chain.minimum_ttl, "", _aliases(chain), proven)
+
+
+def _absent(
+    question: Question, resolver: str, message: dns.message.QueryMessage, chain: dns.message.ChainingResult
+) -> Answer:
+    """RFC 2308. What points elsewhere (a referral, an alias not followed) is no proof of absence."""
+    types = {rrset.rdtype for rrset in message.authority}
+    says_so = dns.rdatatype.SOA in types
+    aliases, proven = _aliases(chain), bool(message.flags & dns.flags.AA)
+    ttl = chain.minimum_ttl if says_so else None
+    if message.rcode() == dns.rcode.NXDOMAIN:
+        return Answer(question, resolver, LookupStatus.NO_NAME, (), ttl, "", aliases, proven)
+    if not says_so and (chain.cnames or dns.rdatatype.NS in types):
+        cut, servers = _referral(message)
+        why = "the resolver pointed elsewhere instead of answering"
+        return Answer(question, resolver, LookupStatus.FAILED, (), None, why, aliases, proven, cut, servers)
+    return Answer(question, resolver, LookupStatus.NO_DATA, (), ttl, "", aliases, proven)
+
+
+def _aliases(chain: dns.message.ChainingResult) -> tuple[str, ...]:
+    return tuple(_host(rrset[0].target) for rrset in chain.cnames)
+
+
+def _referral(message: dns.message.Message) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The zone cut and its servers, each with the address that came along (A records alone)."""
+    cuts = [rrset for rrset in message.authority if rrset.rdtype == dns.rdatatype.NS]
+    if not cuts:
+        return "", ()
+    glue = {
+        _host(rrset.name): rrset[0].to_text()
+        for rrset in message.additional
+        if rrset.rdtype == dns.rdatatype.A and rrset
+    }
+    names = sorted(_host(rdata.target) for rdata in cuts[0])
+    return _host(cuts[0].name), tuple((name, glue.get(name, "")) for name in names)
+
+
+def _values(rrset: tuple[dns.rdata.Rdata, ...]) -> tuple[str, ...]:
+    """Sorted, since servers turn the order round; MX by preference."""
+    if isinstance(rrset[0], MX):
+        servers = sorted((rdata.preference, _host(rdata.exchange)) for rdata in cast("Sequence[MX]", rrset))
+        return tuple(f"{preference} {host}" for preference, host in servers)
+    return tuple(sorted(_value(rdata) for rdata in rrset))
+
+
+def _value(rdata: dns.rdata.Rdata) -> str:
+    if isinstance(rdata, TXT):
+        return b"".join(rdata.strings).decode("utf-8", "replace")
+    if isinstance(rdata, NSBase):
+        return _host(rdata.target)
+    return rdata.to_text()
+
+
+def _host(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower()
+
+
+def _complaint(message: dns.message.Message) -> str:
+    """SERVFAIL and its kin, with the resolver's own reason where it gives one (RFC 8914)."""
+    reasons = [" ".join(filter(None, (error.code.name, error.text))) for error in message.extended_errors()]
+    return ": ".join([f"the resolver answered {dns.rcode.to_text(message.rcode())}", *reasons])[:200]
+
+
+def failed(question: Question, resolver: str, error: str) -> Answer:
+    return Answer(question, resolver, LookupStatus.FAILED, error=error)

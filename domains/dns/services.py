@@ -1,0 +1,381 @@
+"""Asking the DNS, at the resolvers of this deployment.
+Questions within a budget: so many packets, so many seconds, none twice. What is over it says so.
+Who answers for a zone: asked of its parent, or of the resolvers where no parent can be asked.
+Why a domain is not verified: gathered by the observer, judged by the core, kept for as long as a page needs it.
+
+Ten who look at the same time cost one look: the first one's answer is kept for seconds, and the others wait for it.
+
+Records that nobody has seen yet are looked for at the domain's own name servers first.
+
+A resolver that is asked too early remembers that there is nothing, for as long as the zone says (RFC 2308), and then
+our own look is why a record that was added since is not seen. So the resolvers are asked once the host has the record,
+or where the host cannot be asked.
+"""
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+
+from domains.checking.core.comparison import Verdict, compare
+from domains.diagnosis.core import findings
+from domains.diagnosis.core.observations import knows_its_zone, primary_of
+from domains.dns.core import Answer, LookupStatus, Query, Question, question_for
+from domains.dns.gateway import exchange
+from domains.names.core import DomainName
+from domains.records.core import Record
+from inbound_admin.lib import counters, slow_work
+from inbound_admin.lib.dns_address import parse_resolver
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.public_address import is_public
+
+TRIES = 2
+TOO_LATE = "not asked: the request had taken long enough already"
+
+
+def look_up(questions: Sequence[Question]) -> list[Answer]:
+    """One answer of each resolver to each question; a look-up that failed is an answer that says so."""
+    asked = list(dict.fromkeys(questions))
+    ours = resolvers()
+    with slow_work.place():
+        timeout = slow_work.seconds_left(settings.DNS_TIMEOUT_SECONDS * TRIES) / TRIES
+        if not timeout:
+            return [Answer(question, at, LookupStatus.FAILED, error=TOO_LATE) for question in asked for at in ours]
+        answers = list(exchange.look_up(asked, ours, timeout=timeout, tries=TRIES).values())
+    counters.count("dns_look", number=len(answers))
+    return answers
+
+
+def resolvers() -> tuple[str, ...]:
+    """Those of the settings, else the system's. Raises Refused in the sandbox, whose zones no other resolver knows."""
+    if settings.SANDBOX and not settings.DNS_RESOLVERS:
+        raise Refused(
+            "DNS was not asked: SANDBOX is on and no sandbox is running. Start it with `make run`, "
+            "set DNS_RESOLVERS to a sandbox, or set SANDBOX=0 to ask the real DNS."
+        )
+    return tuple(settings.DNS_RESOLVERS or exchange.system_resolvers())
+
+
+MOST_QUERIES = 60
+RESERVE = 3  # of them, for answers that are too long for a datagram and are asked for again over TCP
+SECONDS = 10.0
+SILENCE = "no answer within"  # as the gateway says it
+
+
+class Asker:
+    """One diagnosis' questions. `clock` counts seconds."""
+
+    def __init__(
+        self, *, timeout: float, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._timeout, self._clock = timeout, clock
+        self._ends = clock() + seconds
+        self._known: dict[Query, Answer] = {}
+        self._heard: set[str] = set()
+        self.asked = 0
+        self.transcript: list[str] = []
+
+    @property
+    def left(self) -> int:
+        """How many questions are still allowed."""
+        return max(MOST_QUERIES - RESERVE - self.asked, 0)
+
+    async def ask(self, queries: Sequence[Query]) -> list[Answer]:
+        """In order; the first ones count where the budget does not allow all."""
+        new = [query for query in dict.fromkeys(queries) if query not in self._known]
+        sent, over = self._allowed(new)
+        await self._send(sent)
+        lost = [query for query in sent if query.at in self._heard and self._known[query].error.startswith(SILENCE)]
+        await self._send(self._allowed(lost)[0])
+        return [
+            self._known.get(query) or _not_asked(query) for query in queries if query in self._known or query in over
+        ]
+
+    def _allowed(self, queries: list[Query]) -> tuple[list[Query], list[Query]]:
+        """What the budget still has room for, and the rest."""
+        most = self.left if self._seconds > 0 else 0
+        return queries[:most], queries[most:]
+
+    @property
+    def _seconds(self) -> float:
+        return min(self._timeout, self._ends - self._clock())
+
+    async def _send(self, queries: Sequence[Query]) -> None:
+        """A packet that was lost on the way to somebody who answers is sent once more, so answers may be replaced."""
+        self.asked += len(queries)
+        for query, answer in zip(queries, await self._answers(queries, self._seconds), strict=True):
+            self._known[query] = answer
+            self.transcript.append(_line(query, answer))
+            if answer.status is not LookupStatus.FAILED:
+                self._heard.add(query.at)
+
+    async def _answers(self, queries: Sequence[Query], seconds: float) -> list[Answer]:
+        """`ask_each` answers server by server: put back into the order of the questions."""
+        if not queries:
+            return []
+        found = {
+            (answer.question, answer.resolver): answer for answer in await exchange.ask_each(queries, timeout=seconds)
+        }
+        return [found[query.question, query.who] for query in queries]
+
+
+def _not_asked(query: Query) -> Answer:
+    return Answer(query.question, query.who, LookupStatus.FAILED, error="not asked: the look was long enough already")
+
+
+def _line(query: Query, answer: Answer) -> str:
+    """As a person with dig would have asked, and what came."""
+    flags = ("" if query.recursive else " +norecurse") + (" +cdflag" if query.unchecked else "")
+    asked = f"dig @{query.who} {query.question.name} {query.question.type}{flags}"
+    said = (
+        ", ".join(findings.clean_values(answer.values))
+        or findings.clean_text(answer.error)
+        or answer.status.replace("_", " ")
+    )
+    ttl = "" if answer.ttl is None else f" (ttl {answer.ttl})"
+    return f"{asked} → {said}{ttl}"
+
+
+MOST_SERVERS = 4
+
+
+@dataclass(frozen=True)
+class Net:
+    """`resolvers` are the public ones; name servers listen at `port`, and at private addresses only where allowed."""
+
+    resolvers: tuple[str, ...]
+    port: int = 53
+    private: bool = False
+
+
+@dataclass(frozen=True)
+class Server:
+    """`at` is "host:port", "" where its address is not known or must not be asked."""
+
+    name: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """`helper` is the resolver that answers us, asked `unchecked` where it refuses the zone's signatures."""
+
+    servers: tuple[Server, ...]
+    parent: tuple[Answer, ...]
+    public_soas: tuple[Answer, ...]
+    unchecked: tuple[Answer, ...]
+    soas: tuple[Answer, ...]
+    named_inside: tuple[str, ...]
+    helper: str
+    is_unchecked: bool
+
+    @property
+    def alive(self) -> tuple[Server, ...]:
+        """Those that answered for the zone."""
+        heard = {soa.resolver for soa in self.soas if knows_its_zone(soa)}
+        return tuple(server for server in self.servers if server.name in heard)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Servers that the zone itself names, but not its parent: where somebody may have edited in vain."""
+        known = {server.name for server in self.servers}
+        primaries = {primary_of(soa) for soa in (*self.soas, *self.public_soas)}
+        names = dict.fromkeys((*self.named_inside, *sorted(primaries)))
+        return tuple(name for name in names if name and name not in known)[:2]
+
+
+async def follow_delegation(zone: str, net: Net, asker: Asker) -> Delegation:
+    """From the parent down to each of the zone's servers, alive or not."""
+    first = [Query(Question(zone, kind), at, at) for kind in ("SOA", "NS") for at in net.resolvers]
+    above = Query(Question(zone.partition(".")[2], "NS"), net.resolvers[0], net.resolvers[0])
+    *said, upper = await asker.ask([*first, above])
+    soas, named = said[: len(net.resolvers)], said[len(net.resolvers) :]
+    failed = [soa.resolver for soa in soas if soa.status is LookupStatus.FAILED]
+    again = [Query(Question(zone, kind), at, at, unchecked=True) for at in failed for kind in ("SOA", "NS")]
+    unchecked = await asker.ask(again)
+    helper, is_unchecked = _helper(soas, unchecked)
+    parent = await _ask_parent(zone, upper, helper, net, asker)
+    names = _delegated_servers([*parent, *named, *unchecked])
+    servers = await find_delegation(names, helper, net, asker, unchecked=is_unchecked)
+    reachable = [server for server in servers if server.at]
+    own = await asker.ask([Query(Question(zone, "SOA"), s.at, s.name, recursive=False) for s in reachable])
+    inside = await _named_inside(zone, reachable, own, asker)
+    public = [answer for answer in unchecked if answer.question.type == "SOA"]
+    return Delegation(servers, tuple(parent), tuple(soas), tuple(public), tuple(own), inside, helper, is_unchecked)
+
+
+async def find_delegation(
+    names: Sequence[tuple[str, str]], helper: str, net: Net, asker: Asker, *, unchecked: bool = False
+) -> tuple[Server, ...]:
+    """Servers with their addresses, by what came with the referral or else by the resolver."""
+    some = list(names)[:MOST_SERVERS]
+    lost = [Query(Question(name, "A"), helper, helper, unchecked=unchecked) for name, address in some if not address]
+    found = {answer.question.name: answer.values[0] for answer in await asker.ask(lost) if answer.values}
+    return tuple(Server(name, place(address or found.get(name, ""), net)) for name, address in some)
+
+
+def place(address: str, net: Net) -> str:
+    """Names of strangers must not lead us into our own network: "" for an address that is not public."""
+    if not is_public(address) and not (net.private and _is_address(address)):
+        return ""
+    return f"[{address}]:{net.port}" if ":" in address else f"{address}:{net.port}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _helper(soas: Sequence[Answer], unchecked: Sequence[Answer]) -> tuple[str, bool]:
+    plain = [soa.resolver for soa in soas if soa.status is not LookupStatus.FAILED]
+    if plain:
+        return plain[0], False
+    answered = [answer.resolver for answer in unchecked if answer.status is not LookupStatus.FAILED]
+    return (answered or [soa.resolver for soa in soas])[0], bool(answered)
+
+
+async def _ask_parent(zone: str, upper: Answer, helper: str, net: Net, asker: Asker) -> list[Answer]:
+    """One server of the zone above, and another where that one is silent."""
+    for server in await find_delegation([(name, "") for name in upper.values[:2]], helper, net, asker):
+        if not server.at:
+            continue
+        said = await asker.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
+        if said[0].cut == zone or said[0].authoritative:
+            return said
+    return []
+
+
+def _delegated_servers(said: Sequence[Answer]) -> list[tuple[str, str]]:
+    """The parent's word first; resolvers tell what the zone says of itself."""
+    for answer in said:
+        if answer.servers:
+            return list(answer.servers)
+        if answer.status is LookupStatus.FOUND and answer.question.type == "NS":
+            return [(name, "") for name in answer.values]
+    return []
+
+
+async def _named_inside(zone: str, servers: Sequence[Server], soas: Sequence[Answer], asker: Asker) -> tuple[str, ...]:
+    heard = {soa.resolver for soa in soas if knows_its_zone(soa)}
+    for server in servers:
+        if server.name in heard:
+            said = await asker.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
+            return said[0].values
+    return ()
+
+
+MOST_RESOLVERS = 3
+
+
+def net() -> Net:
+    """In the sandbox all name servers are on this machine, at the port of its resolver."""
+    asked = resolvers()[:MOST_RESOLVERS]
+    port = parse_resolver(asked[0])[1] if settings.SANDBOX else 53
+    return Net(asked, port=port, private=settings.SANDBOX)
+
+
+SERVERS = 2  # of each zone: one that is behind does not decide alone
+AT_ONCE = 20  # questions on their way to one server, which may be that of hundreds of domains
+SLOWEST = 2.0  # seconds
+
+Told = dict[Question, list[Answer]]
+
+
+@dataclass(frozen=True)
+class HostLookup:
+    """What the resolvers said, and what the hosts did."""
+
+    public: Told
+    host: Told
+
+    @property
+    def all(self) -> Told:
+        return {question: self.of(question) for question in {**self.host, **self.public}}
+
+    def of(self, question: Question) -> list[Answer]:
+        """The host's word first."""
+        return [*self.host.get(question, []), *self.public.get(question, [])]
+
+    def of_record(self, record: Record) -> list[Answer]:
+        """To judge it by: where its host has it and the resolvers do not yet, both count; a host alone is no proof."""
+        public, host = (each.get(question_for(record), []) for each in (self.public, self.host))
+        if not public:
+            return host
+        is_told = any(answer.status is not LookupStatus.FAILED for answer in public)
+        return [*(answer for answer in host if is_told and _is_right(record, [answer])), *public]
+
+
+def ask_hosts_first(unseen: Sequence[tuple[DomainName, Record]], known: Iterable[Record]) -> HostLookup:
+    """The `known` are asked of the resolvers; the others once their host has them as they should be, or cannot tell."""
+    told = look_at_hosts([(domain.zone, question_for(record)) for domain, record in unseen])
+    ready = [r for _, r in unseen if not (own := told.get(question_for(r))) or _is_right(r, own)]
+    return HostLookup(ask_hosts([question_for(record) for record in (*known, *ready)]), told)
+
+
+def ask_hosts_further(wanted: Iterable[tuple[DomainName, Question]]) -> Told:
+    """Where else it may be: an answer that explains, so the host's is enough, and the resolvers' where it has none."""
+    questions = [(domain.zone, question) for domain, question in wanted]
+    told = look_at_hosts(questions)
+    return {**ask_hosts([question for _, question in questions if question not in told]), **told}
+
+
+def ask_hosts(questions: Sequence[Question]) -> Told:
+    """The resolvers, by question."""
+    found: Told = {}
+    for answer in look_up(questions):
+        found.setdefault(answer.question, []).append(answer)
+    return found
+
+
+def _is_right(record: Record, answers: Sequence[Answer]) -> bool:
+    return any(compare(record, answer).verdict is Verdict.RIGHT for answer in answers)
+
+
+def look_at_hosts(wanted: Iterable[tuple[str, Question]]) -> Told:
+    """Zones and what is asked there: what their own servers said with authority; silence and referrals are left out."""
+    with slow_work.place():
+        asked = _by_server(wanted)
+        timeout = slow_work.seconds_left(min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
+        if not asked or not timeout:
+            return {}
+        answers = asyncio.run(_ask(asked, timeout))
+    counters.count("dns_look", number=len(answers))
+    told: Told = {}
+    for answer in answers:
+        if answer.authoritative and answer.status is not LookupStatus.FAILED:
+            told.setdefault(answer.question, []).append(replace(answer, resolver=f"name server {answer.resolver}"))
+    return told
+
+
+def _by_server(wanted: Iterable[tuple[str, Question]]) -> dict[str, list[Question]]:
+    zones: dict[str, list[Question]] = {}
+    for zone, question in wanted:
+        zones.setdefault(zone, []).append(question)
+    if not zones:
+        return {}
+    servers, of = _servers(tuple(zones)), net()
+    asked: dict[str, list[Question]] = {}
+    for zone, questions in zones.items():
+        for address in servers.get(zone, ()):
+            if at := place(address, of):
+                asked.setdefault(at, []).extend(questions)
+    return asked
+
+
+def _servers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The addresses of each zone's name servers, by the resolvers; a zone exists, so nothing absent is remembered."""
+    named = {a.question.name: a.values for a in look_up([Question(z, "NS") for z in zones]) if a.values}
+    names = {name for values in named.values() for name in values[:SERVERS]}
+    found = {a.question.name: a.values for a in look_up([Question(n, "A") for n in sorted(names)]) if a.values}
+    return {zone: tuple(found[name][0] for name in values[:SERVERS] if name in found) for zone, values in named.items()}
+
+
+async def _ask(asked: Mapping[str, Sequence[Question]], timeout: float) -> list[Answer]:
+    each = [exchange.ask(questions, [at], timeout=timeout, tries=1, at_once=AT_ONCE) for at, questions in asked.items()]
+    return [answer for found in await asyncio.gather(*each) for answer in found.values()]

@@ -1,0 +1,231 @@
+"""The observer: gathers what a diagnosis needs, as a person with dig would, within the budget of `asking`.
+
+First who answers for the zone, then each record at two of its servers, then where the doubt is: the wrong-place search
+for what is missing or wrong, the resolvers and what stands beside for what is right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from domains.checking.core.comparison import Verdict, compare
+from domains.diagnosis.core import observations
+from domains.diagnosis.core.observations import Cut, Observations, mx_hosts, serial_of
+from domains.dns import services as dns_services
+from domains.dns.core import Answer, LookupStatus, Query, Question, question_for
+from domains.dns.services import Asker, Delegation, Net, Server
+from domains.names.core import DomainName
+from domains.records.core import Need, Record
+from domains.spf import core as spf_core
+
+ELSEWHERE = 3  # questions to a server that the parent does not name; the others where one is answered
+
+
+@dataclass
+class _Look:
+    domain: DomainName
+    records: tuple[Record, ...]
+    net: Net
+    asker: Asker
+    delegation: Delegation
+    by_resolver: bool = False
+    host: list[Answer] = field(default_factory=list)
+    internet: list[Answer] = field(default_factory=list)
+    elsewhere: list[Answer] = field(default_factory=list)
+    cuts: dict[str, Cut] = field(default_factory=dict)
+    spf: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Nobody answers for the zone, or it does not exist: no record can be looked for."""
+        said = (*self.delegation.parent, *self.delegation.public_soas, *self.delegation.unchecked)
+        return not any(answer.cut or answer.status in (LookupStatus.FOUND, LookupStatus.NO_DATA) for answer in said)
+
+
+async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, asker: Asker) -> Observations:
+    """Raises nothing: what could not be seen is an answer that says so."""
+    delegation = await dns_services.follow_delegation(domain.zone, net, asker)
+    below = await _delegated_below(domain, delegation, asker)
+    if below:
+        domain, delegation = replace(domain, zone=below), await dns_services.follow_delegation(below, net, asker)
+    look = _Look(domain, records, net, asker, delegation)
+    reached = any(soa.status is LookupStatus.FOUND for soa in delegation.public_soas)
+    look.by_resolver = not delegation.alive and reached
+    if not look.is_hopeless and (delegation.alive or look.by_resolver):
+        await _look_at_records(look)
+        await _look_closer(look)
+    return Observations(
+        zone=domain.zone,
+        records=records,
+        servers=tuple(server.name for server in delegation.servers),
+        named_inside=delegation.named_inside,
+        soas=delegation.soas,
+        public_soas=delegation.public_soas,
+        unchecked=delegation.unchecked,
+        parent=delegation.parent,
+        host=tuple(dict.fromkeys(look.host)),
+        internet=tuple(look.internet),
+        elsewhere=tuple(look.elsewhere),
+        cuts=tuple(look.cuts.values()),
+        spf=tuple(look.spf.items()),
+        by_resolver=look.by_resolver,
+        asked=asker.asked,
+        transcript=tuple(asker.transcript),
+    )
+
+
+async def _delegated_below(domain: DomainName, delegation: Delegation, asker: Asker) -> str:
+    """The part of the zone that a sub-domain is in, where other servers answer for it; "" where none do."""
+    if domain.ascii == domain.zone or not delegation.alive:
+        return ""
+    server = delegation.alive[0]
+    said = await asker.ask([Query(Question(domain.ascii, "NS"), server.at, server.name, recursive=False)])
+    return said[0].cut if _is_below(said[0].cut, domain.zone, domain.ascii) else ""
+
+
+def _is_below(cut: str, zone: str, name: str) -> bool:
+    """A referral counts only downward, and only where the name lies: others send us somewhere else."""
+    return cut.endswith(f".{zone}") and (name == cut or name.endswith(f".{cut}"))
+
+
+async def _look_at_records(look: _Look) -> None:
+    """Each at two servers, of different serials where there are such: so disagreement shows."""
+    questions = list(dict.fromkeys(map(question_for, look.records)))
+    servers = _by_serial(look.delegation)
+    first = [_at_host(look, question, servers, number) for number, question in enumerate(questions)]
+    found = await _settled(look, await look.asker.ask(first))
+    look.host += found
+    if len(servers) > 1:
+        inside = tuple(look.cuts)
+        again = [q for q in questions if not any(q.name == cut or q.name.endswith(f".{cut}") for cut in inside)]
+        second = [
+            _at_host(look, question, servers, number + 1)
+            for number, question in enumerate(questions)
+            if question in again
+        ]
+        look.host += await _settled(look, await look.asker.ask(second))
+
+
+async def _look_closer(look: _Look) -> None:
+    """One batch in the order of worth: what must be seen by all, the likeliest wrong places, what spoils, the rest."""
+    right = [record for record in look.records if _is_right(look, record)]
+    missing = [record for record in look.records if record not in right]
+    searched = [probe.question for probe in observations.spread([observations.probes(r, look.domain) for r in missing])]
+    required = [record for record in right if record.need is Need.REQUIRED]
+    beside = [observations.beside(record) for record in right]
+    at_first = len(missing) * 3
+    public = _in_public(look, required, look.net.resolvers)
+    optional = _in_public(look, [r for r in right if r not in required], look.net.resolvers[:1])
+    host = [*searched[:at_first], *_aliases(look, missing), *beside, *searched[at_first:]]
+    servers = _by_serial(look.delegation)
+    queries = [_at_host(look, question, servers, 0) for question in dict.fromkeys(host)]
+    await _look_elsewhere(look, missing)
+    head = at_first + len(beside)
+    answers = await look.asker.ask([*public, *queries[:head], *optional, *queries[head:]])
+    seen_public = {(query.question, query.who) for query in (*public, *optional)}
+    for answer in answers:
+        is_public = (answer.question, answer.resolver) in seen_public
+        (look.internet if is_public else look.host).append(answer)
+    await _count_spf(look, right)
+    await _look_at_other_proof(look, missing)
+    if look.by_resolver:
+        look.host += [answer for answer in look.internet if answer.resolver == look.delegation.helper]
+
+
+def _by_serial(delegation: Delegation) -> tuple[Server, ...]:
+    """Neighbours differ in their serial where any do."""
+    serials = {soa.resolver: serial_of(soa) for soa in delegation.soas}
+    alive = sorted(delegation.alive, key=lambda server: serials.get(server.name, ""))
+    return tuple(alive[::2] + alive[1::2]) if len(alive) > 2 and len(set(serials.values())) == 1 else tuple(alive)
+
+
+def _at_host(look: _Look, question: Question, servers: Sequence[Server], turn: int) -> Query:
+    if look.by_resolver:
+        helper = look.delegation.helper
+        return Query(question, helper, helper, unchecked=look.delegation.is_unchecked)
+    server = servers[turn % len(servers)]
+    return Query(question, server.at, server.name, recursive=False)
+
+
+async def _settled(look: _Look, answers: Sequence[Answer]) -> list[Answer]:
+    """Referrals followed to who answers for that part, and aliases to what lies behind them."""
+    referred = [answer for answer in answers if _is_below(answer.cut, look.domain.zone, answer.question.name)]
+    settled = [answer for answer in answers if answer not in referred]
+    for answer in referred:
+        settled += await _below(look, answer)
+    return [await _behind_alias(look, answer) for answer in settled]
+
+
+async def _below(look: _Look, referral: Answer) -> list[Answer]:
+    servers = await dns_services.find_delegation(referral.servers, look.delegation.helper, look.net, look.asker)
+    look.cuts[referral.cut] = Cut(referral.cut, tuple(server.name for server in servers))
+    asked = [Query(referral.question, s.at, s.name, recursive=False) for s in servers[:2] if s.at]
+    return await look.asker.ask(asked) or [referral]
+
+
+async def _behind_alias(look: _Look, answer: Answer) -> Answer:
+    """A name server does not follow an alias out of its zones, so a resolver does."""
+    if not answer.aliases or answer.status is not LookupStatus.FAILED:
+        return answer
+    helper = look.delegation.helper
+    followed = (await look.asker.ask([Query(answer.question, helper, helper)]))[0]
+    status = LookupStatus.FOUND if followed.status is LookupStatus.FOUND else LookupStatus.NO_DATA
+    return replace(answer, status=status, values=followed.values, ttl=followed.ttl, error="")
+
+
+def _is_right(look: _Look, record: Record) -> bool:
+    own = [answer for answer in look.host if answer.question == question_for(record)]
+    verdicts = {compare(record, answer).verdict for answer in own} - {Verdict.UNKNOWN}
+    return verdicts == {Verdict.RIGHT}
+
+
+def _in_public(look: _Look, records: Sequence[Record], resolvers: Sequence[str]) -> list[Query]:
+    return [Query(question_for(record), at, at) for record in records for at in resolvers]
+
+
+def _aliases(look: _Look, missing: Sequence[Record]) -> list[Question]:
+    """Whether a mail server of the customer's own is an alias."""
+    own = [
+        host
+        for answer in look.host
+        if answer.question.type == "MX" and answer.question in set(map(question_for, missing))
+        for host in mx_hosts(answer.values)
+        if host.endswith(f".{look.domain.zone}")
+    ]
+    return [Question(host, "CNAME") for host in dict.fromkeys(own)][:2]
+
+
+async def _look_at_other_proof(look: _Look, missing: Sequence[Record]) -> None:
+    """The token at the domain itself: where the DNS host has it there, whether the internet sees it too."""
+    for record in missing:
+        apex = Question(look.domain.ascii, "TXT")
+        held = any(f"amazonses:{record.value}" in answer.values for answer in look.host if answer.question == apex)
+        if record.key == "identity" and held:
+            both = [Query(q, at, at) for at in look.net.resolvers for q in (question_for(record), apex)]
+            look.internet += await look.asker.ask(both)
+
+
+async def _look_elsewhere(look: _Look, missing: Sequence[Record]) -> None:
+    if not missing or look.by_resolver or not look.delegation.others:
+        return
+    named = [(name, "") for name in look.delegation.others]
+    servers = await dns_services.find_delegation(named, look.delegation.helper, look.net, look.asker)
+    wanted = [question_for(record) for record in missing]
+    for some in (wanted[:ELSEWHERE], wanted[ELSEWHERE:]):
+        asked = [Query(question, s.at, s.name, recursive=False) for s in servers if s.at for question in some]
+        look.elsewhere += await look.asker.ask(asked)
+        held = {answer.resolver for answer in look.elsewhere if answer.status is LookupStatus.FOUND}
+        servers = tuple(server for server in servers if server.name in held)
+
+
+async def _count_spf(look: _Look, right: Sequence[Record]) -> None:
+    """The SPF lines behind includes, two levels deep, Amazon's own left out: it asks for no more."""
+    lines = [
+        line for r in right for a in look.host if a.question == question_for(r) for line in spf_core.spf_among(a.values)
+    ]
+    for _ in range(2):
+        names = {name for line in lines for name in spf_core.includes(line)} - {spf_core.AMAZON, *look.spf}
+        helper = look.delegation.helper
+        told = await look.asker.ask([Query(Question(name, "TXT"), helper, helper) for name in sorted(names)[:8]])
+        new = {a.question.name: found[0] for a in told if (found := spf_core.spf_among(a.values))}
+        look.spf |= new
+        lines = list(new.values())

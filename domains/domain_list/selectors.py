@@ -1,0 +1,209 @@
+"""Domains to be read. What a customer can reach takes the viewer and shows their own rows alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Case, Count, F, Q, QuerySet, Value, When
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Concat
+from django.http import QueryDict
+from django.utils import timezone
+
+from accounts.models.people import Customer
+from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from audit.services import Subject
+from domains.checking.core.judgement import State
+from domains.models.domains import Domain, Stage
+from domains.names.core import DomainName, understand
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.lists import moment
+
+
+def domain_subject(domain: Domain) -> Subject:
+    """What the change log calls a domain."""
+    return Subject("domain", domain.id, domain.name, domain.customer_id)
+
+
+def domains_for(viewer: Viewer) -> QuerySet[Domain]:
+    """Domains of the viewer's customers, or of all for staff who support them."""
+    domains = Domain.objects.select_related("customer")
+    return domains if supports_everyone(viewer) else domains.filter(customer__in=customers_for(viewer))
+
+
+def verified_parent(name: DomainName, customer: Customer) -> Domain | None:
+    """The nearest domain above this one that the same customer has verified."""
+    own = Domain.objects.filter(customer=customer, name__in=name.parents, verified_at__isnull=False)
+    return max(own, key=lambda domain: len(domain.name), default=None)
+
+
+def domains_in_region() -> QuerySet[Domain]:
+    """Domains of this deployment's region: of another one Amazon would tell us that it does not know them."""
+    return Domain.objects.filter(region=settings.AWS_REGION)
+
+
+def domains_unfinished() -> QuerySet[Domain]:
+    """On their way to being set up, configured, unmade or deleted: Amazon has still to be told of something."""
+    no_name, dot = Value(""), Value(".")
+    wanted = Case(When(mail_from_label="", then=no_name), default=Concat("mail_from_label", dot, "name"))
+    differs = (
+        ~Q(wanted_mail_from=F("ses_mail_from"))
+        | ~Q(on_mx_failure=F("ses_on_mx_failure"))
+        | ~Q(dkim_signing=F("ses_dkim_signing"))
+        | Q(new_dkim_wanted=True)
+    )
+    on_their_way = Q(stage__in=(Stage.STARTING, Stage.DELETING)) | (Q(stage=Stage.READY) & differs)
+    on_their_way |= Q(stage=Stage.CLAIM, unmake_wanted=True)
+    return domains_in_region().annotate(wanted_mail_from=wanted).filter(on_their_way)
+
+
+def domains_due(now: datetime) -> QuerySet[Domain]:
+    """What the worker has to look at now: never what is held or being deleted."""
+    due = domains_in_region().filter(next_check_at__lte=now, held_at__isnull=True, stage__in=(Stage.CLAIM, Stage.READY))
+    return due.order_by("next_check_at")
+
+
+ATTENTION = {
+    "attention": ("Needs attention", (State.AT_RISK, State.WRONG)),
+    "waiting": ("Waiting", (State.NOT_CHECKED, State.WAITING, State.SPREADING)),
+    "verified": ("Verified", (State.VERIFIED,)),
+    "unclear": ("Could not check", (State.COULD_NOT_CHECK,)),
+}
+
+
+STUCK_AFTER = timedelta(days=1)
+
+# What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
+SORTS: dict[str, tuple[F | OrderBy | str, ...]] = {
+    "name": ("name",),
+    "-name": ("-name",),
+    "state": ("state", "name"),
+    "-state": ("-state", "name"),
+    "checked": (F("last_dns_check").asc(nulls_first=True), "name"),
+    "-checked": (F("last_dns_check").desc(nulls_last=True), "name"),
+    "customer": ("customer__name", "name"),
+    "-customer": ("-customer__name", "name"),
+}
+
+
+@dataclass(frozen=True)
+class DomainListFilters:
+    """What the URL of the list says; nonsense in it filters nothing."""
+
+    q: str = ""
+    show: str = ""
+    state: str = ""
+    customer: str = ""
+    provider: str = ""
+    catch_all: str = ""
+    sort: str = ""
+
+    @classmethod
+    def read(cls, query: QueryDict) -> "DomainListFilters":
+        given = {field.name: query.get(field.name, "").replace("\x00", "").strip()[:300] for field in fields(cls)}
+        return cls(**given)
+
+    @property
+    def active(self) -> bool:
+        return any(getattr(self, field.name) for field in fields(self) if field.name != "sort")
+
+
+def search_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Domain]:
+    """By part of the name (as typed, or as DNS writes it), and by the filters."""
+    found = _narrowed(domains_for(viewer), filters)
+    if filters.show in ATTENTION:
+        found = found.filter(_attention(filters.show))
+    elif filters.show == "stuck":
+        found = found.filter(_stuck(timezone.now()))
+    return found.order_by(*SORTS.get(filters.sort, SORTS["name"]))
+
+
+def attention_counts(*, viewer: Viewer, filters: DomainListFilters) -> dict[str, int]:
+    """How many domains each of `ATTENTION` shows under the other filters, in one query."""
+    counted = {key: Count("pk", filter=_attention(key)) for key in ATTENTION}
+    return _narrowed(domains_for(viewer), filters).order_by().aggregate(**counted)
+
+
+def _narrowed(domains: QuerySet[Domain], filters: DomainListFilters) -> QuerySet[Domain]:
+    if filters.q:
+        domains = domains.filter(named_like(filters.q))
+    for column in ("customer", "provider"):
+        if value := getattr(filters, column):
+            domains = domains.filter(**{column: value})
+    if filters.state:
+        domains = domains.filter(_shown_as(filters.state))
+    if filters.catch_all in ("yes", "no"):
+        domains = domains.filter(has_catch_all=filters.catch_all == "yes")
+    return domains
+
+
+def _shown_as(state: str) -> Q:
+    """As the chip shows it: a claim waits, whatever was or was not checked."""
+    shown = _in_states((State(state),)) if state in set(State) else Q(pk=None)
+    if state == State.WAITING:
+        return shown | Q(stage=Stage.CLAIM)
+    return shown & ~Q(stage=Stage.CLAIM)
+
+
+def _in_states(states: tuple[State, ...]) -> Q:
+    """What staff say for a time counts in place of what the checks came to."""
+    said = Q(override_until__gt=timezone.now())
+    return (Q(state__in=states) & ~said) | (Q(override_state__in=states) & said)
+
+
+def domains_not_verified(viewer: Viewer) -> QuerySet[Domain]:
+    return domains_for(viewer).exclude(_in_states((State.VERIFIED,)))
+
+
+def _attention(key: str) -> Q:
+    """What is held up on its way needs attention as well as what is wrong."""
+    found = _in_states(ATTENTION[key][1])
+    return found | ~Q(stage_problem="") if key == "attention" else found
+
+
+def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
+    """Neither set up nor verified a day after they were added or last began anew."""
+    return domains_for(viewer).filter(_stuck(now))
+
+
+def _stuck(now: datetime) -> Q:
+    waits = Q(stage=Stage.STARTING) | Q(stage=Stage.DELETING) | Q(stage=Stage.READY, verified_at=None)
+    return waits & Q(watched_from__lt=now - STUCK_AFTER, held_at=None)
+
+
+def named_like(text: str) -> Q:
+    """By part of the name, as typed or as DNS writes it."""
+    return Q(name__icontains=text) | Q(name__icontains=_in_dns(text))
+
+
+def _in_dns(text: str) -> str:
+    try:
+        return understand(text).domain.ascii
+    except Refused:
+        return text
+
+
+def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
+    """What the filters offer: the viewer's customers that have domains, and the DNS hosts seen."""
+    own = domains_for(viewer).order_by()
+    customers = own.values_list("customer_id", "customer__name").distinct().order_by("customer__name")[:200]
+    providers = own.exclude(provider="").values_list("provider", flat=True).distinct().order_by("provider")
+    return {"customers": list(customers), "providers": [(name, name) for name in providers]}
+
+
+def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[str, str]]:
+    """One row a domain, all that the filters show, read in chunks."""
+    for domain in search_domains(viewer=viewer, filters=filters).iterator(chunk_size=2000):
+        yield {
+            "id": domain.id,
+            "domain": domain.name,
+            "customer": domain.customer.name,
+            "state": domain.state,
+            "shown_as": domain.shown_state.value,
+            "summary": domain.summary,
+            "dns_host": domain.provider,
+            "checked_at": moment(domain.last_dns_check),
+            "verified_at": moment(domain.verified_at),
+            "created_at": moment(domain.created_at),
+        }

@@ -1,0 +1,36 @@
+"""What apps above this one know of a domain and the list of domains shows: they tell, and nothing here asks.
+How many domains are in each state, noted once an hour: the plot of the overview.
+"""
+
+from datetime import datetime
+
+from django.db.models import Count
+
+from domains.checking.core.judgement import State
+from domains.domain_list import selectors
+from domains.models.domains import Domain, Stage
+from inbound_admin.lib import counters
+
+
+def note_catch_all(*, domain_id: str, has: bool) -> None:
+    """Whether everything at the domain is taken by one entry. The caller has its line in the change log."""
+    Domain.objects.filter(pk=domain_id).update(has_catch_all=has)
+
+
+def note_routes_checked(*, domain_id: str, customer_id: str) -> None:
+    """Receipt rules were compared for this holder; without effect where the domain has moved on meanwhile."""
+    Domain.objects.filter(pk=domain_id, customer=customer_id).update(routes_unchecked=False)
+
+
+def note_deletion_held_up(*, domain_id: str, why: str) -> None:
+    """Why the deletion waits for somebody; empty when it goes on."""
+    Domain.objects.filter(pk=domain_id, stage=Stage.DELETING).exclude(stage_problem=why).update(stage_problem=why)
+
+
+NAME = "domains_by_state"
+
+
+def note_states(*, now: datetime) -> None:
+    """A state in which none is counts as zero, so that its line goes on."""
+    counted = selectors.domains_in_region().order_by().values_list("state").annotate(number=Count("pk"))
+    counters.set_levels(NAME, {state.value: 0 for state in State} | dict(counted), now=now)

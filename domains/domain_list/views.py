@@ -1,0 +1,57 @@
+"""The list of domains, its exports, and the way in: adding one."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from domains.domain_list import selectors
+from domains.preflight import services as preflight_services
+from domains.preflight.forms import AddForm
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, list_as_file, page_of
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    filters = selectors.DomainListFilters.read(request.GET)
+    context = {
+        "page": page_of(selectors.search_domains(viewer=request.user, filters=filters), request),
+        "filters": filters,
+        "counts": selectors.attention_counts(viewer=request.user, filters=filters),
+        "choices": selectors.choices(viewer=request.user),
+        "total": selectors.domains_for(request.user).count(),
+    }
+    part = "#results" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"domains/domain_list/list.html{part}", context)
+
+
+@require_GET
+def export(request: SignedIn, kind: str) -> HttpResponse:
+    """All that the list's filters show, not its page alone, as CSV or JSON."""
+    filters = selectors.DomainListFilters.read(request.GET)
+    rows = selectors.export_rows(viewer=request.user, filters=filters)
+    return list_as_file(rows, name="domains", kind=kind)
+
+
+@require_http_methods(["GET", "POST"])
+def add(request: SignedIn) -> HttpResponse:
+    """Two steps in one page: the name, then what we found about it, with the button that adds it."""
+    form = AddForm(request.POST or None, viewer=request.user, initial={"name": request.GET.get("name", "")})
+    context: dict[str, Any] = {"form": form}
+    if request.method == "POST" and form.is_valid():
+        try:
+            if "confirm" in request.POST:
+                return redirect("domains:detail", _add(form, request).id)
+            context["preflight"] = preflight_services.look_before(
+                text=form.cleaned_data["name"], customer=form.chosen_customer
+            )
+        except Refused as refused:
+            form.add_error("name", str(refused))
+    return TemplateResponse(request, "domains/preflight/add.html", context, status=422 if form.errors else 200)
+
+
+def _add(form: AddForm, request: SignedIn) -> Any:
+    return preflight_services.add(text=form.cleaned_data["name"], customer=form.chosen_customer, actor=request.user)

@@ -1,0 +1,108 @@
+"""Identities as Amazon has them, whoever made them, and domains made as one side has it or the other: for drift."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import User
+from audit import services as audit_services
+from domains.adoption.services import NO_DKIM, NO_MAIL_FROM, batches
+from domains.domain_list.selectors import domain_subject
+from domains.identity import gateway as identity_gateway
+from domains.jobs import configure_soon
+from domains.models.domains import Domain, OnMxFailure, RecordCheck, Stage
+from domains.ownership.core import ClaimReason
+from domains.ownership.services import CLEARED
+from domains.ownership_claims import services as ownership_claims_services
+from inbound_admin.lib.errors import Refused
+
+Values = Mapping[str, object]
+GONE = "The domain is not set up any more. Look again."
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of one identity, what can be set by hand at the console."""
+
+    mail_from: str
+    rejects: bool
+    signs: bool
+
+
+def settings_of(names: Sequence[str]) -> dict[str, Seen]:
+    """Two calls for each hundred names. Raises AwsProblem, and nothing is known."""
+    found: dict[str, Seen] = {}
+    for some in batches(names):
+        dkim, mail_from = identity_gateway.get_dkim(some), identity_gateway.get_mail_from(some)
+        for name in some:
+            if name in dkim or name in mail_from:  # else deleted a moment ago
+                told = mail_from.get(name, NO_MAIL_FROM)
+                found[name] = Seen(told.name, told.rejects_on_mx_failure, dkim.get(name, NO_DKIM).signing)
+    return found
+
+
+def known_among(names: Sequence[str]) -> frozenset[str]:
+    """Which of these Amazon has: a call for each hundred. Raises AwsProblem."""
+    return frozenset(name for some in batches(names) for name in identity_gateway.get_verification(some))
+
+
+@transaction.atomic
+def take_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User, because: str) -> None:
+    """What Amazon has becomes what is wanted. Raises Refused."""
+    locked = _ready(domain)
+    before = {"mail_from": locked.mail_from, "on_mx_failure": locked.on_mx_failure}
+    behaviour = OnMxFailure.REJECT if rejects else OnMxFailure.USE_DEFAULT
+    locked.mail_from_label, locked.ses_mail_from = mail_from.removesuffix(f".{locked.name}"), mail_from
+    locked.on_mx_failure = locked.ses_on_mx_failure = behaviour
+    locked.next_check_at = timezone.now()
+    locked.save(
+        update_fields=("mail_from_label", "ses_mail_from", "on_mx_failure", "ses_on_mx_failure", "next_check_at")
+    )
+    RecordCheck.objects.filter(domain=locked, key__startswith="mail-from-").delete()
+    after = {"mail_from": mail_from, "on_mx_failure": behaviour.value}
+    _record("domain.mail_from", locked, actor, because, before, after)
+
+
+@transaction.atomic
+def take_signing(*, domain: Domain, signs: bool, actor: User, because: str) -> None:
+    """As `take_mail_from`."""
+    locked = _ready(domain)
+    before = {"dkim_signing": locked.dkim_signing}
+    locked.dkim_signing = locked.ses_dkim_signing = signs
+    locked.save(update_fields=("dkim_signing", "ses_dkim_signing"))
+    _record("domain.dkim_signing", locked, actor, because, before, {"dkim_signing": signs})
+
+
+@transaction.atomic
+def tell_again(*, domain: Domain, seen: Seen, actor: User, because: str) -> None:
+    """What Amazon has is not what it was told: with that noted, the worker tells it what is wanted. Raises Refused."""
+    locked = _ready(domain)
+    locked.ses_mail_from, locked.ses_dkim_signing = seen.mail_from, seen.signs
+    locked.ses_on_mx_failure = OnMxFailure.REJECT if seen.rejects else OnMxFailure.USE_DEFAULT
+    locked.wanted_by, locked.wanted_because = actor, because
+    locked.save(update_fields=("ses_mail_from", "ses_dkim_signing", "ses_on_mx_failure", "wanted_by", "wanted_because"))
+    if locked.is_configuring:
+        configure_soon(locked)
+
+
+@transaction.atomic
+def return_to_claim(*, domain: Domain) -> None:
+    """Amazon has no such identity, and none is made: its ownership is to be proven before that. Raises Refused."""
+    locked = _ready(domain)
+    Domain.objects.filter(pk=locked.pk).update(stage=Stage.STARTING, **CLEARED)
+    RecordCheck.objects.filter(domain=locked).delete()
+    locked.refresh_from_db()
+    ownership_claims_services.require_proof(locked, ClaimReason.GONE)
+
+
+def _ready(domain: Domain) -> Domain:
+    locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
+    if locked is None:
+        raise Refused(GONE, code="GONE")
+    return locked
+
+
+def _record(what: str, domain: Domain, actor: User, because: str, before: Values, after: Values) -> None:
+    audit_services.record(what, about=domain_subject(domain), actor=actor, because=because, before=before, after=after)

@@ -1,0 +1,73 @@
+"""The records of a domain in the formats of those who keep their DNS as a file."""
+
+from typing import Annotated, Literal
+
+from django.http import Http404, HttpRequest
+from ninja import Query
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, reads
+from domains.domain_list.api import domain_of
+from domains.exports.core.formats import FORMATS, ExportFormat, export, format_named
+from domains.exports.core.values import Entry, entries
+from domains.models.domains import Domain
+from domains.records.selectors import records_page
+from inbound_admin.lib.api.values import Out, QueryIn
+
+router = call_router("Domains")
+
+
+class FormatOut(Out):
+    key: str
+    title: str
+    content_type: str
+    hint: str = Field(description="What becomes of what is there already")
+
+
+class FormatsOut(Out):
+    data: list[FormatOut]
+
+
+class ExportOut(Out):
+    """`text` is the file; it was read back, and gives these records exactly."""
+
+    domain_id: str
+    format: FormatOut
+    file_name: str
+    text: str
+    command: str = Field(description="What applies it, where there is such a command")
+
+
+class WhichQuery(QueryIn):
+    which: Literal["all", "missing"] = "all"
+
+
+@router.get("/v2/domains/{domain_id}/exports", **reads(FormatsOut), summary="In which formats the records can be had")
+def list_exports(request: HttpRequest, domain_id: str) -> FormatsOut:
+    domain_of(request, domain_id)
+    return FormatsOut(data=[_format(kind) for kind in FORMATS])
+
+
+@router.get("/v2/domains/{domain_id}/exports/{format_key}", **reads(ExportOut), summary="The records as a file")
+def get_export(
+    request: HttpRequest, domain_id: str, format_key: str, query: Annotated[WhichQuery, Query()]
+) -> ExportOut:
+    """`which=missing`: those alone that are not right yet. While ownership is open, the proof alone."""
+    domain = domain_of(request, domain_id)
+    kind = format_named(format_key)
+    if kind is None:
+        raise Http404
+    done = export(_entries(domain, missing=query.which == "missing"), kind, domain.parsed.zone)
+    return ExportOut(
+        domain_id=domain.pk, format=_format(kind), file_name=done.file_name, text=done.text, command=done.command
+    )
+
+
+def _entries(domain: Domain, *, missing: bool) -> tuple[Entry, ...]:
+    page = records_page(domain, can_check_in=0, only_todo=missing)
+    rows = [page.claim_row] if page.claim_row else [row for group in page.groups for row in group.rows]
+    return entries((row.record for row in rows), {row.record.key: row.found for row in rows if not row.is_done})
+
+
+def _format(kind: ExportFormat) -> FormatOut:
+    return FormatOut(key=kind.key, title=kind.title, content_type=kind.content_type, hint=kind.hint)

@@ -1,0 +1,153 @@
+"""A zone file (RFC 1035 5), with names relative to the zone or absolute, to be added to the one that is there.
+Records for programs of one's own (CSV, JSON), and as a letter for whoever looks after the DNS.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from domains.exports.core.values import Entry, escaped, quoted, unquoted
+from inbound_admin.lib.lists import as_csv, as_it_was
+
+_LINE = re.compile(r"(\S+)\s+(\d+)\s+IN\s+(TXT|CNAME|MX)\s+(.+)")
+
+
+def write_relative(entries: Sequence[Entry], zone: str) -> str:
+    return _write(entries, zone, in_zone=True)
+
+
+def write_absolute(entries: Sequence[Entry], zone: str) -> str:
+    return _write(entries, zone, in_zone=False)
+
+
+def read(text: str, zone: str) -> tuple[Entry, ...]:
+    """The lines that `write_…` makes. ValueError for others: what we cannot read back is not offered."""
+    found = []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith((";", "$ORIGIN ")):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise ValueError("a line of the zone file cannot be read")
+        name, ttl, kind, data = match.groups()
+        found.append(entry_of(absolute(name, zone), kind, data, int(ttl)))
+    return tuple(found)
+
+
+def relative(name: str, zone: str) -> str:
+    """As the zone's own file writes it, "@" for the zone. ValueError outside of the zone."""
+    if name == zone:
+        return "@"
+    if not name.endswith(f".{zone}"):
+        raise ValueError(f"{name} is not in the zone {zone}")
+    return name.removesuffix(f".{zone}")
+
+
+def absolute(name: str, zone: str) -> str:
+    """`relative` undone; a name that ends in a dot is absolute already."""
+    if name.endswith("."):
+        return name.removesuffix(".")
+    return zone if name == "@" else f"{name}.{zone}"
+
+
+def data_of(entry: Entry, *, octal: bool = False) -> str:
+    """What stands after the type."""
+    return quoted(entry.value, octal=octal) if entry.type == "TXT" else entry.target
+
+
+def entry_of(name: str, kind: str, data: str, ttl: int, *, octal: bool = False) -> Entry:
+    """`data_of` undone. ValueError where a host is not absolute: the zone would be added to it."""
+    if kind == "TXT":
+        return Entry(name, kind, unquoted(data, octal=octal), ttl=ttl)
+    priority, _, host = data.rpartition(" ")
+    if not host.endswith("."):
+        raise ValueError(f"{host} is not absolute")
+    return Entry(name, kind, host.removesuffix("."), int(priority) if priority else None, ttl)
+
+
+def _write(entries: Sequence[Entry], zone: str, *, in_zone: bool) -> str:
+    names = [relative(entry.name, zone) if in_zone else f"{entry.name}." for entry in entries]
+    width = max(map(len, names), default=0)
+    head = [f"; Records for {zone}: add them to its zone file, and raise the serial number."]
+    if in_zone:
+        head.append(f"$ORIGIN {zone}.")
+    lines = [
+        f"{name:<{width}} {entry.ttl} IN {entry.type:<5} {data_of(entry)}"
+        for name, entry in zip(names, entries, strict=True)
+    ]
+    return "\n".join([*head, *lines]) + "\n"
+
+
+LONGEST_TODAY = 300  # what strangers published may be long
+_GREETING = """To whoever looks after the DNS of {zone}
+
+Please add these {count} records to the zone {zone}. "Name" is what stands in
+front of {zone}; many DNS hosts add {zone} by themselves, and others want the
+full name, which stands behind it. Leave everything else as it is.
+"""
+_TODAY = """
+"Today" is what stands there now and is not as it should be. Please ask before
+you remove a mail server that is still in use.
+"""
+
+
+def write_csv(entries: Sequence[Entry], zone: str) -> str:
+    return as_csv({key: "" if value is None else str(value) for key, value in _row(e, zone).items()} for e in entries)
+
+
+def read_csv(text: str, zone: str) -> tuple[Entry, ...]:
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    return tuple(_entry({key: as_it_was(value) for key, value in row.items()}) for row in rows)
+
+
+def write_json(entries: Sequence[Entry], zone: str) -> str:
+    return json.dumps({"zone": zone, "records": [_row(e, zone) for e in entries]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_json(text: str, zone: str) -> tuple[Entry, ...]:
+    return tuple(_entry(row) for row in json.loads(text)["records"])
+
+
+def write_letter(entries: Sequence[Entry], zone: str) -> str:
+    parts = [_paragraph(number, entry, zone) for number, entry in enumerate(entries, start=1)]
+    head = _GREETING.format(zone=zone, count=len(entries)) + (_TODAY if any(e.today for e in entries) else "")
+    return "\n".join([head, *parts])
+
+
+def read_letter(text: str, zone: str) -> tuple[Entry, ...]:
+    found = []
+    for part in re.split(r"^Record \d+$\n", text, flags=re.MULTILINE)[1:]:
+        lines = dict(re.findall(r"^  (Type|In full|Value|Priority|TTL): +(.*)$", part, re.MULTILINE))
+        priority = int(lines["Priority"]) if "Priority" in lines else None
+        found.append(Entry(lines["In full"], lines["Type"], lines["Value"], priority, int(lines["TTL"].split()[0])))
+    return tuple(found)
+
+
+def _row(entry: Entry, zone: str) -> dict[str, Any]:
+    in_zone = relative(entry.name, zone)
+    return {
+        "type": entry.type,
+        "name": entry.name,
+        "name_in_zone": "" if in_zone == "@" else in_zone,
+        "value": entry.value,
+        "priority": entry.priority,
+        "ttl": entry.ttl,
+    }
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    priority = None if row["priority"] in (None, "") else int(row["priority"])
+    return Entry(row["name"], row["type"], row["value"], priority, int(row["ttl"]))
+
+
+def _paragraph(number: int, entry: Entry, zone: str) -> str:
+    lines = [("Type", entry.type), ("Name", relative(entry.name, zone)), ("In full", entry.name)]
+    lines += [("Value", entry.value)]
+    if entry.priority is not None:
+        lines.append(("Priority", str(entry.priority)))
+    lines.append(("TTL", f"{entry.ttl} seconds"))
+    lines += [("Today", escaped(value)[:LONGEST_TODAY]) for value in entry.today]
+    return "\n".join([f"Record {number}", *(f"  {f'{label}:':<9} {text}" for label, text in lines), ""])

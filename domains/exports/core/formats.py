@@ -1,0 +1,127 @@
+"""The formats that are offered. Each export is read back and compared: what differs is refused, never handed out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from domains.exports.core import files, infrastructure
+from domains.exports.core.values import Entry
+from inbound_admin.lib.errors import Problem
+from inbound_admin.lib.tables import keyed
+
+_Write = Callable[[Sequence[Entry], str], str]
+_Read = Callable[[str, str], tuple[Entry, ...]]
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """`ending` follows the zone in the name of the file; `hint` says what becomes of what is there already."""
+
+    key: str
+    title: str
+    ending: str
+    content_type: str
+    hint: str
+    write: _Write
+    read: _Read
+
+
+@dataclass(frozen=True)
+class Export:
+    kind: ExportFormat
+    file_name: str
+    text: str
+    command: str = ""
+
+
+class ExportDiffers(Problem):
+    """What would be read from the export is not what is needed."""
+
+    code = "EXPORT_DIFFERS"
+    status = 500
+
+
+_ADDS = "Adds to what is there. Nothing is replaced."
+_REFUSES = "Creates and never replaces: where one of them is there already, it is refused and nothing is changed."
+FORMATS = (
+    ExportFormat("zone", "Zone file, short names", ".zone", "text/dns", _ADDS, files.write_relative, files.read),
+    ExportFormat(
+        "zone-full", "Zone file, full names", ".full.zone", "text/dns", _ADDS, files.write_absolute, files.read
+    ),
+    ExportFormat(
+        "route53",
+        "Route 53 change batch",
+        ".route53.json",
+        "application/json",
+        _REFUSES,
+        infrastructure.write_route53_batch,
+        infrastructure.read_route53_batch,
+    ),
+    ExportFormat(
+        "terraform-route53",
+        "Terraform for Route 53",
+        ".route53.tf",
+        "text/plain",
+        _REFUSES,
+        infrastructure.write_terraform_route53,
+        infrastructure.read_terraform_route53,
+    ),
+    ExportFormat(
+        "terraform-cloudflare",
+        "Terraform for Cloudflare",
+        ".cloudflare.tf",
+        "text/plain",
+        _ADDS,
+        infrastructure.write_terraform_cloudflare,
+        infrastructure.read_terraform_cloudflare,
+    ),
+    ExportFormat(
+        "octodns",
+        "octoDNS",
+        ".octodns.yaml",
+        "application/yaml",
+        "To be merged into the file of your zone: octoDNS removes what is not in it.",
+        infrastructure.write_octodns,
+        infrastructure.read_octodns,
+    ),
+    ExportFormat(
+        "dnscontrol",
+        "DNSControl",
+        ".dnscontrol.js",
+        "text/javascript",
+        "Extends the domain that is in your configuration.",
+        infrastructure.write_dnscontrol,
+        infrastructure.read_dnscontrol,
+    ),
+    ExportFormat("csv", "CSV", ".csv", "text/csv", "For a spreadsheet.", files.write_csv, files.read_csv),
+    ExportFormat("json", "JSON", ".json", "application/json", "For a program.", files.write_json, files.read_json),
+    ExportFormat(
+        "letter",
+        "Letter in plain text",
+        ".txt",
+        "text/plain",
+        "To be sent to whoever looks after the DNS.",
+        files.write_letter,
+        files.read_letter,
+    ),
+)
+_BY_KEY = keyed((kind.key, kind) for kind in FORMATS)
+
+
+def format_named(key: str) -> ExportFormat | None:
+    return _BY_KEY.get(key)
+
+
+def export(entries: Sequence[Entry], kind: ExportFormat, zone: str) -> Export:
+    """Raises ExportDiffers where reading it back gives anything else than went in."""
+    text = kind.write(entries, zone)
+    try:
+        same = sorted(kind.read(text, zone), key=repr) == sorted(entries, key=repr)
+    except (ValueError, KeyError):
+        same = False
+    if not same:
+        raise ExportDiffers(
+            f"These records cannot be written as {kind.title}: what would be read from it differs. "
+            "Take another format, and tell our support."
+        )
+    file_name = f"{zone}{kind.ending}"
+    return Export(kind, file_name, text, infrastructure.route53_command(file_name) if kind.key == "route53" else "")

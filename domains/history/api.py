@@ -1,0 +1,58 @@
+"""What the DNS answered for a domain over time, and what was done with it here."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Query
+
+from accounts.api_keys.api import call_router, reads
+from domains.domain_list.api import domain_of
+from domains.history.selectors import answers_of
+from domains.models.history import ObservedAnswer
+from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
+
+router = call_router("Domains")
+
+
+class AnswerOut(Out):
+    """One answer and the time for which it stood: `until` null is "still"; it was last seen at `lastSeen`."""
+
+    name: str
+    type: str
+    answered_by: str
+    answer: str
+    values: list[str]
+    ttl: int | None
+    zone_serial: int | None
+    since: datetime
+    last_seen: datetime | None
+    until: datetime | None
+
+
+class AnswerFilters(Paged):
+    name: Text | None = None
+    type: Text | None = None
+
+
+@router.get("/v2/domains/{domain_id}/dns-history", **reads(Page[AnswerOut]), summary="What the DNS answered over time")
+def list_dns_history(request: HttpRequest, domain_id: str, query: Annotated[AnswerFilters, Query()]) -> Page[AnswerOut]:
+    """Newest first. A look-up that failed is no answer and is not among them."""
+    found = answers_of(domain_of(request, domain_id), name=query.name or "", kind=query.type or "")
+    rows, pagination = page_of(found, query)
+    return Page[AnswerOut](data=[AnswerOut(**_fields(row)) for row in rows], pagination=pagination)
+
+
+def _fields(row: ObservedAnswer) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "type": row.type,
+        "answered_by": row.resolver,
+        "answer": str(row.status),
+        "values": list(row.values),
+        "ttl": row.ttl,
+        "zone_serial": row.serial,
+        "since": row.since,
+        "last_seen": row.last_seen,
+        "until": row.until,
+    }

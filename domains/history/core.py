@@ -1,0 +1,188 @@
+"""Answers over time: how a record fared, what changed when, and two moments beside each other."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import groupby
+
+from domains.checking.core import comparison
+from domains.checking.core.comparison import Verdict
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.records.core import Record
+
+ZONE_TYPES = ("NS", "SOA")
+LONG = 1000  # of a strip, in the units of its drawing
+
+
+@dataclass(frozen=True)
+class Span:
+    """An answer and the time for which it stood. It was still seen at `last_seen` and no more at `until`."""
+
+    question: Question
+    resolver: str
+    status: LookupStatus
+    values: tuple[str, ...]
+    since: datetime
+    until: datetime | None = None
+    last_seen: datetime | None = None
+    ttl: int | None = None
+    serial: int | None = None
+
+    def stands(self, moment: datetime) -> bool:
+        return self.since <= moment and (self.until is None or moment < self.until)
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(self.question, self.resolver, self.status, self.values, self.ttl)
+
+
+class StandingAnswer(StrEnum):
+    """Of a record for a while. SOME: not all who answered agreed. UNSEEN: nobody looked, or it had been swept."""
+
+    RIGHT = "right"
+    SOME = "some"
+    WRONG = "wrong"
+    ABSENT = "absent"
+    UNSEEN = "unseen"
+
+
+_OF_VERDICT = {
+    Verdict.RIGHT: StandingAnswer.RIGHT,
+    Verdict.WRONG: StandingAnswer.WRONG,
+    Verdict.ABSENT: StandingAnswer.ABSENT,
+    Verdict.UNKNOWN: StandingAnswer.UNSEEN,
+}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """`left` and `width` in parts of LONG."""
+
+    start: datetime
+    end: datetime
+    standing: StandingAnswer
+    left: float
+    width: float
+
+
+@dataclass(frozen=True)
+class DnsEvent:
+    """An answer changed between `after` (the last look that showed the old one) and `at`. `before` None: first look.
+
+    `with_zone` says that the name servers were others from the same look on.
+    """
+
+    at: datetime
+    after: datetime | None
+    question: Question
+    resolvers: tuple[str, ...]
+    before: tuple[str, ...] | None
+    now: tuple[str, ...]
+    ttl: int | None
+    serial_before: int | None
+    serial: int | None
+    with_zone: bool = False
+
+
+@dataclass(frozen=True)
+class AnswerDifference:
+    """None where nobody had looked."""
+
+    question: Question
+    resolver: str
+    before: tuple[str, ...] | None
+    after: tuple[str, ...] | None
+
+    @property
+    def differs(self) -> bool:
+        return self.before != self.after
+
+
+def standing_at(record: Record, spans: Iterable[Span], moment: datetime) -> StandingAnswer:
+    """Of all who answered about the record. `spans` are the record's own."""
+    found = {_OF_VERDICT[comparison.compare(record, span.answer).verdict] for span in spans if span.stands(moment)}
+    if not found:
+        return StandingAnswer.UNSEEN
+    if len(found) == 1:
+        return found.pop()
+    return StandingAnswer.SOME if StandingAnswer.RIGHT in found else StandingAnswer.WRONG
+
+
+def strip(record: Record, spans: Sequence[Span], *, start: datetime, end: datetime) -> tuple[Segment, ...]:
+    """From start to end without a gap; neighbours differ. `spans` are of any questions."""
+    own = [span for span in spans if (span.question.name, span.question.type) == (record.name, record.type)]
+    edges = {start, *(edge for span in own for edge in (span.since, span.until) if edge and start < edge < end)}
+    segments: list[tuple[datetime, StandingAnswer]] = []
+    for edge in sorted(edges):
+        standing = standing_at(record, own, edge)
+        if not segments or segments[-1][1] is not standing:
+            segments.append((edge, standing))
+    ends = [*(edge for edge, _ in segments[1:]), end]
+    return tuple(
+        Segment(since, until, standing, _part(since - start, end - start), _part(until - since, end - start))
+        for (since, standing), until in zip(segments, ends, strict=True)
+    )
+
+
+def events(spans: Iterable[Span]) -> tuple[DnsEvent, ...]:
+    """Newest first; those who saw the same change at the same look are named together."""
+    ordered = sorted(spans, key=lambda span: (span.question.name, span.question.type, span.resolver, span.since))
+    changed = [
+        (span, before)
+        for _, own in groupby(ordered, key=lambda span: (span.question, span.resolver))
+        for before, span in _pairs(list(own))
+        if before is None or before.values != span.values
+    ]
+    moved = {span.since for span, before in changed if span.question.type == "NS" and before}
+    together: dict[object, list[tuple[Span, Span | None]]] = {}
+    for span, before in changed:
+        key = (span.since, span.question, before.values if before else None, span.values)
+        together.setdefault(key, []).append((span, before))
+    found = [_event(own, with_zone=own[0][0].since in moved) for own in together.values()]
+    return tuple(sorted(found, key=lambda event: (event.at, event.question.name, event.question.type), reverse=True))
+
+
+def differences(spans: Sequence[Span], one: datetime, other: datetime) -> tuple[AnswerDifference, ...]:
+    """What each answered at either moment, the changed ones first."""
+    before, after = _at(spans, one), _at(spans, other)
+    keys = sorted({*before, *after}, key=lambda key: (key[0].name, key[0].type, key[1]))
+    found = [
+        AnswerDifference(question, who, before.get((question, who)), after.get((question, who)))
+        for question, who in keys
+    ]
+    return tuple(sorted(found, key=lambda difference: not difference.differs))
+
+
+def serial_of(soa: str) -> int | None:
+    """The third word of an SOA record's text; None where it is no number."""
+    words = soa.split()
+    return int(words[2]) if len(words) > 2 and words[2].isdecimal() else None
+
+
+def _at(spans: Iterable[Span], moment: datetime) -> dict[tuple[Question, str], tuple[str, ...]]:
+    return {(span.question, span.resolver): span.values for span in spans if span.stands(moment)}
+
+
+def _pairs(own: Sequence[Span]) -> Iterable[tuple[Span | None, Span]]:
+    return zip([None, *own[:-1]], own, strict=True)
+
+
+def _event(seen: Sequence[tuple[Span, Span | None]], *, with_zone: bool) -> DnsEvent:
+    span, before = seen[0]
+    return DnsEvent(
+        at=span.since,
+        after=before.last_seen if before else None,
+        question=span.question,
+        resolvers=tuple(other.resolver for other, _ in seen),
+        before=before.values if before else None,
+        now=span.values,
+        ttl=span.ttl,
+        serial_before=before.serial if before else None,
+        serial=span.serial,
+        with_zone=with_zone and span.question.type not in ZONE_TYPES,
+    )
+
+
+def _part(length: timedelta, of: timedelta) -> float:
+    return round(LONG * (length / of), 3)

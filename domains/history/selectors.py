@@ -1,0 +1,125 @@
+"""What the DNS answered for a domain over time, as it is shown and as it is exported."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from domains.dns.core import LookupStatus, Question
+from domains.history.core import AnswerDifference, DnsEvent, Segment, Span, StandingAnswer, differences, events, strip
+from domains.models.domains import Domain
+from domains.models.history import ObservedAnswer
+from domains.records.selectors import records_page
+
+MOST_EVENTS = 100
+WORDS = {
+    StandingAnswer.RIGHT: "right",
+    StandingAnswer.SOME: "seen by some",
+    StandingAnswer.WRONG: "wrong",
+    StandingAnswer.ABSENT: "not there",
+    StandingAnswer.UNSEEN: "not looked at",
+}
+
+
+@dataclass(frozen=True)
+class Strip:
+    label: str
+    question: Question
+    segments: tuple[Segment, ...]
+
+    @property
+    def now(self) -> StandingAnswer:
+        return self.segments[-1].standing
+
+    @property
+    def in_words(self) -> str:
+        """For whoever does not see the drawing: each while, the latest first."""
+        return "; ".join(f"{WORDS[s.standing]} from {s.start:%-d %B %H:%M}" for s in reversed(self.segments[-6:]))
+
+
+@dataclass(frozen=True)
+class DnsHistory:
+    """`compared` is None where no two moments were chosen."""
+
+    start: datetime
+    end: datetime
+    strips: tuple[Strip, ...]
+    events: tuple[DnsEvent, ...]
+    more_events: int
+    resolvers: tuple[str, ...]
+    compared: tuple[AnswerDifference, ...] | None = None
+
+
+def history_of(domain: Domain, *, now: datetime, moments: tuple[datetime, datetime] | None = None) -> DnsHistory:
+    """Of a domain that the viewer may see (`finding.domains_for`), over DNS_HISTORY_DAYS."""
+    start = now - timedelta(days=settings.DNS_HISTORY_DAYS)
+    spans = spans_of(domain, since=start)
+    found = events(span for span in spans if span.since >= start)
+    return DnsHistory(
+        start=start,
+        end=now,
+        strips=_strips(domain, spans, start, now),
+        events=found[:MOST_EVENTS],
+        more_events=max(0, len(found) - MOST_EVENTS),
+        resolvers=tuple(sorted({span.resolver for span in spans})),
+        compared=differences(spans, *moments) if moments else None,
+    )
+
+
+def spans_of(domain: Domain, *, since: datetime) -> list[Span]:
+    """What stood at any time since then."""
+    rows = domain.observed_answers.filter(Q(until=None) | Q(until__gt=since)).order_by("since", "pk")
+    return [_span(row) for row in rows]
+
+
+def answers_of(domain: Domain, *, name: str = "", kind: str = "") -> QuerySet[ObservedAnswer]:
+    """Of a domain that the viewer may see; the newest first, of one name or type where that is given."""
+    rows = domain.observed_answers.order_by("-since", "-pk")
+    asked = {"name": name.lower().rstrip("."), "type": kind.upper()}
+    return rows.filter(**{key: value for key, value in asked.items() if value})
+
+
+def export_rows(domain: Domain) -> Iterator[dict[str, str]]:
+    """A row for each answer and the time for which it stood: evidence that can be handed on."""
+    for row in domain.observed_answers.order_by("name", "type", "resolver", "since"):
+        yield {
+            "name": row.name,
+            "type": row.type,
+            "answered_by": row.resolver,
+            "answer": row.status,
+            "values": "\n".join(row.values),
+            "ttl": "" if row.ttl is None else str(row.ttl),
+            "zone_serial": "" if row.serial is None else str(row.serial),
+            "since": _moment(row.since),
+            "last_seen": _moment(row.last_seen),
+            "until": _moment(row.until),
+        }
+
+
+def _strips(domain: Domain, spans: list[Span], start: datetime, end: datetime) -> tuple[Strip, ...]:
+    page = records_page(domain, can_check_in=0)
+    return tuple(
+        Strip(row.label, Question(row.record.name, row.record.type), strip(row.record, spans, start=start, end=end))
+        for group in page.groups
+        for row in group.rows
+    )
+
+
+def _span(row: ObservedAnswer) -> Span:
+    return Span(
+        Question(row.name, row.type),
+        row.resolver,
+        LookupStatus(row.status),
+        tuple(row.values),
+        row.since,
+        row.until,
+        row.last_seen,
+        row.ttl,
+        row.serial,
+    )
+
+
+def _moment(time: datetime | None) -> str:
+    return time.isoformat(timespec="seconds") if time else ""

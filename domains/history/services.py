@@ -1,0 +1,158 @@
+"""Every change of an answer is stored, and no look that shows what is known. A look-up that failed changes nothing.
+
+When something changed, the zone is asked for its serial and its name servers too: they often explain it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from domains.checking.core.judgement import State
+from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.dns.services import look_up
+from domains.history.core import serial_of
+from domains.models.domains import Domain
+from domains.models.history import ObservedAnswer
+from domains.providers.core import provider_of
+
+Seen = Mapping[Question, Sequence[Answer]]
+_Key = tuple[str, str, str]  # name, type, resolver
+
+
+def record_answers(domains: Sequence[Domain], seen: Seen, *, now: datetime) -> int:
+    """Store what changed in the answers to the domains' own questions; returns how many domains it was of.
+
+    Before the checks of this look are stored: those of the last one say until when the old answer was seen.
+    """
+    standing = _standing(domains)
+    changed = [d for d in domains if _changes(_answers(_questions(d), seen), standing.get(d.pk, {}))]
+    if not changed:
+        return 0
+    of_zones = _ask_zones(changed)
+    for domain in changed:
+        zone = _zone_questions(domain)
+        own, told = standing.get(domain.pk, {}), {**seen, **of_zones}
+        new = _changes(_answers([*_questions(domain), *zone], told), own)
+        over = {(a.question.name, a.question.type, a.resolver) for a in new} | _unasked(domain, told, own)
+        _store(domain, new, [own[key] for key in over if key in own], _serial(zone, of_zones), now)
+    return len(changed)
+
+
+def delete_old_answers(*, now: datetime) -> int:
+    """Delete what was over before DNS_HISTORY_DAYS; what stands stays, however old it is."""
+    before = now - timedelta(days=settings.DNS_HISTORY_DAYS)
+    return ObservedAnswer.objects.filter(until__lt=before).delete()[0]
+
+
+def _questions(domain: Domain) -> list[Question]:
+    return [question_for(record) for record in domain.records]
+
+
+def _zone_questions(domain: Domain) -> list[Question]:
+    return [Question(domain.parsed.zone, "NS"), Question(domain.parsed.zone, "SOA")]
+
+
+def _answers(questions: Iterable[Question], seen: Seen) -> dict[_Key, Answer]:
+    """Those that told something. A zone's serial moves for reasons of its own, so it is kept beside answers only."""
+    return {
+        (answer.question.name, answer.question.type, answer.resolver): answer
+        for question in questions
+        for answer in seen.get(question, ())
+        if answer.status is not LookupStatus.FAILED and question.type != "SOA"
+    }
+
+
+def _standing(domains: Sequence[Domain]) -> dict[str, dict[_Key, ObservedAnswer]]:
+    found: dict[str, dict[_Key, ObservedAnswer]] = {}
+    for row in ObservedAnswer.objects.filter(domain__in=domains, until=None):
+        found.setdefault(row.domain_id, {})[row.name, row.type, row.resolver] = row
+    return found
+
+
+def _changes(answers: Mapping[_Key, Answer], standing: Mapping[_Key, ObservedAnswer]) -> list[Answer]:
+    return [answer for key, answer in answers.items() if not _is(standing.get(key), answer)]
+
+
+def _is(row: ObservedAnswer | None, answer: Answer) -> bool:
+    return row is not None and (row.status, tuple(row.values)) == (answer.status, _stored(answer.values))
+
+
+def _stored(values: Iterable[str]) -> tuple[str, ...]:
+    """PostgreSQL holds no NUL."""
+    return tuple(value.replace("\x00", "\ufffd") for value in values)
+
+
+def _ask_zones(domains: Sequence[Domain]) -> dict[Question, list[Answer]]:
+    found: dict[Question, list[Answer]] = {}
+    for answer in look_up([question for domain in domains for question in _zone_questions(domain)]):
+        found.setdefault(answer.question, []).append(answer)
+    return found
+
+
+def _serial(zone: Sequence[Question], of_zones: Seen) -> dict[str, int | None]:
+    """By resolver: each may still have another one."""
+    answers = [answer for question in zone if question.type == "SOA" for answer in of_zones.get(question, ())]
+    return {answer.resolver: serial_of(answer.values[0]) for answer in answers if answer.values}
+
+
+def _unasked(domain: Domain, seen: Seen, standing: Iterable[_Key]) -> set[_Key]:
+    """Records of an earlier set-up, and those who were not asked this time of what others were: we know no more."""
+    wanted = [*_questions(domain), *_zone_questions(domain)]
+    asked = {(q.name, q.type): {answer.resolver for answer in seen.get(q, ())} for q in wanted}
+    return {key for key in standing if key[:2] not in asked or (asked[key[:2]] and key[2] not in asked[key[:2]])}
+
+
+@transaction.atomic
+def _store(
+    domain: Domain,
+    new: Sequence[Answer],
+    over: Sequence[ObservedAnswer],
+    serials: Mapping[str, int | None],
+    now: datetime,
+) -> None:
+    """Nothing where the domain was deleted meanwhile. Of two looks at the same moment the first one's rows stay."""
+    if not Domain.objects.select_for_update(no_key=True).filter(pk=domain.pk).exists():
+        return
+    _end(over, _looked_before(domain, now), now)
+    _note_provider(domain, new)
+    ObservedAnswer.objects.bulk_create(
+        [_row(domain, answer, serials.get(answer.resolver), now) for answer in new], ignore_conflicts=True
+    )
+
+
+def _note_provider(domain: Domain, new: Iterable[Answer]) -> None:
+    """Whose name servers answer now: what is to be typed is told in that company's words."""
+    servers = next((answer.values for answer in new if answer.question.type == "NS" and answer.values), ())
+    if servers and (company := provider_of(servers)) != domain.provider:
+        domain.provider = company
+        Domain.objects.filter(pk=domain.pk).update(provider=company)
+
+
+def _end(rows: Sequence[ObservedAnswer], looked: Mapping[tuple[str, str], datetime], now: datetime) -> None:
+    for row in rows:
+        ended = ObservedAnswer.objects.filter(pk=row.pk, until=None)
+        ended.update(until=now, last_seen=looked.get((row.name, row.type)))
+
+
+def _looked_before(domain: Domain, now: datetime) -> dict[tuple[str, str], datetime]:
+    """When each was last looked at with success, by name and type. A look that told nothing left no better time."""
+    told = domain.record_checks.filter(checked_at__lt=now).exclude(state=State.COULD_NOT_CHECK)
+    checked = dict(told.values_list("key", "checked_at"))
+    times = {(r.name, r.type): checked[r.key] for r in domain.records if r.key in checked}
+    return times | ({(domain.parsed.zone, "NS"): max(times.values())} if times else {})
+
+
+def _row(domain: Domain, answer: Answer, serial: int | None, now: datetime) -> ObservedAnswer:
+    return ObservedAnswer(
+        domain=domain,
+        name=answer.question.name,
+        type=answer.question.type,
+        resolver=answer.resolver,
+        status=answer.status,
+        values=list(_stored(answer.values)),
+        ttl=answer.ttl,
+        serial=serial,
+        since=now,
+    )

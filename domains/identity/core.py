@@ -1,0 +1,70 @@
+"""What Amazon says of one identity, as values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domains.checking.core.judgement import SesStatus
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One domain identity as SESv2 GetEmailIdentity shows it; every field is Amazon's."""
+
+    domain: str
+    identity_status: SesStatus
+    dkim_status: SesStatus
+    dkim_signing: bool
+    dkim_tokens: tuple[str, ...]
+    dkim_zone: str
+    strong_dkim_key: bool  # 2,048 bits; the other length is 1,024
+    own_dkim_key: bool  # BYODKIM: the tokens are then the selector of the customer's key, and there is no CNAME
+    mail_from: str  # absolute name, "" when none is set
+    mail_from_status: SesStatus
+    rejects_on_mx_failure: bool
+    error_type: str = ""
+    looked_at: datetime | None = None
+    soa: str = ""  # the primary name server that Amazon saw, and its serial
+    tags: tuple[tuple[str, str], ...] = ()
+    configuration_set: str = ""  # the one that it sends with by default
+
+
+@dataclass(frozen=True)
+class Dkim:
+    """Of one identity, as v1 GetIdentityDkimAttributes tells it."""
+
+    status: SesStatus
+    signing: bool
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IdentityMailFrom:
+    """Of one identity, as v1 GetIdentityMailFromDomainAttributes tells it; `name` is "" where none is set."""
+
+    name: str
+    status: SesStatus
+    rejects_on_mx_failure: bool
+
+
+EASY_DKIM_TOKENS = 3
+
+
+def joined(
+    domain: str, status: SesStatus, dkim: Dkim, mail_from: IdentityMailFrom, *, dkim_zone: str
+) -> Identity | None:
+    """An identity from the three batched answers. None where they do not suffice: its key is not Amazon's own."""
+    if dkim.tokens and len(dkim.tokens) != EASY_DKIM_TOKENS:
+        return None
+    return Identity(
+        domain=domain,
+        identity_status=status,
+        dkim_status=dkim.status,
+        dkim_signing=dkim.signing,
+        dkim_tokens=dkim.tokens,
+        dkim_zone=dkim_zone if dkim.tokens else "",
+        strong_dkim_key=True,
+        own_dkim_key=False,
+        mail_from=mail_from.name,
+        mail_from_status=mail_from.status,
+        rejects_on_mx_failure=mail_from.rejects_on_mx_failure,
+    )

@@ -1,0 +1,160 @@
+"""SES identities: one function, one call. Raises AwsProblem and its kinds; see `inbound_admin.lib.aws`.
+
+Writes name their identity in the SESv2 API where it can, and in v1 where v2 has no such thing (the ownership token).
+Both APIs act on one store. Domains are in ASCII, lower case, without a trailing dot.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from domains.checking.core.judgement import SesStatus
+from domains.identity.core import Dkim, Identity, IdentityMailFrom
+from inbound_admin.lib import aws
+
+BATCH = 100  # SES v1 Get*Attributes refuses more identities in one call
+PAGE = 1000  # SESv2 ListEmailIdentities: the largest page
+STRONG: Literal["RSA_2048_BIT"] = "RSA_2048_BIT"
+WEAK: Literal["RSA_1024_BIT"] = "RSA_1024_BIT"
+OURS = "inbound-admin:domain"  # the tag by which we know an identity that we created
+
+
+def create_identity(domain: str, *, ours: str) -> Identity:
+    """Create the identity with Easy DKIM and our tag, and return its DKIM tokens and zone.
+
+    In effect v1 VerifyDomainDkim, but a second creator is told: raises AwsConflict when it exists. SESv2 has no
+    client token, so after a lost answer the tag tells whether the first attempt was ours.
+    """
+    with aws.calling("sesv2", f"create the identity {domain}") as ses:
+        answer = ses.create_email_identity(EmailIdentity=domain, Tags=[{"Key": OURS, "Value": ours}])
+    return _read(domain, {**answer, "VerificationStatus": "PENDING"})
+
+
+def get_identity(domain: str) -> Identity:
+    """All of one identity but its ownership token. Raises AwsMissing when Amazon does not know it."""
+    with aws.calling("sesv2", f"read the identity {domain}") as ses:
+        return _read(domain, ses.get_email_identity(EmailIdentity=domain))
+
+
+def start_verification(domain: str) -> str:
+    """v1 VerifyDomainIdentity: the token for the TXT record. Repeatable; starts a failed verification again."""
+    with aws.calling("ses", f"start the verification of {domain}") as ses:
+        return str(ses.verify_domain_identity(Domain=domain)["VerificationToken"])
+
+
+def start_dkim(domain: str) -> tuple[str, ...]:
+    """v1 VerifyDomainDkim: the same three tokens at each call; starts a failed DKIM verification again."""
+    with aws.calling("ses", f"start the DKIM verification of {domain}") as ses:
+        return tuple(ses.verify_domain_dkim(Domain=domain)["DkimTokens"])
+
+
+def get_verification(domains: Sequence[str]) -> dict[str, tuple[SesStatus, str]]:
+    """Status and ownership token of up to 100 domains; one that Amazon does not know is not in the answer."""
+    with aws.calling("ses", "read the state of the identities") as ses:
+        answer = ses.get_identity_verification_attributes(Identities=list(domains))
+    found = answer["VerificationAttributes"].items()
+    return {name: (_status(value["VerificationStatus"]), value.get("VerificationToken", "")) for name, value in found}
+
+
+def get_dkim(domains: Sequence[str]) -> dict[str, Dkim]:
+    """DKIM of up to 100 domains; one that Amazon does not know is not in the answer."""
+    with aws.calling("ses", "read the DKIM state of the identities") as ses:
+        answer = ses.get_identity_dkim_attributes(Identities=list(domains))
+    return {
+        name: Dkim(_status(value["DkimVerificationStatus"]), value["DkimEnabled"], tuple(value.get("DkimTokens", ())))
+        for name, value in answer["DkimAttributes"].items()
+    }
+
+
+def get_mail_from(domains: Sequence[str]) -> dict[str, IdentityMailFrom]:
+    """MAIL FROM of up to 100 domains; its status is UNKNOWN where none is set."""
+    with aws.calling("ses", "read the MAIL FROM state of the identities") as ses:
+        answer = ses.get_identity_mail_from_domain_attributes(Identities=list(domains))
+    return {
+        name: IdentityMailFrom(
+            value.get("MailFromDomain", ""),
+            _status(value.get("MailFromDomainStatus", "")),
+            value.get("BehaviorOnMXFailure", "") == "RejectMessage",
+        )
+        for name, value in answer["MailFromDomainAttributes"].items()
+    }
+
+
+def list_identities(token: str = "") -> tuple[dict[str, SesStatus], str]:
+    """One page of up to 1,000 domain identities with their status, and the token of the next ("" at the end)."""
+    with aws.calling("sesv2", "list the identities") as ses:
+        answer = (
+            ses.list_email_identities(PageSize=PAGE, NextToken=token)
+            if token
+            else ses.list_email_identities(PageSize=PAGE)
+        )
+    rows = answer.get("EmailIdentities", [])
+    found = {
+        row["IdentityName"]: _status(row.get("VerificationStatus", ""))
+        for row in rows
+        if row["IdentityType"] == "DOMAIN"
+    }
+    return found, str(answer.get("NextToken", ""))
+
+
+def set_mail_from(domain: str, mail_from: str, *, reject_on_mx_failure: bool) -> None:
+    """v1 SetIdentityMailFromDomain; "" clears it. Repeatable; starts a failed MAIL FROM verification again."""
+    behaviour: Any = "RejectMessage" if reject_on_mx_failure else "UseDefaultValue"
+    with aws.calling("ses", f"set the MAIL FROM name of {domain}") as ses:
+        wanted: dict[str, Any] = {"MailFromDomain": mail_from} if mail_from else {}
+        ses.set_identity_mail_from_domain(Identity=domain, BehaviorOnMXFailure=behaviour, **wanted)
+
+
+def set_dkim_signing(domain: str, *, enabled: bool) -> None:
+    """Whether Amazon signs this domain's mail; changes no token and no DKIM status."""
+    with aws.calling("sesv2", f"switch the DKIM signing of {domain}") as ses:
+        ses.put_email_identity_dkim_attributes(EmailIdentity=domain, SigningEnabled=enabled)
+
+
+def reissue_dkim(domain: str, *, strong: bool) -> tuple[tuple[str, ...], str]:
+    """Ask for Easy DKIM keys of 2,048 bits or of 1,024, and return the tokens and their zone.
+
+    New keys come with another length alone (SESv2 documents that change, and once a day); the same one changes nothing.
+    """
+    with aws.calling("sesv2", f"re-issue the DKIM keys of {domain}") as ses:
+        answer = ses.put_email_identity_dkim_signing_attributes(
+            EmailIdentity=domain,
+            SigningAttributesOrigin="AWS_SES",
+            SigningAttributes={"NextSigningKeyLength": STRONG if strong else WEAK},
+        )
+    return tuple(answer.get("DkimTokens", [])), str(answer.get("SigningHostedZone", ""))
+
+
+def delete_identity(domain: str) -> None:
+    """Delete it; refused (AwsProblem) while a tenant association exists. Raises AwsMissing when it is gone already."""
+    with aws.calling("sesv2", f"delete the identity {domain}") as ses:
+        ses.delete_email_identity(EmailIdentity=domain)
+
+
+def _read(domain: str, answer: Any) -> Identity:
+    dkim, mail_from = answer.get("DkimAttributes", {}), answer.get("MailFromAttributes", {})
+    seen = answer.get("VerificationInfo", {})
+    soa = seen.get("SOARecord", {})
+    return Identity(
+        domain=domain,
+        identity_status=_status(answer.get("VerificationStatus", "")),
+        dkim_status=_status(dkim.get("Status", "")),
+        dkim_signing=bool(dkim.get("SigningEnabled", False)),
+        dkim_tokens=tuple(dkim.get("Tokens", [])),
+        strong_dkim_key=dkim.get("NextSigningKeyLength", STRONG) == STRONG,
+        own_dkim_key=dkim.get("SigningAttributesOrigin", "") == "EXTERNAL",
+        dkim_zone=dkim.get("SigningHostedZone", ""),
+        mail_from=mail_from.get("MailFromDomain", ""),
+        mail_from_status=_status(mail_from.get("MailFromDomainStatus", "")),
+        rejects_on_mx_failure=mail_from.get("BehaviorOnMxFailure", "") == "REJECT_MESSAGE",
+        error_type=seen.get("ErrorType", ""),
+        looked_at=seen.get("LastCheckedTimestamp"),
+        soa=f"{soa.get('PrimaryNameServer', '')} {soa.get('SerialNumber', '')}".strip(),
+        tags=tuple((tag["Key"], tag["Value"]) for tag in answer.get("Tags", [])),
+        configuration_set=answer.get("ConfigurationSetName") or "",
+    )
+
+
+def _status(text: str) -> SesStatus:
+    """v1 writes `TemporaryFailure`, v2 `TEMPORARY_FAILURE`; a word that we do not know is UNKNOWN, never a guess."""
+    plain = text.replace("_", "").lower()
+    return next((status for status in SesStatus if status.value.replace("_", "").lower() == plain), SesStatus.UNKNOWN)

@@ -1,0 +1,360 @@
+"""A domain's place in its customer's SES tenant: `Domain.tenant` says which, an association at Amazon follows.
+
+A customer without a tenant has domains without one. Domains that were there before a customer's sends named the tenant
+are migrated, or come along in passing when something else has to be done to them.
+
+A domain's identity is made or adopted at Amazon: at most four calls, each harmless when repeated.
+
+Its association with the customer's SES tenant is one more, and the tenant's own job.
+
+Every line stores what Amazon answered before the next call, so a process that dies anywhere is carried on from there.
+A step answers False where the setting up does not go on: the ownership must be proven, or the domain is being deleted.
+
+What Amazon says of identities is read: one call a domain for a few, batches of a hundred for many.
+With which configuration set an identity sends when none is named.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import islice
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import services as audit_services
+from domains.checking.core.judgement import SesStatus, State
+from domains.deletion import services as deletion_services
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import domain_subject
+from domains.identity import gateway
+from domains.identity.core import Identity
+from domains.jobs import check_soon, configure_soon, set_up_later
+from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.ownership.core import ClaimReason
+from domains.ownership_claims import services as ownership_claims_services
+from domains.ownership_claims.services import CouldNotTell
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem
+from tenants.lifecycle.selectors import tenant_of
+from tenants.models.tenants import Tenant
+from tenants.resources import services as resources_services
+
+NOT_VERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)
+
+
+def join(domain: Domain, *, just_made: bool) -> None:
+    """Wish the identity into the tenant, once it exists. Of one that we have just made no other tenant can know."""
+    tenant = domain.tenant or _passing(domain)
+    if tenant is not None:
+        resources_services.move(arn=aws.identity_arn(domain.name), to=tenant, just_made=just_made)
+
+
+def join_in_passing(domain: Domain) -> None:
+    """Something else was done to it: so it follows its customer, whose sends name the tenant. Raises AwsProblem."""
+    if domain.tenant_id is None and _passing(domain) is not None:
+        join(domain, just_made=False)
+
+
+def _passing(domain: Domain) -> Tenant | None:
+    """The tenant that the customer's sends name already; stored at the domain."""
+    tenant = tenant_of(domain.customer)
+    if tenant is None or tenant.sends_since is None:
+        return None
+    with transaction.atomic():
+        if Domain.objects.filter(pk=domain.pk, tenant=None).exclude(stage=Stage.DELETING).update(tenant=tenant):
+            after = {"tenant": tenant.name}
+            audit_services.record(
+                "domain.joined_tenant", about=domain_subject(domain), actor=None, after=after, for_staff=True
+            )
+    domain.tenant = tenant
+    return tenant
+
+
+def identity_arn_for(domain: Domain, to: Tenant | None) -> str:
+    """Asked before the transaction that moves it; empty where no tenant is concerned. Raises AwsProblem."""
+    return aws.identity_arn(domain.name) if domain.tenant_id or to else ""
+
+
+def move(domain: Domain, arn: str, to: Tenant | None) -> None:
+    """Part of a transfer, in its transaction: out of the old customer's tenant and into the new one's."""
+    domain.tenant = to
+    if arn and domain.stage == Stage.READY:
+        resources_services.move(arn=arn, to=to)
+    elif arn:
+        resources_services.move(arn=arn, to=None)  # the set-up wishes it in, once the identity is there
+
+
+def note_verified(domains: Sequence[Domain]) -> None:
+    """What Amazon said of identities, for the layers of their tenants; where it could not tell, what is known stays."""
+    for verified, statuses in ((True, (SesStatus.SUCCESS,)), (False, NOT_VERIFIED)):
+        names = [d.name for d in domains if d.tenant_id and not d.ses_problem and d.identity_status in statuses]
+        if names:
+            resources_services.note_verified(names=names, verified=verified)
+
+
+LOOK_AGAIN_SECONDS = 60
+
+
+def set_up(*, domain_id: str) -> None:
+    """Carry the set-up on from where it is. Raises AwsProblem, which is also stored for the page."""
+    domain = domain_list_selectors.domains_in_region().filter(pk=domain_id, stage=Stage.STARTING).first()
+    if domain is None:
+        return
+    with aws.recording() as request_ids:
+        try:
+            if all(step(domain) for step in (_ownership, _identity, _ownership, _token, _mail_from, _tenant)):
+                _finish(domain, request_ids)
+        except CouldNotTell as problem:
+            if _store(domain, stage_problem=str(problem)):
+                set_up_later(domain, seconds=LOOK_AGAIN_SECONDS)
+        except AwsProblem as problem:
+            _store(domain, stage_problem=str(problem))
+            raise
+
+
+def _identity(domain: Domain) -> bool:
+    """When the identity turns out to be there already, it is adopted only on a proven claim."""
+    if domain.dkim_tokens or domain.adopted:
+        return True
+    try:
+        created = gateway.create_identity(domain.name, ours=domain.id)
+    except AwsConflict:
+        found = gateway.get_identity(domain.name)
+        if not (domain.claim_proven_at and _is_losers(domain, found)):
+            return _found(domain, found)
+        deletion_services.delete_identity(domain)
+        created = gateway.create_identity(domain.name, ours=domain.id)
+    return _store_identity(domain, created, adopted=False)
+
+
+def _is_losers(domain: Domain, identity: Identity) -> bool:
+    """It was made for a row that gave way to this one's proof: its settings and tenants are not ours to take over."""
+    made_for = next((value for key, value in identity.tags if key == gateway.OURS), domain.pk)
+    return made_for != domain.pk and Domain.objects.filter(pk=made_for, name=domain.name).exists()
+
+
+def _found(domain: Domain, identity: Identity) -> bool:
+    ours = (gateway.OURS, domain.id) in identity.tags  # our own first attempt, whose answer was lost
+    if not ours and not domain.claim_proven_at:
+        ownership_claims_services.require_proof(domain, ClaimReason.IDENTITY_EXISTS)
+        return False
+    if not ours and identity.identity_status is SesStatus.FAILED:
+        gateway.start_verification(domain.name)
+    if identity.dkim_status is SesStatus.FAILED and identity.dkim_zone:
+        gateway.start_dkim(domain.name)
+    return _store_identity(domain, identity, adopted=not ours)
+
+
+def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> bool:
+    """Of an adopted identity MAIL FROM and signing are taken as they are; changing them is a step of its own."""
+    behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
+    fields: dict[str, object] = {
+        "dkim_tokens": list(identity.dkim_tokens),
+        "dkim_zone": identity.dkim_zone,
+        "own_dkim_key": identity.own_dkim_key,
+        "adopted": adopted,
+        "ses_mail_from": identity.mail_from,
+        "ses_dkim_signing": identity.dkim_signing,
+        "ses_on_mx_failure": behaviour,
+        "identity_status": identity.identity_status,
+        "dkim_status": identity.dkim_status,
+        "mail_from_status": identity.mail_from_status,
+    }
+    if adopted:
+        fields |= {
+            "mail_from_label": identity.mail_from.removesuffix(f".{domain.name}"),
+            "dkim_signing": identity.dkim_signing,
+            "on_mx_failure": behaviour,
+        }
+    return _store(domain, **fields)
+
+
+def _ownership(domain: Domain) -> bool:
+    """Records of an earlier set-up prove nothing of who asks now. A domain that was set up before has its own.
+
+    Asked twice: before anything is made, and again when Amazon's keys are known, since old DKIM records name them.
+    """
+    if (
+        domain.proven_at
+        or domain.state != State.NOT_CHECKED
+        or not ownership_claims_services.earlier_records_answer(domain)
+    ):
+        return True
+    if domain.dkim_tokens and not _unmake(domain):
+        return False
+    ownership_claims_services.require_proof(domain, ClaimReason.RECORDS_ANSWER)
+    return False
+
+
+def _unmake(domain: Domain) -> bool:
+    """The identity that we have just made goes, or the old records would verify it without a proof."""
+    with suppress(AwsMissing):  # an attempt before, whose answer was lost
+        gateway.delete_identity(domain.name)
+    return _store(domain, dkim_tokens=[], dkim_zone="")
+
+
+def _token(domain: Domain) -> bool:
+    """VerifyDomainIdentity may start a verification again, so of an adopted identity the token is only read."""
+    if domain.verification_token:
+        return True
+    if domain.adopted:
+        _, token = gateway.get_verification([domain.name]).get(domain.name, (SesStatus.UNKNOWN, ""))
+    else:
+        token = gateway.start_verification(domain.name)
+    return _store(domain, verification_token=token)
+
+
+def _mail_from(domain: Domain) -> bool:
+    """Told when it differs; the same name again, where Amazon had given up, makes it look again."""
+    wanted, told = domain.mail_from, domain.ses_mail_from
+    same = wanted == told and (not wanted or domain.on_mx_failure == domain.ses_on_mx_failure)
+    if same and domain.mail_from_status != SesStatus.FAILED:
+        return True
+    reject = domain.on_mx_failure == OnMxFailure.REJECT
+    gateway.set_mail_from(domain.name, wanted, reject_on_mx_failure=reject)
+    return _store(
+        domain, ses_mail_from=wanted, ses_on_mx_failure=domain.on_mx_failure, mail_from_status=SesStatus.UNKNOWN
+    )
+
+
+def _tenant(domain: Domain) -> bool:
+    """A wish alone: the tenant's own job makes the call."""
+    join(domain, just_made=not domain.adopted)
+    return True
+
+
+@transaction.atomic
+def _finish(domain: Domain, request_ids: list[str]) -> None:
+    """Only one of two workers that raced here finds the stage unfinished, so the change log has it once."""
+    if not _store(domain, stage=Stage.READY, stage_problem="", next_check_at=timezone.now()):
+        return
+    what = "domain.adopted" if domain.adopted else "domain.set_up"
+    after = {"identity": domain.name, "mail_from": domain.ses_mail_from, "dkim_zone": domain.dkim_zone}
+    audit_services.record(what, about=domain_subject(domain), actor=None, after=after, aws_request_ids=request_ids)
+    check_soon()
+    domain.refresh_from_db()
+    if domain.is_configuring:
+        configure_soon(domain)
+
+
+def _store(domain: Domain, **fields: object) -> bool:
+    """False, and nothing stored, when the domain is no longer being set up: deleted meanwhile, or done by another."""
+    for name, value in fields.items():
+        setattr(domain, name, value)
+    return bool(Domain.objects.filter(pk=domain.pk, stage=Stage.STARTING).update(**fields))
+
+
+A_FEW = 3  # up to here one call a domain is no dearer than three batched ones, and tells more (why, and when)
+COLUMNS = (
+    "identity_status",
+    "dkim_status",
+    "mail_from_status",
+    "ses_error_type",
+    "ses_looked_at",
+    "ses_soa",
+    "ses_problem",
+    "last_ses_check",
+)
+AT_ONCE = 1000  # domains in memory
+GONE = "Amazon does not know this domain any more. Set it up again."
+
+
+def read(domains: Sequence[Domain], *, now: datetime) -> None:
+    """Store what Amazon says; where it cannot be asked, what is stored stays and the reason is stored beside it."""
+    rest, at_once = list(domains), 1 if len(domains) <= A_FEW else gateway.BATCH
+    try:
+        while rest:
+            _read(rest[:at_once], now)
+            del rest[:at_once]
+    except AwsProblem as problem:
+        for domain in rest:  # not asked any further: an Amazon that does not answer costs its time-out each time
+            domain.ses_problem = str(problem)
+    Domain.objects.bulk_update(domains, COLUMNS, batch_size=500)
+    note_verified(domains)
+
+
+def read_all(*, now: datetime) -> int:
+    """All three families of every domain that is set up, in batches; whatever changed is due for a look. How many are.
+
+    Three calls for each hundred domains, however many of them come due one by one in between.
+    """
+    ready = domain_list_selectors.domains_in_region().filter(stage=Stage.READY, held_at__isnull=True).order_by("pk")
+    changed: list[str] = []
+    for some in batched(ready.iterator(chunk_size=AT_ONCE), AT_ONCE):
+        before = {domain.pk: domain.ses_statuses for domain in some}
+        read(some, now=now)
+        changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
+    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+
+
+def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
+    """As itertools has it from Python 3.12 on."""
+    waiting = iter(domains)
+    while some := list(islice(waiting, size)):
+        yield some
+
+
+def notice_changes(*, now: datetime) -> int:
+    """Every identity's state in pages of a thousand; whatever is not as we know it is due for a look. How many are.
+
+    Raises AwsProblem, and nothing is noticed: half a list would show the other half as gone.
+    """
+    seen, token = gateway.list_identities()
+    while token:
+        page, token = gateway.list_identities(token)
+        seen |= page
+    known = (
+        domain_list_selectors.domains_in_region().filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
+    )
+    changed = [pk for pk, name, status in known if seen.get(name, SesStatus.NOT_STARTED) != status]
+    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+
+
+def _read(domains: Sequence[Domain], now: datetime) -> None:
+    if len(domains) == 1:
+        _read_one(domains[0])
+    else:
+        _read_batch(domains)
+    for domain in domains:
+        domain.last_ses_check = now
+
+
+def _read_one(domain: Domain) -> None:
+    try:
+        identity = gateway.get_identity(domain.name)
+    except AwsMissing:
+        _gone(domain)
+        return
+    domain.identity_status = identity.identity_status
+    domain.dkim_status = identity.dkim_status
+    domain.mail_from_status = identity.mail_from_status
+    domain.ses_error_type = identity.error_type
+    domain.ses_looked_at = identity.looked_at
+    domain.ses_soa = identity.soa[:280]
+    domain.ses_problem = ""
+
+
+def _read_batch(domains: Sequence[Domain]) -> None:
+    names = [domain.name for domain in domains]
+    identities, dkim, mail_from = gateway.get_verification(names), gateway.get_dkim(names), gateway.get_mail_from(names)
+    for domain in domains:
+        if domain.name not in identities:
+            _gone(domain)
+            continue
+        domain.identity_status = identities[domain.name][0]
+        domain.dkim_status = dkim[domain.name].status if domain.name in dkim else SesStatus.UNKNOWN
+        domain.mail_from_status = mail_from[domain.name].status if domain.name in mail_from else SesStatus.UNKNOWN
+        if domain.identity_status == SesStatus.SUCCESS:
+            domain.ses_error_type = ""  # the batched calls do not tell it, and an old one would lie
+        domain.ses_problem = ""
+
+
+def _gone(domain: Domain) -> None:
+    domain.identity_status = domain.dkim_status = domain.mail_from_status = SesStatus.NOT_STARTED
+    domain.ses_problem = GONE
+
+
+def default_configuration_set(name: str) -> str:
+    """One call; "" for none. Raises AwsProblem; AwsMissing when Amazon does not know the identity."""
+    return gateway.get_identity(name).configuration_set

@@ -1,0 +1,46 @@
+"""Work for the worker on domains. Tasks are named by string, since they stand above the services."""
+
+from domains.models.domains import Domain
+from inbound_admin.lib import jobs
+
+SET_UP = "domains.set_up"
+DELETE = "domains.delete"
+UNMAKE = "domains.unmake"
+CONFIGURE = "domains.configure"
+CHECK_DUE = "domains.check_due"
+DIAGNOSE = "domains.diagnose"
+
+
+def set_up_soon(domain: Domain, *, unless_running: bool = False) -> None:
+    _queue(SET_UP, domain, unless_running=unless_running)
+
+
+def set_up_later(domain: Domain, *, seconds: int) -> None:
+    _queue(SET_UP, domain, in_seconds=seconds)
+
+
+def configure_soon(domain: Domain, *, unless_running: bool = False) -> None:
+    _queue(CONFIGURE, domain, unless_running=unless_running)
+
+
+def delete_soon(domain: Domain, *, unless_running: bool = False) -> None:
+    _queue(DELETE, domain, unless_running=unless_running)
+
+
+def unmake_soon(domain: Domain, *, unless_running: bool = False) -> None:
+    _queue(UNMAKE, domain, unless_running=unless_running)
+
+
+def check_soon() -> None:
+    """One look at all that is due."""
+    jobs.queue(CHECK_DUE, lock="all domains")
+
+
+def diagnose_soon(customer_id: str, *, in_seconds: int = 0) -> None:
+    """One diagnosis of the customer's domains at a time."""
+    jobs.queue(DIAGNOSE, lock=f"diagnoses of {customer_id}", in_seconds=in_seconds, customer_id=customer_id)
+
+
+def _queue(task: str, domain: Domain, *, in_seconds: int = 0, unless_running: bool = False) -> None:
+    lock = f"domain {domain.pk}"
+    jobs.queue(task, lock=lock, in_seconds=in_seconds, unless_running=unless_running, domain_id=domain.pk)

@@ -1,0 +1,318 @@
+"""Names that could pass for other names: labels that mix scripts, or whose letters look like Latin ones.
+
+After the rules by which browsers show a label as `xn--` (UTS 39, "highly restrictive"): Latin may stand beside the
+scripts of Chinese, Japanese or Korean, and no others together.
+
+Domain names: what a person pasted, understood, or refused with a sentence of its own.
+The words of the published API contract, for what our rows say in finer ones.
+"""
+
+import ipaddress
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import NoReturn
+
+import idna
+from publicsuffixlist import PublicSuffixList
+
+from inbound_admin.lib.errors import Refused
+
+_TOGETHER = (
+    frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"}),
+    frozenset({"LATIN", "CJK", "HANGUL"}),
+    frozenset({"LATIN", "CJK", "BOPOMOFO"}),
+)
+_OTHER_NAMES = {"KATAKANA-HIRAGANA": "KATAKANA", "IDEOGRAPHIC": "CJK"}
+_LIKE_LATIN = frozenset("асԁеһіјӏорԛѕԝхуѵьӕгкпшмтвн" + "αγικνορτυχωϲϳ" + "օոսցհյզ" + "ɑɡɩıĸ")
+
+
+def is_look_alike(name: str) -> bool:
+    """Whether any label of a name in Unicode could be taken for one of other letters."""
+    return any(_is_look_alike(label) for label in name.split("."))
+
+
+def _is_look_alike(label: str) -> bool:
+    letters = [letter for letter in label if unicodedata.category(letter).startswith("L")]
+    scripts = {_script(letter) for letter in letters}
+    if len(scripts) > 1 and not any(scripts <= allowed for allowed in _TOGETHER):
+        return True
+    foreign = [letter for letter in letters if not letter.isascii()]
+    return bool(foreign) and all(letter in _LIKE_LATIN for letter in foreign)
+
+
+def _script(letter: str) -> str:
+    first = unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
+    return _OTHER_NAMES.get(first, first)
+
+
+# RFC 1035 allows 253 characters to a name. The longest name that we put under a domain is a DKIM record:
+# a token of 32 characters and "._domainkey." (Amazon's "_amazonses." is shorter).
+LONGEST_NAME = 253
+LONGEST_DOMAIN = LONGEST_NAME - len("." * 32 + "._domainkey.")
+LONGEST_LABEL = 63
+
+# RFC 6761, 2606, 7686, 8375, 9476, ICANN's "internal", and endings that never will be delegated.
+# example.com, .net and .org are left out: they exist in DNS, and demonstrations use them.
+RESERVED_ENDINGS = frozenset(
+    word
+    for line in (
+        "alt arpa corp example home internal intranet invalid lan local",
+        "localdomain localhost mail onion private test",
+    )
+    for word in line.split()
+)
+
+_DOTS = str.maketrans("。．｡", "...")
+_SCHEME = re.compile(r"(?:mailto:|(?:[a-z][a-z0-9+.-]*:)?//)", re.IGNORECASE)
+_PLAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_JOINERS = "\u200c\u200d"
+_WRAPPING = " \"'`<>()“”‘’„«»,;"
+
+
+@dataclass(frozen=True)
+class DomainName:
+    """`ascii` is the form in DNS (A-labels, lower case, no trailing dot); `zone` is the registrable domain above it."""
+
+    ascii: str
+    unicode: str
+    zone: str
+
+    def __str__(self) -> str:
+        """As people read it; a name that could pass for another has its form in DNS beside it."""
+        return f"{self.unicode} ({self.ascii})" if is_look_alike(self.unicode) else self.unicode
+
+    @classmethod
+    def stored(cls, name: str) -> "DomainName":
+        """A name that was understood before: never refused, since the list of public suffixes changes over time."""
+        return cls(ascii=name, unicode=_readable(name), zone=_suffixes().privatesuffix(name) or name)
+
+    def relative(self, name: str) -> str:
+        """An absolute name as it is typed at the zone's DNS host, "@" at the apex. ValueError outside of the zone."""
+        if name == self.zone:
+            return "@"
+        if not name.endswith("." + self.zone):
+            raise ValueError(f"{name} is not in the zone {self.zone}")
+        return name.removesuffix("." + self.zone)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The names above this one, nearest first, up to and with the zone; empty at the zone itself."""
+        above = self.ascii.removesuffix(self.zone).split(".")[1:]
+        labels = [label for label in above if label]
+        return tuple(".".join([*labels[at:], self.zone]) for at in range(len(labels) + 1)) if above else ()
+
+    def is_under(self, other: "DomainName") -> bool:
+        """Whether this is a true sub-domain of the other (a domain is not under itself)."""
+        return self.ascii.endswith("." + other.ascii)
+
+
+@dataclass(frozen=True)
+class Understood:
+    """`noticed` says, a sentence each, how what was typed differs from what was understood."""
+
+    domain: DomainName
+    noticed: tuple[str, ...]
+
+
+def is_label(text: str) -> bool:
+    """Whether it can stand between two dots of a host name (RFC 1123): lower case, at most 63 characters."""
+    return len(text) <= LONGEST_LABEL and _PLAIN_LABEL.fullmatch(text) is not None
+
+
+def understand(text: str) -> Understood:
+    """Read a domain out of a pasted address, URL or name. Refused with a code for each cause (see `_refuse` below)."""
+    if len(text) > 2000:
+        _refuse("TOO_LONG", "That text is too long to be a domain name. Paste the domain alone, such as example.com.")
+    host, noticed = _unwrap(text)
+    name = _as_dns_writes_it(host)
+    _refuse_what_cannot_be_verified(name)
+    domain = DomainName.stored(name)
+    return Understood(domain, (*_explain(noticed, domain), *_remarks(host, domain)))
+
+
+def _unwrap(text: str) -> tuple[str, list[str]]:
+    """The host inside what was pasted, and templates of the sentences that say what was taken away."""
+    noticed: list[str] = []
+    typed = text.strip()
+    visible = _without_invisible(typed)
+    if visible != typed:
+        noticed.append("We removed characters that cannot be seen.")
+    single_spaced = " ".join(visible.translate(_DOTS).split()).strip(_WRAPPING)
+    bare = re.sub(r"\s*([.@])\s*", r"\1", single_spaced)
+    if bare != single_spaced:
+        noticed.append("We took out the spaces: {name}.")
+    host = _inside_address(bare, noticed)
+    _refuse_unless_one(host)
+    _refuse_ip(host)
+    return _without_decoration(host, noticed), noticed
+
+
+def _inside_address(text: str, noticed: list[str]) -> str:
+    """The host of a web or e-mail address. A user name or password in it is never repeated."""
+    scheme = _SCHEME.search(text)
+    if scheme and scheme.start() == 0:
+        text = text[scheme.end() :]
+    host = re.split(r"[/?#\\]", text, maxsplit=1)[0]
+    if "@" in host:
+        host = host.rpartition("@")[2].strip(_WRAPPING)
+        noticed.append("You pasted an e-mail address; its domain is {name}.")
+    elif scheme or host != text:
+        noticed.append("You pasted a web address; its domain is {name}.")
+    return host.strip()
+
+
+def _without_decoration(host: str, noticed: list[str]) -> str:
+    without_port = re.sub(r":[0-9]{1,5}$", "", host)
+    if without_port != host:
+        noticed.append("We left out the port number.")
+    without_dot = without_port[:-1] if without_port.endswith(".") else without_port
+    if without_dot != without_port:
+        noticed.append("We left out the dot at the end.")
+    without_star = re.sub(r"^(\*\.)+", "", without_dot)
+    if without_star != without_dot:
+        noticed.append("We left out the star: adding {name} covers the names below it for sending.")
+    plain = without_star.removeprefix(".")
+    if plain != without_star:
+        noticed.append("We left out the dot at the start.")
+    return plain
+
+
+def _without_invisible(text: str) -> str:
+    """Drops format characters, but a joiner stays where its script needs it (RFC 5892, appendix A.1 and A.2)."""
+    kept = []
+    for at, char in enumerate(text):
+        if char in _JOINERS and _joiner_is_needed(text, at):
+            kept.append(char)
+        elif unicodedata.category(char) == "Cc" and char.isspace():
+            kept.append(" ")
+        elif unicodedata.category(char) not in ("Cf", "Cc"):
+            kept.append(char)
+    return "".join(kept)
+
+
+def _joiner_is_needed(text: str, at: int) -> bool:
+    try:
+        return idna.valid_contextj(text, at)
+    except ValueError:
+        return False
+
+
+def _as_dns_writes_it(host: str) -> str:
+    """A-labels in lower case, by UTS 46 and IDNA 2008."""
+    try:
+        mapped = idna.uts46_remap(host, std3_rules=False, transitional=False).translate(_DOTS)
+    except UnicodeError:
+        _refuse_letters(host)
+    if "_" in mapped:
+        _refuse("UNDERSCORE", "A domain for mail has no underscore (_) in it. Add the domain without that part.")
+    labels = [_label(label) for label in mapped.split(".")]
+    if len(labels) > 1 and _NUMBER.fullmatch(labels[-1]):
+        _refuse("IP_ADDRESS", "That is an IP address. Mail needs a domain name, such as example.com.")
+    return ".".join(labels)
+
+
+def _label(label: str) -> str:
+    if not label:
+        _refuse("NOT_A_DOMAIN", "That is not a domain name: a part between the dots is empty. Type it as example.com.")
+    if len(label) > LONGEST_LABEL:
+        _refuse("TOO_LONG", f"A part of that name is longer than {LONGEST_LABEL} characters, which DNS does not allow.")
+    if label.isascii() and not label.startswith("xn--"):
+        return label if _PLAIN_LABEL.fullmatch(label) else _refuse_letters(label)
+    try:
+        encoded = idna.alabel(label).decode("ascii").lower()
+        idna.check_bidi(idna.ulabel(encoded))
+    except idna.IDNAError as problem:
+        if "too long" in str(problem).lower():
+            _refuse("TOO_LONG", f"A part of that name takes more than {LONGEST_LABEL} characters in DNS.")
+        _refuse_letters(label)
+    return encoded
+
+
+def _refuse_what_cannot_be_verified(name: str) -> None:
+    ending = name.rpartition(".")[2]
+    if ending in RESERVED_ENDINGS:
+        _refuse("RESERVED_NAME", f"Names that end in .{ending} are reserved and do not exist on the public internet.")
+    if _suffixes().is_public(name, accept_unknown=False):
+        _refuse("PUBLIC_SUFFIX", f"{_readable(name)} is shared by many owners. Add your own name below it.")
+    if "." not in name:
+        _refuse("SINGLE_LABEL", f"{_readable(name)} is only part of a domain name: an ending such as .com is missing.")
+    if len(name) > LONGEST_DOMAIN:
+        _refuse(
+            "TOO_LONG",
+            f"That name has {len(name)} characters. Amazon's records leave room for {LONGEST_DOMAIN}.",
+        )
+
+
+def _refuse_unless_one(host: str) -> None:
+    if not host.strip("."):
+        _refuse("NOT_A_DOMAIN", "There is no domain name in that. Type it as example.com.")
+    if re.search(r"[\s,;]", host):
+        _refuse("NOT_A_DOMAIN", "That is more than one name, or a name with a space in it. Add one domain at a time.")
+
+
+def _refuse_ip(host: str) -> None:
+    try:
+        ipaddress.ip_address(re.sub(r"(?i)^\[(?:ipv6:)?|\](?::[0-9]+)?$", "", host))
+    except ValueError:
+        return
+    _refuse("IP_ADDRESS", "That is an IP address. Mail needs a domain name, such as example.com.")
+
+
+def _refuse_letters(part: str) -> NoReturn:
+    _refuse(
+        "NOT_A_DOMAIN",
+        f"“{_printable(part)}” cannot be in a domain name: letters, digits and hyphens inside a part are allowed.",
+    )
+
+
+def _printable(part: str) -> str:
+    return part[:LONGEST_LABEL].encode("utf-8", "replace").decode("utf-8")
+
+
+def _refuse(code: str, sentence: str) -> NoReturn:
+    """Codes: NOT_A_DOMAIN, IP_ADDRESS, PUBLIC_SUFFIX, RESERVED_NAME, TOO_LONG, UNDERSCORE, SINGLE_LABEL."""
+    raise Refused(sentence, code=code)
+
+
+def _explain(noticed: list[str], domain: DomainName) -> tuple[str, ...]:
+    return tuple(sentence.format(name=domain.unicode) for sentence in noticed)
+
+
+def _remarks(host: str, domain: DomainName) -> tuple[str, ...]:
+    """What a person may want to know of the name itself."""
+    remarks = []
+    if not host.isascii():
+        remarks.append(f"In DNS the name is written {domain.ascii}.")
+    if domain.ascii == "www." + domain.zone:
+        remarks.append(f"Mail is seldom sent from a www name. If you meant {_readable(domain.zone)}, add that instead.")
+    if _suffixes().publicsuffix(domain.ascii, accept_unknown=False) is None:
+        ending = domain.unicode.rpartition(".")[2]
+        remarks.append(f"We do not know the ending .{ending}. Please look for a typing error.")
+    return tuple(remarks)
+
+
+def _readable(name: str) -> str:
+    """Label by label, so that one label that IDNA 2008 would not write leaves the others readable."""
+    return ".".join(_readable_label(label) for label in name.split("."))
+
+
+def _readable_label(label: str) -> str:
+    try:
+        return idna.ulabel(label) if label.startswith("xn--") else label
+    except idna.IDNAError:
+        return label
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    """Private suffixes (github.io, uk.com) count: what their customers hold is the name below, and so is the zone."""
+    return PublicSuffixList()
+
+
+def label_in(text: str, domain: str) -> str:
+    """The label of a MAIL FROM name that was given in full or as the label alone."""
+    name = text.strip().rstrip(".").lower()
+    return name.removesuffix(f".{domain}")

@@ -1,0 +1,314 @@
+"""A state that staff say for a time, beside what the checks come to: it is shown as theirs, and ends by itself.
+What staff decide over a domain: hold and release, give to another customer, a note. Each with who and why.
+What staff expect of a record in place of what we would ask for, with who and why: an MX that stays elsewhere.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from audit import services as audit_services
+from domains.checking.core.judgement import State
+from domains.domain_list.selectors import domain_subject
+from domains.identity import services as identity_services
+from domains.jobs import check_soon
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.ownership.services import tell_owners
+from domains.records.core import EXPECTABLE, expected_host
+from inbound_admin.lib.errors import Refused
+from tenants.lifecycle.selectors import tenant_of
+from tenants.resources import services as resources_services
+
+LONGEST = timedelta(days=92)
+FIELDS = ("override_state", "override_until", "override_at", "override_by", "override_because")
+
+
+@transaction.atomic
+def override_state(
+    *, domain: Domain, state: str, because: str, until: datetime | None, actor: User, bulk_id: str = ""
+) -> None:
+    """Raises Refused without the right, a reason, or an end that is near enough to be looked at again."""
+    if not actor.has_perm("domains.override_state"):
+        raise Refused("States are overridden by operators.", code="NOT_ALLOWED")
+    if state not in set(State):
+        raise Refused("Choose the state that is to be shown.", code="STATE_MISSING")
+    if not because.strip():
+        raise Refused("Say why the state is overridden; the next person will ask.", code="REASON_MISSING")
+    now = timezone.now()
+    if until is None or not now < until <= now + LONGEST:
+        raise Refused(f"Say until when: a time to come, within {LONGEST.days} days.", code="UNTIL_MISSING")
+    locked = _locked_row(domain)
+    if locked.stage != Stage.READY:
+        raise Refused(f"{domain} is not set up yet: its state is its stage.")
+    before = _said(locked)
+    locked.override_state, locked.override_until = state, until
+    locked.override_at, locked.override_by, locked.override_because = now, actor, because.strip()
+    _store_state(locked, "domain.state_overridden", before, actor, because.strip(), bulk_id)
+
+
+@transaction.atomic
+def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str = "") -> None:
+    """What the checks come to is shown again. Raises Refused when nothing is overridden."""
+    if not actor.has_perm("domains.override_state"):
+        raise Refused("States are overridden by operators.", code="NOT_ALLOWED")
+    locked = _locked_row(domain)
+    if not locked.override_state:
+        raise Refused(f"The state of {domain} is not overridden.")
+    _end(locked, actor, because.strip(), bulk_id)
+
+
+@transaction.atomic
+def end_expired_overrides(*, now: datetime) -> int:
+    """How many came to the time that was said; each has its line in the log."""
+    over = list(Domain.objects.select_for_update().filter(override_until__lte=now))
+    for locked in over:
+        _end(locked, None, "The time of the override is over.", "")
+    return len(over)
+
+
+def clear(locked: Domain) -> None:
+    """Without a line of its own: part of a change that has one."""
+    locked.override_state, locked.override_because = "", ""
+    locked.override_until = locked.override_at = locked.override_by = None
+
+
+def _end(locked: Domain, actor: User | None, because: str, bulk_id: str) -> None:
+    before = _said(locked)
+    clear(locked)
+    _store_state(locked, "domain.override_ended", before, actor, because, bulk_id)
+
+
+def _store_state(
+    locked: Domain, what: str, before: dict[str, str | None], actor: User | None, because: str, bulk_id: str
+) -> None:
+    locked.save(update_fields=FIELDS)
+    after = _said(locked)
+    audit_services.record(
+        what, about=domain_subject(locked), actor=actor, because=because, before=before, after=after, bulk_id=bulk_id
+    )
+
+
+def _said(domain: Domain) -> dict[str, str | None]:
+    until = domain.override_until
+    return {
+        "shown_as": domain.override_state or domain.state,
+        "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None,
+    }
+
+
+def _locked_row(domain: Domain) -> Domain:
+    return Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
+
+
+MOVED = (
+    "customer",
+    "tenant",
+    "wanted_by",
+    "wanted_because",
+    "held_because",
+    "expectations",
+    "routes_unchecked",
+    *FIELDS,
+)
+
+
+@transaction.atomic
+def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = None, bulk_id: str = "") -> None:
+    """No checks until released, or until the time given. Raises Refused without a reason or when held already."""
+    locked = _locked(domain)
+    if locked.is_held:
+        raise Refused(f"{domain} is held already, since {locked.held_at:%-d %B %Y}.")
+    _need(because, "Say why the domain is held; the next person will ask.")
+    if until is not None and until <= timezone.now():
+        raise Refused("That time is over. Choose one to come, or leave it empty.")
+    locked.held_at, locked.held_by = timezone.now(), actor
+    locked.held_because, locked.held_until = because.strip(), until
+    locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
+    after = {"held": True, "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None}
+    audit_services.record(
+        "domain.held",
+        about=domain_subject(locked),
+        actor=actor,
+        because=because.strip(),
+        before={"held": False},
+        after=after,
+        bulk_id=bulk_id,
+    )
+
+
+@transaction.atomic
+def release(*, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "") -> None:
+    """Checks go on. Raises Refused when it is not held."""
+    locked = _locked(domain)
+    if not locked.is_held:
+        raise Refused(f"{domain} is not held.")
+    _release(locked, actor, because.strip(), bulk_id)
+
+
+def _release(locked: Domain, actor: User | None, because: str, bulk_id: str = "") -> None:
+    locked.held_at = locked.held_by = locked.held_until = None
+    locked.held_because, locked.next_check_at = "", timezone.now()
+    locked.save(update_fields=("held_at", "held_by", "held_because", "held_until", "next_check_at"))
+    audit_services.record(
+        "domain.released",
+        about=domain_subject(locked),
+        actor=actor,
+        because=because,
+        before={"held": True},
+        after={"held": False},
+        bulk_id=bulk_id,
+    )
+    check_soon()
+
+
+@transaction.atomic
+def release_expired_holds(*, now: datetime) -> int:
+    """Holds with an end that has passed are released; returns how many."""
+    over = list(Domain.objects.select_for_update().filter(held_at__isnull=False, held_until__lte=now))
+    for locked in over:
+        _release(locked, None, "The time of the hold is over.")
+    return len(over)
+
+
+def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
+    """Give the domain to another customer; both sets of owners are told. Raises Refused."""
+    if to is None:
+        raise Refused("Choose the customer that the domain goes to.", code="CUSTOMER_MISSING")
+    _need(because, "Say why the domain changes hands; both customers may ask.")
+    arn = identity_services.identity_arn_for(domain, tenant_of(to))
+    with transaction.atomic():
+        locked = _locked(domain)
+        before = locked.customer
+        if before == to:
+            raise Refused(f"{domain} belongs to {to} already.")
+        if locked.stage == Stage.DELETING:
+            raise Refused(f"{domain} is being deleted.")
+        if Domain.objects.filter(customer=to, name=locked.name).exists():
+            raise Refused(f"{to} asks for {domain} already. Approve that claim, or delete it, instead.")
+        locked.customer = to
+        identity_services.move(locked, arn, resources_services.tenant_to_join(to))
+        locked.wanted_by, locked.wanted_because = None, ""  # whoever wished something is a stranger to the new holder
+        if locked.is_held:
+            locked.held_because = "Held before it was moved. Ask our support."
+        locked.expectations = {}
+        locked.routes_unchecked = True
+        clear(locked)
+        locked.save(update_fields=MOVED)
+        locked.share_links.all().delete()  # they were given to people of the old holder, and name them
+        audit_services.record(
+            "domain.transferred",
+            about=domain_subject(locked),
+            actor=actor,
+            because=because.strip(),
+            before={"customer": before.name},
+            after={"customer": to.name},
+            bulk_id=bulk_id,
+            for_staff=True,
+        )
+    domain.customer = to
+    _tell(before, f"{domain} has left {before}", f"{domain} was moved out of your organisation by our staff.")
+    _tell(to, f"{domain} is now with {to}", f"{domain} was moved into your organisation by our staff.")
+
+
+@transaction.atomic
+def write_note(*, domain: Domain, note: str, actor: User) -> None:
+    """A note of staff, seen by staff alone."""
+    locked = _locked(domain)
+    if locked.note == note.strip():
+        return
+    before, after = {"note": locked.note}, {"note": note.strip()}
+    locked.note = note.strip()
+    locked.save(update_fields=("note",))
+    audit_services.record(
+        "domain.note", about=domain_subject(locked), actor=actor, before=before, after=after, for_staff=True
+    )
+
+
+@transaction.atomic
+def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
+    """Put the domain at the head of the worker's queue. Raises Refused while it is held."""
+    if domain.is_held:
+        raise Refused(f"{domain} is held; release it first.")
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
+    audit_services.record(
+        "domain.check_forced", about=domain_subject(domain), actor=actor, for_staff=True, bulk_id=bulk_id
+    )
+    check_soon()
+
+
+def _tell(customer: Customer, title: str, text: str) -> None:
+    tell_owners(customer, title, f"{text}\n\nIf you did not expect this, please write to our support.\n")
+
+
+def _locked(domain: Domain) -> Domain:
+    return Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=domain.pk)
+
+
+def _need(because: str, sentence: str) -> None:
+    if not because.strip():
+        raise Refused(sentence, code="REASON_MISSING")
+
+
+@transaction.atomic
+def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: User, bulk_id: str = "") -> None:
+    """`value` "": the record is not asked for any more. Raises Refused."""
+    _refuse_who_may_not(actor)
+    if not because.strip():
+        raise Refused(
+            "Say why the record is expected to be otherwise; the next person will ask.", code="REASON_MISSING"
+        )
+    said = {"value": expected_host(key, value), "because": because.strip()}
+    locked = _locked_check(domain)
+    known = locked.expectations.get(key, {})
+    if {name: known.get(name) for name in said} == said:
+        raise Refused("That is expected already.")
+    stamped = {**said, "by": actor.get_username(), "at": timezone.now().isoformat(timespec="seconds")}
+    _store(locked, {**locked.expectations, key: stamped}, key, actor, because.strip(), bulk_id)
+
+
+@transaction.atomic
+def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", bulk_id: str = "") -> None:
+    """What we ask for of every domain is asked for again. Raises Refused when nothing else was expected."""
+    _refuse_who_may_not(actor)
+    locked = _locked_check(domain)
+    if key not in locked.expectations:
+        raise Refused(f"Nothing of its own is expected of this record of {domain}.")
+    left = {other: said for other, said in locked.expectations.items() if other != key}
+    _store(locked, left, key, actor, because.strip(), bulk_id)
+
+
+def _store(
+    locked: Domain, expectations: dict[str, dict[str, str]], key: str, actor: User, because: str, bulk_id: str
+) -> None:
+    """What was seen of the record was judged by another measure: it is looked at anew."""
+    before, after = _words(locked.expectations, key), _words(expectations, key)
+    locked.expectations, locked.next_check_at = expectations, timezone.now()
+    locked.save(update_fields=("expectations", "next_check_at"))
+    RecordCheck.objects.filter(domain=locked, key=key).delete()
+    audit_services.record(
+        "domain.expectation",
+        about=domain_subject(locked),
+        actor=actor,
+        because=because,
+        before=before,
+        after=after,
+        bulk_id=bulk_id,
+    )
+    check_soon()
+
+
+def _words(expectations: dict[str, dict[str, str]], key: str) -> dict[str, str]:
+    said = expectations.get(key)
+    words = "as for every domain" if said is None else said["value"] or "not asked for"
+    return {EXPECTABLE.get(key, key): words}
+
+
+def _refuse_who_may_not(actor: User) -> None:
+    if not actor.has_perm("domains.expect_record"):
+        raise Refused("What is expected of records is said by our support.", code="NOT_ALLOWED")
+
+
+def _locked_check(domain: Domain) -> Domain:
+    return Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)

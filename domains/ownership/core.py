@@ -1,0 +1,58 @@
+"""When somebody who adds a domain must first prove that it is theirs, and how.
+
+SES identities belong to the account, their tokens are stable and records outlive a customer: so "verified at Amazon"
+says nothing of who asks. What proves it is a TXT record with a value made for this claim alone.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.names.core import DomainName
+from domains.records.core import Need, Purpose, Record
+
+LABEL = "_inbound-admin-challenge"
+PREFIX = "inbound-admin-claim="
+KEY = "challenge"
+
+
+class ClaimReason(StrEnum):
+    RELATED = "related"
+    RECORDS_ANSWER = "records_answer"
+    IDENTITY_EXISTS = "identity_exists"
+    RIVAL = "rival"
+    MOVED_IN = "moved_in"
+    GONE = "gone"
+
+
+_MAY_BE_IN_USE = "This domain, a name below it, or the domain above it may have been set up before."
+WHY = {  # one sentence for all that would tell what other customers have or ask for
+    ClaimReason.RELATED: _MAY_BE_IN_USE,
+    ClaimReason.IDENTITY_EXISTS: _MAY_BE_IN_USE,
+    ClaimReason.RIVAL: _MAY_BE_IN_USE,
+    ClaimReason.RECORDS_ANSWER: "Records of an earlier set-up are still published for this domain.",
+    ClaimReason.GONE: "Amazon does not know this domain any more, so it is set up anew.",
+    ClaimReason.MOVED_IN: "It was taken over from the system before this one, and Amazon does not know it.",
+}
+
+OUR_REASONS = (
+    ClaimReason.MOVED_IN,
+    ClaimReason.GONE,
+)  # our staff made these claims, so that they neither end nor count
+PUBLIC_REASONS = {reason: "in_use" if why == _MAY_BE_IN_USE else reason.value for reason, why in WHY.items()}
+
+
+def challenge(domain: DomainName, token: str) -> Record:
+    """The record that proves the claim."""
+    return Record(KEY, Purpose.OWNERSHIP, Need.REQUIRED, "TXT", f"{LABEL}.{domain.ascii}", f"{PREFIX}{token}")
+
+
+def question(domain: DomainName) -> Question:
+    return Question(f"{LABEL}.{domain.ascii}", "TXT")
+
+
+def is_proven(domain: DomainName, token: str, answers: Sequence[Answer]) -> bool:
+    """Every resolver that answers must show the value, and at least one must: of several, one alone proves nothing."""
+    wanted = challenge(domain, token).value
+    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    return bool(token) and bool(told) and all(wanted in answer.values for answer in told)

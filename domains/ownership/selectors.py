@@ -1,0 +1,32 @@
+"""Whose a name is: it is held by whoever has proven it. A row without a proof, in whatever stage, holds nothing."""
+
+from django.db.models import Q, QuerySet
+
+from accounts.models.people import Customer
+from domains.models.domains import Domain, Stage
+from domains.names.core import DomainName
+
+
+def held_domains() -> QuerySet[Domain]:
+    return Domain.objects.exclude(stage=Stage.CLAIM).filter(proven_at__isnull=False)
+
+
+def unproven_domains() -> QuerySet[Domain]:
+    return Domain.objects.filter(Q(stage=Stage.CLAIM) | Q(proven_at__isnull=True))
+
+
+def under_or_over(name: DomainName) -> Q:
+    return Q(name__endswith=f".{name.ascii}") | Q(name__in=name.parents)
+
+
+def related_domains(name: DomainName) -> QuerySet[Domain]:
+    """Domains held under or over this name, whoever's they are: for decisions, never to be shown.
+
+    What is not proven is left out: whoever adds it must not learn of what others add, nor be in their way.
+    """
+    return held_domains().filter(under_or_over(name))
+
+
+def holds_above(name: DomainName, customer: Customer) -> bool:
+    """Whether the customer has proven a domain above this name."""
+    return held_domains().filter(customer=customer, name__in=name.parents).exists()

@@ -1,0 +1,276 @@
+"""Who holds a domain: whoever proved it first. What is not proven gives way, whatever its stage.
+
+A proof is the TXT record of a claim, our staff's word, or records of this set-up that Amazon confirmed: none of them
+answered when the domain was added, so whoever published them has the domain's DNS. It is kept when that DNS lapses.
+
+Mail to the owners of a customer. What was done stands whether or not the mail could be sent.
+Domains that nobody proves end after a time: Amazon's identities are few. Their owners are told before.
+"""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from smtplib import SMTPException
+
+import structlog
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Length
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from accounts.people.selectors import owners_of, supports_everyone
+from audit import services as audit_services
+from domains.deletion import services as deletion_services
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import domain_subject
+from domains.jobs import unmake_soon
+from domains.models.domains import Domain, Stage
+from domains.names.core import DomainName
+from domains.ownership.core import OUR_REASONS, PUBLIC_REASONS, ClaimReason
+from domains.ownership.selectors import held_domains, related_domains, under_or_over, unproven_domains
+from inbound_admin.lib.errors import Refused
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+from notifications.email import services as email_services
+from tenants.resources import services as resources_services
+
+TOO_LATE = "The ownership of this domain was proven from another account. If that cannot be, ask our support."
+BEING_REMOVED = "An entry for this domain is being removed. We set yours up as soon as it is gone."
+DISPLACED, EXPIRING = "domain.displaced", "domain.expiring"  # kinds of alerts
+CLEARED = {
+    "dkim_tokens": [],
+    "dkim_zone": "",
+    "verification_token": "",
+    "ses_mail_from": "",
+    "adopted": False,
+    "identity_status": "",
+    "dkim_status": "",
+    "mail_from_status": "",
+    "verified_at": None,
+    "ses_problem": "",
+    "routes_unchecked": True,
+}
+_CLAIM = (
+    "stage",
+    "stage_problem",
+    "claim_token",
+    "claim_reason",
+    "claim_proven_at",
+    "proven_at",
+    "unproven_warned_at",
+    "next_check_at",
+)
+
+
+def lock_zone(name: DomainName) -> None:
+    """Until the transaction ends nobody else adds, proves or loses a name of this zone. Lock it before any row."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"zone {name.zone}"])
+
+
+def open_claim(domain: Domain, reason: ClaimReason) -> None:
+    """Nothing is asked of Amazon until the claim is proven. The caller holds the row's lock."""
+    domain.stage, domain.stage_problem = Stage.CLAIM, ""
+    domain.claim_token, domain.claim_reason = secrets.token_urlsafe(24), reason
+    domain.claim_proven_at = domain.proven_at = domain.unproven_warned_at = None
+    domain.next_check_at = timezone.now()
+    domain.save(update_fields=_CLAIM)
+    after = {"reason": PUBLIC_REASONS[reason]}
+    audit_services.record("domain.claim_required", about=domain_subject(domain), actor=None, after=after)
+    for held in held_nearby(domain):
+        audit_services.record(
+            "domain.claimed_nearby", about=domain_subject(held), actor=None, after={"name": domain.name}
+        )
+
+
+def held_nearby(claimed: Domain) -> QuerySet[Domain]:
+    """Other customers' domains under or over the claimed one."""
+    related = related_domains(claimed.parsed).exclude(customer_id=claimed.customer_id)
+    return related.select_related("customer")
+
+
+def prove(domain: Domain) -> None:
+    """The row in hand, which the caller locked with its zone and saves, is proven now: other customers' give way."""
+    if domain.proven_at is None:
+        domain.proven_at = timezone.now()
+        displace(domain.parsed, winner=domain.customer)
+
+
+def displace(name: DomainName, *, winner: Customer) -> None:
+    """What is unproven at, under and over a name that is proven now gives way. The caller holds the zone's lock."""
+    rivals = unproven_domains().exclude(customer=winner).exclude(stage=Stage.DELETING)
+    nearby = Q(name=name.ascii) | (under_or_over(name) & ~Q(stage=Stage.CLAIM))
+    for rival in _locked(rivals.filter(nearby)):
+        if rival.stage != Stage.CLAIM:
+            _back_to_claim(rival, anothers=rival.name == name.ascii)
+        if rival.name == name.ascii:
+            _tell_loser(rival, name)
+        else:
+            _tell_neighbour(rival)
+
+
+def _locked(rows: QuerySet[Domain]) -> Iterable[Domain]:
+    return list(rows.select_for_update(of=("self",)).select_related("customer").order_by("pk"))
+
+
+def _back_to_claim(rival: Domain, *, anothers: bool) -> None:
+    """Its identity goes, or is made anew by whoever has proven the name: then the job of ours would take theirs."""
+    Domain.objects.filter(pk=rival.pk).update(**CLEARED, unmake_wanted=not anothers)
+    rival.record_checks.all().delete()
+    rival.refresh_from_db()
+    resources_services.release_identity(name=rival.name, customer=rival.customer)
+    open_claim(rival, ClaimReason.RIVAL if anothers else ClaimReason.RELATED)
+    if not anothers:
+        unmake_soon(rival)
+
+
+def _tell_loser(rival: Domain, name: DomainName) -> None:
+    if rival.stage_problem == TOO_LATE:
+        return
+    Domain.objects.filter(pk=rival.pk).update(stage_problem=TOO_LATE)
+    audit_services.record("domain.displaced", about=domain_subject(rival), actor=None)
+    why = (
+        f"The ownership of {name} was proven from another account, so your entry cannot be set up. "
+        "If the domain is yours, write to our support. If not, delete the entry."
+    )
+    _tell(rival, why)
+
+
+def _tell_neighbour(rival: Domain) -> None:
+    audit_services.record("domain.displaced", about=domain_subject(rival), actor=None)
+    why = (
+        f"The ownership of a name next to {rival} was proven first, so {rival} is not set up any more. "
+        "Publish the record that its page shows, then we set it up again."
+    )
+    _tell(rival, why)
+
+
+def _tell(rival: Domain, why: str) -> None:
+    audience = alerts_core.CustomerPeople(rival.customer_id)
+    alerts_services.observe(
+        kind=DISPLACED, about=domain_subject(rival), firing=True, why=why, severity="high", audience=audience
+    )
+
+
+def note_settled(domain: Domain) -> None:
+    """It is proven after all: what its owners were told of is over."""
+    audience = alerts_core.CustomerPeople(domain.customer_id)
+    for kind in (DISPLACED, EXPIRING):
+        alerts_services.observe(
+            kind=kind, about=domain_subject(domain), firing=False, why="", severity="high", audience=audience
+        )
+
+
+def is_held_by_another(domain: Domain) -> bool:
+    return held_domains().filter(name=domain.name).exclude(pk=domain.pk).exists()
+
+
+_log = structlog.get_logger(__name__)
+
+
+def tell_owners(customer: Customer, title: str, text: str, *, unsolicited: bool = False) -> None:
+    """A mail that cannot be sent is logged: it must not turn a change that was made into an error page.
+
+    `unsolicited`: another customer caused it, so that each recipient gets a few of these a day at most.
+    """
+    owners = [owner.email for owner in owners_of(customer)]
+    try:
+        if unsolicited:
+            email_services.send_unsolicited(title=title, text=text, to=owners)
+        else:
+            send_mail(title, text, settings.DEFAULT_FROM_EMAIL, owners)
+    except (SMTPException, OSError) as problem:
+        _log.error("mail not sent", title=title, customer=customer.id, problem=str(problem))
+
+
+BECAUSE = "Its ownership was not proven in time."
+log = structlog.get_logger(__name__)
+
+
+def refuse_more(customer: Customer, actor: User | None) -> None:
+    """Raises Refused when the customer has as many unproven domains as they may; our staff add more for them.
+
+    Inside the transaction that adds: the customer's row is locked, so that many requests at once add no more.
+    """
+    most = settings.UNPROVEN_DOMAINS_PER_CUSTOMER
+    if not most or (actor is not None and supports_everyone(actor)):
+        return
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    if _ending().filter(customer=customer).count() >= most:
+        raise Refused(
+            f"{most:,} of your domains are not verified yet, which is the most at a time. "
+            "Verify or delete some of them first, or ask our support to add this one.",
+            code="TOO_MANY_UNPROVEN",
+        )
+
+
+def end_unproven(*, now: datetime) -> int:
+    """Warn of what will be removed, and remove what was warned of long enough ago; how many are on their way out."""
+    if not settings.UNPROVEN_DOMAIN_DAYS:
+        return 0
+    _warn(now)
+    return _remove(now)
+
+
+def _ending() -> QuerySet[Domain]:
+    """What our staff brought in waits for as long as it takes, and so does what was verified once."""
+    rows = unproven_domains().filter(verified_at=None).exclude(claim_reason__in=OUR_REASONS)
+    return rows.exclude(stage=Stage.DELETING)
+
+
+def _over(now: datetime, days: int) -> Iterable[Domain]:
+    here = domain_list_selectors.domains_in_region().filter(
+        pk__in=_ending().values("pk"), held_at=None, created_at__lte=now - timedelta(days=days)
+    )
+    return here.select_related("customer").order_by(Length("name").desc())  # sub-domains before what they lie under
+
+
+def _warn(now: datetime) -> None:
+    for domain in _over(now, settings.UNPROVEN_DOMAIN_DAYS - settings.UNPROVEN_WARNING_DAYS):
+        if domain.unproven_warned_at is None:
+            _warn_of(domain, now)
+
+
+@transaction.atomic
+def _warn_of(domain: Domain, now: datetime) -> None:
+    domain.unproven_warned_at = now
+    domain.save(update_fields=("unproven_warned_at",))
+    until = domain.removal_at or now
+    why = f"{domain} is not verified yet. Publish its records by {until:%-d %B %Y}, or it is removed from your list."
+    audience = alerts_core.CustomerPeople(domain.customer_id)
+    alerts_services.observe(
+        kind=EXPIRING, about=domain_subject(domain), firing=True, why=why, severity="medium", audience=audience, now=now
+    )
+    audit_services.record(
+        "domain.expiring", about=domain_subject(domain), actor=None, after={"until": f"{until:%Y-%m-%d}"}
+    )
+
+
+def _remove(now: datetime) -> int:
+    gone: dict[Customer, list[str]] = defaultdict(list)
+    for domain in _over(now, settings.UNPROVEN_DOMAIN_DAYS):
+        if domain.removal_at is None or domain.removal_at > now:
+            continue
+        try:
+            deletion_services.mark(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
+        except Refused as refused:  # what stands at it or below it goes first, by a person's hand
+            log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
+            continue
+        gone[domain.customer].append(str(domain))
+    for customer, names in gone.items():
+        _tell_gone(customer, names)
+    return sum(map(len, gone.values()))
+
+
+def _tell_gone(customer: Customer, names: list[str]) -> None:
+    shown = "\n".join(names)
+    text = (
+        f"We removed these domains, since they were not verified in {settings.UNPROVEN_DOMAIN_DAYS} days:\n\n"
+        f"{shown}\n\n"
+        "Add them again when you are ready to publish their records.\n"
+    )
+    tell_owners(customer, f"{len(names):,} unverified {'domain' if len(names) == 1 else 'domains'} removed", text)

@@ -1,0 +1,193 @@
+"""Who may have a domain: a claim is proven by a TXT record made for it, or approved by staff with a reason.
+Whether records of an earlier set-up at Amazon still answer for a domain that nobody has proven yet.
+
+SES gives the same tokens to the same domain again, so such records would verify the domain for whoever adds it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models.people import User
+from audit import services as audit_services
+from domains.checking.core.judgement import judge
+from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
+from domains.dns.services import look_up
+from domains.domain_list.selectors import domain_subject
+from domains.jobs import set_up_soon
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.ownership import core as ownership_core
+from domains.ownership import services as ownership_services
+from domains.ownership.core import PUBLIC_REASONS, ClaimReason
+from domains.ownership.services import tell_owners
+from domains.records.core import Record, mail_from_candidates
+from inbound_admin.lib import slow_work
+from inbound_admin.lib.errors import Problem, Refused
+
+PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "unmake_wanted")
+
+
+@transaction.atomic
+def require_proof(domain: Domain, reason: ClaimReason) -> None:
+    """The set-up stops until the claim is proven. Without effect when setting up was given up."""
+    if Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.STARTING).exists():
+        ownership_services.open_claim(domain, reason)
+
+
+def check_claim(domain: Domain) -> bool:
+    """Ask the DNS for the proof; True when it is there, and then setting up goes on."""
+    with slow_work.place(customer=domain.customer_id):
+        return domain.stage != Stage.CLAIM or check_claim_of([domain]) == {domain.pk}
+
+
+def check_claim_of(domains: Sequence[Domain]) -> set[str]:
+    """Ask the DNS for the proofs of several claims at once; the ids of those that are proven, which then go on."""
+    records = {domain.pk: ownership_core.challenge(domain.parsed, domain.claim_token) for domain in domains}
+    asked = [q for d in domains for q in (question_for(records[d.pk]), *further_questions(records[d.pk], d.parsed))]
+    seen: dict[Question, list[Answer]] = {}
+    for answer in look_up(asked):
+        seen.setdefault(answer.question, []).append(answer)
+    return {domain.pk for domain in domains if _is_settled(domain, records[domain.pk], seen)}
+
+
+def _is_settled(domain: Domain, record: Record, seen: Mapping[Question, list[Answer]]) -> bool:
+    answers = seen.get(question_for(record), [])
+    _store_look(domain, record, answers, seen)
+    if not ownership_core.is_proven(domain.parsed, domain.claim_token, answers):
+        return False
+    return _accept(domain, what="domain.claim_proven", actor=None, because="")
+
+
+@transaction.atomic
+def _store_look(
+    domain: Domain, record: Record, answers: Sequence[Answer], seen: Mapping[Question, list[Answer]]
+) -> None:
+    """What the page shows of the proof: not there, wrong, or that we could not look."""
+    now = timezone.now()
+    further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
+    found = judge(record, answers, verified_before=None, now=now, further=further)
+    if not Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(last_dns_check=now):
+        return
+    known = {"state": found.state, "found": list(found.found), "code": found.code, "sentence": found.sentence}
+    RecordCheck.objects.update_or_create(domain=domain, key=record.key, defaults=known | {"checked_at": now})
+
+
+def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
+    """Staff vouch for a domain that is not proven. Raises Refused without a reason or when it is."""
+    is_claim = domain.stage == Stage.CLAIM
+    if not is_claim and (domain.proven_at or domain.stage == Stage.DELETING):
+        raise Refused("There is no claim to approve: this domain is not waiting for a proof.")
+    if not because.strip():
+        raise Refused("Say why the claim may be approved without the record; it stays in the history.")
+    said = because.strip()
+    is_accepted = (
+        _accept(domain, what="domain.claim_approved", actor=actor, because=said)
+        if is_claim
+        else _vouch(domain, actor, said)
+    )
+    if not is_accepted:
+        raise Refused("The claim is settled already, somebody else has proven theirs, or the domain is being deleted.")
+
+
+def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
+    """False when the claim that was looked at is no longer the domain's, or somebody else has proven theirs first."""
+    try:
+        return _settle(domain, what=what, actor=actor, because=because)
+    except IntegrityError:
+        late = ownership_services.is_held_by_another(domain)
+        problem = ownership_services.TOO_LATE if late else ownership_services.BEING_REMOVED
+        Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(stage_problem=problem)
+        return False
+
+
+@transaction.atomic
+def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
+    ownership_services.lock_zone(domain.parsed)
+    claim = {"pk": domain.pk, "stage": Stage.CLAIM, "claim_token": domain.claim_token}
+    locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(**claim).first()
+    if locked is None:
+        return False
+    ownership_services.prove(locked)
+    locked.stage, locked.claim_proven_at = Stage.STARTING, locked.proven_at
+    locked.stage_problem, locked.unmake_wanted = "", False
+    locked.save(update_fields=PROVEN)
+    domain.stage, domain.claim_proven_at, domain.proven_at = locked.stage, locked.claim_proven_at, locked.proven_at
+    after = {"reason": PUBLIC_REASONS[ClaimReason(locked.claim_reason)]}
+    audit_services.record(what, about=domain_subject(locked), actor=actor, because=because, after=after)
+    ownership_services.note_settled(locked)
+    set_up_soon(locked)
+    return True
+
+
+@transaction.atomic
+def _vouch(domain: Domain, actor: User, because: str) -> bool:
+    """For a domain that is being set up, or waits for its records: it need not give way nor end any more."""
+    ownership_services.lock_zone(domain.parsed)
+    waiting = Domain.objects.filter(pk=domain.pk, stage__in=(Stage.STARTING, Stage.READY), proven_at=None)
+    locked = waiting.select_for_update(of=("self",)).select_related("customer").first()
+    if locked is None:
+        return False
+    ownership_services.prove(locked)
+    locked.save(update_fields=("proven_at",))
+    domain.proven_at = locked.proven_at
+    audit_services.record("domain.claim_approved", about=domain_subject(locked), actor=actor, because=because)
+    ownership_services.note_settled(locked)
+    return True
+
+
+def tell_holders(claimed: Domain) -> None:
+    """The customers whose domains lie under or over the claimed one learn of the claim, not of the claimant."""
+    for held in ownership_services.held_nearby(claimed):
+        tell_owners(
+            held.customer,
+            f"Somebody wants to add {claimed}",
+            f"Somebody else asked to add {claimed}, which belongs together with your domain {held}.\n\n"
+            "They must first publish a record in its DNS, which only its owner can. If that is not you or a colleague, "
+            "look at who may edit your DNS, and write to our support.\n\n"
+            f"We send at most {settings.UNSOLICITED_MAILS_PER_DAY} mails like this a day. "
+            "The history of your domain lists every such request.\n",
+            unsolicited=True,
+        )
+
+
+_OURS_MX = re.compile(r"[0-9]+ (inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smtp\.[a-z0-9-]+\.amazonses)\.com")
+
+
+class CouldNotTell(Problem):
+    """The DNS did not answer, and a failed look-up is never an absence."""
+
+    code = "DNS_UNREACHABLE"
+    status = 503
+
+
+def earlier_records_answer(domain: Domain) -> bool:
+    """Ownership, inbound and MAIL FROM records of any account, DKIM of ours. Raises CouldNotTell."""
+    asked = _questions(domain)
+    answers = look_up(asked)
+    if any(_tells(domain, answer) for answer in answers if answer.status is LookupStatus.FOUND):
+        return True
+    told = {answer.question for answer in answers if answer.status is not LookupStatus.FAILED}
+    if not told.issuperset(asked):
+        raise CouldNotTell(
+            f"The DNS of {domain} does not answer, so we cannot tell whether it is in use already. "
+            "We try again by ourselves; if it stays so, look at your name servers."
+        )
+    return False
+
+
+def _questions(domain: Domain) -> Sequence[Question]:
+    asked = [Question(f"_amazonses.{domain.name}", "TXT"), Question(domain.name, "MX")]
+    asked += [Question(name, "MX") for name in mail_from_candidates(domain.parsed)]
+    return asked + [question_for(record) for record in domain.records if record.type == "CNAME"]
+
+
+def _tells(domain: Domain, answer: Answer) -> bool:
+    """A wildcard of the customer's own answers at any name, so an alias counts only with its own target."""
+    if answer.question.type == "TXT":
+        return True
+    if answer.question.type == "MX":
+        return any(_OURS_MX.fullmatch(value) for value in answer.values)
+    return any(answer.question == question_for(record) and record.value in answer.values for record in domain.records)

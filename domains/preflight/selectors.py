@@ -1,0 +1,21 @@
+"""A domain is added: looked at first, then a row of ours, then set up with Amazon by the worker."""
+
+from accounts.models.people import Customer
+from domains.models.domains import Domain
+from domains.names.core import Understood, understand
+from domains.ownership.selectors import held_domains
+from inbound_admin.lib.errors import Refused
+
+TAKEN = "This domain is already in use here. If it is yours, ask our support to look into it."
+
+
+def acceptable(text: str, customer: Customer) -> Understood:
+    """Raises Refused: DOMAIN_ALREADY_REGISTERED, or those of `understand`."""
+    understood = understand(text)
+    name = understood.domain.ascii
+    if Domain.objects.filter(name=name, customer=customer).exists():
+        sentence = f"{understood.domain} is in your list already."
+        raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")
+    if held_domains().filter(name=name).exists():
+        raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED")
+    return understood

@@ -1,0 +1,191 @@
+"""A domain is added: looked at first, then a row of ours, then set up with Amazon by the worker.
+Whether a domain can be used, as the oldest API asks it: what stands in its DNS now. Nothing is stored of it.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.models.people import Customer, User
+from audit import services as audit_services
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.services import look_up
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import domain_subject
+from domains.jobs import set_up_soon
+from domains.models.domains import Domain, Stage
+from domains.names.core import DomainName, Understood, understand
+from domains.ownership import services as ownership_services
+from domains.ownership.core import ClaimReason
+from domains.ownership.selectors import holds_above, related_domains
+from domains.ownership_claims import services as ownership_claims_services
+from domains.preflight import core
+from domains.preflight.core import Preflight
+from domains.preflight.selectors import TAKEN, acceptable
+from domains.providers.core import provider_of
+from domains.records.core import can_receive, inbound_host
+from inbound_admin.lib import slow_work
+from inbound_admin.lib.errors import Problem, Refused
+from tenants.resources import services as resources_services
+
+RECORDS = 7  # that are required: ownership, three keys, two for bounces, and the way in where the region receives
+
+
+def look_before(*, text: str, customer: Customer) -> Preflight:
+    """What is known of a domain before anything is created; asks the DNS alone. Raises Refused."""
+    understood = acceptable(text, customer)
+    return _look(understood, customer)
+
+
+def add(
+    *, text: str, customer: Customer, actor: User | None, look: Preflight | None = None, bulk_id: str = ""
+) -> Domain:
+    """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs.
+
+    `look` is what `look_before` told of it just now.
+    """
+    understood = acceptable(text, customer)
+    look = look or _look(understood, customer)
+    try:
+        domain = _store(understood.domain, customer, actor, look, bulk_id)
+    except IntegrityError as error:
+        acceptable(text, customer)  # has the right sentence for whoever was a moment too late
+        raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
+    if domain.stage == Stage.CLAIM:
+        ownership_claims_services.tell_holders(domain)
+    return domain
+
+
+@transaction.atomic
+def _store(name: DomainName, customer: Customer, actor: User | None, look: Preflight, bulk_id: str) -> Domain:
+    ownership_services.refuse_more(customer, actor)
+    ownership_services.lock_zone(name)
+    reason = _must_prove(name, customer, look)
+    domain = Domain.objects.create(
+        customer=customer,
+        tenant=resources_services.tenant_to_join(customer),
+        name=name.ascii,
+        region=settings.AWS_REGION,
+        created_by=actor,
+        mail_from_label=look.mail_from_label,
+        provider=look.provider,
+        stage=Stage.CLAIM if reason else Stage.STARTING,
+    )
+    after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from}
+    audit_services.record("domain.added", about=domain_subject(domain), actor=actor, after=after, bulk_id=bulk_id)
+    if reason:
+        ownership_services.open_claim(domain, reason)
+    else:
+        set_up_soon(domain)
+    return domain
+
+
+def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimReason | None:
+    """A claim by somebody else counts not where the customer has proven the domain above; a row at work always does."""
+    if related_domains(name).exclude(customer=customer).exists():
+        return ClaimReason.RELATED
+    rivals = Domain.objects.filter(name=name.ascii).exclude(customer=customer)
+    if (rivals.exclude(stage=Stage.CLAIM) if holds_above(name, customer) else rivals).exists():
+        return ClaimReason.RIVAL
+    return ClaimReason.RECORDS_ANSWER if look.records_answer else None
+
+
+def _look(understood: Understood, customer: Customer) -> Preflight:
+    name = understood.domain
+    with slow_work.place(customer=customer.pk):
+        answers = _ask(name)
+    parent = domain_list_selectors.verified_parent(name, customer)
+    servers = next((a.values for a in answers if a.question == Question(name.zone, "NS")), ())
+    return core.assess(
+        name,
+        answers,
+        noticed=understood.noticed,
+        verified_parent=str(parent) if parent else "",
+        provider=provider_of(servers),
+        record_count=RECORDS if can_receive(settings.AWS_REGION) else RECORDS - 1,
+    )
+
+
+def _ask(name: DomainName) -> list[Answer]:
+    """One answer to each question: the first resolver's that is not a failure, since any one of them will do."""
+    best: dict[Question, Answer] = {}
+    for answer in look_up(core.questions(name)):
+        known = best.get(answer.question)
+        if known is None or known.status is LookupStatus.FAILED:
+            best[answer.question] = answer
+    return list(best.values())
+
+
+class CouldNotLook(Problem):
+    """The look-up failed, which says nothing of the domain."""
+
+    code = "DNS_UNREACHABLE"
+    status = 503
+
+
+@dataclass(frozen=True)
+class Usability:
+    """`refused`: why it may not be added, in words; `mx` and `aliases` as the DNS has them."""
+
+    name: DomainName
+    refused: str
+    mx: tuple[str, ...]
+    aliases: tuple[str, ...]
+    provider: str
+
+    @property
+    def conflicts(self) -> tuple[tuple[str, str], ...]:
+        """What stands in the way of receiving there: type and value."""
+        others = [value for value in self.mx if not _is_ours(value)]
+        return (*(("MX", value) for value in others), *(("CNAME", value) for value in self.aliases))
+
+    @property
+    def can_be_used(self) -> bool:
+        return not self.refused and not self.conflicts
+
+    @property
+    def can_receive(self) -> bool:
+        return self.can_be_used and can_receive(settings.AWS_REGION)
+
+
+def check_usability(*, text: str, customer: Customer) -> Usability:
+    """Raises Refused for what is no domain, and CouldNotLook."""
+    refused = ""
+    try:
+        name = acceptable(text, customer).domain
+    except Refused as problem:
+        if problem.code != "DOMAIN_ALREADY_REGISTERED":
+            raise
+        refused, name = TAKEN, understand(text).domain  # the same of one's own: it does not tell whose
+    questions = (Question(name.ascii, "MX"), Question(name.ascii, "CNAME"), Question(name.zone, "NS"))
+    mx, aliases, servers = (_values(answers) for answers in _asked(questions, customer.pk))
+    if mx is None or aliases is None:
+        raise CouldNotLook(f"The DNS of {name.unicode} could not be looked at just now. Try again in a moment.")
+    return Usability(name, refused, mx, aliases, provider_of(servers or ()))
+
+
+def refresh_provider(domain: Domain) -> None:
+    """Who hosts its DNS, looked at anew; a look-up that fails changes nothing."""
+    (answers,) = _asked((Question(domain.parsed.zone, "NS"),), domain.customer_id)
+    servers = _values(answers)
+    if servers:
+        domain.provider = provider_of(servers)
+        domain.save(update_fields=("provider",))
+
+
+def _asked(questions: tuple[Question, ...], customer: str) -> list[list[Answer]]:
+    with slow_work.place(customer=customer):
+        answers = look_up(questions)
+    return [[answer for answer in answers if answer.question == question] for question in questions]
+
+
+def _values(answers: list[Answer]) -> tuple[str, ...] | None:
+    """None where no resolver told anything."""
+    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    return told[0].values if told else None
+
+
+def _is_ours(value: str) -> bool:
+    region = settings.AWS_REGION
+    return can_receive(region) and value.split(" ", 1)[-1] == inbound_host(region)

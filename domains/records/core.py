@@ -1,0 +1,197 @@
+"""The DNS records that a domain needs, from what is known of it (names and values by Amazon's developer guide).
+What staff expect of a record in place of what we would ask for: nothing at all, or an inbound host elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from domains.names.core import DomainName, understand
+from domains.spf import core as spf_core
+from inbound_admin.lib.errors import Refused
+
+# Amazon receives mail in these regions alone (General Reference, read in August 2026). A list, never a pattern:
+# the host name of a region that does not receive would be accepted by every DNS host and swallow all mail.
+RECEIVING_REGIONS = frozenset(
+    region
+    for line in (
+        "us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 sa-east-1 af-south-1 me-south-1 il-central-1",
+        "eu-west-1 eu-west-2 eu-west-3 eu-central-1 eu-north-1 eu-south-1",
+        "ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1 ap-southeast-2 ap-southeast-3",
+    )
+    for region in line.split()
+)
+MX_PRIORITY = 10
+
+# "mail" is not among them: it is the commonest name of a webmail, and its MX may be in use.
+_MAIL_FROM_LABELS = ("bounce", "mailfrom", "ses-bounce", "bounce-ses", "ses-mailfrom")
+
+
+class Purpose(StrEnum):
+    """In the order in which a page shows them."""
+
+    OWNERSHIP = "ownership"
+    SIGNING = "signing"
+    BOUNCES = "bounces"
+    RECEIVING = "receiving"
+    RECOMMENDED = "recommended"
+
+
+class Need(StrEnum):
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    RECOMMENDED = "recommended"
+
+
+@dataclass(frozen=True)
+class Record:
+    """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX."""
+
+    key: str
+    purpose: Purpose
+    need: Need
+    type: str
+    name: str
+    value: str
+    priority: int | None = None
+
+
+@dataclass(frozen=True)
+class IdentityFacts:
+    """What is known of a domain; "" or () stands for "not known yet" or "not wanted".
+
+    `mail_from` is an absolute name, `existing_apex_spf` the one v=spf1 line at the domain today, `dmarc_reports_to` the
+    address that shall get DMARC's daily summaries.
+    """
+
+    domain: DomainName
+    region: str
+    verification_token: str = ""
+    dkim_tokens: tuple[str, ...] = ()
+    dkim_zone: str = ""
+    mail_from: str = ""
+    receiving: bool = False
+    wants_apex_spf: bool = False
+    existing_apex_spf: str = ""
+    wants_dmarc: bool = False
+    dmarc_reports_to: str = ""
+
+
+def can_receive(region: str) -> bool:
+    """Whether Amazon takes in mail in this region."""
+    return region in RECEIVING_REGIONS
+
+
+def inbound_host(region: str) -> str:
+    """The host that takes in mail. ValueError for a region that does not."""
+    if not can_receive(region):
+        raise ValueError(f"Amazon does not receive mail in {region}")
+    return f"inbound-smtp.{region}.amazonaws.com"
+
+
+def records_for(facts: IdentityFacts) -> tuple[Record, ...]:
+    """In the order of purposes. A record whose content is not known yet is not in it."""
+    return (*_ownership(facts), *_signing(facts), *_bounces(facts), *_receiving(facts), *_recommended(facts))
+
+
+def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
+    """Absolute MAIL FROM names in the order to try; the first that holds nothing in DNS yet is to be taken."""
+    return tuple(f"{label}.{domain.ascii}" for label in _MAIL_FROM_LABELS)
+
+
+def _ownership(facts: IdentityFacts) -> tuple[Record, ...]:
+    if not facts.verification_token:
+        return ()
+    name = f"_amazonses.{facts.domain.ascii}"
+    return (Record("identity", Purpose.OWNERSHIP, Need.REQUIRED, "TXT", name, facts.verification_token),)
+
+
+def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
+    """The zone differs by region and only v2 (SigningHostedZone) tells it."""
+    if not facts.dkim_zone:
+        return ()
+    return tuple(
+        Record(
+            f"dkim-{number}",
+            Purpose.SIGNING,
+            Need.REQUIRED,
+            "CNAME",
+            f"{token}._domainkey.{facts.domain.ascii}",
+            f"{token}.{facts.dkim_zone}",
+        )
+        for number, token in enumerate(facts.dkim_tokens, start=1)
+    )
+
+
+def _bounces(facts: IdentityFacts) -> tuple[Record, ...]:
+    if not facts.mail_from:
+        return ()
+    feedback = f"feedback-smtp.{facts.region}.amazonses.com"
+    mx = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", facts.mail_from, feedback, MX_PRIORITY)
+    return (mx, Record("mail-from-spf", Purpose.BOUNCES, Need.REQUIRED, "TXT", facts.mail_from, spf_core.FRESH))
+
+
+def _receiving(facts: IdentityFacts) -> tuple[Record, ...]:
+    if not facts.receiving or not can_receive(facts.region):
+        return ()
+    name, host = facts.domain.ascii, inbound_host(facts.region)
+    return (Record("inbound-mx", Purpose.RECEIVING, Need.REQUIRED, "MX", name, host, MX_PRIORITY),)
+
+
+def _recommended(facts: IdentityFacts) -> tuple[Record, ...]:
+    wanted = []
+    if facts.wants_apex_spf:
+        existing = facts.existing_apex_spf if spf_core.is_spf(facts.existing_apex_spf) else ""
+        value = spf_core.merge(existing).value
+        wanted.append(Record("apex-spf", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", facts.domain.ascii, value))
+    if facts.wants_dmarc:
+        name = f"_dmarc.{facts.domain.ascii}"
+        wanted.append(Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", name, _dmarc(facts)))
+    return tuple(wanted)
+
+
+def _dmarc(facts: IdentityFacts) -> str:
+    """A policy that only watches. "pct" is never emitted: receivers disagree on it, and its successor drops it."""
+    reports = f"; rua=mailto:{facts.dmarc_reports_to}" if facts.dmarc_reports_to else ""
+    return f"v=DMARC1; p=none{reports}"
+
+
+# What Amazon itself asks for (ownership, keys, MAIL FROM) is not here: without it the domain does not work at all.
+EXPECTABLE = {
+    "inbound-mx": "Inbound mail (MX)",
+    "apex-spf": "Sender record (SPF)",
+    "dmarc": "Forgery protection (DMARC)",
+}
+WITH_VALUE = ("inbound-mx",)  # others are compared by their meaning, to which another value means nothing
+
+
+@dataclass(frozen=True)
+class RecordExpectation:
+    """`value` "": the record is not asked for. `by` is who said so, `at` when, in ISO 8601."""
+
+    key: str
+    value: str
+    because: str
+    by: str
+    at: str
+
+    @property
+    def title(self) -> str:
+        return EXPECTABLE.get(self.key, self.key)
+
+
+def expected_host(key: str, value: str) -> str:
+    """The value as it is stored; "" where the record is not to be asked for. Raises Refused."""
+    if key not in EXPECTABLE:
+        raise Refused("Amazon itself asks for that record, so there is nothing to expect in its place.")
+    if not value.strip():
+        return ""
+    if key not in WITH_VALUE:
+        raise Refused(f"{EXPECTABLE[key]} is asked for or not; a value of its own is for inbound mail alone.")
+    return understand(value.strip().rstrip(".")).domain.ascii
+
+
+def as_expected(records: Sequence[Record], expected: Mapping[str, RecordExpectation]) -> tuple[Record, ...]:
+    """Without what is not asked for, and with the value that is expected in place of ours."""
+    kept = (record for record in records if record.key not in expected or expected[record.key].value)
+    return tuple(replace(r, value=expected[r.key].value) if r.key in expected else r for r in kept)

@@ -1,0 +1,210 @@
+"""The page on which customers live: the records in groups, what was found, what is still to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from domains.checking.core.judgement import Aspect, Judgement, State, judge_aspects
+from domains.diagnosis.core.findings import Pair, side_by_side
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.ownership import core as ownership_core
+from domains.providers.core import Typed, typed
+from domains.providers.selectors import DnsHost, dns_host
+from domains.records.core import Need, Purpose, Record
+
+TITLES = {
+    Purpose.OWNERSHIP: ("Prove ownership", "Shows Amazon that the domain is yours."),
+    Purpose.SIGNING: ("Sign your mail", "Lets receivers see that mail from your domain is genuine (DKIM)."),
+    Purpose.BOUNCES: ("Get bounces back", "A name of its own for mail that could not be delivered (MAIL FROM)."),
+    Purpose.RECEIVING: ("Receive mail", "Brings mail for your domain to us (MX)."),
+    Purpose.RECOMMENDED: ("Recommended", "Not needed to start; protects your name and helps delivery."),
+}
+LABELS = {
+    "identity": "Ownership record",
+    ownership_core.KEY: "Proof record",
+    "inbound-mx": "Inbound mail record",
+    "mail-from-mx": "Bounce mail record",
+    "mail-from-spf": "Bounce sender record",
+    "apex-spf": "Sender record",
+    "dmarc": "Forgery protection record",
+}
+ASPECTS = {
+    Aspect.IDENTITY: "Ownership",
+    Aspect.DKIM: "Signature",
+    Aspect.MAIL_FROM: "Bounces",
+    Aspect.RECEIVING: "Receiving",
+}
+TIME_TO_READ = 12  # seconds that the answer to a check stands before the next poll takes its place
+
+
+@dataclass(frozen=True)
+class RecordRow:
+    record: Record
+    typed: Typed
+    label: str
+    relative_name: str
+    zone: str
+    state: State
+    found: tuple[str, ...]
+    sentence: str
+    code: str
+    checked_at: datetime | None
+    last_right: datetime | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.state is State.VERIFIED
+
+    @property
+    def counts(self) -> bool:
+        """Done, or was when we last could look: a look-up that failed takes nothing away."""
+        return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_right is not None)
+
+    @property
+    def expected(self) -> str:
+        """The value as DNS shows it, with its priority; the name, where something right is at a wrong one."""
+        record = self.record
+        if self.found and self.found[0].startswith("at "):
+            return f"{record.type} at {record.name}"
+        return record.value if record.priority is None else f"{record.priority} {record.value}"
+
+    @property
+    def marked(self) -> Pair | None:
+        """Expected and found with what differs marked, where that is a few letters."""
+        return side_by_side(self.expected, self.found[0]) if len(self.found) == 1 else None
+
+
+@dataclass(frozen=True)
+class Group:
+    purpose: Purpose
+    title: str
+    explanation: str
+    rows: tuple[RecordRow, ...]
+
+    @property
+    def is_done(self) -> bool:
+        return all(row.is_done for row in self.rows)
+
+    @property
+    def value_label(self) -> str:
+        """What the DNS host calls the box; it may have another word for each type."""
+        labels = (row.typed.value_label for row in self.rows)
+        return " or ".join(dict.fromkeys(labels))
+
+    @property
+    def traps(self) -> tuple[str, ...]:
+        """What people stumble over with these records at this DNS host, beyond what holds for all of them."""
+        told = (warning for row in self.rows if not row.is_done for warning in row.typed.warnings)
+        return tuple(dict.fromkeys(trap for trap in told if trap not in self.rows[0].typed.provider.traps))
+
+
+@dataclass(frozen=True)
+class AspectLine:
+    title: str
+    state: State
+    sentence: str
+
+
+@dataclass(frozen=True)
+class RecordsPage:
+    host: DnsHost
+    groups: tuple[Group, ...]
+    aspects: tuple[AspectLine, ...]
+    claim_row: RecordRow | None
+    claim_why: str
+    done: int
+    total: int
+    only_todo: bool
+    poll_seconds: int | None
+    can_check_in: int
+    said: str
+
+    @property
+    def kept(self) -> tuple[str, str] | None:
+        """Of the address, beside the DNS host that is chosen."""
+        return ("show", "todo") if self.only_todo else None
+
+
+def records_page(
+    domain: Domain, *, can_check_in: int, only_todo: bool = False, said: str = "", host: str = ""
+) -> RecordsPage:
+    """From our rows alone: showing the page asks neither DNS nor Amazon. `said` is what a check just came to, `host`
+    the key of the DNS host that the reader chose.
+    """
+    at = dns_host(domain, host)
+    checks = {check.key: check for check in domain.record_checks.all()}
+    rows = [_row(domain, record, checks.get(record.key), at) for record in domain.records]
+    required = [row for row in rows if row.record.need is Need.REQUIRED]
+    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and all(row.is_done for row in rows))
+    shown = [row for row in rows if not (only_todo and row.is_done)]
+    return RecordsPage(
+        host=at,
+        groups=_groups(shown),
+        aspects=_aspects(domain, rows),
+        claim_row=_claim(domain, checks.get(ownership_core.KEY), at),
+        claim_why=ownership_core.WHY[ownership_core.ClaimReason(domain.claim_reason)]
+        if domain.stage == Stage.CLAIM
+        else "",
+        done=sum(row.counts for row in required),
+        total=len(required),
+        only_todo=only_todo,
+        poll_seconds=TIME_TO_READ if said and polled else polled,
+        can_check_in=can_check_in,
+        said=said,
+    )
+
+
+def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost) -> RecordRow:
+    return RecordRow(
+        record=record,
+        typed=typed(record, host.provider, domain.parsed.zone),
+        label=f"DKIM record {record.key[-1]}" if record.key.startswith("dkim-") else LABELS[record.key],
+        relative_name=domain.parsed.relative(record.name),
+        zone=domain.parsed.zone,
+        state=State(check.state) if check else State.NOT_CHECKED,
+        found=tuple(check.found) if check else (),
+        sentence=check.sentence if check else "",
+        code=check.code if check else "",
+        checked_at=check.checked_at if check else None,
+        last_right=check.verified_at if check else None,
+    )
+
+
+def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
+    return tuple(
+        Group(purpose, title, explanation, own)
+        for purpose, (title, explanation) in TITLES.items()
+        if (own := tuple(row for row in rows if row.record.purpose is purpose))
+    )
+
+
+def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...]:
+    judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
+    lines: Mapping[Aspect, str] = ASPECTS
+    return tuple(
+        AspectLine(lines[judged_aspect.aspect], judged_aspect.state, judged_aspect.sentence)
+        for judged_aspect in judge_aspects(judged, domain.ses_statuses)
+    )
+
+
+def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost) -> RecordRow | None:
+    if domain.stage != Stage.CLAIM:
+        return None
+    return _row(domain, ownership_core.challenge(domain.parsed, domain.claim_token), check, host)
+
+
+def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:
+    """Often while it is fresh and something is pending, more seldom later, and never once all is settled.
+
+    A recommended record that is missing for good is no reason to ask for ever.
+    """
+    age = now - domain.watched_from
+    verified = domain.stage == Stage.READY and domain.state == State.VERIFIED
+    if domain.is_held or (verified and (settled or age > timedelta(minutes=15))):
+        return None
+    if domain.stage in (Stage.STARTING, Stage.DELETING):
+        return 2
+    steps = ((timedelta(minutes=15), 3), (timedelta(hours=1), 10), (timedelta(hours=6), 30))
+    return next((seconds for limit, seconds in steps if age < limit), 60)

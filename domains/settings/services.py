@@ -1,0 +1,272 @@
+"""Settings of a domain: what is wanted is stored first, then Amazon is told by the worker, one call each.
+
+What was told stands in columns of its own, so a process that dies anywhere leaves a difference that is seen and closed.
+
+Authentication as the published API begins it: what is wanted is stored, and the worker waited for a little.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import User
+from accounts.people.selectors import supports_everyone
+from audit import services as audit_services
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import domain_subject
+from domains.identity import gateway as identity_gateway
+from domains.identity import services as identity_services
+from domains.jobs import check_soon, configure_soon, set_up_soon
+from domains.models.domains import Domain, OnMxFailure, RecordCheck, Stage
+from domains.names.core import is_label, label_in
+from domains.ownership.selectors import held_domains
+from inbound_admin.lib import aws
+from inbound_admin.lib.api.wait import wait_until
+from inbound_admin.lib.errors import AwsProblem, Refused
+
+RECOMMENDED = ("wants_dmarc", "dmarc_reports_to", "wants_apex_spf")
+
+
+@dataclass(frozen=True)
+class WantedSettings:
+    mail_from_label: str
+    on_mx_failure: OnMxFailure
+    dkim_signing: bool
+    wants_dmarc: bool
+    dmarc_reports_to: str
+    wants_apex_spf: bool
+
+
+def configure(*, domain: Domain, wanted: WantedSettings, actor: User, because: str = "") -> None:
+    """Store what is wanted. Raises Refused for a MAIL FROM name that cannot be, or before the domain is set up."""
+    with transaction.atomic():
+        locked = _ready(domain)
+        audit_services.record_staff_request(
+            "domain.settings_asked", about=domain_subject(locked), actor=actor, because=because
+        )
+        if wanted.mail_from_label != locked.mail_from_label:
+            _refuse_label(wanted.mail_from_label, locked)
+        _want_records(locked, wanted, actor)
+        locked.mail_from_label = wanted.mail_from_label
+        locked.on_mx_failure = wanted.on_mx_failure
+        locked.dkim_signing = wanted.dkim_signing
+        locked.wanted_by, locked.wanted_because = actor, because
+        locked.watched_from = timezone.now()
+        locked.save()
+        if locked.is_configuring:
+            configure_soon(locked)
+
+
+def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
+    """Ask Amazon for new DKIM keys: the published ones stop counting, so a reason is asked. Raises Refused."""
+    if not because.strip():
+        raise Refused("Say why new DKIM keys are needed: the customer has to publish new records after it.")
+    with transaction.atomic():
+        locked = _ready(domain)
+        if locked.own_dkim_key:
+            raise Refused(f"{domain} signs with a key of its own, which Amazon's would replace. Ask our operators.")
+        audit_services.record_staff_request(
+            "domain.keys_asked", about=domain_subject(locked), actor=actor, because=because
+        )
+        fields = {"new_dkim_wanted": True, "wanted_by": actor, "wanted_because": because.strip()}
+        Domain.objects.filter(pk=locked.pk).update(**fields, watched_from=timezone.now())
+        configure_soon(locked)
+
+
+def start_again(*, domain: Domain, actor: User) -> None:
+    """Amazon gave up on the domain or does not know it any more: the set-up runs anew. Raises Refused.
+
+    It proves nothing: an identity that somebody else made meanwhile is adopted on a proven claim alone, as ever.
+    """
+    with transaction.atomic():
+        locked = _ready(domain)
+        if not (locked.amazon_gave_up or supports_everyone(actor)):
+            raise Refused(f"Amazon has not given up on {domain}, so there is nothing to start again.")
+        fields = {"dkim_tokens": [], "dkim_zone": "", "verification_token": "", "ses_mail_from": "", "adopted": False}
+        Domain.objects.filter(pk=locked.pk).update(
+            stage=Stage.STARTING, stage_problem="", watched_from=timezone.now(), **fields
+        )
+        _forget_checks(locked, "")
+        before, after = {"stage": locked.stage}, {"stage": Stage.STARTING.value}
+        audit_services.record(
+            "domain.started_again", about=domain_subject(locked), actor=actor, before=before, after=after
+        )
+        set_up_soon(locked)
+
+
+def apply(*, domain_id: str) -> None:
+    """Tell Amazon what differs. Raises AwsProblem, which is also stored for the page."""
+    domain = (
+        domain_list_selectors.domains_in_region()
+        .select_related("wanted_by", "customer")
+        .filter(pk=domain_id, stage=Stage.READY)
+        .first()
+    )
+    if domain is None:
+        return
+    for tell in (_mail_from, _signing, _keys):
+        with aws.recording() as request_ids:
+            try:
+                tell(domain, request_ids)
+            except AwsProblem as problem:
+                Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
+                raise
+    identity_services.join_in_passing(domain)
+    Domain.objects.filter(pk=domain.pk).update(stage_problem="", next_check_at=timezone.now())
+    check_soon()
+
+
+def _mail_from(domain: Domain, request_ids: list[str]) -> None:
+    before = {"mail_from": domain.ses_mail_from, "on_mx_failure": domain.ses_on_mx_failure}
+    after = {"mail_from": domain.mail_from, "on_mx_failure": domain.on_mx_failure}
+    if before == after:
+        return
+    reject = domain.on_mx_failure == OnMxFailure.REJECT
+    identity_gateway.set_mail_from(domain.name, domain.mail_from, reject_on_mx_failure=reject)
+    _told(
+        domain,
+        "domain.mail_from",
+        before,
+        after,
+        request_ids,
+        ses_mail_from=domain.mail_from,
+        ses_on_mx_failure=domain.on_mx_failure,
+    )
+
+
+def _signing(domain: Domain, request_ids: list[str]) -> None:
+    if domain.dkim_signing == domain.ses_dkim_signing:
+        return
+    identity_gateway.set_dkim_signing(domain.name, enabled=domain.dkim_signing)
+    before, after = {"dkim_signing": domain.ses_dkim_signing}, {"dkim_signing": domain.dkim_signing}
+    _told(domain, "domain.dkim_signing", before, after, request_ids, ses_dkim_signing=domain.dkim_signing)
+
+
+def _keys(domain: Domain, request_ids: list[str]) -> None:
+    if not domain.new_dkim_wanted:
+        return
+    now = identity_gateway.get_identity(domain.name)
+    if list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens:  # else an attempt before, its answer lost
+        issued, zone = identity_gateway.reissue_dkim(domain.name, strong=not now.strong_dkim_key)
+    else:
+        issued, zone = now.dkim_tokens, now.dkim_zone
+    tokens = list(issued) or domain.dkim_tokens
+    before, after = {"dkim_tokens": domain.dkim_tokens}, {"dkim_tokens": tokens}
+    fields = {"dkim_tokens": tokens, "dkim_zone": zone or domain.dkim_zone, "new_dkim_wanted": False}
+    _told(domain, "domain.new_dkim", before, after, request_ids, **fields)
+
+
+@transaction.atomic
+def _told(
+    domain: Domain,
+    what: str,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    request_ids: list[str],
+    **fields: object,
+) -> None:
+    """The outcome and its line in the log are one: whoever repeats the call after a crash finds neither or both."""
+    for name, value in fields.items():
+        setattr(domain, name, value)
+    domain.save(update_fields=list(fields))
+    for key, prefix in (("dkim_tokens", "dkim-"), ("mail_from", "mail-from-")):
+        if before.get(key) != after.get(key):
+            _forget_checks(domain, prefix)
+    audit_services.record(
+        what,
+        about=domain_subject(domain),
+        actor=domain.wanted_by,
+        because=domain.wanted_because,
+        before=before,
+        after=after,
+        aws_request_ids=request_ids,
+    )
+
+
+def _want_records(domain: Domain, wanted: WantedSettings, actor: User) -> None:
+    """Which recommended records are shown is ours alone: no call, so it is done and logged at once."""
+    before = {name: getattr(domain, name) for name in RECOMMENDED}
+    after = {name: getattr(wanted, name) for name in RECOMMENDED}
+    if before == after:
+        return
+    for name, value in after.items():
+        setattr(domain, name, value)
+    if before["dmarc_reports_to"] != after["dmarc_reports_to"]:
+        _forget_checks(domain, "dmarc")
+    audit_services.record("domain.recommended", about=domain_subject(domain), actor=actor, before=before, after=after)
+
+
+def _forget_checks(domain: Domain, prefix: str) -> None:
+    """That the old records were right says nothing of the new ones: they were never there, so they are not lost."""
+    RecordCheck.objects.filter(domain=domain, key__startswith=prefix).delete()
+
+
+def _ready(domain: Domain) -> Domain:
+    """Locked, and looked at again: the page that asks may be older than what happened to the domain."""
+    locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
+    if locked is None:
+        raise Refused("The domain is not set up yet; its settings can be changed after that.")
+    if locked.region != settings.AWS_REGION:
+        raise Refused(f"{locked} belongs to the region {locked.region}, which is looked after elsewhere.")
+    return locked
+
+
+def _refuse_label(label: str, domain: Domain) -> None:
+    if label and not is_label(label):
+        raise Refused("The name for bounces is one word of letters, digits and hyphens, such as bounce.")
+    name = f"{label}.{domain.name}"
+    if label and _receives(name, domain):
+        raise Refused(f"{name} cannot be the name for bounces, because it receives mail. Choose another word.")
+
+
+def _receives(name: str, domain: Domain) -> bool:
+    """Somebody else's that is not proven counts not: it would keep the owner from a name of their own."""
+    own = Domain.objects.filter(name=name, customer=domain.customer_id).exclude(stage=Stage.CLAIM)
+    return own.exists() or held_domains().filter(name=name).exists()
+
+
+def wanted_of(domain: Domain) -> WantedSettings:
+    """What is wanted now, to be changed in a part."""
+    return WantedSettings(
+        mail_from_label=domain.mail_from_label,
+        on_mx_failure=OnMxFailure(domain.on_mx_failure),
+        dkim_signing=domain.dkim_signing,
+        wants_dmarc=domain.wants_dmarc,
+        dmarc_reports_to=domain.dmarc_reports_to,
+        wants_apex_spf=domain.wants_apex_spf,
+    )
+
+
+def begin(*, domain: Domain, mail_from: str | None, spf: bool | None, dmarc: bool | None, actor: User) -> Domain:
+    """What is None stays. Begins anew where Amazon gave up. Returns the row as it is after waiting. Raises Refused."""
+    domain = settled(domain)
+    with transaction.atomic():
+        wanted = wanted_of(domain)
+        if mail_from is not None:
+            wanted = replace(wanted, mail_from_label=label_in(mail_from, domain.name))
+        wants_spf = wanted.wants_apex_spf if spf is None else spf
+        wants_dmarc = wanted.wants_dmarc if dmarc is None else dmarc
+        wanted = replace(wanted, wants_apex_spf=wants_spf, wants_dmarc=wants_dmarc)
+        if wanted != wanted_of(domain):
+            configure(domain=domain, wanted=wanted, actor=actor)
+        if domain.amazon_gave_up:
+            start_again(domain=domain, actor=actor)
+    return settled(domain)
+
+
+def settled(domain: Domain) -> Domain:
+    """The row once the worker is done with it, or has told why not, or API_WAIT_SECONDS are over."""
+    wait_until(lambda: not _is_under_way(domain.pk))
+    return Domain.objects.select_related("customer").filter(pk=domain.pk).first() or domain
+
+
+def _is_under_way(domain_id: str) -> bool:
+    return (
+        domain_list_selectors.domains_unfinished()
+        .filter(pk=domain_id, stage_problem="")
+        .exclude(stage=Stage.DELETING)
+        .exists()
+    )

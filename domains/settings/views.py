@@ -1,0 +1,70 @@
+"""Settings of a domain, its deletion, and what staff may decide over it.
+What sending with a domain depends on: the tenant that it belongs to, and whether that may send.
+"""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from domains.overrides.forms import BecauseForm
+from domains.records.views import domain_for
+from domains.settings import services
+from domains.settings.forms import SettingsForm
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn
+from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, tenant_of
+from tenants.status import core as status_core
+
+
+@require_http_methods(["GET", "POST"])
+def settings(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    form = SettingsForm(request.POST or None, domain=domain)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.configure(domain=domain, wanted=form.wanted, actor=request.user)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, _saved(form))
+            return redirect("domains:settings", domain.id)
+    context = {"domain": domain, "form": form, "keys_form": BecauseForm(prefix="keys"), "tab": "settings"}
+    return TemplateResponse(request, "domains/settings/settings.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    form = BecauseForm(request.POST, prefix="keys")
+    services.want_new_dkim(domain=domain, actor=request.user, because=form.because_text)
+    messages.success(request, "Amazon is asked for new keys. New records appear here in a few seconds.")
+    return redirect("domains:detail", domain.id)
+
+
+@require_POST
+def start_again(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    services.start_again(domain=domain, actor=request.user)
+    messages.success(request, "Amazon is asked to look again from the beginning.")
+    return redirect("domains:detail", domain.id)
+
+
+def _saved(form: SettingsForm) -> str:
+    if "mail_from_label" in form.changed_data and form.cleaned_data["mail_from_label"]:
+        return "Saved. Two new records for bounces are to be published: in a few seconds they stand under Records."
+    return "Saved. Where Amazon has to be told, that takes a few seconds."
+
+
+@require_GET
+def sending(request: SignedIn, domain_id: str) -> HttpResponse:
+    """Customers read what they have to do; staff also why something is held up, and in which tenant."""
+    domain = domain_for(request, domain_id)
+    tenant = tenant_of(domain.customer)
+    context = {"domain": domain, "tab": "sending", "tenant": tenant, "sees_tenants": sees_tenants(request.user)}
+    if tenant:
+        context["association"] = identity_in(tenant, domain.name)
+        context["sentence"] = status_core.for_customer(tenant.stage, tenant.standing)
+        context["banner"] = banner_for(tenant) if context["sees_tenants"] else None  # members have it on every page
+    return TemplateResponse(request, "domains/settings/sending.html", context)

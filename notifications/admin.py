@@ -1,0 +1,47 @@
+from django.contrib import admin
+
+from inbound_admin.lib.admin import ReadOnly
+from notifications.models.alerts import Alert, Notice
+from notifications.models.webhooks import Attempt, Delivery, Event, WebhookTarget
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ("kind", "object_name", "state", "severity", "since", "looked_at", "acknowledged_by", "muted_until")
+    list_filter = ("state", "kind", "severity")
+    search_fields = ("object_name", "=object_id", "=customer_id")
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly):
+    list_display = ("event", "object_name", "at", "customer_id", "for_staff")
+    list_filter = ("event", "for_staff")
+    search_fields = ("object_name", "=object_id", "=customer_id")
+
+
+@admin.register(WebhookTarget)
+class WebhookTargetAdmin(ReadOnly):
+    """Neither the secrets, sealed as they are, nor the whole address: Slack's is a secret too."""
+
+    list_display = ("name", "place", "customer_id", "person", "form", "is_on", "failing_since", "last_success_at")
+    list_filter = ("is_on", "form")
+    search_fields = ("name", "=customer_id")
+    exclude = ("secret", "old_secret", "sealed_url")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly):
+    list_display = ("id", "event", "target", "state", "attempts_made", "next_attempt_at", "created_at")
+    list_filter = ("state",)
+    list_select_related = ("event", "target")
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnly):
+    list_display = ("delivery", "started_at", "finished_at", "status", "problem")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly):
+    list_display = ("alert", "person", "phase", "due_at", "sent_at", "tries", "problem")
+    list_select_related = ("alert", "person")

@@ -1,0 +1,121 @@
+"""Alerts: what is open, taken up, kept quiet. Here, since the app of alerts stands below that of who calls."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from inbound_admin.lib.api.accepted import Moment
+from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.errors import Refused
+from notifications.alerts import services
+from notifications.alerts.core import AlertState
+from notifications.alerts.selectors import alerts_for
+from notifications.models.alerts import Alert
+
+router = call_router("Alerts")
+
+
+class AlertOut(Out):
+    """`state`: open or recovered. `forStaff`: it is told to our staff; else to the customer's people, or one person."""
+
+    id: str
+    kind: str
+    words: str
+    severity: str
+    state: str
+    why: str
+    object_type: str
+    object_id: str
+    object_name: str
+    customer_id: str | None
+    for_staff: bool
+    since: datetime
+    looked_at: datetime
+    raised_at: datetime | None
+    recovered_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    muted_until: datetime | None
+
+
+class AlertFilters(Paged):
+    state: Literal["open", "acknowledged", "recovered", "all"] = "open"
+    object_type: Text | None = None
+    object_id: Text | None = None
+
+
+class MuteWanted(In):
+    """At most 90 days ahead, with its time zone."""
+
+    until: Moment
+
+
+@router.get("/v2/alerts", **reads(Page[AlertOut]), summary="Alerts, the newest first")
+def list_alerts(request: HttpRequest, query: Annotated[AlertFilters, Query()]) -> Page[AlertOut]:
+    """`open` are those that nobody has taken up."""
+    found = _in_state(alerts_for(caller(request)), query.state)
+    asked = {"object_type": query.object_type, "object_id": query.object_id}
+    found = found.filter(**{name: value for name, value in asked.items() if value is not None})
+    rows, pagination = page_of(found.order_by("-since", "-id"), query)
+    return Page[AlertOut](data=[_alert(row) for row in rows], pagination=pagination)
+
+
+@router.get("/v2/alerts/{alert_id}", **reads(AlertOut), summary="One alert")
+def get_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    return _alert(_found(request, alert_id))
+
+
+@router.post("/v2/alerts/{alert_id}/acknowledge", **writes(AlertOut), summary="Somebody looks after it")
+def acknowledge_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    services.acknowledge(alert=_found(request, alert_id), actor=caller(request))
+    return _alert(_found(request, alert_id))
+
+
+@router.put("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Say nothing of it for a while")
+def mute_alert(request: HttpRequest, alert_id: str, asked: MuteWanted) -> AlertOut:
+    if asked.until.tzinfo is None:
+        raise Refused("Give the time with its zone, as 2026-05-04T12:00:00Z.", code="TIME_WITHOUT_ZONE")
+    services.mute(alert=_found(request, alert_id), until=asked.until, actor=caller(request))
+    return _alert(_found(request, alert_id))
+
+
+@router.delete("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Tell of it again")
+def unmute_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    services.unmute(alert=_found(request, alert_id), actor=caller(request))
+    return _alert(_found(request, alert_id))
+
+
+def _found(request: HttpRequest, alert_id: str) -> Alert:
+    return get_object_or_404(alerts_for(caller(request)), pk=alert_id)
+
+
+def _in_state(found: "QuerySet[Alert]", state: str) -> "QuerySet[Alert]":
+    if state == "all":
+        return found
+    if state == "recovered":
+        return found.filter(state=AlertState.RECOVERED)
+    return found.filter(state=AlertState.OPEN, acknowledged_at__isnull=state == "open")
+
+
+def _alert(row: Alert) -> AlertOut:
+    fields: dict[str, Any] = {
+        name: getattr(row, name)
+        for name in ("id", "kind", "words", "why", "object_type", "object_id", "object_name", "since", "looked_at")
+    }
+    return AlertOut(
+        **fields,
+        severity=str(row.severity),
+        state=str(row.state),
+        customer_id=row.customer_id or None,
+        for_staff=bool(row.permission),
+        raised_at=row.raised_at,
+        recovered_at=row.recovered_at,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by.email if row.acknowledged_by else None,
+        muted_until=row.muted_until,
+    )

@@ -1,0 +1,102 @@
+"""Who is who, as far as this app knows: by what a person may do, and by which customers they belong to.
+Alerts as a person may see them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from notifications.alerts.core import AlertState, Audience, CustomerPeople, Staff
+from notifications.models.alerts import Alert
+
+SUPPORTS_EVERYONE = "accounts.support_customer"
+MANAGES_STAFF_WEBHOOKS = "notifications.manage_staff_webhooks"
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """One customer that a person is a member of."""
+
+    customer_id: str
+    name: str
+    is_owner: bool
+
+
+def belongings_of(viewer: Any) -> tuple[Belonging, ...]:
+    """By name; nothing for whoever is not signed in, or switched off."""
+    if not viewer.is_active or viewer.pk is None:
+        return ()
+    columns = ("memberships__customer", "memberships__customer__name", "memberships__role")
+    rows = get_user_model()._default_manager.filter(pk=viewer.pk).values_list(*columns).order_by(columns[1])
+    return tuple(Belonging(str(pk), str(name), role == "owner") for pk, name, role in rows if pk)
+
+
+def customers_of(viewer: Any) -> "QuerySet[Any]":
+    """The ids of the viewer's customers, for use inside another query."""
+    members = get_user_model()._default_manager.filter(pk=viewer.pk, memberships__customer__isnull=False)
+    return members.values("memberships__customer")
+
+
+def supports_everyone(viewer: Any) -> bool:
+    return bool(viewer.is_active and viewer.has_perm(SUPPORTS_EVERYONE))
+
+
+def told_of(audience: Audience) -> "QuerySet[Any]":
+    """The active people whom an alert for this audience is told."""
+    people: QuerySet[Any] = get_user_model()._default_manager.filter(is_active=True)
+    if isinstance(audience, CustomerPeople):
+        return people.filter(memberships__customer=audience.customer_id, memberships__role="owner")
+    if isinstance(audience, Staff):
+        able: Any = get_user_model().objects
+        return people.filter(is_staff=True, pk__in=able.with_perm(audience.permission, backend=_BACKEND).values("pk"))
+    return people.filter(pk=audience.user_id)
+
+
+def customer_names(ids: Iterable[str]) -> dict[str, str]:
+    """The name of each customer that has members; for pages of staff."""
+    columns = ("memberships__customer", "memberships__customer__name")
+    people = get_user_model()._default_manager.filter(memberships__customer__in=set(ids))
+    return {str(pk): str(name) for pk, name in people.values_list(*columns).distinct()}
+
+
+SHOWN = (AlertState.OPEN, AlertState.RECOVERED)  # a suspicion is no news yet
+
+
+def alerts_for(viewer: Any) -> "QuerySet[Alert]":
+    """All that the viewer may see: their own, and for staff who support them those of every customer."""
+    seen = _own(viewer)
+    if supports_everyone(viewer):
+        seen |= ~Q(customer_id="")
+    return Alert.objects.filter(seen, state__in=SHOWN).select_related("acknowledged_by")
+
+
+def own_alerts_for(viewer: Any) -> "QuerySet[Alert]":
+    """Those that are for the viewer, who may acknowledge and mute them."""
+    return Alert.objects.filter(_own(viewer), state__in=SHOWN).select_related("acknowledged_by")
+
+
+def number_unanswered(viewer: Any) -> int:
+    """Open, for the viewer, not muted, and taken up by nobody: what the bell counts."""
+    if not viewer.is_authenticated:
+        return 0
+    open_ = Alert.objects.filter(_own(viewer), state=AlertState.OPEN, acknowledged_at=None)
+    return open_.exclude(muted_until__gt=Now()).count()
+
+
+def is_muted(alert: Alert, now: datetime) -> bool:
+    return alert.muted_until is not None and alert.muted_until > now
+
+
+def _own(viewer: Any) -> Q:
+    if not viewer.is_active or viewer.pk is None:
+        return Q(pk__in=())
+    own = Q(person=viewer.pk) | Q(customer_id__in=customers_of(viewer))
+    if viewer.is_staff:
+        own |= Q(permission__in=viewer.get_all_permissions())
+    return own

@@ -1,0 +1,308 @@
+"""Telling people of an alert: each as they have set it, once when it is raised and once when it is over.
+Looks at conditions become alerts: raised once, told once, recovered once.
+What people do about an alert: take it up, or have it kept quiet for a while.
+What is over is kept for a while and then goes.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit import services as audit_services
+from audit.services import Subject
+from inbound_admin.lib.errors import Refused
+from notifications.alerts.core import (
+    AlertSeverity,
+    AlertState,
+    Audience,
+    CustomerPeople,
+    Effect,
+    Person,
+    Staff,
+    Watch,
+    kind_named,
+    look,
+)
+from notifications.alerts.selectors import is_muted, own_alerts_for, told_of
+from notifications.email.core import Habits, after_quiet, mail_due
+from notifications.events import services as events_services
+from notifications.events.core import RAISED, RECOVERED
+from notifications.jobs import mail_soon
+from notifications.models.alerts import LIVE, Alert, Notice
+from notifications.models.preferences import NotificationPreference
+from notifications.models.webhooks import Delivery, DeliveryState, Event, WebhookTarget
+from notifications.webhooks.selectors import targets_of
+
+
+def tell_raised(alert: Alert, *, now: datetime) -> None:
+    event = _event(RAISED, alert, now)
+    people = list(told_of(audience_of(alert)))
+    wishes = _wishes(people)
+    wanting = [person for person in people if alert.kind not in _unwanted(wishes, person)]
+    _mail(alert, "raised", [(person.pk, _habits(wishes, person.pk)) for person in wanting], now)
+    for target in WebhookTarget.objects.filter(person__in=[person.pk for person in wanting], is_on=True):
+        events_services.deliver(event, [target], at=_not_in_quiet(_habits(wishes, target.person_id), now))
+
+
+def tell_recovered(alert: Alert, *, now: datetime) -> None:
+    """To those alone whom the first notice has reached: for the others nothing has ever happened."""
+    if alert.told_at is None:
+        return
+    event = _event(RECOVERED, alert, now)
+    Notice.objects.filter(alert=alert, phase="raised", sent_at=None).delete()
+    told = list(Notice.objects.filter(alert=alert, phase="raised").values_list("person_id", flat=True))
+    targets = _targets_told(alert)
+    wishes = _wishes_of([*told, *(target.person_id for target in targets)])
+    _mail(alert, "recovered", [(pk, _habits(wishes, pk)) for pk in told], now)
+    for target in targets:
+        events_services.deliver(event, [target], at=_not_in_quiet(_habits(wishes, target.person_id), now))
+
+
+def audience_of(alert: Alert) -> Audience:
+    if alert.person_id is not None:
+        return Person(alert.person_id)
+    return Staff(alert.permission) if alert.permission else CustomerPeople(alert.customer_id)
+
+
+def _event(name: str, alert: Alert, now: datetime) -> Any:
+    """For the webhooks of its customer and of staff; an alert of one person goes to that person's own alone."""
+    about = Subject(alert.object_type, alert.object_id, alert.object_name, alert.customer_id)
+    data = {
+        "alert": alert.pk,
+        "kind": alert.kind,
+        "words": alert.words,
+        "severity": str(alert.severity),
+        "why": alert.why,
+        "since": alert.since.isoformat(),
+    }
+    event = events_services.store(event=name, about=about, data=data, for_staff=not alert.customer_id, now=now)
+    if alert.person_id is None:
+        events_services.deliver(event, targets_of(event))
+    return event
+
+
+def _mail(alert: Alert, phase: str, people: Iterable[tuple[int, Habits]], now: datetime) -> None:
+    local = timezone.localtime(now)
+    due = [(pk, mail_due(habits, now=local)) for pk, habits in people]
+    rows = [Notice(alert=alert, person_id=pk, phase=phase, due_at=at) for pk, at in due if at is not None]
+    Notice.objects.bulk_create(rows, ignore_conflicts=True)
+    if any(row.due_at <= now for row in rows):
+        mail_soon()
+
+
+def _targets_told(alert: Alert) -> list[WebhookTarget]:
+    """People's own webhooks that got the first notice and are still on."""
+    told = Delivery.objects.filter(
+        event__object_type=alert.object_type,
+        event__object_id=alert.object_id,
+        event__event=RAISED,
+        event__data__alert=alert.pk,
+    )
+    return list(WebhookTarget.objects.filter(pk__in=told.values("target"), person__isnull=False, is_on=True))
+
+
+Wishes = dict[int, NotificationPreference]
+
+
+def _wishes(people: Iterable[Any]) -> Wishes:
+    return _wishes_of([person.pk for person in people])
+
+
+def _wishes_of(people: Iterable[int | None]) -> Wishes:
+    rows = NotificationPreference.objects.filter(person__in=[pk for pk in people if pk])
+    return {row.person_id: row for row in rows}
+
+
+def _unwanted(wishes: Wishes, person: Any) -> Iterable[str]:
+    row = wishes.get(person.pk)
+    return row.unwanted if row else ()
+
+
+def _habits(wishes: Wishes, pk: int | None) -> Habits:
+    row = wishes.get(pk or 0)
+    return row.habits if row else Habits()
+
+
+def _not_in_quiet(habits: Habits, now: datetime) -> datetime:
+    return after_quiet(habits, timezone.localtime(now))
+
+
+@transaction.atomic
+def observe(
+    *,
+    kind: str,
+    about: Subject,
+    firing: bool,
+    why: str,
+    severity: str,
+    audience: Audience,
+    now: datetime | None = None,
+) -> Effect:
+    """To be called at each look, not at a change alone; a look that failed is none. Says what it came to."""
+    now = now or timezone.now()
+    _close_for_others(kind, about, audience)
+    alert = _locked_watch(kind, about, audience)
+    if alert is None and firing:
+        _suspect(kind, about, audience, severity, now)
+        alert = _locked_watch(kind, about, audience)
+    if alert is None:
+        return Effect.NOTHING
+    if firing:
+        alert.why, alert.severity, alert.object_name = why, AlertSeverity(severity), about.name
+    return _advance(alert, firing, now)
+
+
+@transaction.atomic
+def forget(*, about: Subject) -> None:
+    """The thing is gone: what was open of it is over, and nobody is told."""
+    _end(Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE))
+
+
+def _advance(alert: Alert, firing: bool, now: datetime) -> Effect:
+    before = Watch(AlertState(alert.state), alert.since, alert.looks, alert.clear)
+    after, effect = look(before if alert.looks else None, firing=firing, kind=kind_named(alert.kind), now=now)
+    if after is None:
+        alert.delete()
+        return effect
+    alert.state, alert.looks, alert.clear, alert.looked_at = after.state, after.looks, after.clear, now
+    if effect is Effect.RAISED:
+        alert.raised_at = now
+    if effect is Effect.RECOVERED:
+        alert.recovered_at = now
+    _tell(alert, effect, now)
+    alert.save()
+    return effect
+
+
+def _tell(alert: Alert, effect: Effect, now: datetime) -> None:
+    """What is muted is told when the mute is over and it is still there; of its end only who was told hears."""
+    if is_muted(alert, now):
+        return
+    if effect is Effect.RECOVERED:
+        tell_recovered(alert, now=now)
+    elif alert.state == AlertState.OPEN and alert.told_at is None:
+        alert.told_at = now
+        tell_raised(alert, now=now)
+
+
+def _suspect(kind: str, about: Subject, audience: Audience, severity: str, now: datetime) -> None:
+    """Where another process was quicker, its row is taken. A mute outlives the alert that it was set on."""
+    whom = _columns(audience)
+    earlier = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, **whom)
+    muted_until = earlier.exclude(muted_until=None).order_by("-since").values_list("muted_until", flat=True).first()
+    row = Alert(
+        kind=kind,
+        object_type=about.type,
+        object_id=about.id,
+        object_name=about.name,
+        about_customer_id=about.customer_id,
+        severity=AlertSeverity(severity),
+        state=AlertState.SUSPECTED,
+        since=now,
+        looked_at=now,
+        muted_until=muted_until,
+        **whom,
+    )
+    Alert.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def _locked_watch(kind: str, about: Subject, audience: Audience) -> Alert | None:
+    live = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, state__in=LIVE)
+    return live.select_for_update(of=("self",)).filter(**_columns(audience)).first()
+
+
+def _close_for_others(kind: str, about: Subject, audience: Audience) -> None:
+    """The thing has gone to another customer: what its former owner was told of is not theirs any more."""
+    if isinstance(audience, CustomerPeople):
+        others = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, state__in=LIVE)
+        _end(others.exclude(customer_id=audience.customer_id).exclude(customer_id=""))
+
+
+def _end(alerts: Any) -> None:
+    alerts.filter(state=AlertState.SUSPECTED).delete()
+    alerts.update(state=AlertState.RECOVERED, recovered_at=timezone.now())
+
+
+def _columns(audience: Audience) -> dict[str, Any]:
+    if isinstance(audience, Staff):
+        return {"permission": audience.permission, "customer_id": "", "person": None}
+    if isinstance(audience, CustomerPeople):
+        return {"permission": "", "customer_id": audience.customer_id, "person": None}
+    return {"permission": "", "customer_id": "", "person_id": audience.user_id}
+
+
+LONGEST_MUTE_DAYS = 90
+
+
+def alert_subject(alert: Alert) -> Subject:
+    """What the change log calls an alert: the thing that it is about."""
+    return Subject(alert.object_type, alert.object_id, alert.object_name, alert.customer_id)
+
+
+@transaction.atomic
+def acknowledge(*, alert: Alert, actor: Any) -> None:
+    """Somebody looks after it. Doing it again changes nothing. Raises Refused."""
+    locked = _locked(alert, actor)
+    if locked.state != AlertState.OPEN:
+        raise Refused("It is over already.", code="ALERT_OVER")
+    if locked.acknowledged_at is not None:
+        return
+    locked.acknowledged_at, locked.acknowledged_by = timezone.now(), actor
+    locked.save(update_fields=("acknowledged_at", "acknowledged_by"))
+    _record("alert.acknowledged", locked, actor, after={"alert": locked.words})
+
+
+@transaction.atomic
+def mute(*, alert: Alert, until: datetime, actor: Any) -> None:
+    """Nobody is told of this condition of this thing until then, however often it comes back. Raises Refused."""
+    locked = _locked(alert, actor)
+    now = timezone.now()
+    if not now < until <= now + timedelta(days=LONGEST_MUTE_DAYS):
+        raise Refused(f"An alert is muted for at most {LONGEST_MUTE_DAYS} days.", code="ALERT_MUTE")
+    before, locked.muted_until = locked.muted_until, until
+    locked.save(update_fields=("muted_until",))
+    _record("alert.muted", locked, actor, before={"until": _day(before)}, after={"until": _day(until)})
+
+
+@transaction.atomic
+def unmute(*, alert: Alert, actor: Any) -> None:
+    """From the next look on it is told again. Raises Refused."""
+    locked = _locked(alert, actor)
+    if locked.muted_until is None:
+        return
+    before, locked.muted_until = locked.muted_until, None
+    locked.save(update_fields=("muted_until",))
+    _record("alert.unmuted", locked, actor, before={"until": _day(before)})
+
+
+def _locked(alert: Alert, actor: Any) -> Alert:
+    if not own_alerts_for(actor).filter(pk=alert.pk).exists():
+        raise Refused("This alert is for others, who will answer it.", code="NOT_ALLOWED")
+    return Alert.objects.select_for_update(of=("self",)).get(pk=alert.pk)
+
+
+def _record(what: str, alert: Alert, actor: Any, **sides: Any) -> None:
+    audit_services.record(what, about=alert_subject(alert), actor=actor, for_staff=not alert.customer_id, **sides)
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+@transaction.atomic
+def forget_customer(*, customer_id: str) -> None:
+    """The customer is gone: its webhooks with their secrets, its events and its alerts go as well."""
+    for rows in (WebhookTarget.objects, Event.objects, Alert.objects):
+        rows.filter(customer_id=customer_id).delete()
+
+
+def delete_expired(*, now: datetime) -> None:
+    """Events with their deliveries, and alerts that are over. What waits to be delivered, or is open, stays."""
+    before = now - timedelta(days=settings.ALERTS_KEPT_DAYS)
+    waiting = Delivery.objects.filter(state=DeliveryState.WAITING)
+    Event.objects.filter(at__lt=before).exclude(pk__in=waiting.values("event")).delete()
+    Alert.objects.filter(state=AlertState.RECOVERED, recovered_at__lt=before).delete()

@@ -1,0 +1,91 @@
+"""Alerts: what is open, what is looked after, what is over."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of
+from notifications.alerts import services
+from notifications.alerts.core import AlertState
+from notifications.alerts.forms import MuteForm
+from notifications.alerts.selectors import alerts_for, customer_names, is_muted, own_alerts_for, supports_everyone
+from notifications.models.alerts import Alert
+
+SHOWS = (("", "Open"), ("acknowledged", "Acknowledged"), ("over", "Over"))
+
+
+@require_GET
+def inbox(request: SignedIn) -> HttpResponse:
+    show = request.GET.get("show", "")
+    customers = request.GET.get("whose") == "customers" and supports_everyone(request.user)
+    found = alerts_for(request.user).exclude(customer_id="") if customers else own_alerts_for(request.user)
+    page = page_of(_shown(found, show), request)
+    context = {
+        "tab": "inbox",
+        "page": page,
+        "show": show if show in dict(SHOWS) else "",
+        "shows": SHOWS,
+        "whose": "customers" if customers else "",
+        "open_count": found.filter(state=AlertState.OPEN, acknowledged_at=None).count(),
+        "names": customer_names(alert.customer_id for alert in page if alert.customer_id) if customers else {},
+        "now": timezone.now(),
+    }
+    part = "#results" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"notifications/alerts/inbox.html{part}", context)
+
+
+@require_http_methods(["GET", "POST"])
+def alert(request: SignedIn, alert_id: str) -> HttpResponse:
+    """One alert, who was told of it, and what can be done about it."""
+    found = get_object_or_404(alerts_for(request.user), pk=alert_id)
+    if request.method == "POST":
+        said = _do(request.POST.get("do", ""), found, request)
+        if not request.htmx:
+            messages.success(request, said)
+            return redirect("notifications:alert", found.pk)
+        found = get_object_or_404(alerts_for(request.user), pk=alert_id)
+        return TemplateResponse(
+            request, "notifications/alerts/alert.html#alert", {**_context(found, request), "said": said}
+        )
+    return TemplateResponse(request, "notifications/alerts/alert.html", _context(found, request))
+
+
+def _context(found: Alert, request: SignedIn) -> dict[str, Any]:
+    same = alerts_for(request.user).filter(kind=found.kind, object_type=found.object_type, object_id=found.object_id)
+    told = found.notices.filter(sent_at__isnull=False).select_related("person").order_by("sent_at")
+    return {
+        "alert": found,
+        "is_own": own_alerts_for(request.user).filter(pk=found.pk).exists(),
+        "is_muted": is_muted(found, timezone.now()),
+        "mute": MuteForm(),
+        "told": told[:50],
+        "earlier": same.exclude(pk=found.pk)[:20],
+    }
+
+
+def _do(what: str, found: Alert, request: SignedIn) -> str:
+    if what == "acknowledge":
+        services.acknowledge(alert=found, actor=request.user)
+        return "You look after it. You are told when it is over."
+    if what == "mute":
+        form = MuteForm(request.POST)
+        if not form.is_valid():
+            raise Refused("Choose for how long nothing is to be said.")
+        services.mute(alert=found, until=form.until, actor=request.user)
+        return f"Nothing is said of it until {timezone.localtime(form.until):%-d %B %Y, %H:%M}."
+    if what == "unmute":
+        services.unmute(alert=found, actor=request.user)
+        return "It is told again."
+    raise Refused("Say whether to acknowledge it or to mute it.")
+
+
+def _shown(found: Any, show: str) -> Any:
+    if show == "over":
+        return found.filter(state=AlertState.RECOVERED).order_by("-recovered_at", "-id")
+    return found.filter(state=AlertState.OPEN, acknowledged_at__isnull=show != "acknowledged")

@@ -1,0 +1,161 @@
+"""One attempt of one delivery. At least once: what was cut off is sent again, under the same `webhook-id`."""
+
+from datetime import UTC, datetime, timedelta
+from random import random
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from standardwebhooks import Webhook
+
+from audit import services as audit_services
+from inbound_admin.lib import sealed as inbound_admin_lib_sealed
+from inbound_admin.lib.errors import Problem
+from notifications.jobs import deliver_soon
+from notifications.models.webhooks import Attempt, Delivery, DeliveryState, WebhookTarget
+from notifications.webhooks import gateway as webhooks_gateway
+from notifications.webhooks import services as webhooks_services
+from notifications.webhooks.core import Format, is_given_up, next_attempt
+from notifications.webhooks.services import cancel_waiting, target_subject, tell_switched_off
+
+GONE = 410  # Standard Webhooks: the target wants no more
+SWEEP_AFTER = timedelta(minutes=2)
+AT_ONCE = 500
+log = structlog.get_logger(__name__)
+
+
+def attempt(*, delivery_id: str, now: datetime | None = None) -> None:
+    """Nothing where it is over, or not yet due: a job that came too early is queued for its time."""
+    now = now or timezone.now()
+    delivery = Delivery.objects.select_related("target", "event").filter(pk=delivery_id).first()
+    if delivery is None or delivery.state != DeliveryState.WAITING:
+        return
+    if not delivery.target.is_on:
+        cancel_waiting(delivery.target)
+        return
+    wait = ((delivery.next_attempt_at or now) - now).total_seconds()
+    if wait > 1:
+        deliver_soon(delivery, in_seconds=round(wait))
+        return
+    _finish(delivery, _begin(delivery, now))
+
+
+def sweep(*, now: datetime) -> int:
+    """Queue what is due and has no job, since a process died between its lines; how many."""
+    due = Delivery.objects.filter(state=DeliveryState.WAITING, next_attempt_at__lte=now - SWEEP_AFTER)
+    found = list(due.order_by("next_attempt_at")[:AT_ONCE])
+    for delivery in found:
+        deliver_soon(delivery, unless_running=True)
+    return len(found)
+
+
+@transaction.atomic
+def _begin(delivery: Delivery, now: datetime) -> Attempt:
+    Delivery.objects.filter(pk=delivery.pk).update(attempts_made=F("attempts_made") + 1)
+    delivery.attempts_made += 1
+    return Attempt.objects.create(delivery=delivery, started_at=now)
+
+
+def _finish(delivery: Delivery, made: Attempt) -> None:
+    try:
+        reply = _send(delivery, made.started_at)
+    except Problem as problem:
+        made.problem = str(problem)
+    else:
+        made.status, made.answer = reply.status, reply.excerpt
+        made.problem = "" if reply.is_taken else _refusal(reply.status)
+    made.finished_at = max(timezone.now(), made.started_at)
+    with transaction.atomic():
+        made.save()
+        if made.problem:
+            _failed(delivery, made)
+        else:
+            _taken(delivery, made)
+
+
+def _refusal(status: int) -> str:
+    if 300 <= status < 400:
+        return (
+            f"It answered {status}: it wants us to go elsewhere, and redirects are not followed. Give the new address."
+        )
+    return f"It answered {status}. Only a 2xx is taken for a success."
+
+
+def _send(delivery: Delivery, now: datetime) -> webhooks_gateway.Reply:
+    return webhooks_services.post(delivery.target.url, delivery.body, _headers(delivery, now))
+
+
+def _headers(delivery: Delivery, now: datetime) -> dict[str, str]:
+    """Signed by the new secret, and for a day by the old one as well."""
+    headers = {"Content-Type": "application/json", "User-Agent": f"{settings.SITE_NAME} webhooks"}
+    target = delivery.target
+    if target.form != Format.STANDARD:
+        return headers
+    sealed = [target.secret]
+    if target.old_secret and target.old_secret_until and target.old_secret_until > now:
+        sealed.append(target.old_secret)
+    signed = [
+        Webhook(inbound_admin_lib_sealed.unseal(each)).sign(delivery.event_id, now.astimezone(UTC), delivery.body)
+        for each in sealed
+    ]
+    stamp = str(int(now.timestamp()))
+    return headers | {
+        "webhook-id": delivery.event_id,
+        "webhook-timestamp": stamp,
+        "webhook-signature": " ".join(signed),
+    }
+
+
+def _taken(delivery: Delivery, made: Attempt) -> None:
+    WebhookTarget.objects.filter(pk=delivery.target_id).update(failing_since=None, last_success_at=made.finished_at)
+    _waiting(delivery).update(state=DeliveryState.DELIVERED, next_attempt_at=None, done_at=made.finished_at)
+
+
+def _failed(delivery: Delivery, made: Attempt) -> None:
+    ended = made.finished_at or made.started_at
+    target = WebhookTarget.objects.select_for_update(of=("self",)).get(pk=delivery.target_id)
+    target.failing_since = target.failing_since or made.started_at
+    target.save(update_fields=("failing_since",))
+    log.info("webhook not delivered", delivery=delivery.pk, target=target.pk, problem=made.problem)
+    days = settings.WEBHOOK_OFF_AFTER_DAYS
+    if made.status == GONE or is_given_up(failing_since=target.failing_since, now=ended, days=days):
+        _switch_off(target, made, ended)
+        return
+    due = next_attempt(delivery.attempts_made, now=ended, jitter=random())  # noqa: S311  it only spreads
+    if due is None:
+        _waiting(delivery).update(state=DeliveryState.GIVEN_UP, next_attempt_at=None, done_at=ended)
+        return
+    _waiting(delivery).update(next_attempt_at=due)
+    deliver_soon(delivery, in_seconds=max(1, round((due - ended).total_seconds())))
+
+
+def _switch_off(target: WebhookTarget, made: Attempt, now: datetime) -> None:
+    """Its people are told, once; what waited for it is cancelled and can be delivered again from the log."""
+    if not target.is_on:
+        return
+    since = f"{target.failing_since:%-d %B %Y}"
+    target.is_on = False
+    target.off_because = (
+        "It answered 410: it wants no more."
+        if made.status == GONE
+        else f"Nothing has been delivered since {since}. The last time: {made.problem}"
+    )
+    target.save(update_fields=("is_on", "off_because"))
+    cancel_waiting(target)
+    audit_services.record(
+        "webhook.switched_off",
+        about=target_subject(target),
+        actor=None,
+        because=target.off_because,
+        before={"on": True},
+        after={"on": False},
+        for_staff=not target.customer_id,
+    )
+    tell_switched_off(target, now=now)
+
+
+def _waiting(delivery: Delivery) -> "QuerySet[Delivery]":
+    """What was cancelled or taken meanwhile stays so."""
+    return Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.WAITING)

@@ -1,0 +1,122 @@
+"""Where a person can look at what an event or an alert is about.
+Notices by e-mail: what is due for one person goes in one message. At least once: the row is marked after sending.
+
+Mail that a stranger can cause (an invitation, a claim to a name beside one's own) goes through `send_unsolicited`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from smtplib import SMTPException
+
+import structlog
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db.models import F
+from django.urls import NoReverseMatch, reverse
+
+from inbound_admin.lib.mail_limits import take_unsolicited_turn
+from notifications.alerts.core import kind_named
+from notifications.models.alerts import Notice
+
+_PAGES = {"domain": "domains:detail", "customer": "customers:detail"}
+
+
+def link_to(object_type: str, object_id: str) -> str:
+    """Empty where the site's address is not set, or the thing has no page; then the inbox of alerts."""
+    if not settings.SITE_URL:
+        return ""
+    return str(settings.SITE_URL).rstrip("/") + _path(object_type, object_id)
+
+
+def _path(object_type: str, object_id: str) -> str:
+    if name := _PAGES.get(object_type):
+        try:
+            return reverse(name, args=(object_id,))
+        except NoReverseMatch:
+            return reverse("notifications:inbox")
+    return reverse("notifications:inbox")
+
+
+AT_ONCE = 500
+MOST_TRIES = 12
+MOST_NAMED = 50
+LONGEST_WAIT = timedelta(hours=6)
+log = structlog.get_logger(__name__)
+
+
+def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, ...]:
+    """Mail those who may get one more today; returns whom. Raises SMTPException or OSError."""
+    allowed = tuple(email for email in to if take_unsolicited_turn(email))
+    if allowed:
+        send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, allowed)
+    return allowed
+
+
+def is_due(*, now: datetime) -> bool:
+    return Notice.objects.filter(sent_at=None, due_at__lte=now, tries__lt=MOST_TRIES).exists()
+
+
+def send_due(*, now: datetime) -> int:
+    """How many messages went out. One that cannot be sent waits longer each time, and holds back nobody else's."""
+    due = Notice.objects.filter(sent_at=None, due_at__lte=now, tries__lt=MOST_TRIES)
+    rows = due.select_related("alert", "person").order_by("person_id", "alert__since", "pk")[:AT_ONCE]
+    return sum(_send(list(notices), now) for _, notices in groupby(rows, key=lambda notice: notice.person_id))
+
+
+def _send(notices: Sequence[Notice], now: datetime) -> bool:
+    person, own = notices[0].person, Notice.objects.filter(pk__in=[notice.pk for notice in notices])
+    if not person.is_active:
+        own.delete()
+        return False
+    try:
+        send_mail(_title(notices), _text(notices), settings.DEFAULT_FROM_EMAIL, [person.email])
+    except (SMTPException, OSError) as problem:
+        log.error("mail not sent", person=person.pk, notices=len(notices), problem=str(problem))
+        wait = min(timedelta(minutes=2 ** min(notices[0].tries, 9)), LONGEST_WAIT)
+        own.update(tries=F("tries") + 1, problem=str(problem)[:500], due_at=now + wait)
+        return False
+    own.update(sent_at=now, problem="")
+    return True
+
+
+def _title(notices: Sequence[Notice]) -> str:
+    """One line, whatever a name holds."""
+    if len(notices) > 1:
+        return f"{settings.SITE_NAME}: {len(notices)} notices"
+    (notice,) = notices
+    return " ".join(f"{notice.alert.object_name}: {_words(notice)}".split())
+
+
+def _text(notices: Sequence[Notice]) -> str:
+    parts = [_part(notice) for notice in notices[:MOST_NAMED]]
+    if more := len(notices) - MOST_NAMED:
+        parts += [f"And {more} more."] if more > 0 else []
+    return "\n\n".join([*parts, _end()]) + "\n"
+
+
+def _part(notice: Notice) -> str:
+    alert = notice.alert
+    lines = [f"{' '.join(alert.object_name.split())}: {_words(notice)}."]
+    if notice.phase == "raised":
+        lines += [alert.why] if alert.why else []
+        lines.append(f"Since {alert.since:%-d %B %Y, %H:%M} UTC.")
+        if alert.recovered_at:
+            lines.append(f"It is over since {alert.recovered_at:%-d %B %Y, %H:%M} UTC.")
+    elif alert.recovered_at:
+        lines.append(f"From {alert.since:%-d %B %Y, %H:%M} to {alert.recovered_at:%-d %B %Y, %H:%M} UTC.")
+    if link := link_to(alert.object_type, alert.object_id):
+        lines.append(link)
+    return "\n".join(lines)
+
+
+def _words(notice: Notice) -> str:
+    kind = kind_named(notice.alert.kind)
+    return kind.words if notice.phase == "raised" else kind.over
+
+
+def _end() -> str:
+    said = f"You get this from {settings.SITE_NAME}. What you are told, and how, is set"
+    if not settings.SITE_URL:
+        return f"{said} under “Your account”."
+    return f"{said} here: {settings.SITE_URL.rstrip('/')}{reverse('notifications:preferences')}"

@@ -1,0 +1,23 @@
+"""Work for the worker on alerts. Tasks are named by string, since they stand above the services."""
+
+from inbound_admin.lib import jobs
+from notifications.models.webhooks import Delivery
+
+DELIVER = "notifications.deliver"
+MAIL = "notifications.mail"
+
+
+def deliver_soon(delivery: Delivery, *, in_seconds: int = 0, unless_running: bool = False) -> None:
+    """One job for each delivery, so that a slow target holds back no other."""
+    jobs.queue(
+        DELIVER,
+        lock=f"delivery {delivery.pk}",
+        in_seconds=in_seconds,
+        unless_running=unless_running,
+        delivery_id=delivery.pk,
+    )
+
+
+def mail_soon(*, in_seconds: int = 0) -> None:
+    """One run for all that is due."""
+    jobs.queue(MAIL, lock="alerts by mail", in_seconds=in_seconds)

@@ -1,0 +1,94 @@
+"""Alerts: one row for each time that something was wrong, from the first look that saw it."""
+
+from django.conf import settings
+from django.db import models
+
+from inbound_admin.lib.ids import new_id
+from notifications.alerts.core import AlertSeverity, AlertState, kind_named
+
+
+def new_alert_id() -> str:
+    return new_id("alr")
+
+
+STATES = [(state.value, state.value) for state in AlertState]
+SEVERITIES = [(severity.value, severity.value) for severity in AlertSeverity]
+LIVE = (AlertState.SUSPECTED, AlertState.OPEN)
+
+
+class Alert(models.Model):
+    """Names what it is about as text, since it outlives it. Of its audience one of three columns is filled."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_alert_id, editable=False)
+    kind = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=40)
+    object_id = models.CharField(max_length=64)
+    object_name = models.CharField(max_length=254)
+    about_customer_id = models.CharField(max_length=64, blank=True, help_text="Whose the thing is.")
+    customer_id = models.CharField(max_length=64, blank=True, help_text="Whose people it is for.")
+    permission = models.CharField(max_length=100, blank=True, help_text="It is for staff who hold this.")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    severity = models.CharField(max_length=10, choices=SEVERITIES)
+    state = models.CharField(max_length=10, choices=STATES)
+    why = models.TextField(blank=True)
+    since = models.DateTimeField(help_text="The first look that saw it.")
+    looks = models.PositiveIntegerField(default=0)
+    clear = models.PositiveIntegerField(default=0)
+    looked_at = models.DateTimeField(help_text="The newest look.")
+    raised_at = models.DateTimeField(null=True, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When people were told; null while it is muted.")
+    recovered_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    muted_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-since", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("kind", "object_type", "object_id", "customer_id", "permission"),
+                condition=models.Q(state__in=("suspected", "open"), person=None),
+                name="alert_live_once",
+            ),
+            models.UniqueConstraint(
+                fields=("kind", "object_type", "object_id", "person"),
+                condition=models.Q(state__in=("suspected", "open"), person__isnull=False),
+                name="alert_of_person_live_once",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("customer_id", "state", "-since"), name="alert_of_customer"),
+            models.Index(fields=("permission", "state", "-since"), name="alert_of_staff"),
+            models.Index(fields=("object_type", "object_id", "state"), name="alert_of_object"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_name}"
+
+    @property
+    def words(self) -> str:
+        kind = kind_named(self.kind)
+        return kind.over if self.state == AlertState.RECOVERED else kind.words
+
+
+class Notice(models.Model):
+    """That one person is to be told by e-mail, and was; `phase` is raised or recovered."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="notices")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    phase = models.CharField(max_length=10, choices=[("raised", "raised"), ("recovered", "recovered")])
+    due_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    tries = models.PositiveIntegerField(default=0)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("alert", "person", "phase"), name="notice_once"),)
+        indexes = (models.Index(fields=("due_at",), name="notice_due", condition=models.Q(sent_at=None)),)
+
+    def __str__(self) -> str:
+        return f"{self.phase} {self.alert_id} to {self.person_id}"

@@ -1,0 +1,31 @@
+"""How each person wants to be told."""
+
+from datetime import time
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from notifications.email.core import ByMail, Habits
+
+BY_MAIL = ((ByMail.AT_ONCE, "At once"), (ByMail.DIGEST, "Once a day, all together"), (ByMail.OFF, "No e-mail"))
+
+
+class NotificationPreference(models.Model):
+    """A person without a row is told of everything at once."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notification_preference"
+    )
+    unwanted = ArrayField(models.CharField(max_length=60), default=list, blank=True, help_text="Kinds not told of.")
+    by_mail = models.CharField(max_length=10, choices=BY_MAIL, default=ByMail.AT_ONCE)
+    digest_at = models.TimeField(default=time(8))
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"of {self.person_id}"
+
+    @property
+    def habits(self) -> Habits:
+        return Habits(ByMail(self.by_mail), self.digest_at, self.quiet_from, self.quiet_until)

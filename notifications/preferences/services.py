@@ -1,0 +1,56 @@
+"""How a person wants to be told."""
+
+from collections.abc import Iterable
+from datetime import time
+from typing import Any
+
+from django.db import transaction
+
+from audit import services as audit_services
+from audit.services import Subject
+from inbound_admin.lib.errors import Refused
+from notifications.email.core import ByMail
+from notifications.models.preferences import NotificationPreference
+
+
+def preference_of(person: Any) -> NotificationPreference:
+    """Not stored where the person has never set one."""
+    found = NotificationPreference.objects.filter(person=person).first()
+    return found or NotificationPreference(person=person)
+
+
+@transaction.atomic
+def set_preference(
+    *,
+    person: Any,
+    unwanted: Iterable[str],
+    by_mail: str,
+    digest_at: time,
+    quiet_from: time | None,
+    quiet_until: time | None,
+) -> NotificationPreference:
+    """Raises Refused for quiet hours with one end."""
+    if (quiet_from is None) != (quiet_until is None):
+        raise Refused("Quiet hours have a beginning and an end.", code="QUIET_HOURS")
+    row = preference_of(person)
+    before = _told(row)
+    row.unwanted, row.by_mail, row.digest_at = sorted(set(unwanted)), ByMail(by_mail), digest_at
+    row.quiet_from, row.quiet_until = quiet_from, quiet_until
+    after = _told(row)
+    if before != after:
+        row.save()
+        about = Subject("person", str(person.pk), person.get_username())
+        audit_services.record(
+            "notifications.changed", about=about, actor=person, before=before, after=after, for_staff=True
+        )
+    return row
+
+
+def _told(row: NotificationPreference) -> dict[str, Any]:
+    quiet = f"{row.quiet_from:%H:%M} to {row.quiet_until:%H:%M}" if row.quiet_from and row.quiet_until else ""
+    return {
+        "not told of": list(row.unwanted),
+        "e-mail": str(row.by_mail),
+        "digest": f"{row.digest_at:%H:%M}",
+        "quiet hours": quiet,
+    }

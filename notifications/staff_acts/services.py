@@ -1,0 +1,49 @@
+"""What our staff change of a customer's: its owners are told at once who, what and why, whatever they switched off."""
+
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import receiver
+from django.utils import timezone
+
+from audit.models import Change
+from audit.services import acted_for_customer
+from notifications.alerts.core import AlertSeverity, AlertState, CustomerPeople
+from notifications.alerts.selectors import told_of
+from notifications.jobs import mail_soon
+from notifications.models.alerts import LIVE, Alert, Notice
+
+KIND = "staff.acted"
+
+
+@receiver(acted_for_customer, dispatch_uid="alerts.staff_acts")
+@transaction.atomic
+def tell_owners(*, change: Change, actor: Any, **_: Any) -> None:
+    """One alert in the customer's inbox and a mail to each owner. An earlier one about the same thing is over."""
+    now = timezone.now()
+    same = {"kind": KIND, "object_type": change.object_type, "object_id": change.object_id}
+    Alert.objects.filter(**same, customer_id=change.customer_id, state__in=LIVE).update(
+        state=AlertState.RECOVERED, recovered_at=now
+    )
+    alert = Alert.objects.create(
+        **same,
+        object_name=change.object_name,
+        about_customer_id=change.customer_id,
+        customer_id=change.customer_id,
+        severity=AlertSeverity.MEDIUM,
+        state=AlertState.OPEN,
+        why=_sentence(change, actor),
+        since=now,
+        looks=1,
+        looked_at=now,
+        raised_at=now,
+        told_at=now,
+    )
+    owners = told_of(CustomerPeople(change.customer_id))
+    Notice.objects.bulk_create(Notice(alert=alert, person_id=owner.pk, phase="raised", due_at=now) for owner in owners)
+    mail_soon()
+
+
+def _sentence(change: Change, actor: Any) -> str:
+    roles = ", ".join(actor.groups.order_by("name").values_list("name", flat=True)) or "staff"
+    return f"{change.actor_name} ({roles}): {change.words}. Reason: {change.because}"

@@ -1,0 +1,242 @@
+"""Webhooks out: targets, their secrets, the log of deliveries. Here, for the same reason as `alerts`."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, chosen_customer, reads, shown_once, writes
+from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, given, page_of
+from notifications.models.webhooks import Attempt, Delivery, WebhookTarget
+from notifications.webhooks import services
+from notifications.webhooks.selectors import deliveries_for, managed_of, may_manage, targets_for
+
+router = call_router("Webhooks")
+Format = Literal["standard", "slack"]
+Name = Annotated[Text, Field(min_length=1, max_length=120)]
+MOST_EVENTS = 50
+
+
+class WebhookOut(Out):
+    """`url` is told to who may manage it, and to others by its host alone. No events chosen is all.
+
+    Tokens in it are masked; sent back as it was read, it stays as it is.
+    """
+
+    id: str
+    name: str
+    url: str
+    format: str
+    events: list[str]
+    customer_id: str | None
+    owner: Literal["customer", "person", "staff"]
+    is_on: bool
+    off_because: str | None
+    failing_since: datetime | None
+    last_success_at: datetime | None
+    created_at: datetime
+    may_manage: bool
+    secret: str | None = Field(None, description="Once, when it is made: nobody sees it again")
+
+
+class WebhookWanted(In):
+    """Of the customer, of the caller alone (their alerts), or of our staff: everything that happens."""
+
+    name: Name
+    url: Text
+    format: Format = "standard"
+    events: Annotated[list[Text], Field(max_length=MOST_EVENTS)] = Field(default_factory=list)
+    owner: Literal["customer", "person", "staff"] = "customer"
+    customer_id: Text | None = None
+
+
+class WebhookChanged(In):
+    """What is not named stays as it is. Switched off, what waits for it is cancelled."""
+
+    name: Name | None = None
+    url: Text | None = None
+    events: Annotated[list[Text], Field(max_length=MOST_EVENTS)] | None = None
+    is_on: bool | None = None
+
+
+class WebhookRemovedOut(Out):
+    id: str
+    message: str
+
+
+class SecretOut(Out):
+    id: str
+    secret: str
+    old_secret_until: datetime | None = Field(description="Until then the old one signs beside it")
+
+
+class DeliveryOut(Out):
+    id: str
+    webhook_id: str
+    event_id: str = Field(description="The `webhook-id` of every attempt")
+    event: str
+    words: str
+    state: str
+    attempts_made: int
+    next_attempt_at: datetime | None
+    created_at: datetime
+    done_at: datetime | None
+    again: bool = Field(description="Somebody asked for it once more")
+
+
+class AttemptOut(Out):
+    """Without an outcome it was cut off, and may have arrived."""
+
+    started_at: datetime
+    finished_at: datetime | None
+    status: int | None
+    problem: str | None
+    answer: str
+
+
+class DeliveryOne(DeliveryOut):
+    body: str
+    attempts: list[AttemptOut] = Field(description="The last fifty")
+
+
+class DeliveryFilters(Paged):
+    webhook_id: Text | None = None
+    state: Literal["waiting", "delivered", "given_up", "cancelled"] | None = None
+
+
+@router.get("/v2/webhooks", **reads(Page[WebhookOut]), summary="Where events are told")
+def list_webhooks(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[WebhookOut]:
+    viewer = caller(request)
+    rows, pagination = page_of(targets_for(viewer).order_by("customer_id", "name", "id"), query)
+    manages = managed_of(viewer, rows)
+    return Page[WebhookOut](data=[_webhook(row, manages=row.pk in manages) for row in rows], pagination=pagination)
+
+
+@router.post("/v2/webhooks", **writes(WebhookOut, status=201), summary="Add one")
+def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut]:
+    """The target may not be a private or loopback address, unless a setting allows it."""
+    actor = caller(request)
+    customer = chosen_customer(actor, asked.customer_id).pk if asked.owner == "customer" else ""
+    made = services.add_target(
+        name=asked.name,
+        url=asked.url,
+        form=asked.format,
+        events=asked.events,
+        actor=actor,
+        customer_id=customer,
+        own=asked.owner == "person",
+    )
+    return Status(201, _webhook(made.target, manages=True, secret=shown_once(request, made.secret)))
+
+
+@router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="The log of telling, the newest first")
+def list_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Query()]) -> Page[DeliveryOut]:
+    asked = {"target": query.webhook_id, "state": query.state}
+    found = deliveries_for(caller(request)).filter(**{name: value for name, value in asked.items() if value})
+    rows, pagination = page_of(found, query)
+    return Page[DeliveryOut](data=[DeliveryOut(**_delivery(row)) for row in rows], pagination=pagination)
+
+
+@router.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="One delivery with its attempts")
+def get_delivery(request: HttpRequest, delivery_id: str) -> DeliveryOne:
+    row = _found_delivery(request, delivery_id)
+    attempts = [_attempt(each) for each in row.attempts.all()[:50]]
+    return DeliveryOne(**_delivery(row), body=row.body, attempts=attempts)
+
+
+@router.post("/v2/webhooks/deliveries/{delivery_id}/redeliver", **writes(DeliveryOut, status=202), summary="Once more")
+def redeliver(request: HttpRequest, delivery_id: str) -> Status[DeliveryOut]:
+    """As a delivery of its own, under the same `webhook-id`; its state says what came of it."""
+    again = services.deliver_again(delivery=_found_delivery(request, delivery_id), actor=caller(request))
+    return Status(202, DeliveryOut(**_delivery(_found_delivery(request, again.pk))))
+
+
+@router.get("/v2/webhooks/{webhook_id}", **reads(WebhookOut), summary="One webhook")
+def get_webhook(request: HttpRequest, webhook_id: str) -> WebhookOut:
+    row = _target(request, webhook_id)
+    return _webhook(row, manages=may_manage(caller(request), row))
+
+
+@router.patch("/v2/webhooks/{webhook_id}", **writes(WebhookOut), summary="Change it, on or off")
+def change_webhook(request: HttpRequest, webhook_id: str, asked: WebhookChanged) -> WebhookOut:
+    row = _target(request, webhook_id)
+    named = {name: value for name, value in asked.model_dump().items() if value is not None}
+    as_it_is: dict[str, Any] = {"name": row.name, "url": row.shown_url, "events": row.events, "is_on": row.is_on}
+    return _webhook(services.change_target(target=row, actor=caller(request), **{**as_it_is, **named}), manages=True)
+
+
+@router.delete("/v2/webhooks/{webhook_id}", **writes(WebhookRemovedOut), summary="Remove it, with its log")
+def remove_webhook(request: HttpRequest, webhook_id: str) -> WebhookRemovedOut:
+    row = _target(request, webhook_id)
+    services.remove_target(target=row, actor=caller(request))
+    return WebhookRemovedOut(id=webhook_id, message=f"{row.name} is removed.")
+
+
+@router.post("/v2/webhooks/{webhook_id}/secret", **writes(SecretOut), summary="A new secret")
+def make_new_secret(request: HttpRequest, webhook_id: str) -> SecretOut:
+    row = _target(request, webhook_id)
+    secret = shown_once(request, services.make_new_secret(target=row, actor=caller(request)))
+    row.refresh_from_db()
+    return SecretOut(id=row.pk, secret=secret, old_secret_until=row.old_secret_until)
+
+
+@router.post("/v2/webhooks/{webhook_id}/test", **writes(DeliveryOut, status=202), summary="Send a test")
+def test_webhook(request: HttpRequest, webhook_id: str) -> Status[DeliveryOut]:
+    made = services.send_test(target=_target(request, webhook_id), actor=caller(request))
+    return Status(202, DeliveryOut(**_delivery(_found_delivery(request, made.pk))))
+
+
+def _target(request: HttpRequest, webhook_id: str) -> WebhookTarget:
+    return get_object_or_404(targets_for(caller(request)), pk=webhook_id)
+
+
+def _found_delivery(request: HttpRequest, delivery_id: str) -> Delivery:
+    return get_object_or_404(deliveries_for(caller(request)), pk=delivery_id)
+
+
+def _webhook(row: WebhookTarget, *, manages: bool, secret: str = "") -> WebhookOut:
+    return WebhookOut(
+        id=row.pk,
+        name=row.name,
+        url=row.shown_url if manages else row.place,
+        format=str(row.form),
+        events=list(row.events),
+        customer_id=row.customer_id or None,
+        owner="person" if row.person_id is not None else "staff" if row.is_of_staff else "customer",
+        is_on=row.is_on,
+        off_because=row.off_because or None,
+        failing_since=row.failing_since,
+        last_success_at=row.last_success_at,
+        created_at=row.created_at,
+        may_manage=manages,
+        **given(secret=secret),
+    )
+
+
+def _delivery(row: Delivery) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "webhook_id": row.target_id,
+        "event_id": row.event_id,
+        "event": row.event.event,
+        "words": row.event.words,
+        "state": str(row.state),
+        "attempts_made": row.attempts_made,
+        "next_attempt_at": row.next_attempt_at,
+        "created_at": row.created_at,
+        "done_at": row.done_at,
+        "again": row.again_by_id is not None,
+    }
+
+
+def _attempt(row: Attempt) -> AttemptOut:
+    return AttemptOut(
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        status=row.status,
+        problem=row.problem or None,
+        answer=row.answer,
+    )

@@ -1,0 +1,82 @@
+from typing import Any
+
+from django import forms
+
+from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, belongings_of
+from notifications.events.core import EVENTS, events_for
+from notifications.models.webhooks import FORMATS, WebhookTarget, new_target_id
+from notifications.webhooks.core import Format
+
+STAFF, ME = "staff", "me"
+
+
+class TargetForm(forms.Form):
+    """What can be changed of a webhook; events are those that its owner can get."""
+
+    name = forms.CharField(max_length=120, help_text="So that you know it again.")
+    url = forms.CharField(
+        label="Address",
+        max_length=2000,
+        widget=forms.URLInput(
+            {"placeholder": "https://example.com/hooks", "autocomplete": "off", "spellcheck": "false"}
+        ),
+        help_text="An https:// address of the public internet. Redirects are not followed.",
+    )
+    events = forms.MultipleChoiceField(
+        label="What it is told",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None chosen is all, and what may be added later.",
+    )
+
+    def __init__(self, *args: Any, staff: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.events_field.choices = [(event, EVENTS[event]) for event in events_for(staff=staff)]
+
+    @property
+    def events_field(self) -> Any:
+        return self.fields["events"]
+
+
+class ChangeTargetForm(TargetForm):
+    is_on = forms.BooleanField(label="Switched on", required=False, help_text="Off, what waits for it is cancelled.")
+
+    def __init__(self, *args: Any, target: WebhookTarget, **kwargs: Any) -> None:
+        kwargs["initial"] = {
+            "name": target.name,
+            "url": target.shown_url,
+            "events": target.events,
+            "is_on": target.is_on,
+        }
+        super().__init__(*args, staff=target.is_of_staff, **kwargs)
+        if target.person_id is not None:
+            del self.fields["events"]  # a person's own gets the alerts that the person gets
+
+
+class AddTargetForm(TargetForm):
+    """The id is chosen when the form is shown, so that sending it twice adds one."""
+
+    owner = forms.ChoiceField(label="For whom")
+    form = forms.ChoiceField(label="How it is told", choices=FORMATS, widget=forms.RadioSelect, initial=Format.STANDARD)
+    target_id = forms.RegexField(r"^whk_[0-9a-z]{20}$", initial=new_target_id, widget=forms.HiddenInput)
+    field_order = ("owner", "name", "url", "form", "events", "target_id")
+
+    def __init__(self, *args: Any, viewer: Any, **kwargs: Any) -> None:
+        owners = owners_for(viewer)
+        super().__init__(*args, staff=any(owner == STAFF for owner, _ in owners), **kwargs)
+        owner: Any = self.fields["owner"]
+        owner.choices = owners
+
+    @property
+    def whose(self) -> dict[str, Any]:
+        """As `add_target` takes it."""
+        owner = str(self.cleaned_data["owner"])
+        return {"customer_id": "" if owner in (STAFF, ME) else owner, "own": owner == ME}
+
+
+def owners_for(viewer: Any) -> list[tuple[str, str]]:
+    """For whom the viewer can add a webhook."""
+    owners = [(each.customer_id, each.name) for each in belongings_of(viewer) if each.is_owner]
+    if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
+        owners.insert(0, (STAFF, "Our staff: everything that happens"))
+    return [*owners, (ME, "You alone: the alerts that you get")]

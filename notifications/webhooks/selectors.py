@@ -1,0 +1,53 @@
+"""Targets of webhooks and their deliveries, as a person may see them."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, belongings_of, supports_everyone
+from notifications.events.core import is_wanted
+from notifications.models.webhooks import Delivery, Event, WebhookTarget
+
+
+def targets_for(viewer: Any) -> "QuerySet[WebhookTarget]":
+    """The viewer's own, their customers', and for staff those of the installation and (to see) of every customer."""
+    if not viewer.is_active or viewer.pk is None:
+        return WebhookTarget.objects.none()
+    seen = Q(person=viewer.pk) | Q(customer_id__in=[each.customer_id for each in belongings_of(viewer)], person=None)
+    seen &= ~Q(customer_id="", person=None)
+    if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
+        seen |= Q(customer_id="", person=None)
+    if supports_everyone(viewer):
+        seen |= ~Q(customer_id="")
+    return WebhookTarget.objects.filter(seen)
+
+
+def may_manage(viewer: Any, target: WebhookTarget) -> bool:
+    """The owners of its customer, its person, or staff whose role it is: and nobody else, support included."""
+    return target.pk in managed_of(viewer, [target])
+
+
+def managed_of(viewer: Any, targets: Collection[WebhookTarget]) -> frozenset[str]:
+    """The ids of those among them that the viewer may manage, in one query."""
+    owned = {each.customer_id for each in belongings_of(viewer) if each.is_owner}
+    of_staff = bool(viewer.has_perm(MANAGES_STAFF_WEBHOOKS))
+    return frozenset(
+        target.pk
+        for target in targets
+        if (target.person_id is not None and target.person_id == viewer.pk)
+        or (target.person_id is None and (of_staff if target.is_of_staff else target.customer_id in owned))
+    )
+
+
+def deliveries_for(viewer: Any) -> "QuerySet[Delivery]":
+    return Delivery.objects.filter(target__in=targets_for(viewer)).select_related("event", "target", "again_by")
+
+
+def targets_of(event: Event) -> list[WebhookTarget]:
+    """Who gets it: our staff's targets always, a customer's where the event is of it. A person's get alerts alone."""
+    whose = Q(customer_id="")
+    if event.customer_id and not event.for_staff:
+        whose |= Q(customer_id=event.customer_id)
+    targets = WebhookTarget.objects.filter(whose, person=None, is_on=True)
+    return [target for target in targets if is_wanted(event.event, target.events)]

@@ -1,0 +1,283 @@
+"""Whose a target is, and telling its people when it was switched off.
+Secrets of webhooks: we sign with them, so they are kept, sealed.
+Webhook targets: added, changed, given a new secret, tried, switched off, removed.
+One request to an address that a customer has named, under the same rules as webhooks: for apps above this one.
+"""
+
+import base64
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit import services as audit_services
+from audit.services import Subject
+from inbound_admin.lib import sealed, slow_work
+from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
+from inbound_admin.lib.redaction import MASK
+from notifications.alerts.core import Audience, CustomerPeople, Person, Staff
+from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
+from notifications.alerts.services import observe
+from notifications.events import services as events_services
+from notifications.events.core import TEST, events_for
+from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
+from notifications.webhooks import gateway
+from notifications.webhooks.core import BadUrl, Format, parse_target
+from notifications.webhooks.gateway import NotDelivered, Reply
+from notifications.webhooks.selectors import may_manage
+
+OFF = "webhook.off"
+
+
+def target_subject(target: WebhookTarget) -> Subject:
+    """What the change log calls a webhook."""
+    return Subject("webhook", target.pk, target.name, target.customer_id)
+
+
+def owner_of(target: WebhookTarget) -> Audience:
+    if target.person_id is not None:
+        return Person(target.person_id)
+    return CustomerPeople(target.customer_id) if target.customer_id else Staff(MANAGES_STAFF_WEBHOOKS)
+
+
+def tell_switched_off(target: WebhookTarget, *, now: datetime) -> None:
+    observe(
+        kind=OFF,
+        about=target_subject(target),
+        firing=True,
+        why=target.off_because,
+        severity="medium",
+        audience=owner_of(target),
+        now=now,
+    )
+
+
+def switched_on_again(target: WebhookTarget) -> None:
+    """On, or removed: in both cases there is nothing left to do."""
+    observe(kind=OFF, about=target_subject(target), firing=False, why="", severity="medium", audience=owner_of(target))
+
+
+PREFIX = "whsec_"  # Standard Webhooks: 24 to 64 random bytes in base 64
+
+
+def new_secret() -> str:
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+MOST_TARGETS = 10  # of one owner: each event makes a row and a job for every one
+OLD_SECRET_FOR = timedelta(hours=24)
+TEST_EVERY = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Made:
+    """`secret` is never to be had again; empty for a format that is not signed."""
+
+    target: WebhookTarget
+    secret: str
+
+
+@transaction.atomic
+def add_target(
+    *,
+    name: str,
+    url: str,
+    form: str,
+    events: Iterable[str],
+    actor: Any,
+    customer_id: str = "",
+    own: bool = False,
+    target_id: str = "",
+) -> Made:
+    """Of the customer, of the actor alone (`own`), or of our staff. Raises Refused, also for a used `target_id`."""
+    target = WebhookTarget(customer_id=customer_id, person=actor if own else None, form=Format(form), created_by=actor)
+    target.pk = target_id or target.pk
+    _require(actor, target)
+    if WebhookTarget.objects.filter(pk=target.pk).exists():
+        raise Refused("It was added already; the list of webhooks has it.", code="WEBHOOK_THERE")
+    _put(target, name=name, url=url, events=events)
+    if _siblings(target).count() >= MOST_TARGETS:
+        raise Refused(f"There are {MOST_TARGETS} webhooks already. Remove one first.", code="WEBHOOK_TOO_MANY")
+    secret = new_secret() if target.form == Format.STANDARD else ""
+    target.secret = sealed.seal(secret) if secret else ""
+    target.save(force_insert=True)
+    audit_services.record(
+        "webhook.added", about=target_subject(target), actor=actor, after=_told(target), for_staff=_hidden(target)
+    )
+    return Made(target, secret)
+
+
+@transaction.atomic
+def change_target(
+    *, target: WebhookTarget, name: str, url: str, events: Iterable[str], is_on: bool, actor: Any
+) -> WebhookTarget:
+    """Switching on again forgets the failures. Raises Refused."""
+    locked = _locked(target, actor)
+    before, was_on = _told(locked), locked.is_on
+    _put(locked, name=name, url=url, events=events)
+    locked.is_on = is_on
+    if is_on and not was_on:
+        locked.off_because, locked.failing_since = "", None
+        switched_on_again(locked)
+    if was_on and not is_on:
+        cancel_waiting(locked)
+    locked.save()
+    audit_services.record(
+        "webhook.changed",
+        about=target_subject(locked),
+        actor=actor,
+        before=before,
+        after=_told(locked),
+        for_staff=_hidden(locked),
+    )
+    return locked
+
+
+@transaction.atomic
+def make_new_secret(*, target: WebhookTarget, actor: Any) -> str:
+    """The new one is told this once; the old one signs beside it for a day. Raises Refused."""
+    locked = _locked(target, actor)
+    if locked.form != Format.STANDARD:
+        raise Refused("Messages for Slack are not signed, so there is no secret.", code="WEBHOOK_UNSIGNED")
+    secret = new_secret()
+    locked.old_secret, locked.old_secret_until = locked.secret, timezone.now() + OLD_SECRET_FOR
+    locked.secret = sealed.seal(secret)
+    locked.save(update_fields=("secret", "old_secret", "old_secret_until"))
+    after = {"old_secret_signs_until": f"{locked.old_secret_until:%-d %B %Y, %H:%M} UTC"}
+    audit_services.record(
+        "webhook.new_secret", about=target_subject(locked), actor=actor, after=after, for_staff=_hidden(locked)
+    )
+    return secret
+
+
+@transaction.atomic
+def send_test(*, target: WebhookTarget, actor: Any) -> Delivery:
+    """Raises Refused; RateLimited for another within seconds."""
+    locked = _locked(target, actor)
+    if not locked.is_on:
+        raise Refused("The webhook is switched off. Switch it on first.", code="WEBHOOK_OFF")
+    _not_too_often(locked)
+    about = target_subject(locked)
+    data = {"why": "Somebody asked for this test; nothing has happened."}
+    event = events_services.store(
+        event=TEST, about=about, data=data, for_staff=not locked.customer_id, now=timezone.now()
+    )
+    delivery = events_services.deliver(event, [locked])[0]
+    after = {"delivery": delivery.pk}
+    audit_services.record(
+        "webhook.tested", about=target_subject(locked), actor=actor, after=after, for_staff=_hidden(locked)
+    )
+    return delivery
+
+
+def _not_too_often(target: WebhookTarget) -> None:
+    """Else the button would be a way to make us knock at somebody's door without an end."""
+    lately = timezone.now() - TEST_EVERY
+    if Delivery.objects.filter(target=target, event__event=TEST, created_at__gt=lately).exists():
+        seconds = round(TEST_EVERY.total_seconds())
+        raise RateLimited(f"A test can be sent every {seconds} seconds.", retry_after=seconds)
+
+
+@transaction.atomic
+def deliver_again(*, delivery: Delivery, actor: Any) -> Delivery:
+    """The same event once more, under the same `webhook-id`, as a delivery of its own. Raises Refused."""
+    locked = _locked(delivery.target, actor)
+    if not locked.is_on:
+        raise Refused("The webhook is switched off. Switch it on first.", code="WEBHOOK_OFF")
+    if Delivery.objects.filter(target=locked, event=delivery.event_id, state=DeliveryState.WAITING).exists():
+        raise Refused("It is on its way already.", code="WEBHOOK_WAITING")
+    again = events_services.deliver(delivery.event, [locked])[0]
+    Delivery.objects.filter(pk=again.pk).update(again_by=actor)
+    audit_services.record(
+        "webhook.delivered_again",
+        about=target_subject(locked),
+        actor=actor,
+        after={"event": delivery.event.event, "delivery": again.pk},
+        for_staff=_hidden(locked),
+    )
+    return again
+
+
+@transaction.atomic
+def remove_target(*, target: WebhookTarget, actor: Any) -> None:
+    """With its log. Raises Refused."""
+    locked = _locked(target, actor)
+    about, before = target_subject(locked), _told(locked)
+    switched_on_again(locked)
+    audit_services.record("webhook.removed", about=about, actor=actor, before=before, for_staff=_hidden(locked))
+    locked.delete()
+
+
+def cancel_waiting(target: WebhookTarget) -> None:
+    waiting = Delivery.objects.filter(target=target, state=DeliveryState.WAITING)
+    waiting.update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=timezone.now())
+
+
+def _put(target: WebhookTarget, *, name: str, url: str, events: Iterable[str]) -> None:
+    target.name, target.events = " ".join(name.split()), list(dict.fromkeys(events))
+    _put_url(target, url.strip())
+    if not target.name or len(target.name) > 120:
+        raise Refused("A webhook needs a name of at most 120 characters.", code="WEBHOOK_NAME")
+    if unknown := set(target.events) - set(events_for(staff=target.is_of_staff)):
+        raise Refused(f"There is no event {sorted(unknown)[0][:80]} to choose here.", code="WEBHOOK_EVENTS")
+
+
+def _put_url(target: WebhookTarget, url: str) -> None:
+    """As it is shown, it stays as it is stored."""
+    if target.sealed_url and url == target.shown_url:
+        return
+    if MASK in url:
+        raise Refused(f"A part of the address is masked ({MASK}). Give the whole address.", code="WEBHOOK_URL")
+    try:
+        parse_target(url, may_be_private=settings.WEBHOOKS_MAY_BE_PRIVATE)
+    except BadUrl as error:
+        raise Refused(str(error), code="WEBHOOK_URL") from error
+    target.url = url
+
+
+def _require(actor: Any, target: WebhookTarget) -> None:
+    if not may_manage(actor, target):
+        raise NotAllowed("Webhooks are looked after by the owners of an organisation, and by operators for our own.")
+
+
+def _locked(target: WebhookTarget, actor: Any) -> WebhookTarget:
+    _require(actor, target)
+    try:
+        return WebhookTarget.objects.select_for_update(of=("self",)).get(pk=target.pk)
+    except WebhookTarget.DoesNotExist as error:
+        raise Refused("This webhook was removed.", code="WEBHOOK_GONE") from error
+
+
+def _siblings(target: WebhookTarget) -> Any:
+    return WebhookTarget.objects.filter(customer_id=target.customer_id, person=target.person)
+
+
+def _told(target: WebhookTarget) -> dict[str, Any]:
+    return {
+        "name": target.name,
+        "address": target.place,
+        "form": str(target.form),
+        "events": target.events or "all",
+        "on": target.is_on,
+    }
+
+
+def _hidden(target: WebhookTarget) -> bool:
+    """What is not of a customer is in no customer's history."""
+    return not target.customer_id
+
+
+def post(url: str, body: str, headers: Mapping[str, str]) -> Reply:
+    """Raises NotDelivered where no answer came, or the address may not be reached from here."""
+    private = settings.WEBHOOKS_MAY_BE_PRIVATE
+    try:
+        target = parse_target(url, may_be_private=private)
+    except BadUrl as error:
+        raise NotDelivered(str(error)) from error
+    with slow_work.place():
+        return gateway.post(target, body, headers, seconds=settings.WEBHOOK_TIMEOUT_SECONDS, may_be_private=private)

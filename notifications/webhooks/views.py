@@ -1,0 +1,147 @@
+"""Webhooks out: where events are told, and the log of telling them."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from inbound_admin.lib import errors
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of
+from notifications.alerts.selectors import belongings_of, customer_names
+from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
+from notifications.webhooks import services
+from notifications.webhooks.forms import AddTargetForm, ChangeTargetForm
+from notifications.webhooks.selectors import deliveries_for, may_manage, targets_for
+
+_FIELDS = {"WEBHOOK_NAME": "name", "WEBHOOK_URL": "url", "WEBHOOK_EVENTS": "events"}
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    """The viewer's own, their organisation's and, for staff, the installation's and every customer's."""
+    page = page_of(targets_for(request.user).order_by("customer_id", "name", "id"), request)
+    names = {each.customer_id: each.name for each in belongings_of(request.user)}
+    missing = {target.customer_id for target in page if target.customer_id} - set(names)
+    names |= customer_names(missing) if missing else {}
+    rows = [(target, _owner(target, names)) for target in page]
+    return TemplateResponse(
+        request, "notifications/webhooks/webhooks.html", {"tab": "webhooks", "page": page, "rows": rows}
+    )
+
+
+def _owner(target: WebhookTarget, names: dict[str, str]) -> str:
+    if target.person_id is not None:
+        return "You alone"
+    return names.get(target.customer_id, target.customer_id) if target.customer_id else "Our staff"
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def add(request: SignedIn) -> HttpResponse:
+    """What was added is shown at once with its secret, which nobody sees again."""
+    asked = {"owner": request.GET.get("for", "")[:64]}
+    form = AddTargetForm(request.POST if request.method == "POST" else None, viewer=request.user, initial=asked)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        try:
+            made = services.add_target(
+                name=given["name"],
+                url=given["url"],
+                form=given["form"],
+                events=given["events"],
+                actor=request.user,
+                target_id=given["target_id"],
+                **form.whose,
+            )
+        except Refused as refused:
+            form.add_error(_FIELDS.get(refused.code), str(refused))
+        else:
+            return _page(request, made.target, secret=made.secret, said=f"{made.target} is added.")
+    status = 422 if form.errors else 200
+    return TemplateResponse(request, "notifications/webhooks/add_webhook.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+def detail(request: SignedIn, target_id: str) -> HttpResponse:
+    target = _target(request, target_id)
+    if request.method == "GET":
+        return _page(request, target)
+    form = ChangeTargetForm(request.POST, target=target)
+    if form.is_valid():
+        given = {"events": [], **form.cleaned_data}
+        try:
+            services.change_target(target=target, actor=request.user, **given)
+        except errors.NotAllowed:
+            raise
+        except Refused as refused:
+            form.add_error(_FIELDS.get(refused.code), str(refused))
+        else:
+            messages.success(request, "Saved.")
+            return redirect("notifications:webhook", target.pk)
+    return _page(request, target, form=form)
+
+
+@never_cache
+@require_POST
+def new_secret(request: SignedIn, target_id: str) -> HttpResponse:
+    target = _target(request, target_id)
+    secret = services.make_new_secret(target=target, actor=request.user)
+    return _page(request, target, secret=secret, said="There is a new secret. The old one signs beside it for a day.")
+
+
+@require_POST
+def test(request: SignedIn, target_id: str) -> HttpResponse:
+    target = _target(request, target_id)
+    delivery = services.send_test(target=target, actor=request.user)
+    return redirect("notifications:delivery", delivery.pk)
+
+
+@require_POST
+def remove(request: SignedIn, target_id: str) -> HttpResponse:
+    target = _target(request, target_id)
+    services.remove_target(target=target, actor=request.user)
+    messages.success(request, f"{target.name} is removed.")
+    return redirect("notifications:webhooks")
+
+
+@require_http_methods(["GET", "POST"])
+def delivery(request: SignedIn, delivery_id: str) -> HttpResponse:
+    """One delivery with its attempts; a POST delivers it once more."""
+    found = get_object_or_404(deliveries_for(request.user), pk=delivery_id)
+    if request.method == "POST":
+        again = services.deliver_again(delivery=found, actor=request.user)
+        messages.success(request, "It is delivered once more.")
+        return redirect("notifications:delivery", again.pk)
+    context = {
+        "delivery": found,
+        "attempts": found.attempts.all()[:50],
+        "manages": may_manage(request.user, found.target),
+        "is_waiting": found.state == DeliveryState.WAITING,
+    }
+    part = "#delivery" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"notifications/webhooks/delivery.html{part}", context)
+
+
+def _target(request: SignedIn, target_id: str) -> WebhookTarget:
+    return get_object_or_404(targets_for(request.user), pk=target_id)
+
+
+def _page(
+    request: SignedIn, target: WebhookTarget, *, form: ChangeTargetForm | None = None, secret: str = "", said: str = ""
+) -> HttpResponse:
+    """A `form` given has errors; a `secret` given is the one time that anybody sees it."""
+    deliveries = Delivery.objects.filter(target=target).select_related("event")
+    context: dict[str, Any] = {
+        "target": target,
+        "manages": may_manage(request.user, target),
+        "form": form or ChangeTargetForm(target=target),
+        "secret": secret,
+        "said": said,
+        "page": page_of(deliveries, request, 20),
+    }
+    return TemplateResponse(request, "notifications/webhooks/webhook.html", context, status=422 if form else 200)

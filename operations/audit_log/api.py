@@ -1,0 +1,97 @@
+"""The change log: every change by a person, a key, our worker or Amazon."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from ninja import Query
+
+from accounts.api_keys.api import call_router, caller, reads
+from accounts.models.people import User
+from accounts.people.selectors import customers_for, supports_everyone
+from audit.models import Change
+from audit.selectors import ChangeListFilters, changes_found
+from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
+
+router = call_router("Audit")
+
+
+class ChangeOut(Out):
+    """`actorKind`: person, key (a program, as its user), worker or amazon. `bulkId` is the same over one doing."""
+
+    id: str
+    bulk_id: str
+    at: datetime
+    actor_kind: str
+    actor_id: str | None
+    actor_name: str
+    what: str
+    words: str
+    object_type: str
+    object_id: str
+    object_name: str
+    customer_id: str | None
+    because: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    aws_request_ids: list[str]
+
+
+class ChangeFilters(Paged):
+    """Days are UTC; `until` is the last that is shown."""
+
+    search: Text = ""
+    actor_kind: Literal["", "person", "key", "worker", "amazon"] = ""
+    object_type: Text = ""
+    what: Text = ""
+    customer_id: Text = ""
+    bulk_id: Text = ""
+    since: date | None = None
+    until: date | None = None
+
+
+@router.get("/v2/audit", **reads(Page[ChangeOut]), summary="Every change, the newest first")
+def list_changes(request: HttpRequest, query: Annotated[ChangeFilters, Query()]) -> Page[ChangeOut]:
+    """Of your customers, without what is for staff alone; for staff who may read the log, of everybody."""
+    filters = ChangeListFilters(
+        q=query.search.strip(),
+        by=query.actor_kind,
+        about=query.object_type,
+        what=query.what,
+        customer=query.customer_id,
+        bulk=query.bulk_id,
+        since=query.since.isoformat() if query.since else "",
+        until=query.until.isoformat() if query.until else "",
+    )
+    found = changes_found(filters, of_customers=_scope(caller(request)))
+    rows, pagination = page_of(found, query)
+    return Page[ChangeOut](data=[_change(row) for row in rows], pagination=pagination)
+
+
+def _scope(viewer: User) -> Collection[str] | None:
+    """None is everybody's, for staff who may read the log."""
+    if supports_everyone(viewer) and viewer.has_perm("audit.view_change"):
+        return None
+    return list(customers_for(viewer).values_list("pk", flat=True)) if not supports_everyone(viewer) else []
+
+
+def _change(row: Change) -> ChangeOut:
+    return ChangeOut(
+        id=str(row.pk),
+        bulk_id=row.bulk_id,
+        at=row.at,
+        actor_kind=str(row.actor_kind),
+        actor_id=row.actor_id or None,
+        actor_name=row.actor_name,
+        what=row.what,
+        words=row.words,
+        object_type=row.object_type,
+        object_id=row.object_id,
+        object_name=row.object_name,
+        customer_id=row.customer_id or None,
+        because=row.because,
+        before=dict(row.before),
+        after=dict(row.after),
+        aws_request_ids=list(row.aws_request_ids),
+    )

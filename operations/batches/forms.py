@@ -1,0 +1,108 @@
+"""What is done to several domains, to which, and with which words."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models.people import Customer
+from accounts.people.forms import CustomerChoice
+from operations.batches.core import BulkAction, Named, as_lines, named_in
+
+MOST_BYTES = 1_000_000
+
+
+class NamesForm(forms.Form):
+    """The first step: which domains; by hand or by a file."""
+
+    do = forms.ChoiceField(label="What to do", widget=forms.RadioSelect)
+    names = forms.CharField(
+        label="Domains",
+        required=False,
+        max_length=MOST_BYTES,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocapitalize": "none"}),
+        help_text="One on each line. To add domains of several customers, write: domain, customer.",
+    )
+    file = forms.FileField(label="Or a file (CSV)", required=False, help_text="With the same lines.")
+
+    def __init__(self, *args: Any, actions: tuple[BulkAction, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["do"].choices = [(each.value, each.words) for each in actions]  # type: ignore[attr-defined]  # above
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        text = f"{cleaned.get('names') or ''}\n{_read(cleaned.get('file'))}"
+        cleaned["named"] = named_in(text, with_customers=cleaned.get("do") == BulkAction.IMPORT)
+        if not cleaned["named"]:
+            self.add_error("names", "Write at least one domain, or choose a file.")
+        return cleaned
+
+    @property
+    def named(self) -> tuple[Named, ...]:
+        named: tuple[Named, ...] = self.cleaned_data["named"]
+        return named
+
+    @property
+    def lines(self) -> str:
+        return as_lines(self.named)
+
+
+def _read(file: Any) -> str:
+    """Raises ValidationError for what is no text."""
+    if not file:
+        return ""
+    if file.size > MOST_BYTES:
+        raise forms.ValidationError("The file is larger than 1 MB.")
+    try:
+        return str(file.read().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise forms.ValidationError("The file is no text. Save it as CSV, in UTF-8.") from error
+
+
+class WordsForm(forms.Form):
+    """The second step: what is said for all of them. Fields that the action does not need are not there."""
+
+    customer = CustomerChoice(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
+    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    until = forms.DateTimeField(
+        label="Until",
+        required=False,
+        help_text="Leave empty to hold them until somebody releases them.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+    typed = forms.IntegerField(label="How many domains are deleted", min_value=1)
+
+    def __init__(self, *args: Any, action: BulkAction, number: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.number = number
+        for name in set(self.fields) - set(_FIELDS[action]):
+            del self.fields[name]
+        if action is BulkAction.RELEASE:
+            self.fields["because"].required = False
+        if "typed" in self.fields:
+            self.fields["typed"].help_text = f"Type {number}, to confirm."
+
+    def clean_typed(self) -> int:
+        typed = int(self.cleaned_data["typed"])
+        if typed != self.number:
+            raise forms.ValidationError(f"It is {self.number} that would be deleted. Look at the list again.")
+        return typed
+
+    @property
+    def words(self) -> dict[str, str]:
+        given = self.cleaned_data
+        said = {"because": str(given.get("because") or "").strip()}
+        if given.get("until"):
+            said["until"] = given["until"].isoformat()
+        if given.get("customer"):
+            said |= {"customer": given["customer"].pk, "customer_name": given["customer"].name}
+        return said
+
+
+_FIELDS: dict[BulkAction, tuple[str, ...]] = {
+    BulkAction.CHECK: (),
+    BulkAction.IMPORT: (),
+    BulkAction.TRANSFER: ("customer", "because"),
+    BulkAction.HOLD: ("because", "until"),
+    BulkAction.RELEASE: ("because",),
+    BulkAction.DELETE: ("typed",),
+}

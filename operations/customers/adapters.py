@@ -1,0 +1,81 @@
+"""What allauth asks of us: whether strangers may sign up, and what a newcomer gets."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+
+from accounts.models.people import User
+from accounts.people.services import has_just_signed_in
+from inbound_admin.lib import sealed
+from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.mail_limits import take_unsolicited_turn
+from operations.customers.services import create_customer
+
+TO_STRANGERS = frozenset(
+    f"account/email/{name}" for name in ("email_confirmation", "email_confirmation_signup", "account_already_exists")
+)
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    error_messages: dict[str, Any] = {  # noqa: RUF012  # as allauth has it
+        **DefaultAccountAdapter.error_messages,
+        "account_inactive": "This account is switched off. Ask the people who run this service.",
+        "cannot_remove_primary_email": "You sign in with this e-mail address. Make another one yours first.",
+        "duplicate_email": "You have this e-mail address already.",
+        "email_password_mismatch": "The e-mail address or the password is not right.",
+        "email_taken": "Somebody has an account with this e-mail address already.",
+        "incorrect_password": "That is not your password.",
+        "too_many_login_attempts": "There were too many attempts to sign in. Try again in a few minutes.",
+        "unverified_primary_email": "Open the link that we sent to your e-mail address first.",
+    }
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Not of whoever signed in a moment ago."""
+        if has_just_signed_in(self.request):
+            return False
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Raises RateLimited where a stranger may have typed the address, and it got enough of ours today."""
+        if template_prefix in TO_STRANGERS and not take_unsolicited_turn(email):
+            sentence = f"{email} has had as many mails of ours as one address gets in a day. Try again tomorrow."
+            raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
+        super().send_mail(template_prefix, email, context)
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """Also to people whose address no row of allauth's knows, such as those that a command made."""
+        super().send_notification_mail(template_prefix, user, context, email or user.email)
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.OPEN_SIGN_UP)
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """Each newcomer by open sign-up gets a customer of their own, or neither of the two is made."""
+        if not commit:
+            return super().save_user(request, user, form, commit)  # type: ignore[no-any-return]  # as above
+        try:
+            return self._save_with_customer(request, user, form)
+        except IntegrityError as error:  # the same form twice at the same moment
+            raise Refused("This was sent twice. Look into your mail, or sign in.", code="ACCOUNT_EXISTS") from error
+
+    @transaction.atomic
+    def _save_with_customer(self, request: HttpRequest, user: User, form: Any) -> User:
+        saved: User = super().save_user(request, user, form)
+        create_customer(name=saved.email, owner=saved, actor=saved)
+        return saved
+
+
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above
+    """The secrets of authenticator apps and recovery codes are encrypted in our tables."""
+
+    def encrypt(self, text: str) -> str:
+        return sealed.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return sealed.unseal(encrypted_text)

@@ -1,0 +1,58 @@
+"""Customers (organisations): the caller's own, for staff all. Their ids say whose a new thing becomes."""
+
+from datetime import datetime
+from typing import Annotated
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads
+from accounts.models.people import Customer
+from accounts.people.selectors import customers_found
+from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
+from tenants.lifecycle.selectors import tenants_in_region
+
+router = call_router("Customers")
+
+
+class CustomerOut(Out):
+    id: str
+    name: str
+    members: int
+    tenant_id: str | None = Field(description="Of its SES tenant in this region, where it has one")
+    created_at: datetime
+
+
+class CustomerFilters(Paged):
+    search: Text = ""
+
+
+@router.get("/v2/customers", **reads(Page[CustomerOut]), summary="The organisations that you belong to")
+def list_customers(request: HttpRequest, query: Annotated[CustomerFilters, Query()]) -> Page[CustomerOut]:
+    """For staff all of them; `search` is part of the name or of a member's address, or the whole id."""
+    found = customers_found(viewer=caller(request), text=query.search.strip())
+    rows, pagination = page_of(found, query)
+    return Page[CustomerOut](data=_customers(rows), pagination=pagination)
+
+
+@router.get("/v2/customers/{customer_id}", **reads(CustomerOut), summary="One organisation")
+def get_customer(request: HttpRequest, customer_id: str) -> CustomerOut:
+    found = customers_found(viewer=caller(request), text="")
+    return _customers([get_object_or_404(found, pk=customer_id)])[0]
+
+
+def _customers(rows: list[Customer]) -> list[CustomerOut]:
+    """In one query more; each row has its `member_count`."""
+    tenants = dict(tenants_in_region().filter(customer__in=rows).values_list("customer_id", "pk"))
+    return [
+        CustomerOut(
+            id=row.pk,
+            name=row.name,
+            members=row.member_count,  # type: ignore[attr-defined]  # annotated by `customers_found`
+            tenant_id=tenants.get(row.pk),
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]

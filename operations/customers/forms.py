@@ -1,0 +1,53 @@
+from typing import Any
+
+from django import forms
+
+from accounts.models.people import MemberRole, User, new_customer_id
+from accounts.people import selectors as people_selectors
+from accounts.people.forms import ADDRESS
+
+ROLES = (
+    (MemberRole.MEMBER, "Member: sees and looks after the domains"),
+    (MemberRole.OWNER, "Owner: also invites and removes people"),
+)
+
+
+class CustomerForm(forms.Form):
+    name = forms.CharField(max_length=120, help_text="The organisation, as its people know it.")
+
+
+class NewCustomerForm(CustomerForm):
+    """The id is chosen when the form is shown, so that sending it twice makes one customer."""
+
+    owner = forms.EmailField(
+        label="Owner's e-mail address",
+        required=False,
+        widget=forms.EmailInput(ADDRESS),
+        help_text="Gets an invitation, and can then invite colleagues. You can also do this later.",
+    )
+    customer_id = forms.CharField(max_length=40, initial=new_customer_id, widget=forms.HiddenInput, required=False)
+    warned_of = forms.CharField(max_length=120, widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.viewer = viewer
+
+    def clean(self) -> dict[str, Any]:
+        """A name that another customer has is warned of once; the page that comes back knows of the warning."""
+        given = self.cleaned_data
+        name = given.get("name", "")
+        there = people_selectors.customer_named(name, viewer=self.viewer) if name != given.get("warned_of") else None
+        if there and there.pk != given.get("customer_id"):
+            self.data = {**dict(self.data.items()), "warned_of": name}
+            said = f"There is a customer of that name already ({there.pk}). Press again to create another."
+            self.add_error(None, said)
+        return given
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(ADDRESS))
+    role = forms.ChoiceField(choices=ROLES, initial=MemberRole.MEMBER)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=ROLES)

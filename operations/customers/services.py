@@ -1,0 +1,90 @@
+"""Customers: made, renamed, deleted; and who may do so."""
+
+import re
+from collections.abc import Collection
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model, ProtectedError
+
+from accounts.members.services import require_manager
+from accounts.models.people import Customer, MemberRole, Membership, User, new_customer_id
+from accounts.people.selectors import customer_subject
+from audit import services as audit_services
+from inbound_admin.lib.errors import NotAllowed, Refused
+from notifications.alerts import services as alerts_services
+from tenants.lifecycle.services import create_tenant
+from tenants.models.tenants import Tenant
+
+_ID = re.compile(r"cus_[0-9a-z]{20}")
+
+
+@transaction.atomic
+def create_customer(*, name: str, owner: User | None, actor: User | None, customer_id: str = "") -> Customer:
+    """With an id that the caller chose, doing it again finds the first. Raises Refused."""
+    if actor is not None and actor != owner and not actor.has_perm("accounts.add_customer"):
+        raise NotAllowed("Your role cannot create customers.")
+    customer, created = Customer.objects.get_or_create(pk=_id(customer_id), defaults={"name": _name(name)})
+    if not created:
+        return customer
+    if owner is not None:
+        Membership.objects.create(customer=customer, user=owner, role=MemberRole.OWNER)
+    after = {"name": customer.name, "owner": owner.email if owner else None}
+    audit_services.record("customer.created", about=customer_subject(customer), actor=actor, after=after)
+    if settings.TENANT_FOR_NEW_CUSTOMERS:
+        create_tenant(customer=customer, actor=None, sends_at_once=True)
+    return customer
+
+
+@transaction.atomic
+def rename_customer(*, customer: Customer, name: str, actor: User | None) -> None:
+    """Raises Refused."""
+    require_manager(customer, actor)
+    locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    before, locked.name = locked.name, _name(name)
+    customer.name = locked.name
+    if before == locked.name:
+        return
+    locked.save(update_fields=("name",))
+    about = customer_subject(locked)
+    audit_services.record(
+        "customer.renamed", about=about, actor=actor, before={"name": before}, after={"name": locked.name}
+    )
+
+
+@transaction.atomic
+def delete_customer(*, customer: Customer, actor: User) -> None:
+    """Its members stay as people. Raises Refused while it holds anything that must not go with it."""
+    if not actor.has_perm("accounts.delete_customer"):
+        raise NotAllowed("Your role cannot delete customers.")
+    about = customer_subject(customer)
+    try:
+        customer.delete()
+    except ProtectedError as error:
+        raise Refused(_still_holds(about.name, error.protected_objects), code="CUSTOMER_IN_USE") from error
+    alerts_services.forget_customer(customer_id=about.id)
+    audit_services.record("customer.deleted", about=about, actor=actor, before={"name": about.name})
+
+
+def _still_holds(name: str, things: Collection[Model]) -> str:
+    held = ", ".join(sorted(str(thing) for thing in things)[:5])
+    if all(isinstance(thing, Tenant) for thing in things):
+        return f"{name} still has the tenant {held} at Amazon. Delete that first, on the tenant's page."
+    return f"{name} still holds {held}. Delete them or give them to another customer first, and its tenant last."
+
+
+def _id(given: str) -> str:
+    if given and not _ID.fullmatch(given):
+        raise Refused("That is not an id of a customer. Open the form again.")
+    return given or new_customer_id()
+
+
+def _name(text: str) -> str:
+    """On one line: it stands in the subject of e-mails."""
+    name = " ".join(text.split())
+    longest: int = Customer._meta.get_field("name").max_length or 0
+    if not name:
+        raise Refused("A customer needs a name.")
+    if len(name) > longest:
+        raise Refused(f"The name has {len(name)} characters; {longest} is the most.")
+    return name

@@ -1,0 +1,210 @@
+"""What the pages of one customer share: whose it is, the frame around the tabs, and the part with its people.
+Pages of customers: the list, a new one, and each with its people and its history.
+Inviting people to a customer, and what becomes of its members.
+"""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.invitations import services as invitations_services
+from accounts.invitations.services import Invited
+from accounts.members import services as members_services
+from accounts.members.services import require_manager
+from accounts.models.people import Customer, MemberRole, Membership
+from accounts.people import selectors as people_selectors
+from audit.selectors import changes_of
+from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.http import SignedIn, asks_for_password, page_of, template
+from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
+from operations.customers.services import create_customer, rename_customer
+from tenants.lifecycle import selectors as lifecycle_selectors
+from tenants.status import core as status_core
+
+PENDING_SHOWN = 100
+
+
+def customer_of(request: SignedIn, customer_id: str) -> Customer:
+    return get_object_or_404(people_selectors.customers_for(request.user), pk=customer_id)
+
+
+def frame(request: SignedIn, customer: Customer, tab: str, **more: Any) -> dict[str, Any]:
+    manages = people_selectors.may_manage(request.user, customer)
+    return {"customer": customer, "manages": manages, "tab": tab, **more}
+
+
+def people_page(
+    request: SignedIn,
+    customer: Customer,
+    *,
+    form: InviteForm | None = None,
+    said: str = "",
+    good: bool = True,
+) -> HttpResponse:
+    """A `form` given has errors."""
+    context = frame(request, customer, "people", said=said, good=good, form=form or _invite_form(customer))
+    context["page"] = page_of(people_selectors.members_of(customer), request)
+    if tenant := lifecycle_selectors.tenant_of(customer):
+        context |= {"tenant": tenant, "sentence": status_core.for_customer(tenant.stage, tenant.standing)}
+    if context["manages"]:
+        context["invitations"] = people_selectors.pending_invitations(customer)[:PENDING_SHOWN]
+    name = template(request, "accounts/customers/detail.html", "people")
+    return TemplateResponse(request, name, context, status=422 if form else 200)
+
+
+def _invite_form(customer: Customer) -> InviteForm:
+    """The first whom a customer needs is an owner."""
+    owned = people_selectors.owners_of(customer).exists()
+    return InviteForm(initial={"role": MemberRole.MEMBER if owned else MemberRole.OWNER})
+
+
+def done(request: SignedIn, customer: Customer, said: str, *, good: bool = True) -> HttpResponse:
+    if request.htmx:
+        return people_page(request, customer, said=said, good=good)
+    messages.add_message(request, messages.SUCCESS if good else messages.WARNING, said)
+    return redirect("customers:detail", customer.pk)
+
+
+def send_invitation(request: SignedIn, customer: Customer, email: str, role: MemberRole) -> HttpResponse:
+    """The link is in the mail alone: whoever else had it could make an account for any address."""
+    site = request.build_absolute_uri("/")
+    invited = invitations_services.invite(customer=customer, email=email, role=role, actor=request.user, site_url=site)
+    return done(request, customer, _said(invited), good=invited.mailed)
+
+
+def _said(invited: Invited) -> str:
+    email = invited.invitation.email
+    if invited.mailed:
+        return f"{email} was sent an invitation, good until {invited.invitation.expires_at:%-d %B %Y}."
+    return f"The invitation of {email} stands, but its e-mail could not be sent. Send it again a little later."
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    """Staff find every customer; a person of one customer is taken to it."""
+    staff = people_selectors.supports_everyone(request.user)
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:300]
+    found = people_selectors.customers_found(viewer=request.user, text=text)
+    if not staff and not text and len(own := found[:2]) == 1:
+        return redirect("customers:detail", own[0].pk)
+    may_create = request.user.has_perm("accounts.add_customer")
+    context = {"page": page_of(found, request), "q": text, "may_create": may_create}
+    return TemplateResponse(request, template(request, "accounts/customers/list.html", "results"), context)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@asks_for_password
+def create(request: SignedIn) -> HttpResponse:
+    if not request.user.has_perm("accounts.add_customer"):
+        raise NotAllowed("Your role cannot create customers.")
+    form = NewCustomerForm(request.POST or None, viewer=request.user)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        customer = create_customer(name=given["name"], owner=None, actor=request.user, customer_id=given["customer_id"])
+        if given["owner"]:
+            return send_invitation(request, customer, given["owner"], MemberRole.OWNER)
+        return redirect("customers:detail", customer.pk)
+    return TemplateResponse(
+        request, "accounts/customers/create.html", {"form": form}, status=422 if form.errors else 200
+    )
+
+
+@require_GET
+def detail(request: SignedIn, customer_id: str) -> HttpResponse:
+    return people_page(request, customer_of(request, customer_id))
+
+
+@require_GET
+def history(request: SignedIn, customer_id: str) -> HttpResponse:
+    customer = customer_of(request, customer_id)
+    theirs = None if people_selectors.supports_everyone(request.user) else (customer.id,)
+    changes = page_of(changes_of("customer", customer.id, of_customers=theirs), request)
+    return TemplateResponse(
+        request, "accounts/customers/history.html", frame(request, customer, "history", changes=changes)
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def rename(request: SignedIn, customer_id: str) -> HttpResponse:
+    customer = customer_of(request, customer_id)
+    require_manager(customer, request.user)
+    form = CustomerForm(request.POST or None, initial={"name": customer.name})
+    if request.method == "POST" and form.is_valid():
+        rename_customer(customer=customer, name=form.cleaned_data["name"], actor=request.user)
+        messages.success(request, f"The name is now {customer.name}.")
+        return redirect("customers:detail", customer.pk)
+    context = frame(request, customer, "rename", form=form)
+    return TemplateResponse(request, "accounts/customers/rename.html", context, status=422 if form.errors else 200)
+
+
+@never_cache
+@require_POST
+@asks_for_password
+def invite(request: SignedIn, customer_id: str) -> HttpResponse:
+    customer = customer_of(request, customer_id)
+    require_manager(customer, request.user)
+    form = InviteForm(request.POST)
+    if form.is_valid():
+        try:
+            return send_invitation(request, customer, form.cleaned_data["email"], MemberRole(form.cleaned_data["role"]))
+        except Refused as refused:
+            form.add_error("email", str(refused))
+    return people_page(request, customer, form=form)
+
+
+@never_cache
+@require_POST
+@asks_for_password
+def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpResponse:
+    """Withdraw it, or send it again under a new link."""
+    customer = customer_of(request, customer_id)
+    pending = get_object_or_404(people_selectors.pending_invitations(customer), pk=invitation_id)
+    if request.POST.get("do") == "resend":
+        return send_invitation(request, customer, pending.email, MemberRole(pending.role))
+    if request.POST.get("do") != "revoke":
+        raise Refused("Say whether to withdraw the invitation or to send it again.")
+    invitations_services.revoke_invitation(invitation=pending, actor=request.user)
+    return done(request, customer, f"The invitation of {pending.email} was withdrawn.")
+
+
+@require_http_methods(["GET", "POST"])
+@asks_for_password
+def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpResponse:
+    """A member's role, and the way out: for those who manage the customer, and for the member."""
+    customer = customer_of(request, customer_id)
+    membership = get_object_or_404(people_selectors.members_of(customer), pk=membership_id)
+    own = membership.user_id == request.user.pk
+    context = frame(request, customer, "people", membership=membership, own=own)
+    if not own and not context["manages"]:
+        raise Http404
+    if request.method == "POST":
+        return _change(request, customer, membership, own=own)
+    context["form"] = RoleForm(initial={"role": membership.role})
+    return TemplateResponse(request, "accounts/customers/member.html", context)
+
+
+def _change(request: SignedIn, customer: Customer, membership: Membership, *, own: bool) -> HttpResponse:
+    if request.POST.get("do") == "remove":
+        return _remove(request, customer, membership, own=own)
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        raise Refused("Choose whether they are an owner or a member.")
+    role = MemberRole(form.cleaned_data["role"])
+    members_services.change_member_role(membership=membership, role=role, actor=request.user)
+    word = "an owner" if role == MemberRole.OWNER else "a member"
+    return done(request, customer, f"{membership.user} is now {word}.")
+
+
+def _remove(request: SignedIn, customer: Customer, membership: Membership, *, own: bool) -> HttpResponse:
+    if not own:
+        members_services.remove_member(membership=membership, actor=request.user)
+        return done(request, customer, f"{membership.user} was removed from {customer}.")
+    members_services.leave(membership=membership)
+    messages.success(request, f"You have left {customer}.")
+    return redirect("home")

@@ -1,0 +1,46 @@
+"""Conditions that no app below looks at by itself, looked at every few minutes: staff are told, once."""
+
+from datetime import datetime
+
+from django.conf import settings
+
+from audit.services import Subject
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+from operations.drift.core import RULES_AREA as RULES
+from operations.models import Difference
+
+OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
+
+
+def watch(*, now: datetime) -> None:
+    """A look at Amazon that fails is here the very thing that is watched for."""
+    _amazon(now)
+    _drift(now)
+
+
+def _amazon(now: datetime) -> None:
+    try:
+        aws.ask_account_id()
+        why = ""
+    except AwsProblem as problem:
+        why = problem.in_full
+    _observe("amazon.unreachable", "amazon", f"Amazon in {settings.AWS_REGION}", why, "high", now)
+
+
+def _drift(now: datetime) -> None:
+    """Of everything on the board that nobody has decided; of the rules their own app tells."""
+    rows = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None, decision="").exclude(area=RULES)
+    open_ = rows.order_by("first_seen_at")
+    number, first = open_.count(), open_.first()
+    why = f"{number} undecided. The oldest: {first.sentence}" if first else ""
+    _observe("drift.found", "drift", f"Drift in {settings.AWS_REGION}", why, "medium", now)
+
+
+def _observe(kind: str, what: str, name: str, why: str, severity: str, now: datetime) -> None:
+    about = Subject(what, settings.AWS_REGION, name)
+    alerts_services.observe(
+        kind=kind, about=about, firing=bool(why), why=why, severity=severity, audience=OPERATORS, now=now
+    )

@@ -1,0 +1,55 @@
+"""What a person opens in the morning.
+A domain as support needs it with a customer on the telephone: whose, how it stands, what happened, the answer.
+"""
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.people.selectors import owners_of, supports_everyone
+from audit.selectors import changes_of
+from domains.domain_list import selectors as domain_list_selectors
+from domains.records.views import domain_for
+from inbound_admin.lib.http import SignedIn
+from operations.dashboard import selectors
+from receipt_rules.addresses.selectors import inbound_summary
+from tenants.lifecycle.selectors import tenant_of
+
+
+@require_GET
+def overview(request: SignedIn) -> HttpResponse:
+    """For staff what needs attention, how full the region is and how it went; for customers their own domains."""
+    now = timezone.now()
+    staff = supports_everyone(request.user)
+    context = {
+        "needs": selectors.needs(viewer=request.user, now=now),
+        "counts": domain_list_selectors.attention_counts(
+            viewer=request.user, filters=domain_list_selectors.DomainListFilters()
+        ),
+        "total": domain_list_selectors.domains_for(request.user).count(),
+    }
+    if staff:
+        context |= {"full": selectors.how_full(now=now), "charts": selectors.charts(now=now)}
+    else:
+        context |= {"to_do": selectors.domains_to_do(request.user)}
+    return TemplateResponse(request, "operations/dashboard/overview.html", context)
+
+
+LAST_CHANGES = 8
+
+
+@require_GET
+def case(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    if not supports_everyone(request.user):
+        raise PermissionDenied
+    context = {
+        "domain": domain,
+        "owners": owners_of(domain.customer).order_by("email"),
+        "tenant": tenant_of(domain.customer),
+        "inbound": inbound_summary(domain),
+        "changes": changes_of("domain", domain.id, of_customers=None)[:LAST_CHANGES],
+    }
+    return TemplateResponse(request, "operations/dashboard/case.html", context)

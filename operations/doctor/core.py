@@ -1,0 +1,22 @@
+"""What an examination of this deployment decides by itself."""
+
+from datetime import timedelta
+
+from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
+
+# AWS refuses a signature whose time is more than five minutes off (Signature Version 4); warned of well before.
+CLOCK_MAY_DIFFER = timedelta(minutes=1)
+
+
+def clock(ours: timedelta) -> SetupFinding:
+    """`ours` is how far our clock is ahead of Amazon's; negative: behind."""
+    off = abs(ours)
+    if off <= CLOCK_MAY_DIFFER:
+        return SetupFinding("Clock", SetupVerdict.RIGHT, "This machine's clock agrees with Amazon's.")
+    side = "ahead of" if ours > timedelta() else "behind"
+    return SetupFinding(
+        "Clock",
+        SetupVerdict.WRONG,
+        f"This machine's clock is {int(off.total_seconds())} seconds {side} Amazon's.",
+        "Let it be set by NTP: at five minutes Amazon refuses every call.",
+    )

@@ -1,0 +1,144 @@
+"""`manage.py doctor`: whether this deployment can do its work, with a sentence for each fault.
+
+Everything is looked at as the product itself does it, and nothing is changed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from django.conf import settings
+from django.core.checks import ERROR, run_checks
+from django.db import DatabaseError
+from django.utils import timezone
+
+from domains.dns.core import LookupStatus, Question
+from domains.dns.services import look_up
+from inbound_admin.lib import aws
+from inbound_admin.lib.database import missing_migrations
+from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
+from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, worker_silent_for
+from operations.doctor import gateway
+from operations.doctor.core import clock
+from receipt_rules.receiving_setup import services as receiving_setup_services
+from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
+
+Read = Callable[[], None]
+# By SES's names of the operations, which are those of the IAM actions.
+READS: tuple[tuple[str, Read], ...] = (
+    ("ses:GetAccount", gateway.get_account),
+    ("ses:ListEmailIdentities", gateway.list_email_identities),
+    ("ses:GetEmailIdentity", gateway.get_email_identity),
+    ("ses:GetIdentityVerificationAttributes", gateway.get_identity_verification_attributes),
+    ("ses:ListReceiptRuleSets", gateway.list_receipt_rule_sets),
+    ("ses:DescribeActiveReceiptRuleSet", gateway.describe_active_receipt_rule_set),
+    ("ses:ListReceiptFilters", gateway.list_receipt_filters),
+    ("ses:ListTenants", gateway.list_tenants),
+    ("ses:GetTenant", gateway.get_tenant),
+    ("ses:ListTenantResources", gateway.list_tenant_resources),
+    ("ses:ListReputationEntities", gateway.list_reputation_entities),
+    ("ses:ListRecommendations", gateway.list_recommendations),
+    ("ses:GetConfigurationSet", gateway.get_configuration_set),
+    ("cloudwatch:GetMetricData", gateway.get_metric_data),
+)
+ASKED_OF_DNS = Question("amazonses.com", "NS")
+
+
+def examine() -> Iterator[SetupFinding]:
+    """One by one, as each is known: with Amazon's pace all of it takes about twenty seconds."""
+    yield from _settings()
+    database = _database()
+    yield database
+    if database.verdict is not SetupVerdict.RIGHT:
+        return  # the pace to Amazon is kept in it, so that nothing else can be asked
+    yield _worker()
+    yield _dns()
+    identity = _identity()
+    yield identity
+    if identity.verdict is SetupVerdict.RIGHT:
+        yield _clock()
+        yield from (_read(action, read) for action, read in READS)
+        yield from _receiving()
+
+
+def _settings() -> Iterator[SetupFinding]:
+    found = [each for each in run_checks(include_deployment_checks=True) if each.level >= ERROR]
+    if not found:
+        yield SetupFinding("Settings", SetupVerdict.RIGHT, "Django's checks and ours find no error.")
+    for each in found:
+        yield SetupFinding("Settings", SetupVerdict.WRONG, each.msg, each.hint or "")
+
+
+def _database() -> SetupFinding:
+    try:
+        missing = missing_migrations()
+    except DatabaseError as error:
+        return SetupFinding("Database", SetupVerdict.WRONG, f"It does not answer: {error}", "Look at DATABASE_URL.")
+    if missing:
+        repair = "Run manage.py migrate."
+        return SetupFinding("Database", SetupVerdict.WRONG, f"{missing} migrations are not applied.", repair)
+    return SetupFinding("Database", SetupVerdict.RIGHT, "It answers, and every migration is applied.")
+
+
+def _worker() -> SetupFinding:
+    silent = worker_silent_for()
+    repair = "Start it: manage.py procrastinate worker. Without it nothing is set up, checked or carried out."
+    if silent is None:
+        return SetupFinding("Worker", SetupVerdict.WRONG, "No worker has ever started.", repair)
+    if silent >= WORKER_SILENT_AFTER:
+        sentence = f"The last sign of a worker is {int(silent.total_seconds())} seconds old."
+        return SetupFinding("Worker", SetupVerdict.WRONG, sentence, repair)
+    return SetupFinding("Worker", SetupVerdict.RIGHT, "A worker is alive.")
+
+
+def _dns() -> SetupFinding:
+    try:
+        answers = look_up([ASKED_OF_DNS])
+    except Refused as refused:
+        return SetupFinding("DNS", SetupVerdict.COULD_NOT_TELL, str(refused))
+    silent = [answer for answer in answers if answer.status is LookupStatus.FAILED]
+    if silent:
+        said = "; ".join(f"{answer.resolver}: {answer.error}" for answer in silent)
+        repair = "Look at DNS_RESOLVERS, and whether a firewall stops UDP and TCP to port 53."
+        return SetupFinding(
+            "DNS", SetupVerdict.WRONG, f"{len(silent)} of {len(answers)} resolvers do not answer. {said}", repair
+        )
+    return SetupFinding(
+        "DNS", SetupVerdict.RIGHT, f"Every resolver answers: {', '.join(answer.resolver for answer in answers)}."
+    )
+
+
+def _identity() -> SetupFinding:
+    try:
+        account = aws.ask_account_id()
+    except AwsProblem as problem:
+        repair = "Look at the credentials that boto3 finds (environment, shared files, role) and at the network."
+        return SetupFinding("AWS", SetupVerdict.WRONG, problem.in_full, repair)
+    return SetupFinding("AWS", SetupVerdict.RIGHT, f"Account {account}, region {settings.AWS_REGION}.")
+
+
+def _clock() -> SetupFinding:
+    try:
+        return clock(timezone.now() - aws.amazons_time())
+    except AwsProblem as problem:
+        return SetupFinding("Clock", SetupVerdict.COULD_NOT_TELL, str(problem))
+
+
+def _read(action: str, read: Read) -> SetupFinding:
+    try:
+        read()
+    except AwsMissing:
+        return SetupFinding(action, SetupVerdict.RIGHT, "Allowed.")
+    except AwsDenied as problem:
+        return SetupFinding(
+            action, SetupVerdict.WRONG, problem.in_full, f"Allow {action}: the policy stands in the README."
+        )
+    except (AwsBusy, AwsUnreachable) as problem:
+        return SetupFinding(action, SetupVerdict.COULD_NOT_TELL, str(problem))
+    except AwsProblem as problem:
+        return SetupFinding(action, SetupVerdict.COULD_NOT_TELL, problem.in_full)
+    return SetupFinding(action, SetupVerdict.RIGHT, "Allowed.")
+
+
+def _receiving() -> Iterator[SetupFinding]:
+    for found in receiving_setup_services.check_receiving():
+        yield replace(found, what=f"Receiving, {found.what}")

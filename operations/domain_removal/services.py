@@ -1,0 +1,222 @@
+"""The one road on which a domain goes: page, API, batch and command ask here, and the worker carries it out.
+
+The row of the removal is the intent; it stays until the domain's row is gone. A process may die between any two lines.
+
+1. `ask`: the domain is marked, so nothing can be added to it; its addresses and catch-alls are removed.
+2. The rules' worker takes them out of the receipt rules, in a run like any other change of the customer's.
+3. `work` reads SES. While a rule names the domain or an address at it, it waits and says for whom. A read that fails
+   tells nothing, so it waits as well.
+4. Only then the domains' worker deletes the identity and the row. Until that moment nobody else can hold the name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models.people import User
+from audit import services as audit_services
+from audit.models import new_change_id
+from domains.deletion import services as deletion_services
+from domains.domain_list.selectors import domain_subject
+from domains.domain_list.services import note_deletion_held_up
+from domains.models.domains import Domain, Stage
+from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+from operations.jobs import remove_soon
+from operations.models import DomainRemoval
+from receipt_rules.addresses.selectors import pending_for
+from receipt_rules.domain_removal import services as domain_removal_services
+from receipt_rules.domain_removal.services import ManagedRules
+from receipt_rules.jobs import customer_changed, work_soon
+from receipt_rules.planner.core.plans import Plan
+
+WAITS_FOR_RULES = "Waiting until SES’s receipt rules no longer name it."
+WAITS_FOR_RUN = "Waiting for a run of rule changes that is under way."
+FOREIGN = (
+    "The receipt rule {rule} in the rule set {rule_set} names it. We did not make that rule, so we don’t change it. "
+    "An operator must remove the domain from it in the SES console, or take the rule over. Then the deletion goes on."
+)
+ANOTHERS = (
+    "A receipt rule that we did not make still names it, and we don’t change such rules. "
+    "Our staff were notified. The deletion goes on once the rule is changed."
+)
+KEPT = (
+    "The rule set {rule_set}, which is not active, still names it. "
+    "If this stays, an operator must delete that rule set. Then the deletion goes on."
+)
+NOT_ANSWERED = "SES could not be asked whether receipt rules still name it: {problem} We ask again."
+HELD = "Our staff holds this domain. The deletion goes on when they release it."
+ELSEWHERE = "It belongs to the region {region}. The deployment for that region deletes it."
+OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
+
+
+@dataclass(frozen=True)
+class RemovalConsequences:
+    """All that goes, in its order. `rules_problem`: why what changes in the rules cannot be told now."""
+
+    domain: deletion_services.IdentityConsequences
+    wishes: tuple[str, ...]
+    tenant: str
+    rules: Plan | None = None
+    rules_problem: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a deletion took along at once. `is_gone`: nothing was left to do, as with a claim that was never proven."""
+
+    addresses: int
+    records: int
+    is_gone: bool
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """Why a removal waits. `for_customer` where that must be told apart; `soon`: the worker itself ends it."""
+
+    why: str
+    for_customer: str = ""
+    soon: bool = False
+
+
+def consequences(domain: Domain) -> RemovalConsequences:
+    """Reads the live rules, where anything takes mail."""
+    wishes = domain_removal_services.wishes_at(domain)
+    rules, problem = _rules(domain) if wishes and domain.stage != Stage.CLAIM else (None, "")
+    tenant = domain.tenant.name if domain.tenant else ""
+    return RemovalConsequences(deletion_services.consequences(domain), wishes, tenant, rules, problem)
+
+
+@transaction.atomic
+def ask(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "") -> Asked:
+    """Asking twice is asking once. Raises Refused for a wrong name, while sub-domains exist, or while staff hold it."""
+    locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
+    deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
+    if locked.stage != Stage.DELETING:
+        audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
+    bulk_id, records = bulk_id or new_change_id(), len(locked.records)
+    addresses = domain_removal_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
+    if not deletion_services.mark(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
+        return Asked(addresses, records, is_gone=True)
+    DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
+    remove_soon()
+    return Asked(addresses, records, is_gone=False)
+
+
+def removal_of(domain: Domain) -> DomainRemoval | None:
+    return DomainRemoval.objects.filter(domain=domain).select_related("by").first()
+
+
+def work() -> bool:
+    """All as far as they can go; False where one soon goes on by itself. Raises AwsProblem, and then none goes on.
+
+    What our rows say is read first, then SES, once for all: what a run wrote until then is seen there.
+    """
+    waits = {removal: _wait_by_rows(removal.domain) for removal in _waiting().select_related("domain__customer", "by")}
+    to_ask = [removal for removal, wait in waits.items() if wait is None]
+    if to_ask:
+        rules = _read_rules(to_ask)
+        waits |= {removal: _wait_by_rules(removal.domain, rules) for removal in to_ask}
+    for removal, wait in waits.items():
+        if wait is None:
+            _go_on(removal)
+        else:
+            _note(removal, wait)
+    return not any(wait is not None and wait.soon for wait in waits.values())
+
+
+def carry_on() -> None:
+    """Once a minute: the rules may be done meanwhile, and a domain that was marked without a removal gets one."""
+    marked = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
+    for domain in marked.exclude(pk__in=DomainRemoval.objects.values("domain")):
+        DomainRemoval.objects.get_or_create(
+            domain=domain, defaults={"by": domain.wanted_by, "bulk_id": domain.deletion_bulk_id or new_change_id()}
+        )
+    if _waiting().exists():
+        remove_soon(unless_running=True)
+
+
+def _waiting() -> QuerySet[DomainRemoval]:
+    return DomainRemoval.objects.filter(domain__stage=Stage.DELETING, domain__routes_removed_at=None)
+
+
+def _read_rules(removals: Sequence[DomainRemoval]) -> ManagedRules:
+    try:
+        return domain_removal_services.read_rules()
+    except AwsProblem as problem:
+        passes = isinstance(problem, AwsBusy | AwsUnreachable)  # of that alone staff hear elsewhere
+        for removal in removals:
+            _note(removal, _Wait(NOT_ANSWERED.format(problem=problem)), tell=not passes)
+        raise
+
+
+@transaction.atomic
+def _go_on(removal: DomainRemoval) -> None:
+    domain_removal_services.forget_expectations(domain=removal.domain, actor=removal.by, bulk_id=removal.bulk_id)
+    _note(removal, None)
+    deletion_services.routes_are_removed(domain_id=removal.domain_id)
+
+
+def _wait_by_rows(domain: Domain) -> _Wait | None:
+    """None where SES has to be asked. What the worker is about to do is waited for without asking."""
+    if domain.region != settings.AWS_REGION:
+        return _Wait(ELSEWHERE.format(region=domain.region))
+    if domain.is_held:
+        return _Wait(HELD)
+    pending = pending_for(domain.customer)
+    if pending is not None and not pending.waits_because:
+        return _Wait(WAITS_FOR_RULES, soon=True)
+    return _Wait(WAITS_FOR_RUN, soon=True) if domain_removal_services.run_under_way(domain=domain) else None
+
+
+def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
+    """None once no rule names the domain."""
+    found = domain_removal_services.naming(domain=domain, rules=rules)
+    if found.ours:
+        pending = pending_for(domain.customer)
+        if pending is None:
+            _have_rules_changed(domain)
+        return _Wait(pending.waits_because) if pending else _Wait(WAITS_FOR_RULES, soon=True)
+    if found.foreign:
+        rule, rule_set = found.foreign[0]
+        return _Wait(FOREIGN.format(rule=rule, rule_set=rule_set), for_customer=ANOTHERS)
+    if found.kept:
+        work_soon(unless_running=True)
+        return _Wait(KEPT.format(rule_set=found.kept[0]), for_customer=WAITS_FOR_RULES)
+    return None
+
+
+@transaction.atomic
+def _have_rules_changed(domain: Domain) -> None:
+    """A run of the customer's that somebody else has undone, or that was settled before: once more."""
+    customer_changed(domain.customer, None)
+
+
+@transaction.atomic
+def _note(removal: DomainRemoval, wait: _Wait | None, *, tell: bool = True) -> None:
+    """On the domain's page and list stands what holds it up; what goes on by itself in seconds holds nothing up."""
+    why = wait.why if wait else ""
+    shown = (wait.for_customer or wait.why) if wait else ""
+    DomainRemoval.objects.filter(pk=removal.pk).exclude(problem=shown).update(problem=shown)
+    held_up = "" if wait is None or wait.soon else shown
+    note_deletion_held_up(domain_id=removal.domain_id, why=held_up)
+    if tell:
+        alerts_services.observe(
+            kind="domain.removal_held_up",
+            about=domain_subject(removal.domain),
+            firing=bool(held_up),
+            why=why if held_up else "",
+            severity="medium",
+            audience=OPERATORS,
+        )
+
+
+def _rules(domain: Domain) -> tuple[Plan | None, str]:
+    try:
+        return domain_removal_services.plan_without(domain=domain), ""
+    except (Refused, AwsProblem) as problem:
+        return None, str(problem)

@@ -1,0 +1,41 @@
+"""Deleting a domain with all that takes mail at it: everything that goes, in its order; then how far it is."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from domains.domain_list.selectors import domains_for
+from domains.models.domains import Stage
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, asks_for_password
+from operations.domain_removal import services
+
+POLL_SECONDS = 3
+
+
+@require_http_methods(["GET", "POST"])
+@asks_for_password
+def domain(request: SignedIn, domain_id: str) -> HttpResponse:
+    """Another customer's is 404, as if it did not exist."""
+    found = get_object_or_404(domains_for(request.user), pk=domain_id)
+    context: dict[str, Any] = {"domain": found, "error": "", "removal": services.removal_of(found)}
+    if request.method == "POST" and context["removal"] is None:
+        try:
+            asked = services.ask(domain=found, typed_name=request.POST.get("name", ""), actor=request.user)
+        except Refused as refused:
+            context |= {"error": str(refused), "typed": request.POST.get("name", "")}
+        else:
+            messages.success(request, f"{found} is {'' if asked.is_gone else 'being '}deleted.")
+            return redirect("domains:list") if asked.is_gone else redirect("operations:delete_domain", found.pk)
+    if context["removal"] or found.stage == Stage.DELETING:
+        context["poll_seconds"] = POLL_SECONDS
+        part = "#live" if request.htmx and not request.htmx.boosted else ""
+        return TemplateResponse(request, f"operations/domain_removal/removal_progress.html{part}", context)
+    context["consequences"] = services.consequences(found)
+    return TemplateResponse(
+        request, "operations/domain_removal/delete_domain.html", context, status=422 if context["error"] else 200
+    )

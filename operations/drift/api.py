@@ -1,0 +1,149 @@
+"""What at Amazon is not as our rows have it: looked for, listed, decided; for staff."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Status
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from accounts.models.people import Customer, User
+from accounts.people.selectors import customers_for
+from inbound_admin.lib.api.accepted import Accepted
+from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.errors import NotAllowed, Refused
+from operations.drift import services
+from operations.drift.core import TENANTS_AREA, Decision
+from operations.drift.selectors import differences, differences_shown, last_look
+from operations.models import Difference
+from operations.tenant_migration.selectors import may_migrate, may_see
+
+router = call_router("Drift")
+
+
+class DifferenceOut(Out):
+    id: str
+    area: str
+    kind: str
+    subject: str
+    place: str
+    customer_id: str | None
+    sentence: str
+    wanted: dict[str, Any]
+    found: dict[str, Any]
+    may_adopt: bool
+    may_restore: bool
+    decision: str | None
+    because: str
+    decided_by: str | None
+    decided_at: datetime | None
+    problem: str | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+class LookOut(Out):
+    """`problem`: Amazon could not be read, so the differences are those of the look before."""
+
+    at: datetime | None
+    asked_at: datetime | None
+    calls: int
+    tenants: int | None
+    problem: str | None
+
+
+class DifferencePage(Page[DifferenceOut]):
+    look: LookOut | None
+
+
+class DifferenceFilters(Paged):
+    show: Literal["open", "decided", "ignored"] = "open"
+
+
+class DecisionTaken(In):
+    """adopt: our rows become as Amazon is (a tenant that nobody knows becomes `customerId`'s); restore: the reverse."""
+
+    decision: Literal["adopt", "restore", "ignore"]
+    because: Text
+    customer_id: Text | None = None
+
+
+@router.get("/v2/drift", **reads(DifferencePage, staff=True), summary="Differences between Amazon and our rows")
+def list_differences(request: HttpRequest, query: Annotated[DifferenceFilters, Query()]) -> DifferencePage:
+    _viewer(request)
+    rows, pagination = page_of(differences_shown(query.show).order_by("area", "subject", "kind", "pk"), query)
+    return DifferencePage(data=[_difference(row) for row in rows], pagination=pagination, look=_look())
+
+
+@router.post("/v2/drift/look", **writes(Accepted, status=202, staff=True), summary="Look at Amazon now")
+def look_for_differences(request: HttpRequest) -> Status[Accepted]:
+    """The worker reads every tenant, a call each; `look` of the list says when it was done."""
+    if not may_migrate(_viewer(request)):
+        raise NotAllowed("Amazon is looked at by operators.")
+    services.ask_to_look()
+    return Status(202, Accepted(id=TENANTS_AREA, status_url="/api/v2/drift", message="Amazon is being read."))
+
+
+@router.get("/v2/drift/{difference_id}", **reads(DifferenceOut, staff=True), summary="One difference")
+def get_difference(request: HttpRequest, difference_id: str) -> DifferenceOut:
+    _viewer(request)
+    return _difference(get_object_or_404(differences(), pk=difference_id))
+
+
+@router.post("/v2/drift/{difference_id}/decision", **writes(DifferenceOut, staff=True), summary="Decide over one")
+def decide_over_difference(request: HttpRequest, difference_id: str, asked: DecisionTaken) -> DifferenceOut:
+    """What is restored is done by the worker; `problem` says why it could not be."""
+    actor = _viewer(request)
+    row = get_object_or_404(differences(), pk=difference_id)
+    decision = Decision(asked.decision)
+    customer = _customer(asked.customer_id, actor) if decision is Decision.ADOPT else None
+    services.decide(difference=row, decision=decision, because=asked.because, actor=actor, customer=customer)
+    row.refresh_from_db()
+    return _difference(row)
+
+
+def _viewer(request: HttpRequest) -> User:
+    viewer = caller(request)
+    if not may_see(viewer):
+        raise NotAllowed("Differences between Amazon and our rows are for staff.")
+    return viewer
+
+
+def _customer(customer_id: str | None, viewer: User) -> Customer | None:
+    if customer_id is None:
+        return None
+    found = customers_for(viewer).filter(pk=customer_id).first()
+    if found is None:
+        raise Refused("There is no customer of this id.", code="CUSTOMER_MISSING")
+    return found
+
+
+def _look() -> LookOut | None:
+    row = last_look(TENANTS_AREA)
+    if row is None:
+        return None
+    return LookOut(at=row.at, asked_at=row.asked_at, calls=row.calls, tenants=row.tenants, problem=row.problem or None)
+
+
+def _difference(row: Difference) -> DifferenceOut:
+    return DifferenceOut(
+        id=row.pk,
+        area=row.area,
+        kind=row.kind,
+        subject=row.subject,
+        place=row.place,
+        customer_id=row.customer_id,
+        sentence=row.sentence,
+        wanted=dict(row.wanted),
+        found=dict(row.found),
+        may_adopt=row.may_adopt,
+        may_restore=row.may_restore,
+        decision=row.decision or None,
+        because=row.because,
+        decided_by=row.by.email if row.by else None,
+        decided_at=row.decided_at,
+        problem=row.problem or None,
+        first_seen_at=row.first_seen_at,
+        last_seen_at=row.last_seen_at,
+    )

@@ -1,0 +1,326 @@
+"""What can be decided about a difference between Amazon and our rows.
+Amazon's identities against our domains: what differs, in words, and what can be done about each.
+
+A domain that is being set up, deleted, or told to Amazon is on its way: no difference.
+
+Amazon's tenants against our rows: what differs, in words, and what can be done about each.
+
+What is on its way (a policy not told yet, an association not made yet) is no difference.
+
+The receipt rules' own differences as they stand on the board; what undoes them is the plan.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Decision(StrEnum):
+    """ADOPT: our rows become as Amazon is. RESTORE: Amazon becomes as our rows are. IGNORE: until it changes."""
+
+    ADOPT = "adopt"
+    RESTORE = "restore"
+    IGNORE = "ignore"
+
+    @property
+    def words(self) -> str:
+        return {"adopt": "Take over what Amazon has", "restore": "Make Amazon as we have it", "ignore": "Leave it"}[
+            self
+        ]
+
+
+@dataclass(frozen=True)
+class FoundDifference:
+    """One difference as a look finds it. `key` names the subject and what is found there."""
+
+    kind: str
+    key: str
+    subject: str
+    sentence: str
+    place: str = ""
+    customer_id: str = ""
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
+    may_adopt: bool = False
+    may_restore: bool = False
+
+
+IDENTITIES_AREA = "identities"
+UNOWNED, GONE = "unowned", "gone"
+MAIL_FROM, SIGNING = "mail_from", "signing"
+WHILE_MISSING = {True: "refuse to send", False: "send with Amazon’s own"}
+
+
+@dataclass(frozen=True)
+class IdentitySettings:
+    """Of one identity. `mail_from` is "" for Amazon's own; `rejects`: while its record is missing nothing is sent."""
+
+    mail_from: str
+    rejects: bool
+    signs: bool
+
+
+@dataclass(frozen=True)
+class OurDomain:
+    """A domain that is set up, and what we last told Amazon of it."""
+
+    name: str
+    customer_id: str
+    customer: str
+    settings: IdentitySettings
+
+
+def compare_identities(
+    ours: Iterable[OurDomain], on_their_way: frozenset[str], there: Mapping[str, IdentitySettings | None]
+) -> tuple[FoundDifference, ...]:
+    """`there`: each identity that Amazon has; None where nobody here holds it, so that its settings were not read."""
+    known = {each.name: each for each in ours}
+    found = [each for name, own in known.items() for each in _of_one(own, there)]
+    found += [_unowned(name) for name in there if name not in known and name not in on_their_way]
+    return tuple(sorted(found, key=lambda each: each.key))
+
+
+def _of_one(own: OurDomain, there: Mapping[str, IdentitySettings | None]) -> Iterator[FoundDifference]:
+    if own.name not in there:
+        sentence = f"Amazon does not know {own.name} of {own.customer} any more: its mail is neither signed nor taken."
+        yield _found(GONE, own, sentence, {"identity": True}, {"identity": False})
+        return
+    now, told = there[own.name], own.settings
+    if now is None:
+        return
+    if _mail_from(now) != _mail_from(told):
+        sentence = f"The MAIL FROM of {own.name} is {_named(now)} at Amazon; here it is {_named(told)}."
+        yield _found(MAIL_FROM, own, sentence, _mail_from(told), _mail_from(now))
+    if now.signs != told.signs:
+        state = "signs" if now.signs else "does not sign"
+        sentence = f"Amazon {state} mail of {own.name} (DKIM); here it {'does not' if now.signs else 'does'}."
+        yield _found(SIGNING, own, sentence, {"dkim_signing": told.signs}, {"dkim_signing": now.signs})
+
+
+def _mail_from(settings: IdentitySettings) -> dict[str, object]:
+    """Without a MAIL FROM, what is done while its record is missing means nothing."""
+    if not settings.mail_from:
+        return {"mail_from": ""}
+    return {"mail_from": settings.mail_from, "while_missing": WHILE_MISSING[settings.rejects]}
+
+
+def _named(settings: IdentitySettings) -> str:
+    if not settings.mail_from:
+        return "Amazon’s own"
+    return f"{settings.mail_from} ({WHILE_MISSING[settings.rejects]} while its record is missing)"
+
+
+def _unowned(name: str) -> FoundDifference:
+    return FoundDifference(
+        kind=UNOWNED,
+        key=f"{UNOWNED} {name}",
+        subject=name,
+        place=name,
+        sentence=f"The identity {name} is at Amazon, and nobody here holds it.",
+        found={"identity": name},
+        may_adopt=True,
+    )
+
+
+def _found(
+    kind: str, own: OurDomain, sentence: str, wanted: Mapping[str, object], found: Mapping[str, object]
+) -> FoundDifference:
+    """The key holds both sides, so that a decision is over when either changes."""
+    sides = " ".join(str(value) for value in (*wanted.values(), *found.values()))
+    return FoundDifference(
+        kind=kind,
+        key=f"{kind} {own.name} {sides}"[:500],
+        subject=own.name,
+        place=own.name,
+        sentence=sentence,
+        customer_id=own.customer_id,
+        wanted=wanted,
+        found=found,
+        may_adopt=True,
+        may_restore=True,
+    )
+
+
+TENANTS_AREA = "tenants"
+MISSING, REPLACED, UNKNOWN = "missing", "replaced", "unknown"
+POLICY, STATUS = "policy", "status"
+NOT_ASSOCIATED, ALSO_ASSOCIATED, OUTSIDE = "not_associated", "also_associated", "outside"
+PAUSED, SENDS = "DISABLED", "ENABLED"
+
+
+@dataclass(frozen=True)
+class OurTenant:
+    """A tenant as our rows have it, created and told. `associated`: ARN to name; `going`: on their way in or out.
+
+    `policy` and `is_paused` are None while Amazon has still to be told of them. `outside`: identities of the customer
+    that are in no tenant though their sends name this one.
+    """
+
+    name: str
+    arn: str
+    customer_id: str
+    customer: str
+    policy: str | None
+    is_paused: bool | None
+    associated: Mapping[str, str] = field(default_factory=dict)
+    going: frozenset[str] = frozenset()
+    outside: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TenantAtAmazon:
+    """A tenant as Amazon has it; `policy` and `staff` are "" where Amazon keeps no reputation of it."""
+
+    name: str
+    arn: str
+    resources: frozenset[str] = frozenset()
+    policy: str = ""
+    staff: str = ""
+    staff_cause: str = ""
+
+
+def compare_tenants(
+    ours: Iterable[OurTenant], theirs: Iterable[TenantAtAmazon], owners: Mapping[str, tuple[str, str]]
+) -> tuple[FoundDifference, ...]:
+    """`owners`: ARN of an identity to id and name of the customer whose domain it is, for tenants that nobody knows."""
+    known, there = {each.name: each for each in ours}, {each.name: each for each in theirs}
+    found: list[FoundDifference] = []
+    for name, own in known.items():
+        found.extend(_of_one_tenant(own, there.get(name), known))
+    found.extend(_unknown(each, owners) for name, each in there.items() if name not in known)
+    return tuple(sorted(found, key=lambda each: each.key))
+
+
+def _of_one_tenant(
+    own: OurTenant, at_amazon: TenantAtAmazon | None, known: Mapping[str, OurTenant]
+) -> Iterator[FoundDifference]:
+    if at_amazon is None:
+        sentence = f"Amazon has no tenant {own.name} any more: mail of {own.customer} that names it is refused."
+        yield _found_tenant(MISSING, own, own.name, sentence, wanted={"arn": own.arn}, may_restore=True)
+        return
+    if at_amazon.arn != own.arn:
+        sentence = f"{own.name} was deleted at Amazon and made again by somebody else."
+        values = ({"arn": own.arn}, {"arn": at_amazon.arn})
+        yield _found_tenant(REPLACED, own, own.name, sentence, *values, may_adopt=True)
+        return
+    yield from _policy(own, at_amazon)
+    yield from _status(own, at_amazon)
+    yield from _associations(own, at_amazon, known)
+
+
+def _policy(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifference]:
+    if own.policy is None or not at_amazon.policy or own.policy == at_amazon.policy:
+        return
+    sentence = f"The reputation policy of {own.name} is {at_amazon.policy} at Amazon; here it is {own.policy}."
+    values = ({"policy": own.policy}, {"policy": at_amazon.policy})
+    yield _found_tenant(POLICY, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
+
+
+def _status(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifference]:
+    if own.is_paused is None or not at_amazon.staff or own.is_paused == (at_amazon.staff == PAUSED):
+        return
+    values = ({"staff": PAUSED if own.is_paused else SENDS}, {"staff": at_amazon.staff})
+    cause = f" Amazon says: {at_amazon.staff_cause}" if at_amazon.staff_cause else ""
+    sentence = (
+        f"{own.name} sends at Amazon, and is paused here.{cause}"
+        if own.is_paused
+        else f"{own.name} is paused at Amazon, and nobody paused it here.{cause}"
+    )
+    yield _found_tenant(STATUS, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
+
+
+def _associations(
+    own: OurTenant, at_amazon: TenantAtAmazon, known: Mapping[str, OurTenant]
+) -> Iterator[FoundDifference]:
+    for arn in sorted(set(own.associated) - at_amazon.resources - own.going):
+        sentence = f"{own.associated[arn]} does not belong to {own.name} at Amazon any more."
+        yield _found_tenant(
+            NOT_ASSOCIATED, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
+        )
+    for arn in sorted(at_amazon.resources - set(own.associated) - own.going):
+        other = next((each for each in known.values() if each is not own and arn in each.associated), None)
+        whose = f", and it belongs to {other.name}" if other else ""
+        sentence = f"{name_of(arn)} belongs to {own.name} at Amazon; here it does not{whose}."
+        values = ({"associated": False}, {"associated": True})
+        yield _found_tenant(ALSO_ASSOCIATED, own, arn, sentence, *values, may_adopt=other is None, may_restore=True)
+    for arn, name in sorted(own.outside.items()):
+        if arn not in at_amazon.resources:
+            sentence = f"{name} is in no tenant, though mail of {own.customer} names {own.name}: it would be refused."
+            yield _found_tenant(
+                OUTSIDE, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
+            )
+
+
+def _unknown(at_amazon: TenantAtAmazon, owners: Mapping[str, tuple[str, str]]) -> FoundDifference:
+    """Made by hand, or by another program; whoever has most of its identities is offered first."""
+    votes: dict[tuple[str, str], int] = {}
+    for arn in at_amazon.resources:
+        if arn in owners:
+            votes[owners[arn]] = votes.get(owners[arn], 0) + 1
+    customer_id, customer = max(votes, key=lambda each: (votes[each], each), default=("", ""))
+    holds = f" It holds identities of {customer}." if customer else ""
+    number = len(at_amazon.resources)
+    sentence = f"The tenant {at_amazon.name} ({number} resource{'' if number == 1 else 's'}) is nobody’s here.{holds}"
+    return FoundDifference(
+        kind=UNKNOWN,
+        key=f"{UNKNOWN} {at_amazon.arn}",
+        subject=at_amazon.name,
+        place=at_amazon.name,
+        sentence=sentence,
+        customer_id=customer_id,
+        found={"arn": at_amazon.arn, "resources": sorted(at_amazon.resources)[:50]},
+        may_adopt=True,
+    )
+
+
+def _found_tenant(
+    kind: str,
+    own: OurTenant,
+    subject: str,
+    sentence: str,
+    wanted: Mapping[str, object] | None = None,
+    found: Mapping[str, object] | None = None,
+    *,
+    may_adopt: bool = False,
+    may_restore: bool = False,
+) -> FoundDifference:
+    """The key holds both sides, so that a decision is over when either changes."""
+    sides = " ".join(str(value) for value in (*(wanted or {}).values(), *(found or {}).values()))
+    return FoundDifference(
+        kind=kind,
+        key=f"{kind} {own.name} {subject} {sides}"[:500],
+        subject=subject,
+        place=own.name,
+        sentence=sentence,
+        customer_id=own.customer_id,
+        wanted=wanted or {},
+        found=found or {},
+        may_adopt=may_adopt,
+        may_restore=may_restore,
+    )
+
+
+def name_of(arn: str) -> str:
+    """The last part of an ARN of SES's: the domain, the set's name."""
+    return arn.split(":", 5)[-1].partition("/")[2] or arn
+
+
+RULES_AREA = "rules"
+STRANGER_ACTIVE, NOT_AS_WANTED, NONE_ACTIVE = "stranger_active", "not_as_wanted", "none_active"
+
+
+def found_in_rules(rows: Iterable[tuple[str, str, str, str]]) -> tuple[FoundDifference, ...]:
+    """Of each: key, kind, rule, sentence. What is merely not as wanted, or not there at all, cannot be accepted."""
+    return tuple(
+        FoundDifference(
+            kind=kind,
+            key=key[:500],
+            subject=rule or "rule set",
+            place=rule[:64],
+            sentence=sentence,
+            found={"rule": rule} if rule else {},
+            may_adopt=kind not in (NOT_AS_WANTED, NONE_ACTIVE),
+        )
+        for key, kind, rule, sentence in rows
+    )

@@ -1,0 +1,122 @@
+"""Differences of the receipt rules, which their own app finds and logs, stand on the board beside all others.
+One board for all differences: whose each is carries its decision out.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from inbound_admin.lib.errors import Refused
+from operations.drift import core
+from operations.drift.core import RULES_AREA, STRANGER_ACTIVE, Decision, found_in_rules
+from operations.drift_store import services as drift_store_services
+from operations.identity_drift import services as identity_drift_services
+from operations.models import Difference, DriftLook
+from operations.tenant_drift import services as tenant_drift_services
+from receipt_rules import jobs as receipt_rules_jobs
+from receipt_rules.drift import services as drift_services
+from receipt_rules.live.services import read_live
+from receipt_rules.models.live import IgnoredDifference, Look
+
+NOT_FROM_HERE = "The plan undoes it, once you have seen each of its steps and approved it."
+
+
+def ask_to_look_at_rules() -> None:
+    """The rules' own worker looks; what it finds comes here within a minute."""
+    with transaction.atomic():
+        receipt_rules_jobs.look_soon()
+
+
+def carry_over() -> None:
+    """What the rules' last look found, if it is news here. Repeating it is harmless; nobody is asked."""
+    last = Look.objects.filter(region=settings.AWS_REGION).first()
+    known = DriftLook.objects.filter(region=settings.AWS_REGION, area=RULES_AREA).first()
+    if last is None or (known is not None and known.at == last.at):
+        return
+    if last.problem:
+        drift_store_services.note_look(RULES_AREA, problem=last.problem)
+        return
+    rows = [(each["key"], each["kind"], each["rule"], each["sentence"]) for each in last.differences]
+    with transaction.atomic():
+        drift_store_services.store(area=RULES_AREA, found=found_in_rules(rows), now=last.at, is_logged=False)
+        _carry_over_what_is_left()
+        drift_store_services.note_look(RULES_AREA, at=last.at, problem="")
+
+
+def _carry_over_what_is_left() -> None:
+    """Decided on the pages of the rules."""
+    for left in IgnoredDifference.objects.filter(region=settings.AWS_REGION):
+        _open().filter(key=left.key, decision="").update(
+            decision=Decision.IGNORE, because=left.because, by=left.by, decided_at=left.at
+        )
+
+
+def ignore(*, difference: Difference, because: str, actor: User) -> None:
+    """Raises Refused without the right or a reason."""
+    with transaction.atomic():
+        drift_services.ignore(key=difference.key, because=because, actor=actor)
+        _carry_over_what_is_left()
+
+
+def adopt(*, difference: Difference, because: str, actor: User) -> None:
+    """A rule set becomes ours to add to; otherwise all that differs of the rules becomes what we know. Raises Refused,
+
+    AwsProblem: Amazon is read first, so that what is accepted is what is there.
+    """
+    if not difference.may_adopt:
+        raise Refused(NOT_FROM_HERE, code="NOT_POSSIBLE")
+    if difference.kind == STRANGER_ACTIVE:
+        stranger = read_live().stranger
+        drift_services.adopt_rule_set(name=stranger.name if stranger else "", because=because, actor=actor)
+    else:
+        drift_services.accept(because=because, actor=actor)
+    rows = _open().filter(kind=STRANGER_ACTIVE) if difference.kind == STRANGER_ACTIVE else _open()
+    rows.filter(may_adopt=True).update(
+        decision=Decision.ADOPT, because=because.strip(), by=actor, decided_at=timezone.now(), gone_at=timezone.now()
+    )
+
+
+def restore(*, difference: Difference, because: str, actor: User) -> None:
+    """Never from here. Raises Refused."""
+    raise Refused(NOT_FROM_HERE, code="NOT_POSSIBLE")
+
+
+def _open() -> QuerySet[Difference]:
+    return Difference.objects.filter(region=settings.AWS_REGION, area=RULES_AREA, gone_at=None)
+
+
+def ask_to_look() -> None:
+    """At everything, at the shared pace."""
+    tenant_drift_services.ask_to_look()
+    identity_drift_services.ask_to_look()
+    ask_to_look_at_rules()
+
+
+def decide(
+    *, difference: Difference, decision: Decision, because: str, actor: User, customer: Customer | None = None
+) -> None:
+    """Raises Refused, AwsProblem. `customer`: whose something that nobody knows becomes."""
+    words: dict[str, Any] = {"difference": difference, "because": because, "actor": actor}
+    match decision, difference.area:
+        case Decision.ADOPT, core.RULES_AREA:
+            adopt(**words)
+        case Decision.RESTORE, core.RULES_AREA:
+            restore(**words)
+        case Decision.IGNORE, core.RULES_AREA:
+            ignore(**words)
+        case Decision.ADOPT, core.IDENTITIES_AREA:
+            identity_drift_services.adopt(**words, customer=customer)
+        case Decision.RESTORE, core.IDENTITIES_AREA:
+            identity_drift_services.restore(**words)
+        case Decision.IGNORE, core.IDENTITIES_AREA:
+            identity_drift_services.ignore(**words)
+        case Decision.ADOPT, _:
+            tenant_drift_services.adopt(**words, customer=customer)
+        case Decision.RESTORE, _:
+            tenant_drift_services.restore(**words)
+        case _:
+            tenant_drift_services.ignore(**words)

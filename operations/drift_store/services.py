@@ -1,0 +1,106 @@
+"""The board of differences, whatever they are of: stored at each look, decided by a person, gone when found no more."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import User
+from audit import services as audit_services
+from inbound_admin.lib.errors import Refused
+from operations.drift.core import Decision, FoundDifference
+from operations.jobs import difference_subject
+from operations.models import Difference, DriftLook
+
+WHAT = {Decision.ADOPT: "drift.adopted", Decision.RESTORE: "drift.restored", Decision.IGNORE: "drift.ignored"}
+
+
+@transaction.atomic
+def store(
+    *,
+    area: str,
+    found: Iterable[FoundDifference],
+    now: datetime,
+    places: frozenset[str] | None = None,
+    is_logged: bool = True,
+) -> int:
+    """What a look found; `places`: it looked at these alone. Returns how many are new.
+
+    Each of them is logged here, unless whoever found it has done so.
+    """
+    rows = Difference.objects.select_for_update(of=("self",)).filter(
+        region=settings.AWS_REGION, area=area, gone_at=None
+    )
+    if places is not None:
+        rows = rows.filter(place__in=places)
+    known = {row.key: row for row in rows}
+    here = {each.key: each for each in found if places is None or each.place in places}
+    new = [_make(area, each, now, is_logged=is_logged) for key, each in here.items() if key not in known]
+    Difference.objects.filter(pk__in=[known[key].pk for key in here if key in known]).update(last_seen_at=now)
+    gone = [row.pk for key, row in known.items() if key not in here]
+    Difference.objects.filter(pk__in=gone).update(gone_at=now)
+    return len(new)
+
+
+def _make(area: str, each: FoundDifference, now: datetime, *, is_logged: bool) -> Difference:
+    row = Difference.objects.create(
+        region=settings.AWS_REGION,
+        area=area,
+        kind=each.kind,
+        key=each.key,
+        subject=each.subject,
+        place=each.place,
+        customer_id=each.customer_id or None,
+        sentence=each.sentence,
+        wanted=dict(each.wanted),
+        found=dict(each.found),
+        may_adopt=each.may_adopt,
+        may_restore=each.may_restore,
+        first_seen_at=now,
+        last_seen_at=now,
+    )
+    if is_logged:
+        audit_services.record(
+            "drift.found", about=difference_subject(row), actor=None, because=each.sentence, for_staff=True
+        )
+    return row
+
+
+def note(*, difference: Difference, decision: Decision, because: str, actor: User) -> None:
+    """Inside the transaction of what is decided: by whom and why. Raises Refused."""
+    locked = Difference.objects.select_for_update(of=("self",)).get(pk=difference.pk)
+    if locked.gone_at is not None:
+        raise Refused("This difference is gone: somebody has mended it. Look again.", code="GONE")
+    if not because.strip():
+        raise Refused("Say why; the next person will ask.", code="REASON_MISSING")
+    locked.decision, locked.because, locked.by = decision, because.strip(), actor
+    locked.decided_at, locked.problem = timezone.now(), ""
+    locked.save(update_fields=("decision", "because", "by", "decided_at", "problem"))
+    about = difference_subject(locked)
+    before, after = _sides(locked, decision)
+    audit_services.record(
+        WHAT[decision],
+        about=about,
+        actor=actor,
+        because=because.strip(),
+        before=before,
+        after=after,
+        for_staff=True,
+    )
+
+
+def _sides(difference: Difference, decision: Decision) -> tuple[dict[str, object], dict[str, object]]:
+    """Taken over, ours becomes what was found; undone, what was found becomes ours; ignored, both stay."""
+    old: dict[str, object] = {"decision": "none"}
+    new: dict[str, object] = {"decision": decision.value}
+    if decision is Decision.IGNORE:
+        return old, new
+    ours, theirs = dict(difference.wanted), dict(difference.found)
+    before, after = (ours, theirs) if decision is Decision.ADOPT else (theirs, ours)
+    return before | old, after | new
+
+
+def note_look(area: str, **fields: object) -> None:
+    DriftLook.objects.update_or_create(region=settings.AWS_REGION, area=area, defaults=fields)

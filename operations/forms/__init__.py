@@ -1,1 +1,0 @@
-"""Forms of the pages that span the apps."""

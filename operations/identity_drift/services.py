@@ -1,0 +1,199 @@
+"""Amazon's identities are compared with our domains, nightly and on demand, and what a person decided is carried out.
+
+As with tenants (see `drifting`), a decision is a wish in the rows of the domains' app, whose worker tells Amazon.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from domains.adoption import services as adoption_services
+from domains.domain_list import selectors as domain_list_selectors
+from domains.drift import services as drift_services
+from domains.drift.services import Seen
+from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.settings import services as settings_services
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Refused
+from operations.drift import core as drift_core
+from operations.drift.core import IDENTITIES_AREA, Decision, FoundDifference, IdentitySettings, OurDomain
+from operations.drift_store import services as drift_store_services
+from operations.jobs import look_soon
+from operations.models import Difference, DriftLook
+
+CANNOT = "This cannot be undone from here: take it over, or leave it with a reason."
+NOT_YOURS = "Your role cannot decide over identities. Ask an operator."
+RIGHT = "domains.adopt_identity"
+
+
+def ask_to_look() -> None:
+    """At every identity: a call for each thousand, and two for each hundred that somebody holds."""
+    with transaction.atomic():
+        drift_store_services.note_look(IDENTITIES_AREA, asked_at=timezone.now())
+        look_soon()
+
+
+def work(*, now: Callable[[], datetime] = timezone.now) -> None:
+    """The look that is due, or one at what was decided since. Raises AwsProblem, which is stored."""
+    try:
+        if DriftLook.objects.filter(region=settings.AWS_REGION, area=IDENTITIES_AREA, asked_at__isnull=False).exists():
+            look(now=now())
+        elif names := _decided():
+            look_at(names, now=now())
+    except AwsProblem as problem:
+        drift_store_services.note_look(IDENTITIES_AREA, problem=str(problem))
+        raise
+
+
+def look(*, now: datetime) -> int:
+    """At all of them; returns how many differences are new. Raises AwsProblem, and no difference is touched."""
+    with aws.recording() as calls:
+        names = frozenset(adoption_services.identities_at_amazon())
+        there = _there(names)
+    new = drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, None), now=now)
+    drift_store_services.note_look(IDENTITIES_AREA, at=now, asked_at=None, calls=len(calls), problem="")
+    return new
+
+
+def look_at(names: frozenset[str], *, now: datetime) -> int:
+    """At the identities of these names alone: three calls for each hundred. Raises AwsProblem."""
+    there = _there(drift_services.known_among(sorted(names)))
+    return drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, names), now=now, places=names)
+
+
+def note_held(*, now: datetime) -> None:
+    """Identities that have become a customer's since the last look are no difference any more; nobody is asked."""
+    held = domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM).values("name")
+    rows = Difference.objects.filter(
+        region=settings.AWS_REGION, area=IDENTITIES_AREA, kind=drift_core.UNOWNED, gone_at=None
+    )
+    rows.filter(subject__in=held).update(gone_at=now)
+
+
+def ignore(*, difference: Difference, because: str, actor: User) -> None:
+    """It is no news until it changes. Raises Refused."""
+    _require(actor)
+    with transaction.atomic():
+        drift_store_services.note(difference=difference, decision=Decision.IGNORE, because=because, actor=actor)
+
+
+def restore(*, difference: Difference, because: str, actor: User) -> None:
+    """Amazon is told again what is wanted; an identity that is gone is set up anew. Raises Refused."""
+    _require(actor)
+    if difference.kind not in (drift_core.GONE, drift_core.MAIL_FROM, drift_core.SIGNING):
+        raise Refused(CANNOT, code="NOT_POSSIBLE")
+    with transaction.atomic():
+        drift_store_services.note(difference=difference, decision=Decision.RESTORE, because=because, actor=actor)
+        domain = _domain(difference)
+        if difference.kind == drift_core.GONE:
+            settings_services.start_again(domain=domain, actor=actor)
+        else:
+            drift_services.tell_again(domain=domain, seen=_seen(domain, difference), actor=actor, because=because)
+        look_soon()
+
+
+def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
+    """Our rows become as Amazon is; an identity that nobody holds becomes this customer's. Raises Refused, AwsProblem.
+
+    An identity that is gone: the domain is a claim again, and nothing is made before its ownership is proven.
+    """
+    _require(actor)
+    if difference.kind == drift_core.UNOWNED:
+        _adopt_unowned(difference, because, actor, customer)
+        return
+    with transaction.atomic():
+        drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
+        domain = _domain(difference)
+        seen = _seen(domain, difference)
+        if difference.kind == drift_core.GONE:
+            drift_services.return_to_claim(domain=domain)
+        elif difference.kind == drift_core.SIGNING:
+            drift_services.take_signing(domain=domain, signs=seen.signs, actor=actor, because=because)
+        else:
+            drift_services.take_mail_from(
+                domain=domain, mail_from=seen.mail_from, rejects=seen.rejects, actor=actor, because=because
+            )
+        look_soon()
+
+
+def _adopt_unowned(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
+    if customer is None:
+        raise Refused("Choose the customer whose domain it becomes.", code="CUSTOMER_MISSING")
+    wish = adoption_services.AdoptionWish(customer, actor, because)
+    (outcome,) = adoption_services.adopt(names=[difference.subject], wish=wish)
+    if outcome.fate not in (adoption_services.AdoptionFate.ADOPT, adoption_services.AdoptionFate.THEIRS):
+        raise Refused(_WHY_NOT.get(outcome.fate, "It cannot be taken over."), code="NOT_POSSIBLE")
+    with transaction.atomic():
+        drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
+        Difference.objects.filter(pk=difference.pk).update(customer=customer)
+        look_soon()
+
+
+_WHY_NOT = {
+    adoption_services.AdoptionFate.TAKEN: "Another customer holds this domain by now. Look again.",
+    adoption_services.AdoptionFate.NOT_AT_AMAZON: "Amazon does not know it any more. Look again.",
+    adoption_services.AdoptionFate.NO_DOMAIN: "This name can’t be a customer’s domain: it may be a public suffix.",
+}
+
+
+def _require(actor: User) -> None:
+    if not actor.has_perm(RIGHT):
+        raise Refused(NOT_YOURS, code="NOT_ALLOWED")
+
+
+def _domain(difference: Difference) -> Domain:
+    found = domain_list_selectors.domains_in_region().filter(name=difference.subject, stage=Stage.READY).first()
+    if found is None:
+        raise Refused(drift_services.GONE, code="GONE")
+    return found
+
+
+def _seen(domain: Domain, difference: Difference) -> Seen:
+    """What Amazon was seen to have; of what did not differ, what it was told."""
+    found, told = difference.found, _told(domain)
+    if difference.kind == drift_core.MAIL_FROM:
+        return Seen(found["mail_from"], found.get("while_missing") == drift_core.WHILE_MISSING[True], told.signs)
+    return Seen(told.mail_from, told.rejects, found.get("dkim_signing", told.signs))
+
+
+def _decided() -> frozenset[str]:
+    """Names over which something was decided, and that were not looked at since."""
+    rows = Difference.objects.filter(region=settings.AWS_REGION, area=IDENTITIES_AREA, gone_at=None)
+    acted = rows.filter(decision__in=(Decision.ADOPT, Decision.RESTORE), decided_at__gt=F("last_seen_at"))
+    return frozenset(acted.values_list("place", flat=True))
+
+
+def _there(names: frozenset[str]) -> dict[str, IdentitySettings | None]:
+    held = set(
+        domain_list_selectors.domains_in_region()
+        .filter(stage=Stage.READY, name__in=names)
+        .values_list("name", flat=True)
+    )
+    seen = drift_services.settings_of(sorted(held))
+    return {name: _settings(seen[name]) if name in seen else None for name in names}
+
+
+def _settings(seen: Seen) -> IdentitySettings:
+    return IdentitySettings(seen.mail_from, seen.rejects, seen.signs)
+
+
+def _compare(there: Mapping[str, IdentitySettings | None], names: frozenset[str] | None) -> tuple[FoundDifference, ...]:
+    rows = domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM).select_related("customer")
+    domains = list(rows if names is None else rows.filter(name__in=names))
+    on_their_way = frozenset(row.name for row in domains if row.stage != Stage.READY or row.is_configuring)
+    ours = [
+        OurDomain(row.name, row.customer_id, row.customer.name, _told(row))
+        for row in domains
+        if row.name not in on_their_way
+    ]
+    return drift_core.compare_identities(ours, on_their_way, there)
+
+
+def _told(domain: Domain) -> IdentitySettings:
+    rejects = domain.ses_on_mx_failure == OnMxFailure.REJECT
+    return IdentitySettings(domain.ses_mail_from, rejects, domain.ses_dkim_signing)

@@ -1,0 +1,336 @@
+"""The old system's rows, made ready: whose each is, what it is called, what it says; nothing here reads rows or Amazon.
+
+The old ids count inside one document alone. Ours are found by what people know: a person by the e-mail address, an
+endpoint by its name, a domain and an address by itself. So a document can be moved in again, and another one after it.
+
+The old system's rows out of a file: one JSON document, or CSV files of which each is of one kind.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from io import StringIO
+from typing import Any
+
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.tables import keyed
+
+Sections = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+class RowKind(StrEnum):
+    """In the order in which they are stored: each needs those before it."""
+
+    PERSON = "person"
+    ENDPOINT = "endpoint"
+    DOMAIN = "domain"
+    CATCH_ALL = "catch_all"
+    ADDRESS = "address"
+    RECORD = "record"
+
+    @property
+    def words(self) -> str:
+        return {"person": "Person", "catch_all": "Catch-all", "record": "DNS record"}.get(self, self.capitalize())
+
+
+class ImportFate(StrEnum):
+    """CLAIM: Amazon has no such identity, so that the domain waits for a proof. UNNEEDED: it follows from others."""
+
+    NEW = "new"
+    CLAIM = "claim"
+    SAME = "same"
+    CHANGES = "changes"
+    UNNEEDED = "unneeded"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+    @property
+    def words(self) -> str:
+        return {
+            "new": "New",
+            "claim": "To be proven",
+            "same": "There already",
+            "changes": "Changes",
+            "unneeded": "Not needed",
+            "refused": "Refused",
+            "failed": "Stopped by a problem",
+        }[self]
+
+
+@dataclass(frozen=True)
+class Given:
+    """`owner` is the e-mail address of whose it is; `why_not` says why it cannot be taken as it stands."""
+
+    kind: RowKind
+    owner: str
+    name: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    why_not: str = ""
+
+
+def made_ready(sections: Sections) -> tuple[Given, ...]:
+    """Sections: users, domains, dnsRecords, endpoints, webhooks, emailAddresses; fields as the JSON API has them."""
+    return tuple(_Reader(sections).read())
+
+
+class _Reader:
+    def __init__(self, sections: Sections) -> None:
+        self.sections = sections
+        self.people = {text_of(row, "id"): text_of(row, "email").lower() for row in self._rows("users")}
+        self.domains = {text_of(row, "id"): row for row in self._rows("domains")}
+        self.endpoints = dict(self._endpoints())
+        self.names = {old_id: given.name for old_id, given in self.endpoints.items()}
+
+    def read(self) -> Iterator[Given]:
+        yield from map(self._person, self._rows("users"))
+        yield from self.endpoints.values()
+        for row in self._rows("domains"):
+            yield self._domain(row)
+            if flag_of(row, "isCatchAllEnabled") is not None:
+                yield self._catch_all(row)
+        yield from map(self._address, self._rows("emailAddresses"))
+        yield from map(self._record, self._rows("dnsRecords"))
+
+    def _rows(self, section: str) -> Sequence[Mapping[str, Any]]:
+        return self.sections.get(section, ())
+
+    def _person(self, row: Mapping[str, Any]) -> Given:
+        email = text_of(row, "email").lower()
+        return Given(RowKind.PERSON, email, email or text_of(row, "id"), {"name": text_of(row, "name")})
+
+    def _owned(
+        self,
+        kind: RowKind,
+        row: Mapping[str, Any],
+        user_id: str,
+        name: str,
+        values: Mapping[str, Any],
+        why_not: str = "",
+    ) -> Given:
+        owner = self.people.get(user_id, "")
+        why_not = why_not or unclear(row)
+        stranger = f"Whose it is cannot be told: there is no user {user_id or 'named'} with an e-mail address."
+        return Given(kind, owner, name, values, why_not or ("" if owner else stranger))
+
+    def _endpoints(self) -> Iterator[tuple[str, Given]]:
+        """Two of one owner with one name, which we do not have: the second gets a number, the same one each time."""
+        taken: set[tuple[str, str]] = set()
+        hooks = [{**row, "type": "webhook", "config": _hook(row)} for row in self._rows("webhooks")]
+        for row in sorted([*self._rows("endpoints"), *hooks], key=lambda row: text_of(row, "id")):
+            owner, name = text_of(row, "userId"), text_of(row, "name")
+            free = next(each for each in _numbered(name) if (owner, each.casefold()) not in taken)
+            taken.add((owner, free.casefold()))
+            kind, active = text_of(row, "type"), flag_of(row, "isActive")
+            config = row.get("config")
+            values = {
+                "type": kind,
+                "config": our_config(kind, config) if isinstance(config, Mapping) else {},
+                "is_active": active is not False,
+                "description": text_of(row, "description"),
+            }
+            yield text_of(row, "id"), self._owned(RowKind.ENDPOINT, row, owner, free, values)
+
+    def _domain(self, row: Mapping[str, Any]) -> Given:
+        values = {
+            "mail_from": text_of(row, "mailFromDomain").lower(),
+            "receives": flag_of(row, "canReceiveEmails"),
+            "reports": flag_of(row, "receiveDmarcEmails") is True,
+        }
+        return self._owned(RowKind.DOMAIN, row, text_of(row, "userId"), text_of(row, "domain"), values)
+
+    def _catch_all(self, row: Mapping[str, Any]) -> Given:
+        endpoint, why_not = self._endpoint(text_of(row, "catchAllEndpointId") or text_of(row, "catchAllWebhookId"))
+        values = {"endpoint": endpoint, "is_active": flag_of(row, "isCatchAllEnabled") is True}
+        return self._owned(RowKind.CATCH_ALL, row, text_of(row, "userId"), text_of(row, "domain"), values, why_not)
+
+    def _address(self, row: Mapping[str, Any]) -> Given:
+        endpoint, why_not = self._endpoint(text_of(row, "endpointId") or text_of(row, "webhookId"))
+        domain = self.domains.get(text_of(row, "domainId"), {})
+        user_id = text_of(row, "userId") or text_of(domain, "userId")
+        values = {"endpoint": endpoint, "is_active": flag_of(row, "isActive") is not False}
+        return self._owned(RowKind.ADDRESS, row, user_id, text_of(row, "address"), values, why_not)
+
+    def _record(self, row: Mapping[str, Any]) -> Given:
+        domain = self.domains.get(text_of(row, "domainId"), {})
+        values = {
+            "domain": text_of(domain, "domain"),
+            "type": text_of(row, "recordType") or text_of(row, "type"),
+            "value": text_of(row, "value"),
+        }
+        why_not = "" if domain else f"There is no domain {text_of(row, 'domainId') or 'named'} for it."
+        return self._owned(RowKind.RECORD, row, text_of(domain, "userId"), text_of(row, "name"), values, why_not)
+
+    def _endpoint(self, old_id: str) -> tuple[str, str]:
+        """Its name, and why there is none."""
+        if not old_id or old_id in self.names:
+            return self.names.get(old_id, ""), ""
+        return "", f"Its endpoint {old_id} is not among those given: its mail would go nowhere."
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name[:112]} ({number})" for number in range(2, 100_000))
+
+
+def _hook(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The older webhooks have their settings beside their name."""
+    given = {name: row.get(name) for name in ("url", "timeout", "retryAttempts", "headers")}
+    return {name: value for name, value in given.items() if value not in (None, "")}
+
+
+_OURS = {
+    "forwardTo": "address",
+    "email": "address",
+    "emails": "addresses",
+    "retryAttempts": "retry_attempts",
+    "verificationToken": "verification_token",
+}
+
+
+def our_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """An endpoint's configuration under our own names; what its type does not know is left out later."""
+    return {_OURS.get(name, name): value for name, value in config.items() if kind != "webhook" or name != "email"}
+
+
+def once_each(rows: Iterable[Given]) -> tuple[Given, ...]:
+    """The second of two that are one and the same to us is refused, whoever has it; a person may be named twice."""
+    seen: set[tuple[RowKind, str]] = set()
+    found = []
+    for given in rows:
+        key = (given.kind, given.name.casefold())
+        is_second = given.kind in (RowKind.DOMAIN, RowKind.CATCH_ALL, RowKind.ADDRESS) and key in seen
+        seen.add(key)
+        found.append(replace(given, why_not=given.why_not or "It is given twice.") if is_second else given)
+    return tuple(found)
+
+
+def text_of(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    return "" if value is None else str(value).strip()
+
+
+_SAID = {True: ("true", "t", "1", "yes", "y"), False: ("false", "f", "0", "no", "n")}
+
+
+FLAGS = ("isActive", "isCatchAllEnabled", "canReceiveEmails", "receiveDmarcEmails")
+
+
+def unclear(row: Mapping[str, Any]) -> str:
+    """A sentence where a flag is said in words that we do not know."""
+    for name in FLAGS:
+        if text_of(row, name) and flag_of(row, name) is None:
+            return f"“{text_of(row, name)[:40]}” under {name} is neither true nor false."
+    return ""
+
+
+def flag_of(row: Mapping[str, Any], name: str) -> bool | None:
+    """A CSV file says it in words; None: nothing is said, or nothing that we know (see `unclear`)."""
+    text = text_of(row, name).lower()
+    return next((flag for flag, words in _SAID.items() if text in words), None)
+
+
+MOST_ROWS = 200_000
+SECTIONS = {
+    "users": ("user", "users"),
+    "domains": ("domain", "domains", "emailDomains"),
+    "dnsRecords": ("dnsRecord", "dnsRecords", "domainDnsRecords"),
+    "endpoints": ("endpoint", "endpoints"),
+    "webhooks": ("webhook", "webhooks"),
+    "emailAddresses": ("address", "addresses", "emailAddress", "emailAddresses"),
+}
+_KNOWN = keyed((name.lower(), section) for section, names in SECTIONS.items() for name in names)
+_JSON_COLUMNS = ("config", "headers")
+Found = dict[str, list[dict[str, Any]]]
+
+
+def sections_in(files: Mapping[str, bytes]) -> Found:
+    """File name to content. Raises Refused: FILE_UNREADABLE, FILE_EMPTY, TOO_MANY."""
+    found: Found = {}
+    for name, content in files.items():
+        text = _text(name, content)
+        parts = _document(name, text) if name.lower().endswith(".json") else {_section(name): _table(name, text)}
+        for section, rows in parts.items():
+            found.setdefault(section, []).extend(rows)
+    number = sum(map(len, found.values()))
+    if not number:
+        raise Refused("There are no rows in what was given.", code="FILE_EMPTY")
+    if number > MOST_ROWS:
+        raise Refused(f"That is {number} rows; {MOST_ROWS} are the most at a time.", code="TOO_MANY")
+    return found
+
+
+def _text(name: str, content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _unreadable(name, "it is no text in UTF-8") from error
+    if "\0" in text or "\\u0000" in text:
+        raise _unreadable(name, "it has characters in it that no text has")
+    return text
+
+
+def _document(name: str, text: str) -> Found:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(name, f"it is no JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise _unreadable(name, 'it must be one object: {"users": [...], "domains": [...], ...}')
+    return {_section(key): _rows(name, key, value) for key, value in document.items() if _camel(key).lower() in _KNOWN}
+
+
+def _rows(name: str, key: str, value: Any) -> list[dict[str, Any]]:
+    """A list, or an answer of the API with the list in it."""
+    rows = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _unreadable(name, f"{key} is no list of rows")
+    return [_named(row) for row in rows]
+
+
+def _table(name: str, text: str) -> list[dict[str, Any]]:
+    reader = csv.DictReader(StringIO(text), strict=True)
+    try:
+        rows = [row for row in reader if any(row.values())]
+    except csv.Error as error:
+        raise _unreadable(name, f"it is no CSV ({error})") from error
+    if any(None in row for row in rows):
+        raise _unreadable(name, "a line has more cells than the first, which names the columns")
+    return [_named({key: _cell(name, key, value) for key, value in row.items()}) for row in rows]
+
+
+def _cell(name: str, key: str, value: str | None) -> Any:
+    if key not in _JSON_COLUMNS or not value:
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(name, f"a cell under {key} is no JSON") from error
+
+
+def _section(name: str) -> str:
+    """Of a CSV file by its name, as `dns_records.csv`."""
+    plain = _camel(name.rpartition("/")[2].removesuffix(".csv").removesuffix(".CSV")).lower()
+    if plain not in _KNOWN:
+        names = ", ".join(f"{_snake(section)}.csv" for section in SECTIONS)
+        raise Refused(f"{name} could not be read: call it by what is in it: {names}.", code="FILE_UNREADABLE")
+    return _KNOWN[plain]
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Names as the API writes them, where the database wrote them with underscores."""
+    return {_camel(key): value for key, value in row.items()}
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"[_-]([a-zA-Z0-9])", lambda found: found[1].upper(), name.strip())
+
+
+def _snake(name: str) -> str:
+    return re.sub("([A-Z])", r"_\1", name).lower()
+
+
+def _unreadable(name: str, why: str) -> Refused:
+    return Refused(f"{name} could not be read: {why}.", code="FILE_UNREADABLE")

@@ -1,0 +1,84 @@
+"""What the system before this one gave: one JSON document or several CSV files; and which identities become whose."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.files.base import File
+
+from accounts.models.people import Customer
+
+MOST_BYTES = 50_000_000
+
+
+class SeveralFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Of several files; each is looked at as Django looks at one."""
+
+    def clean(self, data: Any, initial: Any = None) -> list[File[bytes]]:
+        several = data if isinstance(data, list | tuple) else [data]
+        return [super(FilesField, self).clean(each, initial) for each in (several or [None])]
+
+
+class MoveInForm(forms.Form):
+    documents = FilesField(
+        label="Files",
+        widget=SeveralFiles(attrs={"accept": ".json,.csv,application/json,text/csv"}),
+        help_text="One JSON document; or CSV files called users.csv, domains.csv, dns_records.csv, endpoints.csv, "
+        "webhooks.csv, email_addresses.csv, as many as there are.",
+    )
+    because = forms.CharField(
+        label="Why",
+        max_length=500,
+        help_text="Where it comes from, and who agreed. It stands with every change in the log.",
+    )
+
+    def clean_documents(self) -> list[File[bytes]]:
+        files: list[File[bytes]] = self.cleaned_data["documents"]
+        if sum(file.size or 0 for file in files) > MOST_BYTES:
+            raise forms.ValidationError("These are more than 50 MB. Give them in parts, each with its users.")
+        return files
+
+    @property
+    def contents(self) -> Mapping[str, bytes]:
+        return {file.name or "": file.read() for file in self.cleaned_data["documents"]}
+
+
+class AdoptForm(forms.Form):
+    """Which identities become whose."""
+
+    everything = forms.BooleanField(label="All that nobody holds, as the last look found them", required=False)
+    text = forms.CharField(
+        label="Domains",
+        required=False,
+        max_length=2_000_000,
+        widget=forms.Textarea(attrs={"rows": 8, "autocapitalize": "none", "spellcheck": "false"}),
+        help_text="One on each line; after a comma whose it is: the customer’s whole name, or its id.",
+    )
+    file = forms.FileField(label="Or a CSV file", required=False, help_text="Its columns: domain, customer.")
+    customer = forms.CharField(
+        label="Whose those are that name nobody", required=False, max_length=120, help_text="Whole name, or id."
+    )
+    because = forms.CharField(label="Why", max_length=500, help_text="It stands with every change in the log.")
+
+    def clean_customer(self) -> Customer | None:
+        text = " ".join(self.cleaned_data["customer"].split())
+        if not text:
+            return None
+        found = list(Customer.objects.filter(pk=text)) or list(Customer.objects.filter(name__iexact=text)[:2])
+        if len(found) != 1:
+            several = "Several customers are called so: give the id."
+            raise forms.ValidationError(several if found else "No customer is called so.")
+        return found[0]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if file := cleaned.get("file"):
+            try:
+                cleaned["text"] = f"{cleaned.get('text', '')}\n{file.read().decode('utf-8-sig')}"
+            except UnicodeDecodeError:
+                self.add_error("file", "This file is no text in UTF-8. Save it as CSV (UTF-8).")
+        return cleaned

@@ -1,0 +1,51 @@
+"""What moves in from the system before this one, and how far it is: for staff alone."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet
+
+from accounts.models.people import User
+from operations.legacy_import.core import ImportFate
+from operations.models import MovingIn, MovingInRow
+
+RIGHT = "domains.adopt_identity"
+
+
+@dataclass(frozen=True)
+class ImportCounts:
+    total: int
+    done: int
+    by_fate: dict[ImportFate, int]
+    again: int  # that can be tried again
+
+    @property
+    def problems(self) -> int:
+        return self.by_fate[ImportFate.REFUSED] + self.by_fate[ImportFate.FAILED]
+
+
+def may_move_in(viewer: User) -> bool:
+    return viewer.has_perm(RIGHT)
+
+
+def moves() -> QuerySet[MovingIn]:
+    problems = Count("rows", filter=Q(rows__fate__in=(ImportFate.REFUSED, ImportFate.FAILED)))
+    found = MovingIn.objects.filter(region=settings.AWS_REGION).select_related("by")
+    return found.annotate(number=Count("rows"), problems=problems).order_by("-created_at", "-id")
+
+
+def rows_of(moving_in: MovingIn, fate: str = "", kind: str = "") -> QuerySet[MovingInRow]:
+    """In the order of the files; nonsense chooses nothing in particular."""
+    rows = moving_in.rows.all()
+    if fate in list(ImportFate):
+        rows = rows.filter(fate=fate)
+    return rows.filter(kind=kind) if kind else rows
+
+
+def counted(moving_in: MovingIn) -> ImportCounts:
+    number = {fate.value: Count("pk", filter=Q(fate=fate)) for fate in ImportFate}
+    again = Count("pk", filter=Q(fate__in=(ImportFate.REFUSED, ImportFate.FAILED), done_at__isnull=False, why_not=""))
+    done = Count("pk", filter=Q(done_at__isnull=False))
+    found = moving_in.rows.aggregate(total=Count("pk"), finished=done, again=again, **number)
+    by_fate = {fate: found[fate.value] for fate in ImportFate}
+    return ImportCounts(found["total"], found["finished"], by_fate, found["again"])

@@ -1,0 +1,138 @@
+"""Moving in: files are taken in, each row's fate is shown, and then each customer is stored, followed on its page."""
+
+import csv
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of, takes_upload
+from operations.drift.core import UNOWNED
+from operations.drift.selectors import differences_shown
+from operations.legacy_import import services
+from operations.legacy_import.core import ImportFate, RowKind
+from operations.legacy_import.forms import MOST_BYTES, AdoptForm, MoveInForm
+from operations.legacy_import.selectors import counted, may_move_in, moves, rows_of
+from operations.legacy_import.services import take_in_identities
+from operations.models import MovingIn, MovingInState
+
+POLL_SECONDS = 3
+ROWS_PER_PAGE = 100
+
+
+@takes_upload(MOST_BYTES)
+@require_http_methods(["GET", "POST"])
+def moving_in(request: SignedIn) -> HttpResponse:
+    _refuse_strangers(request)
+    form = MoveInForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.take_in(files=form.contents, because=form.cleaned_data["because"], actor=request.user)
+        except Refused as refused:
+            form.add_error("documents" if refused.code.startswith(("FILE", "TOO")) else None, str(refused))
+        else:
+            return redirect("operations:moving_in_rows", made.pk)
+    context = {"form": form, "page": page_of(moves(), request)}
+    return TemplateResponse(
+        request, "operations/legacy_import/legacy_import.html", context, status=422 if form.errors else 200
+    )
+
+
+@takes_upload(MOST_BYTES)
+@require_http_methods(["GET", "POST"])
+def adopt_identities(request: SignedIn) -> HttpResponse:
+    """Identities that are nobody's here are given to customers; each one's fate is shown before."""
+    _refuse_strangers(request)
+    form = AdoptForm(request.POST or None, request.FILES or None, initial={"everything": True})
+    if request.method == "POST" and form.is_valid():
+        words = {name: form.cleaned_data[name] for name in ("text", "everything", "customer", "because")}
+        try:
+            made = take_in_identities(**words, actor=request.user)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            return redirect("operations:moving_in_rows", made.pk)
+    context = {"form": form, "unowned": differences_shown("open").filter(kind=UNOWNED).count()}
+    return TemplateResponse(
+        request, "operations/legacy_import/adopt_identities.html", context, status=422 if form.errors else 200
+    )
+
+
+@require_GET
+def moving_in_rows(request: SignedIn, moving_in_id: str) -> HttpResponse:
+    moving = _moving_in(request, moving_in_id)
+    fate, kind = request.GET.get("fate", ""), request.GET.get("kind", "")
+    number = counted(moving)
+    context: dict[str, Any] = {
+        "moving_in": moving,
+        "counted": number,
+        "fates": [(each.value, each.words, number.by_fate[each]) for each in ImportFate],
+        "fate": fate,
+        "kind": kind,
+        "kinds": [(each.value, each.words) for each in RowKind],
+        "page": page_of(rows_of(moving, fate, kind), request, ROWS_PER_PAGE),
+        "poll_seconds": POLL_SECONDS if moving.state in (MovingInState.LOOKING, MovingInState.MOVING) else None,
+    }
+    part = "#live" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"operations/legacy_import/rows.html{part}", context)
+
+
+@require_GET
+def moving_in_outcomes(request: SignedIn, moving_in_id: str) -> HttpResponse:
+    """The table of outcomes as CSV, with the filter of the page."""
+    moving = _moving_in(request, moving_in_id)
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{moving.pk}.csv"'
+    writer = csv.writer(response)
+    writer.writerow(("number", "kind", "name", "owner", "fate", "why", "done_at"))
+    for row in rows_of(moving, request.GET.get("fate", ""), request.GET.get("kind", "")).iterator():
+        done = row.done_at.isoformat() if row.done_at else ""
+        cells = (row.number, row.kind, row.name, row.owner, row.fate, row.words, done)
+        writer.writerow([_safe(str(cell)) for cell in cells])
+    return response
+
+
+@require_POST
+def steer_moving_in(request: SignedIn, moving_in_id: str) -> HttpResponse:
+    """Begin, try again, cancel."""
+    moving = _moving_in(request, moving_in_id)
+    try:
+        messages.success(request, _steered(request, moving))
+    except Refused as refused:
+        messages.error(request, str(refused))
+    return redirect("operations:moving_in_rows", moving.pk)
+
+
+def _steered(request: SignedIn, moving: MovingIn) -> str:
+    match request.POST.get("do", ""):
+        case "begin":
+            services.begin(moving_in=moving, actor=request.user)
+            return "Begun: one customer after the other. This page follows it."
+        case "retry":
+            number = services.try_again(moving_in=moving, actor=request.user)
+            return f"{number} row{'' if number == 1 else 's'} tried again."
+        case "cancel":
+            services.cancel(moving_in=moving, actor=request.user)
+            return "Cancelled. Whoever is stored stays."
+    raise Refused("Choose what is to be done.", code="NOTHING_CHOSEN")
+
+
+def _moving_in(request: SignedIn, moving_in_id: str) -> MovingIn:
+    """For whoever may not see it there is none."""
+    rows = moves() if may_move_in(request.user) else moves().none()
+    return get_object_or_404(rows, pk=moving_in_id)
+
+
+def _refuse_strangers(request: SignedIn) -> None:
+    if not may_move_in(request.user):
+        raise PermissionDenied
+
+
+def _safe(cell: str) -> str:
+    """A spreadsheet takes none of it for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -1,0 +1,393 @@
+"""The steps of one customer's migration as rows: they follow what the tenants' rows say stands.
+One customer moves into a tenant, and out again: each step harmless when repeated, so it may die between any two.
+
+What stands is read from the rows that the tenants' services store after each call; the steps of the page follow them.
+The switch comes last, in the transaction that finds everything associated, and only after Amazon has listed it so.
+
+The worker carries migrations on: customer by customer, what was begun first, at the pace that was asked for.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models.people import Customer
+from accounts.people.selectors import customer_subject
+from audit import services as audit_services
+from domains.identity import services as identity_services
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable, Refused
+from operations.jobs import migrate_soon
+from operations.models import UNDER_WAY, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
+from operations.tenant_migration.core import (
+    Chosen,
+    Inventory,
+    MigrationResource,
+    MigrationStepState,
+    Step,
+    StepKind,
+    missing,
+    plan,
+)
+from operations.tenant_migration.selectors import arn_of, inventory_of, next_item, seconds_until_next, unfinished
+from tenants.lifecycle import services as lifecycle_services
+from tenants.lifecycle.selectors import tenant_of
+from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+from tenants.resources import services as resources_services
+from tenants.resources.services import taken_identities, tenants_at_amazon
+
+OPEN = (MigrationStepState.TO_DO, MigrationStepState.FAILED, MigrationStepState.UNDONE)
+
+
+@transaction.atomic
+def keep(item: MigrationItem, inventory: Inventory, request_ids: Sequence[str]) -> None:
+    """Made at the first call, when what stands stood already; later, what stands has been done by us."""
+    steps = plan(inventory)
+    known = {(row.kind, row.subject): row for row in MigrationStep.objects.select_for_update().filter(item=item)}
+    is_first = not known
+    asked = [each for each in request_ids if not any(each in row.request_ids for row in known.values())]
+    for number, step in enumerate(steps, start=1):
+        row = known.get((step.kind, step.subject))
+        if row is None:
+            _make(item, number, step, is_first=is_first)
+        elif row.state in OPEN and step.stands:
+            row.state, row.done_at, row.problem, row.number = MigrationStepState.DONE, timezone.now(), "", number
+            row.request_ids, asked = [*row.request_ids, *asked], []
+            row.save(update_fields=("state", "done_at", "problem", "number", "request_ids"))
+        elif (row.number, row.sentence) != (number, step.sentence):
+            MigrationStep.objects.filter(pk=row.pk).update(number=number, sentence=step.sentence)
+
+
+def _make(item: MigrationItem, number: int, step: Step, *, is_first: bool) -> None:
+    state = (
+        (MigrationStepState.FOUND if is_first else MigrationStepState.DONE) if step.stands else MigrationStepState.TO_DO
+    )
+    MigrationStep.objects.create(
+        item=item,
+        number=number,
+        kind=step.kind,
+        subject=step.subject,
+        sentence=step.sentence,
+        call=step.call,
+        state=state,
+        done_at=timezone.now() if step.stands else None,
+    )
+
+
+def done(item: MigrationItem, kind: StepKind) -> None:
+    rows = MigrationStep.objects.filter(item=item, kind=kind, state__in=OPEN)
+    rows.update(state=MigrationStepState.DONE, done_at=timezone.now(), problem="")
+
+
+def fail(item: MigrationItem, kind: StepKind, problem: str) -> None:
+    MigrationStep.objects.filter(item=item, kind=kind).update(state=MigrationStepState.FAILED, problem=problem)
+
+
+def fail_first(item: MigrationItem, problem: str) -> None:
+    """The first that is open, where none is marked already."""
+    steps = MigrationStep.objects.filter(item=item)
+    if steps.filter(state=MigrationStepState.FAILED).exists():
+        return
+    first = steps.filter(state=MigrationStepState.TO_DO).order_by("number").first()
+    if first is not None:
+        MigrationStep.objects.filter(pk=first.pk).update(state=MigrationStepState.FAILED, problem=problem)
+
+
+def undo(item: MigrationItem) -> None:
+    """Those of the associations and of the switch; the tenant and its configuration set stay."""
+    undone = (StepKind.ASSOCIATE, StepKind.GATE, StepKind.SWITCH)
+    rows = MigrationStep.objects.filter(item=item, kind__in=undone, state=MigrationStepState.DONE)
+    rows.update(state=MigrationStepState.UNDONE, done_at=None)
+
+
+GATE_SHUT = (
+    "Amazon does not list {names} with the tenant, so mail that names it would be refused. The customer’s sends were "
+    "not switched. Try again."
+)
+HELD = "{names} could not be put into the tenant: {why}"
+TURNS = 3  # a domain that is set up meanwhile is taken along
+
+
+def move(item: MigrationItem) -> None:
+    """Carry it on from where it is. Raises AwsProblem where to wait, Refused where a person has to look."""
+    _begin(item)
+    with aws.recording() as request_ids:
+        try:
+            tenant = _tenant(item)
+            lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+            for _ in range(TURNS):
+                if _associated(item, tenant) and _switched(item, tenant):
+                    return
+                keep(item, _inventory(item), request_ids)
+        finally:
+            keep(item, _inventory(item), request_ids)
+    raise Refused("Domains of this customer change all the time. Try again in a minute.")
+
+
+def _inventory(item: MigrationItem) -> Inventory:
+    return inventory_of(item.customer, surveyed=item.migration.taken is not None)
+
+
+def _begin(item: MigrationItem) -> None:
+    """What was before is kept once: a second try must not take our own half for it."""
+    if not item.before:
+        tenant = tenant_of(item.customer)
+        domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
+        resources = (
+            TenantResource.objects.filter(tenant=tenant, wanted=True) if tenant else TenantResource.objects.none()
+        )
+        item.before = {
+            "tenant": tenant.pk if tenant else "",
+            "sends_since": tenant.sends_since.isoformat() if tenant and tenant.sends_since else "",
+            "domains": {domain.pk: domain.tenant_id or "" for domain in domains},
+            "associations": sorted(resources.values_list("arn", flat=True)),
+        }
+    item.state, item.problem = ItemState.RUNNING, ""
+    item.started_at = item.started_at or timezone.now()
+    item.save(update_fields=("before", "state", "problem", "started_at"))
+
+
+def _tenant(item: MigrationItem) -> Tenant:
+    found = tenant_of(item.customer)
+    if found is None:
+        found = lifecycle_services.create_tenant(
+            customer=item.customer, actor=item.migration.by, policy=item.migration.policy
+        )
+    keep(item, _inventory(item), [])
+    return found
+
+
+def _associated(item: MigrationItem, tenant: Tenant) -> bool:
+    """Everything that a send uses; then Amazon is asked whether it is so. Raises Refused while it is not."""
+    inventory = _inventory(item)
+    _refuse_held(item, inventory)
+    for resource in (*inventory.identities, *_more(inventory)):
+        if not resource.is_associated:
+            free = _is_free(item, resource)
+            resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind, free=free)
+    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    keep(item, _inventory(item), [])
+    _refuse_problems(tenant)
+    found = [arn for _, arn in resources_services.resources_at_amazon(tenant.name)]
+    wanted = _inventory(item).resources
+    if names := missing(wanted, found):
+        fail(item, StepKind.GATE, GATE_SHUT.format(names=", ".join(names)))
+        _ask_again(tenant, wanted, found)
+        raise Refused(GATE_SHUT.format(names=", ".join(names)), code="NOT_READY")
+    done(item, StepKind.GATE)
+    return True
+
+
+def _more(inventory: Inventory) -> tuple[MigrationResource, ...]:
+    """Default configuration sets of identities that others made, and the templates that the settings name."""
+    sets = [
+        identity_services.default_configuration_set(each.name)
+        for each in inventory.identities
+        if not each.by_us and not each.is_associated
+    ]
+    named = [(ResourceKind.CONFIGURATION_SET, name) for name in dict.fromkeys(sets) if name]
+    named += [(ResourceKind.TEMPLATE, name) for name in settings.TENANT_TEMPLATES]
+    there = {each.arn for each in inventory.resources}
+    found = [MigrationResource(kind, name, arn_of(kind, name)) for kind, name in named]
+    return tuple(each for each in found if each.arn not in there)
+
+
+def _refuse_held(item: MigrationItem, inventory: Inventory) -> None:
+    """By the list of all tenants that was read at the migration's start."""
+    taken: dict[str, str] = item.migration.taken or {}
+    held = [each.name for each in inventory.identities if taken.get(each.arn, inventory.tenant) != inventory.tenant]
+    if held:
+        why = "another tenant has it. The page of differences offers to take it out."
+        raise Refused(HELD.format(names=", ".join(held), why=why), code="IN_ANOTHER_TENANT")
+
+
+def _is_free(item: MigrationItem, resource: MigrationResource) -> bool:
+    """What we made ourselves, and no tenant of that list has, need not be asked for by itself."""
+    taken = item.migration.taken
+    return taken is not None and resource.by_us and resource.arn not in taken
+
+
+def _refuse_problems(tenant: Tenant) -> None:
+    rows = TenantResource.objects.filter(tenant=tenant, wanted=True, associated_at=None)
+    if problems := [HELD.format(names=row.name, why=row.problem) for row in rows if row.problem]:
+        raise Refused(" ".join(problems), code="NOT_ASSOCIATED")
+
+
+def _ask_again(tenant: Tenant, wanted: tuple[MigrationResource, ...], found: list[str]) -> None:
+    """Our rows said that these are associated, and Amazon does not: the next try asserts them once more."""
+    lost = [each.arn for each in wanted if each.arn not in found]
+    TenantResource.objects.filter(tenant=tenant, arn__in=lost).update(associated_at=None)
+
+
+@transaction.atomic
+def _switched(item: MigrationItem, tenant: Tenant) -> bool:
+    """False where something came meanwhile that is not associated."""
+    Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
+    locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
+    inventory = _inventory(item)
+    if not all(each.is_associated for each in inventory.resources):
+        return False
+    now = timezone.now()
+    names = [each.name for each in inventory.identities]
+    domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
+    domains.filter(name__in=names).update(tenant=locked)
+    was = locked.sends_since
+    locked.sends_since = was or now
+    locked.save(update_fields=("sends_since",))
+    MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.DONE, switched_at=now, ended_at=now, problem="")
+    item.state = ItemState.DONE
+    audit_services.record(
+        "tenant.switched",
+        about=customer_subject(item.customer),
+        actor=item.migration.by,
+        because=item.migration.because,
+        before={"sends_as": ""},
+        after={"sends_as": locked.name, "domains": names},
+        bulk_id=item.migration_id,
+    )
+    return True
+
+
+def move_back(item: MigrationItem) -> None:
+    """First the switch, then the associations that came by the move. Raises AwsProblem where to wait."""
+    tenant = Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION).first()
+    if tenant is not None:
+        _switch_back(item, tenant)
+        _take_out(item, tenant)
+    _end_back(item)
+
+
+@transaction.atomic
+def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
+    locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
+    before: dict[str, str] = item.before.get("domains", {})
+    for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked):
+        if not before.get(domain.pk):
+            Domain.objects.filter(pk=domain.pk).update(tenant=None)
+    if locked.sends_since is None or item.before.get("sends_since"):
+        return
+    locked.sends_since = None
+    locked.save(update_fields=("sends_since",))
+    audit_services.record(
+        "tenant.switched_back",
+        about=customer_subject(item.customer),
+        actor=item.migration.by,
+        before={"sends_as": locked.name},
+        after={"sends_as": ""},
+        bulk_id=item.migration_id,
+    )
+
+
+def _take_out(item: MigrationItem, tenant: Tenant) -> None:
+    """The tenant stays with its own configuration set, which nothing else uses."""
+    kept = {*item.before.get("associations", ()), arn_of(ResourceKind.CONFIGURATION_SET, tenant.configuration_set)}
+    for row in TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(arn__in=kept):
+        resources_services.forget_association(tenant=tenant, arn=row.arn)
+    with aws.recording():
+        resources_services.carry_out_associations(tenant_id=tenant.pk)
+
+
+def _end_back(item: MigrationItem) -> None:
+    undo(item)
+    MigrationItem.objects.filter(pk=item.pk).update(
+        state=ItemState.ROLLED_BACK, ended_at=timezone.now(), switched_at=None, problem="", before={}
+    )
+
+
+def stop(item: MigrationItem, problem: Refused | AwsProblem) -> None:
+    """It needs a person; what is done stays, and a new try begins there."""
+    fail_first(item, str(problem))
+    text = f"The rolling back was stopped: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
+    MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
+
+
+WAITS = "At most {number} customers are begun in an hour: it goes on at {at:%H:%M} UTC."
+Clock = Callable[[], datetime]
+
+
+def work(*, now: Clock = timezone.now) -> None:
+    """All that is due; repeating it is harmless. Raises AwsProblem where to wait for Amazon."""
+    for migration in list(unfinished()):
+        _work(migration, now)
+
+
+def carry_on() -> None:
+    """What was begun and has no job any more is queued again."""
+    if unfinished().exists():
+        migrate_soon(unless_running=True)
+
+
+def _work(migration: Migration, now: Clock) -> None:
+    _survey(migration)
+    while item := _next(migration, now):
+        if not _carry_on(item):
+            break
+    _finish(migration)
+
+
+def _next(migration: Migration, now: Clock) -> MigrationItem | None:
+    """What was begun is finished whatever became of the migration; another is begun only while it runs."""
+    migration.refresh_from_db()
+    item = next_item(migration)
+    if item is None or item.state in UNDER_WAY:
+        return item
+    if migration.state != MigrationState.RUNNING:
+        return None
+    if seconds := seconds_until_next(migration, now()):
+        free_at = now() + timedelta(seconds=seconds)
+        _say(migration, WAITS.format(number=migration.at_most_per_hour, at=free_at))
+        migrate_soon(in_seconds=seconds)
+        return None
+    return item
+
+
+def _carry_on(item: MigrationItem) -> bool:
+    """Raises AwsProblem where waiting helps: the item stays as it is, and says why."""
+    back = item.state == ItemState.ROLLING_BACK
+    try:
+        if back:
+            move_back(item)
+        else:
+            move(item)
+    except (AwsBusy, AwsUnreachable, AwsDenied) as problem:
+        MigrationItem.objects.filter(pk=item.pk).update(problem=str(problem))
+        _say(item.migration, str(problem))
+        raise
+    except (Refused, AwsProblem) as problem:
+        stop(item, problem)
+    _say(item.migration, "")
+    return True
+
+
+def _survey(migration: Migration) -> None:
+    """Whose every identity is, in one go, where that is cheaper than to ask for each. Raises AwsProblem."""
+    if migration.taken is not None or migration.chosen == Chosen.CUSTOMER or migration.state != MigrationState.RUNNING:
+        return
+    customers = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).values("customer")
+    identities = Domain.objects.filter(Q(customer__in=customers), region=migration.region).count()
+    try:
+        there = tenants_at_amazon()
+        if len(there) >= identities:
+            return
+        migration.taken = taken_identities(there)
+    except AwsProblem as problem:
+        _say(migration, str(problem))
+        raise
+    Migration.objects.filter(pk=migration.pk).update(taken=migration.taken)
+
+
+def _finish(migration: Migration) -> None:
+    """Over when nobody is left, also where some were stopped by a problem: those are shown, and can be tried again."""
+    if MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).exists():
+        return
+    rows = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)
+    rows.update(state=MigrationState.DONE, ended_at=timezone.now(), waits_because="")
+
+
+def _say(migration: Migration, text: str) -> None:
+    Migration.objects.filter(pk=migration.pk).exclude(waits_because=text).update(waits_because=text)

@@ -1,0 +1,126 @@
+"""Pausing a tenant and resuming it: first what comes of it, then the wish; Amazon's answer is the tenant's standing."""
+
+from typing import Annotated, Literal
+
+from django.http import HttpRequest
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from inbound_admin.lib.api.accepted import Accepted, Day
+from inbound_admin.lib.api.values import In, Out, QueryIn, Text
+from operations.pause import services
+from tenants.lifecycle.api import staff_tenant, under_way
+
+router = call_router("Tenants")
+WAIT = "The tenant's standing says when Amazon has confirmed it."
+Reason = Literal["spam", "phishing", "bounces", "complaints", "compromised", "payment", "legal", "other"]
+
+
+class PausePreviewQuery(QueryIn):
+    stops_receiving: bool = False
+
+
+class StopsOut(Out):
+    name: str
+    domain_id: str | None
+    can_send: bool
+
+
+class SharedSetOut(Out):
+    name: str
+    others: list[str]
+
+
+class ReceivingOut(Out):
+    """What “also stop receiving” does to Amazon's rules; its digest goes with the pause."""
+
+    digest: str
+    summary: str
+    steps: list[str]
+
+
+class PausePreviewOut(Out):
+    tenant_id: str
+    outcome: str
+    changes_anything: bool
+    stops: list[StopsOut]
+    through_tenant: bool = Field(description="False: the customer's sends do not name the tenant, so nothing stops")
+    shared_sets: list[SharedSetOut]
+    goes_on: list[str]
+    sent_in_a_day: int | None
+    receiving: ReceivingOut | None
+    receiving_problem: str | None
+
+
+class PauseWanted(In):
+    """`text` is for staff, `told` for the customer. `receivingDigest`: of the preview, where receiving stops too."""
+
+    reason: Reason
+    text: Text
+    told: Annotated[Text, Field(min_length=1)]
+    review_on: Day | None = None
+    stops_receiving: bool = False
+    receiving_digest: Text = ""
+
+
+class ResumeWanted(In):
+    because: Text
+
+
+@router.get("/v2/tenants/{tenant_id}/pause", **reads(PausePreviewOut, staff=True), summary="What a pause would do")
+def preview_pause(
+    request: HttpRequest, tenant_id: str, query: Annotated[PausePreviewQuery, Query()]
+) -> PausePreviewOut:
+    """From our rows; with `stopsReceiving` the live rules are read from Amazon."""
+    found = services.preview(tenant=staff_tenant(request, tenant_id), stops_receiving=query.stops_receiving)
+    return PausePreviewOut(
+        tenant_id=found.tenant.pk,
+        outcome=found.outcome,
+        changes_anything=found.changes_anything,
+        stops=[
+            StopsOut(name=each.name, domain_id=each.domain_id or None, can_send=each.can_send) for each in found.stops
+        ],
+        through_tenant=found.through_tenant,
+        shared_sets=[SharedSetOut(name=each.name, others=list(each.others)) for each in found.shared_sets],
+        goes_on=list(found.goes_on),
+        sent_in_a_day=found.sent_in_a_day,
+        receiving=_receiving(found),
+        receiving_problem=found.receiving_problem or None,
+    )
+
+
+@router.post("/v2/tenants/{tenant_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause its sending")
+def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> Status[Accepted]:
+    """It is paused when `standing` says so: until then mail may still leave."""
+    tenant = staff_tenant(request, tenant_id)
+    services.pause(
+        tenant=tenant,
+        reason=asked.reason,
+        text=asked.text,
+        told=asked.told,
+        review_on=asked.review_on,
+        stops_receiving=asked.stops_receiving,
+        receiving_digest=asked.receiving_digest,
+        actor=caller(request),
+    )
+    return under_way(tenant, f"The pause was asked for. {WAIT}")
+
+
+@router.post("/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume its sending")
+def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> Status[Accepted]:
+    """And its receiving, where the pause had stopped that. While Amazon suspends it, it is refused."""
+    tenant = staff_tenant(request, tenant_id)
+    services.resume(tenant=tenant, because=asked.because, actor=caller(request))
+    return under_way(tenant, f"The resume was asked for. {WAIT}")
+
+
+def _stops(each: services.StoppedIdentity) -> StopsOut:
+    return StopsOut(name=each.name, domain_id=each.domain_id or None, can_send=each.can_send)
+
+
+def _receiving(found: services.Preview) -> ReceivingOut | None:
+    if found.receiving is None:
+        return None
+    steps = [str(step) for step in found.receiving.steps]
+    return ReceivingOut(digest=found.receiving.digest, summary=found.receiving.summary, steps=steps)

@@ -1,0 +1,185 @@
+"""Pausing a customer's sending, and with it their receiving where that is chosen: what stops, what goes on, and do it.
+
+Sending belongs to the tenant at Amazon, receiving to the account's rules; each app carries its own part out.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from accounts.models.people import User
+from domains.models.domains import Domain
+from inbound_admin.lib.errors import AwsProblem, Refused
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.planner.core.plans import Plan
+from tenants.models.reputation import RateSample
+from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+from tenants.pause import services as pause_services
+from tenants.status.core import SendingStatus, Standing
+
+SUSPENDED = "Amazon has suspended it: it sends nothing already, and the pause stays when Amazon lifts that."
+PAUSED = "It is paused already: nothing changes."
+PAUSES = "Its sending stops. The page says “paused” once Amazon has confirmed it."
+
+
+@dataclass(frozen=True)
+class StoppedIdentity:
+    """`can_send`: it is verified, so that mail leaves for it until the pause."""
+
+    name: str
+    domain_id: str
+    can_send: bool
+
+
+@dataclass(frozen=True)
+class SharedSet:
+    """A configuration set of this tenant that others use too: the pause is of the tenant, so theirs goes on."""
+
+    name: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a person reads before a pause. `receiving` is the plan that "also stop receiving" means; None: not asked.
+
+    `receiving_problem` says why that plan could not be made; then receiving is not stopped with the pause.
+    `through_tenant` False: the customer's sends do not name the tenant yet, so a pause does not stop them.
+    `sent_in_a_day`: messages through the tenant, as last measured; None: not known.
+    """
+
+    tenant: Tenant
+    outcome: str
+    changes_anything: bool
+    stops: tuple[StoppedIdentity, ...]
+    through_tenant: bool
+    shared_sets: tuple[SharedSet, ...]
+    goes_on: tuple[str, ...]
+    receiving: Plan | None = None
+    receiving_problem: str = ""
+    sent_in_a_day: int | None = None
+
+    @property
+    def receiving_digest(self) -> str:
+        return self.receiving.digest if self.receiving else ""
+
+
+def preview(*, tenant: Tenant, stops_receiving: bool = False) -> Preview:
+    """From the rows; with `stops_receiving` the live rules are read as well, a call to Amazon."""
+    plan, problem = _receiving(tenant) if stops_receiving else (None, "")
+    return Preview(
+        tenant=tenant,
+        outcome=_outcome(tenant),
+        changes_anything=not tenant.is_paused,
+        stops=_stops(tenant),
+        through_tenant=tenant.sends_since is not None,
+        shared_sets=_shared_sets(tenant),
+        goes_on=_goes_on(tenant, stops_receiving=plan is not None),
+        receiving=plan,
+        receiving_problem=problem,
+        sent_in_a_day=_sent_in_a_day(tenant),
+    )
+
+
+def pause(
+    *,
+    tenant: Tenant,
+    reason: str,
+    text: str,
+    told: str,
+    actor: User,
+    review_on: date | None = None,
+    stops_receiving: bool = False,
+    receiving_digest: str = "",
+    bulk_id: str = "",
+) -> None:
+    """As the tenants' own; `stops_receiving`: the plan that was shown, too. Raises Refused and AwsProblem."""
+    if stops_receiving:
+        _refuse_changed(tenant, receiving_digest)
+    with transaction.atomic():
+        pause_services.pause(
+            tenant=tenant,
+            reason=reason,
+            text=text,
+            told=told,
+            review_on=review_on,
+            stops_receiving=stops_receiving,
+            actor=actor,
+            bulk_id=bulk_id,
+        )
+        if stops_receiving:
+            auto_apply_services.stop(customer=tenant.customer, because=text.strip(), actor=actor, bulk_id=bulk_id)
+
+
+def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
+    """Sending, and receiving where the pause had stopped it. Raises Refused as `tenants.services.pausing.resume`."""
+    with transaction.atomic():
+        pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id)
+        auto_apply_services.resume(customer=tenant.customer, because=because.strip(), actor=actor, bulk_id=bulk_id)
+
+
+def _receiving(tenant: Tenant) -> tuple[Plan | None, str]:
+    try:
+        return auto_apply_services.plan_to_stop(customer=tenant.customer), ""
+    except (Refused, AwsProblem) as problem:
+        return None, str(problem)
+
+
+def _refuse_changed(tenant: Tenant, shown: str) -> None:
+    if auto_apply_services.plan_to_stop(customer=tenant.customer).digest != shown:
+        raise Refused(
+            "The rules have changed since you looked. Look at what stops again before you pause.", code="PLAN_CHANGED"
+        )
+
+
+def _outcome(tenant: Tenant) -> str:
+    if tenant.is_paused:
+        return PAUSED
+    if tenant.standing == Standing.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
+        return SUSPENDED
+    return PAUSES
+
+
+def _stops(tenant: Tenant) -> tuple[StoppedIdentity, ...]:
+    resources = TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.IDENTITY, wanted=True)
+    names = list(resources.values_list("name", flat=True))
+    domains = {domain.name: domain for domain in Domain.objects.filter(tenant=tenant, name__in=names)}
+    return tuple(
+        StoppedIdentity(
+            name,
+            domains[name].pk if name in domains else "",
+            name in domains and domains[name].verified_at is not None,
+        )
+        for name in names
+    )
+
+
+def _sent_in_a_day(tenant: Tenant) -> int | None:
+    samples = RateSample.objects.filter(tenant=tenant, at__gt=timezone.now() - timedelta(days=1), sent__isnull=False)
+    total: float | None = samples.aggregate(total=Sum("sent"))["total"]
+    return None if total is None else round(total)
+
+
+def _shared_sets(tenant: Tenant) -> tuple[SharedSet, ...]:
+    sets = TenantResource.objects.filter(kind=ResourceKind.CONFIGURATION_SET, wanted=True)
+    own = dict(sets.filter(tenant=tenant).values_list("arn", "name"))
+    others: dict[str, list[str]] = {}
+    for arn, name in sets.filter(arn__in=own).exclude(tenant=tenant).values_list("arn", "tenant__name"):
+        others.setdefault(arn, []).append(name)
+    return tuple(SharedSet(own[arn], tuple(sorted(names))) for arn, names in sorted(others.items()))
+
+
+def _goes_on(tenant: Tenant, *, stops_receiving: bool) -> tuple[str, ...]:
+    rows = [model.objects.filter(domain__customer=tenant.customer_id, is_active=True) for model in (Address, CatchAll)]
+    number = sum(found.count() for found in rows)
+    sentences = ["Their pages here go on working: they see what happened and what to do."]
+    if not stops_receiving:
+        mail = "1 address of theirs takes" if number == 1 else f"{number or 'No'} addresses of theirs take"
+        sentences.insert(0, f"Inbound mail keeps arriving: a pause stops sending alone. {mail} mail.")
+    if tenant.sends_since is None:
+        sentences.insert(0, "Mail that is sent without the tenant’s name: this customer has not been switched to it.")
+    return tuple(sentences)

@@ -1,0 +1,120 @@
+"""Pausing a tenant and resuming it: first what stops and what goes on, then the reason, then what the customer gets."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from accounts.people.selectors import owners_of
+from accounts.roles import PAUSE
+from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.http import SignedIn
+from operations.pause import services
+from operations.pause.forms import PauseForm, ResumeForm
+from operations.pause.selectors import outcome_of_resuming
+from receipt_rules.auto_apply import services as auto_apply_services
+from tenants.lifecycle.selectors import tenants_for_staff
+from tenants.models.tenants import PauseReason, Tenant
+from tenants.status import core as status_core
+from tenants.status.core import Standing
+
+MOST_RECIPIENTS = 50  # of the plan, on the page; more are counted
+
+
+@require_http_methods(["GET", "POST"])
+def pause(request: SignedIn, tenant_id: str) -> HttpResponse:
+    """The form; what it leads to, to be read before; and the pause itself."""
+    tenant = tenant_to_pause(request, tenant_id)
+    form = PauseForm(request.POST or None, initial={"told": status_core.TOLD})
+    step = request.POST.get("step", "")
+    if request.method == "POST" and step != "change" and form.is_valid():
+        given = form.cleaned_data
+        if step != "pause":
+            return _look_before(request, tenant, form)
+        try:
+            services.pause(tenant=tenant, actor=request.user, **given)
+        except (Refused, AwsProblem) as problem:
+            form.add_error(None, str(problem))
+            return _look_before(request, tenant, form)
+        messages.success(
+            request, f"The pause of {tenant.name} was asked for. This page says when Amazon has confirmed it."
+        )
+        return redirect("tenants:detail", tenant.id)
+    failed = form.is_bound and step != "change"
+    if not failed and form.is_bound:
+        form = PauseForm(initial={name: request.POST.get(name, "") for name in form.fields})
+    context = {"tenant": tenant, "form": form, "preview": services.preview(tenant=tenant)}
+    return TemplateResponse(request, "operations/pause/pause.html", context, status=422 if failed else 200)
+
+
+def tenant_to_pause(request: SignedIn, tenant_id: str) -> Tenant:
+    """For a customer there is none, as if it did not exist; staff without the right are refused."""
+    tenant = get_object_or_404(tenants_for_staff(request.user), pk=tenant_id)
+    refuse_who_may_not_pause(request)
+    return tenant
+
+
+def refuse_who_may_not_pause(request: SignedIn) -> None:
+    if not request.user.has_perm(PAUSE):
+        raise PermissionDenied
+
+
+def _look_before(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResponse:
+    """What comes of it, with the plan for receiving where that is to stop: read from Amazon now."""
+    given = form.cleaned_data
+    preview = services.preview(tenant=tenant, stops_receiving=given["stops_receiving"])
+    if preview.receiving_problem:
+        form.add_error("stops_receiving", f"Receiving cannot be stopped now. {preview.receiving_problem}")
+        context = {"tenant": tenant, "form": form, "preview": preview}
+        return TemplateResponse(request, "operations/pause/pause.html", context, status=422)
+    name, told, stops_receiving = tenant.customer.name, given["told"], given["stops_receiving"]
+    title, text = status_core.mail(Standing.PAUSED, customer=name, told=told, stops_receiving=stops_receiving)
+    context = {
+        "tenant": tenant,
+        "form": form,
+        "given": given,
+        "hidden": _hidden(given, preview.receiving_digest),
+        "preview": preview,
+        "reason": PauseReason(given["reason"]).label,
+        "steps": preview.receiving.steps if preview.receiving else (),
+        "banner": status_core.banner_of(name, Standing.PAUSED, told, stops_receiving=stops_receiving),
+        "mail": {"title": title, "text": text},
+        "owners": [owner.email for owner in owners_of(tenant.customer)],
+    }
+    return TemplateResponse(
+        request, "operations/pause/pause_preview.html", context, status=422 if form.non_field_errors() else 200
+    )
+
+
+def _hidden(given: dict[str, Any], digest: str) -> list[tuple[str, str]]:
+    """What was typed, to be sent again with the last button; the plan by its digest."""
+    shown = {**given, "review_on": given["review_on"] or "", "receiving_digest": digest}
+    shown["stops_receiving"] = "on" if given["stops_receiving"] else ""
+    return [(name, str(value)) for name, value in shown.items() if value]
+
+
+@require_http_methods(["GET", "POST"])
+def resume(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = tenant_to_pause(request, tenant_id)
+    form = ResumeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.resume(tenant=tenant, because=form.cleaned_data["because"], actor=request.user)
+        except (Refused, AwsProblem) as problem:
+            form.add_error(None, str(problem))
+        else:
+            messages.success(
+                request, f"The resume of {tenant.name} was asked for. This page says when Amazon has confirmed it."
+            )
+            return redirect("tenants:detail", tenant.id)
+    context = {
+        "tenant": tenant,
+        "form": form,
+        "outcome": outcome_of_resuming(tenant),
+        "receiving_is_stopped": auto_apply_services.is_stopped(tenant.customer),
+    }
+    return TemplateResponse(request, "operations/pause/resume.html", context, status=422 if form.errors else 200)

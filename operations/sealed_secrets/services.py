@@ -1,0 +1,48 @@
+"""Every secret in our tables, encrypted anew with the first key. One list of where they stand: a test compares it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.apps import apps
+from django.db import transaction
+
+from inbound_admin.lib.sealed import is_sealed, reseal
+from notifications.models.webhooks import WebhookTarget
+from operations.models import MovingInRow
+from receipt_rules.models.endpoints import Endpoint
+
+SEALED: Mapping[type[Any], tuple[str, ...]] = {
+    Endpoint: ("sealed_config",),
+    WebhookTarget: ("sealed_url", "secret", "old_secret"),
+    MovingInRow: ("values",),
+    Authenticator: ("data",),
+}
+
+
+def reseal_everything() -> dict[str, int]:
+    """How many rows of each were encrypted anew. Raises `sealing.Unreadable`, and then nothing was changed."""
+    with transaction.atomic():
+        return {str(model._meta.verbose_name_plural): _reseal(model, fields) for model, fields in SEALED.items()}
+
+
+def _reseal(model: type[Any], fields: tuple[str, ...]) -> int:
+    number = 0
+    for row in apps.get_model(model._meta.label).objects.select_for_update().iterator():
+        before = [getattr(row, name) for name in fields]
+        after = [_changed(value, reseal) for value in before]
+        if before != after:
+            for name, value in zip(fields, after, strict=True):
+                setattr(row, name, value)
+            row.save(update_fields=fields)
+            number += 1
+    return number
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    """Sealed texts at any depth."""
+    if isinstance(value, str):
+        return change(value) if is_sealed(value) else value
+    if isinstance(value, dict):
+        return {key: _changed(each, change) for key, each in value.items()}
+    return [_changed(each, change) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,132 @@
+"""Whatever somebody types or pastes into the one box, found among what the viewer may see."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db.models import Q
+
+from accounts.people.selectors import Viewer, customers_found
+from domains.domain_list.selectors import domains_for, named_like
+from domains.models.domains import Domain
+from operations.search.core import SearchQuery, read_query
+from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_see_rules
+from receipt_rules.addresses.selectors import runs as all_runs
+from receipt_rules.live.selectors import content_of, last_known
+from tenants.lifecycle.selectors import sees_tenants, tenants_found
+
+MOST = 8  # of each kind; the list of the kind has the rest
+
+
+class HitKind(StrEnum):
+    DOMAIN = "domain"
+    ADDRESS = "address"
+    ENDPOINT = "endpoint"
+    CUSTOMER = "customer"
+    TENANT = "tenant"
+    RULE = "rule"
+    RUN = "run"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """`whose` is its customer's name; `exact`: it is what was typed, not only like it."""
+
+    kind: HitKind
+    id: str
+    title: str
+    whose: str = ""
+    exact: bool = False
+
+
+def search(*, viewer: Viewer, text: str) -> tuple[Hit, ...]:
+    """What is exactly meant comes first; of each kind at most eight."""
+    asked = read_query(text)
+    if not asked.text:
+        return ()
+    hits = [hit for look in LOOKS for hit in look(asked, viewer)]
+    return tuple(sorted(hits, key=lambda hit: not hit.exact))
+
+
+def single_hit(hits: tuple[Hit, ...]) -> Hit | None:
+    """Where only one thing is meant, its page need not be chosen."""
+    exact = [hit for hit in hits if hit.exact]
+    if len(exact) == 1:
+        return exact[0]
+    return hits[0] if len(hits) == 1 else None
+
+
+def _domains(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if asked.tenant or asked.rule:
+        return
+    name = asked.identity or asked.text.rpartition("@")[2]
+    wanted = Q(name=name) if asked.identity else named_like(name) | Q(pk=name)
+    if asked.may_be_token:
+        wanted |= Q(dkim_tokens__contains=[name.lower()]) | Q(verification_token=name)
+    for domain in domains_for(viewer).filter(wanted).order_by("name")[:MOST]:
+        yield Hit(HitKind.DOMAIN, domain.pk, str(domain), domain.customer.name, exact=_is(domain, name))
+
+
+def _is(domain: Domain, name: str) -> bool:
+    return name.lower() in (domain.name, domain.parsed.unicode.lower(), domain.pk, *domain.dkim_tokens)
+
+
+def _addresses(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if asked.is_arn:
+        return
+    text = asked.text.lower()
+    wanted = Q(pk=text) | (Q(address__startswith=text) if asked.may_be_address else Q(address__startswith=f"{text}@"))
+    for row in addresses_for(viewer).filter(wanted).order_by("address")[:MOST]:
+        yield Hit(HitKind.ADDRESS, row.pk, row.address, row.domain.customer.name, exact=text in (row.address, row.pk))
+
+
+def _endpoints(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if asked.is_arn:
+        return
+    for row in endpoints_for(viewer).filter(Q(pk=asked.text) | Q(name__icontains=asked.text)).order_by("name")[:MOST]:
+        yield Hit(HitKind.ENDPOINT, row.pk, row.name, row.customer.name, exact=asked.text in (row.pk, row.name))
+
+
+def _customers(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if asked.is_arn:
+        return
+    for customer in customers_found(viewer=viewer, text=asked.text)[:MOST]:
+        yield Hit(HitKind.CUSTOMER, customer.pk, customer.name, exact=asked.text in (customer.pk, customer.name))
+
+
+def _tenants(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    """For staff alone: customers have no page of a tenant."""
+    if asked.identity or asked.rule or not sees_tenants(viewer):
+        return
+    text = asked.tenant or asked.text
+    for tenant in tenants_found(viewer=viewer, text=text)[:MOST]:
+        exact = text in (tenant.pk, tenant.name, tenant.ses_id, tenant.arn)
+        yield Hit(HitKind.TENANT, tenant.pk, tenant.name, tenant.customer.name, exact=exact)
+
+
+def _rules(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    """By the rules as we last read them; a rule's id is its place in the set."""
+    latest = last_known() if may_see_rules(viewer) else None
+    if latest is None or asked.identity or asked.tenant:
+        return
+    text = asked.rule or asked.text
+    names = [(n, name) for n, name in enumerate(content_of(latest).names, 1) if text.lower() in name.lower()]
+    for number, name in names[:MOST]:
+        yield Hit(HitKind.RULE, str(number), name, exact=name == text)
+
+
+def _runs(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if may_see_rules(viewer) and asked.text.startswith("run_"):
+        for run in all_runs().filter(pk=asked.text):
+            yield Hit(HitKind.RUN, run.pk, str(run), exact=True)
+
+
+LOOKS: tuple[Callable[[SearchQuery, Viewer], Iterator[Hit]], ...] = (
+    _domains,
+    _addresses,
+    _tenants,
+    _customers,
+    _endpoints,
+    _rules,
+    _runs,
+)

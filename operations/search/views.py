@@ -1,0 +1,53 @@
+"""The one box: a name, an address, an id, a token or an ARN leads to its page."""
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from accounts.people.selectors import supports_everyone
+from inbound_admin.lib.http import SignedIn
+from operations.search import selectors
+from operations.search.selectors import Hit, HitKind
+
+PAGES = {
+    HitKind.DOMAIN: "domains:detail",
+    HitKind.ADDRESS: "receipt_rules:address",
+    HitKind.ENDPOINT: "receipt_rules:endpoint",
+    HitKind.CUSTOMER: "customers:detail",
+    HitKind.TENANT: "tenants:detail",
+    HitKind.RUN: "receipt_rules:run",
+}
+WORDS = {
+    HitKind.DOMAIN: "Domains",
+    HitKind.ADDRESS: "Addresses",
+    HitKind.ENDPOINT: "Endpoints",
+    HitKind.CUSTOMER: "Customers",
+    HitKind.TENANT: "Tenants",
+    HitKind.RULE: "Receipt rules",
+    HitKind.RUN: "Runs",
+}
+
+
+@require_GET
+def find(request: SignedIn) -> HttpResponse:
+    text = request.GET.get("q", "")
+    hits = selectors.search(viewer=request.user, text=text)
+    support = supports_everyone(request.user)
+    if (one := selectors.single_hit(hits)) is not None:
+        return redirect(_page(one, support=support))
+    groups = [
+        (WORDS[kind], [(hit, _page(hit, support=support)) for hit in hits if hit.kind is kind]) for kind in HitKind
+    ]
+    context = {"text": text.strip(), "groups": [group for group in groups if group[1]], "most": selectors.MOST}
+    return TemplateResponse(request, "operations/search/find.html", context)
+
+
+def _page(hit: Hit, *, support: bool) -> str:
+    """Of a domain staff get the case, customers the records."""
+    if hit.kind is HitKind.DOMAIN and support:
+        return reverse("operations:case", args=[hit.id])
+    if hit.kind is HitKind.RULE:
+        return f"{reverse('receipt_rules:rules')}#rule-{hit.id}"
+    return reverse(PAGES[hit.kind], args=[hit.id])

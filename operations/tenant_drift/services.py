@@ -1,0 +1,254 @@
+"""Amazon's tenants are compared with our rows, nightly and on demand, and what a person decided is carried out.
+
+A decision is a wish in the rows of the tenants' app, whose worker tells Amazon; after it the tenant is looked at again.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from accounts.roles import MANAGE, require
+from domains.models.domains import Domain, Stage
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Refused
+from operations.drift import core as drift_core
+from operations.drift.core import TENANTS_AREA, Decision, FoundDifference, OurTenant, TenantAtAmazon
+from operations.drift_store import services as drift_store_services
+from operations.jobs import look_soon
+from operations.models import Difference, DriftLook
+from receipt_rules.auto_apply import services as auto_apply_services
+from tenants.lifecycle import services as lifecycle_services
+from tenants.lifecycle.selectors import tenants_in_region
+from tenants.models.tenants import Tenant, TenantResource, TenantStage
+from tenants.pause import services as pause_services
+from tenants.policy import services as policy_services
+from tenants.resources import services as resources_services
+from tenants.resources.services import Surveyed, recreate_tenant
+from tenants.status import services as status_services
+
+NOT_YOURS = "Your role cannot decide over differences. Ask an operator."
+CANNOT = {
+    Decision.ADOPT: "This cannot be taken over: have it undone, or leave it with a reason.",
+    Decision.RESTORE: "This cannot be undone from here: take it over, or leave it with a reason.",
+}
+
+
+def ask_to_look() -> None:
+    """At every tenant, at the shared pace: a call for each and two for each hundred."""
+    with transaction.atomic():
+        drift_store_services.note_look(TENANTS_AREA, asked_at=timezone.now())
+        look_soon()
+
+
+def work(*, now: Callable[[], datetime] = timezone.now) -> None:
+    """What was decided and needs a call of its own, then the looks that are due. Raises AwsProblem, which is stored."""
+    try:
+        _take_out()
+        if DriftLook.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, asked_at__isnull=False).exists():
+            look(now=now())
+        elif places := frozenset(_decided().values_list("place", flat=True)):
+            look_at(places, now=now())
+    except AwsProblem as problem:
+        drift_store_services.note_look(TENANTS_AREA, problem=str(problem))
+        raise
+
+
+def look(*, now: datetime) -> int:
+    """At all of them; returns how many differences are new. Raises AwsProblem, and no difference is touched."""
+    with aws.recording() as calls:
+        surveyed = resources_services.survey()
+    _store_statuses(surveyed)
+    new = drift_store_services.store(area=TENANTS_AREA, found=_compare(tenants_in_region(), surveyed), now=now)
+    drift_store_services.note_look(
+        TENANTS_AREA, at=now, asked_at=None, calls=len(calls), tenants=len(surveyed), problem=""
+    )
+    return new
+
+
+def look_at(places: frozenset[str], *, now: datetime) -> int:
+    """At the tenants of these names alone: three calls each. Raises AwsProblem."""
+    surveyed = resources_services.survey_of(places)
+    _store_statuses(surveyed)
+    found = _compare(tenants_in_region().filter(name__in=places), surveyed)
+    return drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
+
+
+def ignore(*, difference: Difference, because: str, actor: User) -> None:
+    """It is no news until it changes. Raises Refused."""
+    require(actor, MANAGE, NOT_YOURS)
+    with transaction.atomic():
+        drift_store_services.note(difference=difference, decision=Decision.IGNORE, because=because, actor=actor)
+
+
+def restore(*, difference: Difference, because: str, actor: User) -> None:
+    """Amazon is made as our rows have it. Raises Refused, NotAllowed."""
+    _refuse(difference.may_restore, Decision.RESTORE, actor)
+    with transaction.atomic():
+        drift_store_services.note(difference=difference, decision=Decision.RESTORE, because=because, actor=actor)
+        if (
+            difference.kind != drift_core.ALSO_ASSOCIATED
+        ):  # that one the worker takes out itself: no row of ours wants it
+            _RESTORES[difference.kind](_tenant(difference), difference, because, actor)
+        look_soon()
+
+
+def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
+    """Our rows become as Amazon is; a tenant that nobody knows becomes this customer's. Raises Refused, AwsProblem."""
+    _refuse(difference.may_adopt, Decision.ADOPT, actor)
+    if difference.kind == drift_core.UNKNOWN:
+        _adopt_unknown(difference, because, actor, customer)
+        return
+    with transaction.atomic():
+        drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
+        _ADOPTS[difference.kind](_tenant(difference), difference, because, actor)
+        look_soon()
+
+
+def _adopt_unknown(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
+    if customer is None:
+        raise Refused("Choose the customer whose tenant it becomes.", code="CUSTOMER_MISSING")
+    if not because.strip():
+        raise Refused("Say why; the next person will ask.", code="REASON_MISSING")
+    lifecycle_services.adopt_tenant(customer=customer, name=difference.subject, actor=actor)
+    with transaction.atomic():
+        drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
+        Difference.objects.filter(pk=difference.pk).update(customer=customer)
+        look_soon()
+
+
+def _refuse(may: bool, decision: Decision, actor: User) -> None:
+    require(actor, MANAGE, NOT_YOURS)
+    if not may:
+        raise Refused(CANNOT[decision], code="NOT_POSSIBLE")
+
+
+def _tenant(difference: Difference) -> Tenant:
+    found = tenants_in_region().select_related("customer").filter(name=difference.place).first()
+    if found is None:
+        raise Refused(f"We have no tenant {difference.place} any more. Look again.", code="GONE")
+    return found
+
+
+def _make_again(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    recreate_tenant(tenant=tenant)
+
+
+def _take_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]))
+
+
+def _tell_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    policy_services.change_policy(tenant=tenant, policy=tenant.policy, because=because, actor=actor)
+
+
+def _accept_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    policy_services.accept_policy(tenant=tenant, because=because, actor=actor)
+
+
+def _tell_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    pause_services.assert_again(tenant=tenant, because=because, actor=actor)
+
+
+def _accept_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    pause_services.accept_status(tenant=tenant, because=because, actor=actor)
+    if not tenant.is_paused:  # the pause that also stopped receiving is over
+        auto_apply_services.resume(customer=tenant.customer, because=because, actor=actor)
+
+
+def _associate_again(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    TenantResource.objects.filter(tenant=tenant, arn=difference.subject).update(associated_at=None, checked_at=None)
+    resources_services.request_association(tenant=tenant, arn=difference.subject)
+
+
+def _take_over(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    resources_services.wish(tenant, difference.subject)
+    resources_services.take_over(tenant, [(difference.subject.split(":", 5)[5].partition("/")[0], difference.subject)])
+
+
+_Act = Callable[[Tenant, Difference, str, User], None]
+_RESTORES: dict[str, _Act] = {
+    drift_core.MISSING: _make_again,
+    drift_core.POLICY: _tell_policy,
+    drift_core.STATUS: _tell_status,
+    drift_core.NOT_ASSOCIATED: _associate_again,
+    drift_core.OUTSIDE: _associate_again,
+}
+_ADOPTS: dict[str, _Act] = {
+    drift_core.REPLACED: _take_new,
+    drift_core.POLICY: _accept_policy,
+    drift_core.STATUS: _accept_status,
+    drift_core.ALSO_ASSOCIATED: _take_over,
+}
+
+
+def _decided() -> QuerySet[Difference]:
+    """Acted upon, and not looked at since."""
+    rows = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None)
+    return rows.filter(decision__in=(Decision.ADOPT, Decision.RESTORE), decided_at__gt=F("last_seen_at"))
+
+
+def _take_out() -> None:
+    """Associations that are not ours to have, one call each; repeating it is harmless. Raises AwsProblem."""
+    for row in _decided().filter(kind=drift_core.ALSO_ASSOCIATED, decision=Decision.RESTORE):
+        resources_services.take_out(tenant_name=row.place, arn=row.subject)
+
+
+def _store_statuses(surveyed: Iterable[Surveyed]) -> None:
+    ours = {tenant.arn: tenant for tenant in tenants_in_region().filter(stage=TenantStage.READY)}
+    for each in surveyed:
+        if each.entity is not None and (tenant := ours.get(each.tenant.arn)):
+            status_services.store(tenant, each.entity)
+
+
+def _compare(tenants: Iterable[Tenant], surveyed: Iterable[Surveyed]) -> tuple[FoundDifference, ...]:
+    rows = list(tenants)
+    on_their_way = {tenant.name for tenant in rows if tenant.stage != TenantStage.READY}
+    ours = [_ours(tenant) for tenant in rows if tenant.name not in on_their_way]
+    theirs = [_theirs(each) for each in surveyed if each.tenant.name not in on_their_way]
+    return drift_core.compare_tenants(ours, theirs, _owners())
+
+
+def _ours(tenant: Tenant) -> OurTenant:
+    resources = list(TenantResource.objects.filter(tenant=tenant))
+    associated = {row.arn: row.name for row in resources if row.associated_at and row.wanted}
+    return OurTenant(
+        name=tenant.name,
+        arn=tenant.arn,
+        customer_id=tenant.customer_id,
+        customer=tenant.customer.name,
+        policy=tenant.policy if tenant.policy_told == tenant.policy else None,
+        is_paused=None if tenant.is_under_way else tenant.is_paused,
+        associated=associated,
+        going=frozenset(row.arn for row in resources if row.arn not in associated),
+        outside=_outside(tenant, {row.arn for row in resources}) if tenant.sends_since else {},
+    )
+
+
+def _outside(tenant: Tenant, known: set[str]) -> dict[str, str]:
+    domains = Domain.objects.filter(customer=tenant.customer_id, region=tenant.region, stage=Stage.READY)
+    arns = {aws.identity_arn(name): name for name in domains.values_list("name", flat=True)}
+    return {arn: name for arn, name in arns.items() if arn not in known}
+
+
+def _theirs(each: Surveyed) -> TenantAtAmazon:
+    entity = each.entity
+    return TenantAtAmazon(
+        name=each.tenant.name,
+        arn=each.tenant.arn,
+        resources=frozenset(arn for _, arn in each.resources),
+        policy=entity.policy if entity else "",
+        staff=entity.staff[0] if entity else "",
+        staff_cause=entity.staff[1] if entity else "",
+    )
+
+
+def _owners() -> dict[str, tuple[str, str]]:
+    domains = Domain.objects.filter(region=settings.AWS_REGION).exclude(stage=Stage.CLAIM)
+    prefix = aws.identity_arn("")
+    rows = domains.values_list("name", "customer_id", "customer__name")
+    return {prefix + name: (customer_id, customer) for name, customer_id, customer in rows}

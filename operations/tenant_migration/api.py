@@ -1,0 +1,298 @@
+"""A migration, its customers and their steps in answers.
+Migrations of customers into tenants: planned, started, steered, followed customer by customer; for staff.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from accounts.models.people import User
+from accounts.people.selectors import customers_for
+from inbound_admin.lib.api.accepted import Accepted
+from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.errors import NotAllowed, Refused
+from operations.models import Migration, MigrationItem, MigrationStep
+from operations.tenant_migration import selectors, services
+from operations.tenant_migration.selectors import counts
+from operations.tenant_migration.services import Choice
+
+
+class MigrationOut(Out):
+    id: str
+    chosen: str
+    chosen_text: str
+    because: str
+    policy: str
+    at_most_per_hour: int | None
+    state: str
+    waits_because: str | None
+    customers: int
+    migrated: int
+    failed: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class MigrationOne(MigrationOut):
+    by_group: dict[str, int] = Field(description="How many customers: waiting, running, done, failed, back, cancelled")
+    seconds_left: int
+
+
+class MigrationStepOut(Out):
+    number: int
+    kind: str
+    sentence: str
+    call: str
+    state: str
+    problem: str | None
+    done_at: datetime | None
+    request_ids: list[str]
+
+
+class MigrationItemOut(Out):
+    id: str
+    migration_id: str
+    number: int
+    customer_id: str
+    customer_name: str
+    state: str
+    problem: str | None
+    steps_done: int
+    steps_total: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    switched_at: datetime | None
+
+
+class MigrationItemOne(MigrationItemOut):
+    steps: list[MigrationStepOut]
+
+
+def migration_fields(row: Migration) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "chosen": str(row.chosen),
+        "chosen_text": row.chosen_text,
+        "because": row.because,
+        "policy": row.policy,
+        "at_most_per_hour": row.at_most_per_hour,
+        "state": str(row.state),
+        "waits_because": row.waits_because or None,
+        "customers": row.customers,  # type: ignore[attr-defined]  # annotated by the selector, as the next two
+        "migrated": row.migrated,  # type: ignore[attr-defined]
+        "failed": row.failed,  # type: ignore[attr-defined]
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+    }
+
+
+def migration_one(row: Migration) -> MigrationOne:
+    counted = counts(row)
+    return MigrationOne(**migration_fields(row), by_group=counted.by_group, seconds_left=counted.seconds_left)
+
+
+def item_fields(row: MigrationItem) -> dict[str, Any]:
+    progress = row.progress
+    return {
+        "id": row.pk,
+        "migration_id": row.migration_id,
+        "number": row.number,
+        "customer_id": row.customer_id,
+        "customer_name": row.customer.name,
+        "state": str(row.state),
+        "problem": row.problem or None,
+        "steps_done": progress.done,
+        "steps_total": progress.total,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+        "switched_at": row.switched_at,
+    }
+
+
+def step_out(row: MigrationStep) -> MigrationStepOut:
+    return MigrationStepOut(
+        number=row.number,
+        kind=row.kind,
+        sentence=row.sentence,
+        call=row.call,
+        state=str(row.state),
+        problem=row.problem or None,
+        done_at=row.done_at,
+        request_ids=list(row.request_ids),
+    )
+
+
+router = call_router("Migrations")
+MOST_CUSTOMERS = 1000  # by id in one call; more go by filter, or all
+
+
+class MigrationWanted(In):
+    """`all` who are not migrated, those by part of a name (`filter`, `text`), or `customers` by their ids."""
+
+    chosen: Literal["all", "filter", "customers"]
+    text: Text = ""
+    customers: Annotated[list[Text], Field(max_length=MOST_CUSTOMERS)] = Field(default_factory=list)
+    because: Text
+    policy: Literal["standard", "strict", "none"] | None = None
+    at_most_per_hour: Annotated[int, Field(ge=1, le=3600)] | None = None
+
+
+class RollBackWanted(In):
+    because: Text
+
+
+class ItemFilters(Paged):
+    group: Literal["", "waiting", "running", "done", "failed", "back", "cancelled"] = ""
+
+
+@router.get("/v2/migrations", **reads(Page[MigrationOut], staff=True), summary="Migrations")
+def list_migrations(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[MigrationOut]:
+    _viewer(request)
+    rows, pagination = page_of(selectors.migrations(), query)
+    return Page[MigrationOut](data=[MigrationOut(**migration_fields(row)) for row in rows], pagination=pagination)
+
+
+@router.post("/v2/migrations", **writes(MigrationOne, status=201, staff=True), summary="Plan one")
+def plan_migration(request: HttpRequest, asked: MigrationWanted) -> Status[MigrationOne]:
+    """Rows alone: nothing is called until it is started."""
+    actor = _viewer(request)
+    migration = services.plan_migration(
+        choice=_choice(asked, actor),
+        actor=actor,
+        because=asked.because,
+        policy=asked.policy or "",
+        at_most_per_hour=asked.at_most_per_hour,
+    )
+    return Status(201, migration_one(_migration(request, migration.pk)))
+
+
+@router.get("/v2/migrations/{migration_id}", **reads(MigrationOne, staff=True), summary="How far one is")
+def get_migration(request: HttpRequest, migration_id: str) -> MigrationOne:
+    return migration_one(_migration(request, migration_id))
+
+
+@router.post("/v2/migrations/{migration_id}/start", **writes(Accepted, status=202, staff=True), summary="Start it")
+def start_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    services.start(migration=migration, actor=caller(request))
+    return _accepted(migration, "Started.")
+
+
+@router.post("/v2/migrations/{migration_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause it")
+def pause_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    services.pause(migration=migration, actor=caller(request))
+    return _accepted(migration, "Paused. Whoever is being migrated is finished first.")
+
+
+@router.post("/v2/migrations/{migration_id}/resume", **writes(Accepted, status=202, staff=True), summary="Go on")
+def resume_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    services.resume(migration=migration, actor=caller(request))
+    return _accepted(migration, "It goes on.")
+
+
+@router.post("/v2/migrations/{migration_id}/cancel", **writes(Accepted, status=202, staff=True), summary="Cancel it")
+def cancel_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    services.cancel(migration=migration, actor=caller(request))
+    return _accepted(migration, "Cancelled. Whoever is migrated stays so.")
+
+
+@router.post(
+    "/v2/migrations/{migration_id}/retry", **writes(Accepted, status=202, staff=True), summary="Try the failed again"
+)
+def retry_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    number = services.try_again(migration=migration, actor=caller(request))
+    return _accepted(migration, f"{number} tried again.")
+
+
+@router.post(
+    "/v2/migrations/{migration_id}/rollback", **writes(Accepted, status=202, staff=True), summary="Roll it back"
+)
+def roll_back_migration(request: HttpRequest, migration_id: str, asked: RollBackWanted) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    number = services.roll_back(migration=migration, actor=caller(request), because=asked.because)
+    return _accepted(migration, f"{number} rolled back.")
+
+
+@router.get("/v2/migrations/{migration_id}/items", **reads(Page[MigrationItemOut], staff=True), summary="Its customers")
+def list_migration_items(
+    request: HttpRequest, migration_id: str, query: Annotated[ItemFilters, Query()]
+) -> Page[MigrationItemOut]:
+    rows, pagination = page_of(selectors.items_of(_migration(request, migration_id), query.group), query)
+    return Page[MigrationItemOut](data=[MigrationItemOut(**item_fields(row)) for row in rows], pagination=pagination)
+
+
+@router.get(
+    "/v2/migrations/{migration_id}/items/{item_id}", **reads(MigrationItemOne, staff=True), summary="One, step by step"
+)
+def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> MigrationItemOne:
+    row = _item(_migration(request, migration_id), item_id)
+    return MigrationItemOne(**item_fields(row), steps=[step_out(step) for step in row.steps.all()])
+
+
+@router.post(
+    "/v2/migrations/{migration_id}/items/{item_id}/retry",
+    **writes(Accepted, status=202, staff=True),
+    summary="Try one customer again",
+)
+def retry_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    row = _item(migration, item_id)
+    services.try_again(migration=migration, actor=caller(request), item=row)
+    return _accepted(migration, f"{row.customer} is tried again.", row)
+
+
+@router.post(
+    "/v2/migrations/{migration_id}/items/{item_id}/rollback",
+    **writes(Accepted, status=202, staff=True),
+    summary="Roll one customer back",
+)
+def roll_back_migration_item(
+    request: HttpRequest, migration_id: str, item_id: str, asked: RollBackWanted
+) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    row = _item(migration, item_id)
+    services.roll_back(migration=migration, actor=caller(request), because=asked.because, item=row)
+    return _accepted(migration, f"{row.customer} is rolled back.", row)
+
+
+def _viewer(request: HttpRequest) -> User:
+    viewer = caller(request)
+    if not selectors.may_see(viewer):
+        raise NotAllowed("Migrations are for operators.")
+    return viewer
+
+
+def _migration(request: HttpRequest, migration_id: str) -> Migration:
+    _viewer(request)
+    return get_object_or_404(selectors.migrations(), pk=migration_id)
+
+
+def _item(migration: Migration, item_id: str) -> MigrationItem:
+    return get_object_or_404(selectors.items_of(migration), pk=item_id)
+
+
+def _choice(asked: MigrationWanted, viewer: User) -> Choice:
+    if asked.chosen == "all":
+        return services.all_of_them()
+    if asked.chosen == "filter":
+        return services.by_filter(asked.text)
+    customers = list(customers_for(viewer).filter(pk__in=asked.customers).order_by("pk"))
+    if missing := set(asked.customers) - {each.pk for each in customers}:
+        raise Refused(f"There is no customer {sorted(missing)[0][:60]}.", code="CUSTOMER_MISSING")
+    return services.one(customers[0]) if len(customers) == 1 else services.named(customers)
+
+
+def _accepted(migration: Migration, message: str, item: MigrationItem | None = None) -> Status[Accepted]:
+    address = f"/api/v2/migrations/{migration.pk}" + (f"/items/{item.pk}" if item else "")
+    return Status(202, Accepted(id=item.pk if item else migration.pk, status_url=address, message=message))

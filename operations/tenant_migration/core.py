@@ -1,0 +1,198 @@
+"""A customer moves into a tenant: from an inventory to steps, the readiness gate, the pace and the time left.
+
+A send that names a tenant is refused unless everything that it uses is associated with it (SES answers
+AccessDeniedException), so the switch comes last, after the gate.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+SECONDS_PER_CALL = 1.0  # SES's pace (ses.md A)
+HOUR = timedelta(hours=1)
+
+
+class Chosen(StrEnum):
+    """How the customers of a migration were chosen."""
+
+    CUSTOMER = "customer"
+    ALL = "all"
+    FILTER = "filter"
+    CSV = "csv"
+
+    @property
+    def words(self) -> str:
+        return {"customer": "One customer", "all": "All customers", "filter": "By a filter", "csv": "From a file"}[self]
+
+
+class StepKind(StrEnum):
+    TENANT = "tenant"
+    POLICY = "policy"
+    CONFIGURATION_SET = "configuration_set"
+    LOOK = "look"
+    DEFAULT_SET = "default_set"
+    OWN_SET = "own_set"
+    ASSOCIATE = "associate"
+    STATUS = "status"
+    GATE = "gate"
+    SWITCH = "switch"
+
+
+class MigrationStepState(StrEnum):
+    """FOUND: it stood already, so nothing was called."""
+
+    TO_DO = "to_do"
+    DONE = "done"
+    FOUND = "found"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+    @property
+    def words(self) -> str:
+        words = {"to_do": "To do", "done": "Done", "found": "Stood already", "failed": "Failed", "undone": "Undone"}
+        return words[self]
+
+
+@dataclass(frozen=True)
+class MigrationResource:
+    """What a send of the customer uses. `is_associated`: Amazon has said so, by our rows."""
+
+    kind: str  # identity, configuration-set, template: as real SES spells them (ses.md E)
+    name: str
+    arn: str
+    is_associated: bool = False
+    by_us: bool = True  # we made it, so that it has no configuration set by default
+    asks: bool = False  # Amazon is asked whether another tenant has it: no list of all tenants told so
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a customer has, before anything is called. `tenant` "" where none is wanted yet.
+
+    `identities` are those that Amazon has; `left_out` says of the others why they wait.
+    """
+
+    tenant: str
+    is_created: bool
+    has_policy: bool
+    configuration_set: MigrationResource
+    set_is_made: bool
+    identities: tuple[MigrationResource, ...] = ()
+    others: tuple[MigrationResource, ...] = ()  # default configuration sets of identities, templates
+    left_out: tuple[str, ...] = ()
+    has_status: bool = False
+    is_switched: bool = False
+
+    @property
+    def resources(self) -> tuple[MigrationResource, ...]:
+        return (self.configuration_set, *self.identities, *self.others)
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing is left to do: also where a tenant was named from the start, and its associations are yet to come."""
+        return self.is_switched and self.is_created and all(each.is_associated for each in self.resources)
+
+
+@dataclass(frozen=True)
+class Step:
+    """`call` is Amazon's operation, "" where the step is ours alone; `stands`: nothing is left to do."""
+
+    kind: StepKind
+    sentence: str
+    call: str = ""
+    subject: str = ""
+    stands: bool = False
+
+
+def plan(inventory: Inventory) -> tuple[Step, ...]:
+    """In their order; those that stand already are among them, so that the list is the same whenever it is made."""
+    return (*_creation(inventory), *_associations(inventory), *_end(inventory))
+
+
+def _creation(inventory: Inventory) -> Iterable[Step]:
+    """In the order in which a tenant is created, so that what is done grows from the top."""
+    name, own = inventory.tenant, inventory.configuration_set
+    yield Step(StepKind.TENANT, f"Create the tenant {name}.", "CreateTenant", stands=inventory.is_created)
+    policy = "Set its reputation policy: Amazon’s default is not certain."
+    yield Step(StepKind.POLICY, policy, "UpdateReputationEntityPolicy", stands=inventory.has_policy)
+    made = f"Create the configuration set {own.name}."
+    yield Step(StepKind.CONFIGURATION_SET, made, "CreateConfigurationSet", stands=inventory.set_is_made)
+    associate = f"Associate the configuration set {own.name}."
+    yield Step(StepKind.OWN_SET, associate, "CreateTenantResourceAssociation", stands=own.is_associated)
+    status = "Read whether Amazon lets the tenant send."
+    yield Step(StepKind.STATUS, status, "GetReputationEntity", stands=inventory.has_status)
+
+
+def _associations(inventory: Inventory) -> Iterable[Step]:
+    for each in inventory.identities:
+        yield from _looks(each)
+        yield _associate(each)
+    yield from (_associate(each) for each in inventory.others)
+
+
+def _looks(identity: MigrationResource) -> Iterable[Step]:
+    """An identity may be in another tenant; one that others made may send with a configuration set of its own."""
+    name, stands = identity.name, identity.is_associated
+    if not identity.by_us:
+        default = f"Read which configuration set {name} sends with by default."
+        yield Step(StepKind.DEFAULT_SET, default, "GetEmailIdentity", identity.arn, stands=stands)
+    if identity.asks:
+        look = f"Look whether another tenant has {name}."
+        yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=stands)
+
+
+_NOUNS = {"identity": "the identity", "configuration-set": "the configuration set", "template": "the template"}
+
+
+def _associate(resource: MigrationResource) -> Step:
+    sentence = f"Associate {_NOUNS.get(resource.kind, resource.kind)} {resource.name}."
+    return Step(
+        StepKind.ASSOCIATE, sentence, "CreateTenantResourceAssociation", resource.arn, stands=resource.is_associated
+    )
+
+
+def _end(inventory: Inventory) -> Iterable[Step]:
+    gate = "Read back that everything a send uses is associated."
+    yield Step(StepKind.GATE, gate, "ListTenantResources", stands=inventory.is_complete)
+    switch = "Switch: the customer’s sends name the tenant from now on."
+    yield Step(StepKind.SWITCH, switch, stands=inventory.is_switched)
+
+
+def calls(steps: Sequence[Step]) -> int:
+    """To Amazon, of what does not stand yet."""
+    return sum(bool(step.call) and not step.stands for step in steps)
+
+
+def missing(resources: Iterable[MigrationResource], found: Iterable[str]) -> tuple[str, ...]:
+    """Names of what a send uses and Amazon does not list with the tenant: the gate is open when there are none."""
+    there = frozenset(found)
+    return tuple(each.name for each in resources if each.arn not in there)
+
+
+@dataclass(frozen=True)
+class Progress:
+    done: int
+    total: int
+
+    @property
+    def is_partial(self) -> bool:
+        return 0 < self.done < self.total
+
+
+def wait_seconds(now: datetime, begun: Sequence[datetime], at_most_per_hour: int | None) -> int:
+    """Until one more customer may be begun: 0 now. `begun` are the moments at which others were."""
+    if not at_most_per_hour:
+        return 0
+    recent = sorted(moment for moment in begun if moment > now - HOUR)
+    if len(recent) < at_most_per_hour:
+        return 0
+    free_at = recent[-at_most_per_hour] + HOUR
+    return max(1, round((free_at - now).total_seconds() + 0.5))
+
+
+def seconds_left(customers: int, calls_left: int, at_most_per_hour: int | None) -> int:
+    """By the shared pace, or by the limit an hour where that is slower."""
+    by_pace = calls_left * SECONDS_PER_CALL
+    by_limit = (max(0, customers - 1) // at_most_per_hour) * 3600 if at_most_per_hour else 0
+    return round(max(by_pace, by_limit))

@@ -1,0 +1,198 @@
+"""Migrations, how far each is, and which customers one may be made of.
+What of a customer's a send uses, from the rows: the base of a migration's steps.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Lower
+
+from accounts.models.people import Customer, User
+from domains.domain_list import selectors as domain_list_selectors
+from domains.models.domains import Domain, Stage
+from inbound_admin.lib import aws
+from operations.models import UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
+from operations.tenant_migration.core import (
+    Inventory,
+    MigrationResource,
+    MigrationStepState,
+    seconds_left,
+    wait_seconds,
+)
+from tenants.lifecycle.core import tenant_name
+from tenants.lifecycle.selectors import tenant_of
+from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+
+CALLS_OF_CUSTOMER = 6  # beside one for each domain
+GROUPS = {
+    "waiting": ("Waiting", (ItemState.WAITING,)),
+    "running": ("Being migrated", (ItemState.RUNNING, ItemState.ROLLING_BACK)),
+    "done": ("Migrated", (ItemState.DONE,)),
+    "failed": ("Stopped by a problem", (ItemState.FAILED,)),
+    "back": ("Rolled back", (ItemState.ROLLED_BACK,)),
+    "cancelled": ("Not begun", (ItemState.CANCELLED,)),
+}
+
+
+@dataclass(frozen=True)
+class MigrationCounts:
+    """How many items of a migration are in each state, and what the rest takes."""
+
+    total: int
+    by_group: dict[str, int]
+    seconds_left: int
+
+    @property
+    def done(self) -> int:
+        return self.by_group["done"]
+
+    @property
+    def over(self) -> int:
+        return self.total - self.by_group["waiting"] - self.by_group["running"]
+
+    @property
+    def failed(self) -> int:
+        return self.by_group["failed"]
+
+    @property
+    def is_partial(self) -> bool:
+        return 0 < self.done < self.total
+
+
+def may_migrate(viewer: User) -> bool:
+    return viewer.is_active and viewer.has_perm("tenants.manage_tenant")
+
+
+def may_see(viewer: User) -> bool:
+    return viewer.is_active and viewer.has_perm("tenants.view_tenant")
+
+
+def migrations() -> QuerySet[Migration]:
+    """Newest first, with the number of customers of each, of those that are migrated and of those with a problem."""
+    done, failed = (Count("items", filter=Q(items__state=state)) for state in (ItemState.DONE, ItemState.FAILED))
+    found = Migration.objects.filter(region=settings.AWS_REGION).select_related("by")
+    counted = found.annotate(customers=Count("items"), migrated=done, failed=failed)
+    return counted.order_by("-created_at", "-pk")  # grouping drops the order of the model
+
+
+def items_of(migration: Migration, group: str = "") -> QuerySet[MigrationItem]:
+    found = MigrationItem.objects.filter(migration=migration).select_related("customer").prefetch_related("steps")
+    return found.filter(state__in=GROUPS[group][1]) if group in GROUPS else found
+
+
+def counts(migration: Migration) -> MigrationCounts:
+    items = MigrationItem.objects.filter(migration=migration)
+    found = dict(items.order_by().values_list("state").annotate(number=Count("pk")))
+    by_group = {key: sum(found.get(state, 0) for state in states) for key, (_, states) in GROUPS.items()}
+    return MigrationCounts(
+        sum(by_group.values()), by_group, 0 if migration.is_over else _seconds_left(migration, by_group)
+    )
+
+
+def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
+    waiting = MigrationItem.objects.filter(migration=migration, state=ItemState.WAITING)
+    domains = Domain.objects.filter(region=settings.AWS_REGION, customer__in=waiting.values("customer")).count()
+    steps = MigrationStep.objects.filter(item__migration=migration, item__state=ItemState.RUNNING)
+    to_do = steps.filter(state=MigrationStepState.TO_DO).exclude(call="").count()
+    calls = by_group["waiting"] * CALLS_OF_CUSTOMER + domains + to_do
+    return seconds_left(by_group["waiting"], calls, migration.at_most_per_hour)
+
+
+def next_item(migration: Migration) -> MigrationItem | None:
+    """What was begun comes first, so that nobody is left half migrated."""
+    items = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).select_related("customer")
+    begun = items.exclude(state=ItemState.WAITING).order_by("number").first()
+    return begun or items.order_by("number").first()
+
+
+def seconds_until_next(migration: Migration, now: datetime) -> int:
+    begun = MigrationItem.objects.filter(migration=migration, started_at__isnull=False)
+    moments = list(begun.values_list("started_at", flat=True))
+    return wait_seconds(now, [moment for moment in moments if moment], migration.at_most_per_hour)
+
+
+def unfinished() -> QuerySet[Migration]:
+    """What the worker has to carry on, the oldest first; a paused or cancelled one finishes what it has begun."""
+    begun = (ItemState.RUNNING, ItemState.ROLLING_BACK)
+    found = Migration.objects.filter(region=settings.AWS_REGION)
+    running = found.filter(Q(state=MigrationState.RUNNING) | Q(items__state__in=begun))
+    return running.distinct().order_by("created_at", "pk")
+
+
+def customers_to_migrate(text: str = "") -> QuerySet[Customer]:
+    """Those whose sends do not name a tenant in this region and that no migration has in hand, by part of the name."""
+    switched = Tenant.objects.filter(region=settings.AWS_REGION, sends_since__isnull=False).values("customer")
+    in_hand = MigrationItem.objects.filter(state__in=UNFINISHED).values("customer")
+    found = Customer.objects.exclude(pk__in=switched).exclude(pk__in=in_hand)
+    if text:
+        found = found.filter(Q(name__icontains=text) | Q(pk=text))
+    return found.order_by(Lower("name"), "pk")
+
+
+def item_of_customer(customer: Customer) -> MigrationItem | None:
+    """The newest."""
+    items = MigrationItem.objects.filter(customer=customer, migration__region=settings.AWS_REGION)
+    return items.select_related("migration", "customer").order_by("-migration__created_at").first()
+
+
+NOT_YET = "…"  # where the id of a tenant will stand that is not made yet
+LEFT_OUT = {
+    Stage.CLAIM: "{name}: its ownership is not proven yet, so it is left out. It joins the tenant when it is set up.",
+    Stage.STARTING: "{name}: Amazon is still being told of it. It joins the tenant by itself.",
+    Stage.DELETING: "{name} is being deleted.",
+}
+
+
+def inventory_of(customer: Customer, *, surveyed: bool = False) -> Inventory:
+    """Two queries and, once a process, STS for the account of the ARNs: raises AwsProblem where that fails.
+
+    `surveyed`: a list of all tenants has told which identities others have, so they are not asked for one by one.
+    """
+    tenant = tenant_of(customer)
+    known = {row.arn: row for row in TenantResource.objects.filter(tenant=tenant, wanted=True)} if tenant else {}
+    domains = list(domain_list_selectors.domains_in_region().filter(customer=customer).order_by("name"))
+    ready = [domain for domain in domains if domain.stage == Stage.READY]
+    own = _own_set(tenant, customer, known)
+    identities = tuple(_identity(domain, known, surveyed=surveyed) for domain in ready)
+    taken = {own.arn, *(each.arn for each in identities)}
+    rest = (row for row in known.values() if row.arn not in taken and row.kind != ResourceKind.IDENTITY)
+    return Inventory(
+        tenant=tenant.name if tenant else tenant_name(customer.name, NOT_YET),
+        is_created=bool(tenant and tenant.arn),
+        has_policy=bool(tenant and tenant.policy_told == tenant.policy),
+        configuration_set=own,
+        set_is_made=bool(tenant and tenant.set_sends is not None),
+        identities=identities,
+        others=tuple(_other(row) for row in rest),
+        left_out=tuple(LEFT_OUT[Stage(each.stage)].format(name=each) for each in domains if each.stage != Stage.READY),
+        has_status=bool(tenant and tenant.read_at),
+        is_switched=bool(tenant and tenant.sends_since),
+    )
+
+
+def arn_of(kind: str, name: str) -> str:
+    """The ARN of a resource of SES's in our account. Raises AwsProblem where the account cannot be found out."""
+    return aws.identity_arn("").removesuffix("identity/") + f"{kind}/{name}"
+
+
+def _own_set(tenant: Tenant | None, customer: Customer, known: dict[str, TenantResource]) -> MigrationResource:
+    name = (tenant.configuration_set if tenant else "") or tenant_name(customer.name, NOT_YET)
+    arn = arn_of(ResourceKind.CONFIGURATION_SET, name)
+    return MigrationResource(ResourceKind.CONFIGURATION_SET, name, arn, _is_associated(known.get(arn)))
+
+
+def _identity(domain: Domain, known: dict[str, TenantResource], *, surveyed: bool) -> MigrationResource:
+    arn = aws.identity_arn(domain.name)
+    by_us = not domain.adopted
+    asks = not (by_us and surveyed)
+    return MigrationResource(ResourceKind.IDENTITY, domain.name, arn, _is_associated(known.get(arn)), by_us, asks)
+
+
+def _other(row: TenantResource) -> MigrationResource:
+    return MigrationResource(row.kind, row.name, row.arn, _is_associated(row))
+
+
+def _is_associated(row: TenantResource | None) -> bool:
+    return row is not None and row.associated_at is not None

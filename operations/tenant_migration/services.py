@@ -1,0 +1,278 @@
+"""Which customers a migration is made of: one, all, those that a filter finds, or those that a file names.
+Migrations are planned, started, paused, resumed, cancelled, tried again and rolled back; the worker moves.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import StringIO
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from audit import services as audit_services
+from inbound_admin.lib.errors import NotAllowed, Refused
+from operations.jobs import migrate_soon, migration_subject
+from operations.models import UNFINISHED, ItemState, Migration, MigrationItem, MigrationState
+from operations.tenant_migration.core import Chosen
+from operations.tenant_migration.selectors import customers_to_migrate, may_migrate
+from tenants.lifecycle.selectors import tenants_in_region
+from tenants.resources import services as resources_services
+from tenants.status.core import Policy
+
+MOST_LINES = 100_000
+HEADS = ("customer", "customer_id", "id", "name")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`left_out`: a sentence for each line of a file that chose nobody."""
+
+    chosen: Chosen
+    text: str
+    customers: tuple[Customer, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def all_of_them() -> Choice:
+    return Choice(Chosen.ALL, "", tuple(customers_to_migrate()))
+
+
+def by_filter(text: str) -> Choice:
+    """By part of the name. Raises Refused for an empty one, which would be everybody."""
+    if not text.strip():
+        raise Refused("Type part of a customer’s name, or choose all.", code="FILTER_MISSING")
+    return Choice(Chosen.FILTER, text.strip()[:200], tuple(customers_to_migrate(text.strip())))
+
+
+def one(customer: Customer) -> Choice:
+    return Choice(Chosen.CUSTOMER, customer.name[:200], (customer,))
+
+
+def named(customers: Iterable[Customer]) -> Choice:
+    """Those that the caller has fetched for its viewer; who is migrated already is left out."""
+    keys = [customer.pk for customer in customers]
+    return Choice(Chosen.CSV, "by the API", tuple(customers_to_migrate().filter(pk__in=keys)))
+
+
+def by_csv(text: str, name: str) -> Choice:
+    """One customer a line, by id or by whole name, in the first column or in one that is headed so. Raises Refused."""
+    lines = [row for row in csv.reader(StringIO(text.lstrip("\ufeff"))) if any(cell.strip() for cell in row)]
+    if len(lines) > MOST_LINES:
+        raise Refused(f"The file has {len(lines)} lines; {MOST_LINES} are the most.", code="TOO_MANY")
+    column, rows = _column(lines)
+    wanted = list(dict.fromkeys(row[column].strip() for row in rows if len(row) > column and row[column].strip()))
+    if not wanted:
+        raise Refused("The file names no customer.", code="FILE_EMPTY")
+    found = _found(wanted)
+    customers = tuple(dict.fromkeys(found[each] for each in wanted if found[each] is not None))
+    left_out = tuple(
+        f"“{each[:120]}” is no customer that is still to be migrated." for each in wanted if not found[each]
+    )
+    return Choice(Chosen.CSV, name[:200], tuple(each for each in customers if each), left_out)
+
+
+def _column(lines: list[list[str]]) -> tuple[int, list[list[str]]]:
+    head = [cell.strip().lower() for cell in lines[0]] if lines else []
+    for name in HEADS:
+        if name in head:
+            return head.index(name), lines[1:]
+    return 0, lines
+
+
+def _found(wanted: list[str]) -> dict[str, Customer | None]:
+    """By id first; by name where exactly one customer has it."""
+    there = list(customers_to_migrate())
+    by_id = {customer.pk: customer for customer in there}
+    by_name: dict[str, Customer | None] = {}
+    for customer in there:
+        key = customer.name.casefold()
+        by_name[key] = None if key in by_name else customer
+    return {each: by_id.get(each) or by_name.get(each.casefold()) for each in wanted}
+
+
+MAY_BE_TRIED_AGAIN = (ItemState.FAILED, ItemState.CANCELLED, ItemState.ROLLED_BACK)
+MAY_BE_ROLLED_BACK = (ItemState.DONE, ItemState.FAILED, ItemState.RUNNING)
+
+
+@transaction.atomic
+def plan_migration(
+    *, choice: Choice, actor: User | None, because: str = "", policy: str = "", at_most_per_hour: int | None = None
+) -> Migration:
+    """Rows alone: nothing is called until it is started. Customers that are in hand already are left out.
+
+    Raises Refused: NOT_ALLOWED, NOBODY, POLICY_UNKNOWN, LIMIT.
+    """
+    _refuse_stranger(actor)
+    if at_most_per_hour is not None and not 1 <= at_most_per_hour <= 3600:
+        raise Refused("Between 1 and 3600 customers an hour; empty for no limit.", code="LIMIT")
+    migration = Migration.objects.create(
+        region=settings.AWS_REGION,
+        chosen=choice.chosen,
+        chosen_text=choice.text,
+        because=because.strip(),
+        policy=_policy(policy),
+        at_most_per_hour=at_most_per_hour,
+        by=actor,
+    )
+    number = _add_items(migration, choice.customers)
+    if not number:
+        raise Refused(
+            "Nobody is left to migrate: all of them have a tenant, or another migration has them.", code="NOBODY"
+        )
+    after = {"chosen": migration.get_chosen_display(), "customers": number, "at_most_per_hour": at_most_per_hour}
+    _record("migration.planned", migration, actor, because.strip(), after)
+    return migration
+
+
+def _add_items(migration: Migration, customers: Iterable[Customer]) -> int:
+    """Locks them: two plans at a time must not take the same customer."""
+    keys = [customer.pk for customer in customers]
+    locked = Customer.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
+    there = {customer.pk for customer in locked}
+    in_hand = set(
+        MigrationItem.objects.filter(customer__in=keys, state__in=UNFINISHED).values_list("customer", flat=True)
+    )
+    free = [key for key in keys if key in there and key not in in_hand]
+    items = [MigrationItem(migration=migration, customer_id=key, number=at) for at, key in enumerate(free, start=1)]
+    return len(MigrationItem.objects.bulk_create(items, batch_size=1000))
+
+
+@transaction.atomic
+def start(*, migration: Migration, actor: User | None) -> None:
+    """Raises Refused."""
+    _turn(migration, actor, {MigrationState.PLANNED: MigrationState.RUNNING}, "migration.started")
+    Migration.objects.filter(pk=migration.pk).update(started_at=timezone.now())
+    migrate_soon()
+
+
+@transaction.atomic
+def pause(*, migration: Migration, actor: User | None) -> None:
+    """The customer that is being migrated is finished; no other is begun. Raises Refused."""
+    _turn(migration, actor, {MigrationState.RUNNING: MigrationState.PAUSED}, "migration.paused")
+
+
+@transaction.atomic
+def resume(*, migration: Migration, actor: User | None) -> None:
+    """Raises Refused."""
+    _turn(migration, actor, {MigrationState.PAUSED: MigrationState.RUNNING}, "migration.resumed")
+    migrate_soon()
+
+
+@transaction.atomic
+def cancel(*, migration: Migration, actor: User | None) -> None:
+    """Whom it has begun is finished, and whoever is migrated stays so; nobody else is begun. Raises Refused."""
+    open_states = (MigrationState.PLANNED, MigrationState.RUNNING, MigrationState.PAUSED)
+    _turn(migration, actor, dict.fromkeys(open_states, MigrationState.CANCELLED), "migration.cancelled")
+    waiting = MigrationItem.objects.filter(migration=migration, state=ItemState.WAITING)
+    waiting.update(state=ItemState.CANCELLED)
+    Migration.objects.filter(pk=migration.pk).update(ended_at=timezone.now(), waits_because="")
+    migrate_soon()
+
+
+@transaction.atomic
+def try_again(*, migration: Migration, actor: User | None, item: MigrationItem | None = None) -> int:
+    """Those that were stopped by a problem, or the one given; what stands is not done twice. Returns how many.
+
+    Raises Refused where there is none.
+    """
+    locked = _locked(migration, actor)
+    states = MAY_BE_TRIED_AGAIN if item else (ItemState.FAILED,)
+    items = MigrationItem.objects.select_for_update().filter(migration=locked, state__in=states)
+    chosen = [each for each in items if (item is None or each.pk == item.pk) and not _is_in_hand(each.customer_id)]
+    if not chosen:
+        raise Refused("Nobody of this migration was stopped by a problem.", code="NOTHING_TO_DO")
+    keys = [each.pk for each in chosen]
+    for tenant in tenants_in_region().filter(customer__in=[each.customer_id for each in chosen]):
+        resources_services.look_again(tenant=tenant, actor=actor)
+    MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.WAITING, problem="", ended_at=None)
+    Migration.objects.filter(pk=locked.pk).update(state=MigrationState.RUNNING, ended_at=None, waits_because="")
+    _record("migration.tried_again", locked, actor, "", {"customers": len(keys)})
+    migrate_soon()
+    return len(keys)
+
+
+@transaction.atomic
+def roll_back(*, migration: Migration, actor: User | None, because: str, item: MigrationItem | None = None) -> int:
+    """All that were begun, or the one given: sends name the tenant no more, and associations that came go again.
+
+    The tenants stay, with nothing in them that was not there before. Returns how many. Raises Refused.
+    """
+    locked = _locked(migration, actor)
+    if not because.strip():
+        raise Refused("Say why it is rolled back; the next person will ask.", code="REASON_MISSING")
+    items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
+    found = items.filter(migration=locked, state__in=MAY_BE_ROLLED_BACK).exclude(before={})
+    chosen = [
+        each
+        for each in found
+        if (item is None or each.pk == item.pk) and not _is_in_hand(each.customer_id, beside=each.pk)
+    ]
+    if not chosen:
+        raise Refused("Nobody of this migration was begun.", code="NOTHING_TO_DO")
+    waiting = MigrationItem.objects.filter(migration=locked, state=ItemState.WAITING)
+    if item is None:
+        waiting.update(state=ItemState.CANCELLED)
+    keys = [each.pk for each in chosen]
+    MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.ROLLING_BACK, problem="", ended_at=None)
+    _record("migration.rolled_back", locked, actor, because.strip(), {"customers": len(keys)})
+    migrate_soon()
+    return len(keys)
+
+
+def _is_in_hand(customer_id: str, beside: str = "") -> bool:
+    items = MigrationItem.objects.filter(customer=customer_id, state__in=UNFINISHED)
+    return items.exclude(pk=beside).exists()
+
+
+def _turn(migration: Migration, actor: User | None, moves: dict[MigrationState, MigrationState], what: str) -> None:
+    locked = _locked(migration, actor)
+    before = MigrationState(locked.state)
+    if before not in moves:
+        raise Refused(f"The migration is {before.label.lower()}: that is not possible now.", code="WRONG_STATE")
+    locked.state = migration.state = moves[before]
+    locked.save(update_fields=("state",))
+    sides = {"before": {"state": before.label}, "after": {"state": moves[before].label}}
+    _record(what, locked, actor, locked.because if what == "migration.started" else "", **sides)
+
+
+def _locked(migration: Migration, actor: User | None) -> Migration:
+    _refuse_stranger(actor)
+    return Migration.objects.select_for_update(of=("self",)).get(pk=migration.pk)
+
+
+def _refuse_stranger(actor: User | None) -> None:
+    """None is the command line, whose user may do everything."""
+    if actor is not None and not may_migrate(actor):
+        raise NotAllowed("Customers are migrated by operators.")
+
+
+def _policy(policy: str) -> str:
+    chosen = policy or str(settings.TENANT_POLICY)
+    if chosen not in list(Policy):
+        raise Refused(f"{chosen} is no reputation policy: {', '.join(Policy)}.", code="POLICY_UNKNOWN")
+    return chosen
+
+
+def _record(
+    what: str,
+    migration: Migration,
+    actor: User | None,
+    because: str,
+    after: Mapping[str, object],
+    before: Mapping[str, object] | None = None,
+) -> None:
+    """All lines of one migration carry its id."""
+    about = migration_subject(migration)
+    audit_services.record(
+        what,
+        about=about,
+        actor=actor,
+        because=because,
+        before=before,
+        after=after,
+        bulk_id=migration.pk,
+        for_staff=True,
+    )

@@ -1,0 +1,224 @@
+"""Migrations: planned, looked at as a dry run, started, steered, and followed customer by customer."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models.people import Customer
+from accounts.people.selectors import customers_for
+from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.http import SignedIn, page_of, takes_upload
+from operations.models import Migration, MigrationItem, MigrationState
+from operations.tenant_migration import selectors, services
+from operations.tenant_migration.core import Chosen, calls, plan, seconds_left
+from operations.tenant_migration.forms import MOST_BYTES, MoveForm, PlanForm, RollBackForm
+from operations.tenant_migration.selectors import inventory_of
+from operations.tenant_migration.services import Choice
+
+POLL_SECONDS = 3
+ITEMS_PER_PAGE = 50
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request)
+    left = selectors.customers_to_migrate().count()
+    context = {"page": page_of(selectors.migrations(), request), "left": left, "may_migrate": _may(request)}
+    return TemplateResponse(request, "operations/tenant_migration/migrations.html", context)
+
+
+@takes_upload(MOST_BYTES)
+@require_http_methods(["GET", "POST"])
+def plan_migration(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request, manages=True)
+    form = PlanForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            migration = _planned(request, form.cleaned_data)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            return redirect("operations:migration", migration.pk)
+    context = {"form": form, "left": selectors.customers_to_migrate().count()}
+    return TemplateResponse(
+        request, "operations/tenant_migration/plan_migration.html", context, status=422 if form.errors else 200
+    )
+
+
+def _planned(request: SignedIn, given: dict[str, Any]) -> Migration:
+    choice = _choice(given)
+    for sentence in choice.left_out[:20]:
+        messages.warning(request, sentence)
+    return services.plan_migration(
+        choice=choice,
+        actor=request.user,
+        because=given["because"],
+        policy=given["policy"],
+        at_most_per_hour=given["at_most_per_hour"],
+    )
+
+
+def _choice(given: dict[str, Any]) -> Choice:
+    if given["chosen"] == Chosen.FILTER:
+        return services.by_filter(given["text"])
+    if given["chosen"] == Chosen.CSV:
+        try:
+            text = given["file"].read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise Refused("The file is no text in UTF-8. Save it as CSV (UTF-8).", code="FILE_UNREADABLE") from error
+        return services.by_csv(text, given["file"].name)
+    return services.all_of_them()
+
+
+@require_GET
+def detail(request: SignedIn, migration_id: str) -> HttpResponse:
+    migration = _migration(request, migration_id)
+    part = "#live" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"operations/tenant_migration/migration.html{part}", _context(request, migration))
+
+
+def _context(request: SignedIn, migration: Migration, form: RollBackForm | None = None) -> dict[str, Any]:
+    group = request.GET.get("show", "")
+    counted = selectors.counts(migration)
+    under_way = migration.state == MigrationState.RUNNING or counted.by_group["running"]
+    return {
+        "migration": migration,
+        "page": page_of(selectors.items_of(migration, group), request, ITEMS_PER_PAGE),
+        "counted": counted,
+        "groups": [(key, words, counted.by_group[key]) for key, (words, _) in selectors.GROUPS.items()],
+        "show": group,
+        "minutes_left": counted.seconds_left // 60 + 1,
+        "may_migrate": _may(request),
+        "poll_seconds": POLL_SECONDS if under_way else None,
+        "form": form or RollBackForm(),
+    }
+
+
+@require_POST
+def steer(request: SignedIn, migration_id: str) -> HttpResponse:
+    """Start, pause, resume, cancel, try again, roll back."""
+    migration = _migration(request, migration_id)
+    refuse_strangers(request, manages=True)
+    try:
+        messages.success(request, _steered(request, migration))
+    except Refused as refused:
+        messages.error(request, str(refused))
+    return redirect("operations:migration", migration.pk)
+
+
+def _steered(request: SignedIn, migration: Migration) -> str:
+    match request.POST.get("do", ""):
+        case "start":
+            services.start(migration=migration, actor=request.user)
+            return "Started. This page follows it."
+        case "pause":
+            services.pause(migration=migration, actor=request.user)
+            return "Paused. Whoever is being migrated is finished first."
+        case "resume":
+            services.resume(migration=migration, actor=request.user)
+            return "It goes on."
+        case "cancel":
+            services.cancel(migration=migration, actor=request.user)
+            return "Cancelled. Whoever is migrated stays so."
+        case "retry":
+            number = services.try_again(migration=migration, actor=request.user)
+            return f"{number} customer{'' if number == 1 else 's'} tried again."
+        case "roll_back":
+            because = request.POST.get("because", "")
+            number = services.roll_back(migration=migration, actor=request.user, because=because)
+            return f"{number} customer{' is' if number == 1 else 's are'} rolled back."
+    raise Refused("That is nothing that can be done with a migration.", code="UNKNOWN")
+
+
+@require_http_methods(["GET", "POST"])
+def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
+    migration = _migration(request, migration_id)
+    row = get_object_or_404(selectors.items_of(migration), pk=item_id)
+    form = RollBackForm(request.POST if request.POST.get("do") == "roll_back" else None)
+    if request.method == "POST":
+        refuse_strangers(request, manages=True)
+        if request.POST.get("do") != "roll_back" or form.is_valid():
+            _steer_one(request, migration, row, form)
+            return redirect("operations:migration_item", migration.pk, row.pk)
+    part = "#live" if request.htmx and not request.htmx.boosted else ""
+    context = {
+        "migration": migration,
+        "item": row,
+        "steps": list(row.steps.all()),
+        "may_migrate": _may(request),
+        "form": form,
+        "poll_seconds": POLL_SECONDS if row.state in ("running", "rolling_back", "waiting") else None,
+    }
+    status = 422 if form.errors else 200
+    return TemplateResponse(request, f"operations/tenant_migration/migration_item.html{part}", context, status=status)
+
+
+def _steer_one(request: SignedIn, migration: Migration, row: MigrationItem, form: RollBackForm) -> None:
+    try:
+        if request.POST.get("do") == "roll_back":
+            because = form.cleaned_data["because"]
+            services.roll_back(migration=migration, actor=request.user, because=because, item=row)
+        else:
+            services.try_again(migration=migration, actor=request.user, item=row)
+    except Refused as refused:
+        messages.error(request, str(refused))
+
+
+@require_http_methods(["GET", "POST"])
+def move(request: SignedIn, customer_id: str) -> HttpResponse:
+    """One customer now: what there is, every call that would be made, and go."""
+    customer = get_object_or_404(_customers(request), pk=customer_id)
+    refuse_strangers(request, manages=request.method == "POST")
+    form = MoveForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _moved(request, customer, form)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+    context = {"customer": customer, "form": form, "may_migrate": _may(request), **_dry_run(customer)}
+    context["last"] = selectors.item_of_customer(customer)
+    return TemplateResponse(
+        request, "operations/tenant_migration/move.html", context, status=422 if form.errors else 200
+    )
+
+
+def _moved(request: SignedIn, customer: Customer, form: MoveForm) -> HttpResponse:
+    choice = services.one(customer)
+    migration = services.plan_migration(choice=choice, actor=request.user, **form.cleaned_data)
+    services.start(migration=migration, actor=request.user)
+    return redirect("operations:migration_item", migration.pk, migration.items.get().pk)
+
+
+def _dry_run(customer: Customer) -> dict[str, Any]:
+    try:
+        inventory = inventory_of(customer)
+    except AwsProblem as problem:
+        return {"problem": problem}
+    steps = plan(inventory)
+    number = calls(steps)
+    return {"inventory": inventory, "steps": steps, "calls": number, "seconds": seconds_left(1, number, None)}
+
+
+def _customers(request: SignedIn) -> Any:
+    """For a customer's own people there is none, as if it did not exist."""
+    everybody = customers_for(request.user)
+    return everybody if selectors.may_see(request.user) else everybody.none()
+
+
+def _migration(request: SignedIn, migration_id: str) -> Migration:
+    rows = selectors.migrations() if selectors.may_see(request.user) else selectors.migrations().none()
+    return get_object_or_404(rows, pk=migration_id)
+
+
+def _may(request: SignedIn) -> bool:
+    return selectors.may_migrate(request.user)
+
+
+def refuse_strangers(request: SignedIn, *, manages: bool = False) -> None:
+    if not (selectors.may_migrate(request.user) if manages else selectors.may_see(request.user)):
+        raise PermissionDenied

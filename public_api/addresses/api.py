@@ -1,0 +1,198 @@
+"""Email addresses that take mail. Adding one is a wish: the worker brings Amazon's rules to it in a few seconds."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from accounts.people.selectors import first_owners
+from domains.domain_list.api import domain_of
+from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, given, page_of
+from public_api.addresses import services
+from public_api.domains.core import Published
+from public_api.domains.selectors import AddressesWanted, addresses_found, pending_of, rule_names, status_of
+from public_api.endpoints.api import config_out
+from receipt_rules.addresses.services import remove_address
+from receipt_rules.models.addresses import Address
+
+router = call_router("Email addresses")
+SOON = "Amazon is told in a few seconds."
+
+
+class AddressFilters(Paged):
+    domain_id: Text | None = None
+    is_active: bool | None = None
+    is_receipt_rule_configured: bool | None = None
+
+
+class DomainBrief(Out):
+    id: str
+    name: str
+    status: Published
+
+
+class Routing(Out):
+    type: Literal["webhook", "endpoint", "none"]
+    id: str | None
+    name: str | None
+    config: dict[str, Any] | None = None
+    is_active: bool
+
+
+class AddressOut(Out):
+    id: str
+    address: str
+    domain_id: str
+    webhook_id: None = Field(description="Always null: a webhook is an endpoint here")
+    endpoint_id: str | None
+    is_active: bool
+    is_receipt_rule_configured: bool = Field(description="Whether Amazon's rules take its mail, as last read")
+    receipt_rule_name: str | None
+    created_at: datetime
+    updated_at: datetime
+    user_id: str | None
+    tenant_id: str | None
+    domain: DomainBrief
+    routing: Routing
+    warning: str | None = None
+
+
+class AddressAdded(In):
+    address: Text
+    domain_id: Text
+    endpoint_id: Text | None = None
+    webhook_id: Text | None = Field(None, description="The older name of endpointId")
+    is_active: bool = True
+
+
+class AddressChanged(In):
+    """What is not named stays as it is."""
+
+    endpoint_id: Text | None = None
+    webhook_id: Text | None = None
+    is_active: bool | None = None
+
+
+class AddressCleanup(Out):
+    email_address: str
+    domain: str
+    ses_rule_updated: bool
+    warning: str | None = None
+
+
+class AddressRemovedOut(Out):
+    message: str
+    cleanup: AddressCleanup
+
+
+@router.get("/v2/email-addresses", **reads(Page[AddressOut]), summary="Your addresses")
+def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query()]) -> Page[AddressOut]:
+    wanted = AddressesWanted(query.domain_id, query.is_active, query.is_receipt_rule_configured)
+    found, pagination = page_of(addresses_found(viewer=caller(request), wanted=wanted), query)
+    return Page[AddressOut](data=rows(found), pagination=pagination)
+
+
+@router.post("/v2/email-addresses", **writes(AddressOut, status=201), summary="Add an address")
+def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]:
+    return Status(201, row(add(request, asked)))
+
+
+@router.get("/v2/email-addresses/{address_id}", **reads(AddressOut), summary="One address")
+def get_address(request: HttpRequest, address_id: str) -> AddressOut:
+    return row(address_of(request, address_id))
+
+
+@router.put("/v2/email-addresses/{address_id}", **writes(AddressOut), summary="Where its mail goes, on or off")
+def change_address(request: HttpRequest, address_id: str, asked: AddressChanged) -> AddressOut:
+    return row(change(request, address_id, asked))
+
+
+@router.delete("/v2/email-addresses/{address_id}", **writes(AddressRemovedOut), summary="Remove an address")
+def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
+    address = address_of(request, address_id)
+    remove_address(address=address, actor=caller(request))
+    cleanup = removed(address)
+    return AddressRemovedOut(message=f"{address} is removed.", cleanup=cleanup)
+
+
+def address_of(request: HttpRequest, address_id: str) -> Address:
+    """Another customer's is 404."""
+    return get_object_or_404(addresses_found(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
+
+
+def add(request: HttpRequest, asked: AddressAdded) -> Address:
+    made = services.add(
+        domain=domain_of(request, asked.domain_id),
+        text=asked.address,
+        endpoint_id=asked.endpoint_id or asked.webhook_id,
+        is_active=asked.is_active,
+        actor=caller(request),
+    )
+    return address_of(request, made.pk)
+
+
+def change(request: HttpRequest, address_id: str, asked: AddressChanged) -> Address:
+    address = address_of(request, address_id)
+    given = asked.model_dump(exclude_unset=True)
+    named = [given[name] for name in ("endpoint_id", "webhook_id") if name in given]
+    endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
+    services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
+    return address_of(request, address_id)
+
+
+def removed(address: Address) -> AddressCleanup:
+    is_waiting = address.domain.customer_id in pending_of([address.domain.customer_id])
+    return AddressCleanup(
+        email_address=address.address,
+        domain=address.domain.name,
+        ses_rule_updated=not is_waiting,
+        **given(warning=SOON if is_waiting else None),
+    )
+
+
+def row(address: Address) -> AddressOut:
+    return rows([address])[0]
+
+
+def rows(addresses: Collection[Address]) -> list[AddressOut]:
+    """In a constant number of queries; each has its `changed_at`."""
+    customers = [address.domain.customer_id for address in addresses]
+    owners, pending = first_owners(customers), pending_of(customers)
+    names = rule_names([address.address for address in addresses if address.is_live])
+    return [_row(each, owners.get(each.domain.customer_id), names.get(each.address), pending) for each in addresses]
+
+
+def _row(address: Address, owner: str | None, rule: str | None, pending: dict[str, str]) -> AddressOut:
+    domain, endpoint = address.domain, address.own_endpoint
+    is_waiting = address.is_active != address.is_live and domain.customer_id in pending
+    warning = pending[domain.customer_id] or SOON if is_waiting else ""
+    return AddressOut(
+        id=address.pk,
+        address=address.address,
+        domain_id=domain.pk,
+        webhook_id=None,
+        endpoint_id=endpoint.pk if endpoint else None,
+        is_active=address.is_active,
+        is_receipt_rule_configured=address.is_live,
+        receipt_rule_name=rule,
+        created_at=address.created_at,
+        updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `addresses_found`
+        user_id=owner,
+        tenant_id=domain.tenant_id,
+        domain=DomainBrief(id=domain.pk, name=domain.name, status=status_of(domain)),
+        routing=_routing(address),
+        **given(warning=warning),
+    )
+
+
+def _routing(address: Address) -> Routing:
+    endpoint = address.own_endpoint
+    if endpoint is None:
+        return Routing(type="none", id=None, name=None, is_active=False)
+    config = config_out(endpoint.type, endpoint.shown_config)
+    return Routing(type="endpoint", id=endpoint.pk, name=endpoint.name, config=config, is_active=endpoint.is_active)

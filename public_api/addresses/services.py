@@ -1,0 +1,27 @@
+"""What the published contract does to an address: at a domain that is named, to an endpoint by its id."""
+
+from accounts.models.people import User
+from domains.models.domains import Domain
+from public_api.domains.services import KEEP, own_endpoint
+from receipt_rules.addresses.services import add_address, change_address, refuse_elsewhere, refuse_unverified
+from receipt_rules.models.addresses import Address
+
+
+def add(*, domain: Domain, text: str, endpoint_id: str | None, is_active: bool, actor: User) -> Address:
+    """Raises Refused: as `add_address`, ADDRESS_ELSEWHERE for one that is not of the domain, ENDPOINT_MISSING."""
+    refuse_elsewhere(text, domain)
+    refuse_unverified(domain)
+    return add_address(
+        text=text,
+        customer=domain.customer,
+        actor=actor,
+        endpoint=own_endpoint(domain.customer_id, endpoint_id),
+        is_active=is_active,
+    )
+
+
+def change(*, address: Address, is_active: bool | None, actor: User, endpoint_id: str | None = KEEP) -> Address:
+    """What is None or not given stays; an endpoint that is given as None is taken away. Raises Refused."""
+    endpoint = address.own_endpoint if endpoint_id == KEEP else own_endpoint(address.domain.customer_id, endpoint_id)
+    wanted = address.is_active if is_active is None else is_active
+    return change_address(address=address, actor=actor, is_active=wanted, endpoint=endpoint)

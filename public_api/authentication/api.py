@@ -1,0 +1,160 @@
+"""Authentication of a domain (identity, DKIM, MAIL FROM): begun, and verified."""
+
+from datetime import datetime
+from typing import Literal
+
+from django.http import HttpRequest
+from ninja import Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, writes
+from domains.checking import services as checking_services
+from domains.domain_list.api import domain_of
+from domains.models.domains import Domain, Stage
+from domains.settings import services as settings_services
+from inbound_admin.lib.api.refusals import Malformed
+from inbound_admin.lib.api.values import In, Out, Text, given
+from inbound_admin.lib.errors import AwsUnreachable
+from public_api.domains.core import Published, ses_word
+from public_api.domains.selectors import checks_of, status_of
+from public_api.records.api import CheckedRecordOut, checked_records
+
+router = call_router("Domains")
+VERIFIED = "Success"
+
+
+class AuthAsked(In):
+    mail_from_domain: Text | None = Field(None, description="One label in front of the domain, or the whole name")
+    generate_spf: bool | None = None
+    generate_dmarc: bool | None = None
+
+
+class AuthBegunOut(Out):
+    success: Literal[True] = True
+    domain: str
+    ses_identity_status: str | None
+    dkim_enabled: bool
+    dkim_tokens: list[str]
+    mail_from_domain: str | None
+    mail_from_status: str | None
+    records: list[CheckedRecordOut]
+    message: str
+
+
+class AuthSesOut(Out):
+    identity_status: str | None
+    identity_verified: bool
+    dkim_status: str | None
+    dkim_verified: bool
+    dkim_tokens: list[str]
+    mail_from_domain: str | None = None
+    mail_from_status: str | None
+    mail_from_verified: bool
+
+
+class AuthSummaryOut(Out):
+    total_records: int
+    verified_records: int
+    required_records: int
+    verified_required_records: int
+
+
+class AuthVerifiedOut(Out):
+    success: Literal[True] = True
+    domain: str
+    overall_status: Published
+    dns_records: list[CheckedRecordOut]
+    ses_status: AuthSesOut
+    summary: AuthSummaryOut
+    message: str
+    next_steps: list[str]
+    last_checked: datetime | None
+
+
+@router.post("/v2/domains/{domain_id}/auth", **writes(AuthBegunOut, status=201), summary="Begin the authentication")
+def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = None) -> Status[AuthBegunOut]:
+    """Identity, DKIM and MAIL FROM at Amazon. Waits for it up to API_WAIT_SECONDS; `message` says what is pending."""
+    wanted = asked or AuthAsked.model_validate({})
+    domain = settings_services.begin(
+        domain=domain_of(request, domain_id),
+        mail_from=wanted.mail_from_domain,
+        spf=wanted.generate_spf,
+        dmarc=wanted.generate_dmarc,
+        actor=caller(request),
+    )
+    answer = AuthBegunOut(
+        success=True,
+        domain=domain.name,
+        ses_identity_status=ses_word(domain.identity_status),
+        dkim_enabled=domain.ses_dkim_signing and bool(domain.dkim_tokens),
+        dkim_tokens=list(domain.dkim_tokens),
+        mail_from_domain=domain.mail_from or None,
+        mail_from_status=ses_word(domain.mail_from_status) if domain.mail_from else None,
+        records=checked_records(domain, checks_of([domain])[domain.pk]),
+        message=_begun(domain),
+    )
+    return Status(201, answer)
+
+
+@router.patch("/v2/domains/{domain_id}/auth", **writes(AuthVerifiedOut), summary="Verify: DNS and Amazon, now")
+def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
+    """Looks at once, at most every few seconds (429). Amazon that does not answer is a 503, never a status."""
+    domain = domain_of(request, domain_id)
+    if domain.stage == Stage.STARTING:
+        raise Malformed(f"{domain} is still being set up with Amazon. Ask again in a moment.", code="AUTH_NOT_BEGUN")
+    sentence = checking_services.check_now(domain=domain)
+    domain = domain_of(request, domain_id)
+    if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
+        raise AwsUnreachable(f"The DNS was looked at, but Amazon could not be asked: {domain.ses_problem}")
+    records = checked_records(domain, checks_of([domain])[domain.pk])
+    return AuthVerifiedOut(
+        success=True,
+        domain=domain.name,
+        overall_status=status_of(domain),
+        dns_records=records,
+        ses_status=_ses(domain),
+        summary=_summary(records),
+        message=sentence,
+        next_steps=[_step(record) for record in records if record.is_required and not record.is_verified],
+        last_checked=domain.last_dns_check,
+    )
+
+
+def _begun(domain: Domain) -> str:
+    if domain.stage == Stage.CLAIM:
+        return "Ownership has to be proven first: publish the record, then verify."
+    if domain.stage == Stage.STARTING:
+        return domain.stage_problem or "Amazon has not finished yet: ask for the records again in a moment."
+    if domain.is_configuring:
+        return domain.stage_problem or "Amazon is being told of the change: ask for the records again in a moment."
+    return "Publish these records, then verify."
+
+
+def _ses(domain: Domain) -> AuthSesOut:
+    identity, dkim = ses_word(domain.identity_status), ses_word(domain.dkim_status)
+    mail_from = ses_word(domain.mail_from_status) if domain.ses_mail_from else None
+    return AuthSesOut(
+        identity_status=identity,
+        identity_verified=identity == VERIFIED,
+        dkim_status=dkim,
+        dkim_verified=dkim == VERIFIED,
+        dkim_tokens=list(domain.dkim_tokens),
+        mail_from_status=mail_from,
+        mail_from_verified=mail_from == VERIFIED,
+        **given(mail_from_domain=domain.ses_mail_from),
+    )
+
+
+def _summary(records: list[CheckedRecordOut]) -> AuthSummaryOut:
+    required = [record for record in records if record.is_required]
+    return AuthSummaryOut(
+        total_records=len(records),
+        verified_records=sum(record.is_verified for record in records),
+        required_records=len(required),
+        verified_required_records=sum(record.is_verified for record in required),
+    )
+
+
+def _step(record: CheckedRecordOut) -> str:
+    value = record.value if record.priority is None else f"{record.priority} {record.value}"
+    return f"Publish {record.type} {record.name} with the value {value}."

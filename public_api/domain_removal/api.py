@@ -1,0 +1,60 @@
+"""A domain is deleted, as the published contract has it. Its path is that of the domain's other methods."""
+
+from django.http import HttpRequest
+from pydantic import Field
+
+from accounts.api_keys.api import caller, writes
+from domains.domain_list.api import domain_of
+from domains.models.domains import Domain
+from inbound_admin.lib.api.values import Out
+from operations.domain_removal import services as domain_removal_services
+from operations.domain_removal.services import Asked
+from public_api.domains.api import router
+
+NOT_YET = (
+    "{domain} is being deleted. Its receipt rules are removed first, then its SES identity. "
+    "Until then the domain stays in your list and shows how far it is."
+)
+
+
+class DeletedResources(Out):
+    """What is gone by now. What is not yet is removed by the worker, rules first."""
+
+    domain: str
+    email_addresses: int = Field(description="Addresses that this call removed")
+    dns_records: int = Field(description="Records that you can now remove at your DNS host")
+    blocked_emails: int = Field(description="Always 0: there are none here")
+    ses_identity: bool = Field(description="Whether the SES identity is gone already")
+    ses_receipt_rules: bool = Field(description="Whether no receipt rule names it any more")
+
+
+class DomainDeletedOut(Out):
+    success: bool = True
+    message: str
+    deleted_resources: DeletedResources
+
+
+@router.delete(
+    "/v2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain with its addresses"
+)
+def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
+    """409 while sub-domains exist. Answers at once; what SES has still to be told of, the worker does."""
+    domain = domain_of(request, domain_id)
+    asked = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=caller(request))
+    rules_are_clear = asked.is_gone or Domain.objects.filter(pk=domain.pk, routes_removed_at__isnull=False).exists()
+    return DomainDeletedOut(
+        success=True,
+        message=said(domain, asked),
+        deleted_resources=DeletedResources(
+            domain=domain.name,
+            email_addresses=asked.addresses,
+            dns_records=asked.records,
+            blocked_emails=0,
+            ses_identity=asked.is_gone,
+            ses_receipt_rules=rules_are_clear,
+        ),
+    )
+
+
+def said(domain: Domain, asked: Asked) -> str:
+    return f"{domain} is deleted." if asked.is_gone else NOT_YET.format(domain=domain)

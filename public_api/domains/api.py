@@ -1,0 +1,321 @@
+"""A domain in answers: its own fields, and what it receives.
+Domains, as the published contract has them: with what they receive.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, chosen_customer, reads, writes
+from accounts.people.selectors import first_owners
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.api import domain_of
+from domains.domain_list.selectors import verified_parent
+from domains.models.domains import Domain
+from domains.preflight import services as preflight_services
+from domains.records.core import Purpose, Record
+from domains.settings.services import settled
+from inbound_admin.lib.api.counts import counted
+from inbound_admin.lib.api.refusals import Conflict
+from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, given, page_of
+from public_api.domains import selectors, services
+from public_api.domains.core import Published, mail_from_word
+from public_api.domains.selectors import Checks, Receiving, checks_of, pending_of, receiving_of, rule_names, status_of
+from public_api.records.api import (
+    DomainMain,
+    StoredRecordOut,
+    VerificationOut,
+    WantedRecordOut,
+    main_fields,
+    stored_records,
+    verification_of,
+    wanted_records,
+)
+from receipt_rules.models.endpoints import Endpoint
+
+
+class EndpointBrief(Out):
+    id: str
+    name: str
+    type: str
+    is_active: bool
+
+
+class Stats(Out):
+    total_email_addresses: int
+    active_email_addresses: int
+    has_catch_all: bool
+
+
+class DomainRow(DomainMain):
+    is_catch_all_enabled: bool
+    catch_all_endpoint_id: str | None
+    stats: Stats
+    catch_all_endpoint: EndpointBrief | None
+    verification_check: VerificationOut | None = None
+
+
+class Recommendation(Out):
+    name: str
+    value: str
+    description: str
+
+
+class Recommendations(Out):
+    spf: Recommendation | None
+    dmarc: Recommendation | None
+
+
+class DomainOne(DomainRow):
+    dns_records: list[StoredRecordOut]
+    auth_recommendations: Recommendations
+    parent_domain: str | None = Field(description="The nearest verified domain of the same customer above it")
+    inherits_from_parent: bool = Field(description="Always false: each domain here has an identity of its own")
+
+
+def rows(domains: Collection[Domain], *, checked: bool) -> list[DomainRow]:
+    """In a constant number of queries; `checked` adds what was just seen."""
+    checks, receiving = checks_of(domains), receiving_of(domains)
+    owners = first_owners(domain.customer_id for domain in domains)
+    return [
+        DomainRow(**_row(domain, checks[domain.pk], receiving[domain.pk], owners, checked=checked))
+        for domain in domains
+    ]
+
+
+def one(domain: Domain, *, checked: bool) -> DomainOne:
+    checks, receiving = checks_of([domain])[domain.pk], receiving_of([domain])[domain.pk]
+    parent = verified_parent(domain.parsed, domain.customer)
+    recommended = {each.key: each for each in domain.records if each.purpose is Purpose.RECOMMENDED}
+    return DomainOne(
+        **_row(domain, checks, receiving, first_owners([domain.customer_id]), checked=checked),
+        dns_records=stored_records(domain, checks),
+        auth_recommendations=Recommendations(
+            spf=_recommendation(recommended.get("apex-spf"), "Lets Amazon send in the name of the domain itself."),
+            dmarc=_recommendation(recommended.get("dmarc"), "Has receivers watch for forged mail, and refuse none."),
+        ),
+        parent_domain=parent.name if parent else None,
+        inherits_from_parent=False,
+    )
+
+
+def brief(endpoint: Endpoint | None) -> EndpointBrief | None:
+    if endpoint is None:
+        return None
+    return EndpointBrief(id=endpoint.pk, name=endpoint.name, type=endpoint.type, is_active=endpoint.is_active)
+
+
+def _row(
+    domain: Domain, checks: Checks, receiving: Receiving, owners: dict[str, str], *, checked: bool
+) -> dict[str, Any]:
+    catch_all = receiving.catch_all
+    endpoint = catch_all.own_endpoint if catch_all else None
+    is_on = catch_all is not None and catch_all.is_active
+    stats = Stats(
+        total_email_addresses=receiving.addresses, active_email_addresses=receiving.active, has_catch_all=is_on
+    )
+    return {
+        **main_fields(domain, checks, owners.get(domain.customer_id)),
+        "is_catch_all_enabled": is_on,
+        "catch_all_endpoint_id": endpoint.pk if endpoint else None,
+        "stats": stats,
+        "catch_all_endpoint": brief(endpoint),
+        **({"verification_check": verification_of(domain, checks)} if checked else {}),
+    }
+
+
+def _recommendation(record: Record | None, description: str) -> Recommendation | None:
+    return Recommendation(name=record.name, value=record.value, description=description) if record else None
+
+
+router = call_router("Domains")
+SOON = "Amazon is told in a few seconds."
+
+
+class DomainFilters(Paged):
+    status: Published | None = None
+    can_receive: bool | None = None
+    check: bool = Field(False, description="Look at DNS and Amazon now, where that was not done a moment ago")
+    search: Text | None = None
+    has_catch_all: bool | None = None
+    provider: Text | None = None
+
+
+class CheckAsked(QueryIn):
+    check: bool = False
+
+
+class Breakdown(Out):
+    verified: int
+    pending: int
+    failed: int
+
+
+class DomainsMeta(Out):
+    """Counted over all that the filter matches, not over the page; of very many it may be seconds old."""
+
+    total_count: int
+    verified_count: int
+    with_catch_all_count: int
+    status_breakdown: Breakdown
+
+
+class DomainPage(Page[DomainRow]):
+    meta: DomainsMeta
+
+
+class DomainAdded(In):
+    domain: Text
+    customer_id: Text | None = Field(None, description="Whose it becomes; needed by who belongs to several customers")
+
+
+class ConflictOut(Out):
+    has_conflict: Literal[True] = True
+    message: str
+    suggestion: str | None = None
+
+
+class DomainAddedOut(DomainMain):
+    dns_records: list[WantedRecordOut]
+    dns_conflict: ConflictOut | None = None
+    message: str
+
+
+class DomainChanged(In):
+    """What is not named stays as it is."""
+
+    is_catch_all_enabled: bool | None = None
+    catch_all_endpoint_id: Text | None = None
+    mail_from_domain: Text | None = None
+    receive_dmarc_emails: bool | None = None
+
+
+class DomainChangedOut(Out):
+    id: str
+    domain: str
+    status: Published
+    is_catch_all_enabled: bool
+    catch_all_endpoint_id: str | None
+    catch_all_endpoint: EndpointBrief | None
+    receipt_rule_name: str | None
+    mail_from_domain: str | None
+    receive_dmarc_emails: bool
+    updated_at: datetime
+    warning: str | None = None
+
+
+class MailFrom(In):
+    mail_from_domain: Text | None = Field(None, description="One label in front of the domain, or the whole name")
+
+
+class MailFromOut(Out):
+    success: Literal[True] = True
+    message: str
+    mail_from_domain: str
+    mail_from_domain_status: Published | None
+    additional_dns_records: list[WantedRecordOut]
+
+
+@router.get("/v2/domains", **reads(DomainPage), summary="Your domains")
+def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()]) -> DomainPage:
+    return domain_page(request, query, check=query.check)
+
+
+def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> DomainPage:
+    wanted = selectors.DomainsWanted(query.status, query.can_receive, query.has_catch_all, query.provider, query.search)
+    found = selectors.domains_found(domain_list_selectors.domains_for(caller(request)), wanted)
+    counts = counted(found, selectors.counts_of)
+    domains, pagination = page_of(found, query, total=counts["total"])
+    if check:
+        services.check_where_allowed(domains, now=timezone.now())
+    breakdown = Breakdown(verified=counts["verified"], pending=counts["pending"], failed=counts["failed"])
+    meta = DomainsMeta(
+        total_count=counts["total"],
+        verified_count=counts["verified"],
+        with_catch_all_count=counts["with_catch_all"],
+        status_breakdown=breakdown,
+    )
+    return DomainPage(data=rows(domains, checked=check), pagination=pagination, meta=meta)
+
+
+@router.post("/v2/domains", **writes(DomainAddedOut, status=201), summary="Add a domain and begin its verification")
+def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOut]:
+    """Waits for Amazon's tokens up to API_WAIT_SECONDS; without them `message` says what is still pending."""
+    customer = chosen_customer(caller(request), asked.customer_id)
+    look = preflight_services.look_before(text=asked.domain, customer=customer)
+    domain = settled(preflight_services.add(text=asked.domain, customer=customer, actor=caller(request), look=look))
+    checks = checks_of([domain])[domain.pk]
+    owner = first_owners([domain.customer_id]).get(domain.customer_id)
+    elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
+    answer = DomainAddedOut(
+        **main_fields(domain, checks, owner),
+        dns_records=wanted_records(domain),
+        message=services.what_is_pending(domain) or "Publish these records, then verify.",
+        **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
+    )
+    return Status(201, answer)
+
+
+@router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="One domain, with its records")
+def get_domain(request: HttpRequest, domain_id: str, query: Annotated[CheckAsked, Query()]) -> DomainOne:
+    domain = domain_of(request, domain_id)
+    if query.check:
+        services.check_where_allowed([domain], now=timezone.now())
+        domain = domain_of(request, domain_id)
+    return one(domain, checked=query.check)
+
+
+@router.put("/v2/domains/{domain_id}", **writes(DomainChangedOut), summary="Catch-all, MAIL FROM, DMARC summaries")
+def change_domain(request: HttpRequest, domain_id: str, asked: DomainChanged) -> DomainChangedOut:
+    """400 unless the domain is verified. Amazon's rules follow in a few seconds; `warning` says so."""
+    domain = domain_of(request, domain_id)
+    services.change(
+        domain=domain,
+        wanted=services.DomainChange(**asked.model_dump(exclude_unset=True)),
+        actor=caller(request),
+    )
+    return _changed(domain_of(request, domain_id))
+
+
+@router.patch("/v2/domains/{domain_id}", **writes(MailFromOut), summary="Set MAIL FROM up where there is none")
+def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None = None) -> MailFromOut:
+    domain = domain_of(request, domain_id)
+    if domain.mail_from:
+        raise Conflict(f"{domain} uses {domain.mail_from} already.", code="MAIL_FROM_SET")
+    name = asked.mail_from_domain if asked else None
+    domain = services.set_mail_from_up(domain=domain, name=name, actor=caller(request))
+    records = [each for each in wanted_records(domain) if each.name == domain.mail_from]
+    return MailFromOut(
+        success=True,
+        message=services.what_is_pending(domain) or "Publish the records, then verify.",
+        mail_from_domain=domain.mail_from,
+        mail_from_domain_status=mail_from_word(domain.mail_from, domain.mail_from_status),
+        additional_dns_records=records,
+    )
+
+
+def _conflict(message: str, suggestion: str) -> ConflictOut:
+    return ConflictOut(has_conflict=True, message=message, **given(suggestion=suggestion))
+
+
+def _changed(domain: Domain) -> DomainChangedOut:
+    catch_all = receiving_of([domain])[domain.pk].catch_all
+    endpoint = catch_all.own_endpoint if catch_all else None
+    is_on = catch_all is not None and catch_all.is_active
+    main = main_fields(domain, {}, None)
+    pending = pending_of([domain.customer_id])
+    warning = pending[domain.customer_id] or SOON if pending else ""
+    return DomainChangedOut(
+        **{name: main[name] for name in ("id", "domain", "mail_from_domain", "receive_dmarc_emails", "updated_at")},
+        status=status_of(domain),
+        is_catch_all_enabled=is_on,
+        catch_all_endpoint_id=endpoint.pk if endpoint else None,
+        catch_all_endpoint=brief(endpoint),
+        receipt_rule_name=rule_names([domain.name]).get(domain.name) if is_on else None,
+        **given(warning=warning),
+    )

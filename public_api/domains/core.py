@@ -1,0 +1,28 @@
+"""The words of the published API contract, for what our rows say in finer ones."""
+
+from typing import Literal
+
+from domains.checking.core.judgement import SesStatus
+
+Published = Literal["verified", "pending", "failed"]
+
+# SES's v1 words, which the contract has; "" (not read, or no answer) is none of them.
+SES_WORDS = {
+    SesStatus.PENDING: "Pending",
+    SesStatus.SUCCESS: "Success",
+    SesStatus.FAILED: "Failed",
+    SesStatus.TEMPORARY_FAILURE: "TemporaryFailure",
+    SesStatus.NOT_STARTED: "NotStarted",
+}
+
+
+def ses_word(status: str) -> str | None:
+    """None where Amazon was not asked or did not answer."""
+    return SES_WORDS.get(SesStatus(status))
+
+
+def mail_from_word(name: str, status: str) -> Published | None:
+    """None where the domain has no MAIL FROM name."""
+    if not name:
+        return None
+    return {SesStatus.SUCCESS: "verified", SesStatus.FAILED: "failed"}.get(SesStatus(status), "pending")  # type: ignore[return-value]  # all three are words of it

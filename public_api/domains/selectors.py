@@ -1,0 +1,221 @@
+"""Domains as the published API contract has them: its three statuses, its filters, its counts.
+Receiving as the published API contract has it: what a page of domains or endpoints needs, in few queries.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
+
+from accounts.people.selectors import Viewer
+from audit.selectors import last_changed
+from domains.checking.core.judgement import SesStatus, State
+from domains.domain_list import selectors as domain_list_selectors
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.ownership import core as ownership_core
+from domains.records.core import Record, can_receive
+from public_api.domains.core import Published
+from receipt_rules.addresses import selectors as addresses_selectors
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.runs import PendingChange
+
+FAILED = Q(stage=Stage.READY) & (
+    Q(identity_status__in=(SesStatus.FAILED, SesStatus.NOT_STARTED)) | Q(dkim_status=SesStatus.FAILED)
+)
+VERIFIED = Q(stage=Stage.READY, verified_at__isnull=False) & ~FAILED
+STATUS = {"verified": VERIFIED, "failed": FAILED, "pending": ~VERIFIED & ~FAILED}
+MX = "inbound-mx"
+# Published, or was when we last could look: a look-up that failed takes nothing away.
+MX_RIGHT = Q(state__in=(State.VERIFIED, State.SPREADING)) | Q(state=State.COULD_NOT_CHECK, verified_at__isnull=False)
+
+Checks = Mapping[str, RecordCheck]
+
+
+@dataclass(frozen=True)
+class DomainsWanted:
+    """What the query of a list asks for; None filters nothing."""
+
+    status: Published | None = None
+    can_receive: bool | None = None
+    has_catch_all: bool | None = None
+    provider: str | None = None
+    search: str | None = None
+
+
+def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[Domain]:
+    """The caller's domains, by what is wanted; newest first, and no two pages overlap."""
+    if wanted.search:
+        domains = domains.filter(domain_list_selectors.named_like(wanted.search))
+    if wanted.status:
+        domains = domains.filter(STATUS[wanted.status])
+    if wanted.can_receive is not None:
+        right = RecordCheck.objects.filter(MX_RIGHT, domain=OuterRef("pk"), key=MX)
+        elsewhere = Q(expectations__has_key=MX)
+        receiving = VERIFIED & Q(receives=True) & ~elsewhere & Q(Exists(right))
+        domains = domains.filter(receiving if wanted.can_receive else ~receiving)
+    if wanted.has_catch_all is not None:
+        domains = domains.filter(has_catch_all=wanted.has_catch_all)
+    if wanted.provider:
+        domains = domains.filter(provider__iexact=wanted.provider)
+    return domains.order_by("name", "pk")
+
+
+def counts_of(domains: QuerySet[Domain]) -> dict[str, int]:
+    """Of all that the filter matches, in one query: total, with_catch_all, and each status."""
+    counted = {name: Count(Value(1), filter=status) for name, status in STATUS.items()}
+    catch_all = Count(Value(1), filter=Q(has_catch_all=True))
+    return domains.order_by().aggregate(total=Count("*"), with_catch_all=catch_all, **counted)
+
+
+def status_of(domain: Domain) -> Published:
+    """As `STATUS` has it for rows."""
+    if domain.stage != Stage.READY:
+        return "pending"
+    gone = domain.identity_status in (SesStatus.FAILED, SesStatus.NOT_STARTED)
+    if gone or domain.dkim_status == SesStatus.FAILED:
+        return "failed"
+    return "verified" if domain.verified_at else "pending"
+
+
+def receives_mail(domain: Domain, checks: Checks) -> bool:
+    """Whether mail for it can arrive: verified, in a region that receives, and its MX is there."""
+    if not domain.receives or MX in domain.expectations:
+        return False  # staff said that its mail arrives elsewhere
+    if status_of(domain) != "verified" or not can_receive(domain.region):
+        return False
+    check = checks.get(MX)
+    return check is not None and is_right(check, spreading=True)
+
+
+def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
+    """Right when last looked at, or when one last could look; `spreading`: some resolvers are enough."""
+    if check is None:
+        return False
+    if check.state == State.COULD_NOT_CHECK:
+        return check.verified_at is not None
+    return check.state == State.VERIFIED or (spreading and check.state == State.SPREADING)
+
+
+def has_mx(checks: Checks) -> bool:
+    """Whether the domain has any MX, ours or not, as it was last seen."""
+    check = checks.get(MX)
+    return check is not None and (bool(check.found) or is_right(check, spreading=True))
+
+
+def records_of(domain: Domain) -> tuple[Record, ...]:
+    """What is to be published now: the proof alone while the ownership is open."""
+    if domain.stage == Stage.CLAIM:
+        return (ownership_core.challenge(domain.parsed, domain.claim_token),)
+    return domain.records
+
+
+def checks_of(domains: Iterable[Domain]) -> dict[str, dict[str, RecordCheck]]:
+    """By domain and record, in one query."""
+    found: dict[str, dict[str, RecordCheck]] = {domain.pk: {} for domain in domains}
+    for check in RecordCheck.objects.filter(domain__in=found):
+        found[check.domain_id][check.key] = check
+    return found
+
+
+# The first rule of the last state that we read which names the recipient. Its rows are those of the newest snapshot.
+RULE_NAMES = """
+    SELECT DISTINCT ON (recipient.name) recipient.name, one.rule->>'name'
+    FROM (SELECT content FROM receipt_rules_snapshot WHERE region = %s ORDER BY at DESC, id DESC LIMIT 1) AS latest,
+        jsonb_array_elements(latest.content->'rules') WITH ORDINALITY AS one(rule, place),
+        jsonb_array_elements_text(one.rule->'recipients') AS recipient(name)
+    WHERE recipient.name = ANY(%s)
+    ORDER BY recipient.name, one.place
+"""
+
+
+@dataclass(frozen=True)
+class Receiving:
+    """What a domain takes: its addresses, counted, and its catch-all, on or off."""
+
+    addresses: int = 0
+    active: int = 0
+    configured: int = 0
+    catch_all: CatchAll | None = None
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What points to an endpoint; at most so many as a page names."""
+
+    addresses: tuple[Address, ...] = ()
+    domains: tuple[Domain, ...] = ()
+
+
+@dataclass(frozen=True)
+class AddressesWanted:
+    domain_id: str | None = None
+    is_active: bool | None = None
+    is_live: bool | None = None
+
+
+@dataclass
+class _Collected:
+    addresses: list[Address] = field(default_factory=list)
+    domains: list[Domain] = field(default_factory=list)
+
+
+def receiving_of(domains: Collection[Domain]) -> dict[str, Receiving]:
+    """Of each domain, in two queries."""
+    ids = [domain.pk for domain in domains]
+    counts = Address.objects.filter(domain__in=ids).order_by().values("domain")
+    counted = counts.annotate(
+        addresses=Count("pk"),
+        active=Count("pk", filter=Q(is_active=True)),
+        configured=Count("pk", filter=Q(is_live=True)),
+    )
+    by_domain = {each[0]: each[1:] for each in counted.values_list("domain", "addresses", "active", "configured")}
+    found = CatchAll.objects.select_related("endpoint", "domain").filter(domain__in=ids, subdomains=False)
+    catch_alls = {row.domain_id: row for row in found}
+    return {key: Receiving(*by_domain.get(key, (0, 0, 0)), catch_all=catch_alls.get(key)) for key in ids}
+
+
+def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
+    """With `changed_at`; in the order of the address itself."""
+    rows = addresses_selectors.addresses_for(viewer).annotate(changed_at=last_changed("address"))
+    asked = {"domain": wanted.domain_id, "is_active": wanted.is_active, "is_live": wanted.is_live}
+    return rows.filter(**{name: value for name, value in asked.items() if value is not None}).order_by("address")
+
+
+def endpoints_found(
+    *, viewer: Viewer, kind: str | None = None, is_active: bool | None = None, name: str | None = None
+) -> QuerySet[Endpoint]:
+    """With `changed_at`; `name` is a part of it."""
+    rows = addresses_selectors.endpoints_for(viewer).annotate(changed_at=last_changed("endpoint"))
+    if name:
+        rows = rows.filter(name__icontains=name)
+    asked = {"type": kind, "is_active": is_active}
+    return rows.filter(**{name: value for name, value in asked.items() if value is not None}).order_by("name", "pk")
+
+
+def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:
+    """What points to each, in two queries; of each kind at most so many are read."""
+    found = {endpoint.pk: _Collected() for endpoint in endpoints}
+    for address in Address.objects.select_related("domain").filter(endpoint__in=found).order_by("address")[:at_most]:
+        found[str(address.endpoint_id)].addresses.append(address)
+    catch_alls = CatchAll.objects.select_related("domain").filter(endpoint__in=found, is_active=True)
+    for catch_all in catch_alls.order_by("domain__name")[:at_most]:
+        found[str(catch_all.endpoint_id)].domains.append(catch_all.domain)
+    return {key: Uses(tuple(some.addresses), tuple(some.domains)) for key, some in found.items()}
+
+
+def rule_names(recipients: Collection[str]) -> Mapping[str, str]:
+    """The name of Amazon's rule that holds each, as last read; one that no rule names is not in it."""
+    if not recipients:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(RULE_NAMES, [settings.AWS_REGION, list(recipients)])
+        return dict(cursor.fetchall())
+
+
+def pending_of(customer_ids: Iterable[str]) -> dict[str, str]:
+    """Customers with a change that Amazon's rules do not show yet, and why it waits for an operator, if it does."""
+    waiting = PendingChange.objects.filter(customer__in=set(customer_ids))
+    return dict(waiting.values_list("customer_id", "waits_because"))

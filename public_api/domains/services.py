@@ -1,0 +1,152 @@
+"""What the published contract does to a domain in one call: over the services of domains and of receiving.
+A look that a program asked for: at whatever may be looked at now, and silent about the rest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.models.people import User
+from domains.checking import services as checking_services
+from domains.models.domains import Domain, Stage
+from domains.names.core import label_in
+from domains.ownership_claims import services as ownership_claims_services
+from domains.records.core import mail_from_candidates
+from domains.settings import services as settings_services
+from domains.settings.services import settled, wanted_of
+from inbound_admin.lib import aws, slow_work
+from inbound_admin.lib.api.refusals import Malformed
+from inbound_admin.lib.errors import Refused
+from public_api.legacy_functions.services import configure_email_receiving
+from receipt_rules.addresses.services import refuse_elsewhere, refuse_unverified, set_catch_all
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint
+
+KEEP = "\0"  # no endpoint has this id
+
+
+@dataclass(frozen=True)
+class DomainChange:
+    """What is not named stays; the endpoint can be taken away, so that None is a wish of its own."""
+
+    is_catch_all_enabled: bool | None = None
+    catch_all_endpoint_id: str | None = KEEP
+    mail_from_domain: str | None = None
+    receive_dmarc_emails: bool | None = None
+
+
+def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
+    """All of it or nothing. Raises Refused: DOMAIN_NOT_VERIFIED, ENDPOINT_MISSING, or for a MAIL FROM name."""
+    refuse_unverified(domain)
+    with transaction.atomic():
+        _configure(domain, wanted, actor)
+        if wanted.is_catch_all_enabled is not None or wanted.catch_all_endpoint_id != KEEP:
+            _catch(domain, wanted, actor)
+
+
+def set_mail_from_up(*, domain: Domain, name: str | None, actor: User) -> Domain:
+    """As named, or the first usual name; returns the row once Amazon knows, or the time is over. Raises Refused."""
+    usual = mail_from_candidates(domain.parsed)[0]
+    label = label_in(usual if name is None else name, domain.name)
+    if not label:
+        raise Refused("Give the name for bounces one word, such as bounce.")
+    settings_services.configure(domain=domain, wanted=replace(wanted_of(domain), mail_from_label=label), actor=actor)
+    return settled(domain)
+
+
+def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
+    """These take mail, beside what does already. Raises Refused: DOMAIN_NOT_VERIFIED, or Malformed with all that cannot
+    be or are not of the domain."""
+    refuse_unverified(domain)
+    wrong = {text[:320]: why for text in addresses if (why := _why_not(text, domain))}
+    if wrong:
+        details = {"invalidEmails": list(wrong), "reasons": list(wrong.values())}
+        raise Malformed("Some of these are no addresses of this domain: see the details.", details=details)
+    return configure_email_receiving(domain=domain, addresses=addresses, actor=actor)
+
+
+def _why_not(text: str, domain: Domain) -> str:
+    try:
+        refuse_elsewhere(text, domain)
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+def what_is_pending(domain: Domain) -> str:
+    """A sentence for a program's log; empty where nothing is."""
+    if domain.stage == Stage.CLAIM:
+        return "Ownership has to be proven first: publish the record, then verify."
+    if domain.stage == Stage.STARTING or domain.is_configuring:
+        return domain.stage_problem or "Amazon has not finished yet: ask for the records again in a moment."
+    return ""
+
+
+def _configure(domain: Domain, wanted: DomainChange, actor: User) -> None:
+    now = settings = wanted_of(domain)
+    if wanted.mail_from_domain is not None:
+        settings = replace(settings, mail_from_label=label_in(wanted.mail_from_domain, domain.name))
+    own = f"dmarc@{domain.name}"
+    if wanted.receive_dmarc_emails:
+        settings = replace(settings, dmarc_reports_to=own, wants_dmarc=True)
+    elif wanted.receive_dmarc_emails is False and settings.dmarc_reports_to == own:
+        settings = replace(settings, dmarc_reports_to="")
+    if settings != now:
+        settings_services.configure(domain=domain, wanted=settings, actor=actor)
+
+
+def _catch(domain: Domain, wanted: DomainChange, actor: User) -> None:
+    found = CatchAll.objects.select_related("endpoint", "domain").filter(domain=domain, subdomains=False).first()
+    if found is None and not wanted.is_catch_all_enabled and wanted.catch_all_endpoint_id in (KEEP, None):
+        return
+    endpoint = found.own_endpoint if found else None
+    if wanted.catch_all_endpoint_id != KEEP:
+        endpoint = own_endpoint(domain.customer_id, wanted.catch_all_endpoint_id)
+    is_on = (
+        found is not None and found.is_active if wanted.is_catch_all_enabled is None else wanted.is_catch_all_enabled
+    )
+    set_catch_all(domain=domain, actor=actor, endpoint=endpoint, is_active=is_on)
+
+
+def own_endpoint(customer_id: str, endpoint_id: str | None) -> Endpoint | None:
+    """The customer's endpoint of this id. Raises Refused (ENDPOINT_MISSING), whoever's another one is."""
+    if endpoint_id is None:
+        return None
+    found = Endpoint.objects.filter(pk=endpoint_id, customer=customer_id).first()
+    if found is None:
+        raise Refused("There is no endpoint of this id.", code="ENDPOINT_MISSING")
+    return found
+
+
+def check_where_allowed(domains: Sequence[Domain], *, now: datetime) -> None:
+    """DNS and Amazon, all in one; none that was looked at a moment ago, is held, on its way or of another region."""
+    customers = {domain.customer_id for domain in domains}
+    with slow_work.place(customer=customers.pop() if len(customers) == 1 else ""):
+        _look_at(_take_turns(domains, now), now)
+
+
+def _look_at(due: Sequence[Domain], now: datetime) -> None:
+    claimed = [domain for domain in due if domain.stage == Stage.CLAIM]
+    if claimed:
+        ownership_claims_services.check_claim_of(claimed)
+    with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
+        checking_services.check([domain for domain in due if domain.stage == Stage.READY], now=now)
+
+
+def _take_turns(domains: Sequence[Domain], now: datetime) -> list[Domain]:
+    """As of one domain in `checking`: of several who ask at the same moment one looks."""
+    latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
+    free = Q(last_dns_check=None) | Q(last_dns_check__lte=latest)
+    can_be = Q(held_at__isnull=True, region=settings.AWS_REGION, stage__in=(Stage.READY, Stage.CLAIM))
+    taken = [
+        domain
+        for domain in domains
+        if Domain.objects.filter(free & can_be, pk=domain.pk).update(last_dns_check=now, watched_from=now)
+    ]
+    for domain in taken:
+        domain.last_dns_check = domain.watched_from = now
+    return taken

@@ -1,0 +1,279 @@
+"""An endpoint's configuration under the names of the published contract, out and in.
+Endpoints: where mail goes.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, chosen_customer, reads, writes
+from accounts.people.selectors import first_owners
+from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, given, page_of
+from inbound_admin.lib.redaction import MASK
+from public_api.domains.selectors import Uses, endpoints_found, status_of, uses_of
+from public_api.endpoints import services
+from receipt_rules.endpoints import services as endpoints_services
+from receipt_rules.forwarding import services as forwarding_services
+from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
+from receipt_rules.models.endpoints import Endpoint, EndpointType
+
+_OUT: dict[str, dict[str, tuple[str, ...]]] = {
+    EndpointType.WEBHOOK.value: {"retry_attempts": ("retryAttempts",), "verification_token": ("verificationToken",)},
+    # The published client itself calls it "email" where the contract has "forwardTo".
+    EndpointType.EMAIL.value: {"address": ("forwardTo", "email")},
+    EndpointType.EMAIL_GROUP.value: {"addresses": ("emails",)},
+}
+
+
+def config_out(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    names = _OUT.get(kind, {})
+    return {outer: value for name, value in config.items() for outer in names.get(name, (name,))}
+
+
+def config_in(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Under our own names; what the type does not know is left to the service to refuse."""
+    ours = {outer: name for name, outers in _OUT.get(kind, {}).items() for outer in outers}
+    return {ours.get(name, name): value for name, value in given.items()}
+
+
+router = call_router("Endpoints")
+Kind = Literal["webhook", "email", "email_group"]
+MOST_NAMED = 500  # of what points to one
+
+
+class EndpointFilters(Paged):
+    type: Kind | None = None
+    active: bool | None = None
+    search: Text | None = None
+
+
+class DeliveryStats(Out):
+    """Null until the operator's function reports what it delivered."""
+
+    total: int | None = None
+    successful: int | None = None
+    failed: int | None = None
+    last_delivery: datetime | None = None
+
+
+class DomainOfEndpoint(Out):
+    id: str
+    domain: str
+    status: str
+
+
+class AddressOfEndpoint(Out):
+    id: str
+    address: str
+    is_active: bool
+
+
+class ConfirmationOut(Out):
+    """Of recipients outside of the customer's own domains; each is asked by a mail with a link."""
+
+    status: Literal["confirmed", "partly", "waiting"] = Field(description="waiting: nothing is forwarded yet")
+    waiting_for: list[str]
+
+
+class EndpointOut(Out):
+    id: str
+    name: str
+    type: Kind
+    config: dict[str, Any] = Field(
+        description=f"Secrets are masked: {MASK}. A masked value that is sent back keeps what is stored"
+    )
+    is_active: bool
+    description: str | None
+    user_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    group_emails: list[str] | None
+    delivery_stats: DeliveryStats
+    confirmation: ConfirmationOut | None = Field(description="null for a webhook")
+    warning: str | None = Field(None, description="After a change: secrets that went, since the URL has another host")
+
+
+class EndpointOne(EndpointOut):
+    recent_deliveries: list[dict[str, Any]]
+    associated_emails: list[AddressOfEndpoint]
+    catch_all_domains: list[DomainOfEndpoint]
+
+
+class EndpointAdded(In):
+    name: Text
+    type: Kind
+    config: dict[str, Any] = Field(description="By type: url, timeout, retryAttempts, headers; forwardTo; or emails")
+    description: Text | None = None
+    customer_id: Text | None = Field(None, description="Whose it becomes; needed by who belongs to several customers")
+
+
+class EndpointChanged(In):
+    """What is not named stays as it is, in `config` as well; so does a secret that is given masked, as it was read.
+
+    Where the URL gets another host, stored secrets go, unless they are given again.
+    """
+
+    name: Text | None = None
+    config: dict[str, Any] | None = None
+    is_active: bool | None = None
+    description: Text | None = None
+
+
+class EndpointCleanup(Out):
+    email_addresses_updated: int
+    domains_updated: int
+    group_emails_deleted: int
+    deliveries_deleted: int
+    email_addresses: list[str]
+    domains: list[str]
+
+
+class EndpointRemovedOut(Out):
+    message: str
+    cleanup: EndpointCleanup
+
+
+class TestedOut(Out):
+    success: bool
+    message: str
+    response_time: int = Field(description="Milliseconds")
+    status_code: int | None = None
+
+
+@router.get("/v2/endpoints", **reads(Page[EndpointOut]), summary="Your endpoints")
+def list_endpoints(request: HttpRequest, query: Annotated[EndpointFilters, Query()]) -> Page[EndpointOut]:
+    found = endpoints_found(viewer=caller(request), kind=query.type, is_active=query.active, name=query.search)
+    some, pagination = page_of(found, query)
+    return Page[EndpointOut](data=_rows(some), pagination=pagination)
+
+
+@router.post("/v2/endpoints", **writes(EndpointOut, status=201), summary="Add an endpoint")
+def add_endpoint(request: HttpRequest, asked: EndpointAdded) -> Status[EndpointOut]:
+    made = endpoints_services.add_endpoint(
+        customer=chosen_customer(caller(request), asked.customer_id),
+        name=asked.name,
+        type=asked.type,
+        config=services.known_config(asked.type, config_in(asked.type, asked.config)),
+        description=asked.description or "",
+        actor=caller(request),
+    )
+    return Status(201, _rows([endpoint_of(request, made.pk)])[0])
+
+
+@router.get("/v2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="One endpoint, and what points to it")
+def get_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointOne:
+    return _one(endpoint_of(request, endpoint_id))
+
+
+@router.put("/v2/endpoints/{endpoint_id}", **writes(EndpointOne), summary="Change an endpoint")
+def change_endpoint(request: HttpRequest, endpoint_id: str, asked: EndpointChanged) -> EndpointOne:
+    endpoint = endpoint_of(request, endpoint_id)
+    config = asked.config
+    known = None
+    if config is not None:
+        known = services.known_config(endpoint.type, config_in(endpoint.type, config))
+    changed = endpoints_services.change_endpoint(
+        endpoint=endpoint,
+        name=asked.name,
+        config=known,
+        is_active=asked.is_active,
+        description=asked.description,
+        actor=caller(request),
+    )
+    answer = _one(endpoint_of(request, endpoint_id))
+    return answer.model_copy(update={"warning": changed.warning}) if changed.dropped else answer
+
+
+@router.delete("/v2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
+def delete_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
+    """What pointed to it takes mail on, and points to nothing."""
+    endpoint = endpoint_of(request, endpoint_id)
+    freed = services.remove(endpoint=endpoint, actor=caller(request))
+    return EndpointRemovedOut(
+        message=f"{endpoint} is removed.",
+        cleanup=EndpointCleanup(
+            email_addresses_updated=len(freed.addresses),
+            domains_updated=len(freed.domains),
+            group_emails_deleted=len(endpoint.config.get("addresses", ())),
+            deliveries_deleted=0,
+            email_addresses=list(freed.addresses),
+            domains=list(freed.domains),
+        ),
+    )
+
+
+@router.post("/v2/endpoints/{endpoint_id}/test", **writes(TestedOut), summary="Send a webhook a test message")
+def test_endpoint(request: HttpRequest, endpoint_id: str) -> TestedOut:
+    """422 where nothing can be sent: mail is forwarded by the operator's function, not from here."""
+    tried = endpoints_services.send_test(endpoint=endpoint_of(request, endpoint_id))
+    return TestedOut(
+        success=tried.is_good,
+        message=tried.sentence,
+        response_time=tried.milliseconds,
+        **given(status_code=tried.status),
+    )
+
+
+@router.post(
+    "/v2/endpoints/{endpoint_id}/confirmations", **writes(EndpointOne), summary="Send recipients the link again"
+)
+def ask_to_confirm(request: HttpRequest, endpoint_id: str) -> EndpointOne:
+    """Those who have not confirmed that mail may be forwarded to them: once a day each, three times in all."""
+    forwarding_services.ask_again(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
+    return _one(endpoint_of(request, endpoint_id))
+
+
+def endpoint_of(request: HttpRequest, endpoint_id: str) -> Endpoint:
+    """Another customer's is 404."""
+    return get_object_or_404(endpoints_found(viewer=caller(request)), pk=endpoint_id)
+
+
+def _rows(some: Collection[Endpoint]) -> list[EndpointOut]:
+    owners, known = first_owners(endpoint.customer_id for endpoint in some), forwardings_of(some)
+    return [EndpointOut(**_fields(endpoint, owners.get(endpoint.customer_id), known)) for endpoint in some]
+
+
+def _one(endpoint: Endpoint) -> EndpointOne:
+    uses: Uses = uses_of([endpoint], at_most=MOST_NAMED)[endpoint.pk]
+    return EndpointOne(
+        **_fields(endpoint, first_owners([endpoint.customer_id]).get(endpoint.customer_id), forwardings_of([endpoint])),
+        recent_deliveries=[],
+        associated_emails=[
+            AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active) for each in uses.addresses
+        ],
+        catch_all_domains=[
+            DomainOfEndpoint(id=each.pk, domain=each.name, status=status_of(each)) for each in uses.domains
+        ],
+    )
+
+
+def _confirmation(endpoint: Endpoint, known: Forwardings) -> ConfirmationOut | None:
+    if endpoint.type == EndpointType.WEBHOOK:
+        return None
+    waiting = list(known.waiting(endpoint))
+    status: Literal["confirmed", "partly", "waiting"]
+    status = "waiting" if known.blocks(endpoint) else "partly" if waiting else "confirmed"
+    return ConfirmationOut(status=status, waiting_for=waiting)
+
+
+def _fields(endpoint: Endpoint, owner: str | None, known: Forwardings) -> dict[str, Any]:
+    is_group = endpoint.type == EndpointType.EMAIL_GROUP
+    return {
+        "id": endpoint.pk,
+        "name": endpoint.name,
+        "type": endpoint.type,
+        "config": config_out(endpoint.type, endpoint.shown_config),
+        "is_active": endpoint.is_active,
+        "description": endpoint.description or None,
+        "user_id": owner,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.changed_at,  # type: ignore[attr-defined]  # annotated by `endpoints_found`
+        "group_emails": list(endpoint.config.get("addresses", ())) if is_group else None,
+        "confirmation": _confirmation(endpoint, known),
+        "delivery_stats": DeliveryStats(total=None, successful=None, failed=None, last_delivery=None),
+    }

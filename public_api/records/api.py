@@ -1,0 +1,236 @@
+"""What the answers about a domain have in common.
+The DNS records of a domain.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, reads
+from domains.checking.core.judgement import State
+from domains.domain_list.api import domain_of
+from domains.models.domains import Domain, RecordCheck
+from domains.records.core import Need, Record
+from domains.records.selectors import LABELS, TITLES
+from inbound_admin.lib.api.values import Out, given
+from public_api.domains.core import Published, mail_from_word, ses_word
+from public_api.domains.selectors import Checks, checks_of, has_mx, is_right, receives_mail, records_of, status_of
+
+SILENT = (State.VERIFIED, State.NOT_CHECKED)
+
+
+class DomainMain(Out):
+    """A domain's own fields."""
+
+    id: str
+    domain: str
+    status: Published
+    can_receive_emails: bool
+    has_mx_records: bool
+    domain_provider: str | None
+    provider_confidence: Literal["high"] | None
+    last_dns_check: datetime | None
+    last_ses_check: datetime | None
+    mail_from_domain: str | None
+    mail_from_domain_status: Published | None
+    mail_from_domain_verified_at: datetime | None
+    receive_dmarc_emails: bool = Field(description="Whether DMARC's daily summaries are asked for at dmarc@ the domain")
+    created_at: datetime
+    updated_at: datetime
+    user_id: str | None = Field(description="The owner of the domain's customer")
+    tenant_id: str | None
+
+
+class StoredRecordOut(Out):
+    id: str
+    domain_id: str
+    record_type: str
+    name: str
+    value: str = Field(description="An MX with its priority: “10 host”")
+    is_required: bool
+    is_verified: bool
+    last_checked: datetime | None
+    created_at: datetime
+
+
+class WantedRecordOut(Out):
+    type: str
+    name: str
+    value: str = Field(description="An MX with its priority: “10 host”")
+    description: str
+    is_required: bool
+
+
+class SeenRecordOut(Out):
+    type: str
+    name: str
+    value: str
+    is_verified: bool
+    error: str | None = None
+
+
+class CheckedRecordOut(Out):
+    type: str
+    name: str
+    value: str = Field(description="An MX without its priority, which has its own field")
+    priority: int | None = None
+    is_required: bool
+    is_verified: bool
+    description: str
+    error: str | None = None
+    last_checked: datetime | None = None
+
+
+class VerificationOut(Out):
+    """`isFullyVerified` and `sesStatus` are null where we could not tell."""
+
+    dns_records: list[SeenRecordOut]
+    ses_status: str | None
+    is_fully_verified: bool | None
+    last_checked: datetime | None
+
+
+def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, Any]:
+    """The fields of `DomainMain`, for it and what extends it."""
+    bounces = [checks[key].verified_at for key in ("mail-from-mx", "mail-from-spf") if key in checks]
+    mail_from = domain.ses_mail_from or domain.mail_from
+    mail_status = mail_from_word(mail_from, domain.mail_from_status)
+    return {
+        "id": domain.pk,
+        "domain": domain.name,
+        "status": status_of(domain),
+        "can_receive_emails": receives_mail(domain, checks),
+        "has_mx_records": has_mx(checks),
+        "domain_provider": domain.provider or None,
+        "provider_confidence": "high" if domain.provider else None,
+        "last_dns_check": domain.last_dns_check,
+        "last_ses_check": domain.last_ses_check,
+        "mail_from_domain": mail_from or None,
+        "mail_from_domain_status": mail_status,
+        "mail_from_domain_verified_at": _latest(bounces) if mail_status == "verified" else None,
+        "receive_dmarc_emails": domain.dmarc_reports_to == f"dmarc@{domain.name}",
+        "created_at": domain.created_at,
+        "updated_at": updated_at(domain),
+        "user_id": owner,
+        "tenant_id": domain.tenant_id,
+    }
+
+
+def updated_at(domain: Domain) -> datetime:
+    """When anything that the row shows last moved."""
+    moments = (
+        domain.state_since,
+        domain.last_dns_check,
+        domain.last_ses_check,
+        domain.verified_at,
+        domain.watched_from,
+    )
+    return _latest([domain.created_at, *moments]) or domain.created_at
+
+
+def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
+    return [
+        StoredRecordOut(
+            id=f"{domain.pk}:{record.key}",
+            domain_id=domain.pk,
+            record_type=record.type,
+            name=record.name,
+            value=with_priority(record),
+            is_required=record.need is Need.REQUIRED,
+            is_verified=is_right(checks.get(record.key)),
+            last_checked=checks[record.key].checked_at if record.key in checks else None,
+            created_at=domain.created_at,
+        )
+        for record in records_of(domain)
+    ]
+
+
+def wanted_records(domain: Domain) -> list[WantedRecordOut]:
+    return [
+        WantedRecordOut(
+            type=record.type,
+            name=record.name,
+            value=with_priority(record),
+            description=description(record),
+            is_required=record.need is Need.REQUIRED,
+        )
+        for record in records_of(domain)
+    ]
+
+
+def checked_records(domain: Domain, checks: Checks) -> list[CheckedRecordOut]:
+    return [_checked(record, checks.get(record.key)) for record in records_of(domain)]
+
+
+def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
+    return [
+        SeenRecordOut(
+            type=record.type,
+            name=record.name,
+            value=with_priority(record),
+            is_verified=is_right(checks.get(record.key)),
+            **given(error=error_of(checks.get(record.key))),
+        )
+        for record in records_of(domain)
+    ]
+
+
+def verification_of(domain: Domain, checks: Checks) -> VerificationOut:
+    """As we last saw it. Where Amazon could not be asked, nothing is said of it."""
+    asked = not domain.ses_problem or bool(domain.identity_status == "NOT_STARTED")
+    unclear = not asked or domain.state in (State.COULD_NOT_CHECK, State.NOT_CHECKED)
+    return VerificationOut(
+        dns_records=seen_records(domain, checks),
+        ses_status=ses_word(domain.identity_status) if asked else None,
+        is_fully_verified=None if unclear else domain.state == State.VERIFIED,
+        last_checked=domain.last_dns_check,
+    )
+
+
+def with_priority(record: Record) -> str:
+    return record.value if record.priority is None else f"{record.priority} {record.value}"
+
+
+def description(record: Record) -> str:
+    label = f"DKIM record {record.key[-1]}" if record.key.startswith("dkim-") else LABELS[record.key]
+    return f"{label}. {TITLES[record.purpose][1]}"
+
+
+def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
+    return CheckedRecordOut(
+        type=record.type,
+        name=record.name,
+        value=record.value,
+        is_required=record.need is Need.REQUIRED,
+        is_verified=is_right(check),
+        description=description(record),
+        **given(priority=record.priority, last_checked=check.checked_at if check else None, error=error_of(check)),
+    )
+
+
+def error_of(check: RecordCheck | None) -> str:
+    """What is not right, in the sentence that the page shows; that it could not be looked at is said as well."""
+    return "" if check is None or check.state in SILENT else check.sentence
+
+
+def _latest(moments: list[datetime | None]) -> datetime | None:
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+router = call_router("Domains")
+
+
+class RecordsOut(Out):
+    domain_id: str
+    domain: str
+    records: list[StoredRecordOut]
+
+
+@router.get("/v2/domains/{domain_id}/dns-records", **reads(RecordsOut), summary="The records that a domain needs")
+def list_dns_records(request: HttpRequest, domain_id: str) -> RecordsOut:
+    """From our rows: neither DNS nor Amazon is asked. While the ownership is open, the proof alone is wanted."""
+    domain = domain_of(request, domain_id)
+    checks = checks_of([domain])[domain.pk]
+    return RecordsOut(domain_id=domain.pk, domain=domain.name, records=stored_records(domain, checks))

@@ -1,0 +1,329 @@
+"""The two oldest families: a domain by its name, begun, looked at, read and deleted by an action."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+from django.conf import settings
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, chosen_customer, writes
+from accounts.models.people import User
+from accounts.people.selectors import first_owners, supports_everyone
+from domains.checking import services as checking_services
+from domains.domain_list import selectors as domain_list_selectors
+from domains.models.domains import Domain, Stage
+from domains.names.core import understand
+from domains.preflight import services as preflight_services
+from domains.settings import services as settings_services
+from inbound_admin.lib.api.refusals import Malformed
+from inbound_admin.lib.api.values import In, Out, Text, given
+from inbound_admin.lib.errors import AwsUnreachable
+from operations.domain_removal import services as domain_removal_services
+from public_api.addresses.api import AddressOut, rows
+from public_api.domain_removal.api import said
+from public_api.domains import services as domains_services
+from public_api.domains.core import Published, mail_from_word, ses_word
+from public_api.domains.selectors import (
+    AddressesWanted,
+    addresses_found,
+    checks_of,
+    is_right,
+    receiving_of,
+    records_of,
+    status_of,
+)
+from public_api.records.api import DomainMain, description, error_of, main_fields, with_priority
+
+router = call_router("Older")
+MOST_ADDRESSES = 100
+
+
+class RecordSeenOut(Out):
+    type: str
+    name: str
+    value: str
+    is_verified: bool
+    description: str | None = None
+    actual_values: list[str] | None = None
+    error: str | None = None
+
+
+class VerifyDomainAsked(In):
+    domain: Text
+
+
+class VerifyDomainOut(Out):
+    domain: str
+    domain_id: str
+    verification_token: str | None
+    status: Published
+    ses_status: str | None
+    mail_from_domain: str | None
+    mail_from_domain_status: Published | None
+    dns_records: list[RecordSeenOut]
+    can_proceed: bool
+    error: str | None = None
+    timestamp: datetime
+
+
+class ConfigureAsked(In):
+    domain: Text
+    email_addresses: list[Text] = Field(min_length=1, max_length=MOST_ADDRESSES)
+
+
+class RuleOut(Out):
+    name: str | None
+    status: Literal["active", "pending"]
+
+
+class ConfigureOut(Out):
+    domain: str
+    email_addresses: list[AddressOut]
+    receipt_rule: RuleOut
+    lambda_function: str | None = Field(description="For staff alone")
+    s3_bucket: str | None = Field(description="For staff alone")
+    message: str
+    timestamp: datetime
+
+
+class Provider(Out):
+    name: str
+    confidence: Literal["high"]
+
+
+class Conflicting(Out):
+    type: str
+    name: str
+    value: str
+
+
+class AddressCounts(Out):
+    total_email_addresses: int
+    active_email_addresses: int
+    configured_email_addresses: int
+
+
+class ActionAsked(In):
+    action: Literal["canDomainBeUsed", "addDomain", "verifyDomain", "checkVerification", "getDomain", "deleteDomain"]
+    domain: Text
+    domain_id: Text | None = None
+    refresh_provider: bool = False
+    customer_id: Text | None = None
+
+
+class ActionOut(Out):
+    """By action; a failure is never a 200."""
+
+    success: Literal[True] = True
+    domain: DomainMain | str
+    timestamp: datetime
+    error: str | None = None
+    can_be_used: bool | None = None
+    can_receive_emails: bool | None = None
+    has_mx_records: bool | None = None
+    has_conflicting_records: bool | None = None
+    conflicting_records: list[Conflicting] | None = None
+    provider: Provider | None = None
+    domain_id: str | None = None
+    verification_token: str | None = None
+    status: Published | None = None
+    ses_status: str | None = None
+    dns_records: list[RecordSeenOut] | None = None
+    can_proceed: bool | None = None
+    ses_verified: bool | None = None
+    dns_verified: bool | None = None
+    all_verified: bool | None = None
+    email_addresses: list[AddressOut] | None = Field(None, description="The first hundred")
+    stats: AddressCounts | None = None
+    message: str | None = None
+
+
+@router.post("/inbound/verify-domain", **writes(VerifyDomainOut), summary="Begin the verification of a domain of yours")
+def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomainOut:
+    domain = _begun(_named(caller(request), asked.domain), caller(request))
+    mail_from = domain.ses_mail_from or domain.mail_from
+    return VerifyDomainOut(
+        **_shared(domain),
+        domain=domain.name,
+        mail_from_domain=mail_from or None,
+        mail_from_domain_status=mail_from_word(mail_from, domain.mail_from_status),
+        dns_records=_seen(domain, described=True),
+        timestamp=timezone.now(),
+        **given(error=_pending(domain)),
+    )
+
+
+@router.post("/inbound/configure-email", **writes(ConfigureOut), summary="Addresses that take mail")
+def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut:
+    """400 unless the domain is verified, and with the list of those that cannot be or are elsewhere."""
+    user = caller(request)
+    domain = _named(user, asked.domain)
+    made = domains_services.take(domain=domain, addresses=asked.email_addresses, actor=user)
+    found = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk)).filter(pk__in=[each.pk for each in made])
+    answers = rows(list(found))
+    is_live = all(each.is_receipt_rule_configured for each in answers)
+    staff = supports_everyone(user)
+    return ConfigureOut(
+        domain=domain.name,
+        email_addresses=answers,
+        receipt_rule=RuleOut(
+            name=next((each.receipt_rule_name for each in answers if each.receipt_rule_name), None),
+            status="active" if is_live else "pending",
+        ),
+        lambda_function=settings.RECEIVING_FUNCTION if staff else None,
+        s3_bucket=settings.RECEIVING_BUCKET if staff else None,
+        message="They take mail." if is_live else "They are added; Amazon is told in a few seconds.",
+        timestamp=timezone.now(),
+    )
+
+
+@router.post("/domain/verifications", **writes(ActionOut, proven=True), summary="A domain by its name: an action")
+def act_on_domain(request: HttpRequest, asked: ActionAsked) -> ActionOut:
+    answer = ACTIONS[asked.action](caller(request), asked)
+    return ActionOut(**{"success": True, "domain": asked.domain, "timestamp": timezone.now(), **answer})
+
+
+def _can_be_used(user: User, asked: ActionAsked) -> dict[str, Any]:
+    found = preflight_services.check_usability(text=asked.domain, customer=chosen_customer(user, asked.customer_id))
+    conflicts = [Conflicting(type=kind, name=found.name.ascii, value=value) for kind, value in found.conflicts]
+    return {
+        "domain": found.name.ascii,
+        "can_be_used": found.can_be_used,
+        "can_receive_emails": found.can_receive,
+        "has_mx_records": bool(found.mx),
+        "has_conflicting_records": bool(conflicts),
+        "conflicting_records": conflicts,
+        "provider": Provider(name=found.provider, confidence="high") if found.provider else None,
+        **given(error=found.refused),
+    }
+
+
+def _add(user: User, asked: ActionAsked) -> dict[str, Any]:
+    customer = chosen_customer(user, asked.customer_id)
+    domain = settings_services.settled(preflight_services.add(text=asked.domain, customer=customer, actor=user))
+    return _told(domain) | given(error=_pending(domain))
+
+
+def _verify(user: User, asked: ActionAsked) -> dict[str, Any]:
+    domain = _begun(_asked_for(user, asked), user)
+    return _told(domain) | given(error=_pending(domain))
+
+
+def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
+    """Looks now, at most every few seconds (429); Amazon that does not answer is a 503."""
+    domain = _asked_for(user, asked)
+    checking_services.check_now(domain=domain)
+    domain = _asked_for(user, asked)
+    if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
+        raise AwsUnreachable(f"The DNS was looked at, but Amazon could not be asked: {domain.ses_problem}")
+    seen, required = _seen(domain, actual=True), _required(domain)
+    dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
+    ses = ses_word(domain.identity_status) == "Success"
+    told = {"ses_verified": ses, "dns_verified": dns, "all_verified": ses and dns, "dns_records": seen}
+    return _told(domain) | told | given(error=_pending(domain))
+
+
+def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
+    domain = _asked_for(user, asked)
+    checks, receiving = checks_of([domain])[domain.pk], receiving_of([domain])[domain.pk]
+    owner = first_owners([domain.customer_id]).get(domain.customer_id)
+    addresses = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk))[:MOST_ADDRESSES]
+    return {
+        "domain": DomainMain(**main_fields(domain, checks, owner)),
+        "dns_records": _seen(domain),
+        "email_addresses": rows(list(addresses)),
+        "stats": AddressCounts(
+            total_email_addresses=receiving.addresses,
+            active_email_addresses=receiving.active,
+            configured_email_addresses=receiving.configured,
+        ),
+    }
+
+
+def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:
+    domain = _asked_for(user, asked)
+    done = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=user)
+    return {"domain": domain.name, "domain_id": domain.pk, "message": said(domain, done)}
+
+
+ACTIONS: dict[str, Callable[[User, ActionAsked], dict[str, Any]]] = {
+    "canDomainBeUsed": _can_be_used,
+    "addDomain": _add,
+    "verifyDomain": _verify,
+    "checkVerification": _check,
+    "getDomain": _get,
+    "deleteDomain": _delete,
+}
+
+
+def _named(user: User, text: str) -> Domain:
+    """The caller's domain of this name; of several that are asked for, the one that is held. Raises Http404."""
+    found = list(
+        domain_list_selectors.domains_for(user).filter(name=understand(text).domain.ascii).order_by("created_at")
+    )
+    held = [domain for domain in found if domain.stage != Stage.CLAIM]
+    if not found:
+        raise Http404
+    return (held or found)[0]
+
+
+def _asked_for(user: User, asked: ActionAsked) -> Domain:
+    if asked.domain_id is None:
+        domain = _named(user, asked.domain)
+    else:
+        domain = get_object_or_404(domain_list_selectors.domains_for(user), pk=asked.domain_id)
+        if domain.name != understand(asked.domain).domain.ascii:
+            raise Malformed("domainId is the id of another domain than the one that is named.", code="OTHER_DOMAIN")
+    if asked.refresh_provider:
+        preflight_services.refresh_provider(domain)
+    return domain
+
+
+def _begun(domain: Domain, user: User) -> Domain:
+    return settings_services.begin(domain=domain, mail_from=None, spf=None, dmarc=None, actor=user)
+
+
+def _told(domain: Domain) -> dict[str, Any]:
+    return {"domain": domain.name, **_shared(domain), "dns_records": _seen(domain)}
+
+
+def _shared(domain: Domain) -> dict[str, Any]:
+    return {
+        "domain_id": domain.pk,
+        "verification_token": domain.verification_token or None,
+        "status": status_of(domain),
+        "ses_status": ses_word(domain.identity_status),
+        "can_proceed": domain.stage == Stage.READY,
+    }
+
+
+def _pending(domain: Domain) -> str | None:
+    return domains_services.what_is_pending(domain) or None
+
+
+def _required(domain: Domain) -> set[tuple[str, str]]:
+    return {(record.type, record.name) for record in records_of(domain) if record.need.value == "required"}
+
+
+def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> list[RecordSeenOut]:
+    checks = checks_of([domain])[domain.pk]
+    found = []
+    for record in records_of(domain):
+        check = checks.get(record.key)
+        extra = given(description=description(record) if described else None)
+        if actual:
+            extra |= given(actual_values=list(check.found) if check else [], error=error_of(check))
+        found.append(
+            RecordSeenOut(
+                type=record.type,
+                name=record.name,
+                value=with_priority(record),
+                is_verified=is_right(check),
+                **extra,
+            )
+        )
+    return found

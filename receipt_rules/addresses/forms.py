@@ -1,0 +1,98 @@
+"""Forms of the pages about receiving. An endpoint is chosen among those of one customer."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models.people import Customer, User
+from accounts.people.selectors import customers_for
+from receipt_rules.addresses.selectors import endpoints_of
+from receipt_rules.endpoints.forms import _PLAIN
+from receipt_rules.models.endpoints import Endpoint
+
+LONGEST_FILE = 100_000  # bytes
+
+
+class EndpointChoice(forms.Form):
+    """Where mail goes; empty keeps it in the store until an endpoint is chosen."""
+
+    endpoint = forms.ModelChoiceField(
+        Endpoint.objects.none(), label="Endpoint", required=False, empty_label="None yet: kept in the store"
+    )
+
+    def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["endpoint"].queryset = endpoints_of(customer)  # type: ignore[attr-defined]  # as above
+
+    @property
+    def chosen(self) -> Endpoint | None:
+        endpoint: Endpoint | None = self.cleaned_data["endpoint"]
+        return endpoint
+
+
+class AddressForm(EndpointChoice):
+    address = forms.CharField(
+        label="Address",
+        max_length=320,
+        widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "email"}),
+    )
+    field_order = ("address", "endpoint")
+
+
+class CatchAllForm(EndpointChoice):
+    is_active = forms.BooleanField(label="Take it", required=False)
+    field_order = ("is_active", "endpoint")
+
+
+class ChangeAddressForm(EndpointChoice):
+    is_active = forms.BooleanField(
+        label="Takes mail", required=False, help_text="Switched off, it is kept here and its mail is not taken."
+    )
+    field_order = ("endpoint", "is_active")
+
+
+class PasteForm(forms.Form):
+    """Many addresses at once, for one customer."""
+
+    customer = forms.ModelChoiceField(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
+    text = forms.CharField(
+        label="Addresses",
+        max_length=100_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 8, **_PLAIN, "placeholder": "billing@example.com, My webhook"}),
+        help_text="One on each line. After a comma, the name of the endpoint that it goes to.",
+    )
+    file = forms.FileField(
+        label="Or a CSV file",
+        required=False,
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
+        help_text="Its first column the address, its second the endpoint.",
+    )
+
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        customers = customers_for(viewer)
+        self.only_customer = customers.first() if customers.count() == 1 else None
+        if self.only_customer:
+            del self.fields["customer"]
+        else:
+            self.fields["customer"].queryset = customers  # type: ignore[attr-defined]  # as above
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        upload = data.get("file")
+        if upload and upload.size > LONGEST_FILE:
+            self.add_error("file", "This file is larger than 100 kB. Split it and upload the parts one after another.")
+        elif upload:
+            try:
+                data["text"] = f"{data.get('text', '')}\n{upload.read().decode('utf-8-sig')}"
+            except UnicodeDecodeError:
+                self.add_error("file", "This file is not text in UTF-8. Save it as CSV (UTF-8) and try again.")
+        if not data.get("text", "").strip() and not self.errors:
+            self.add_error("text", "Paste at least one address, or choose a file.")
+        return data
+
+    @property
+    def chosen_customer(self) -> Customer:
+        customer: Customer = self.only_customer or self.cleaned_data["customer"]
+        return customer

@@ -1,0 +1,354 @@
+"""Whose a name is: the nearest domain at or above it that somebody has proven. What is unproven holds nothing.
+Rows of receiving to be read. What a customer can reach takes the viewer and shows their own rows alone.
+What the pages about receiving need beyond `finding`: who may look, counts, and a domain's mode in one sentence.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+
+from django.db.models import Count, Q, QuerySet
+from django.http import QueryDict
+
+from accounts.models.people import Customer
+from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from audit.services import Subject
+from domains.domain_list.selectors import domains_for
+from domains.models.domains import Domain, Stage
+from domains.ownership.selectors import held_domains
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint, Forwarding
+from receipt_rules.models.expectations import Expectation
+from receipt_rules.models.runs import PendingChange, Run, RunStep, Snapshot, StepState
+
+
+def address_subject(address: Address) -> Subject:
+    """What the change log calls an address."""
+    return Subject("address", address.id, address.address, address.domain.customer_id)
+
+
+def catch_all_subject(catch_all: CatchAll) -> Subject:
+    return Subject("catch_all", catch_all.id, catch_all.recipient, catch_all.domain.customer_id)
+
+
+def endpoint_subject(endpoint: Endpoint) -> Subject:
+    return Subject("endpoint", endpoint.id, endpoint.name, endpoint.customer_id)
+
+
+def rule_set_subject(name: str, customer_id: str = "") -> Subject:
+    """With a customer, its members may read the line."""
+    return Subject("rule_set", name, name, customer_id)
+
+
+def expectation_subject(expectation: Expectation) -> Subject:
+    return Subject("expectation", expectation.id, expectation.address)
+
+
+def forwarding_subject(row: Forwarding) -> Subject:
+    return Subject("forwarding", row.id, row.address[:254], row.customer_id)
+
+
+def names_above(name: str) -> tuple[str, ...]:
+    """The name itself, then the names above it, down to two labels."""
+    labels = name.split(".")
+    return tuple(".".join(labels[at:]) for at in range(max(1, len(labels) - 1)))
+
+
+def holder_of(name: str) -> Domain | None:
+    """The held domain nearest to a name: at it, or above it."""
+    found = held_domains().select_related("customer").filter(name__in=names_above(name))
+    return max(found, key=lambda domain: len(domain.name), default=None)
+
+
+def nearest_domain(name: str, customer: Customer) -> Domain | None:
+    """At a name or above it: held by somebody, or the customer's own that is not proven yet."""
+    own = Q(customer=customer) & ~Q(stage=Stage.CLAIM)
+    rows = Domain.objects.filter(own | Q(pk__in=held_domains().values("pk")), name__in=names_above(name))
+    found = rows.select_related("customer")
+    return max(found, key=lambda domain: (len(domain.name), domain.proven_at is not None), default=None)
+
+
+def shares_below(domain: Domain) -> bool:
+    """Whether another customer holds a name below this domain."""
+    return held_domains().filter(name__endswith=f".{domain.name}").exclude(customer=domain.customer_id).exists()
+
+
+class Holders:
+    """Who holds every name, read once: for plans, which ask for each of thousands of recipients."""
+
+    def __init__(self, held: Mapping[str, str]) -> None:
+        self._held = held
+        self._foreign_below: dict[str, set[str]] = {}
+        for name, customer in held.items():
+            for above in names_above(name)[1:]:
+                if above in held:
+                    self._foreign_below.setdefault(above, set()).add(customer)
+
+    @classmethod
+    def read(cls) -> "Holders":
+        return cls(dict(held_domains().values_list("name", "customer_id")))
+
+    @classmethod
+    def read_staying(cls) -> "Holders":
+        """Without what is being deleted: nothing may be received there any more."""
+        staying = held_domains().exclude(stage=Stage.DELETING)
+        return cls(dict(staying.values_list("name", "customer_id")))
+
+    def customer_of(self, name: str) -> str:
+        """Its id, empty for a name that nobody holds."""
+        return self._held.get(self.nearest(name), "")
+
+    def nearest(self, name: str) -> str:
+        """The held name at or above this one; empty where there is none."""
+        return next((above for above in names_above(name) if above in self._held), "")
+
+    def belongs(self, name: str, domain: str) -> bool:
+        """Whether a name is this domain's or below it, and below no other held one. The domain need not be held."""
+        return domain in names_above(name) and len(self.nearest(name)) <= len(domain)
+
+    def shares_below(self, domain: str) -> bool:
+        """Whether another customer holds a name below this domain."""
+        return bool(self._foreign_below.get(domain, set()) - {self._held.get(domain, "")})
+
+
+SORTS = {"address": ("address",), "-address": ("-address",), "domain": ("domain__name", "address")}
+
+
+@dataclass(frozen=True)
+class AddressListFilters:
+    """What the URL of the list says; nonsense in it filters nothing."""
+
+    q: str = ""
+    show: str = ""  # live, waiting, off
+    domain: str = ""
+    endpoint: str = ""
+    customer: str = ""
+    sort: str = ""
+
+    @classmethod
+    def read(cls, query: QueryDict) -> "AddressListFilters":
+        given = {field.name: query.get(field.name, "").replace("\x00", "").strip()[:320] for field in fields(cls)}
+        return cls(**given)
+
+    @property
+    def active(self) -> bool:
+        return any(getattr(self, field.name) for field in fields(self) if field.name != "sort")
+
+
+SHOWN = {
+    "live": Q(is_active=True, is_live=True),
+    "waiting": Q(is_active=True, is_live=False),
+    "off": Q(is_active=False),
+}
+
+
+def addresses_for(viewer: Viewer) -> QuerySet[Address]:
+    """Addresses of the viewer's domains, or of all for staff who support them."""
+    rows = Address.objects.select_related("domain__customer", "endpoint")
+    return rows if supports_everyone(viewer) else rows.filter(domain__customer__in=customers_for(viewer))
+
+
+def catch_alls_for(viewer: Viewer) -> QuerySet[CatchAll]:
+    rows = CatchAll.objects.select_related("domain__customer", "endpoint")
+    return rows if supports_everyone(viewer) else rows.filter(domain__customer__in=customers_for(viewer))
+
+
+def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:
+    rows = Endpoint.objects.select_related("customer")
+    return rows if supports_everyone(viewer) else rows.filter(customer__in=customers_for(viewer))
+
+
+def search_addresses(*, viewer: Viewer, filters: AddressListFilters) -> QuerySet[Address]:
+    """By part of the address, and by the filters."""
+    found = addresses_for(viewer)
+    if filters.q:
+        found = found.filter(address__icontains=filters.q.lower())
+    if filters.show in SHOWN:
+        found = found.filter(SHOWN[filters.show])
+    for column, value in (
+        ("domain", filters.domain),
+        ("endpoint", filters.endpoint),
+        ("domain__customer", filters.customer),
+    ):
+        if value:
+            found = found.filter(**{column: value})
+    return found.order_by(*SORTS.get(filters.sort, SORTS["address"]))
+
+
+def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
+    """What takes mail at a domain and below it. The caller has fetched the domain for its viewer."""
+    addresses = Address.objects.select_related("endpoint", "domain").filter(domain=domain)
+    catch_alls = CatchAll.objects.select_related("endpoint", "domain").filter(domain=domain)
+    return list(addresses), list(catch_alls)
+
+
+def mode_of(domain: Domain) -> tuple[str, ...]:
+    """In words: "billing@ goes to A", "everything else to B". A sentence each."""
+    addresses, catch_alls = inbound_of(domain)
+    own = [row for row in addresses if row.is_active]
+    spoken = [f"{row.address.removesuffix(domain.name)} goes to {_where(row)}." for row in own]
+    for row in catch_alls:
+        if row.is_active and row.subdomains and shares_below(domain):
+            spoken.append(f"Mail below {domain} is not received: a name there is set up on its own.")
+        elif row.is_active:
+            what = f"Everything below {domain}" if row.subdomains else f"Everything{' else' if own else ''} at {domain}"
+            spoken.append(f"{what} goes to {_where(row)}.")
+    return tuple(spoken) or (f"No mail is taken for {domain}.",)
+
+
+def _where(row: Address | CatchAll) -> str:
+    endpoint = row.own_endpoint
+    if endpoint is None:
+        return "no endpoint yet: it is only stored"
+    return endpoint.name if endpoint.is_active else f"{endpoint.name}, which is switched off"
+
+
+def pending_for(customer: Customer) -> PendingChange | None:
+    """What the customer changed and Amazon does not know yet; says why when an operator must look."""
+    return PendingChange.objects.filter(customer=customer).first()
+
+
+def pending_changes() -> QuerySet[PendingChange]:
+    """Of all customers, for operators."""
+    return PendingChange.objects.select_related("customer", "by")
+
+
+def runs() -> QuerySet[Run]:
+    """For operators; newest first."""
+    return Run.objects.select_related("approved_by", "customer", "cancelled_by")
+
+
+def domains_that_receive(viewer: Viewer) -> QuerySet[Domain]:
+    """The viewer's verified domains, to which addresses can be added."""
+    return domains_for(viewer).filter(verified_at__isnull=False, stage="ready")
+
+
+MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
+
+
+def may_see_rules(viewer: Viewer) -> bool:
+    """The rules are everybody's at once, so that staff alone see them."""
+    return viewer.is_active and viewer.has_perm("receipt_rules.view_run")
+
+
+def may_operate(viewer: Viewer) -> bool:
+    return viewer.is_active and viewer.has_perm("receipt_rules.operate_rules")
+
+
+def endpoints_of(customer: Customer) -> QuerySet[Endpoint]:
+    """Those that mail can be sent to; the caller has already fetched the customer for its viewer."""
+    return Endpoint.objects.filter(customer=customer)
+
+
+def endpoints_found(*, viewer: Viewer, text: str) -> QuerySet[Endpoint]:
+    """By part of the name or of the customer's."""
+    found = endpoints_for(viewer)
+    return found.filter(Q(name__icontains=text) | Q(customer__name__icontains=text)) if text else found
+
+
+def address_counts(*, viewer: Viewer, filters: AddressListFilters) -> dict[str, int]:
+    """How many each of `SHOWN` would show under the other filters, in one query."""
+    counted = {key: Count("pk", filter=shown) for key, shown in SHOWN.items()}
+    others = search_addresses(viewer=viewer, filters=replace(filters, show=""))
+    return others.order_by().aggregate(**counted)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What a customer has changed and Amazon's rules do not show yet."""
+
+    is_there: bool = False
+    waits_because: str = ""
+
+    @property
+    def poll_seconds(self) -> int | None:
+        if not self.is_there:
+            return None
+        return 30 if self.waits_because else 3
+
+
+def pending_of(customer: Customer) -> Pending:
+    found = pending_for(customer)
+    return Pending(True, found.waits_because) if found else Pending()
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """What the Inbound tab of a domain shows. `sub_catch_all` is for everything below the domain."""
+
+    addresses: tuple[Address, ...]
+    catch_all: CatchAll | None
+    sub_catch_all: CatchAll | None
+    pending: Pending
+    sentence: str
+
+
+def inbound_summary(domain: Domain) -> Inbound:
+    """The caller has already fetched the domain for its viewer."""
+    addresses, catch_alls = inbound_of(domain)
+    found = {each.subdomains: each for each in catch_alls}
+    everything, below = found.get(False), found.get(True)
+    sentence = " ".join(_sentences(domain, addresses, everything, below))
+    return Inbound(tuple(addresses), everything, below, pending_of(domain.customer), sentence)
+
+
+def _sentences(
+    domain: Domain, addresses: Iterable[Address], everything: CatchAll | None, below: CatchAll | None
+) -> Iterable[str]:
+    parts = _parts([address for address in addresses if address.is_active], domain)
+    if everything and everything.is_active:
+        named = f"everything else {_goes(everything, 1)}" if parts else f"Everything at {domain} {_goes(everything, 1)}"
+        yield f"{'; '.join([*parts, named])}."
+    elif parts:
+        yield f"{'; '.join([*parts, 'everything else is turned away'])}."
+    else:
+        yield f"No mail is taken at {domain} yet."
+    if below and below.is_active:
+        yield f"Everything at the names below it {_goes(below, 1)}."
+
+
+def _parts(addresses: Iterable[Address], domain: Domain) -> list[str]:
+    """One for each endpoint."""
+    groups: dict[str | None, list[Address]] = {}
+    for address in addresses:
+        endpoint = address.own_endpoint
+        groups.setdefault(endpoint.pk if endpoint else None, []).append(address)
+    return [f"{_named(members, domain)} {_goes(members[0], len(members))}" for members in groups.values()]
+
+
+def _named(members: list[Address], domain: Domain) -> str:
+    if len(members) > MOST_NAMED:
+        return f"{len(members)} addresses"
+    *most, last = [each.address.removesuffix(domain.name) for each in members]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _goes(wish: Address | CatchAll, number: int) -> str:
+    endpoint = wish.own_endpoint
+    if endpoint is None:
+        return "has no endpoint yet" if number == 1 else "have no endpoint yet"
+    off = "" if endpoint.is_active else ", which is switched off"
+    return f"{'goes' if number == 1 else 'go'} to {endpoint}{off}"
+
+
+def used_by(endpoint: Endpoint) -> tuple[str, ...]:
+    """The recipients that point to it, for its page: at most ten."""
+    addresses = [each.recipient for each in Address.objects.filter(endpoint=endpoint)[:10]]
+    everything = [str(each) for each in CatchAll.objects.select_related("domain").filter(endpoint=endpoint)[:10]]
+    return tuple([*everything, *addresses][:10])
+
+
+def snapshots(region: str) -> QuerySet[Snapshot]:
+    """What one can roll back to, newest first."""
+    return Snapshot.objects.select_related("run").defer("content").filter(region=region)
+
+
+def steps_of(run: Run) -> QuerySet[RunStep]:
+    return RunStep.objects.filter(run=run).order_by("number")
+
+
+def steps_done(run: Run) -> int:
+    return RunStep.objects.filter(run=run, state=StepState.DONE).count()
+
+
+def expectations() -> QuerySet[Expectation]:
+    return Expectation.objects.select_related("by").all()

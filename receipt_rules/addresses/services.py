@@ -1,0 +1,293 @@
+"""Whether a customer may receive mail at a name: through a verified domain of theirs, and past nobody else's.
+Email addresses that take mail. The row is the wish; the worker brings Amazon's rules to it in a few seconds.
+Everything at a domain, or below it: on or off, and where it goes.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.models.people import Customer, User
+from audit import services as audit_services
+from domains.domain_list.services import note_catch_all
+from domains.models.domains import Domain, Stage
+from domains.names.core import understand
+from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.selectors import (
+    address_subject,
+    catch_all_subject,
+    holder_of,
+    names_above,
+    nearest_domain,
+    shares_below,
+)
+from receipt_rules.endpoints.services import refuse_foreign
+from receipt_rules.jobs import customer_changed
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint
+
+# RFC 5321's dot-string; 64 octets. Quoted local parts and those outside of ASCII are refused: SES takes neither.
+_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+LONGEST_LOCAL = 64
+
+
+@dataclass(frozen=True)
+class AddressPlace:
+    """An address as SES writes it, and the domain from which the right to it comes."""
+
+    address: str
+    domain: Domain
+
+
+def place_of(text: str, customer: Customer) -> AddressPlace:
+    """Raises Refused with a code: NOT_AN_ADDRESS, those of `understand`, or as `domain_for`."""
+    address = read_address(text)
+    return AddressPlace(address, domain_for(address.rpartition("@")[2], customer))
+
+
+def read_address(text: str) -> str:
+    """As SES writes it: lower case, the domain in ASCII. Raises Refused: NOT_AN_ADDRESS, or those of `understand`."""
+    local, at, name = text.strip().strip("<>").rpartition("@")
+    local = local.strip().lower()
+    if not at or not name.strip():
+        raise Refused("That is not an email address. Type it as billing@example.com.", code="NOT_AN_ADDRESS")
+    if len(local) > LONGEST_LOCAL or not _LOCAL.fullmatch(local):
+        raise Refused(
+            f"“{local[:LONGEST_LOCAL]}” cannot stand before the @: letters, digits and . _ - + are common there.",
+            code="NOT_AN_ADDRESS",
+        )
+    return f"{local}@{understand(name).domain.ascii}"
+
+
+def domain_for(name: str, customer: Customer) -> Domain:
+    """The customer's verified domain at or above a name. Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED."""
+    holder = nearest_domain(name, customer)
+    if holder is None or holder.customer_id != customer.id:
+        raise Refused(f"{name} is not a domain of {customer}. Add it first.", code="DOMAIN_MISSING")
+    refuse_unverified(holder)
+    return holder
+
+
+def refuse_elsewhere(text: str, domain: Domain) -> str:
+    """The address as SES writes it. Raises Refused: NOT_AN_ADDRESS, ADDRESS_ELSEWHERE."""
+    address = read_address(text)
+    if domain.name not in names_above(address.rpartition("@")[2]):
+        raise Refused(f"{address} is not an address at {domain}.", code="ADDRESS_ELSEWHERE")
+    return address
+
+
+def refuse_unverified(domain: Domain) -> None:
+    if domain.stage != Stage.READY or domain.verified_at is None:
+        said = f"{domain} is not verified yet: addresses can be added once all its required records are right."
+        raise Refused(said, code="DOMAIN_NOT_VERIFIED")
+
+
+def lock_domain(domain: Domain, *, to_receive: bool = True) -> Domain:
+    """Until the transaction ends it is not deleted and does not change hands. Raises Refused."""
+    locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=domain.pk).first()
+    if locked is None or locked.customer_id != domain.customer_id:
+        raise Refused(f"{domain} has just been changed. Look at it again.", code="DOMAIN_CHANGED")
+    if to_receive:
+        refuse_unverified(locked)
+    return locked
+
+
+def refuse_shared_below(domain: Domain) -> None:
+    """Everything below a domain may be taken by one customer alone."""
+    if shares_below(domain):
+        raise Refused(
+            f"A name below {domain} is set up on its own, so this catch-all cannot receive its mail. "
+            "Add the sub-domains that you need one by one.",
+            code="SUB_DOMAIN_OF_ANOTHER",
+        )
+
+
+def look_at_address(*, text: str, customer: Customer) -> AddressPlace:
+    """What would be added, for a preview. Raises Refused as `add_address`; writes nothing."""
+    place = place_of(text, customer)
+    existing = Address.objects.select_related("domain").filter(address=place.address).first()
+    if existing is not None and not is_left_over(existing):
+        raise Refused(f"{place.address} is there already.", code="ADDRESS_EXISTS")
+    return place
+
+
+def add_address(
+    *,
+    text: str,
+    customer: Customer,
+    actor: User | None,
+    endpoint: Endpoint | None = None,
+    is_active: bool = True,
+    bulk_id: str = "",
+) -> Address:
+    """Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name."""
+    refuse_foreign(endpoint, customer)
+    place = place_of(text, customer)
+    try:
+        with transaction.atomic():
+            domain = lock_domain(place.domain)
+            _clear_left_over(place.address)
+            made = Address.objects.create(address=place.address, domain=domain, endpoint=endpoint, is_active=is_active)
+            audit_services.record(
+                "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
+            )
+            customer_changed(domain.customer, actor)
+    except IntegrityError as error:
+        raise Refused(f"{place.address} is there already.", code="ADDRESS_EXISTS") from error
+    return made
+
+
+def change_address(
+    *, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None, bulk_id: str = ""
+) -> Address:
+    """Nothing is written where nothing differs. Raises Refused for an endpoint of another customer."""
+    with transaction.atomic():
+        locked = _locked(address)
+        refuse_foreign(endpoint, locked.domain.customer)
+        before = _log(locked)
+        locked.is_active, locked.endpoint = is_active, endpoint
+        if (after := _log(locked)) != before:
+            locked.save(update_fields=("is_active", "endpoint"))
+            audit_services.record(
+                "address.changed",
+                about=address_subject(locked),
+                actor=actor,
+                before=before,
+                after=after,
+                bulk_id=bulk_id,
+            )
+            customer_changed(locked.domain.customer, actor)
+    return locked
+
+
+def remove_address(*, address: Address, actor: User | None, bulk_id: str = "") -> None:
+    """One that is gone already is removed."""
+    with transaction.atomic():
+        if Address.objects.filter(pk=address.pk).exists():
+            _remove(_locked(address), actor, bulk_id=bulk_id)
+
+
+def addresses_at(domain: Domain) -> list[Address]:
+    """Of the domain's own name alone; locked, so inside a transaction."""
+    found = Address.objects.select_for_update(of=("self",)).select_related("domain__customer", "endpoint")
+    return list(found.filter(domain=domain, address__endswith=f"@{domain.name}"))
+
+
+def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:
+    audit_services.record(
+        "address.removed",
+        about=address_subject(address),
+        actor=actor,
+        because=because,
+        before=_log(address),
+        bulk_id=bulk_id,
+    )
+    customer = address.domain.customer
+    address.delete()
+    customer_changed(customer, actor)
+
+
+def is_left_over(address: Address) -> bool:
+    """Its name has become another customer's domain since: the row serves nobody and is in the way of the owner."""
+    holder = holder_of(address.address.rpartition("@")[2])
+    return holder is not None and holder.customer_id != address.domain.customer_id
+
+
+def _clear_left_over(text: str) -> None:
+    existing = Address.objects.select_related("domain__customer").filter(address=text).first()
+    if existing is not None and is_left_over(existing):
+        _remove(existing, None, because="The name is not part of this domain any more.")
+
+
+def _locked(address: Address) -> Address:
+    """The domain is locked first, as everywhere here: two who lock in different orders wait for each other."""
+    Domain.objects.select_for_update().filter(pk=address.domain_id).first()
+    found = Address.objects.select_for_update(of=("self",)).select_related("domain__customer", "endpoint")
+    locked = found.filter(pk=address.pk).first()
+    if locked is None:
+        raise Refused(f"{address} has been removed.", code="ADDRESS_MISSING")
+    return locked
+
+
+def _log(address: Address) -> dict[str, Any]:
+    endpoint = address.endpoint
+    return {
+        "address": address.address,
+        "is_active": address.is_active,
+        "endpoint": "" if endpoint is None else endpoint.name,
+    }
+
+
+def set_catch_all(
+    *,
+    domain: Domain,
+    actor: User | None,
+    endpoint: Endpoint | None = None,
+    is_active: bool = True,
+    subdomains: bool = False,
+) -> CatchAll:
+    """Make it or change it. Raises Refused: DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING."""
+    with transaction.atomic():
+        locked = lock_domain(domain, to_receive=is_active)
+        refuse_foreign(endpoint, locked.customer)
+        if subdomains and is_active:
+            refuse_shared_below(locked)
+        found = CatchAll.objects.select_related("endpoint").filter(domain=locked, subdomains=subdomains).first()
+        before = _log_catch_all(found) if found else {}
+        made = found or CatchAll(domain=locked, subdomains=subdomains)
+        made.domain, made.endpoint, made.is_active = locked, endpoint, is_active
+        if (after := _log_catch_all(made)) != before:
+            made.save()
+            what = "catch_all.changed" if found else "catch_all.added"
+            audit_services.record(what, about=catch_all_subject(made), actor=actor, before=before, after=after)
+            customer_changed(locked.customer, actor)
+        _note(locked)
+    return made
+
+
+def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = False, bulk_id: str = "") -> None:
+    """One that is not there is removed. The exact addresses of the domain stay as they are."""
+    with transaction.atomic():
+        Domain.objects.select_for_update().filter(pk=domain.pk).first()
+        found = (
+            CatchAll.objects.select_for_update(of=("self",))
+            .select_related("domain__customer", "endpoint")
+            .filter(domain=domain, subdomains=subdomains)
+            .first()
+        )
+        if found is None:
+            return
+        audit_services.record(
+            "catch_all.removed",
+            about=catch_all_subject(found),
+            actor=actor,
+            before=_log_catch_all(found),
+            bulk_id=bulk_id,
+        )
+        found.delete()
+        customer_changed(found.domain.customer, actor)
+        _note(found.domain)
+
+
+def _note(domain: Domain) -> None:
+    has = CatchAll.objects.filter(domain=domain, subdomains=False, is_active=True).exists()
+    note_catch_all(domain_id=domain.pk, has=has)
+
+
+def the_catch_all(domain: Domain) -> CatchAll:
+    """The domain's own. Raises Refused when there is none."""
+    found = CatchAll.objects.filter(domain=domain, subdomains=False).first()
+    if found is None:
+        raise Refused(f"{domain} has no catch-all.", code="CATCH_ALL_MISSING")
+    return found
+
+
+def _log_catch_all(catch_all: CatchAll) -> dict[str, Any]:
+    endpoint = catch_all.endpoint
+    return {
+        "recipient": catch_all.recipient,
+        "is_active": catch_all.is_active,
+        "endpoint": "" if endpoint is None else endpoint.name,
+    }

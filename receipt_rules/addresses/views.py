@@ -1,0 +1,276 @@
+"""Many addresses pasted at once: each line with its own fate, shown before anything is added.
+Addresses of all domains: the list, one, and many at once.
+The Inbound tab of a domain: what it takes mail for, where that goes, and whether it is live.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.models.people import Customer, User
+from domains.domain_list.selectors import choices, domains_for
+from domains.models.domains import Domain
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.ids import new_id
+from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
+from receipt_rules.addresses.selectors import (
+    AddressListFilters,
+    Inbound,
+    address_counts,
+    addresses_for,
+    endpoints_of,
+    inbound_summary,
+    pending_of,
+    search_addresses,
+)
+from receipt_rules.addresses.services import (
+    add_address,
+    change_address,
+    look_at_address,
+    refuse_unverified,
+    remove_address,
+    set_catch_all,
+)
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint
+
+MOST_LINES = 500
+
+
+@dataclass(frozen=True)
+class PastedLine:
+    """`address` is how we understood `text`; `refused` says why it is not added, and is empty where it is."""
+
+    number: int
+    text: str
+    address: str = ""
+    endpoint: Endpoint | None = None
+    refused: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return not self.refused
+
+
+def read_lines(text: str, customer: Customer) -> list[PastedLine]:
+    """Empty lines and a heading are passed over; the second of two equal lines is refused."""
+    endpoints = {endpoint.name.lower(): endpoint for endpoint in endpoints_of(customer)}
+    seen: set[str] = set()
+    lines = []
+    for number, cells in _cells(text):
+        line = _read(number, cells, customer, endpoints)
+        if line.is_good and line.address in seen:
+            line = replace(line, refused=f"{line.address} stands further up already.")
+        seen.add(line.address)
+        lines.append(line)
+    return lines
+
+
+def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
+    found = 0
+    for number, row in enumerate(csv.reader(text.replace("\x00", "").replace(";", ",").splitlines()), start=1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].lower() in ("address", "email", "e-mail"):
+            continue
+        found += 1
+        if found > MOST_LINES:
+            return
+        yield number, cells
+
+
+def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str, Endpoint]) -> PastedLine:
+    text, name = cells[0], cells[1] if len(cells) > 1 else ""
+    line = PastedLine(number, text[:320], endpoint=endpoints.get(name.lower()))
+    if name and line.endpoint is None:
+        return replace(line, refused=f"{customer} has no endpoint called “{name[:120]}”.")
+    try:
+        return replace(line, address=look_at_address(text=text, customer=customer).address)
+    except Refused as refused:
+        return replace(line, refused=str(refused))
+
+
+def add_lines(lines: Iterable[PastedLine], customer: Customer, actor: User) -> list[PastedLine]:
+    """Each for itself: what cannot be added any more says why, and keeps none of the others back."""
+    bulk_id = new_id("bulk")
+    return [_added(line, customer, actor, bulk_id) if line.is_good else line for line in lines]
+
+
+def _added(line: PastedLine, customer: Customer, actor: User, bulk_id: str) -> PastedLine:
+    try:
+        add_address(text=line.text, customer=customer, actor=actor, endpoint=line.endpoint, bulk_id=bulk_id)
+    except Refused as refused:
+        return replace(line, refused=str(refused))
+    return line
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    filters = AddressListFilters.read(request.GET)
+    context = {
+        "page": page_of(search_addresses(viewer=request.user, filters=filters), request),
+        "filters": filters,
+        "counts": address_counts(viewer=request.user, filters=filters),
+        "customers": choices(viewer=request.user)["customers"],
+        "total": addresses_for(request.user).count(),
+        "tab": "addresses",
+    }
+    part = "#results" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"receipt_rules/addresses/addresses.html{part}", context)
+
+
+@require_http_methods(["GET", "POST"])
+def detail(request: SignedIn, address_id: str) -> HttpResponse:
+    """One button each on the domain's tab; here the same, and a choice of the endpoint."""
+    address = get_object_or_404(addresses_for(request.user), pk=address_id)
+    form = _form(address, request)
+    if request.method == "POST" and _carried_out(address, form, request):
+        return redirect("receipt_rules:domain", address.domain_id)
+    context = {"address": address, "form": form, "pending": pending_of(address.domain.customer)}
+    return TemplateResponse(
+        request, "receipt_rules/addresses/address.html", context, status=422 if form.errors else 200
+    )
+
+
+def _form(address: Address, request: SignedIn) -> ChangeAddressForm:
+    initial = {"endpoint": address.own_endpoint, "is_active": address.is_active}
+    data = request.POST if request.POST.get("do") == "save" else None
+    return ChangeAddressForm(data, customer=address.domain.customer, initial=initial)
+
+
+def _carried_out(address: Address, form: ChangeAddressForm, request: SignedIn) -> bool:
+    """Whether something was done; what is refused is said, in the form where there is one."""
+    try:
+        said = _do(request.POST.get("do", ""), address, form, request)
+    except Refused as refused:
+        form.add_error(None, str(refused)) if form.is_bound else messages.error(request, str(refused))
+        return not form.is_bound
+    if said:
+        messages.success(request, said)
+    return bool(said)
+
+
+def _do(done: str, address: Address, form: ChangeAddressForm, request: SignedIn) -> str:
+    if done == "remove":
+        remove_address(address=address, actor=request.user)
+        return f"{address} is removed. Amazon is told in a few seconds."
+    if done in ("on", "off"):
+        endpoint = address.own_endpoint
+        change_address(address=address, actor=request.user, is_active=done == "on", endpoint=endpoint)
+        return f"{address} is switched {done}. Amazon is told in a few seconds."
+    if done == "save" and form.is_valid():
+        is_active = form.cleaned_data["is_active"]
+        change_address(address=address, actor=request.user, is_active=is_active, endpoint=form.chosen)
+        return f"{address} is saved."
+    return ""
+
+
+@require_http_methods(["GET", "POST"])
+def add_many(request: SignedIn) -> HttpResponse:
+    """Two steps in one page: what was pasted, then the fate of every line with the button that adds them."""
+    given = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = PasteForm(*given, viewer=request.user)
+    context: dict[str, Any] = {"form": form, "tab": "addresses"}
+    if request.method == "POST" and form.is_valid():
+        customer, text = form.chosen_customer, form.cleaned_data["text"]
+        lines = read_lines(text, customer)
+        if "confirm" in request.POST:
+            lines = add_lines(lines, customer, request.user)
+        context |= {"lines": lines, "text": text, "customer": customer, "is_done": "confirm" in request.POST}
+        context["good"] = sum(line.is_good for line in lines)
+    return TemplateResponse(
+        request, "receipt_rules/addresses/add_many.html", context, status=422 if form.errors else 200
+    )
+
+
+MOST_SHOWN = 100  # addresses; the list of all addresses has the others
+Forms = dict[str, EndpointChoice]
+
+
+@require_http_methods(["GET", "POST"])
+def inbound(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = get_object_or_404(domains_for(request.user), pk=domain_id)
+    inbound = inbound_summary(domain)
+    forms = _forms(domain, inbound)
+    status = 200
+    done = request.POST.get("do", "")
+    if request.method == "POST" and done in forms:
+        forms[done] = type(forms[done])(request.POST, prefix=done, customer=domain.customer)
+        if _carried_out_inbound(done, domain, forms[done], request):
+            return redirect("receipt_rules:domain", domain.id)
+        status = 422
+    return TemplateResponse(request, _template(request), _context(domain, inbound, forms), status=status)
+
+
+def _template(request: SignedIn) -> str:
+    part = "#inbound" if request.htmx and not request.htmx.boosted else ""
+    return f"receipt_rules/addresses/inbound.html{part}"
+
+
+def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
+    return {
+        "domain": domain,
+        "tab": "inbound",
+        "inbound": inbound,
+        "shown": inbound.addresses[:MOST_SHOWN],
+        "more": max(0, len(inbound.addresses) - MOST_SHOWN),
+        "forms": forms,
+        "refused": _why_not(domain),
+        "has_endpoints": endpoints_of(domain.customer).exists(),
+    }
+
+
+def _why_not(domain: Domain) -> str:
+    try:
+        refuse_unverified(domain)
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+def _forms(domain: Domain, inbound: Inbound) -> Forms:
+    return {
+        "address": AddressForm(prefix="address", customer=domain.customer),
+        "everything": _catch_all_form("everything", domain, inbound.catch_all),
+        "below": _catch_all_form("below", domain, inbound.sub_catch_all),
+    }
+
+
+def _catch_all_form(prefix: str, domain: Domain, found: CatchAll | None) -> CatchAllForm:
+    initial = {"is_active": found.is_active, "endpoint": found.own_endpoint} if found else {}
+    return CatchAllForm(prefix=prefix, customer=domain.customer, initial=initial)
+
+
+def _carried_out_inbound(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> bool:
+    if not form.is_valid():
+        return False
+    try:
+        said = _add(domain, form, request) if done == "address" else _catch(done, domain, form, request)
+    except Refused as refused:
+        form.add_error("address" if done == "address" else None, str(refused))
+        return False
+    messages.success(request, said)
+    return True
+
+
+def _add(domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
+    text = str(form.cleaned_data["address"]).strip()
+    text = text if "@" in text.rstrip("@") else f"{text.rstrip('@')}@{domain.name}"
+    made = add_address(text=text, customer=domain.customer, actor=request.user, endpoint=form.chosen)
+    return f"{made} is added. Amazon is told in a few seconds."
+
+
+def _catch(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
+    is_active = form.cleaned_data["is_active"]
+    set_catch_all(
+        domain=domain, actor=request.user, endpoint=form.chosen, is_active=is_active, subdomains=done == "below"
+    )
+    what = "at the names below" if done == "below" else "at"
+    return f"Everything {what} {domain} is {'taken' if is_active else 'no longer taken'}, as soon as Amazon is told."

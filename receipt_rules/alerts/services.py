@@ -1,0 +1,88 @@
+"""Operators are told when the rules at Amazon drift, and before a quota is used up."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from django.conf import settings
+
+from audit.services import Subject
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+from notifications.events import services as events_services
+from receipt_rules.addresses.selectors import rule_set_subject
+from receipt_rules.capacity.selectors import Meter, capacity
+from receipt_rules.planner.core.rules import RuleSet
+from tenants.lifecycle import selectors as lifecycle_selectors
+
+OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
+FULL_FROM = 80  # per cent
+MOST_TOLD = 20  # differences in one event
+
+
+class DriftNotice(Protocol):
+    """A difference, as `drifting` finds it."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def sentence(self) -> str: ...
+    @property
+    def is_ignored(self) -> bool: ...
+
+
+def tell_of_drift(name: str, found: Sequence[DriftNotice], news: set[str]) -> None:
+    """At each look; the event is for what the look before had not seen. What a person ignored is no drift."""
+    about, open_ = rule_set_subject(name), [each for each in found if not each.is_ignored]
+    new = [each for each in open_ if each.key in news]
+    if new:
+        told = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_TOLD]]
+        data = {"why": new[0].sentence, "differences": told, "number": len(new)}
+        events_services.emit(event="rule.drift", about=about, data=data, for_staff=True)
+    region = settings.AWS_REGION  # whichever set is active: there is one drift, and one end of it
+    alerts_services.observe(
+        kind="rule.drift",
+        about=Subject("rule_set", region, f"Receipt rules in {region}"),
+        firing=bool(open_),
+        why=" ".join(each.sentence for each in open_[:3]),
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
+def tell_of_quotas(live: RuleSet) -> None:
+    """Of the region: rules, recipients, identities and tenants. The event when 80 % are reached, once until below."""
+    full = capacity(live)
+    for meter in (full.rules, full.recipients, full.identities, _tenants()):
+        _tell_of_quota(meter)
+
+
+def _tenants() -> Meter:
+    have = lifecycle_selectors.capacity()
+    return Meter("Tenants", have.count, have.quota)
+
+
+def _tell_of_quota(meter: Meter) -> None:
+    about = Subject("quota", f"{settings.AWS_REGION}/{meter.name.lower()}", f"{meter.name} in {settings.AWS_REGION}")
+    is_full = 100 * meter.used >= FULL_FROM * meter.limit
+    why = f"{meter.used} of {meter.limit} are used ({meter.percent} %). Ask Amazon for more before they end."
+    effect = alerts_services.observe(
+        kind="quota.80",
+        about=about,
+        firing=is_full,
+        why=why if is_full else "",
+        severity="high" if meter.left == 0 else "medium",
+        audience=OPERATORS,
+    )
+    if effect is alerts_core.Effect.RAISED:
+        data = {"why": why, "used": meter.used, "limit": meter.limit, "percent": meter.percent}
+        events_services.emit(event="quota.80", about=about, data=data, for_staff=True)
+
+
+def tell_of_run(*, failed: bool, why: str) -> None:
+    """At each end of a run; one that is carried out ends the alert of one that was not."""
+    about = Subject("runs", settings.AWS_REGION, f"Runs in {settings.AWS_REGION}")
+    alerts_services.observe(kind="run.failed", about=about, firing=failed, why=why, severity="high", audience=OPERATORS)

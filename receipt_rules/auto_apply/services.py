@@ -1,0 +1,259 @@
+"""What customers changed themselves is carried out without approval, where it is small and touches nobody else.
+A run that does not move any more is ended by a person, so that others can go on.
+
+What is done stays, and what is left stands in no run: the next plan reads Amazon, so a call of the old worker that
+lands late is seen there. A worker that lives after all stops before its next step: the run is asked to stop as well.
+
+A customer's receiving is stopped by staff, and brought back: above what the customer wants, which stays as it is.
+
+The person who pauses a customer's sending may do it: what they are shown is scoped to that customer's recipients.
+
+All that waits for the worker: runs that were approved or cut off, then what customers changed.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from accounts.people.selectors import customer_subject
+from accounts.roles import PAUSE, require
+from audit import services as audit_services
+from domains.records.core import RECEIVING_REGIONS
+from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.selectors import rule_set_subject
+from receipt_rules.holders import services as holders_services
+from receipt_rules.jobs import customer_changed, work_soon
+from receipt_rules.live import services as live_services
+from receipt_rules.live.services import Live, read_live
+from receipt_rules.models.live import ReceivingStop
+from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState, StepState
+from receipt_rules.planner.core.plans import Method, Plan, load
+from receipt_rules.planner.core.rules import Rule
+from receipt_rules.planner.core.steps import Create, Delete, Step, Update
+from receipt_rules.planner.services import Asked, WantedState, newly_broken, plan_for, scope_of, store_run, wanted
+from receipt_rules.rule_sets import services as rule_sets_services
+from receipt_rules.runs import services as runs_services
+
+NO_REGION = "Amazon receives no mail in {region}."
+NOT_SET_UP = "Receiving is not set up in this region yet. An operator has to do that first; then this is carried out."
+FOR_OPERATOR = "This needs a look by an operator first, because of the other mail that is received here."
+TOO_MANY = "This concerns {number} addresses at once. An operator looks at it first."
+STOPPED = (RunState.FAILED, RunState.CANCELLED)
+FAILED = "This was stopped before Amazon had taken all of it. An operator has to look at it."
+
+
+def carry_out_changes() -> None:
+    """Of each customer in turn, one plan and one run. Raises AwsProblem where to wait."""
+    pending = list(PendingChange.objects.select_related("customer", "by"))
+    if settings.AWS_REGION not in RECEIVING_REGIONS:
+        PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
+        return
+    if not pending:
+        return
+    live, wanted_now = read_live(), wanted()  # in this order: the rows are newer than what is pending
+    for change in pending:
+        live = _carry_out(change, live, wanted_now)
+
+
+def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Live:
+    """Returns what is live now."""
+    asked = Asked(scope=scope_of(frozenset([change.customer_id]), wanted_now, live.rule_set))
+    try:
+        made = plan_for(asked, live, wanted_now)
+    except Refused:
+        return _wait(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
+    stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
+    why = _why_not_as_staff_ask(live) if stop else why_not_at_once(made, live)
+    if why:
+        return _wait(change, why, live)
+    if made.is_empty:
+        live_services.note_what_is_live(live.rule_set, change.customer_id)
+        return _settle(change, live)
+    if _failed_before(change):
+        return _wait(change, FAILED, live)
+    with transaction.atomic():
+        kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
+        run = store_run(made, asked, kind=kind, actor=actor, customer=change.customer)
+    after = runs_services.carry_out(run_id=run.pk, active=live.rule_set)
+    if after is None:
+        return _wait(change, FAILED, live) if _failed_before(change) else read_live()
+    return _settle(change, Live(after, live.sets, live.knows_all))
+
+
+def why_not_at_once(made: Plan, live: Live) -> str:
+    """ "" for a plan that is carried out without approval: in place, few addresses, nobody else's rule."""
+    if not live.is_active:
+        return NOT_SET_UP
+    if made.method is not Method.IN_PLACE or not all(_is_plain(step) for step in made.steps):
+        return FOR_OPERATOR
+    if made.moments.gaps or newly_broken(made):
+        return FOR_OPERATOR
+    number = len(made.consequences)
+    return TOO_MANY.format(number=number) if number > settings.RECEIVING_SMALL_CHANGE else ""
+
+
+def _why_not_as_staff_ask(live: Live) -> str:
+    """Whoever stopped or resumed a customer's receiving was shown what it means, so its size needs no other person."""
+    return "" if live.is_active else NOT_SET_UP
+
+
+def _is_plain(step: Step) -> bool:
+    if isinstance(step, Delete):
+        return isinstance(step.old, Rule)
+    return isinstance(step, Create | Update)
+
+
+def _failed_before(change: PendingChange) -> bool:
+    """Or was cancelled. It would fail again and keep the others waiting; what an operator applies settles it.
+
+    What somebody else changed in between is no failure: the next plan knows of it.
+    """
+    runs = Run.objects.filter(customer=change.customer_id, state__in=STOPPED)
+    return runs.filter(created_at__gte=change.changed_at).exists()
+
+
+def _wait(change: PendingChange, because: str, live: Live) -> Live:
+    _unchanged(change).update(waits_because=because)
+    return live
+
+
+def _settle(change: PendingChange, live: Live) -> Live:
+    with transaction.atomic():
+        if _unchanged(change).delete()[0]:
+            ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).update(settled_at=timezone.now())
+    return live
+
+
+def _unchanged(change: PendingChange) -> QuerySet[PendingChange]:
+    """Nothing when the customer has changed more meanwhile: that has its own turn."""
+    return PendingChange.objects.filter(pk=change.pk, changed_at=change.changed_at)
+
+
+STUCK_AFTER = timedelta(minutes=15)  # many times what a step takes at the shared pace
+
+
+@transaction.atomic
+def unlock(*, run: Run, because: str, actor: User, now: datetime | None = None, bulk_id: str = "") -> None:
+    """Raises Refused when it is over or moved lately, without a reason, or for want of the right."""
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Runs are ended by operators.", code="NOT_ALLOWED")
+    if not because.strip():
+        raise Refused("Say why the run is ended by hand; the next person will ask.", code="REASON_MISSING")
+    now = now or timezone.now()
+    locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state__in=UNFINISHED).first()
+    if locked is None:
+        raise Refused("It is over already.", code="RUN_OVER")
+    if moved_at(locked) > now - STUCK_AFTER:
+        raise Refused(
+            f"It moved less than {STUCK_AFTER.seconds // 60} minutes ago, so it is not stuck. Stop it instead.",
+            code="RUN_MOVES",
+        )
+    _end(locked, because.strip(), actor, now, bulk_id)
+
+
+def moved_at(run: Run) -> datetime:
+    """When it last came a step further, or began."""
+    done = run.steps.exclude(done_at=None).order_by("-done_at").values_list("done_at", flat=True).first()
+    return max(moment for moment in (run.created_at, run.started_at, done) if moment is not None)
+
+
+def _end(locked: Run, because: str, actor: User, now: datetime, bulk_id: str) -> None:
+    before = locked.state
+    done, steps = locked.steps.filter(state=StepState.DONE).count(), locked.steps.count()
+    locked.state, locked.ended_at = RunState.FAILED, now
+    locked.cancelled_by, locked.cancelled_at = actor, now
+    locked.problem = f"Ended by hand after {done} of {steps} steps: {because} Plan again for what is left."
+    locked.save(update_fields=("state", "ended_at", "cancelled_by", "cancelled_at", "problem"))
+    last = locked.steps.last()
+    audit_services.record(
+        "rules.unlocked",
+        about=rule_set_subject(str(load(last.step).rule_set) if last else "", locked.customer_id or ""),
+        actor=actor,
+        because=because,
+        before={"run": locked.pk, "state": before},
+        after={"run": locked.pk, "state": locked.state, "steps_done": done},
+        bulk_id=bulk_id,
+        for_staff=True,
+    )
+    work_soon()
+
+
+def plan_to_stop(*, customer: Customer) -> Plan:
+    """What would change at Amazon, of this customer's recipients alone. Raises Refused as `make_plan`, AwsProblem."""
+    return _plan(customer, wants_mail=False)
+
+
+def plan_to_resume(*, customer: Customer) -> Plan:
+    """As `plan_to_stop`, for bringing back what the customer wants."""
+    return _plan(customer, wants_mail=True)
+
+
+def _plan(customer: Customer, *, wants_mail: bool) -> Plan:
+    live = read_live()
+    others = stopped_customers() - {customer.pk}
+    stopped = others if wants_mail else others | {customer.pk}
+    scope = scope_of(frozenset([customer.pk]), wanted(), live.rule_set)
+    return plan_for(Asked(scope=scope), live, wanted(stopped=stopped))
+
+
+@transaction.atomic
+def stop(*, customer: Customer, because: str, actor: User, bulk_id: str = "") -> None:
+    """The worker carries it out; asking twice is asking once. Raises Refused."""
+    _ask(customer, because, actor, bulk_id, is_stopped=True)
+
+
+@transaction.atomic
+def resume(*, customer: Customer, because: str, actor: User | None, bulk_id: str = "") -> None:
+    """What the customer wants is taken again; nothing to do where nothing is stopped. Raises Refused."""
+    _ask(customer, because, actor, bulk_id, is_stopped=False)
+
+
+def is_stopped(customer: Customer) -> bool:
+    return ReceivingStop.objects.filter(customer=customer, is_stopped=True).exists()
+
+
+def stopped_customers() -> frozenset[str]:
+    """Their ids."""
+    return frozenset(ReceivingStop.objects.filter(is_stopped=True).values_list("customer_id", flat=True))
+
+
+def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:
+    require(actor, PAUSE, "A customer's receiving is stopped and resumed by Trust & Safety.")
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    row = ReceivingStop.objects.filter(customer=customer).first()
+    was = row is not None and row.is_stopped
+    if was == is_stopped:
+        return
+    asked = {"is_stopped": is_stopped, "asked_at": timezone.now(), "by": actor, "because": because, "settled_at": None}
+    ReceivingStop.objects.update_or_create(customer=customer, defaults=asked)
+    audit_services.record(
+        "receiving.stopped" if is_stopped else "receiving.resumed",
+        about=customer_subject(customer),
+        actor=actor,
+        because=because,
+        bulk_id=bulk_id,
+        for_staff=True,
+    )
+    customer_changed(customer, actor)
+
+
+def work() -> None:
+    """Repeating it is harmless. Raises AwsProblem where to wait."""
+    for run_id in (
+        Run.objects.filter(state__in=UNFINISHED).order_by("state", "created_at", "id").values_list("pk", flat=True)
+    ):
+        runs_services.carry_out(run_id=run_id)
+    holders_services.look()
+    carry_out_changes()
+    rule_sets_services.clear_leaving()
+
+
+def carry_on() -> None:
+    """What was begun and has no job any more is queued again; what waits for an operator waits."""
+    begun = Run.objects.filter(state__in=UNFINISHED).exists()
+    if begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.are_waiting():
+        work_soon(unless_running=True)

@@ -1,0 +1,117 @@
+"""How full the region is: rules, recipients, identities; and who shares a rule, and so its fate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from django.conf import settings
+
+from accounts.models.people import Customer
+from domains.models.domains import Domain
+from receipt_rules.addresses.selectors import Holders
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.planner.core.rules import AnyRule, RuleSet, domain_of
+
+LONGEST_FORECAST_DAYS = 1000
+
+
+@dataclass(frozen=True)
+class Meter:
+    """`used` of `limit`."""
+
+    name: str
+    used: int
+    limit: int
+
+    @property
+    def percent(self) -> int:
+        """Rounded up: 100 is full."""
+        return min(100, ceil(100 * self.used / self.limit)) if self.limit else 100
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.used)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """`domains_each_prefix`: what the region would hold if each domain had a prefix, and so a rule, of its own."""
+
+    rules: Meter
+    recipients: Meter
+    identities: Meter
+    foreign_rules: int
+    has_shared_prefixes: bool
+    domains_each_prefix: int
+
+    @property
+    def sentence(self) -> str:
+        if self.has_shared_prefixes:
+            return (
+                f"With shared prefixes there is room for {self.recipients.left} more recipients. With a prefix for "
+                f"each domain the region would hold {self.domains_each_prefix} domains."
+            )
+        return (
+            f"Each domain has a prefix, and so a rule, of its own: the region holds {self.domains_each_prefix} "
+            f"domains. With shared prefixes it would hold {self.recipients.limit} recipients."
+        )
+
+
+def capacity(live: RuleSet) -> Capacity:
+    """Of a rule set as it was read."""
+    foreign = len(live.rules) - len(live.ours)
+    ours = max(0, settings.SES_RULES_PER_SET - foreign)
+    named = sum(len(rule.recipients) for rule in live.ours)
+    return Capacity(
+        rules=Meter("Rules", len(live.rules), settings.SES_RULES_PER_SET),
+        recipients=Meter("Recipients", named, ours * settings.SES_RECIPIENTS_PER_RULE),
+        identities=Meter("Identities", Domain.objects.count(), settings.SES_IDENTITIES),
+        foreign_rules=foreign,
+        has_shared_prefixes=not settings.RECEIVING_PREFIX_EACH_DOMAIN,
+        domains_each_prefix=ours,
+    )
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """One rule, and the customers whose recipients it names. `strangers` are recipients at nobody's domain."""
+
+    rule: AnyRule
+    customers: tuple[Customer, ...]
+    strangers: int
+
+
+def who_shares(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
+    """Of each rule in its order, the customers by name."""
+    holders = Holders.read()
+    owners = [[holders.customer_of(domain_of(each)) for each in rule.recipient_set] for rule in rules]
+    customers = Customer.objects.in_bulk({owner for some in owners for owner in some if owner})
+    return tuple(
+        Sharing(
+            rule,
+            tuple(sorted({customers[owner] for owner in some if owner in customers}, key=lambda each: each.name)),
+            sum(not owner for owner in some),
+        )
+        for rule, some in zip(rules, owners, strict=True)
+    )
+
+
+def forecast(*, left: int, now: datetime) -> str:
+    """When the room for recipients ends at the pace of the last 30 days; empty where nothing was added."""
+    since = now - timedelta(days=30)
+    added = (
+        Address.objects.filter(created_at__gte=since).count() + CatchAll.objects.filter(created_at__gte=since).count()
+    )
+    if not added:
+        return ""
+    days = 30 * left // added
+    if days > LONGEST_FORECAST_DAYS:
+        return f"{added} were added in the last 30 days: at that pace there is room for years."
+    until = (now + timedelta(days=days)).date()
+    return f"{added} were added in the last 30 days: at that pace the room ends about {until:%-d %B %Y}."
+
+
+def rows_wanted() -> int:
+    """How many addresses and catch-alls are switched on: what the meter will come to."""
+    return Address.objects.filter(is_active=True).count() + CatchAll.objects.filter(is_active=True).count()

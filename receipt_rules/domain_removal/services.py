@@ -1,0 +1,129 @@
+"""A domain goes: its addresses and catch-alls first, and SES's rules are read to name it no more."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models.people import User
+from audit import services as audit_services
+from domains.models.domains import Domain
+from domains.records.core import RECEIVING_REGIONS
+from receipt_rules.addresses.selectors import Holders, expectation_subject
+from receipt_rules.addresses.services import remove_address, remove_catch_all
+from receipt_rules.live.services import read_kept, read_live
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.expectations import Expectation
+from receipt_rules.models.runs import UNFINISHED, Run
+from receipt_rules.planner.core.desired import reduced
+from receipt_rules.planner.core.plans import Plan, load
+from receipt_rules.planner.core.rules import AnyRule, Rule, RuleSet, domain_of
+from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Step, Update, rule_steps
+from receipt_rules.planner.services import Asked, WantedState, plan_for, recipients_at, wanted
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What names a domain at SES, as read just now.
+
+    `ours`: recipients in active rules that we may change. `foreign`: active rules that we may not, with their set.
+    `kept`: rule sets of ours that are not active and name it in a rule of ours.
+    """
+
+    ours: tuple[str, ...] = ()
+    foreign: tuple[tuple[str, str], ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @property
+    def is_clear(self) -> bool:
+        return not (self.ours or self.foreign or self.kept)
+
+
+def plan_without(*, domain: Domain) -> Plan:
+    """What would change at SES once nothing is wanted at the domain. Raises Refused as `make_plan`, AwsProblem."""
+    live, now = read_live(), wanted()
+    scope = recipients_at(domain.name, now, live.rule_set)
+    rest = reduced({recipient: each for recipient, each in now.desired.entries.items() if recipient not in scope})
+    return plan_for(Asked(scope=scope), live, WantedState(rest, now.holders))
+
+
+def wishes_at(domain: Domain) -> tuple[str, ...]:
+    """Everything that takes mail by the domain, in words."""
+    rows = (*Address.objects.filter(domain=domain), *CatchAll.objects.select_related("domain").filter(domain=domain))
+    return tuple(str(row) for row in rows)
+
+
+@transaction.atomic
+def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
+    """Each with its line in the log; the worker then changes the rules. Returns how many addresses there were."""
+    Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk).first()
+    addresses, catch_alls = list(Address.objects.filter(domain=domain)), list(CatchAll.objects.filter(domain=domain))
+    for address in addresses:
+        remove_address(address=address, actor=actor, bulk_id=bulk_id)
+    for catch_all in catch_alls:
+        remove_catch_all(domain=domain, actor=actor, subdomains=catch_all.subdomains, bulk_id=bulk_id)
+    return len(addresses)
+
+
+@dataclass(frozen=True)
+class ManagedRules:
+    """As read just now: the active rule set with what of it we may change, and the sets of ours that are not active."""
+
+    active: RuleSet
+    changeable: tuple[Rule, ...]
+    kept: tuple[RuleSet, ...]
+
+
+def read_rules() -> ManagedRules:
+    """Every rule set that can deliver, now or once activated. Raises AwsProblem: then nothing is known."""
+    if settings.AWS_REGION not in RECEIVING_REGIONS:
+        return ManagedRules(RuleSet(""), (), ())
+    live = read_live(all_sets=True)
+    active = (live.rule_set if live.is_active else live.stranger) or RuleSet("")
+    return ManagedRules(active, tuple(active.ours) if live.is_active else (), read_kept(live))
+
+
+def naming(*, domain: Domain, rules: ManagedRules) -> Naming:
+    """What names the domain, an address at it, or a name below it that is no domain of its own."""
+    holders = Holders.read()
+
+    def at(rule: AnyRule) -> tuple[str, ...]:
+        named = sorted(rule.recipient_set)
+        return tuple(each for each in named if holders.belongs(domain_of(each.lower()), domain.name))
+
+    others = (rule for rule in rules.active.rules if rule not in rules.changeable)
+    return Naming(
+        ours=tuple(each for rule in rules.changeable for each in at(rule)),
+        foreign=tuple((rule.name, rules.active.name) for rule in others if at(rule)),
+        kept=tuple(kept.name for kept in rules.kept if any(at(rule) for rule in kept.ours)),
+    )
+
+
+def run_under_way(*, domain: Domain) -> bool:
+    """Whether an unfinished run may still write a rule that names the domain, or copies a set that may."""
+    holders = Holders.read()
+    runs = Run.objects.filter(state__in=UNFINISHED, region=settings.AWS_REGION).prefetch_related("steps")
+    steps = [load(row.step) for run in runs for row in run.steps.all()]
+    if any(isinstance(step, CloneSet | CreateSet | Activate) for step in steps):
+        return True
+    return any(holders.belongs(domain_of(each), domain.name) for each in _written(steps))
+
+
+def _written(steps: list[Step]) -> Iterable[str]:
+    for step in rule_steps(steps):
+        if isinstance(step, Create | Update):
+            yield from step.new.recipients
+
+
+@transaction.atomic
+def forget_expectations(*, domain: Domain, actor: User | None, bulk_id: str = "") -> None:
+    """What staff expected of its addresses' mail concerns whoever held it: the next holder does not get it."""
+    holders = Holders.read()
+    for each in Expectation.objects.filter(address__iendswith=domain.name):
+        if holders.belongs(domain_of(each.address.lower()), domain.name):
+            about, before = expectation_subject(each), {"address": each.address, "expected": each.expected}
+            audit_services.record(
+                "expectation.removed", about=about, actor=actor, before=before, bulk_id=bulk_id, for_staff=True
+            )
+            each.delete()

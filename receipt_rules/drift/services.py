@@ -1,0 +1,227 @@
+"""What at Amazon is not as we left it: another client changed a rule, or another rule set is active.
+
+The last known state is what the last run left, or what a person has accepted since; a mere look does not move it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import User
+from audit import services as audit_services
+from domains.records.core import RECEIVING_REGIONS
+from inbound_admin.lib.errors import AwsProblem, Refused
+from receipt_rules.addresses.selectors import rule_set_subject
+from receipt_rules.alerts import services as alerts_services
+from receipt_rules.live import selectors as live_selectors
+from receipt_rules.live import services as live_services
+from receipt_rules.live.services import Live, read_live
+from receipt_rules.models.live import IgnoredDifference, Look
+from receipt_rules.models.runs import OwnRuleSet, PendingChange
+from receipt_rules.planner.core.plans import digest
+from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
+from receipt_rules.planner.services import EVERYTHING, plan_for, wanted
+
+
+@dataclass(frozen=True)
+class RuleDifference:
+    """`key` names this very difference: when the rule changes once more, it is another. `kind` is for the page:
+
+    stranger_active, none_active, missing, extra, changed, reordered, not_as_wanted.
+    """
+
+    key: str
+    kind: str
+    rule: str
+    sentence: str
+    is_ignored: bool = False
+
+
+def differences(live: Live) -> tuple[RuleDifference, ...]:
+    """Between what is live and what we last knew; nothing while we never knew anything."""
+    found = [*_of_sets(live), *_of_rules(live)]
+    ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
+    return tuple(
+        RuleDifference(each.key, each.kind, each.rule, each.sentence, is_ignored=each.key in ignored) for each in found
+    )
+
+
+def check_drift() -> tuple[RuleDifference, ...]:
+    """Read and compare now, and store what came of it. Raises AwsProblem, which is stored as well."""
+    if settings.AWS_REGION not in RECEIVING_REGIONS:
+        return ()
+    try:
+        live = read_live()
+    except AwsProblem as problem:
+        _store(problem=str(problem))
+        raise
+    found = (*differences(live), *not_as_wanted(live))
+    active = live.rule_set if live.is_active else live.stranger or RuleSet("")
+    with transaction.atomic():
+        live_services.note_what_is_live(active)
+        news = {each.key for each in found} - {each["key"] for each in _last_differences()}
+        for each in found:
+            if each.key in news:
+                about = rule_set_subject(active.name or live.rule_set.name)
+                audit_services.record("rules.drift", about=about, actor=None, because=each.sentence, for_staff=True)
+        alerts_services.tell_of_drift(active.name or live.rule_set.name, found, news)
+        alerts_services.tell_of_quotas(active)
+        _store(found)
+    return found
+
+
+def not_as_wanted(live: Live) -> tuple[RuleDifference, ...]:
+    """One difference where a plan for everything is not empty; none while customers' changes are on their way.
+
+    That needs no hand at Amazon's: a domain that moved, or a name that another customer has proven, wants it too.
+    """
+    if not live.is_active or PendingChange.objects.exists():
+        return ()
+    try:
+        made = plan_for(EVERYTHING, live, wanted())
+    except Refused as refused:
+        return (RuleDifference(f"not_as_wanted {refused.code}", "not_as_wanted", "", str(refused)),)
+    if made.is_empty:
+        return ()
+    key = f"not_as_wanted {made.digest[:16]}"
+    is_ignored = IgnoredDifference.objects.filter(region=settings.AWS_REGION, key=key).exists()
+    sentence = f"Amazon's rules are not as they are wanted: {made.summary} The plan shows it."
+    return (RuleDifference(key, "not_as_wanted", "", sentence, is_ignored=is_ignored),)
+
+
+def accept(*, because: str, actor: User) -> None:
+    """What is live becomes what we know; rules that are not as wanted show in the next plan. Raises Refused."""
+    _refuse(because, actor)
+    live = read_live()
+    if not live.is_active:
+        raise Refused("No rule set of ours is active: there is nothing to accept.", code="RULE_SET_NOT_OURS")
+    with transaction.atomic():
+        live_services.keep(live.rule_set)
+        _store()
+        audit_services.record(
+            "rules.accepted",
+            about=rule_set_subject(live.rule_set.name),
+            actor=actor,
+            because=because,
+            after={"rules": len(live.rule_set.rules), "differences": 0},
+            for_staff=True,
+        )
+
+
+def ignore(*, key: str, because: str, actor: User) -> None:
+    """This very difference is no news any more. Raises Refused without a reason."""
+    _refuse(because, actor)
+    with transaction.atomic():
+        row, is_new = IgnoredDifference.objects.get_or_create(
+            region=settings.AWS_REGION, key=key, defaults={"because": because.strip(), "by": actor}
+        )
+        if is_new:
+            audit_services.record(
+                "rules.ignored",
+                about=rule_set_subject(row.key),
+                actor=actor,
+                because=row.because,
+                before={"shown_as_news": True},
+                after={"shown_as_news": False},
+                for_staff=True,
+            )
+
+
+def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
+    """The active set that is not ours becomes ours to add to: its rules stay as they are, as foreign rules."""
+    _refuse(because, actor)
+    live = read_live()
+    if live.stranger is None or live.stranger.name != name:
+        raise Refused(f"{name} is not an active rule set of somebody else's.", code="RULE_SET_MISSING")
+    with transaction.atomic():
+        OwnRuleSet.objects.create(
+            region=settings.AWS_REGION, name=name, adopted=True, by=actor, because=because.strip()
+        )
+        live_services.keep(live.stranger)
+        audit_services.record(
+            "rules.adopted",
+            about=rule_set_subject(name),
+            actor=actor,
+            because=because.strip(),
+            after={"rules": len(live.stranger.rules)},
+            for_staff=True,
+        )
+
+
+def _of_sets(live: Live) -> Iterable[RuleDifference]:
+    if live.stranger is not None:
+        name, rules = live.stranger.name, len(live.stranger.rules)
+        since = f", made on {live.stranger.created:%-d %B %Y}" if live.stranger.created else ""
+        yield RuleDifference(
+            f"stranger_active {name}",
+            "stranger_active",
+            "",
+            f"The rule set {name} is active ({rules} rule{'' if rules == 1 else 's'}{since}). It is not ours: adopt "
+            "it, so that its rules stay and ours are added, or leave this region alone.",
+        )
+    elif not live.sets.active and live_selectors.known_rules() is not None:
+        yield RuleDifference(
+            "none_active", "none_active", "", "No rule set is active: Amazon rejects all mail of this region."
+        )
+
+
+def _of_rules(live: Live) -> Iterable[RuleDifference]:
+    known = live_selectors.known_rules()
+    if known is None or not live.is_active:
+        return
+    then, now = known.by_name, live.rule_set.by_name
+    for name, rule in then.items():
+        if name not in now:
+            yield _difference("missing", name, None, f"The rule {name} is gone{_whose(rule)}.")
+        elif now[name] != rule:
+            sentence = f"The rule {name} was changed by somebody else{_what_changed(rule, now[name])}."
+            yield _difference("changed", name, now[name], sentence)
+    for name, rule in now.items():
+        if name not in then:
+            yield _difference("extra", name, rule, f"The rule {name} was made by somebody else{_whose(rule)}.")
+    common = [[name for name in names if name in then and name in now] for names in (then, now)]
+    if common[0] != common[1]:
+        key = f"reordered {digest(list(now))}"
+        yield RuleDifference(key, "reordered", "", "Somebody else has put the rules in another order.")
+
+
+def _difference(kind: str, name: str, now: AnyRule | None, sentence: str) -> RuleDifference:
+    return RuleDifference(f"{kind} {name} {digest(now)[:16]}", kind, name, sentence)
+
+
+def _whose(rule: AnyRule) -> str:
+    number = len(rule.recipient_set)
+    whom = "everybody" if not number else f"{number} recipient{'' if number == 1 else 's'}"
+    return f"; it is for {whom}{' and not ours' if isinstance(rule, ForeignRule) else ''}"
+
+
+def _what_changed(then: AnyRule, now: AnyRule) -> str:
+    added, removed = now.recipient_set - then.recipient_set, then.recipient_set - now.recipient_set
+    parts = [f"{len(added)} added"] if added else []
+    parts += [f"{len(removed)} removed ({', '.join(sorted(removed)[:3])})"] if removed else []
+    parts += ["switched off"] if then.enabled and not now.enabled else []
+    parts += [f"now: {now.delivery}"] if then.delivery != now.delivery else []
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _refuse(because: str, actor: User) -> None:
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Receipt rules are for operators.", code="NOT_ALLOWED")
+    if not because.strip():
+        raise Refused("Say why; the next person will ask.", code="REASON_MISSING")
+
+
+def _last_differences() -> list[dict[str, str]]:
+    row = Look.objects.filter(region=settings.AWS_REGION).first()
+    return list(row.differences) if row else []
+
+
+def _store(found: Iterable[RuleDifference] = (), *, problem: str = "") -> None:
+    """A look that failed leaves the differences of the one before: it proves nothing."""
+    fields: dict[str, object] = {"at": timezone.now(), "problem": problem}
+    if not problem:
+        fields["differences"] = [asdict(each) for each in found]
+    Look.objects.update_or_create(region=settings.AWS_REGION, defaults=fields)

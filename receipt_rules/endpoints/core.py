@@ -1,0 +1,78 @@
+"""The secrets of an endpoint's settings: shown masked, kept where a masked value comes back, dropped with the host."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from inbound_admin.lib.redaction import HEADERS, MASK, masked, masked_url
+
+TOKEN = "verification_token"  # noqa: S105  a name
+SENT_ALONG = (HEADERS, TOKEN)  # what a webhook gets with its mail, and nobody at another host shall get
+
+
+class SecretMissing(ValueError):
+    """A masked value for which nothing is stored. `str()` is for the person who sent it."""
+
+
+def shown_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Names of headers and no value of any; the URL without what looks like a token."""
+    shown = {name: masked(value, name) for name, value in config.items()}
+    if isinstance(url := config.get("url"), str):
+        shown["url"] = masked_url(url)
+    return shown
+
+
+def restored(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """`given` over `stored`, masked values as they are stored; and the names of secrets that were dropped.
+
+    Dropped is every stored secret that is sent along, if the URL leads to another host: nobody gets a secret sent to
+    a place of their choosing who has not supplied it. Raises SecretMissing.
+    """
+    merged = {**stored, **given}
+    if "url" in given:
+        merged["url"] = _restored_url(given["url"], stored.get("url"))
+    moved = bool(stored.get("url")) and _place(merged.get("url")) != _place(stored.get("url"))
+    known = {} if moved else stored
+    headers, lost = _restored_headers(merged.get(HEADERS), stored.get(HEADERS) or {}, given.get(HEADERS), moved=moved)
+    merged[HEADERS] = headers
+    if merged.get(TOKEN) == MASK or (moved and TOKEN not in given):
+        lost += (TOKEN,) if stored.get(TOKEN) and moved else ()
+        merged[TOKEN] = known.get(TOKEN, "")
+        if not moved and not merged[TOKEN]:
+            raise SecretMissing("There is no stored token to keep. Give the whole token.")
+    return {name: value for name, value in merged.items() if value not in (None, "", {})}, lost
+
+
+def _restored_url(given: Any, stored: Any) -> Any:
+    if not isinstance(given, str) or MASK not in given:
+        return given
+    if isinstance(stored, str) and given.strip() == masked_url(stored):
+        return stored
+    raise SecretMissing(f"A part of the URL is masked ({MASK}). Give the whole URL, with its secret.")
+
+
+def _restored_headers(
+    merged: Any, stored: Mapping[str, str], given: Any, *, moved: bool
+) -> tuple[Any, tuple[str, ...]]:
+    """What is no mapping is left for the check to refuse."""
+    if not isinstance(merged, Mapping):
+        return merged, ()
+    is_named = isinstance(given, Mapping)
+    masks = [name for name, value in merged.items() if value == MASK or (moved and not is_named)]
+    if moved:
+        return {name: value for name, value in merged.items() if name not in masks}, tuple(masks)
+    by_name = {name.lower(): value for name, value in stored.items()}
+    if missing := [str(name) for name in masks if str(name).lower() not in by_name]:
+        raise SecretMissing(f"There is no stored value of the header {missing[0][:80]} to keep. Give the whole value.")
+    return {name: by_name[str(name).lower()] if name in masks else value for name, value in merged.items()}, ()
+
+
+def _place(url: Any) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what decides who gets the request. What is no URL is refused elsewhere."""
+    try:
+        parts = urlsplit(str(url).strip())
+        port = parts.port
+    except ValueError:
+        return ("", str(url), None)
+    host = (parts.hostname or "").rstrip(".").lower()
+    return (parts.scheme.lower(), host, port or {"https": 443, "http": 80}.get(parts.scheme.lower()))

@@ -1,0 +1,128 @@
+"""Forms of the pages about receiving. An endpoint is chosen among those of one customer."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models.people import Customer, User
+from accounts.people.selectors import customers_for
+from inbound_admin.lib.redaction import MASK
+from receipt_rules.endpoints.services import SesSide
+from receipt_rules.models.endpoints import Endpoint, EndpointType
+
+_PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+_DEFAULT_OR = (("", "As the service is set up"), ("yes", "Yes"), ("no", "No"))
+_CHOSEN = {"": None, "yes": True, "no": False}
+_SAID = {None: "", True: "yes", False: "no"}
+
+
+_KEPT = f"A stored value is shown as {MASK}; leave it so to keep it. Another host in the URL removes it."
+
+
+class EndpointForm(forms.Form):
+    """Name, type, and what its type must be told; of the other types' fields nothing is read."""
+
+    customer = forms.ModelChoiceField(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
+    name = forms.CharField(label="Name", max_length=120, help_text="As you will find it in lists: “Support desk”.")
+    type = forms.ChoiceField(
+        label="Mail goes to", choices=EndpointType.choices, widget=forms.RadioSelect, initial=EndpointType.WEBHOOK
+    )
+    url = forms.CharField(
+        label="Address of the webhook",
+        max_length=2000,
+        required=False,
+        widget=forms.URLInput(attrs={**_PLAIN, "placeholder": "https://example.com/mail"}),
+    )
+    headers = forms.CharField(
+        label="Headers",
+        max_length=25_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, **_PLAIN, "placeholder": "X-Api-Key: …"}),
+        help_text=f"Sent along with each message. One on each line, such as “X-Api-Key: …”. {_KEPT}",
+    )
+    verification_token = forms.CharField(
+        label="Verification token",
+        max_length=1000,
+        required=False,
+        widget=forms.TextInput(_PLAIN),
+        help_text=f"Sent along, so that the receiver knows the mail is yours. {_KEPT}",
+    )
+    address = forms.CharField(label="Email address", max_length=320, required=False, widget=forms.TextInput(_PLAIN))
+    addresses = forms.CharField(
+        label="Email addresses",
+        max_length=20_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, **_PLAIN}),
+        help_text="One on each line, up to fifty.",
+    )
+    is_active = forms.BooleanField(
+        label="Takes mail", required=False, initial=True, help_text="Switched off, its mail stays in the store."
+    )
+
+    def __init__(self, *args: Any, viewer: User, endpoint: Endpoint | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        customers = customers_for(viewer)
+        self.only_customer = endpoint.customer if endpoint else None
+        if endpoint is None and customers.count() == 1:
+            self.only_customer = customers.first()
+        if self.only_customer:
+            del self.fields["customer"]
+        else:
+            self.fields["customer"].queryset = customers  # type: ignore[attr-defined]  # as above
+        if endpoint is None:
+            del self.fields["is_active"]
+        else:
+            del self.fields["type"]
+            self.initial.update(written(endpoint))
+
+    def clean_headers(self) -> dict[str, str]:
+        """What each line says; a name twice is refused, since one of both would be lost."""
+        lines = [line.strip() for line in str(self.cleaned_data["headers"]).splitlines() if line.strip()]
+        pairs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        if not all(name and value for name, value in pairs):
+            raise forms.ValidationError("Write each header as its name, a colon and its value.")
+        if len({name.lower() for name, _ in pairs}) < len(pairs):
+            raise forms.ValidationError("A header is named twice.")
+        return dict(pairs)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """A field that the page did not send says nothing of it."""
+        webhooks = [name for name in ("headers", "verification_token") if name in self.data]
+        return {name: self.cleaned_data[name] for name in ("url", "address", "addresses", *webhooks)}
+
+    @property
+    def chosen_customer(self) -> Customer:
+        customer: Customer = self.only_customer or self.cleaned_data["customer"]
+        return customer
+
+
+def written(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint as its form shows it."""
+    config = endpoint.shown_config
+    lines = {
+        "addresses": "\n".join(config.get("addresses", ())),
+        "headers": "\n".join(f"{name}: {value}" for name, value in config.get("headers", {}).items()),
+    }
+    return {"name": endpoint.name, "is_active": endpoint.is_active, **config, **lines}
+
+
+class SesForm(forms.Form):
+    """What Amazon does with mail for this endpoint, where that differs from the deployment's own way."""
+
+    s3_bucket = forms.CharField(label="Bucket", max_length=63, required=False, widget=forms.TextInput(_PLAIN))
+    s3_prefix = forms.CharField(label="Prefix", max_length=200, required=False, widget=forms.TextInput(_PLAIN))
+    lambda_arn = forms.CharField(label="Function (ARN)", max_length=300, required=False, widget=forms.TextInput(_PLAIN))
+    sns_topic = forms.CharField(label="Topic (ARN)", max_length=300, required=False, widget=forms.TextInput(_PLAIN))
+    tls_required = forms.ChoiceField(label="Refuse mail without TLS", choices=_DEFAULT_OR, required=False)
+    scan = forms.ChoiceField(label="Scan for spam and viruses", choices=_DEFAULT_OR, required=False)
+
+    def __init__(self, data: Any = None, *, prefix: str, endpoint: Endpoint) -> None:
+        initial = {name: getattr(endpoint, name) for name in self.base_fields}
+        initial |= {name: _SAID[getattr(endpoint, name)] for name in ("tls_required", "scan")}
+        super().__init__(data, prefix=prefix, initial=initial)
+
+    @property
+    def ses(self) -> SesSide:
+        chosen = {name: _CHOSEN[self.cleaned_data[name]] for name in ("tls_required", "scan")}
+        return SesSide(**self.cleaned_data | chosen)

@@ -1,0 +1,348 @@
+"""What an endpoint of each type must be told.
+Where a customer's mail goes. Removing is refused while an address or a catch-all uses it.
+A test message to a webhook: what came back, in words and in numbers.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from audit import services as audit_services
+from inbound_admin.lib import slow_work
+from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.redaction import MASK
+from notifications.webhooks import gateway as webhooks_gateway
+from notifications.webhooks import services as webhooks_services
+from notifications.webhooks.core import BadUrl, parse_target
+from receipt_rules.addresses.selectors import endpoint_subject
+from receipt_rules.endpoints.core import TOKEN, SecretMissing, restored
+from receipt_rules.forwarding.services import ask_new
+from receipt_rules.jobs import customer_changed
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint, EndpointType
+
+MOST_MEMBERS = 50
+# For the operator's function: how long it waits, how often it tries, what it sends along.
+WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token")
+MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
+# What the sending itself has to say (RFC 9110, 7.6.1 and 8.6): another's word would spoil or redirect the message.
+OF_THE_SENDING = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+
+
+def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that the type knows, checked. Raises Refused (ENDPOINT_TYPE, ENDPOINT_CONFIG)."""
+    if kind == EndpointType.WEBHOOK:
+        return {"url": _url(_text(config.get("url", "")).strip())} | _extras(config)
+    if kind == EndpointType.EMAIL:
+        return {"address": _email(_text(config.get("address", "")))}
+    if kind == EndpointType.EMAIL_GROUP:
+        return {"addresses": _members(config.get("addresses", ()))}
+    raise Refused("An endpoint is a webhook, an email address, or a group of them.", code="ENDPOINT_TYPE")
+
+
+def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not given, or given as nothing, is not kept."""
+    found = {name: config[name] for name in WEBHOOK_EXTRAS if config.get(name)}
+    for name, most in (("timeout", LONGEST_TIMEOUT), ("retry_attempts", MOST_RETRIES)):
+        number = found.get(name, 1)
+        if type(number) is not int or not 0 < number <= most:
+            raise Refused(
+                f"{name.replace('_', ' ').capitalize()} is a whole number up to {most}.", code="ENDPOINT_CONFIG"
+            )
+    if "headers" in found:
+        _check_headers(found["headers"])
+    if "verification_token" in found:
+        _check_value(found["verification_token"])
+    return found
+
+
+def _check_headers(headers: Any) -> None:
+    if not isinstance(headers, dict) or len(headers) > MOST_HEADERS:
+        raise Refused(f"Headers are at most {MOST_HEADERS} names with a text each.", code="ENDPOINT_CONFIG")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            raise Refused("A header's name has letters, digits and hyphens.", code="ENDPOINT_CONFIG")
+        if name.lower() in OF_THE_SENDING:
+            raise Refused(f"{name} is set by the sending itself.", code="ENDPOINT_CONFIG")
+        _check_value(value)
+
+
+def _check_value(value: Any) -> None:
+    if value == MASK:
+        raise Refused(f"{MASK} stands for a hidden value. Give the value itself.", code="ENDPOINT_CONFIG")
+    if not isinstance(value, str) or len(value) > 1000 or not value.isascii() or not value.isprintable():
+        raise Refused("Headers and tokens have up to 1000 printable ASCII characters.", code="ENDPOINT_CONFIG")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Refused("An address is given as text.", code="ENDPOINT_CONFIG")
+    return value
+
+
+def _url(url: str) -> str:
+    """By the rule of webhooks, which is asked again when we connect: names are looked up only then."""
+    if MASK in url:
+        raise Refused(f"A part of the URL is masked ({MASK}). Give the whole URL.", code="ENDPOINT_CONFIG")
+    try:
+        parse_target(url, may_be_private=settings.WEBHOOKS_MAY_BE_PRIVATE)
+    except BadUrl as error:
+        raise Refused(str(error), code="ENDPOINT_CONFIG") from error
+    return url
+
+
+def _email(text: str) -> str:
+    address = text.strip()
+    try:
+        validate_email(address)
+    except ValidationError as error:
+        shown = address[:80].encode("utf-8", "replace").decode()
+        raise Refused(f"“{shown}” is not an email address.", code="ENDPOINT_CONFIG") from error
+    return address
+
+
+def _members(given: Any) -> list[str]:
+    if not isinstance(given, str | list | tuple):
+        raise Refused("A group is a list of addresses.", code="ENDPOINT_CONFIG")
+    texts = given.replace(",", "\n").splitlines() if isinstance(given, str) else list(given)
+    members = list(dict.fromkeys(_email(text) for text in map(_text, texts) if text.strip()))
+    if not 1 <= len(members) <= MOST_MEMBERS:
+        raise Refused(f"A group has between one and {MOST_MEMBERS} addresses.", code="ENDPOINT_CONFIG")
+    return members
+
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]{0,200}")
+
+
+@dataclass(frozen=True)
+class Changed:
+    """`dropped`: secrets that went, because the URL has another host now; whoever changed it supplies them again."""
+
+    endpoint: Endpoint
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def warning(self) -> str:
+        if not self.dropped:
+            return ""
+        names = ", ".join("verificationToken" if name == TOKEN else name for name in self.dropped)
+        return f"The URL has another host now, so its secrets were removed: {names}. Give them again if it needs them."
+
+
+@dataclass(frozen=True)
+class SesSide:
+    """What differs from the deployment's default delivery; "" and None are the default. Operators alone may give it."""
+
+    s3_bucket: str = ""
+    s3_prefix: str = ""
+    lambda_arn: str = ""
+    sns_topic: str = ""
+    tls_required: bool | None = None
+    scan: bool | None = None
+
+
+def add_endpoint(
+    *,
+    customer: Customer,
+    name: str,
+    type: str,  # noqa: A002  # the endpoint's own word
+    config: Mapping[str, Any],
+    actor: User | None,
+    description: str = "",
+    ses: SesSide | None = None,
+) -> Endpoint:
+    """Raises Refused for a name in use or a configuration that cannot work."""
+    made = Endpoint(customer=customer, name=endpoint_name(name), type=type, description=description)
+    made.config = checked_config(type, _over(config, {})[0])
+    _put_ses(made, ses, actor)
+    with transaction.atomic():
+        _save(made)
+        audit_services.record("endpoint.added", about=endpoint_subject(made), actor=actor, after=endpoint_log(made))
+        ask_new(endpoint=made, actor=actor)
+    return made
+
+
+def change_endpoint(
+    *,
+    endpoint: Endpoint,
+    actor: User | None,
+    name: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    is_active: bool | None = None,
+    description: str | None = None,
+    ses: SesSide | None = None,
+) -> Changed:
+    """What is None stays, what `config` does not name, and what it gives masked. Raises Refused as `add_endpoint`."""
+    with transaction.atomic():
+        # no_key: addresses that point to it are not kept waiting, who might hold what we need next
+        found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
+        locked = found.get(pk=endpoint.pk)
+        before = endpoint_log(locked)
+        dropped: tuple[str, ...] = ()
+        locked.name = locked.name if name is None else endpoint_name(name)
+        if config is not None:
+            wanted, dropped = _over(config, locked.config)
+            locked.config = checked_config(locked.type, wanted)
+        locked.description = locked.description if description is None else description
+        locked.is_active = locked.is_active if is_active is None else is_active
+        _put_ses(locked, ses, actor)
+        if (after := endpoint_log(locked)) != before:
+            _save(locked)
+            audit_services.record(
+                "endpoint.changed", about=endpoint_subject(locked), actor=actor, before=before, after=after
+            )
+            if any(before[key] != after[key] for key in asdict(SesSide())):
+                customer_changed(locked.customer, actor)
+            ask_new(endpoint=locked, actor=actor)
+    return Changed(locked, dropped)
+
+
+def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
+    """Raises Refused while something uses it (ENDPOINT_IN_USE)."""
+    with transaction.atomic():
+        locked = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
+        if locked is None:
+            return
+        used = [
+            *Address.objects.filter(endpoint=locked)[:3],
+            *CatchAll.objects.select_related("domain").filter(endpoint=locked)[:3],
+        ]
+        if used:
+            names = ", ".join(map(str, used[:3]))
+            raise Refused(f"{locked} is used by {names}. Give those another endpoint first.", code="ENDPOINT_IN_USE")
+        audit_services.record(
+            "endpoint.removed", about=endpoint_subject(locked), actor=actor, before=endpoint_log(locked)
+        )
+        locked.delete()
+
+
+def refuse_foreign(endpoint: Endpoint | None, customer: Customer) -> None:
+    if endpoint is not None and endpoint.customer_id != customer.id:
+        raise Refused("That endpoint does not belong to this customer.", code="ENDPOINT_MISSING")
+
+
+def endpoint_name(text: str) -> str:
+    name = " ".join(text.split())
+    if not 1 <= len(name) <= 120:
+        raise Refused("Give the endpoint a name of up to 120 characters.", code="ENDPOINT_NAME")
+    return name
+
+
+def _put_ses(endpoint: Endpoint, ses: SesSide | None, actor: User | None) -> None:
+    if ses is None or all(getattr(endpoint, key) == value for key, value in asdict(ses).items()):
+        return
+    if actor is not None and not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Where Amazon stores the mail is for operators to decide.", code="NOT_ALLOWED")
+    _check_ses(ses)
+    for key, value in asdict(ses).items():
+        setattr(endpoint, key, value)
+
+
+def _check_ses(ses: SesSide) -> None:
+    if ses.s3_bucket and not _BUCKET.fullmatch(ses.s3_bucket):
+        raise Refused(f"{ses.s3_bucket} is not the name of a bucket.", code="ENDPOINT_CONFIG")
+    if not _PREFIX.fullmatch(ses.s3_prefix):
+        raise Refused("A prefix has up to 200 letters, digits and ! _ . * ' ( ) / -.", code="ENDPOINT_CONFIG")
+    for arn, service in ((ses.lambda_arn, "lambda"), (ses.sns_topic, "sns")):
+        if arn and not re.fullmatch(rf"arn:[a-z-]+:{service}:[a-z0-9-]+:\d{{12}}:\S+", arn):
+            raise Refused(f"{arn} is not an ARN of {service}.", code="ENDPOINT_CONFIG")
+
+
+def _save(endpoint: Endpoint) -> None:
+    try:
+        with transaction.atomic():
+            endpoint.save()
+    except IntegrityError as error:
+        raise Refused(f"There is an endpoint called {endpoint} already.", code="ENDPOINT_NAME_TAKEN") from error
+
+
+def endpoint_log(endpoint: Endpoint) -> dict[str, Any]:
+    """For the change log, which masks what is secret in it; whole, so that a change of a secret is seen."""
+    ses = {key: getattr(endpoint, key) for key in asdict(SesSide())}
+    config = {f"config_{key}": value for key, value in endpoint.config.items()}
+    own = {name: getattr(endpoint, name) for name in ("name", "description", "type", "is_active")}
+    return {**own, **config, **ses}
+
+
+def _over(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    try:
+        return restored(given, stored)
+    except SecretMissing as missing:
+        raise Refused(str(missing), code="ENDPOINT_CONFIG") from missing
+
+
+TEST_EVERY_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Tried:
+    """`status` None: no answer came."""
+
+    is_good: bool
+    sentence: str
+    milliseconds: int
+    status: int | None = None
+
+
+def send_test(*, endpoint: Endpoint) -> Tried:
+    """Raises Refused (ENDPOINT_NOT_TESTABLE) for one that forwards mail: the operator's function does that.
+
+    RateLimited for another within seconds: else it would be a way to make us knock at somebody's door without an end.
+    """
+    if endpoint.type != EndpointType.WEBHOOK:
+        raise Refused(
+            "Only a webhook can be tested from here: mail is forwarded by the function that receives it. "
+            "Send a message to one of its addresses instead.",
+            code="ENDPOINT_NOT_TESTABLE",
+        )
+    with slow_work.place(customer=endpoint.customer_id):
+        return _send(endpoint)
+
+
+def _send(endpoint: Endpoint) -> Tried:
+    if not cache.add(f"endpoint-test:{endpoint.pk}", 1, TEST_EVERY_SECONDS):
+        said = f"A test can be sent every {TEST_EVERY_SECONDS} seconds."
+        raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)
+    begun = time.monotonic()
+    try:
+        reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(_body(endpoint)), _headers(endpoint))
+    except webhooks_gateway.NotDelivered as problem:
+        return Tried(is_good=False, sentence=str(problem), milliseconds=_since(begun))
+    said = "took the test message" if reply.is_taken else "answered, but did not take the test message"
+    return Tried(reply.is_taken, f"The webhook {said} ({reply.status}).", _since(begun), reply.status)
+
+
+def _body(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "event": "email.received",
+        "timestamp": timezone.now().isoformat(timespec="seconds"),
+        "test": True,
+        "endpoint": {"id": endpoint.pk, "name": endpoint.name, "type": endpoint.type},
+    }
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    own = {str(name): str(value) for name, value in endpoint.config.get("headers", {}).items()}
+    return own | {
+        "Content-Type": "application/json",
+        "User-Agent": f"{settings.SITE_NAME} webhooks",
+        "X-Webhook-Event": "email.received",
+        "X-Endpoint-ID": endpoint.pk,
+    }
+
+
+def _since(begun: float) -> int:
+    return round((time.monotonic() - begun) * 1000)

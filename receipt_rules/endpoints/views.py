@@ -1,0 +1,126 @@
+"""Endpoints: where mail goes."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of
+from receipt_rules.addresses.selectors import endpoints_for, endpoints_found, may_operate, used_by
+from receipt_rules.endpoints.forms import EndpointForm, SesForm
+from receipt_rules.endpoints.services import add_endpoint, change_endpoint, remove_endpoint
+from receipt_rules.forwarding.selectors import forwardings_of, rows_of
+from receipt_rules.forwarding.services import ask_again
+from receipt_rules.models.endpoints import Endpoint
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:300]
+    found = page_of(endpoints_found(viewer=request.user, text=text), request)
+    known = forwardings_of(found.object_list)
+    waiting = {endpoint.pk for endpoint in found.object_list if known.blocks(endpoint)}
+    context = {"page": found, "q": text, "tab": "endpoints", "waiting": waiting}
+    part = "#results" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"receipt_rules/endpoints/endpoints.html{part}", context)
+
+
+@require_http_methods(["GET", "POST"])
+def add(request: SignedIn) -> HttpResponse:
+    form = EndpointForm(request.POST if request.method == "POST" else None, viewer=request.user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = _add(form, request)
+        except Refused as refused:
+            form.add_error(_field_of(refused, str(form.cleaned_data["type"])), str(refused))
+        else:
+            messages.success(request, f"{made} is added. Choose it for an address or a catch-all.")
+            return redirect("receipt_rules:endpoints")
+    return TemplateResponse(request, "receipt_rules/endpoints/add_endpoint.html", {"form": form}, status=_status(form))
+
+
+def _add(form: EndpointForm, request: SignedIn) -> Endpoint:
+    return add_endpoint(
+        customer=form.chosen_customer,
+        name=form.cleaned_data["name"],
+        type=form.cleaned_data["type"],
+        config=form.config,
+        actor=request.user,
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
+    """Changed by its customer; what Amazon does for it by operators; removed while nothing uses it."""
+    endpoint = get_object_or_404(endpoints_for(request.user), pk=endpoint_id)
+    done = request.POST.get("do", "")
+    form = EndpointForm(request.POST if done == "save" else None, viewer=request.user, endpoint=endpoint)
+    ses = SesForm(request.POST if done == "ses" else None, prefix="ses", endpoint=endpoint)
+    if request.method == "POST" and _carried_out(done, endpoint, form, ses, request):
+        return redirect("receipt_rules:endpoints")
+    status = 422 if form.errors or ses.errors else 200
+    context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
+    context["may_operate"] = may_operate(request.user)
+    context |= _confirmations(endpoint)
+    return TemplateResponse(request, "receipt_rules/endpoints/endpoint.html", context, status=status)
+
+
+def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
+    """Each recipient who has not confirmed, with what we know of the mail to them."""
+    known, rows = forwardings_of([endpoint]), {row.address: row for row in rows_of(endpoint)}
+    waiting = [(address, rows.get(address.lower())) for address in known.waiting(endpoint)]
+    return {"waiting": waiting, "is_blocked": known.blocks(endpoint)}
+
+
+def _carried_out(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> bool:
+    try:
+        said = _do(done, endpoint, form, ses, request)
+    except Refused as refused:
+        if done in ("remove", "ask"):
+            messages.error(request, str(refused))
+            return True
+        shown = ses if done == "ses" else form
+        shown.add_error(None if done == "ses" else _field_of(refused, endpoint.type), str(refused))
+        return False
+    if said:
+        messages.success(request, said)
+    return bool(said)
+
+
+def _do(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> str:
+    if done == "remove":
+        remove_endpoint(endpoint=endpoint, actor=request.user)
+        return f"{endpoint} is removed."
+    if done == "ask":
+        ask_again(endpoint=endpoint, actor=request.user)
+        return "The link to confirm goes out in a moment."
+    if done == "ses" and ses.is_valid():
+        change_endpoint(endpoint=endpoint, actor=request.user, ses=ses.ses)
+        return f"{endpoint} is saved. Where rules change, a plan shows it."
+    if done == "save" and form.is_valid():
+        changed = change_endpoint(
+            endpoint=endpoint,
+            actor=request.user,
+            name=form.cleaned_data["name"],
+            config=form.config,
+            is_active=form.cleaned_data["is_active"],
+        )
+        if changed.dropped:
+            messages.warning(request, changed.warning)
+        return f"{endpoint} is saved."
+    return ""
+
+
+_FIELDS = {"webhook": "url", "email": "address", "email_group": "addresses"}
+
+
+def _field_of(refused: Refused, kind: str) -> str | None:
+    return {"ENDPOINT_NAME": "name", "ENDPOINT_NAME_TAKEN": "name", "ENDPOINT_CONFIG": _FIELDS[kind]}.get(refused.code)
+
+
+def _status(form: EndpointForm) -> int:
+    return 422 if form.errors else 200

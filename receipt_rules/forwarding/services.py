@@ -1,0 +1,182 @@
+"""Forwarding to addresses of others: they are asked by a mail with a signed link, and nothing goes to them before.
+
+What is to be sent stands in the rows, so that a job that is lost loses nothing. Each recipient gets few of our mails
+whoever causes them (`UNSOLICITED_MAILS_PER_DAY`), each customer may have few people asked a day.
+"""
+
+import re
+from datetime import datetime, timedelta
+from smtplib import SMTPException
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from audit import services as audit_services
+from inbound_admin.lib.errors import RateLimited, Refused
+from notifications.email import services as email_services
+from receipt_rules.addresses.selectors import forwarding_subject
+from receipt_rules.forwarding.selectors import forwardings_of, recipients_of, rows_of, token_of
+from receipt_rules.jobs import ask_recipients_soon
+from receipt_rules.models.endpoints import Endpoint, Forwarding, ForwardingState
+
+MOST_ASKED_A_DAY = 100  # people whom one customer has us write to
+MOST_TIMES = 3  # that we write to one of them
+AGAIN_AFTER = timedelta(days=1)
+LINK_DAYS = 14
+log = structlog.get_logger(__name__)
+
+
+def ask_new(*, endpoint: Endpoint, actor: User | None) -> None:
+    """Inside the transaction that stored the endpoint; nobody is asked a second time. Raises RateLimited."""
+    waiting = {address.lower() for address in forwardings_of([endpoint]).waiting(endpoint)}
+    waiting -= {row.address for row in rows_of(endpoint)}
+    if not waiting:
+        return
+    _not_too_many(endpoint.customer, len(waiting))
+    for address in sorted(waiting):
+        row = Forwarding.objects.create(customer=endpoint.customer, address=address, due_at=timezone.now())
+        audit_services.record(
+            "forwarding.asked", about=forwarding_subject(row), actor=actor, after={"address": address}
+        )
+    ask_recipients_soon()
+
+
+def _not_too_many(customer: Customer, number: int) -> None:
+    lately = Forwarding.objects.filter(customer=customer, created_at__gt=timezone.now() - timedelta(days=1))
+    if lately.exclude(asked_times=0, due_at=None).count() + number > MOST_ASKED_A_DAY:
+        said = f"At most {MOST_ASKED_A_DAY} people a day can be asked to confirm. Add the others tomorrow."
+        raise RateLimited(said, retry_after=86_400)
+
+
+def ask_again(*, endpoint: Endpoint, actor: User | None) -> int:
+    """How many recipients get the link once more. Raises Refused where none may be asked now."""
+    waiting = {address.lower() for address in forwardings_of([endpoint]).waiting(endpoint)}
+    with transaction.atomic():
+        ask_new(endpoint=endpoint, actor=actor)
+        rows = Forwarding.objects.select_for_update().filter(
+            customer=endpoint.customer_id,
+            address__in=waiting,
+            state=ForwardingState.WAITING,
+            due_at=None,
+            asked_times__lt=MOST_TIMES,
+            asked_at__lt=timezone.now() - AGAIN_AFTER,
+        )
+        found = list(rows)
+        for row in found:
+            row.due_at = timezone.now()
+            row.save(update_fields=("due_at",))
+            audit_services.record("forwarding.asked", about=forwarding_subject(row), actor=actor, after={"again": True})
+        if not found and not rows_due(endpoint):
+            raise Refused(
+                f"Nobody can be asked now. A recipient gets one mail a day, {MOST_TIMES} in all, "
+                "and none after refusing.",
+                code="FORWARDING_ASKED",
+            )
+        ask_recipients_soon()
+    return len(found)
+
+
+def rows_due(endpoint: Endpoint) -> bool:
+    return any(row.due_at for row in rows_of(endpoint))
+
+
+def take_over(*, endpoint: Endpoint) -> None:
+    """What the system before this one forwarded goes on: an operator brings it in. Whoever refused stays so."""
+    addresses = {address.lower() for address in recipients_of(endpoint)}
+    for address in addresses:
+        Forwarding.objects.get_or_create(
+            customer=endpoint.customer, address=address, defaults={"state": ForwardingState.CONFIRMED}
+        )
+
+
+def answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwarding:
+    """The recipient's word, who may change their mind. Raises Refused (LINK_EXPIRED) for an old link to confirm by."""
+    with transaction.atomic():
+        locked = Forwarding.objects.select_for_update(of=("self",)).select_related("customer").get(pk=row.pk)
+        wanted = ForwardingState.CONFIRMED if confirms else ForwardingState.REFUSED
+        if confirms and locked.state == ForwardingState.WAITING and is_expired(locked, now):
+            raise Refused(
+                "This link has expired. Ask whoever forwards the mail to send a new one.", code="LINK_EXPIRED"
+            )
+        if locked.state == wanted:
+            return locked
+        before = {"state": locked.get_state_display()}
+        locked.state, locked.answered_at, locked.due_at = wanted, now, None
+        locked.save(update_fields=("state", "answered_at", "due_at"))
+        audit_services.record(
+            f"forwarding.{wanted}",
+            about=forwarding_subject(locked),
+            actor=None,
+            because="The recipient answered by the link in our mail.",
+            before=before,
+            after={"state": locked.get_state_display()},
+        )
+    return locked
+
+
+def is_expired(row: Forwarding, now: datetime) -> bool:
+    return row.asked_at is None or now - row.asked_at > timedelta(days=LINK_DAYS)
+
+
+def allow(*, row: Forwarding, because: str, actor: User) -> None:
+    """Staff know that the recipient agrees, and say how. Raises Refused."""
+    if not because.strip():
+        raise Refused("Say how you know that the recipient agrees.", code="REASON_MISSING")
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Operators decide this.", code="NOT_ALLOWED")
+    with transaction.atomic():
+        locked = Forwarding.objects.select_for_update(of=("self",)).get(pk=row.pk)
+        if locked.state == ForwardingState.REFUSED:
+            raise Refused(f"{locked.address} refused. Only they can change that.", code="FORWARDING_REFUSED")
+        locked.state, locked.due_at = ForwardingState.CONFIRMED, None
+        locked.save(update_fields=("state", "due_at"))
+        after = {"state": locked.get_state_display()}
+        about = forwarding_subject(locked)
+        audit_services.record("forwarding.allowed", about=about, actor=actor, because=because.strip(), after=after)
+
+
+def is_due(*, now: datetime) -> bool:
+    return Forwarding.objects.filter(due_at__lte=now, state=ForwardingState.WAITING).exists()
+
+
+def send_due(*, now: datetime) -> int:
+    """How many mails went out. One that cannot be sent holds back no other."""
+    due = Forwarding.objects.select_related("customer").filter(due_at__lte=now, state=ForwardingState.WAITING)
+    return sum(_send(row, now) for row in due.order_by("due_at")[:200])
+
+
+def _send(row: Forwarding, now: datetime) -> bool:
+    problem, wait = _mailed(row)
+    same = Forwarding.objects.filter(pk=row.pk, state=ForwardingState.WAITING)
+    if problem:
+        same.update(problem=problem, due_at=now + wait)
+        return False
+    same.update(problem="", due_at=None, asked_at=now, asked_times=row.asked_times + 1)
+    return True
+
+
+def _mailed(row: Forwarding) -> tuple[str, timedelta]:
+    """What kept the mail from going out, and how long to wait then; "" where it went."""
+    if not settings.SITE_URL:
+        return "No mail can be sent: SITE_URL is not set, so a link would lead nowhere.", timedelta(hours=1)
+    link = settings.SITE_URL.rstrip("/") + reverse("receipt_rules:forwarding", args=(token_of(row),))
+    context = {"who": plain_name(row.customer.name), "address": row.address, "link": link, "days": LINK_DAYS}
+    text = render_to_string("receipt_rules/forwarding_mail.txt", {**context, "site_name": settings.SITE_NAME})
+    title = f"Confirm that mail may be forwarded to you by {settings.SITE_NAME}"
+    try:
+        sent = email_services.send_unsolicited(title=title, text=text, to=[row.address])
+    except (SMTPException, OSError) as problem:
+        log.error("confirmation not mailed", forwarding=row.pk, problem=str(problem))
+        return "The mail could not be sent. We try again in an hour.", timedelta(hours=1)
+    return ("", timedelta()) if sent else ("This recipient got enough mails today. We try again tomorrow.", AGAIN_AFTER)
+
+
+def plain_name(name: str) -> str:
+    """A customer chooses their own name: what reads like a link or an address does not go into our mail."""
+    kept = re.sub(r"[^\w&' -]", " ", name)
+    return " ".join(kept.split())[:60] or "A customer"

@@ -1,0 +1,51 @@
+"""The page behind the link in our mail: whoever holds the address lets mail be forwarded to it, or does not."""
+
+from allauth.core.internal.ratelimit import consume
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.http import kept_secret
+from receipt_rules.forwarding import services
+from receipt_rules.forwarding.selectors import forwarding_behind
+from receipt_rules.models.endpoints import Forwarding
+
+RATES = {"answer_forwarding": "30/m/ip"}
+PAGE = "receipt_rules/forwarding/forwarding.html"
+
+
+@login_not_required
+@kept_secret
+@require_http_methods(["GET", "HEAD", "POST"])
+def answer(request: HttpRequest, token: str) -> HttpResponse:
+    """Opening the link answers nothing: mail scanners open links too."""
+    try:
+        row = _row(request, token)
+        if request.method == "POST":
+            confirms = request.POST.get("do") == "confirm"
+            row = services.answer(row=row, confirms=confirms, now=timezone.now())
+    except Refused as refused:
+        return _refused(request, refused)
+    context = {"row": row, "who": services.plain_name(row.customer.name)}
+    return TemplateResponse(request, PAGE, context)
+
+
+def _row(request: HttpRequest, token: str) -> Forwarding:
+    if not consume(request, app="receipt_rules", action="answer_forwarding", config=RATES, limit_get=True):
+        raise RateLimited("That was a little too fast. Try again in a minute.", retry_after=60)
+    row = forwarding_behind(token)
+    if row is None:
+        refused = Refused("There is no such link. Open the link in the mail again.", code="LINK_GONE")
+        refused.status = 404
+        raise refused
+    return row
+
+
+def _refused(request: HttpRequest, refused: Refused) -> HttpResponse:
+    response = TemplateResponse(request, PAGE, {"refused": refused}, status=refused.status)
+    if isinstance(refused, RateLimited):
+        response.headers["Retry-After"] = str(refused.retry_after)
+    return response

@@ -1,0 +1,166 @@
+"""The live rules at Amazon, how full the region is, and what is not as we left it; for staff."""
+
+from typing import Literal
+
+from django.http import HttpRequest
+from django.utils import timezone
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from accounts.models.people import User
+from inbound_admin.lib.api.values import In, Out, Text
+from inbound_admin.lib.errors import NotAllowed, Refused
+from receipt_rules.addresses.selectors import may_see_rules
+from receipt_rules.capacity.selectors import Meter, Sharing, capacity, forecast, rows_wanted, who_shares
+from receipt_rules.drift import services as drift_services
+from receipt_rules.live.services import Live, read_live
+from receipt_rules.planner.core.rules import ForeignRule, RuleSet
+
+router = call_router("Receipt rules")
+
+
+class LiveRuleOut(Out):
+    """`isOurs` false: no step of ours changes it. `strangers` are recipients at nobody's domain."""
+
+    number: int
+    name: str
+    is_ours: bool
+    enabled: bool
+    recipients: list[str] = Field(description="Empty: it takes everybody's mail")
+    delivery: str
+    tls_required: bool
+    scan: bool
+    may_be_taken_over: bool
+    customers: list[str] = Field(description="The ids of those who share it")
+    strangers: int
+
+
+class MeterOut(Out):
+    used: int
+    limit: int
+    percent: int
+
+
+class CapacityOut(Out):
+    rules: MeterOut
+    recipients: MeterOut
+    identities: MeterOut
+    foreign_rules: int
+    domains_each_prefix: int
+    wanted: int
+    sentence: str
+    forecast: str
+
+
+class RulesDifferenceOut(Out):
+    key: str
+    kind: str
+    rule: str
+    sentence: str
+    is_ignored: bool
+
+
+class LiveRulesOut(Out):
+    """`isActive` false: Amazon follows another set than ours, `stranger`, or none at all."""
+
+    rule_set: str
+    is_active: bool
+    stranger: str | None
+    rules: list[LiveRuleOut]
+    capacity: CapacityOut
+    differences: list[RulesDifferenceOut]
+
+
+class RulesDecision(In):
+    """accept: what is live is taken as it is. ignore: `key`, a difference. adopt: `name`, the set that is active."""
+
+    decision: Literal["accept", "ignore", "adopt"]
+    because: Text
+    key: Text = ""
+    name: Text = ""
+
+
+def rules_viewer(request: HttpRequest) -> User:
+    """The rules are everybody's at once. Raises NotAllowed for who may not see them."""
+    viewer = caller(request)
+    if not may_see_rules(viewer):
+        raise NotAllowed("The receipt rules are for operators and support.")
+    return viewer
+
+
+@router.get("/v2/receipt-rules", **reads(LiveRulesOut, staff=True), summary="The live rules, in their order")
+def get_live_rules(request: HttpRequest) -> LiveRulesOut:
+    """Read from Amazon now: one call, or up to three where no set of ours is active."""
+    rules_viewer(request)
+    return _live(read_live())
+
+
+@router.post("/v2/receipt-rules/decisions", **writes(LiveRulesOut, staff=True), summary="Decide over a difference")
+def decide_over_rules(request: HttpRequest, asked: RulesDecision) -> LiveRulesOut:
+    actor = rules_viewer(request)
+    if asked.decision == "accept":
+        drift_services.accept(because=asked.because, actor=actor)
+    elif asked.decision == "adopt":
+        drift_services.adopt_rule_set(name=asked.name, because=asked.because, actor=actor)
+    else:
+        _ignore(asked, actor)
+    return _live(read_live())
+
+
+def _ignore(asked: RulesDecision, actor: User) -> None:
+    if asked.key not in {each.key for each in drift_services.differences(read_live())}:
+        raise Refused("There is no such difference just now.", code="DIFFERENCE_MISSING")
+    drift_services.ignore(key=asked.key, because=asked.because, actor=actor)
+
+
+def _live(live: Live) -> LiveRulesOut:
+    shown = live.stranger or live.rule_set
+    return LiveRulesOut(
+        rule_set=live.rule_set.name,
+        is_active=live.is_active,
+        stranger=live.stranger.name if live.stranger else None,
+        rules=[_rule(number, each) for number, each in enumerate(who_shares(shown.rules), start=1)],
+        capacity=_capacity(shown),
+        differences=[_difference(each) for each in drift_services.differences(live)],
+    )
+
+
+def _rule(number: int, sharing: Sharing) -> LiveRuleOut:
+    rule = sharing.rule
+    return LiveRuleOut(
+        number=number,
+        name=rule.name,
+        is_ours=not isinstance(rule, ForeignRule),
+        enabled=rule.enabled,
+        recipients=sorted(rule.recipient_set),
+        delivery=str(rule.delivery),
+        tls_required=rule.delivery.tls_required,
+        scan=rule.delivery.scan,
+        may_be_taken_over=isinstance(rule, ForeignRule) and rule.may_be_taken_over,
+        customers=[customer.pk for customer in sharing.customers],
+        strangers=sharing.strangers,
+    )
+
+
+def _capacity(rule_set: RuleSet) -> CapacityOut:
+    full = capacity(rule_set)
+    return CapacityOut(
+        rules=_meter(full.rules),
+        recipients=_meter(full.recipients),
+        identities=_meter(full.identities),
+        foreign_rules=full.foreign_rules,
+        domains_each_prefix=full.domains_each_prefix,
+        wanted=rows_wanted(),
+        sentence=full.sentence,
+        forecast=forecast(left=full.recipients.left, now=timezone.now()),
+    )
+
+
+def _meter(meter: Meter) -> MeterOut:
+    return MeterOut(used=meter.used, limit=meter.limit, percent=meter.percent)
+
+
+def _difference(each: drift_services.RuleDifference) -> RulesDifferenceOut:
+    return RulesDifferenceOut(
+        key=each.key, kind=each.kind, rule=each.rule, sentence=each.sentence, is_ignored=each.is_ignored
+    )

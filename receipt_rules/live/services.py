@@ -1,0 +1,131 @@
+"""The live rules: what Amazon answers, and what we keep of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model, QuerySet
+
+from receipt_rules.addresses.selectors import Holders
+from receipt_rules.live import gateway
+from receipt_rules.live.selectors import last_known
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.runs import OwnRuleSet, Run, Snapshot
+from receipt_rules.planner.core.plans import Sets, digest, dump
+from receipt_rules.planner.core.recipient_index import Trace
+from receipt_rules.planner.core.rules import RuleSet, domain_of, stands_for
+
+KEPT_SNAPSHOTS = 10
+
+
+@dataclass(frozen=True)
+class Live:
+    """`rule_set` is the one that is ours to change, perhaps not existing yet. `stranger` is active and not ours.
+
+    `sets` names all sets only where `knows_all`: one call more, which most plans do not need.
+    """
+
+    rule_set: RuleSet
+    sets: Sets
+    knows_all: bool
+    stranger: RuleSet | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.sets.active == self.rule_set.name
+
+
+def read_live(*, all_sets: bool = False) -> Live:
+    """One call where a set of ours is active, two or three otherwise. Raises AwsProblem."""
+    active = gateway.describe_active_rule_set()
+    if active is not None and is_own(active.name):
+        names = _all_names() if all_sets else frozenset([active.name])
+        return Live(active, Sets(names | {active.name}, active.name), knows_all=all_sets)
+    names = _all_names()
+    name = _own_among(names)
+    rule_set = gateway.describe_rule_set(name) if name in names else RuleSet(name)
+    return Live(rule_set, Sets(names, active.name if active else ""), knows_all=True, stranger=active)
+
+
+def read_kept(live: Live) -> tuple[RuleSet, ...]:
+    """The sets of ours that are not active, as they stand: they can be made active by hand. Raises AwsProblem."""
+    names = live.sets.names if live.knows_all else _all_names()
+    return tuple(gateway.describe_rule_set(name) for name in sorted(names - {live.sets.active}) if is_own(name))
+
+
+def is_own(name: str) -> bool:
+    """Whether we may change the set of this name: we made it, a person adopted it, or the settings name it."""
+    own = OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name)
+    return bool(name == settings.RULE_SET) or own.exists()
+
+
+def _own_among(names: frozenset[str]) -> str:
+    """The newest of ours that exists; the settings' name where none does."""
+    own = OwnRuleSet.objects.filter(region=settings.AWS_REGION, name__in=names).values_list("name", flat=True)
+    return next(iter(own), None) or str(settings.RULE_SET)
+
+
+def _all_names() -> frozenset[str]:
+    found, token = gateway.list_rule_sets()
+    names = {each.name for each in found}
+    while token:
+        found, token = gateway.list_rule_sets(token)
+        names.update(each.name for each in found)
+    return frozenset(names)
+
+
+def keep(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet | None = None) -> Snapshot:
+    """As the latest state, one of ten. `known` is what of it we know; None: all, and nothing of it is a difference."""
+    mark = digest([rule_set.name, *rule_set.rules])
+    knows = None if known is None or known.rules == rule_set.rules else dump(replace(known, created=None))
+    latest = last_known()
+    if latest is not None and latest.digest == mark:
+        Snapshot.objects.filter(pk=latest.pk).update(known=knows)
+        return latest
+    made = Snapshot.objects.create(
+        region=settings.AWS_REGION,
+        name=rule_set.name,
+        content=dump(replace(rule_set, created=None)),
+        known=knows,
+        holders=_holders(rule_set),
+        digest=mark,
+        recipients=sum(len(rule.recipient_set) for rule in rule_set.rules),
+        rules=len(rule_set.rules),
+        run=run,
+    )
+    old = Snapshot.objects.filter(region=settings.AWS_REGION)[KEPT_SNAPSHOTS:].values("pk")
+    Snapshot.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+    return made
+
+
+def _holders(rule_set: RuleSet) -> dict[str, str]:
+    """The customer's id of each name in the rules that somebody holds now."""
+    holders = Holders.read()
+    names = {domain_of(recipient) for rule in rule_set.rules for recipient in rule.recipient_set}
+    return {name: customer for name in sorted(names) if (customer := holders.customer_of(name))}
+
+
+@transaction.atomic
+def note_what_is_live(rule_set: RuleSet, customer_id: str = "") -> None:
+    """For each address and catch-all whether its mail is taken, as just read; of one customer where one is named."""
+    trace = Trace(rule_set)
+    addresses = Address.objects.filter(domain__region=settings.AWS_REGION)
+    catch_alls = CatchAll.objects.filter(domain__region=settings.AWS_REGION)
+    if customer_id:
+        addresses = addresses.filter(domain__customer=customer_id)
+        catch_alls = catch_alls.filter(domain__customer=customer_id)
+    _note(addresses, addresses.values_list("pk", "address", "is_live"), trace)
+    _note(catch_alls, ((row.pk, row.recipient, row.is_live) for row in catch_alls.select_related("domain")), trace)
+
+
+def _note(rows: "QuerySet[Model]", found: Iterable[tuple[str, str, bool]], trace: Trace) -> None:
+    changed: dict[bool, list[str]] = {True: [], False: []}
+    for key, recipient, was in found:
+        if (now := bool(trace.taking(stands_for(recipient)))) != was:
+            changed[now].append(key)
+    for is_live, keys in changed.items():
+        # A row that somebody is changing is left out: to wait for several could be for ever, and it has a run to come.
+        free = rows.filter(pk__in=keys).select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True)
+        if keys:
+            rows.filter(pk__in=list(free)).update(is_live=is_live)

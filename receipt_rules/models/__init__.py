@@ -1,0 +1,59 @@
+"""What receives mail and where it goes, the runs that change the rules at SES, and what was read of them."""
+
+from receipt_rules.models.addresses import Address, CatchAll, Wish, new_address_id, new_catch_all_id
+from receipt_rules.models.endpoints import (
+    _PERSON,
+    Endpoint,
+    EndpointType,
+    Forwarding,
+    ForwardingState,
+    new_endpoint_id,
+    new_forwarding_id,
+)
+from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
+from receipt_rules.models.live import IgnoredDifference, Look, ReceivingStop
+from receipt_rules.models.runs import (
+    UNFINISHED,
+    OwnRuleSet,
+    PendingChange,
+    Run,
+    RunKind,
+    RunState,
+    RunStep,
+    Snapshot,
+    StepState,
+    new_run_id,
+    new_snapshot_id,
+)
+
+__all__ = [
+    "UNFINISHED",
+    "_PERSON",
+    "Address",
+    "CatchAll",
+    "Endpoint",
+    "EndpointType",
+    "Expectation",
+    "Expected",
+    "Forwarding",
+    "ForwardingState",
+    "IgnoredDifference",
+    "Look",
+    "OwnRuleSet",
+    "PendingChange",
+    "ReceivingStop",
+    "Run",
+    "RunKind",
+    "RunState",
+    "RunStep",
+    "Snapshot",
+    "StepState",
+    "Wish",
+    "new_address_id",
+    "new_catch_all_id",
+    "new_endpoint_id",
+    "new_expectation_id",
+    "new_forwarding_id",
+    "new_run_id",
+    "new_snapshot_id",
+]

@@ -1,0 +1,77 @@
+"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+
+from django.db import models
+from django.db.models.functions import Lower
+
+from inbound_admin.lib.ids import new_id
+from receipt_rules.models.endpoints import Endpoint
+
+
+def new_address_id() -> str:
+    return new_id("addr")
+
+
+def new_catch_all_id() -> str:
+    return new_id("all")
+
+
+class Wish(models.Model):
+    """What an address and a catch-all have in common. `domain` is the customer's domain from which the right comes."""
+
+    domain = models.ForeignKey("domains.Domain", on_delete=models.PROTECT, related_name="+")
+    endpoint = models.ForeignKey(Endpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    is_active = models.BooleanField(default=True)
+    is_live = models.BooleanField(default=False, help_text="Amazon's rules took its mail when we last read them.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def own_endpoint(self) -> Endpoint | None:
+        """A domain that has moved to another customer leaves its endpoints behind."""
+        endpoint = self.endpoint
+        return endpoint if endpoint is not None and endpoint.customer_id == self.domain.customer_id else None
+
+
+class Address(Wish):
+    """An email address that takes mail, at a domain or at a name below it that is no domain of its own."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
+    address = models.CharField(max_length=320, unique=True, help_text="Lower case; the domain in ASCII.")
+
+    class Meta:
+        ordering = ("address",)
+        verbose_name_plural = "addresses"
+        indexes = (models.Index(fields=("domain", "address"), name="address_of_domain"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(address=Lower("address"), address__contains="@"), name="address_lower_case"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def recipient(self) -> str:
+        return self.address
+
+
+class CatchAll(Wish):
+    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_catch_all_id, editable=False)
+    subdomains = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("domain", "subdomains")
+        verbose_name = "catch-all"
+        constraints = (models.UniqueConstraint(fields=("domain", "subdomains"), name="catch_all_once"),)
+
+    def __str__(self) -> str:
+        return f"everything {'below' if self.subdomains else 'at'} {self.domain}"
+
+    @property
+    def recipient(self) -> str:
+        return f"{'.' if self.subdomains else ''}{self.domain.name}"

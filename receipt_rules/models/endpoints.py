@@ -1,0 +1,102 @@
+"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower
+
+from inbound_admin.lib import sealed
+from inbound_admin.lib.ids import new_id
+from receipt_rules.endpoints.core import shown_config
+
+_PERSON = settings.AUTH_USER_MODEL
+
+
+def new_endpoint_id() -> str:
+    return new_id("ep")
+
+
+def new_forwarding_id() -> str:
+    return new_id("fwd")
+
+
+class EndpointType(models.TextChoices):
+    WEBHOOK = "webhook", "Webhook"
+    EMAIL = "email", "Forward to an email address"
+    EMAIL_GROUP = "email_group", "Forward to several email addresses"
+
+
+class Endpoint(models.Model):
+    """Where a customer's mail goes. The columns of SES override the default delivery; empty is the default."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_endpoint_id, editable=False)
+    customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="endpoints")
+    name = models.CharField(max_length=120)
+    type = models.CharField(max_length=20, choices=EndpointType.choices)
+    description = models.CharField(max_length=2000, blank=True)
+    sealed_config = models.TextField(blank=True, help_text="`config`, encrypted: it holds customers' secrets.")
+    is_active = models.BooleanField(default=True)
+    s3_bucket = models.CharField(max_length=63, blank=True)
+    s3_prefix = models.CharField(max_length=200, blank=True)
+    lambda_arn = models.CharField(max_length=300, blank=True)
+    sns_topic = models.CharField(max_length=300, blank=True)
+    tls_required = models.BooleanField(null=True, help_text="SES bounces mail that comes without TLS.")
+    scan = models.BooleanField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = (
+            models.UniqueConstraint("customer", Lower("name"), name="endpoint_name_once"),
+            models.CheckConstraint(condition=models.Q(type__in=EndpointType.values), name="endpoint_type"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """By type: url and more, address, or addresses; live values. Raises `sealing.Unreadable`."""
+        return sealed.unseal_values(self.sealed_config)
+
+    @config.setter
+    def config(self, values: Mapping[str, Any]) -> None:
+        self.sealed_config = sealed.seal_values(values)
+
+    @property
+    def shown_config(self) -> dict[str, Any]:
+        """For people, whoever they are: secrets masked."""
+        return shown_config(self.config)
+
+
+class ForwardingState(models.TextChoices):
+    WAITING = "waiting", "Waiting for confirmation"
+    CONFIRMED = "confirmed", "Confirmed"
+    REFUSED = "refused", "Refused by the recipient"
+
+
+class Forwarding(models.Model):
+    """Whether the holder of an address lets a customer forward mail to it. Outlives the endpoints that name it."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_forwarding_id, editable=False)
+    customer = models.ForeignKey("accounts.Customer", on_delete=models.CASCADE, related_name="+")
+    address = models.CharField(max_length=320, help_text="Lower case.")
+    state = models.CharField(max_length=10, choices=ForwardingState.choices, default=ForwardingState.WAITING)
+    asked_at = models.DateTimeField(null=True, help_text="When the last mail with the link went out.")
+    asked_times = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, help_text="When the next mail is to go out; null: none.")
+    problem = models.TextField(blank=True, help_text="Why no mail went out, in words for people.")
+    answered_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("address", "id")
+        verbose_name = "confirmation of forwarding"
+        verbose_name_plural = "confirmations of forwarding"
+        indexes = (models.Index(fields=("due_at",), name="forwarding_due", condition=models.Q(due_at__isnull=False)),)
+        constraints = (models.UniqueConstraint(fields=("customer", "address"), name="forwarding_once"),)
+
+    def __str__(self) -> str:
+        return self.address

@@ -1,0 +1,57 @@
+"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+
+from django.db import models
+
+from receipt_rules.models.endpoints import _PERSON
+
+
+class Look(models.Model):
+    """The last look at Amazon's rules: what differed from what we left there. `problem`: it could not be read."""
+
+    region = models.CharField(max_length=32, unique=True)
+    at = models.DateTimeField()
+    differences = models.JSONField(default=list)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("region",)
+
+    def __str__(self) -> str:
+        return f"{self.region}, {self.at:%-d %b %Y %H:%M}"
+
+
+class IgnoredDifference(models.Model):
+    """A difference between Amazon's rules and ours that a person has decided to leave."""
+
+    region = models.CharField(max_length=32)
+    key = models.CharField(max_length=400)
+    because = models.TextField()
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-at",)
+        constraints = (models.UniqueConstraint(fields=("region", "key"), name="ignored_once"),)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class ReceivingStop(models.Model):
+    """Staff want that Amazon takes no mail of a customer's, or, no longer stopped, takes it again; stays until settled.
+
+    What the customer wants stays as it is: the stop stands above it.
+    """
+
+    customer = models.OneToOneField("accounts.Customer", on_delete=models.CASCADE, related_name="+", primary_key=True)
+    is_stopped = models.BooleanField(default=True)
+    asked_at = models.DateTimeField()
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    because = models.TextField(blank=True)
+    settled_at = models.DateTimeField(null=True, help_text="When Amazon's rules were as the stop wants them.")
+
+    class Meta:
+        ordering = ("-asked_at",)
+
+    def __str__(self) -> str:
+        return str(self.customer_id)

@@ -1,0 +1,157 @@
+"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+
+from django.db import models
+
+from inbound_admin.lib.ids import new_id
+from receipt_rules.models.endpoints import _PERSON
+
+
+def new_run_id() -> str:
+    return new_id("run")
+
+
+def new_snapshot_id() -> str:
+    return new_id("snap")
+
+
+class OwnRuleSet(models.Model):
+    """A rule set that we may change: made by us, or adopted by a person. Any other is never touched."""
+
+    name = models.CharField(max_length=64)
+    region = models.CharField(max_length=32)
+    adopted = models.BooleanField(default=False)
+    since = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    because = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-since", "-pk")
+        constraints = (models.UniqueConstraint(fields=("region", "name"), name="own_rule_set_once"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RunKind(models.TextChoices):
+    CUSTOMER = "customer", "A customer's own change"
+    APPROVED = "approved", "Approved plan"
+    ROLLBACK = "rollback", "Roll back"
+
+
+class RunState(models.TextChoices):
+    WAITING = "waiting", "Waiting for the worker"
+    RUNNING = "running", "Being carried out"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Not carried out"
+    FAILED = "failed", "Stopped by an error"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+UNFINISHED = (RunState.WAITING, RunState.RUNNING)
+
+
+class Run(models.Model):
+    """One approved plan and what came of it. Its steps are values of the core, as JSON."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_run_id, editable=False)
+    kind = models.CharField(max_length=10, choices=RunKind.choices)
+    region = models.CharField(max_length=32)
+    customer = models.ForeignKey(
+        "accounts.Customer", null=True, on_delete=models.SET_NULL, related_name="+", help_text="Whose change it is."
+    )
+    asked = models.JSONField(default=dict, help_text="What the plan was asked for: method, rules to take over ...")
+    scope = models.JSONField(null=True, help_text="The recipients that it may change; null for all.")
+    digest = models.CharField(max_length=64)
+    touched = models.CharField(max_length=64)
+    summary = models.TextField()
+    consequences = models.JSONField(default=list, help_text="A sentence for each address, the worst first.")
+    calls = models.PositiveIntegerField()
+    approved_by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    because = models.TextField(blank=True)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
+    problem = models.TextField(blank=True, help_text="Why it waits or has ended, and what to do.")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="How often Amazon refused the present step.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    cancelled_by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    cancelled_at = models.DateTimeField(null=True, help_text="When it was asked to stop between two steps.")
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        permissions = (("operate_rules", "Can plan, approve and undo changes of receipt rules"),)
+        indexes = (models.Index(fields=("state", "created_at"), name="run_by_state"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("region",), condition=models.Q(state=RunState.RUNNING), name="one_run_at_a_time"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.created_at:%-d %b %Y %H:%M}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in UNFINISHED
+
+
+class StepState(models.TextChoices):
+    TO_DO = "to_do", "To do"
+    DONE = "done", "Done"
+
+
+class RunStep(models.Model):
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    number = models.PositiveIntegerField()
+    step = models.JSONField()
+    sentence = models.TextField()
+    state = models.CharField(max_length=10, choices=StepState.choices, default=StepState.TO_DO)
+    found_done = models.BooleanField(default=False, help_text="It stood already: an answer had been lost.")
+    request_ids = models.JSONField(default=list)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("run", "number")
+        constraints = (models.UniqueConstraint(fields=("run", "number"), name="run_step_once"),)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class Snapshot(models.Model):
+    """The rule set as it was read after a run or at a look: the last known state, and what one can roll back to."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_snapshot_id, editable=False)
+    region = models.CharField(max_length=32)
+    name = models.CharField(max_length=64)
+    at = models.DateTimeField(auto_now_add=True)
+    content = models.JSONField()
+    known = models.JSONField(null=True, help_text="As we left it, where others had changed it by then; null: the same.")
+    holders = models.JSONField(null=True, help_text="Whose each name was that its rules name: name to customer's id.")
+    digest = models.CharField(max_length=64)
+    recipients = models.PositiveIntegerField()
+    rules = models.PositiveIntegerField()
+    run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="snapshots")
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = (models.Index(fields=("region", "-at"), name="snapshot_latest"),)
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.at:%-d %b %Y %H:%M}"
+
+
+class PendingChange(models.Model):
+    """A customer has changed something that Amazon's rules may not show yet; the row goes when they do."""
+
+    customer = models.OneToOneField("accounts.Customer", on_delete=models.CASCADE, related_name="+", primary_key=True)
+    since = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField()
+    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    waits_because = models.TextField(blank=True, help_text="Why an operator must look at it, in words for people.")
+
+    class Meta:
+        ordering = ("since",)
+
+    def __str__(self) -> str:
+        return str(self.customer_id)

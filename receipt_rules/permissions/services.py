@@ -1,0 +1,260 @@
+"""Where the rules send mail: the buckets, functions and topics that the settings and the endpoints name.
+Lets SES write to a bucket and call a function: shown first, then done by an operator. Both may be repeated.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from accounts.models.people import User
+from audit import services as audit_services
+from audit.models import new_change_id
+from audit.services import Subject
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsConflict, AwsUnreachable, Refused
+from receipt_rules.live.services import read_live
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.planner.core.rules import PREFIX, RuleSet
+from receipt_rules.planner.services import function_arn
+from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
+from receipt_rules.receiving_setup.core import (
+    SID,
+    Asking,
+    PolicyAnswer,
+    asking,
+    denying,
+    has_statement,
+    judge_all,
+    merged,
+    read_policy,
+    ses_statement,
+    statements,
+)
+from receipt_rules.receiving_setup.gateway import SETUP_NOTIFICATION
+
+_COMING = (f"{PREFIX}-999999", f"{PREFIX}-first-999999")  # stand for the rules that are made next
+
+
+def buckets() -> tuple[str, ...]:
+    """The default one first."""
+    return _named(settings.RECEIVING_BUCKET, "s3_bucket")
+
+
+def functions() -> tuple[str, ...]:
+    """Their ARNs, the default one first. Raises AwsProblem where the account is not known yet."""
+    return _named(function_arn(), "lambda_arn")
+
+
+def topics() -> tuple[str, ...]:
+    """Their ARNs, the default one first."""
+    return _named(settings.RECEIVING_TOPIC, "sns_topic")
+
+
+def bucket_calls(bucket: str, rule_set: RuleSet) -> tuple[Asking, ...]:
+    """What SES asks of the bucket, for each of our rules, the next ones included, and each prefix."""
+    arn = bucket_arn(bucket)
+    return _calls("s3:PutObject", [f"{arn}/{prefix}{SETUP_NOTIFICATION}" for prefix in _prefixes(bucket)], rule_set)
+
+
+def function_calls(arn: str, rule_set: RuleSet) -> tuple[Asking, ...]:
+    return _calls("lambda:InvokeFunction", [arn], rule_set)
+
+
+def topic_calls(arn: str, rule_set: RuleSet) -> tuple[Asking, ...]:
+    return _calls("sns:Publish", [arn], rule_set)
+
+
+def bucket_arn(bucket: str) -> str:
+    return f"arn:{aws.identity_arn('any').split(':')[1]}:s3:::{bucket}"
+
+
+def pretty(document: Mapping[str, Any]) -> str:
+    """As a person reads it; "" for an empty one."""
+    return json.dumps(document, indent=2) if document else ""
+
+
+def _named(default: str, column: str) -> tuple[str, ...]:
+    rows = Endpoint.objects.exclude(**{column: ""}).order_by(column).values_list(column, flat=True)
+    return tuple(dict.fromkeys(name for name in (default, *rows) if name))
+
+
+def _prefixes(bucket: str) -> tuple[str, ...]:
+    default = settings.RECEIVING_BUCKET
+    rows = Endpoint.objects.filter(s3_bucket__in=("", bucket) if bucket == default else (bucket,))
+    own = [prefix or settings.RECEIVING_PREFIX for prefix in rows.values_list("s3_prefix", flat=True)]
+    found = dict.fromkeys([settings.RECEIVING_PREFIX, *own] if bucket == default else own)
+    return tuple(found) or (settings.RECEIVING_PREFIX,)
+
+
+def _calls(action: str, resources: Iterable[str], rule_set: RuleSet) -> tuple[Asking, ...]:
+    account, region_arn = aws.account_id(), aws.identity_arn("any").removesuffix("identity/any")
+    names = dict.fromkeys([*(rule.name for rule in rule_set.ours), *_COMING])
+    rules = [f"{region_arn}receipt-rule-set/{rule_set.name}:receipt-rule/{name}" for name in names]
+    return tuple(
+        asking(action=action, resource=resource, account=account, rule_arn=rule)
+        for resource in resources
+        for rule in rules
+    )
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What would be added to whose policy. `stops` says why it is not, "" where it may be."""
+
+    name: str
+    there: str
+    adds: str
+    becomes: str
+    answer: PolicyAnswer
+    stops: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Of what was shown: what is there now must be the same when it is done."""
+        return hashlib.sha256(f"{self.name}\n{self.there}\n{self.becomes}".encode()).hexdigest()[:16]
+
+
+def bucket_grant(bucket: str, rule_set: RuleSet) -> Grant:
+    """Reads the policy. Raises AwsProblem, AwsMissing where there is no bucket, and Refused."""
+    statement = ses_statement(action="s3:PutObject", resource=f"{bucket_arn(bucket)}/*", account=aws.account_id())
+    there = _document(receiving_setup_gateway.get_bucket_policy(bucket), bucket)
+    calls = bucket_calls(bucket, rule_set)
+    answer, stops = judge_all(there, calls), ""
+    if answer is PolicyAnswer.ALLOWED:
+        stops = f"SES may write to {bucket} already."
+    elif answer is PolicyAnswer.DENIED:
+        stops = (
+            f"The policy of {bucket} keeps SES out by {', '.join(denying(there, calls))}; no addition outweighs that."
+        )
+    elif has_statement(there, statement):
+        stops = f"The policy of {bucket} has this statement already."
+    return _letting(bucket, there, statement, answer, stops)
+
+
+def function_grant(arn: str, rule_set: RuleSet) -> Grant:
+    """Reads the permissions of a function that was found before. Raises AwsProblem and Refused."""
+    statement = ses_statement(action="lambda:InvokeFunction", resource=arn, account=aws.account_id())
+    there = _document(receiving_setup_gateway.get_policy(arn), arn)
+    answer, stops = judge_all(there, function_calls(arn, rule_set)), ""
+    if answer is PolicyAnswer.ALLOWED:
+        stops = "SES may call the function already."
+    elif SID in {one.get("Sid") for one in statements(there)}:
+        stops = f"The function has a permission {SID} that does not do: remove it at Amazon, then look again."
+    return _letting(arn, there, statement, answer, stops)
+
+
+def policy_preview(bucket: str) -> Grant:
+    """Of a bucket that mail goes to. Raises AwsProblem and Refused."""
+    return bucket_grant(_one_of(bucket, buckets()), read_live().rule_set)
+
+
+def permission_preview(arn: str) -> Grant:
+    """Of a function that mail goes to. Raises AwsProblem, AwsMissing where there is none, and Refused."""
+    receiving_setup_gateway.get_function(_one_of(arn, functions()))
+    return function_grant(arn, read_live().rule_set)
+
+
+def put_policy(*, bucket: str, digest: str, actor: User) -> None:
+    """Adds the statement that was shown; what the policy has stays. Raises Refused and AwsProblem."""
+    _operators_only(actor)
+    shown = _as_shown(policy_preview(bucket), digest)
+    wanted = read_policy(shown.adds)
+
+    def is_there() -> bool:
+        return has_statement(read_policy(receiving_setup_gateway.get_bucket_policy(bucket)), wanted)
+
+    def put() -> None:
+        receiving_setup_gateway.put_bucket_policy(bucket, shown.becomes, account=aws.account_id())
+
+    _do("policy", Subject("bucket", bucket, bucket), shown, actor, _despite_a_lost_answer(put, is_there))
+
+
+def add_permission(*, arn: str, digest: str, actor: User) -> None:
+    """Adds the permission under the same Sid always, so that twice is once. Raises Refused and AwsProblem."""
+    _operators_only(actor)
+    shown = _as_shown(permission_preview(arn), digest)
+
+    def is_there() -> bool:
+        return SID in {one.get("Sid") for one in statements(read_policy(receiving_setup_gateway.get_policy(arn)))}
+
+    def add() -> None:
+        receiving_setup_gateway.add_permission(arn, sid=SID, account=aws.account_id())
+
+    name = arn.partition(":function:")[2]
+    about = Subject("function", name.partition(":")[0], name)
+    _do("permission", about, shown, actor, _despite_a_lost_answer(add, is_there))
+
+
+_DONE = {"policy": "put", "permission": "added"}
+
+
+def _do(what: str, about: Subject, shown: Grant, actor: User, call: Callable[[], None]) -> None:
+    """Who approved stands in the log before Amazon is called: the process may die before the second line."""
+    states: Any = {"before": {"policy": shown.there}, "after": {"policy": shown.becomes}}
+    bulk_id = new_change_id()  # the approval and its outcome are one change
+    audit_services.record(
+        f"receiving.{what}_approved", about=about, actor=actor, for_staff=True, bulk_id=bulk_id, **states
+    )
+    with aws.recording() as request_ids:
+        call()
+    audit_services.record(
+        f"receiving.{what}_{_DONE[what]}",
+        about=about,
+        actor=actor,
+        aws_request_ids=request_ids,
+        for_staff=True,
+        bulk_id=bulk_id,
+        **states,
+    )
+
+
+def _despite_a_lost_answer(call: Callable[[], None], is_done: Callable[[], bool]) -> Callable[[], None]:
+    """No answer, or "it is there already", may mean that the call was carried out: look before it is a failure."""
+
+    def called() -> None:
+        try:
+            call()
+        except (AwsUnreachable, AwsConflict):
+            if not is_done():
+                raise
+
+    return called
+
+
+def _letting(
+    name: str, there: Mapping[str, Any], statement: Mapping[str, Any], answer: PolicyAnswer, stops: str
+) -> Grant:
+    becomes = merged(there, statement)
+    added = statements(becomes)[len(statements(there)) :]
+    return Grant(name, pretty(there), pretty(added[0]) if added else "", pretty(becomes), answer, stops)
+
+
+def _document(text: str, name: str) -> dict[str, Any]:
+    try:
+        return read_policy(text)
+    except ValueError as error:
+        raise Refused(f"The policy of {name} cannot be read, so that nothing is added to it.") from error
+
+
+def _one_of(name: str, known: tuple[str, ...]) -> str:
+    """We touch what mail goes to, and nothing else of the account."""
+    if name not in known:
+        raise Refused(f"No mail goes to {name or 'what has no name'}.", code="NOT_OURS")
+    return name
+
+
+def _operators_only(actor: User) -> None:
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Only operators let SES in.", code="NOT_ALLOWED")
+
+
+def _as_shown(now: Grant, digest: str) -> Grant:
+    if now.stops:
+        raise Refused(now.stops, code="NOTHING_TO_ADD")
+    if now.digest != digest:
+        raise Refused("The policy is not as it was shown. Look at it again.", code="NOT_AS_SHOWN")
+    return now

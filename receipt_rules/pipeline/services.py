@@ -1,0 +1,137 @@
+"""What becomes of mail once SES has it: measured by CloudWatch, told by the function's log, counted in the bucket.
+
+Each part is read on its own, so that one that cannot be read leaves the others standing. No message is opened.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from django.conf import settings
+from django.core.cache import cache
+
+from audit.services import Subject
+from domains.models.domains import Domain
+from inbound_admin.lib.errors import AwsMissing, AwsProblem
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+from receipt_rules.live import selectors as live_selectors
+from receipt_rules.permissions import services as permissions_services
+from receipt_rules.pipeline import gateway
+from receipt_rules.pipeline.core import FunctionMetric, Health, LogLine, RuleMetric, Series, StoredMail, health
+from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
+
+Part = TypeVar("Part")
+KEPT_SECONDS = 60  # ten who look at the page cost one
+PAGES_OF_OBJECTS = 5  # of a thousand objects each
+PAGES_OF_LOG = 10
+MOST_LINES = 50
+ERROR = "ERROR"  # as Lambda's own logger writes the level
+LOST_FOR = timedelta(hours=24)
+OPERATE = "receipt_rules.operate_rules"
+
+
+@dataclass(frozen=True)
+class Told(Generic[Part]):
+    """What was read, or in words why it could not be; never both."""
+
+    value: Part | None
+    problem: str = ""
+
+
+def rule_metrics(*, start: datetime, end: datetime) -> Told[tuple[Series, ...]]:
+    """Of every rule in the set as we last read it, by the hour."""
+    return _told(f"rules {start:%Y%m%d%H}", lambda: _rules(start, end))
+
+
+def function_metrics(*, start: datetime, end: datetime) -> Told[tuple[Series, ...]]:
+    return _told(f"functions {start:%Y%m%d%H}", lambda: _functions(start, end))
+
+
+def last_errors(*, since: datetime, domain: Domain | None) -> Told[tuple[LogLine, ...]]:
+    """The newest first, of the deployment's own function; of one domain those that name it."""
+    return _told(f"log {since:%Y%m%d%H} {domain.pk if domain else ''}", lambda: _errors(since, domain))
+
+
+def lately_stored(*, prefix: str) -> Told[StoredMail]:
+    return _told(f"stored {prefix}", lambda: _stored(str(settings.RECEIVING_BUCKET), prefix))
+
+
+def watch_for_losses(*, now: datetime) -> Health:
+    """Alarm on lost mail: PublishExpired above zero. Raises AwsProblem: a look that failed says nothing."""
+    found = health(_rules(now - LOST_FOR, now))
+    lost = f"{found.lost} messages were lost in a day: {', '.join(found.losing_rules)}."
+    _observe("receiving.lost", bool(found.lost), lost, "high", now)
+    failing = (
+        f"{found.failed} tries failed in a day: {', '.join(found.failing_rules)}. SES repeats each for four hours."
+    )
+    _observe("receiving.failing", bool(found.failed), failing, "medium", now)
+    errors = int(sum(one.total for one in _functions(now - timedelta(hours=1), now) if one.metric == "Errors"))
+    _observe("function.failing", bool(errors), f"The function failed {errors} times in the last hour.", "medium", now)
+    return found
+
+
+def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime) -> None:
+    about = Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}")
+    audience = alerts_core.Staff(OPERATE)
+    alerts_services.observe(
+        kind=kind, about=about, firing=firing, why=why, severity=severity, audience=audience, now=now
+    )
+
+
+def _rules(start: datetime, end: datetime) -> tuple[Series, ...]:
+    latest = live_selectors.last_known()
+    names = live_selectors.content_of(latest).names if latest else ()
+    return _measured([(name, metric) for name in names for metric in RuleMetric], start, end)
+
+
+def _functions(start: datetime, end: datetime) -> tuple[Series, ...]:
+    names = [arn.rpartition(":function:")[2] for arn in permissions_services.functions()]
+    return _measured([(name, metric) for name in names for metric in FunctionMetric], start, end)
+
+
+def _measured(wanted: Sequence[gateway.Wanted], start: datetime, end: datetime) -> tuple[Series, ...]:
+    most = gateway.MOST_QUERIES
+    parts = (wanted[first : first + most] for first in range(0, len(wanted), most))
+    return tuple(one for part in parts for one in gateway.metric_data(part, start=start, end=end))
+
+
+def _errors(since: datetime, domain: Domain | None) -> tuple[LogLine, ...]:
+    """A log group is made at the function's first call: until then there is nothing to tell."""
+    group = f"/aws/lambda/{settings.RECEIVING_FUNCTION.rpartition(':function:')[2]}"
+    found: list[LogLine] = []
+    token = ""
+    for _ in range(PAGES_OF_LOG):
+        try:
+            lines, token = gateway.log_events(group, start=since, word=domain.name if domain else ERROR, token=token)
+        except AwsMissing:
+            return ()
+        found += (line for line in lines if ERROR in line.text)
+        if not token:
+            break
+    return tuple(sorted(found, key=lambda line: line.at, reverse=True)[:MOST_LINES])
+
+
+def _stored(bucket: str, prefix: str) -> StoredMail:
+    moments: list[datetime] = []
+    token = ""
+    for _ in range(PAGES_OF_OBJECTS):
+        page, token = receiving_setup_gateway.list_objects(bucket, prefix, token=token)
+        moments += page
+        if not token:
+            break
+    return StoredMail(bucket, prefix, len(moments), max(moments, default=None), is_all=not token)
+
+
+def _told(name: str, read: Callable[[], Part]) -> Told[Part]:
+    key = f"pipeline {settings.AWS_REGION} {settings.AWS_ENDPOINT_URL} {name}".replace(" ", "-")
+    known: Told[Part] | None = cache.get(key)
+    if known is not None:
+        return known
+    try:
+        told = Told(read())
+    except AwsProblem as problem:
+        return Told(None, str(problem))  # not kept: the next who looks may have more luck
+    cache.set(key, told, KEPT_SECONDS)
+    return told

@@ -1,0 +1,79 @@
+"""The receiving pipeline, for staff: what the rules did with mail, how the function fared, what the bucket holds."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import Http404, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from domains.domain_list.selectors import domains_for
+from domains.models.domains import Domain
+from inbound_admin.lib import plots
+from inbound_admin.lib.http import SignedIn
+from receipt_rules.live.views import refuse_strangers
+from receipt_rules.pipeline import core, services
+from receipt_rules.pipeline.core import FunctionMetric, RuleMetric, Series
+
+SPANS = {"1": timedelta(days=1), "7": timedelta(days=7)}
+
+
+@require_GET
+def pipeline(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request)
+    days = request.GET.get("days", "1") if request.GET.get("days") in SPANS else "1"
+    end = timezone.now()
+    window = plots.Window(end - SPANS[days], end)
+    rules = services.rule_metrics(start=window.start, end=end)
+    functions = services.function_metrics(start=window.start, end=end)
+    domain = _domain(request)
+    context = {
+        "tab": "pipeline",
+        "days": days,
+        "domain": domain,
+        "rules": rules,
+        "health": core.health(rules.value or ()),
+        "rule_chart": _rule_chart(rules.value or (), window),
+        "functions": functions,
+        "function_chart": _function_chart(functions.value or (), window),
+        "duration_chart": _duration_chart(functions.value or (), window),
+        "errors": services.last_errors(since=window.start, domain=domain),
+        "stored": services.lately_stored(prefix=_prefix(domain)),
+    }
+    return TemplateResponse(request, "receipt_rules/pipeline/pipeline.html", context)
+
+
+def _domain(request: SignedIn) -> Domain | None:
+    """That the log and the bucket are filtered by; one that is not there is 404, never "all"."""
+    asked = request.GET.get("domain", "").strip()
+    if not asked or "\x00" in asked:
+        return None
+    found = domains_for(request.user).filter(name=asked).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _prefix(domain: Domain | None) -> str:
+    each = f"{domain.name}/" if domain is not None and settings.RECEIVING_PREFIX_EACH_DOMAIN else ""
+    return f"{settings.RECEIVING_PREFIX}{each}"
+
+
+def _rule_chart(series: tuple[Series, ...], window: plots.Window) -> plots.Chart:
+    names = {"Delivered": RuleMetric.SUCCESS, "Failed, to be repeated": RuleMetric.FAILURE, "Lost": RuleMetric.EXPIRED}
+    return plots.chart("Rules", {name: core.summed(series, metric) for name, metric in names.items()}, window)
+
+
+def _function_chart(series: tuple[Series, ...], window: plots.Window) -> plots.Chart:
+    names = {
+        "Calls": FunctionMetric.INVOCATIONS,
+        "Errors": FunctionMetric.ERRORS,
+        "Throttled": FunctionMetric.THROTTLES,
+    }
+    return plots.chart("Function", {name: core.summed(series, metric) for name, metric in names.items()}, window)
+
+
+def _duration_chart(series: tuple[Series, ...], window: plots.Window) -> plots.Chart:
+    lines = {"Longest, in milliseconds": core.longest(series, FunctionMetric.DURATION)}
+    return plots.chart("How long the function takes", lines, window)

@@ -1,0 +1,226 @@
+"""What would be changed at Amazon: shown as a plan, approved by its digest, carried out as a run; for staff."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, reads, writes
+from inbound_admin.lib.api.accepted import Accepted
+from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, page_of
+from receipt_rules.addresses import selectors as addresses_selectors
+from receipt_rules.addresses.selectors import snapshots, steps_of
+from receipt_rules.live.api import rules_viewer
+from receipt_rules.models.runs import Run, RunStep, Snapshot
+from receipt_rules.planner.core.plans import Method, Plan
+from receipt_rules.planner.services import Asked, approve, newly_broken, plan
+from receipt_rules.runs import services as runs_services
+
+router = call_router("Receipt rules")
+MOST_SHOWN = 200  # steps and addresses of a plan; more are counted
+MethodName = Literal["auto", "in_place", "blue_green"]
+
+
+class PlanQuery(QueryIn):
+    method: MethodName = "auto"
+    compacting: bool = False
+    state: Text = Field("", description="The id of the state to roll back to")
+
+
+class PlanApproved(In):
+    """The same question as the plan was asked, and its digest. `typed`: the set's name, where `needsTyping`."""
+
+    digest: Text
+    because: Text
+    typed: Text = ""
+    method: MethodName = "auto"
+    compacting: bool = False
+    state: Text = ""
+    take_over: Annotated[list[Text], Field(max_length=200)] = Field(default_factory=list)
+
+
+class ConsequenceOut(Out):
+    address: str
+    fate: str
+    sentence: str
+
+
+class PlanOut(Out):
+    digest: str
+    method: str
+    rule_set: str
+    is_empty: bool
+    needs_typing: bool
+    calls: int
+    seconds: float
+    summary: str
+    steps: list[str]
+    more_steps: int
+    consequences: list[ConsequenceOut] = Field(description="The worst first")
+    more_consequences: int
+    warnings: list[str]
+    breaks: list[str] = Field(description="What is expected and would not hold any more: then it cannot be approved")
+
+
+class RunOut(Out):
+    id: str
+    kind: str
+    state: str
+    summary: str
+    problem: str | None
+    because: str
+    customer_id: str | None
+    calls: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    cancelled_at: datetime | None
+    is_over: bool
+
+
+class RunStepOut(Out):
+    number: int
+    sentence: str
+    state: str
+    found_done: bool = Field(description="It stood already: an answer had been lost")
+    request_ids: list[str]
+    done_at: datetime | None
+
+
+class RunOne(RunOut):
+    consequences: list[str]
+    steps: list[RunStepOut]
+
+
+class StateOut(Out):
+    id: str
+    rule_set: str
+    at: datetime
+    rules: int
+    recipients: int
+    run_id: str | None
+
+
+@router.get("/v2/receipt-rules/plan", **reads(PlanOut, staff=True), summary="What would be changed, and what it means")
+def get_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> PlanOut:
+    """Read from Amazon now: one call, or up to three. Nothing is changed."""
+    rules_viewer(request)
+    return _plan(plan(asked=_asked(query.method, compacting=query.compacting, state=query.state)))
+
+
+@router.post(
+    "/v2/receipt-rules/plan", **writes(Accepted, status=202, staff=True), summary="Approve the plan of this digest"
+)
+def approve_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accepted]:
+    """Refused where the digest is not that of a plan made now. The worker carries it out: see the run."""
+    run = approve(
+        digest=asked.digest,
+        because=asked.because,
+        typed=asked.typed,
+        asked=_asked(asked.method, compacting=asked.compacting, state=asked.state, take_over=asked.take_over),
+        actor=rules_viewer(request),
+    )
+    return Status(202, Accepted(id=run.pk, status_url=_address(run), message=run.summary))
+
+
+@router.get("/v2/receipt-rules/runs", **reads(Page[RunOut], staff=True), summary="Plans that were approved")
+def list_runs(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[RunOut]:
+    rules_viewer(request)
+    rows, pagination = page_of(addresses_selectors.runs(), query)
+    return Page[RunOut](data=[RunOut(**_fields(row)) for row in rows], pagination=pagination)
+
+
+@router.get("/v2/receipt-rules/runs/{run_id}", **reads(RunOne, staff=True), summary="How far a run is")
+def get_run(request: HttpRequest, run_id: str) -> RunOne:
+    rules_viewer(request)
+    return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
+
+
+@router.post("/v2/receipt-rules/runs/{run_id}/cancel", **writes(RunOne, staff=True), summary="Stop it")
+def cancel_run(request: HttpRequest, run_id: str) -> RunOne:
+    """It stops before its next step; what is done stays."""
+    actor = rules_viewer(request)
+    runs_services.cancel(run=get_object_or_404(addresses_selectors.runs(), pk=run_id), actor=actor)
+    return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
+
+
+@router.get("/v2/receipt-rules/states", **reads(Page[StateOut], staff=True), summary="What one can roll back to")
+def list_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[StateOut]:
+    """The newest first. Ask for the plan with `state`, and approve it."""
+    rules_viewer(request)
+    rows, pagination = page_of(snapshots(settings.AWS_REGION), query)
+    return Page[StateOut](data=[_state(row) for row in rows], pagination=pagination)
+
+
+def _asked(method: str, *, compacting: bool, state: str, take_over: list[str] | None = None) -> Asked:
+    return Asked(method=Method(method), compacting=compacting, snapshot=state, take_over=frozenset(take_over or ()))
+
+
+def _address(run: Run) -> str:
+    return f"/api/v2/receipt-rules/runs/{run.pk}"
+
+
+def _plan(made: Plan) -> PlanOut:
+    return PlanOut(
+        digest=made.digest,
+        method=made.method.value,
+        rule_set=made.before.name,
+        is_empty=made.is_empty,
+        needs_typing=made.needs_typing,
+        calls=made.calls,
+        seconds=made.seconds,
+        summary=made.summary,
+        steps=[str(step) for step in made.steps[:MOST_SHOWN]],
+        more_steps=max(0, len(made.steps) - MOST_SHOWN),
+        consequences=[
+            ConsequenceOut(address=each.address, fate=str(each.fate), sentence=each.sentence)
+            for each in made.consequences[:MOST_SHOWN]
+        ],
+        more_consequences=max(0, len(made.consequences) - MOST_SHOWN),
+        warnings=list(made.warnings),
+        breaks=list(newly_broken(made)),
+    )
+
+
+def _fields(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.pk,
+        "kind": str(run.kind),
+        "state": str(run.state),
+        "summary": run.summary,
+        "problem": run.problem or None,
+        "because": run.because,
+        "customer_id": run.customer_id,
+        "calls": run.calls,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "cancelled_at": run.cancelled_at,
+        "is_over": run.is_over,
+    }
+
+
+def _run(run: Run) -> RunOne:
+    steps = [_step(row) for row in steps_of(run)]
+    return RunOne(**_fields(run), consequences=[str(each) for each in run.consequences], steps=steps)
+
+
+def _step(row: RunStep) -> RunStepOut:
+    return RunStepOut(
+        number=row.number,
+        sentence=row.sentence,
+        state=str(row.state),
+        found_done=row.found_done,
+        request_ids=list(row.request_ids),
+        done_at=row.done_at,
+    )
+
+
+def _state(row: Snapshot) -> StateOut:
+    return StateOut(
+        id=row.pk, rule_set=row.name, at=row.at, rules=row.rules, recipients=row.recipients, run_id=row.run_id
+    )

@@ -1,0 +1,113 @@
+"""What is wanted of receiving: from addresses and catch-alls to the entries that our rules must hold.
+
+An address whose delivery equals that of something wanted and broader needs no entry of its own: the broader entry
+brings its mail to the same place, and which endpoint gets it is decided by our look-up. With another delivery it has
+an entry, and then SES runs both rules: no Stop prevents that, since one would end the evaluation for other customers'
+recipients on the same message too. Such addresses are told as `doubles`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from inbound_admin.lib.errors import Refused
+from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader, domain_of
+
+
+@dataclass(frozen=True)
+class DesiredAddress:
+    """One email address that takes mail, the DMARC mailbox included. An inactive one is not wanted."""
+
+    address: str
+    delivery: RuleDelivery
+    active: bool = True
+
+    @property
+    def recipient(self) -> str:
+        return self.address.lower()
+
+
+@dataclass(frozen=True)
+class DesiredCatchAll:
+    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
+
+    domain: str
+    delivery: RuleDelivery
+    active: bool = True
+    subdomains: bool = False
+
+    @property
+    def recipient(self) -> str:
+        return ("." if self.subdomains else "") + self.domain.lower()
+
+
+@dataclass(frozen=True)
+class Double:
+    """A recipient whose mail two of our rules take, to different places."""
+
+    recipient: str
+    also: str
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"Mail for {self.recipient} is taken twice: by its own rule and by that of {self.also}. "
+            "Give both the same delivery to prevent it: the look-up still tells their endpoints apart."
+        )
+
+
+@dataclass(frozen=True)
+class Desired:
+    """`entries`: recipient to delivery. `covered`: an address without an entry to the entry that serves it."""
+
+    entries: Mapping[str, RuleDelivery]
+    covered: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    doubles: tuple[Double, ...] = ()
+
+
+def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()) -> Desired:
+    """All that is active. Raises Refused when one recipient is wanted with two deliveries."""
+    wanted: dict[str, RuleDelivery] = {}
+    wishes: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
+    for want in wishes:
+        if want.active and wanted.setdefault(want.recipient, want.delivery) != want.delivery:
+            raise Refused(f"{want.recipient} is wanted twice, with two deliveries. Remove one of them.")
+    return reduced(wanted)
+
+
+def reduced(wanted: Mapping[str, RuleDelivery]) -> Desired:
+    """Without the entries that a broader one serves."""
+    entries: dict[str, RuleDelivery] = {}
+    covered: dict[str, str] = {}
+    doubles: list[Double] = []
+    simple = all("@" in recipient and "+" not in recipient for recipient in wanted)  # then nothing is broader
+    for recipient, delivery in wanted.items():
+        above = [] if simple else [other for other in broader(recipient) if other in wanted]
+        by = next((other for other in above if wanted[other] == delivery), "")
+        if by:
+            covered[recipient] = by
+            continue
+        entries[recipient] = delivery
+        doubles.extend(Double(recipient, other) for other in above[:1])
+    return Desired(MappingProxyType(entries), MappingProxyType(covered), tuple(doubles))
+
+
+def as_it_stands(rule_set: RuleSet) -> Desired:
+    """What the rules of ours in a set do now, as a wish: to roll back to it. The first rule that names one counts."""
+    entries: dict[str, RuleDelivery] = {}
+    for rule in rule_set.ours:
+        if rule.enabled:
+            entries |= {recipient: rule.delivery for recipient in rule.recipients if recipient not in entries}
+    return Desired(MappingProxyType(entries))
+
+
+def at_domain(domain: str, desired: Desired, actual: RuleSet) -> frozenset[str]:
+    """The scope of a plan for one domain: every recipient wanted or served there, its sub-domain entry included."""
+    return at_domains([domain], desired, actual)
+
+
+def at_domains(domains: Iterable[str], desired: Desired, actual: RuleSet) -> frozenset[str]:
+    """As `at_domain`, for all domains of a customer. Sub-domains that are domains of their own must be named."""
+    names = frozenset(domains)
+    live = (recipient for rule in actual.ours for recipient in rule.recipients)
+    return frozenset(recipient for recipient in (*desired.entries, *live) if domain_of(recipient) in names)

@@ -1,0 +1,225 @@
+"""What SES does with a message: the rules tried in order against the whole envelope (ses.md B, evaluation).
+
+One message may be for several customers. A rule fires when it matches any recipient, with those that it matched; all
+that match fire, in order; a Stop ends the evaluation for everybody on the message.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from receipt_rules.planner.core.rules import Action, AnyRule, RuleDelivery, Stop, covering, domain_of, is_address
+
+
+class Because(StrEnum):
+    ADDRESS = "address"
+    LABEL = "label"
+    DOMAIN = "domain"
+    SUBDOMAIN = "subdomain"
+    EVERYBODY = "everybody"
+
+
+_SENTENCES = {
+    Because.ADDRESS: "{recipient} is named.",
+    Because.LABEL: "{entry} is named, and covers every {entry} with a +label.",
+    Because.DOMAIN: "{entry} is named, and covers every address at it.",
+    Because.SUBDOMAIN: "{entry} is named, and covers every name below it.",
+    Because.EVERYBODY: "The rule has no recipients, and so applies to everybody.",
+}
+
+
+@dataclass(frozen=True)
+class Match:
+    """`entry` is the recipient of the rule that covers the address, "" where the rule is for everybody."""
+
+    recipient: str
+    entry: str
+    because: Because
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self.because].format(recipient=self.recipient, entry=self.entry)
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """One rule against the envelope. `stopped_by` names the earlier rule for which this one was not tried."""
+
+    rule: AnyRule
+    matches: tuple[Match, ...]
+    misses: tuple[str, ...]
+    stopped_by: str = ""
+
+    @property
+    def fired(self) -> bool:
+        return bool(self.matches) and self.rule.enabled and not self.stopped_by
+
+    @property
+    def sentence(self) -> str:
+        if self.stopped_by:
+            return f"Not tried: {self.stopped_by} ended the evaluation for every recipient of the message."
+        if not self.rule.enabled:
+            return "Not tried: the rule is switched off."
+        if not self.matches:
+            return "None of the recipients is covered."
+        return " ".join(match.sentence for match in self.matches)
+
+
+@dataclass(frozen=True)
+class RoutingResult:
+    """What happens to one message. Recipients are in lower case, in the order of the envelope."""
+
+    envelope: tuple[str, ...]
+    outcomes: tuple[RuleOutcome, ...]
+
+    @property
+    def fired(self) -> tuple[RuleOutcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.fired)
+
+    @property
+    def actions(self) -> tuple[tuple[str, Action], ...]:
+        """Rule name and action, in the order in which they run: each once for all recipients that the rule matched."""
+        return tuple((each.rule.name, action) for each in self.fired for action in each.rule.delivery.reached)
+
+    @property
+    def stopped_by(self) -> str:
+        """The rule whose Stop ended the evaluation, "" when none did."""
+        return next((each.rule.name for each in self.fired if each.rule.delivery.stops), "")
+
+    @property
+    def may_be_stopped_by(self) -> tuple[str, ...]:
+        """Rules whose function, or an action that we do not know, may end the evaluation; here it was not ended."""
+        return tuple(
+            each.rule.name for each in self.fired if each.rule.delivery.may_stop and not each.rule.delivery.stops
+        )
+
+    @cached_property
+    def taken_by(self) -> dict[str, tuple[AnyRule, ...]]:
+        """For each recipient the rules that take its mail somewhere."""
+        taking = [each for each in self.fired if each.rule.delivery.delivers]
+        return {
+            recipient: tuple(
+                each.rule for each in taking if any(match.recipient == recipient for match in each.matches)
+            )
+            for recipient in self.envelope
+        }
+
+    @property
+    def unserved(self) -> tuple[str, ...]:
+        return tuple(recipient for recipient in self.envelope if not self.taken_by[recipient])
+
+    @property
+    def stored_twice(self) -> tuple[str, ...]:
+        """Recipients whose mail more than one rule takes: stored and processed twice."""
+        return tuple(recipient for recipient in self.envelope if len(self.taken_by[recipient]) > 1)
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether no rule matches anybody: SES blocks the message."""
+        return not self.fired
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Sentences about what may surprise."""
+        return tuple(_flags(self))
+
+
+def route(rules: Iterable[AnyRule], envelope: Sequence[str]) -> RoutingResult:
+    """Follow one message, with all its recipients, through the rules as SES tries them."""
+    recipients = tuple(dict.fromkeys(recipient.lower() for recipient in envelope))
+    outcomes: list[RuleOutcome] = []
+    stopped_by = ""
+    for rule in rules:
+        matches = tuple(found for found in (match(rule, recipient) for recipient in recipients) if found)
+        matched = {found.recipient for found in matches}
+        misses = tuple(recipient for recipient in recipients if recipient not in matched)
+        outcomes.append(RuleOutcome(rule, matches, misses, stopped_by))
+        if outcomes[-1].fired and rule.delivery.stops:
+            stopped_by = rule.name
+    return RoutingResult(recipients, tuple(outcomes))
+
+
+def match(rule: AnyRule, recipient: str) -> Match | None:
+    """Whether the rule covers an address (in lower case), switched off or not; the narrowest entry that does."""
+    if not rule.recipient_set:
+        return Match(recipient, "", Because.EVERYBODY)
+    entry = next((entry for entry in covering(recipient) if entry in rule.recipient_set), None)
+    return Match(recipient, entry, _because(entry, recipient)) if entry is not None else None
+
+
+def why_not(rule: AnyRule, recipient: str) -> str:
+    """One sentence on why the rule does not cover an address; names the entry that comes nearest."""
+    domain = domain_of(recipient.lower())
+    if f".{domain}" in rule.recipient_set:
+        return f".{domain} covers the names below {domain}, not {domain} itself."
+    parents = (parent.lstrip(".") for parent in covering(recipient.lower()) if parent.startswith("."))
+    for parent in parents:
+        if parent in rule.recipient_set:
+            return f"{parent} covers the addresses at {parent}, not those at names below it."
+    same = sum(is_address(entry) and domain_of(entry) == domain for entry in rule.recipient_set)
+    if same:
+        return f"It names {same} other address{'es' if same > 1 else ''} at {domain}, not this one."
+    return f"It names nothing at {domain}."
+
+
+def served(rules: Iterable[AnyRule], recipient: str) -> bool:
+    """Whether mail for this address alone is taken somewhere."""
+    return bool(taking(rules, recipient))
+
+
+def deliveries(rules: Iterable[AnyRule], recipient: str) -> tuple[RuleDelivery, ...]:
+    """What happens to mail for this address alone, rule by rule; more than one means stored more than once."""
+    return tuple(rule.delivery for rule in taking(rules, recipient))
+
+
+def taking(rules: Iterable[AnyRule], recipient: str) -> tuple[AnyRule, ...]:
+    """The rules that take mail for this address alone, in order, up to one that stops."""
+    keys, found = tuple(covering(recipient.lower())), []
+    for rule in rules:
+        names = rule.recipient_set
+        if not rule.enabled or (names and names.isdisjoint(keys)):
+            continue
+        if rule.delivery.delivers:
+            found.append(rule)
+        if rule.delivery.stops:
+            break
+    return tuple(found)
+
+
+def _because(entry: str, recipient: str) -> Because:
+    if entry.startswith("."):
+        return Because.SUBDOMAIN
+    if not is_address(entry):
+        return Because.DOMAIN
+    return Because.ADDRESS if entry == recipient else Because.LABEL
+
+
+def _flags(routing: RoutingResult) -> Iterable[str]:
+    if routing.is_rejected:
+        yield "No rule matches: Amazon rejects the message."
+    elif routing.unserved:
+        yield f"Taken for nobody: {', '.join(routing.unserved)}. What the other recipients get is not affected."
+    for recipient in routing.stored_twice:
+        names = " and ".join(rule.name for rule in routing.taken_by[recipient])
+        yield f"Mail for {recipient} is stored and processed more than once: by {names}."
+    for outcome in routing.outcomes:
+        yield from _flags_of(outcome)
+
+
+def _flags_of(outcome: RuleOutcome) -> Iterable[str]:
+    rule = outcome.rule
+    if outcome.stopped_by and outcome.matches and rule.enabled:
+        yield f"{rule.name} would take this mail, but {outcome.stopped_by} ends the evaluation before it."
+    if not rule.enabled and outcome.matches:
+        yield f"{rule.name} would match, but is switched off."
+    if outcome.fired and not rule.recipient_set:
+        yield f"{rule.name} has no recipients: it takes the mail of every customer."
+    if outcome.fired and rule.delivery.tls_required:
+        yield f"{rule.name} bounces mail that comes without TLS."
+    if (
+        outcome.fired
+        and not any(isinstance(action, Stop) for action in rule.delivery.actions)
+        and rule.delivery.may_stop
+    ):
+        yield f"{rule.name} may end the evaluation for everybody, by what its function answers."

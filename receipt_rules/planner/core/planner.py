@@ -1,0 +1,372 @@
+"""What a person should know before approving: sentences, none of which stops the plan.
+What a plan is refused for, and in which words. Each check raises Refused or returns nothing.
+From what is wanted and what stands to the steps between: shown, approved by the digest, and only then made.
+
+Two ways lead there. In place, each step changes the active set: cheap, and right as long as no recipient goes from one
+rule to another. On a copy (blue/green), the active set is copied, the copy edited and then made active, which is one
+moment for everybody; the old set is kept. AUTO takes the first where it keeps the promise of `moments`, or the second.
+
+Rules of the system before this one: each takes mail that is wanted here, and so can be folded into rules of ours.
+What we know of a rule set once a run has changed a part of it: what others changed before stays a difference.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from inbound_admin.lib.errors import Refused
+from receipt_rules.planner.core import sequence
+from receipt_rules.planner.core.compaction import bound, compact
+from receipt_rules.planner.core.desired import Desired
+from receipt_rules.planner.core.packing import pack
+from receipt_rules.planner.core.plans import Method, Plan, Sets, digest, touched_digest
+from receipt_rules.planner.core.rules import (
+    SES_LIMITS,
+    ForeignRule,
+    Rule,
+    RuleDelivery,
+    RuleLimits,
+    RuleSet,
+    broader,
+    is_ours,
+    next_set_name,
+    spoken,
+)
+from receipt_rules.planner.core.sequence import Moments, moments
+from receipt_rules.planner.core.steps import (
+    Activate,
+    CloneSet,
+    Create,
+    CreateSet,
+    Delete,
+    Move,
+    Reorder,
+    RuleStep,
+    Step,
+    Update,
+    apply,
+    barrier,
+    rule_steps,
+)
+
+
+def remarks(after: RuleSet, seen: Moments) -> tuple[str, ...]:
+    """About the set as it will be, and about the moments on the way there."""
+    return (*_momentary(seen.twice), *_foreign(after), *_behind(after), *_stopping(after))
+
+
+def _momentary(twice: Sequence[str]) -> Iterable[str]:
+    if twice:
+        others = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
+        yield f"For a moment, mail for {spoken(twice[0])}{others} is stored twice. A copy of the rule set prevents it."
+
+
+def _foreign(after: RuleSet) -> Iterable[str]:
+    for rule in after.foreign:
+        if rule.is_for_everybody and rule.enabled and rule.delivery.delivers:
+            yield f"{rule.name} is not ours and has no recipients: it takes a second copy of all mail."
+
+
+def _behind(after: RuleSet) -> Iterable[str]:
+    ours = frozenset(rule.name for rule in after.ours)
+    end = barrier(after.rules, ours)
+    behind = [rule.name for rule in after.rules[end:] if rule.name in ours]
+    if behind:
+        yield f"{after.rules[end].name} is not ours, may end the evaluation, and stands before {', '.join(behind)}."
+
+
+def _stopping(after: RuleSet) -> Iterable[str]:
+    for rule in after.rules:
+        if not isinstance(rule, ForeignRule) and rule.enabled and rule.delivery.stops:
+            yield f"{rule.name} stops: no later rule is tried, also for other customers on the same message."
+
+
+def check_active(actual: RuleSet, sets: Sets) -> None:
+    """Another set's place is never taken: its rules would end at once, for everybody."""
+    if sets.active not in ("", actual.name):
+        raise Refused(
+            f"The rule set {sets.active} is active, not {actual.name}. To activate ours would end what it does. "
+            "Adopt it, so that its rules stay and ours are added, or leave this region alone.",
+            code="RULE_SET_NOT_OURS",
+        )
+
+
+def check_take_over(actual: RuleSet, take_over: frozenset[str], scope: frozenset[str] | None) -> None:
+    for name in sorted(take_over):
+        rule = actual.by_name.get(name)
+        if not isinstance(rule, ForeignRule):
+            raise Refused(f"There is no foreign rule {name} in {actual.name} that could be taken over.")
+        if not rule.may_be_taken_over:
+            raise Refused(f"The rule {name} does what we cannot write, or has no recipients: it stays as it is.")
+        if scope is not None and rule.recipient_set - scope:
+            raise Refused(f"The rule {name} is for others too: an operator must plan this.")
+
+
+def check_deliveries(wanted: Mapping[str, RuleDelivery], limits: RuleLimits) -> None:
+    for delivery in set(wanted.values()):
+        if len(delivery.actions) > limits.actions:
+            raise Refused(f"A rule may have {limits.actions} actions; this delivery has more: {delivery}.")
+
+
+def check_bound(wanted: Mapping[str, RuleDelivery], actual: RuleSet, limits: RuleLimits) -> None:
+    """Before packing, which takes long where far too many rules are wanted."""
+    if (least := bound(wanted, limits)) > limits.rules:
+        raise _full(least, actual, limits)
+
+
+def check_number(needed: int, actual: RuleSet, limits: RuleLimits) -> None:
+    """`needed` is the number of all rules at the end. A set that is over the limit already may stay as large."""
+    if needed > max(limits.rules, len(actual.rules)):
+        raise _full(needed, actual, limits)
+
+
+def check_in_place(seen: Moments, limits: RuleLimits) -> None:
+    """To be stored twice for a moment is shown and may be chosen; to be rejected or sent elsewhere may not."""
+    if lost := (*seen.gaps, *seen.elsewhere):
+        raise Refused(
+            f"In place, mail for {lost[0]} would be lost or misdirected for a moment. Use a copy of the rule set.",
+            code="WOULD_BE_UNSERVED",
+        )
+    if seen.stopping:
+        raise Refused(
+            f"In place, {seen.stopping[0]}, which ends the evaluation, could take mail from others for a moment. "
+            "Use a copy of the rule set instead.",
+            code="WOULD_BE_UNSERVED",
+        )
+    if seen.most_rules > limits.rules:
+        raise Refused(f"In place, there would be {seen.most_rules} rules for a moment. Use a copy of the rule set.")
+
+
+def check_room_for_set(sets: Sets, limits: RuleLimits) -> None:
+    if len(sets.names) >= limits.rule_sets:
+        raise Refused(f"This needs one more rule set, and the account has {len(sets.names)}. Delete an old one first.")
+
+
+def _full(needed: int, actual: RuleSet, limits: RuleLimits) -> Refused:
+    foreign = sum(not is_ours(rule.name) for rule in actual.foreign)
+    return Refused(
+        f"This needs {needed} rules, and a rule set may have {limits.rules}; {foreign} of them are not ours. "
+        "Give more recipients the same delivery, compact the rules, or take over those that are not ours.",
+        code="RULES_FULL",
+    )
+
+
+MOST_UNASKED = 1 / 3  # of our rules deleted or emptied
+
+
+def make_plan(
+    desired: Desired,
+    actual: RuleSet,
+    *,
+    scope: frozenset[str] | None = None,
+    limits: RuleLimits = SES_LIMITS,
+    method: Method = Method.AUTO,
+    take_over: frozenset[str] = frozenset(),
+    compacting: bool = False,
+    sets: Sets | None = None,
+) -> Plan:
+    """`sets` tells what exists; without it, `actual` is the only set and active.
+
+    Raises Refused: over SES's limits; when the chosen method would leave an address unserved; when another rule set is
+    active; for a rule to take over that does not exist, is ours, or cannot be written as one of ours.
+    """
+    sets = sets or Sets(frozenset([actual.name]), actual.name)
+    check_active(actual, sets)
+    check_take_over(actual, take_over, scope)
+    check_deliveries(desired.entries, limits)
+    ours = _packed(desired.entries, actual, scope, limits, compacting=compacting)
+    change = _Change(actual, ours, _dropped(actual, ours, scope) | take_over, limits, sets, reorders=scope is None)
+    check_number(len(change.end.rules), actual, limits)
+    return _plan(change, desired, scope, *_chosen(change, method))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """`ours` are our rules as they shall be, in their order; `dropped` names the rules that go."""
+
+    actual: RuleSet
+    ours: tuple[Rule, ...]
+    dropped: frozenset[str]
+    limits: RuleLimits
+    sets: Sets
+    reorders: bool
+
+    @property
+    def is_live(self) -> bool:
+        return self.sets.active == self.actual.name
+
+    @cached_property
+    def edits(self) -> tuple[RuleStep, ...]:
+        return sequence.in_place(self.actual, self.ours, self.dropped, reorders=self.reorders)
+
+    @cached_property
+    def end(self) -> RuleSet:
+        return _after(self.actual, self.edits)
+
+    def in_place(self) -> tuple[Step, ...]:
+        """With what makes the set exist and active."""
+        exists = self.actual.name in self.sets.names
+        making = () if exists else (CreateSet(self.actual.name),)
+        return (*making, *self.edits, *(() if self.is_live else (Activate(self.actual.name),)))
+
+    def on_a_copy(self) -> tuple[Step, ...]:
+        """The cheaper of copying the set and of writing a new one, which is possible where no foreign rule stays."""
+        old = self.actual.name
+        new = next_set_name(old, self.sets.names, self.limits)
+        edits = sequence.on_a_copy(self.actual, self.ours, self.dropped, reorders=self.reorders, name=new)
+        fresh = sequence.anew(self.ours, new)
+        activate = Activate(new, instead_of=old)
+        if len(fresh) < len(edits) and all(rule.name in self.dropped for rule in self.actual.foreign):
+            return (CreateSet(new), *fresh, activate)
+        return (CloneSet(old, new), *edits, activate)
+
+
+def _packed(
+    wanted: Mapping[str, RuleDelivery],
+    actual: RuleSet,
+    scope: frozenset[str] | None,
+    limits: RuleLimits,
+    *,
+    compacting: bool,
+) -> tuple[Rule, ...]:
+    if scope is not None:
+        if compacting:
+            raise Refused("A compaction concerns all rules and cannot be limited to some recipients.")
+        return pack(wanted, actual.ours, limits=limits, taken=actual.names, scope=scope)
+    check_bound(wanted, actual, limits)
+    ours = tuple(_repaired(actual, wanted))
+    packed = pack(wanted, ours, limits=limits, taken=actual.names)
+    tight = compact(wanted, ours, limits=limits, taken=actual.names) if compacting else packed
+    return tight if len(tight) < len(packed) else packed
+
+
+def _repaired(actual: RuleSet, wanted: Mapping[str, RuleDelivery]) -> Iterable[Rule]:
+    """Our rules; one that was damaged by hand as it may have been: with a delivery that its recipients want."""
+    for rule in actual.rules:
+        if isinstance(rule, Rule):
+            yield rule
+        elif is_ours(rule.name):
+            delivery = next((wanted[one] for one in sorted(rule.recipient_set) if one in wanted), None)
+            if delivery is not None:
+                yield Rule(rule.name, delivery, tuple(rule.recipient_set))
+
+
+def _dropped(actual: RuleSet, ours: Iterable[Rule], scope: frozenset[str] | None) -> frozenset[str]:
+    """Our rules that go; a plan with a scope leaves a damaged one to an operator."""
+    kept = {rule.name for rule in ours}
+    known = {rule.name for rule in actual.rules if isinstance(rule, Rule) or (scope is None and is_ours(rule.name))}
+    return frozenset(known - kept)
+
+
+def _chosen(change: _Change, method: Method) -> tuple[Method, tuple[Step, ...], Moments]:
+    """A set that is not active takes no mail: there is nothing to promise."""
+    if not change.edits or not change.is_live:
+        return Method.IN_PLACE, change.in_place(), Moments()
+    if method is not Method.BLUE_GREEN:
+        seen = moments(change.actual, change.edits, change.end)
+        if method is Method.IN_PLACE:
+            check_in_place(seen, change.limits)
+        if method is Method.IN_PLACE or seen.are_safe(change.limits):
+            return Method.IN_PLACE, change.in_place(), seen
+    check_room_for_set(change.sets, change.limits)
+    return Method.BLUE_GREEN, change.on_a_copy(), Moments()
+
+
+def _plan(
+    change: _Change,
+    desired: Desired,
+    scope: frozenset[str] | None,
+    method: Method,
+    steps: tuple[Step, ...],
+    seen: Moments,
+) -> Plan:
+    touched = touched_digest(steps, change.actual)
+    after = _active_after(change.actual, steps)
+    emptied = _emptied(change)
+    return Plan(
+        method=method,
+        before=change.actual if change.is_live else replace(change.actual, rules=()),
+        after=after,
+        steps=steps,
+        edits=change.edits,
+        moments=seen,
+        doubles=tuple(each for each in desired.doubles if scope is None or each.recipient in scope),
+        warnings=remarks(after, seen),
+        emptied=emptied,
+        needs_typing=len(emptied) > len(change.actual.ours) * MOST_UNASKED,
+        touched=touched,
+        digest=digest([*steps, touched]),
+    )
+
+
+def _after(rule_set: RuleSet, steps: Iterable[RuleStep]) -> RuleSet:
+    for step in steps:
+        rule_set = apply(step, rule_set)
+    return rule_set
+
+
+def _active_after(actual: RuleSet, steps: Iterable[Step]) -> RuleSet:
+    """The active set once all steps are made."""
+    after = actual
+    for step in steps:
+        match step:
+            case CreateSet():
+                after = RuleSet(step.rule_set)
+            case CloneSet():
+                after = RuleSet(step.rule_set, actual.rules)
+            case Activate():
+                pass
+            case _:
+                after = apply(step, after)
+    return after
+
+
+def _emptied(change: _Change) -> tuple[str, ...]:
+    becomes = {rule.name: rule.recipient_set for rule in change.ours}
+    return tuple(
+        rule.name for rule in change.actual.ours if rule.recipient_set.isdisjoint(becomes.get(rule.name, frozenset()))
+    )
+
+
+def old_style(rule_set: RuleSet, desired: Desired) -> frozenset[str]:
+    """Names of the foreign rules of which no recipient would be left without a rule of ours; the rest are others'."""
+    return frozenset(rule.name for rule in rule_set.foreign if rule.may_be_taken_over and _is_wanted(rule, desired))
+
+
+def _is_wanted(rule: ForeignRule, desired: Desired) -> bool:
+    return all(
+        recipient in desired.entries
+        or recipient in desired.covered
+        or any(other in desired.entries for other in broader(recipient))
+        for recipient in rule.recipient_set
+    )
+
+
+def known_after(known: RuleSet, after: RuleSet, steps: Sequence[Step]) -> RuleSet:
+    """`known` with the rules that the steps touched as they are in `after`, the set as read at the end."""
+    if any(isinstance(step, CreateSet) for step in steps):
+        return after
+    changed: dict[str, None] = {}
+    reorders = False
+    for step in rule_steps(steps):
+        match step:
+            case Create() | Update():
+                changed[step.new.name] = None
+            case Delete():
+                changed[step.old.name] = None
+            case Move() | Reorder():
+                reorders = True
+    rules = known.by_name | {name: after.by_name[name] for name in changed if name in after.by_name}
+    gone = {name for name in changed if name not in after.by_name}
+    names = _in_order(after.names if reorders else known.names, after.names, frozenset(rules) - gone)
+    return RuleSet(after.name, tuple(rules[name] for name in names))
+
+
+def _in_order(first: Sequence[str], after: Sequence[str], kept: frozenset[str]) -> list[str]:
+    """`kept` in the order of `first`; one that is not in it behind its predecessor in `after`, or at the end."""
+    names = [name for name in first if name in kept]
+    for place, name in enumerate(after):
+        if name in kept and name not in names:
+            before = next((other for other in reversed(after[:place]) if other in names), "")
+            names.insert(names.index(before) + 1 if before else 0, name)
+    return [*names, *(name for name in kept if name not in names)]

@@ -1,0 +1,161 @@
+"""Which rules take an address's mail, asked quickly while rules change: the matcher's answer from an index.
+
+`matching.taking` walks all rules for one address. A plan asks about many addresses after many steps; here a recipient
+leads to the rules that name it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from receipt_rules.planner.core.rules import AnyRule, RuleSet, above, is_address, stands_for
+from receipt_rules.planner.core.steps import Create, Delete, Move, Reorder, RuleStep, Update, apply
+
+
+class Trace:
+    """A rule set and its index; `make` carries out one step on both."""
+
+    def __init__(self, rule_set: RuleSet) -> None:
+        self.rule_set = rule_set
+        self._naming: dict[str, tuple[str, ...]] = {}
+        self._everybody: set[str] = set()
+        self._below = False  # whether any entry was ever for sub-domains
+        for rule in rule_set.rules:
+            self._add(rule)
+        self._note_order()
+
+    def make(self, step: RuleStep) -> None:
+        if isinstance(step, Update | Delete):
+            self._remove(step.old)
+        if isinstance(step, Create | Update):
+            self._add(step.new)
+        self.rule_set = apply(step, self.rule_set)
+        self._note_order()
+
+    def taking(self, address: str) -> tuple[AnyRule, ...]:
+        """As `matching.taking`, for an address in lower case."""
+        names = self._names_for(address)
+        if not names and not self._everybody:
+            return ()
+        if len(names) == 1 and not self._everybody:
+            rule = self._rules[names[0]]
+            return (rule,) if rule.delivery.delivers else ()
+        return self._in_order({*names, *self._everybody})
+
+    def _names_for(self, address: str) -> list[str]:
+        """By `recipients.covering`, written out since 100,000 addresses ask."""
+        naming, local_and_domain = self._naming, address.rpartition("@")
+        names = [*naming.get(address, ()), *naming.get(local_and_domain[2], ())]
+        if "+" in address:
+            names += naming.get(f"{local_and_domain[0].partition('+')[0]}@{local_and_domain[2]}", ())
+        if self._below:
+            for parent in above(local_and_domain[2]):
+                names += naming.get(parent, ())
+        return names
+
+    def _in_order(self, names: Iterable[str]) -> tuple[AnyRule, ...]:
+        found: list[AnyRule] = []
+        for name in sorted(names, key=self._places.__getitem__):
+            rule = self._rules[name]
+            if rule.delivery.delivers:
+                found.append(rule)
+            if rule.delivery.stops:
+                break
+        return tuple(found)
+
+    def _note_order(self) -> None:
+        self._rules = self.rule_set.by_name
+        self._places = {name: place for place, name in enumerate(self._rules)}
+
+    def _add(self, rule: AnyRule) -> None:
+        if not rule.enabled:
+            return
+        if not rule.recipient_set:
+            self._everybody.add(rule.name)
+        naming, one = self._naming, (rule.name,)
+        others = {recipient: naming[recipient] for recipient in rule.recipient_set if recipient in naming}
+        naming.update(dict.fromkeys(rule.recipient_set, one))
+        naming.update((recipient, names + one) for recipient, names in others.items())
+        self._below = self._below or any(recipient[0] == "." for recipient in rule.recipient_set)
+
+    def _remove(self, rule: AnyRule) -> None:
+        if not rule.enabled:
+            return
+        self._everybody.discard(rule.name)
+        for recipient in rule.recipient_set:
+            left = tuple(name for name in self._naming.pop(recipient) if name != rule.name)
+            if left:
+                self._naming[recipient] = left
+
+
+class Addresses:
+    """Every address that is worth asking about: all that rules name, and one that none does for each domain entry."""
+
+    def __init__(self, rules: Iterable[AnyRule]) -> None:
+        self._at: dict[str, list[str]] = defaultdict(list)
+        self._labelled: dict[str, list[str]] = defaultdict(list)
+        for recipient in sorted({recipient for rule in rules for recipient in rule.recipient_set}):
+            address = stands_for(recipient)
+            local, _, domain = address.rpartition("@")
+            self._at[domain].append(address)
+            if "+" in local:
+                self._labelled[f"{local.partition('+')[0]}@{domain}"].append(address)
+
+    @property
+    def all(self) -> list[str]:
+        return [address for some in self._at.values() for address in some]
+
+    @cached_property
+    def _below(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for domain in self._at:
+            for parent in above(domain):
+                found[parent].append(domain)
+        return found
+
+    def under(self, recipient: str) -> Sequence[str]:
+        """Those whose mail an entry touches."""
+        if is_address(recipient):
+            labelled = self._labelled.get(recipient)
+            return (recipient, *labelled) if labelled else (recipient,)
+        domains = self._below.get(recipient, ()) if recipient.startswith(".") else (recipient,)
+        return [address for domain in domains for address in self._at.get(domain, ())]
+
+
+def touched(step: RuleStep) -> frozenset[str] | None:
+    """The recipients whose mail a step may change; None when that may be anybody."""
+    match step:
+        case Create():
+            return _all_of(step.new)
+        case Delete():
+            return _all_of(step.old)
+        case Update():
+            everyone = not step.old.recipient_set
+            if everyone or step.redirects:
+                return None if everyone else step.old.recipient_set | step.new.recipient_set
+            return step.old.recipient_set ^ step.new.recipient_set
+        case Move():
+            return _all_of(step.rule)
+        case Reorder():
+            return None
+
+
+def _all_of(rule: AnyRule) -> frozenset[str] | None:
+    return rule.recipient_set or None
+
+
+def affected(steps: Iterable[RuleStep], addresses: Addresses, *, order_matters: bool) -> dict[str, None]:
+    """The addresses that any of the steps may touch, each once and in a stable order.
+
+    The order of rules matters only where one of them stops.
+    """
+    found: dict[str, None] = {}
+    for step in steps:
+        if isinstance(step, Move | Reorder) and not order_matters:
+            continue
+        recipients = touched(step)
+        if recipients is None:
+            return dict.fromkeys(addresses.all)
+        for recipient in sorted(recipients):
+            found.update(dict.fromkeys(addresses.under(recipient)))
+    return found

@@ -1,0 +1,364 @@
+"""Receipt rules as values (SES v1). A rule that we did not make, or cannot write back whole, is a `ForeignRule`.
+
+Recipients are written as SES writes them: `user@example.com`, `example.com`, `.example.com` (every sub-domain). A rule
+of ours holds them in lower case, sorted, each once: SES compares them without case and their order means nothing.
+
+What a recipient of a rule covers, from its spelling alone (ses.md B, matching).
+
+`user@example.com` covers also `user+anything@example.com`; `example.com` the addresses at that name and not below it;
+`.example.com` those at every name below and not at it. Everything here is in lower case.
+
+Names of our rules and rule sets. By its name alone we know a rule as ours, whatever has been done to it.
+
+SES: letters, digits, "-", "_" (in rules also "."), first and last a letter or digit, 64 characters. Nothing of a
+customer's is in a name: a rule is shared, keeps its name for life, and long domains do not fit (trap 9).
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from itertools import count
+
+from inbound_admin.lib.errors import Refused
+
+
+@dataclass(frozen=True)
+class RuleLimits:
+    """SES's quotas for one region (ses.md A); settings, since Amazon's own pages differ about some of them."""
+
+    rules: int = 200
+    recipients: int = 500
+    actions: int = 10
+    name_length: int = 64
+    rule_sets: int = 40
+
+
+SES_LIMITS = RuleLimits()
+
+
+class Invocation(StrEnum):
+    EVENT = "Event"
+    REQUEST_RESPONSE = "RequestResponse"
+
+
+@dataclass(frozen=True)
+class S3:
+    """`kms_key` is SES's client-side encryption, which no Python client reads: known so that it is never lost."""
+
+    bucket: str
+    prefix: str = ""
+    topic: str = ""
+    kms_key: str = ""
+    role: str = ""
+
+    def __str__(self) -> str:
+        return f"store in {self.bucket}/{self.prefix}"
+
+
+@dataclass(frozen=True)
+class Lambda:
+    """Invoked as REQUEST_RESPONSE, the function may answer STOP_RULE_SET and so end the evaluation."""
+
+    arn: str
+    invocation: Invocation = Invocation.EVENT
+    topic: str = ""
+
+    def __str__(self) -> str:
+        waits = " and wait for its answer" if self.invocation is Invocation.REQUEST_RESPONSE else ""
+        return f"call the function {self.arn.partition(':function:')[2] or self.arn}{waits}"
+
+
+@dataclass(frozen=True)
+class Sns:
+    topic: str
+    encoding: str = "UTF-8"
+
+    def __str__(self) -> str:
+        return f"publish to {self.topic.rpartition(':')[2]}"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Ends the evaluation of the message for everybody on it. SES knows one scope, the rule set."""
+
+    topic: str = ""
+
+    def __str__(self) -> str:
+        return "stop, for every recipient of the message"
+
+
+@dataclass(frozen=True)
+class AddHeader:
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"add the header {self.name}"
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """Not documented to end the evaluation."""
+
+    sender: str
+    reply_code: str
+    message: str
+    status_code: str = ""
+    topic: str = ""
+
+    def __str__(self) -> str:
+        return f"bounce with {self.reply_code} {self.message}"
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """An action that we do not write: shown as it was read (JSON, members sorted), never rewritten."""
+
+    kind: str
+    raw: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} (not ours to write)"
+
+
+Action = S3 | Lambda | Sns | Stop | AddHeader | Bounce | Opaque
+
+_DELIVERING = (S3, Lambda, Sns, Opaque)
+_HARMLESS = ("WorkmailAction", "ConnectAction")  # they deliver elsewhere and are not documented to stop
+
+
+@dataclass(frozen=True)
+class RuleDelivery:
+    """What happens to a message: all of a rule but its name, its recipients and whether it is switched on."""
+
+    actions: tuple[Action, ...]
+    tls_required: bool = False  # SES bounces mail that comes without TLS
+    scan: bool = True
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.actions, self.tls_required, self.scan)))
+
+    def __hash__(self) -> int:
+        """Kept, because a plan looks a delivery up once a recipient."""
+        return self._hash
+
+    def __str__(self) -> str:
+        parts = [str(action) for action in self.actions] or ["do nothing"]
+        return ", then ".join(parts) + (", TLS only" if self.tls_required else "")
+
+    @property
+    def is_ours_to_write(self) -> bool:
+        """Whether we know every action, and at least one takes the mail somewhere."""
+        return self.delivers and not any(isinstance(action, Opaque) for action in self.actions)
+
+    @cached_property
+    def reached(self) -> tuple[Action, ...]:
+        """The actions that run: nothing behind a Stop does."""
+        for at, action in enumerate(self.actions):
+            if isinstance(action, Stop):
+                return self.actions[: at + 1]
+        return self.actions
+
+    @cached_property
+    def delivers(self) -> bool:
+        """Whether it takes the mail somewhere; to bounce it or to add a header does not."""
+        return any(isinstance(action, _DELIVERING) for action in self.reached)
+
+    @cached_property
+    def stops(self) -> bool:
+        """Whether it surely ends the evaluation."""
+        return any(isinstance(action, Stop) for action in self.actions)
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether it ends the evaluation or might: by its function's answer, or by an action that we do not know."""
+        return any(_may_stop(action) for action in self.actions)
+
+
+def _may_stop(action: Action) -> bool:
+    match action:
+        case Stop():
+            return True
+        case Lambda():
+            return action.invocation is Invocation.REQUEST_RESPONSE
+        case Opaque():
+            return action.kind not in _HARMLESS
+    return False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of ours. Raises Refused without recipients: SES would apply it to everybody on every domain."""
+
+    name: str
+    delivery: RuleDelivery
+    recipients: tuple[str, ...]
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.recipients:
+            raise Refused(f"The rule {self.name} would have no recipient, and so catch all mail of the account.")
+        if not self.delivery.is_ours_to_write:
+            raise Refused(f"The rule {self.name} would not take the mail anywhere, or do what we cannot write.")
+        object.__setattr__(self, "recipients", canonical(self.recipients))
+
+    @cached_property
+    def recipient_set(self) -> frozenset[str]:
+        return frozenset(self.recipients)
+
+
+@dataclass(frozen=True)
+class ForeignRule:
+    """A rule that no step of ours changes; its position is its place in the set. `raw` is SES's own JSON, sorted.
+
+    Without recipients it applies to everybody. `whole` is False when it has members that we do not know, so that what
+    it does can be told only in part.
+    """
+
+    name: str
+    raw: str
+    delivery: RuleDelivery
+    recipients: tuple[str, ...] = ()
+    enabled: bool = True
+    whole: bool = True
+
+    @property
+    def is_for_everybody(self) -> bool:
+        return not self.recipients
+
+    @property
+    def may_be_taken_over(self) -> bool:
+        """Whether recipients and actions can be folded into rules of ours with nothing lost."""
+        return self.whole and bool(self.recipients) and self.delivery.is_ours_to_write
+
+    @cached_property
+    def recipient_set(self) -> frozenset[str]:
+        return frozenset(canonical(self.recipients))
+
+
+AnyRule = Rule | ForeignRule
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """Rules in the order in which SES tries them. `created` is Amazon's time, None where it was not told."""
+
+    name: str
+    rules: tuple[AnyRule, ...] = ()
+    created: datetime | None = None
+
+    @cached_property
+    def by_name(self) -> dict[str, AnyRule]:
+        return {rule.name: rule for rule in self.rules}
+
+    @property
+    def ours(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.rules if isinstance(rule, Rule))
+
+    @property
+    def foreign(self) -> tuple[ForeignRule, ...]:
+        return tuple(rule for rule in self.rules if isinstance(rule, ForeignRule))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(rule.name for rule in self.rules)
+
+
+def canonical(recipients: Iterable[str]) -> tuple[str, ...]:
+    """Lower case, sorted, each once."""
+    return tuple(sorted({recipient.lower() for recipient in recipients}))
+
+
+_ANY_OTHER = "any-other-address@"
+_ANY_NAME = "any-name"
+
+
+def is_address(recipient: str) -> bool:
+    return "@" in recipient
+
+
+def domain_of(recipient: str) -> str:
+    """The name that it speaks about, without a leading dot."""
+    return recipient.rpartition("@")[2].lstrip(".")
+
+
+def broader(recipient: str) -> Iterator[str]:
+    """The other spellings that cover all that this one covers, narrowest first."""
+    local, at, name = recipient.rpartition("@")
+    if at:
+        if "+" in local:
+            yield f"{local.partition('+')[0]}@{name}"
+        yield name
+    yield from above(name.lstrip("."))
+
+
+def covering(address: str) -> Iterator[str]:
+    """Every spelling that covers an address, the address itself first."""
+    yield address
+    yield from broader(address)
+
+
+@lru_cache(maxsize=4096)
+def above(domain: str) -> tuple[str, ...]:
+    """`.b.c` and `.c` for `a.b.c`."""
+    labels = domain.split(".")
+    return tuple("." + ".".join(labels[at:]) for at in range(1, len(labels)))
+
+
+def stands_for(recipient: str) -> str:
+    """An address that this recipient covers and that no list names: for asking what happens to "everything else"."""
+    if is_address(recipient):
+        return recipient
+    return f"{_ANY_OTHER}{_ANY_NAME if recipient.startswith('.') else ''}{recipient}"
+
+
+def spoken(address: str) -> str:
+    """An address as a person says it, where it may be one of `stands_for`."""
+    if not address.startswith(_ANY_OTHER):
+        return address
+    name = address.removeprefix(_ANY_OTHER)
+    if name.startswith(f"{_ANY_NAME}."):
+        return f"everything else below {name.removeprefix(_ANY_NAME).lstrip('.')}"
+    return f"everything else at {name}"
+
+
+PREFIX = "inbound-admin"
+_OURS = re.compile(rf"{PREFIX}-(first-)?(\d{{3,}})")
+_SET_NUMBER = re.compile(r"-\d{3,}$")
+
+
+def is_ours(name: str) -> bool:
+    """Whether we made the rule of this name."""
+    return _OURS.fullmatch(name) is not None
+
+
+def stands_first(name: str) -> bool:
+    """Whether it is one of our rules that stand before all domain entries and hold exact addresses alone."""
+    found = _OURS.fullmatch(name)
+    return found is not None and found.group(1) is not None
+
+
+def new_names(taken: Collection[str], *, first: bool, limits: RuleLimits) -> Iterator[str]:
+    """Free names in their order: the lowest free number first, so that a plan made twice names alike."""
+    for number in count(1):
+        name = f"{PREFIX}-{'first-' if first else ''}{number:03}"
+        if len(name) > limits.name_length:
+            raise Refused(f"The rule name {name} is longer than the {limits.name_length} characters that SES allows.")
+        if name not in taken:
+            yield name
+
+
+def next_set_name(name: str, taken: Collection[str], limits: RuleLimits) -> str:
+    """A free name for the successor of a rule set: the same with the next number at its end."""
+    found = _SET_NUMBER.search(name)
+    start = int(found.group().lstrip("-")) + 1 if found else 2
+    for number in count(start):
+        ending = f"-{number:03}"
+        made = _SET_NUMBER.sub("", name)[: limits.name_length - len(ending)].rstrip("-_.") + ending
+        if made not in taken and made != name:
+            return made
+    raise AssertionError("numbers do not end")

@@ -1,0 +1,192 @@
+"""The order of the steps, and whether it keeps the promise at every moment.
+
+In place, one call changes one rule. A recipient that goes from one rule to another is then for a moment in both or in
+neither; only a copy of the set, edited and then made active, changes several rules at once.
+
+Whether a sequence of steps keeps the promise at every moment between the first and the last.
+
+The promise, for each address: served at both ends, it is served throughout; it is stored no more often than at the ends
+or once; and its mail goes nowhere but where one of the ends brings it. Where a rule that stops is changed or stands
+before ours, the rest of an envelope matters too, and no sequence is called safe.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
+
+from receipt_rules.planner.core import steps as planner_core_steps
+from receipt_rules.planner.core.recipient_index import Addresses, Trace, affected, touched
+from receipt_rules.planner.core.rules import AnyRule, Rule, RuleLimits, RuleSet, is_ours
+from receipt_rules.planner.core.steps import Create, Delete, Move, Reorder, RuleStep, Update, apply
+
+MOST_MOVES = 3  # one Reorder costs less, but names every rule and so breaks when another one is made meanwhile
+
+
+def in_place(actual: RuleSet, ours: Sequence[Rule], dropped: frozenset[str], *, reorders: bool) -> tuple[RuleStep, ...]:
+    """What adds comes before what takes away. `dropped` names the rules that go."""
+    updates = _updates(actual, ours)
+    growing = [step for step in updates if not step.removed and not step.redirects]
+    shrinking = [step for step in updates if not step.added and not step.redirects]
+    both = [step for step in updates if step not in growing and step not in shrinking]
+    steps: list[RuleStep] = list(_moves(actual, ours)) if reorders else []
+    steps += _creates(actual, ours, steps)
+    steps += [*growing, *_receivers_first(both), *shrinking, *_deletes(actual, dropped)]
+    return tuple(steps)
+
+
+def on_a_copy(
+    actual: RuleSet, ours: Sequence[Rule], dropped: frozenset[str], *, reorders: bool, name: str
+) -> tuple[RuleStep, ...]:
+    """Nobody's mail comes by: what takes away comes first, so that there is room."""
+    copy = replace(actual, name=name)
+    steps: list[RuleStep] = [*_deletes(copy, dropped), *_updates(copy, ours)]
+    for step in steps:
+        copy = apply(step, copy)
+    moves = _moves(copy, ours, most=1) if reorders else ()
+    for step in moves:
+        copy = apply(step, copy)
+    return (*steps, *moves, *_creates(copy, ours, []))
+
+
+def anew(ours: Sequence[Rule], name: str) -> tuple[RuleStep, ...]:
+    """Into an empty set."""
+    return _creates(RuleSet(name), ours, [])
+
+
+def _updates(actual: RuleSet, ours: Sequence[Rule]) -> list[Update]:
+    found = ((actual.by_name.get(rule.name), rule) for rule in ours)
+    return [Update(actual.name, old, new) for old, new in found if old is not None and old != new]
+
+
+def _deletes(actual: RuleSet, dropped: frozenset[str]) -> list[Delete]:
+    return [Delete(actual.name, rule) for rule in actual.rules if rule.name in dropped]
+
+
+def _creates(actual: RuleSet, ours: Sequence[Rule], steps: Iterable[RuleStep]) -> tuple[Create, ...]:
+    now = actual
+    for step in steps:
+        now = apply(step, now)
+    names, made = tuple(rule.name for rule in ours), []
+    for rule in ours:
+        if rule.name not in actual.by_name:
+            made.append(Create(actual.name, rule, planner_core_steps.after(rule.name, names, now.rules)))
+            now = apply(made[-1], now)
+    return tuple(made)
+
+
+def _moves(actual: RuleSet, ours: Sequence[Rule], most: int = MOST_MOVES) -> tuple[Move | Reorder, ...]:
+    moves = planner_core_steps.reorder_moves(actual.rules, tuple(rule.name for rule in ours), actual.name)
+    if len(moves) <= most:
+        return moves
+    after: tuple[AnyRule, ...] = actual.rules
+    for move in moves:
+        after = planner_core_steps.moved(after, move.rule.name, move.after)
+    return (Reorder(actual.name, actual.names, tuple(rule.name for rule in after)),)
+
+
+def _receivers_first(steps: Sequence[Update]) -> list[Update]:
+    """A rule that takes in what another gives away is changed before it; in a circle nothing helps."""
+    taking: Mapping[str, list[str]] = defaultdict(list)
+    for step in steps:
+        for recipient in step.added:
+            taking[recipient].append(step.new.name)
+    by_name = {step.new.name: step for step in steps}
+    before = {
+        step.new.name: {name for recipient in step.removed for name in taking.get(recipient, ())} for step in steps
+    }
+    try:
+        return [by_name[name] for name in TopologicalSorter(before).static_order()]
+    except CycleError:
+        return list(steps)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Addresses that for a moment are unserved, stored twice, or brought elsewhere.
+
+    `stopping` names rules that end the evaluation and are in the way; `most_rules` counts those there at one time.
+    """
+
+    gaps: tuple[str, ...] = ()
+    twice: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    stopping: tuple[str, ...] = ()
+    most_rules: int = 0
+
+    def are_safe(self, limits: RuleLimits) -> bool:
+        return self == Moments(most_rules=self.most_rules) and self.most_rules <= limits.rules
+
+
+@dataclass
+class _Seen:
+    gaps: dict[str, None] = field(default_factory=dict)
+    twice: dict[str, None] = field(default_factory=dict)
+    elsewhere: dict[str, None] = field(default_factory=dict)
+
+    def look(self, address: str, start: Sequence[AnyRule], now: Sequence[AnyRule], end: Sequence[AnyRule]) -> None:
+        if now in (start, end):
+            return
+        if not now and start and end:
+            self.gaps[address] = None
+        if len(now) > max(len(start), len(end), 1):
+            self.twice[address] = None
+        ends = {rule.delivery for rule in (*start, *end)}
+        if any(rule.delivery not in ends for rule in now):
+            self.elsewhere[address] = None
+
+
+def moments(actual: RuleSet, steps: Sequence[RuleStep], end: RuleSet) -> Moments:
+    """Look at the set after each step."""
+    most = _most_rules(len(actual.rules), steps)
+    stopping = _stopping(actual, end) if len(steps) > 1 else ()
+    if stopping or _goes_one_way(steps):
+        return Moments(stopping=stopping, most_rules=most)
+    addresses, seen = Addresses((*actual.rules, *end.rules)), _Seen()
+    asked = affected(steps, addresses, order_matters=False)
+    first, live, last = Trace(actual), Trace(actual), Trace(end)
+    for step in steps[:-1]:
+        live.make(step)
+        recipients = touched(step) if isinstance(step, Create | Update | Delete) else frozenset()
+        some = asked if recipients is None else (each for one in sorted(recipients) for each in addresses.under(one))
+        for address in some:
+            seen.look(address, first.taking(address), live.taking(address), last.taking(address))
+    return Moments(tuple(seen.gaps), tuple(seen.twice), tuple(seen.elsewhere), stopping, most)
+
+
+def _stopping(actual: RuleSet, end: RuleSet) -> tuple[str, ...]:
+    """Enabled rules that stop and are ours, change, or stand before one of ours."""
+    found = [rule for rule in (*actual.rules, *end.rules) if rule.enabled and rule.delivery.stops]
+    fixed = {rule.name for rule in found if actual.by_name.get(rule.name) == end.by_name.get(rule.name)}
+    leading = {name for rule_set in (actual, end) for name in _before_ours(rule_set)}
+    return tuple(
+        dict.fromkeys(
+            rule.name for rule in found if isinstance(rule, Rule) or rule.name not in fixed or rule.name in leading
+        )
+    )
+
+
+def _before_ours(rule_set: RuleSet) -> Iterable[str]:
+    last = max((place for place, rule in enumerate(rule_set.rules) if is_ours(rule.name)), default=0)
+    return (rule.name for rule in rule_set.rules[:last])
+
+
+def _most_rules(number: int, steps: Iterable[RuleStep]) -> int:
+    most = number
+    for step in steps:
+        number += isinstance(step, Create) - isinstance(step, Delete)
+        most = max(most, number)
+    return most
+
+
+def _goes_one_way(steps: Sequence[RuleStep]) -> bool:
+    """One step, or all of them only add or only take away: nothing between the ends that is not at one of them."""
+    return len(steps) <= 1 or all(map(_only_adds, steps)) or all(map(_only_takes, steps))
+
+
+def _only_adds(step: RuleStep) -> bool:
+    return isinstance(step, Create) or (isinstance(step, Update) and not step.removed and not step.redirects)
+
+
+def _only_takes(step: RuleStep) -> bool:
+    return isinstance(step, Delete) or (isinstance(step, Update) and not step.added and not step.redirects)

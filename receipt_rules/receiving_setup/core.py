@@ -1,0 +1,239 @@
+"""Does a policy of a bucket, function or topic let SES in? As much of IAM's language as such policies use.
+
+What we do not understand (an operator, a key that we do not know SES to send, a policy variable) is UNCLEAR: neither
+"it may" nor "it may not". Nothing is ever taken out of a policy that is there: a statement is added.
+
+What the set-up check says of one thing.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+SES = "ses.amazonaws.com"
+SID = "InboundAdminSes"
+_COMPARISONS = {"StringEquals": "exact", "StringEqualsIgnoreCase": "folded", "StringLike": "like", "Bool": "folded"}
+_COMPARISONS |= {"ArnEquals": "arn", "ArnLike": "arn", "StringNotEquals": "not exact", "StringNotLike": "not like"}
+_COMPARISONS |= {"StringNotEqualsIgnoreCase": "not folded", "ArnNotEquals": "not arn", "ArnNotLike": "not arn"}
+
+Statement = Mapping[str, Any]
+
+
+class PolicyAnswer(StrEnum):
+    ALLOWED = "allowed"
+    NOT_ALLOWED = "not allowed"
+    DENIED = "denied"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One call of SES, with what it sends about itself; `sent` has lower-case keys, since IAM ignores their case."""
+
+    action: str
+    resource: str
+    sent: tuple[tuple[str, str], ...]
+
+
+def asking(*, action: str, resource: str, account: str, rule_arn: str) -> Asking:
+    """As SES of this account asks for one of its rules (ses.md B, Permissions)."""
+    sent = {
+        "aws:sourceaccount": account,
+        "aws:sourcearn": rule_arn,
+        "aws:referer": account,
+        "aws:sourceowner": account,
+        "aws:securetransport": "true",
+        "aws:principalisawsservice": "true",
+        "aws:principalservicename": SES,
+    }
+    return Asking(action, resource, tuple(sent.items()))
+
+
+def read_policy(text: str) -> dict[str, Any]:
+    """The document; an empty one for "". Raises ValueError for what is no policy."""
+    document = json.loads(text) if text else {}
+    if not isinstance(document, dict) or not all(isinstance(one, dict) for one in statements(document)):
+        raise ValueError("This is no policy.")
+    return document
+
+
+def statements(document: Mapping[str, Any]) -> list[Any]:
+    return _list(document.get("Statement"))
+
+
+def judge(document: Mapping[str, Any], asked: Asking) -> PolicyAnswer:
+    """A Deny that applies wins over every Allow; one that may apply makes an Allow unclear."""
+    found = {
+        effect: [_applies(one, asked) for one in statements(document) if one.get("Effect") == effect]
+        for effect in ("Allow", "Deny")
+    }
+    if True in found["Deny"]:
+        return PolicyAnswer.DENIED
+    if True in found["Allow"]:
+        return PolicyAnswer.UNCLEAR if None in found["Deny"] else PolicyAnswer.ALLOWED
+    return PolicyAnswer.UNCLEAR if None in found["Allow"] else PolicyAnswer.NOT_ALLOWED
+
+
+def judge_all(document: Mapping[str, Any], asked: Iterable[Asking]) -> PolicyAnswer:
+    """Of several calls the worst answer: one rule that may not is enough for SES to refuse it."""
+    answers = {judge(document, each) for each in asked}
+    order = (PolicyAnswer.DENIED, PolicyAnswer.NOT_ALLOWED, PolicyAnswer.UNCLEAR)
+    return next((answer for answer in order if answer in answers), PolicyAnswer.ALLOWED)
+
+
+def denying(document: Mapping[str, Any], asked: Iterable[Asking]) -> tuple[str, ...]:
+    """The Sids of the statements that keep SES out, "a statement without a Sid" for those without."""
+    calls = tuple(asked)
+    found = [
+        str(one.get("Sid") or "a statement without a Sid")
+        for one in statements(document)
+        if one.get("Effect") == "Deny" and any(_applies(one, each) for each in calls)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def ses_statement(*, action: str, resource: str, account: str) -> dict[str, Any]:
+    """SES may do it for any rule of this account: a rule's ARN would pin one name (ses.md B)."""
+    return {
+        "Sid": SID,
+        "Effect": "Allow",
+        "Principal": {"Service": SES},
+        "Action": action,
+        "Resource": resource,
+        "Condition": {"StringEquals": {"AWS:SourceAccount": account}},
+    }
+
+
+def has_statement(document: Mapping[str, Any], statement: Statement) -> bool:
+    """Under whatever Sid."""
+    return any({**one, "Sid": ""} == {**statement, "Sid": ""} for one in statements(document))
+
+
+def merged(document: Mapping[str, Any], statement: Statement) -> dict[str, Any]:
+    """The policy with the statement behind all that it has; under another Sid where its own is taken."""
+    if has_statement(document, statement):
+        return dict(document)
+    there = statements(document)
+    taken = {one.get("Sid") for one in there}
+    sids = (f"{statement['Sid']}{number or ''}" for number in (0, *range(2, len(there) + 3)))
+    sid = next(sid for sid in sids if sid not in taken)
+    start = document or {"Version": "2012-10-17"}  # an old policy keeps its version: another reads variables otherwise
+    return {**start, "Statement": [*there, {**statement, "Sid": sid}]}
+
+
+def _applies(statement: Statement, asked: Asking) -> bool | None:
+    """None where it cannot be told."""
+    return _all(
+        (
+            _names(statement, "Principal", _is_ses),
+            _names(statement, "Action", lambda value: _matches(value.lower(), asked.action.lower())),
+            _names(statement, "Resource", lambda value: _matches(value, asked.resource)),
+            _conditions_hold(statement.get("Condition") or {}, dict(asked.sent)),
+        )
+    )
+
+
+def _names(statement: Statement, element: str, is_it: Any) -> bool | None:
+    """Whether an element, or its opposite such as NotAction, takes in what is asked."""
+    if element in statement:
+        return _any(is_it(value) for value in _values(statement[element]))
+    found = _any(is_it(value) for value in _values(statement.get(f"Not{element}")))
+    return None if found is None else not found
+
+
+def _values(element: Any) -> list[str]:
+    """A principal's are written with their kind in front, so that no account is taken for a service."""
+    if isinstance(element, Mapping):
+        return [f"{kind}:{value}" for kind, values in element.items() for value in _list(values)]
+    return [str(value) for value in _list(element)]
+
+
+def _is_ses(principal: str) -> bool:
+    return principal in ("*", "AWS:*", "Service:*", f"Service:{SES}")
+
+
+def _matches(pattern: str, value: str) -> bool | None:
+    return None if "${" in pattern else _pattern(pattern).fullmatch(value) is not None
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(re.escape(text).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+
+
+def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], sent: Mapping[str, str]) -> bool | None:
+    return _all(
+        _holds(operator, sent.get(key.lower()), [str(value) for value in _list(wanted)])
+        for operator, pairs in conditions.items()
+        for key, wanted in pairs.items()
+    )
+
+
+def _holds(operator: str, sent: str | None, wanted: Sequence[str]) -> bool | None:
+    how = _COMPARISONS.get(operator.removesuffix("IfExists"))
+    if sent is None or how is None:
+        return None
+    found = _any(_compare(how.removeprefix("not "), value, sent) for value in wanted)
+    return found if found is None or not how.startswith("not ") else not found
+
+
+def _compare(how: str, wanted: str, sent: str) -> bool | None:
+    if "${" in wanted:
+        return None
+    if how == "arn":
+        parts = wanted.split(":", 5), sent.split(":", 5)
+        return len(parts[0]) == len(parts[1]) and all(map(_matches, *parts))
+    if how == "like":
+        return _matches(wanted, sent)
+    return wanted == sent if how == "exact" else wanted.lower() == sent.lower()
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    found = list(answers)
+    return False if False in found else None if None in found else True
+
+
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    found = list(answers)
+    return True if True in found else None if None in found else False
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+class SetupVerdict(StrEnum):
+    RIGHT = "right"
+    WRONG = "wrong"
+    COULD_NOT_TELL = "could not tell"
+
+
+class Button(StrEnum):
+    """What an operator may let us do about it, after a preview."""
+
+    NONE = ""
+    BUCKET_POLICY = "bucket_policy"
+    FUNCTION_PERMISSION = "function_permission"
+
+
+@dataclass(frozen=True)
+class SetupFinding:
+    """`repair` says what to do, "" where nothing is; `paste` is a policy or a command to copy.
+
+    `shown` is the policy as it is. `button` is for the thing that is called `name`.
+    """
+
+    what: str
+    verdict: SetupVerdict
+    sentence: str
+    repair: str = ""
+    paste: str = ""
+    shown: str = ""
+    button: Button = Button.NONE
+    name: str = ""

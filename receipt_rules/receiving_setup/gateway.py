@@ -1,0 +1,92 @@
+"""The bucket that mail is stored in: one function, one call. A bucket that does not exist is AwsMissing.
+The function that is told of mail: one function, one call. A function that does not exist is AwsMissing.
+The topic that SES publishes to: one function, one call. A topic that does not exist is AwsMissing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsMissing
+from receipt_rules.receiving_setup.core import SES
+
+SETUP_NOTIFICATION = "AMAZON_SES_SETUP_NOTIFICATION"  # the object that SES writes to try a bucket (ses.md B)
+_OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}  # as S3 has answered since before regions
+
+
+def get_bucket_location(bucket: str) -> str:
+    """The region that the bucket is in. Raises AwsDenied for one of another account."""
+    with aws.calling("s3", f"look at the bucket {bucket}") as s3:
+        region = s3.get_bucket_location(Bucket=bucket)["LocationConstraint"]
+    return _OLD_NAMES.get(region, str(region))
+
+
+def get_bucket_policy(bucket: str) -> str:
+    """JSON as it was written; "" where the bucket has no policy."""
+    try:
+        with aws.calling("s3", f"read the policy of the bucket {bucket}") as s3:
+            return s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    except AwsMissing as missing:
+        if missing.aws_code != "NoSuchBucketPolicy":
+            raise
+        return ""
+
+
+def put_bucket_policy(bucket: str, policy: str, *, account: str) -> None:
+    """Replaces the whole policy, and only of a bucket of this account. S3 has no version check: read it just before."""
+    with aws.calling("s3", f"write the policy of the bucket {bucket}") as s3:
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy, ExpectedBucketOwner=account)
+
+
+def list_objects(bucket: str, prefix: str, *, token: str = "") -> tuple[tuple[datetime, ...], str]:
+    """When each object of a page (up to 1,000, by name) was stored, and the token of the next ("" at the end).
+
+    What SES writes to try the bucket is no mail and left out.
+    """
+    more: Any = {"ContinuationToken": token} if token else {}
+    with aws.calling("s3", f"list what is in the bucket {bucket}") as s3:
+        answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
+    mail = (each for each in answer.get("Contents", ()) if not each["Key"].endswith(SETUP_NOTIFICATION))
+    return tuple(each["LastModified"] for each in mail), answer.get("NextContinuationToken", "")
+
+
+def get_function(arn: str) -> str:
+    """Its state: Active, Pending, Inactive (asleep; a call wakes it) or Failed."""
+    with aws.calling("lambda", f"look at the function {arn}") as functions:
+        return str(functions.get_function(FunctionName=arn)["Configuration"].get("State", "Active"))
+
+
+def get_policy(arn: str) -> str:
+    """JSON; "" where nobody has a permission. Lambda says the same of a function that is not there: find it first."""
+    try:
+        with aws.calling("lambda", f"read the permissions of the function {arn}") as functions:
+            return functions.get_policy(FunctionName=arn)["Policy"]
+    except AwsMissing:
+        return ""
+
+
+def add_permission(arn: str, *, sid: str, account: str) -> None:
+    """SES may invoke it for the rules of this account. A Sid that is taken is AwsConflict, also after a lost answer."""
+    with aws.calling("lambda", f"let SES invoke the function {arn}") as functions:
+        functions.add_permission(
+            FunctionName=arn,
+            StatementId=sid,
+            Action="lambda:InvokeFunction",
+            Principal=SES,
+            SourceAccount=account,
+        )
+
+
+@dataclass(frozen=True)
+class Topic:
+    """`policy` is JSON; `kms_key` encrypts it where there is one, and then SES needs the key too."""
+
+    policy: str
+    kms_key: str
+
+
+def get_topic_attributes(arn: str) -> Topic:
+    with aws.calling("sns", f"look at the topic {arn}") as sns:
+        found = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+    return Topic(found.get("Policy", ""), found.get("KmsMasterKeyId", ""))

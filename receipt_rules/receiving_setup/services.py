@@ -1,0 +1,268 @@
+"""Whether SES can use each bucket, function and topic: what Amazon says of it, never what it did not say.
+Whether this deployment can receive: a sentence for each thing that must be right, with its repair.
+
+Policies are judged as they are now; SES itself tries bucket, function and topic whenever a rule is written, and what it
+said last stands in the runs. A look that failed is "could not tell", never "missing".
+"""
+
+from collections.abc import Callable, Iterator
+
+from django.conf import settings
+
+from domains.records.core import RECEIVING_REGIONS
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsDenied, AwsMissing, AwsProblem, Refused
+from receipt_rules.live import gateway as live_gateway
+from receipt_rules.live.core import block_everybody
+from receipt_rules.live.services import Live, read_live
+from receipt_rules.models.runs import PendingChange, Run, RunState
+from receipt_rules.permissions import services as permissions_services
+from receipt_rules.permissions.services import Grant, pretty
+from receipt_rules.planner.core.rules import S3, RuleSet, is_ours
+from receipt_rules.receiving_setup import gateway
+from receipt_rules.receiving_setup.core import (
+    SID,
+    Button,
+    PolicyAnswer,
+    SetupFinding,
+    SetupVerdict,
+    judge_all,
+    merged,
+    read_policy,
+    ses_statement,
+)
+
+MOST_LOOKED_AT = 10  # of each kind: the page waits for them
+LOOK_ALLOWED = "Give our credentials the permissions that the README lists, then look again."
+UNCLEAR = "has conditions that we cannot judge."
+TRIED = "Amazon tries it whenever a rule is written, and the run says what it answered."
+_Look = Callable[[str, RuleSet], SetupFinding]
+
+
+def look_at_places(rule_set: RuleSet) -> Iterator[SetupFinding]:
+    """One to three calls for each; none of them waits for the pace of SES."""
+    yield from _each("Bucket", permissions_services.buckets, _bucket, rule_set)
+    yield from _each("Function", permissions_services.functions, _function, rule_set)
+    yield from _each("Topic", permissions_services.topics, _topic, rule_set)
+
+
+def _each(what: str, named: Callable[[], tuple[str, ...]], look: _Look, rule_set: RuleSet) -> Iterator[SetupFinding]:
+    try:
+        names = named()
+    except AwsProblem as problem:
+        yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem))
+        return
+    for name in names[:MOST_LOOKED_AT]:
+        yield _looked(what, name, look, rule_set)
+    if (more := len(names) - MOST_LOOKED_AT) > 0:
+        yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, f"{more} more that endpoints name were not looked at.")
+
+
+def _looked(what: str, name: str, look: _Look, rule_set: RuleSet) -> SetupFinding:
+    try:
+        return look(name, rule_set)
+    except AwsMissing:
+        repair = f"Make it in this account{'' if what == 'Bucket' else f' in {settings.AWS_REGION}'}, or name another: "
+        return SetupFinding(what, SetupVerdict.WRONG, f"{name} does not exist.", f"{repair}{_where_named(what)}")
+    except (AwsProblem, Refused) as problem:
+        repair = LOOK_ALLOWED if isinstance(problem, AwsDenied) else ""
+        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
+
+
+def _where_named(what: str) -> str:
+    return f"the default is the setting RECEIVING_{what.upper()}, an endpoint may have its own."
+
+
+def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
+    region = gateway.get_bucket_location(name)
+    letting = permissions_services.bucket_grant(name, rule_set)
+    where = f"{name} is in {region}."
+    return _judged("Bucket", where, letting, "Its policy", "write", Button.BUCKET_POLICY)
+
+
+def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
+    if elsewhere := _elsewhere("Function", arn):
+        return elsewhere
+    state = gateway.get_function(arn)
+    if state == "Failed":
+        repair = "Look at it in Lambda: it cannot be called."
+        return SetupFinding("Function", SetupVerdict.WRONG, f"{arn} is in the state {state}.", repair)
+    letting = permissions_services.function_grant(arn, rule_set)
+    return _judged("Function", f"{arn} exists.", letting, "Its policy", "call it", Button.FUNCTION_PERMISSION)
+
+
+def _judged(what: str, where: str, letting: Grant, whose: str, does: str, button: Button) -> SetupFinding:
+    shown, name = letting.there, letting.name
+    if letting.answer is PolicyAnswer.ALLOWED:
+        sentence = f"{where} {whose} lets SES of this account {does}."
+        return SetupFinding(what, SetupVerdict.RIGHT, sentence, shown=shown)
+    if letting.answer is PolicyAnswer.UNCLEAR:
+        sentence = f"{where} {whose} {UNCLEAR}"
+        offered = Button.NONE if letting.stops else button
+        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, sentence, TRIED, _paste(letting), shown, offered, name)
+    if letting.stops:
+        return SetupFinding(what, SetupVerdict.WRONG, f"{where} {letting.stops}", "Change that at Amazon.", "", shown)
+    sentence = f"{where} {whose} does not let SES of this account {does} for every rule of ours."
+    if not shown:
+        sentence = f"{where} It has no policy that lets SES {does}."
+    repair = "Add the statement. What is there stays."
+    return SetupFinding(what, SetupVerdict.WRONG, sentence, repair, _paste(letting), shown, button, name)
+
+
+def _paste(letting: Grant) -> str:
+    """For a function the command, since Lambda takes no whole policy."""
+    if letting.stops:
+        return ""
+    return letting.becomes if ":function:" not in letting.name else permission_command(letting.name)
+
+
+def permission_command(arn: str) -> str:
+    """The command that lets SES invoke the function."""
+    return (
+        f"aws lambda add-permission --function-name {arn} --statement-id {SID} "
+        f"--action lambda:InvokeFunction --principal ses.amazonaws.com --source-account {aws.account_id()} "
+        f"--region {settings.AWS_REGION}"
+    )
+
+
+def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
+    if elsewhere := _elsewhere("Topic", arn):
+        return elsewhere
+    topic = gateway.get_topic_attributes(arn)
+    try:
+        policy = read_policy(topic.policy)
+    except ValueError:
+        return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, f"The policy of {arn} cannot be read.", TRIED)
+    answer, shown = judge_all(policy, permissions_services.topic_calls(arn, rule_set)), pretty(policy)
+    if answer is PolicyAnswer.UNCLEAR:
+        return SetupFinding(
+            "Topic", SetupVerdict.COULD_NOT_TELL, f"{arn} exists. Its policy {UNCLEAR}", TRIED, shown=shown
+        )
+    if answer is not PolicyAnswer.ALLOWED:
+        sentence = f"{arn} exists. Its policy does not let SES of this account publish."
+        statement = ses_statement(action="sns:Publish", resource=arn, account=aws.account_id())
+        return SetupFinding(
+            "Topic", SetupVerdict.WRONG, sentence, "Paste the policy in SNS.", pretty(merged(policy, statement))
+        )
+    if topic.kms_key:
+        sentence = f"{arn} is encrypted with {topic.kms_key}; whether SES may use that key we cannot see."
+        return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=shown)
+    return SetupFinding(
+        "Topic", SetupVerdict.RIGHT, f"{arn} exists. SES of this account may publish to it.", shown=shown
+    )
+
+
+def _elsewhere(what: str, arn: str) -> SetupFinding | None:
+    """SES calls functions and topics of its own region alone (ses.md B)."""
+    parts = arn.split(":")
+    if len(parts) < 6 or parts[0] != "arn":
+        return SetupFinding(what, SetupVerdict.WRONG, f"{arn} is no ARN.", f"Write it whole: {_where_named(what)}")
+    if parts[3] == settings.AWS_REGION:
+        return None
+    sentence = f"{arn} is in {parts[3]}, and SES here uses what is in {settings.AWS_REGION} alone."
+    return SetupFinding(what, SetupVerdict.WRONG, sentence, f"Name one that is here: {_where_named(what)}")
+
+
+MOST_NAMED = 5
+
+
+def check_receiving() -> tuple[SetupFinding, ...]:
+    """Two to four calls of SES, and up to three for each bucket, function and topic."""
+    region = _region()
+    if region.verdict is SetupVerdict.WRONG:
+        return (region,)
+    try:
+        live = read_live()
+    except AwsProblem as problem:
+        return (region, SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem)))
+    places = look_at_places(live.rule_set)
+    return (region, _rule_set(live), *places, _keys(live), _ip_filters(), *_last_run(), *_waiting())
+
+
+def _region() -> SetupFinding:
+    name = settings.AWS_REGION
+    if name in RECEIVING_REGIONS:
+        return SetupFinding("Region", SetupVerdict.RIGHT, f"Amazon receives mail in {name}.")
+    repair = "Set AWS_REGION to a region that receives, and add the domains there."
+    return SetupFinding("Region", SetupVerdict.WRONG, f"Amazon receives no mail in {name}.", repair)
+
+
+def _rule_set(live: Live) -> SetupFinding:
+    if live.stranger is not None:
+        name, number = live.stranger.name, len(live.stranger.rules)
+        return SetupFinding(
+            "Rule set",
+            SetupVerdict.WRONG,
+            f"The active rule set is {name}, with {number} rules. It is not ours.",
+            "Adopt it on the Rules page, so that its rules stay and ours are added, or use another region.",
+        )
+    if not live.is_active:
+        return SetupFinding(
+            "Rule set",
+            SetupVerdict.WRONG,
+            "No rule set is active: Amazon rejects all mail of this region.",
+            "Approve the plan on the Plan page: it makes the rule set and activates it.",
+        )
+    number = len(live.rule_set.rules)
+    return SetupFinding(
+        "Rule set", SetupVerdict.RIGHT, f"{live.rule_set.name} is active and ours; it has {number} rules."
+    )
+
+
+def _keys(live: Live) -> SetupFinding:
+    """A key in the S3 action is client-side encryption, which no Python client can read (ses.md B)."""
+    ours = [rule for rule in live.rule_set.rules if is_ours(rule.name)]
+    actions = [(rule.name, action) for rule in ours for action in rule.delivery.actions]
+    keyed = [name for name, action in actions if isinstance(action, S3) and action.kms_key]
+    if not keyed:
+        return SetupFinding(
+            "Encryption", SetupVerdict.RIGHT, "No rule of ours names a KMS key, so that what is stored can be read."
+        )
+    sentence = (
+        f"{_some(keyed)} {'names' if len(keyed) == 1 else 'name'} a KMS key: mail is stored so that we cannot read it."
+    )
+    repair = "Restore the rules on the Rules page, and let the bucket encrypt by itself (SSE) instead."
+    return SetupFinding("Encryption", SetupVerdict.WRONG, sentence, repair)
+
+
+def _ip_filters() -> SetupFinding:
+    try:
+        filters = live_gateway.list_receipt_filters()
+        everybody = block_everybody(filters)
+    except (AwsProblem, ValueError) as problem:
+        return SetupFinding("IP filters", SetupVerdict.COULD_NOT_TELL, str(problem))
+    listed = _some([str(each) for each in filters])
+    if everybody:
+        repair = "Delete the block filters in SES, unless only what the allow filters let in may arrive."
+        return SetupFinding("IP filters", SetupVerdict.WRONG, f"They block everybody: {listed}.", repair)
+    if not filters:
+        return SetupFinding(
+            "IP filters",
+            SetupVerdict.RIGHT,
+            "There are none. Amazon itself blocks mail from EC2 and from known abusers.",
+        )
+    return SetupFinding("IP filters", SetupVerdict.RIGHT, f"They are asked before any rule: {listed}.")
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _last_run() -> tuple[SetupFinding, ...]:
+    """Only where it failed: then Amazon refused what the policies alone do not show."""
+    over = Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.FAILED, RunState.DONE))
+    last = over.order_by("-ended_at").first()
+    if last is None or last.state == RunState.DONE:
+        return ()
+    repair = "Repair what it names, then approve the plan again."
+    return (SetupFinding("Last run", SetupVerdict.WRONG, f"It failed. {last.problem}", repair),)
+
+
+def _waiting() -> tuple[SetupFinding, ...]:
+    waiting = PendingChange.objects.exclude(waits_because="").count()
+    if not waiting:
+        return ()
+    whose = "a customer's change waits" if waiting == 1 else f"the changes of {waiting} customers wait"
+    sentence = f"{whose[0].upper()}{whose[1:]} for an operator."
+    return (SetupFinding("Waiting changes", SetupVerdict.WRONG, sentence, "Look at the plan, and approve it."),)

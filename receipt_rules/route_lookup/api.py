@@ -1,0 +1,113 @@
+"""The JSON API of receiving: whose a recipient's mail is, which the operator's function asks for each message."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest, JsonResponse
+from pydantic import Field, StringConstraints
+
+from accounts.api_keys.api import ApiKeyWith, call_router
+from accounts.api_keys.core import Scope
+from inbound_admin.lib.api.answers import ERRORS
+from inbound_admin.lib.api.values import In, Out
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.route_lookup.selectors import Route, route_lookup
+
+router = call_router("Receiving")
+
+MOST_RECIPIENTS = 100
+# PostgreSQL holds no NUL and no address has control characters; 320 is 64 before the @ and 255 after it.
+Recipient = Annotated[str, StringConstraints(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_CONFIG_NAMES = {
+    EndpointType.EMAIL.value: {"address": "forwardTo"},
+    EndpointType.EMAIL_GROUP.value: {"addresses": "emails"},
+}
+
+
+class RecipientsAsked(In):
+    recipients: Annotated[list[Recipient], Field(min_length=1, max_length=MOST_RECIPIENTS)]
+
+
+class RouteOwnerOut(Out):
+    id: str
+    type: Literal["address", "catchAll"]
+    recipient: str = Field(description="The address; for a catch-all the domain, with a leading dot for those below it")
+    is_active: bool
+
+
+class RouteEndpointOut(Out):
+    id: str
+    name: str
+    type: str
+    config: dict[str, Any]
+    is_active: bool
+
+
+class RouteDomainOut(Out):
+    id: str
+    name: str
+
+
+class RouteOut(Out):
+    recipient: str
+    because: str = Field(description="address, label, domain, subdomain, off (the address is switched off), or nobody")
+    owner: RouteOwnerOut | None
+    domain: RouteDomainOut | None
+    endpoint: Annotated[RouteEndpointOut | None, Field(description="null: nothing shall be delivered")]
+    awaits_confirmation: bool = Field(
+        description="Its endpoint forwards to somebody who has not confirmed it: keep the message, deliver nothing yet"
+    )
+
+
+class RoutesOut(Out):
+    data: list[RouteOut]
+
+
+@router.post(
+    "/v2/route-lookup",
+    auth=ApiKeyWith(Scope.ROUTE),
+    response={200: RoutesOut, **ERRORS},
+    by_alias=True,
+    summary="Whose each recipient's mail is, and where it goes",
+)
+def route_lookup_call(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
+    """In the order asked: the exact address, then the name below a domain, then the domain; user+x falls to user.
+
+    The one call that answers secrets as they are stored: its key has the scope "route", which only staff can give.
+    """
+    routes = zip(asked.recipients, route_lookup(asked.recipients), strict=True)
+    # Straight to JSON: checking our own answer against its schema would take longer than finding it. A test does.
+    return JsonResponse({"data": [_route(recipient, route) for recipient, route in routes]})
+
+
+def _route(recipient: str, route: Route) -> dict[str, Any]:
+    return {
+        "recipient": recipient,
+        "because": route.because,
+        "owner": _owner(route.row) if route.row else None,
+        "domain": {"id": route.row.domain.id, "name": route.row.domain.name} if route.row else None,
+        "endpoint": _endpoint(route.endpoint, route.config) if route.endpoint else None,
+        "awaitsConfirmation": route.waits_for is not None,
+    }
+
+
+def _owner(row: Address | CatchAll) -> dict[str, Any]:
+    kind = "address" if isinstance(row, Address) else "catchAll"
+    return {"id": row.id, "type": kind, "recipient": row.recipient, "isActive": row.is_active}
+
+
+def _endpoint(endpoint: Endpoint, config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "name": endpoint.name,
+        "type": endpoint.type,
+        "config": _config(endpoint.type, config),
+        "isActive": endpoint.is_active,
+    }
+
+
+def _config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Under the names that the published contract has for them."""
+    names = _CONFIG_NAMES.get(kind, {})
+    return {names.get(name, name): value for name, value in config.items()}

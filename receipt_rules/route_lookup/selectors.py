@@ -1,0 +1,119 @@
+"""Which address or catch-all owns a recipient's mail: the exact address, then the sub-domain, then the domain.
+
+Amazon's rules only bring the mail in; the operator's function asks here whose it is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import QuerySet
+
+from domains.ownership.selectors import held_domains
+from receipt_rules.addresses.selectors import names_above
+from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.planner.core.rules import domain_of
+
+
+@dataclass(frozen=True)
+class Route:
+    """`owner` is the id of the address or catch-all, "" where nobody's. Without an endpoint nothing is delivered."""
+
+    recipient: str
+    owner: str = ""
+    because: str = "nobody"  # address, label, domain, subdomain, off, nobody
+    customer: str = ""
+    endpoint: Endpoint | None = None
+    row: Address | CatchAll | None = None
+    waits_for: Endpoint | None = None  # where it would go, had a recipient confirmed that they want it
+    members: tuple[str, ...] = ()  # of a group, those to whom mail may go
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """With its live secrets: for the operator's function alone."""
+        if self.endpoint is None:
+            return {}
+        config = self.endpoint.config
+        return {**config, "addresses": list(self.members)} if "addresses" in config else config
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the rows say about the names asked for; three queries, however many recipients."""
+
+    addresses: Mapping[str, Address]
+    catch_alls: Mapping[str, CatchAll]
+    held: Mapping[str, str]
+
+
+def route_lookup(recipients: Iterable[str]) -> tuple[Route, ...]:
+    """One route for each recipient, in their order. Three queries, and three more where mail is forwarded."""
+    asked = [recipient.strip().lower() for recipient in recipients]
+    known = _read(asked)
+    return _confirmed([_route(recipient, known) for recipient in asked])
+
+
+def _confirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """Nothing goes to an address of somebody else who has not confirmed it; the mail stays in the store."""
+    known = forwardings_of({route.endpoint.pk: route.endpoint for route in routes if route.endpoint}.values())
+    return tuple(_to_whom_may(route, known) for route in routes)
+
+
+def _to_whom_may(route: Route, known: Forwardings) -> Route:
+    if route.endpoint is None:
+        return route
+    if known.blocks(route.endpoint):
+        return replace(route, endpoint=None, waits_for=route.endpoint)
+    return replace(route, members=known.allowed(route.endpoint))
+
+
+def _read(asked: Iterable[str]) -> _Known:
+    names = {name for recipient in asked for name in names_above(domain_of(recipient))}
+    spellings = {spelling for recipient in asked for spelling in (recipient, _without_label(recipient))}
+    addresses = _narrow(Address.objects.filter(address__in=spellings), "address")
+    catch_alls = _narrow(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
+    return _Known(
+        {row.address: row for row in addresses},
+        {row.recipient: row for row in catch_alls},
+        dict(held_domains().filter(name__in=names).values_list("name", "customer_id")),
+    )
+
+
+def _narrow(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
+    """Only what a route tells: a domain's row is wide, and this is asked for every message."""
+    domain = ("domain__name", "domain__customer")
+    endpoint = ("name", "type", "sealed_config", "is_active", "customer")
+    told = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
+    return rows.select_related("domain", "endpoint").only(*told).order_by()
+
+
+def _route(recipient: str, known: _Known) -> Route:
+    name = domain_of(recipient)
+    holder = next((known.held[above] for above in names_above(name) if above in known.held), "")
+    for spelling, because in ((recipient, "address"), (_without_label(recipient), "label")):
+        row = known.addresses.get(spelling)
+        if row is not None and row.domain.customer_id == holder:
+            if not row.is_active:
+                return Route(recipient, row.id, "off", holder, row=row)
+            return Route(recipient, row.id, because, holder, _usable(row.own_endpoint), row)
+    return _by_catch_all(recipient, name, holder, known)
+
+
+def _by_catch_all(recipient: str, name: str, holder: str, known: _Known) -> Route:
+    entries = [(name, "domain"), *((f".{above}", "subdomain") for above in names_above(name)[1:])]
+    for entry, because in entries:
+        row = known.catch_alls.get(entry)
+        if row is not None and row.domain.customer_id == holder:
+            return Route(recipient, row.id, because, holder, _usable(row.own_endpoint), row)
+    return Route(recipient, customer=holder)
+
+
+def _usable(endpoint: Endpoint | None) -> Endpoint | None:
+    return endpoint if endpoint is not None and endpoint.is_active else None
+
+
+def _without_label(recipient: str) -> str:
+    local, at, name = recipient.rpartition("@")
+    return f"{local.partition('+')[0]}{at}{name}"

@@ -1,0 +1,89 @@
+"""Rule sets of ours that are not active can be made active by hand, so a domain that is deleted leaves them as well.
+Old rule sets are kept when a copy takes their place; an account may have forty.
+"""
+
+import structlog
+from django.conf import settings
+
+from accounts.models.people import User
+from audit import services as audit_services
+from domains.models.domains import Domain, Stage
+from domains.records.core import RECEIVING_REGIONS
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Refused
+from receipt_rules.addresses.selectors import Holders, rule_set_subject
+from receipt_rules.live import gateway as live_gateway
+from receipt_rules.live.services import is_own, read_kept, read_live
+from receipt_rules.models.runs import OwnRuleSet
+from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
+from receipt_rules.planner.core.steps import Delete, Update
+from receipt_rules.runs.services import apply_step, passes_by_itself
+
+log = structlog.get_logger(__name__)
+
+
+def clear_leaving() -> None:
+    """Under the rules' lock. Raises AwsProblem where to wait; what SES refuses stays, and the domain waits for it."""
+    going = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
+    names = tuple(going.values_list("name", flat=True))
+    if not names or settings.AWS_REGION not in RECEIVING_REGIONS:
+        return
+    holders = Holders.read()
+    for kept in read_kept(read_live(all_sets=True)):
+        for rule in kept.ours:
+            _clear(kept, rule, names, holders)
+
+
+def _clear(kept: RuleSet, rule: Rule, names: tuple[str, ...], holders: Holders) -> None:
+    left = tuple(each for each in rule.recipients if not any(holders.belongs(domain_of(each), name) for name in names))
+    if len(left) == len(rule.recipients):
+        return
+    changed = Rule(rule.name, rule.delivery, left, enabled=rule.enabled) if left else None
+    step = Update(kept.name, rule, changed) if changed else Delete(kept.name, rule)
+    try:
+        with aws.recording() as request_ids:
+            apply_step(step)
+    except AwsProblem as problem:
+        if passes_by_itself(problem):
+            raise
+        log.warning("a rule set that is not active could not be changed", rule_set=kept.name, problem=str(problem))
+        return
+    audit_services.record(
+        "rules.kept_changed",
+        about=rule_set_subject(kept.name),
+        actor=None,
+        before={"recipients": len(rule.recipients)},
+        after={"recipients": len(left)},
+        aws_request_ids=request_ids,
+        for_staff=True,
+    )
+
+
+def old_rule_sets() -> tuple[str, ...]:
+    """Names of sets of ours that are not active and that nobody adopted. Reads Amazon's list. Raises AwsProblem."""
+    live = read_live(all_sets=True)
+    return tuple(sorted(name for name in live.sets.names if _is_old(name, live.sets.active)))
+
+
+def delete_rule_set(*, name: str, actor: User) -> None:
+    """With its rules. One that is active, adopted or not ours stays. Raises Refused and AwsProblem."""
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Rule sets are deleted by operators.", code="NOT_ALLOWED")
+    if not _is_old(name, read_live().sets.active):
+        raise Refused(f"{name} is active, or not made by us: it stays.", code="RULE_SET_STAYS")
+    with aws.recording() as request_ids:
+        live_gateway.delete_rule_set(name)
+    OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name).delete()
+    audit_services.record(
+        "rules.set_deleted",
+        about=rule_set_subject(name),
+        actor=actor,
+        before={"rule_set": name},
+        aws_request_ids=request_ids,
+        for_staff=True,
+    )
+
+
+def _is_old(name: str, active: str) -> bool:
+    adopted = OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name, adopted=True)
+    return name != active and is_own(name) and not adopted.exists()

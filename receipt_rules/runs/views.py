@@ -1,0 +1,77 @@
+"""Plans that were approved: how far each is, what came of it; and the states that one can go back to."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_POST
+
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, page_of
+from receipt_rules.addresses import selectors as addresses_selectors
+from receipt_rules.addresses.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
+from receipt_rules.live.views import refuse_strangers
+from receipt_rules.models.runs import Run
+from receipt_rules.planner.core.plans import SECONDS_PER_CALL
+from receipt_rules.runs import services
+
+STEPS_PER_PAGE = 100
+POLL_SECONDS = 2
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request)
+    context = {"page": page_of(addresses_selectors.runs(), request), "tab": "runs"}
+    return TemplateResponse(request, "receipt_rules/runs/runs.html", context)
+
+
+@require_GET
+def detail(request: SignedIn, run_id: str) -> HttpResponse:
+    run = _run_for(request, run_id)
+    part = "#live" if request.htmx and not request.htmx.boosted else ""
+    return TemplateResponse(request, f"receipt_rules/runs/run.html{part}", _context(run, request))
+
+
+def _run_for(request: SignedIn, run_id: str) -> Run:
+    """For a customer there is none, as if it did not exist."""
+    found = addresses_selectors.runs() if may_see_rules(request.user) else addresses_selectors.runs().none()
+    return get_object_or_404(found, pk=run_id)
+
+
+def _context(run: Run, request: SignedIn) -> dict[str, Any]:
+    steps = page_of(steps_of(run), request, STEPS_PER_PAGE)
+    done, total = steps_done(run), steps.paginator.count
+    return {
+        "run": run,
+        "tab": "runs",
+        "steps": steps,
+        "done": done,
+        "total": total,
+        "seconds_left": round((total - done + 1) * SECONDS_PER_CALL),
+        "poll_seconds": None if run.is_over else POLL_SECONDS,
+        "may_operate": may_operate(request.user),
+    }
+
+
+@require_POST
+def cancel(request: SignedIn, run_id: str) -> HttpResponse:
+    run = _run_for(request, run_id)
+    refuse_strangers(request, operates=True)
+    try:
+        services.cancel(run=run, actor=request.user)
+    except Refused as refused:
+        messages.info(request, str(refused))
+    else:
+        messages.success(request, "It stops before its next step. What is done stays.")
+    return redirect("receipt_rules:run", run.id)
+
+
+@require_GET
+def states(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request)
+    context = {"states": list(snapshots(settings.AWS_REGION)), "tab": "states"}
+    return TemplateResponse(request, "receipt_rules/runs/states.html", context)

@@ -1,0 +1,11 @@
+"""Forms of the pages about receiving. An endpoint is chosen among those of one customer."""
+
+from django import forms
+
+from receipt_rules.endpoints.forms import _PLAIN
+from receipt_rules.models.expectations import Expected
+
+
+class ExpectationForm(forms.Form):
+    address = forms.CharField(label="Mail for", max_length=320, widget=forms.TextInput(_PLAIN))
+    expected = forms.ChoiceField(label="What must stay true of it", choices=Expected.choices, initial=Expected.ONCE)

@@ -1,0 +1,151 @@
+"""What happens to mail for these recipients: the MX that wins, each rule with its reason, and whose endpoint it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from accounts.models.people import Customer, User
+from audit import services as audit_services
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.services import look_up
+from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.selectors import expectation_subject
+from receipt_rules.addresses.services import read_address
+from receipt_rules.models.expectations import Expectation, Expected
+from receipt_rules.models.live import ReceivingStop
+from receipt_rules.planner.core import matching
+from receipt_rules.planner.core.matching import RoutingResult
+from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
+from receipt_rules.route_lookup.selectors import Route, route_lookup
+from tenants.lifecycle.selectors import tenants_in_region
+
+MOST_RECIPIENTS = 100
+
+
+@dataclass(frozen=True)
+class MailHost:
+    """Where the DNS sends mail for a domain. `is_amazon` None: it could not be looked up, which proves nothing."""
+
+    domain: str
+    hosts: tuple[str, ...]
+    is_amazon: bool | None
+
+    @property
+    def sentence(self) -> str:
+        if self.is_amazon is None:
+            return f"The mail hosts of {self.domain} could not be looked up."
+        if not self.hosts:
+            return f"{self.domain} has no MX record: most senders find nobody to give the mail to."
+        winner = f"{self.hosts[0]} takes mail for {self.domain}"
+        return f"{winner}." if self.is_amazon else f"{winner}, not Amazon: these rules never see it."
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The customer whose mail it is: their tenant's name and standing, "" where they have none in this region.
+
+    `is_stopped`: our staff have stopped their receiving, so that no rule is to take it.
+    """
+
+    customer: str
+    tenant: str = ""
+    standing: str = ""
+    is_stopped: bool = False
+
+    @property
+    def sentence(self) -> str:
+        sends = f"the tenant {self.tenant}, {self.standing}" if self.tenant else "no tenant yet"
+        stopped = "; their receiving is stopped by our staff" if self.is_stopped else ""
+        return f"{self.customer}: {sends}{stopped}"
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """`stored_at`: for each rule that fires where the message is stored, as bucket and prefix."""
+
+    routing: RoutingResult
+    mail_hosts: tuple[MailHost, ...]
+    routes: tuple[Route, ...]
+    stored_at: tuple[tuple[str, str], ...]
+    holders: tuple[Holder, ...] = ()
+
+
+def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
+    """One message with all its recipients, against the rules as they were read. Asks the DNS. Raises Refused."""
+    recipients = [read_address(text) for text in envelope if text.strip()]
+    if not 1 <= len(recipients) <= MOST_RECIPIENTS:
+        raise Refused(f"Give between one and {MOST_RECIPIENTS} addresses.", code="TOO_MANY")
+    routing = matching.route(live.rules, recipients)
+    stored = [
+        (outcome.rule.name, f"{action.bucket}/{action.prefix}")
+        for outcome in routing.fired
+        for action in outcome.rule.delivery.reached
+        if isinstance(action, S3)
+    ]
+    names = dict.fromkeys(domain_of(recipient) for recipient in routing.envelope)
+    routes = route_lookup(routing.envelope)
+    return Simulation(routing, mail_hosts(list(names)), routes, tuple(stored), holders_of(routes))
+
+
+def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
+    """Each customer once, in the order of the recipients."""
+    keys = list(dict.fromkeys(route.customer for route in routes if route.customer))
+    tenants = {tenant.customer_id: tenant for tenant in tenants_in_region().filter(customer__in=keys)}
+    names = dict(Customer.objects.filter(pk__in=keys).values_list("pk", "name"))
+    stopped = set(
+        ReceivingStop.objects.filter(customer__in=keys, is_stopped=True).values_list("customer_id", flat=True)
+    )
+    return tuple(
+        Holder(
+            names[key],
+            tenants[key].name if key in tenants else "",
+            str(tenants[key].standing) if key in tenants else "",
+            key in stopped,
+        )
+        for key in keys
+        if key in names
+    )
+
+
+def mail_hosts(domains: Sequence[str]) -> tuple[MailHost, ...]:
+    """The MX of each, nearest first, from live DNS; one resolver's answer is enough, a failure is no answer."""
+    best: dict[str, Answer] = {}
+    for answer in look_up([Question(name, "MX") for name in domains]):
+        known = best.get(answer.question.name)
+        if known is None or known.status is LookupStatus.FAILED:
+            best[answer.question.name] = answer
+    return tuple(_host(name, best.get(name)) for name in domains)
+
+
+def _host(domain: str, answer: Answer | None) -> MailHost:
+    if answer is None or answer.status is LookupStatus.FAILED:
+        return MailHost(domain, (), None)
+    ordered = sorted(value.split() for value in answer.values)
+    hosts = tuple(host for _, host in sorted((int(number), host) for number, host in ordered))
+    return MailHost(domain, hosts, bool(hosts) and hosts[0] == f"inbound-smtp.{settings.AWS_REGION}.amazonaws.com")
+
+
+def expect(*, text: str, expected: Expected, actor: User) -> Expectation:
+    """Save what shall be true of an address; a plan that breaks it is refused. Raises Refused."""
+    _refuse(actor)
+    row, _ = Expectation.objects.update_or_create(
+        address=read_address(text), defaults={"expected": expected, "by": actor}
+    )
+    about = expectation_subject(row)
+    audit_services.record(
+        "expectation.saved", about=about, actor=actor, after={"expected": str(expected)}, for_staff=True
+    )
+    return row
+
+
+def stop_expecting(*, expectation: Expectation, actor: User) -> None:
+    _refuse(actor)
+    about, before = expectation_subject(expectation), {"expected": str(expectation.expected)}
+    audit_services.record("expectation.removed", about=about, actor=actor, before=before, for_staff=True)
+    expectation.delete()
+
+
+def _refuse(actor: User) -> None:
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("What is expected of the rules is for operators to say.", code="NOT_ALLOWED")

@@ -1,0 +1,98 @@
+"""What happens to mail for these addresses: rule by rule, with the reason; and what must stay true of them."""
+
+import re
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.http import SignedIn
+from receipt_rules.addresses.selectors import expectations, may_operate
+from receipt_rules.live.selectors import content_of, last_known
+from receipt_rules.live.services import read_live
+from receipt_rules.live.views import given, refuse_strangers
+from receipt_rules.models.expectations import Expected
+from receipt_rules.planner.core.matching import RuleOutcome, why_not
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.services import broken_expectations
+from receipt_rules.simulator import services
+from receipt_rules.simulator.forms import ExpectationForm
+from receipt_rules.simulator.services import Simulation
+
+MOST_MESSAGES = 20  # shown rule by rule, each a message of its own
+
+
+@require_http_methods(["GET", "POST"])
+def simulate(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request, operates=request.method == "POST")
+    form, status = ExpectationForm(), 200
+    if request.method == "POST":
+        form = ExpectationForm(request.POST if request.POST.get("do") != "stop" else None)
+        if _carried_out(form, request):
+            return redirect("receipt_rules:simulator")
+        status = 422
+    text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
+    together = request.GET.get("together") == "1"
+    context = {"tab": "simulator", "text": text, "together": together, "form": form}
+    context |= {"may_operate": may_operate(request.user), "expectations": list(expectations())}
+    context |= _simulated(text, together=together)
+    return TemplateResponse(request, "receipt_rules/simulator/simulator.html", context, status=status)
+
+
+def _simulated(text: str, *, together: bool) -> dict[str, Any]:
+    context: dict[str, Any] = {}
+    try:
+        rules = read_live()
+        active = rules.rule_set if rules.is_active else rules.stranger or RuleSet("")
+    except AwsProblem as problem:
+        known = last_known()
+        context = {"problem": problem, "known": known}
+        active = content_of(known) if known else RuleSet("")
+    context |= {"active": active, "broken": broken_expectations(active)}
+    asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
+    messages_asked = [asked] if together and asked else [[each] for each in asked]
+    context["left_out"] = max(0, len(messages_asked) - MOST_MESSAGES)
+    context["simulated"] = [_one(envelope, active) for envelope in messages_asked[:MOST_MESSAGES]]
+    return context
+
+
+def _one(envelope: list[str], active: RuleSet) -> dict[str, Any]:
+    try:
+        found = services.simulate(envelope=envelope, live=active)
+    except Refused as refused:
+        return {"title": ", ".join(envelope), "refused": str(refused)}
+    return {"title": ", ".join(found.routing.envelope), "found": found, "rules": _rules(found)}
+
+
+def _rules(found: Simulation) -> list[dict[str, Any]]:
+    """Each rule in its order; one that does not match says for the first recipient why."""
+    return [
+        {"outcome": outcome, "number": number, "why": _why(outcome)}
+        for number, outcome in enumerate(found.routing.outcomes, start=1)
+    ]
+
+
+def _why(outcome: RuleOutcome) -> str:
+    return outcome.sentence if outcome.matches or outcome.stopped_by else why_not(outcome.rule, outcome.misses[0])
+
+
+def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
+    if request.POST.get("do") == "stop":
+        found = get_object_or_404(expectations(), pk=given(request.POST, "expectation"))
+        services.stop_expecting(expectation=found, actor=request.user)
+        messages.success(request, f"Nothing is expected of {found.address} any more.")
+        return True
+    if not form.is_valid():
+        return False
+    try:
+        expected = Expected(form.cleaned_data["expected"])
+        row = services.expect(text=form.cleaned_data["address"], expected=expected, actor=request.user)
+    except Refused as refused:
+        form.add_error("address", str(refused))
+        return False
+    messages.success(request, f"Saved: {row}. A plan that breaks it is refused.")
+    return True

@@ -1,0 +1,98 @@
+"""CloudWatch's metrics of SES. moto's own would answer for the account what was measured of any tenant."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
+
+from sandbox.aws.errors import invalid_parameter
+from sandbox.aws.extension import Answer, Request, cloudwatch
+from sandbox.aws.state import RegionState
+
+NAMESPACE, DIMENSION = "AWS/SES", "TenantName"
+RATES = {"BOUNCE": "Reputation.BounceRate", "COMPLAINT": "Reputation.ComplaintRate"}
+SENT, SENT_AN_HOUR = "Send", 120.0
+MOST_QUERIES, MOST_POINTS = 500, 100_800
+HISTORY_HOURS = 24
+
+Point = tuple[datetime, float]
+Put = dict[tuple[str, str, frozenset[tuple[str, str]]], list[Point]]
+
+
+def leave_points(state: RegionState, tenant: str, kind: str, rate: float, now: datetime) -> None:
+    """As if the rate had moved to this one evenly over the past day, with something sent in each hour."""
+    held = state.metrics.get((RATES[kind], tenant), [])
+    before = held[-1][1] if held else 0.0
+    first = now - timedelta(hours=HISTORY_HOURS)
+    steps = range(1, HISTORY_HOURS + 1)
+    moved = [(first + timedelta(hours=n), before + (rate - before) * n / HISTORY_HOURS) for n in steps]
+    state.metrics[RATES[kind], tenant] = [*(point for point in held if point[0] <= first), *moved]
+    state.metrics[SENT, tenant] = [(at, SENT_AN_HOUR) for at, _ in state.metrics[RATES[kind], tenant]]
+
+
+@cloudwatch("GetMetricData")
+def get_metric_data(ask: Request) -> Answer:
+    """A page holds as many queries as its limit of points allows."""
+    queries, start = ask.params["MetricDataQueries"], int(ask.text("NextToken", "0"))
+    if len(queries) > MOST_QUERIES:
+        raise invalid_parameter(f"At most {MOST_QUERIES} MetricDataQueries are allowed.")
+    results: list[dict[str, Any]] = []
+    points, put = 0, _put_by_others(ask)
+    for number, query in enumerate(queries[start:], start):
+        found = _values(ask, query["MetricStat"], put)
+        points += len(found)
+        if results and points > MOST_POINTS:
+            return {"MetricDataResults": results, "NextToken": str(number)}
+        results.append(_result(query["Id"], found, ask.text("ScanBy")))
+    return {"MetricDataResults": results}
+
+
+def _result(name: str, found: Sequence[Point], order: str) -> dict[str, Any]:
+    """CloudWatch's own order is the newest first."""
+    ordered = found if order == "TimestampAscending" else found[::-1]
+    return {
+        "Id": name,
+        "Label": name,
+        "Timestamps": [at for at, _ in ordered],
+        "Values": [value for _, value in ordered],
+        "StatusCode": "Complete",
+    }
+
+
+def _values(ask: Request, wanted: dict[str, Any], put: Put) -> list[Point]:
+    metric = wanted["Metric"]
+    names = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions") or []}
+    held = list(put.get((metric["Namespace"], metric["MetricName"], frozenset(names.items())), []))
+    if metric["Namespace"] == NAMESPACE and set(names) <= {DIMENSION}:
+        held += ask.state.metrics.get((metric["MetricName"], names.get(DIMENSION, "")), [])
+    start, end = (_aware(ask.params[name]) for name in ("StartTime", "EndTime"))
+    return _by_period([point for point in held if start <= point[0] < end], int(wanted["Period"]), wanted["Stat"])
+
+
+def _put_by_others(ask: Request) -> Put:
+    """What PutMetricData left with moto, found by namespace, name and exactly these dimensions."""
+    found: Put = {}
+    for datum in cloudwatch_backends[ask.state.account_id][ask.state.region].metric_data:
+        if isinstance(datum, MetricDatum):
+            dimensions = frozenset((str(each.name), str(each.value)) for each in datum.dimensions)
+            points = found.setdefault((datum.namespace, datum.name, dimensions), [])
+            points.append((_aware(datum.timestamp), datum.value))
+    return found
+
+
+def _aware(moment: datetime) -> datetime:
+    """moto reads times from the wire without their zone, which is UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _by_period(points: Iterable[Point], period: int, statistic: str) -> list[Point]:
+    periods: dict[float, list[float]] = {}
+    for at, value in points:
+        periods.setdefault(at.timestamp() // period * period, []).append(value)
+    return [(datetime.fromtimestamp(begin, tz=UTC), _one(periods[begin], statistic)) for begin in sorted(periods)]
+
+
+def _one(values: list[float], statistic: str) -> float:
+    weigh: dict[str, Callable[[list[float]], float]] = {"Sum": sum, "Maximum": max, "Minimum": min}
+    return weigh[statistic](values) if statistic in weigh else sum(values) / len(values)

@@ -1,0 +1,181 @@
+"""What the sandbox knows beside moto's own state.
+
+`RegionState` hangs on moto's SES backend of one account and region, so that moto's reset clears it too.
+`WORLD` is one a process, as moto's backends are: two sandboxes in one process share it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import RLock
+from typing import Any
+
+from moto.ses.models import ses_backends
+
+from sandbox.aws.clock import Clock
+from sandbox.aws.faults import CallLog, Faults
+from sandbox.aws.limits import Limits, Throttle
+
+PENDING, SUCCESS, FAILED = "Pending", "Success", "Failed"
+TEMPORARY_FAILURE, NOT_STARTED = "TemporaryFailure", "NotStarted"
+DEFAULT_POLICY = "none"
+
+
+@dataclass
+class Aspect:
+    """One thing that SES looks up in DNS; `since` is when the present status began."""
+
+    status: str = NOT_STARTED
+    since: datetime | None = None
+    checked: datetime | None = None
+    succeeded: datetime | None = None
+    error: str | None = None
+
+    def start(self, now: datetime) -> None:
+        """What succeeded stays so; all else is looked up again from the beginning."""
+        if self.status != SUCCESS:
+            self.status, self.since, self.error = PENDING, now, None
+
+
+@dataclass(frozen=True)
+class Soa:
+    primary: str
+    admin: str
+    serial: int
+
+
+@dataclass
+class Identity:
+    name: str
+    created: datetime
+    ownership: Aspect = field(default_factory=Aspect)
+    dkim: Aspect = field(default_factory=Aspect)
+    mail_from: Aspect = field(default_factory=Aspect)
+    has_txt: bool = False
+    mail_from_domain: str = ""
+    behavior: str = "UseDefaultValue"
+    signing_enabled: bool = True
+    origin: str = "AWS_SES"
+    selector: str = ""
+    key_length: str = "RSA_2048_BIT"
+    key_generation: int = 0
+    keys_made: datetime | None = None
+    configuration_set: str = ""
+    soa: Soa | None = None
+
+    @property
+    def is_address(self) -> bool:
+        return "@" in self.name
+
+    @property
+    def domain(self) -> str:
+        return self.name.rpartition("@")[2]
+
+
+@dataclass
+class Standing:
+    """A tenant's sending status on one side, the customer's or Amazon's."""
+
+    status: str = "ENABLED"
+    cause: str | None = None
+    updated: datetime | None = None
+
+    def set(self, status: str, now: datetime, cause: str | None = None) -> None:
+        self.status, self.cause, self.updated = status, cause, now
+
+
+@dataclass
+class Finding:
+    type: str
+    impact: str
+    status: str
+    description: str
+    created: datetime
+    updated: datetime
+
+
+@dataclass
+class Tenant:
+    name: str
+    id: str
+    arn: str
+    created: datetime
+    associations: dict[str, datetime] = field(default_factory=dict)
+    suppression: dict[str, Any] = field(default_factory=dict)
+    policy: str = DEFAULT_POLICY
+    customer: Standing = field(default_factory=Standing)
+    amazon: Standing = field(default_factory=Standing)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass
+class Account:
+    """What GetAccount answers; a fresh sandbox plays an account with production access."""
+
+    enforcement: str = "HEALTHY"
+    production_access: bool = True
+    sending_enabled: bool = True
+    max_24_hour_send: float = 50_000.0
+    max_send_rate: float = 14.0
+
+
+@dataclass
+class RegionState:
+    account_id: str
+    region: str
+    identities: dict[str, Identity] = field(default_factory=dict)
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    filters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
+    # CloudWatch's points by the metric's name and the tenant's ("" for the whole account)
+    metrics: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)
+
+    def arn(self, kind: str, name: str) -> str:
+        return f"arn:aws:ses:{self.region}:{self.account_id}:{kind}/{name}"
+
+    def tenants_of(self, arn: str) -> list[Tenant]:
+        return [tenant for tenant in self.tenants.values() if arn in tenant.associations]
+
+
+@dataclass
+class World:
+    lock: Any = field(default_factory=RLock)
+    clock: Clock = field(default_factory=Clock)
+    limits: Limits = field(default_factory=Limits)
+    throttle: Throttle = field(default_factory=Throttle)
+    faults: Faults = field(default_factory=Faults)
+    calls: CallLog = field(default_factory=CallLog)
+    on_change: list[Callable[[], None]] = field(default_factory=list)
+    sns_tokens: dict[str, str] = field(default_factory=dict)  # the topic that each would confirm
+    sns_confirmed: set[str] = field(default_factory=set)
+
+    def changed(self) -> None:
+        for listener in self.on_change:
+            listener()
+
+    def reset(self) -> None:
+        self.clock.reset()
+        self.limits = Limits()
+        self.throttle.set(None)
+        self.faults.clear()
+        self.calls.clear()
+        self.sns_tokens.clear()
+        self.sns_confirmed.clear()
+
+
+WORLD = World()
+
+
+def region_state(backend: Any) -> RegionState:
+    state: RegionState | None = getattr(backend, "sandbox_state", None)
+    if state is None:
+        state = RegionState(backend.account_id, backend.region_name)
+        backend.sandbox_state = state
+    return state
+
+
+def regions() -> Iterator[tuple[Any, RegionState]]:
+    """Each moto SES backend that was ever used, with our state of it."""
+    for account in list(ses_backends.values()):
+        for backend in list(account.values()):
+            yield backend, region_state(backend)

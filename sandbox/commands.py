@@ -1,0 +1,49 @@
+"""The sandbox as a command, with Django (`manage.py sandbox`) or without (`python -m sandbox`)."""
+
+import argparse
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+# EX_SOFTWARE: a fault asked the process to die after it had applied a call.
+EXIT_ON_FAULT = 70
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--aws-port", type=int, default=4599)
+    parser.add_argument("--dns-port", type=int, default=5399)
+    parser.add_argument("--state-dir", type=Path, default=None, help="keeps the state over a restart")
+    parser.add_argument(
+        "--verify-every", type=float, default=3.0, help="seconds between rounds of verification; 0: never"
+    )
+
+
+def run(
+    *,
+    host: str,
+    aws_port: int,
+    dns_port: int,
+    state_dir: Path | None,
+    verify_every: float,
+    say: Callable[[str], object],
+) -> None:
+    """Until SIGINT or SIGTERM, then saves the state. Raises OSError when a port is taken."""
+    # moto takes its time to import: not for `--help`.
+    from sandbox.process import Sandbox
+
+    stopping = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+
+    def die() -> None:
+        sandbox.save()
+        os._exit(EXIT_ON_FAULT)
+
+    sandbox = Sandbox(host, aws_port, dns_port, state_dir, verify_every, exit_process=die)
+    with sandbox:
+        say(f"AWS  {sandbox.aws_url}")
+        say(f"DNS  {sandbox.dns_address}")
+        stopping.wait()

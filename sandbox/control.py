@@ -1,0 +1,191 @@
+"""What one can do to the sandbox from beside AWS and DNS. `client.py` has the same methods over HTTP."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, replace
+from datetime import datetime
+
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+
+from sandbox.aws.events import confirmation, event_about, notification
+from sandbox.aws.limits import Limits
+from sandbox.aws.metrics import leave_points
+from sandbox.aws.reputation import put_finding, put_rate
+from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
+from sandbox.control_dns import DnsControl
+from sandbox.dns.zones import ZoneStore
+from sandbox.seed import seed
+from sandbox.values import Call, Fault, FaultKind, Round
+from sandbox.verifier import Verifier
+
+
+class AwsControl:
+    """Faults, calls, clock, throttle, limits, tenants' standing, the account."""
+
+    def add_fault(
+        self, kind: FaultKind, operation: str = "*", *, nth: int = 1, times: int | None = 1, seconds: float = 0.0
+    ) -> Fault:
+        """See `Fault`. Raises ValueError."""
+        with WORLD.lock:
+            return WORLD.faults.add(kind, operation, nth=nth, times=times, seconds=seconds)
+
+    def faults(self) -> tuple[Fault, ...]:
+        with WORLD.lock:
+            return WORLD.faults.all()
+
+    def remove_fault(self, fault_id: str) -> None:
+        with WORLD.lock:
+            WORLD.faults.remove(fault_id)
+
+    def clear_faults(self) -> None:
+        with WORLD.lock:
+            WORLD.faults.clear()
+
+    def calls(self, last: int = 100) -> tuple[Call, ...]:
+        """Oldest first; a retry of botocore's is a call of its own."""
+        with WORLD.lock:
+            return WORLD.calls.last(last)
+
+    def write_calls(self, last: int = 100) -> tuple[Call, ...]:
+        with WORLD.lock:
+            return WORLD.calls.last(last, writes_only=True)
+
+    def call_counts(self) -> dict[str, int]:
+        with WORLD.lock:
+            return dict(WORLD.calls.counts)
+
+    def clear_calls(self) -> None:
+        with WORLD.lock:
+            WORLD.calls.clear()
+
+    def now(self) -> datetime:
+        return WORLD.clock.now()
+
+    def advance_clock(self, seconds: float) -> datetime:
+        """The sandbox's time after it. `tick` then lets what is due happen."""
+        with WORLD.lock:
+            WORLD.clock.advance(seconds)
+            WORLD.changed()
+        return WORLD.clock.now()
+
+    def throttle(self) -> float | None:
+        return WORLD.throttle.per_second
+
+    def set_throttle(self, per_second: float | None) -> None:
+        """SES's own is 1.0; None is off."""
+        if per_second is not None and per_second <= 0:
+            raise ValueError("A throttle admits more than 0 calls a second; None turns it off.")
+        with WORLD.lock:
+            WORLD.throttle.set(per_second)
+            WORLD.changed()
+
+    def limits(self) -> dict[str, int]:
+        return asdict(WORLD.limits)
+
+    def set_limits(self, **limits: int) -> dict[str, int]:
+        """Raises ValueError for a limit that does not exist."""
+        if unknown := set(limits) - {field.name for field in fields(Limits)}:
+            raise ValueError(f"There is no limit {', '.join(sorted(unknown))}.")
+        with WORLD.lock:
+            WORLD.limits = replace(WORLD.limits, **limits)
+            WORLD.changed()
+        return asdict(WORLD.limits)
+
+    def set_finding(
+        self, tenant: str, kind: str, impact: str = "HIGH", status: str = "OPEN", description: str = ""
+    ) -> None:
+        """`kind` is a recommendation's type: BOUNCE, COMPLAINT, DKIM, ... The tenant's policy acts on it at once."""
+        now = WORLD.clock.now()
+        self._on_tenant(tenant, lambda one: put_finding(one, kind, impact, status, description or kind, now))
+
+    def set_rates(self, tenant: str, bounce: float | None = None, complaint: float | None = None) -> None:
+        """Fractions; each opens or fixes the finding that it means, and CloudWatch has a day of moving there."""
+        for kind, rate in {"BOUNCE": bounce, "COMPLAINT": complaint}.items():
+            if rate is not None:
+                self._set_rate(tenant, kind, rate, WORLD.clock.now())
+
+    def set_account_rates(self, region: str, bounce: float | None = None, complaint: float | None = None) -> None:
+        """Fractions, of everything that the account sends in the region."""
+        with WORLD.lock:
+            state = _region(region)
+            for kind, rate in {"BOUNCE": bounce, "COMPLAINT": complaint}.items():
+                if rate is not None:
+                    leave_points(state, "", kind, rate, WORLD.clock.now())
+            WORLD.changed()
+
+    def suspend_tenant(self, tenant: str, cause: str = "Suspended by Amazon SES.") -> None:
+        """Amazon's own DISABLED, which no status of the customer's overrides."""
+        self._on_tenant(tenant, lambda one: one.amazon.set("DISABLED", WORLD.clock.now(), cause))
+
+    def release_tenant(self, tenant: str) -> None:
+        self._on_tenant(tenant, lambda one: one.amazon.set("ENABLED", WORLD.clock.now()))
+
+    def sns_event(self, topic: str, tenant: str, detail_type: str, version: str = "2") -> dict[str, str]:
+        """EventBridge's event about the tenant as SNS would post it to a subscriber, signed; nothing is posted."""
+        now = WORLD.clock.now()
+        for _, state in regions():
+            if tenant in state.tenants:
+                return notification(topic, event_about(state, state.tenants[tenant], detail_type, now), now, version)
+        raise LookupError(f"There is no tenant {tenant} in the sandbox.")
+
+    def sns_confirmation(self, topic: str, version: str = "2") -> dict[str, str]:
+        """What SNS posts first, when an endpoint is subscribed to the topic."""
+        return confirmation(topic, WORLD.clock.now(), version)
+
+    def sns_confirmed(self) -> tuple[str, ...]:
+        """The topics of which a subscription was confirmed."""
+        return tuple(sorted(WORLD.sns_confirmed))
+
+    def set_account(self, region: str, **members: object) -> None:
+        """Members of `Account`: enforcement, production_access, sending_enabled, ... Raises ValueError."""
+        if unknown := set(members) - {field.name for field in fields(Account)}:
+            raise ValueError(f"GetAccount knows no {', '.join(sorted(unknown))}.")
+        with WORLD.lock:
+            state = _region(region)
+            state.account = replace(state.account, **members)  # type: ignore[arg-type]  # names checked above
+            WORLD.changed()
+
+    def _on_tenant(self, name: str, change: Callable[[Tenant], None]) -> None:
+        """In whatever region it is. Raises LookupError."""
+        with WORLD.lock:
+            found = [state.tenants[name] for _, state in regions() if name in state.tenants]
+            if not found:
+                raise LookupError(f"There is no tenant {name} in the sandbox.")
+            for tenant in found:
+                change(tenant)
+            WORLD.changed()
+
+    def _set_rate(self, tenant: str, kind: str, rate: float, now: datetime) -> None:
+        with WORLD.lock:
+            self._on_tenant(tenant, lambda one: put_rate(one, kind, rate, now))
+            for _, state in regions():
+                if tenant in state.tenants:
+                    leave_points(state, tenant, kind, rate, now)
+
+
+def _region(name: str) -> RegionState:
+    for _, state in regions():
+        if state.region == name:
+            return state
+    raise LookupError(f"No call was made in {name} yet.")
+
+
+class Control(AwsControl, DnsControl):
+    def __init__(self, zones: ZoneStore, verifier: Verifier, regions_to_seed: Sequence[str]) -> None:
+        DnsControl.__init__(self, zones)
+        self._verifier = verifier
+        self._regions = tuple(regions_to_seed)
+
+    def tick(self) -> Round:
+        """One round of verification over every identity, at once."""
+        return self._verifier.tick()
+
+    def reset(self) -> None:
+        """As on the first day: AWS, zones, faults, calls, clock, limits. What a deployment finds is seeded again."""
+        with WORLD.lock:
+            BackendDict.reset()
+            reset_model_data()
+            WORLD.reset()
+            self._zones.reset()
+            seed(self._regions)
+            WORLD.changed()

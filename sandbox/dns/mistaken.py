@@ -1,0 +1,237 @@
+"""Each mistake with one record, as a function from the wanted record to what stands in the zone instead."""
+
+import re
+from typing import Final
+
+from sandbox.dns.mistake import Mistake, Typed, WantedRecord, quoted, right, written
+
+# Cloudflare's own ranges, since that is how a proxied record is told.
+PROXY: Final = (("A", "104.21.32.10"), ("A", "172.67.150.10"), ("AAAA", "2606:4700:3030::6815:200a"))
+OTHER_SPF: Final = "v=spf1 include:_spf.google.com ~all"
+OTHER_MX: Final = "aspmx.l.google.com."
+OTHER_IP: Final = "203.0.113.25"
+ZERO_WIDTH_SPACE: Final = "\u200b"
+_REGIONAL = re.compile(r"((?:inbound|feedback)-smtp)\.([a-z0-9-]+)\.(amazonaws|amazonses)\.com")
+
+Records = tuple[Typed, ...]
+
+
+def _is_txt(wanted: WantedRecord) -> bool:
+    return wanted.type == "TXT"
+
+
+def _is_mx(wanted: WantedRecord) -> bool:
+    return wanted.type == "MX"
+
+
+def _is_cname(wanted: WantedRecord) -> bool:
+    return wanted.type == "CNAME"
+
+
+def _is_host(wanted: WantedRecord) -> bool:
+    return wanted.type in ("MX", "CNAME")
+
+
+def _is_spf(wanted: WantedRecord) -> bool:
+    return wanted.type == "TXT" and wanted.value.lower().startswith("v=spf1")
+
+
+def _has_case(wanted: WantedRecord) -> bool:
+    return wanted.type == "TXT" and wanted.value != wanted.value.lower()
+
+
+def _can_be_outbid(wanted: WantedRecord) -> bool:
+    return wanted.type == "MX" and (wanted.priority or 0) > 0
+
+
+def _is_mail_from(wanted: WantedRecord) -> bool:
+    return wanted.type == "MX" and wanted.value.startswith("feedback-smtp.")
+
+
+def _is_regional(wanted: WantedRecord) -> bool:
+    return wanted.type == "MX" and _REGIONAL.fullmatch(wanted.value.rstrip(".")) is not None
+
+
+def _has_letters(wanted: WantedRecord) -> bool:
+    return any(it.isascii() and it.isalnum() for it in wanted.value)
+
+
+def _could_be_a_name(wanted: WantedRecord) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9._=+/-]+", wanted.value) is not None
+
+
+def _instead(wanted: WantedRecord, value: str) -> Records:
+    return (Typed(wanted.name, wanted.type, written(wanted, value)),)
+
+
+def _moved(wanted: WantedRecord, name: str) -> Records:
+    return (Typed(name, wanted.type, right(wanted).value),)
+
+
+def doubled(wanted: WantedRecord, zone: str) -> Records:
+    return _moved(wanted, f"{wanted.name}.{zone}")
+
+
+def value_appended(wanted: WantedRecord, zone: str) -> Records:
+    return _instead(wanted, f"{wanted.value.rstrip('.')}.{zone}")
+
+
+def at_apex(wanted: WantedRecord, zone: str) -> Records:
+    return () if wanted.name == zone else _moved(wanted, zone)
+
+
+def wrong_parent(wanted: WantedRecord, zone: str) -> Records:
+    """The label next to the zone is forgotten: `abc._domainkey` typed for mail.example.com."""
+    labels = wanted.name.removesuffix(f".{zone}").split(".")
+    return _moved(wanted, ".".join([*labels[:-1], zone])) if wanted.name != zone and len(labels) > 1 else ()
+
+
+def with_quotes(wanted: WantedRecord, zone: str) -> Records:
+    return (Typed(wanted.name, "TXT", quoted(f'"{wanted.value}"')),)
+
+
+def with_curly_quotes(wanted: WantedRecord, zone: str) -> Records:
+    return _instead(wanted, f"“{wanted.value}”")
+
+
+def with_invisible(wanted: WantedRecord, zone: str) -> Records:
+    return _instead(wanted, f"{ZERO_WIDTH_SPACE}{wanted.value}")
+
+
+def cut(wanted: WantedRecord, zone: str) -> Records:
+    bare = wanted.value.rstrip(".")
+    return _instead(wanted, bare[:255] if len(bare) > 255 else bare[:-1])
+
+
+def mistyped(wanted: WantedRecord, zone: str) -> Records:
+    """The letter or digit nearest the middle becomes the next one."""
+    value, middle = wanted.value, len(wanted.value) // 2
+    letters = [at for at, it in enumerate(value) if it.isascii() and it.isalnum()]
+    at = min(letters, key=lambda at: abs(at - middle))
+    other = chr(ord(value[at]) + (-1 if value[at] in "zZ9" else 1))
+    return _instead(wanted, f"{value[:at]}{other}{value[at + 1 :]}")
+
+
+def lower_cased(wanted: WantedRecord, zone: str) -> Records:
+    return _instead(wanted, wanted.value.lower())
+
+
+def as_txt(wanted: WantedRecord, zone: str) -> Records:
+    return (Typed(wanted.name, "TXT", wanted.value),)
+
+
+def as_cname(wanted: WantedRecord, zone: str) -> Records:
+    return (Typed(wanted.name, "CNAME", f"{wanted.value.rstrip('.')}."),)
+
+
+def priority_inside(wanted: WantedRecord, zone: str) -> Records:
+    """The host's own priority, and then "10 host" as the name of the host, its space escaped."""
+    return (Typed(wanted.name, "MX", f"{wanted.priority or 0} {wanted.priority or 0}\\032{wanted.value.rstrip('.')}."),)
+
+
+def second_spf(wanted: WantedRecord, zone: str) -> Records:
+    return (right(wanted), Typed(wanted.name, "TXT", OTHER_SPF))
+
+
+def better_mx(wanted: WantedRecord, zone: str) -> Records:
+    return (right(wanted), Typed(wanted.name, "MX", f"{(wanted.priority or 1) // 2} {OTHER_MX}"))
+
+
+def two_mx(wanted: WantedRecord, zone: str) -> Records:
+    return (right(wanted), Typed(wanted.name, "MX", f"{(wanted.priority or 0) + 10} mail.{zone}."))
+
+
+def proxied(wanted: WantedRecord, zone: str) -> Records:
+    return tuple(Typed(wanted.name, rrtype, value) for rrtype, value in PROXY)
+
+
+def wildcard(wanted: WantedRecord, zone: str) -> Records:
+    """Nothing at the name, and a catch-all beside it that answers with something else of the same type."""
+    if wanted.name == zone:
+        return ()
+    value = {"TXT": "v=spf1 -all", "MX": f"10 mail.{zone}."}.get(wanted.type, f"www.{zone}.")
+    return (Typed(f"*.{wanted.name.partition('.')[2]}", wanted.type, value),)
+
+
+def swapped(wanted: WantedRecord, zone: str) -> Records:
+    name = f"{wanted.value.rstrip('.').lower()}.{zone}"
+    return (Typed(name, wanted.type, written(wanted, wanted.name)),)
+
+
+def other_region(wanted: WantedRecord, zone: str) -> Records:
+    service, region, domain = re.split(r"\.", wanted.value.rstrip("."))[:3]
+    return _instead(wanted, f"{service}.{'eu-west-1' if region != 'eu-west-1' else 'us-east-1'}.{domain}.com")
+
+
+def null_mx(wanted: WantedRecord, zone: str) -> Records:
+    return (Typed(wanted.name, "MX", "0 ."),)
+
+
+def mx_to_ip(wanted: WantedRecord, zone: str) -> Records:
+    return _instead(wanted, OTHER_IP)
+
+
+def cname_beside(wanted: WantedRecord, zone: str) -> Records:
+    if wanted.name == zone:
+        return ()
+    rival = ("TXT", "site-verification=1234") if wanted.type == "CNAME" else ("CNAME", f"www.{zone}.")
+    return (right(wanted), Typed(wanted.name, *rival))
+
+
+RECORD_MISTAKES: Final = (
+    Mistake("name.doubled_zone", "Name doubled", "The host added the domain to a name that had it already.", doubled),
+    Mistake(
+        "value.appended_zone",
+        "Domain added to the value",
+        "The host took the target as relative.",
+        value_appended,
+        _is_host,
+    ),
+    Mistake("name.apex", "Put at the domain itself", "The name was left empty.", at_apex, lambda it: not _is_cname(it)),
+    Mistake(
+        "name.wrong_parent", "Relative to the wrong parent", "The label next to the zone was forgotten.", wrong_parent
+    ),
+    Mistake(
+        "name.swapped", "Name and value swapped", "Each was typed into the other's box.", swapped, _could_be_a_name
+    ),
+    Mistake("value.quoted", "Quotes in the value", "Quotation marks became part of the text.", with_quotes, _is_txt),
+    Mistake(
+        "value.curly_quotes",
+        "Curly quotes",
+        "A word processor's quotation marks were pasted.",
+        with_curly_quotes,
+        _is_txt,
+    ),
+    Mistake(
+        "value.invisible",
+        "Invisible character",
+        "A zero-width space was pasted with the text.",
+        with_invisible,
+        _is_txt,
+    ),
+    Mistake("value.cut", "Value cut", "The end is missing: all after 255 characters, or the last one.", cut),
+    Mistake("value.mistyped", "One letter mistyped", "One letter in the middle is another.", mistyped, _has_letters),
+    Mistake(
+        "value.lower_cased", "Lower-cased", "The host made all letters small where case counts.", lower_cased, _has_case
+    ),
+    Mistake("type.cname_as_txt", "CNAME entered as TXT", "Right name and value, wrong type.", as_txt, _is_cname),
+    Mistake("type.mx_as_cname", "MX entered as CNAME", "Right name and host, wrong type.", as_cname, _is_mx),
+    Mistake(
+        "value.priority_inside",
+        "Priority in the value",
+        "The priority was typed before the host.",
+        priority_inside,
+        _is_mx,
+    ),
+    Mistake(
+        "value.other_region", "Another region's host", "The host is of another region.", other_region, _is_regional
+    ),
+    Mistake("value.null_mx", "Null MX", "“0 .” says that no mail is accepted.", null_mx, _is_mx),
+    Mistake("value.mx_to_ip", "MX to an address", "An IP address stands where a host name must.", mx_to_ip, _is_mx),
+    Mistake("rival.second_spf", "Second SPF", "Two SPF records at one name make both void.", second_spf, _is_spf),
+    Mistake("rival.better_mx", "Rival MX", "Another host has the better priority.", better_mx, _can_be_outbid),
+    Mistake("rival.two_mx", "Two MX at MAIL FROM", "MAIL FROM allows exactly one MX.", two_mx, _is_mail_from),
+    Mistake("rival.proxied", "Proxied CNAME", "The host answers with its own addresses instead.", proxied, _is_cname),
+    Mistake("rival.wildcard", "Wildcard answers", "The record is missing and a catch-all answers.", wildcard),
+    Mistake("rival.cname_beside", "CNAME beside others", "A name with a CNAME holds something else too.", cname_beside),
+)

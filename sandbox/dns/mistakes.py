@@ -1,0 +1,107 @@
+"""A menu of the mistakes that people make at their DNS host, each as the records they would have published.
+
+The codes name the findings of the design's catalogue. A mistake takes the right record away unless it is about a
+rival beside it; what it leaves is remembered in the zone, so that `publish` can clear it away.
+"""
+
+from typing import Final
+
+from sandbox.dns.mistake import Mistake, Typed, WantedRecord, right
+from sandbox.dns.mistaken import RECORD_MISTAKES
+from sandbox.dns.records import ZoneRecord, normal_name, rdata_of
+from sandbox.dns.zone import Trace
+from sandbox.dns.zones import ZoneStore
+
+ZONE_MISTAKES: Final = (
+    Mistake("zone.servfail", "Nameservers fail", "Every query for the zone is answered SERVFAIL."),
+    Mistake("zone.silent", "Nameservers are silent", "No query for the zone is answered at all."),
+    Mistake("zone.lame", "A lame nameserver", "One nameserver of the zone was never told of it."),
+    Mistake("zone.bogus", "DNSSEC is broken", "An old DS record makes every careful resolver refuse the answers."),
+    Mistake("zone.disagree", "Nameservers disagree", "One nameserver does not have the record that the others have."),
+)
+MISTAKES: Final[tuple[Mistake, ...]] = (*RECORD_MISTAKES, *ZONE_MISTAKES)
+
+
+def mistake_of(code: str) -> Mistake:
+    """The mistake of that code. Raises ValueError."""
+    for mistake in MISTAKES:
+        if mistake.code == code:
+            return mistake
+    raise ValueError(f"“{code}” is not on the menu of mistakes.")
+
+
+def apply(store: ZoneStore, zone: str, wanted: WantedRecord, code: str) -> tuple[ZoneRecord, ...]:
+    """Make one mistake with one record, in place of an earlier one; returns what was published. Raises ValueError."""
+    mistake, zone = mistake_of(code), normal_name(zone)
+    if not mistake.applies_to(wanted, zone):
+        raise ValueError(f"“{mistake.title}” cannot be made with the {wanted.type} record at {wanted.name}.")
+    if mistake in ZONE_MISTAKES:
+        _break_zone(store, zone, wanted, mistake)
+        return ()
+    store.erase_traces(zone, wanted.key)
+    _withdraw(store, zone, wanted)
+    return tuple(
+        record
+        for typed in mistake.records(wanted, zone)
+        if (record := _put(store, zone, wanted.key, typed)) is not None
+    )
+
+
+def publish(store: ZoneStore, zone: str, wanted: WantedRecord) -> ZoneRecord:
+    """Clear away what mistakes left for the record and have it stand rightly. Raises ValueError on a conflict."""
+    store.erase_traces(zone, wanted.key)
+    if (standing := _standing(store, zone, right(wanted))) is not None:
+        return standing
+    typed = right(wanted)
+    return store.add_record(zone, typed.name, typed.type, typed.value)
+
+
+def publish_missing(store: ZoneStore, zone: str, all_wanted: tuple[WantedRecord, ...]) -> tuple[ZoneRecord, ...]:
+    """Publish every wanted record that does not stand, or that a mistake was made with. Raises ValueError."""
+    missing = [
+        wanted
+        for wanted in all_wanted
+        if store.traces(zone, wanted.key) or _standing(store, zone, right(wanted)) is None
+    ]
+    # First all that mistakes left, since one record's leftovers can stand in another's way.
+    for wanted in missing:
+        store.erase_traces(zone, wanted.key)
+    return tuple(publish(store, zone, wanted) for wanted in missing)
+
+
+def _break_zone(store: ZoneStore, zone: str, wanted: WantedRecord, mistake: Mistake) -> None:
+    servers = store.nameservers(zone)
+    if mistake.code == "zone.disagree" and len(servers) < 2:
+        raise ValueError(f"{zone} has fewer than two named nameservers, so none can disagree.")
+    publish(store, zone, wanted)
+    if mistake.code == "zone.disagree":
+        without = [record for record in store.records(zone) if not _same(record, right(wanted))]
+        store.override(zone, servers[-1], without)
+        store.leave_traces(zone, wanted.key, [Trace("override", servers[-1])])
+        return
+    server = servers[-1] if servers and mistake.code == "zone.lame" else None
+    store.set_fault(zone, mistake.code.removeprefix("zone."), server)
+    store.leave_traces(zone, wanted.key, [Trace("fault", server or "")])
+
+
+def _put(store: ZoneStore, zone: str, key: str, typed: Typed) -> ZoneRecord | None:
+    if _standing(store, zone, typed) is not None:
+        return None
+    record = store.add_record(zone, typed.name, typed.type, typed.value, force=True)
+    store.leave_traces(zone, key, [Trace("record", record.id)])
+    return record
+
+
+def _withdraw(store: ZoneStore, zone: str, wanted: WantedRecord) -> None:
+    if (standing := _standing(store, zone, right(wanted))) is not None:
+        store.remove_record(zone, standing.id)
+
+
+def _standing(store: ZoneStore, zone: str, typed: Typed) -> ZoneRecord | None:
+    return next((record for record in store.records(zone) if _same(record, typed)), None)
+
+
+def _same(record: ZoneRecord, typed: Typed) -> bool:
+    if (record.name, record.type) != (normal_name(typed.name), typed.type):
+        return False
+    return bool(rdata_of(record.type, record.value) == rdata_of(typed.type, typed.value))

@@ -1,0 +1,120 @@
+"""What one can do at the pretend DNS host. Each answers with the sentence that the page shows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from domains.models.domains import Domain
+from inbound_admin.lib.errors import Refused
+from sandbox.dns.mistake import WantedRecord
+from sandbox.dns.mistakes import ZONE_MISTAKES
+from sandbox.forms import RecordForm
+from sandbox.panel import SandboxSilent, ZonePage, control
+
+Posted = Mapping[str, str]
+Action = Callable[[ZonePage, Posted], str]
+DISAGREE = "zone.disagree"
+LOOK_SECONDS = 1.5
+
+
+def let_amazon_look(domains: Sequence[Domain]) -> str:
+    """What Amazon now sees otherwise of these domains. It looks by itself anyway; this saves a few seconds."""
+    changes: tuple[str, ...] = ()
+    with suppress(SandboxSilent), control(LOOK_SECONDS) as sandbox:  # a silent zone: it goes on looking without us
+        changes = sandbox.tick().changes
+    names = {domain.name for domain in domains}
+    own = [change.replace("->", "→") for change in changes if change.partition(" ")[0] in names]
+    return f"Amazon has just looked: {'; '.join(own)}." if own else ""
+
+
+def publish(page: ZonePage, posted: Posted) -> str:
+    row = page.row(posted.get("key", ""))
+    with control() as host:
+        host.publish(page.name, row.as_wanted)
+    return f"{row.label}: mended, and published as asked." if row.mistake else f"{row.label}: published as asked."
+
+
+def publish_missing(page: ZonePage, posted: Posted) -> str:
+    with control() as host:
+        made = host.publish_missing(page.name, [row.as_wanted for row in page.rows])
+    if not made:
+        return "Nothing was missing: every record stands as asked."
+    return f"{len(made)} {'record' if len(made) == 1 else 'records'} published. Nothing is missing now."
+
+
+def make_mistake(page: ZonePage, posted: Posted) -> str:
+    row = page.row(posted.get("key", ""))
+    chosen = next((mistake for mistake in row.mistakes if mistake.code == posted.get("code")), None)
+    if chosen is None:
+        raise Refused("Choose a mistake from the menu.")
+    with control() as host:
+        host.make_mistake(page.name, row.as_wanted, chosen.code)
+    return f"{row.label}, broken on purpose: {chosen.title}. {chosen.describe}"
+
+
+def add(page: ZonePage, form: RecordForm) -> str:
+    with control() as host:
+        made = host.add_record(page.name, **form.record(page.name))
+    return f"Added: {made.name} {made.type} {made.value}"
+
+
+def edit(page: ZonePage, number: str, form: RecordForm) -> str:
+    line = page.line(number)
+    with control() as host:
+        made = host.replace_record(page.name, line.record.id, **form.record(page.name))
+    return f"Saved: {made.name} {made.type} {made.value}"
+
+
+def remove(page: ZonePage, posted: Posted) -> str:
+    record = page.line(posted.get("id", "")).record
+    with control() as host:
+        host.remove_record(page.name, record.id)
+    return f"Removed: {record.name} {record.type} {record.value}"
+
+
+def break_zone(page: ZonePage, posted: Posted) -> str:
+    """One of the ways in which nameservers themselves fail."""
+    code = posted.get("code", "")
+    mistake = next((mistake for mistake in ZONE_MISTAKES if mistake.code == code), None)
+    if mistake is None:
+        raise Refused("Choose what goes wrong with the nameservers.")
+    if code == DISAGREE:
+        return _disagree(page)
+    server = page.nameservers[-1] if page.nameservers and code == "zone.lame" else None
+    with control() as host:
+        host.set_dns_fault(page.name, code.removeprefix("zone."), server)
+    return f"The nameservers of {page.name}, broken on purpose: {mistake.title}. {mistake.describe}"
+
+
+def mend_zone(page: ZonePage, posted: Posted) -> str:
+    with control() as host:
+        for fault in page.faults:
+            host.set_dns_fault(fault.name, None, fault.nameserver)
+        if page.nameservers:
+            host.publish(page.name, _nameserver(page))
+    return f"The nameservers of {page.name} are mended: all of them answer, and say the same."
+
+
+def _disagree(page: ZonePage) -> str:
+    row = next((row for row in page.rows if row.is_right), None)
+    if row is None or len(page.nameservers) < 2:
+        raise Refused("Publish a record first: then one nameserver can be without it.")
+    wanted = row.as_wanted
+    at_the_zone = WantedRecord(_nameserver(page).key, wanted.type, wanted.name, wanted.value, wanted.priority)
+    with control() as host:
+        host.make_mistake(page.name, at_the_zone, DISAGREE)
+    return f"Broken on purpose: {page.nameservers[-1]} does not have the {row.label[0].lower()}{row.label[1:]}."
+
+
+def _nameserver(page: ZonePage) -> WantedRecord:
+    """The zone's own first NS: what mistakes with the zone leave is remembered, and cleared away, under its key."""
+    return WantedRecord("zone", "NS", page.name, page.nameservers[0])
+
+
+ACTIONS: Mapping[str, Action] = {
+    "publish": publish,
+    "publish_missing": publish_missing,
+    "mistake": make_mistake,
+    "remove": remove,
+    "break_zone": break_zone,
+    "mend_zone": mend_zone,
+}

@@ -1,0 +1,127 @@
+"""What `make run` starts, decided from the environment before anything is started."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from inbound_admin.lib.errors import Problem
+from sandbox.local import ports
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # named, so that they can be told apart
+_OFF = ("0", "false", "no", "off")
+_AWS_PORT, _DNS_PORT = 4599, 5399
+WEB_THREADS = 16  # of each web process: half may wait for the network, see lib/slow_work.py
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
+# Empty, as a line of .env may leave them, they are not set: else the sandbox would be passed over for the real ones.
+_EMPTY_IS_UNSET = ("ALLOWED_HOSTS", "AWS_ENDPOINT_URL", "DATABASE_URL", "DNS_RESOLVERS", "HTTPS", "WEB_THREADS")
+# Somebody's real ones never reach the sandbox, and a profile that is missing here stops boto3.
+_REAL = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the web server listens, what the children are told, and which ports the sandbox gets, if it is started."""
+
+    host: str
+    port: int
+    sandbox: bool
+    sandbox_ports: tuple[int, int] | None
+    environment: Mapping[str, str]
+
+    @property
+    def bind(self) -> str:
+        """As gunicorn wants it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def threads(self) -> str:
+        """Of the web process, as gunicorn wants it."""
+        return self.environment.get("WEB_THREADS") or str(WEB_THREADS)
+
+    @property
+    def address(self) -> str:
+        """What a person opens; a wildcard is no address to open."""
+        host = _EVERYWHERE.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}/"
+
+
+def made_from(environment: Mapping[str, str], local: Path) -> Plan:
+    """Raises Problem, naming the setting, when the web server's port is taken or no number."""
+    host, port = environment.get("HOST") or "127.0.0.1", _port(environment)
+    if not ports.is_free(host, port):
+        raise Problem(
+            f"Port {port} on {host} is taken, or that address is not this machine's. "
+            f"Stop what listens there, or choose another: PORT={port + 1} make run"
+        )
+    sandbox = is_sandbox(environment)
+    sandbox_ports = _sandbox_ports(environment) if sandbox else None
+    told = told_to_all(environment, local) | {"HOST": host, "PORT": str(port)}
+    if sandbox_ports:
+        told.setdefault("AWS_ENDPOINT_URL", f"http://127.0.0.1:{sandbox_ports[0]}")
+        told.setdefault("DNS_RESOLVERS", f"127.0.0.1:{sandbox_ports[1]}")
+    return Plan(host, port, sandbox, sandbox_ports, told)
+
+
+def told_to_all(environment: Mapping[str, str], local: Path) -> dict[str, str]:
+    """What every program of ours needs to know, before any address is chosen. Raises Problem, naming the setting."""
+    sandbox = is_sandbox(environment)
+    unset = {name for name in _EMPTY_IS_UNSET if not environment.get(name, "").strip()}
+    dropped = unset.union(_REAL if sandbox else ())
+    told = {name: value for name, value in environment.items() if name not in dropped}
+    told |= {"SANDBOX": "1" if sandbox else "0"} | (_CREDENTIALS if sandbox else {})
+    told.setdefault("HTTPS", "0")
+    told.setdefault("ALLOWED_HOSTS", _allowed_hosts(environment, sandbox=sandbox))
+    if not told.get("SECRET_KEY"):
+        told["SECRET_KEY"] = _kept_secret(local / "secret-key")
+    return told
+
+
+def is_sandbox(environment: Mapping[str, str]) -> bool:
+    """Unless it is switched off."""
+    return environment.get("SANDBOX", "1").strip().lower() not in _OFF
+
+
+def _port(environment: Mapping[str, str]) -> int:
+    text = environment.get("PORT") or "8000"
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise Problem(f"PORT is {text!r}, which is no port: give a number from 1 to 65535.")
+    return int(text)
+
+
+def _sandbox_ports(environment: Mapping[str, str]) -> tuple[int, int] | None:
+    """None when both addresses are given: then somebody else's sandbox serves them."""
+    if environment.get("AWS_ENDPOINT_URL", "").strip() and environment.get("DNS_RESOLVERS", "").strip():
+        return None
+    return ports.next_free(_AWS_PORT), ports.next_free(_DNS_PORT)
+
+
+def _allowed_hosts(environment: Mapping[str, str], *, sandbox: bool) -> str:
+    """Those given, else what this machine is called, else any: but that only where there is nothing to lose."""
+    host = environment.get("HOST") or "127.0.0.1"
+    if given := environment.get("ALLOWED_HOSTS", "").strip():
+        return given
+    if host not in _EVERYWHERE:
+        return ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", host]))
+    if not sandbox:
+        raise Problem(
+            f"HOST={host} lets every machine in, and this one works on the real Amazon: "
+            "set ALLOWED_HOSTS to the host names under which it is reached, separated by commas."
+        )
+    return "*"
+
+
+def _kept_secret(path: Path) -> str:
+    """The same in every run, so that nobody is signed out by one."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+def seeded_mark(local: Path, database: str) -> Path:
+    """The file that says that this very database (`database` tells it from every other) has its demo."""
+    return local / "seeded" / hashlib.sha256(database.encode()).hexdigest()[:16]

@@ -1,0 +1,191 @@
+"""The embedded PostgreSQL: a real server from a wheel, on a Unix socket alone, ending with its starter.
+
+The kernel stops the server when its starter dies (`tied.py`); where it cannot, the next starter does
+(`one_starter.py`).
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import psycopg
+
+from inbound_admin.lib.errors import Problem
+from sandbox.local import one_starter, programs, tied
+
+DATABASE = "inbound_admin"
+_SOCKET_PATH_BYTES = 107  # what fits in sockaddr_un
+_READY_SECONDS = 60  # mending after a crash takes longer than a start
+
+
+class EmbeddedPostgres:
+    """A context manager; start it from the main thread, whose end is taken for the starter's end."""
+
+    def __init__(self, data_dir: Path, fsync: bool = True) -> None:
+        self._programs = programs.find()
+        self.data_dir = programs.placed(data_dir, self._programs.account)
+        self._fsync = fsync
+        self._lock: int | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """A DATABASE_URL that django-environ and psycopg both read."""
+        return self._url(DATABASE)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._server.pid if self._server else None
+
+    def start(self) -> None:
+        """Ready to connect on return; makes the cluster and the database if there is none. Raises Problem."""
+        programs.make_reachable(self.data_dir.parent)
+        self._lock = one_starter.lock(self.data_dir)
+        try:
+            self._prepare()
+            self._server = self._spawned()
+            self._wait_until_ready(self._server)
+            self._make_database()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Gone on return: ends sessions, writes a checkpoint. Harmless when it does not run."""
+        if self._server is not None:
+            one_starter.end(self._server)
+            self._server = None
+            if self._socket_dir != self.data_dir:
+                shutil.rmtree(self._socket_dir, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def _socket_dir(self) -> Path:
+        if len(os.fsencode(self.data_dir / ".s.PGSQL.5432.lock")) <= _SOCKET_PATH_BYTES:
+            return self.data_dir
+        short = Path(tempfile.gettempdir()) / f"inbound-admin-{programs.short_name(self.data_dir)}"
+        return programs.placed(short, self._programs.account)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://postgres@:5432/{database}?host={quote(str(self._socket_dir), safe='')}"
+
+    def _prepare(self) -> None:
+        if not (self.data_dir / "PG_VERSION").exists():
+            self._initdb()
+        self._refuse_other_version()
+        one_starter.end_orphan(self.data_dir)
+        if self._socket_dir != self.data_dir:
+            _make_socket_dir(self._socket_dir, self._programs.account)
+
+    def _initdb(self) -> None:
+        # Renamed when whole: an initdb that was cut leaves nothing that looks like a cluster.
+        new = self.data_dir.with_name(self.data_dir.name + ".new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        self._programs.account.own(new)
+        locale = "C.UTF-8" if os.uname().sysname == "Linux" else "en_US.UTF-8"
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", f"--locale={locale}", "--no-instructions"]
+        made = self._run("initdb", "-D", str(new), *options, *([] if self._fsync else ["--no-sync"]))
+        if made.returncode != 0:
+            raise Problem(f"PostgreSQL could not make its data folder {self.data_dir}: {made.stderr.strip()}")
+        new.rename(self.data_dir)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        account = self._programs.account
+        return subprocess.run(
+            [self._programs.folder / program, *arguments],
+            check=False,
+            user=account.uid,
+            group=account.gid,
+            extra_groups=account.groups,
+            cwd="/",
+            env={"PATH": os.defpath, "TZ": "UTC"},
+            text=True,
+            capture_output=True,
+            start_new_session=True,
+        )
+
+    def _refuse_other_version(self) -> None:
+        data = (self.data_dir / "PG_VERSION").read_text().strip()
+        program = self._run("postgres", "--version").stdout.split()[-1].partition(".")[0]
+        if data != program:
+            raise Problem(
+                f"The data in {self.data_dir} was written by PostgreSQL {data}, and this is PostgreSQL {program}. "
+                "Move that folder away to start afresh, or set DATABASE_URL to a server of the old version."
+            )
+
+    def _spawned(self) -> "subprocess.Popen[bytes]":
+        account = self._programs.account
+        durable = [] if self._fsync else ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+        settings = ["listen_addresses=", "port=5432", f"unix_socket_directories={self._socket_dir}", *durable]
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                [self._programs.folder / "postgres", "-D", self.data_dir, *(f"--{each}" for each in settings)],
+                user=account.uid,
+                group=account.gid,
+                extra_groups=account.groups,
+                cwd="/",
+                env={"PATH": os.defpath},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Out of the terminal's reach: Ctrl-C must not stop the database before those who use it.
+                start_new_session=True,
+                preexec_fn=tied.to_starter(signal.SIGINT),  # noqa: PLW1509  # it takes no lock: see there
+            )
+
+    @property
+    def _log(self) -> Path:
+        return self.data_dir.with_name(self.data_dir.name + ".log")
+
+    def _wait_until_ready(self, server: "subprocess.Popen[bytes]") -> None:
+        last = time.monotonic() + _READY_SECONDS
+        while not self.answers():
+            if server.poll() is not None or time.monotonic() > last:
+                said = "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
+                raise Problem(f"PostgreSQL did not start on {self.data_dir}. It said:\n{said}")
+            time.sleep(0.02)
+
+    def answers(self) -> bool:
+        """Whether a server runs on this data, started here or elsewhere."""
+        try:
+            psycopg.connect(self._url("postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _make_database(self) -> None:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+
+
+def _make_socket_dir(folder: Path, account: programs.Account) -> None:
+    programs.make_reachable(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if folder.is_symlink() or not folder.is_dir() or found.st_uid not in (os.geteuid(), account.uid):
+        raise Problem(f"{folder}, where PostgreSQL's socket would go, is somebody else's. Remove it or set TMPDIR.")
+    account.own(folder)
+    folder.chmod(0o700)

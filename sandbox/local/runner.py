@@ -1,0 +1,225 @@
+"""`make run`: everything on one machine, in one terminal, until Ctrl-C.
+
+The order: PostgreSQL, migrations, sandbox, demo, worker, web server; and back. Whoever comes later may count on
+those before it, when starting and when stopping.
+"""
+
+import http.client
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import environ
+import psycopg
+
+from inbound_admin import css
+from inbound_admin.lib.errors import Problem
+from sandbox.local import addresses, plan
+from sandbox.local.children import Children, Stopped, python
+from sandbox.local.postgres import EmbeddedPostgres
+
+ROOT = Path(__file__).resolve().parents[2]
+_ANSWER_SECONDS = 60
+_WELL_SECONDS = 20
+
+
+def run(root: Path) -> int:
+    """The exit status: 0 after Ctrl-C or SIGTERM, 1 when something ended by itself (a Problem says what)."""
+    environ.Env.read_env(root / ".env")
+    local = root / ".local"
+    plan_ = plan.made_from(os.environ, local)
+    with ExitStack() as stack:
+        children = Children(plan_.environment, root)
+        children.heed_signals()
+        try:
+            _start(plan_, children, stack, root)
+        except Stopped:
+            children.say("run", "stopping")
+        finally:
+            children.stop()
+    return 0
+
+
+def manage(root: Path, arguments: list[str]) -> int:
+    """The exit status of a command of manage.py on the database of `run`, whether that runs or not, and its sandbox."""
+    environ.Env.read_env(root / ".env")
+    told = plan.told_to_all(os.environ, root / ".local")
+    if plan.is_sandbox(told):
+        told = _of_running_sandbox(root) | told
+    with ExitStack() as stack:
+        if not told.get("DATABASE_URL"):
+            told["DATABASE_URL"] = _embedded_url(stack, root)
+        return subprocess.run(_manage(root, *arguments), check=False, cwd=root, env=told).returncode
+
+
+def _of_running_sandbox(root: Path) -> dict[str, str]:
+    """Empty when none runs: then no command reaches Amazon, since with SANDBOX the application refuses to."""
+    found = addresses.read(root / ".local")
+    return found if found and _answers(found["AWS_ENDPOINT_URL"]) else {}
+
+
+def _embedded_url(stack: ExitStack, root: Path) -> str:
+    server = EmbeddedPostgres(root / ".local" / "postgres")
+    return server.url if server.answers() else stack.enter_context(server).url
+
+
+def _start(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -> None:
+    began = time.monotonic()
+    database = _database(plan_, children, stack, root)
+    children.tell(DATABASE_URL=database)
+    _prepare(plan_, children, root)
+    _start_sandbox(plan_, children, root)
+    if plan_.sandbox:
+        stack.enter_context(addresses.kept(root / ".local", plan_.environment))
+    _seed(plan_, children, root, database)
+    children.start("worker", _manage(root, "procrastinate", "worker", "--shutdown-graceful-timeout", "3"))
+    children.start("web", _web(plan_))
+    sign_ins = _sign_ins(plan_, children, root)
+    unwell = _wait_until_well(plan_, children)
+    _announce(plan_, children, sign_ins, unwell, seconds=time.monotonic() - began)
+    children.wait()
+
+
+def _database(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -> str:
+    given = plan_.environment.get("DATABASE_URL")
+    if given:
+        return given
+    server = EmbeddedPostgres(root / ".local" / "postgres")
+    stack.enter_context(server)
+    children.say("postgres", f"ready; its data is kept in {server.data_dir}")
+    return server.url
+
+
+def _prepare(plan_: plan.Plan, children: Children, root: Path) -> None:
+    children.run("migrate", _manage(root, "migrate", "--verbosity", "0"))
+    if css.build_if_stale(root):
+        children.say("css", "built static/build/site.css")
+    if not plan_.sandbox:
+        children.run("static", _manage(root, "collectstatic", "--no-input", "--verbosity", "0"))
+
+
+def _start_sandbox(plan_: plan.Plan, children: Children, root: Path) -> None:
+    if plan_.sandbox_ports is None:
+        return
+    aws, dns = plan_.sandbox_ports
+    state = root / ".local" / "sandbox"
+    state.mkdir(parents=True, exist_ok=True)
+    ports = ["--aws-port", str(aws), "--dns-port", str(dns), "--state-dir", str(state)]
+    children.start("sandbox", _manage(root, "sandbox", *ports))
+    if not children.wait_until(lambda: _answers(f"http://127.0.0.1:{aws}/"), seconds=_ANSWER_SECONDS):
+        raise Problem(f"The sandbox does not answer on port {aws} after {_ANSWER_SECONDS} seconds.")
+
+
+def _seed(plan_: plan.Plan, children: Children, root: Path, database: str) -> None:
+    mark = plan.seeded_mark(root / ".local", _identity(database))
+    if not plan_.sandbox or mark.exists():
+        return
+    children.run("seed", _manage(root, "seed_demo"))
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+
+
+def _identity(database: str) -> str:
+    """What a cluster or a database that is made anew under the same address has not."""
+    question = "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()"
+    with psycopg.connect(**_psycopg_arguments(database)) as connection:
+        return repr(connection.execute(question).fetchone())
+
+
+def _psycopg_arguments(database: str) -> dict[str, Any]:
+    """As Django reads the URL, whose schemes and options are not all libpq's."""
+    read = environ.Env.db_url_config(database)
+    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    return {**read.get("OPTIONS", {}), **{name: read[key] for name, key in named.items() if read.get(key)}}
+
+
+def _web(plan_: plan.Plan) -> list[str]:
+    reload = ["--reload"] if plan_.environment.get("DEBUG", "0").lower() in ("1", "true", "yes", "on") else []
+    options = [
+        "--bind",
+        plan_.bind,
+        "--threads",
+        plan_.threads,
+        "--graceful-timeout",
+        "3",
+        "--log-level",
+        "warning",
+        *reload,
+    ]
+    return python("-m", "gunicorn", *options, "inbound_admin.wsgi")
+
+
+def _manage(root: Path, *arguments: str) -> list[str]:
+    return python(str(root / "manage.py"), *arguments)
+
+
+def _answers(address: str) -> bool:
+    """Any answer at all."""
+    return _status(address)[0] != 0
+
+
+def _status(address: str) -> tuple[int, str]:
+    """Status and text; a status of 0 when nobody answers."""
+    # Past any proxy that the environment names: it is this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(address, timeout=2) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+
+
+def _wait_until_well(plan_: plan.Plan, children: Children) -> str:
+    """Empty when all is well, else what /healthz says is not."""
+    health = plan_.address + "healthz"
+    if not children.wait_until(lambda: _answers(health), seconds=_ANSWER_SECONDS):
+        raise Problem(f"The web server does not answer at {health} after {_ANSWER_SECONDS} seconds.")
+    if children.wait_until(_once_a_second(lambda: _status(health)[0] == 200), seconds=_WELL_SECONDS):
+        return ""
+    return _status(health)[1]
+
+
+def _once_a_second(is_true: Callable[[], bool]) -> Callable[[], bool]:
+    """What asks a server that logs each question is not asked ten times a second."""
+    next_time = 0.0
+
+    def asked() -> bool:
+        nonlocal next_time
+        if time.monotonic() < next_time:
+            return False
+        next_time = time.monotonic() + 1
+        return is_true()
+
+    return asked
+
+
+def _sign_ins(plan_: plan.Plan, children: Children, root: Path) -> list[str]:
+    return children.output_of("seed", _manage(root, "seed_demo", "--show")) if plan_.sandbox else []
+
+
+def _announce(plan_: plan.Plan, children: Children, sign_ins: list[str], unwell: str, *, seconds: float) -> None:
+    lines = ["", f"Inbound Admin is ready after {seconds:.1f} seconds: {plan_.address}", ""]
+    if unwell:
+        lines += [f"Not all is well, says {plan_.address}healthz: {_short(unwell)}", ""]
+    if plan_.sandbox:
+        lines += ["A sandbox: Amazon SES and the DNS are played by this machine. Sign in as:", *sign_ins, ""]
+    else:
+        lines += ["This is the real Amazon SES and the public DNS.", ""]
+        lines += ["No account yet? In another terminal: make manage DO=createsuperuser", ""]
+    children.say_block([*lines, "Ctrl-C stops everything.", ""])
+
+
+def _short(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text))
+    except ValueError:
+        return " ".join(text.split())[:400]

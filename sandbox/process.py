@@ -1,0 +1,107 @@
+"""The sandbox as one thing to start and stop: AWS and the control API on one port, DNS on another.
+
+moto's state belongs to the process, so a process has one sandbox at a time; another in its place takes over what the
+last one left, unless it is reset. moto's `mock_aws` would wipe it: use one or the other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox import aws
+from sandbox.aws.state import WORLD
+from sandbox.control import Control
+from sandbox.control_wire import answer
+from sandbox.dns.server import DnsServer
+from sandbox.dns.wire import QueryCount
+from sandbox.dns.zones import ZoneStore
+from sandbox.seed import seed
+from sandbox.snapshot import Snapshot
+from sandbox.verifier import Verifier
+from sandbox.wire import Application, HttpServer
+
+REGIONS = ("us-east-1", "eu-west-1")
+
+
+class Sandbox:
+    """Ports of 0 are chosen by the system. `verify_every` in seconds; 0: only `control.tick()` verifies.
+
+    Without `exit_process`, an `exit_after` fault raises ProcessCut in the boto3 client if that lives in this process
+    (its session made after `aws.install`). With it, the sandbox's own process is ended by calling it.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        aws_port: int = 0,
+        dns_port: int = 0,
+        state_dir: Path | None = None,
+        verify_every: float = 0,
+        *,
+        regions: Sequence[str] = REGIONS,
+        exit_process: Callable[[], None] | None = None,
+    ) -> None:
+        aws.install()
+        self._host, self._aws_port, self._dns_port = host, aws_port, dns_port
+        self._verify_every = verify_every
+        self._regions = tuple(regions)
+        self._exit_process = exit_process
+        self.zones = ZoneStore()
+        self._snapshot = Snapshot(state_dir, self.zones) if state_dir else None
+        self.aws_url = ""
+        self.dns_address = ""
+
+    @property
+    def queries(self) -> QueryCount:
+        """What the DNS server has been asked, by the application and by the sandbox's own Amazon."""
+        return self._dns.queries
+
+    def start(self) -> Self:
+        """Raises OSError when a port is taken; nothing runs then."""
+        if self._snapshot:
+            self._snapshot.load()
+        seed(self._regions)
+        self._dns = DnsServer(self.zones, self._host, self._dns_port)
+        self.dns_address = "{}:{}".format(*self._dns.start())
+        self._verifier = Verifier(self.dns_address)
+        self.control = Control(self.zones, self._verifier, self._regions)
+        try:
+            self._http = HttpServer(Application(self._answer, self._exit_process), self._host, self._aws_port)
+        except BaseException:
+            self._dns.stop()
+            raise
+        self._http.start()
+        self.aws_url = f"http://{self._host}:{self._http.port}"
+        self._begin_background()
+        return self
+
+    def _begin_background(self) -> None:
+        if self._snapshot:
+            WORLD.on_change.append(self._snapshot.save_soon)
+        if self._verify_every:
+            self._verifier.start(self._verify_every)
+
+    def stop(self) -> None:
+        self._verifier.stop()
+        self._http.stop()
+        self._dns.stop()
+        if self._snapshot:
+            WORLD.on_change.remove(self._snapshot.save_soon)
+            self._snapshot.stop()
+
+    def save(self) -> None:
+        """Write the state now; without effect when there is no state directory."""
+        if self._snapshot:
+            self._snapshot.save()
+
+    def _answer(self, method: str, arguments: Mapping[str, object]) -> object:
+        return answer(self.control, method, arguments)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

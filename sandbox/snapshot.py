@@ -1,0 +1,103 @@
+"""The sandbox's state on disk: SES's and the zones, written a moment after the last change.
+
+S3, Lambda, IAM and SNS are not kept: what a deployment finds there is seeded at every boot. The stamp discards a
+snapshot that other versions of moto, botocore or ours wrote. It is a pickle: read only from our own directory.
+"""
+
+import logging
+import pickle
+import threading
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from moto.ses.models import ses_backends
+
+from sandbox.aws.limits import Limits
+from sandbox.aws.state import WORLD, regions
+from sandbox.dns.zones import ZoneStore
+
+FORMAT = 2
+FILE = "state.pickle"
+DELAY_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+
+def stamp() -> dict[str, object]:
+    return {"format": FORMAT, "moto": version("moto"), "botocore": version("botocore")}
+
+
+class Snapshot:
+    def __init__(self, directory: Path, zones: ZoneStore, delay: float = DELAY_SECONDS) -> None:
+        self.path = directory / FILE
+        self._zones = zones
+        self._delay = delay
+        self._timer: threading.Timer | None = None
+        self._timer_lock = threading.Lock()
+        self._writing = threading.Lock()
+
+    def save_soon(self) -> None:
+        """Once for all changes of the next moment."""
+        with self._timer_lock:
+            if self._timer is None:
+                self._timer = threading.Timer(self._delay, self._save_now)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _save_now(self) -> None:
+        with self._timer_lock:
+            self._timer = None
+        self.save()
+
+    def stop(self) -> None:
+        """Write what is waiting."""
+        with self._timer_lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None
+        self.save()
+
+    def save(self) -> None:
+        """The file is replaced whole, so a process that dies leaves the last one."""
+        with self._writing:
+            with WORLD.lock:
+                packed = pickle.dumps({"stamp": stamp(), "aws": _aws(), "zones": self._zones.snapshot()})
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self.path.with_suffix(".new")
+            fresh.write_bytes(packed)
+            fresh.replace(self.path)
+
+    def load(self) -> bool:
+        """Whether there was a snapshot that this version can read; one that it cannot is left aside, and logged."""
+        if not self.path.exists():
+            return False
+        try:
+            held = pickle.loads(self.path.read_bytes())  # noqa: S301 - our own file
+            if held["stamp"] != stamp():
+                logger.warning("The sandbox starts afresh: its state was written by %s.", held["stamp"])
+                return False
+            with WORLD.lock:
+                self._zones.restore(held["zones"])
+                _restore(held["aws"])
+        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError):
+            logger.exception("The sandbox starts afresh: its state cannot be read.")
+            return False
+        return True
+
+
+def _aws() -> dict[str, Any]:
+    return {
+        "ses": {(state.account_id, state.region): dict(backend.__dict__) for backend, state in regions()},
+        "limits": vars(WORLD.limits),
+        "offset": WORLD.clock.offset,
+        "per_second": WORLD.throttle.per_second,
+    }
+
+
+def _restore(held: dict[str, Any]) -> None:
+    for (account, region), members in held["ses"].items():
+        ses_backends[account][region].__dict__.update(members)
+    offset: timedelta = held["offset"]
+    WORLD.limits, WORLD.clock.offset = Limits(**held["limits"]), offset
+    WORLD.throttle.set(held["per_second"])

@@ -1,0 +1,123 @@
+"""The HTTP server: moto's application behind one lock, the control API beside it, connections cut on demand."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.moto_server import werkzeug_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from sandbox.aws.events import CERTIFICATE_PATH, CONFIRM, certificate, confirm
+from sandbox.aws.faults import ConnectionCut
+from sandbox.aws.gate import EXIT_HEADER, SLOW_HEADER
+from sandbox.aws.state import WORLD
+
+# No browser asks the fake AWS anything, and the headers for it cost a tenth of a call.
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # imported there, and read when an app is made
+CONTROL_PATH = "/_sandbox/"
+# The control API answers a JSON body to a method's name and a JSON object of its arguments.
+Control = Callable[[str, dict[str, Any]], object]
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+class Handler(MotoRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
+        """Silence: the calls are in the control API's log."""
+
+
+class Application:
+    def __init__(self, control: Control, exit_process: Callable[[], None] | None) -> None:
+        self._aws = DomainDispatcherApplication(create_backend_app)
+        self._control = control
+        self._exit_process = exit_process
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith(CONTROL_PATH):
+            return self._answer_control(environ, start_response)
+        if environ["PATH_INFO"] == CERTIFICATE_PATH:
+            return self._deliver(start_response, "200 OK", [], certificate(WORLD.clock.now()))
+        if environ.get("QUERY_STRING", "").startswith(CONFIRM):
+            status, body = confirm(environ["QUERY_STRING"])
+            return self._deliver(start_response, status, [], body)
+        try:
+            status, headers, body = self._answer_aws(environ)
+        except ConnectionCut:
+            return _cut(environ)
+        return self._deliver(start_response, status, headers, body)
+
+    def _answer_aws(self, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
+        """The whole answer, made under the lock: moto's server is not safe under threads."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[[bytes], object]:
+            started.append((status, headers))
+            return lambda _written: None
+
+        with WORLD.lock:
+            chunks = self._aws(environ, start)
+            body = b"".join(chunks)
+            if hasattr(chunks, "close"):
+                chunks.close()
+        return *started[0], body
+
+    def _deliver(
+        self, start_response: StartResponse, status: str, headers: list[tuple[str, str]], body: bytes
+    ) -> list[bytes]:
+        marks = {name.lower(): value for name, value in headers}
+        if SLOW_HEADER in marks:
+            time.sleep(float(marks[SLOW_HEADER]))
+        if EXIT_HEADER in marks and self._exit_process:
+            self._exit_process()
+        dropped = (SLOW_HEADER, "content-length", "connection")
+        kept = [(name, value) for name, value in headers if name.lower() not in dropped]
+        start_response(status, [*kept, ("Content-Length", str(len(body)))])
+        return [body]
+
+    def _answer_control(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
+        method = environ["PATH_INFO"].removeprefix(CONTROL_PATH)
+        sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        try:
+            answer, status = self._control(method, json.loads(sent or b"{}")), "200 OK"
+        except (ValueError, TypeError, LookupError) as problem:
+            answer, status = {"error": type(problem).__name__, "message": _sentence(problem)}, "400 Bad Request"
+        body = json.dumps(answer).encode()
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+
+def _sentence(problem: Exception) -> str:
+    """A KeyError's text is quoted by str."""
+    return str(problem.args[0]) if problem.args else str(problem)
+
+
+def _cut(environ: Environ) -> list[bytes]:
+    connection: socket.socket = environ["werkzeug.socket"]
+    connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("cut on demand")
+
+
+class HttpServer:
+    """Serves in a thread of its own from `start` to `stop`."""
+
+    def __init__(self, application: Application, host: str, port: int) -> None:
+        self._server: BaseWSGIServer = make_server(host, port, application, threaded=True, request_handler=Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="aws", daemon=True)
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

@@ -1,0 +1,91 @@
+"""SES tenants for staff: what Amazon owns is read-only, and so is what is wanted, which the product's pages change."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.admin import each, who
+from accounts.roles import MANAGE
+from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource
+from tenants.resources.services import look_again
+from tenants.status.services import refresh
+
+
+class ReadOnlyInline(admin.TabularInline[Any, Tenant]):
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return False
+
+
+class ResourceInline(ReadOnlyInline):
+    model = TenantResource
+    fields = readonly_fields = ("kind", "name", "wanted", "associated_at", "verified", "held_by", "problem")
+
+
+class StatusChangeInline(ReadOnlyInline):
+    model = StatusChange
+    fields = readonly_fields = ("seen_at", "layer", "old", "new", "cause", "since")
+
+
+@admin.register(Tenant)
+class TenantAdmin(admin.ModelAdmin[Tenant]):
+    """Pausing, policies and deleting ask for reasons and show what follows: that is on the pages, not here."""
+
+    list_display = ("name", "customer", "standing", "stage", "policy", "risk", "is_paused", "read_at")
+    list_filter = ("standing", "stage", "policy", "is_paused", "adopted", "region")
+    list_select_related = ("customer",)
+    search_fields = ("name", "customer__name", "=id", "=ses_id", "=arn")
+    ordering = ("-risk", "name")
+    inlines = (ResourceInline, StatusChangeInline)
+    actions = ("read_now", "try_again")
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        """No field of one can be written."""
+        return False
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(MANAGE)
+
+    @admin.action(description="Ask Amazon again", permissions=["view"])
+    def read_now(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        each(request, queryset, lambda row: refresh(tenant=row), "is asked again.")
+
+    @admin.action(description="Try again what could not be associated", permissions=["manage"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        each(request, queryset, lambda row: look_again(tenant=row, actor=who(request)), "is tried again.")
+
+
+@admin.register(SesAccount)
+class SesAccountAdmin(admin.ModelAdmin[SesAccount]):
+    list_display = (
+        "region",
+        "enforcement",
+        "sends",
+        "in_production",
+        "sent_in_24_hours",
+        "most_in_24_hours",
+        "read_at",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SesAccount | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: SesAccount | None = None) -> bool:
+        return False

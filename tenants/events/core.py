@@ -1,0 +1,173 @@
+"""SNS's messages over HTTPS: what they say, and whether Amazon signed them.
+
+As "Verifying the signatures of Amazon SNS messages" in SNS's developer guide has it: certain members, sorted, each as
+"name, newline, value, newline", signed with RSA over SHA-1 (SignatureVersion 1) or SHA-256 (2).
+
+EventBridge's events about tenants. They say where to look, never what is there: that is read.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+
+NOTIFICATION, CONFIRMATION, END = "Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"
+SIGNED: Mapping[str, tuple[str, ...]] = {
+    NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    CONFIRMATION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    END: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+}
+HASHES = {"1": SHA1, "2": SHA256}
+LONGEST_ID = 100
+LONGEST_AGE = timedelta(hours=1)  # as SNS's guide advises; what is lost so is found by the next poll
+CLOCKS_DIFFER = timedelta(minutes=5)
+_CERTIFICATE = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{1,64}\.pem")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]{1,32}):[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
+
+
+class Untrusted(Exception):
+    """It is not a message that Amazon signed for us; the sentence says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Its shape is right; nothing of it may be believed before `check_signature`."""
+
+    id: str
+    type: str
+    topic: str
+    text: str
+    sent_at: datetime
+    members: Mapping[str, str]
+
+    @property
+    def subscribe_url(self) -> str:
+        return self.members.get("SubscribeURL", "")
+
+    @property
+    def certificate_url(self) -> str:
+        return self.members.get("SigningCertURL", "")
+
+
+def read_message(body: object) -> Message:
+    """From the JSON that was posted. Raises Untrusted for what is not a message of SNS's."""
+    if not isinstance(body, dict):
+        raise Untrusted("It is not a JSON object.")
+    members = {str(name): value for name, value in body.items() if isinstance(value, str)}
+    kind = members.get("Type", "")
+    if kind not in SIGNED or not members.get("MessageId"):
+        raise Untrusted("It is not a message of SNS's.")
+    if len(members["MessageId"]) > LONGEST_ID:
+        raise Untrusted("Its MessageId is too long.")
+    topic, sent_at = members.get("TopicArn", ""), _time(members.get("Timestamp", ""))
+    return Message(members["MessageId"], kind, topic, members.get("Message", ""), sent_at, members)
+
+
+def is_old(message: Message, now: datetime) -> bool:
+    """Also when it claims to be from the future."""
+    return not now - LONGEST_AGE <= message.sent_at <= now + CLOCKS_DIFFER
+
+
+def check_urls(message: Message) -> None:
+    """That what we would fetch is on SNS's own host of the topic's region. Raises Untrusted."""
+    path = _of_sns(message.certificate_url, message.topic)
+    if not _CERTIFICATE.fullmatch(path):
+        raise Untrusted("SigningCertURL is not where SNS keeps its certificates.")
+    if message.type != NOTIFICATION:
+        _of_sns(message.subscribe_url, message.topic)
+
+
+def check_signature(message: Message, certificate: bytes, now: datetime) -> None:
+    """`certificate` in PEM, from the URL that `check_urls` passed. Raises Untrusted."""
+    made_with = HASHES.get(message.members.get("SignatureVersion", ""))
+    if made_with is None:
+        raise Untrusted("SignatureVersion is not one that we know.")
+    try:
+        signature = base64.b64decode(message.members.get("Signature", ""), validate=True)
+        _key(certificate, now).verify(signature, _signed_text(message), PKCS1v15(), made_with())
+    except (ValueError, InvalidSignature) as problem:  # ValueError: no base64, or text that UTF-8 cannot hold
+        raise Untrusted("The signature is not right.") from problem
+
+
+def _key(certificate: bytes, now: datetime) -> RSAPublicKey:
+    try:
+        held = x509.load_pem_x509_certificate(certificate)
+    except ValueError as problem:
+        raise Untrusted("The certificate cannot be read.") from problem
+    if not held.not_valid_before_utc <= now <= held.not_valid_after_utc:
+        raise Untrusted("The certificate is not valid today.")
+    key = held.public_key()
+    if not isinstance(key, RSAPublicKey):
+        raise Untrusted("The certificate holds no RSA key.")
+    return key
+
+
+def _signed_text(message: Message) -> bytes:
+    lines = [(name, message.members[name]) for name in SIGNED[message.type] if name in message.members]
+    return "".join(f"{name}\n{value}\n" for name, value in lines).encode()
+
+
+def _of_sns(url: str, topic: str) -> str:
+    """What follows `https://` and the SNS host of the topic's region, with no port. Raises Untrusted.
+
+    To the letter, since parsers forgive: Python's leaves out line ends, and what is fetched would not be what was read.
+    """
+    found = _TOPIC.fullmatch(topic)
+    if found is None:
+        raise Untrusted("TopicArn is not one of SNS's.")
+    region = found["region"]
+    start = f"https://sns.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    if not url.startswith(f"{start}/"):
+        raise Untrusted("A URL in it does not lead to Amazon SNS in the topic's region.")
+    return url.removeprefix(start)
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise Untrusted("Timestamp is not a time.") from problem
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+SOURCE = "aws.ses"
+STATUSES = frozenset({"Sending Status Enabled", "Sending Status Disabled"})
+# SES's reference calls it Resolved, AWS's own blog Closed.
+FINDINGS = frozenset(f"Advisor Recommendation Status {word}" for word in ("Open", "Resolved", "Closed"))
+# The sample in AWS's blog lacks the account id, so nothing but the end is looked at.
+_TENANT = re.compile(r"arn:aws[a-z-]*:ses:(?P<region>[a-z0-9-]*):[0-9]*:tenant/(?P<name>[A-Za-z0-9_-]{1,64})(/.*)?")
+
+
+@dataclass(frozen=True)
+class TenantEvent:
+    kind: str
+    region: str
+    names: tuple[str, ...]
+
+    @property
+    def is_of_findings(self) -> bool:
+        return self.kind in FINDINGS
+
+
+def read_event(text: str) -> TenantEvent | None:
+    """None when it is not about the standing of a tenant. Never raises: whoever may publish writes what they like."""
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict) or event.get("source") != SOURCE:
+        return None
+    kind, resources = event.get("detail-type"), event.get("resources")
+    if not isinstance(kind, str) or kind not in STATUSES | FINDINGS or not isinstance(resources, list):
+        return None
+    found = [match for each in resources if isinstance(each, str) and (match := _TENANT.fullmatch(each))]
+    region = next((match["region"] for match in found), "") or str(event.get("region", ""))
+    return TenantEvent(kind, region, tuple(dict.fromkeys(match["name"] for match in found)))

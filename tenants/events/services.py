@@ -1,0 +1,123 @@
+"""Amazon's events, by way of EventBridge and an SNS topic. None is believed: each only has us ask Amazon.
+
+Whoever finds the address may post to it. So the topic must be one of ours, the signature Amazon's, the message young
+and new, in that order; what is fetched is fetched of SNS alone.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from enum import StrEnum
+
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+
+from inbound_admin.lib.errors import RateLimited
+from tenants import jobs
+from tenants.events import core, gateway
+from tenants.events.core import Message, Untrusted
+from tenants.models.reputation import SesEvent
+from tenants.reputation import selectors as reputation_selectors
+
+CERTIFICATE_KEPT_SECONDS = 24 * 60 * 60
+FETCHES_A_MINUTE = 10
+
+log = structlog.get_logger(__name__)
+
+
+class EventEffect(StrEnum):
+    """What came of a message."""
+
+    READ = "asks Amazon"
+    CONFIRMING = "is being confirmed"
+    CONFIRMED = "confirmed"
+    ENDED = "the subscription ended"
+    UNKNOWN = "names no tenant of ours"
+    IGNORED = "ignored"
+    OLD = "too old"
+    REPEATED = "seen before"
+
+
+def take_in(body: bytes, *, now: datetime) -> EventEffect:
+    """Raises Untrusted for what Amazon did not send us; AwsProblem or RateLimited when SNS is to try again."""
+    message = _trusted(body, now)
+    if core.is_old(message, now):
+        return EventEffect.OLD
+    if message.type == core.CONFIRMATION:
+        return _confirm(message)
+    with transaction.atomic():
+        if not _is_new(message):
+            return EventEffect.REPEATED
+        effect = _ended(message) if message.type == core.END else _cause_reads(message)
+        SesEvent.objects.filter(pk=message.id).update(effect=effect)
+    return effect
+
+
+def _trusted(body: bytes, now: datetime) -> Message:
+    try:
+        message = core.read_message(json.loads(body))
+    except (ValueError, RecursionError) as problem:
+        raise Untrusted("It is not JSON.") from problem
+    if message.topic not in settings.SNS_TOPIC_ARNS:
+        raise Untrusted("The topic is not among SNS_TOPIC_ARNS.")
+    core.check_urls(message)
+    core.check_signature(message, _certificate(message.certificate_url, now), now)
+    return message
+
+
+def _certificate(url: str, now: datetime) -> bytes:
+    """Kept for a day. Forged messages may name ever new ones: only so many are fetched in a minute."""
+    key = f"sns-certificate:{hashlib.sha256(url.encode()).hexdigest()}"
+    held: bytes | None = cache.get(key)
+    if held is not None:
+        return held
+    counter = f"sns-certificates-fetched:{now:%Y%m%d%H%M}"  # a key a minute: counting on renews a key's time
+    cache.add(counter, 0, 120)
+    if cache.incr(counter) > FETCHES_A_MINUTE:
+        raise RateLimited("Too many certificates were named in this minute.", retry_after=60)
+    fetched = gateway.fetch_certificate(url)
+    cache.set(key, fetched, CERTIFICATE_KEPT_SECONDS)
+    return fetched
+
+
+def _is_new(message: Message) -> bool:
+    """Whether it was not there before; of two at the same moment one waits for the other."""
+    return _held(message, EventEffect.IGNORED)[1]
+
+
+def _held(message: Message, effect: EventEffect) -> tuple[SesEvent, bool]:
+    told = {"topic": message.topic, "kind": message.type, "effect": effect, "sent_at": message.sent_at}
+    return SesEvent.objects.get_or_create(pk=message.id, defaults=told)
+
+
+def _confirm(message: Message) -> EventEffect:
+    """What was begun and not finished is done again: confirming twice is harmless."""
+    held, _ = _held(message, EventEffect.CONFIRMING)
+    if held.effect == EventEffect.CONFIRMED:
+        return EventEffect.REPEATED
+    gateway.confirm_subscription(message.subscribe_url)
+    SesEvent.objects.filter(pk=message.id).update(effect=EventEffect.CONFIRMED)
+    return EventEffect.CONFIRMED
+
+
+def _ended(message: Message) -> EventEffect:
+    log.error("amazon will send no more events", topic=message.topic)
+    return EventEffect.ENDED
+
+
+def _cause_reads(message: Message) -> EventEffect:
+    event = core.read_event(message.text)
+    if event is None:
+        return EventEffect.IGNORED
+    about = ", ".join(event.names)[:300]
+    SesEvent.objects.filter(pk=message.id).update(kind=event.kind, about=about)
+    tenants = list(reputation_selectors.named(event.names)) if event.region == settings.AWS_REGION else []
+    for tenant in tenants:
+        jobs.read_soon(tenant)
+        if event.is_of_findings:
+            jobs.find_out_soon(tenant)
+    if len(tenants) == 1:
+        SesEvent.objects.filter(pk=message.id).update(tenant=tenants[0])
+    return EventEffect.READ if tenants else EventEffect.UNKNOWN

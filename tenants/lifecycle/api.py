@@ -1,0 +1,302 @@
+"""A tenant in answers. Customers see where theirs stands; what staff note and Amazon measures is for staff.
+SES tenants: made, looked at, given another policy, deleted. Pausing spans the apps: it stands in `operations`.
+"""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from accounts.models.people import Customer
+from accounts.people import selectors as people_selectors
+from inbound_admin.lib.api.accepted import Accepted
+from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, given, page_of
+from inbound_admin.lib.errors import NotAllowed, Refused
+from tenants.lifecycle import selectors, services
+from tenants.lifecycle.selectors import tenants_for_staff
+from tenants.models.tenants import StatusChange, Tenant, TenantResource
+from tenants.policy import services as policy_services
+from tenants.status import core as status_core
+from tenants.status.core import Layer
+
+
+class ForStaffOut(Out):
+    """Rates are fractions; null is "not known", which is not 0. Amazon's words are as they came."""
+
+    amazon_id: str | None
+    arn: str | None
+    adopted: bool
+    policy: str
+    amazon_policy: str | None
+    configuration_set: str
+    is_paused: bool = Field(description="What staff want; `standing` says what is so")
+    pause_reason: str | None
+    pause_text: str | None
+    pause_review_on: date | None
+    staff_status: str | None
+    staff_cause: str | None
+    amazon_status: str | None
+    amazon_cause: str | None
+    aggregate: str | None
+    impact: str | None
+    bounce_rate: float | None
+    complaint_rate: float | None
+    open_high: int
+    open_low: int
+    risk: int
+    read_at: datetime | None
+    problems: list[str] = Field(description="Why Amazon is not as wanted or could not be asked; empty: nothing known")
+
+
+class TenantOut(Out):
+    id: str
+    customer_id: str
+    customer_name: str
+    name: str
+    region: str
+    stage: str
+    standing: str = Field(description="active, pausing, paused, resuming, suspended or unknown")
+    standing_since: datetime
+    sentence: str
+    told: str | None = Field(description="What the customer is told while the sending is off")
+    stops_receiving: bool
+    sends_since: datetime | None = Field(description="Since when the customer's sends name the tenant")
+    created_at: datetime
+    updated_at: datetime
+    for_staff: ForStaffOut | None = Field(None, description="For staff alone")
+
+
+class LayerOut(Out):
+    """`allows` null: not known."""
+
+    name: str
+    title: str
+    status: str
+    cause: str
+    since: datetime | None
+    lifted_by: str
+    allows: bool | None
+
+
+class TenantOne(TenantOut):
+    layers: list[LayerOut] | None = Field(None, description="For staff alone: where its sending can be off")
+
+
+class ResourceOut(Out):
+    kind: str
+    arn: str
+    name: str
+    wanted: bool
+    associated_at: datetime | None
+    verified: bool | None
+    held_by: str | None
+    problem: str | None
+
+
+class StatusChangeOut(Out):
+    layer: str
+    old: str
+    new: str
+    cause: str
+    since: datetime | None
+    seen_at: datetime
+
+
+def tenant_fields(tenant: Tenant, *, staff: bool) -> dict[str, Any]:
+    """The fields of `TenantOut`, for it and what extends it."""
+    banner = status_core.banner_of(
+        tenant.customer.name, tenant.standing, tenant.pause_told, stops_receiving=tenant.stops_receiving
+    )
+    return {
+        "id": tenant.pk,
+        "customer_id": tenant.customer_id,
+        "customer_name": tenant.customer.name,
+        "name": tenant.name,
+        "region": tenant.region,
+        "stage": str(tenant.stage),
+        "standing": str(tenant.standing),
+        "standing_since": tenant.standing_since,
+        "sentence": status_core.sentence_of(tenant.stage, tenant.standing),
+        "told": banner.told if banner else None,
+        "stops_receiving": tenant.stops_receiving,
+        "sends_since": tenant.sends_since,
+        "created_at": tenant.created_at,
+        "updated_at": tenant.updated_at,
+        **given(for_staff=_for_staff(tenant) if staff else None),
+    }
+
+
+def _for_staff(tenant: Tenant) -> ForStaffOut:
+    return ForStaffOut(
+        amazon_id=tenant.ses_id or None,
+        arn=tenant.arn or None,
+        adopted=tenant.adopted,
+        policy=str(tenant.policy),
+        amazon_policy=tenant.ses_policy or None,
+        configuration_set=tenant.configuration_set,
+        is_paused=tenant.is_paused,
+        pause_reason=tenant.pause_reason or None,
+        pause_text=tenant.pause_text or None,
+        pause_review_on=tenant.pause_review_on,
+        staff_status=tenant.staff_status or None,
+        staff_cause=tenant.staff_cause or None,
+        amazon_status=tenant.amazon_status or None,
+        amazon_cause=tenant.amazon_cause or None,
+        aggregate=tenant.aggregate or None,
+        impact=tenant.impact or None,
+        bounce_rate=tenant.bounce_rate,
+        complaint_rate=tenant.complaint_rate,
+        open_high=tenant.open_high,
+        open_low=tenant.open_low,
+        risk=tenant.risk,
+        read_at=tenant.read_at,
+        problems=[each for each in (tenant.stage_problem, tenant.status_problem, tenant.read_problem) if each],
+    )
+
+
+def layer_out(layer: Layer) -> LayerOut:
+    title = status_core.LAYERS[layer.name][0] if layer.name in status_core.LAYERS else str(layer.name)
+    return LayerOut(
+        name=str(layer.name),
+        title=title,
+        status=layer.status,
+        cause=layer.cause,
+        since=layer.since,
+        lifted_by=layer.lifted_by,
+        allows=layer.allows,
+    )
+
+
+def resource_out(row: TenantResource) -> ResourceOut:
+    return ResourceOut(
+        kind=str(row.kind),
+        arn=row.arn,
+        name=row.name,
+        wanted=row.wanted,
+        associated_at=row.associated_at,
+        verified=row.verified,
+        held_by=row.held_by or None,
+        problem=row.problem or None,
+    )
+
+
+def status_change_out(row: StatusChange) -> StatusChangeOut:
+    return StatusChangeOut(
+        layer=str(row.layer), old=row.old, new=row.new, cause=row.cause, since=row.since, seen_at=row.seen_at
+    )
+
+
+router = call_router("Tenants")
+PolicyName = Literal["standard", "strict", "none"]
+Order = Literal["risk", "-risk", "name", "-name", "customer", "-customer", "standing", "-standing", "created"]
+
+
+class TenantFilters(Paged):
+    search: Text = ""
+    standing: Literal["", "active", "pausing", "paused", "resuming", "suspended", "unknown"] = ""
+    policy: Literal["", "standard", "strict", "none"] = ""
+    sort: Order = "-risk"
+
+
+class TenantWanted(In):
+    """`name`: one that is at Amazon already and is taken over; then its policy stays as it is there."""
+
+    customer_id: Text
+    policy: PolicyName | None = None
+    name: Text | None = None
+
+
+class PolicyWanted(In):
+    policy: PolicyName
+    because: Text
+
+
+class ConfirmQuery(QueryIn):
+    confirm: Text = ""
+
+
+def tenant_address(tenant_id: str) -> str:
+    return f"/api/v2/tenants/{tenant_id}"
+
+
+def staff_tenant(request: HttpRequest, tenant_id: str) -> Tenant:
+    """For calls of staff. One that is not there is 404; so is every one for whoever may not see them all."""
+    return get_object_or_404(tenants_for_staff(caller(request)), pk=tenant_id)
+
+
+def under_way(tenant: Tenant, message: str) -> Status[Accepted]:
+    return Status(202, Accepted(id=tenant.pk, status_url=tenant_address(tenant.pk), message=message))
+
+
+@router.get("/v2/tenants", **reads(Page[TenantOut]), summary="Your tenants; for staff all, the worst first")
+def list_tenants(request: HttpRequest, query: Annotated[TenantFilters, Query()]) -> Page[TenantOut]:
+    viewer = caller(request)
+    found = selectors.tenants_found(
+        viewer=viewer, text=query.search, standing=query.standing, policy=query.policy, order=query.sort
+    )
+    rows, pagination = page_of(found, query)
+    staff = selectors.sees_tenants(viewer)
+    data = [TenantOut(**tenant_fields(row, staff=staff)) for row in rows]
+    return Page[TenantOut](data=data, pagination=pagination)
+
+
+@router.post("/v2/tenants", **writes(Accepted, status=202, staff=True), summary="Make one, or take one over")
+def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]:
+    """The worker makes it at Amazon. A customer has one in a region: another is refused."""
+    actor = caller(request)
+    customer = _customer(request, asked.customer_id)
+    if asked.name is not None:
+        tenant = services.adopt_tenant(customer=customer, name=asked.name, actor=actor)
+    else:
+        tenant = services.create_tenant(customer=customer, policy=asked.policy or "", actor=actor)
+    return under_way(tenant, f"The tenant {tenant.name} is being made ready at Amazon.")
+
+
+@router.get("/v2/tenants/{tenant_id}", **reads(TenantOne), summary="One tenant, and for staff where its sending is off")
+def get_tenant(request: HttpRequest, tenant_id: str) -> TenantOne:
+    viewer = caller(request)
+    tenant = get_object_or_404(selectors.tenants_for(viewer), pk=tenant_id)
+    staff = selectors.sees_tenants(viewer)
+    layers = [layer_out(each) for each in selectors.layers_of(tenant)] if staff else None
+    return TenantOne(**tenant_fields(tenant, staff=staff), **given(layers=layers))
+
+
+@router.delete("/v2/tenants/{tenant_id}", **writes(Accepted, status=202, staff=True, proven=True), summary="Delete one")
+def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[ConfirmQuery, Query()]) -> Status[Accepted]:
+    """`confirm` is its name. What is associated leaves it first and stays at Amazon."""
+    tenant = staff_tenant(request, tenant_id)
+    services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
+    return under_way(tenant, f"{tenant.name} is being deleted. Its address answers 404 when it is gone.")
+
+
+@router.put("/v2/tenants/{tenant_id}/policy", **writes(Accepted, status=202, staff=True), summary="Another policy")
+def change_policy(request: HttpRequest, tenant_id: str, asked: PolicyWanted) -> Status[Accepted]:
+    tenant = staff_tenant(request, tenant_id)
+    policy_services.change_policy(tenant=tenant, policy=asked.policy, because=asked.because, actor=caller(request))
+    return under_way(tenant, f"Amazon is being told of the policy {asked.policy}.")
+
+
+@router.get("/v2/tenants/{tenant_id}/resources", **reads(Page[ResourceOut], staff=True), summary="What is in it")
+def list_resources(request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]) -> Page[ResourceOut]:
+    rows, pagination = page_of(selectors.resources_of(staff_tenant(request, tenant_id)), query)
+    return Page[ResourceOut](data=[resource_out(row) for row in rows], pagination=pagination)
+
+
+@router.get("/v2/tenants/{tenant_id}/statuses", **reads(Page[StatusChangeOut], staff=True), summary="What Amazon told")
+def list_statuses(request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]) -> Page[StatusChangeOut]:
+    rows, pagination = page_of(selectors.history_of(staff_tenant(request, tenant_id)), query)
+    return Page[StatusChangeOut](data=[status_change_out(row) for row in rows], pagination=pagination)
+
+
+def _customer(request: HttpRequest, customer_id: str) -> Customer:
+    viewer = caller(request)
+    if not selectors.sees_tenants(viewer):
+        raise NotAllowed("Tenants are made by operators.")
+    found = people_selectors.customers_for(viewer).filter(pk=customer_id).first()
+    if found is None:
+        raise Refused("There is no customer of this id.", code="CUSTOMER_MISSING")
+    return found

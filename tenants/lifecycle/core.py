@@ -1,0 +1,86 @@
+"""What SES says of tenants, as values. Statuses are raw strings: Amazon may say what we do not know.
+Names of tenants at SES. They cannot be changed there, and customers' names can; the suffix keeps them apart.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenants.status.core import SIDE
+
+
+@dataclass(frozen=True)
+class TenantFound:
+    """SESv2's Tenant; `tags` are empty where SES does not tell them (ListTenants)."""
+
+    name: str
+    ses_id: str
+    arn: str
+    created_at: datetime | None
+    status: str
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Entity:
+    """SESv2's ReputationEntity of a tenant; `policy` as its ARN ends; `staff` is the CustomerManagedStatus."""
+
+    arn: str
+    policy: str
+    staff: SIDE
+    amazon: SIDE
+    aggregate: str
+    impact: str
+
+
+@dataclass(frozen=True)
+class ConfigurationSet:
+    name: str
+    sends: bool
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Account:
+    """SESv2's GetAccount, as far as it concerns sending."""
+
+    enforcement: str
+    sends: bool | None
+    in_production: bool | None
+    most_in_24_hours: float | None
+    sent_in_24_hours: float | None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """An association; `kind` by the ARN, since SES's own words for it differ from botocore's model (ses.md E)."""
+
+    kind: str
+    arn: str
+
+
+def kind_of(arn: str) -> str:
+    """`identity`, `configuration-set`, `template`, or what else stands there; "" for what is no ARN of SES."""
+    parts = arn.split(":", 5)
+    return parts[5].partition("/")[0] if len(parts) == 6 and "/" in parts[5] else ""
+
+
+def name_of(arn: str) -> str:
+    """The last part: the domain, the name of the configuration set or template."""
+    return arn.split(":", 5)[-1].partition("/")[2]
+
+
+LONGEST = 64  # SESv2 CreateTenant: TenantName; the same for ConfigurationSetName
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def tenant_name(customer: str, suffix: str) -> str:
+    """`northwind-books-3f9k2m7q`: what of the customer's name SES allows, and the suffix."""
+    plain = unicodedata.normalize("NFKD", customer).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[: LONGEST - len(suffix) - 1].strip("-")
+    return f"{slug or 'customer'}-{suffix}"
+
+
+def is_tenant_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None

@@ -1,0 +1,45 @@
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from accounts.models.people import Customer, User
+from accounts.people import selectors as people_selectors
+from accounts.people.forms import CustomerChoice
+from tenants.lifecycle import selectors
+from tenants.status.core import POLICIES
+
+
+def _default_policy() -> str:
+    return str(settings.TENANT_POLICY)
+
+
+_POLICIES = [(value, f"{words.title}: {words.meaning}") for value, words in POLICIES.items()]
+
+
+class NewTenantForm(forms.Form):
+    """For a customer who has no tenant here; with the name of one that Amazon has, that one is taken over."""
+
+    customer = CustomerChoice(Customer.objects.none(), empty_label="Choose a customer")
+    policy = forms.ChoiceField(
+        label="Reputation policy", choices=_POLICIES, initial=_default_policy, widget=forms.RadioSelect
+    )
+    name = forms.CharField(
+        label="Name of a tenant that Amazon has already",
+        required=False,
+        max_length=64,
+        help_text="To take over one that was made elsewhere. Empty: a new one, named by us.",
+        widget=forms.TextInput(attrs={"class": "font-mono", "autocapitalize": "none", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        without = people_selectors.customers_for(viewer).exclude(
+            pk__in=selectors.tenants_in_region().values("customer")
+        )
+        self.fields["customer"].queryset = without  # type: ignore[attr-defined]  # a ModelChoiceField, above
+
+
+class PolicyForm(forms.Form):
+    policy = forms.ChoiceField(choices=_POLICIES, widget=forms.RadioSelect)
+    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))

@@ -1,0 +1,195 @@
+"""SES tenants (SESv2 only): one function, one call. Raises AwsProblem and its kinds; see `inbound_admin.lib.aws`.
+
+Tenants are addressed by name, their reputation by ARN. Statuses come back as Amazon writes them, known or not.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from inbound_admin.lib import aws
+from tenants.lifecycle.core import Account, ConfigurationSet, Entity, Resource, TenantFound, kind_of
+from tenants.status.core import SIDE, Policy, SendingStatus
+
+PAGE = 100  # the largest page of every list of tenants
+OURS = "inbound-admin:tenant"  # the tag by which we know a tenant or configuration set that we created
+
+
+def create_tenant(name: str, *, ours: str) -> TenantFound:
+    """With our tag, for SES has no client token: after a lost answer it tells whose it is. AwsConflict: it exists."""
+    with aws.calling("sesv2", f"create the tenant {name}") as ses:
+        return _tenant(ses.create_tenant(TenantName=name, Tags=_tags(ours)))
+
+
+def get_tenant(name: str) -> TenantFound:
+    """Raises AwsMissing when Amazon does not know it."""
+    with aws.calling("sesv2", f"read the tenant {name}") as ses:
+        return _tenant(ses.get_tenant(TenantName=name)["Tenant"])
+
+
+def list_tenants(token: str = "") -> tuple[tuple[TenantFound, ...], str]:
+    """One page, without tags, and the token of the next ("" at the end)."""
+    with aws.calling("sesv2", "list the tenants") as ses:
+        answer = ses.list_tenants(PageSize=PAGE, **_next(token))
+    return tuple(_tenant(row) for row in answer.get("Tenants", [])), str(answer.get("NextToken") or "")
+
+
+def delete_tenant(name: str) -> None:
+    """Its associations go with it, the resources stay. AwsMissing when it is gone already."""
+    with aws.calling("sesv2", f"delete the tenant {name}") as ses:
+        ses.delete_tenant(TenantName=name)
+
+
+def associate(tenant: str, resource_arn: str) -> None:
+    """AwsConflict when it is there already; AwsMissing when Amazon does not know the tenant or the resource."""
+    with aws.calling("sesv2", f"put a resource into the tenant {tenant}") as ses:
+        ses.create_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
+
+
+def dissociate(tenant: str, resource_arn: str) -> None:
+    """Repeatable: Amazon answers success when the association is gone. AwsMissing when the tenant is."""
+    with aws.calling("sesv2", "take the identity out of its tenant") as ses:
+        ses.delete_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
+
+
+def resources_of(tenant: str, token: str = "") -> tuple[tuple[Resource, ...], str]:
+    """One page of associations, never filtered: SES and botocore's model differ in the words of the filter.
+
+    AwsMissing when Amazon does not know the tenant.
+    """
+    with aws.calling("sesv2", f"list the resources of the tenant {tenant}") as ses:
+        answer = ses.list_tenant_resources(TenantName=tenant, PageSize=PAGE, **_next(token))
+    arns = [row["ResourceArn"] for row in answer.get("TenantResources", [])]
+    return tuple(Resource(kind_of(arn), arn) for arn in arns), str(answer.get("NextToken") or "")
+
+
+def tenants_of(resource_arn: str, token: str = "") -> tuple[tuple[str, ...], str]:
+    """Names of the tenants that a resource is associated with, one page, and the token of the next ("" at the end).
+
+    AwsMissing when Amazon does not know the resource.
+    """
+    with aws.calling("sesv2", "see which tenants use the identity") as ses:
+        answer = ses.list_resource_tenants(ResourceArn=resource_arn, PageSize=PAGE, **_next(token))
+    names = tuple(row["TenantName"] for row in answer.get("ResourceTenants", []))
+    return names, str(answer.get("NextToken") or "")
+
+
+def get_entity(tenant_arn: str) -> Entity:
+    """The tenant's reputation. AwsMissing: none is kept, which SES may answer for a tenant that never sent."""
+    with aws.calling("sesv2", "read the tenant's sending status") as ses:
+        answer = ses.get_reputation_entity(ReputationEntityType="RESOURCE", ReputationEntityReference=tenant_arn)
+    return _entity(answer["ReputationEntity"])
+
+
+def list_entities(token: str = "") -> tuple[tuple[Entity, ...], str]:
+    """One page of every tenant's reputation, and the token of the next ("" at the end)."""
+    with aws.calling("sesv2", "read the sending status of the tenants") as ses:
+        answer = ses.list_reputation_entities(PageSize=PAGE, **_next(token))
+    return tuple(_entity(row) for row in answer.get("ReputationEntities", [])), str(answer.get("NextToken") or "")
+
+
+def set_status(tenant_arn: str, status: SendingStatus) -> None:
+    """The customer-managed side; never overrides Amazon's. Repeatable."""
+    with aws.calling("sesv2", f"set the tenant's sending to {status}") as ses:
+        ses.update_reputation_entity_customer_managed_status(
+            ReputationEntityType="RESOURCE", ReputationEntityReference=tenant_arn, SendingStatus=status.value
+        )
+
+
+def set_policy(tenant_arn: str, policy: Policy) -> None:
+    """Repeatable. A stricter policy may pause the tenant at once."""
+    region, partition = aws.client("sesv2").meta.region_name, aws.client("sesv2").meta.partition
+    arn = f"arn:{partition}:ses:{region}:aws:reputation-policy/{policy}"
+    with aws.calling("sesv2", f"set the tenant's reputation policy to {policy}") as ses:
+        ses.update_reputation_entity_policy(
+            ReputationEntityType="RESOURCE", ReputationEntityReference=tenant_arn, ReputationEntityPolicy=arn
+        )
+
+
+def create_configuration_set(name: str, *, ours: str) -> None:
+    """With our tag, and sending switched on. AwsConflict: it exists."""
+    with aws.calling("sesv2", f"create the configuration set {name}") as ses:
+        ses.create_configuration_set(
+            ConfigurationSetName=name, SendingOptions={"SendingEnabled": True}, Tags=_tags(ours)
+        )
+
+
+def get_configuration_set(name: str) -> ConfigurationSet:
+    """Raises AwsMissing when Amazon does not know it."""
+    with aws.calling("sesv2", f"read the configuration set {name}") as ses:
+        answer = ses.get_configuration_set(ConfigurationSetName=name)
+    sends = bool(answer.get("SendingOptions", {}).get("SendingEnabled", True))
+    return ConfigurationSet(name, sends, _read_tags(answer))
+
+
+def delete_configuration_set(name: str) -> None:
+    """Refused (AwsProblem) while a tenant association exists. AwsMissing when it is gone already."""
+    with aws.calling("sesv2", f"delete the configuration set {name}") as ses:
+        ses.delete_configuration_set(ConfigurationSetName=name)
+
+
+def get_account() -> Account:
+    """What Amazon says of the whole account in the region."""
+    with aws.calling("sesv2", "read the state of the account") as ses:
+        answer = ses.get_account()
+    quota: Any = answer.get("SendQuota", {})
+    return Account(
+        enforcement=answer.get("EnforcementStatus", ""),
+        sends=answer.get("SendingEnabled"),
+        in_production=answer.get("ProductionAccessEnabled"),
+        most_in_24_hours=quota.get("Max24HourSend"),
+        sent_in_24_hours=quota.get("SentLast24Hours"),
+    )
+
+
+def configuration_set_arn(name: str) -> str:
+    """Its ARN in our account; asks STS once a process. Raises AwsProblem."""
+    meta = aws.client("sesv2").meta
+    return f"arn:{meta.partition}:ses:{meta.region_name}:{aws.account_id()}:configuration-set/{name}"
+
+
+def _next(token: str) -> dict[str, Any]:
+    return {"NextToken": token} if token else {}
+
+
+def _tags(ours: str) -> Any:
+    return [{"Key": OURS, "Value": ours}]
+
+
+def _read_tags(answer: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((tag["Key"], tag["Value"]) for tag in answer.get("Tags") or ())
+
+
+def _tenant(row: Any) -> TenantFound:
+    return TenantFound(
+        name=row["TenantName"],
+        ses_id=row["TenantId"],
+        arn=row["TenantArn"],
+        created_at=row.get("CreatedTimestamp"),
+        status=row.get("SendingStatus", ""),
+        tags=_read_tags(row),
+    )
+
+
+def _entity(row: Any) -> Entity:
+    return Entity(
+        arn=row["ReputationEntityReference"],
+        policy=row.get("ReputationManagementPolicy", "").rpartition("/")[2],
+        staff=_side(row.get("CustomerManagedStatus", {})),
+        amazon=_side(row.get("AwsSesManagedStatus", {})),
+        aggregate=row.get("SendingStatusAggregate", ""),
+        impact=row.get("ReputationImpact", ""),
+    )
+
+
+def _side(record: Any) -> SIDE:
+    return record.get("Status", ""), record.get("Cause") or "", record.get("LastUpdatedTimestamp")
+
+
+def all_pages(ask: Any, *arguments: str) -> Sequence[Any]:
+    """Every row of a list that `ask` answers page by page; a failure anywhere is a failure of the whole."""
+    rows, token = ask(*arguments)
+    found = list(rows)
+    while token:
+        rows, token = ask(*arguments, token)
+        found += rows
+    return found

@@ -1,0 +1,307 @@
+"""SES tenants to be read. Customers see their own alone, and of it neither staff's notes nor other tenants' names.
+The staff's list of tenants: what its URL says, what that finds, and the same as a file.
+What customers see of their own sending: the notice while it is off, and whether a domain belongs to it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import date
+
+from django.conf import settings
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.expressions import Combinable, OrderBy
+from django.db.models.functions import Lower
+from django.http import QueryDict
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from audit.services import Subject
+from inbound_admin.lib.lists import moment
+from tenants.models.tenants import ResourceKind, SesAccount, StatusChange, Tenant, TenantResource, TenantStage
+from tenants.status.core import Banner, Layer, Policy, Standing, StatusFacts, banner_of, layers
+
+# What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
+WORST_FIRST = "-risk"
+ORDERS: dict[str, tuple[str, ...]] = {
+    "-risk": ("-risk", "name"),
+    "risk": ("risk", "name"),
+    "name": ("name",),
+    "-name": ("-name",),
+    "customer": ("customer__name", "name"),
+    "-customer": ("-customer__name", "name"),
+    "standing": ("standing", "name"),
+    "-standing": ("-standing", "name"),
+    "bounces": ("-bounce_rate", "name"),
+    "complaints": ("-complaint_rate", "name"),
+    "created": ("-created_at", "name"),
+}
+
+
+@dataclass(frozen=True)
+class TenantCapacity:
+    """How full the account is; the price is the setting's, in US dollars a month."""
+
+    count: int
+    quota: int
+    monthly_cost: float
+
+    @property
+    def share(self) -> float:
+        return self.count / self.quota if self.quota else 1.0
+
+
+def tenants_in_region() -> QuerySet[Tenant]:
+    """Tenants of this deployment's region: of another one Amazon would tell us that it does not know them."""
+    return Tenant.objects.filter(region=settings.AWS_REGION)
+
+
+def tenant_of(customer: Customer) -> Tenant | None:
+    """The customer's in this region, also while it is created; none that is being deleted."""
+    return tenants_in_region().filter(customer=customer).exclude(stage=TenantStage.DELETING).first()
+
+
+def sees_tenants(viewer: Viewer) -> bool:
+    """Whether the viewer is one of our staff who may see every tenant."""
+    return supports_everyone(viewer) and viewer.has_perm("tenants.view_tenant")
+
+
+def tenants_for(viewer: Viewer) -> QuerySet[Tenant]:
+    """The tenants of the viewer's customers, or all for staff who may see them."""
+    tenants = tenants_in_region().select_related("customer")
+    return tenants if sees_tenants(viewer) else tenants.filter(customer__in=customers_for(viewer))
+
+
+def tenants_found(
+    *, viewer: Viewer, text: str = "", standing: str = "", policy: str = "", order: str = WORST_FIRST
+) -> QuerySet[Tenant]:
+    """By part of the tenant's or the customer's name, or by a whole id or ARN; nonsense in a filter finds nothing."""
+    found = tenants_for(viewer)
+    if text:
+        found = found.filter(tenants_named(text))
+    if standing:
+        found = found.filter(standing=standing)
+    if policy:
+        found = found.filter(policy=policy)
+    return found.order_by(*_order(order))
+
+
+def tenants_named(text: str) -> Q:
+    """Part of the tenant's or the customer's name, or a whole id or ARN."""
+    whole = Q(pk=text) | Q(ses_id=text) | Q(arn=text) | Q(customer=text)
+    return whole | Q(name__icontains=text) | Q(customer__name__icontains=text)
+
+
+def _order(name: str) -> list[Combinable]:
+    columns = ORDERS.get(name, ORDERS[WORST_FIRST])
+    return [
+        F(column[1:]).desc(nulls_last=True)
+        if column.startswith("-")
+        else (Lower(column) if column.endswith("name") else F(column))
+        for column in columns
+    ]
+
+
+def layers_of(tenant: Tenant) -> tuple[Layer, ...]:
+    """Where its sending can be off, the widest first. The caller has fetched the tenant for its viewer."""
+    return layers(facts_of(tenant, account_here(), list(resources_of(tenant))))
+
+
+def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantResource]) -> StatusFacts:
+    identities = [one for one in resources if one.kind == "identity" and one.wanted]
+    return StatusFacts(
+        account=account.enforcement if account else "",
+        account_sends=account.sends if account else None,
+        account_since=account.since if account else None,
+        amazon=(tenant.amazon_status, tenant.amazon_cause, tenant.amazon_since),
+        staff=(tenant.staff_status, tenant.staff_cause, tenant.staff_since),
+        paused_by_us=tenant.is_paused,
+        configuration_set=tenant.configuration_set,
+        set_sends=tenant.set_sends,
+        identities=len(identities),
+        identities_ready=sum(1 for one in identities if one.associated_at and one.verified is not False),
+        identities_known=all(one.verified is not None for one in identities if one.associated_at),
+    )
+
+
+def resources_of(tenant: Tenant) -> QuerySet[TenantResource]:
+    return TenantResource.objects.filter(tenant=tenant).order_by("kind", "name")
+
+
+def history_of(tenant: Tenant) -> QuerySet[StatusChange]:
+    """Newest first."""
+    return StatusChange.objects.filter(tenant=tenant).order_by("-seen_at", "-pk")
+
+
+def account_here() -> SesAccount | None:
+    return SesAccount.objects.filter(region=settings.AWS_REGION).first()
+
+
+def due_for_review(today: date) -> QuerySet[Tenant]:
+    """Pauses whose day of review has come, the longest overdue first."""
+    due = tenants_in_region().filter(is_paused=True, pause_review_on__lte=today).select_related("customer")
+    return due.order_by("pause_review_on", "name")
+
+
+def unfinished() -> QuerySet[Tenant]:
+    """Tenants of which Amazon has still to be told something, or to be read to be as wanted."""
+    on_their_way = Q(stage__in=(TenantStage.CREATING, TenantStage.DELETING))
+    under_way = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
+    policy = ~Q(policy=F("policy_told"))
+    loose = TenantResource.objects.filter(Q(wanted=False) | Q(associated_at=None, held_by=""))
+    return tenants_in_region().filter(on_their_way | under_way | policy | Q(pk__in=loose.values("tenant")))
+
+
+def capacity() -> TenantCapacity:
+    count = tenants_in_region().count()
+    return TenantCapacity(count, settings.SES_TENANTS, round(count * settings.TENANT_MONTHLY_PRICE, 2))
+
+
+# What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
+SORTS: dict[str, tuple[F | OrderBy | str, ...]] = {
+    "-risk": ("-risk", "name"),
+    "risk": ("risk", "name"),
+    "name": ("name",),
+    "-name": ("-name",),
+    "customer": ("customer__name", "name"),
+    "-customer": ("-customer__name", "name"),
+    "standing": ("standing", "name"),
+    "-standing": ("-standing", "name"),
+    "bounces": (F("bounce_rate").asc(nulls_last=True), "name"),
+    "-bounces": (F("bounce_rate").desc(nulls_last=True), "name"),
+    "complaints": (F("complaint_rate").asc(nulls_last=True), "name"),
+    "-complaints": (F("complaint_rate").desc(nulls_last=True), "name"),
+}
+
+
+def tenants_for_staff(viewer: Viewer) -> QuerySet[Tenant]:
+    """For a customer there are none: what they may know of theirs stands on their own pages."""
+    found = tenants_for(viewer).select_related("status_asked_by", "created_by", "reputation_read")
+    return found if sees_tenants(viewer) else found.none()
+
+
+def _held_up() -> Q:
+    """Something that we want of Amazon was not done, or Amazon could not be asked."""
+    failed = TenantResource.objects.filter(tenant=OuterRef("pk")).exclude(problem="")
+    return ~Q(stage_problem="") | ~Q(status_problem="") | ~Q(read_problem="") | Q(Exists(failed))
+
+
+def _kinds() -> dict[str, Q]:
+    return {
+        "suspended": Q(standing=Standing.SUSPENDED),
+        "paused": Q(standing__in=(Standing.PAUSED, Standing.PAUSING)),
+        "review": Q(is_paused=True, pause_review_on__lte=timezone.localdate()),
+        "findings": Q(open_high__gt=0) | Q(open_low__gt=0),
+        "held_up": _held_up(),
+        "active": Q(standing=Standing.ACTIVE),
+        "unknown": Q(standing=Standing.UNKNOWN, stage=TenantStage.READY),
+    }
+
+
+@dataclass(frozen=True)
+class TenantListFilters:
+    """What the URL of the list says; nonsense in it filters nothing."""
+
+    q: str = ""
+    show: str = ""
+    policy: str = ""
+    sort: str = ""
+
+    @classmethod
+    def read(cls, query: QueryDict) -> "TenantListFilters":
+        given = {field.name: query.get(field.name, "").replace("\x00", "").strip()[:300] for field in fields(cls)}
+        return cls(**given)
+
+    @property
+    def active(self) -> bool:
+        return bool(self.show or self.policy)
+
+
+def search(*, viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
+    """By part of a name or by a whole id, and by the filters; the worst first."""
+    found, kinds = _narrowed(viewer, filters), _kinds()
+    if filters.show in kinds:
+        found = found.filter(kinds[filters.show])
+    return found.order_by(*SORTS.get(filters.sort, SORTS[WORST_FIRST]))
+
+
+def counts(*, viewer: Viewer, filters: TenantListFilters) -> dict[str, int]:
+    """How many tenants each kind has under the other filters, in one query."""
+    counted = {key: Count("pk", filter=kind) for key, kind in _kinds().items()}
+    return _narrowed(viewer, filters).order_by().aggregate(**counted)
+
+
+def _narrowed(viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
+    found = tenants_for(viewer).select_related("reputation_read")
+    if filters.q:
+        found = found.filter(tenants_named(filters.q))
+    if filters.policy in tuple(Policy):
+        found = found.filter(policy=filters.policy)
+    return found
+
+
+def export_rows(*, viewer: Viewer, filters: TenantListFilters) -> Iterator[dict[str, str]]:
+    """One row a tenant, all that the filters show, read in chunks."""
+    for tenant in search(viewer=viewer, filters=filters).iterator(chunk_size=2000):
+        yield _row(tenant)
+
+
+def _row(tenant: Tenant) -> dict[str, str]:
+    return {
+        "id": tenant.id,
+        "tenant": tenant.name,
+        "customer": tenant.customer.name,
+        "customer_id": tenant.customer_id,
+        "region": tenant.region,
+        "standing": tenant.standing,
+        "amazon_status": tenant.amazon_status,
+        "staff_status": tenant.staff_status,
+        "policy": tenant.policy,
+        "open_high": str(tenant.open_high),
+        "open_low": str(tenant.open_low),
+        "bounce_rate": _fraction(tenant.bounce_rate),
+        "complaint_rate": _fraction(tenant.complaint_rate),
+        "risk": str(tenant.risk),
+        "read_at": moment(tenant.read_at),
+        "arn": tenant.arn,
+    }
+
+
+def _fraction(rate: float | None) -> str:
+    """Empty where it is not known, which is not 0."""
+    return "" if rate is None else f"{rate:.6g}"
+
+
+@dataclass(frozen=True)
+class CustomerBanner:
+    customer_id: str
+    banner: Banner
+
+
+def banners_for(viewer: Viewer) -> tuple[CustomerBanner, ...]:
+    """Of the customers whose member the viewer is, in one query. Staff see the tenants' own pages instead."""
+    if not isinstance(viewer, User) or not viewer.is_active:
+        return ()
+    own = Tenant.objects.filter(region=settings.AWS_REGION, customer__memberships__user=viewer)
+    found = own.select_related("customer").order_by("customer__name", "pk")
+    shown = ((tenant.customer, _banner(tenant, tenant.customer)) for tenant in found)
+    return tuple(CustomerBanner(customer.pk, banner) for customer, banner in shown if banner)
+
+
+def banner_for(tenant: Tenant) -> Banner | None:
+    """The caller has fetched the tenant with its customer, for its viewer."""
+    return _banner(tenant, tenant.customer)
+
+
+def _banner(tenant: Tenant, customer: Customer) -> Banner | None:
+    return banner_of(customer.name, tenant.standing, tenant.pause_told, stops_receiving=tenant.stops_receiving)
+
+
+def identity_in(tenant: Tenant, name: str) -> TenantResource | None:
+    """The domain's association. `problem` is for staff: it may name another customer's tenant."""
+    return TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.IDENTITY, name=name).first()
+
+
+def tenant_subject(tenant: Tenant) -> Subject:
+    """What the change log calls a tenant."""
+    return Subject("tenant", tenant.id, tenant.name, tenant.customer_id)

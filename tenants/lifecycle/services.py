@@ -1,0 +1,350 @@
+"""A customer's tenant is made or adopted at Amazon: five calls, each harmless when repeated.
+
+Every line stores what Amazon answered before the next call, so a process that dies anywhere is carried on from there.
+SES takes no token of ours, so after "it exists already" our tag tells whether a lost attempt of our own made it.
+
+A tenant goes: its associations first, then the tenant, then the configuration set that we made for it.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
+from django.db.models.deletion import Collector, ProtectedError
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from accounts.roles import MANAGE, require
+from audit import services as audit_services
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
+from inbound_admin.lib.ids import new_id
+from notifications.alerts import services as alerts_services
+from tenants.jobs import associate_soon, create_soon, remove_soon, status_soon
+from tenants.lifecycle import gateway
+from tenants.lifecycle.core import TenantFound, is_tenant_name, tenant_name
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage, new_tenant_id
+from tenants.resources import services as resources_services
+from tenants.status import services as status_services
+from tenants.status.core import Policy
+
+SUFFIX = 8  # characters of Crockford's base 32 that keep two customers of one name apart
+NOT_YOURS = "Your role cannot create tenants. Ask an operator."
+
+
+def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", sends_at_once: bool = False) -> Tenant:
+    """Store the wish; the worker then makes it. Raises Refused when the customer has one, or NotAllowed.
+
+    `sends_at_once` is for a customer who has nothing yet that sends without a tenant.
+    """
+    require(actor, MANAGE, NOT_YOURS)
+    tenant = Tenant(pk=new_tenant_id(), customer=customer, policy=_policy(policy or settings.TENANT_POLICY))
+    tenant.name = tenant.configuration_set = _name(tenant)
+    return _store_new(tenant, actor, sends_at_once=sends_at_once)
+
+
+def adopt_tenant(*, customer: Customer, name: str, actor: User) -> Tenant:
+    """Take a tenant over that is at Amazon already; asks Amazon once. Raises Refused, NotAllowed, AwsProblem."""
+    require(actor, MANAGE, NOT_YOURS)
+    if not is_tenant_name(name):
+        raise Refused("That is no name of a tenant: letters, digits, - and _ alone, at most 64.")
+    _refuse_second(customer)
+    try:
+        gateway.get_tenant(name)
+    except AwsMissing as missing:
+        raise Refused(f"Amazon knows no tenant {name} in {settings.AWS_REGION}.", code="TENANT_MISSING") from missing
+    tenant = Tenant(customer=customer, name=name, adopted=True, policy=_policy(settings.TENANT_POLICY))
+    return _store_new(tenant, actor, sends_at_once=False)
+
+
+@transaction.atomic
+def _store_new(tenant: Tenant, actor: User | None, *, sends_at_once: bool) -> Tenant:
+    _refuse_second(tenant.customer)
+    tenant.region, tenant.created_by = settings.AWS_REGION, actor
+    tenant.sends_since = timezone.now() if sends_at_once else None
+    try:
+        with transaction.atomic():
+            tenant.save(force_insert=True)
+    except IntegrityError as error:
+        _refuse_second(tenant.customer)  # has the right sentence for whoever was a moment too late
+        raise Refused(f"The tenant {tenant.name} belongs to another customer here.", code="TENANT_TAKEN") from error
+    after = {"name": tenant.name, "customer": tenant.customer.name, "adopted": tenant.adopted or None}
+    audit_services.record("tenant.added", about=tenant_subject(tenant), actor=actor, after=after)
+    create_soon(tenant)
+    return tenant
+
+
+def carry_out_creation(*, tenant_id: str) -> None:
+    """Carry the creation on from where it is. Raises AwsProblem, which is also stored for the page."""
+    tenant = tenants_in_region().select_related("customer").filter(pk=tenant_id, stage=TenantStage.CREATING).first()
+    if tenant is None:
+        return
+    with aws.recording() as request_ids:
+        try:
+            if all(step(tenant) for step in (_tenant, _taken_over, _told_policy, _set, _own_set_in, _read)):
+                _finish(tenant, request_ids)
+        except AwsProblem as problem:
+            _store(tenant, stage_problem=str(problem))
+            raise
+
+
+def _tenant(tenant: Tenant) -> bool:
+    if tenant.arn:
+        return True
+    if tenant.adopted:
+        return _adopted(tenant)
+    try:
+        return _store_found(tenant, gateway.create_tenant(tenant.name, ours=tenant.pk))
+    except AwsConflict:
+        found = gateway.get_tenant(tenant.name)
+    if (gateway.OURS, tenant.pk) in found.tags:  # our own first attempt, whose answer was lost
+        return _store_found(tenant, found)
+    return _rename(tenant) and _tenant(tenant)
+
+
+def _adopted(tenant: Tenant) -> bool:
+    try:
+        return _store_found(tenant, gateway.get_tenant(tenant.name))
+    except AwsMissing:
+        _store(tenant, stage_problem="Amazon does not know this tenant any more. Delete it here, and create one.")
+        return False
+
+
+def _store_found(tenant: Tenant, found: TenantFound) -> bool:
+    try:
+        with transaction.atomic():
+            fields = {"ses_id": found.ses_id, "arn": found.arn, "ses_created_at": found.created_at}
+            return _store(tenant, **fields)
+    except IntegrityError:
+        tenant.arn = ""
+        _store(tenant, stage_problem="This tenant is another customer's here. Delete it here, and create one.")
+        return False
+
+
+def _rename(tenant: Tenant) -> bool:
+    """Somebody else's tenant has the name, so ours takes another."""
+    name = _name(tenant, new_id("")[-SUFFIX:])
+    return _store(tenant, name=name, configuration_set=name)
+
+
+def _taken_over(tenant: Tenant) -> bool:
+    """An adopted tenant's policy, associations and configuration set are taken as they are."""
+    if not tenant.adopted or tenant.policy_told:
+        return True
+    resources_services.take_over(tenant, resources_services.resources_at_amazon(tenant.name))
+    entity = status_services.entity_of(tenant)
+    known = entity is not None and entity.policy in tuple(Policy)
+    if entity is None or not known:  # what Amazon does not name, or we do not know, is set by the next step
+        return True
+    return _store(tenant, policy=entity.policy, ses_policy=entity.policy, policy_told=entity.policy)
+
+
+def _told_policy(tenant: Tenant) -> bool:
+    """Explicitly: sources disagree on which policy a new tenant has."""
+    if tenant.policy_told:
+        return True
+    gateway.set_policy(tenant.arn, Policy(tenant.policy))
+    return _store(tenant, policy_told=tenant.policy, ses_policy=tenant.policy)
+
+
+def _set(tenant: Tenant) -> bool:
+    if tenant.set_sends is not None:
+        return True
+    if tenant.adopted and not tenant.configuration_set and not _found_set(tenant):
+        _store(tenant, configuration_set=_name(tenant))
+    if tenant.adopted and _is_associated(tenant, tenant.configuration_set):  # taking over writes nothing
+        return _store(tenant, set_sends=gateway.get_configuration_set(tenant.configuration_set).sends)
+    try:
+        gateway.create_configuration_set(tenant.configuration_set, ours=tenant.pk)
+    except AwsConflict:
+        found = gateway.get_configuration_set(tenant.configuration_set)
+        adopted = _is_associated(tenant, tenant.configuration_set)
+        if (gateway.OURS, tenant.pk) in found.tags or adopted:
+            return _store(tenant, set_sends=found.sends)
+        return _store(tenant, configuration_set=_name(tenant, new_id("")[-SUFFIX:])) and _set(tenant)
+    return _store(tenant, set_sends=True)
+
+
+def _found_set(tenant: Tenant) -> bool:
+    """The first of the configuration sets that an adopted tenant has becomes the customer's."""
+    sets = TenantResource.objects.filter(
+        tenant=tenant, kind=ResourceKind.CONFIGURATION_SET, associated_at__isnull=False
+    )
+    first = sets.order_by("name").first()
+    return first is not None and _store(tenant, configuration_set=first.name)
+
+
+def _is_associated(tenant: Tenant, name: str) -> bool:
+    known = TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.CONFIGURATION_SET, name=name)
+    return known.filter(associated_at__isnull=False).exists()
+
+
+def _own_set_in(tenant: Tenant) -> bool:
+    """Without a configuration set of its own a tenant cannot send."""
+    arn = gateway.configuration_set_arn(tenant.configuration_set)
+    resource = resources_services.wish(tenant, arn)
+    if not resource.associated_at:
+        resources_services.associate(resource)
+    return True
+
+
+def _read(tenant: Tenant) -> bool:
+    status_services.read(tenant)
+    return True
+
+
+@transaction.atomic
+def _finish(tenant: Tenant, request_ids: list[str]) -> None:
+    """Only one of two workers that raced here finds the stage unfinished, so the change log has it once."""
+    if not _store(tenant, stage=TenantStage.READY, stage_problem=""):
+        return
+    what = "tenant.adopted" if tenant.adopted else "tenant.created"
+    after = {"tenant": tenant.name, "policy": tenant.policy, "configuration_set": tenant.configuration_set}
+    audit_services.record(what, about=tenant_subject(tenant), actor=None, after=after, aws_request_ids=request_ids)
+    tenant.refresh_from_db()
+    associate_soon(tenant)
+    if tenant.is_under_way:
+        status_soon(tenant)
+
+
+def _store(tenant: Tenant, **fields: object) -> bool:
+    """False, and nothing stored, when it is no longer being created: deleted meanwhile, or done by another."""
+    for name, value in fields.items():
+        setattr(tenant, name, value)
+    rows = Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.CREATING)
+    return bool(rows.update(**fields, updated_at=timezone.now()))
+
+
+def _refuse_second(customer: Customer) -> None:
+    known = tenants_in_region().filter(customer=customer).first()
+    if known is None:
+        return
+    if known.stage == TenantStage.DELETING:
+        raise Refused(f"{customer}'s tenant is being deleted. Wait until it is gone.", code="TENANT_DELETING")
+    raise Refused(f"{customer} has the tenant {known.name} already.", code="TENANT_EXISTS")
+
+
+def _policy(name: str) -> Policy:
+    try:
+        return Policy(name)
+    except ValueError as error:
+        raise Refused(f"There is no reputation policy “{name}”: standard, strict or none.") from error
+
+
+def _name(tenant: Tenant, suffix: str = "") -> str:
+    return tenant_name(tenant.customer.name, suffix or tenant.pk[-SUFFIX:])
+
+
+@dataclass(frozen=True)
+class TenantConsequences:
+    """What a person reads before a tenant is deleted."""
+
+    resources: tuple[TenantResource, ...]  # they leave the tenant, and stay at Amazon
+    configuration_set: str  # goes with it, if we made it
+    in_use: tuple[str, ...]  # domains and others that live in it, and must go first
+
+
+def consequences(tenant: Tenant) -> TenantConsequences:
+    resources = tuple(TenantResource.objects.filter(tenant=tenant))
+    return TenantConsequences(resources, tenant.configuration_set, _in_use(tenant))
+
+
+def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
+    """Mark it; the worker carries it out. Raises Refused for a wrong name, or while domains live in it."""
+    require(actor, MANAGE, "Your role cannot delete tenants. Ask an operator.")
+    if typed_name.strip() != tenant.name:
+        raise Refused(f"To delete the tenant, type its name: {tenant.name}.", code="NAME_NOT_TYPED")
+    with transaction.atomic():
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        if locked.stage == TenantStage.DELETING:
+            return
+        if locked.is_paused:
+            raise Refused(
+                f"{locked} is paused: deleting it would lift the pause. Resume it first.", code="TENANT_PAUSED"
+            )
+        _refuse_while_in_use(locked)
+        before = {"stage": locked.stage}
+        locked.stage, locked.stage_problem = TenantStage.DELETING, ""
+        locked.save(update_fields=("stage", "stage_problem", "updated_at"))
+        about, after = tenant_subject(locked), {"stage": TenantStage.DELETING.value}
+        audit_services.record(
+            "tenant.delete_asked", about=about, actor=actor, before=before, after=after, for_staff=True
+        )
+        remove_soon(locked)
+    tenant.refresh_from_db()
+
+
+def carry_out_removal(*, tenant_id: str) -> None:
+    """Each step is harmless when repeated. Raises AwsProblem, which is also stored for the page."""
+    tenant = tenants_in_region().select_related("customer").filter(pk=tenant_id, stage=TenantStage.DELETING).first()
+    if tenant is None:
+        return
+    with aws.recording() as request_ids:
+        try:
+            if _is_ours(tenant):
+                _empty(tenant)
+                with suppress(AwsMissing):
+                    gateway.delete_tenant(tenant.name)
+            _delete_set(tenant)
+        except AwsProblem as problem:
+            Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
+            raise
+    _finish_removal(tenant, request_ids)
+
+
+def _is_ours(tenant: Tenant) -> bool:
+    """Amazon has it still, and it is the one that we know: a name can be deleted and made again there by others."""
+    try:
+        found = gateway.get_tenant(tenant.name)
+    except AwsMissing:
+        return False
+    return found.arn == tenant.arn if tenant.arn else (gateway.OURS, tenant.pk) in found.tags
+
+
+def _empty(tenant: Tenant) -> None:
+    with suppress(AwsMissing):  # the tenant went meanwhile
+        for _, arn in resources_services.resources_at_amazon(tenant.name):
+            gateway.dissociate(tenant.name, arn)
+
+
+def _delete_set(tenant: Tenant) -> None:
+    """Only one that carries our tag: others may send with any other."""
+    if not tenant.configuration_set:
+        return
+    with suppress(AwsMissing):
+        if (gateway.OURS, tenant.pk) in gateway.get_configuration_set(tenant.configuration_set).tags:
+            gateway.delete_configuration_set(tenant.configuration_set)
+
+
+@transaction.atomic
+def _finish_removal(tenant: Tenant, request_ids: list[str]) -> None:
+    locked = Tenant.objects.select_for_update().filter(pk=tenant.pk, stage=TenantStage.DELETING).first()
+    if locked is None:
+        return
+    before = {"tenant": tenant.name, "customer": tenant.customer.name}
+    about = tenant_subject(tenant)
+    audit_services.record("tenant.deleted", about=about, actor=None, before=before, aws_request_ids=request_ids)
+    TenantResource.objects.filter(tenant=locked).delete()
+    alerts_services.forget(about=about)
+    locked.delete()
+
+
+def _refuse_while_in_use(tenant: Tenant) -> None:
+    """What apps above this one keep in the tenant protects it, so that they need not be known here."""
+    if things := _in_use(tenant):
+        shown = ", ".join(things[:5])
+        raise Refused(
+            f"{shown} {'is' if len(things) == 1 else 'are'} in this tenant. Delete or move that first.",
+            code="TENANT_IN_USE",
+        )
+
+
+def _in_use(tenant: Tenant) -> tuple[str, ...]:
+    try:
+        Collector(using=DEFAULT_DB_ALIAS).collect([tenant])
+    except ProtectedError as error:
+        things = [thing for thing in error.protected_objects if not isinstance(thing, TenantResource)]
+        return tuple(sorted(str(thing) for thing in things))
+    return ()

@@ -1,0 +1,209 @@
+"""Pages of SES tenants, for staff: the list, worst first; each with its layers, its resources and its history."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.roles import MANAGE, PAUSE
+from audit.selectors import changes_of
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, asks_for_password, list_as_file, page_of, template
+from tenants.lifecycle import selectors, services
+from tenants.lifecycle.forms import NewTenantForm, PolicyForm
+from tenants.lifecycle.selectors import WORST_FIRST
+from tenants.models.tenants import Tenant, TenantStage
+from tenants.policy import services as policy_services
+from tenants.status import core as status_core
+from tenants.status.core import LayerName, Standing
+
+POLL_SECONDS = 2
+MAIN_LAYERS = (LayerName.STAFF, LayerName.AMAZON)
+
+
+@dataclass(frozen=True)
+class TenantRow:
+    """A tenant as a list shows it; a rate that is not known is empty, which is not 0."""
+
+    tenant: Tenant
+
+    @property
+    def bounces(self) -> str:
+        return _percent(self.tenant.bounce_rate)
+
+    @property
+    def complaints(self) -> str:
+        return _percent(self.tenant.complaint_rate)
+
+    @property
+    def findings_known(self) -> bool:
+        """Whether Amazon was ever asked: before that, none counted is not none."""
+        read = getattr(self.tenant, "reputation_read", None)
+        return read is not None and read.findings_at is not None
+
+    @property
+    def trouble(self) -> str:
+        return self.tenant.stage_problem or self.tenant.status_problem or self.tenant.read_problem
+
+
+def _percent(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.2%}"
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request)
+    filters = selectors.TenantListFilters.read(request.GET)
+    page = page_of(selectors.search(viewer=request.user, filters=filters), request)
+    context = {
+        "page": page,
+        "rows": [TenantRow(tenant) for tenant in page],
+        "asked": filters,  # not `filters`, which the search for domains in the top bar would show
+        "sort": filters.sort if filters.sort in selectors.SORTS else WORST_FIRST,
+        "counts": selectors.counts(viewer=request.user, filters=filters),
+        "total": selectors.tenants_for(request.user).count(),
+        "capacity": selectors.capacity(),
+        "may_manage": request.user.has_perm(MANAGE),
+        "may_pause": request.user.has_perm(PAUSE),
+    }
+    return TemplateResponse(request, template(request, "tenants/lifecycle/list.html", "results"), context)
+
+
+@require_GET
+def export(request: SignedIn, kind: str) -> HttpResponse:
+    """All that the list's filters show, not its page alone, as CSV or JSON."""
+    refuse_strangers(request)
+    rows = selectors.export_rows(viewer=request.user, filters=selectors.TenantListFilters.read(request.GET))
+    return list_as_file(rows, name="tenants", kind=kind)
+
+
+def refuse_strangers(request: SignedIn) -> None:
+    """The list is of every customer's tenants at once."""
+    if not selectors.sees_tenants(request.user):
+        raise PermissionDenied
+
+
+def tenant_for(request: SignedIn, tenant_id: str) -> Tenant:
+    """For a customer there is none, as if it did not exist: what they see of theirs is on their organisation's page."""
+    return get_object_or_404(selectors.tenants_for_staff(request.user), pk=tenant_id)
+
+
+def _managed(request: SignedIn, tenant_id: str) -> Tenant:
+    tenant = tenant_for(request, tenant_id)
+    if not request.user.has_perm(MANAGE):
+        raise PermissionDenied
+    return tenant
+
+
+@require_GET
+def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = tenant_for(request, tenant_id)
+    layers = [status_core.shown(layer) for layer in selectors.layers_of(tenant)]
+    main = {layer.name: layer for layer in layers if layer.name in MAIN_LAYERS}
+    others = [layer for layer in layers if layer.name not in MAIN_LAYERS]
+    review_on = tenant.pause_review_on
+    context = {
+        "tenant": tenant,
+        "tab": "overview",
+        "row": TenantRow(tenant),
+        "sentence": status_core.sentence_of(tenant.stage, tenant.standing),
+        "main_layers": [main[name] for name in MAIN_LAYERS],
+        "other_layers": others,
+        "others_matter": any(layer.allows is not True for layer in others),
+        "policy": status_core.POLICIES[tenant.policy],
+        "review_is_due": review_on is not None and review_on <= timezone.localdate(),
+        "poll_seconds": POLL_SECONDS if _is_under_way(tenant) else None,
+    }
+    return TemplateResponse(request, template(request, "tenants/lifecycle/detail.html", "live"), context)
+
+
+def _is_under_way(tenant: Tenant) -> bool:
+    return tenant.stage != TenantStage.READY or tenant.standing in (Standing.PAUSING, Standing.RESUMING)
+
+
+@require_GET
+def resources(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = tenant_for(request, tenant_id)
+    context = {"tenant": tenant, "tab": "resources", "page": page_of(selectors.resources_of(tenant), request)}
+    return TemplateResponse(request, "tenants/lifecycle/resources.html", context)
+
+
+@require_GET
+def history(request: SignedIn, tenant_id: str) -> HttpResponse:
+    """What was done, or with `?show=statuses` what Amazon told."""
+    tenant = tenant_for(request, tenant_id)
+    context: dict[str, Any] = {"tenant": tenant, "tab": "history"}
+    if request.GET.get("show") == "statuses":
+        context["statuses"] = page_of(selectors.history_of(tenant), request)
+    else:
+        context["changes"] = page_of(changes_of("tenant", tenant.id, of_customers=None), request)
+    return TemplateResponse(request, "tenants/lifecycle/history.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def create(request: SignedIn) -> HttpResponse:
+    refuse_strangers(request)
+    if not request.user.has_perm(MANAGE):
+        raise PermissionDenied
+    chosen = {"customer": request.GET.get("customer", ""), "name": request.GET.get("name", "")}
+    form = NewTenantForm(request.POST or None, viewer=request.user, initial=chosen)
+    if request.method == "POST" and form.is_valid():
+        try:
+            tenant = _create(form.cleaned_data, request)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"The tenant {tenant.name} is being made ready at Amazon.")
+            return redirect("tenants:detail", tenant.id)
+    return TemplateResponse(
+        request, "tenants/lifecycle/create.html", {"form": form}, status=422 if form.errors else 200
+    )
+
+
+def _create(given: dict[str, Any], request: SignedIn) -> Tenant:
+    if given["name"]:
+        return services.adopt_tenant(customer=given["customer"], name=given["name"], actor=request.user)
+    return services.create_tenant(customer=given["customer"], policy=given["policy"], actor=request.user)
+
+
+@require_http_methods(["GET", "POST"])
+def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = _managed(request, tenant_id)
+    form = PolicyForm(request.POST or None, initial={"policy": tenant.policy})
+    if request.method == "POST" and form.is_valid():
+        try:
+            policy_services.change_policy(tenant=tenant, actor=request.user, **form.cleaned_data)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"Amazon is being told of the policy {form.cleaned_data['policy']}.")
+            return redirect("tenants:detail", tenant.id)
+    context = {
+        "tenant": tenant,
+        "form": form,
+        "open_sentence": status_core.open_findings(tenant.open_high, tenant.open_low),
+    }
+    return TemplateResponse(request, "tenants/lifecycle/policy.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@asks_for_password
+def delete(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = _managed(request, tenant_id)
+    context = {"tenant": tenant, "consequences": services.consequences(tenant), "error": ""}
+    if request.method == "POST":
+        typed = request.POST.get("name", "")
+        try:
+            services.delete_tenant(tenant=tenant, typed_name=typed, actor=request.user)
+        except Refused as refused:
+            context |= {"error": str(refused), "typed": typed}
+        else:
+            messages.success(request, f"{tenant.name} is being deleted.")
+            return redirect("tenants:list")
+    return TemplateResponse(request, "tenants/lifecycle/delete.html", context, status=422 if context["error"] else 200)

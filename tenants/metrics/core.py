@@ -1,0 +1,126 @@
+"""Bounce and complaint rates, as fractions, and the limits that count for them.
+
+Limits of a tenant: SES's reputation policies pause on a finding of HIGH impact (`standard`) or of LOW too (`strict`).
+Limits of the account: Amazon's advice is an alarm at the first; above the second it may pause the whole account.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from inbound_admin.lib.plots import Window
+from tenants.status.core import Policy
+
+HOUR = timedelta(hours=1)
+
+
+class Measure(StrEnum):
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    SENT = "sent"
+
+
+RATES = (Measure.BOUNCE, Measure.COMPLAINT)
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """Fractions: from above `low` a rate is worth a warning, from above `high` it may stop the sending."""
+
+    low: float
+    high: float
+
+
+TENANT_LIMITS: Mapping[Measure, RateLimits] = {
+    Measure.BOUNCE: RateLimits(0.10, 0.15),
+    Measure.COMPLAINT: RateLimits(0.005, 0.01),
+}
+ACCOUNT_LIMITS: Mapping[Measure, RateLimits] = {
+    Measure.BOUNCE: RateLimits(0.05, 0.10),
+    Measure.COMPLAINT: RateLimits(0.001, 0.005),
+}
+
+
+class Grade(StrEnum):
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    LOW = "low"
+    HIGH = "high"
+
+
+@dataclass(frozen=True)
+class RateSeries:
+    """One measure of one tenant by its name, or of the account (""), the oldest first."""
+
+    tenant: str
+    measure: Measure
+    points: tuple[tuple[datetime, float], ...]
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What was measured in the hour that began then; None is "no data", never zero."""
+
+    at: datetime
+    bounce: float | None = None
+    complaint: float | None = None
+    sent: float | None = None
+
+    def with_(self, measure: Measure, value: float) -> "Hour":
+        if measure is Measure.BOUNCE:
+            return replace(self, bounce=value)
+        return replace(self, complaint=value) if measure is Measure.COMPLAINT else replace(self, sent=value)
+
+    def of(self, measure: Measure) -> float | None:
+        return {Measure.BOUNCE: self.bounce, Measure.COMPLAINT: self.complaint, Measure.SENT: self.sent}[measure]
+
+
+def grade(rate: float | None, limits: RateLimits) -> Grade:
+    if rate is None:
+        return Grade.UNKNOWN
+    if rate > limits.high:
+        return Grade.HIGH
+    return Grade.LOW if rate > limits.low else Grade.HEALTHY
+
+
+def pauses_above(policy: str, measure: Measure) -> float | None:
+    """The rate above which this policy lets SES pause a tenant; None: it does not, or we do not know the policy."""
+    limits = TENANT_LIMITS[measure]
+    return {Policy.STANDARD.value: limits.high, Policy.STRICT.value: limits.low}.get(policy)
+
+
+def hours_of(series: Iterable[RateSeries]) -> tuple[Hour, ...]:
+    """The series of one tenant put side by side, the oldest hour first."""
+    hours: dict[datetime, Hour] = {}
+    for one in series:
+        for at, value in one.points:
+            hours[at] = hours.get(at, Hour(at)).with_(one.measure, value)
+    return tuple(hours[at] for at in sorted(hours))
+
+
+def worst_of_each(hours: Sequence[Hour], window: Window) -> tuple[Hour, ...]:
+    """One for each step in which there is data: its highest rates, and all that was sent."""
+    found: dict[datetime, Hour] = {}
+    for hour in hours:
+        if window.start <= hour.at < window.end:
+            begin = window.start + (hour.at - window.start) // window.step * window.step
+            held = found.get(begin, Hour(begin))
+            found[begin] = replace(
+                held,
+                bounce=_highest(held.bounce, hour.bounce),
+                complaint=_highest(held.complaint, hour.complaint),
+                sent=hour.sent if held.sent is None else held.sent + (hour.sent or 0),
+            )
+    return tuple(found[begin] for begin in sorted(found))
+
+
+def _highest(one: float | None, other: float | None) -> float | None:
+    known = [value for value in (one, other) if value is not None]
+    return max(known, default=None)
+
+
+def newest(hours: Sequence[Hour], measure: Measure, *, since: datetime) -> float | None:
+    """The last value that is not older than `since`; what is older says nothing of today."""
+    values = (hour.of(measure) for hour in reversed(hours) if hour.at >= since)
+    return next((value for value in values if value is not None), None)

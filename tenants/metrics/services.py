@@ -1,0 +1,175 @@
+"""Bounce and complaint rates over time, from CloudWatch: many tenants in one call, each hour stored once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from inbound_admin.lib.errors import AwsProblem
+from tenants.metrics import gateway
+from tenants.metrics.core import Hour, Measure, RateSeries, hours_of
+from tenants.metrics.gateway import MetricWanted
+from tenants.models.reputation import RateSample, ReputationRead, SesEvent
+from tenants.models.tenants import Tenant
+from tenants.reputation import selectors as reputation_selectors
+from tenants.reputation.services import score_risk, warn_of_account
+
+TENANTS_A_CALL = gateway.MOST_QUERIES // len(Measure)
+FIRST_LOOK = timedelta(days=14)
+OVERLAP = timedelta(hours=3)  # CloudWatch completes the last hours afterwards
+COLUMNS = {"bounce": "bounce_rate", "complaint": "complaint_rate"}
+
+
+def sync_due_metrics(*, now: datetime) -> int:
+    """The account, then every tenant, of those that are due, in as few calls as there can be. Raises AwsProblem."""
+    if _account_is_due(now):
+        sync_account_metrics(now=now)
+    due = list(reputation_selectors.due_for_rates(now))
+    for first in range(0, len(due), TENANTS_A_CALL):
+        _measure(due[first : first + TENANTS_A_CALL], now)
+    return len(due)
+
+
+def sync_metrics(*, tenant_id: str, now: datetime) -> None:
+    """One tenant, at once. Raises AwsProblem, which is stored as well."""
+    tenant = reputation_selectors.at_amazon().select_related("reputation_read").filter(pk=tenant_id).first()
+    if tenant is not None:
+        _measure([tenant], now)
+
+
+def sync_account_metrics(*, now: datetime) -> None:
+    """Raises AwsProblem, which is stored as well."""
+    read = reputation_selectors.read_of(None)
+    start = _start([read.rates_at if read else None], now)
+    try:
+        series, untold = _series([MetricWanted("", each) for each in Measure], start, now)
+    except AwsProblem as problem:
+        _note_account(now, problem=str(problem))
+        raise
+    with transaction.atomic():
+        _store([(None, hour) for hour in hours_of(series)])
+        _note_account(now, problem=_what_was_untold(untold))
+    bounce, complaint = (_newest([], column, now).get(None) for column in COLUMNS)
+    warn_of_account(bounce, complaint, now=now)
+
+
+def _account_is_due(now: datetime) -> bool:
+    read = reputation_selectors.read_of(None)
+    return not (read and read.rates_at and read.rates_at > now - timedelta(minutes=settings.RATES_EVERY_MINUTES))
+
+
+def forget_old(*, now: datetime) -> None:
+    """Samples beyond the time that a setting names, and events that could not be repeated any more."""
+    oldest = now - timedelta(days=settings.RATES_KEPT_DAYS)
+    RateSample.objects.filter(at__lt=oldest).delete()
+    SesEvent.objects.filter(received_at__lt=oldest).delete()
+
+
+def _measure(batch: Sequence[Tenant], now: datetime) -> None:
+    reads = [getattr(tenant, "reputation_read", None) for tenant in batch]
+    start = _start([read.rates_at if read else None for read in reads], now)
+    try:
+        series, untold = _series([MetricWanted(tenant.name, each) for tenant in batch for each in Measure], start, now)
+    except AwsProblem as problem:
+        _note_all({tenant: str(problem) for tenant in batch}, now)
+        raise
+    by_name: dict[str, list[RateSeries]] = {}
+    for one in series:
+        by_name.setdefault(one.tenant, []).append(one)
+    with transaction.atomic():
+        _store([(tenant, hour) for tenant in batch for hour in hours_of(by_name.get(tenant.name, []))])
+        _note_all(
+            {tenant: _what_was_untold([one for one in untold if one.tenant == tenant.name]) for tenant in batch}, now
+        )
+    _renew(batch, now)
+
+
+def _start(read_at: Iterable[datetime | None], now: datetime) -> datetime:
+    """From a little before the longest ago that anybody of them was read; an hour begins on the hour."""
+    earliest = now - FIRST_LOOK
+    last = min((at or earliest for at in read_at), default=earliest)
+    return (max(last - OVERLAP, earliest)).replace(minute=0, second=0, microsecond=0)
+
+
+def _series(
+    wanted: Sequence[MetricWanted], start: datetime, now: datetime
+) -> tuple[list[RateSeries], list[MetricWanted]]:
+    series: list[RateSeries] = []
+    untold: list[MetricWanted] = []
+    token = ""
+    while True:
+        page = gateway.metric_page(wanted, start=start, end=now, token=token)
+        series += page.series
+        untold += page.untold
+        token = page.token
+        if not token:
+            return series, untold
+
+
+def _store(rows: Sequence[tuple[Tenant | None, Hour]]) -> None:
+    """A measure that this answer lacks keeps what an earlier one said: each is written by itself."""
+    for each in Measure:
+        samples = [
+            RateSample(tenant=tenant, region=settings.AWS_REGION, at=hour.at, **{each.value: hour.of(each)})
+            for tenant, hour in rows
+            if hour.of(each) is not None
+        ]
+        RateSample.objects.bulk_create(
+            samples,
+            update_conflicts=True,
+            unique_fields=["region", "tenant", "at"],
+            update_fields=[each.value],
+            batch_size=2000,
+        )
+
+
+def _renew(batch: Sequence[Tenant], now: datetime) -> None:
+    """The newest rates on the tenants' rows, then what follows from them."""
+    newest = {column: _newest(batch, column, now) for column in COLUMNS}
+    for tenant in batch:
+        with transaction.atomic():
+            held = Tenant.objects.select_for_update().filter(pk=tenant.pk).first()
+            if held is None:
+                continue
+            for column, field in COLUMNS.items():
+                setattr(held, field, newest[column].get(held.pk))
+            held.save(update_fields=[*COLUMNS.values(), "updated_at"])
+            score_risk(held, now=now)
+
+
+def _newest(batch: Sequence[Tenant], column: str, now: datetime) -> dict[str | None, float]:
+    """By tenant, or by None for the account where there is no batch. Older than two days says nothing of today."""
+    samples = RateSample.objects.filter(
+        region=settings.AWS_REGION, at__gte=now - reputation_selectors.QUIET_AFTER, **{f"{column}__isnull": False}
+    )
+    samples = samples.filter(tenant__in=batch) if batch else samples.filter(tenant=None)
+    last = samples.order_by("tenant_id", "-at").distinct("tenant_id")
+    return dict(last.values_list("tenant_id", column))
+
+
+def _note_account(now: datetime, *, problem: str) -> None:
+    """When we last knew everything; a problem leaves that time as it was."""
+    told = {"rates_problem": problem} if problem else {"rates_problem": "", "rates_at": now}
+    ReputationRead.objects.update_or_create(tenant=None, region=settings.AWS_REGION, defaults=told)
+
+
+def _note_all(problems: Mapping[Tenant, str], now: datetime) -> None:
+    """The same of tenants, "" for one without a problem: a statement for those and one for the others."""
+    for is_well in (True, False):
+        rows = [
+            ReputationRead(
+                tenant=tenant, region=settings.AWS_REGION, rates_at=now if is_well else None, rates_problem=why
+            )
+            for tenant, why in problems.items()
+            if (not why) is is_well
+        ]
+        told = ["rates_problem", "rates_at"] if is_well else ["rates_problem"]
+        ReputationRead.objects.bulk_create(rows, update_conflicts=True, unique_fields=["tenant"], update_fields=told)
+
+
+def _what_was_untold(untold: Sequence[MetricWanted]) -> str:
+    if not untold:
+        return ""
+    names = ", ".join(sorted({each.measure.value for each in untold}))
+    return f"CloudWatch could not tell everything ({names}). We ask again in a while."

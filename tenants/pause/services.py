@@ -1,0 +1,262 @@
+"""A tenant's sending is paused and resumed by our staff: a wish first, then Amazon is told, then it is read to be so.
+
+Between the wish and the proof it is "pausing", never "paused". Amazon's own suspension is not ours to lift.
+
+What was begun and has no job any more is queued again: a job can be lost, what is wanted stands in the rows.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import User
+from accounts.roles import PAUSE, require, require_reason
+from audit import services as audit_services
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Refused
+from tenants.jobs import associate_soon, create_soon, policy_soon, remove_soon, status_soon
+from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, unfinished
+from tenants.models.tenants import PauseReason, Tenant, TenantStage
+from tenants.status import services as status_services
+from tenants.status.core import SendingStatus, Standing, status_to_resume
+
+LOOK_AGAIN_SECONDS = 2
+NOT_YOURS = "Your role cannot pause or resume tenants. Ask Trust & Safety."
+SUSPENDED = (
+    "Amazon has suspended this tenant's sending, which nobody here can lift. Open a case with AWS Support; "
+    "when Amazon lifts it, it is seen here."
+)
+
+
+def pause(
+    *,
+    tenant: Tenant,
+    reason: str,
+    text: str,
+    told: str,
+    review_on: date | None,
+    stops_receiving: bool,
+    actor: User,
+    bulk_id: str = "",
+) -> None:
+    """Store the wish; the worker tells Amazon. Raises Refused without reason and text, or when it is paused already."""
+    require(actor, PAUSE, NOT_YOURS)
+    text = require_reason(text, "Say why the sending is paused; the next person will ask.")
+    if reason not in PauseReason.values:
+        raise Refused("Choose the reason of the pause.", code="REASON_MISSING")
+    _refuse_past(review_on)
+    with transaction.atomic():
+        locked = _locked(tenant)
+        if locked.is_paused:
+            raise Refused(f"{locked} is {locked.standing} already.", code="PAUSED_ALREADY")
+        locked.is_paused, locked.pause_reason, locked.pause_text = True, reason, text
+        locked.pause_told, locked.pause_review_on = told.strip(), review_on
+        locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
+        _ask(locked, actor)
+        _record("tenant.pause_asked", locked, actor, text, {"paused": False}, _pause_of(locked), bulk_id)
+    tenant.refresh_from_db()
+
+
+def _pause_of(paused: Tenant) -> dict[str, object]:
+    """As the log tells it."""
+    return {
+        "paused": True,
+        "reason": PauseReason(paused.pause_reason).label,
+        "told": paused.pause_told or None,
+        "review_on": _day(paused.pause_review_on),
+        "stops_receiving": paused.stops_receiving or None,
+    }
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
+    """Store the wish; the worker tells Amazon. Raises Refused while Amazon suspends it, or when it is not paused."""
+    require(actor, PAUSE, NOT_YOURS)
+    because = require_reason(because, "Say why the sending may go on; the next person will ask.")
+    with transaction.atomic():
+        locked = _locked(tenant)
+        refuse_resume(locked)
+        before = {"paused": True, "reason": PauseReason(locked.pause_reason).label if locked.pause_reason else None}
+        locked.is_paused, locked.pause_review_on, locked.stops_receiving = False, None, False
+        locked.pause_reason = locked.pause_text = locked.pause_told = ""
+        _ask(locked, actor)
+        _record("tenant.resume_asked", locked, actor, because, before, {"paused": False}, bulk_id)
+    tenant.refresh_from_db()
+
+
+def refuse_resume(tenant: Tenant) -> None:
+    """Raises Refused with who can lift it, or because nothing is paused; for the page as for the service."""
+    if tenant.amazon_status == SendingStatus.DISABLED:
+        raise Refused(SUSPENDED, code="SUSPENDED_BY_AMAZON")
+    if not tenant.is_paused and tenant.standing != Standing.PAUSED:
+        raise Refused(f"{tenant} is not paused.", code="NOT_PAUSED")
+
+
+def keep(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
+    """The review's outcome: it stays paused, until the next review or without one. Raises Refused."""
+    require(actor, PAUSE, NOT_YOURS)
+    because = require_reason(because, "Say why it stays paused; the next person will ask.")
+    _refuse_past(review_on)
+    with transaction.atomic():
+        locked = _locked(tenant)
+        if not locked.is_paused:
+            raise Refused(f"{locked} is not paused.", code="NOT_PAUSED")
+        before = {"review_on": _day(locked.pause_review_on)}
+        locked.pause_review_on, locked.pause_reminded_on = review_on, None
+        locked.save(update_fields=("pause_review_on", "pause_reminded_on", "updated_at"))
+        _record("tenant.pause_kept", locked, actor, because, before, {"review_on": _day(review_on)}, "")
+    tenant.refresh_from_db()
+
+
+def assert_again(*, tenant: Tenant, because: str, actor: User) -> None:
+    """What is wanted is told to Amazon anew, where somebody changed it there. Raises Refused."""
+    require(actor, PAUSE, NOT_YOURS)
+    because = require_reason(because, "Say why Amazon is to be told again; the next person will ask.")
+    with transaction.atomic():
+        locked = _locked(tenant)
+        if not locked.is_paused:
+            refuse_resume(locked)
+        _ask(locked, actor)
+        what = "tenant.pause_asked" if locked.is_paused else "tenant.resume_asked"
+        _record(what, locked, actor, because, {"staff": locked.staff_status}, {"paused": locked.is_paused}, "")
+    tenant.refresh_from_db()
+
+
+def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
+    """The sending as somebody set it at Amazon becomes what is wanted; nothing is told. Raises Refused."""
+    require(actor, PAUSE, NOT_YOURS)
+    because = require_reason(because, "Say why Amazon's state is to stay; the next person will ask.")
+    with transaction.atomic():
+        locked = _locked(tenant)
+        paused = locked.staff_status == SendingStatus.DISABLED
+        if locked.is_under_way or locked.is_paused == paused:
+            raise Refused(f"{locked} is as it is wanted already, or on its way.", code="NO_DIFFERENCE")
+        before = {"paused": locked.is_paused}
+        locked.is_paused = paused
+        locked.pause_reason = PauseReason.OTHER if paused else ""
+        locked.pause_text, locked.pause_told = (because, "") if paused else ("", "")
+        locked.pause_review_on, locked.stops_receiving = None, False
+        status_services.recompute_standing(locked)
+        locked.save()
+        _record("tenant.standing", locked, actor, because, before, {"paused": paused}, "")
+    tenant.refresh_from_db()
+
+
+def carry_out_status(*, tenant_id: str) -> None:
+    """Tell Amazon, read back, and again until it is so. Raises AwsProblem, which is also stored for the page."""
+    tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
+    if tenant is None or not tenant.is_under_way:
+        return
+    try:
+        told = _tell(tenant) if tenant.status_told_at is None else []
+        status_services.read(tenant, after=told)
+    except AwsProblem as problem:
+        _store(tenant, status_problem=str(problem))
+        raise
+    if tenant.is_under_way:
+        _look_again(tenant)
+
+
+def _tell(tenant: Tenant) -> list[str]:
+    """Amazon's request id of the call."""
+    asked_at = tenant.status_asked_at
+    if tenant.is_paused:
+        status = SendingStatus.DISABLED
+    else:
+        status_services.read(tenant)  # findings may have come since: they decide with which word it resumes
+        status = status_to_resume(policy=tenant.ses_policy, impact=tenant.impact, cause=tenant.staff_cause)
+    with aws.recording() as request_ids:
+        lifecycle_gateway.set_status(tenant.arn, status)
+    told = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)
+    told.update(status_told_at=timezone.now())
+    tenant.refresh_from_db()
+    return request_ids
+
+
+def _look_again(tenant: Tenant) -> None:
+    """The answer is not yet as asked for. After a while that is said, and Amazon is told once more."""
+    told_at = tenant.status_told_at
+    if told_at is None or (timezone.now() - told_at).total_seconds() < settings.PAUSE_PROOF_SECONDS:
+        status_soon(tenant, in_seconds=LOOK_AGAIN_SECONDS)
+        return
+    wanted = "paused" if tenant.is_paused else "resumed"
+    why = f"Told at {told_at:%H:%M} UTC, Amazon still answers {tenant.aggregate}: it is not {wanted}. We keep trying."
+    if _store(tenant, status_problem=why, status_told_at=None):
+        status_soon(tenant, in_seconds=settings.PAUSE_PROOF_SECONDS)
+
+
+def _store(tenant: Tenant, **fields: object) -> bool:
+    """False when something else was asked for meanwhile, which has its own job."""
+    return bool(Tenant.objects.filter(pk=tenant.pk, status_asked_at=tenant.status_asked_at).update(**fields))
+
+
+def _ask(locked: Tenant, actor: User) -> None:
+    locked.status_asked_at, locked.status_asked_by = timezone.now(), actor
+    locked.status_told_at = locked.status_proven_at = None
+    locked.status_problem = ""
+    status_services.recompute_standing(locked)
+    locked.save()
+    if locked.stage == TenantStage.READY:
+        status_soon(locked)
+
+
+def _locked(tenant: Tenant) -> Tenant:
+    locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
+    if locked is None or locked.stage == TenantStage.DELETING:
+        raise Refused("This tenant is being deleted.", code="TENANT_DELETING")
+    return locked
+
+
+def _refuse_past(day: date | None) -> None:
+    if day is not None and day <= timezone.localdate():
+        raise Refused("Choose a day to come for the review, or leave it empty.")
+
+
+def _record(
+    what: str,
+    locked: Tenant,
+    actor: User,
+    because: str,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    bulk_id: str,
+) -> None:
+    audit_services.record(
+        what,
+        about=tenant_subject(locked),
+        actor=actor,
+        because=because,
+        before=before,
+        after=after,
+        bulk_id=bulk_id,
+        for_staff=True,
+    )
+
+
+Queue = Callable[..., None]
+
+
+def carry_on() -> int:
+    """Queue the jobs that each tenant on its way lacks; returns how many are on their way."""
+    tenants = list(unfinished())
+    for tenant in tenants:
+        for queue in _missing(tenant):
+            queue(tenant, unless_running=True)
+    return len(tenants)
+
+
+def _missing(tenant: Tenant) -> tuple[Queue, ...]:
+    if tenant.stage == TenantStage.CREATING:
+        return (create_soon,)
+    if tenant.stage == TenantStage.DELETING:
+        return (remove_soon,)
+    status = (status_soon,) if tenant.is_under_way else ()
+    policy = (policy_soon,) if tenant.policy != tenant.policy_told else ()
+    return (*status, *policy, associate_soon)

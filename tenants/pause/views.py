@@ -1,0 +1,33 @@
+"""A pause is looked at again, and stays: until another day, or without one."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from accounts.roles import PAUSE
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn
+from tenants.lifecycle.views import tenant_for
+from tenants.pause import services
+from tenants.pause.forms import KeepForm
+
+
+@require_http_methods(["GET", "POST"])
+def keep(request: SignedIn, tenant_id: str) -> HttpResponse:
+    tenant = tenant_for(request, tenant_id)
+    if not request.user.has_perm(PAUSE):
+        raise PermissionDenied
+    form = KeepForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.keep(tenant=tenant, actor=request.user, **form.cleaned_data)
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"{tenant.name} stays paused. What you wrote stands in its history.")
+            return redirect("tenants:detail", tenant.id)
+    context = {"tenant": tenant, "form": form}
+    return TemplateResponse(request, "tenants/pause/keep.html", context, status=422 if form.errors else 200)

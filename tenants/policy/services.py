@@ -1,0 +1,101 @@
+"""A tenant's reputation policy: on which findings SES pauses it by itself. Wanted first, then told."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import User
+from accounts.roles import MANAGE, require, require_reason
+from audit import services as audit_services
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Refused
+from tenants.jobs import policy_soon
+from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.models.tenants import Tenant, TenantStage
+from tenants.status import services as status_services
+from tenants.status.core import Policy
+
+
+def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
+    """Store the wish; the worker tells Amazon. Raises Refused without a reason or for a policy that does not exist."""
+    require(actor, MANAGE, "Your role cannot change a tenant's policy. Ask an operator.")
+    because = require_reason(because, "Say why the policy changes; the next person will ask.")
+    if policy not in tuple(Policy):
+        raise Refused("Choose one of the policies: standard, strict or none.")
+    with transaction.atomic():
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        if locked.stage == TenantStage.DELETING:
+            raise Refused("This tenant is being deleted.", code="TENANT_DELETING")
+        before = locked.policy
+        if before == policy == locked.ses_policy:
+            return
+        locked.policy, locked.policy_told = policy, ""
+        locked.save(update_fields=("policy", "policy_told", "updated_at"))
+        audit_services.record(
+            "tenant.policy",
+            about=tenant_subject(locked),
+            actor=actor,
+            because=because,
+            before={"policy": locked.ses_policy if before == policy else before},  # wanted again: Amazon's is another
+            after={"policy": policy},
+            for_staff=True,
+        )
+        policy_soon(locked)
+    tenant.refresh_from_db()
+
+
+def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
+    """The policy that somebody set at Amazon becomes the one that is wanted; nothing is told. Raises Refused."""
+    require(actor, MANAGE, "Your role cannot change a tenant's policy. Ask an operator.")
+    because = require_reason(because, "Say why Amazon's policy is to stay; the next person will ask.")
+    with transaction.atomic():
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        if locked.ses_policy not in tuple(Policy):
+            raise Refused(f"We do not know the policy “{locked.ses_policy}”, so it cannot be taken over.")
+        before, after = {"policy": locked.policy}, {"policy": locked.ses_policy}
+        locked.policy = locked.policy_told = locked.ses_policy
+        locked.save(update_fields=("policy", "policy_told", "updated_at"))
+        audit_services.record(
+            "tenant.policy",
+            about=tenant_subject(locked),
+            actor=actor,
+            because=because,
+            before=before,
+            after=after,
+            for_staff=True,
+        )
+    tenant.refresh_from_db()
+
+
+def carry_out_policy(*, tenant_id: str) -> None:
+    """One call, then a look, since a stricter policy may pause at once. Raises AwsProblem, stored for the page."""
+    tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
+    if tenant is None:
+        return
+    try:
+        if tenant.policy != tenant.policy_told:
+            with aws.recording() as request_ids:
+                lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
+            _told(tenant, request_ids)
+        status_services.read(tenant)
+    except AwsProblem as problem:
+        Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
+        raise
+    Tenant.objects.filter(pk=tenant.pk).update(stage_problem="")
+
+
+@transaction.atomic
+def _told(tenant: Tenant, request_ids: list[str]) -> None:
+    rows = Tenant.objects.filter(pk=tenant.pk, policy=tenant.policy).exclude(policy_told=tenant.policy)
+    fields = {"policy_told": tenant.policy, "updated_at": timezone.now()}
+    if not rows.update(**fields, ses_policy=tenant.policy):
+        return
+    audit_services.record(
+        "tenant.policy_told",
+        about=tenant_subject(tenant),
+        actor=None,
+        before={"policy": tenant.ses_policy},
+        after={"policy": tenant.policy},
+        aws_request_ids=request_ids,
+        for_staff=True,
+    )

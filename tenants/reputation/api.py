@@ -1,0 +1,153 @@
+"""What was measured of a tenant or of our whole account, and what Amazon found; for staff."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Query, Status
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from inbound_admin.lib.api.accepted import Accepted
+from inbound_admin.lib.api.values import Out, Page, Paged, QueryIn, page_of
+from inbound_admin.lib.errors import NotAllowed
+from tenants.lifecycle import selectors as lifecycle_selectors
+from tenants.lifecycle.api import staff_tenant, under_way
+from tenants.metrics.core import Hour
+from tenants.models.reputation import Finding, ReputationRead
+from tenants.models.tenants import Tenant
+from tenants.reputation import selectors
+from tenants.reputation.core import words_for
+from tenants.status import services as status_services
+
+router = call_router("Tenants")
+LONGEST_DAYS = 30
+
+
+class DaysQuery(QueryIn):
+    days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = 7
+
+
+class HourOut(Out):
+    """Fractions; null is "no data"."""
+
+    at: datetime
+    bounce_rate: float | None
+    complaint_rate: float | None
+    sent: float | None
+
+
+class ReadOut(Out):
+    """How fresh it is; a problem says why it could not be renewed."""
+
+    rates_at: datetime | None
+    rates_problem: str | None
+    findings_at: datetime | None
+    findings_problem: str | None
+
+
+class ReasonOut(Out):
+    points: int
+    sentence: str
+
+
+class ReputationOut(Out):
+    days: int
+    hours: list[HourOut] = Field(description="The oldest first; an hour that was not measured is not among them")
+    sent: float | None
+    read: ReadOut
+    risk: int | None
+    reasons: list[ReasonOut]
+
+
+class FindingOut(Out):
+    kind: str
+    impact: str
+    status: str
+    title: str
+    means: str
+    to_do: str
+    text: str = Field(description="Amazon's own")
+    opened_at: datetime
+    changed_at: datetime | None
+    over_at: datetime | None
+
+
+class FindingFilters(Paged):
+    state: Literal["open", "over", "all"] = "open"
+
+
+@router.get("/v2/tenants/{tenant_id}/reputation", **reads(ReputationOut, staff=True), summary="Its rates over time")
+def get_reputation(request: HttpRequest, tenant_id: str, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
+    return _reputation(staff_tenant(request, tenant_id), query.days)
+
+
+@router.post(
+    "/v2/tenants/{tenant_id}/reputation",
+    **writes(Accepted, status=202, staff=True),
+    summary="Ask Amazon again: status, findings, rates",
+)
+def ask_again(request: HttpRequest, tenant_id: str) -> Status[Accepted]:
+    """At most every half a minute for a tenant (429)."""
+    tenant = staff_tenant(request, tenant_id)
+    status_services.refresh(tenant=tenant)
+    return under_way(tenant, "Amazon is being asked. What it answers stands at the tenant's address in a moment.")
+
+
+@router.get("/v2/tenants/{tenant_id}/findings", **reads(Page[FindingOut], staff=True), summary="What Amazon found")
+def list_findings(request: HttpRequest, tenant_id: str, query: Annotated[FindingFilters, Query()]) -> Page[FindingOut]:
+    rows, pagination = page_of(selectors.findings_of(staff_tenant(request, tenant_id), query.state), query)
+    return Page[FindingOut](data=[_finding(row) for row in rows], pagination=pagination)
+
+
+@router.get("/v2/account/reputation", **reads(ReputationOut, staff=True), summary="Of our whole account")
+def get_account_reputation(request: HttpRequest, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
+    if not lifecycle_selectors.sees_tenants(caller(request)):
+        raise NotAllowed("The account's reputation is for staff who see the tenants.")
+    return _reputation(None, query.days)
+
+
+def _reputation(tenant: Tenant | None, days: int) -> ReputationOut:
+    hours = selectors.hours_of(tenant, since=timezone.now() - timedelta(days=days))
+    sent = [hour.sent for hour in hours if hour.sent is not None]
+    risk = selectors.risk_now(tenant) if tenant else None
+    return ReputationOut(
+        days=days,
+        hours=[_hour(hour) for hour in hours],
+        sent=sum(sent) if sent else None,
+        read=_read(selectors.read_of(tenant)),
+        risk=risk.points if risk else None,
+        reasons=[ReasonOut(points=each.points, sentence=each.sentence) for each in risk.reasons] if risk else [],
+    )
+
+
+def _hour(hour: Hour) -> HourOut:
+    return HourOut(at=hour.at, bounce_rate=hour.bounce, complaint_rate=hour.complaint, sent=hour.sent)
+
+
+def _read(row: ReputationRead | None) -> ReadOut:
+    if row is None:
+        return ReadOut(rates_at=None, rates_problem=None, findings_at=None, findings_problem=None)
+    return ReadOut(
+        rates_at=row.rates_at,
+        rates_problem=row.rates_problem or None,
+        findings_at=row.findings_at,
+        findings_problem=row.findings_problem or None,
+    )
+
+
+def _finding(row: Finding) -> FindingOut:
+    words = words_for(row.kind)
+    return FindingOut(
+        kind=row.kind,
+        impact=row.impact,
+        status=row.status,
+        title=words.title,
+        means=words.means,
+        to_do=words.todo,
+        text=row.text,
+        opened_at=row.opened_at,
+        changed_at=row.changed_at,
+        over_at=row.over_at,
+    )

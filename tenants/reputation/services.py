@@ -1,0 +1,245 @@
+"""What is known of a tenant, weighed: its place in the list, and whether somebody has to be told.
+
+Called after each look at Amazon's statuses, at the findings and at the rates; nothing is asked of Amazon here.
+
+What Amazon has found about tenants: read, kept with its history, and weighed.
+
+Of all tenants at once in pages of what is open; one tenant by itself when an event named it, or when what we hold open
+is missing from the pages. Only its own list closes a finding: a page that lacks it is no proof.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.roles import PAUSE
+from audit import services as audit_services
+from audit.services import Subject
+from inbound_admin.lib.errors import AwsProblem
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+from tenants.jobs import find_out_soon
+from tenants.lifecycle.selectors import tenant_subject
+from tenants.metrics.core import ACCOUNT_LIMITS, TENANT_LIMITS, Grade, Measure, grade, pauses_above
+from tenants.models.reputation import Finding, ReputationRead
+from tenants.models.tenants import Tenant
+from tenants.reputation import gateway, selectors
+from tenants.reputation.core import HIGH, LOW, FoundRecommendation
+from tenants.reputation.selectors import risk_now
+from tenants.status.core import SendingStatus
+
+STAFF = alerts_core.Staff(PAUSE)
+KINDS = {Measure.BOUNCE: "tenant.bounces", Measure.COMPLAINT: "tenant.complaints"}
+
+
+def score_risk(tenant: Tenant, *, now: datetime) -> None:
+    """Store its risk when it changed. The row is as it was just read or locked."""
+    risk = risk_now(tenant).points
+    if risk != tenant.risk:
+        tenant.risk = risk
+        tenant.save(update_fields=["risk", "updated_at"])
+    warn_of_suspension(tenant, now=now)
+    warn_of_findings(tenant, now=now)
+    for measure, rate in ((Measure.BOUNCE, tenant.bounce_rate), (Measure.COMPLAINT, tenant.complaint_rate)):
+        warn_of_rate(tenant, measure, rate, now=now)
+
+
+def after_reading(tenant: Tenant, *, impact_before: str, now: datetime) -> None:
+    """Amazon's statuses were read, `tenant` is saved: when the impact changed, what Amazon found is asked next."""
+    score_risk(tenant, now=now)
+    if tenant.impact != impact_before and {tenant.impact, impact_before} & {HIGH, LOW}:
+        find_out_soon(tenant)
+
+
+def warn_of_suspension(tenant: Tenant, *, now: datetime) -> None:
+    """While Amazon's side is not read, nothing is known: then this is no look."""
+    if not tenant.amazon_status:
+        return
+    stopped = tenant.amazon_status == SendingStatus.DISABLED
+    why = f"Amazon stopped the sending of {tenant.name}. {tenant.amazon_cause}".strip()
+    _observe("tenant.suspended", tenant, firing=stopped, why=why, severity="high", now=now)
+
+
+def warn_of_findings(tenant: Tenant, *, now: datetime) -> None:
+    many = "" if tenant.open_high == 1 else "s"
+    why = f"{tenant.open_high} finding{many} of high impact about {tenant.name} {'are' if many else 'is'} open."
+    _observe("tenant.high_finding", tenant, firing=tenant.open_high > 0, why=why, severity="high", now=now)
+
+
+def warn_of_rate(tenant: Tenant, measure: Measure, rate: float | None, *, now: datetime) -> None:
+    """From the lower limit on, high where the policy would stop the sending. No data is no look."""
+    grown = grade(rate, TENANT_LIMITS[measure])
+    if rate is None or grown is Grade.UNKNOWN:
+        return
+    stops = pauses_above(tenant.ses_policy or tenant.policy, measure)
+    high = grown is Grade.HIGH or (stops is not None and rate > stops)
+    why = f"The {measure.value} rate of {tenant.name} is {rate:.2%}."
+    severity = "high" if high else "medium"
+    _observe(KINDS[measure], tenant, firing=grown is not Grade.HEALTHY, why=why, severity=severity, now=now)
+
+
+def warn_of_account(bounce: float | None, complaint: float | None, *, now: datetime) -> None:
+    """Of the whole account's rates: every customer stops when Amazon stops the account."""
+    grades = {
+        measure: grade(rate, ACCOUNT_LIMITS[measure])
+        for measure, rate in ((Measure.BOUNCE, bounce), (Measure.COMPLAINT, complaint))
+    }
+    known = {measure: each for measure, each in grades.items() if each is not Grade.UNKNOWN}
+    if not known:
+        return
+    bad = [measure.value for measure, each in known.items() if each is not Grade.HEALTHY]
+    alerts_services.observe(
+        kind="account.rates",
+        about=Subject("account", settings.AWS_REGION, f"our account in {settings.AWS_REGION}"),
+        firing=bool(bad),
+        why=f"Too high over our whole account: the rate of {' and '.join(bad)}s." if bad else "",
+        severity="high" if Grade.HIGH in known.values() else "medium",
+        audience=STAFF,
+        now=now,
+    )
+
+
+def _observe(kind: str, tenant: Tenant, *, firing: bool, why: str, severity: str, now: datetime) -> None:
+    alerts_services.observe(
+        kind=kind, about=tenant_subject(tenant), firing=firing, why=why, severity=severity, audience=STAFF, now=now
+    )
+
+
+Page = Callable[[str], tuple[tuple[FoundRecommendation, ...], str]]
+
+
+def sync_all_recommendations(*, now: datetime) -> int:
+    """All tenants; how many had to be asked about one by one. Raises AwsProblem, which is stored as well."""
+    try:
+        listed = _all_pages(gateway.open_findings_page)
+    except AwsProblem as problem:
+        ReputationRead.objects.filter(region=settings.AWS_REGION).update(findings_problem=str(problem))
+        raise
+    by_arn: dict[str, list[FoundRecommendation]] = {}
+    for each in listed:
+        by_arn.setdefault(each.resource, []).append(each)
+    quiet, doubtful = [], []
+    for tenant in selectors.at_amazon():
+        mine = by_arn.get(tenant.arn, [])
+        if _is_doubtful(tenant, mine):
+            doubtful.append(tenant)
+        elif mine:
+            _store(tenant, mine, now)
+        else:
+            quiet.append(tenant)
+    _note_nothing_found(quiet, now)
+    for tenant in doubtful:
+        sync_recommendations(tenant_id=tenant.pk, now=now)
+    return len(doubtful)
+
+
+def sync_recommendations(*, tenant_id: str, now: datetime) -> None:
+    """One tenant. Raises AwsProblem, which is stored as well."""
+    tenant = selectors.at_amazon().filter(pk=tenant_id).first()
+    if tenant is None:
+        return
+    arn = tenant.arn
+    try:
+        found = _all_pages(lambda token: gateway.findings_page_of(arn, token))
+    except AwsProblem as problem:
+        _note(tenant, findings_problem=str(problem))
+        raise
+    _store(tenant, found, now)
+
+
+def _all_pages(page: Page) -> list[FoundRecommendation]:
+    found: list[FoundRecommendation] = []
+    token = ""
+    while True:
+        rows, token = page(token)
+        found += rows
+        if not token:
+            return found
+
+
+def _is_doubtful(tenant: Tenant, listed: Sequence[FoundRecommendation]) -> bool:
+    """Whether we hold open what was not listed, or Amazon sees an impact of which it listed nothing."""
+    if tenant.impact in (HIGH, LOW) and not listed:
+        return True
+    if not tenant.open_high + tenant.open_low:
+        return False
+    held = Finding.objects.filter(tenant=tenant, over_at=None).values_list("kind", "opened_at")
+    return bool(set(held) - {(each.kind, each.opened_at) for each in listed})
+
+
+@transaction.atomic
+def _store(tenant: Tenant, found: Sequence[FoundRecommendation], now: datetime) -> None:
+    """`found` is all that there is of the tenant: what we hold open and is not in it is over."""
+    locked = Tenant.objects.select_for_update().filter(pk=tenant.pk).first()
+    if locked is None:
+        return
+    held = {(row.kind, row.opened_at): row for row in Finding.objects.filter(tenant=locked)}
+    for each in found:
+        _store_one(locked, held.pop((each.kind, each.opened_at), None), each, now)
+    for row in held.values():
+        if row.over_at is None:
+            _end(locked, row, now)
+    _note(locked, findings_at=now, findings_problem="")
+    _count(locked)
+    score_risk(locked, now=now)
+
+
+def _store_one(tenant: Tenant, row: Finding | None, found: FoundRecommendation, now: datetime) -> None:
+    if row is None:
+        row = Finding(tenant=tenant, kind=found.kind, opened_at=found.opened_at, over_at=now)
+    was_open, impact = row.over_at is None, row.impact
+    row.impact, row.status, row.text, row.changed_at = found.impact, found.status, found.text, found.changed_at
+    if was_open and not found.is_open:
+        _end(tenant, row, now)
+        return
+    if found.is_open:
+        row.over_at = None
+    row.save()
+    if found.is_open and (not was_open or impact != found.impact):
+        before = {"impact": impact} if was_open else {}
+        _record(tenant, "tenant.finding", row, before=before, after={"impact": found.impact})
+
+
+def _end(tenant: Tenant, row: Finding, now: datetime) -> None:
+    row.over_at = now
+    row.save()
+    _record(tenant, "tenant.finding_over", row, before={"impact": row.impact}, after={})
+
+
+def _record(tenant: Tenant, what: str, row: Finding, *, before: dict[str, str], after: dict[str, str]) -> None:
+    audit_services.record(
+        what,
+        about=tenant_subject(tenant),
+        actor=audit_services.AMAZON,
+        because=row.text if after else "",
+        before={"finding": row.kind, **before} if before else {},
+        after={"finding": row.kind, **after} if after else {},
+        for_staff=True,
+    )
+
+
+def _count(tenant: Tenant) -> None:
+    """An impact that we do not know counts as the lower one."""
+    impacts = list(Finding.objects.filter(tenant=tenant, over_at=None).values_list("impact", flat=True))
+    high = impacts.count(HIGH)
+    if (high, len(impacts) - high) != (tenant.open_high, tenant.open_low):
+        tenant.open_high, tenant.open_low = high, len(impacts) - high
+        tenant.save(update_fields=["open_high", "open_low", "updated_at"])
+
+
+def _note(tenant: Tenant, **told: object) -> None:
+    ReputationRead.objects.update_or_create(tenant=tenant, region=settings.AWS_REGION, defaults=told)
+
+
+def _note_nothing_found(tenants: Sequence[Tenant], now: datetime) -> None:
+    """Of most tenants nothing is held and nothing was listed: one statement for them all."""
+    rows = [ReputationRead(tenant=tenant, region=settings.AWS_REGION, findings_at=now) for tenant in tenants]
+    ReputationRead.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["tenant"],
+        update_fields=["findings_at", "findings_problem"],
+        batch_size=2000,
+    )

@@ -1,0 +1,371 @@
+"""Whether a tenant may send, layer by layer, and the one word that follows.
+
+SES has several switches, each with an owner of its own (SESv2: ReputationEntity's CustomerManagedStatus,
+AwsSesManagedStatus and SendingStatusAggregate; GetAccount; a configuration set's SendingOptions). Values that we do not
+know are kept and shown as they came.
+
+Tenants in words for people: where one stands, what a policy does, what is told of open findings.
+What a customer reads when their sending is off: why, what goes on, what to do. Never staff's own notes.
+The mail that a customer's owners get when their sending stops or goes on: the banner of their pages, as a letter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Policy(StrEnum):
+    """SES's reputation policies: on which findings SES pauses a tenant by itself."""
+
+    STANDARD = "standard"
+    STRICT = "strict"
+    NONE = "none"
+
+
+class SendingStatus(StrEnum):
+    """SESv2's SendingStatus, of one side or of both together; Amazon may answer others."""
+
+    ENABLED = "ENABLED"
+    DISABLED = "DISABLED"
+    REINSTATED = "REINSTATED"
+
+
+class Standing(StrEnum):
+    """The derived status. PAUSING and RESUMING last until SES's aggregate says that it is so."""
+
+    ACTIVE = "active"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    RESUMING = "resuming"
+    SUSPENDED = "suspended"
+    UNKNOWN = "unknown"
+
+
+class LayerName(StrEnum):
+    """Where sending can be off, the widest first."""
+
+    ACCOUNT = "account"
+    AMAZON = "amazon"
+    STAFF = "staff"
+    CONFIGURATION_SET = "configuration_set"
+    IDENTITY = "identity"
+
+
+SENDING = (SendingStatus.ENABLED, SendingStatus.REINSTATED)
+SIDE = tuple[str, str, datetime | None]  # SES's StatusRecord: status, cause, since
+# ses.md E: the impacts of open findings on which each policy pauses.
+PAUSES_ON: Mapping[str, tuple[str, ...]] = {
+    Policy.STANDARD: ("HIGH",),
+    Policy.STRICT: ("HIGH", "LOW"),
+    Policy.NONE: (),
+}
+
+BY_AMAZON = "Amazon alone: open a case with AWS Support."
+BY_STAFF = "Our Trust & Safety team."
+BY_OPERATOR = "An operator, at the AWS console."
+BY_OWNER = "The customer, by publishing the records of the domain."
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One place where sending can be off; `allows` None is "not known"."""
+
+    name: LayerName
+    status: str
+    cause: str
+    since: datetime | None
+    lifted_by: str
+    allows: bool | None
+
+
+@dataclass(frozen=True)
+class StatusFacts:
+    """What was read of each layer; "" and None where Amazon did not say."""
+
+    account: str
+    account_sends: bool | None
+    account_since: datetime | None
+    amazon: SIDE
+    staff: SIDE
+    paused_by_us: bool
+    configuration_set: str
+    set_sends: bool | None
+    identities: int
+    identities_ready: int
+    identities_known: bool
+
+
+def layers(facts: StatusFacts) -> tuple[Layer, ...]:
+    """The widest first. A status that we do not know is shown as it came, and neither allows nor forbids."""
+    return (_account(facts), _amazon(facts), _staff(facts), _configuration_set(facts), _identities(facts))
+
+
+def derive(*, wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str) -> Standing:
+    """The one word. A pause or its end that we asked for is not called so before SES's aggregate says it."""
+    if amazon == SendingStatus.DISABLED:
+        return Standing.SUSPENDED
+    if under_way and not is_settled(wants_pause=wants_pause, staff=staff, amazon=amazon, aggregate=aggregate):
+        return Standing.PAUSING if wants_pause else Standing.RESUMING
+    if aggregate == SendingStatus.DISABLED:
+        return Standing.PAUSED
+    return Standing.ACTIVE if aggregate in SENDING else Standing.UNKNOWN
+
+
+def is_settled(*, wants_pause: bool, staff: str, amazon: str, aggregate: str) -> bool:
+    """Whether what was read proves the pause or its end. An end is as far as it can be while Amazon suspends."""
+    if wants_pause:
+        return staff == SendingStatus.DISABLED and aggregate == SendingStatus.DISABLED
+    return staff in SENDING and (aggregate in SENDING or amazon == SendingStatus.DISABLED)
+
+
+def status_to_resume(*, policy: str, impact: str, cause: str) -> SendingStatus:
+    """REINSTATED where findings would pause it again at once, or where it was not our call that paused it.
+
+    SES writes a cause when its policy paused; UpdateReputationEntityCustomerManagedStatus takes none.
+    """
+    if impact in PAUSES_ON.get(policy, ()) or cause:
+        return SendingStatus.REINSTATED
+    return SendingStatus.ENABLED
+
+
+def _account(facts: StatusFacts) -> Layer:
+    allows = facts.account_sends
+    if facts.account == "SHUTDOWN":
+        allows = False
+    cause = {
+        "PROBATION": "Amazon reviews our whole account: it sends, and Amazon watches its rates.",
+        "SHUTDOWN": "Amazon has stopped the sending of our whole account.",
+    }.get(facts.account, "")
+    if not cause and allows is False:
+        cause = "The sending of our whole account is switched off."
+    return Layer(LayerName.ACCOUNT, facts.account, cause, facts.account_since, BY_AMAZON, allows)
+
+
+def _amazon(facts: StatusFacts) -> Layer:
+    status, cause, since = facts.amazon
+    return Layer(LayerName.AMAZON, status, cause, since, BY_AMAZON, _allows(status))
+
+
+def _staff(facts: StatusFacts) -> Layer:
+    status, cause, since = facts.staff
+    if not cause and status == SendingStatus.DISABLED:
+        cause = "Our staff paused it." if facts.paused_by_us else "It was paused at Amazon, and not from here."
+    if not cause and status == SendingStatus.REINSTATED:
+        cause = "It may send although findings are open."
+    return Layer(LayerName.STAFF, status, cause, since, BY_STAFF, _allows(status))
+
+
+def _configuration_set(facts: StatusFacts) -> Layer:
+    sends = facts.set_sends
+    status = "" if sends is None else (SendingStatus.ENABLED if sends else SendingStatus.DISABLED)
+    cause = f"Sending with {facts.configuration_set} is switched off at Amazon." if sends is False else ""
+    return Layer(LayerName.CONFIGURATION_SET, status, cause, None, BY_OPERATOR, sends)
+
+
+def _identities(facts: StatusFacts) -> Layer:
+    """SES sends for a tenant from a verified identity that is associated with it."""
+    every, ready = facts.identities, facts.identities_ready
+    status = f"{ready} of {every}"
+    allows = True if ready and facts.identities_known else (None if ready else False)
+    cause = ""
+    if not every:
+        cause = "No domain belongs to it yet."
+    elif ready < every:
+        cause = "Not every domain is associated and verified."
+    return Layer(LayerName.IDENTITY, status, cause, None, BY_OWNER, allows)
+
+
+def _allows(status: str) -> bool | None:
+    if status in SENDING:
+        return True
+    return False if status == SendingStatus.DISABLED else None
+
+
+@dataclass(frozen=True)
+class PolicyWords:
+    title: str
+    meaning: str
+
+
+# The thresholds are Amazon's (developer guide, reputation policies; ses.md E); they hold over a representative volume.
+POLICIES: Mapping[str, PolicyWords] = {
+    Policy.STANDARD: PolicyWords(
+        "Standard",
+        "Amazon pauses the tenant by itself on a finding of high impact: above 15% bounces or 1% complaints.",
+    ),
+    Policy.STRICT: PolicyWords(
+        "Strict",
+        "Amazon pauses the tenant by itself on any finding: already above 10% bounces or 0.5% complaints.",
+    ),
+    Policy.NONE: PolicyWords(
+        "None", "Findings pause nothing by themselves. In severe cases Amazon may suspend the tenant all the same."
+    ),
+}
+STANDINGS: Mapping[str, str] = {
+    Standing.ACTIVE: "It may send: nobody has switched it off.",
+    Standing.PAUSING: "It is being paused. Until Amazon has confirmed that, mail may still leave.",
+    Standing.PAUSED: "Paused: Amazon has confirmed that it sends nothing.",
+    Standing.RESUMING: "It is being resumed. Until Amazon has confirmed that, it sends nothing.",
+    Standing.SUSPENDED: "Suspended by Amazon: it sends nothing.",
+    Standing.UNKNOWN: "It is not known whether it may send.",
+}
+STAGES: Mapping[str, str] = {
+    "creating": "It is being created at Amazon. That takes a few seconds; this page goes on by itself.",
+    "deleting": "It is being deleted at Amazon: first what is associated, then the tenant.",
+}
+
+
+def sentence_of(stage: str, standing: str) -> str:
+    """A standing without words of its own is shown as it came."""
+    return STAGES.get(stage) or STANDINGS.get(standing, f"It is {standing}.")
+
+
+def open_findings(high: int, low: int) -> str:
+    """What a change of policy may do at once; empty without open findings."""
+    if not high and not low:
+        return ""
+    found = [f"{number} of {impact}" for number, impact in ((high, "high"), (low, "low")) if number]
+    return f"Findings are open: {' and '.join(found)} impact. A policy that pauses on them pauses the tenant at once."
+
+
+# Each layer: its name, and what it does when it allows sending, forbids it, or is not known.
+LAYERS: Mapping[str, tuple[str, str, str, str]] = {
+    LayerName.ACCOUNT: (
+        "Our whole account",
+        "Amazon lets our account send.",
+        "Amazon keeps our whole account from sending, every customer’s mail with it.",
+        "Whether Amazon lets our account send was not read yet.",
+    ),
+    LayerName.AMAZON: (
+        "Amazon",
+        "Amazon lets this tenant send.",
+        "Amazon keeps this tenant from sending.",
+        "Amazon’s own status of it is not known.",
+    ),
+    LayerName.STAFF: (
+        "Staff",
+        "Our side lets it send.",
+        "Our side keeps it from sending.",
+        "Our side’s status at Amazon is not known.",
+    ),
+    LayerName.CONFIGURATION_SET: (
+        "Configuration set",
+        "Its configuration set may send.",
+        "Its configuration set may not send.",
+        "Whether its configuration set may send was not read yet.",
+    ),
+    LayerName.IDENTITY: (
+        "Domains",
+        "It has a verified domain to send from.",
+        "It has no verified domain that is associated, so it cannot send.",
+        "Whether its domains are verified is not known.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ShownLayer:
+    """A layer as the page shows it; `lifted_by` only where there is something to lift."""
+
+    name: str
+    title: str
+    sentence: str
+    status: str
+    cause: str
+    since: datetime | None
+    lifted_by: str
+    allows: bool | None
+
+
+def shown(layer: Layer) -> ShownLayer:
+    title, allowed, forbidden, unknown = LAYERS[layer.name]
+    sentence = unknown if layer.allows is None else allowed if layer.allows else forbidden
+    lifted_by = f"May be lifted by: {layer.lifted_by}" if layer.allows is False else ""
+    return ShownLayer(layer.name, title, sentence, layer.status, layer.cause, layer.since, lifted_by, layer.allows)
+
+
+FOR_CUSTOMERS: Mapping[str, str] = {
+    Standing.ACTIVE: "Mail may be sent.",
+    Standing.PAUSING: "Sending is being paused.",
+    Standing.PAUSED: "Sending is paused.",
+    Standing.RESUMING: "Sending is being resumed.",
+    Standing.SUSPENDED: "Amazon has suspended sending.",
+}
+
+
+def for_customer(stage: str, standing: str) -> str:
+    """Where a customer's own sending stands, in their words."""
+    if stage != "ready":
+        return "Sending under a reputation of your own is being made ready. Until then mail is sent as before."
+    return FOR_CUSTOMERS.get(standing, "Whether mail may be sent is not known yet. We are asking Amazon.")
+
+
+TOLD = "We had to stop the mail that you send. Please answer our support, who tell you what we saw."
+GOES_ON = "Everything here goes on working, and mail to you keeps arriving."
+STOPPED_TOO = "Everything here goes on working. Mail to your addresses is not taken meanwhile."
+_OFF: dict[str, tuple[str, str, str]] = {
+    Standing.PAUSING: (
+        "Sending for {name} is being paused",
+        "Our staff is stopping it.",
+        "Put that right, then answer our support, who resume it.",
+    ),
+    Standing.PAUSED: (
+        "Sending for {name} is paused",
+        "It was stopped because of what receivers reported.",
+        "Put that right, then answer our support, who resume it.",
+    ),
+    Standing.RESUMING: (
+        "Sending for {name} is being resumed",
+        "It was stopped for a while.",
+        "Nothing: it goes on by itself as soon as Amazon has confirmed it.",
+    ),
+    Standing.SUSPENDED: (
+        "Amazon has suspended sending for {name}",
+        "Amazon, who carry your mail, have stopped it because of what receivers reported.",
+        "Write to our support. They ask Amazon, who alone can lift it.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Banner:
+    """`tone` is how bad it is; `told` is in staff's words for the customer."""
+
+    title: str
+    told: str
+    goes_on: str
+    to_do: str
+    tone: str
+
+
+def banner_of(name: str, standing: str, told: str, *, stops_receiving: bool = False) -> Banner | None:
+    """None while sending is on, or nothing is known against it."""
+    if standing not in _OFF:
+        return None
+    title, because, to_do = _OFF[Standing(standing)]
+    return Banner(
+        title=title.format(name=name),
+        told=because if standing == Standing.SUSPENDED else told.strip() or because,
+        goes_on=STOPPED_TOO if stops_receiving else GOES_ON,
+        to_do=to_do,
+        tone="info" if standing == Standing.RESUMING else "bad" if standing == Standing.SUSPENDED else "warn",
+    )
+
+
+RESUMED = "resumed"
+
+
+def mail(what: str, *, customer: str, told: str, stops_receiving: bool) -> tuple[str, str]:
+    """Subject and text. `what` is RESUMED or a standing that keeps from sending. Raises ValueError for another."""
+    if what == RESUMED:
+        return f"Sending for {customer} goes on", f"Mail of {customer} is sent again. There is nothing to do.\n"
+    banner = banner_of(customer, what, told, stops_receiving=stops_receiving)
+    if banner is None:
+        raise ValueError(f"nothing is told of {what}")
+    return banner.title, f"{banner.told}\n\nWhat to do: {banner.to_do}\n\n{banner.goes_on}\n"
+
+
+def still_holds(what: str, standing: str) -> bool:
+    """A letter that waited too long must not tell what is no longer so."""
+    return standing == (Standing.ACTIVE if what == RESUMED else what)

@@ -1,1 +1,0 @@
-"""A module for each kind of page; `urls` names them all."""

@@ -1,0 +1,75 @@
+"""A person's own API keys: the secret is seen once, and only its owner sees and revokes a key."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.api_keys import ApiKey
+from accounts.models.people import User
+from accounts.roles import Role
+from tests.factories import make_member, make_staff
+
+pytestmark = pytest.mark.django_db
+FORM = {"name": "Billing", "scopes": ["read"], "days": "90", "once": "a"}
+
+
+@pytest.fixture
+def alice(client: Client) -> User:
+    person = make_member()
+    client.force_login(person)
+    return person
+
+
+def test_the_secret_is_shown_once_and_opens_the_api(client: Client, alice: User) -> None:
+    answer = client.post(reverse("accounts:keys"), FORM)
+    found = re.search(r'id="secret">(ia_[^<]+)<', answer.content.decode())
+    assert found
+    assert "no-store" in answer["Cache-Control"]
+    assert found[1] not in client.get(reverse("accounts:keys")).content.decode()
+    called = Client().get("/api/v2/domains", headers={"Authorization": f"Bearer {found[1]}"})
+    assert called.status_code == 200
+
+
+def test_the_form_as_the_page_shows_it_makes_a_key(client: Client, alice: User) -> None:
+    page = client.get(reverse("accounts:keys")).content.decode()
+    once = re.search(r'name="once" value="([^"]+)"', page)
+    assert once
+    assert client.post(reverse("accounts:keys"), FORM | {"once": once[1]}).status_code == 200
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_form_that_is_sent_twice_makes_one_key(client: Client, alice: User) -> None:
+    client.post(reverse("accounts:keys"), FORM)
+    assert client.post(reverse("accounts:keys"), FORM).status_code == 302
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_customer_is_not_offered_the_scopes_of_staff(client: Client, alice: User) -> None:
+    assert "all customers" not in client.get(reverse("accounts:keys")).content.decode()
+    assert client.post(reverse("accounts:keys"), FORM | {"scopes": ["staff"]}).status_code == 422
+    assert not ApiKey.objects.exists()
+
+
+def test_staff_are(client: Client) -> None:
+    client.force_login(make_staff(Role.OPERATOR))
+    assert client.post(reverse("accounts:keys"), FORM | {"scopes": ["read", "staff"]}).status_code == 200
+    assert ApiKey.objects.get().scopes == ["read", "staff"]
+
+
+def test_a_key_is_revoked_by_its_owner_alone(client: Client, alice: User) -> None:
+    client.post(reverse("accounts:keys"), FORM)
+    key = ApiKey.objects.get()
+    stranger = Client()
+    stranger.force_login(make_member())
+    assert stranger.post(reverse("accounts:revoke_key", args=[key.pk])).status_code == 404
+    client.post(reverse("accounts:revoke_key", args=[key.pk]))
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+
+
+def test_what_is_wrong_in_the_form_is_said_and_nothing_is_made(client: Client, alice: User) -> None:
+    assert client.post(reverse("accounts:keys"), FORM | {"scopes": []}).status_code == 422
+    assert client.post(reverse("accounts:keys"), FORM | {"name": ""}).status_code == 422
+    assert not ApiKey.objects.exists()

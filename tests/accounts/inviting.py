@@ -1,0 +1,36 @@
+"""Invitations, and what came of them."""
+
+import re
+
+from django.core import mail
+
+from accounts.invitations.core import hash_of
+from accounts.invitations.services import Invited, invite
+from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from audit.models import Change
+
+SITE = "https://panel.example/"
+PASSWORD = "a long sentence that nobody else says"
+
+
+def invited(customer: Customer, actor: User, email: str = "carol@acme.example", role: str = "member") -> Invited:
+    return invite(customer=customer, email=email, role=MemberRole(role), actor=actor, site_url=SITE)
+
+
+def token_of(sent: Invited) -> str:
+    return mailed_token(sent.invitation)
+
+
+def mailed_token(invitation: Invitation) -> str:
+    """As its recipient has it: nobody else does."""
+    letters = (str(letter.body) for letter in mail.outbox if letter.to == [invitation.email])
+    tokens = (str(token) for body in letters for token in re.findall(r"/invitation/([\w-]+)/", body))
+    return next(token for token in tokens if hash_of(token) == invitation.token_hash)
+
+
+def membership_of(person: User) -> Membership:
+    return Membership.objects.get(user=person)
+
+
+def verbs() -> list[str]:
+    return list(Change.objects.order_by("pk").values_list("what", flat=True))

@@ -1,0 +1,174 @@
+"""One's own account: settings, signing in and out, the second step, signing up."""
+
+import re
+import time
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, format_hotp_value, hotp_value
+from django.db import connection
+from django.db.utils import IntegrityError
+from django.template.loader import render_to_string
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from accounts.models.people import MemberRole, User
+from accounts.people.forms import SignInForm
+from audit.models import Change
+from tests.tenants.visiting import PASSWORD, signed_in, text, url
+
+pytestmark = pytest.mark.django_db
+
+
+# --- one's own account -------------------------------------------------------------------------------------------
+
+
+def test_a_person_sets_name_theme_and_shortcuts(alice: User) -> None:
+    client = signed_in(alice)
+    page = text(client.get(url("account")))
+    for name in ("account_change_password", "account_email", "mfa_index"):
+        assert f'href="{reverse(name)}"' in page
+    saved = client.post(url("account"), {"name": "Alice A.", "theme": "dark"}, follow=True)
+    assert "Saved." in text(saved)
+    assert 'data-theme="dark"' in text(saved)
+    alice.refresh_from_db()
+    assert (str(alice), alice.theme, alice.shortcuts) == ("Alice A.", "dark", False)
+
+
+def test_the_sign_in_says_e_mail_address_whatever_is_wrong(alice: User) -> None:
+    for given in ({"login": "", "password": PASSWORD}, {"login": alice.email, "password": "not hers"}):
+        page = text(Client().post(reverse("account_login"), given))
+        assert "We could not sign you in" in page
+        assert "e-mail address" in page.lower()
+        assert not re.search(r"\bemail address|>Email|Email:", page, re.IGNORECASE)
+
+
+def test_the_sandboxs_sign_in_buttons_stay_on_one_line() -> None:
+    shown = {"who": "Alice, who owns Acme", "email": "alice@acme.example", "password": "demo"}
+    page = render_to_string("account/login.html", {"demo_accounts": [shown], "form": SignInForm()})
+    button = re.search(r'<button[^>]*aria-label="Sign in as Alice[^>]*>', page)
+    assert button
+    assert "whitespace-nowrap" in button[0]
+
+
+def test_signing_in_and_out_is_said_in_our_words(alice: User) -> None:
+    client = Client()
+    given = {"login": alice.email, "password": "correct horse battery", "next": url("account")}
+    assert "You are signed in." in text(client.post(reverse("account_login"), given, follow=True))
+    left = client.post(reverse("account_logout"), {"next": reverse("account_login")}, follow=True)
+    assert "You are signed out." in text(left)
+
+
+def test_the_only_address_cannot_be_removed_and_a_second_one_can(alice: User) -> None:
+    client, page_of_addresses = signed_in(alice), reverse("account_email")
+    page = text(client.get(page_of_addresses))
+    assert "<title>E-mail address ·" in page
+    assert "action_remove" not in page
+    added = text(client.post(page_of_addresses, {"email": "second@acme.example", "action_add": ""}, follow=True))
+    assert "A link is on its way to second@acme.example." in added
+    assert added.count("action_remove") == 1
+    assert "Remove second@acme.example" in added
+
+
+def test_a_password_is_asked_for_again_in_our_words(alice: User) -> None:
+    client = signed_in(alice)
+    page = text(client.get(reverse("account_reauthenticate")))
+    assert "Please type your password again" in page
+    wrong = client.post(reverse("account_reauthenticate"), {"password": "not hers"})
+    assert "That is not your password." in text(wrong)
+
+
+def test_an_account_that_is_switched_off_is_told_whom_to_ask() -> None:
+    page = text(Client().get(reverse("account_inactive")))
+    assert "This account is switched off" in page
+    assert "Ask the people who run this service" in page
+
+
+def test_a_theme_that_does_not_exist_is_refused(alice: User) -> None:
+    assert signed_in(alice).post(url("account"), {"name": "", "theme": "pink"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("back", "to"),
+    [("/domains/?q=x", "/domains/?q=x"), ("https://evil.example/", "/customers/account/"), ("", "/customers/account/")],
+)
+def test_the_theme_switch_goes_back_to_our_pages_alone(alice: User, back: str, to: str) -> None:
+    response = signed_in(alice).post(url("theme"), {"theme": "light", "next": back})
+    assert response.headers["Location"] == to
+    alice.refresh_from_db()
+    assert alice.theme == "light"
+
+
+def code_now(secret: str) -> str:
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
+
+
+def test_the_second_step_is_set_up_and_then_asked_for(alice: User) -> None:
+    client, login = Client(), {"login": alice.email, "password": "correct horse battery"}
+    client.post(reverse("account_login"), login)
+    client.post(reverse("account_reauthenticate"), {"password": login["password"]})
+    assert client.get(reverse("mfa_activate_totp")).status_code == 200
+    secret = client.session[SECRET_SESSION_KEY]
+    client.post(reverse("mfa_activate_totp"), {"code": code_now(secret)})
+    later = Client()
+    assert later.post(reverse("account_login"), login).headers["Location"] == reverse("mfa_authenticate")
+    assert later.get(url("account")).status_code == 302
+    assert later.get("/admin/login/").headers["Location"].startswith("/accounts/login/")
+    assert later.post(reverse("mfa_authenticate"), {"code": "000000"}).status_code == 200
+    assert later.get(url("account")).status_code == 302
+
+
+# --- signing up --------------------------------------------------------------------------------------------------
+
+NEWCOMER = {"email": "Dora@new.example", "password1": PASSWORD}
+
+
+def test_a_closed_sign_up_says_whom_to_ask() -> None:
+    for response in (Client().get(reverse("account_signup")), Client().post(reverse("account_signup"), NEWCOMER)):
+        assert "Ask the people who run this service" in text(response)
+    assert not User.objects.exists()
+
+
+@pytest.fixture
+def open_sign_up(settings: Settings) -> None:
+    settings.OPEN_SIGN_UP = True
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+
+
+@pytest.mark.usefixtures("open_sign_up")
+def test_a_newcomer_gets_a_customer_of_their_own_once() -> None:
+    for _ in range(2):
+        assert Client().post(reverse("account_signup"), NEWCOMER).status_code == 302
+    dora = User.objects.get()
+    assert dora.email == "dora@new.example"
+    assert (dora.customers.get().name, dora.memberships.get().role) == ("dora@new.example", MemberRole.OWNER)
+    about = Change.objects.filter(object_type="customer")
+    assert list(about.values_list("what", "actor_id")) == [("customer.created", str(dora.pk))]
+
+
+@pytest.mark.usefixtures("open_sign_up")
+def test_a_newcomer_signs_in_after_they_proved_the_address() -> None:
+    client = Client()
+    client.post(reverse("account_signup"), NEWCOMER)
+    login = {"login": NEWCOMER["email"], "password": PASSWORD}
+    client.post(reverse("account_login"), login)
+    assert client.get(url("account")).status_code == 302
+    EmailAddress.objects.update(verified=True)
+    client.post(reverse("account_login"), login)
+    assert client.get(url("account")).status_code == 200
+
+
+@pytest.mark.usefixtures("open_sign_up")
+def test_a_newcomer_whose_customer_cannot_be_made_is_not_made_either() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE tenants_customer ADD CONSTRAINT none_new CHECK (name <> 'dora@new.example')")
+    response = Client().post(reverse("account_signup"), NEWCOMER)
+    assert response.status_code == 422
+    assert not User.objects.exists()
+    assert not Change.objects.exists()
+
+
+def test_the_database_knows_an_address_in_any_case(alice: User) -> None:
+    with pytest.raises(IntegrityError, match="user_email_any_case"):
+        User.objects.create(email="ALICE@acme.example")

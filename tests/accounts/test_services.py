@@ -1,0 +1,187 @@
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from accounts.invitations.services import revoke_invitation
+from accounts.members.services import change_member_role, leave, remove_member
+from accounts.models.people import Customer, MemberRole, User
+from accounts.people.services import change_account, switch_off, switch_on
+from accounts.roles import Role
+from audit.models import Change
+from inbound_admin.lib.errors import NotAllowed, Refused
+from operations.customers.services import create_customer, delete_customer, rename_customer
+from tenants.lifecycle.selectors import tenant_of
+from tests.accounts.inviting import invited, membership_of, verbs
+from tests.factories import make_member, make_staff, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+# --- customers ---------------------------------------------------------------------------------------------------
+
+
+def test_a_new_customer_has_its_owner_and_one_change() -> None:
+    sam, bob = make_staff(), make_user()
+    customer = create_customer(name="  Bob's \n Shop ", owner=bob, actor=sam)
+    assert (customer.name, membership_of(bob).role) == ("Bob's Shop", MemberRole.OWNER)
+    change = Change.objects.get(object_type="customer")
+    assert (change.what, change.actor_id, change.customer_id) == ("customer.created", str(sam.pk), customer.pk)
+
+
+def test_the_same_form_sent_twice_makes_one_customer() -> None:
+    sam, chosen = make_staff(), "cus_" + "0" * 20
+    first = create_customer(name="Acme", owner=None, actor=sam, customer_id=chosen)
+    assert create_customer(name="Acme", owner=None, actor=sam, customer_id=chosen) == first
+    assert verbs() == ["customer.created", "tenant.added"]
+
+
+def test_a_new_customer_gets_a_tenant_which_its_sends_name_at_once() -> None:
+    customer = create_customer(name="Acme", owner=make_user(), actor=None)
+    tenant = tenant_of(customer)
+    assert tenant is not None
+    assert tenant.sends_since is not None
+
+
+def test_a_customer_gets_no_tenant_where_the_setting_says_so(settings: Settings) -> None:
+    settings.TENANT_FOR_NEW_CUSTOMERS = False
+    assert tenant_of(create_customer(name="Acme", owner=make_user(), actor=None)) is None
+
+
+def test_a_customer_with_a_tenant_is_not_deleted_and_the_refusal_says_how() -> None:
+    customer = create_customer(name="Acme", owner=None, actor=None)
+    with pytest.raises(Refused, match="still has the tenant acme-.*on the tenant's page"):
+        delete_customer(customer=customer, actor=make_staff(Role.ADMIN))
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "sentence"),
+    [
+        (" ", "", "A customer needs a name."),
+        ("x" * 121, "", "The name has 121 characters; 120 is the most."),
+        ("Acme", "dom_1", "That is not an id of a customer. Open the form again."),
+    ],
+)
+def test_a_customer_that_cannot_be_is_refused_in_words(name: str, chosen: str, sentence: str) -> None:
+    with pytest.raises(Refused, match=f"^{re.escape(sentence)}$"):
+        create_customer(name=name, owner=None, actor=None, customer_id=chosen)
+    assert not Change.objects.exists()
+
+
+def test_who_is_not_staff_creates_no_customer_for_others(alice: User) -> None:
+    with pytest.raises(NotAllowed, match="Your role cannot create customers."):
+        create_customer(name="More", owner=None, actor=alice)
+
+
+def test_renaming_keeps_the_old_name_in_the_log_and_the_same_name_leaves_none(acme: Customer, alice: User) -> None:
+    rename_customer(customer=acme, name="Acme Ltd", actor=alice)
+    rename_customer(customer=acme, name="Acme  Ltd", actor=alice)
+    change = Change.objects.get()
+    assert (change.before, change.after) == ({"name": "Acme"}, {"name": "Acme Ltd"})
+
+
+# --- who may -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["member", "stranger", "operator", "former owner"])
+def test_only_owners_and_staff_with_the_permission_manage_a_customer(acme: Customer, alice: User, who: str) -> None:
+    actors: dict[str, Callable[[], User]] = {
+        "member": lambda: make_member(acme, role=MemberRole.MEMBER),
+        "stranger": make_member,
+        "operator": lambda: make_staff(Role.OPERATOR),
+        "former owner": lambda: make_member(acme, is_active=False),
+    }
+    actor, target = actors[who](), membership_of(alice)
+    open_one = invited(acme, alice).invitation
+    attempts: list[Callable[[], Any]] = [
+        lambda: rename_customer(customer=acme, name="Mine", actor=actor),
+        lambda: invited(acme, actor, "friend@bob.example"),
+        lambda: revoke_invitation(invitation=open_one, actor=actor),
+        lambda: change_member_role(membership=target, role=MemberRole.MEMBER, actor=actor),
+        lambda: remove_member(membership=target, actor=actor),
+    ]
+    for attempt in attempts:
+        with pytest.raises(NotAllowed, match="Only an owner of Acme can do this. Ask one of them."):
+            attempt()
+    assert verbs() == ["member.invited"]
+
+
+def test_support_manages_every_customer(acme: Customer) -> None:
+    assert invited(acme, make_staff()).mailed
+
+
+# --- members -----------------------------------------------------------------------------------------------------
+
+
+def test_a_changed_role_leaves_one_change_and_the_same_role_none(acme: Customer, alice: User) -> None:
+    carol = membership_of(make_member(acme, role=MemberRole.MEMBER, email="carol@acme.example"))
+    change_member_role(membership=carol, role=MemberRole.OWNER, actor=alice)
+    change_member_role(membership=carol, role=MemberRole.OWNER, actor=alice)
+    change = Change.objects.get()
+    assert (change.what, change.after) == ("member.role_changed", {"role of carol@acme.example": "owner"})
+
+
+def test_a_removed_member_is_gone_and_named_in_the_log(acme: Customer, alice: User) -> None:
+    carol = make_member(acme, email="carol@acme.example")
+    membership = membership_of(carol)
+    remove_member(membership=membership, actor=alice)
+    assert list(acme.members.all()) == [alice]
+    change = Change.objects.get()
+    assert (change.what, change.before["member"]) == ("member.removed", "carol@acme.example")
+    with pytest.raises(Refused, match="They are not a member any more."):
+        remove_member(membership=membership, actor=alice)
+
+
+def test_a_member_leaves_by_themselves(acme: Customer, alice: User) -> None:
+    carol = make_member(acme, role=MemberRole.MEMBER)
+    leave(membership=membership_of(carol))
+    assert verbs() == ["member.left"]
+
+
+@pytest.mark.parametrize("how", ["demote", "remove", "leave"])
+def test_the_last_owner_stays_whoever_asks(acme: Customer, alice: User, how: str) -> None:
+    make_member(acme, is_active=False)  # an owner who is switched off cannot look after anything
+    make_member(acme, role=MemberRole.MEMBER)
+    target, sam = membership_of(alice), make_staff()
+    attempts: dict[str, Callable[[], None]] = {
+        "demote": lambda: change_member_role(membership=target, role=MemberRole.MEMBER, actor=sam),
+        "remove": lambda: remove_member(membership=target, actor=sam),
+        "leave": lambda: leave(membership=target),
+    }
+    with pytest.raises(Refused, match="alice@acme.example is the last owner of Acme. Make somebody else an owner"):
+        attempts[how]()
+    assert membership_of(alice).role == MemberRole.OWNER
+
+
+# --- people ------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_person_sets_is_one_change_and_nothing_new_is_none() -> None:
+    alice = make_user()
+    change_account(person=alice, name="Alice A.", theme="dark", shortcuts=False)
+    change_account(person=alice, name="Alice A.", theme="dark", shortcuts=False)
+    change = Change.objects.get()
+    assert change.after == {"name": "Alice A.", "theme": "dark", "shortcuts": False}
+    assert change.for_staff
+
+
+def test_who_is_switched_off_comes_back_by_being_switched_on() -> None:
+    adam, alice = make_staff(Role.ADMIN), make_user()
+    switch_off(person=alice, actor=adam)
+    switch_off(person=alice, actor=adam)
+    switch_on(person=alice, actor=adam)
+    alice.refresh_from_db()
+    assert alice.is_active
+    assert verbs() == ["person.switched_off", "person.switched_on"]
+
+
+def test_nobody_is_switched_off_by_themselves_by_support_or_from_below() -> None:
+    adam, sam, root = make_staff(Role.ADMIN), make_staff(), make_user(is_superuser=True, email="root@us.example")
+    with pytest.raises(Refused, match="You cannot switch yourself off."):
+        switch_off(person=adam, actor=adam)
+    with pytest.raises(NotAllowed, match="Your role cannot decide over accounts."):
+        switch_off(person=adam, actor=sam)
+    with pytest.raises(NotAllowed, match="root@us.example is a superuser; only another superuser can change them."):
+        switch_off(person=root, actor=adam)

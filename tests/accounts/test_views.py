@@ -1,0 +1,339 @@
+import re
+from smtplib import SMTPServerDisconnected
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from accounts.roles import Role
+from audit.models import Change
+from tests.factories import make_customer, make_member, make_staff, make_user
+from tests.tenants.visiting import HTMX, path_of_link, signed_in, text, url
+
+pytestmark = pytest.mark.django_db
+
+
+def pages_of(customer: Customer) -> list[tuple[str, str]]:
+    """Every page and act about one customer: its method and address."""
+    membership = customer.memberships.first()
+    invitation = Invitation.objects.filter(customer=customer).first()
+    assert membership is not None
+    assert invitation is not None
+    return [
+        ("get", url("detail", customer.pk)),
+        ("get", url("history", customer.pk)),
+        ("get", url("rename", customer.pk)),
+        ("post", url("rename", customer.pk)),
+        ("post", url("invite", customer.pk)),
+        ("get", url("member", customer.pk, membership.pk)),
+        ("post", url("member", customer.pk, membership.pk)),
+        ("post", url("invitation", customer.pk, invitation.pk)),
+    ]
+
+
+# --- who sees what -----------------------------------------------------------------------------------------------
+
+
+def test_bob_finds_nothing_of_alices_under_any_address(acme: Customer, alice: User, bob: User) -> None:
+    path_of_link(acme, alice)
+    before = Change.objects.count()
+    for method, address in pages_of(acme):
+        response = getattr(signed_in(bob), method)(address, {"do": "remove", "name": "Mine", "email": "b@b.example"})
+        assert response.status_code == 404, address
+        assert "Acme" not in text(response)
+    assert Change.objects.count() == before
+
+
+def test_bob_cannot_reach_alices_members_or_invitations_through_his_own_customer(
+    acme: Customer, alice: User, bob: User
+) -> None:
+    path_of_link(acme, alice)
+    his, client = bob.customers.get(), signed_in(bob)
+    member = url("member", his.pk, alice.memberships.get().pk)
+    invitation = url("invitation", his.pk, Invitation.objects.get().pk)
+    assert client.post(member, {"do": "remove"}).status_code == 404
+    assert client.post(invitation, {"do": "revoke"}).status_code == 404
+
+
+def test_nobody_who_is_not_signed_in_sees_anything_but_the_sign_in(acme: Customer, alice: User) -> None:
+    path_of_link(acme, alice)
+    addresses = [("get", url(name)) for name in ("list", "create", "account")]
+    for method, address in addresses + pages_of(acme):
+        response = getattr(Client(), method)(address)
+        assert (response.status_code, response.headers["Location"].partition("?")[0]) == (302, "/accounts/login/")
+
+
+def test_the_list_of_a_person_shows_their_own_alone(acme: Customer, alice: User, bob: User) -> None:
+    assert signed_in(alice).get(url("list")).headers["Location"] == url("detail", acme.pk)
+    Membership.objects.create(customer=make_customer("Second"), user=alice)
+    page = text(signed_in(alice).get(url("list")))
+    assert "Acme" in page
+    assert "Second" in page
+    assert "Bob&#x27;s Shop" not in page
+    assert "New customer" not in page
+
+
+def test_who_belongs_to_nothing_is_told_whom_to_ask() -> None:
+    assert "You belong to no organisation" in text(signed_in(make_user()).get(url("list")))
+
+
+def test_a_search_of_alice_finds_nothing_of_bobs(alice: User, bob: User) -> None:
+    page = text(signed_in(alice).get(url("list"), {"q": "bob"}))
+    assert "No customer matches “bob”" in page
+
+
+# --- the list of staff -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["acm", "ALICE@acme", "id"])
+def test_support_finds_a_customer_by_name_member_or_id(acme: Customer, alice: User, bob: User, words: str) -> None:
+    page = text(signed_in(make_staff()).get(url("list"), {"q": acme.pk if words == "id" else words}))
+    assert "Acme" in page
+    assert "Bob&#x27;s Shop" not in page
+
+
+def test_the_search_swaps_the_results_alone(acme: Customer) -> None:
+    part = text(signed_in(make_staff()).get(url("list"), {"q": "acme"}, headers=HTMX))
+    assert part.lstrip().startswith('<div id="results"')
+    assert "<html" not in part
+
+
+def test_the_list_has_pages() -> None:
+    for number in range(60):
+        make_customer(f"Customer {number:02}")
+    client = signed_in(make_staff())
+    assert "Customer 49" in text(client.get(url("list")))
+    assert "Customer 50" in text(client.get(url("list"), {"page": "2"}))
+    assert "51 to 60 of" in text(client.get(url("list"), {"page": "99"}))
+
+
+def queries(client: Client, address: str) -> int:
+    client.get(address)  # what is remembered is remembered now
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(address).status_code == 200
+    return len(captured)
+
+
+def test_rows_cost_no_queries_of_their_own(acme: Customer, alice: User) -> None:
+    sam = signed_in(make_staff())
+    addresses = [url("list"), url("detail", acme.pk), url("history", acme.pk)]
+    path_of_link(acme, alice, "first@acme.example")
+    few = [queries(sam, address) for address in addresses]
+    for number in range(20):
+        make_member(acme)
+        make_member(make_customer())
+        path_of_link(acme, alice, f"more{number}@acme.example")
+    assert [queries(sam, address) for address in addresses] == few
+
+
+# --- creating and renaming ---------------------------------------------------------------------------------------
+
+
+def test_support_creates_a_customer_whose_owner_alone_gets_the_link() -> None:
+    sam = signed_in(make_staff())
+    form = text(sam.get(url("create")))
+    found = re.search(r'name="customer_id" value="(cus_\w+)"', form)
+    assert found
+    given = {"name": "New Ltd", "owner": "owner@new.example", "customer_id": found[1]}
+    page = text(sam.post(url("create"), given, follow=True))
+    assert "owner@new.example was sent an invitation" in page
+    assert "/customers/invitation/" not in page
+    assert mail.outbox[0].to == ["owner@new.example"]
+    assert Invitation.objects.get().role == MemberRole.OWNER
+
+
+def test_the_form_sent_twice_creates_one_customer() -> None:
+    sam, given = signed_in(make_staff()), {"name": "New Ltd", "customer_id": "cus_" + "1" * 20}
+    assert sam.post(url("create"), given).headers["Location"] == sam.post(url("create"), given).headers["Location"]
+    assert Customer.objects.count() == 1
+
+
+def warned_of(page: str) -> str:
+    found = re.search(r'name="warned_of" value="([^"]*)"', page)
+    assert found
+    return found[1]
+
+
+def test_a_name_that_another_customer_has_is_warned_of_once(acme: Customer) -> None:
+    sam, given = signed_in(make_staff()), {"name": " aCME ", "customer_id": "cus_" + "1" * 20}
+    warned = sam.post(url("create"), given)
+    assert warned.status_code == 422
+    said = f"There is a customer of that name already ({acme.pk}). Press again to create another."
+    assert said in text(warned)
+    assert Customer.objects.count() == 1
+    again = sam.post(url("create"), given | {"warned_of": warned_of(text(warned))})
+    assert again.headers["Location"] == url("detail", given["customer_id"])
+    assert Customer.objects.count() == 2
+
+
+def test_a_warning_about_one_name_is_none_about_the_next(acme: Customer) -> None:
+    make_customer("Bob's Shop")
+    given = {"name": "Bob's Shop", "warned_of": "Acme"}
+    assert "Press again to create another." in text(signed_in(make_staff()).post(url("create"), given))
+    assert Customer.objects.count() == 2
+
+
+def test_a_form_with_mistakes_comes_back_with_what_was_typed() -> None:
+    response = signed_in(make_staff()).post(url("create"), {"name": "", "owner": "nonsense"})
+    assert response.status_code == 422
+    assert "This field is required." in text(response)
+    assert 'value="nonsense"' in text(response)
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.TRUST_AND_SAFETY, None])
+def test_others_do_not_create_customers(role: Role | None, alice: User) -> None:
+    client = signed_in(make_staff(role) if role else alice)
+    assert client.get(url("create")).status_code == 403
+    assert client.post(url("create"), {"name": "X"}).status_code == 403
+    assert Customer.objects.count() == 1
+
+
+def test_an_owner_renames_and_a_member_does_not(acme: Customer, alice: User) -> None:
+    member = signed_in(make_member(acme, role=MemberRole.MEMBER))
+    assert member.get(url("rename", acme.pk)).status_code == 403
+    assert member.post(url("rename", acme.pk), {"name": "Mine"}).status_code == 403
+    page = signed_in(alice).post(url("rename", acme.pk), {"name": "Acme Ltd"}, follow=True)
+    assert "The name is now Acme Ltd." in text(page)
+    assert signed_in(alice).post(url("rename", acme.pk), {"name": ""}).status_code == 422
+
+
+# --- people of a customer ----------------------------------------------------------------------------------------
+
+
+def test_a_member_sees_the_members_and_may_leave_but_invites_nobody(acme: Customer, alice: User) -> None:
+    path_of_link(acme, alice, "secret@acme.example")
+    carol = make_member(acme, role=MemberRole.MEMBER, email="carol@acme.example")
+    client = signed_in(carol)
+    page = text(client.get(url("detail", acme.pk)))
+    assert "alice@acme.example" in page
+    assert "Leave…" in page
+    assert "Send the invitation" not in page
+    assert "secret@acme.example" not in page
+    assert client.post(url("invite", acme.pk), {"email": "x@x.example", "role": "member"}).status_code == 403
+    assert client.get(url("member", acme.pk, alice.memberships.get().pk)).status_code == 404
+    left = client.post(url("member", acme.pk, carol.memberships.get().pk), {"do": "remove"})
+    assert left.status_code == 302
+    assert client.get(url("detail", acme.pk)).status_code == 404
+
+
+def test_a_member_does_not_make_themselves_an_owner(acme: Customer, alice: User) -> None:
+    carol = make_member(acme, role=MemberRole.MEMBER)
+    own = url("member", acme.pk, carol.memberships.get().pk)
+    assert signed_in(carol).post(own, {"do": "role", "role": "owner"}).status_code == 403
+    assert carol.memberships.get().role == MemberRole.MEMBER
+
+
+def test_an_owner_invites_without_javascript_and_never_sees_the_link(acme: Customer, alice: User) -> None:
+    given = {"email": "carol@acme.example", "role": "owner"}
+    response = signed_in(alice).post(url("invite", acme.pk), given, follow=True)
+    page = text(response)
+    assert response.redirect_chain == [(url("detail", acme.pk), 302)]
+    assert "carol@acme.example was sent an invitation, good until" in page
+    assert "/customers/invitation/" not in page
+    assert "/customers/invitation/" in mail.outbox[0].body
+
+
+def chosen_role(page: str) -> str:
+    found = re.search(r'<option value="(\w+)" selected', page)
+    assert found
+    return found[1]
+
+
+def test_the_first_who_is_invited_is_an_owner_unless_said_otherwise(acme: Customer, alice: User) -> None:
+    sam, empty = signed_in(make_staff()), make_customer()
+    assert chosen_role(text(sam.get(url("detail", empty.pk)))) == "owner"
+    make_member(empty, role=MemberRole.MEMBER)
+    assert chosen_role(text(sam.get(url("detail", empty.pk)))) == "owner"
+    assert chosen_role(text(sam.get(url("detail", acme.pk)))) == "member"
+
+
+def test_an_invitation_by_htmx_swaps_the_people(acme: Customer, alice: User) -> None:
+    given = {"email": "carol@acme.example", "role": "member"}
+    part = text(signed_in(alice).post(url("invite", acme.pk), given, headers=HTMX))
+    assert part.lstrip().startswith('<div id="people"')
+    assert "carol@acme.example was sent an invitation" in part
+    assert "Open invitations" in part
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+@pytest.mark.parametrize(
+    ("email", "sentence"),
+    [
+        ("nonsense", "Enter a valid email address."),
+        ("alice@acme.example", "alice@acme.example belongs to Acme already."),
+    ],
+)
+def test_who_cannot_be_invited_is_said_at_the_field(
+    acme: Customer, alice: User, headers: dict[str, str], email: str, sentence: str
+) -> None:
+    response = signed_in(alice).post(url("invite", acme.pk), {"email": email, "role": "member"}, headers=headers)
+    assert response.status_code == 422
+    assert sentence in text(response)
+    assert not mail.outbox
+
+
+def test_an_invitation_that_could_not_be_mailed_is_no_success(
+    acme: Customer, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> int:
+        raise SMTPServerDisconnected("gone")
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", unreachable)
+    given = {"email": "carol@acme.example", "role": "member"}
+    page = text(signed_in(alice).post(url("invite", acme.pk), given, follow=True))
+    assert "its e-mail could not be sent. Send it again a little later." in page
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_an_invitation_is_sent_again_or_withdrawn(acme: Customer, alice: User, headers: dict[str, str]) -> None:
+    old, client = path_of_link(acme, alice), signed_in(alice)
+    client.post(url("invitation", acme.pk, Invitation.objects.get().pk), {"do": "resend"}, headers=headers)
+    assert len(mail.outbox) == 2
+    assert Client().get(old).status_code == 410
+    newest = Invitation.objects.filter(revoked_at=None).get()
+    done = client.post(url("invitation", acme.pk, newest.pk), {"do": "revoke"}, headers=headers, follow=not headers)
+    assert "The invitation of carol@acme.example was withdrawn." in text(done)
+    assert not Invitation.objects.filter(revoked_at=None).exists()
+    assert client.post(url("invitation", acme.pk, newest.pk), {"do": "revoke"}, headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_an_owner_changes_a_role_and_removes_a_member(acme: Customer, alice: User, headers: dict[str, str]) -> None:
+    carol = make_member(acme, role=MemberRole.MEMBER, email="carol@acme.example")
+    address, client = url("member", acme.pk, carol.memberships.get().pk), signed_in(alice)
+    assert "Remove carol@acme.example from Acme?" in text(client.get(address))
+    plain = not headers
+    changed = client.post(address, {"do": "role", "role": "owner"}, headers=headers, follow=plain)
+    assert "carol@acme.example is now an owner." in text(changed)
+    removed = client.post(address, {"do": "remove"}, headers=headers, follow=plain)
+    assert "carol@acme.example was removed from Acme." in text(removed)
+    assert list(acme.members.all()) == [alice]
+
+
+def test_the_last_owner_reads_why_they_cannot_leave(acme: Customer, alice: User) -> None:
+    response = signed_in(alice).post(url("member", acme.pk, alice.memberships.get().pk), {"do": "remove"})
+    assert response.status_code == 422
+    assert "alice@acme.example is the last owner of Acme. Make somebody else an owner first." in text(response)
+
+
+def test_an_act_that_names_nothing_is_refused(acme: Customer, alice: User) -> None:
+    path_of_link(acme, alice)
+    client = signed_in(alice)
+    assert client.post(url("invitation", acme.pk, Invitation.objects.get().pk)).status_code == 422
+    assert client.post(url("member", acme.pk, alice.memberships.get().pk)).status_code == 422
+
+
+def test_the_history_says_who_did_what_in_words(acme: Customer, alice: User) -> None:
+    client = signed_in(alice)
+    assert "Nothing has happened yet" in text(client.get(url("history", acme.pk)))
+    client.post(url("rename", acme.pk), {"name": "Acme Ltd"})
+    page = text(client.get(url("history", acme.pk)))
+    assert "Changed the name" in page
+    assert "<del>Acme</del>" in page
+    assert "<ins>Acme Ltd</ins>" in page

@@ -1,0 +1,38 @@
+"""The words of the change log."""
+
+import re
+from pathlib import Path
+
+from audit.core import WORDS, details, words_for
+from notifications.alerts.core import KINDS
+from notifications.events.core import EVENTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_verb_that_a_service_writes_has_words() -> None:
+    sources = [
+        path.read_text()
+        for app in ("domains", "operations", "receipt_rules", "tenants")
+        for path in (ROOT / app).rglob("services/*.py")
+    ]
+    verb = re.compile(
+        r'"((?:domain|tenant|customer|member|invitation|person|address|catch_all|endpoint|expectation|rules|migration|drift|receiving)\.[a-z_]+)"'
+    )
+    written = {found for text in sources for found in verb.findall(text)}
+    assert len(written) > 20
+    assert written - set(EVENTS) - set(KINDS) <= set(WORDS)
+
+
+def test_a_verb_without_words_is_shown_as_it_is() -> None:
+    assert words_for("moon.landed") == "moon.landed"
+
+
+def test_old_and_new_stand_beside_each_other() -> None:
+    (detail,) = details({"mail_from": "bounce.shop.com"}, {"mail_from": "return.shop.com"})
+    assert (detail.old, detail.new) == ("bounce.shop.com", "return.shop.com")
+
+
+def test_what_was_not_there_has_no_old_value() -> None:
+    (detail,) = details({}, {"held": True})
+    assert (detail.old, detail.new) == (None, "yes")

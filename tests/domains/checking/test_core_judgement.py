@@ -1,0 +1,364 @@
+"""From answers to states: records, aspects, the whole. A failed look-up is never "absent"."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.checking.core import comparison, judgement, sentences
+from domains.checking.core.judgement import (
+    Aspect,
+    Judgement,
+    SesStatus,
+    State,
+    Turn,
+    judge,
+    judge_aspect,
+    judge_aspects,
+    overall,
+)
+from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
+from domains.names.core import DomainName
+from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
+
+NOW = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
+BEFORE = NOW - timedelta(days=2)
+DOMAIN = DomainName.stored("shop.example.com")
+TOKEN = "Jq4kTbVnR7wXcZ2mP9sLdF6hG8yA1eU3oB5iN0qWvE4="
+RECORDS = {
+    record.key: record
+    for record in records_for(
+        IdentityFacts(
+            domain=DOMAIN,
+            region="eu-west-1",
+            verification_token=TOKEN,
+            dkim_tokens=("one32charactertokenlikeamazons1", "two", "three"),
+            dkim_zone="dkim.amazonses.com",
+            mail_from="bounce.shop.example.com",
+            receiving=True,
+            wants_apex_spf=True,
+            wants_dmarc=True,
+            dmarc_reports_to="dmarc@example.com",
+        )
+    )
+}
+RECORDS["challenge"] = Record("challenge", Purpose.OWNERSHIP, Need.REQUIRED, "TXT", "_c.shop.example.com", "claim=abc")
+OURS = "10 inbound-smtp.eu-west-1.amazonaws.com"
+BOUNCES = "10 feedback-smtp.eu-west-1.amazonses.com"
+SPF = "v=spf1 include:amazonses.com ~all"
+DKIM = "one32charactertokenlikeamazons1.dkim.amazonses.com"
+
+
+def found(key: str, *values: str, resolver: str = "a") -> Answer:
+    return Answer(question_for(RECORDS[key]), resolver, LookupStatus.FOUND, values, 300)
+
+
+def absent(key: str, resolver: str = "a", status: LookupStatus = LookupStatus.NO_NAME) -> Answer:
+    return Answer(question_for(RECORDS[key]), resolver, status)
+
+
+def failed(key: str, resolver: str = "a") -> Answer:
+    return Answer(question_for(RECORDS[key]), resolver, LookupStatus.FAILED, error="SERVFAIL")
+
+
+def judged(key: str, *answers: Answer, before: datetime | None = None, further: tuple[Answer, ...] = ()) -> Judgement:
+    return judge(RECORDS[key], answers, verified_before=before, now=NOW, further=further)
+
+
+def elsewhere(
+    name: str, kind: str, *values: str, status: LookupStatus = LookupStatus.FOUND, resolver: str = "a"
+) -> Answer:
+    return Answer(Question(name, kind), resolver, status, values)
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "state", "code"),
+    [
+        ("identity", (TOKEN,), State.VERIFIED, ""),
+        ("identity", ("B" * 43 + "=", TOKEN), State.VERIFIED, ""),
+        ("identity", (TOKEN.lower(),), State.WRONG, "dns.value.case"),
+        ("identity", (f'"{TOKEN}"',), State.WRONG, "dns.value.quoted"),
+        ("identity", (f"“{TOKEN}”",), State.WRONG, "dns.value.quoted"),
+        ("identity", (f'\\"{TOKEN}\\"',), State.WRONG, "dns.value.quoted"),
+        ("identity", (f"{TOKEN[:9]} {TOKEN[9:]}",), State.WRONG, "dns.value.spaces"),
+        ("identity", (f"\u200b{TOKEN}",), State.WRONG, "dns.value.spaces"),
+        ("identity", (f"{TOKEN}.example.com",), State.WRONG, "dns.value.zone_appended"),
+        ("identity", (f"amazonses:{TOKEN}",), State.WRONG, "dns.value.prefixed"),
+        ("identity", (TOKEN[:30],), State.WRONG, "dns.value.cut"),
+        ("identity", (TOKEN[:20] + TOKEN[22:],), State.WRONG, "dns.value.typo"),
+        ("identity", ("B" * 43 + "=",), State.WAITING, "dns.value.other_token"),
+        ("identity", ("hello",), State.WRONG, "dns.value.differs"),
+        ("dkim-1", (DKIM,), State.VERIFIED, ""),
+        ("dkim-1", (DKIM.upper() + ".",), State.VERIFIED, ""),
+        ("dkim-1", (DKIM + ".example.com",), State.WRONG, "dns.value.zone_appended"),
+        ("dkim-1", (DKIM[1:],), State.WRONG, "dns.value.typo"),
+        ("dkim-1", (DKIM.replace(".dkim.", ".dkim.eu-south-1."),), State.WRONG, "dns.value.other_region"),
+        ("dkim-1", ("anotherkeyofsomebodyelse.dkim.amazonses.com",), State.WRONG, "dns.value.old_key"),
+        ("dkim-1", ("www.example.com",), State.WRONG, "dns.value.differs"),
+        ("inbound-mx", (OURS,), State.VERIFIED, ""),
+        ("inbound-mx", ("5 INBOUND-SMTP.eu-west-1.amazonaws.com.",), State.VERIFIED, ""),
+        ("inbound-mx", (OURS, "20 mail.example.com"), State.VERIFIED, "dns.rival.mx_behind"),
+        ("inbound-mx", (OURS, "10 mail.example.com"), State.WRONG, "dns.rival.mx"),
+        ("inbound-mx", ("1 aspmx.l.google.com", OURS), State.WRONG, "dns.rival.mx"),
+        ("inbound-mx", ("1 aspmx.l.google.com",), State.WRONG, "dns.rival.mx"),
+        ("inbound-mx", ("10 inbound-smtp.us-east-1.amazonaws.com",), State.WRONG, "dns.value.other_region"),
+        ("inbound-mx", ("10 inbound-smtp.eu-west-1.amazonses.com",), State.WRONG, "dns.value.typo"),
+        ("inbound-mx", (OURS + ".example.com",), State.WRONG, "dns.value.zone_appended"),
+        ("inbound-mx", ("10 10" + OURS[3:],), State.WRONG, "dns.value.priority_inside"),
+        ("inbound-mx", ("10 10\\032" + OURS[3:],), State.WRONG, "dns.value.priority_inside"),
+        ("inbound-mx", ("0 .",), State.WRONG, "dns.rival.null_mx"),
+        ("inbound-mx", ("10 192.0.2.1",), State.WRONG, "dns.value.ip"),
+        ("mail-from-mx", (BOUNCES,), State.VERIFIED, ""),
+        ("mail-from-mx", ("20" + BOUNCES[2:],), State.VERIFIED, ""),
+        ("mail-from-mx", (BOUNCES, "20 mail.example.com"), State.WRONG, "dns.rival.mail_from_mx"),
+        ("mail-from-mx", (BOUNCES, "20" + BOUNCES[2:]), State.WRONG, "dns.rival.mail_from_mx"),
+        ("mail-from-mx", ("10 mail.example.com",), State.WRONG, "dns.rival.mail_from_mx"),
+        ("mail-from-mx", ("10 eedback-smtp.eu-west-1.amazonses.com",), State.WRONG, "dns.value.typo"),
+        ("mail-from-spf", (SPF,), State.VERIFIED, ""),
+        ("mail-from-spf", ("V=SPF1  include:AMAZONSES.com  -all", "unrelated"), State.VERIFIED, ""),
+        ("mail-from-spf", ("v=spf1 mx include:amazonses.com ?all",), State.VERIFIED, ""),
+        ("mail-from-spf", (SPF, "v=spf1 -all"), State.WRONG, "dns.rival.spf"),
+        ("mail-from-spf", ("v=spf1 -all",), State.WRONG, "dns.value.spf_without_amazon"),
+        ("mail-from-spf", ("v=spf1 -all include:amazonses.com",), State.WRONG, "dns.value.spf_order"),
+        ("mail-from-spf", ("v=spf1 include:amazonses.com +all",), State.WRONG, "dns.value.spf_open"),
+        ("mail-from-spf", (f'"{SPF}"',), State.WRONG, "dns.value.quoted"),
+        ("mail-from-spf", ("unrelated",), State.WAITING, "dns.absent"),
+        ("apex-spf", ("v=spf1 include:_spf.google.com ~all",), State.WAITING, "dns.value.spf_without_amazon"),
+        ("apex-spf", ("v=spf1 include:_spf.google.com include:amazonses.com -all",), State.VERIFIED, ""),
+        ("apex-spf", ("v=spf1" + " a" * 10 + " include:amazonses.com -all",), State.WRONG, "dns.value.spf_lookups"),
+        ("dmarc", ("v=DMARC1; p=none; rua=mailto:dmarc@example.com",), State.VERIFIED, ""),
+        ("dmarc", ("v=DMARC1;p=reject;rua=mailto:x@y.net,mailto:DMARC@example.com",), State.VERIFIED, ""),
+        ("dmarc", ("v=DMARC1; p=reject",), State.WRONG, "dns.value.dmarc_reports"),
+        ("dmarc", ("v=DMARC1; rua=mailto:dmarc@example.com",), State.WRONG, "dns.value.dmarc_policy"),
+        ("dmarc", ("v=DMARC1; p=none", "v=DMARC1; p=reject"), State.WRONG, "dns.rival.dmarc"),
+        ("dmarc", ("unrelated",), State.WAITING, "dns.absent"),
+        ("challenge", ("claim=abc", "other"), State.VERIFIED, ""),
+        ("challenge", ("claim=ABC",), State.WRONG, "dns.value.case"),
+    ],
+)
+def test_what_is_found_is_judged(key: str, values: tuple[str, ...], state: State, code: str) -> None:
+    judgement = judged(key, found(key, *values))
+    assert (judgement.state, judgement.code) == (state, code)
+    assert code == "dns.absent" or set(judgement.found) <= set(values)
+    assert code == "dns.absent" or judgement.found
+
+
+def test_every_code_that_is_given_has_a_sentence_and_every_sentence_a_use() -> None:
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (comparison, judgement))
+    assert set(re.findall(r'"(dns\.[a-z_.]+)"', source)) == sentences.CODES - {""}
+
+
+@pytest.mark.parametrize("code", sorted(sentences.CODES))
+@pytest.mark.parametrize("key", RECORDS)
+def test_a_sentence_is_short_plain_and_survives_braces(code: str, key: str) -> None:
+    sentence = sentences.describe(code, RECORDS[key], ("{value}",))
+    assert sentence.endswith(".")
+    assert "propagat" not in sentence.lower()
+    assert len(sentence.split()) <= 60
+
+
+def test_a_huge_value_is_quoted_in_part() -> None:
+    assert len(judged("dkim-1", found("dkim-1", "x" * 30_000)).sentence) < 400
+
+
+YES, NO, BAD, FAIL = "yes", "no", "bad", "fail"
+ANSWERS = {
+    YES: lambda resolver: found("identity", TOKEN, resolver=resolver),
+    NO: lambda resolver: absent("identity", resolver),
+    BAD: lambda resolver: found("identity", "hello", resolver=resolver),
+    FAIL: lambda resolver: failed("identity", resolver),
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "before", "state"),
+    [
+        ((), None, State.NOT_CHECKED),
+        ((YES, YES), None, State.VERIFIED),
+        ((YES, FAIL), None, State.VERIFIED),
+        ((YES, NO), None, State.SPREADING),
+        ((YES, BAD), None, State.SPREADING),
+        ((YES, NO), BEFORE, State.SPREADING),
+        ((NO, NO), None, State.WAITING),
+        ((NO, BAD), None, State.WRONG),
+        ((NO, NO), BEFORE, State.AT_RISK),
+        ((BAD,), BEFORE, State.AT_RISK),
+        ((NO, FAIL), None, State.COULD_NOT_CHECK),
+        ((BAD, FAIL), BEFORE, State.COULD_NOT_CHECK),
+        ((FAIL, FAIL), BEFORE, State.COULD_NOT_CHECK),
+    ],
+)
+def test_resolvers_are_weighed(seen: tuple[str, ...], before: datetime | None, state: State) -> None:
+    answers = [ANSWERS[kind](f"r{number}") for number, kind in enumerate(seen)]
+    assert judged("identity", *answers, before=before).state is state
+
+
+@given(st.lists(st.sampled_from([YES, NO, BAD, FAIL]), max_size=4), st.sampled_from([None, BEFORE]))
+def test_a_failed_lookup_is_never_absent_and_forgets_nothing(seen: list[str], before: datetime | None) -> None:
+    answers = [ANSWERS[kind](f"r{number}") for number, kind in enumerate(seen)]
+    judgement = judged("identity", *answers, before=before)
+    if FAIL in seen:
+        assert judgement.state in (State.VERIFIED, State.SPREADING, State.COULD_NOT_CHECK)
+    assert (judgement.state is State.VERIFIED) == (YES in seen and not {NO, BAD} & set(seen))
+    assert judgement.last_verified == (NOW if judgement.state is State.VERIFIED else before)
+    assert (judgement.state is State.AT_RISK) <= (before is not None)
+    assert judge(RECORDS["identity"], answers[::-1], verified_before=before, now=NOW).state is judgement.state
+
+
+def test_at_risk_keeps_the_cause_and_says_since_when() -> None:
+    judgement = judged("identity", found("identity", TOKEN.lower()), before=BEFORE)
+    assert judgement.code == "dns.value.case"
+    assert "1 May 2026, 09:12 UTC" in judgement.sentence
+
+
+def test_no_data_is_as_absent_as_no_name() -> None:
+    assert judged("inbound-mx", absent("inbound-mx", status=LookupStatus.NO_DATA)).state is State.WAITING
+
+
+APEX = "shop.example.com"
+DOUBLED = "shop.example.com.example.com"
+
+
+@pytest.mark.parametrize(
+    ("key", "further", "state", "code"),
+    [
+        ("identity", elsewhere(APEX, "TXT", f"amazonses:{TOKEN}", "x"), State.VERIFIED, ""),
+        ("identity", elsewhere(APEX, "TXT", f"amazonses:{TOKEN.lower()}"), State.WAITING, "dns.absent"),
+        ("identity", elsewhere(APEX, "TXT", TOKEN), State.WAITING, "dns.absent"),
+        ("identity", elsewhere(APEX, "TXT", status=LookupStatus.FAILED), State.COULD_NOT_CHECK, "dns.lookup_failed"),
+        ("identity", elsewhere(APEX, "TXT", f"amazonses:{TOKEN}", resolver="b"), State.WAITING, "dns.absent"),
+        ("identity", elsewhere(f"_amazonses.{DOUBLED}", "TXT", TOKEN), State.WRONG, "dns.name.doubled_zone"),
+        ("identity", elsewhere(f"_amazonses.{DOUBLED}", "TXT", "x"), State.WAITING, "dns.absent"),
+        ("inbound-mx", elsewhere(DOUBLED, "MX", OURS), State.WRONG, "dns.name.doubled_zone"),
+        ("inbound-mx", elsewhere(APEX, "CNAME", "shops.net"), State.WRONG, "dns.rival.cname"),
+        ("inbound-mx", elsewhere(APEX, "CNAME", status=LookupStatus.FAILED), State.WAITING, "dns.absent"),
+        ("dkim-1", elsewhere(RECORDS["dkim-1"].name, "TXT", DKIM), State.WRONG, "dns.value.wrong_type"),
+        ("dkim-1", elsewhere(RECORDS["dkim-1"].name, "TXT", "p=MIIB"), State.WRONG, "dns.value.flattened"),
+        ("dkim-1", elsewhere(RECORDS["dkim-1"].name, "TXT", "hello"), State.WAITING, "dns.absent"),
+    ],
+)
+def test_further_answers_explain_what_is_missing(key: str, further: Answer, state: State, code: str) -> None:
+    judgement = judged(key, absent(key), further=(further,))
+    assert (judgement.state, judgement.code) == (state, code)
+    assert further.question in further_questions(RECORDS[key], DOMAIN)
+
+
+def test_the_proof_at_the_domain_itself_beats_a_doubled_name() -> None:
+    doubled = elsewhere(f"_amazonses.{DOUBLED}", "TXT", TOKEN)
+    apex = elsewhere(APEX, "TXT", f"amazonses:{TOKEN}")
+    assert judged("identity", absent("identity"), further=(doubled, apex)).state is State.VERIFIED
+
+
+def test_a_key_that_is_reached_through_an_alias_is_not_called_flattened() -> None:
+    text = elsewhere(RECORDS["dkim-1"].name, "TXT", "p=MIIB")
+    old = found("dkim-1", "anotherkeyofsomebodyelse.dkim.amazonses.com")
+    assert judged("dkim-1", old, further=(text,)).code == "dns.value.old_key"
+
+
+def judgements(**states: State) -> list[Judgement]:
+    """All required records verified but those that are named (dashes as underscores)."""
+    required = [record for record in RECORDS.values() if record.key != "challenge"]
+    return [
+        Judgement(record.key, record.need, states.get(record.key.replace("-", "_"), State.VERIFIED), (), "", "")
+        for record in required
+    ]
+
+
+ALL_GOOD = {Aspect.IDENTITY: SesStatus.SUCCESS, Aspect.DKIM: SesStatus.SUCCESS, Aspect.MAIL_FROM: SesStatus.SUCCESS}
+
+
+@pytest.mark.parametrize(
+    ("dns", "ses", "state"),
+    [
+        (State.VERIFIED, SesStatus.SUCCESS, State.VERIFIED),
+        (State.VERIFIED, SesStatus.PENDING, State.SPREADING),
+        (State.VERIFIED, SesStatus.NOT_STARTED, State.SPREADING),
+        (State.VERIFIED, SesStatus.TEMPORARY_FAILURE, State.AT_RISK),
+        (State.VERIFIED, SesStatus.FAILED, State.WRONG),
+        (State.VERIFIED, SesStatus.UNKNOWN, State.COULD_NOT_CHECK),
+        (State.WAITING, SesStatus.PENDING, State.WAITING),
+        (State.WAITING, SesStatus.UNKNOWN, State.WAITING),
+        (State.WAITING, SesStatus.SUCCESS, State.WAITING),
+        (State.WAITING, SesStatus.FAILED, State.WRONG),
+        (State.WRONG, SesStatus.PENDING, State.WRONG),
+        (State.AT_RISK, SesStatus.SUCCESS, State.AT_RISK),
+        (State.SPREADING, SesStatus.PENDING, State.SPREADING),
+        (State.COULD_NOT_CHECK, SesStatus.SUCCESS, State.COULD_NOT_CHECK),
+        (State.COULD_NOT_CHECK, SesStatus.TEMPORARY_FAILURE, State.AT_RISK),
+        (State.NOT_CHECKED, SesStatus.PENDING, State.NOT_CHECKED),
+    ],
+)
+def test_amazon_and_dns_together_make_an_aspect(dns: State, ses: SesStatus, state: State) -> None:
+    aspect = judge_aspect(Aspect.DKIM, judgements(dkim_2=dns), ses)
+    assert aspect.state is state
+    assert (ses is SesStatus.FAILED) == ("tart the check again" in aspect.sentence)
+
+
+def test_receiving_is_judged_by_dns_alone() -> None:
+    assert judge_aspect(Aspect.RECEIVING, judgements(), SesStatus.UNKNOWN).state is State.VERIFIED
+    assert judge_aspect(Aspect.RECEIVING, judgements(inbound_mx=State.WRONG), SesStatus.UNKNOWN).state is State.WRONG
+
+
+def test_only_aspects_with_records_are_judged() -> None:
+    only = [judgement for judgement in judgements() if judgement.key == "identity"]
+    assert [aspect.aspect for aspect in judge_aspects(only, ALL_GOOD)] == [Aspect.IDENTITY]
+    assert [aspect.aspect for aspect in judge_aspects(judgements(), ALL_GOOD)] == list(Aspect)
+
+
+def test_all_right_and_confirmed_is_verified() -> None:
+    whole = overall(judge_aspects(judgements(), ALL_GOOD), judgements())
+    assert (whole.state, whole.turn, whole.done, whole.required) == (State.VERIFIED, Turn.NOBODY, 7, 7)
+
+
+@pytest.mark.parametrize("key", [record.key for record in RECORDS.values() if record.need is Need.REQUIRED][:-1])
+@pytest.mark.parametrize("state", [state for state in State if state is not State.VERIFIED])
+def test_one_required_record_short_is_not_verified(key: str, state: State) -> None:
+    given_states = judgements(**{key.replace("-", "_"): state})
+    whole = overall(judge_aspects(given_states, ALL_GOOD), given_states)
+    assert whole.state is state
+    assert (whole.done, whole.required) == (6, 7)
+    assert whole.sentence.endswith(".")
+
+
+def test_recommended_records_do_not_hold_the_whole_back() -> None:
+    given_states = judgements(dmarc=State.WRONG, apex_spf=State.WAITING)
+    assert overall(judge_aspects(given_states, ALL_GOOD), given_states).state is State.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("states", "ses", "state", "turn", "words"),
+    [
+        ({"dkim_1": State.WAITING, "dkim_2": State.WAITING}, {}, State.WAITING, Turn.YOU, "2 of 7 records are still"),
+        ({"dkim_1": State.WAITING, "dkim_2": State.WRONG}, {}, State.WRONG, Turn.YOU, "1 of 7 records has a mistake"),
+        ({"dkim_1": State.AT_RISK, "dkim_2": State.WRONG}, {}, State.AT_RISK, Turn.YOU, "was right and now is not"),
+        ({"dkim_1": State.SPREADING}, {}, State.SPREADING, Turn.CACHES, "rest of the internet"),
+        ({}, {Aspect.DKIM: SesStatus.PENDING}, State.SPREADING, Turn.AMAZON, "Amazon has not confirmed it yet"),
+        ({}, {Aspect.DKIM: SesStatus.FAILED}, State.WRONG, Turn.YOU, "Start the check again"),
+        ({}, {Aspect.DKIM: SesStatus.TEMPORARY_FAILURE}, State.AT_RISK, Turn.AMAZON, "looks again by itself"),
+        ({}, {Aspect.DKIM: SesStatus.UNKNOWN}, State.COULD_NOT_CHECK, Turn.US, "could not ask Amazon"),
+        ({"dkim_1": State.COULD_NOT_CHECK}, {}, State.COULD_NOT_CHECK, Turn.US, "could not look at 1 of 7"),
+    ],
+)
+def test_the_whole_says_whose_turn_it_is(
+    states: dict[str, State], ses: dict[Aspect, SesStatus], state: State, turn: Turn, words: str
+) -> None:
+    given_states = judgements(**states)
+    whole = overall(judge_aspects(given_states, {**ALL_GOOD, **ses}), given_states)
+    assert (whole.state, whole.turn) == (state, turn)
+    assert words in whole.sentence
+
+
+def test_nothing_to_judge_is_not_checked() -> None:
+    assert overall((), ()).state is State.NOT_CHECKED
+
+
+def test_the_whole_is_verified_only_with_every_part() -> None:
+    for state, ses in product(State, SesStatus):
+        given_states = judgements(identity=state)
+        aspects = judge_aspects(given_states, {**ALL_GOOD, Aspect.IDENTITY: ses})
+        verified = overall(aspects, given_states).state is State.VERIFIED
+        assert verified == (state is State.VERIFIED and ses is SesStatus.SUCCESS)

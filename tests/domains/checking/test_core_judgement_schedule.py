@@ -1,0 +1,57 @@
+"""When is looked again."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.checking.core.judgement import MOST_JITTER, State, jitter_for, next_check
+
+NOW = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+PENDING = [State.NOT_CHECKED, State.WAITING, State.SPREADING, State.WRONG]
+
+
+@pytest.mark.parametrize("state", PENDING)
+@pytest.mark.parametrize(
+    ("age", "pause"),
+    [(-HOUR, MINUTE), (0 * HOUR, MINUTE), (30 * MINUTE, 5 * MINUTE), (2 * HOUR, HOUR), (2 * DAY, 6 * HOUR)],
+)
+def test_pending_domains_are_looked_at_less_and_less(state: State, age: timedelta, pause: timedelta) -> None:
+    assert next_check(state, changed_at=NOW - age, now=NOW) == NOW + pause
+
+
+def test_verified_domains_are_looked_at_daily_and_those_at_risk_hourly() -> None:
+    assert next_check(State.VERIFIED, changed_at=NOW, now=NOW) == NOW + DAY
+    assert next_check(State.AT_RISK, changed_at=NOW - 90 * DAY, now=NOW) == NOW + HOUR
+
+
+@pytest.mark.parametrize("state", [State.AT_RISK, State.WRONG])
+def test_what_just_looks_lost_is_looked_at_again_in_five_minutes_and_then_as_ever(state: State) -> None:
+    old = NOW - 90 * DAY
+    ever = next_check(state, changed_at=old, now=NOW)
+    assert next_check(state, changed_at=old, now=NOW, lost_at=NOW) == NOW + 5 * MINUTE < ever
+    assert next_check(state, changed_at=old, now=NOW, lost_at=NOW - 5 * MINUTE) == ever
+
+
+@pytest.mark.parametrize(("failures", "minutes"), [(0, 5), (1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (10**6, 60)])
+def test_what_could_not_be_checked_is_tried_soon_and_then_hourly(failures: int, minutes: int) -> None:
+    when = next_check(State.COULD_NOT_CHECK, changed_at=NOW - 90 * DAY, now=NOW, failures=failures)
+    assert when == NOW + minutes * MINUTE
+
+
+@given(st.sampled_from(State), st.timedeltas(-DAY, 400 * DAY), st.integers(0, 100), st.floats(-1, 2, allow_nan=False))
+def test_the_next_look_is_always_later_and_jitter_stays_within_its_share(
+    state: State, age: timedelta, failures: int, jitter: float
+) -> None:
+    plain = next_check(state, changed_at=NOW - age, now=NOW, failures=failures)
+    shifted = next_check(state, changed_at=NOW - age, now=NOW, failures=failures, jitter=jitter)
+    assert NOW < plain <= shifted <= plain + (plain - NOW) * MOST_JITTER + timedelta(microseconds=1)
+
+
+def test_jitter_is_the_same_for_a_name_and_spreads_names() -> None:
+    shares = [jitter_for(f"shop{number}.example.com") for number in range(1000)]
+    assert shares == [jitter_for(f"shop{number}.example.com") for number in range(1000)]
+    assert all(0 <= share < 1 for share in shares)
+    assert 0.4 < sum(shares) / len(shares) < 0.6

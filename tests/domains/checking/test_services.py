@@ -1,0 +1,409 @@
+"""Looking at DNS and at Amazon: what is stored, what a failed look leaves alone, and how few calls it takes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from audit.models import Change
+from domains.checking import services as checking_services
+from domains.checking.core.judgement import SesStatus, State
+from domains.dns import services as dns_services
+from domains.dns.core import Answer, Question
+from domains.dns.services import look_up
+from domains.identity import services as identity_services
+from domains.models.domains import Domain, RecordCheck, Stage
+from domains.overrides import services as overrides_services
+from domains.settings import services as settings_services
+from domains.settings.services import WantedSettings
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused
+from sandbox.process import Sandbox
+from tests.domains.making import (
+    make_domain,
+    publish,
+    publish_proof,
+    second_resolver,
+    seed_identities,
+    set_up_domain,
+    turn_identity,
+    waiting_jobs,
+    wanted,
+    zone_of,
+)
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def verified(sandbox: Sandbox, name: str = "shop.com") -> Domain:
+    domain = set_up_domain(sandbox, name)
+    publish(sandbox, domain)
+    sandbox.control.tick()
+    checking_services.check([domain], now=NOW)
+    assert domain.state == State.VERIFIED, domain.summary
+    return domain
+
+
+def looked_at(domain: Domain, now: datetime = NOW) -> Domain:
+    checking_services.check([Domain.objects.get(pk=domain.pk)], now=now)
+    domain.refresh_from_db()
+    return domain
+
+
+def remove(sandbox: Sandbox, domain: Domain, key: str) -> None:
+    record = next(record for record in domain.records if record.key == key)
+    for found in sandbox.control.records(zone_of(domain)):
+        if (found.name, found.type) == (record.name, record.type):
+            sandbox.control.remove_record(zone_of(domain), found.id)
+
+
+def states(domain: Domain) -> dict[str, str]:
+    return dict(RecordCheck.objects.filter(domain=domain).values_list("key", "state"))
+
+
+def test_what_nobody_published_waits(sandbox: Sandbox) -> None:
+    domain = looked_at(set_up_domain(sandbox))
+    assert domain.state == State.WAITING
+    assert set(states(domain).values()) == {State.WAITING}
+    assert domain.next_check_at is not None
+
+
+def test_what_is_published_spreads_until_amazon_confirms_it(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    publish(sandbox, domain)
+    assert looked_at(domain).state == State.SPREADING
+    sandbox.control.tick()
+    assert looked_at(domain).state == State.VERIFIED
+    assert domain.verified_at == NOW
+
+
+def test_what_one_of_two_resolvers_shows_spreads(sandbox: Sandbox, settings: Settings) -> None:
+    domain = verified(sandbox)
+    with second_resolver() as other:
+        settings.DNS_RESOLVERS = (sandbox.dns_address, other)
+        assert looked_at(domain).state == State.SPREADING
+
+
+def test_a_mistake_is_wrong_and_says_which(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    publish(sandbox, domain)
+    record = next(record for record in wanted(domain) if record.key == "identity")
+    sandbox.control.make_mistake(zone_of(domain), record, "value.quoted")
+    looked_at(domain)
+    check = domain.record_checks.get(key="identity")
+    assert (domain.state, check.state, check.code) == (State.WRONG, State.WRONG, "dns.value.quoted")
+    assert check.found
+
+
+def test_a_record_that_vanishes_puts_the_domain_at_risk_and_says_since_when(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    remove(sandbox, domain, "identity")
+    looked_at(domain, NOW + HOUR)
+    check = domain.record_checks.get(key="identity")
+    assert (domain.state, domain.state_since, domain.verified_at) == (State.AT_RISK, NOW + HOUR, NOW)
+    assert check.verified_at == NOW
+    assert "24 November 2026, 12:00 UTC" in check.sentence
+
+
+def test_at_risk_since_outlives_a_look_that_failed(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    remove(sandbox, domain, "identity")
+    looked_at(domain, NOW + HOUR)
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+    assert looked_at(domain, NOW + 2 * HOUR).state == State.COULD_NOT_CHECK
+    sandbox.control.clear_dns_faults()
+    assert looked_at(domain, NOW + 3 * HOUR).state == State.AT_RISK
+    assert domain.state_since == NOW + HOUR
+
+
+@pytest.mark.parametrize("fault", ["servfail", "refused", "silent"])
+def test_a_failed_look_up_never_loses_when_it_was_right(sandbox: Sandbox, fault: str) -> None:
+    domain = verified(sandbox)
+    sandbox.control.set_dns_fault(zone_of(domain), fault)
+    looked_at(domain, NOW + HOUR)
+    assert (domain.state, domain.known_state, domain.verified_at) == (State.COULD_NOT_CHECK, State.VERIFIED, NOW)
+    assert set(domain.record_checks.values_list("verified_at", flat=True)) == {NOW}
+    assert domain.failed_checks == 1
+    sandbox.control.clear_dns_faults()
+    assert (looked_at(domain, NOW + 2 * HOUR).state, domain.failed_checks) == (State.VERIFIED, 0)
+
+
+def test_a_slower_look_that_failed_does_not_undo_what_another_saw_meanwhile(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = set_up_domain(sandbox)
+    publish(sandbox, domain)
+    sandbox.control.tick()
+    overtaken: list[bool] = []
+
+    def slowly(questions: Sequence[Question]) -> list[Answer]:
+        """A second worker does all of its look while the first one waits for an answer that never comes."""
+        if not overtaken:
+            overtaken.append(True)
+            looked_at(domain)
+            sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+        return look_up(questions)
+
+    monkeypatch.setattr(dns_services, "look_up", slowly)
+    looked_at(domain, NOW + HOUR)
+    assert domain.state == State.COULD_NOT_CHECK
+    assert set(domain.record_checks.values_list("verified_at", flat=True)) == {NOW}
+
+
+def test_the_log_has_a_change_of_state_once_and_no_guess(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    looked_at(domain)
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+    looked_at(domain)
+    sandbox.control.clear_dns_faults()
+    looked_at(domain)
+    (change,) = Change.objects.filter(object_id=domain.id, what="domain.state")
+    assert (change.before, change.after) == ({"state": State.NOT_CHECKED}, {"state": State.VERIFIED})
+
+
+def test_two_workers_that_see_the_same_log_it_once(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    first, second = (Domain.objects.get(pk=domain.pk) for _ in range(2))
+    checking_services.check([first], now=NOW)
+    checking_services.check([second], now=NOW)
+    assert Change.objects.filter(object_id=domain.id, what="domain.state").count() == 1
+
+
+def test_where_amazon_does_not_answer_old_statuses_stay_and_it_is_said(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    sandbox.control.add_fault("error", "GetEmailIdentity", times=3)
+    said = checking_services.check_now(domain=domain)
+    domain.refresh_from_db()
+    assert (domain.identity_status, domain.dkim_status) == (SesStatus.SUCCESS, SesStatus.SUCCESS)
+    assert domain.ses_problem
+    assert domain.ses_problem in said
+    assert domain.last_ses_check == NOW
+    assert looked_at(domain).ses_problem == ""
+
+
+def test_an_identity_that_is_gone_marks_its_own_domain_alone(sandbox: Sandbox) -> None:
+    gone, other = verified(sandbox, "gone.com"), verified(sandbox, "other.com")
+    aws.client("sesv2").delete_email_identity(EmailIdentity="gone.com")
+    checking_services.check([gone, other], now=NOW + HOUR)
+    assert (gone.state, gone.summary, gone.identity_status) == (
+        State.WRONG,
+        identity_services.GONE,
+        SesStatus.NOT_STARTED,
+    )
+    assert (other.state, other.ses_problem) == (State.VERIFIED, "")
+
+
+@pytest.mark.parametrize(
+    ("how_many", "failing", "unread"),
+    [(2, "GetEmailIdentity", 1), (250, "GetIdentityMailFromDomainAttributes", 150)],
+)
+def test_a_call_that_fails_marks_those_alone_that_were_not_read(
+    sandbox: Sandbox, how_many: int, failing: str, unread: int
+) -> None:
+    domains = [make_domain(f"d{number}.com", stage=Stage.READY) for number in range(how_many)]
+    seed_identities([domain.name for domain in domains])
+    sandbox.control.add_fault("error", failing, nth=2, times=3)
+    identity_services.read(domains, now=NOW)
+    problems = [bool(domain.ses_problem) for domain in domains]
+    assert problems == [False] * (how_many - unread) + [True] * unread
+    assert [domain.last_ses_check for domain in domains] == [None if problem else NOW for problem in problems]
+
+
+def test_one_domain_is_read_in_one_call(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    sandbox.control.clear_calls()
+    looked_at(domain)
+    assert sandbox.control.call_counts() == {"GetEmailIdentity": 1}
+
+
+def test_many_domains_are_read_in_three_calls_a_hundred(sandbox: Sandbox) -> None:
+    domains = [make_domain(f"d{number}.com", stage=Stage.READY) for number in range(250)]
+    seed_identities([domain.name for domain in domains[1:]], ownership="Success", dkim="Success")
+    identity_services.read(domains, now=NOW)
+    assert Counter(sandbox.control.call_counts()) == {
+        "GetIdentityVerificationAttributes": 3,
+        "GetIdentityDkimAttributes": 3,
+        "GetIdentityMailFromDomainAttributes": 3,
+    }
+    stored = Domain.objects.in_bulk([domain.pk for domain in domains])
+    assert stored[domains[0].pk].ses_problem == identity_services.GONE
+    for domain in domains[1:]:
+        row = stored[domain.pk]
+        assert (row.identity_status, row.dkim_status, row.ses_problem) == (SesStatus.SUCCESS, SesStatus.SUCCESS, "")
+
+
+def test_what_changed_among_ten_thousand_is_noticed_in_twelve_calls(sandbox: Sandbox) -> None:
+    later = NOW + timedelta(days=1)
+    fields: dict[str, Any] = {"stage": Stage.READY, "next_check_at": later, "identity_status": SesStatus.SUCCESS}
+    same, turned, _ = (make_domain(f"{name}.com", **fields) for name in ("same", "turned", "gone"))
+    seed_identities([f"x{number}.com" for number in range(9_998)])
+    seed_identities([same.name, turned.name], ownership="Success")
+    turn_identity(turned.name, ownership="TemporaryFailure")
+    assert identity_services.notice_changes(now=NOW) == 2
+    assert sum(sandbox.control.call_counts().values()) <= 12
+    due = Domain.objects.filter(next_check_at=NOW).values_list("name", flat=True)
+    assert sorted(due) == ["gone.com", "turned.com"]
+    assert identity_services.notice_changes(now=NOW) == 0
+
+
+def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
+    domain = make_domain(stage=Stage.READY, next_check_at=NOW + HOUR, identity_status=SesStatus.SUCCESS)
+    seed_identities([f"x{number}.com" for number in range(1_001)])
+    sandbox.control.add_fault("error", "ListEmailIdentities", nth=2, times=3)
+    with pytest.raises(AwsProblem):
+        identity_services.notice_changes(now=NOW)
+    domain.refresh_from_db()
+    assert domain.next_check_at == NOW + HOUR
+
+
+def test_asking_again_too_soon_is_refused_with_the_time(sandbox: Sandbox, settings: Settings) -> None:
+    settings.CHECK_NOW_EVERY_SECONDS = 10
+    domain = set_up_domain(sandbox)
+    checking_services.check_now(domain=domain)
+    stale = Domain.objects.get(pk=domain.pk)
+    stale.last_dns_check = None  # as a second browser would hold it that asked at the same moment
+    for again in (domain, stale):
+        with pytest.raises(RateLimited) as refused:
+            checking_services.check_now(domain=again)
+        assert 0 < refused.value.retry_after <= 10
+    Domain.objects.filter(pk=domain.pk).update(last_dns_check=timezone.now() - timedelta(seconds=11))
+    assert "Nothing has changed." in checking_services.check_now(domain=Domain.objects.get(pk=domain.pk))
+
+
+def test_a_held_domain_is_left_alone(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    overrides_services.hold(domain=domain, because="Abuse", actor=make_user())
+    domain.refresh_from_db()
+    sandbox.control.clear_calls()
+    assert checking_services.check_due(now=timezone.now() + timedelta(days=9)) == 0
+    with pytest.raises(Refused, match="holds this domain"):
+        checking_services.check_now(domain=domain)
+    assert sandbox.control.call_counts() == {}
+
+
+def test_a_domain_that_is_held_while_it_is_looked_at_stays_as_it_was(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    before = Domain.objects.get(pk=domain.pk)
+    overrides_services.hold(domain=domain, because="Abuse", actor=make_user())
+    checking_services.check([before], now=NOW)
+    domain.refresh_from_db()
+    assert (domain.state, states(domain)) == (State.NOT_CHECKED, {})
+
+
+@pytest.mark.parametrize("stage", [Stage.STARTING, Stage.DELETING])
+def test_check_now_says_what_goes_on_instead(sandbox: Sandbox, stage: Stage) -> None:
+    domain = make_domain(stage=stage)
+    assert "being" in checking_services.check_now(domain=domain)
+    assert sandbox.control.call_counts() == {}
+
+
+def test_check_now_looks_for_the_proof_of_a_claim(sandbox: Sandbox, settings: Settings) -> None:
+    settings.CHECK_NOW_EVERY_SECONDS = 0
+    aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
+    domain = set_up_domain(sandbox, "old.com")
+    assert "not there yet" in checking_services.check_now(domain=domain)
+    publish_proof(sandbox, domain)
+    assert "The proof is there" in checking_services.check_now(domain=domain)
+    assert waiting_jobs(domain) == ["domains.set_up"]
+
+
+def test_a_domain_deleted_while_it_is_looked_at_disturbs_nobody(sandbox: Sandbox) -> None:
+    gone, other = set_up_domain(sandbox), set_up_domain(sandbox)
+    Domain.objects.get(pk=gone.pk).delete()
+    checking_services.check([gone, other], now=NOW)
+    other.refresh_from_db()
+    assert other.state == State.WAITING
+    assert RecordCheck.objects.filter(domain_id=gone.pk).count() == 0
+
+
+def test_records_that_changed_while_they_were_looked_at_are_not_judged_by_the_old_ones(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    before = Domain.objects.get(pk=domain.pk)
+    Domain.objects.filter(pk=domain.pk).update(ses_mail_from="other.shop.com")
+    checking_services.check([before], now=NOW)
+    assert states(domain) == {}
+
+
+def test_new_records_wait_and_are_not_said_to_be_lost(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    settings_now: dict[str, Any] = {name: getattr(domain, name) for name in WantedSettings.__dataclass_fields__}
+    settings_services.configure(
+        domain=domain, wanted=WantedSettings(**settings_now | {"mail_from_label": "mail"}), actor=make_user()
+    )
+    settings_services.apply(domain_id=domain.id)
+    looked_at(domain, NOW + HOUR)
+    assert states(domain)["mail-from-mx"] == State.WAITING
+    assert states(domain)["dkim-1"] == State.VERIFIED
+    assert domain.state == State.WAITING
+
+
+def test_the_senders_record_that_is_there_is_merged_and_not_doubled(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    sandbox.control.add_record("shop.com", "shop.com", "TXT", "v=spf1 include:_spf.google.com ~all")
+    looked_at(domain)
+    record = next(record for record in domain.records if record.key == "apex-spf")
+    assert record.value == "v=spf1 include:_spf.google.com include:amazonses.com ~all"
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    looked_at(domain)
+    assert domain.apex_spf == "v=spf1 include:_spf.google.com ~all"
+
+
+def test_what_is_due_is_looked_at_once_and_gets_its_next_time(sandbox: Sandbox) -> None:
+    domains = [set_up_domain(sandbox) for _ in range(3)]
+    now = timezone.now() + timedelta(seconds=1)
+    assert checking_services.check_due(now=now) == 3
+    assert checking_services.check_due(now=now) == 0
+    for domain in domains:
+        domain.refresh_from_db()
+        assert domain.next_check_at is not None
+        assert domain.next_check_at > now
+
+
+def test_a_claim_that_is_due_is_looked_at_and_set_up_once_proven(sandbox: Sandbox) -> None:
+    aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
+    domain = set_up_domain(sandbox, "old.com")
+    now = timezone.now() + timedelta(seconds=1)
+    assert checking_services.check_due(now=now) == 1
+    assert checking_services.check_due(now=now) == 0
+    publish_proof(sandbox, domain)
+    assert checking_services.check_due(now=now + timedelta(days=1)) == 1
+    identity_services.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.adopted) == (Stage.READY, True)
+
+
+def test_a_watched_domain_comes_due_however_many_watch(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now() + HOUR, last_dns_check=None)
+    domain.refresh_from_db()
+    for _ in range(3):
+        checking_services.watched(domain)
+    domain.refresh_from_db()
+    assert domain.next_check_at is not None
+    assert domain.next_check_at <= timezone.now()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"state": State.VERIFIED},
+        {"held_at": NOW},
+        {"stage": Stage.STARTING},
+        {"stage": Stage.DELETING},
+        {"last_dns_check": timezone.now() + HOUR},
+    ],
+)
+def test_watching_what_cannot_change_asks_nobody(sandbox: Sandbox, fields: dict[str, Any]) -> None:
+    later = timezone.now() + HOUR
+    given: dict[str, Any] = {"stage": Stage.READY, "next_check_at": later} | fields
+    domain = make_domain(**given)
+    checking_services.watched(domain)
+    domain.refresh_from_db()
+    assert domain.next_check_at == later

@@ -1,0 +1,236 @@
+"""The pure parts of the diagnosis: places, values side by side, the clock, and what hostile answers become."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.checking.core import sentences
+from domains.diagnosis.core import findings, observations, words
+from domains.diagnosis.core.chain import diagnose
+from domains.diagnosis.core.codes import CODES
+from domains.diagnosis.core.findings import LANES, LINKS, LinkState, Severity, as_json, as_reply
+from domains.diagnosis.core.observations import AmazonView, Observations
+from domains.diagnosis.core.texts import TEXTS
+from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.names.core import LONGEST_NAME, DomainName
+from domains.records.core import records_for
+from domains.spf import core as spf_core
+from tests.domains.mistakes import CONFIRMED, DKIM, NOW, facts_of
+
+FACTS = facts_of("mail.example.co.uk", wants_apex_spf=True)
+RECORDS = records_for(FACTS)
+SOA = Question("example.co.uk", "SOA")
+SERIAL_7 = ("ns1.host.example. hostmaster.example.co.uk. 7 3600 600 604800 60",)
+
+
+def answered(answers: Mapping[str, tuple[str, ...]], *, ttl: int = 300, resolver: str = "ns1") -> Observations:
+    """A zone of one server at which records of these keys hold these values, and the others are absent."""
+    host = [
+        Answer(
+            question_for(r),
+            resolver,
+            LookupStatus.FOUND if r.key in answers else LookupStatus.NO_NAME,
+            answers.get(r.key, ()),
+            ttl,
+        )
+        for r in RECORDS
+    ]
+    soa = Answer(SOA, resolver, LookupStatus.FOUND, SERIAL_7, 3600, authoritative=True)
+    return Observations(
+        zone="example.co.uk",
+        records=RECORDS,
+        servers=(resolver,),
+        soas=(soa,),
+        public_soas=(Answer(SOA, "192.0.2.53", LookupStatus.FOUND, SERIAL_7, 3600),),
+        host=tuple(host),
+    )
+
+
+def test_every_code_has_words_and_every_word_a_code() -> None:
+    assert set(TEXTS) == set(CODES)
+    assert {code.link for code in CODES.values()} <= set(LINKS)
+
+
+def test_every_code_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+    assert [code for code in CODES if f"| `{code}` | {CODES[code].title}. |" not in page] == []
+
+
+def test_what_a_plain_check_finds_is_known_to_the_diagnosis_by_the_same_code() -> None:
+    assert sentences.CODES - set(CODES) - {"", "dns.not_checked", "dns.rival.mx_behind"} == set()
+
+
+@pytest.mark.parametrize("name", ["example.com", "mail.example.co.uk", f"{'a' * 60}.{'b' * 60}.{'c' * 50}.com"])
+def test_the_wrong_place_search_asks_at_most_twelve_questions_that_can_be_asked(name: str) -> None:
+    for record in records_for(facts_of(name, wants_apex_spf=True)):
+        found = observations.probes(record, DomainName.stored(name))
+        assert 0 < len(found) <= 12
+        assert len({probe.question for probe in found}) == len(found)
+        assert question_for(record) not in {probe.question for probe in found}
+        assert all(len(probe.question.name) <= LONGEST_NAME for probe in found)
+
+
+def test_the_likeliest_place_of_each_record_comes_before_the_second_of_any() -> None:
+    searched = [observations.probes(record, FACTS.domain) for record in RECORDS]
+    first = observations.spread(searched)[: len(searched)]
+    assert {probe.place for probe in first} == {observations.ProbePlace.DOUBLED}
+
+
+def test_the_differing_letter_is_marked() -> None:
+    ours, theirs = findings.bracketed("feedback-smtp.us-east-1.amazonses.com", "eedback-smtp.us-east-1.amazonses.com")
+    assert (ours, theirs) == ("[f]eedback-smtp.us-east-1.amazonses.com", "eedback-smtp.us-east-1.amazonses.com")
+    assert findings.bracketed("abcd", "abxd") == ("ab[c]d", "ab[x]d")
+
+
+@given(st.text(max_size=400), st.text(max_size=400))
+def test_marked_values_are_the_values(expected: str, found: str) -> None:
+    ours, theirs = findings.marked(expected, found)
+    assert "".join(piece for piece, _ in ours) == expected[:300]
+    assert "".join(piece for piece, _ in theirs) == found[:300]
+    assert [piece for piece, differs in ours if not differs] == [piece for piece, differs in theirs if not differs]
+
+
+@given(st.text())
+def test_nothing_that_acts_is_shown(hostile: str) -> None:
+    shown = findings.clean_text(hostile)
+    assert len(shown) <= findings.LONGEST
+    assert all(char.isprintable() for char in shown)
+
+
+def test_unseen_characters_are_spelled_out() -> None:
+    assert findings.clean_text("a\u200bb\x1b[31m\u202e") == "a\\u200bb\\u001b[31m\\u202e"
+    assert findings.clean_values(tuple("abcdefghijkl"))[-1] == "… and 4 more"
+
+
+@pytest.mark.parametrize(
+    ("ttls", "otherwise", "minutes"),
+    [((300, 60), None, 5), ((None,), 120, 2), ((None,), None, 60), ((10**9,), 60, 10_080)],
+)
+def test_caches_let_go_by_the_longest_time_to_live(
+    ttls: tuple[int | None, ...], otherwise: int | None, minutes: int
+) -> None:
+    answers = [Answer(SOA, str(at), LookupStatus.NO_NAME, ttl=ttl) for at, ttl in enumerate(ttls)]
+    assert words.let_go(answers, NOW, otherwise=otherwise) == NOW + timedelta(minutes=minutes)
+
+
+def test_a_failed_look_up_is_in_no_cache() -> None:
+    assert words.let_go([Answer(SOA, "a", LookupStatus.FAILED, ttl=300)], NOW) is None
+
+
+def test_a_time_is_rounded_up_and_names_another_day() -> None:
+    late = datetime(2026, 11, 24, 23, 59, 1, tzinfo=UTC)
+    assert words.as_time(late, NOW) == "00:00 UTC on 25 November"
+    assert words.as_time(NOW + timedelta(minutes=100), NOW) == "15:40 UTC"
+
+
+def test_two_spf_lines_become_one_with_all_senders_and_one_all() -> None:
+    line = spf_core.merged(("v=spf1 include:_spf.google.com -all", "v=spf1 mx include:_spf.google.com ~all"))
+    assert line.value == "v=spf1 include:_spf.google.com mx include:amazonses.com ~all"
+    assert line.lookups == 3
+
+
+def test_a_line_that_lets_everybody_send_is_not_merged_into_one_that_does() -> None:
+    assert spf_core.merged(("v=spf1 +all", "v=spf1 a")).value == "v=spf1 a include:amazonses.com ~all"
+
+
+def test_lookups_inside_of_includes_count_and_a_circle_ends() -> None:
+    counted = spf_core.nested_lookups("v=spf1 include:a.example mx -all", {"a.example": "v=spf1 a mx -all"})
+    assert (counted.total, counted.by_term) == (4, (("include:a.example", 3), ("mx", 1)))
+    assert spf_core.nested_lookups("v=spf1 include:a.example", {"a.example": "v=spf1 include:a.example"}).total == 11
+
+
+def test_what_is_right_at_the_host_and_not_seen_by_anybody_is_not_called_right() -> None:
+    values = {r.key: (r.value if r.priority is None else f"{r.priority} {r.value}",) for r in RECORDS}
+    found = diagnose(FACTS, answered(values), CONFIRMED, NOW)
+    assert not found.is_right
+    assert {finding.code for finding in found.findings} == {"dns.lookup_failed"}
+    assert found.finding is not None
+    assert found.finding.severity is Severity.UNKNOWN
+
+
+def test_the_chain_is_green_up_to_the_first_break_and_silent_behind_it() -> None:
+    found = diagnose(FACTS, answered({}), CONFIRMED, NOW)
+    states = [link.state for link in found.links]
+    assert [link.key for link in found.links] == list(LINKS)
+    assert states == [LinkState.OK] * 4 + [LinkState.BROKEN] + [LinkState.NOT_REACHED] * 5
+    assert [lane.key for lane in found.lanes] == list(LANES)
+
+
+def test_what_is_only_recommended_comes_last_and_stops_nothing() -> None:
+    found = diagnose(FACTS, answered({}), CONFIRMED, NOW)
+    optional = [finding for finding in found.findings if finding.record_key in ("apex-spf", "dmarc")]
+    assert found.findings[-len(optional) :] == tuple(optional)
+    assert {finding.severity for finding in optional} == {Severity.NOTE}
+
+
+def test_a_finding_says_by_when_caches_have_let_go() -> None:
+    found = diagnose(FACTS, answered({"dkim-1": ("old.example.net",)}, ttl=6000), CONFIRMED, NOW)
+    wrong = next(finding for finding in found.findings if finding.record_key == "dkim-1")
+    assert wrong.then == "We look again within minutes; caches let go by 15:40 UTC."
+
+
+def test_what_is_to_be_typed_is_relative_to_the_zone() -> None:
+    found = diagnose(FACTS, answered({}), CONFIRMED, NOW)
+    first = next(finding for finding in found.findings if finding.record_key == "dkim-1")
+    assert first.of("name") == f"{DKIM[0]}._domainkey.mail"
+    assert first.of("nothing") == ""
+
+
+def test_hostile_answers_are_shown_harmless_and_short() -> None:
+    hostile = "<script>\u202e\x00" + "x" * 20_000
+    found = diagnose(FACTS, answered({r.key: (hostile,) * 30 for r in RECORDS if r.type == "TXT"}), CONFIRMED, NOW)
+    text = str(as_json(found))
+    assert "\u202e" not in text
+    assert "\x00" not in text
+    assert all(len(value) <= findings.LONGEST for finding in found.findings for value in finding.found)
+
+
+def test_amazon_is_not_blamed_while_our_records_are_wrong() -> None:
+    found = diagnose(FACTS, answered({}), AmazonView(problem="Amazon did not answer."), NOW)
+    assert not any(finding.code.startswith("amazon.") for finding in found.findings)
+    assert found.lanes[2].state is LinkState.UNKNOWN
+    assert found.lanes[2].lines == ("Amazon did not answer.",)
+
+
+def test_the_support_reply_is_plain_text_with_the_first_break_in_full() -> None:
+    found = diagnose(FACTS, answered({}), CONFIRMED, NOW)
+    reply = as_reply(found)
+    assert found.finding is not None
+    assert reply.startswith("mail.example.co.uk\n\n" + found.finding.verdict)
+    assert f"code {found.finding.code}" in reply
+    assert all(finding.verdict in reply for finding in found.further)
+
+
+def test_a_letter_that_is_missing_is_shown_in_the_reply() -> None:
+    found = diagnose(FACTS, answered({"mail-from-mx": ("10 eedback-smtp.us-east-1.amazonses.com",)}), CONFIRMED, NOW)
+    first = next(finding for finding in found.findings if finding.record_key == "mail-from-mx")
+    assert first.code == "dns.value.typo"
+    assert "in place of 10 [f]eedback-smtp" in first.difference
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("1 aspmx.l.google.com", "goes to Google Workspace (priority 1) and not here"),
+        ("0 example-com.mail.protection.outlook.com", "goes to Microsoft 365 (priority 0) and not here"),
+        ("5 mx.notgoogle.com", "goes to 5 mx.notgoogle.com and not here"),
+    ],
+)
+def test_who_has_the_mail_now_is_named_and_asked_about_before_anything_is_removed(server: str, said: str) -> None:
+    ours = f"10 {next(record.value for record in RECORDS if record.key == 'inbound-mx')}"
+    found = diagnose(FACTS, answered({"inbound-mx": (server, ours)}), CONFIRMED, NOW)
+    rival = next(finding for finding in found.findings if finding.record_key == "inbound-mx")
+    assert said in rival.verdict
+    assert rival.steps[0].startswith("If people read mail there, keep it")
+    assert rival.blocks == ("receiving",)
+
+
+def test_json_carries_titles_numbers_and_codes() -> None:
+    told = as_json(diagnose(FACTS, answered({}), CONFIRMED, NOW))
+    assert told["finding"]["title"] == "Not there yet"
+    assert [record["finding"] for record in told["records"]] == ["dns.absent"] * len(RECORDS)
+    assert told["serials"] == {"ns1": "7"}

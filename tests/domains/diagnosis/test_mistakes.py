@@ -1,0 +1,160 @@
+"""Each of the 38 mistakes has a zone that shows it: its code is found, and not another's. Right zones have none."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from domains.diagnosis.core.codes import MISTAKES
+from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
+from domains.records.core import IdentityFacts, Record, records_for
+from sandbox.dns.mistake import Mistake
+from sandbox.dns.mistaken import RECORD_MISTAKES
+from tests.domains.mistakes import SCENES, Host, Scene, facts_of, play, serving, wanted_of
+from tests.domains.right_zones import RIGHT, Right, look_at
+
+WORDS = 60
+NUMBERS = {
+    "name.doubled_zone": "M01",
+    "value.appended_zone": "M02",
+    "name.apex": "M04",
+    "name.wrong_parent": "M05",
+    "name.swapped": "M12",
+    "value.quoted": "M09",
+    "value.curly_quotes": "M09",
+    "value.invisible": "M17",
+    "value.cut": "M10",
+    "value.mistyped": "M11",
+    "value.lower_cased": "M14",
+    "type.cname_as_txt": "M13",
+    "type.mx_as_cname": "M13",
+    "value.priority_inside": "M16",
+    "value.other_region": "M28",
+    "value.null_mx": "M30",
+    "value.mx_to_ip": "M30",
+    "rival.second_spf": "M18",
+    "rival.better_mx": "M21",
+    "rival.two_mx": "M22",
+    "rival.proxied": "M25",
+    "rival.wildcard": "M27",
+    "rival.cname_beside": "M24",
+}
+pytestmark = pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
+def test_a_mistake_is_found_and_not_another(scene: Scene) -> None:
+    found = play(scene)
+    codes = {finding.code for finding in found.findings}
+    assert scene.code in codes, said(found)
+    mistakes = {finding.mistake for finding in found.findings} - {""}
+    assert mistakes == {scene.mistake}, said(found)
+    assert all(words(finding) <= WORDS for finding in found.findings), said(found)
+    assert found.asked <= 60
+
+
+def test_every_mistake_of_the_catalogue_has_a_zone() -> None:
+    assert {scene.mistake for scene in SCENES} == set(MISTAKES) == {f"M{number:02}" for number in range(1, 39)}
+
+
+def words(finding: DiagnosisFinding) -> int:
+    """All that stands before "More"; values are for copying and no words."""
+    return len(" ".join([finding.verdict, finding.why, *finding.steps, finding.then]).split())
+
+
+def said(found: Diagnosis) -> str:
+    lines = [f"{f.code} {f.record_key} {f.verdict} | {f.found} | {words(f)} words" for f in found.findings]
+    return "\n".join([*lines, *found.transcript])
+
+
+@pytest.mark.parametrize("right", RIGHT, ids=lambda right: right.title)
+def test_nothing_is_found_in_a_right_zone(right: Right) -> None:
+    found = look_at(right)
+    assert found.findings == (), said(found)
+    assert found.is_right
+    assert all(record.is_right for record in found.records)
+    assert found.asked <= 60
+
+
+def catch_all(host: Host) -> None:
+    """A web site at every name, behind Cloudflare's proxy."""
+    host.withdraw("dkim-1", "mail-from-mx", "mail-from-spf")
+    host.add(f"*.{host.zone}", "A", "104.21.32.10")
+
+
+def catch_all_text(host: Host) -> None:
+    """At every name that holds nothing else, and so at wherever one may look for ours."""
+    host.withdraw("mail-from-spf")
+    host.add(f"*.{host.zone}", "TXT", host.record("mail-from-spf").value)
+
+
+@pytest.mark.parametrize(("make", "number"), [(catch_all, 3), (catch_all_text, 1)])
+def test_what_a_catch_all_says_of_every_name_proves_no_mistake(make: Callable[[Host], None], number: int) -> None:
+    found = play(Scene("", "dns.absent", make))
+    assert [finding.code for finding in found.findings] == ["dns.absent"] * number, said(found)
+
+
+def at_workmail(host: Host) -> None:
+    """The domain above receives through Amazon in its own right, ours below does not yet."""
+    host.withdraw("inbound-mx")
+    host.add(host.zone, "MX", f"10 {host.record('inbound-mx').value}")
+
+
+def test_nobody_is_told_to_remove_the_mail_of_the_domain_above() -> None:
+    found = play(Scene("", "dns.absent", at_workmail, "shop.example.com"))
+    assert [finding.code for finding in found.findings] == ["dns.absent"], said(found)
+
+
+def with_alias(host: Host) -> None:
+    """A web site by an alias at the domain itself."""
+    host.withdraw("inbound-mx")
+    host.store.add_zone("web.example", ("ns.web.example",))
+    host.store.add_record("web.example", "site.web.example", "A", "192.0.2.7")
+    host.add(host.facts.domain.ascii, "CNAME", "site.web.example", force=True)
+
+
+def test_nobody_is_told_to_remove_the_alias_of_a_web_site() -> None:
+    found = play(Scene("M24", "dns.rival.cname", with_alias, "shop.example.com"))
+    finding = next(finding for finding in found.findings if finding.code == "dns.rival.cname")
+    assert finding.steps[0].startswith("Keep the web site:")
+    assert "remove" not in " ".join(finding.steps).lower()
+
+
+# Made with some records a mistake of the menu is another one, or none: an SPF at the domain itself is not needed there,
+# DMARC is inherited, the domain above may receive through Amazon itself, and where other records are at the name, or
+# below it, no catch-all answers (RFC 4592).
+INSTEAD = {
+    ("name.apex", "mail-from-spf"): {"M19", ""},
+    ("name.apex", "apex-spf"): {""},
+    ("name.apex", "inbound-mx"): {""},
+    ("name.apex", "dmarc"): {"M29"},
+    ("name.wrong_parent", "dmarc"): {""},
+    ("rival.better_mx", "mail-from-mx"): {"M22"},
+    ("rival.wildcard", "mail-from-mx"): {""},
+    ("rival.wildcard", "mail-from-spf"): {""},
+    ("rival.wildcard", "inbound-mx"): {""},
+    ("rival.wildcard", "apex-spf"): {""},
+}
+
+
+@pytest.mark.parametrize("mistake", RECORD_MISTAKES, ids=lambda mistake: mistake.code)
+@pytest.mark.parametrize("name", ["example.com", "shop.example.co.uk"])
+def test_a_mistake_of_the_menu_is_itself_with_whatever_record_it_is_made(mistake: Mistake, name: str) -> None:
+    facts = facts_of(name, wants_apex_spf=name != "example.com")
+    made = [record for record in records_for(facts) if mistake.applies_to(wanted_of(record), facts.domain.zone)]
+    for record, found in menu_scenes(facts, made, mistake.code):
+        numbers = {finding.mistake for finding in found.findings}
+        allowed = INSTEAD.get((mistake.code, record.key), {NUMBERS[mistake.code]})
+        assert len(numbers) == 1, f"{record.key}\n{said(found)}"
+        assert numbers <= allowed, f"{record.key}\n{said(found)}"
+
+
+def menu_scenes(facts: IdentityFacts, records: Sequence[Record], code: str) -> Iterator[tuple[Record, Diagnosis]]:
+    """The diagnosis of a zone for each record that the mistake is made with."""
+    with serving() as (store, server, address):
+        for record in records:
+            store.reset()
+            host = Host(store, facts)
+            host.open()
+            host.publish()
+            host.mistake(record.key, code)
+            yield record, host.diagnose(server, address)

@@ -1,0 +1,291 @@
+"""The diagnosis of a domain that is set up: bounded, kept for a page, told on the command line, remembering."""
+
+import asyncio
+import io
+import json
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import dns.rcode
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from pytest_django import Settings
+
+from domains.checking import services as checking_services
+from domains.diagnosis import services as diagnosis_services
+from domains.diagnosis.core.findings import LinkState, Severity
+from domains.dns import services as dns_services
+from domains.dns.core import Answer, LookupStatus, Query, Question
+from domains.dns.services import MOST_QUERIES, Asker, Net
+from domains.identity import services as identity_services
+from domains.models.domains import Domain, RecordCheck, Stage
+from sandbox.process import Sandbox
+from tests.domains.dns.test_gateway import Scripted, reply
+from tests.domains.making import make_domain, publish, second_resolver, set_up_domain, wanted, zone_of
+from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving
+
+pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+def verified(sandbox: Sandbox, name: str = "example.com") -> Domain:
+    """All published, at two name servers, and confirmed by Amazon."""
+    sandbox.control.add_zone(name, NAMESERVERS)
+    domain = set_up_domain(sandbox, name)
+    publish(sandbox, domain)
+    sandbox.control.tick()
+    checking_services.check([domain], now=timezone.now())
+    publish(sandbox, domain)  # the merged SPF is known only now
+    domain.refresh_from_db()
+    return domain
+
+
+def test_a_domain_that_is_right_is_right_on_all_ten_links(sandbox: Sandbox) -> None:
+    found = diagnosis_services.diagnose(verified(sandbox), now=timezone.now())
+    assert found.findings == ()
+    assert found.is_right
+    assert {link.state for link in found.links} == {LinkState.OK}
+    assert {lane.state for lane in found.lanes} == {LinkState.OK}
+    assert "Last looked at" in " ".join(found.lanes[2].lines)
+
+
+def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    identity_services.read([domain], now=timezone.now())
+    domain.refresh_from_db()
+    assert domain.ses_soa
+    assert f"It saw the zone of {domain.ses_soa}" in diagnosis_services.look(domain, now=timezone.now()).lanes[2].lines
+
+
+def test_ten_viewers_cost_one_look(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    before = sandbox.queries.total
+    found = {diagnosis_services.diagnose(domain, now=timezone.now()) for _ in range(10)}
+    assert len(found) == 1
+    assert sandbox.queries.total - before == found.pop().asked
+
+
+def test_who_comes_while_another_looks_waits_for_that_answer(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    theirs = diagnosis_services.gather(domain, now=timezone.now())
+    key = f"diagnosis:{domain.pk}:{diagnosis_services.hash_of(domain)}"
+    cache.add(f"{key}:looking", 1)
+    waited = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        cache.set(key, theirs)
+
+    assert diagnosis_services.diagnose(domain, now=timezone.now(), wait=wait) == theirs.told()
+    assert waited == [diagnosis_services.WAIT_EVERY]
+
+
+def test_another_set_of_records_is_looked_at_anew(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    before = diagnosis_services.diagnose(domain, now=timezone.now())
+    domain.receives = False
+    after = diagnosis_services.diagnose(domain, now=timezone.now())
+    assert len(after.records) == len(before.records) - 1
+
+
+@pytest.mark.parametrize("mistake", ["name.doubled_zone", "zone.disagree", "zone.bogus", "zone.servfail"])
+def test_no_diagnosis_asks_more_than_sixty_questions(sandbox: Sandbox, mistake: str) -> None:
+    domain = verified(sandbox)
+    sandbox.control.make_mistake(zone_of(domain), wanted(domain)[0], mistake)
+    before = sandbox.queries.total
+    found = diagnosis_services.look(domain, now=timezone.now())
+    assert 0 < sandbox.queries.total - before <= MOST_QUERIES
+    assert found.finding is not None
+
+
+def test_a_domain_of_which_all_is_missing_is_searched_for_within_sixty_questions(
+    sandbox: Sandbox, settings: Settings
+) -> None:
+    sandbox.control.add_zone("example.com", (*NAMESERVERS, "ns3.host.example", "ns4.host.example"))
+    sandbox.control.add_zone("com", ("a.registry.example",))
+    domain = set_up_domain(sandbox, "example.com")
+    before = sandbox.queries.total
+    with second_resolver() as other:
+        settings.DNS_RESOLVERS = (*settings.DNS_RESOLVERS, other)
+        found = diagnosis_services.look(domain, now=timezone.now())
+    assert sandbox.queries.total - before <= MOST_QUERIES
+    assert {finding.code for finding in found.findings} == {"dns.absent"}
+    assert len(found.findings) == len(domain.records)
+
+
+def test_silent_servers_cost_a_bounded_time_and_blame_nobody() -> None:
+    with serving() as (store, server, address):
+        host = Host(store, facts_of())
+        host.open()
+        host.publish()
+        host.mistake("identity", "zone.silent")
+        began = time.monotonic()
+        found = host.diagnose(server, address, timeout=0.5, seconds=0.3)
+        assert time.monotonic() - began < 1.5
+    assert found.finding is not None
+    assert (found.finding.code, found.finding.severity) == ("dns.server.silent", Severity.UNKNOWN)
+    assert not found.is_right
+    assert len(found.findings) == 1
+
+
+def test_what_is_over_the_budget_says_that_it_was_not_asked() -> None:
+    with serving() as (store, _, (host, port)):
+        store.add_zone("example.com")
+        asker = Asker(timeout=0.5)
+        queries = [Query(Question(f"n{at}.example.com", "TXT"), f"{host}:{port}", "r") for at in range(70)]
+        answers = asyncio.run(asker.ask(queries))
+    assert asker.asked == 57
+    assert [answer.question for answer in answers] == [query.question for query in queries]
+    assert [answer.status for answer in answers] == [LookupStatus.NO_NAME] * 57 + [LookupStatus.FAILED] * 13
+    assert "not asked" in answers[-1].error
+
+
+def test_the_log_of_look_ups_shows_hostile_answers_harmless() -> None:
+    with serving() as (store, server, address):
+        host = Host(store, facts_of())
+        host.open()
+        host.publish()
+        host.instead("identity", "\u202e\u200b<b>" + "x" * 3000)
+        found = host.diagnose(server, address)
+    assert any("\\u202e\\u200b<b>x" in line for line in found.transcript)
+    assert all(line.isprintable() and len(line) < 1000 for line in found.transcript)
+
+
+def test_a_packet_that_was_lost_is_sent_once_more_to_who_answers() -> None:
+    lost = Question("lost.example.com", "TXT")
+    packets = []
+
+    def script(packet: bytes) -> list[bytes]:
+        """The first question of the one name gets lost."""
+        packets.append(packet)
+        times = sum(b"lost" in earlier for earlier in packets)
+        return [] if b"lost" in packet and times == 1 else [reply(packet, rcode=dns.rcode.NXDOMAIN)]
+
+    async def scene() -> tuple[Answer, int]:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: Scripted(script), local_addr=("127.0.0.1", 0))
+        host, port = transport.get_extra_info("sockname")
+        asker = Asker(timeout=0.2)
+        other = Question("other.example.com", "TXT")
+        answers = await asker.ask([Query(question, f"{host}:{port}", "r") for question in (lost, other)])
+        transport.close()
+        return answers[0], asker.asked
+
+    assert asyncio.run(scene()) == (Answer(lost, "r", LookupStatus.NO_NAME), 3)
+
+
+def test_a_name_server_in_a_private_network_is_not_asked(sandbox: Sandbox, settings: Settings) -> None:
+    domain = verified(sandbox)
+    settings.SANDBOX = False
+    found = diagnosis_services.look(domain, now=timezone.now())
+    assert not any("+norecurse" in line for line in found.transcript)
+    assert found.links[1].state is LinkState.UNKNOWN
+    assert found.finding is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    "127.0.0.1 10.0.0.1 169.254.169.254 192.88.99.1 224.0.0.1 100.100.100.200 ::1 fd00:ec2::254 64:ff9b::7f00:1 "
+    "2002:a00:1::1 ::ffff:127.0.0.1 ns1.example.com".split(),
+)
+def test_a_name_server_gets_no_place_at_an_address_that_is_not_public(address: str) -> None:
+    assert dns_services.place(address, Net(("1.1.1.1:53",))) == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "private", "at"),
+    [
+        ("8.8.8.8", False, "8.8.8.8:53"),
+        ("2606:4700::1111", False, "[2606:4700::1111]:53"),
+        ("127.0.0.1", True, "127.0.0.1:53"),
+        ("ns1.example.com", True, ""),
+    ],
+)
+def test_a_public_name_server_has_a_place_and_in_the_sandbox_every_one(address: str, private: bool, at: str) -> None:
+    assert dns_services.place(address, Net(("1.1.1.1:53",), private=private)) == at
+
+
+def test_a_zone_whose_serial_does_not_move_after_i_have_added_them_was_not_published(sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("example.com", NAMESERVERS)
+    domain = set_up_domain(sandbox, "example.com")
+    now = timezone.now()
+    first = diagnosis_services.look(domain, now=now)
+    assert first.finding is not None
+    assert first.finding.code == "dns.absent"
+    diagnosis_services.said_added(domain=domain, now=now + timedelta(minutes=1))
+    domain.refresh_from_db()
+    later = diagnosis_services.look(domain, now=now + timedelta(minutes=20))
+    assert {finding.code for finding in later.findings} == {"dns.time.unpublished"}
+    sandbox.control.add_record("example.com", "www.example.com", "A", "192.0.2.1")
+    moved = diagnosis_services.look(domain, now=now + timedelta(minutes=21))
+    assert {finding.code for finding in moved.findings} == {"dns.absent"}
+    domain.refresh_from_db()
+    assert domain.soa_serial_since == now + timedelta(minutes=21)
+
+
+def test_a_record_that_was_right_and_is_gone_says_so(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    held = next(r for r in sandbox.control.records("example.com") if r.name.startswith("_amazonses"))
+    sandbox.control.remove_record("example.com", held.id)
+    assert RecordCheck.objects.filter(domain=domain, verified_at__isnull=False).exists()
+    found = diagnosis_services.look(domain, now=timezone.now())
+    assert found.finding is not None
+    assert (found.finding.code, found.finding.record_key) == ("dns.change.gone", "identity")
+
+
+def test_a_claim_is_diagnosed_by_its_challenge() -> None:
+    with serving() as (store, _, (host, port)):
+        store.add_zone("example.com", NAMESERVERS)
+        domain = make_domain("example.com", stage=Stage.CLAIM, claim_token="abc")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("django.conf.settings.DNS_RESOLVERS", (f"{host}:{port}",))
+            found = diagnosis_services.look(domain, now=timezone.now())
+    assert [record.key for record in found.records] == ["challenge"]
+    assert [finding.code for finding in found.findings] == ["dns.absent", "amazon.held_elsewhere"]
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """The exit status and what was printed."""
+    out = io.StringIO()
+    try:
+        call_command("diagnose", *arguments, stdout=out)
+    except SystemExit as ended:
+        return int(str(ended.code)), out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_the_command_ends_with_zero_only_when_all_required_is_right(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    status, text = run("Example.COM")
+    assert (status, text.count("ok  ")) == (0, 10)
+    sandbox.control.make_mistake("example.com", wanted(domain)[0], "value.quoted")
+    cache.clear()
+    status, text = run("example.com")
+    assert status == 1
+    assert "First: [dns.value.quoted]" in text
+
+
+def test_the_command_prints_json_for_programs(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    sandbox.control.make_mistake("example.com", wanted(domain)[1], "rival.proxied")
+    status, text = run("example.com", "--json")
+    told: dict[str, Any] = json.loads(text)
+    assert status == 1
+    assert told["finding"]["code"] == "dns.rival.proxied"
+    assert told["is_right"] is False
+
+
+@pytest.mark.parametrize("name", ["nobody.example.org", "not a domain"])
+def test_the_command_refuses_a_domain_that_is_not_here(name: str) -> None:
+    with pytest.raises(CommandError):
+        call_command("diagnose", name)

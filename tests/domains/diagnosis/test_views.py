@@ -1,0 +1,191 @@
+"""The diagnosis as a page: the frame at once, the result when it is there, and the same for machines."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import Settings
+
+from accounts.models.people import User
+from domains import tasks
+from domains.diagnosis.core.codes import CODES
+from domains.jobs import DIAGNOSE
+from domains.models.diagnosis import DiagnosisRequest
+from domains.models.domains import Domain
+from sandbox.process import Sandbox
+from tests.domains.making import make_domain, publish, set_up_domain, wanted
+from tests.factories import make_customer, make_member
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def alice() -> User:
+    return make_member(make_customer("Alice Ltd"))
+
+
+@pytest.fixture
+def domain(sandbox: Sandbox, alice: User) -> Domain:
+    return set_up_domain(sandbox, "shop.com", customer=alice.customers.get())
+
+
+@pytest.fixture
+def page(client: Client, alice: User, domain: Domain) -> str:
+    client.force_login(alice)
+    return reverse("domains:diagnosis", args=[domain.pk])
+
+
+def test_the_frame_comes_at_once_and_asks_nobody(client: Client, page: str, sandbox: Sandbox) -> None:
+    sandbox.control.set_dns_fault("shop.com", "silent")
+    text = client.get(page).content.decode()
+    assert 'hx-trigger="load"' in text
+    assert "?look=1" in text
+
+
+def at_once(client: Client, page: str, **headers: str) -> str:
+    """The page once the worker has made what it asked for."""
+    waits = client.get(f"{page}?look=1", headers=headers).content.decode()
+    again = re.search(r"[?&]look=[0-9]{10}\.[0-9]{3}", waits)
+    assert again
+    work()
+    return client.get(f"{page}{again[0]}", headers=headers).content.decode()
+
+
+def work() -> None:
+    """Every job that is queued, and those that they queue."""
+    for _ in range(20):
+        job = ProcrastinateJob.objects.filter(task_name=DIAGNOSE, status="todo").order_by("pk").first()
+        if job is None:
+            return
+        ProcrastinateJob.objects.filter(pk=job.pk).update(status="succeeded")
+        tasks.diagnose(**job.args)
+
+
+def test_while_it_is_made_the_page_waits_asks_again_and_holds_no_thread(
+    client: Client, page: str, sandbox: Sandbox
+) -> None:
+    sandbox.control.set_dns_fault("shop.com", "silent")
+    asked = sandbox.queries.total
+    waits = client.get(page, headers={"HX-Request": "true"}).content.decode()
+    assert 'hx-trigger="load delay:1s"' in waits
+    assert "It takes up to ten seconds" in waits
+    assert sandbox.queries.total == asked
+    assert ProcrastinateJob.objects.filter(task_name=DIAGNOSE).count() == 1
+
+
+def test_who_asks_again_asks_for_no_second_one(client: Client, page: str) -> None:
+    for _ in range(3):
+        client.get(f"{page}?look=1")
+    assert ProcrastinateJob.objects.filter(task_name=DIAGNOSE).count() == 1
+
+
+def test_without_javascript_the_waiting_page_has_a_link_to_the_result(client: Client, page: str) -> None:
+    waits = client.get(f"{page}?look=1").content.decode()
+    assert "Show the result" in waits
+    assert "Show the result" not in at_once(client, page)
+
+
+def test_a_diagnosis_that_failed_is_said_and_can_be_tried_again(
+    client: Client, page: str, domain: Domain, settings: Settings
+) -> None:
+    waits = client.get(f"{page}?look=1").content.decode()
+    again = re.search(r"[?&]look=[0-9]{10}\.[0-9]{3}", waits)
+    assert again
+    settings.DNS_RESOLVERS = ("no address:at all",)
+    with pytest.raises(ValueError, match="no address"):
+        work()
+    text = client.get(f"{page}{again[0]}").content.decode()
+    assert "The diagnosis failed on our side" in text
+    assert "Try again" in text
+
+
+def test_a_worker_that_does_not_come_is_said(client: Client, page: str, domain: Domain) -> None:
+    ago = timezone.now() - timedelta(minutes=3)
+    DiagnosisRequest.objects.create(domain=domain, asked_at=ago)
+    assert "Our background worker may be down" in client.get(f"{page}?look={ago.timestamp():.3f}").content.decode()
+
+
+def test_nonsense_instead_of_a_moment_asks_for_a_new_one(client: Client, page: str) -> None:
+    for text in ("9999999999.999", "x", "1e5", "0000000001.000"):
+        assert "It takes up to ten seconds" in client.get(page, {"look": text}).content.decode()
+
+
+def test_of_one_customer_few_wait_and_the_next_is_refused(client: Client, page: str, alice: User) -> None:
+    own = alice.customers.get()
+    pages = [reverse("domains:diagnosis", args=[make_domain(customer=own).pk]) for _ in range(11)]
+    answers = [client.get(f"{each}?look=1") for each in pages]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert answers[-1].headers["Retry-After"] == "3"
+    assert "Queued: 9 of your diagnoses are made first" in answers[-2].content.decode()
+
+
+def test_when_others_are_made_it_waits_for_its_turn(
+    client: Client, page: str, settings: Settings, other_connection: "psycopg.Connection[Any]"
+) -> None:
+    settings.DIAGNOSES_AT_ONCE = 1
+    other_connection.execute("SELECT pg_advisory_lock(hashtextextended('slow work diagnosis 1', 0))")
+    client.get(f"{page}?look=1")
+    job = ProcrastinateJob.objects.get(task_name=DIAGNOSE)
+    ProcrastinateJob.objects.filter(pk=job.pk).update(status="succeeded")
+    tasks.diagnose(**job.args)
+    later = ProcrastinateJob.objects.get(task_name=DIAGNOSE, status="todo")
+    assert later.scheduled_at
+    assert DiagnosisRequest.objects.filter(ended_at=None).exists()
+
+
+def test_the_swap_has_the_first_break_with_its_code(
+    client: Client, page: str, sandbox: Sandbox, domain: Domain
+) -> None:
+    publish(sandbox, domain)
+    record = next(record for record in wanted(domain) if record.key == "identity")
+    sandbox.control.make_mistake("shop.com", record, "name.doubled_zone")
+    text = at_once(client, page, **{"HX-Request": "true"})
+    assert text.strip().startswith('<div id="result"')
+    assert "dns.name.doubled_zone" in text
+    assert 'hx-trigger="load' not in text
+
+
+def test_without_javascript_the_same_is_a_page(client: Client, page: str) -> None:
+    text = at_once(client, page)
+    assert "<title>" in text
+    assert "Step by step" in text
+    assert "Your DNS host says" in text
+
+
+def test_what_stands_in_the_dns_is_never_html(client: Client, page: str, sandbox: Sandbox, domain: Domain) -> None:
+    record = next(record for record in wanted(domain) if record.key == "identity")
+    sandbox.control.add_record("shop.com", record.name, "TXT", "<script>alert(1)</script>")
+    assert "<script>alert" not in at_once(client, page)
+
+
+def test_machines_get_the_same_as_json_reply_and_lookups(client: Client, page: str, domain: Domain) -> None:
+    found = json.loads(client.get(reverse("domains:diagnosis_file", args=[domain.pk, "json"])).content)
+    assert found["domain"] == "shop.com"
+    assert found["finding"]["code"] in CODES
+    reply = client.get(reverse("domains:diagnosis_file", args=[domain.pk, "txt"])).content.decode()
+    assert reply.startswith("shop.com")
+    lookups = client.get(reverse("domains:diagnosis_file", args=[domain.pk, "log"])).content.decode()
+    assert len(lookups.splitlines()) >= found["asked"] > 0
+
+
+def test_another_customers_is_not_there(client: Client, page: str) -> None:
+    client.force_login(make_member())
+    assert client.get(page).status_code == 404
+
+
+def test_every_code_can_be_linked_to_by_anybody(client: Client) -> None:
+    text = client.get(reverse("domains:codes")).content.decode()
+    assert not [code for code in CODES if f'id="{code}"' not in text]

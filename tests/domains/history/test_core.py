@@ -1,0 +1,125 @@
+"""Answers over time: the strip of a record, the changes, two moments beside each other."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.dns.core import LookupStatus, Question
+from domains.history.core import LONG, Span, StandingAnswer, differences, events, serial_of, standing_at, strip
+from domains.records.core import Need, Purpose, Record
+
+NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+RECORD = Record("dkim-1", Purpose.SIGNING, Need.REQUIRED, "CNAME", "a._domainkey.x.com", "a.dkim.amazonses.com")
+QUESTION = Question(RECORD.name, RECORD.type)
+RIGHT, OTHER = (RECORD.value,), ("elsewhere.example",)
+
+
+def span(since: float, until: float | None, values: tuple[str, ...] = RIGHT, who: str = "one", **more: object) -> Span:
+    """From `since` hours after noon until `until`; without values, absent."""
+    return Span(
+        more.pop("question", QUESTION),  # type: ignore[arg-type]  # a Question
+        who,
+        LookupStatus.FOUND if values else LookupStatus.NO_NAME,
+        values,
+        NOON + since * HOUR,
+        None if until is None else NOON + until * HOUR,
+        **more,  # type: ignore[arg-type]  # fields of a span
+    )
+
+
+def standings(spans: list[Span], hours: int = 10) -> list[tuple[StandingAnswer, float]]:
+    found = strip(RECORD, spans, start=NOON, end=NOON + hours * HOUR)
+    return [(segment.standing, segment.width) for segment in found]
+
+
+def test_a_record_that_came_and_went_shows_each_while() -> None:
+    spans = [span(1, 3, ()), span(3, 8), span(8, None, OTHER)]
+    assert standings(spans) == [
+        (StandingAnswer.UNSEEN, 100),
+        (StandingAnswer.ABSENT, 200),
+        (StandingAnswer.RIGHT, 500),
+        (StandingAnswer.WRONG, 200),
+    ]
+
+
+def test_what_began_before_the_strip_fills_it_from_its_start() -> None:
+    assert standings([span(-50, None)]) == [(StandingAnswer.RIGHT, LONG)]
+
+
+def test_two_who_disagree_are_shown_as_some() -> None:
+    both = [span(0, None), span(0, 5, (), "two"), span(5, None, RIGHT, "two")]
+    assert standings(both) == [(StandingAnswer.SOME, 500), (StandingAnswer.RIGHT, 500)]
+
+
+def test_wrong_here_and_absent_there_is_wrong() -> None:
+    assert standing_at(RECORD, [span(0, None, OTHER), span(0, None, (), "two")], NOON) is StandingAnswer.WRONG
+
+
+def test_answers_about_other_names_do_not_count() -> None:
+    other = span(0, None, question=Question("b._domainkey.x.com", "CNAME"))
+    assert standings([other]) == [(StandingAnswer.UNSEEN, LONG)]
+
+
+@given(st.lists(st.tuples(st.integers(-5, 15), st.sampled_from([RIGHT, OTHER, ()])), max_size=8))
+def test_a_strip_has_no_gap_and_its_neighbours_differ(starts: list[tuple[int, tuple[str, ...]]]) -> None:
+    hours = sorted({hour for hour, _ in starts})
+    ends = [*hours[1:], None]
+    values = [value for _, value in starts]
+    spans = [span(since, until, value) for since, until, value in zip(hours, ends, values, strict=False)]
+    found = strip(RECORD, spans, start=NOON, end=NOON + 10 * HOUR)
+    assert (found[0].start, found[-1].end) == (NOON, NOON + 10 * HOUR)
+    for one, other in pairwise(found):
+        assert one.end == other.start
+        assert one.standing is not other.standing
+    assert abs(sum(segment.width for segment in found) - LONG) < 0.01
+
+
+def test_a_change_names_what_was_and_what_is_and_who_saw_it() -> None:
+    spans = [
+        *(span(0, 5, RIGHT, who, last_seen=NOON + 4 * HOUR, serial=7) for who in ("one", "two")),
+        *(span(5, None, OTHER, who, serial=8) for who in ("one", "two")),
+    ]
+    latest, first = events(spans)
+    assert (latest.before, latest.now, latest.resolvers) == (RIGHT, OTHER, ("one", "two"))
+    assert (latest.after, latest.at) == (NOON + 4 * HOUR, NOON + 5 * HOUR)
+    assert (latest.serial_before, latest.serial) == (7, 8)
+    assert first.before is None
+    assert not latest.with_zone
+
+
+def test_other_name_servers_at_the_same_look_explain_a_change() -> None:
+    zone = Question("x.com", "NS")
+    spans = [
+        span(0, 5),
+        span(5, None, ()),
+        span(0, 5, ("ns1.old.net",), question=zone),
+        span(5, None, ("ns1.new.net",), question=zone),
+    ]
+    changed = {event.question: event for event in events(spans) if event.before is not None}
+    assert changed[QUESTION].with_zone
+    assert not changed[zone].with_zone
+
+
+def test_name_servers_seen_for_the_first_time_explain_nothing() -> None:
+    spans = [span(0, 5), span(5, None, ()), span(5, None, ("ns1.new.net",), question=Question("x.com", "NS"))]
+    assert not any(event.with_zone for event in events(spans))
+
+
+def test_two_moments_are_compared_changes_first() -> None:
+    same = Question("b._domainkey.x.com", "CNAME")
+    spans = [span(0, None, question=same), span(0, 5), span(5, None, OTHER), span(6, None, RIGHT, "late")]
+    found = differences(spans, NOON + 4 * HOUR, NOON + 7 * HOUR)
+    assert [(d.question.name, d.resolver, d.before, d.after) for d in found] == [
+        (RECORD.name, "late", None, RIGHT),
+        (RECORD.name, "one", RIGHT, OTHER),
+        (same.name, "one", RIGHT, RIGHT),
+    ]
+    assert [d.differs for d in found] == [True, True, False]
+
+
+def test_the_serial_is_the_third_word_of_an_soa() -> None:
+    assert serial_of("ns1.x.com. admin.x.com. 2026050301 3600 600 86400 60") == 2026050301
+    assert serial_of("nonsense") is None

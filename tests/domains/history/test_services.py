@@ -1,0 +1,157 @@
+"""What the DNS answered is remembered: each change once, and never a failed look-up."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from domains import tasks
+from domains.checking import services as checking_services
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.history import services as history_services
+from domains.models.domains import Domain
+from domains.models.history import ObservedAnswer
+from sandbox.process import Sandbox
+from tests.domains.making import publish, second_resolver, set_up_domain, zone_of
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+KEY = "dkim-1"
+
+
+def look(domain: Domain, hours: int) -> None:
+    checking_services.check([Domain.objects.get(pk=domain.pk)], now=NOW + hours * HOUR)
+
+
+def history(domain: Domain, key: str = KEY) -> list[ObservedAnswer]:
+    record = next(record for record in domain.records if record.key == key)
+    return list(domain.observed_answers.filter(name=record.name, type=record.type))
+
+
+def test_each_change_is_a_row_and_looks_that_show_nothing_new_are_none(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    look(domain, 0)
+    look(domain, 1)
+    publish(sandbox, domain)
+    look(domain, 2)
+    look(domain, 3)
+    absent, found = history(domain)
+    assert (absent.status, absent.since, absent.last_seen, absent.until) == (
+        LookupStatus.NO_NAME,
+        NOW,
+        NOW + HOUR,
+        NOW + 2 * HOUR,
+    )
+    assert (found.status, found.since, found.until) == (LookupStatus.FOUND, NOW + 2 * HOUR, None)
+    assert found.values == [next(r.value for r in domain.records if r.key == KEY)]
+    assert found.ttl
+    assert absent.serial is not None
+    assert found.serial is not None
+    assert absent.serial < found.serial
+
+
+def test_with_a_change_the_name_servers_are_remembered_and_tell_the_company(sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("shop.com", ("ada.ns.cloudflare.com",))
+    domain = set_up_domain(sandbox, "shop.com")
+    Domain.objects.filter(pk=domain.pk).update(provider="GoDaddy")
+    look(domain, 0)
+    assert domain.observed_answers.get(name="shop.com", type="NS").values == ["ada.ns.cloudflare.com"]
+    assert not domain.observed_answers.filter(type="SOA").exists()
+    domain.refresh_from_db()
+    assert domain.provider == "Cloudflare"
+
+
+def test_a_failed_look_up_ends_nothing_and_begins_nothing(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    publish(sandbox, domain)
+    look(domain, 0)
+    before = list(domain.observed_answers.values())
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail", None)
+    look(domain, 1)
+    assert list(domain.observed_answers.values()) == before
+
+
+def test_after_a_failed_look_nobody_says_until_when_the_old_answer_was_seen(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    look(domain, 0)
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail", None)
+    look(domain, 1)
+    sandbox.control.set_dns_fault(zone_of(domain), None, None)
+    publish(sandbox, domain)
+    look(domain, 2)
+    assert history(domain)[0].last_seen is None
+
+
+def test_each_resolver_has_its_own_history(sandbox: Sandbox, settings: Settings) -> None:
+    with second_resolver() as other:
+        settings.DNS_RESOLVERS = (sandbox.dns_address, other)
+        domain = set_up_domain(sandbox)
+        look(domain, 0)
+        publish(sandbox, domain)
+        look(domain, 1)
+        told = [(row.resolver, row.status) for row in history(domain)]
+    assert told.count((sandbox.dns_address, LookupStatus.FOUND)) == 1
+    assert told.count((other, LookupStatus.FOUND)) == 0
+
+
+def test_a_name_that_is_not_wanted_any_more_comes_to_its_end(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    look(domain, 0)
+    old = next(record for record in domain.records if record.key == "mail-from-mx")
+    Domain.objects.filter(pk=domain.pk).update(ses_mail_from=f"other.{domain.name}")
+    look(domain, 1)
+    assert domain.observed_answers.get(name=old.name, type="MX").until == NOW + HOUR
+
+
+def test_a_nul_in_an_answer_is_stored_as_a_mark(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    question = Question(f"_amazonses.{domain.name}", "TXT")
+    hostile = {question: [Answer(question, "one", LookupStatus.FOUND, ("a\x00b",), 60)]}
+    assert history_services.record_answers([domain], hostile, now=NOW) == 1
+    assert history_services.record_answers([domain], hostile, now=NOW + HOUR) == 0
+    assert domain.observed_answers.get(type="TXT").values == ["a\ufffdb"]
+
+
+def test_nothing_is_stored_of_a_domain_that_was_deleted_meanwhile(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    question = Question(f"_amazonses.{domain.name}", "TXT")
+    seen = {question: [Answer(question, "one", LookupStatus.NO_NAME)]}
+    stale = Domain.objects.get(pk=domain.pk)
+    Domain.objects.filter(pk=domain.pk).delete()
+    history_services.record_answers([stale], seen, now=NOW)
+    assert not ObservedAnswer.objects.exists()
+
+
+def test_of_two_looks_at_the_same_moment_one_row_stands(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    question = Question(f"_amazonses.{domain.name}", "TXT")
+    seen = {question: [Answer(question, "one", LookupStatus.NO_NAME)]}
+    for _ in range(2):
+        history_services._store(domain, seen[question], (), {}, NOW)
+    assert domain.observed_answers.count() == 1
+
+
+def test_where_nothing_changed_one_query_is_made_however_many_domains(
+    sandbox: Sandbox, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    domains = [set_up_domain(sandbox) for _ in range(3)]
+    questions = [Question(f"_amazonses.{domain.name}", "TXT") for domain in domains]
+    seen = {question: [Answer(question, "one", LookupStatus.NO_NAME)] for question in questions}
+    history_services.record_answers(domains, seen, now=NOW)
+    with django_assert_num_queries(1):
+        assert history_services.record_answers(domains, seen, now=NOW + HOUR) == 0
+
+
+def test_what_was_over_long_ago_is_forgotten_and_what_stands_is_kept(sandbox: Sandbox, settings: Settings) -> None:
+    settings.DNS_HISTORY_DAYS = 30
+    domain = set_up_domain(sandbox)
+    look(domain, 0)
+    publish(sandbox, domain)
+    look(domain, 1)
+    standing = domain.observed_answers.filter(until=None).count()
+    assert history_services.delete_old_answers(now=NOW + timedelta(days=30)) == 0
+    with time_machine.travel(NOW + timedelta(days=31), tick=False):
+        tasks.forget_old(0)
+    assert domain.observed_answers.count() == standing

@@ -1,0 +1,186 @@
+"""SES identities over the wire: what we write is what we read, every field flipped."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from domains.checking.core.judgement import SesStatus
+from domains.identity import gateway as identity_gateway
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem
+from sandbox.process import Sandbox
+from tests.domains.making import seed_identities, turn_identity
+
+pytestmark = pytest.mark.django_db
+NAME = "shop.com"
+V1 = {"Pending": SesStatus.PENDING, "Success": SesStatus.SUCCESS, "Failed": SesStatus.FAILED}
+V1 |= {"TemporaryFailure": SesStatus.TEMPORARY_FAILURE, "NotStarted": SesStatus.NOT_STARTED}
+
+
+def test_what_create_answers_is_what_is_read_back(sandbox: Sandbox) -> None:
+    created = identity_gateway.create_identity(NAME, ours="dom_1")
+    read = identity_gateway.get_identity(NAME)
+    assert created.tags == ()  # Amazon does not repeat the tags
+    assert created.dkim_status is SesStatus.NOT_STARTED  # as observed on SES; the next read says PENDING
+    assert read == replace(created, tags=((identity_gateway.OURS, "dom_1"),), dkim_status=SesStatus.PENDING)
+    assert len(read.dkim_tokens) == 3
+    assert (read.dkim_zone, read.dkim_signing, read.mail_from) == ("dkim.amazonses.com", True, "")
+
+
+def test_a_second_creator_is_told(sandbox: Sandbox) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    with pytest.raises(AwsConflict):
+        identity_gateway.create_identity(NAME, ours="dom_2")
+    assert identity_gateway.get_identity(NAME).tags == ((identity_gateway.OURS, "dom_1"),)
+
+
+def test_an_identity_that_amazon_does_not_know_is_missing(sandbox: Sandbox) -> None:
+    asked: list[Any] = [
+        lambda: identity_gateway.get_identity("no.com"),
+        lambda: identity_gateway.delete_identity("no.com"),
+        lambda: identity_gateway.set_dkim_signing("no.com", enabled=True),
+        lambda: identity_gateway.reissue_dkim("no.com", strong=True),
+    ]
+    for ask in asked:
+        with pytest.raises(AwsMissing):
+            ask()
+    with pytest.raises(AwsProblem):
+        identity_gateway.set_mail_from("no.com", "x.no.com", reject_on_mx_failure=False)
+    for read in (identity_gateway.get_verification, identity_gateway.get_dkim, identity_gateway.get_mail_from):
+        assert read(["no.com"]) == {}
+
+
+@pytest.mark.parametrize("reject", [True, False])
+def test_mail_from_is_read_as_it_was_written(sandbox: Sandbox, reject: bool) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=not reject)
+    identity_gateway.set_mail_from(NAME, "mail.shop.com", reject_on_mx_failure=reject)
+    read = identity_gateway.get_identity(NAME)
+    assert (read.mail_from, read.rejects_on_mx_failure) == ("mail.shop.com", reject)
+    assert read.mail_from_status is SesStatus.PENDING
+    told = identity_gateway.get_mail_from([NAME])[NAME]
+    assert (told.name, told.status) == ("mail.shop.com", SesStatus.PENDING)
+    identity_gateway.set_mail_from(NAME, "", reject_on_mx_failure=reject)
+    assert identity_gateway.get_identity(NAME).mail_from == ""
+    told = identity_gateway.get_mail_from([NAME])[NAME]
+    assert (told.name, told.status) == ("", SesStatus.UNKNOWN)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_signing_is_read_as_it_was_written(sandbox: Sandbox, enabled: bool) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.set_dkim_signing(NAME, enabled=not enabled)
+    identity_gateway.set_dkim_signing(NAME, enabled=enabled)
+    assert identity_gateway.get_identity(NAME).dkim_signing is enabled
+
+
+def test_the_token_is_the_same_however_it_is_asked_for(sandbox: Sandbox) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    assert identity_gateway.get_verification([NAME]) == {NAME: (SesStatus.PENDING, "")}
+    token = identity_gateway.start_verification(NAME)
+    assert token
+    assert identity_gateway.start_verification(NAME) == token
+    assert identity_gateway.get_verification([NAME]) == {NAME: (SesStatus.PENDING, token)}
+
+
+def test_dkim_started_again_has_the_same_keys(sandbox: Sandbox) -> None:
+    tokens = identity_gateway.create_identity(NAME, ours="dom_1").dkim_tokens
+    turn_identity(NAME, dkim="Failed")
+    assert identity_gateway.start_dkim(NAME) == tokens
+    dkim = identity_gateway.get_dkim([NAME])[NAME]
+    assert (dkim.status, dkim.signing, len(dkim.tokens)) == (SesStatus.PENDING, True, 3)
+
+
+def test_keys_issued_anew_are_those_that_are_read(sandbox: Sandbox) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    tokens, zone = identity_gateway.reissue_dkim(NAME, strong=False)
+    read = identity_gateway.get_identity(NAME)
+    assert (tokens, zone) == (read.dkim_tokens, read.dkim_zone)
+
+
+def test_a_deleted_identity_is_gone(sandbox: Sandbox) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.delete_identity(NAME)
+    with pytest.raises(AwsMissing):
+        identity_gateway.get_identity(NAME)
+
+
+@pytest.mark.parametrize(("word", "status"), V1.items())
+def test_v1_and_v2_spell_a_status_differently_and_we_read_the_same(
+    sandbox: Sandbox, word: str, status: SesStatus
+) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=False)
+    turn_identity(NAME, ownership=word, dkim=word, mail_from=word)
+    read = identity_gateway.get_identity(NAME)
+    assert (read.identity_status, read.dkim_status, read.mail_from_status) == (status, status, status)
+    assert identity_gateway.get_verification([NAME])[NAME][0] is status
+    assert identity_gateway.get_dkim([NAME])[NAME].status is status
+    assert identity_gateway.get_mail_from([NAME])[NAME].status is status
+    assert identity_gateway.list_identities()[0] == {NAME: status}
+
+
+def test_a_status_that_we_do_not_know_is_unknown_and_no_error(sandbox: Sandbox) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    turn_identity(NAME, ownership="Pondering")
+    assert identity_gateway.get_identity(NAME).identity_status is SesStatus.UNKNOWN
+    assert identity_gateway.list_identities()[0] == {NAME: SesStatus.UNKNOWN}
+
+
+def test_why_and_when_amazon_looked_is_read(sandbox: Sandbox) -> None:
+    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.start_verification(NAME)
+    assert (identity_gateway.get_identity(NAME).error_type, identity_gateway.get_identity(NAME).looked_at) == ("", None)
+    sandbox.control.tick()
+    assert identity_gateway.get_identity(NAME).error_type == "HOST_NOT_FOUND"
+    sandbox.control.add_zone(NAME)
+    sandbox.control.tick()
+    read = identity_gateway.get_identity(NAME)
+    assert isinstance(read.looked_at, datetime)
+    assert read.soa.split(" ")[1].isdigit()
+
+
+def test_a_batch_is_a_hundred_and_a_hundred_and_one_are_refused(sandbox: Sandbox) -> None:
+    names = [f"d{number}.com" for number in range(identity_gateway.BATCH)]
+    seed_identities(names, ownership="Success")
+    assert (
+        set(identity_gateway.get_verification(names))
+        == set(identity_gateway.get_dkim(names))
+        == set(identity_gateway.get_mail_from(names))
+        == set(names)
+    )
+    for ask in (identity_gateway.get_verification, identity_gateway.get_dkim, identity_gateway.get_mail_from):
+        with pytest.raises(AwsProblem):
+            ask([*names, "one-more.com"])
+
+
+def test_the_list_comes_in_pages_of_a_thousand_domains_alone(sandbox: Sandbox) -> None:
+    seed_identities([f"d{number}.com" for number in range(1_500)])
+    aws.client("sesv2").create_email_identity(EmailIdentity="me@shop.com")
+    first, token = identity_gateway.list_identities()
+    second, end = identity_gateway.list_identities(token)
+    assert (len(first) + len(second), end) == (1_500, "")
+    assert not set(first) & set(second)
+
+
+def test_each_function_is_one_call(sandbox: Sandbox) -> None:
+    asked: list[Any] = [
+        lambda: identity_gateway.create_identity(NAME, ours="dom_1"),
+        lambda: identity_gateway.get_identity(NAME),
+        lambda: identity_gateway.start_verification(NAME),
+        lambda: identity_gateway.start_dkim(NAME),
+        lambda: identity_gateway.get_verification([NAME]),
+        lambda: identity_gateway.get_dkim([NAME]),
+        lambda: identity_gateway.get_mail_from([NAME]),
+        identity_gateway.list_identities,
+        lambda: identity_gateway.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=True),
+        lambda: identity_gateway.set_dkim_signing(NAME, enabled=False),
+        lambda: identity_gateway.reissue_dkim(NAME, strong=False),
+        lambda: identity_gateway.delete_identity(NAME),
+    ]
+    for ask in asked:
+        sandbox.control.clear_calls()
+        ask()
+        assert sum(sandbox.control.call_counts().values()) == 1

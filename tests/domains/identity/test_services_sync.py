@@ -1,0 +1,49 @@
+"""What Amazon says is read in few calls, however many domains there are and whenever they come due."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from domains.checking import services as checking_services
+from domains.checking.core.judgement import SesStatus
+from domains.identity import services as identity_services
+from domains.models.domains import Domain, Stage
+from sandbox.process import Sandbox
+from tests.domains.making import make_domain, publish, seed_identities, set_up_domain, turn_identity
+
+pytestmark = pytest.mark.django_db
+
+
+def test_all_domains_are_read_in_three_calls_a_hundred_and_what_changed_is_due(sandbox: Sandbox) -> None:
+    now = timezone.now()
+    names = [f"d{number}.com" for number in range(250)]
+    for name in names:
+        make_domain(name, stage=Stage.READY, next_check_at=now + timedelta(days=1), identity_status="PENDING")
+    seed_identities(names)
+    identity_services.read_all(now=now)
+    sandbox.control.clear_calls()
+    turn_identity("d7.com", ownership="Failed")
+    Domain.objects.update(next_check_at=now + timedelta(days=1))
+    assert identity_services.read_all(now=now) == 1
+    assert sum(sandbox.control.call_counts().values()) == 9
+    assert Domain.objects.get(next_check_at__lte=now).name == "d7.com"
+
+
+def test_a_verified_domain_that_comes_due_costs_no_call_of_its_own(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    publish(sandbox, domain)
+    sandbox.control.tick()
+    checking_services.check_now(domain=domain)
+    domain.refresh_from_db()
+    assert domain.state == "verified"
+    sandbox.control.clear_calls()
+    tomorrow = timezone.now() + timedelta(hours=26)
+    checking_services.check([domain], now=tomorrow, ask_amazon=False)
+    assert sandbox.control.call_counts() == {}
+    for record in sandbox.control.records("shop.com"):
+        if record.type == "CNAME":
+            sandbox.control.remove_record("shop.com", record.id)
+    checking_services.check([domain], now=tomorrow, ask_amazon=False)
+    assert sum(sandbox.control.call_counts().values()) == 1
+    assert domain.dkim_status == SesStatus.SUCCESS

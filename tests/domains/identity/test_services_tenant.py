@@ -1,0 +1,149 @@
+"""A domain's place in its customer's SES tenant."""
+
+import pytest
+from django.utils import timezone
+
+from audit.models import Change
+from domains.deletion import services as deletion_services
+from domains.identity import services as identity_services
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from domains.ownership_claims import services as ownership_claims_services
+from domains.preflight import services as preflight_services
+from domains.settings import services as settings_services
+from inbound_admin.lib import aws
+from sandbox.process import Sandbox
+from tenants.lifecycle import services as lifecycle_services
+from tenants.lifecycle.selectors import layers_of
+from tenants.models.tenants import Tenant, TenantResource
+from tenants.resources import services as resources_services
+from tenants.status.core import LayerName
+from tests.domains.making import carry_out_deletion, make_domain, set_up_domain, turn_identity
+from tests.factories import make_customer, make_staff
+from tests.tenants.making import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def associated(tenant: Tenant) -> set[str]:
+    """After its job has run."""
+    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    return {name.partition("/")[2] for name in resources_at_amazon(tenant.name) if name.startswith("identity/")}
+
+
+def test_a_new_domain_comes_into_the_tenant_with_one_call_more(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.clear_calls()
+    domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
+    assert domain.tenant == tenant
+    assert "tenants.associate" in jobs_of(tenant)
+    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    assert sum(sandbox.control.call_counts().values()) == 4
+    assert associated(tenant) == {"shop.com"}
+
+
+def test_a_customer_without_a_tenant_has_domains_as_before(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    assert (domain.tenant, domain.stage) == (None, Stage.READY)
+    assert not TenantResource.objects.exists()
+
+
+def test_a_domain_added_while_the_tenant_is_created_follows_it(sandbox: Sandbox) -> None:
+    tenant = make_tenant(stage="creating", arn="", standing="unknown")
+    domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
+    assert domain.tenant == tenant
+    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    assert TenantResource.objects.get(tenant=tenant).associated_at is None
+
+
+def test_an_adopted_identity_is_looked_at_before_it_comes_in(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
+    aws.client("sesv2").create_tenant(TenantName="by-hand")
+    aws.client("sesv2").create_tenant_resource_association(
+        TenantName="by-hand", ResourceArn=aws.identity_arn("shop.com")
+    )
+    domain = preflight_services.add(text="shop.com", customer=tenant.customer, actor=None)
+    identity_services.set_up(domain_id=domain.pk)
+    ownership_claims_services.approve_claim(domain=Domain.objects.get(), because="They called us.", actor=make_staff())
+    identity_services.set_up(domain_id=domain.pk)
+    assert associated(tenant) == set()
+    assert TenantResource.objects.get(name="shop.com").held_by == "by-hand"
+
+
+def test_deleting_a_domain_takes_it_out_of_its_tenant(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
+    assert associated(tenant) == {"shop.com"}
+    deletion_services.mark(domain=domain, typed_name="shop.com", actor=make_staff())
+    carry_out_deletion(domain_id=domain.pk)
+    assert not Domain.objects.exists()
+    assert not TenantResource.objects.filter(kind="identity").exists()
+    assert associated(tenant) == set()
+    assert lifecycle_services.consequences(tenant).in_use == ()
+
+
+def test_a_transferred_domain_leaves_one_tenant_for_the_other(sandbox: Sandbox) -> None:
+    alice, bob = set_up_tenant(), set_up_tenant()
+    domain = set_up_domain(sandbox, "shop.com", customer=alice.customer)
+    assert associated(alice) == {"shop.com"}
+    overrides_services.transfer(domain=domain, to=bob.customer, because="Sold.", actor=make_staff())
+    assert Domain.objects.get().tenant == bob
+    assert (associated(bob), associated(alice)) == ({"shop.com"}, set())
+    assert resources_services.holders_at_amazon(aws.identity_arn("shop.com")) == (bob.name,)
+
+
+def test_a_domain_transferred_to_a_customer_without_a_tenant_leaves_its_own(sandbox: Sandbox) -> None:
+    alice = set_up_tenant()
+    domain = set_up_domain(sandbox, "shop.com", customer=alice.customer)
+    associated(alice)
+    overrides_services.transfer(domain=domain, to=make_customer(), because="Sold.", actor=make_staff())
+    assert Domain.objects.get().tenant is None
+    assert associated(alice) == set()
+
+
+def test_a_domain_from_before_the_tenant_comes_along_when_something_else_is_done_to_it(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    tenant = set_up_tenant(domain.customer)
+    settings_services.apply(domain_id=domain.pk)
+    assert Domain.objects.get().tenant is None  # the customer's sends do not name the tenant yet
+    Tenant.objects.update(sends_since=timezone.now())
+    settings_services.apply(domain_id=domain.pk)
+    assert Domain.objects.get().tenant == tenant
+    assert associated(tenant) == {"shop.com"}
+    assert Change.objects.filter(what="domain.joined_tenant", object_id=domain.pk).count() == 1
+
+
+def test_a_domain_that_is_set_up_again_is_associated_again(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
+    assert associated(tenant) == {"shop.com"}
+    tenant_resource = aws.identity_arn("shop.com")
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=tenant_resource)
+    aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
+    identity_services.read([domain], now=timezone.now())
+    settings_services.start_again(domain=Domain.objects.get(), actor=make_staff())
+    identity_services.set_up(domain_id=domain.pk)
+    assert associated(tenant) == {"shop.com"}
+
+
+def test_whether_the_identity_is_verified_is_a_layer_of_the_tenant(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
+    associated(tenant)
+    identity_services.read([domain], now=timezone.now())
+    layer = layers_of(tenant)[-1]
+    assert (layer.name, layer.allows) == (LayerName.IDENTITY, False)
+    turn_identity("shop.com", ownership="Success", dkim="Success")
+    identity_services.read([domain], now=timezone.now())
+    assert layers_of(tenant)[-1].allows is True
+
+
+def test_what_amazon_could_not_say_of_an_identity_leaves_what_is_known(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    domain = make_domain("shop.com", customer=tenant.customer, tenant=tenant, stage=Stage.READY)
+    resource = resources_services.request_association(tenant=tenant, arn=aws.identity_arn("shop.com"))
+    TenantResource.objects.filter(pk=resource.pk).update(verified=True)
+    sandbox.control.add_fault("cut_before", times=None)
+    identity_services.read([domain], now=timezone.now())
+    assert TenantResource.objects.get(pk=resource.pk).verified is True

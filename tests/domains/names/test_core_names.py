@@ -1,0 +1,167 @@
+"""What people paste, and what is understood or refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.names.core import LONGEST_DOMAIN, DomainName, understand
+from inbound_admin.lib.errors import Refused
+
+CODES = {"NOT_A_DOMAIN", "IP_ADDRESS", "PUBLIC_SUFFIX", "RESERVED_NAME", "TOO_LONG", "UNDERSCORE", "SINGLE_LABEL"}
+LONG_NAME = ".".join(["a" * 50] * 4) + ".com"
+
+
+@pytest.mark.parametrize(
+    ("text", "ascii_name", "zone", "said"),
+    [
+        ("example.com", "example.com", "example.com", ""),
+        ("  example.com\n", "example.com", "example.com", ""),
+        ("https://Example.COM/path?q#f", "example.com", "example.com", "web address"),
+        ("https://user:secret@example.com:8443/", "example.com", "example.com", "e-mail address"),
+        ("example.com/pricing", "example.com", "example.com", "web address"),
+        ("user@example.com", "example.com", "example.com", "e-mail address"),
+        ("Alice <alice@example.com>", "example.com", "example.com", "e-mail address"),
+        ("mailto:alice@example.com?subject=hi", "example.com", "example.com", "e-mail address"),
+        ("example.com.", "example.com", "example.com", "dot at the end"),
+        (".example.com", "example.com", "example.com", "dot at the start"),
+        ("*.example.com", "example.com", "example.com", "star"),
+        ("example.com:443", "example.com", "example.com", "port"),
+        ("exam\u200bple\u00ad.com\ufeff", "example.com", "example.com", "cannot be seen"),
+        ("example . com", "example.com", "example.com", "spaces"),
+        ("“example.com”", "example.com", "example.com", ""),
+        ("example。com", "example.com", "example.com", ""),
+        ("Bücher.de", "xn--bcher-kva.de", "xn--bcher-kva.de", "xn--bcher-kva.de"),
+        ("straße.de", "xn--strae-oqa.de", "xn--strae-oqa.de", "xn--strae-oqa.de"),
+        ("XN--Bcher-kva.de", "xn--bcher-kva.de", "xn--bcher-kva.de", ""),
+        ("mail.shop.example.co.uk", "mail.shop.example.co.uk", "example.co.uk", ""),
+        ("shop.example.com.au", "shop.example.com.au", "example.com.au", ""),
+        ("a.alice.github.io", "a.alice.github.io", "alice.github.io", ""),
+        ("city.kawasaki.jp", "city.kawasaki.jp", "city.kawasaki.jp", ""),
+        ("ab--cd.com", "ab--cd.com", "ab--cd.com", ""),
+        ("www.example.com", "www.example.com", "example.com", "If you meant example.com"),
+        ("example.con", "example.con", "example.con", "do not know the ending .con"),
+    ],
+)
+def test_what_is_pasted_is_understood_and_said(text: str, ascii_name: str, zone: str, said: str) -> None:
+    understood = understand(text)
+    assert (understood.domain.ascii, understood.domain.zone) == (ascii_name, zone)
+    assert said in " ".join(understood.noticed)
+    assert bool(understood.noticed) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "NOT_A_DOMAIN"),
+        (" . ", "NOT_A_DOMAIN"),
+        ("https://", "NOT_A_DOMAIN"),
+        ("alice@", "NOT_A_DOMAIN"),
+        ("exa..mple.com", "NOT_A_DOMAIN"),
+        ("-example.com", "NOT_A_DOMAIN"),
+        ("exam!ple.com", "NOT_A_DOMAIN"),
+        ("xn--zz.com", "NOT_A_DOMAIN"),
+        ("☃.com", "NOT_A_DOMAIN"),
+        ("a.com b.com", "NOT_A_DOMAIN"),
+        ("a.com, b.com", "NOT_A_DOMAIN"),
+        ("192.0.2.1", "IP_ADDRESS"),
+        ("https://192.0.2.1:8080/", "IP_ADDRESS"),
+        ("2001:db8::1", "IP_ADDRESS"),
+        ("https://[2001:db8::1]:443/", "IP_ADDRESS"),
+        ("alice@[IPv6:2001:db8::1]", "IP_ADDRESS"),
+        ("192.0.2.999", "IP_ADDRESS"),
+        ("com", "PUBLIC_SUFFIX"),
+        ("co.uk", "PUBLIC_SUFFIX"),
+        ("*.co.uk", "PUBLIC_SUFFIX"),
+        ("github.io", "PUBLIC_SUFFIX"),
+        ("a.kawasaki.jp", "PUBLIC_SUFFIX"),
+        ("shop.test", "RESERVED_NAME"),
+        ("localhost", "RESERVED_NAME"),
+        ("printer.local", "RESERVED_NAME"),
+        ("shop.example", "RESERVED_NAME"),
+        ("abc.onion", "RESERVED_NAME"),
+        ("1.0.0.127.in-addr.arpa", "RESERVED_NAME"),
+        ("db.internal", "RESERVED_NAME"),
+        ("mycompany", "SINGLE_LABEL"),
+        ("_dmarc.example.com", "UNDERSCORE"),
+        ("my_shop.com", "UNDERSCORE"),
+        ("a" * 64 + ".com", "TOO_LONG"),
+        ("ü" * 60 + ".com", "TOO_LONG"),
+        (LONG_NAME + ".net.com.de", "TOO_LONG"),
+        ("a" * 3000, "TOO_LONG"),
+    ],
+)
+def test_each_refusal_has_its_code(text: str, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        understand(text)
+    assert refused.value.code == code
+    assert str(refused.value).endswith(".")
+
+
+def test_the_longest_domain_leaves_room_for_a_dkim_name() -> None:
+    name = LONG_NAME.removesuffix("com")[: LONGEST_DOMAIN - 4].rstrip(".") + ".com"
+    name = "b" * (LONGEST_DOMAIN - len(name)) + name if len(name) < LONGEST_DOMAIN else name
+    assert understand(name).domain.ascii == name
+    assert len("t" * 32 + "._domainkey." + name) == 253
+    with pytest.raises(Refused):
+        understand("c" + name)
+
+
+def test_a_password_in_an_address_is_never_repeated() -> None:
+    assert "secret" not in " ".join(understand("https://user:secret@example.com/").noticed)
+
+
+@given(st.one_of(st.text(max_size=80), st.text(alphabet="aB1-._@:/*[]<> \u200d\u200cü。xn", max_size=40)))
+def test_any_text_is_understood_or_refused_and_never_crashes(text: str) -> None:
+    refusals: list[Refused] = []
+    try:
+        domain = understand(text).domain
+    except Refused as problem:
+        refusals.append(problem)
+    if refusals:
+        assert refusals[0].code in CODES
+        assert str(refusals[0]).encode()
+        return
+    assert domain.ascii.isascii()
+    assert domain.ascii == domain.ascii.lower()
+    assert domain.ascii == domain.zone or domain.ascii.endswith("." + domain.zone)
+
+
+LABEL = st.text(alphabet="abcxyz019üßñ日本ا", min_size=1, max_size=8)
+
+
+@given(st.lists(LABEL, min_size=1, max_size=4), st.sampled_from(["com", "co.uk", "com.au", "github.io", "de"]))
+def test_understanding_what_was_understood_changes_nothing(labels: list[str], ending: str) -> None:
+    try:
+        once = understand(".".join([*labels, ending])).domain
+    except Refused:
+        return
+    assert understand(once.ascii).domain == once
+    assert understand(once.unicode).domain == once
+    assert DomainName.stored(once.ascii) == once
+
+
+def test_names_are_typed_relative_to_the_registrable_domain() -> None:
+    domain = understand("mail.example.co.uk").domain
+    assert domain.relative("abc._domainkey.mail.example.co.uk") == "abc._domainkey.mail"
+    assert domain.relative("mail.example.co.uk") == "mail"
+    assert domain.relative("example.co.uk") == "@"
+    with pytest.raises(ValueError, match="not in the zone"):
+        domain.relative("xexample.co.uk")
+
+
+def test_parents_end_at_the_zone() -> None:
+    assert understand("a.b.example.co.uk").domain.parents == ("b.example.co.uk", "example.co.uk")
+    assert understand("example.co.uk").domain.parents == ()
+
+
+def test_under_means_a_true_subdomain() -> None:
+    shop, apex, other = (DomainName.stored(name) for name in ("shop.example.com", "example.com", "notexample.com"))
+    assert shop.is_under(apex)
+    assert not apex.is_under(shop)
+    assert not apex.is_under(apex)
+    assert not other.is_under(apex)
+
+
+def test_a_stored_name_is_never_refused() -> None:
+    assert DomainName.stored("co.uk").zone == "co.uk"
+    assert DomainName.stored("xn--zz.com").unicode == "xn--zz.com"

@@ -1,0 +1,171 @@
+"""What staff decide: each with who and why, once, and read by those alone whom it concerns."""
+
+import smtplib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models.people import User
+from audit.models import Change
+from audit.selectors import changes_of
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from domains.preflight import services as preflight_services
+from inbound_admin.lib.errors import Refused
+from sandbox.process import Sandbox
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def olga() -> User:
+    return make_user("olga@ops.example")
+
+
+def test_a_hold_has_who_and_why_and_ends_with_its_release(olga: User) -> None:
+    domain = make_domain(stage=Stage.READY)
+    overrides_services.hold(domain=domain, because=" Abuse report 12 ", actor=olga)
+    domain.refresh_from_db()
+    assert (domain.is_held, domain.held_by, domain.held_because) == (True, olga, "Abuse report 12")
+    overrides_services.release(domain=domain, actor=olga, because="Settled")
+    domain.refresh_from_db()
+    assert (domain.is_held, domain.held_by, domain.held_because) == (False, None, "")
+    assert domain.next_check_at is not None
+    rows = Change.objects.filter(object_id=domain.id).order_by("id").values_list("what", "because", "before", "after")
+    assert list(rows) == [
+        ("domain.held", "Abuse report 12", {"held": False}, {"held": True}),
+        ("domain.released", "Settled", {"held": True}, {"held": False}),
+    ]
+
+
+def test_a_hold_needs_a_reason_and_is_not_made_twice(olga: User) -> None:
+    domain = make_domain(stage=Stage.READY)
+    with pytest.raises(Refused) as refused:
+        overrides_services.hold(domain=domain, because=" ", actor=olga)
+    assert refused.value.code == "REASON_MISSING"
+    overrides_services.hold(domain=domain, because="Abuse", actor=olga)
+    with pytest.raises(Refused, match="held already"):
+        overrides_services.hold(domain=domain, because="Abuse", actor=olga)
+    overrides_services.release(domain=domain, actor=olga)
+    with pytest.raises(Refused, match="not held"):
+        overrides_services.release(domain=domain, actor=olga)
+
+
+def test_a_hold_whose_time_is_over_ends_by_itself_and_no_other(olga: User) -> None:
+    now = timezone.now()
+    over, later, open_ended = (make_domain(stage=Stage.READY) for _ in range(3))
+    overrides_services.hold(domain=over, because="a", actor=olga, until=now + timedelta(seconds=1))
+    overrides_services.hold(domain=later, because="b", actor=olga, until=now + timedelta(hours=1))
+    overrides_services.hold(domain=open_ended, because="c", actor=olga)
+    now += timedelta(minutes=1)
+    assert overrides_services.release_expired_holds(now=now) == 1
+    assert set(Domain.objects.filter(held_at=None)) == {over}
+    released = Change.objects.get(what="domain.released")
+    assert (released.object_id, released.actor_name) == (over.id, "Inbound Admin")
+    assert overrides_services.release_expired_holds(now=now) == 0
+
+
+def test_a_transfer_moves_the_domain_and_its_history_stays_with_who_had_it(olga: User) -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    domain = make_domain(customer=alice, stage=Stage.READY)
+    overrides_services.hold(domain=domain, because="While Alice had it", actor=olga)
+    overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=olga)
+    overrides_services.release(domain=domain, actor=olga)
+    domain.refresh_from_db()
+    assert domain.customer == bob
+    seen = {who: list(changes_of("domain", domain.id, of_customers=[who.id])) for who in (alice, bob)}
+    assert [change.what for change in seen[alice]] == ["domain.held"]
+    assert [change.what for change in seen[bob]] == ["domain.released"]
+    assert changes_of("domain", domain.id, of_customers=None).count() == 3
+    moved = Change.objects.get(what="domain.transferred")
+    assert (moved.before, moved.after, moved.for_staff) == ({"customer": "Alice"}, {"customer": "Bob"}, True)
+
+
+def test_a_transfer_is_refused_without_a_reason_or_a_receiver_or_to_the_same_or_while_it_is_deleted(olga: User) -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    domain = make_domain(customer=alice, stage=Stage.READY)
+    wrong: list[dict[str, Any]] = [
+        {"to": bob, "because": ""},
+        {"to": None, "because": "Sold"},
+        {"to": alice, "because": "Sold"},
+    ]
+    for given in wrong:
+        with pytest.raises(Refused):
+            overrides_services.transfer(domain=domain, actor=olga, **given)
+    Domain.objects.filter(pk=domain.pk).update(stage=Stage.DELETING)
+    with pytest.raises(Refused, match="being deleted"):
+        overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=olga)
+    assert Change.objects.count() == 0
+    assert mail.outbox == []
+
+
+def test_a_bulk_of_transfers_has_one_id(olga: User) -> None:
+    bob = make_customer("Bob")
+    for _ in range(2):
+        overrides_services.transfer(domain=make_domain(), to=bob, because="Merger", actor=olga, bulk_id="chg_bulk")
+    assert Change.objects.filter(bulk_id="chg_bulk").count() == 2
+
+
+def test_a_note_is_for_staff_and_an_unchanged_one_is_no_change(olga: User) -> None:
+    domain = make_domain()
+    for _ in range(2):
+        overrides_services.write_note(domain=domain, note=" Calls on Mondays ", actor=olga)
+    change = Change.objects.get()
+    assert (change.what, change.after, change.for_staff) == ("domain.note", {"note": "Calls on Mondays"}, True)
+
+
+def test_a_forced_check_makes_the_domain_due_unless_it_is_held(olga: User) -> None:
+    later = timezone.now() + timedelta(days=1)
+    domain = make_domain(stage=Stage.READY, next_check_at=later)
+    overrides_services.check_again(domain=domain, actor=olga)
+    domain.refresh_from_db()
+    assert domain.next_check_at is not None
+    assert domain.next_check_at <= timezone.now()
+    overrides_services.hold(domain=domain, because="Abuse", actor=olga)
+    domain.refresh_from_db()
+    with pytest.raises(Refused, match="held"):
+        overrides_services.check_again(domain=domain, actor=olga)
+
+
+def test_a_mail_that_cannot_be_sent_does_not_undo_what_was_done(
+    sandbox: Sandbox, olga: User, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.EMAIL_BACKEND = "tests.domains.overrides.test_services_holds.BrokenMail"
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    make_member(alice)
+    domain = make_domain("alice.com", customer=alice)
+    assert preflight_services.add(text="x.alice.com", customer=bob, actor=None).stage == Stage.CLAIM
+    overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=olga)
+    domain.refresh_from_db()
+    assert domain.customer == bob
+
+
+class BrokenMail:
+    """A mail server that is away."""
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def send_messages(self, messages: object) -> int:
+        raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
+
+
+def test_a_hold_until_a_time_that_is_over_is_refused(olga: User) -> None:
+    with pytest.raises(Refused, match="That time is over"):
+        overrides_services.hold(domain=make_domain(), because="a", actor=olga, until=timezone.now() - timedelta(days=1))
+
+
+def test_a_transfer_takes_no_ones_wishes_and_reasons_along(olga: User) -> None:
+    domain = make_domain(wanted_by=olga, wanted_because="Alice's secret")
+    overrides_services.hold(domain=domain, because="While Alice had it", actor=olga)
+    overrides_services.transfer(domain=domain, to=make_customer("Bob"), because="Sold", actor=olga)
+    domain.refresh_from_db()
+    assert (domain.wanted_by, domain.wanted_because) == (None, "")
+    assert domain.is_held
+    assert "Alice" not in domain.held_because

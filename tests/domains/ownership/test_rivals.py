@@ -1,0 +1,113 @@
+"""Two customers claim one domain: an unproven claim holds nothing, and the first proof decides."""
+
+import pytest
+
+from accounts.models.people import Customer
+from domains.checking import services as checking_services
+from domains.deletion import services as deletion_services
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from domains.ownership_claims import services as ownership_claims_services
+from domains.preflight import services as preflight_services
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import Refused
+from sandbox.process import Sandbox
+from tests.domains.making import at_amazon, make_domain, publish_proof
+from tests.factories import make_customer, make_staff
+
+pytestmark = pytest.mark.django_db
+NAME = "alice.com"
+
+
+@pytest.fixture
+def alice() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def bobs_claim(sandbox: Sandbox) -> Domain:
+    return make_domain(
+        NAME, customer=make_customer("Bob Ltd"), stage=Stage.CLAIM, claim_token="b", claim_reason="related"
+    )
+
+
+def test_an_unproven_claim_does_not_keep_the_owner_out_and_she_too_must_prove_hers(
+    alice: Customer, bobs_claim: Domain
+) -> None:
+    hers = preflight_services.add(text=NAME, customer=alice, actor=None)
+    assert (hers.stage, hers.claim_reason) == (Stage.CLAIM, "rival")
+
+
+def test_the_first_proof_decides_and_the_other_is_told_so(
+    alice: Customer, bobs_claim: Domain, sandbox: Sandbox
+) -> None:
+    hers = preflight_services.add(text=NAME, customer=alice, actor=None)
+    publish_proof(sandbox, hers)
+    assert ownership_claims_services.check_claim(hers)
+    publish_proof(sandbox, bobs_claim)
+    assert not ownership_claims_services.check_claim(bobs_claim)
+    bobs_claim.refresh_from_db()
+    assert bobs_claim.stage == Stage.CLAIM
+    assert "was proven from another account" in bobs_claim.stage_problem
+    assert "Alice" not in bobs_claim.stage_problem
+
+
+def test_staff_cannot_approve_a_claim_that_came_too_late(alice: Customer, bobs_claim: Domain) -> None:
+    make_domain(NAME, customer=alice, stage=Stage.READY)
+    with pytest.raises(Refused, match="proven theirs"):
+        ownership_claims_services.approve_claim(domain=bobs_claim, because="He asked nicely", actor=make_staff())
+
+
+def test_a_domain_that_is_held_cannot_be_claimed_at_all(alice: Customer, sandbox: Sandbox) -> None:
+    make_domain(NAME, customer=make_customer("Bob Ltd"), stage=Stage.READY)
+    with pytest.raises(Refused, match="already in use"):
+        preflight_services.add(text=NAME, customer=alice, actor=None)
+
+
+def test_one_customer_has_a_name_once(alice: Customer, sandbox: Sandbox) -> None:
+    make_domain(NAME, customer=alice, stage=Stage.CLAIM)
+    with pytest.raises(Refused, match="in your list already"):
+        preflight_services.add(text=NAME, customer=alice, actor=None)
+
+
+def test_a_transfer_to_somebody_who_claims_it_says_what_to_do_instead(alice: Customer, bobs_claim: Domain) -> None:
+    held = make_domain(NAME, customer=alice, stage=Stage.READY)
+    with pytest.raises(Refused, match="Approve that claim, or delete it"):
+        overrides_services.transfer(domain=held, to=bobs_claim.customer, because="Sold", actor=make_staff())
+
+
+def test_a_late_claim_stops_no_other_look(alice: Customer, bobs_claim: Domain, sandbox: Sandbox) -> None:
+    make_domain(NAME, customer=alice, stage=Stage.READY)
+    publish_proof(sandbox, bobs_claim)
+    Domain.objects.filter(pk=bobs_claim.pk).update(next_check_at="2020-01-01T00:00Z")
+    from django.utils import timezone
+
+    assert checking_services.check_due(now=timezone.now()) >= 1
+
+
+def test_the_loser_can_delete_the_claim_and_the_winners_identity_stays(
+    alice: Customer, bobs_claim: Domain, sandbox: Sandbox
+) -> None:
+    Domain.objects.filter(pk=bobs_claim.pk).update(dkim_tokens=["t"])
+    aws.client("sesv2").create_email_identity(
+        EmailIdentity=NAME, Tags=[{"Key": "inbound-admin:domain", "Value": bobs_claim.id}]
+    )
+    make_domain(NAME, customer=alice, stage=Stage.READY)
+    deletion_services.mark(domain=bobs_claim, typed_name=NAME, actor=make_staff())
+    assert not Domain.objects.filter(pk=bobs_claim.pk).exists()
+    assert at_amazon(NAME) is not None
+
+
+def test_a_look_that_failed_is_not_told_as_a_proof_that_is_missing(bobs_claim: Domain, sandbox: Sandbox) -> None:
+    sandbox.control.add_zone(NAME)
+    sandbox.control.set_dns_fault(NAME, "servfail")
+    said = checking_services.check_now(domain=bobs_claim)
+    assert "could not look" in said
+    assert "not there" not in said
+
+
+def test_a_proof_with_a_mistake_is_told_with_it(bobs_claim: Domain, sandbox: Sandbox) -> None:
+    sandbox.control.add_zone(NAME)
+    sandbox.control.add_record(NAME, f"_inbound-admin-challenge.{NAME}", "TXT", r'"\"inbound-admin-claim=b\""')
+    checking_services.check_now(domain=bobs_claim)
+    assert bobs_claim.record_checks.get(key="challenge").state == "wrong"

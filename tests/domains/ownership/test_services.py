@@ -1,0 +1,411 @@
+"""Bob tries each way to take Alice's domain, or to learn of it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import pytest
+from django.core import mail
+from django.db import connection
+from pytest_django import Settings
+
+from accounts.models.people import Customer
+from audit.models import Change
+from domains.checking import services as checking_services
+from domains.deletion import services as deletion_services
+from domains.identity import services as identity_services
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from domains.ownership import core as ownership_core
+from domains.ownership.core import ClaimReason
+from domains.ownership_claims import services as ownership_claims_services
+from domains.preflight import services as preflight_services
+from domains.settings import services as settings_services
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Problem, Refused
+from sandbox.process import Sandbox
+from tests.domains.making import (
+    at_amazon,
+    carry_out_deletion,
+    make_domain,
+    make_zone,
+    proven,
+    publish,
+    publish_proof,
+    second_resolver,
+    set_up_domain,
+    turn_identity,
+    waiting_jobs,
+    wanted,
+)
+from tests.factories import make_customer, make_member, make_staff, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> Customer:
+    customer = make_customer("Alice Ltd")
+    make_member(customer, email="alice@alice.example")
+    return customer
+
+
+@pytest.fixture
+def bob() -> Customer:
+    customer = make_customer("Bob Ltd")
+    make_member(customer, email="bob@bob.example")
+    return customer
+
+
+def claimed(sandbox: Sandbox, bob: Customer, name: str = "old.com") -> Domain:
+    """Bob's claim of an identity that somebody made at Amazon by hand."""
+    aws.client("sesv2").create_email_identity(EmailIdentity=name)
+    domain = set_up_domain(sandbox, name, customer=bob)
+    assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.IDENTITY_EXISTS)
+    return domain
+
+
+@pytest.mark.parametrize("text", ["shop.com", "https://SHOP.com/", "me@shop.com", "shop.com."])
+def test_the_same_name_is_refused_however_it_is_written(
+    sandbox: Sandbox, alice: Customer, bob: Customer, text: str
+) -> None:
+    make_domain("shop.com", customer=alice)
+    for attempt in (partial(preflight_services.add, actor=None), preflight_services.look_before):
+        with pytest.raises(Refused) as refused:
+            attempt(text=text, customer=bob)
+        assert refused.value.code == "DOMAIN_ALREADY_REGISTERED"
+        assert "Alice" not in str(refused.value)
+
+
+def test_ones_own_domain_is_said_to_be_in_the_list(sandbox: Sandbox, alice: Customer) -> None:
+    make_domain("shop.com", customer=alice)
+    with pytest.raises(Refused, match="in your list already"):
+        preflight_services.add(text="shop.com", customer=alice, actor=None)
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted"),
+    [("alice.com", "shop.alice.com"), ("a.b.alice.com", "alice.com"), ("alice.co.uk", "x.y.alice.co.uk")],
+)
+def test_what_lies_under_or_over_alices_must_be_proven_and_she_is_told(
+    sandbox: Sandbox, alice: Customer, bob: Customer, held: str, wanted: str
+) -> None:
+    make_domain(held, customer=alice)
+    domain = preflight_services.add(text=wanted, customer=bob, actor=None)
+    assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.RELATED)
+    identity_services.set_up(domain_id=domain.id)
+    assert sandbox.control.calls() == ()
+    (message,) = mail.outbox
+    assert message.to == ["alice@alice.example"]
+    assert wanted in message.subject
+    assert "bob" not in f"{message.subject} {message.body}".lower()
+    told = Change.objects.get(what="domain.claimed_nearby")
+    assert (told.customer_id, told.after) == (alice.id, {"name": wanted})
+
+
+def test_a_neighbour_in_another_zone_needs_no_proof(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    make_domain("alice.co.uk", customer=alice)
+    make_domain("xshop.com", customer=alice)
+    for name in ("bob.co.uk", "shop.com"):
+        assert preflight_services.add(text=name, customer=bob, actor=None).stage == Stage.STARTING
+    assert mail.outbox == []
+
+
+def test_ones_own_sub_domain_needs_no_proof(sandbox: Sandbox, alice: Customer) -> None:
+    make_domain("alice.com", customer=alice)
+    assert preflight_services.add(text="shop.alice.com", customer=alice, actor=None).stage == Stage.STARTING
+
+
+def test_what_bob_reads_of_his_claim_names_nothing_of_alices(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    make_domain("secret-project.alice.com", customer=alice)
+    domain = preflight_services.add(text="alice.com", customer=bob, actor=None)
+    said = (
+        str(list(Change.objects.filter(customer_id=bob.id).values()))
+        + ownership_core.WHY[ClaimReason(domain.claim_reason)]
+    )
+    assert "secret-project" not in said
+    assert "Alice" not in said
+
+
+def test_an_unproven_claim_tells_bob_nothing_of_what_alice_adds_and_is_not_in_her_way(
+    sandbox: Sandbox, alice: Customer, bob: Customer
+) -> None:
+    make_domain("one.alice.com", customer=alice)
+    preflight_services.add(text="alice.com", customer=bob, actor=None)
+    mail.outbox.clear()
+    assert preflight_services.add(text="two.alice.com", customer=alice, actor=None).stage == Stage.STARTING
+    assert mail.outbox == []
+    assert not Change.objects.filter(customer_id=bob.id, after__name="two.alice.com").exists()
+
+
+@pytest.mark.parametrize("key", ["identity", "inbound-mx", "mail-from-mx", "dkim-1"])
+def test_records_that_still_answer_must_be_proven_whichever_is_left(
+    sandbox: Sandbox, alice: Customer, bob: Customer, key: str
+) -> None:
+    """Alice leaves, her records stay; Amazon would confirm them for whoever asks."""
+    gone = set_up_domain(sandbox, "shop.com", customer=alice)
+    publish(sandbox, gone)
+    deleted(gone)
+    for record in sandbox.control.records("shop.com"):
+        was = next((r for r in gone.records if (r.name, r.type) == (record.name, record.type)), None)
+        if was and was.key != key:
+            sandbox.control.remove_record("shop.com", record.id)
+    domain = set_up_domain(sandbox, "shop.com", customer=bob)
+    assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.RECORDS_ANSWER)
+    publish_proof(sandbox, domain)
+    assert ownership_claims_services.check_claim(domain)
+    identity_services.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert domain.stage == Stage.READY
+
+
+def test_nothing_stays_at_amazon_that_old_records_could_verify_without_a_proof(
+    sandbox: Sandbox, alice: Customer, bob: Customer
+) -> None:
+    """That DKIM records answer is known only once Amazon has told the tokens, so the identity was made by then."""
+    gone = set_up_domain(sandbox, "shop.com", customer=alice)
+    sandbox.control.publish(make_zone(sandbox, gone), next(r for r in wanted(gone) if r.key == "dkim-2"))
+    deleted(gone)
+    domain = set_up_domain(sandbox, "shop.com", customer=bob)
+    assert (domain.stage, domain.dkim_tokens) == (Stage.CLAIM, [])
+    assert at_amazon("shop.com") is None
+    publish_proof(sandbox, domain)
+    assert ownership_claims_services.check_claim(domain)
+    identity_services.set_up(domain_id=domain.id)
+    assert at_amazon("shop.com") is not None
+
+
+def test_a_wildcard_of_ones_own_is_no_record_of_an_earlier_set_up(sandbox: Sandbox, alice: Customer) -> None:
+    sandbox.control.add_zone("shop.com")
+    sandbox.control.add_record("shop.com", "*.shop.com", "CNAME", "elsewhere.com")
+    assert set_up_domain(sandbox, "shop.com", customer=alice).stage == Stage.READY
+
+
+def test_a_dns_that_does_not_answer_is_no_proof_that_nothing_is_there(sandbox: Sandbox, bob: Customer) -> None:
+    sandbox.control.add_zone("shop.com")
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    domain = set_up_domain(sandbox, "shop.com", customer=bob)
+    assert domain.stage == Stage.STARTING
+    assert "does not answer" in domain.stage_problem
+    assert waiting_jobs(domain) == ["domains.set_up"]
+    sandbox.control.clear_dns_faults()
+    identity_services.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.stage_problem) == (Stage.READY, "")
+
+
+def test_an_identity_at_amazon_is_neither_shown_nor_changed_before_the_proof(sandbox: Sandbox, bob: Customer) -> None:
+    aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
+    before = at_amazon("old.com")
+    domain = set_up_domain(sandbox, "old.com", customer=bob)
+    assert domain.stage == Stage.CLAIM
+    assert (domain.dkim_tokens, domain.verification_token, domain.ses_mail_from) == ([], "", "")
+    assert at_amazon("old.com") == before
+
+
+def test_an_unproven_claim_never_deletes_what_is_at_amazon(sandbox: Sandbox, bob: Customer) -> None:
+    domain = claimed(sandbox, bob)
+    deleted(domain)
+    assert not Domain.objects.filter(pk=domain.pk).exists()
+    assert at_amazon("old.com") is not None
+
+
+def test_a_domain_whose_identity_somebody_else_made_meanwhile_goes_without_it(sandbox: Sandbox, bob: Customer) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=bob)
+    aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
+    aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
+    deleted(domain)
+    assert not Domain.objects.filter(pk=domain.pk).exists()
+    assert at_amazon("shop.com") is not None
+
+
+def test_starting_again_does_not_adopt_an_identity_that_somebody_else_made(sandbox: Sandbox, bob: Customer) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=bob)
+    aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
+    aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
+    settings_services.start_again(domain=domain, actor=make_staff())
+    identity_services.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.IDENTITY_EXISTS)
+    deleted(domain)
+    assert at_amazon("shop.com") is not None
+
+
+def test_starting_again_asks_no_proof_of_ones_own_records(sandbox: Sandbox, alice: Customer) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=alice)
+    publish(sandbox, domain)
+    turn_identity("shop.com", ownership="Failed", dkim="Failed")
+    checking_services.check_now(domain=domain)
+    settings_services.start_again(domain=domain, actor=make_staff())
+    identity_services.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert domain.stage == Stage.READY
+
+
+def test_a_claim_seen_at_one_of_two_resolvers_is_not_proven(
+    sandbox: Sandbox, bob: Customer, settings: Settings
+) -> None:
+    domain = claimed(sandbox, bob)
+    with second_resolver() as other:
+        settings.DNS_RESOLVERS = (sandbox.dns_address, other)
+        publish_proof(sandbox, domain)
+        assert not ownership_claims_services.check_claim(domain)
+    domain.refresh_from_db()
+    assert domain.stage == Stage.CLAIM
+
+
+def test_a_claim_is_proven_where_one_resolver_is_silent_and_the_other_sees_it(
+    sandbox: Sandbox, bob: Customer, settings: Settings
+) -> None:
+    domain = claimed(sandbox, bob)
+    settings.DNS_RESOLVERS = (sandbox.dns_address, "127.0.0.1:9")
+    publish_proof(sandbox, domain)
+    assert ownership_claims_services.check_claim(domain)
+
+
+def test_a_failed_look_up_proves_nothing(sandbox: Sandbox, bob: Customer) -> None:
+    domain = claimed(sandbox, bob)
+    publish_proof(sandbox, domain)
+    sandbox.control.set_dns_fault("old.com", "servfail")
+    assert not ownership_claims_services.check_claim(domain)
+
+
+def test_the_challenge_of_an_earlier_claim_proves_nothing(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    """Alice proved it, left, and left her challenge in the DNS."""
+    first = claimed(sandbox, alice)
+    publish_proof(sandbox, first)
+    assert ownership_claims_services.check_claim(first)
+    deleted(first)
+    aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
+    second = preflight_services.add(text="old.com", customer=bob, actor=None)
+    identity_services.set_up(domain_id=second.id)
+    second.refresh_from_db()
+    assert second.stage == Stage.CLAIM
+    assert second.claim_token != first.claim_token
+    assert not ownership_claims_services.check_claim(second)
+
+
+def test_a_look_that_began_before_the_challenge_was_made_anew_accepts_nothing(sandbox: Sandbox, bob: Customer) -> None:
+    domain = claimed(sandbox, bob)
+    publish_proof(sandbox, domain)
+    Domain.objects.filter(pk=domain.pk).update(claim_token="made-anew")
+    assert not ownership_claims_services.check_claim(domain)
+    domain.refresh_from_db()
+    assert domain.stage == Stage.CLAIM
+
+
+def test_a_claim_that_is_being_deleted_is_not_accepted(sandbox: Sandbox, bob: Customer) -> None:
+    domain = claimed(sandbox, bob)
+    publish_proof(sandbox, domain)
+    deletion_services.mark(domain=Domain.objects.get(pk=domain.pk), typed_name="old.com", actor=make_user())
+    assert not ownership_claims_services.check_claim(domain)
+    with pytest.raises(Refused, match="settled already"):
+        ownership_claims_services.approve_claim(domain=domain, because="He called", actor=make_user())
+    carry_out_deletion(domain_id=domain.id)
+    assert at_amazon("old.com") is not None
+    assert not ownership_claims_services.check_claim(domain)
+
+
+def test_staff_approve_a_claim_with_a_reason_alone(sandbox: Sandbox, bob: Customer) -> None:
+    domain = claimed(sandbox, bob)
+    sam = make_user("sam@ops.example")
+    with pytest.raises(Refused, match="Say why"):
+        ownership_claims_services.approve_claim(domain=domain, because=" ", actor=sam)
+    ownership_claims_services.approve_claim(domain=domain, because="We saw the contract", actor=sam)
+    approved = Change.objects.get(what="domain.claim_approved")
+    assert (approved.actor_name, approved.because) == ("sam@ops.example", "We saw the contract")
+    identity_services.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.adopted) == (Stage.READY, True)
+    with pytest.raises(Refused, match="no claim"):
+        ownership_claims_services.approve_claim(domain=domain, because="Again", actor=sam)
+
+
+def test_a_domain_that_alice_gave_away_is_no_longer_hers(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    domain = proven(set_up_domain(sandbox, "shop.com", customer=alice))
+    overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=make_user())
+    assert [sorted(message.to) for message in mail.outbox] == [["alice@alice.example"], ["bob@bob.example"]]
+    to_alice, to_bob = (f"{message.subject} {message.body}" for message in mail.outbox)
+    assert "Bob" not in to_alice
+    assert "Alice" not in to_bob
+    with pytest.raises(Refused) as refused:
+        preflight_services.add(text="shop.com", customer=alice, actor=None)
+    assert "Bob" not in str(refused.value)
+    assert preflight_services.add(text="sub.shop.com", customer=alice, actor=None).stage == Stage.CLAIM
+
+
+def test_a_domain_that_alice_deletes_is_hers_until_amazon_has_let_go(
+    sandbox: Sandbox, alice: Customer, bob: Customer
+) -> None:
+    domain = proven(set_up_domain(sandbox, "shop.com", customer=alice))
+    deletion_services.mark(domain=domain, typed_name="shop.com", actor=make_user())
+    with pytest.raises(Refused):
+        preflight_services.add(text="shop.com", customer=bob, actor=None)
+    sandbox.control.add_fault("error", "DeleteEmailIdentity", times=3)
+    with pytest.raises(AwsProblem):
+        carry_out_deletion(domain_id=domain.id)
+    with pytest.raises(Refused):
+        preflight_services.add(text="shop.com", customer=bob, actor=None)
+    carry_out_deletion(domain_id=domain.id)
+    assert preflight_services.add(text="shop.com", customer=bob, actor=None).stage == Stage.STARTING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_add_one_name_at_once_one_must_prove_it(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    both = (alice, bob, alice, bob)
+    ends = at_once([partial(preflight_services.add, text="shop.com", customer=who, actor=None) for who in both])
+    assert sorted(type(end).__name__ for end in ends) == ["Domain", "Domain", "Refused", "Refused"]
+    assert sorted(Domain.objects.values_list("stage", flat=True)) == [Stage.CLAIM, Stage.STARTING]
+    assert Domain.objects.values("customer").distinct().count() == 2
+    assert Change.objects.filter(what="domain.added").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_add_a_domain_and_a_part_of_it_at_once_neither_is_in_the_others_way(
+    sandbox: Sandbox, alice: Customer, bob: Customer
+) -> None:
+    at_once(
+        [
+            partial(preflight_services.add, text="shop.com", customer=alice, actor=None),
+            partial(preflight_services.add, text="sub.shop.com", customer=bob, actor=None),
+        ]
+    )
+    assert list(Domain.objects.values_list("stage", flat=True)) == [Stage.STARTING, Stage.STARTING]
+
+
+def at_once(attempts: Sequence[Callable[[], Domain]]) -> list[Domain | Problem]:
+    """Each in a thread of its own, all of them let go at the same moment."""
+    start, ends = threading.Barrier(len(attempts)), list[Domain | Problem]()
+
+    def run(attempt: Callable[[], Domain]) -> None:
+        try:
+            start.wait()
+            ends.append(attempt())
+        except Problem as problem:
+            ends.append(problem)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(attempt,)) for attempt in attempts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ends) == len(attempts)
+    return ends
+
+
+def deleted(domain: Domain) -> None:
+    deletion_services.mark(domain=domain, typed_name=domain.name, actor=make_user())
+    carry_out_deletion(domain_id=domain.id)
+
+
+def test_claims_from_any_number_of_customers_fill_no_mailbox_and_all_stand_in_the_history(
+    sandbox: Sandbox, alice: Customer, settings: Settings
+) -> None:
+    settings.UNSOLICITED_MAILS_PER_DAY = 3
+    make_domain("alice.com", customer=alice, stage=Stage.READY)
+    for number in range(7):
+        preflight_services.add(text=f"n{number}.alice.com", customer=make_customer(), actor=None)
+    assert len(mail.outbox) == 3
+    assert Change.objects.filter(what="domain.claimed_nearby", customer_id=alice.id).count() == 7

@@ -1,0 +1,140 @@
+"""What is typed at a DNS host becomes the record that was meant, at every host of the table."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.names.core import DomainName
+from domains.providers.core import GENERIC, PROVIDERS, DnsProvider, becomes, named, provider_of, typed, with_key
+from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
+
+ZONE = "example.co.uk"
+FACTS = IdentityFacts(
+    DomainName("shop.example.co.uk", "shop.example.co.uk", ZONE),
+    "eu-west-1",
+    verification_token="Tok/en+1=",
+    dkim_tokens=("abc", "def", "ghi"),
+    dkim_zone="dkim.amazonses.com",
+    mail_from="bounce.shop.example.co.uk",
+    receiving=True,
+    wants_apex_spf=True,
+    wants_dmarc=True,
+)
+RECORDS = {record.key: record for record in records_for(FACTS)}
+AT_APEX = Record("inbound-mx", Purpose.RECEIVING, Need.REQUIRED, "MX", ZONE, "inbound-smtp.eu-west-1.amazonaws.com", 10)
+NAMESERVERS = {
+    "ada.ns.cloudflare.com": "Cloudflare",
+    "ns-1234.awsdns-12.co.uk": "Route 53",
+    "ns57.domaincontrol.com": "GoDaddy",
+    "dns1.registrar-servers.com": "Namecheap",
+    "ns-cloud-a1.googledomains.com": "Squarespace Domains",
+    "ns1.vercel-dns.com": "Vercel",
+    "ns1.digitalocean.com": "DigitalOcean",
+    "dns1.p01.nsone.net": "Netlify or NS1",
+    "ns1.dnsimple.com": "DNSimple",
+    "ns1.hover.com": "Hover",
+    "curitiba.ns.porkbun.com": "Porkbun",
+    "ns-12-a.gandi.net": "Gandi",
+    "dns10.ovh.net": "OVHcloud",
+    "ns1042.ui-dns.com": "IONOS",
+    "hydrogen.ns.hetzner.com": "Hetzner",
+    "ns1-01.azure-dns.com": "Azure DNS",
+    "ns10.wixdns.net": "Wix",
+    "ns1.example.net": "",
+}
+hosts = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.key)
+
+
+@pytest.mark.parametrize(("nameserver", "company"), NAMESERVERS.items())
+def test_a_company_is_known_by_its_name_servers(nameserver: str, company: str) -> None:
+    assert provider_of((nameserver,)) == company
+
+
+def test_a_name_that_only_ends_alike_is_not_the_company() -> None:
+    assert provider_of(("ns1.nothover.com",)) == ""
+
+
+def test_every_company_that_has_a_row_is_found_by_the_name_it_is_known_by() -> None:
+    for company in set(NAMESERVERS.values()) - {"Wix", ""}:
+        assert named(company).name == company
+    assert named("Wix") is named("") is GENERIC
+
+
+def test_rows_are_told_apart_by_key() -> None:
+    assert len({provider.key for provider in PROVIDERS}) == len(PROVIDERS) >= 17
+    assert all(with_key(provider.key) is provider for provider in PROVIDERS)
+    assert with_key("nonsense") is None
+
+
+@hosts
+@pytest.mark.parametrize("record", [*RECORDS.values(), AT_APEX], ids=lambda record: f"{record.key} {record.name}")
+def test_what_is_typed_becomes_the_record(provider: DnsProvider, record: Record) -> None:
+    boxes = typed(record, provider, ZONE)
+    assert becomes(boxes, ZONE) == (record.name, record.type, record.value, record.priority)
+    assert boxes.name_label
+    assert boxes.value_label
+    assert bool(boxes.priority) == bool(boxes.priority_label)
+
+
+@hosts
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=700))
+def test_any_text_arrives_in_one_piece(provider: DnsProvider, text: str) -> None:
+    record = Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", f"_dmarc.{ZONE}", text)
+    assert becomes(typed(record, provider, ZONE), ZONE)[2] == text
+
+
+@hosts
+def test_no_value_has_quotation_marks_or_a_dot_where_the_host_wants_none(provider: DnsProvider) -> None:
+    for record in RECORDS.values():
+        value = typed(record, provider, ZONE).value
+        assert ('"' in value) == (provider.quotes and record.type == "TXT")
+        assert value.endswith(".") == (provider.dot and record.type != "TXT")
+
+
+def test_names_are_typed_as_the_host_wants_them() -> None:
+    cloudflare, route53, cpanel = (with_key(key) for key in ("cloudflare", "route53", "cpanel"))
+    assert cloudflare
+    assert route53
+    assert cpanel
+    assert typed(RECORDS["dkim-1"], cloudflare, ZONE).name == "abc._domainkey.shop"
+    assert [typed(AT_APEX, host, ZONE).name for host in (cloudflare, route53, cpanel)] == ["@", "", f"{ZONE}."]
+
+
+def test_route_53_takes_priority_and_quotes_in_the_value() -> None:
+    route53 = with_key("route53")
+    assert route53
+    mx, spf = (typed(RECORDS[key], route53, ZONE) for key in ("inbound-mx", "mail-from-spf"))
+    assert (mx.priority, mx.value) == ("", "10 inbound-smtp.eu-west-1.amazonaws.com")
+    assert spf.value == '"v=spf1 include:amazonses.com ~all"'
+
+
+def test_a_warning_stands_only_beside_the_records_that_it_is_about() -> None:
+    cloudflare, namecheap = with_key("cloudflare"), with_key("namecheap")
+    assert cloudflare
+    assert namecheap
+    assert any("DNS only" in warning for warning in typed(RECORDS["dkim-1"], cloudflare, ZONE).warnings)
+    assert not typed(RECORDS["identity"], cloudflare, ZONE).warnings
+    assert any("Custom MX" in warning for warning in typed(RECORDS["inbound-mx"], namecheap, ZONE).warnings)
+
+
+def test_what_it_becomes_is_a_line_of_a_zone_file() -> None:
+    assert typed(RECORDS["inbound-mx"], GENERIC, ZONE).becomes == (
+        "shop.example.co.uk. MX 10 inbound-smtp.eu-west-1.amazonaws.com."
+    )
+    assert typed(RECORDS["mail-from-spf"], GENERIC, ZONE).becomes == (
+        'bounce.shop.example.co.uk. TXT "v=spf1 include:amazonses.com ~all"'
+    )
+
+
+def test_a_record_of_another_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="not in the zone"):
+        typed(AT_APEX, GENERIC, "example.com")
+
+
+@hosts
+def test_pages_are_https_and_never_of_somebody_else(provider: DnsProvider) -> None:
+    page = provider.page_for(ZONE)
+    assert "{" not in page
+    assert not page or re.match(r"https://[a-z.]+(/|$)", page)

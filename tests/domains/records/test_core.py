@@ -1,0 +1,164 @@
+"""Which records a domain needs, and how SPF is merged."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.names.core import DomainName
+from domains.records.core import IdentityFacts, Need, Purpose, inbound_host, mail_from_candidates, records_for
+from domains.spf import core as spf_core
+
+DOMAIN = DomainName.stored("shop.example.co.uk")
+
+
+def make_facts(**changes: object) -> IdentityFacts:
+    facts: dict[str, object] = {
+        "domain": DOMAIN,
+        "region": "eu-west-1",
+        "verification_token": "AbC=",
+        "dkim_tokens": ("one", "two", "three"),
+        "dkim_zone": "dkim.amazonses.com",
+        "mail_from": "bounce.shop.example.co.uk",
+        "receiving": True,
+    }
+    return IdentityFacts(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def keys(facts: IdentityFacts) -> list[str]:
+    return [record.key for record in records_for(facts)]
+
+
+def test_a_domain_in_full_needs_seven_records() -> None:
+    rows = [(r.key, r.type, r.name, r.value, r.priority) for r in records_for(make_facts())]
+    d = "shop.example.co.uk"
+    assert rows == [
+        ("identity", "TXT", f"_amazonses.{d}", "AbC=", None),
+        ("dkim-1", "CNAME", f"one._domainkey.{d}", "one.dkim.amazonses.com", None),
+        ("dkim-2", "CNAME", f"two._domainkey.{d}", "two.dkim.amazonses.com", None),
+        ("dkim-3", "CNAME", f"three._domainkey.{d}", "three.dkim.amazonses.com", None),
+        ("mail-from-mx", "MX", f"bounce.{d}", "feedback-smtp.eu-west-1.amazonses.com", 10),
+        ("mail-from-spf", "TXT", f"bounce.{d}", "v=spf1 include:amazonses.com ~all", None),
+        ("inbound-mx", "MX", d, "inbound-smtp.eu-west-1.amazonaws.com", 10),
+    ]
+
+
+def test_records_come_in_the_order_of_purposes() -> None:
+    records = records_for(make_facts(wants_dmarc=True, wants_apex_spf=True))
+    order = [list(Purpose).index(record.purpose) for record in records]
+    assert order == sorted(order)
+    assert {r.need for r in records[:7]} == {Need.REQUIRED}
+    assert [(r.key, r.need) for r in records[7:]] == [("apex-spf", Need.OPTIONAL), ("dmarc", Need.RECOMMENDED)]
+
+
+def test_what_is_not_known_yet_is_not_a_record() -> None:
+    assert keys(IdentityFacts(DOMAIN, "eu-west-1")) == []
+    assert keys(make_facts(verification_token="")) == keys(make_facts())[1:]
+    assert "dkim-1" not in keys(make_facts(dkim_zone=""))
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "ap-south-2", "ca-west-1", "me-central-1", "moon-1", ""])
+def test_there_is_no_way_in_where_amazon_does_not_receive(region: str) -> None:
+    assert "inbound-mx" not in keys(make_facts(region=region))
+    with pytest.raises(ValueError, match="does not receive"):
+        inbound_host(region)
+
+
+def test_the_dkim_zone_is_the_one_that_amazon_told() -> None:
+    records = records_for(make_facts(dkim_zone="dkim.eu-south-1.amazonses.com"))
+    assert records[1].value == "one.dkim.eu-south-1.amazonses.com"
+
+
+def test_mail_from_is_never_the_webmail() -> None:
+    names = mail_from_candidates(DOMAIN)
+    assert names[0] == "bounce.shop.example.co.uk"
+    assert "mail.shop.example.co.uk" not in names
+
+
+@pytest.mark.parametrize("reports", ["", "dmarc@example.co.uk"])
+def test_dmarc_only_watches_and_never_says_pct(reports: str) -> None:
+    value = records_for(make_facts(wants_dmarc=True, dmarc_reports_to=reports))[-1].value
+    assert value.startswith("v=DMARC1; p=none")
+    assert "pct" not in value
+    assert ("rua=mailto:dmarc@example.co.uk" in value) == bool(reports)
+
+
+def test_no_name_or_value_ends_in_a_dot_or_has_quotes() -> None:
+    for record in records_for(make_facts(wants_dmarc=True, wants_apex_spf=True)):
+        assert not record.name.endswith(".")
+        assert not record.value.endswith(".")
+        assert '"' not in record.value
+
+
+@pytest.mark.parametrize(
+    ("existing", "merged"),
+    [
+        ("", "v=spf1 include:amazonses.com ~all"),
+        ("v=spf1 -all", "v=spf1 include:amazonses.com -all"),
+        ("v=spf1", "v=spf1 include:amazonses.com"),
+        ("v=spf1 include:_spf.google.com ~all", "v=spf1 include:_spf.google.com include:amazonses.com ~all"),
+        ("v=spf1  mx   ip4:192.0.2.0/24  ?ALL", "v=spf1 mx ip4:192.0.2.0/24 include:amazonses.com ?ALL"),
+        ("v=spf1 redirect=_spf.example.net", "v=spf1 include:amazonses.com redirect=_spf.example.net"),
+        ("v=spf1 redirect=x.net -all", "v=spf1 redirect=x.net include:amazonses.com -all"),
+        ("v=spf1 exp=why.x.net mx -all", "v=spf1 exp=why.x.net mx include:amazonses.com -all"),
+        ("v=spf1 include:AmazonSES.com. -all", "v=spf1 include:AmazonSES.com. -all"),
+        ("v=spf1 -all include:amazonses.com", "v=spf1 include:amazonses.com -all"),
+        ("v=spf1 -include:amazonses.com ~all", "v=spf1 -include:amazonses.com include:amazonses.com ~all"),
+    ],
+)
+def test_amazon_is_added_to_spf_before_all_and_the_rest_is_kept(existing: str, merged: str) -> None:
+    assert spf_core.merge(existing).value == merged
+    assert records_for(make_facts(wants_apex_spf=True, existing_apex_spf=existing))[-1].value == merged
+
+
+@pytest.mark.parametrize(
+    ("text", "lookups"),
+    [
+        ("v=spf1 ip4:192.0.2.1 ip6:2001:db8::/32 -all", 0),
+        ("v=spf1 a mx:b.net/24 ptr exists:%{i}.x.net include:c.net -all", 5),
+        ("v=spf1 redirect=a.net", 1),
+        ("v=spf1 redirect=a.net -all", 0),
+        ("v=spf1 -all include:a.net", 0),
+        ("v=spf1 exp=a.net a=b.net", 0),
+    ],
+)
+def test_spf_counts_its_own_lookups(text: str, lookups: int) -> None:
+    assert spf_core.read(text).lookups == lookups
+
+
+def test_the_eleventh_lookup_is_one_too_many() -> None:
+    nine = "v=spf1 " + " ".join(f"include:s{n}.net" for n in range(9)) + " -all"
+    ten = "v=spf1 " + " ".join(f"include:s{n}.net" for n in range(10)) + " -all"
+    assert not spf_core.merge(nine).too_many
+    assert spf_core.merge(ten).too_many
+
+
+@pytest.mark.parametrize("text", ["", "v=spf10 -all", "v=spf1include:a", "spf1", " v=spf1"])
+def test_what_is_not_spf_is_not_read_as_spf(text: str) -> None:
+    assert not spf_core.is_spf(text)
+    with pytest.raises(ValueError, match="not an SPF"):
+        spf_core.read(text)
+
+
+TERMS = st.sampled_from(
+    [
+        "a",
+        "mx",
+        "-all",
+        "~all",
+        "ALL",
+        "+ip4:1.2.3.4",
+        "include:x.net",
+        "redirect=y.net",
+        "exp=z",
+        "include:amazonses.com",
+    ]
+)
+
+
+@given(st.lists(TERMS, max_size=6))
+def test_merging_lets_amazon_in_keeps_all_else_and_is_done_once(terms: list[str]) -> None:
+    once = spf_core.merge(" ".join(["v=spf1", *terms])).value
+    assert spf_core.allows(once)
+    assert spf_core.merge(once).value == once
+    others = [term for term in terms if term != "include:amazonses.com"]
+    assert [term for term in once.split()[1:] if term != "include:amazonses.com"] == others

@@ -1,0 +1,179 @@
+"""Links for whoever looks after the DNS: made and withdrawn with a line in the log, opened and counted."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts.models.people import User
+from audit.models import Change
+from domains.models.domains import Domain, Stage
+from domains.models.sharing import ShareLink
+from domains.overrides import services as overrides_services
+from domains.sharing import services as sharing_services
+from domains.sharing.core import ShareLinkState
+from domains.sharing.selectors import link_behind, token_of
+from inbound_admin.lib.errors import Refused
+from sandbox.process import Sandbox
+from tests.domains.making import make_domain, set_up_domain
+from tests.factories import make_customer, make_member, make_staff
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+@pytest.fixture
+def alice() -> User:
+    return make_member(email="alice@alice.com")
+
+
+def make_link(alice: User, domain: Domain | None = None, **fields: int) -> ShareLink:
+    return sharing_services.create(domain=domain or make_domain(), actor=alice, meant_for="Our IT company", **fields)
+
+
+def visit(link: ShareLink, *, minutes: int = 0, address: str = "192.0.2.7", agent: str = FIREFOX, **more: bool) -> None:
+    now = NOW + timedelta(minutes=minutes)
+    sharing_services.note_visit(link=link, address=address, user_agent=agent, now=now, **more)
+
+
+def test_a_link_is_made_with_a_line_in_the_log_that_does_not_hold_it(alice: User) -> None:
+    link = make_link(alice, days=7)
+    change = Change.objects.get(what="domain.share_created")
+    assert change.after["link"] == "Our IT company"
+    assert link.id not in str(change.after)
+    assert link_behind(token_of(link)) == link
+
+
+def test_a_token_that_was_tampered_with_opens_nothing(alice: User) -> None:
+    link = make_link(alice)
+    token = token_of(link)
+    other = make_link(alice)
+    assert link_behind(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
+    assert link_behind(f"{other.id}.{token.partition('.')[2]}") is None
+    assert link_behind(link.id) is None
+
+
+def test_a_link_ends_with_its_time(alice: User) -> None:
+    with time_machine.travel(NOW, tick=False):
+        link = make_link(alice, days=7)
+    assert link.state(NOW + timedelta(days=7, seconds=-1)) is ShareLinkState.OPEN
+    assert link.state(NOW + timedelta(days=7)) is ShareLinkState.EXPIRED
+
+
+def test_a_link_is_withdrawn_once(alice: User) -> None:
+    link = make_link(alice)
+    sharing_services.revoke(link=link, actor=alice)
+    sharing_services.revoke(link=link, actor=alice)
+    link.refresh_from_db()
+    assert link.state(timezone.now()) is ShareLinkState.REVOKED
+    assert Change.objects.filter(what="domain.share_revoked").count() == 1
+
+
+def test_of_a_domain_that_goes_no_link_is_made_and_none_works(alice: User) -> None:
+    domain = make_domain()
+    link = make_link(alice, domain)
+    Domain.objects.filter(pk=domain.pk).update(stage=Stage.DELETING)
+    assert link_behind(token_of(link)) is None
+    with pytest.raises(Refused, match="being deleted"):
+        make_link(alice, domain)
+
+
+@pytest.mark.parametrize("days", [-1, sharing_services.LONGEST_DAYS + 1])
+def test_a_link_for_ever_is_refused(alice: User, days: int) -> None:
+    with pytest.raises(Refused, match="1 to 90 days"):
+        make_link(alice, days=days)
+
+
+def test_links_beyond_what_people_need_are_refused(alice: User) -> None:
+    domain = make_domain()
+    for _ in range(sharing_services.MOST_OPEN):
+        make_link(alice, domain)
+    with pytest.raises(Refused, match="Withdraw one"):
+        make_link(alice, domain)
+
+
+def test_a_stay_is_one_row_however_often_it_looks(alice: User) -> None:
+    link = make_link(alice)
+    visit(link)
+    visit(link, minutes=10)
+    visit(link, minutes=20, checked=True)
+    visit(link, minutes=90)
+    visit(link, minutes=91, address="198.51.100.1")
+    assert list(link.visits.values_list("address", "browser", "views", "checks")) == [
+        ("198.51.100.0/24", "Firefox, Linux", 1, 0),
+        ("192.0.2.0/24", "Firefox, Linux", 1, 0),
+        ("192.0.2.0/24", "Firefox, Linux", 2, 1),
+    ]
+
+
+def test_whoever_pretends_to_be_many_fills_no_table(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing_services, "MOST_VISITS", 3)
+    link = make_link(alice)
+    for number in range(10):
+        visit(link, agent=f"bot{number}/1.0")
+    assert link.visits.count() == 4
+    assert link.visits.get(browser="many others").views == 7
+
+
+def test_the_button_looks_at_once_and_as_seldom_as_a_persons(alice: User, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    link = make_link(alice, domain)
+    assert sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk)) == "We looked just now."
+    assert domain.record_checks.exists()
+    looked = domain.record_checks.first()
+    assert looked
+    again = sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
+    assert again == "We looked a few seconds ago, and look again in a few seconds."
+    assert domain.record_checks.get(pk=looked.pk).checked_at == looked.checked_at
+
+
+def test_whoever_presses_again_and_again_causes_one_diagnosis(alice: User, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    link = make_link(alice, domain)
+    explained = []
+    for _ in range(3):
+        before = sandbox.queries.total
+        sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
+        told = sharing_services.explain(domain=Domain.objects.get(pk=domain.pk))
+        explained.append((told, sandbox.queries.total - before))
+    assert explained[0][0]
+    assert explained[1:] == [(explained[0][0], 0)] * 2
+
+
+def test_the_button_of_a_link_that_works_no_more_does_nothing(alice: User, sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    link = make_link(alice, domain)
+    sharing_services.revoke(link=link, actor=alice)
+    with pytest.raises(Refused, match="works no more"):
+        sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
+    assert not domain.record_checks.exists()
+
+
+def test_a_stranger_does_not_learn_why_a_domain_is_held(alice: User) -> None:
+    domain = make_domain()
+    link = make_link(alice, domain)
+    overrides_services.hold(domain=domain, because="They did not pay.", actor=make_staff())
+    with pytest.raises(Refused) as refused:
+        sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
+    assert "pay" not in str(refused.value)
+    assert "staff" not in str(refused.value)
+
+
+def test_links_do_not_follow_a_domain_to_another_customer(alice: User) -> None:
+    domain = make_domain()
+    make_link(alice, domain)
+    overrides_services.transfer(domain=domain, to=make_customer("Bob Ltd"), because="Sold.", actor=make_staff())
+    assert not domain.share_links.exists()
+
+
+def test_links_that_ended_long_ago_are_forgotten_with_who_opened_them(alice: User) -> None:
+    with time_machine.travel(NOW, tick=False):
+        link, withdrawn = make_link(alice, days=1), make_link(alice, days=30)
+        sharing_services.revoke(link=withdrawn, actor=alice)
+        visit(link)
+    assert sharing_services.delete_old_links(now=NOW + timedelta(days=90)) == 0
+    assert sharing_services.delete_old_links(now=NOW + timedelta(days=90, seconds=1)) == 1
+    assert sharing_services.delete_old_links(now=NOW + timedelta(days=91, seconds=1)) == 2
+    assert not ShareLink.objects.exists()

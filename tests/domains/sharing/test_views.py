@@ -1,0 +1,247 @@
+"""The shared page, for nobody in particular: what it shows, what it keeps to itself, and when it rests."""
+
+import logging
+import re
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import Customer, User
+from domains.models.domains import Domain
+from domains.models.sharing import ShareLink
+from domains.sharing import services as sharing_services
+from domains.sharing import views as sharing_views
+from domains.sharing.core import network_of
+from domains.sharing.selectors import token_of
+from inbound_admin.lib.logs import WithoutSecretPaths
+from sandbox.process import Sandbox
+from tests.domains.making import make_domain, publish, set_up_domain, wanted, zone_of
+from tests.factories import make_customer, make_member
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+CLOUDFLARE = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
+
+
+@pytest.fixture
+def acme() -> Customer:
+    return make_customer("Acme Secret Holdings")
+
+
+@pytest.fixture
+def alice(acme: Customer) -> User:
+    return make_member(acme, email="alice@acme.example", first_name="Alice")
+
+
+@pytest.fixture
+def alice_client(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def domain(sandbox: Sandbox, acme: Customer) -> Domain:
+    sandbox.control.add_zone("shop.com", CLOUDFLARE)
+    return set_up_domain(sandbox, "shop.com", customer=acme)
+
+
+@pytest.fixture
+def link(domain: Domain, alice: User) -> ShareLink:
+    return sharing_services.create(domain=domain, actor=alice, meant_for="Dave of DNS GmbH")
+
+
+def address(link: ShareLink) -> str:
+    return reverse("domains:shared", args=[token_of(link)])
+
+
+def test_it_shows_what_is_to_do_in_the_words_of_the_host_that_answers(link: ShareLink, domain: Domain) -> None:
+    page = Client().get(address(link)).text
+    for record in domain.records:
+        assert record.value in page
+        assert record.name.removesuffix(".shop.com") in page
+    assert "Mail server" in page
+    assert "grey cloud" in page
+    assert re.search(r'<option value="cloudflare"[^>]* selected', page)
+
+
+def test_the_reader_may_choose_another_host_and_keeps_it(link: ShareLink) -> None:
+    page = Client().get(address(link) + "?host=route53").text
+    assert "Record name" in page
+    assert "10 inbound-smtp.eu-west-1.amazonaws.com" in page
+    assert f'hx-get="{address(link)}?host=route53"' in page
+    assert f'action="{address(link)}?host=route53"' in page
+
+
+def test_it_shows_nothing_of_the_customer(link: ShareLink, alice_client: Client) -> None:
+    for client in (Client(), alice_client):
+        page = client.get(address(link)).text
+        for secret in ("Acme", "alice", "Alice", "Dave", link.domain_id, 'href="/domains/"', "Sign in"):
+            assert secret not in page
+
+
+def test_it_is_kept_out_of_caches_and_search_engines(link: ShareLink) -> None:
+    answer = Client().get(address(link))
+    assert answer["X-Robots-Tag"] == "noindex, nofollow"
+    assert "no-store" in answer["Cache-Control"]
+    assert answer["Referrer-Policy"] == "strict-origin"
+    assert '<meta name="robots" content="noindex">' in answer.text
+
+
+def test_what_is_published_is_ticked_off_and_the_page_rests_when_all_is_there(
+    link: ShareLink, domain: Domain, sandbox: Sandbox
+) -> None:
+    fresh = Client().get(address(link)).text
+    assert "hx-trigger" in fresh
+    assert "of 7" in fresh
+    publish(sandbox, domain)
+    swapped = Client().post(address(link), headers=HTMX)
+    assert "<html" not in swapped.text
+    assert "All that is needed is there" in swapped.text
+    assert "hx-trigger" not in swapped.text
+    assert "I have added them" not in swapped.text
+
+
+def test_a_mistake_is_explained_with_steps_and_the_explanation_stays_while_nothing_changes(
+    link: ShareLink, domain: Domain, sandbox: Sandbox
+) -> None:
+    publish(sandbox, domain)
+    record = next(record for record in wanted(domain) if record.key == "dkim-2")
+    sandbox.control.make_mistake(zone_of(domain), record, "name.doubled_zone")
+    page = Client().post(address(link), headers=HTMX).text
+    todo = page.partition('id="todo-dkim-2"')[2].partition("<dl")[0]
+    assert "shop.com.shop.com" in todo
+    assert "<ol" in todo
+    polled = Client().get(address(link), headers=HTMX).text
+    assert polled.partition('id="todo-dkim-2"')[2].partition("<dl")[0] == todo
+
+
+def test_an_explanation_goes_with_what_it_explained(link: ShareLink, domain: Domain, sandbox: Sandbox) -> None:
+    publish(sandbox, domain)
+    record = next(record for record in wanted(domain) if record.key == "dkim-2")
+    sandbox.control.make_mistake(zone_of(domain), record, "name.doubled_zone")
+    Client().post(address(link), headers=HTMX)
+    domain.record_checks.filter(key="dkim-2").update(found=["elsewhere.example"], sentence="It is elsewhere.")
+    todo = Client().get(address(link)).text.partition('id="todo-dkim-2"')[2].partition("<dl")[0]
+    assert "It is elsewhere." in todo
+    assert "shop.com.shop.com" not in todo
+
+
+def test_whoever_presses_the_button_tells_us_that_records_were_added(link: ShareLink, domain: Domain) -> None:
+    Client().post(address(link))
+    domain.refresh_from_db()
+    assert domain.said_added_at is not None
+
+
+def test_without_javascript_the_button_leads_back_to_the_page(link: ShareLink, sandbox: Sandbox) -> None:
+    answer = Client().post(address(link) + "?host=route53", follow=True)
+    assert answer.redirect_chain == [(f"{address(link)}?host=route53", 302)]
+    assert "We looked just now." in answer.text
+
+
+def test_pressed_again_at_once_it_says_that_it_just_looked(link: ShareLink, sandbox: Sandbox) -> None:
+    client = Client()
+    client.post(address(link))
+    again = client.post(address(link), headers=HTMX)
+    assert again.status_code == 200
+    assert "We looked a few seconds ago" in again.text
+
+
+def test_a_page_that_is_asked_for_without_pause_rests_for_a_minute(
+    link: ShareLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.clear()
+    monkeypatch.setitem(sharing_views.RATES, "open", "3/m/key")
+    answers = [Client().get(address(link)) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[-1]["Retry-After"] == "60"
+    assert "Not just now" in answers[-1].text
+
+
+def test_a_link_that_works_no_more_says_why(link: ShareLink, alice: User) -> None:
+    sharing_services.revoke(link=link, actor=alice)
+    for answer in (Client().get(address(link)), Client().post(address(link))):
+        assert answer.status_code == 404
+        assert "has withdrawn it" in answer.text
+        assert "shop.com" not in answer.text
+
+
+def test_whoever_guesses_is_slowed_down(link: ShareLink) -> None:
+    cache.clear()
+    guesses = [Client().get(reverse("domains:shared", args=[f"guess{n}"])).status_code for n in range(31)]
+    assert guesses == [404] * 30 + [429]
+    assert Client().get(address(link)).status_code == 200
+
+
+def test_a_visit_is_noted_and_a_poll_is_none(link: ShareLink, alice_client: Client) -> None:
+    stranger = Client(headers={"User-Agent": "Mozilla/5.0 (iPhone; like Mac OS X) Version/19.0 Safari/604.1"})
+    stranger.get(address(link))
+    stranger.get(address(link), headers=HTMX)
+    visit = link.visits.get()
+    assert (visit.browser, visit.views, visit.checks) == ("Safari, iPhone", 1, 0)
+    assert "Safari, iPhone" in alice_client.get(reverse("domains:share", args=[link.domain_id])).text
+
+
+def test_a_claim_shows_the_one_record_that_proves_it(sandbox: Sandbox, acme: Customer, alice: User) -> None:
+    claim = make_domain("new.com", customer=acme, stage="claim", claim_token="n0tGuessed", claim_reason="rival")
+    link = sharing_services.create(domain=claim, actor=alice)
+    page = Client().get(address(link)).text
+    assert "inbound-admin-claim=n0tGuessed" in page
+    assert "0 of 1" in page
+
+
+def test_of_a_domain_that_is_being_set_up_there_is_nothing_to_explain(
+    sandbox: Sandbox, acme: Customer, alice: User
+) -> None:
+    link = sharing_services.create(domain=make_domain("new.com", customer=acme), actor=alice)
+    page = Client().post(address(link), headers=HTMX)
+    assert page.status_code == 200
+    assert "The records are being made" in page.text
+    assert "hx-trigger" in page.text
+
+
+def test_alice_makes_a_link_hands_it_over_and_withdraws_it(alice_client: Client, domain: Domain) -> None:
+    url = reverse("domains:share", args=[domain.id])
+    assert "No links yet" in alice_client.get(url).text
+    page = alice_client.post(url, {"meant_for": "Dave", "days": "7"}, follow=True).text
+    link = domain.share_links.get()
+    assert f"http://testserver{address(link)}" in page
+    assert '<svg viewBox="0 0' in page
+    withdrawn = alice_client.post(reverse("domains:share_revoke", args=[domain.id, link.id]), follow=True).text
+    assert "Withdrawn" in withdrawn
+    assert address(link) not in withdrawn
+
+
+def test_bobs_link_cannot_be_withdrawn_through_alices_domain(alice_client: Client, domain: Domain) -> None:
+    bobs = sharing_services.create(domain=make_domain("bob.com"), actor=make_member())
+    url = reverse("domains:share_revoke", args=[domain.id, bobs.id])
+    assert alice_client.post(url).status_code == 404
+    bobs.refresh_from_db()
+    assert bobs.revoked_at is None
+
+
+def test_a_link_for_a_year_is_refused_in_words(alice_client: Client, domain: Domain) -> None:
+    refused = alice_client.post(reverse("domains:share", args=[domain.id]), {"days": "365"})
+    assert refused.status_code == 422
+    assert "No link was made" in refused.text
+
+
+def test_the_address_of_a_shared_page_stands_in_no_log(link: ShareLink) -> None:
+    line = logging.LogRecord("django.request", logging.WARNING, "", 1, "%s: %s", ("Not Found", address(link)), None)
+    assert WithoutSecretPaths().filter(line)
+    assert line.getMessage() == "Not Found: /domains/shared/********/"
+
+
+@pytest.mark.parametrize("kind", ["link", "address"])
+def test_one_look_at_a_time_for_the_link_and_for_the_address(
+    link: ShareLink, kind: str, other_connection: "psycopg.Connection[Any]"
+) -> None:
+    name = f"link {link.pk}" if kind == "link" else f"address {network_of('127.0.0.1')}"
+    other_connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"slow work {name} 1"])
+    refused = Client().post(address(link))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
+    assert "Try again" in refused.text
+    assert Client().get(address(link)).status_code == 200

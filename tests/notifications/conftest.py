@@ -1,0 +1,25 @@
+"""Alice with her organisation, and a server that takes webhooks."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from accounts.models.people import Customer, User
+from tests.factories import make_customer, make_member
+from tests.notifications.making import Receiver, receiving
+
+
+@pytest.fixture
+def customer() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def alice(customer: Customer) -> User:
+    return make_member(customer, email="alice@alice.example")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made

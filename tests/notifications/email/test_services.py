@@ -1,0 +1,56 @@
+"""Mail that strangers can cause reaches each recipient a few times a day, and no more."""
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from django.core import mail
+from pytest_django import Settings
+
+from notifications.email import services as email_services
+
+pytestmark = pytest.mark.django_db
+ALICE = "alice@alice.example"
+
+
+@pytest.fixture(autouse=True)
+def two_a_day(settings: Settings) -> None:
+    settings.UNSOLICITED_MAILS_PER_DAY = 2
+
+
+def send(*to: str) -> tuple[str, ...]:
+    return email_services.send_unsolicited(title="Join us", text="Please", to=to)
+
+
+def test_a_recipient_gets_as_many_as_the_setting_says_whoever_sends_them() -> None:
+    assert [send(ALICE), send(ALICE), send(ALICE)] == [(ALICE,), (ALICE,), ()]
+    assert len(mail.outbox) == 2
+
+
+def test_another_recipient_of_the_same_mail_gets_theirs() -> None:
+    send(ALICE)
+    send(ALICE)
+    assert send(ALICE, "carol@alice.example") == ("carol@alice.example",)
+    assert mail.outbox[-1].to == ["carol@alice.example"]
+
+
+@pytest.mark.parametrize("spelling", ["ALICE@alice.example", " alice+7@Alice.Example "])
+def test_another_spelling_of_one_mailbox_is_the_same_recipient(spelling: str) -> None:
+    send(ALICE)
+    send(spelling)
+    assert send(ALICE, spelling) == ()
+
+
+def test_the_next_day_begins_anew() -> None:
+    with time_machine.travel(datetime(2026, 5, 4, 12, tzinfo=UTC), tick=False) as clock:
+        send(ALICE)
+        send(ALICE)
+        clock.shift(86_399)
+        assert send(ALICE) == ()
+        clock.shift(2)
+        assert send(ALICE) == (ALICE,)
+
+
+def test_a_title_stays_one_line() -> None:
+    email_services.send_unsolicited(title="Join\nBcc: x@y.example", text="Please", to=[ALICE])
+    assert mail.outbox[0].subject == "Join Bcc: x@y.example"

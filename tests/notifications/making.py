@@ -1,0 +1,127 @@
+"""Alerts and webhooks for tests, and a real server on the loopback address that takes them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from accounts.models.people import Customer, User
+from audit.services import Subject
+from inbound_admin.lib.sealed import seal
+from notifications.alerts.core import CustomerPeople, Staff
+from notifications.alerts.services import observe
+from notifications.events.services import emit
+from notifications.models.alerts import Alert
+from notifications.models.webhooks import Delivery, WebhookTarget
+from notifications.webhooks.core import Format
+from notifications.webhooks.services import add_target, new_secret
+
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+VERIFIED = "domain.verified"
+DRIFT = Staff("receipt_rules.operate_rules")
+
+
+@dataclass
+class Received:
+    path: str
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """Answers `status` with `answer`, and keeps what it got."""
+
+    port: int = 0
+    status: int = 200
+    answer: str = "thanks"
+    headers: dict[str, str] = field(default_factory=dict)
+    received: list[Received] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hooks"
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            receiver.received.append(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            self.send_response(receiver.status)
+            for name, value in receiver.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(OSError):  # who calls may have read enough
+                self.wfile.write(receiver.answer.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.port = server.server_address[1]
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def make_target(url: str = "https://example.com/hooks", **fields: Any) -> WebhookTarget:
+    """Of our staff unless a customer or a person is named."""
+    given = {"name": "Ours", "form": Format.STANDARD, "secret": seal(new_secret())}
+    return WebhookTarget.objects.create(sealed_url=seal(url), **(given | fields))
+
+
+def make_delivery(customer_id: str) -> Delivery:
+    """Of an event of the customer's to its own webhook, not tried yet."""
+    target = make_target(customer_id=customer_id)
+    emit(event="domain.verified", about=domain_subject(customer_id), data={"why": "All is in place."})
+    return Delivery.objects.get(target=target)
+
+
+def domain_subject(customer_id: str, name: str = "shop.example") -> Subject:
+    return Subject("domain", f"dom_{name.partition('.')[0]}", name, customer_id)
+
+
+def see(*, firing: bool = True, at: datetime = NOON, kind: str = "rule.drift", **given: Any) -> str:
+    """One look at a condition of our staff's, raised at the first look."""
+    about = given.pop("about", Subject("rule_set", "inbound-mail", "inbound-mail"))
+    rest: dict[str, Any] = {"why": "The rule a is gone.", "severity": "high", "audience": DRIFT}
+    return observe(kind=kind, about=about, firing=firing, now=at, **(rest | given))
+
+
+def raise_for(customer_id: str, *, at: datetime = NOON, name: str = "shop.example") -> Alert:
+    """A webhook's alert is raised at the first look, and is of a customer's people."""
+    about = domain_subject(customer_id, name)
+    see(kind="webhook.off", about=about, audience=CustomerPeople(customer_id), why="It fails.", at=at)
+    return Alert.objects.get(object_id=about.id, state="open")
+
+
+def happen(customer_id: str = "", event: str = VERIFIED, **more: Any) -> None:
+    emit(event=event, about=domain_subject(customer_id), data={"why": "All is in place."}, **more)
+
+
+def add_webhook(actor: User, customer: Customer, url: str = "https://example.com/hooks", **more: Any) -> WebhookTarget:
+    given: dict[str, Any] = {
+        "name": "Ours",
+        "url": url,
+        "form": "standard",
+        "events": (),
+        "customer_id": customer.id,
+    } | more
+    return add_target(actor=actor, **given).target

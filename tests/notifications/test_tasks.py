@@ -1,0 +1,69 @@
+"""The worker's jobs on alerts, as they are queued and as they are run."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from notifications import tasks as notifications_tasks
+from notifications.events.services import emit
+from notifications.models.alerts import Alert
+from notifications.models.webhooks import Delivery
+from tests.factories import make_customer, make_member
+from tests.notifications.making import Receiver, domain_subject, make_target, raise_for
+
+pytestmark = pytest.mark.django_db
+
+
+def _run_queued() -> list[str]:
+    """What a worker would do with the jobs that are due."""
+    jobs = list(ProcrastinateJob.objects.filter(status="todo", task_name__startswith="alerts.").order_by("id"))
+    for job in jobs:
+        task: Any = app.tasks[job.task_name]
+        task(**job.args)
+    return [job.task_name for job in jobs]
+
+
+def test_an_event_is_delivered_by_the_job_that_it_queued(receiver: Receiver) -> None:
+    make_target(receiver.url)
+    emit(event="domain.verified", about=domain_subject(""))
+    assert _run_queued() == ["notifications.deliver"]
+    assert receiver.received[0].json["type"] == "domain.verified"
+
+
+def test_an_alert_is_mailed_by_the_job_that_it_queued() -> None:
+    customer = make_customer()
+    alice = make_member(customer)
+    raise_for(customer.id, at=timezone.now())
+    assert "notifications.mail" in _run_queued()
+    assert [sent.to for sent in mail.outbox] == [[alice.email]]
+
+
+def test_the_sweep_queues_what_lost_its_job_and_nothing_twice(receiver: Receiver) -> None:
+    make_target(receiver.url)
+    make_member(customer := make_customer())
+    raise_for(customer.id, at=timezone.now())
+    ProcrastinateJob.objects.all().delete()
+    Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(hours=1))
+    for _ in range(2):
+        notifications_tasks.sweep(timestamp=0)
+    assert _run_queued() == ["notifications.deliver", "notifications.mail"]
+    assert len(receiver.received) == 1
+    assert len(mail.outbox) == 1
+
+
+def test_the_sweep_queues_nothing_where_nothing_is_due() -> None:
+    notifications_tasks.sweep(timestamp=0)
+    assert not ProcrastinateJob.objects.filter(task_name__startswith="alerts.").exists()
+
+
+def test_once_a_night_what_is_over_is_cleared() -> None:
+    customer = make_customer()
+    alert = raise_for(customer.id)
+    Alert.objects.update(state="recovered", recovered_at=timezone.now() - timedelta(days=1000))
+    notifications_tasks.clear(timestamp=0)
+    assert not Alert.objects.filter(pk=alert.pk).exists()

@@ -1,0 +1,223 @@
+"""What alerts decide, without a database, a network or a clock."""
+
+import json
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifications.alerts.core import KINDS, AlertKind, AlertState, Effect, Watch, kind_named, kinds_for, look
+from notifications.email.core import ByMail, Habits, after_quiet, mail_due
+from notifications.events.core import EVENTS, events_for, is_wanted, words_for
+from notifications.webhooks.core import PAUSES, BadUrl, Format, Happening, body, is_given_up, next_attempt, parse_target
+
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+TWICE = AlertKind("k", "words", "over", looks=2, minimum_age=timedelta(minutes=1), looks_clear=2)
+MINUTE = timedelta(minutes=1)
+
+
+def _play(kind: AlertKind, looks: list[bool]) -> list[Effect]:
+    watch, effects = None, []
+    for at, firing in enumerate(looks):
+        watch, effect = look(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
+        effects.append(effect)
+    return effects
+
+
+def test_one_look_is_a_suspicion_and_the_second_raises_it() -> None:
+    assert _play(TWICE, [True, True]) == [Effect.NOTHING, Effect.RAISED]
+
+
+def test_a_suspicion_that_the_next_look_does_not_share_is_forgotten() -> None:
+    assert _play(TWICE, [True, False, True, False]) == [Effect.NOTHING, Effect.FORGOTTEN] * 2
+
+
+def test_looks_of_the_same_moment_are_not_old_enough() -> None:
+    watch, _ = look(None, firing=True, kind=TWICE, now=NOON)
+    for _ in range(5):
+        watch, effect = look(watch, firing=True, kind=TWICE, now=NOON + timedelta(seconds=5))
+        assert effect is Effect.NOTHING
+    assert look(watch, firing=True, kind=TWICE, now=NOON + MINUTE)[1] is Effect.RAISED
+
+
+def test_it_is_over_after_as_many_clear_looks_as_the_kind_asks_for() -> None:
+    assert _play(TWICE, [True, True, False, True, False, False]) == [
+        Effect.NOTHING,
+        Effect.RAISED,
+        Effect.NOTHING,
+        Effect.NOTHING,
+        Effect.NOTHING,
+        Effect.RECOVERED,
+    ]
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 4), st.integers(1, 4))
+def test_raised_and_recovered_take_turns_however_it_flaps(looks: list[bool], needed: int, clear: int) -> None:
+    """One episode at a time: after it is over, what comes is a new one."""
+    kind = AlertKind("k", "words", "over", looks=needed, looks_clear=clear)
+    told, watch = [], None
+    for at, firing in enumerate(looks):
+        watch, effect = look(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
+        if effect in (Effect.RAISED, Effect.RECOVERED):
+            told.append(effect)
+        if watch is not None and watch.state is AlertState.RECOVERED:
+            watch = None
+    assert all(effect is (Effect.RAISED, Effect.RECOVERED)[at % 2] for at, effect in enumerate(told))
+
+
+def test_what_is_open_stays_open_while_it_is_seen() -> None:
+    watch = Watch(AlertState.OPEN, NOON, looks=3, clear=1)
+    assert look(watch, firing=True, kind=TWICE, now=NOON) == (Watch(AlertState.OPEN, NOON, 4, 0), Effect.NOTHING)
+
+
+def test_a_kind_that_nobody_named_is_raised_at_once_and_shown_by_its_name() -> None:
+    kind = kind_named("moon.full")
+    assert (kind.looks, kind.words) == (1, "moon.full")
+
+
+def test_customers_choose_from_fewer_kinds_and_events_than_staff() -> None:
+    assert (
+        {kind.name for kind in kinds_for(staff=False)}
+        < {kind.name for kind in kinds_for(staff=True)}
+        == {name for name, kind in KINDS.items() if kind.optional}
+    )
+    assert set(events_for(staff=False)) < set(events_for(staff=True)) == set(EVENTS)
+
+
+def test_a_verified_domain_is_looked_at_twice_before_its_owner_is_told() -> None:
+    assert KINDS["domain.at_risk"].looks == 2
+    assert KINDS["domain.at_risk"].minimum_age > timedelta(0)
+
+
+def test_a_target_that_chose_nothing_wants_everything() -> None:
+    assert is_wanted("domain.verified", ())
+    assert is_wanted("domain.verified", ("domain.verified",))
+    assert not is_wanted("domain.verified", ("rule.drift",))
+    assert words_for("moon.full") == "moon.full"
+
+
+@pytest.mark.parametrize(
+    ("typed", "host", "port", "path", "header"),
+    [
+        ("https://example.com", "example.com", 443, "/", "example.com"),
+        (" https://Example.COM:8443/a?b=c#d ", "example.com", 8443, "/a?b=c", "example.com:8443"),
+        ("https://bücher.example/x", "xn--bcher-kva.example", 443, "/x", "xn--bcher-kva.example"),
+        ("https://[2606:4700::1111]/", "2606:4700::1111", 443, "/", "[2606:4700::1111]"),
+        ("https://example.com./", "example.com", 443, "/", "example.com"),
+    ],
+)
+def test_an_address_as_it_is_typed(typed: str, host: str, port: int, path: str, header: str) -> None:
+    target = parse_target(typed)
+    assert (target.host, target.port, target.path, target.host_header) == (host, port, path, header)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "example.com",
+        "http://example.com/",
+        "ftp://example.com/",
+        "https://",
+        "https:///path",
+        "https://user:secret@example.com/",
+        "https://user@example.com/",
+        "https://example.com:0/",
+        "https://example.com:99999/",
+        "https://example.com/a b",
+        "https://example.com/\r\nX-Evil: 1",
+        "https://example.com/\x00",
+        "https://exa\tmple.com/",
+        "https://[::1",
+        "https://127.0.0.1/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://example.com/é",
+        "https://" + "a" * 2000,
+        "https://\u202e.example/",
+    ],
+)
+def test_what_is_no_address_for_a_webhook(typed: str) -> None:
+    with pytest.raises(BadUrl):
+        parse_target(typed)
+
+
+def test_plain_http_and_private_addresses_are_for_installations_that_allow_them() -> None:
+    assert parse_target("http://127.0.0.1:8000/x", may_be_private=True).host == "127.0.0.1"
+
+
+def test_attempts_go_on_for_about_three_days_and_then_end() -> None:
+    moment = NOON
+    for attempts in range(1, len(PAUSES) + 1):
+        due = next_attempt(attempts, now=moment)
+        assert due is not None
+        assert due > moment
+        moment = due
+    assert timedelta(days=3) <= moment - NOON <= timedelta(days=3, hours=12)
+    assert next_attempt(len(PAUSES) + 1, now=moment) is None
+
+
+def test_jitter_only_makes_it_later_and_by_a_tenth_at_most() -> None:
+    plain, late = next_attempt(4, now=NOON), next_attempt(4, now=NOON, jitter=1.0)
+    assert plain is not None
+    assert late == plain + (plain - NOON) * 0.1
+
+
+def test_a_target_is_given_up_after_days_without_a_success() -> None:
+    assert not is_given_up(failing_since=None, now=NOON, days=5)
+    assert not is_given_up(failing_since=NOON - timedelta(days=4, hours=23), now=NOON, days=5)
+    assert is_given_up(failing_since=NOON - timedelta(days=5), now=NOON, days=5)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "at", "expected"),
+    [
+        (22, 7, 23, (5, 7)),
+        (22, 7, 3, (4, 7)),
+        (22, 7, 12, (4, 12)),
+        (22, 7, 7, (4, 7)),
+        (12, 14, 13, (4, 14)),
+        (12, 14, 14, (4, 14)),
+        (9, 9, 9, (4, 9)),
+    ],
+)
+def test_quiet_hours_put_it_off_to_their_end(start: int, end: int, at: int, expected: tuple[int, int]) -> None:
+    habits = Habits(quiet_from=time(start), quiet_until=time(end))
+    moment = after_quiet(habits, datetime(2026, 5, 4, at, tzinfo=UTC))
+    assert (moment.day, moment.hour) == expected
+
+
+def test_a_digest_comes_at_its_time_and_after_the_quiet_hours() -> None:
+    digest = Habits(by_mail=ByMail.DIGEST, digest_at=time(8))
+    assert mail_due(digest, now=NOON) == datetime(2026, 5, 5, 8, tzinfo=UTC)
+    late = Habits(ByMail.DIGEST, time(6), quiet_from=time(22), quiet_until=time(7))
+    assert mail_due(late, now=NOON) == datetime(2026, 5, 5, 7, tzinfo=UTC)
+
+
+def test_whoever_wants_no_mail_gets_none() -> None:
+    assert mail_due(Habits(by_mail=ByMail.OFF), now=NOON) is None
+    assert mail_due(Habits(), now=NOON) == NOON
+
+
+def _happening(name: str = "shop.example") -> Happening:
+    return Happening("domain.at_risk", NOON, "domain", "dom_1", name, "cus_1", {"why": "The MX is <gone> & away."})
+
+
+def test_the_standard_form_has_type_moment_and_data() -> None:
+    told = json.loads(body(_happening(), Format.STANDARD))
+    assert (told["type"], told["timestamp"]) == ("domain.at_risk", "2026-05-04T12:00:00Z")
+    assert told["data"]["object"] == {
+        "type": "domain",
+        "id": "dom_1",
+        "name": "shop.example",
+        "customerId": "cus_1",
+    }
+    assert told["data"]["why"] == "The MX is <gone> & away."
+
+
+def test_slack_gets_one_text_in_which_no_name_is_markup() -> None:
+    told = json.loads(body(_happening("<!channel>"), Format.SLACK))
+    assert list(told) == ["text"]
+    assert "<!channel>" not in told["text"]
+    assert "The MX is &lt;gone&gt; &amp; away." in told["text"]

@@ -1,0 +1,84 @@
+"""Webhook targets: who may look after them, what is wrong with one, how one goes."""
+
+import pytest
+
+from accounts.models.people import Customer, MemberRole, User
+from accounts.roles import Role
+from audit.models import Change
+from audit.services import Subject
+from inbound_admin.lib.errors import NotAllowed, Refused
+from notifications.deliveries.services import attempt
+from notifications.events.services import emit, was_last_told
+from notifications.models.alerts import Alert
+from notifications.models.webhooks import Delivery, Event, WebhookTarget
+from notifications.webhooks.services import MOST_TARGETS, make_new_secret, remove_target, send_test
+from operations.customers.services import delete_customer
+from tests.factories import make_customer, make_member, make_staff
+from tests.notifications.making import VERIFIED, add_webhook, happen, make_target, raise_for
+
+pytestmark = pytest.mark.django_db
+
+
+def test_only_owners_look_after_a_customers_webhooks_and_operators_after_ours(customer: Customer, alice: User) -> None:
+    theirs, ours = add_webhook(alice, customer), make_target()
+    member = make_member(customer, role=MemberRole.MEMBER)
+    bob, sam, olga = make_member(), make_staff(Role.SUPPORT), make_staff(Role.OPERATOR)
+    for who, target in [(member, theirs), (bob, theirs), (sam, theirs), (olga, theirs), (alice, ours), (sam, ours)]:
+        for act in (send_test, make_new_secret, remove_target):
+            with pytest.raises(NotAllowed):
+                act(target=target, actor=who)
+    with pytest.raises(NotAllowed):
+        add_webhook(bob, customer)
+    with pytest.raises(NotAllowed):
+        add_webhook(alice, customer, customer_id="")
+    make_new_secret(target=ours, actor=olga)
+    assert Change.objects.filter(what="webhook.new_secret", for_staff=True).count() == 1
+
+
+def test_what_is_wrong_with_it_is_said(customer: Customer, alice: User) -> None:
+    for wrong in ({"name": " "}, {"url": "ftp://x"}, {"events": ("rule.drift",)}, {"events": ("nonsense",)}):
+        with pytest.raises(Refused):
+            add_webhook(alice, customer, **wrong)
+    assert not WebhookTarget.objects.exists()
+
+
+def test_sent_twice_a_form_adds_one(customer: Customer, alice: User) -> None:
+    add_webhook(alice, customer, target_id="whk_00000000000000000000")
+    with pytest.raises(Refused, match="already"):
+        add_webhook(alice, customer, target_id="whk_00000000000000000000")
+
+
+def test_nobody_has_more_than_a_few(customer: Customer, alice: User) -> None:
+    for _ in range(MOST_TARGETS):
+        make_target(customer_id=customer.id)
+    with pytest.raises(Refused, match="10 webhooks"):
+        add_webhook(alice, customer)
+
+
+def test_removed_it_is_gone_with_its_log(customer: Customer, alice: User) -> None:
+    target = add_webhook(alice, customer)
+    happen(customer.id)
+    remove_target(target=target, actor=alice)
+    assert not Delivery.objects.exists()
+    attempt(delivery_id="dlv_of_nobody")
+    assert Change.objects.get(what="webhook.removed").customer_id == customer.id
+
+
+def test_of_a_customer_that_is_gone_no_webhook_and_no_alert_is_left(customer: Customer) -> None:
+    make_target(customer_id=customer.id)
+    other = make_target(customer_id=make_customer().id)
+    raise_for(customer.id)
+    delete_customer(customer=customer, actor=make_staff(Role.ADMIN))
+    assert list(WebhookTarget.objects.all()) == [other]
+    assert not Alert.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_what_was_last_told_of_a_thing_is_known() -> None:
+    about, pair = Subject("record", "dom_1/mx", "shop.example"), ("record.mismatch", "record.recovered")
+    assert not was_last_told("record.mismatch", about=about, among=pair)
+    emit(event="record.mismatch", about=about)
+    emit(event=VERIFIED, about=about)
+    assert was_last_told("record.mismatch", about=about, among=pair)
+    emit(event="record.recovered", about=about)
+    assert not was_last_told("record.mismatch", about=about, among=pair)

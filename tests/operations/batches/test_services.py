@@ -1,0 +1,212 @@
+"""The same done to several domains: predicted, carried out one by one, tried again where it failed, one change id."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models.people import User
+from accounts.roles import Role
+from audit.models import Change
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from inbound_admin.lib.errors import Refused
+from operations.batches import services as batches_services
+from operations.batches.core import MOST, BulkAction, Named
+from operations.batches.selectors import bulks_for, predicted, results_of
+from operations.models import Bulk, BulkState, DomainRemoval
+from sandbox.process import Sandbox
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member, make_staff
+from tests.operations.making import make_ready
+from tests.receipt_rules.making import make_address
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sam() -> User:
+    return make_staff(Role.SUPPORT)
+
+
+def ask(action: BulkAction, actor: User, *names: str, **words: str) -> Bulk:
+    named = tuple(Named(*name.split("|")) for name in names)
+    rows = [row for row in predicted(action, named, viewer=actor) if row.works]
+    return batches_services.start(action=action, rows=rows, words=words, actor=actor)
+
+
+def states(asked: Bulk) -> dict[str, str]:
+    return dict(asked.items.values_list("name", "state"))
+
+
+def test_a_transfer_moves_each_with_one_change_id_and_one_refusal_stops_no_other(sandbox: Sandbox, sam: User) -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    tenant = make_tenant(bob)
+    domains = [make_ready(f"d{number}.com", alice) for number in range(3)]
+    asked = ask(BulkAction.TRANSFER, sam, "d0.com", "d1.com", "d2.com", customer=bob.pk, because="Merger")
+    make_domain("d1.com", customer=bob, stage=Stage.CLAIM)
+    batches_services.work()
+    assert states(asked) == {"d0.com": "done", "d1.com": "refused", "d2.com": "done"}
+    lines = Change.objects.filter(bulk_id=asked.pk, what="domain.transferred")
+    assert (lines.count(), {line.actor_id for line in lines}) == (2, {str(sam.pk)})
+    domains[0].refresh_from_db()
+    assert (domains[0].customer, domains[0].tenant) == (bob, tenant)
+
+
+def test_what_failed_alone_is_tried_again(sandbox: Sandbox, sam: User) -> None:
+    bob = make_customer("Bob")
+    make_ready("a.com", make_customer())
+    make_ready("b.com", make_customer())
+    asked = ask(BulkAction.TRANSFER, sam, "a.com", "b.com", customer=bob.pk, because="Merger")
+    rival = make_domain("b.com", customer=bob, stage=Stage.CLAIM)
+    batches_services.work()
+    rival.delete()
+    assert batches_services.retry(bulk=asked, actor=sam) == 1
+    batches_services.work()
+    assert states(asked) == {"a.com": "done", "b.com": "done"}
+    assert Change.objects.filter(bulk_id=asked.pk).count() == 2
+
+
+def test_a_worker_that_died_between_two_repeats_nothing(sandbox: Sandbox, sam: User) -> None:
+    bob = make_customer("Bob")
+    make_ready("a.com", make_customer())
+    asked = ask(BulkAction.TRANSFER, sam, "a.com", customer=bob.pk, because="Merger")
+    batches_services.work()
+    asked.items.update(state=BulkState.WAITING)  # as if it had died before it wrote the row
+    batches_services.work()
+    assert states(asked) == {"a.com": "done"}
+    assert Change.objects.filter(what="domain.transferred").count() == 1
+
+
+def test_hold_and_release_keep_one_id_each_and_their_reason(sam: User) -> None:
+    for name in ("a.com", "b.com"):
+        make_domain(name, stage=Stage.READY)
+    until = (timezone.now() + timedelta(days=1)).isoformat()
+    held = ask(BulkAction.HOLD, sam, "a.com", "b.com", because="Abuse", until=until)
+    batches_services.work()
+    released = ask(BulkAction.RELEASE, sam, "a.com", "b.com", because="Settled")
+    batches_services.work()
+    lines = Change.objects.order_by("id").values_list("what", "because", "bulk_id")
+    assert list(lines) == [
+        ("domain.held", "Abuse", held.pk),
+        ("domain.held", "Abuse", held.pk),
+        ("domain.released", "Settled", released.pk),
+        ("domain.released", "Settled", released.pk),
+    ]
+
+
+def test_a_customer_checks_deletes_and_adds_their_own_and_nothing_else(sandbox: Sandbox) -> None:
+    alice = make_member()
+    customer = alice.memberships.get().customer
+    make_domain("mine.com", customer=customer, stage=Stage.READY)
+    make_domain("bobs.com", stage=Stage.READY)
+    rows = predicted(BulkAction.CHECK, (Named("mine.com"), Named("bobs.com")), viewer=alice)
+    assert [(row.works, row.sentence) for row in rows][1] == (False, "There is no such domain in your list.")
+    checked = ask(BulkAction.CHECK, alice, "mine.com", "bobs.com")
+    added = ask(BulkAction.IMPORT, alice, "new.com", "bobs.com")
+    batches_services.work()
+    assert states(checked) == {"mine.com": "done"}
+    assert states(added) == {"new.com": "done"}
+    assert Change.objects.get(what="domain.added").bulk_id == added.pk
+    for action in (BulkAction.TRANSFER, BulkAction.HOLD, BulkAction.RELEASE):
+        with pytest.raises(PermissionDenied):
+            ask(action, alice, "mine.com", because="x", customer=customer.pk)
+    assert not bulks_for(make_member()).exists()
+
+
+def test_a_domain_that_left_the_customer_meanwhile_is_not_theirs_to_check(sam: User) -> None:
+    alice = make_member()
+    domain = make_domain("mine.com", customer=alice.memberships.get().customer, stage=Stage.READY)
+    asked = ask(BulkAction.CHECK, alice, "mine.com")
+    overrides_services.transfer(domain=domain, to=make_customer("Bob"), because="Sold", actor=sam)
+    batches_services.work()
+    assert asked.items.get().problem == "It is not in your list any more."
+    assert not Change.objects.filter(what="domain.check_forced").exists()
+
+
+def test_an_import_says_of_each_line_whose_it_is_or_why_not(sam: User) -> None:
+    alice = make_customer("Alice Ltd")
+    make_customer("Twins")
+    make_customer("Twins")
+    make_domain("taken.com")
+    make_domain("parent.com", stage=Stage.READY)
+    lines = ("a.com|Alice Ltd", f"b.com|{alice.pk}", "c.com|Nobody", "d.com|Twins", "e.com", "taken.com|Alice Ltd")
+    rows = predicted(
+        BulkAction.IMPORT, tuple(Named(*line.split("|")) for line in (*lines, "x.parent.com|Alice Ltd")), viewer=sam
+    )
+    assert [row.works for row in rows] == [True, True, False, False, False, False, True]
+    said = [row.sentence for row in rows]
+    assert said[0] == "Is added for Alice Ltd. It is set up with Amazon."
+    assert said[2] == "There is no customer Nobody."
+    assert "several customers called Twins" in said[3]
+    assert "does not say which customer" in said[4]
+    assert "already in use" in said[5]
+    assert "has to be proven first" in said[6]
+
+
+def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandbox: Sandbox, sam: User) -> None:
+    alice = make_customer("Alice")
+    domain = make_ready("a.com", alice)
+    make_domain("b.com", customer=alice, stage=Stage.READY)
+    make_domain("x.b.com", customer=alice, stage=Stage.READY)
+    make_address("info@a.com", domain)
+    rows = predicted(BulkAction.DELETE, (Named("a.com"), Named("b.com")), viewer=sam)
+    assert [row.works for row in rows] == [True, False]
+    assert "1 address" in rows[0].sentence
+    assert "sub-domains" in rows[1].sentence
+    asked = ask(BulkAction.DELETE, sam, "a.com", "b.com")
+    batches_services.work()
+    assert DomainRemoval.objects.get().bulk_id == asked.pk
+    (result,) = results_of(asked, list(asked.items.all()))
+    assert (result.word, result.tone) == ("Being deleted", "info")
+    assert set(Change.objects.values_list("what", "bulk_id")) == {("address.removed", asked.pk)}
+
+
+def test_none_too_many_or_no_reason_is_refused(sam: User) -> None:
+    make_domain("a.com", stage=Stage.READY)
+    given: list[dict[str, Any]] = [{"names": ()}, {"names": ("a.com",), "because": " "}]
+    for each in given:
+        with pytest.raises(Refused):
+            ask(BulkAction.HOLD, sam, *each["names"], because=each.get("because", "x"))
+    (row,) = predicted(BulkAction.HOLD, (Named("a.com"),), viewer=sam)
+    with pytest.raises(Refused):
+        batches_services.start(action=BulkAction.HOLD, rows=[row] * (MOST + 1), words={"because": "x"}, actor=sam)
+    with pytest.raises(Refused):
+        ask(BulkAction.TRANSFER, sam, "a.com", because="x")
+    assert not Bulk.objects.exists()
+
+
+def test_who_lost_the_right_meanwhile_has_nothing_done(sam: User) -> None:
+    make_domain("a.com", stage=Stage.READY)
+    asked = ask(BulkAction.HOLD, sam, "a.com", because="x")
+    sam.groups.clear()
+    batches_services.work()
+    assert states(asked) == {"a.com": "refused"}
+    assert not Domain.objects.get().is_held
+
+
+def test_what_waits_and_has_no_job_is_queued_again_once(sam: User) -> None:
+    make_domain("a.com", stage=Stage.READY)
+    ask(BulkAction.HOLD, sam, "a.com", because="x")
+    jobs = ProcrastinateJob.objects.filter(task_name="operations.bulk")
+    jobs._raw_delete("default")
+    batches_services.carry_on()
+    batches_services.carry_on()
+    assert jobs.count() == 1
+    batches_services.work()
+    jobs._raw_delete("default")
+    batches_services.carry_on()
+    assert not jobs.exists()
+
+
+def test_a_claim_that_was_never_proven_is_gone_at_once_and_its_row_of_the_batch_says_so(sam: User) -> None:
+    make_domain("a.com", stage=Stage.CLAIM, claim_token="t")
+    asked = ask(BulkAction.DELETE, sam, "a.com")
+    batches_services.work()
+    (result,) = results_of(asked, list(asked.items.all()))
+    assert (result.word, result.tone) == ("Deleted", "good")
+    assert not Domain.objects.exists()

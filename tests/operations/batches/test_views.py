@@ -1,0 +1,124 @@
+"""Several domains at once on pages: named or ticked, shown before, carried out, and followed."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import User
+from accounts.roles import Role
+from audit.models import Change
+from domains.models.domains import Domain, Stage
+from operations.batches import services as batches_services
+from operations.models import Bulk
+from sandbox.process import Sandbox
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member, make_staff
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+START = reverse("operations:start_bulk")
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def sam() -> Client:
+    return signed_in(make_staff(Role.SUPPORT))
+
+
+def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client) -> None:
+    held = make_domain("held.com", stage=Stage.READY, held_at="2026-01-01T00:00Z")
+    free = make_domain("free.com", stage=Stage.READY)
+    listed = sam.get(reverse("domains:list")).text
+    assert f'value="{free.pk}" form="chosen"' in listed
+    page = sam.get(START, {"do": "hold", "domain": [held.pk, free.pk]})
+    assert page.status_code == 200
+    for words in ("Hold 1 domain?", "Our staff holds it.", "1 of 2 can be done", 'name="because"'):
+        assert words in page.text
+    assert not Bulk.objects.exists()
+
+
+def test_a_paste_is_shown_then_done_then_followed_and_tried_again(sandbox: Sandbox, sam: Client) -> None:
+    for name in ("a.com", "b.com"):
+        make_domain(name, stage=Stage.READY)
+    shown = sam.post(START, {"do": "hold", "names": "a.com, b.com, nobody.com"})
+    assert (shown.status_code, Bulk.objects.count()) == (200, 0)
+    assert "There is no such domain" in shown.text
+    without = sam.post(START, {"do": "hold", "names": "a.com\nb.com", "go": "yes"})
+    assert (without.status_code, Bulk.objects.count()) == (422, 0)
+    going = sam.post(START, {"do": "hold", "names": "a.com\nb.com", "because": "Abuse", "go": "yes"})
+    asked = Bulk.objects.get()
+    assert going["Location"] == reverse("operations:bulk", args=[asked.pk])
+    waits = sam.get(going["Location"]).text
+    assert "Of 2: 2 still to do." in waits
+    assert "hx-trigger" in waits
+    Domain.objects.filter(name="b.com").update(held_at="2026-01-01T00:00Z")
+    batches_services.work()
+    partly = sam.get(going["Location"], headers={"HX-Request": "true"}).text
+    assert "Of 2: 1 done, 1 not done." in partly
+    assert "<html" not in partly
+    assert 'hx-trigger="every' not in partly
+    Domain.objects.filter(name="b.com").update(held_at=None)
+    assert sam.post(reverse("operations:retry_bulk", args=[asked.pk])).status_code == 302
+    batches_services.work()
+    assert "Of 2: 2 done." in sam.get(going["Location"]).text
+    assert set(Change.objects.values_list("bulk_id", flat=True)) == {asked.pk}
+
+
+def test_a_file_of_domains_and_customers_is_added(sandbox: Sandbox, sam: Client) -> None:
+    make_customer("Alice Ltd")
+    file = SimpleUploadedFile("domains.csv", b"domain,customer\na.com,Alice Ltd\nb.com,Nobody\n")
+    shown = sam.post(START, {"do": "import", "file": file})
+    assert "Add 1 domain?" in shown.text
+    names = shown.context["names"]
+    assert sam.post(START, {"do": "import", "names": names, "go": "yes"}).status_code == 302
+    batches_services.work()
+    assert list(Domain.objects.values_list("name", "customer__name")) == [("a.com", "Alice Ltd")]
+    binary = SimpleUploadedFile("domains.csv", b"\xff\xfe\x00\xd8")
+    assert sam.post(START, {"do": "import", "names": "c.com", "file": binary}).status_code == 422
+
+
+def test_a_deletion_wants_the_number_typed(sandbox: Sandbox) -> None:
+    alice = make_member()
+    for name in ("a.com", "b.com"):
+        make_domain(name, customer=alice.memberships.get().customer, stage=Stage.READY)
+    client, given = signed_in(alice), {"do": "delete", "names": "a.com\nb.com", "go": "yes"}
+    assert client.post(START, given | {"typed": "3"}).status_code == 422
+    assert not Bulk.objects.exists()
+    assert client.post(START, given | {"typed": "2"}).status_code == 302
+    assert client.get(reverse("operations:bulk", args=[Bulk.objects.get().pk])).status_code == 200
+
+
+def test_a_customer_is_offered_their_three_actions_and_cannot_post_another() -> None:
+    alice = make_member()
+    make_domain("a.com", customer=alice.memberships.get().customer, stage=Stage.READY)
+    client = signed_in(alice)
+    page = client.get(START).text
+    assert [f'value="{action}"' in page for action in ("check", "import", "delete", "hold", "transfer", "release")] == [
+        *[True] * 3,
+        *[False] * 3,
+    ]
+    assert client.post(START, {"do": "hold", "names": "a.com", "because": "x", "go": "yes"}).status_code == 422
+    assert client.get(START, {"do": "pause"}).status_code == 403
+    assert not Bulk.objects.exists()
+
+
+def test_to_pause_leads_to_the_tenants_of_whose_the_domains_are() -> None:
+    customer = make_customer()
+    tenant = make_tenant(customer)
+    domains = [make_domain(customer=customer) for _ in range(2)]
+    tess = signed_in(make_staff(Role.TRUST_AND_SAFETY))
+    answer = tess.get(START, {"do": "pause", "domain": [domain.pk for domain in domains]})
+    assert answer["Location"] == f"{reverse('operations:pause_many')}?do=pause&tenant={tenant.pk}"
+
+
+def test_more_than_are_done_at_once_are_refused_and_nothing_is_lost(sam: Client) -> None:
+    page = sam.post(START, {"do": "check", "names": " ".join(f"d{number}.com" for number in range(1001))})
+    assert page.status_code == 422
+    assert "At most 1000" in page.text
+    assert "d1000.com" in page.text

@@ -1,0 +1,65 @@
+"""What staff are told of when nobody looks: an Amazon that does not answer, differences that wait."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from inbound_admin.lib import aws
+from notifications.models.alerts import Alert
+from operations.dashboard import services as dashboard_services
+from operations.drift.core import Decision
+from operations.models import Difference
+from sandbox.process import Sandbox
+from tests.test_health import closed_port
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+
+
+def states() -> dict[str, str]:
+    return {alert.kind: alert.state for alert in Alert.objects.all()}
+
+
+def watch(*, minutes: int = 0) -> None:
+    dashboard_services.watch(now=NOW + timedelta(minutes=minutes))
+
+
+def test_an_amazon_that_is_silent_for_ten_minutes_is_told_and_its_return_too(
+    sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    well, settings.AWS_ENDPOINT_URL = settings.AWS_ENDPOINT_URL, f"http://127.0.0.1:{closed_port()}"
+    watch()
+    assert states().get("amazon.unreachable") == "suspected"
+    watch(minutes=5)
+    watch(minutes=11)
+    assert states()["amazon.unreachable"] == "open"
+    settings.AWS_ENDPOINT_URL = well
+    watch(minutes=15)
+    assert states()["amazon.unreachable"] == "recovered"
+
+
+def test_where_all_is_well_nobody_is_told(sandbox: Sandbox) -> None:
+    watch()
+    assert states() == {}
+
+
+def test_a_difference_is_told_until_somebody_has_decided_it(sandbox: Sandbox) -> None:
+    row = Difference.objects.create(
+        region="eu-west-1",
+        area="tenants",
+        kind="unknown",
+        key="k",
+        subject="acme",
+        sentence="Amazon has acme, and we do not.",
+        first_seen_at=NOW,
+        last_seen_at=NOW,
+    )
+    watch()
+    assert states() == {"drift.found": "open"}
+    assert "acme" in Alert.objects.get().why
+    Difference.objects.filter(pk=row.pk).update(decision=Decision.IGNORE)
+    watch(minutes=5)
+    assert states() == {"drift.found": "recovered"}

@@ -1,0 +1,128 @@
+"""The overview and the one box: what needs somebody first, and whatever is typed finds its page."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from domains.checking.core.judgement import State
+from domains.domain_list.services import note_states
+from domains.models.domains import Stage
+from inbound_admin.lib import counters
+from operations.dashboard import selectors as dashboard_selectors
+from operations.search import selectors as search_selectors
+from tenants.models.tenants import Tenant
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member, make_staff
+from tests.receipt_rules.making import make_address
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+@pytest.fixture
+def alices() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def alice(alices: Customer) -> User:
+    return make_member(alices)
+
+
+def needs(viewer: User) -> dict[str, str]:
+    return {need.sentence: need.query for need in dashboard_selectors.needs(viewer=viewer, now=timezone.now())}
+
+
+def test_where_all_is_well_nothing_needs_anybody(alice: User, alices: Customer, client: Client) -> None:
+    make_domain(customer=alices, state=State.VERIFIED, stage=Stage.READY, verified_at=timezone.now())
+    assert needs(alice) == {}
+    client.force_login(alice)
+    assert "Nothing. All is as it should be" in client.get(reverse("operations:overview")).content.decode()
+
+
+def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices: Customer, client: Client) -> None:
+    make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
+    stuck = make_domain("stuck.com", customer=alices, state=State.WAITING, stage=Stage.READY)
+    type(stuck).objects.filter(pk=stuck.pk).update(watched_from=timezone.now() - timedelta(days=2))
+    assert needs(alice) == {
+        "1 domain needs attention": "show=attention",
+        "1 domain waits for more than a day": "show=stuck",
+    }
+    client.force_login(alice)
+    listed = client.get(f"{reverse('domains:list')}?show=stuck").content.decode()
+    assert "stuck.com" in listed
+    assert "wrong.com" not in listed
+
+
+def test_a_customer_is_not_told_of_anothers(alice: User) -> None:
+    make_domain("bobs.com", state=State.AT_RISK)
+    assert needs(alice) == {}
+
+
+def test_staff_see_tenants_that_are_suspended(alices: Customer) -> None:
+    Tenant.objects.create(
+        customer=alices, region="eu-west-1", name="alice", configuration_set="alice", standing="suspended"
+    )
+    assert "1 tenant is suspended by Amazon" in needs(make_staff(Role.SUPPORT))
+
+
+def test_the_plots_show_what_was_counted(client: Client) -> None:
+    make_domain(state=State.VERIFIED)
+    note_states(now=timezone.now())
+    counters.count("aws_call", label="GetAccount", outcome="ok", number=7)
+    states, _, calls = dashboard_selectors.charts(now=timezone.now())
+    assert dict(zip(states.columns, states.rows[0].values, strict=True))["Verified"] == 1
+    assert list(calls.rows[0].values) == [7]
+    client.force_login(make_staff())
+    assert "The same as a table" in client.get(reverse("operations:overview")).content.decode()
+
+
+def hits(viewer: User, text: str) -> list[tuple[str, str]]:
+    return [(hit.kind.value, hit.title) for hit in search_selectors.search(viewer=viewer, text=text)]
+
+
+def test_whatever_names_a_domain_finds_it(alice: User, alices: Customer) -> None:
+    domain = make_domain("shop.com", customer=alices, dkim_tokens=[TOKEN])
+    for text in ("shop.com", "https://SHOP.com/x", "shop", domain.pk, TOKEN, f"{TOKEN}._domainkey.shop.com"):
+        assert ("domain", "shop.com") in hits(alice, text), text
+    assert ("domain", "shop.com") in hits(alice, "arn:aws:ses:eu-west-1:1:identity/shop.com")
+
+
+def test_an_address_finds_itself_and_its_domain(alice: User, alices: Customer) -> None:
+    make_address("billing@shop.com", domain=make_domain("shop.com", customer=alices))
+    assert set(hits(alice, "billing@shop.com")) == {("domain", "shop.com"), ("address", "billing@shop.com")}
+
+
+def test_nobody_finds_what_is_anothers(alice: User, alices: Customer) -> None:
+    bob = make_member(make_customer("Bob Ltd"))
+    domain = make_domain("shop.com", customer=alices, dkim_tokens=[TOKEN])
+    make_address("billing@shop.com", domain=domain)
+    for text in ("shop.com", TOKEN, domain.pk, "billing@shop.com", "Alice", alices.pk):
+        assert hits(bob, text) == [], text
+
+
+def test_one_thing_that_is_meant_leads_straight_to_its_page(client: Client, alice: User, alices: Customer) -> None:
+    domain = make_domain("shop.com", customer=alices)
+    make_domain("workshop.com", customer=alices)
+    client.force_login(alice)
+    answer = client.get(reverse("operations:find"), {"q": "shop.com"})
+    assert answer["Location"] == reverse("domains:detail", args=[domain.pk])
+    assert client.get(reverse("operations:find"), {"q": "shop"}).status_code == 200
+
+
+def test_a_customer_finds_no_tenant_since_they_have_no_page_of_one(alice: User, alices: Customer) -> None:
+    tenant = make_tenant(customer=alices)
+    assert hits(make_staff(), tenant.ses_id) == [("tenant", tenant.name)]
+    assert hits(alice, tenant.ses_id) == []
+
+
+def test_nothing_found_says_so(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    assert "Nothing matches “nowhere”" in client.get(reverse("operations:find"), {"q": "nowhere"}).content.decode()
+    assert client.get(reverse("operations:find"), {"q": "\x00"}).status_code == 200

@@ -1,0 +1,107 @@
+"""A domain goes with its addresses, rules and association, in one order, and may be cut anywhere."""
+
+from contextlib import suppress
+
+import pytest
+
+from accounts.models.people import Customer, User
+from audit.models import Change
+from domains.deletion import services as deletion_services
+from domains.models.domains import Domain
+from domains.overrides import services as overrides_services
+from inbound_admin.lib.errors import AwsProblem, Refused
+from operations.domain_removal import services as domain_removal_services
+from operations.models import DomainRemoval
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from sandbox.aws.faults import ProcessCut
+from sandbox.process import Sandbox
+from tenants.models.tenants import TenantResource
+from tests.domains.making import at_amazon
+from tests.factories import make_customer, make_member, make_staff
+from tests.operations.making import make_ready, migrate, tenants_at_amazon
+from tests.receipt_rules.making import live, make_address, make_endpoint, set_up_receiving, taken
+
+pytestmark = pytest.mark.django_db
+NAME = "northwind.com"
+
+
+@pytest.fixture
+def alice(sandbox: Sandbox) -> User:
+    customer = make_customer("Northwind")
+    domain = make_ready(NAME, customer, adopted=True)
+    make_address(f"billing@{NAME}", domain)
+    addresses_services.set_catch_all(domain=domain, endpoint=make_endpoint(customer), actor=None)
+    make_address("kept@other.com", make_ready("other.com", customer, adopted=True))
+    set_up_receiving()
+    migrate(customer)
+    return make_member(customer)
+
+
+def the_domain() -> Domain:
+    return Domain.objects.select_related("customer", "tenant").get(name=NAME)
+
+
+def run() -> None:
+    """What the worker does next, of all apps."""
+    auto_apply_services.work()
+    domain_removal_services.work()
+    for domain in Domain.objects.filter(stage="deleting"):
+        deletion_services.carry_out(domain_id=domain.pk)
+
+
+def test_everything_that_goes_is_shown_before(alice: User) -> None:
+    shown = domain_removal_services.consequences(the_domain())
+    assert len(shown.wishes) == 2
+    assert shown.tenant.startswith("northwind-")
+    assert shown.rules is not None
+    assert not shown.rules.is_empty
+    assert all(NAME in each.address for each in shown.rules.consequences)
+
+
+def test_its_mail_stops_before_its_identity_goes(alice: User) -> None:
+    domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+    assert domain_removal_services.work() is False
+    assert at_amazon(NAME) is not None  # the rules name it still
+    assert "no longer name it" in DomainRemoval.objects.get().problem
+    run()
+    assert taken(f"billing@{NAME}") == 0
+    assert at_amazon(NAME) is None
+    assert not Domain.objects.filter(name=NAME).exists()
+    (resources,) = tenants_at_amazon().values()
+    assert not any(arn.endswith(NAME) for arn in resources)
+    assert not TenantResource.objects.filter(name=NAME).exists()
+    assert taken("kept@other.com") == 1
+    assert not DomainRemoval.objects.exists()
+
+
+def test_it_is_refused_as_ever_and_nothing_is_removed(alice: User) -> None:
+    with pytest.raises(Refused, match="type its name"):
+        domain_removal_services.ask(domain=the_domain(), typed_name="other.com", actor=alice)
+    overrides_services.hold(domain=the_domain(), because="asked on the phone", actor=make_staff())
+    with pytest.raises(Refused, match="holds this domain"):
+        domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+    assert taken(f"billing@{NAME}") == 1
+    assert not DomainRemoval.objects.exists()
+
+
+def test_asked_twice_it_is_asked_once(alice: User) -> None:
+    for _ in range(2):
+        domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+    run()
+    assert Change.objects.filter(what="domain.deleted", object_name=NAME).count() == 1
+
+
+@pytest.mark.parametrize("kind", ["exit_after", "error"])
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_cut_anywhere_it_ends_the_same(alice: User, sandbox: Sandbox, kind: str, nth: int) -> None:
+    domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+    sandbox.control.add_fault(kind, nth=nth)  # type: ignore[arg-type]  # one of the kinds, by parameter
+    with suppress(AwsProblem, ProcessCut):
+        run()
+    run()
+    run()
+    assert at_amazon(NAME) is None
+    assert not Domain.objects.filter(name=NAME).exists()
+    assert not any(NAME in recipient for rule in live().ours for recipient in rule.recipients)
+    assert Customer.objects.get(name="Northwind").domains.get().name == "other.com"

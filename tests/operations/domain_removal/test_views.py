@@ -1,0 +1,42 @@
+"""The page on which a domain goes with its addresses."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from domains.deletion import services as deletion_services
+from operations.domain_removal import services as domain_removal_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from sandbox.process import Sandbox
+from tests.factories import make_customer, make_member
+from tests.operations.making import make_ready
+from tests.receipt_rules.making import make_address, set_up_receiving
+
+pytestmark = pytest.mark.django_db
+
+
+def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: Client, sandbox: Sandbox) -> None:
+    customer = make_customer("Northwind")
+    domain = make_ready("northwind.com", customer, adopted=True)
+    make_address("billing@northwind.com", domain)
+    set_up_receiving()
+    client.force_login(make_member(customer))
+    url = reverse("operations:delete_domain", args=[domain.pk])
+    assert url in client.get(reverse("domains:settings", args=[domain.pk])).content.decode()
+    page = client.get(url).content.decode()
+    assert "billing@northwind.com is no longer taken" in page
+    refused = client.post(url, {"name": "other.com"})
+    assert refused.status_code == 422
+    assert "type its name" in refused.content.decode()
+    followed = client.post(url, {"name": "northwind.com"}, follow=True).content.decode()
+    assert "is being deleted" in followed
+    assert "Waiting until" not in client.get(url, headers={"HX-Request": "true"}).content.decode()
+    domain_removal_services.work()
+    part = client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "Waiting until SES’s receipt rules no longer name it." in part
+    auto_apply_services.work()
+    domain_removal_services.work()
+    part = client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "SES’s receipt rules no longer name it. Done." in part
+    deletion_services.carry_out(domain_id=domain.pk)
+    assert client.get(url).status_code == 404

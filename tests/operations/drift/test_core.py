@@ -1,0 +1,72 @@
+"""Amazon's tenants against our rows, side by side."""
+
+from dataclasses import replace
+
+import pytest
+
+from operations.drift.core import OurTenant, TenantAtAmazon, compare_tenants
+
+SET, SHOP = "arn:aws:ses:eu-west-1:1:configuration-set/shop", "arn:aws:ses:eu-west-1:1:identity/shop.com"
+OURS = OurTenant(
+    "shop-1", "arn:t/1", "cus_1", "Shop", "standard", is_paused=False, associated={SET: "shop", SHOP: "shop.com"}
+)
+THEIRS = TenantAtAmazon("shop-1", "arn:t/1", frozenset([SET, SHOP]), "standard", "ENABLED")
+
+
+def kinds(
+    ours: OurTenant | None, theirs: TenantAtAmazon | None, owners: dict[str, tuple[str, str]] | None = None
+) -> list[str]:
+    return [each.kind for each in compare_tenants([ours] if ours else [], [theirs] if theirs else [], owners or {})]
+
+
+def test_the_same_on_both_sides_is_no_difference() -> None:
+    assert kinds(OURS, THEIRS) == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kind"),
+    [
+        (None, "missing"),
+        (replace(THEIRS, arn="arn:t/2"), "replaced"),
+        (replace(THEIRS, policy="none"), "policy"),
+        (replace(THEIRS, staff="DISABLED"), "status"),
+        (replace(THEIRS, resources=frozenset([SET])), "not_associated"),
+        (replace(THEIRS, resources=THEIRS.resources | {"arn:aws:ses:eu-west-1:1:template/x"}), "also_associated"),
+    ],
+)
+def test_each_difference_has_its_kind(theirs: TenantAtAmazon | None, kind: str) -> None:
+    assert kinds(OURS, theirs) == [kind]
+
+
+def test_what_is_on_its_way_is_no_difference() -> None:
+    on_its_way = replace(OURS, policy=None, is_paused=None, associated={SET: "shop"}, going=frozenset([SHOP]))
+    assert kinds(on_its_way, replace(THEIRS, policy="none", staff="DISABLED")) == []
+
+
+def test_amazon_that_keeps_no_reputation_of_it_says_nothing_of_policy_and_status() -> None:
+    assert kinds(replace(OURS, is_paused=True, policy="strict"), replace(THEIRS, policy="", staff="")) == []
+
+
+def test_reinstated_is_sending() -> None:
+    assert kinds(OURS, replace(THEIRS, staff="REINSTATED")) == []
+    assert kinds(replace(OURS, is_paused=True), replace(THEIRS, staff="REINSTATED")) == ["status"]
+
+
+def test_a_status_that_we_do_not_know_is_no_pause() -> None:
+    assert kinds(OURS, replace(THEIRS, staff="QUARANTINED")) == []
+
+
+def test_an_unknown_tenant_is_offered_to_whoever_has_most_of_it() -> None:
+    other = "arn:aws:ses:eu-west-1:1:identity/b.com"
+    theirs = replace(THEIRS, resources=frozenset([SHOP, other, f"{other}.uk"]))
+    owners = {SHOP: ("cus_1", "Shop"), other: ("cus_2", "B"), f"{other}.uk": ("cus_2", "B")}
+    (found,) = compare_tenants([], [theirs], owners)
+    assert (found.kind, found.customer_id, found.may_adopt, found.may_restore) == ("unknown", "cus_2", True, False)
+
+
+def test_the_key_changes_with_either_side() -> None:
+    keys = {
+        compare_tenants([replace(OURS, policy=ours)], [replace(THEIRS, policy=theirs)], {})[0].key
+        for ours, theirs in (("standard", "none"), ("standard", "strict"), ("strict", "none"))
+    }
+    assert len(keys) == 3

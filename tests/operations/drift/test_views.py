@@ -1,0 +1,98 @@
+"""The board of differences: looked at on demand, decided with a reason."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.roles import Role
+from inbound_admin.lib import aws
+from operations.models import Difference, DriftLook
+from operations.tenant_drift import services as tenant_drift_services
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tests.factories import make_customer, make_staff
+from tests.operations.making import make_difference
+
+pytestmark = pytest.mark.django_db
+URL = "operations:differences"
+
+
+@pytest.fixture
+def olga(client: Client) -> Client:
+    client.force_login(make_staff(Role.OPERATOR))
+    return client
+
+
+def test_before_the_first_look_nothing_is_said_to_be_well(olga: Client) -> None:
+    page = olga.get(reverse(URL)).content.decode()
+    assert "Not looked yet" in page
+    assert "Nothing to decide" not in page
+
+
+def test_a_look_is_asked_for_followed_and_shown(olga: Client, sandbox: Sandbox) -> None:
+    aws.client("sesv2").create_tenant(TenantName="by-hand")
+    olga.post(reverse("operations:look"))
+    part = olga.get(reverse(URL), headers={"HX-Request": "true"}).content.decode()
+    assert "Amazon is being read" in part
+    assert 'hx-trigger="every' in part
+    tenant_drift_services.work()
+    page = olga.get(reverse(URL)).content.decode()
+    assert "The tenant by-hand (0 resources) is nobody’s here." in page
+    assert "Amazon counts 1" in page
+
+
+def test_a_look_that_failed_says_that_the_page_may_be_old(olga: Client) -> None:
+    DriftLook.objects.create(region="eu-west-1", area="tenants", problem="Amazon is not answering.")
+    page = olga.get(reverse(URL)).content.decode()
+    assert "this may be old" in page
+    assert "Nothing to decide" not in page
+
+
+def test_a_tenant_made_by_hand_is_given_to_a_customer(olga: Client, sandbox: Sandbox) -> None:
+    customer = make_customer("Northwind")
+    aws.client("sesv2").create_tenant(TenantName="by-hand")
+    tenant_drift_services.ask_to_look()
+    tenant_drift_services.work()
+    url = reverse("operations:difference", args=[Difference.objects.get().pk])
+    given = {"decision": "adopt", "because": "they made it"}
+    refused = olga.post(url, given)
+    assert refused.status_code == 422
+    assert "Choose the customer" in refused.content.decode()
+    assert olga.post(url, {**given, "customer": customer.pk})["Location"] == reverse(URL)
+    assert Tenant.objects.get(customer=customer).name == "by-hand"
+
+
+def test_left_with_a_reason_it_moves_to_its_own_list(olga: Client) -> None:
+    row = make_difference(make_customer("Northwind"))
+    url = reverse("operations:difference", args=[row.pk])
+    assert olga.post(url, {"decision": "ignore", "because": ""}).status_code == 422
+    olga.post(url, {"decision": "ignore", "because": "their own test"})
+    assert row.sentence not in olga.get(reverse(URL)).content.decode()
+    page = olga.get(f"{reverse(URL)}?show=ignored").content.decode()
+    assert row.sentence in page
+    assert "their own test" in page
+
+
+def test_who_may_only_look_cannot_decide(client: Client) -> None:
+    client.force_login(make_staff(Role.SUPPORT))
+    url = reverse("operations:difference", args=[make_difference().pk])
+    assert "Decide</button>" not in client.get(url).content.decode()
+    assert client.post(url, {"decision": "ignore", "because": "x"}).status_code == 403
+    assert client.post(reverse("operations:look")).status_code == 403
+
+
+def test_differences_are_chosen_by_what_they_are_of(olga: Client) -> None:
+    make_difference(sentence="The policy is another.")
+    make_difference(area="identities", kind="gone", sentence="Amazon does not know shop.com.", key="gone shop.com")
+    url = reverse("operations:differences")
+    page = olga.get(url + "?area=identities").content.decode()
+    assert "does not know shop.com" in page
+    assert "The policy is another." not in page
+    assert "The policy is another." in olga.get(url + "?area=nonsense").content.decode()
+
+
+def test_a_difference_of_the_rules_leads_to_the_plan(olga: Client) -> None:
+    found = make_difference(area="rules", kind="extra", may_restore=False, key="extra theirs")
+    page = olga.get(reverse("operations:difference", args=[found.pk])).content.decode()
+    assert reverse("receipt_rules:plan") in page
+    assert 'value="restore"' not in page

@@ -1,0 +1,172 @@
+"""An account that another client has filled is taken over: nothing is written to SES until one plan folds the rules."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.conf import settings
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from domains.adoption import services as adoption_services
+from domains.models.domains import Domain, Stage
+from operations.legacy_import import services as legacy_import_services
+from operations.models import Difference, MovingInState
+from operations.tenant_drift import services as tenant_drift_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.runs import PendingChange, Run, RunState
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core.matching import taking
+from receipt_rules.planner.services import Asked
+from sandbox.aws.state import WORLD, region_state
+from sandbox.aws.state import Tenant as TenantThere
+from sandbox.process import Sandbox
+from tenants.lifecycle import services as lifecycle_services
+from tenants.models.tenants import Tenant, TenantStage
+from tenants.resources import services as resources_services
+from tests.domains.making import seed_identities
+from tests.factories import make_staff
+from tests.operations.legacy import files
+from tests.receipt_rules.making import foreign_rule, live
+from tests.receipt_rules.promises import check_all
+
+pytestmark = pytest.mark.django_db
+
+FOREIGN, SHOPS = 150, 20  # a shop has two rules of the old style
+SET = "default-rule-set"
+
+
+@dataclass(frozen=True)
+class Size:
+    identities: int
+    tenants: int
+
+
+def name_of(number: int) -> str:
+    return f"shop{number}.com"
+
+
+def old_system(size: Size) -> dict[str, Any]:
+    """Everybody has six or seven domains and an endpoint; the first twenty domains take mail."""
+    people = [{"id": f"u{n}", "email": f"person{n}@people.example", "name": f"Person {n}"} for n in range(size.tenants)]
+    endpoint = {"name": "Desk", "type": "webhook", "config": {"url": "https://desk.example/"}}
+    return {
+        "users": people,
+        "endpoints": [{**endpoint, "id": f"e{n}", "userId": f"u{n}"} for n in range(SHOPS)],
+        "domains": [
+            {
+                "id": f"d{n}",
+                "domain": name_of(n),
+                "userId": f"u{n % size.tenants}",
+                "isCatchAllEnabled": n < SHOPS,
+                "catchAllEndpointId": f"e{n}" if n < SHOPS else None,
+            }
+            for n in range(size.identities)
+        ],
+        "emailAddresses": [
+            {"address": f"{word}@{name_of(n)}", "domainId": f"d{n}", "endpointId": f"e{n}", "userId": f"u{n}"}
+            for n in range(SHOPS)
+            for word in ("billing", "help")
+        ],
+    }
+
+
+def seed_rules() -> None:
+    """Old ones and others' by turns, as years leave them."""
+    old = [(f"{name_of(n)}-rule", [f"billing@{name_of(n)}", f"help@{name_of(n)}"]) for n in range(SHOPS)]
+    old += [(f"{name_of(n)}-catchall-rule", [name_of(n)]) for n in range(SHOPS)]
+    theirs = [(f"program-{n}", [f"in{n}@elsewhere.example"]) for n in range(FOREIGN)]
+    for number, (name, recipients) in enumerate(_by_turns(theirs, old)):
+        foreign_rule(name, recipients, rule_set=SET, create_set=not number)
+
+
+def _by_turns(many: list[Any], few: list[Any]) -> Iterator[Any]:
+    for number, each in enumerate(many):
+        yield each
+        if number % 3 == 0 and few:
+            yield few.pop(0)
+    yield from few
+
+
+def seed_tenants(size: Size) -> None:
+    """Each with its configuration set and three identities of one person, straight into the sandbox's store."""
+    backend = ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION]
+    state, now = region_state(backend), WORLD.clock.now()
+    with WORLD.lock:
+        for number in range(size.tenants):
+            backend.create_configuration_set(f"set{number}")
+            arns = [state.arn("identity", name_of(number + size.tenants * times)) for times in range(3)]
+            arns.append(state.arn("configuration-set", f"set{number}"))
+            name, ses_id = f"tenant{number}", f"tn-{number}"
+            there = TenantThere(name, ses_id, state.arn("tenant", f"{name}/{ses_id}"), now, dict.fromkeys(arns, now))
+            there.policy = "standard"
+            state.tenants[name] = there
+
+
+def fill_the_account(sandbox: Sandbox, size: Size) -> None:
+    seed_identities(map(name_of, range(size.identities)), ownership="Success", dkim="Success")
+    seed_tenants(size)
+    seed_rules()
+    sandbox.control.clear_calls()
+
+
+def take_everything_over(adam: User, size: Size) -> None:
+    """What an operator does: the old system's rows, its rule set, its tenants."""
+    moving = legacy_import_services.take_in(files=files(old_system(size)), because="We bought the service", actor=adam)
+    legacy_import_services.work()
+    legacy_import_services.begin(moving_in=moving, actor=adam)
+    legacy_import_services.work()
+    moving.refresh_from_db()
+    assert moving.state == MovingInState.DONE
+    assert set(moving.rows.values_list("fate", flat=True)) <= {"new", "same"}
+    drift_services.adopt_rule_set(name=SET, because="It was the service's", actor=adam)
+    tenant_drift_services.ask_to_look()
+    tenant_drift_services.work()
+    for found in Difference.objects.filter(kind="unknown", area="tenants"):
+        tenant_drift_services.adopt(difference=found, because="It was theirs", actor=adam, customer=found.customer)
+    for tenant in Tenant.objects.all():
+        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+        resources_services.carry_out_associations(tenant_id=tenant.pk)
+
+
+@pytest.mark.parametrize("size", [Size(200, 30), pytest.param(Size(2000, 300), marks=pytest.mark.soak)], ids=str)
+def test_a_filled_account_is_taken_over_without_a_write_and_its_rules_are_folded_by_one_plan(
+    sandbox: Sandbox, size: Size
+) -> None:
+    fill_the_account(sandbox, size)
+    adam, before = make_staff(Role.ADMIN), live()
+    assert len(before.rules) == FOREIGN + 2 * SHOPS
+    take_everything_over(adam, size)
+    assert sandbox.control.write_calls() == ()
+    assert Domain.objects.filter(stage=Stage.READY, adopted=True).count() == size.identities
+    assert adoption_services.identities_without_row(adoption_services.identities_at_amazon()) == ()
+    assert Customer.objects.count() == Tenant.objects.filter(stage=TenantStage.READY).count() == size.tenants
+    assert (Address.objects.count(), CatchAll.objects.filter(is_active=True).count()) == (2 * SHOPS, SHOPS)
+    assert (PendingChange.objects.count(), Run.objects.count()) == (0, 0)
+    fold(adam)
+    assert [rule for rule in live().rules if rule in before.rules] == [
+        rule for rule in before.rules if rule.name.startswith("program-")
+    ]
+
+
+def fold(adam: User) -> None:
+    """The plan is looked at with whole envelopes at every step, then approved and carried out."""
+    asked, before = Asked(old_style=True), live()
+    made = planner_services.plan(asked=asked)
+    names = {rule.name for rule in before.rules if not rule.name.startswith("program-")}
+    assert names.isdisjoint(made.after.names)
+    assert len(made.after.ours) == 1
+    assert made.summary.endswith("0 lose delivery, 0 begin to be taken.")
+    shops = [name_of(n) for n in range(SHOPS)]
+    mail = [[f"billing@{shop}", f"any@{shop}", "in7@elsewhere.example"] for shop in shops]
+    check_all(made, before, [*mail, [f"help@{shop}" for shop in shops]])
+    run = planner_services.approve(digest=made.digest, because="as shown", actor=adam, asked=asked)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, run.problem) == (RunState.DONE, "")
+    assert all(len(taking(live().rules, f"{word}@{shop}")) == 1 for shop in shops for word in ("billing", "any"))

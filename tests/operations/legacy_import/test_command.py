@@ -1,0 +1,62 @@
+"""`manage.py import_legacy`: each row's fate, and then what became of it."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from domains.models.domains import Domain
+from operations.models import MovingIn, MovingInState
+from sandbox.process import Sandbox
+from tests.domains.making import seed_identities
+from tests.operations.legacy import document
+
+pytestmark = pytest.mark.django_db
+
+
+def command(*arguments: str) -> str:
+    out = StringIO()
+    call_command("import_legacy", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(document()))
+    return str(path)
+
+
+def test_a_preview_shows_each_row_and_stores_none(sandbox: Sandbox, file: str) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    said = command(file, "--preview")
+    assert "New                  Domain      shop.com  Taken over as Amazon has it." in said
+    assert "6 rows: 6 new." in said
+    assert not Domain.objects.exists()
+    assert MovingIn.objects.get().state == MovingInState.CANCELLED
+
+
+def test_without_it_everything_is_stored_and_nothing_is_written_to_amazon(sandbox: Sandbox, file: str) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    assert "6 rows: 6 new." in command(file)
+    assert "6 rows: 6 there already." in command(file)
+    assert sandbox.control.write_calls() == ()
+    assert Domain.objects.get().name == "shop.com"
+
+
+def test_a_directory_of_tables_is_one_import(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("id,email\nu1,alice@example.com\n")
+    (tmp_path / "domains.csv").write_text("id,domain,userId\nd1,shop.com,u1\n")
+    (tmp_path / "README.txt").write_text("not a table")
+    assert "2 rows: 1 new, 1 to be proven." in command(str(tmp_path))
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="could not be read"):
+        command(str(tmp_path / "nowhere.json"))
+    (tmp_path / "old.json").write_text("[]")
+    with pytest.raises(CommandError, match="must be one object"):
+        command(str(tmp_path / "old.json"))

@@ -1,0 +1,115 @@
+"""The old system's rows, out of its files and made ready."""
+
+import json
+from typing import Any
+
+import pytest
+
+from inbound_admin.lib.errors import Refused
+from operations.legacy_import.core import Given, RowKind, made_ready, once_each, sections_in
+
+ALICE = {"id": "u1", "email": "Alice@Example.com", "name": "Alice"}
+BOB = {"id": "u2", "email": "bob@example.com", "name": "Bob"}
+SHOP = {"id": "d1", "domain": "shop.com", "userId": "u1", "mailFromDomain": "mail.shop.com"}
+HOOK = {"id": "e1", "name": "Desk", "type": "webhook", "config": {"url": "https://a.example/"}, "userId": "u1"}
+
+
+def ready(**sections: list[dict[str, Any]]) -> list[Given]:
+    return list(made_ready(sections))
+
+
+def one(kind: RowKind, **sections: list[dict[str, Any]]) -> Given:
+    (found,) = (given for given in ready(users=[ALICE, BOB], **sections) if given.kind is kind)
+    return found
+
+
+def test_a_domain_is_its_users_by_their_address() -> None:
+    found = one(RowKind.DOMAIN, domains=[{**SHOP, "canReceiveEmails": False}])
+    assert (found.owner, found.name, found.why_not) == ("alice@example.com", "shop.com", "")
+    assert found.values == {"mail_from": "mail.shop.com", "receives": False, "reports": False}
+
+
+def test_a_domain_of_nobody_cannot_be_taken() -> None:
+    assert "no user u9" in one(RowKind.DOMAIN, domains=[{**SHOP, "userId": "u9"}]).why_not
+
+
+def test_a_catch_all_and_an_address_name_their_endpoint() -> None:
+    domain = {**SHOP, "isCatchAllEnabled": True, "catchAllEndpointId": "e1"}
+    address = {"id": "a1", "address": "me@shop.com", "domainId": "d1", "endpointId": "e1", "isActive": False}
+    given: dict[str, list[dict[str, Any]]] = {"domains": [domain], "endpoints": [HOOK], "emailAddresses": [address]}
+    assert one(RowKind.CATCH_ALL, **given).values == {"endpoint": "Desk", "is_active": True}
+    found = one(RowKind.ADDRESS, **given)
+    assert (found.owner, found.values) == ("alice@example.com", {"endpoint": "Desk", "is_active": False})
+
+
+def test_an_address_whose_endpoint_is_missing_is_refused_rather_than_left_without_one() -> None:
+    address = {"address": "me@shop.com", "userId": "u1", "endpointId": "e9"}
+    assert "e9 is not among those given" in one(RowKind.ADDRESS, emailAddresses=[address]).why_not
+
+
+def test_two_endpoints_of_one_name_get_the_same_numbers_each_time() -> None:
+    rows = [{**HOOK, "id": "e2"}, HOOK, {**HOOK, "id": "e3", "name": "desk"}, {**HOOK, "id": "e4", "userId": "u2"}]
+    for some in (rows, rows[::-1]):
+        found = {
+            given.name for given in ready(users=[ALICE, BOB], endpoints=some) if given.owner == "alice@example.com"
+        }
+        assert found == {"Alice@Example.com".lower(), "Desk", "Desk (2)", "desk (3)"}
+
+
+def test_older_webhooks_are_endpoints_and_configurations_get_our_names() -> None:
+    hook = {"id": "w1", "name": "Old", "url": "https://b.example/", "retryAttempts": 3, "userId": "u1"}
+    found = one(RowKind.ENDPOINT, webhooks=[hook])
+    assert (found.values["type"], found.values["config"]) == (
+        "webhook",
+        {"url": "https://b.example/", "retry_attempts": 3},
+    )
+    group = {**HOOK, "type": "email_group", "config": {"emails": ["a@b.com"]}}
+    assert one(RowKind.ENDPOINT, endpoints=[group]).values["config"] == {"addresses": ["a@b.com"]}
+
+
+def test_what_is_neither_true_nor_false_is_refused() -> None:
+    address = {"address": "me@shop.com", "userId": "u1", "isActive": "perhaps"}
+    assert "neither true nor false" in one(RowKind.ADDRESS, emailAddresses=[address]).why_not
+
+
+def test_of_two_that_are_one_to_us_the_second_is_refused() -> None:
+    rows = once_each(
+        made_ready({"users": [ALICE, BOB], "domains": [SHOP, {**SHOP, "domain": "Shop.com", "userId": "u2"}]})
+    )
+    assert [given.why_not for given in rows if given.kind is RowKind.DOMAIN] == ["", "It is given twice."]
+
+
+def test_a_document_and_tables_say_the_same() -> None:
+    document = {"users": [ALICE], "email_domains": {"data": [{"id": "d1", "domain": "shop.com", "user_id": "u1"}]}}
+    tables = {
+        "export/users.csv": b"\xef\xbb\xbfid,email,name\nu1,Alice@Example.com,Alice\n",
+        "export/domains.csv": b"id,domain,user_id\nd1,shop.com,u1\n",
+    }
+    by_json = made_ready(sections_in({"old.json": json.dumps(document).encode()}))
+    assert by_json == made_ready(sections_in(tables))
+    assert [given.kind for given in by_json] == [RowKind.PERSON, RowKind.DOMAIN]
+
+
+def test_a_configuration_in_a_cell_is_json() -> None:
+    table = b'id,name,type,config,user_id\ne1,Desk,email,"{""forwardTo"": ""a@b.com""}",u1\n'
+    (row,) = sections_in({"endpoints.csv": table})["endpoints"]
+    assert row["config"] == {"forwardTo": "a@b.com"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("old.json", b"[]", "must be one object"),
+        ("old.json", b"{", "no JSON"),
+        ("old.json", b'{"users": [1]}', "no list of rows"),
+        ("old.json", b'{"others": []}', "no rows"),
+        ("old.json", b"\xff", "UTF-8"),
+        ("things.csv", b"a\n1\n", "call it by what is in it"),
+        ("users.csv", b"id,email\n1,2,3\n", "more cells"),
+        ("endpoints.csv", b"id,config\n1,{\n", "no JSON"),
+        ("users.csv", b"id,email\n", "no rows"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(name: str, content: bytes, why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        sections_in({name: content})

@@ -1,0 +1,317 @@
+"""The system before this one moves in: each row's fate is shown, then each customer is stored; Amazon is only read."""
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import DatabaseError
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from audit.models import Change
+from domains.models.domains import Domain, Stage
+from inbound_admin.lib.errors import AwsProblem, Refused
+from operations.legacy_import import services as legacy_import_services
+from operations.legacy_import.core import ImportFate, RowKind
+from operations.legacy_rows.services import carry_out
+from operations.models import MovingIn, MovingInRow, MovingInState
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.runs import PendingChange, Run
+from receipt_rules.planner import services as planner_services
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tests.domains.making import make_domain, seed_identities
+from tests.factories import make_customer, make_member, make_staff
+from tests.operations.legacy import document, files
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def olga() -> User:
+    return make_staff(Role.OPERATOR)
+
+
+def looked(found: dict[str, Any] | None = None, actor: User | None = None) -> MovingIn:
+    moving = legacy_import_services.take_in(files=files(found or document()), because="Contract 12", actor=actor)
+    legacy_import_services.work()
+    moving.refresh_from_db()
+    assert moving.state == MovingInState.LOOKED
+    return moving
+
+
+def moved(found: dict[str, Any] | None = None, actor: User | None = None) -> MovingIn:
+    moving = looked(found, actor)
+    legacy_import_services.begin(moving_in=moving, actor=actor)
+    legacy_import_services.work()
+    moving.refresh_from_db()
+    assert moving.state == MovingInState.DONE
+    return moving
+
+
+def fates(moving: MovingIn) -> dict[tuple[str, str], str]:
+    return {(row.kind, row.name): row.fate for row in moving.rows.all()}
+
+
+def row_of(moving: MovingIn, kind: RowKind) -> MovingInRow:
+    return moving.rows.filter(kind=kind).order_by("number")[0]
+
+
+def test_what_amazon_has_becomes_the_customers_with_all_that_takes_mail(sandbox: Sandbox, olga: User) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    sandbox.control.clear_calls()
+    moving = moved(actor=olga)
+    assert set(fates(moving).values()) == {"new"}
+    customer = Customer.objects.get(name="Alice Adams")
+    domain = customer.domains.get()
+    assert (domain.name, domain.stage, domain.adopted) == ("shop.com", Stage.READY, True)
+    desk = Endpoint.objects.get(customer=customer)
+    assert desk.config == {"url": "https://desk.example/mail", "retry_attempts": 3}
+    assert CatchAll.objects.get(domain=domain, is_active=True).endpoint == desk
+    taken = {row.address: (row.is_active, row.endpoint) for row in Address.objects.all()}
+    assert taken == {"billing@shop.com": (True, desk), "old@shop.com": (False, None)}
+    assert sandbox.control.write_calls() == ()
+
+
+def test_no_run_is_queued_and_nobody_is_written_to_and_the_plan_shows_what_would_change(sandbox: Sandbox) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    moved()
+    assert not PendingChange.objects.exists()
+    assert not Run.objects.exists()
+    assert not ProcrastinateJob.objects.filter(task_name="receipt_rules.work").exists()
+    assert not Tenant.objects.exists()
+    assert mail.outbox == []
+    assert planner_services.plan().after.ours[0].recipients == ("shop.com",)
+
+
+def test_people_get_no_password_and_keep_what_they_have(sandbox: Sandbox) -> None:
+    moved()
+    alice = User.objects.get(email="alice@example.com")
+    assert not alice.has_usable_password()
+    alice.first_name = "Alice B."
+    alice.save()
+    assert fates(moved())["person", "alice@example.com"] == "same"
+    alice.refresh_from_db()
+    assert alice.first_name == "Alice B."
+
+
+def test_what_amazon_does_not_know_has_to_be_proven_and_is_made_nowhere(sandbox: Sandbox) -> None:
+    moving = moved()
+    assert fates(moving)["domain", "shop.com"] == "claim"
+    domain = Domain.objects.get()
+    assert (domain.stage, domain.mail_from_label, domain.claim_reason) == (Stage.CLAIM, "mail", "moved_in")
+    assert domain.claim_token
+    assert "before its domain is proven" in row_of(moving, RowKind.ADDRESS).words
+    assert planner_services.plan().after.ours == ()  # an unproven claim takes nobody's mail
+    assert sandbox.control.write_calls() == ()
+
+
+def test_a_claim_with_addresses_becomes_the_identity_that_amazon_has_later(sandbox: Sandbox) -> None:
+    moved()
+    claim = Domain.objects.get()
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    assert fates(moved())["domain", "shop.com"] == "new"
+    domain = Domain.objects.get()
+    assert (domain.pk, domain.stage, domain.created_at) == (claim.pk, Stage.READY, claim.created_at)
+    assert domain.claim_token == ""
+    assert Address.objects.filter(domain=domain).count() == 2
+
+
+def test_looking_stores_nothing_and_foretells_what_comes(sandbox: Sandbox) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    changes = Change.objects.count()
+    moving = looked()
+    shown = fates(moving)
+    assert (Domain.objects.count(), User.objects.count(), Customer.objects.count()) == (0, 0, 0)
+    assert Change.objects.count() == changes + 1  # that it was taken in
+    legacy_import_services.begin(moving_in=moving, actor=None)
+    legacy_import_services.work()
+    assert fates(moving) == shown
+
+
+def test_again_everything_is_the_same_and_only_what_changed_is_changed(sandbox: Sandbox) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    moved()
+    before = Change.objects.exclude(object_type="moving_in").count()
+    assert set(fates(moved()).values()) == {"same"}
+    assert Change.objects.exclude(object_type="moving_in").count() == before
+    found = document()
+    found["emailAddresses"][1]["isActive"] = True
+    found["endpoints"][0]["config"]["url"] = "https://other.example/"
+    shown = fates(moved(found))
+    assert {key[0] for key, fate in shown.items() if fate == "changes"} == {"endpoint", "address"}
+    assert Address.objects.get(address="old@shop.com").is_active
+    change = Change.objects.filter(what="address.changed").latest("at")
+    assert (change.before, change.after) == ({"is_active": False}, {"is_active": True})
+
+
+def test_another_customers_domain_is_refused_with_all_that_stands_at_it(sandbox: Sandbox) -> None:
+    bob = make_customer("Bob")
+    make_domain("shop.com", customer=bob, stage=Stage.READY)
+    moving = moved()
+    shown = fates(moving)
+    assert shown["domain", "shop.com"] == shown["catch_all", "shop.com"] == "refused"
+    assert shown["address", "Billing@shop.com"] == "refused"
+    assert "Another customer holds" in row_of(moving, RowKind.DOMAIN).words
+    assert Domain.objects.get().customer == bob
+    assert not Address.objects.exists()
+
+
+def test_two_owners_of_one_domain_are_found_when_it_is_looked_at(sandbox: Sandbox) -> None:
+    found = document()
+    found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
+    found["domains"].append({"id": "d2", "domain": "https://shop.com/", "userId": "u2"})
+    seed_identities(["shop.com"])
+    assert fates(looked(found))["domain", "https://shop.com/"] == "refused"
+
+
+def test_mail_whose_endpoint_is_refused_is_refused_and_not_left_without_one(sandbox: Sandbox) -> None:
+    found = document()
+    found["endpoints"][0]["config"] = {"url": "ftp://not-safe.example/"}
+    shown = fates(moved(found))
+    assert shown["endpoint", "Desk"] == shown["address", "Billing@shop.com"] == "refused"
+    assert shown["address", "old@shop.com"] == "new"
+
+
+def test_what_was_refused_is_tried_again_alone(sandbox: Sandbox) -> None:
+    bobs = make_domain("shop.com", stage=Stage.READY)
+    moving = moved()
+    before = {row.pk: row.done_at for row in moving.rows.filter(fate=ImportFate.NEW)}
+    bobs.delete()
+    assert legacy_import_services.try_again(moving_in=moving, actor=None) == 4
+    legacy_import_services.work()
+    assert set(fates(moving).values()) == {"new", "claim"}
+    assert {row.pk: row.done_at for row in moving.rows.filter(pk__in=before)} == before
+    with pytest.raises(Refused, match="nothing to try again"):
+        legacy_import_services.try_again(moving_in=moving, actor=None)
+
+
+def test_records_are_compared_and_not_stored(sandbox: Sandbox) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    receives = {"domainId": "d1", "recordType": "MX", "name": "shop.com"}
+    records = [
+        {**receives, "value": "10 inbound-smtp.eu-west-1.amazonaws.com"},
+        {**receives, "value": "10 mx.elsewhere.example"},
+    ]
+    moving = moved(document(dnsRecords=records))
+    assert [row.fate for row in moving.rows.filter(kind=RowKind.RECORD)] == ["same", "unneeded"]
+
+
+def test_a_customer_is_stored_whole_or_not_at_all(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = document()
+    found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
+    moving = looked(found)
+    legacy_import_services.begin(moving_in=moving, actor=None)
+    save = Address.save
+
+    def fails(self: Address, *args: Any, **kwargs: Any) -> None:
+        if self.address == "old@shop.com":
+            raise DatabaseError("disk full")
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(Address, "save", fails)
+    legacy_import_services.work()
+    assert set(moving.rows.filter(owner="alice@example.com").values_list("fate", flat=True)) == {"failed"}
+    assert "disk full" in row_of(moving, RowKind.DOMAIN).words
+    assert [person.email for person in User.objects.all()] == ["bob@example.com"]
+    assert not Domain.objects.exists()
+    monkeypatch.undo()
+    moving.refresh_from_db()
+    legacy_import_services.try_again(moving_in=moving, actor=None)
+    legacy_import_services.work()
+    assert Address.objects.count() == 2
+
+
+def test_while_amazon_is_silent_it_waits_and_says_so_and_then_goes_on(sandbox: Sandbox) -> None:
+    moving = legacy_import_services.take_in(files=files(document()), because="Contract 12", actor=None)
+    sandbox.control.add_fault("error", "GetIdentityVerificationAttributes", times=9)
+    with pytest.raises(AwsProblem):
+        legacy_import_services.work()
+    moving.refresh_from_db()
+    assert (moving.state, bool(moving.problem)) == (MovingInState.LOOKING, True)
+    sandbox.control.clear_faults()
+    legacy_import_services.work()
+    moving.refresh_from_db()
+    assert (moving.state, moving.problem) == (MovingInState.LOOKED, "")
+
+
+def test_many_customers_domains_are_read_together(sandbox: Sandbox) -> None:
+    people = [{"id": f"u{n}", "email": f"p{n}@example.com"} for n in range(30)]
+    domains = [{"id": f"d{n}", "domain": f"d{n}.com", "userId": f"u{n}"} for n in range(30)]
+    seed_identities([row["domain"] for row in domains], ownership="Success", dkim="Success")
+    moving = looked({"users": people, "domains": domains})
+    sandbox.control.clear_calls()
+    legacy_import_services.begin(moving_in=moving, actor=None)
+    legacy_import_services.work()
+    assert Domain.objects.filter(stage=Stage.READY).count() == 30
+    assert sum(sandbox.control.call_counts().values()) == 4
+
+
+def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [{"id": f"u{n}", "email": f"p{n}@example.com"} for n in range(3)]
+    moving = looked({"users": people})
+    legacy_import_services.begin(moving_in=moving, actor=None)
+    seen: list[int] = []
+
+    def dies(*args: Any) -> Any:
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return carry_out(*args)
+
+    monkeypatch.setattr("operations.legacy_rows.services.carry_out", dies)
+    with pytest.raises(KeyboardInterrupt):
+        legacy_import_services.work()
+    assert User.objects.count() == 1
+    monkeypatch.undo()
+    legacy_import_services.carry_on()
+    assert ProcrastinateJob.objects.filter(task_name="operations.move_in").exists()
+    legacy_import_services.work()
+    assert (User.objects.count(), Customer.objects.count()) == (3, 3)
+
+
+def test_one_id_and_the_reason_stand_with_every_change(sandbox: Sandbox, olga: User) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    moving = moved(actor=olga)
+    rows = Change.objects.filter(bulk_id=moving.pk)
+    assert {row.because for row in rows} == {"Contract 12"}
+    assert {row.what for row in rows} >= {"person.added", "customer.created", "domain.adopted", "address.added"}
+    assert {row.actor_name for row in rows} == {olga.email}
+
+
+def test_operators_alone_move_in_and_say_why(sandbox: Sandbox) -> None:
+    for role in (Role.SUPPORT, Role.TRUST_AND_SAFETY):
+        with pytest.raises(Refused, match="Operators"):
+            legacy_import_services.take_in(files=files(document()), because="x", actor=make_staff(role))
+    with pytest.raises(Refused, match="Operators"):
+        legacy_import_services.take_in(files=files(document()), because="x", actor=make_member())
+    with pytest.raises(Refused, match="Say what this is"):
+        legacy_import_services.take_in(files=files(document()), because=" ", actor=None)
+
+
+def test_who_owns_several_customers_is_asked_about_and_not_guessed(sandbox: Sandbox) -> None:
+    alice = make_member(email="alice@example.com")
+    make_customer("Second").memberships.create(user=alice, role="owner")
+    moving = moved()
+    assert set(fates(moving).values()) == {"refused"}
+    assert "owns several customers" in row_of(moving, RowKind.DOMAIN).words
+
+
+def test_what_is_cancelled_begins_nobody_else(sandbox: Sandbox) -> None:
+    moving = looked()
+    legacy_import_services.cancel(moving_in=moving, actor=None)
+    with pytest.raises(Refused, match="changed by somebody else"):
+        legacy_import_services.begin(moving_in=moving, actor=None)
+    legacy_import_services.work()
+    assert not Customer.objects.exists()
+
+
+def test_who_lets_it_begin_is_who_changes_what_it_changes(sandbox: Sandbox, olga: User) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    moving = looked(actor=olga)
+    adam = make_staff(Role.ADMIN)
+    legacy_import_services.begin(moving_in=moving, actor=adam)
+    legacy_import_services.work()
+    assert Change.objects.get(what="domain.adopted").actor_id == str(adam.pk)

@@ -1,0 +1,106 @@
+"""What stops and what goes on when a customer is paused, and with it their receiving."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import Refused
+from operations.pause import services as operations_pause_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.jobs import customer_changed
+from sandbox.process import Sandbox
+from tenants.models.tenants import PauseReason, Tenant, TenantResource
+from tenants.pause import services as tenants_pause_services
+from tests.factories import make_customer, make_staff
+from tests.operations.making import make_ready, migrate
+from tests.receipt_rules.making import make_address, set_up_receiving, taken
+
+pytestmark = pytest.mark.django_db
+WORDS: dict[str, Any] = {
+    "reason": PauseReason.SPAM,
+    "text": "reports from three networks",
+    "told": "Please look at your lists.",
+}
+
+
+@pytest.fixture
+def tess() -> User:
+    return make_staff(Role.TRUST_AND_SAFETY)
+
+
+@pytest.fixture
+def tenant(sandbox: Sandbox) -> Tenant:
+    customer = make_customer("Northwind")
+    domain = make_ready("northwind.example", customer)
+    make_address("billing@northwind.example", domain)
+    set_up_receiving()
+    migrate(customer)
+    return Tenant.objects.get(customer=customer)
+
+
+def test_a_preview_says_what_stops_and_what_goes_on(tenant: Tenant) -> None:
+    found = operations_pause_services.preview(tenant=tenant)
+    assert [(each.name, each.can_send) for each in found.stops] == [("northwind.example", True)]
+    assert found.through_tenant
+    assert found.changes_anything
+    assert any("keeps arriving" in sentence and "1 address" in sentence for sentence in found.goes_on)
+    assert found.receiving is None
+
+
+def test_a_configuration_set_that_others_use_is_named(tenant: Tenant) -> None:
+    other = Tenant.objects.create(customer=Customer.objects.create(name="Bob"), region=tenant.region, name="bob")
+    own = TenantResource.objects.get(tenant=tenant, kind="configuration-set")
+    TenantResource.objects.create(tenant=other, kind=own.kind, arn=own.arn, name=own.name)
+    (shared,) = operations_pause_services.preview(tenant=tenant).shared_sets
+    assert (shared.name, shared.others) == (own.name, ("bob",))
+
+
+def test_sending_and_receiving_stop_and_come_back_together(tenant: Tenant, tess: User) -> None:
+    found = operations_pause_services.preview(tenant=tenant, stops_receiving=True)
+    assert [str(each.fate) for each in found.receiving.consequences] == ["loses"]  # type: ignore[union-attr]  # it was asked for
+    operations_pause_services.pause(
+        tenant=tenant, actor=tess, stops_receiving=True, receiving_digest=found.receiving_digest, **WORDS
+    )
+    auto_apply_services.work()
+    tenants_pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.standing, tenant.stops_receiving) == ("paused", True)
+    assert taken("billing@northwind.example") == 0
+    operations_pause_services.resume(tenant=tenant, because="they mended it", actor=tess)
+    auto_apply_services.work()
+    tenants_pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert tenant.standing == "active"
+    assert taken("billing@northwind.example") == 1
+
+
+def test_rules_that_changed_since_the_preview_are_shown_again_first(tenant: Tenant, tess: User) -> None:
+    shown = operations_pause_services.preview(tenant=tenant, stops_receiving=True).receiving_digest
+    make_address("sales@northwind.example", tenant.domains.get())
+    customer_changed(tenant.customer, None)
+    auto_apply_services.work()
+    with pytest.raises(Refused, match="changed since you looked"):
+        operations_pause_services.pause(
+            tenant=tenant, actor=tess, stops_receiving=True, receiving_digest=shown, **WORDS
+        )
+    tenant.refresh_from_db()
+    assert not tenant.is_paused
+
+
+def test_a_pause_alone_leaves_receiving_as_it_is(tenant: Tenant, tess: User) -> None:
+    operations_pause_services.pause(tenant=tenant, actor=tess, **WORDS)
+    auto_apply_services.work()
+    assert taken("billing@northwind.example") == 1
+    assert not auto_apply_services.is_stopped(tenant.customer)
+
+
+def test_a_plan_that_cannot_be_made_says_why_and_hides_nothing_else(tenant: Tenant, sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=3)
+    found = operations_pause_services.preview(tenant=tenant, stops_receiving=True)
+    assert found.receiving is None
+    assert "Amazon" in found.receiving_problem
+    assert found.stops
+    assert aws.account_id()

@@ -1,0 +1,170 @@
+"""Customers move into tenants: each whole or shown as partial, resumable, and back again."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.roles import Role
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, Refused
+from operations.migration_steps import services as migration_steps_services
+from operations.models import ItemState, MigrationState
+from operations.tenant_migration import services as tenant_migration_services
+from operations.tenant_migration.core import MigrationStepState
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tests.factories import make_staff
+from tests.operations.making import calls, make_ready, make_sender, migrate, start, tenants_at_amazon
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_customer_is_in_a_tenant_with_all_that_its_sends_use(sandbox: Sandbox) -> None:
+    customer = make_sender("Northwind", domains=3)
+    migration = migrate(customer)
+    item = migration.items.get()
+    assert (migration.state, item.state, item.problem) == (MigrationState.DONE, ItemState.DONE, "")
+    tenant = Tenant.objects.get(customer=customer)
+    assert tenant.sends_since is not None
+    wanted = {aws.identity_arn(domain.name) for domain in Domain.objects.filter(customer=customer)}
+    (resources,) = tenants_at_amazon().values()
+    assert wanted < resources
+    assert len(resources) == 4
+    assert set(Domain.objects.filter(customer=customer).values_list("tenant", flat=True)) == {tenant.pk}
+    assert {step.state for step in item.steps.all()} == {MigrationStepState.DONE}
+
+
+def test_many_customers_cost_six_calls_each_and_one_for_each_domain(sandbox: Sandbox) -> None:
+    customers = [make_sender(domains=3) for _ in range(10)]
+    sandbox.control.clear_calls()
+    migration = migrate(*customers)
+    assert migration.state == MigrationState.DONE
+    survey = 1
+    assert sum(calls(sandbox).values()) <= 10 * (6 + 3) + survey, calls(sandbox)
+
+
+def test_a_second_run_calls_nothing(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=1)
+    migrate(customer)
+    sandbox.control.clear_calls()
+    migration_steps_services.work()
+    assert calls(sandbox) == {}
+    with pytest.raises(Refused, match="Nobody is left"):
+        tenant_migration_services.plan_migration(choice=tenant_migration_services.all_of_them(), actor=None)
+
+
+def test_an_identity_in_another_tenant_stops_that_customer_alone(sandbox: Sandbox) -> None:
+    held, free = make_sender("Held", domains=2), make_sender("Free", domains=2)
+    client = aws.client("sesv2")
+    client.create_tenant(TenantName="by-hand")
+    taken = Domain.objects.filter(customer=held).order_by("name").first()
+    assert taken is not None
+    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
+    migration = migrate(held, free)
+    states = dict(migration.items.values_list("customer__name", "state"))
+    assert states == {"Held": ItemState.FAILED, "Free": ItemState.DONE}
+    item = migration.items.get(customer=held)
+    assert "another tenant" in item.problem
+    assert Tenant.objects.get(customer=held).sends_since is None
+    client.delete_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
+    migration.taken = None
+    migration.save()
+    tenant_migration_services.try_again(migration=migration, actor=None)
+    migration_steps_services.work()
+    item.refresh_from_db()
+    assert (item.state, item.problem) == (ItemState.DONE, "")
+
+
+def test_one_customer_now_asks_whose_an_adopted_identity_is(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=0)
+    make_ready("adopted.example", customer, adopted=True)
+    client = aws.client("sesv2")
+    client.create_tenant(TenantName="by-hand")
+    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn("adopted.example"))
+    item = migrate(customer).items.get()
+    assert item.state == ItemState.FAILED
+    assert "by-hand" not in item.problem
+
+
+def test_the_default_configuration_set_of_an_adopted_identity_comes_along(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=0)
+    make_ready("adopted.example", customer, adopted=True)
+    client = aws.client("sesv2")
+    client.create_configuration_set(ConfigurationSetName="of-old")
+    client.put_email_identity_configuration_set_attributes(
+        EmailIdentity="adopted.example", ConfigurationSetName="of-old"
+    )
+    item = migrate(customer).items.get()
+    assert item.state == ItemState.DONE, item.problem
+    (resources,) = tenants_at_amazon().values()
+    assert any(arn.endswith("configuration-set/of-old") for arn in resources)
+
+
+def test_rolled_back_the_customer_sends_as_before(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=2)
+    migration = migrate(customer)
+    tenant_migration_services.roll_back(migration=migration, actor=None, because="Mail bounced")
+    migration_steps_services.work()
+    item = migration.items.get()
+    assert (item.state, item.problem) == (ItemState.ROLLED_BACK, "")
+    tenant = Tenant.objects.get(customer=customer)
+    assert tenant.sends_since is None
+    assert not Domain.objects.filter(tenant=tenant).exists()
+    (resources,) = tenants_at_amazon().values()
+    assert [arn.rpartition(":")[2].partition("/")[0] for arn in resources] == ["configuration-set"]
+    tenant_migration_services.try_again(migration=migration, actor=None, item=item)
+    migration_steps_services.work()
+    item.refresh_from_db()
+    assert item.state == ItemState.DONE, item.problem
+    assert Tenant.objects.get(customer=customer).sends_since is not None
+
+
+def test_a_paused_migration_begins_nobody_and_a_cancelled_one_says_who_was_not(sandbox: Sandbox) -> None:
+    customers = [make_sender(domains=1) for _ in range(3)]
+    migration = start(*customers)
+    tenant_migration_services.pause(migration=migration, actor=None)
+    migration_steps_services.work()
+    assert set(migration.items.values_list("state", flat=True)) == {ItemState.WAITING}
+    tenant_migration_services.cancel(migration=migration, actor=None)
+    assert set(migration.items.values_list("state", flat=True)) == {ItemState.CANCELLED}
+    assert tenants_at_amazon() == {}
+
+
+def test_only_operators_migrate() -> None:
+    tess = make_staff(Role.TRUST_AND_SAFETY)
+    with pytest.raises(Refused, match="operators"):
+        tenant_migration_services.plan_migration(
+            choice=tenant_migration_services.one(make_sender(domains=0)), actor=tess
+        )
+
+
+def test_no_more_are_begun_in_an_hour_than_was_asked_for(sandbox: Sandbox) -> None:
+    for _ in range(3):
+        make_sender(domains=0)
+    migration = start(choice=tenant_migration_services.all_of_them(), at_most_per_hour=2)
+    now = timezone.now()
+    migration_steps_services.work(now=lambda: now)
+    migration.refresh_from_db()
+    states = list(migration.items.order_by("number").values_list("state", flat=True))
+    assert states == [ItemState.DONE, ItemState.DONE, ItemState.WAITING]
+    assert "At most 2 customers" in migration.waits_because
+    migration_steps_services.work(now=lambda: now + timedelta(minutes=61))
+    migration.refresh_from_db()
+    assert (migration.state, migration.waits_because) == (MigrationState.DONE, "")
+
+
+def test_while_amazon_is_away_it_waits_and_says_so(sandbox: Sandbox) -> None:
+    migration = start(make_sender(domains=1))
+    sandbox.control.add_fault("throttle", times=6)
+    with pytest.raises(AwsProblem):
+        migration_steps_services.work()
+    migration.refresh_from_db()
+    item = migration.items.get()
+    assert (migration.state, item.state) == (MigrationState.RUNNING, ItemState.RUNNING)
+    assert item.problem == migration.waits_because != ""
+    sandbox.control.clear_faults()
+    migration_steps_services.work()
+    item.refresh_from_db()
+    assert (item.state, item.problem) == (ItemState.DONE, "")

@@ -1,0 +1,142 @@
+"""The pages of migrations: a dry run first, then started, followed, tried again and rolled back."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from accounts.roles import Role
+from inbound_admin.lib import aws
+from operations.migration_steps import services as migration_steps_services
+from operations.models import ItemState, Migration
+from operations.tenant_migration import services as tenant_migration_services
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tests.factories import make_staff
+from tests.operations.making import calls, make_item, make_sender, migrate, start, tenants_at_amazon
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def olga(client: Client) -> Client:
+    client.force_login(make_staff(Role.OPERATOR))
+    return client
+
+
+def test_one_customer_now_is_shown_as_a_dry_run_and_moved(olga: Client, sandbox: Sandbox) -> None:
+    customer = make_sender("Northwind", domains=1)
+    sandbox.control.clear_calls()
+    url = reverse("operations:move", args=[customer.pk])
+    page = olga.get(url).content.decode()
+    assert "8 calls to Amazon" in page
+    assert "CreateTenantResourceAssociation" in page
+    assert calls(sandbox) == {}
+    answer = olga.post(url, {"policy": "strict", "because": "they asked"})
+    item = Migration.objects.get().items.get()
+    assert answer["Location"] == reverse("operations:migration_item", args=[item.migration_id, item.pk])
+    migration_steps_services.work()
+    page = olga.get(answer["Location"]).content.decode()
+    assert "Migrated" in page
+    assert "8 of 8" not in page  # the switch and the read-back are steps as well
+    assert Tenant.objects.get(customer=customer).policy == "strict"
+    assert "already" in olga.get(url).content.decode()
+
+
+def test_all_are_planned_looked_at_started_and_followed(olga: Client, sandbox: Sandbox) -> None:
+    for name in ("First", "Second"):
+        make_sender(name, domains=1)
+    answer = olga.post(
+        reverse("operations:plan_migration"),
+        {"chosen": "all", "policy": "standard", "at_most_per_hour": "100", "because": "as announced"},
+    )
+    migration = Migration.objects.get()
+    url = reverse("operations:migration", args=[migration.pk])
+    assert answer["Location"] == url
+    assert "Nothing has been called" in olga.get(url).content.decode()
+    assert tenants_at_amazon() == {}
+    steer = reverse("operations:steer_migration", args=[migration.pk])
+    assert olga.post(steer, {"do": "start"})["Location"] == url
+    part = olga.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert part.strip().startswith('<div id="live"')
+    assert 'hx-trigger="every' in part
+    migration_steps_services.work()
+    page = olga.get(url).content.decode()
+    assert "2 of 2" in page
+    assert "hx-trigger" not in page.split('id="live"')[1].split("</section>")[0]
+
+
+def test_it_is_paused_resumed_and_cancelled_by_buttons(olga: Client, sandbox: Sandbox) -> None:
+    make_sender(domains=0)
+    make_sender(domains=0)
+    migration = start(choice=tenant_migration_services.all_of_them())
+    steer = reverse("operations:steer_migration", args=[migration.pk])
+    for do, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        olga.post(steer, {"do": do})
+        migration.refresh_from_db()
+        assert migration.state == state
+    page = olga.post(steer, {"do": "pause"}, follow=True).content.decode()
+    assert "not possible now" in page
+
+
+def test_a_file_chooses_and_names_whom_it_does_not_know(olga: Client, sandbox: Sandbox) -> None:
+    customer = make_sender("Northwind", domains=0)
+    make_sender("Other", domains=0)
+    file = SimpleUploadedFile("some.csv", f"{customer.pk}\nnobody\n".encode())
+    given = {"chosen": "csv", "file": file, "policy": "standard", "because": "the first ones"}
+    page = olga.post(reverse("operations:plan_migration"), given, follow=True).content.decode()
+    assert "“nobody” is no customer" in page
+    assert [item.customer for item in Migration.objects.get().items.all()] == [customer]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"chosen": "filter", "text": " "}, "Type part of a customer"),
+        ({"chosen": "csv"}, "Choose the file."),
+        ({"chosen": "all"}, "Nobody is left"),
+        ({"chosen": "all", "at_most_per_hour": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_what_cannot_be_planned_is_said_at_its_field(olga: Client, given: dict[str, str], sentence: str) -> None:
+    answer = olga.post(reverse("operations:plan_migration"), {"policy": "standard", "because": "x", **given})
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+
+
+def test_partial_success_is_shown_as_partial_and_what_failed_is_tried_again(olga: Client, sandbox: Sandbox) -> None:
+    held, other = make_sender("Held", domains=1), make_sender("Other", domains=1)
+    client, arn = aws.client("sesv2"), aws.identity_arn(held.domains.get().name)
+    client.create_tenant(TenantName="by-hand")
+    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=arn)
+    migration = migrate(held, other)
+    url = reverse("operations:migration", args=[migration.pk])
+    page = olga.get(url).content.decode()
+    assert "Over, in part" in page
+    assert "1 of 2" in page
+    assert "another tenant" in page
+    assert "Other" not in olga.get(f"{url}?show=failed").content.decode().split("<ol")[1]
+    client.delete_tenant(TenantName="by-hand")
+    Migration.objects.update(taken=None)
+    olga.post(reverse("operations:steer_migration", args=[migration.pk]), {"do": "retry"})
+    migration_steps_services.work()
+    assert set(migration.items.values_list("state", flat=True)) == {ItemState.DONE}
+
+
+def test_one_customer_is_rolled_back_with_a_reason_alone(olga: Client, sandbox: Sandbox) -> None:
+    item = migrate(make_sender(domains=1)).items.get()
+    url = reverse("operations:migration_item", args=[item.migration_id, item.pk])
+    assert olga.post(url, {"do": "roll_back", "because": ""}).status_code == 422
+    olga.post(url, {"do": "roll_back", "because": "mail was refused"})
+    migration_steps_services.work()
+    assert "Rolled back" in olga.get(url).content.decode()
+
+
+def test_who_may_only_look_sees_no_button_and_cannot_press_it(client: Client, sandbox: Sandbox) -> None:
+    client.force_login(make_staff(Role.SUPPORT))
+    item = make_item(make_sender(domains=0))
+    page = client.get(reverse("operations:migration", args=[item.migration_id])).content.decode()
+    assert "Start</button>" not in page
+    steer = reverse("operations:steer_migration", args=[item.migration_id])
+    assert client.post(steer, {"do": "start"}).status_code == 403
+    assert client.post(reverse("operations:move", args=[item.customer_id])).status_code == 403

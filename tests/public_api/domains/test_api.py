@@ -1,0 +1,239 @@
+"""The API of domains, with the sandbox's Amazon and DNS behind it."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models.people import Customer
+from domains.models.domains import Domain, Stage
+from receipt_rules.models.addresses import CatchAll
+from sandbox.process import Sandbox
+from tests.calling import Api, api_of, never_waiting, ok, refused, work_while_waiting
+from tests.domains.making import make_domain, make_zone, publish, turn_identity
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def customer() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def alice(customer: Customer) -> Api:
+    return api_of(make_member(customer))
+
+
+@pytest.fixture
+def bob() -> Api:
+    return api_of(make_member())
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    work_while_waiting(monkeypatch)
+
+
+def add(alice: Api, name: str = "shop.com") -> dict[str, Any]:
+    return ok(alice.post("/api/v2/domains", {"domain": name}), 201)
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_domain_is_added_and_answered_with_its_records(alice: Api, sandbox: Sandbox) -> None:
+    body = add(alice)
+    assert (body["domain"], body["status"], body["canReceiveEmails"]) == ("shop.com", "pending", False)
+    kinds = [(record["type"], record["isRequired"]) for record in body["dnsRecords"]]
+    assert kinds.count(("CNAME", True)) == 3
+    assert {"type", "name", "value", "description", "isRequired"} == set(body["dnsRecords"][0])
+    assert [r["value"] for r in body["dnsRecords"] if r["name"] == "shop.com" and r["type"] == "MX"] == [
+        "10 inbound-smtp.eu-west-1.amazonaws.com"
+    ]
+    assert body["userId"] is not None
+    assert "dnsConflict" not in body
+    again = alice.post("/api/v2/domains", {"domain": "SHOP.com."})
+    refused(again, 409, "DOMAIN_ALREADY_REGISTERED")
+
+
+def test_what_amazon_has_not_done_in_time_is_said(
+    alice: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never_waiting(monkeypatch)
+    body = add(alice)
+    assert [record for record in body["dnsRecords"] if record["type"] == "CNAME"] == []
+    assert "has not finished yet" in body["message"]
+    refused(alice.patch(f"/api/v2/domains/{body['id']}/auth"), 400, "AUTH_NOT_BEGUN")
+
+
+@pytest.mark.usefixtures("worker")
+def test_mail_that_is_received_elsewhere_is_a_conflict_that_is_told(alice: Api, sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("shop.com")
+    sandbox.control.add_record("shop.com", "shop.com", "MX", "1 mail.google.com")
+    body = add(alice)
+    assert body["dnsConflict"]["hasConflict"] is True
+    assert "mail.google.com" in body["dnsConflict"]["message"]
+    assert body["dnsConflict"]["suggestion"] == "in.shop.com"
+
+
+@pytest.mark.parametrize("name", ["", "shop", "co.uk", "10.0.0.1", "a b.com", "x" * 300 + ".com"])
+def test_what_is_no_domain_is_malformed(alice: Api, sandbox: Sandbox, name: str) -> None:
+    assert alice.post("/api/v2/domains", {"domain": name}).status_code == 400
+    assert not Domain.objects.exists()
+
+
+@pytest.mark.usefixtures("worker")
+def test_verifying_looks_at_dns_and_amazon_and_says_what_is_to_be_done(alice: Api, sandbox: Sandbox) -> None:
+    body = add(alice)
+    domain = Domain.objects.get(pk=body["id"])
+    make_zone(sandbox, domain)
+    first = ok(alice.patch(f"/api/v2/domains/{domain.pk}/auth"))
+    assert (first["overallStatus"], first["summary"]["verifiedRequiredRecords"]) == ("pending", 0)
+    assert len(first["nextSteps"]) == first["summary"]["requiredRecords"] == 7
+    assert all(record["error"] for record in first["dnsRecords"] if record["isRequired"])
+    assert refused(alice.patch(f"/api/v2/domains/{domain.pk}/auth"), 429, "RATE_LIMITED")
+    publish(sandbox, domain)
+    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    Domain.objects.update(last_dns_check=None)
+    body = ok(alice.patch(f"/api/v2/domains/{domain.pk}/auth"))
+    assert (body["overallStatus"], body["nextSteps"]) == ("verified", [])
+    assert body["sesStatus"]["identityStatus"] == "Success"
+    assert body["sesStatus"]["mailFromDomain"] == "bounce.shop.com"
+    assert {"type", "name", "value", "priority"} <= set(next(r for r in body["dnsRecords"] if r["type"] == "MX"))
+    row = ok(alice.get(f"/api/v2/domains/{domain.pk}"))
+    assert (row["status"], row["canReceiveEmails"], row["hasMxRecords"]) == ("verified", True, True)
+    assert row["mailFromDomainStatus"] == "verified"
+    assert all(each["isVerified"] for each in row["dnsRecords"] if each["isRequired"])
+
+
+@pytest.mark.usefixtures("worker")
+def test_amazon_that_cannot_be_asked_is_no_status(alice: Api, sandbox: Sandbox) -> None:
+    domain = Domain.objects.get(pk=add(alice)["id"])
+    make_zone(sandbox, domain)
+    sandbox.control.add_fault("error", "GetEmailIdentity", times=None)
+    body = refused(alice.patch(f"/api/v2/domains/{domain.pk}/auth"), 503, "AWS_UNREACHABLE")
+    assert "Amazon could not be asked" in body["error"]
+    row = ok(alice.get("/api/v2/domains", check="true"))["data"][0]
+    assert (row["verificationCheck"]["sesStatus"], row["verificationCheck"]["isFullyVerified"]) == (None, None)
+
+
+@pytest.mark.usefixtures("worker")
+def test_authentication_is_begun_with_another_bounce_name(alice: Api, sandbox: Sandbox) -> None:
+    domain_id = add(alice)["id"]
+    asked = {"mailFromDomain": "post", "generateSpf": False, "generateDmarc": True}
+    body = ok(alice.post(f"/api/v2/domains/{domain_id}/auth", asked), 201)
+    assert (body["success"], body["mailFromDomain"], len(body["dkimTokens"])) == (True, "post.shop.com", 3)
+    assert "post.shop.com" in {record["name"] for record in body["records"]}
+    assert not [r for r in body["records"] if r["name"] == "shop.com" and r["type"] == "TXT"]
+    without_body = alice.post(f"/api/v2/domains/{domain_id}/auth")
+    assert ok(without_body, 201)["mailFromDomain"] == "post.shop.com"
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_open_claim_wants_its_proof_alone(alice: Api, sandbox: Sandbox) -> None:
+    make_verified("shop.com")
+    body = add(alice, "eu.shop.com")
+    assert [record["name"] for record in body["dnsRecords"]] == ["_inbound-admin-challenge.eu.shop.com"]
+    assert "Ownership" in body["message"]
+    records = ok(alice.get(f"/api/v2/domains/{body['id']}/dns-records"))["records"]
+    assert [record["recordType"] for record in records] == ["TXT"]
+
+
+def test_the_list_counts_all_that_the_filter_matches(alice: Api, customer: Customer) -> None:
+    for number in range(3):
+        make_verified(f"v{number}.com", customer=customer)
+    make_domain("new.com", customer=customer)
+    make_domain("gone.com", customer=customer, stage=Stage.READY, identity_status="FAILED")
+    make_domain("bobs.com")
+    body = ok(alice.get("/api/v2/domains", limit=2))
+    assert [row["domain"] for row in body["data"]] == ["gone.com", "new.com"]
+    assert body["pagination"] == {"limit": 2, "offset": 0, "total": 5, "hasMore": True}
+    assert body["meta"] == {
+        "totalCount": 5,
+        "verifiedCount": 3,
+        "withCatchAllCount": 0,
+        "statusBreakdown": {"verified": 3, "pending": 1, "failed": 1},
+    }
+    for status, names in (("verified", {"v0.com", "v1.com", "v2.com"}), ("failed", {"gone.com"})):
+        assert {row["domain"] for row in ok(alice.get("/api/v2/domains", status=status))["data"]} == names
+    assert ok(alice.get("/api/v2/domains", search="V1"))["pagination"]["total"] == 1
+    assert ok(alice.get("/api/v2/domains", offset=99))["data"] == []
+    refused(alice.get("/api/v2/domains", limit=101), 400, "MALFORMED")
+    refused(alice.get("/api/v2/domains", state="verified"), 400, "UNKNOWN_PARAMETER")
+
+
+def test_a_catch_all_goes_on_and_off_with_its_endpoint(alice: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    desk = make_endpoint(customer, name="desk")
+    asked = {"isCatchAllEnabled": True, "catchAllEndpointId": desk.pk}
+    body = ok(alice.put(f"/api/v2/domains/{domain.pk}", asked))
+    assert (body["isCatchAllEnabled"], body["catchAllEndpoint"]["name"]) == (True, "desk")
+    assert "few seconds" in body["warning"]
+    row = ok(alice.get("/api/v2/domains", hasCatchAll="true"))["data"][0]
+    assert (row["stats"]["hasCatchAll"], row["catchAllEndpointId"]) == (True, desk.pk)
+    body = ok(alice.put(f"/api/v2/domains/{domain.pk}", {"isCatchAllEnabled": False, "catchAllEndpointId": None}))
+    assert (body["isCatchAllEnabled"], body["catchAllEndpoint"]) == (False, None)
+
+
+def test_settings_are_refused_before_the_domain_is_verified(alice: Api, customer: Customer) -> None:
+    domain = make_domain("shop.com", customer=customer)
+    asked = {"isCatchAllEnabled": True, "catchAllEndpointId": None}
+    refused(alice.put(f"/api/v2/domains/{domain.pk}", asked), 400, "DOMAIN_NOT_VERIFIED")
+    assert not CatchAll.objects.exists()
+
+
+def test_anothers_endpoint_is_none(alice: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    asked = {"isCatchAllEnabled": True, "catchAllEndpointId": make_endpoint().pk}
+    refused(alice.put(f"/api/v2/domains/{domain.pk}", asked), 400, "ENDPOINT_MISSING")
+    assert not CatchAll.objects.exists()
+
+
+def test_dmarc_summaries_and_a_bounce_name_are_wished_for(alice: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer, mail_from_label="", dmarc_reports_to="")
+    body = ok(alice.put(f"/api/v2/domains/{domain.pk}", {"receiveDmarcEmails": True, "mailFromDomain": "m.shop.com"}))
+    assert (body["receiveDmarcEmails"], body["mailFromDomain"]) == (True, "m.shop.com")
+    domain.refresh_from_db()
+    assert (domain.dmarc_reports_to, domain.mail_from_label) == ("dmarc@shop.com", "m")
+    refused(alice.patch(f"/api/v2/domains/{domain.pk}"), 409, "MAIL_FROM_SET")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_bounce_name_is_set_up_where_there_is_none(alice: Api, sandbox: Sandbox) -> None:
+    domain_id = add(alice)["id"]
+    ok(alice.put(f"/api/v2/domains/{domain_id}", {"mailFromDomain": ""}), 400)
+    Domain.objects.filter(pk=domain_id).update(mail_from_label="", ses_mail_from="")
+    body = ok(alice.patch(f"/api/v2/domains/{domain_id}", {"mailFromDomain": "post"}))
+    assert body["mailFromDomain"] == "post.shop.com"
+    assert {record["type"] for record in body["additionalDnsRecords"]} == {"MX", "TXT"}
+
+
+def test_anothers_domain_does_not_exist(bob: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    for call in (
+        bob.get(f"/api/v2/domains/{domain.pk}"),
+        bob.put(f"/api/v2/domains/{domain.pk}", {"isCatchAllEnabled": True}),
+        bob.delete(f"/api/v2/domains/{domain.pk}"),
+        bob.get(f"/api/v2/domains/{domain.pk}/dns-records"),
+        bob.post(f"/api/v2/domains/{domain.pk}/auth"),
+    ):
+        refused(call, 404, "NOT_FOUND")
+    assert ok(bob.get("/api/v2/domains"))["data"] == []
+
+
+def test_a_page_of_a_hundred_asks_no_more_of_the_database_than_one_of_one(alice: Api, customer: Customer) -> None:
+    desk = make_endpoint(customer)
+    for number in range(60):
+        domain = make_verified(f"d{number}.com", customer=customer)
+        CatchAll.objects.create(domain=domain, endpoint=desk)
+        make_address(f"a@d{number}.com", domain, endpoint=desk, is_live=True)
+    for path in ("/api/v2/domains", "/api/v2/email-addresses", "/api/v2/endpoints"):
+        counts = []
+        ok(alice.get(path))  # the first writes when the key was used
+        for limit in (1, 60):
+            with CaptureQueriesContext(connection) as queries:
+                ok(alice.get(path, limit=limit))
+            counts.append(len(queries))
+        assert counts[0] == counts[1] <= 14, path

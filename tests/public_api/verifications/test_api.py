@@ -1,0 +1,179 @@
+"""The older families: v1.1 in its envelope, /api/inbound, /api/domain/verifications."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models.people import Customer
+from domains.models.domains import Domain, Stage
+from receipt_rules.models.addresses import Address, CatchAll
+from sandbox.process import Sandbox
+from tests.calling import Api, api_of, ok, refused, work_while_waiting
+from tests.domains.making import make_domain, make_zone, publish, turn_identity
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
+
+pytestmark = pytest.mark.django_db
+ACTIONS = "/api/domain/verifications"
+
+
+@pytest.fixture
+def customer() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def alice(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> Api:
+    work_while_waiting(monkeypatch)
+    return api_of(make_member(customer))
+
+
+@pytest.fixture
+def bob() -> Api:
+    return api_of(make_member())
+
+
+def act(alice: Api, action: str, domain: str = "shop.com", **asked: Any) -> dict[str, Any]:
+    body = ok(alice.post(ACTIONS, {"action": action, "domain": domain, **asked}))
+    assert body["success"] is True
+    assert body["timestamp"].endswith("Z")
+    return body
+
+
+# --- v1.1 ----------------------------------------------------------------------------------------------------------
+def test_the_catch_all_of_1_1(alice: Api, customer: Customer) -> None:
+    domain, desk = make_verified("shop.com", customer=customer), make_endpoint(customer)
+    path = f"/api/v1.1/domains/{domain.pk}/catch-all"
+    assert ok(alice.get(path))["data"]["hasCatchAll"] is False
+    body = ok(alice.put(path, {"endpointId": desk.pk}))
+    assert (body["success"], body["data"]["hasCatchAll"], body["data"]["endpoint"]["id"]) == (True, True, desk.pk)
+    assert body["data"]["domainName"] == "shop.com"
+    assert "few seconds" in body["data"]["warning"]
+    assert ok(alice.delete(path))["data"] | {"warning": ""} == {
+        "domainId": domain.pk,
+        "domainName": "shop.com",
+        "hasCatchAll": False,
+        "endpoint": None,
+        "receiptRuleName": None,
+        "warning": "",
+    }
+    assert not CatchAll.objects.filter(is_active=True).exists()
+
+
+def test_the_lists_and_addresses_of_1_1(alice: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    make_domain("new.com", customer=customer)
+    body = ok(alice.get("/api/v1.1/domains", status="verified"))
+    assert ([row["domain"] for row in body["data"]], body["meta"]["totalCount"]) == (["shop.com"], 1)
+    body = ok(alice.post("/api/v1.1/email-addresses", {"address": "a@shop.com", "domainId": domain.pk}), 201)
+    assert (body["success"], body["data"]["routing"]["type"]) == (True, "none")
+    path = f"/api/v1.1/email-addresses/{body['data']['id']}"
+    refused(
+        alice.post("/api/v1.1/email-addresses", {"address": "a@shop.com", "domainId": domain.pk}),
+        409,
+        "ADDRESS_EXISTS",
+    )
+    assert ok(alice.get("/api/v1.1/email-addresses", active="true"))["pagination"]["total"] == 1
+    assert ok(alice.put(path, {"isActive": False}))["data"]["isActive"] is False
+    assert ok(alice.get(path))["data"]["address"] == "a@shop.com"
+    assert ok(alice.delete(path))["success"] is True
+    refused(alice.get(path), 404, "NOT_FOUND")
+
+
+# --- /api/inbound --------------------------------------------------------------------------------------------------
+def test_the_verification_of_a_domain_that_is_there_is_begun(alice: Api, bob: Api, sandbox: Sandbox) -> None:
+    ok(alice.post("/api/v2/domains", {"domain": "shop.com"}), 201)
+    body = ok(alice.post("/api/inbound/verify-domain", {"domain": "shop.com"}))
+    assert (body["status"], body["canProceed"], body["sesStatus"]) == ("pending", True, "Pending")
+    assert body["verificationToken"]
+    assert len(body["dnsRecords"]) >= 7
+    refused(bob.post("/api/inbound/verify-domain", {"domain": "shop.com"}), 404, "NOT_FOUND")
+
+
+def test_addresses_are_configured_all_or_none(alice: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    make_address("a@shop.com", domain, is_active=False)
+    path = "/api/inbound/configure-email"
+    asked = {"domain": "shop.com", "emailAddresses": ["a@shop.com", "b@shop.com", "c@else.com", "nonsense"]}
+    body = refused(alice.post(path, asked), 400, "MALFORMED")
+    assert body["details"]["invalidEmails"] == ["c@else.com", "nonsense"]
+    assert not Address.objects.filter(is_active=True).exists()
+    body = ok(alice.post(path, asked | {"emailAddresses": ["a@shop.com", "b@shop.com"]}))
+    assert [row["address"] for row in body["emailAddresses"]] == ["a@shop.com", "b@shop.com"]
+    assert body["receiptRule"] == {"name": None, "status": "pending"}
+    assert (body["lambdaFunction"], body["s3Bucket"]) == (None, None)
+    make_domain("new.com", customer=customer)
+    answer = alice.post(path, {"domain": "new.com", "emailAddresses": ["a@new.com"]})
+    refused(answer, 400, "DOMAIN_NOT_VERIFIED")
+
+
+def test_staff_read_where_mail_is_stored(customer: Customer) -> None:
+    make_verified("shop.com", customer=customer)
+    olga = api_of(make_operator(), "read", "write", "staff")
+    body = ok(olga.post("/api/inbound/configure-email", {"domain": "shop.com", "emailAddresses": ["a@shop.com"]}))
+    assert (body["lambdaFunction"], body["s3Bucket"]) == ("inbound-mail-handler", "inbound-mail")
+
+
+# --- /api/domain/verifications -------------------------------------------------------------------------------------
+def test_a_domain_can_be_used_unless_something_stands_there(alice: Api, sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("shop.com")
+    body = act(alice, "canDomainBeUsed")
+    assert (body["canBeUsed"], body["canReceiveEmails"], body["hasMxRecords"]) == (True, True, False)
+    sandbox.control.add_record("shop.com", "shop.com", "MX", "1 mail.google.com")
+    body = act(alice, "canDomainBeUsed")
+    assert (body["canBeUsed"], body["hasConflictingRecords"]) == (False, True)
+    assert body["conflictingRecords"] == [{"type": "MX", "name": "shop.com", "value": "1 mail.google.com"}]
+    make_verified("bobs.com")
+    body = act(alice, "canDomainBeUsed", "bobs.com")
+    assert (body["canBeUsed"], "already in use" in body["error"]) == (False, True)
+
+
+def test_whether_a_name_can_be_used_does_not_tell_whose_it_is(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
+    for name in ("mine.com", "bobs.com", "squatted.com"):
+        sandbox.control.add_zone(name)
+    make_verified("mine.com", customer=customer)
+    make_verified("bobs.com")
+    make_verified("squatted.com", verified_at=None, proven_at=None)
+    mine, bobs = (act(alice, "canDomainBeUsed", name) for name in ("mine.com", "bobs.com"))
+    assert mine["error"] == bobs["error"]
+    assert act(alice, "canDomainBeUsed", "squatted.com")["canBeUsed"]
+
+
+def test_a_look_up_that_failed_is_no_answer(alice: Api, sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("shop.com")
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    refused(alice.post(ACTIONS, {"action": "canDomainBeUsed", "domain": "shop.com"}), 503, "DNS_UNREACHABLE")
+
+
+def test_the_actions_from_adding_to_deleting(alice: Api, sandbox: Sandbox) -> None:
+    added = act(alice, "addDomain")
+    assert (added["status"], added["canProceed"]) == ("pending", True)
+    domain = Domain.objects.get(pk=added["domainId"])
+    assert act(alice, "verifyDomain")["verificationToken"] == domain.verification_token
+    make_zone(sandbox, domain)
+    first = act(alice, "checkVerification", domainId=domain.pk)
+    assert (first["sesVerified"], first["dnsVerified"], first["allVerified"]) == (False, False, False)
+    assert all("actualValues" in record for record in first["dnsRecords"])
+    publish(sandbox, domain)
+    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    Domain.objects.update(last_dns_check=None)
+    checked = act(alice, "checkVerification")
+    assert (checked["sesVerified"], checked["dnsVerified"], checked["allVerified"]) == (True, True, True)
+    make_address("a@shop.com", domain)
+    body = act(alice, "getDomain", refreshProvider=True)
+    assert body["domain"]["status"] == "verified"
+    assert body["stats"] == {"totalEmailAddresses": 1, "activeEmailAddresses": 1, "configuredEmailAddresses": 0}
+    other = alice.post(ACTIONS, {"action": "getDomain", "domain": "else.com", "domainId": domain.pk})
+    refused(other, 400, "OTHER_DOMAIN")
+    deleted = act(alice, "deleteDomain")
+    assert (deleted["domainId"], "is being deleted" in deleted["message"]) == (domain.pk, True)
+    domain.refresh_from_db()
+    assert domain.stage == Stage.DELETING
+
+
+@pytest.mark.parametrize("action", ["verifyDomain", "checkVerification", "getDomain", "deleteDomain"])
+def test_anothers_domain_does_not_exist_for_any_action(alice: Api, bob: Api, customer: Customer, action: str) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    for asked in ({"domain": "shop.com"}, {"domain": "shop.com", "domainId": domain.pk}):
+        refused(bob.post(ACTIONS, {"action": action, **asked}), 404, "NOT_FOUND")
+    assert Domain.objects.filter(pk=domain.pk).exists()

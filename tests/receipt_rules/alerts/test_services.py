@@ -1,0 +1,114 @@
+"""Operators are told of drift and of quotas: at each look, and once."""
+
+import pytest
+from pytest_django import Settings
+
+from accounts.models.people import User
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem
+from notifications.models.alerts import Alert
+from notifications.models.webhooks import Event
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.models.live import Look
+from sandbox.process import Sandbox
+from tests.factories import make_member
+from tests.receipt_rules.making import approve_and_run, live, make_verified, set_up_receiving
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Domain:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    return domain
+
+
+@pytest.fixture
+def olga(shop: Domain) -> User:
+    return set_up_receiving()
+
+
+def _delete_a_rule() -> None:
+    rules = live()
+    aws.client("ses").delete_receipt_rule(RuleSetName=rules.name, RuleName=rules.rules[0].name)
+
+
+def _events(name: str) -> list[dict[str, object]]:
+    return [event.data for event in Event.objects.filter(event=name).order_by("at")]
+
+
+def test_drift_is_told_once_to_operators_and_is_over_when_it_is_mended(olga: User) -> None:
+    make_member()
+    _delete_a_rule()
+    for _ in range(3):
+        drift_services.check_drift()
+    alert = Alert.objects.get(kind="rule.drift")
+    assert (alert.state, alert.permission, alert.looks) == ("open", "receipt_rules.operate_rules", 3)
+    assert [notice.person for notice in alert.notices.all()] == [olga]
+    (told,) = _events("rule.drift")
+    assert "is gone" in str(told["why"])
+    approve_and_run(olga)
+    drift_services.check_drift()
+    alert.refresh_from_db()
+    assert alert.state == "recovered"
+
+
+def test_what_a_person_left_as_it_is_is_no_alert_any_more(olga: User) -> None:
+    _delete_a_rule()
+    for difference in drift_services.check_drift():
+        drift_services.ignore(key=difference.key, because="on purpose", actor=olga)
+    drift_services.check_drift()
+    assert Alert.objects.get(kind="rule.drift").state == "recovered"
+
+
+def test_a_quota_is_told_of_from_80_per_cent_on_and_once(olga: User, settings: Settings) -> None:
+    settings.SES_IDENTITIES = 2
+    drift_services.check_drift()
+    assert not Alert.objects.filter(kind="quota.80").exists()
+    settings.SES_IDENTITIES = 1
+    for _ in range(3):
+        drift_services.check_drift()
+    alert = Alert.objects.get(kind="quota.80")
+    assert (alert.object_name, alert.state) == ("Identities in eu-west-1", "open")
+    (told,) = _events("quota.80")
+    assert (told["used"], told["limit"], told["percent"]) == (1, 1, 100)
+    settings.SES_IDENTITIES = 10
+    drift_services.check_drift()
+    alert.refresh_from_db()
+    assert alert.state == "recovered"
+
+
+@pytest.mark.parametrize(
+    ("quotas", "full"),
+    [
+        ({"SES_RULES_PER_SET": 1}, {"Rules"}),
+        ({"SES_RULES_PER_SET": 1, "SES_RECIPIENTS_PER_RULE": 1}, {"Rules", "Recipients"}),
+        ({"SES_TENANTS": 0}, {"Tenants"}),
+    ],
+)
+def test_rules_recipients_and_tenants_are_quotas_too(
+    olga: User, settings: Settings, quotas: dict[str, int], full: set[str]
+) -> None:
+    for name, value in quotas.items():
+        setattr(settings, name, value)
+    drift_services.check_drift()
+    told = Alert.objects.filter(kind="quota.80", state="open").values_list("object_name", flat=True)
+    assert {name.partition(" ")[0] for name in told} == full
+
+
+def test_a_look_that_failed_recovers_nothing(olga: User, sandbox: Sandbox, settings: Settings) -> None:
+    _delete_a_rule()
+    drift_services.check_drift()
+    settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
+    aws.forget_clients()
+    try:
+        with pytest.raises(AwsProblem):
+            drift_services.check_drift()
+    finally:
+        settings.AWS_ENDPOINT_URL = sandbox.aws_url
+        aws.forget_clients()
+    assert Look.objects.get().problem
+    assert Alert.objects.get(kind="rule.drift").state == "open"

@@ -1,0 +1,186 @@
+"""What somebody else did to the rules is found, told once, and then restored, accepted or ignored."""
+
+import pytest
+
+from accounts.models.people import User
+from audit.models import Change
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsUnreachable, Refused
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.live.services import read_live
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.live import Look
+from receipt_rules.planner.core.plans import Method
+from receipt_rules.planner.services import Asked
+from receipt_rules.rule_sets import services as rule_sets_services
+from receipt_rules.simulator import services as simulator_services
+from sandbox.process import Sandbox
+from tests.domains.making import make_zone
+from tests.factories import make_user
+from tests.receipt_rules.making import (
+    approve_and_run,
+    foreign_rule,
+    live,
+    make_address,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Domain:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    return domain
+
+
+@pytest.fixture
+def olga(shop: Domain) -> User:
+    return set_up_receiving()
+
+
+def by_hand(recipients: list[str]) -> None:
+    rule = {"Name": live().rules[0].name, "Recipients": recipients, "Enabled": True}
+    aws.client("ses").update_receipt_rule(RuleSetName=live().name, Rule=rule)
+
+
+def kinds() -> list[str]:
+    return [each.kind for each in drift_services.differences(read_live()) if not each.is_ignored]
+
+
+def test_where_nothing_differs_nothing_is_told(olga: User) -> None:
+    assert drift_services.check_drift() == ()
+    assert not Change.objects.filter(what="rules.drift").exists()
+
+
+def test_a_change_by_hand_is_told_once_and_restored_by_a_plan(olga: User) -> None:
+    by_hand(["else.com"])
+    first, again = drift_services.check_drift(), drift_services.check_drift()
+    assert first == again
+    assert [each.kind for each in first] == ["changed", "not_as_wanted"]
+    assert "1 removed (shop.com)" in first[0].sentence
+    assert Change.objects.filter(what="rules.drift").count() == 2
+    assert not CatchAll.objects.get().is_live
+    approve_and_run(olga, typed="inbound-mail")
+    assert (kinds(), taken("a@shop.com")) == ([], 1)
+    assert CatchAll.objects.get().is_live
+
+
+def test_a_change_by_hand_stays_a_difference_while_our_runs_change_other_rules(olga: User, shop: Domain) -> None:
+    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    drift_services.accept(because="marketing's own", actor=olga)
+    rule = {"Name": "theirs", "Recipients": ["other.com"], "Enabled": True}
+    aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
+    addresses_services.add_address(text="a@eu.shop.com", customer=shop.customer, actor=None)
+    auto_apply_services.work()
+    assert taken("a@eu.shop.com") == 1
+    (found,) = drift_services.differences(read_live())
+    assert (found.kind, found.rule) == ("changed", "theirs")
+    drift_services.accept(because="fine", actor=olga)
+    assert kinds() == []
+
+
+def test_rules_that_others_made_deleted_or_moved_are_told(olga: User) -> None:
+    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    assert kinds() == ["extra"]
+    drift_services.accept(because="marketing's own", actor=olga)
+    assert kinds() == []
+    aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName="theirs", After=live().names[1])
+    assert kinds() == ["reordered"]
+    aws.client("ses").delete_receipt_rule(RuleSetName="inbound-mail", RuleName="theirs")
+    assert kinds() == ["missing"]
+
+
+def test_an_ignored_difference_is_another_when_the_rule_changes_again(olga: User) -> None:
+    by_hand(["else.com"])
+    (found,) = drift_services.differences(read_live())
+    with pytest.raises(Refused):
+        drift_services.ignore(key=found.key, because="", actor=olga)
+    with pytest.raises(Refused):
+        drift_services.ignore(key=found.key, because="I may", actor=make_user())
+    drift_services.ignore(key=found.key, because="a trial", actor=olga)
+    assert kinds() == []
+    by_hand(["another.com"])
+    assert kinds() == ["changed"]
+
+
+def test_a_stranger_that_was_made_active_is_told_and_may_be_adopted(olga: User) -> None:
+    foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
+    (found,) = drift_services.check_drift()
+    assert found.kind == "stranger_active"
+    assert "marketing is active (1 rule" in found.sentence
+    drift_services.adopt_rule_set(name="marketing", because="one set for all", actor=olga)
+    approve_and_run(olga)
+    assert (live().name, taken("x@else.com"), taken("a@shop.com")) == ("marketing", 1, 1)
+    assert [rule.name for rule in live().foreign] == ["theirs"]
+
+
+def test_what_is_not_as_wanted_is_told_although_nobody_touched_amazon(olga: User, shop: Domain) -> None:
+    make_address("a@eu.shop.com", shop)
+    (found,) = drift_services.check_drift()
+    assert found.kind == "not_as_wanted"
+    assert "1 begins to be taken" in found.sentence
+    drift_services.ignore(key=found.key, because="tomorrow", actor=olga)
+    assert [each.is_ignored for each in drift_services.check_drift()] == [True]
+
+
+def test_an_old_set_is_deleted_and_the_active_one_never(olga: User, shop: Domain) -> None:
+    make_address("a@eu.shop.com", shop)
+    approve_and_run(olga, Asked(method=Method.BLUE_GREEN))
+    foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
+    aws.client("ses").set_active_receipt_rule_set(RuleSetName="inbound-mail-002")
+    assert rule_sets_services.old_rule_sets() == ("inbound-mail",)
+    for name in ("inbound-mail-002", "marketing"):
+        with pytest.raises(Refused, match="it stays"):
+            rule_sets_services.delete_rule_set(name=name, actor=olga)
+    rule_sets_services.delete_rule_set(name="inbound-mail", actor=olga)
+    assert rule_sets_services.old_rule_sets() == ()
+    assert taken("a@eu.shop.com") == 1
+
+
+def test_no_active_set_at_all_is_told(olga: User) -> None:
+    aws.client("ses").set_active_receipt_rule_set()
+    assert kinds() == ["none_active"]
+
+
+def test_a_look_that_fails_proves_nothing(olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_hand(["else.com"])
+    drift_services.check_drift()
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    sandbox.control.add_fault("cut_before")
+    with pytest.raises(AwsUnreachable):
+        drift_services.check_drift()
+    row = Look.objects.get()
+    assert row.problem
+    assert [each["kind"] for each in row.differences] == ["changed", "not_as_wanted"]
+
+
+# The simulator
+
+
+def test_the_simulator_tells_the_mail_host_the_rules_and_the_endpoint(
+    sandbox: Sandbox, olga: User, shop: Domain
+) -> None:
+    make_address("a@shop.com", shop)
+    zone = make_zone(sandbox, shop)
+    sandbox.control.add_record(zone, "shop.com", "MX", "20 backup.example.net")
+    sandbox.control.add_record(zone, "shop.com", "MX", "10 inbound-smtp.eu-west-1.amazonaws.com")
+    found = simulator_services.simulate(envelope=["A@shop.com", "x@else.com"], live=live())
+    assert found.routing.unserved == ("x@else.com",)
+    assert next((host.domain, host.is_amazon) for host in found.mail_hosts) == ("shop.com", True)
+    assert found.routes[0].owner == Address.objects.get().id
+    assert found.stored_at == (("inbound-admin-001", "inbound-mail/"),)
+
+
+def test_a_mail_host_that_cannot_be_looked_up_is_not_said_to_be_missing(sandbox: Sandbox, shop: Domain) -> None:
+    make_zone(sandbox, shop)
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    (found,) = simulator_services.mail_hosts(["shop.com"])
+    assert found.is_amazon is None
+    assert "could not be looked up" in found.sentence

@@ -1,0 +1,73 @@
+"""Secrets of endpoints: masked for people, kept where the mask comes back, dropped where the host changes."""
+
+from typing import Any
+
+import pytest
+
+from inbound_admin.lib.redaction import MASK
+from receipt_rules.endpoints.core import SecretMissing, restored, shown_config
+
+STORED = {
+    "url": "https://a.example/in?token=t0ken&room=7",
+    "timeout": 30,
+    "headers": {"X-Key": "k3y", "X-Room": "7"},
+    "verification_token": "v3rify",
+}
+
+
+def test_what_is_shown_has_names_and_no_value() -> None:
+    assert shown_config(STORED) == {
+        "url": f"https://a.example/in?token={MASK}&room=7",
+        "timeout": 30,
+        "headers": {"X-Key": MASK, "X-Room": MASK},
+        "verification_token": MASK,
+    }
+
+
+def test_what_was_read_can_be_sent_back_and_changes_nothing() -> None:
+    assert restored(shown_config(STORED), STORED) == (STORED, ())
+
+
+def test_a_change_keeps_what_it_does_not_name() -> None:
+    assert restored({"timeout": 60}, STORED) == (STORED | {"timeout": 60}, ())
+
+
+def test_headers_that_are_named_replace_those_that_were() -> None:
+    merged, dropped = restored({"headers": {"x-key": MASK, "X-New": "n"}}, STORED)
+    assert (merged["headers"], dropped) == ({"x-key": "k3y", "X-New": "n"}, ())
+
+
+@pytest.mark.parametrize(
+    "url", ["https://b.example/in", "https://a.example:8443/in", "https://a.example.b.example/", "http://a.example/in"]
+)
+@pytest.mark.parametrize("also", [{}, {"headers": shown_config(STORED)["headers"], "verification_token": MASK}])
+def test_another_host_gets_no_secret_of_the_one_before(url: str, also: dict[str, Any]) -> None:
+    merged, dropped = restored({"url": url} | also, STORED)
+    assert merged == {"url": url, "timeout": 30}
+    assert set(dropped) == {"X-Key", "X-Room", "verification_token"}
+
+
+def test_another_host_gets_the_secrets_that_are_supplied_with_it() -> None:
+    given = {"url": "https://b.example/", "headers": {"X-Key": "new", "X-Room": MASK}, "verification_token": "also new"}
+    merged, dropped = restored(given, STORED)
+    assert (merged["headers"], merged["verification_token"]) == ({"X-Key": "new"}, "also new")
+    assert dropped == ("X-Room",)
+
+
+@pytest.mark.parametrize("url", ["https://A.example./other", "https://a.example:443/in"])
+def test_the_same_host_in_another_spelling_keeps_them(url: str) -> None:
+    merged, dropped = restored({"url": url}, STORED)
+    assert (merged["headers"], dropped) == (STORED["headers"], ())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"url": f"https://a.example/other?token={MASK}"},
+        {"url": f"https://b.example/in?token={MASK}&room=7"},
+        {"headers": {"X-Other": MASK}},
+    ],
+)
+def test_a_mask_for_which_nothing_is_stored_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(SecretMissing):
+        restored(given, STORED)

@@ -1,0 +1,109 @@
+"""Endpoints: what each type must be told, and that none goes while it is used."""
+
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from audit.models import Change
+from inbound_admin.lib.errors import Refused
+from receipt_rules.endpoints import services as endpoints_services
+from receipt_rules.endpoints.services import SesSide
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.runs import PendingChange
+from tests.factories import make_customer, make_user
+from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
+
+pytestmark = pytest.mark.django_db
+HOOK = {"url": "https://alice.example/mail?key=1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "stored"),
+    [
+        ("webhook", {"url": " https://a.example/x ", "else": 1}, {"url": "https://a.example/x"}),
+        ("email", {"address": " alice@a.example "}, {"address": "alice@a.example"}),
+        (
+            "email_group",
+            {"addresses": "a@a.example, b@a.example\n\na@a.example"},
+            {"addresses": ["a@a.example", "b@a.example"]},
+        ),
+    ],
+)
+def test_each_type_keeps_what_it_knows(kind: str, config: dict[str, Any], stored: dict[str, Any]) -> None:
+    made = endpoints_services.add_endpoint(customer=make_customer(), name="Desk", type=kind, config=config, actor=None)
+    assert made.config == stored
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("webhook", {}),
+        ("webhook", {"url": "http://a.example"}),
+        ("webhook", {"url": "https://user:secret@a.example"}),
+        ("webhook", {"url": "https://"}),
+        ("webhook", {"url": "https://a.example:99999/"}),
+        ("webhook", {"url": "javascript:alert(1)"}),
+        ("webhook", {"url": "https://127.1/"}),
+        ("webhook", {"url": "https://2852039166/latest/meta-data"}),
+        ("webhook", {"url": "https://[::ffff:169.254.169.254]/"}),
+        ("webhook", {"url": "https://metadata.google.internal/"}),
+        ("webhook", {"url": "https://localhost./"}),
+        ("email", {"address": "nobody"}),
+        ("email_group", {"addresses": []}),
+        ("email_group", {"addresses": ["a@a.example", "nobody"]}),
+        ("pigeon", {}),
+    ],
+)
+def test_what_cannot_work_is_refused(kind: str, config: dict[str, Any], settings: Settings) -> None:
+    settings.WEBHOOKS_MAY_BE_PRIVATE = False
+    with pytest.raises(Refused):
+        endpoints_services.add_endpoint(customer=make_customer(), name="Desk", type=kind, config=config, actor=None)
+    assert not Endpoint.objects.exists()
+
+
+def test_a_name_is_used_once_by_a_customer_whatever_its_case() -> None:
+    alice = make_customer("Alice")
+    endpoints_services.add_endpoint(customer=alice, name="Desk", type="webhook", config=HOOK, actor=None)
+    endpoints_services.add_endpoint(customer=make_customer("Bob"), name="Desk", type="webhook", config=HOOK, actor=None)
+    with pytest.raises(Refused, match="already"):
+        endpoints_services.add_endpoint(customer=alice, name=" desk ", type="webhook", config=HOOK, actor=None)
+
+
+def test_a_change_is_logged_with_what_differs() -> None:
+    row = make_endpoint()
+    endpoints_services.change_endpoint(endpoint=row, actor=make_user(), config=HOOK, is_active=False)
+    change = Change.objects.get(what="endpoint.changed")
+    assert (change.before["is_active"], change.after["is_active"]) == (True, False)
+    assert "name" not in change.after
+    assert not PendingChange.objects.exists()  # Amazon's rules know nothing of it
+
+
+def test_one_in_use_is_not_removed() -> None:
+    domain = make_verified("shop.com")
+    row = make_endpoint(domain.customer)
+    address = make_address("a@shop.com", domain, endpoint=row)
+    with pytest.raises(Refused, match=r"used by a@shop\.com"):
+        endpoints_services.remove_endpoint(endpoint=row, actor=None)
+    address.delete()
+    endpoints_services.remove_endpoint(endpoint=row, actor=None)
+    assert not Endpoint.objects.exists()
+    assert Change.objects.get().what == "endpoint.removed"
+
+
+def test_where_amazon_stores_mail_is_for_operators_to_say() -> None:
+    row = make_endpoint()
+    with pytest.raises(Refused, match="operators"):
+        endpoints_services.change_endpoint(endpoint=row, actor=make_user(), ses=SesSide(s3_bucket="another-bucket"))
+    endpoints_services.change_endpoint(endpoint=row, actor=make_operator(), ses=SesSide(s3_bucket="another-bucket"))
+    row.refresh_from_db()
+    assert row.s3_bucket == "another-bucket"
+    assert PendingChange.objects.get().customer == row.customer
+
+
+@pytest.mark.parametrize(
+    "ses", [SesSide(s3_bucket="No Bucket"), SesSide(lambda_arn="arn:aws:sns:eu-west-1:123456789012:x")]
+)
+def test_what_amazon_would_refuse_is_refused_before(ses: SesSide) -> None:
+    with pytest.raises(Refused):
+        endpoints_services.change_endpoint(endpoint=make_endpoint(), actor=make_operator(), ses=ses)

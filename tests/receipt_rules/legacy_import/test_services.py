@@ -1,0 +1,48 @@
+"""Addresses of an older system: whose they may become, and that no run is queued for them."""
+
+import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models.people import Customer
+from audit.models import Change
+from domains.models.domains import Stage
+from inbound_admin.lib.errors import Refused
+from receipt_rules.legacy_import.services import Import, StoredImport, import_address
+from receipt_rules.models.addresses import Address
+from tests.domains.making import make_domain
+from tests.factories import make_customer
+from tests.receipt_rules.making import make_address, make_verified
+
+pytestmark = pytest.mark.django_db
+BILLING = "billing@shop.com"
+
+
+@pytest.fixture
+def alice() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+def take(customer: Customer) -> StoredImport:
+    of = Import(customer=customer, actor=None, because="Moved in", bulk_id="chg_1")
+    return import_address(text=BILLING, endpoint=None, is_active=True, of=of)[1]
+
+
+def test_an_address_left_at_anothers_unproven_claim_is_in_nobodys_way(alice: Customer) -> None:
+    make_address(BILLING, make_domain("shop.com", customer=make_customer("Bob Ltd"), stage=Stage.CLAIM))
+    make_verified("shop.com", customer=alice)
+    assert take(alice) is StoredImport.NEW
+    assert Address.objects.get(address=BILLING).domain.customer == alice
+    assert list(Change.objects.order_by("id").values_list("what", "bulk_id")) == [
+        ("address.removed", "chg_1"),
+        ("address.added", "chg_1"),
+    ]
+    assert not ProcrastinateJob.objects.exists()
+
+
+def test_an_unproven_claim_takes_no_address_from_who_holds_the_domain(alice: Customer) -> None:
+    bob = make_customer("Bob Ltd")
+    make_address(BILLING, make_verified("shop.com", customer=bob))
+    make_domain("shop.com", customer=alice, stage=Stage.CLAIM)
+    with pytest.raises(Refused):
+        take(alice)
+    assert Address.objects.get(address=BILLING).domain.customer == bob

@@ -1,0 +1,312 @@
+"""The pages of rules, plans, runs, the set-up and the simulator: for operators."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import Customer
+from inbound_admin.lib import aws
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.expectations import Expectation, Expected
+from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, RunState
+from receipt_rules.permissions import services as permissions_services
+from receipt_rules.planner.core.plans import Method
+from receipt_rules.planner.services import Asked, plan
+from sandbox.process import Sandbox
+from tests.messages import said
+from tests.receipt_rules.making import (
+    approve_and_run,
+    foreign_rule,
+    live,
+    make_address,
+    make_endpoint,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+# --- rules, plans, runs ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixed(alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    make_address("billing@shop.com", domain, endpoint=make_endpoint(alices, s3_prefix="billing/"))
+    CatchAll.objects.create(domain=domain)
+
+
+def test_a_plan_is_shown_approved_and_carried_out(olga_client: Client, mixed: None) -> None:
+    url = reverse("receipt_rules:plan")
+    page = olga_client.get(url).text
+    assert "billing@shop.com" in page
+    assert "everything else at shop.com" in page
+    assert "Begins to be taken" in page
+    assert "calls to Amazon, about" in page
+    form = {"digest": plan().digest, "because": "Alice asked for it", "typed": ""}
+    answer = olga_client.post(url, form)
+    run = Run.objects.get()
+    assert answer["Location"] == reverse("receipt_rules:run", args=[run.id])
+    swapped = olga_client.get(answer["Location"], headers=HTMX).text
+    assert "hx-trigger" in swapped
+    assert "seconds left" in swapped
+    auto_apply_services.work()
+    done = olga_client.get(answer["Location"], headers=HTMX).text
+    assert "hx-trigger" not in done
+    assert "Carried out, and read back from Amazon." in done
+    assert "Amazon’s request" in done
+    assert (taken("billing@shop.com"), taken("other@shop.com")) == (2, 1)
+    assert "Alice asked for it" in olga_client.get(reverse("receipt_rules:runs")).text
+
+
+def test_a_plan_that_has_changed_since_is_not_approved(olga_client: Client, mixed: None) -> None:
+    answer = olga_client.post(reverse("receipt_rules:plan"), {"digest": "0" * 64, "because": "I looked at another"})
+    assert answer.status_code == 422
+    assert "Something has changed since you looked" in answer.text
+    assert "I looked at another" in answer.text
+    assert not Run.objects.exists()
+
+
+def test_emptying_a_third_of_the_rules_asks_for_the_name(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    Address.objects.all().delete()
+    CatchAll.objects.all().delete()
+    url = reverse("receipt_rules:plan")
+    made = plan()
+    page = olga_client.get(url).text
+    assert f"Type {made.before.name} to confirm it" in page
+    assert "Loses delivery" in page
+    form = {"digest": made.digest, "because": "Alice left"}
+    assert "More than a third of our rules would be emptied" in olga_client.post(url, form).text
+    assert olga_client.post(url, form | {"typed": made.before.name}).status_code == 302
+
+
+def test_support_may_look_and_not_touch(sam_client: Client, mixed: None) -> None:
+    for name in ("rules", "plan", "runs", "states", "check", "simulator"):
+        url = reverse(f"receipt_rules:{name}")
+        page = sam_client.get(url)
+        assert page.status_code == 200
+        assert "Approve 1" not in page.text
+    for name in ("rules", "plan", "simulator"):
+        answer = sam_client.post(reverse(f"receipt_rules:{name}"), {"do": "accept", "because": "x", "digest": "y"})
+        assert answer.status_code == 403
+
+
+def test_customers_do_not_see_the_rules_of_all(alice_client: Client) -> None:
+    assert alice_client.get(reverse("receipt_rules:home"))["Location"] == reverse("receipt_rules:addresses")
+    for name in ("rules", "plan", "runs", "states", "check", "simulator"):
+        assert alice_client.get(reverse(f"receipt_rules:{name}")).status_code == 403
+    page = alice_client.get(reverse("receipt_rules:addresses")).text
+    assert reverse("receipt_rules:endpoints") in page
+    assert reverse("receipt_rules:rules") not in page
+
+
+def test_the_rules_show_whose_they_are_and_how_full_it_is(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    page = olga_client.get(reverse("receipt_rules:rules")).text
+    shown = (
+        "Ours",
+        "Not ours",
+        "of-somebody",
+        "For Alice Ltd.",
+        "3 of 200",
+        "at nobody’s domain",
+        "in the last 30 days",
+    )
+    for words in shown:
+        assert words in page
+    assert "The rule of-somebody was made by somebody else" in page
+
+
+def test_a_difference_is_left_alone_or_taken_with_a_reason(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    url = reverse("receipt_rules:rules")
+    key = olga_client.get(url).context["found"][0].key
+    assert olga_client.post(url, {"do": "ignore", "key": key, "because": ""}).status_code == 422
+    assert olga_client.post(url, {"do": "ignore", "key": key, "because": "They told us"}).status_code == 302
+    assert "Left as it is" in olga_client.get(url).text
+    assert olga_client.post(url, {"do": "accept", "because": "They told us"}).status_code == 302
+    assert "Not as we left it" not in olga_client.get(url).text
+
+
+def test_a_foreign_active_set_is_adopted_or_left_alone(olga_client: Client, mixed: None) -> None:
+    foreign_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
+    url = reverse("receipt_rules:rules")
+    page = olga_client.get(url).text
+    assert "somebodys is active, and it is not ours" in page
+    refused = olga_client.get(reverse("receipt_rules:plan"))
+    assert refused.status_code == 422
+    assert "The rule set somebodys is active" in refused.text
+    form = {"do": "adopt", "name": "somebodys", "because": "We took them over"}
+    assert olga_client.post(url, form).status_code == 302
+    assert OwnRuleSet.objects.get().adopted
+    assert olga_client.get(reverse("receipt_rules:plan")).status_code == 200
+
+
+def test_when_amazon_is_silent_the_last_known_rules_are_shown(
+    olga_client: Client, mixed: None, sandbox: Sandbox
+) -> None:
+    set_up_receiving()
+    sandbox.control.add_fault("error", "ses:DescribeActiveReceiptRuleSet", times=None)
+    page = olga_client.get(reverse("receipt_rules:rules")).text
+    assert "Amazon is not answering" in page
+    assert "What you see is from" in page
+    assert "Ours" in page
+    assert olga_client.get(reverse("receipt_rules:plan")).status_code in (502, 503)
+    assert "What you see is from" in olga_client.get(reverse("receipt_rules:simulator") + "?addresses=a@b.com").text
+
+
+def test_the_way_back_is_a_plan(olga_client: Client, mixed: None) -> None:
+    olga = set_up_receiving()
+    Address.objects.all().delete()
+    approve_and_run(olga, typed="inbound-mail")
+    page = olga_client.get(reverse("receipt_rules:states"))
+    assert "the last known state" in page.text
+    earlier = page.context["states"][-1]
+    back = olga_client.get(reverse("receipt_rules:plan") + f"?snapshot={earlier.pk}")
+    assert "Go back to an earlier state?" in back.text
+    assert "billing@shop.com" in back.text
+    form = {"digest": back.context["plan"].digest, "because": "Too early", "snapshot": earlier.pk}
+    assert olga_client.post(reverse("receipt_rules:plan"), form).status_code == 302
+    assert Run.objects.filter(kind=RunKind.ROLLBACK).exists()
+
+
+def test_a_run_is_stopped_before_its_next_step(olga_client: Client, mixed: None) -> None:
+    olga_client.post(reverse("receipt_rules:plan"), {"digest": plan().digest, "because": "Now"})
+    run = Run.objects.get()
+    answer = olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
+    assert "It stops before its next step" in said(answer)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+    assert "0 of" in olga_client.get(reverse("receipt_rules:run", args=[run.id])).text
+    assert "It is over already." in said(olga_client.post(reverse("receipt_rules:cancel", args=[run.id])))
+
+
+def test_the_set_up_says_what_is_wrong_and_what_to_paste(olga_client: Client, mixed: None) -> None:
+    url = reverse("receipt_rules:check")
+    page = olga_client.get(url).text
+    assert "No rule set is active: Amazon rejects all mail of this region." in page
+    assert "Approve the plan on the Plan page" in page
+    assert "its policy lets ses of this account write" in page.lower()
+    assert "ses.amazonaws.com" in page
+    set_up_receiving()
+    assert "inbound-mail is active and ours" in olga_client.get(url).text
+
+
+def shut_ses_out() -> str:
+    """Amazon as it is before SES may do anything; the function's ARN."""
+    (arn,) = permissions_services.functions()
+    aws.client("s3").delete_bucket_policy(Bucket="inbound-mail")
+    aws.client("lambda").remove_permission(FunctionName=arn, StatementId="ses")
+    return arn
+
+
+def test_an_operator_sees_what_lets_ses_in_and_presses(olga_client: Client, mixed: None) -> None:
+    arn = shut_ses_out()
+    policy_url = reverse("receipt_rules:bucket_policy") + "?bucket=inbound-mail"
+    permission_url = reverse("receipt_rules:function_permission") + f"?function={arn}"
+    page = olga_client.get(reverse("receipt_rules:check"))
+    assert all(url.partition("?")[0] in page.text for url in (policy_url, permission_url))
+    for url, button, done in (
+        (policy_url, "Put the policy", "SES may write to inbound-mail now."),
+        (permission_url, "Add the permission", "SES may call the function now."),
+    ):
+        preview = olga_client.get(url)
+        assert button in preview.text
+        assert "InboundAdminSes" in preview.text
+        assert done in said(olga_client.post(url, {"digest": preview.context["letting"].digest}))
+        assert button not in olga_client.get(url).text
+    assert "To do" not in olga_client.get(reverse("receipt_rules:check")).text.partition("Bucket")[2]
+
+
+def test_a_preview_that_is_old_is_shown_again(olga_client: Client, mixed: None) -> None:
+    shut_ses_out()
+    url = reverse("receipt_rules:bucket_policy")
+    answer = olga_client.post(url, {"digest": "of another day"})
+    assert (answer.status_code, answer["Location"]) == (302, url)
+    assert "not as it was shown" in said(answer)
+
+
+def test_support_sees_the_set_up_and_presses_nothing(sam_client: Client, mixed: None) -> None:
+    arn = shut_ses_out()
+    assert "put it…" not in sam_client.get(reverse("receipt_rules:check")).text
+    for url in (
+        reverse("receipt_rules:bucket_policy"),
+        reverse("receipt_rules:function_permission") + f"?function={arn}",
+    ):
+        page = sam_client.get(url)
+        assert page.status_code == 200
+        assert "InboundAdminSes" in page.text
+        assert page.context["letting"].digest not in page.text
+        assert sam_client.post(url, {"digest": page.context["letting"].digest}).status_code == 403
+
+
+def test_customers_see_nothing_of_the_set_up(alice_client: Client) -> None:
+    for name in ("check", "bucket_policy", "function_permission"):
+        url = reverse(f"receipt_rules:{name}")
+        assert (alice_client.get(url).status_code, alice_client.post(url).status_code) == (403, 403)
+
+
+def test_an_old_rule_set_is_deleted_and_the_active_one_is_not(olga_client: Client, mixed: None) -> None:
+    olga = set_up_receiving()
+    Address.objects.all().delete()
+    approve_and_run(olga, Asked(method=Method.BLUE_GREEN), typed="inbound-mail")
+    url = reverse("receipt_rules:check")
+    (old,) = olga_client.get(url).context["old_sets"]
+    active = live().name
+    assert "is deleted" not in said(olga_client.post(url, {"name": active}))
+    assert f"The rule set {old} is deleted." in said(olga_client.post(url, {"name": old}))
+    assert olga_client.get(url).context["old_sets"] == ()
+    assert live().name == active
+
+
+def test_nonsense_in_the_address_asks_for_nothing(olga_client: Client, mixed: None) -> None:
+    url = reverse("receipt_rules:plan")
+    assert olga_client.get(url + "?method=magic&compacting=maybe").status_code == 200
+    gone = olga_client.get(url + "?snapshot=%00gone")
+    assert gone.status_code == 422
+    assert "That state is not kept any more" in gone.text
+    nobodys = olga_client.get(url + "?take_over=nobodys")
+    assert "There is no foreign rule nobodys" in nobodys.text
+    assert olga_client.post(reverse("receipt_rules:simulator"), {"do": "stop", "expectation": "\0"}).status_code == 404
+
+
+# --- the simulator ---------------------------------------------------------------------------------------------------
+
+
+def test_the_simulator_says_rule_by_rule_what_happens_and_why(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    url = reverse("receipt_rules:simulator")
+    page = olga_client.get(url, {"addresses": "billing@shop.com, other@shop.com\nx@elsewhere.com nonsense"}).text
+    for words in (
+        "billing@shop.com is named.",
+        "shop.com is named, and covers every address at it.",
+        "No rule of inbound-mail matches: Amazon turns the message away.",
+        "It names nothing at elsewhere.com.",
+        "That is not an email address.",
+        "as the address says",
+    ):
+        assert words in page
+    together = olga_client.get(url, {"addresses": "billing@shop.com x@elsewhere.com", "together": "1"}).text
+    assert "billing@shop.com, x@elsewhere.com" in together
+
+
+def test_an_expectation_is_saved_and_blocks_the_plan_that_breaks_it(olga_client: Client, mixed: None) -> None:
+    url = reverse("receipt_rules:simulator")
+    form = {"do": "expect", "address": "other@shop.com", "expected": Expected.NOT_TAKEN}
+    assert olga_client.post(url, form).status_code == 302
+    assert "other@shop.com" in olga_client.get(url).text
+    page = olga_client.get(reverse("receipt_rules:plan")).text
+    assert "It breaks what is expected, and cannot be approved" in page
+    assert "Approve it" not in page
+    row = Expectation.objects.get()
+    assert olga_client.post(url, {"do": "stop", "expectation": row.pk}).status_code == 302
+    assert not Expectation.objects.exists()
+    assert olga_client.post(url, form | {"address": "nonsense"}).status_code == 422

@@ -1,0 +1,179 @@
+"""What becomes of mail once SES has it: told part by part, and never a zero where nothing could be read."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.roles import Role
+from inbound_admin.lib import aws, plots
+from inbound_admin.lib.errors import AwsProblem
+from notifications.models.alerts import Alert
+from receipt_rules.live import services as live_services
+from receipt_rules.pipeline import services as pipeline_services
+from receipt_rules.pipeline.core import Series, health, summed
+from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
+from sandbox.process import Sandbox
+from tests.domains.making import make_domain
+from tests.factories import make_staff
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LOG = "/aws/lambda/inbound-mail-handler"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> None:
+    cache.clear()
+
+
+def raw(service: str) -> Any:
+    return aws.client(service)
+
+
+def hour(number: int) -> datetime:
+    return NOW - timedelta(hours=number)
+
+
+def test_lost_mail_is_told_with_the_rules_that_lost_it() -> None:
+    found = health(
+        [
+            Series("a", "PublishSuccess", ((hour(1), 5), (hour(2), 1))),
+            Series("b", "PublishExpired", ((hour(1), 2),)),
+            Series("a", "PublishExpired", ()),
+            Series("a", "PublishFailure", ((hour(1), 1),)),
+        ]
+    )
+    assert (found.delivered, found.failed, found.lost) == (6, 1, 2)
+    assert (found.losing_rules, found.failing_rules) == (("b",), ("a",))
+
+
+def test_rules_are_added_up_by_the_hour_and_a_missing_hour_is_no_zero() -> None:
+    series = [Series("a", "X", ((hour(1), 5),)), Series("b", "X", ((hour(1), 2), (hour(2), 1))), Series("a", "Y", ())]
+    points = summed(series, "X")
+    assert list(points) == [(hour(2), 1), (hour(1), 7)]
+    rows = plots.table([points, ((hour(1), 3),)])
+    assert list(rows) == [plots.PlotRow(hour(1), (7, 3)), plots.PlotRow(hour(2), (1, None))]
+
+
+def test_the_log_is_filtered_by_error_and_by_domain(sandbox: Sandbox) -> None:
+    logs = raw("logs")
+    logs.create_log_group(logGroupName=LOG)
+    logs.create_log_stream(logGroupName=LOG, logStreamName="one")
+    now = int(timezone.now().timestamp() * 1000)
+    lines = ["ERROR shop.com: no such endpoint", "INFO shop.com fine", "ERROR other.com: timeout"]
+    events = [{"timestamp": now - 3000 + n, "message": line} for n, line in enumerate(lines)]
+    logs.put_log_events(logGroupName=LOG, logStreamName="one", logEvents=events)
+    since = timezone.now() - timedelta(hours=1)
+    everything = pipeline_services.last_errors(since=since, domain=None).value
+    assert [line.text for line in everything or ()] == [lines[2], lines[0]]
+    of_one = pipeline_services.last_errors(since=since, domain=make_domain("shop.com")).value
+    assert [line.text for line in of_one or ()] == [lines[0]]
+
+
+def test_a_function_that_was_never_called_has_no_log_and_no_error(sandbox: Sandbox) -> None:
+    assert pipeline_services.last_errors(since=timezone.now(), domain=None) == pipeline_services.Told(())
+
+
+def test_what_ses_writes_to_try_the_bucket_is_no_mail(sandbox: Sandbox) -> None:
+    s3 = raw("s3")
+    for key in ("AMAZON_SES_SETUP_NOTIFICATION", "one", "two"):
+        s3.put_object(Bucket="inbound-mail", Key=key, Body=b"x")
+    found = pipeline_services.lately_stored(prefix="").value
+    assert found is not None
+    assert (found.count, found.is_all) == (2, True)
+    assert found.newest is not None
+
+
+def test_more_objects_than_we_look_through_are_a_lower_bound(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1001):
+        raw("s3").put_object(Bucket="inbound-mail", Key=f"m{number:05}", Body=b"")
+    monkeypatch.setattr(pipeline_services, "PAGES_OF_OBJECTS", 1)
+    found = pipeline_services.lately_stored(prefix="m").value
+    assert found is not None
+    assert (found.count, found.is_all) == (1000, False)
+
+
+def test_a_bucket_that_is_not_there_is_told_and_not_zero(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RECEIVING_BUCKET = "no-such-bucket"
+    told = pipeline_services.lately_stored(prefix="")
+    assert told.value is None
+    assert "could not" in told.problem
+
+
+def measured(name: str, metric: str, value: float, namespace: str = "AWS/SES", dimension: str = "RuleName") -> None:
+    """An hour ago, as CloudWatch would have it."""
+    raw("cloudwatch").put_metric_data(
+        Namespace=namespace,
+        MetricData=[
+            {
+                "MetricName": metric,
+                "Dimensions": [{"Name": dimension, "Value": name}],
+                "Timestamp": timezone.now() - timedelta(minutes=30),
+                "Value": value,
+            }
+        ],
+    )
+
+
+@pytest.fixture
+def rule(sandbox: Sandbox) -> str:
+    """Its name, in the set as we last read it."""
+    made = Rule("ia-000001", RuleDelivery((S3("inbound-mail"),)), ("shop.com",))
+    live_services.keep(RuleSet("inbound-mail", (made,)))
+    return made.name
+
+
+def alerts() -> set[tuple[str, str]]:
+    return {(alert.kind, alert.state) for alert in Alert.objects.all()}
+
+
+def test_lost_mail_raises_an_alarm_and_its_end_is_told(rule: str) -> None:
+    measured(rule, "PublishExpired", 2)
+    assert pipeline_services.watch_for_losses(now=timezone.now()).lost == 2
+    assert alerts() == {("receiving.lost", "open")}
+    pipeline_services.watch_for_losses(now=timezone.now() + timedelta(days=2))
+    assert alerts() == {("receiving.lost", "recovered")}
+
+
+def test_a_look_that_failed_neither_raises_nor_ends_an_alarm(rule: str, sandbox: Sandbox) -> None:
+    measured(rule, "PublishExpired", 2)
+    pipeline_services.watch_for_losses(now=timezone.now())
+    sandbox.control.add_fault("error", "GetMetricData", nth=1, times=9)
+    with pytest.raises(AwsProblem):
+        pipeline_services.watch_for_losses(now=timezone.now() + timedelta(days=2))
+    assert alerts() == {("receiving.lost", "open")}
+
+
+def test_the_page_shows_rules_function_log_and_bucket(rule: str, client: Client) -> None:
+    measured(rule, "PublishSuccess", 12)
+    measured(rule, "PublishFailure", 1)
+    measured("inbound-mail-handler", "Invocations", 12, "AWS/Lambda", "FunctionName")
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.get(reverse("receipt_rules:pipeline")).content.decode()
+    assert "1 try failed" in page
+    assert "ia-000001" in page
+    assert "The same as a table" in page
+    assert "No error in this time." in page
+    assert "0 messages under" in page
+
+
+def test_what_cloudwatch_does_not_tell_is_not_shown_as_nothing(rule: str, sandbox: Sandbox, client: Client) -> None:
+    sandbox.control.add_fault("error", "GetMetricData", nth=1, times=99)
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.get(reverse("receipt_rules:pipeline")).content.decode()
+    assert "Whether mail was lost is not known." in page
+    assert "No data in this time" not in page
+
+
+def test_a_domain_that_is_not_there_is_404_and_not_all(rule: str, client: Client) -> None:
+    client.force_login(make_staff(Role.OPERATOR))
+    assert client.get(reverse("receipt_rules:pipeline"), {"domain": "nowhere.com"}).status_code == 404
+    make_domain("shop.com")
+    page = client.get(reverse("receipt_rules:pipeline"), {"domain": "shop.com"}).content.decode()
+    assert "share one prefix" in page

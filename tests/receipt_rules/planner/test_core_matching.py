@@ -1,0 +1,158 @@
+"""What SES does with a message, as tables: ses.md B."""
+
+import pytest
+
+from receipt_rules.planner.core.matching import Because, deliveries, match, route, served, why_not
+from receipt_rules.planner.core.rules import (
+    S3,
+    AnyRule,
+    Bounce,
+    ForeignRule,
+    Invocation,
+    Lambda,
+    Rule,
+    RuleDelivery,
+    Stop,
+)
+
+ALICE, BOB = RuleDelivery((S3("mail", "alice/"),)), RuleDelivery((S3("mail", "bob/"),))
+
+
+def rule(
+    *recipients: str, delivery: RuleDelivery = ALICE, name: str = "inbound-admin-001", enabled: bool = True
+) -> Rule:
+    return Rule(name, delivery, recipients, enabled)
+
+
+def foreign(*recipients: str, stops: bool = False, name: str = "theirs", enabled: bool = True) -> ForeignRule:
+    actions = (S3("theirs"), Stop()) if stops else (S3("theirs"),)
+    return ForeignRule(name, "{}", RuleDelivery(actions), recipients, enabled)
+
+
+@pytest.mark.parametrize(
+    ("entry", "address", "because"),
+    [
+        ("ann@example.com", "ann@example.com", Because.ADDRESS),
+        ("Ann@Example.COM", "ann@example.com", Because.ADDRESS),
+        ("ann@example.com", "ann+shop@example.com", Because.LABEL),
+        ("ann@example.com", "ann+a+b@example.com", Because.LABEL),
+        ("ann+shop@example.com", "ann+shop@example.com", Because.ADDRESS),
+        ("ann+shop@example.com", "ann@example.com", None),
+        ("ann+shop@example.com", "ann+other@example.com", None),
+        ("ann@example.com", "annie@example.com", None),
+        ("example.com", "ann@example.com", Because.DOMAIN),
+        ("example.com", "ann@sub.example.com", None),
+        (".example.com", "ann@sub.example.com", Because.SUBDOMAIN),
+        (".example.com", "ann@a.b.example.com", Because.SUBDOMAIN),
+        (".example.com", "ann@example.com", None),
+        (".example.com", "ann@notexample.com", None),
+        ("*@example.com", "ann@example.com", None),
+    ],
+)
+def test_a_recipient_covers_what_ses_says(entry: str, address: str, because: Because | None) -> None:
+    found = match(foreign(entry), address)
+    assert (found.because if found else None) == because
+
+
+def test_a_rule_without_recipients_is_for_everybody() -> None:
+    found = match(foreign(), "ann@example.com")
+    assert found is not None
+    assert found.because is Because.EVERYBODY
+    assert "no recipients" in route([foreign()], ["a@example.com"]).flags[0]
+
+
+def test_the_narrowest_entry_is_the_reason() -> None:
+    found = match(rule("example.com", "ann@example.com"), "ann@example.com")
+    assert found is not None
+    assert found.entry == "ann@example.com"
+
+
+def test_all_rules_that_match_fire_in_order_each_with_those_that_it_matched() -> None:
+    rules: list[AnyRule] = [rule("alice.com"), rule("bob.com", "ann@alice.com", delivery=BOB, name="inbound-admin-002")]
+    routing = route(rules, ["Ann@Alice.com", "me@bob.com", "x@nowhere.com"])
+    assert [(each.rule.name, [found.recipient for found in each.matches]) for each in routing.fired] == [
+        ("inbound-admin-001", ["ann@alice.com"]),
+        ("inbound-admin-002", ["ann@alice.com", "me@bob.com"]),
+    ]
+    assert [name for name, _ in routing.actions] == ["inbound-admin-001", "inbound-admin-002"]
+    assert routing.stored_twice == ("ann@alice.com",)
+    assert routing.unserved == ("x@nowhere.com",)
+    assert not routing.is_rejected
+    assert any("more than once" in flag for flag in routing.flags)
+
+
+def test_a_stop_ends_the_evaluation_for_everybody_on_the_message() -> None:
+    rules: list[AnyRule] = [foreign("theirs.com", stops=True), rule("bob.com", delivery=BOB)]
+    alone, together = route(rules, ["me@bob.com"]), route(rules, ["x@theirs.com", "me@bob.com"])
+    assert alone.unserved == ()
+    assert together.unserved == ("me@bob.com",)
+    assert together.stopped_by == "theirs"
+    assert together.outcomes[1].stopped_by == "theirs"
+    assert any("ends the evaluation before it" in flag for flag in together.flags)
+
+
+def test_what_stands_behind_a_stop_in_one_rule_does_not_run() -> None:
+    stopping = ForeignRule("theirs", "{}", RuleDelivery((Stop(), S3("theirs"))), ("a.com",))
+    routing = route([stopping], ["x@a.com"])
+    assert [action for _, action in routing.actions] == [Stop()]
+    assert routing.unserved == ("x@a.com",)
+
+
+def test_a_rule_that_is_switched_off_does_nothing_and_does_not_stop() -> None:
+    rules: list[AnyRule] = [foreign("bob.com", stops=True, enabled=False), rule("bob.com")]
+    routing = route(rules, ["me@bob.com"])
+    assert [each.rule.name for each in routing.fired] == ["inbound-admin-001"]
+    assert "switched off" in routing.outcomes[0].sentence
+    assert any("switched off" in flag for flag in routing.flags)
+
+
+def test_a_message_that_nothing_matches_is_rejected() -> None:
+    routing = route([rule("alice.com")], ["x@bob.com"])
+    assert routing.is_rejected
+    assert routing.flags == ("No rule matches: Amazon rejects the message.",)
+    assert routing.outcomes[0].sentence == "None of the recipients is covered."
+
+
+def test_a_bounce_serves_nobody() -> None:
+    bouncing = ForeignRule("theirs", "{}", RuleDelivery((Bounce("a@a.com", "550", "No"),)), ("a.com",))
+    assert not served([bouncing], "x@a.com")
+    assert not route([bouncing], ["x@a.com"]).is_rejected
+
+
+def test_a_function_that_is_waited_for_is_flagged() -> None:
+    waiting = rule("a.com", delivery=RuleDelivery((Lambda("arn", Invocation.REQUEST_RESPONSE),)))
+    routing = route([waiting], ["x@a.com"])
+    assert routing.may_be_stopped_by == ("inbound-admin-001",)
+    assert any("may end the evaluation" in flag for flag in routing.flags)
+
+
+def test_a_rule_that_needs_tls_is_flagged() -> None:
+    strict = rule("a.com", delivery=RuleDelivery((S3("mail"),), tls_required=True))
+    assert any("without TLS" in flag for flag in route([strict], ["x@a.com"]).flags)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ((".example.com",), "not example.com itself"),
+        (("example.org", "bob@example.com"), "1 other address at example.com"),
+        (("example.org",), "nothing at example.com"),
+    ],
+)
+def test_a_miss_names_what_comes_nearest(entries: tuple[str, ...], said: str) -> None:
+    assert said in why_not(rule(*entries), "ann@example.com")
+
+
+def test_a_miss_below_a_domain_says_that_the_domain_does_not_cover_it() -> None:
+    assert "not those at names below it" in why_not(rule("example.com"), "ann@sub.example.com")
+
+
+def test_deliveries_are_those_of_the_address_alone() -> None:
+    rules: list[AnyRule] = [
+        rule("alice.com"),
+        foreign("alice.com", stops=True),
+        rule("alice.com", delivery=BOB, name="inbound-admin-009"),
+    ]
+    assert deliveries(rules, "x@Alice.com") == (ALICE, rules[1].delivery)
+    assert served(rules, "x@alice.com")
+    assert not served(rules, "x@bob.com")

@@ -1,0 +1,358 @@
+"""Plans for the cases that people meet: each with its steps, its way and its words."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from inbound_admin.lib.errors import Refused
+from receipt_rules.planner.core.consequences import Fate
+from receipt_rules.planner.core.desired import (
+    Desired,
+    DesiredAddress,
+    DesiredCatchAll,
+    as_it_stands,
+    at_domain,
+    at_domains,
+    desire,
+)
+from receipt_rules.planner.core.planner import make_plan, old_style
+from receipt_rules.planner.core.plans import Method, Sets
+from receipt_rules.planner.core.rules import (
+    S3,
+    AnyRule,
+    ForeignRule,
+    Lambda,
+    Opaque,
+    Rule,
+    RuleDelivery,
+    RuleLimits,
+    RuleSet,
+    Stop,
+)
+from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Update
+from tests.receipt_rules.promises import check_all
+
+HANDLER = Lambda("arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler")
+SHARED, BILLING = RuleDelivery((S3("mail"), HANDLER)), RuleDelivery((S3("mail", "billing/"), HANDLER))
+EMPTY = RuleSet("inbound")
+
+
+def addresses(*names: str, delivery: RuleDelivery = SHARED) -> list[DesiredAddress]:
+    return [DesiredAddress(name, delivery) for name in names]
+
+
+def live(desired: Desired, start: RuleSet = EMPTY) -> RuleSet:
+    return make_plan(desired, start).after
+
+
+def foreign(name: str, *recipients: str, actions: Sequence[object] = (S3("old"),)) -> ForeignRule:
+    return ForeignRule(name, "{}", RuleDelivery(tuple(actions)), recipients)  # type: ignore[arg-type]  # actions, in short
+
+
+THREE = addresses("info@example.com", "sales@example.com", "help@example.com")
+
+
+# What is wanted
+
+
+def test_an_address_whose_delivery_is_its_catch_alls_needs_no_entry() -> None:
+    desired = desire([*THREE, DesiredAddress("Billing@example.com", BILLING)], [DesiredCatchAll("example.com", SHARED)])
+    assert dict(desired.entries) == {"billing@example.com": BILLING, "example.com": SHARED}
+    assert desired.covered["info@example.com"] == "example.com"
+    assert [double.recipient for double in desired.doubles] == ["billing@example.com"]
+    assert "same delivery to prevent it" in desired.doubles[0].sentence
+
+
+def test_a_sub_domain_catch_all_covers_addresses_below_and_not_at_the_domain() -> None:
+    desired = desire(
+        addresses("a@in.example.com", "a@example.com"), [DesiredCatchAll("example.com", SHARED, subdomains=True)]
+    )
+    assert desired.entries.keys() == {"a@example.com", ".example.com"}
+
+
+def test_what_is_inactive_is_not_wanted() -> None:
+    desired = desire(
+        [DesiredAddress("a@example.com", SHARED, active=False)], [DesiredCatchAll("example.com", SHARED, active=False)]
+    )
+    assert not desired.entries
+
+
+def test_one_recipient_cannot_be_wanted_with_two_deliveries() -> None:
+    with pytest.raises(Refused, match="wanted twice"):
+        desire([*addresses("a@example.com"), DesiredAddress("A@example.com", BILLING)])
+
+
+def test_a_labelled_address_is_covered_by_its_base() -> None:
+    assert desire(addresses("a@example.com", "a+x@example.com")).entries.keys() == {"a@example.com"}
+
+
+# The first plan
+
+
+def test_the_first_plan_makes_the_set_fills_it_and_activates_it_last() -> None:
+    plan = make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(), ""))
+    assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
+    assert plan.calls == 6
+    assert plan.summary.endswith("3 begin to be taken.")
+    assert not plan.needs_typing
+
+
+def test_a_set_that_exists_and_is_not_active_is_activated_and_all_of_it_begins() -> None:
+    plan = make_plan(desire(THREE), live(desire(THREE)), sets=Sets(frozenset(["inbound"]), ""))
+    assert plan.steps == (Activate("inbound"),)
+    assert len(plan.with_fate(Fate.GAINS)) == 3
+
+
+def test_another_active_set_is_never_replaced() -> None:
+    with pytest.raises(Refused, match="theirs is active") as told:
+        make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(["inbound", "theirs"]), "theirs"))
+    assert told.value.code == "RULE_SET_NOT_OURS"
+
+
+def test_an_adopted_set_keeps_its_rules_and_ours_stand_before_one_that_stops() -> None:
+    theirs = (foreign("theirs", "old.com"), foreign("stopper", "old.com", actions=(S3("old"), Stop())))
+    plan = make_plan(desire(THREE), RuleSet("theirs-set", theirs))
+    assert plan.steps == (Create("theirs-set", plan.after.ours[0]),)
+    assert plan.after.rules == (plan.after.ours[0], *theirs)
+
+
+# Changing modes
+
+
+def test_switching_a_domain_to_catch_all_and_back_is_one_call_each_and_no_moment_unserved() -> None:
+    others = addresses(*(f"info@d{number}.com" for number in range(50)))
+    individual, catch_all = (
+        desire([*THREE, *others]),
+        desire([*THREE, *others], [DesiredCatchAll("example.com", SHARED)]),
+    )
+    for before, after in ((individual, catch_all), (catch_all, individual)):
+        plan = make_plan(after, live(before))
+        assert [type(step) for step in plan.steps] == [Update]
+        assert (plan.calls, plan.method) == (3, Method.IN_PLACE)
+        check_all(plan, live(before), [[each.address] for each in THREE])
+
+
+def test_the_mixed_mode_puts_the_exact_address_first_and_says_that_mail_is_stored_twice() -> None:
+    plan = make_plan(
+        desire(addresses("billing@example.com", delivery=BILLING), [DesiredCatchAll("example.com", SHARED)]), EMPTY
+    )
+    assert [rule.recipients for rule in plan.after.ours] == [("billing@example.com",), ("example.com",)]
+    assert len(plan.doubles) == 1
+
+
+def test_one_address_that_changes_its_destination_is_never_in_both_rules() -> None:
+    start = live(desire([*THREE, *addresses("x@other.com", delivery=BILLING)]))
+    after = desire([*THREE[:2], *addresses("help@example.com", "x@other.com", delivery=BILLING)])
+    plan = make_plan(after, start)
+    assert plan.method is Method.BLUE_GREEN
+    assert [type(step) for step in plan.steps] in (
+        [CloneSet, Update, Update, Activate],
+        [CreateSet, Create, Create, Activate],
+    )
+    assert plan.summary.startswith("1 address changes destination, 0 lose delivery")
+    check_all(plan, start, [["help@example.com"], ["help@example.com", "x@other.com"]])
+    forced = make_plan(after, start, method=Method.IN_PLACE)
+    assert forced.moments.twice == ("help@example.com",)
+    assert "stored twice" in forced.warnings[0]
+
+
+def test_a_whole_rule_that_changes_its_delivery_is_one_call() -> None:
+    plan = make_plan(desire([replace(each, delivery=BILLING) for each in THREE]), live(desire(THREE)))
+    assert [type(step) for step in plan.steps] == [Update]
+    assert len(plan.with_fate(Fate.REDIRECTED)) == 3
+
+
+# Drift
+
+
+def test_a_rule_that_was_switched_off_is_switched_on() -> None:
+    start = live(desire(THREE))
+    off = replace(start, rules=(replace(start.ours[0], enabled=False),))
+    assert make_plan(desire(THREE), off).steps == (Update("inbound", off.ours[0], start.ours[0]),)
+
+
+def test_a_rule_of_ours_that_was_damaged_is_mended_in_place() -> None:
+    damaged = foreign("inbound-admin-001", *(each.address for each in THREE), actions=(Opaque("WorkmailAction", "{}"),))
+    plan = make_plan(desire(THREE), RuleSet("inbound", (damaged,)))
+    assert [type(step) for step in plan.steps] == [Update]
+    assert plan.after.ours[0].recipients == tuple(sorted(each.address for each in THREE))
+
+
+def test_rules_out_of_order_are_moved_and_many_are_reordered_in_one_call() -> None:
+    desired = desire(
+        [DesiredAddress(f"billing@d{number}.com", RuleDelivery((S3("mail", f"{number}/"),))) for number in range(8)],
+        [DesiredCatchAll(f"d{number}.com", SHARED) for number in range(8)],
+    )
+    start = live(desired)
+    last_first = replace(start, rules=(start.rules[-1], *start.rules[:-1]))
+    assert [type(step) for step in make_plan(desired, last_first).steps] == [Move]
+    stopper = foreign("stopper", "old.com", actions=(Stop(),))
+    behind = replace(start, rules=(stopper, *start.rules))
+    plan = make_plan(desired, behind)
+    assert [type(step) for step in plan.steps] == [Reorder]
+    assert plan.after.rules == (*start.rules, stopper)
+
+
+def test_a_damaged_rule_that_a_stop_hid_brings_back_nobodys_mail_on_its_way_forward() -> None:
+    start = RuleSet(
+        "inbound",
+        (
+            Rule("inbound-admin-001", SHARED, ("ann@example.com",)),
+            foreign("stopper", actions=(S3("old"), Stop())),
+            foreign("inbound-admin-first-001", "ann@example.com", "info@example.com"),
+        ),
+    )
+    plan = make_plan(desire(THREE[:1]), start)
+    assert plan.method is Method.BLUE_GREEN
+    check_all(plan, start, [["ann@example.com"], ["info@example.com", "ann@example.com"]])
+
+
+def test_a_plan_with_a_scope_mends_no_order_and_a_plan_without_does() -> None:
+    rules = (
+        Rule("inbound-admin-001", SHARED, ("example.com",)),
+        Rule("inbound-admin-002", BILLING, ("b@example.com",)),
+    )
+    desired = desire(addresses("b@example.com", delivery=BILLING), [DesiredCatchAll("example.com", SHARED)])
+    start = RuleSet("inbound", rules)
+    assert make_plan(desired, start, scope=frozenset(desired.entries)).is_empty
+    assert [rule.recipients[0] for rule in make_plan(desired, start).after.ours] == ["b@example.com", "example.com"]
+
+
+def test_a_scope_leaves_drift_elsewhere_as_it_is() -> None:
+    start = live(desire([*THREE, *addresses("stale@other.com")]))
+    desired = desire([*THREE, *addresses("new@example.com")])
+    plan = make_plan(desired, start, scope=at_domain("example.com", desired, start))
+    (step,) = plan.steps
+    assert isinstance(step, Update)
+    assert (step.added, step.removed) == (("new@example.com",), ())
+    assert at_domains(["other.com"], desired, start) == {"stale@other.com"}
+
+
+# Take-over and limits
+
+
+def old_set(number: int) -> RuleSet:
+    """What the old system leaves: for each domain a rule of its own, catch-all first."""
+    rules: list[AnyRule] = []
+    for each in range(number):
+        rules.append(foreign(f"d{each}.com-catchall-rule", f"d{each}.com"))
+        rules.append(foreign(f"d{each}.com-rule", f"billing@d{each}.com", f"info@d{each}.com"))
+    return RuleSet("old", tuple(rules))
+
+
+def test_a_full_old_set_is_folded_into_packed_rules_without_an_unserved_moment() -> None:
+    start = old_set(100)
+    desired = desire([], [DesiredCatchAll(f"d{each}.com", SHARED) for each in range(100)])
+    plan = make_plan(desired, start, take_over=frozenset(start.names))
+    assert plan.method is Method.BLUE_GREEN
+    assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
+    assert len(plan.after.rules) == 1
+    assert not plan.with_fate(Fate.LOSES)
+    check_all(plan, start, [["billing@d0.com"], ["info@d1.com", "any@d2.com"]])
+
+
+def test_taking_over_some_rules_keeps_the_others_in_their_order() -> None:
+    start = old_set(3)
+    taken = frozenset(["d0.com-rule", "d0.com-catchall-rule"])
+    plan = make_plan(desire([], [DesiredCatchAll("d0.com", SHARED)]), start, take_over=taken)
+    assert plan.after.foreign == start.rules[2:]
+    assert {step.old.name for step in plan.steps if isinstance(step, Delete)} == taken
+    check_all(plan, start, [["info@d0.com", "info@d1.com"], ["x@d0.com"]])
+
+
+@pytest.mark.parametrize("name", ["nothing", "inbound-admin-001", "opaque", "blank"])
+def test_only_a_foreign_rule_that_we_can_write_is_taken_over(name: str) -> None:
+    rules = (
+        Rule("inbound-admin-001", SHARED, ("a@a.com",)),
+        foreign("opaque", "a.com", actions=(Opaque("WorkmailAction", "{}"),)),
+        foreign("blank"),
+    )
+    with pytest.raises(Refused):
+        make_plan(desire(), RuleSet("inbound", rules), take_over=frozenset([name]))
+
+
+def test_more_rules_than_ses_allows_are_refused_with_what_to_do() -> None:
+    apart = desire(
+        [DesiredAddress(f"a@d{number}.com", RuleDelivery((S3("mail", f"{number}/"),))) for number in range(201)]
+    )
+    with pytest.raises(Refused, match="This needs 201 rules") as told:
+        make_plan(apart, EMPTY)
+    assert told.value.code == "RULES_FULL"
+    full = RuleSet("inbound", tuple(foreign(f"theirs-{number}", f"t{number}.com") for number in range(200)))
+    with pytest.raises(Refused, match="200 of them are not ours"):
+        make_plan(desire(THREE), full)
+
+
+def test_a_delivery_with_too_many_actions_is_refused() -> None:
+    with pytest.raises(Refused, match="10 actions"):
+        make_plan(desire([DesiredAddress("a@a.com", RuleDelivery((S3("mail"),) * 11))]), EMPTY)
+
+
+def test_without_room_for_another_set_a_copy_is_refused() -> None:
+    sets = Sets(frozenset({"inbound", *(f"s{number}" for number in range(39))}), "inbound")
+    with pytest.raises(Refused, match="one more rule set"):
+        make_plan(desire(THREE[:1]), live(desire(THREE)), sets=sets, method=Method.BLUE_GREEN)
+
+
+def test_emptying_more_than_a_third_of_our_rules_must_be_typed() -> None:
+    limits = RuleLimits(recipients=3)
+    many = addresses(*(f"a@d{number}.com" for number in range(9)))
+    start = make_plan(desire(many), EMPTY, limits=limits).after
+    gone = {*start.ours[0].recipients, *start.ours[1].recipients}
+    one_of_three = [each for each in many if each.address not in start.ours[0].recipients]
+    two_of_three = [each for each in many if each.address not in gone]
+    assert not make_plan(desire(one_of_three), start, limits=limits).needs_typing
+    plan = make_plan(desire(two_of_three), start, limits=limits)
+    assert plan.needs_typing
+    assert len(plan.with_fate(Fate.LOSES)) == 6
+
+
+# The plan as a thing to approve
+
+
+def test_the_same_plan_has_the_same_digest_and_another_has_another() -> None:
+    start = live(desire(THREE[:2]))
+    assert make_plan(desire(THREE), start).digest == make_plan(desire(list(reversed(THREE))), start).digest
+    assert make_plan(desire(THREE), start).digest != make_plan(desire(THREE[:1]), start).digest
+    edited = replace(start, rules=(replace(start.ours[0], enabled=False),))
+    assert make_plan(desire(THREE), start).touched != make_plan(desire(THREE), edited).touched
+
+
+def test_going_back_to_an_earlier_state_is_a_plan_like_any_other() -> None:
+    before = live(desire([*THREE, *addresses("x@other.com", delivery=BILLING)]))
+    now = live(desire(THREE[:1]), before)
+    plan = make_plan(as_it_stands(before), now)
+    assert as_it_stands(plan.after) == as_it_stands(before)
+    assert make_plan(as_it_stands(now), now).is_empty
+
+
+def test_every_consequence_is_a_sentence_that_names_whose_mail_it_is() -> None:
+    start = live(
+        desire(THREE[:1], [DesiredCatchAll("other.com", SHARED), DesiredCatchAll("other.com", SHARED, subdomains=True)])
+    )
+    sentences = [each.sentence for each in make_plan(desire(THREE[1:2]), start).consequences]
+    assert sorted(sentences[:3]) == [
+        "Everything else at other.com is no longer taken: Amazon rejects its mail.",
+        "Everything else below other.com is no longer taken: Amazon rejects its mail.",
+        "info@example.com is no longer taken: Amazon rejects its mail.",
+    ]
+    assert sentences[3:] == [
+        "sales@example.com begins to be taken: store in mail/, then call the function inbound-mail-handler."
+    ]
+
+
+def test_old_style_rules_are_those_of_which_every_recipient_is_wanted() -> None:
+    start = RuleSet(
+        "inbound",
+        (
+            foreign("d0.com-rule", "billing@d0.com", "help@d0.com"),
+            foreign("d0.com-catchall-rule", "d0.com"),
+            foreign("half", "billing@d0.com", "ann@else.com"),
+            foreign("theirs", "else.com"),
+            foreign("everybody"),
+        ),
+    )
+    everything = desire([], [DesiredCatchAll("d0.com", SHARED)])
+    assert old_style(start, everything) == {"d0.com-rule", "d0.com-catchall-rule"}
+    assert old_style(start, desire([DesiredAddress("billing@d0.com", SHARED)])) == frozenset()

@@ -1,0 +1,309 @@
+"""The set-up check: what is right, what is to do, what could not be told; and the two buttons that let SES in."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from audit.models import Change
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsMissing, Refused
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.live import gateway as live_gateway
+from receipt_rules.permissions import services as permissions_services
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery
+from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
+from receipt_rules.receiving_setup import services as receiving_setup_services
+from receipt_rules.receiving_setup.core import Button, SetupFinding, SetupVerdict
+from sandbox.process import Sandbox
+from tests.factories import make_member, make_staff
+from tests.receipt_rules.making import approve_and_run, live, make_bucket, make_endpoint, make_operator, make_verified
+
+pytestmark = pytest.mark.django_db
+BUCKET = "inbound-mail"
+THEIRS = {
+    "Sid": "Theirs",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:DeleteBucket",
+    "Resource": "arn:aws:s3:::*",
+}
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Domain:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    return domain
+
+
+def found(what: str) -> SetupFinding:
+    """The first of this name, the default one."""
+    return next(each for each in receiving_setup_services.check_receiving() if each.what == what)
+
+
+def put_bucket_policy(*statements: dict[str, Any], bucket: str = BUCKET) -> None:
+    """As somebody else does it."""
+    policy = {"Version": "2012-10-17", "Statement": list(statements)}
+    aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def forget_permissions() -> str:
+    (arn,) = permissions_services.functions()
+    aws.client("lambda").remove_permission(FunctionName=arn, StatementId="ses")
+    return arn
+
+
+def without_permission(service: str, operation: str) -> Any:
+    """Amazon's answer to credentials that may not, as botocore hears it."""
+    body = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+
+    class Raw:
+        def stream(self, *_: Any, **__: Any) -> Any:
+            yield body
+
+    def answer(**_: Any) -> AWSResponse:
+        return AWSResponse("http://localhost/", 403, HTTPHeaders(), Raw())
+
+    aws.client(service).meta.events.register(f"before-send.{service}.{operation}", answer)
+    return answer
+
+
+def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
+    before = {
+        each.what for each in receiving_setup_services.check_receiving() if each.verdict is not SetupVerdict.RIGHT
+    }
+    assert before == {"Rule set"}
+    with pytest.raises(CommandError, match="1 of 6"):
+        call_command("check_receiving")
+    approve_and_run(make_operator())
+    assert {each.verdict for each in receiving_setup_services.check_receiving()} == {SetupVerdict.RIGHT}
+    call_command("check_receiving", "--policies")
+
+
+def test_a_region_that_does_not_receive_is_told_without_a_call(settings: Settings) -> None:
+    settings.AWS_REGION = "eu-south-2"
+    (only,) = receiving_setup_services.check_receiving()
+    assert only.verdict is SetupVerdict.WRONG
+    assert "Set AWS_REGION" in only.repair
+
+
+# --- the bucket
+
+
+def test_a_bucket_that_is_not_there_is_to_be_made_and_a_run_says_what_amazon_refused(
+    shop: Domain, settings: Settings
+) -> None:
+    settings.RECEIVING_BUCKET = "not-there"
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=make_operator())
+    for _ in range(3):
+        with pytest.raises(Exception, match="InvalidS3Configuration"):
+            auto_apply_services.work()
+    auto_apply_services.work()
+    run.refresh_from_db()
+    bucket = found("Bucket")
+    assert (bucket.verdict, bucket.sentence) == (SetupVerdict.WRONG, "not-there does not exist.")
+    assert "RECEIVING_BUCKET" in bucket.repair
+    assert "Amazon cannot write to the bucket" in found("Last run").sentence
+
+
+def test_the_buckets_region_and_policy_are_shown(shop: Domain) -> None:
+    bucket = found("Bucket")
+    assert bucket.sentence == "inbound-mail is in us-east-1. Its policy lets SES of this account write."
+    assert "AWS:SourceAccount" in bucket.shown
+
+
+def test_a_bucket_without_a_policy_gets_one_from_an_operator(shop: Domain) -> None:
+    aws.client("s3").delete_bucket_policy(Bucket=BUCKET)
+    bucket = found("Bucket")
+    assert (bucket.verdict, bucket.button) == (SetupVerdict.WRONG, Button.BUCKET_POLICY)
+    olga = make_operator()
+    permissions_services.put_policy(
+        bucket=BUCKET, digest=permissions_services.policy_preview(BUCKET).digest, actor=olga
+    )
+    assert found("Bucket").verdict is SetupVerdict.RIGHT
+    rows = Change.objects.filter(object_id=BUCKET).order_by("pk")
+    assert [row.what for row in rows] == ["receiving.policy_approved", "receiving.policy_put"]
+    assert rows[1].aws_request_ids
+    assert {row.actor_name for row in rows} == {olga.get_username()}
+    approve_and_run(olga)
+    assert live().ours
+
+
+def test_what_the_policy_had_stays_in_it(shop: Domain) -> None:
+    put_bucket_policy(THEIRS)
+    paste = json.loads(found("Bucket").paste)
+    permissions_services.put_policy(
+        bucket=BUCKET, digest=permissions_services.policy_preview(BUCKET).digest, actor=make_operator()
+    )
+    there = json.loads(receiving_setup_gateway.get_bucket_policy(BUCKET))
+    assert there == paste
+    assert there["Statement"][0] == THEIRS
+
+
+def test_a_deny_is_named_and_gets_no_button(shop: Domain) -> None:
+    everything = {**THEIRS, "Sid": "Closed", "Action": "s3:*"}
+    put_bucket_policy(everything)
+    bucket = found("Bucket")
+    assert "keeps SES out by Closed" in bucket.sentence
+    assert (bucket.verdict, bucket.button, bucket.paste) == (SetupVerdict.WRONG, Button.NONE, "")
+    with pytest.raises(Refused, match="Closed"):
+        permissions_services.put_policy(bucket=BUCKET, digest="x", actor=make_operator())
+
+
+def test_a_policy_that_we_do_not_understand_is_neither_right_nor_wrong(shop: Domain) -> None:
+    statement = json.loads(receiving_setup_gateway.get_bucket_policy(BUCKET))["Statement"][0]
+    put_bucket_policy({**statement, "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}})
+    assert found("Bucket").verdict is SetupVerdict.COULD_NOT_TELL
+
+
+def test_the_policy_must_be_as_it_was_shown(shop: Domain) -> None:
+    aws.client("s3").delete_bucket_policy(Bucket=BUCKET)
+    shown = permissions_services.policy_preview(BUCKET).digest
+    put_bucket_policy(THEIRS)
+    with pytest.raises(Refused, match="not as it was shown"):
+        permissions_services.put_policy(bucket=BUCKET, digest=shown, actor=make_operator())
+    assert json.loads(receiving_setup_gateway.get_bucket_policy(BUCKET))["Statement"] == [THEIRS]
+
+
+def test_a_look_that_is_not_allowed_is_not_said_to_be_missing(shop: Domain) -> None:
+    answer = without_permission("s3", "GetBucketLocation")
+    try:
+        bucket = found("Bucket")
+    finally:
+        aws.client("s3").meta.events.unregister("before-send.s3.GetBucketLocation", answer)
+    assert bucket.verdict is SetupVerdict.COULD_NOT_TELL
+    assert "Amazon does not allow us to" in bucket.sentence
+    assert "README" in bucket.repair
+
+
+def test_each_bucket_of_an_endpoint_is_looked_at(shop: Domain) -> None:
+    make_bucket("bobs-mail")
+    make_endpoint(s3_bucket="bobs-mail")
+    default, own = [each for each in receiving_setup_services.check_receiving() if each.what == "Bucket"]
+    assert (default.verdict, own.verdict) == (SetupVerdict.RIGHT, SetupVerdict.WRONG)
+    assert own.sentence.startswith("bobs-mail is in ")
+
+
+# --- the function
+
+
+def test_a_function_gets_the_permission_from_an_operator_once(shop: Domain) -> None:
+    arn = forget_permissions()
+    function = found("Function")
+    assert (function.verdict, function.button) == (SetupVerdict.WRONG, Button.FUNCTION_PERMISSION)
+    assert "aws lambda add-permission" in function.paste
+    shown, olga = permissions_services.permission_preview(arn), make_operator()
+    permissions_services.add_permission(arn=arn, digest=shown.digest, actor=olga)
+    assert found("Function").verdict is SetupVerdict.RIGHT
+    with pytest.raises(Refused, match="already"):
+        permissions_services.add_permission(arn=arn, digest=shown.digest, actor=olga)
+    assert len(json.loads(receiving_setup_gateway.get_policy(arn))["Statement"]) == 1
+    whats = Change.objects.filter(object_id="inbound-mail-handler").order_by("pk").values_list("what", flat=True)
+    assert list(whats) == ["receiving.permission_approved", "receiving.permission_added"]
+    approve_and_run(olga)
+    assert live().ours
+
+
+def test_a_permission_of_our_name_that_does_not_do_is_left_to_a_person(shop: Domain) -> None:
+    arn = forget_permissions()
+    receiving_setup_gateway.add_permission(arn, sid="InboundAdminSes", account="999999999999")
+    assert "remove it at Amazon" in found("Function").sentence
+    assert found("Function").button is Button.NONE
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("not-there", "does not exist"),
+        ("arn:aws:lambda:us-west-2:123456789012:function:x", "is in us-west-2"),
+    ],
+)
+def test_a_function_that_ses_cannot_call_is_said(shop: Domain, settings: Settings, name: str, said: str) -> None:
+    settings.RECEIVING_FUNCTION = name
+    assert said in found("Function").sentence
+    assert found("Function").verdict is SetupVerdict.WRONG
+
+
+def test_without_a_function_none_is_looked_at(shop: Domain, settings: Settings) -> None:
+    settings.RECEIVING_FUNCTION = ""
+    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "Function"]
+
+
+# --- the topic, the filters, the rules' keys
+
+
+def test_a_topic_that_ses_may_publish_to_is_right(shop: Domain, settings: Settings) -> None:
+    settings.RECEIVING_TOPIC = aws.client("sns").create_topic(Name="mail")["TopicArn"]
+    assert found("Topic").verdict is SetupVerdict.RIGHT
+    aws.client("sns").set_topic_attributes(
+        TopicArn=settings.RECEIVING_TOPIC, AttributeName="Policy", AttributeValue='{"Statement": []}'
+    )
+    assert found("Topic").verdict is SetupVerdict.WRONG
+    assert "sns:Publish" in found("Topic").paste
+    settings.RECEIVING_TOPIC += "-not-there"
+    assert "does not exist" in found("Topic").sentence
+
+
+def test_filters_are_listed_and_those_that_block_everybody_are_to_do(shop: Domain) -> None:
+    assert "There are none" in found("IP filters").sentence
+    client = aws.client("ses")
+    client.create_receipt_filter(Filter={"Name": "spam", "IpFilter": {"Policy": "Block", "Cidr": "192.0.2.0/24"}})
+    assert found("IP filters").sentence == "They are asked before any rule: spam blocks 192.0.2.0/24."
+    client.create_receipt_filter(Filter={"Name": "all", "IpFilter": {"Policy": "Block", "Cidr": "0.0.0.0/0"}})
+    assert found("IP filters").verdict is SetupVerdict.WRONG
+
+
+def test_filters_that_cannot_be_read_are_not_said_to_be_none(shop: Domain, sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("error", "ListReceiptFilters", times=None)
+    assert found("IP filters").verdict is SetupVerdict.COULD_NOT_TELL
+
+
+def test_a_rule_of_ours_with_a_key_is_to_do(shop: Domain) -> None:
+    approve_and_run(make_operator())
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    by_hand = RuleDelivery((S3(BUCKET, kms_key=key),))
+    rule = live().ours[0]
+    live_gateway.update_rule(live().name, Rule(rule.name, by_hand, rule.recipients))
+    assert found("Encryption").verdict is SetupVerdict.WRONG
+    assert rule.name in found("Encryption").sentence
+
+
+# --- who
+
+
+def test_support_and_customers_do_not_let_ses_in(shop: Domain) -> None:
+    aws.client("s3").delete_bucket_policy(Bucket=BUCKET)
+    arn = forget_permissions()
+    policy, permission = (
+        permissions_services.policy_preview(BUCKET).digest,
+        permissions_services.permission_preview(arn).digest,
+    )
+    for actor in (make_staff(), make_member()):
+        with pytest.raises(Refused, match="Only operators"):
+            permissions_services.put_policy(bucket=BUCKET, digest=policy, actor=actor)
+        with pytest.raises(Refused, match="Only operators"):
+            permissions_services.add_permission(arn=arn, digest=permission, actor=actor)
+    assert receiving_setup_gateway.get_bucket_policy(BUCKET) == ""
+    assert not Change.objects.filter(what__startswith="receiving.").exists()
+
+
+def test_nothing_is_touched_that_no_mail_goes_to(shop: Domain) -> None:
+    make_bucket("payroll")
+    with pytest.raises(Refused, match="No mail goes to payroll"):
+        permissions_services.put_policy(bucket="payroll", digest="x", actor=make_operator())
+    with pytest.raises(Refused, match="No mail goes to arn:x"):
+        permissions_services.permission_preview("arn:x")
+
+
+def test_a_policy_of_a_bucket_that_is_gone_is_not_put(shop: Domain, settings: Settings) -> None:
+    settings.RECEIVING_BUCKET = "not-there"
+    with pytest.raises(AwsMissing):
+        permissions_services.policy_preview("not-there")

@@ -1,0 +1,423 @@
+"""Plans are shown, approved by digest and carried out; customers' own small changes by themselves."""
+
+import pytest
+from pytest_django import Settings
+
+from audit.models import Change
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy, AwsProblem, Refused
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.expectations import Expected
+from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState, Snapshot
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core.plans import Method
+from receipt_rules.planner.services import Asked
+from receipt_rules.runs import services as runs_services
+from receipt_rules.simulator import services as simulator_services
+from sandbox.process import Sandbox
+from tests.factories import make_customer, make_user
+from tests.receipt_rules.making import (
+    approve_and_run,
+    foreign_rule,
+    live,
+    make_endpoint,
+    make_operator,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_first_plan_makes_and_activates_a_rule_set(sandbox: Sandbox) -> None:
+    alice = make_customer("Alice")
+    make_verified("shop.com", customer=alice)
+    addresses_services.add_address(text="Billing@Shop.com", customer=alice, actor=None)
+    run = approve_and_run(make_operator())
+    assert (run.state, run.problem) == (RunState.DONE, "")
+    assert live().name == "inbound-mail"
+    assert taken("billing@shop.com") == 1
+    assert Address.objects.get().is_live
+    assert not PendingChange.objects.exists()
+    assert Change.objects.filter(what="rules.applied").count() == 1
+    assert Snapshot.objects.count() == 1
+
+
+def test_a_customers_own_address_is_live_without_approval_and_costs_three_calls(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    alice = make_customer("Alice")
+    actor = make_user()
+    make_verified("shop.com", customer=alice)
+    addresses_services.add_address(text="billing@shop.com", customer=alice, actor=actor)
+    auto_apply_services.work()
+    sandbox.control.clear_calls()
+    addresses_services.add_address(text="help@shop.com", customer=alice, actor=actor)
+    auto_apply_services.work()
+    assert sum(sandbox.control.call_counts().values()) == 3
+    assert taken("help@shop.com") == 1
+    run = Run.objects.latest("created_at")
+    assert (run.kind, run.state, run.approved_by, run.customer) == (RunKind.CUSTOMER, RunState.DONE, actor, alice)
+    assert not PendingChange.objects.exists()
+
+
+def test_before_receiving_is_set_up_a_customers_change_waits_and_says_so(sandbox: Sandbox) -> None:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    auto_apply_services.work()
+    assert "not set up" in PendingChange.objects.get().waits_because
+    assert live().name == ""
+    approve_and_run(make_operator())
+    assert taken("anybody@shop.com") == 1
+    assert not PendingChange.objects.exists()
+
+
+def test_a_customers_plan_repairs_nothing_of_another_customer(sandbox: Sandbox) -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    make_verified("shop.com", customer=alice)
+    make_verified("bob.net", customer=bob)
+    addresses_services.add_address(text="a@shop.com", customer=alice, actor=None)
+    addresses_services.add_address(text="b@bob.net", customer=bob, actor=None)
+    set_up_receiving()
+    Address.objects.filter(address="b@bob.net").delete()  # as if by hand, without a pending change
+    addresses_services.add_address(text="c@shop.com", customer=alice, actor=None)
+    auto_apply_services.work()
+    assert (taken("b@bob.net"), taken("c@shop.com")) == (1, 1)
+
+
+def test_many_addresses_at_once_wait_for_an_operator(sandbox: Sandbox, settings: Settings) -> None:
+    set_up_receiving()
+    settings.RECEIVING_SMALL_CHANGE = 2
+    alice = make_customer("Alice")
+    make_verified("shop.com", customer=alice)
+    for name in "abc":
+        addresses_services.add_address(text=f"{name}@shop.com", customer=alice, actor=None)
+    auto_apply_services.work()
+    assert "3 addresses" in PendingChange.objects.get().waits_because
+    assert taken("a@shop.com") == 0
+
+
+def test_what_was_not_shown_is_not_approved(sandbox: Sandbox) -> None:
+    operator = set_up_receiving()
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    shown = planner_services.plan()
+    addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
+    with pytest.raises(Refused, match="changed since you looked"):
+        planner_services.approve(digest=shown.digest, because="as planned", actor=operator)
+    assert not Run.objects.filter(state=RunState.WAITING).exists()
+
+
+def test_operators_alone_approve_and_they_give_a_reason(sandbox: Sandbox) -> None:
+    made = planner_services.plan()
+    with pytest.raises(Refused, match="by operators"):
+        planner_services.approve(digest=made.digest, because="I may", actor=make_user())
+    with pytest.raises(Refused, match="Say why"):
+        planner_services.approve(digest=made.digest, because=" ", actor=make_operator())
+
+
+def test_a_plan_that_empties_a_third_of_the_rules_is_typed_for(sandbox: Sandbox) -> None:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    operator = set_up_receiving()
+    CatchAll.objects.all().delete()
+    with pytest.raises(Refused, match="Type inbound-mail"):
+        approve_and_run(operator)
+    assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
+    assert taken("anybody@shop.com") == 0
+
+
+def test_a_run_is_refused_when_the_rule_that_it_touches_was_changed(sandbox: Sandbox) -> None:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    operator = set_up_receiving()
+    addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
+    made = planner_services.plan()
+    run = planner_services.approve(digest=made.digest, because="as planned", actor=operator)
+    rule = live().ours[0]
+    by_hand = {"Name": rule.name, "Recipients": ["shop.com", "else.com"], "Enabled": True}
+    aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=by_hand)
+    runs_services.carry_out(run_id=run.pk)
+    run.refresh_from_db()
+    assert run.state == RunState.REFUSED
+    assert "changed since it was approved" in run.problem
+    assert live().rules[0].recipient_set == {"shop.com", "else.com"}
+
+
+def test_another_edit_in_between_does_not_matter(sandbox: Sandbox) -> None:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    operator = set_up_receiving()
+    addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, taken("a@sub.shop.com"), taken("x@else.com")) == (RunState.DONE, 1, 1)
+
+
+def test_a_set_that_is_not_ours_is_never_replaced_nor_touched(sandbox: Sandbox) -> None:
+    foreign_rule("theirs", ["shop.com"], rule_set="marketing", create_set=True)
+    addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
+    auto_apply_services.work()
+    assert PendingChange.objects.get().waits_because
+    with pytest.raises(Refused, match="marketing is active"):
+        planner_services.plan()
+    assert live().name == "marketing"
+
+
+def test_one_that_became_active_after_the_approval_is_not_replaced_either(sandbox: Sandbox) -> None:
+    addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=make_operator())
+    foreign_rule("theirs", ["shop.com"], rule_set="marketing", create_set=True)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, live().name) == (RunState.REFUSED, "marketing")
+    assert "marketing is active" in run.problem
+
+
+def test_a_copy_is_edited_compared_and_then_activated(sandbox: Sandbox) -> None:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    operator = set_up_receiving()
+    addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
+    run = approve_and_run(operator, Asked(method=Method.BLUE_GREEN))
+    assert (run.state, run.problem) == (RunState.DONE, "")
+    assert live().name == "inbound-mail-002"
+    assert (taken("a@sub.shop.com"), taken("b@shop.com")) == (1, 1)
+    assert planner_services.plan().is_empty
+
+
+def test_an_old_set_is_taken_over_without_an_unserved_moment(sandbox: Sandbox) -> None:
+    foreign_rule("shop.com-rule", ["a@shop.com", "b@shop.com"], rule_set="inbound-mail", create_set=True)
+    domain = make_verified("shop.com")
+    for name in "ab":
+        addresses_services.add_address(text=f"{name}@shop.com", customer=domain.customer, actor=None)
+    operator = make_operator()
+    run = approve_and_run(operator, Asked(take_over=frozenset(["shop.com-rule"])))
+    assert run.state == RunState.DONE
+    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 1)
+    assert not live().foreign
+
+
+def test_one_rolls_back_to_an_earlier_state(sandbox: Sandbox) -> None:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    operator = set_up_receiving()
+    before = Snapshot.objects.get()
+    addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
+    auto_apply_services.work()
+    assert taken("a@sub.shop.com") == 1
+    run = approve_and_run(operator, Asked(snapshot=before.pk))
+    assert (run.state, run.kind) == (RunState.DONE, RunKind.ROLLBACK)
+    assert (taken("a@sub.shop.com"), taken("b@shop.com")) == (0, 1)
+
+
+def test_the_last_ten_states_are_kept(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    alice = make_customer("Alice")
+    make_verified("shop.com", customer=alice)
+    for number in range(12):
+        addresses_services.add_address(text=f"a{number}@shop.com", customer=alice, actor=None)
+        auto_apply_services.work()
+    assert Snapshot.objects.count() == 10
+    assert Snapshot.objects.order_by("-at")[0].recipients == 12
+
+
+def test_a_run_stops_between_two_steps_when_it_is_cancelled(sandbox: Sandbox) -> None:
+    addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
+    operator = make_operator()
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    runs_services.cancel(run=run, actor=operator)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, live().name) == (RunState.CANCELLED, "")
+    assert Change.objects.get(what="rules.cancelled").actor_name == operator.email
+    with pytest.raises(Refused, match="over already"):
+        runs_services.cancel(run=run, actor=operator)
+
+
+def test_a_bucket_that_amazon_cannot_write_to_is_tried_briefly_and_then_told(
+    sandbox: Sandbox, settings: Settings
+) -> None:
+    settings.RECEIVING_BUCKET = "not-there"
+    addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=make_operator())
+    for _ in range(3):
+        with pytest.raises(AwsProblem, match="InvalidS3Configuration"):
+            auto_apply_services.work()
+    runs_services.carry_out(run_id=run.pk)
+    run.refresh_from_db()
+    assert run.state == RunState.FAILED
+    assert "No such bucket" in run.problem
+    assert "set-up check shows the policy" in run.problem
+    assert Change.objects.filter(what="rules.failed").count() == 1
+
+
+def test_while_amazon_throttles_the_run_waits(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=make_operator())
+    sandbox.control.add_fault("throttle", "CreateReceiptRule", times=6)
+    for _ in range(6):
+        with pytest.raises(AwsBusy):
+            auto_apply_services.work()
+        run.refresh_from_db()
+        assert (run.state, "slow down" in run.problem) == (RunState.RUNNING, True)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, run.problem, taken("a@shop.com")) == (RunState.DONE, "", 1)
+
+
+def test_a_plan_that_breaks_an_expectation_is_refused(sandbox: Sandbox) -> None:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    operator = set_up_receiving()
+    simulator_services.expect(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
+    addresses_services.remove_catch_all(domain=domain, actor=None)
+    auto_apply_services.work()
+    assert taken("billing@shop.com") == 1
+    assert PendingChange.objects.get().waits_because
+    with pytest.raises(Refused, match=r"billing@shop\.com shall be taken exactly once; it is 0"):
+        approve_and_run(operator, typed="inbound-mail")
+
+
+def test_approving_twice_is_one_run(sandbox: Sandbox) -> None:
+    operator, digest = make_operator(), planner_services.plan().digest
+    first = planner_services.approve(digest=digest, because="as planned", actor=operator)
+    assert planner_services.approve(digest=digest, because="as planned", actor=operator) == first
+
+
+def test_a_plan_may_be_limited_to_a_customer_or_to_a_domain(sandbox: Sandbox) -> None:
+    operator = set_up_receiving()
+    alice = make_customer("Alice")
+    first, second = make_verified("one.com", customer=alice), make_verified("two.com", customer=alice)
+    other = make_verified("else.com")
+    for domain in (first, second, other):
+        Address.objects.create(address=f"a@{domain.name}", domain=domain)
+    Address.objects.create(address="a@eu.one.com", domain=first)
+    of_alice = planner_services.asked_for(customer=alice).scope
+    assert of_alice == frozenset(["a@one.com", "a@eu.one.com", "a@two.com"])
+    approve_and_run(operator, planner_services.asked_for(domain=first))
+    assert [taken(f"a@{name}") for name in ("one.com", "eu.one.com", "two.com", "else.com")] == [1, 1, 0, 0]
+
+
+def test_a_set_of_ours_that_was_switched_off_is_activated_again(sandbox: Sandbox) -> None:
+    addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
+    operator = set_up_receiving()
+    aws.client("ses").set_active_receipt_rule_set()
+    assert live().name == ""
+    assert approve_and_run(operator).state == RunState.DONE
+    assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
+
+
+def test_a_customers_change_that_amazon_refuses_is_not_tried_for_ever(sandbox: Sandbox) -> None:
+    operator = set_up_receiving()
+    domain = make_verified("shop.com")
+    broken = make_endpoint(domain.customer, s3_bucket="not-there")
+    addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None, endpoint=broken)
+    for _ in range(3):
+        with pytest.raises(AwsProblem, match="InvalidS3Configuration"):
+            auto_apply_services.work()
+    auto_apply_services.work()
+    assert "was stopped" in PendingChange.objects.get().waits_because
+    number = Run.objects.count()
+    other = make_verified("else.com")
+    addresses_services.set_catch_all(domain=other, actor=None)
+    auto_apply_services.work()
+    assert (taken("a@else.com"), Run.objects.count()) == (1, number + 1)
+    broken.s3_bucket = ""
+    broken.save()
+    approve_and_run(operator)
+    assert taken("a@shop.com") == 1
+    assert not PendingChange.objects.exists()
+
+
+def test_a_change_that_comes_while_the_worker_is_at_it_is_not_lost(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    domain = make_verified("shop.com")
+    addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
+    events = aws.client("ses").meta.events
+
+    def meanwhile(**_: object) -> None:
+        events.unregister("before-call.ses.CreateReceiptRule", meanwhile)
+        addresses_services.add_address(text="b@shop.com", customer=domain.customer, actor=None)
+
+    events.register("before-call.ses.CreateReceiptRule", meanwhile)
+    auto_apply_services.work()
+    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 0)
+    assert PendingChange.objects.filter(waits_because="").exists()
+    auto_apply_services.work()
+    assert taken("b@shop.com") == 1
+    assert not PendingChange.objects.exists()
+
+
+def test_a_worker_that_died_after_the_end_leaves_nothing_to_do_but_a_look(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    domain = make_verified("shop.com")
+    addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
+    change = PendingChange.objects.get()
+    auto_apply_services.work()
+    change.save(force_insert=True)
+    number = Run.objects.count()
+    sandbox.control.clear_calls()
+    auto_apply_services.work()
+    assert sandbox.control.call_counts() == {"DescribeActiveReceiptRuleSet": 1}
+    assert (Run.objects.count(), PendingChange.objects.exists()) == (number, False)
+
+
+def test_in_a_region_that_does_not_receive_a_change_waits_and_no_call_is_made(
+    sandbox: Sandbox, settings: Settings
+) -> None:
+    settings.AWS_REGION = "eu-south-2"
+    addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
+    auto_apply_services.work()
+    assert "no mail in eu-south-2" in PendingChange.objects.get().waits_because
+    assert sandbox.control.call_counts() == {}
+
+
+def test_a_full_old_set_is_folded_into_one_rule(sandbox: Sandbox) -> None:
+    names = [f"shop{number}.com" for number in range(200)]
+    for number, name in enumerate(names):
+        foreign_rule(f"{name}-rule", [f"a@{name}"], rule_set="inbound-mail", create_set=not number)
+        domain = make_verified(name)
+        Address.objects.create(address=f"a@{name}", domain=domain)
+    operator = make_operator()
+    with pytest.raises(Refused, match="may have 200"):
+        planner_services.plan()
+    asked = Asked(take_over=frozenset(f"{name}-rule" for name in names))
+    made = planner_services.plan(asked=asked)
+    assert made.summary == "200 addresses change destination, 0 lose delivery, 0 begin to be taken."
+    run = planner_services.approve(digest=made.digest, because="as planned", actor=operator, asked=asked)
+    sandbox.control.clear_calls()
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, run.problem) == (RunState.DONE, "")
+    assert sum(sandbox.control.call_counts().values()) == 7
+    assert [len(rule.recipient_set) for rule in live().rules] == [200]
+
+
+def test_an_expectation_that_is_broken_already_stops_nobody_elses_change(sandbox: Sandbox) -> None:
+    operator = set_up_receiving()
+    simulator_services.expect(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
+    domain = make_verified("else.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    auto_apply_services.work()
+    assert taken("a@else.com") == 1
+
+
+def test_a_customers_run_that_an_operator_cancelled_is_not_begun_again(sandbox: Sandbox) -> None:
+    operator = set_up_receiving()
+    domain = make_verified("shop.com")
+    addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
+    sandbox.control.add_fault("cut_before", "CreateReceiptRule", times=3)
+    with pytest.raises(AwsProblem):
+        auto_apply_services.work()
+    run = Run.objects.get(kind=RunKind.CUSTOMER)
+    runs_services.cancel(run=run, actor=operator)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+    assert (taken("a@shop.com"), bool(PendingChange.objects.get().waits_because)) == (0, True)

@@ -1,0 +1,183 @@
+"""`run` from start to stop, with a real PostgreSQL and real processes; the application is a stand-in of a few lines."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from inbound_admin import css
+from sandbox.local import addresses, ports, runner
+from sandbox.local.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 60
+RUN = "import sys; from sandbox.local import __main__ as m; sys.exit(m.main(sys.argv[1:] or ['run']))"
+MANAGE = """
+import os, signal, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(404), self.send_header("Content-Length", "0"), self.end_headers()
+    def log_message(self, *arguments): pass
+with open("calls", "a") as calls:
+    print(*sys.argv[1:3], file=calls)
+if sys.argv[1] == "sandbox":
+    HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--aws-port") + 1])), Answer).serve_forever()
+if sys.argv[1:3] == ["seed_demo", "--show"]:
+    print("  olga@example.com / demo")
+if sys.argv[1] == "where":
+    print(*(os.environ.get(name, "unset") for name in ("SANDBOX", "AWS_ENDPOINT_URL", "DNS_RESOLVERS")))
+if sys.argv[1] == "procrastinate":
+    if os.environ.get("WORKER_FAILS"):
+        sys.exit("no such table")
+    signal.pause()
+"""
+WSGI = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+def test_the_web_server_keeps_no_access_log_which_would_name_secret_links() -> None:
+    command = [*runner._web(Plan("127.0.0.1", 8000, True, None, {})), "--print-config"]
+    answer = subprocess.run(command, check=True, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    assert re.search(r"^accesslog +=? *None$", answer.stdout, re.MULTILINE)
+
+
+@pytest.fixture
+def tree() -> Iterator[Path]:
+    """A stand-in application; of the project itself only `sandbox.local` and `lib` are there."""
+    with tempfile.TemporaryDirectory(prefix="ia-run-", ignore_cleanup_errors=True) as made:
+        root = Path(made)
+        root.chmod(0o755)
+        (root / "inbound_admin").mkdir()
+        (root / "inbound_admin" / "__init__.py").touch()
+        for package in ("local", "lib"):
+            (root / "inbound_admin" / package).symlink_to(ROOT / "inbound_admin" / package)
+        (root / "inbound_admin" / "wsgi.py").write_text(WSGI)
+        (root / "manage.py").write_text(MANAGE)
+        (root / "static").mkdir()
+        (root / "inbound_admin" / "styles").mkdir()
+        (root / css.SOURCE).write_text('@import "tailwindcss" source(none);')
+        yield root
+
+
+def start(tree: Path, *command: str, **settings: str) -> "subprocess.Popen[str]":
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "SANDBOX", "HOST")}
+    return subprocess.Popen(
+        [sys.executable, "-c", f"from pathlib import Path; from sandbox.local import runner\n"
+         f"runner.ROOT = Path({str(tree)!r})\n" + RUN, *command],
+        cwd=tree,
+        env=kept | {"PORT": str(ports.next_free(18100))} | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+
+
+def until(text: str, process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(said)
+
+
+def stopped(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=SECONDS)
+    assert [member for member in family if member.is_running() and member.status() != psutil.STATUS_ZOMBIE] == []
+    return said
+
+
+def calls(tree: Path) -> list[str]:
+    return (tree / "calls").read_text().splitlines()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_is_and_a_signal_leaves_nothing_behind(number: signal.Signals, tree: Path) -> None:
+    process = start(tree)
+    said = until("Ctrl-C stops everything", process)
+    assert "Inbound Admin is ready" in said
+    assert "olga@example.com / demo" in said
+    stopped(process, number)
+    assert process.returncode == 0
+    assert not (tree / ".local" / "postgres" / "postmaster.pid").exists()
+
+
+def test_the_demo_is_seeded_once(tree: Path) -> None:
+    for _ in range(2):
+        process = start(tree)
+        until("Ctrl-C stops everything", process)
+        stopped(process, signal.SIGTERM)
+    assert calls(tree).count("seed_demo") == 1
+    assert calls(tree).count("seed_demo --show") == 2
+
+
+def test_without_the_sandbox_it_is_not_started_and_nothing_is_seeded(tree: Path) -> None:
+    process = start(tree, SANDBOX="0")
+    assert "the real Amazon SES" in until("Ctrl-C stops everything", process)
+    stopped(process, signal.SIGTERM)
+    assert [call for call in calls(tree) if call.startswith(("sandbox", "seed_demo"))] == []
+
+
+def test_a_child_that_dies_stops_everything_and_is_named(tree: Path) -> None:
+    process = start(tree, WORKER_FAILS="1")
+    said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert "worker   | no such table" in said
+    assert "`worker` ended with status 1, so everything stops" in said
+    assert not (tree / ".local" / "postgres" / "postmaster.pid").exists()
+
+
+def where(tree: Path, **settings: str) -> list[str]:
+    """What a command of `make manage` is told of the sandbox."""
+    said, _ = start(tree, "manage", "where", **settings).communicate(timeout=SECONDS)
+    return said.split()
+
+
+def test_a_command_reaches_the_sandbox_of_the_run_and_none_when_it_is_over(tree: Path) -> None:
+    process = start(tree)
+    until("Ctrl-C stops everything", process)
+    switched_on, aws, dns = where(tree)
+    assert (switched_on, aws[:17], dns[:10]) == ("1", "http://127.0.0.1:", "127.0.0.1:")
+    assert where(tree, SANDBOX="0") == ["0", "unset", "unset"]
+    assert where(tree, AWS_ENDPOINT_URL="http://127.0.0.1:1")[1] == "http://127.0.0.1:1"
+    stopped(process, signal.SIGTERM)
+    assert where(tree) == ["1", "unset", "unset"]
+
+
+def test_what_a_killed_run_left_leads_no_command_anywhere(tree: Path) -> None:
+    left = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports.next_free(18300)}", "DNS_RESOLVERS": "127.0.0.1:5399"}
+    with addresses.kept(tree / ".local", left):
+        assert where(tree) == ["1", "unset", "unset"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel ends a child whose parent is killed")
+def test_even_when_it_is_killed_nothing_stays(tree: Path) -> None:
+    process = start(tree)
+    until("Ctrl-C stops everything", process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate(timeout=SECONDS)
+    _, alive = psutil.wait_procs(family, timeout=SECONDS)
+    assert alive == []
+
+
+def test_a_second_run_of_the_same_tree_says_so(tree: Path) -> None:
+    process = start(tree)
+    until("Ctrl-C stops everything", process)
+    second, _ = start(tree, PORT=str(ports.next_free(18200))).communicate(timeout=SECONDS)
+    assert f"Another run (process {process.pid}) already uses the database" in second
+    stopped(process, signal.SIGTERM)

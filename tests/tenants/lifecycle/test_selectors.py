@@ -1,0 +1,86 @@
+"""Who sees which tenants, and what is found."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.roles import Role
+from tenants.lifecycle import selectors as lifecycle_selectors
+from tenants.models.tenants import TenantStage
+from tenants.status.core import Standing
+from tests.factories import make_member, make_staff, make_user
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def test_customers_see_their_own_tenant_alone() -> None:
+    alices, bobs = make_tenant(), make_tenant()
+    alice, bob = make_member(alices.customer), make_member(bobs.customer)
+    assert list(lifecycle_selectors.tenants_for(alice)) == [alices]
+    assert list(lifecycle_selectors.tenants_for(bob)) == [bobs]
+    assert not lifecycle_selectors.tenants_for(make_user()).exists()
+    assert not lifecycle_selectors.tenants_found(viewer=alice, text=bobs.name).exists()
+    assert not lifecycle_selectors.tenants_found(viewer=alice, text=bobs.arn).exists()
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_all_staff_see_every_tenant(role: Role) -> None:
+    tenants = {make_tenant(), make_tenant()}
+    assert set(lifecycle_selectors.tenants_for(make_staff(role))) == tenants
+
+
+def test_tenants_are_found_by_name_customer_id_and_arn() -> None:
+    sam, tenant, _ = make_staff(), make_tenant(), make_tenant()
+    for text in (tenant.name.upper(), tenant.customer.name, tenant.pk, tenant.ses_id, tenant.arn):
+        assert list(lifecycle_selectors.tenants_found(viewer=sam, text=text)) == [tenant]
+    assert not lifecycle_selectors.tenants_found(viewer=sam, text="nothing").exists()
+
+
+def test_the_list_is_sorted_by_risk_and_filtered_by_standing_and_policy() -> None:
+    sam = make_staff()
+    low, high = make_tenant(risk=1), make_tenant(risk=9, standing=Standing.PAUSED, policy="strict")
+    assert list(lifecycle_selectors.tenants_found(viewer=sam)) == [high, low]
+    assert list(lifecycle_selectors.tenants_found(viewer=sam, order="risk")) == [low, high]
+    assert list(lifecycle_selectors.tenants_found(viewer=sam, order="nonsense")) == [high, low]
+    assert list(lifecycle_selectors.tenants_found(viewer=sam, standing="paused")) == [high]
+    assert list(lifecycle_selectors.tenants_found(viewer=sam, policy="standard")) == [low]
+
+
+@pytest.mark.parametrize("order", list(lifecycle_selectors.ORDERS))
+def test_every_order_of_the_url_is_one(order: str) -> None:
+    make_tenant()
+    assert lifecycle_selectors.tenants_found(viewer=make_staff(), order=order).count() == 1
+    assert len(list(lifecycle_selectors.tenants_found(viewer=make_staff(), order=order))) == 1
+
+
+def test_a_tenant_that_is_being_deleted_is_nobodys_to_join() -> None:
+    tenant = make_tenant()
+    assert lifecycle_selectors.tenant_of(tenant.customer) == tenant
+    tenant.stage = TenantStage.DELETING
+    tenant.save()
+    assert lifecycle_selectors.tenant_of(tenant.customer) is None
+
+
+def test_a_tenant_of_another_region_is_not_here() -> None:
+    tenant = make_tenant(region="ap-south-2")
+    assert lifecycle_selectors.tenant_of(tenant.customer) is None
+    assert not lifecycle_selectors.tenants_for(make_staff()).exists()
+
+
+def test_pauses_are_due_on_their_day() -> None:
+    today = timezone.localdate()
+    due = make_tenant(is_paused=True, pause_review_on=today)
+    make_tenant(is_paused=True, pause_review_on=today + timedelta(days=1))
+    make_tenant(is_paused=False, pause_review_on=today)
+    assert list(lifecycle_selectors.due_for_review(today)) == [due]
+
+
+def test_how_full_the_account_is_and_what_it_costs(settings: Settings) -> None:
+    settings.SES_TENANTS, settings.TENANT_MONTHLY_PRICE = 8, 0.5
+    make_tenant()
+    make_tenant()
+    found = lifecycle_selectors.capacity()
+    assert (found.count, found.quota, found.share, found.monthly_cost) == (2, 8, 0.25, 1.0)

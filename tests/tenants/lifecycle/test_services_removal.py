@@ -1,0 +1,159 @@
+"""A tenant goes, and its policy changes."""
+
+import pytest
+
+from accounts.roles import Role
+from audit.models import Change
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import NotAllowed, Refused
+from sandbox.process import Sandbox
+from tenants.lifecycle import services as lifecycle_services
+from tenants.models.tenants import Tenant, TenantResource, TenantStage
+from tenants.policy import services as policy_services
+from tenants.status.core import Standing
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_staff
+from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, pause_tenant, set_up_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def delete(tenant: Tenant) -> None:
+    lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
+
+
+def exists(name: str) -> bool:
+    client = aws.client("sesv2")
+    return name in {row["TenantName"] for row in client.list_tenants()["Tenants"]}
+
+
+def sets() -> list[str]:
+    return list(aws.client("sesv2").list_configuration_sets()["ConfigurationSets"])
+
+
+def test_it_goes_with_its_associations_and_the_configuration_set_that_we_made(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    aws.client("sesv2").create_email_identity(EmailIdentity="alice.com")
+    aws.client("sesv2").create_tenant_resource_association(
+        TenantName=tenant.name, ResourceArn=aws.identity_arn("alice.com")
+    )
+    delete(tenant)
+    assert tenant.stage == TenantStage.DELETING
+    assert "tenants.remove" in jobs_of(tenant)
+    lifecycle_services.carry_out_removal(tenant_id=tenant.pk)
+    assert not Tenant.objects.exists()
+    assert not TenantResource.objects.exists()
+    assert (exists(tenant.name), sets()) == (False, [])
+    aws.client("sesv2").delete_email_identity(EmailIdentity="alice.com")  # SES refuses it while it is associated
+    asked, deleted = Change.objects.filter(what__startswith="tenant.delete").order_by("pk")
+    assert (asked.actor_kind, deleted.actor_kind) == ("person", "worker")
+    assert deleted.before == {"tenant": tenant.name, "customer": tenant.customer.name}
+
+
+def test_the_configuration_set_of_an_adopted_tenant_stays(sandbox: Sandbox) -> None:
+    ses = aws.client("sesv2")
+    ses.create_tenant(TenantName="alice")
+    ses.create_configuration_set(ConfigurationSetName="events")
+    arn = aws.identity_arn("x").replace(":identity/x", ":configuration-set/events")
+    ses.create_tenant_resource_association(TenantName="alice", ResourceArn=arn)
+    tenant = lifecycle_services.adopt_tenant(customer=make_customer(), name="alice", actor=make_staff(Role.OPERATOR))
+    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    delete(Tenant.objects.get(pk=tenant.pk))
+    lifecycle_services.carry_out_removal(tenant_id=tenant.pk)
+    assert (exists("alice"), sets()) == (False, ["events"])
+
+
+def test_it_stays_while_domains_live_in_it() -> None:
+    tenant = make_tenant()
+    make_domain("shop.com", customer=tenant.customer, tenant=tenant)
+    assert lifecycle_services.consequences(tenant).in_use == ("shop.com",)
+    with pytest.raises(Refused, match="shop.com is in this tenant"):
+        delete(tenant)
+
+
+def test_its_name_is_typed() -> None:
+    tenant = make_tenant()
+    with pytest.raises(Refused, match="type its name"):
+        lifecycle_services.delete_tenant(tenant=tenant, typed_name="x", actor=make_staff(Role.OPERATOR))
+
+
+def test_deleting_is_no_way_around_a_pause() -> None:
+    with pytest.raises(Refused, match="would lift the pause"):
+        delete(make_tenant(is_paused=True, standing=Standing.PAUSED))
+
+
+def test_support_deletes_nothing_and_changes_no_policy() -> None:
+    tenant, sam = make_tenant(), make_staff(Role.SUPPORT)
+    with pytest.raises(NotAllowed):
+        lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=sam)
+    with pytest.raises(NotAllowed):
+        policy_services.change_policy(tenant=tenant, policy="none", because="because", actor=sam)
+
+
+def test_another_tenant_of_that_name_at_amazon_is_left_alone(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    aws.client("sesv2").create_tenant(TenantName=tenant.name)
+    delete(tenant)
+    lifecycle_services.carry_out_removal(tenant_id=tenant.pk)
+    assert not Tenant.objects.exists()
+    assert exists(tenant.name)
+
+
+def test_one_that_was_never_made_goes_too(sandbox: Sandbox) -> None:
+    tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
+    delete(tenant)
+    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.carry_out_removal(tenant_id=tenant.pk)
+    assert not Tenant.objects.exists()
+    assert not exists(tenant.name)
+
+
+def test_a_policy_is_wished_then_told(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    olga = make_staff(Role.OPERATOR)
+    policy_services.change_policy(tenant=tenant, policy="strict", because="Complaints came.", actor=olga)
+    assert (tenant.policy, tenant.ses_policy, tenant.policy_told) == ("strict", "standard", "")
+    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.ses_policy, tenant.policy_told) == ("strict", "strict")
+    assert entity_at_amazon(tenant)["ReputationManagementPolicy"].endswith("/strict")
+    wished, told = Change.objects.filter(what__startswith="tenant.policy").order_by("pk")
+    assert (wished.actor_name, wished.because) == (olga.email, "Complaints came.")
+    assert told.aws_request_ids
+
+
+def test_a_stricter_policy_that_pauses_at_once_is_seen(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "LOW")
+    policy_services.change_policy(tenant=tenant, policy="strict", because="why", actor=make_staff(Role.OPERATOR))
+    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert tenant.standing == Standing.PAUSED
+    assert "reputation policy" in tenant.staff_cause
+
+
+@pytest.mark.parametrize(("policy", "because"), [("strict", " "), ("lenient", "why")])
+def test_a_policy_without_a_reason_or_of_no_kind_is_refused(policy: str, because: str) -> None:
+    with pytest.raises(Refused):
+        policy_services.change_policy(
+            tenant=make_tenant(), policy=policy, because=because, actor=make_staff(Role.OPERATOR)
+        )
+
+
+def test_a_policy_set_at_amazon_can_be_taken_over() -> None:
+    tenant = make_tenant(ses_policy="none")
+    policy_services.accept_policy(tenant=tenant, because="The operators agreed.", actor=make_staff(Role.OPERATOR))
+    assert (tenant.policy, tenant.policy_told) == ("none", "none")
+    with pytest.raises(Refused, match="do not know the policy"):
+        policy_services.accept_policy(
+            tenant=make_tenant(ses_policy="newest"), because="why", actor=make_staff(Role.OPERATOR)
+        )
+
+
+def test_a_paused_tenant_is_not_deleted_until_it_is_resumed(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant)
+    with pytest.raises(Refused, match="Resume it first"):
+        delete(tenant)

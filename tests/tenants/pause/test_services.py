@@ -1,0 +1,312 @@
+"""A tenant's sending is paused and resumed: asked for, told, proven by reading it back."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import Settings
+
+from accounts.roles import Role
+from audit.models import Change
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
+from sandbox.aws.state import WORLD, regions
+from sandbox.process import Sandbox
+from tenants.lifecycle import services as lifecycle_services
+from tenants.models.tenants import StatusChange, Tenant
+from tenants.pause import services as pause_services
+from tenants.status import services as status_services
+from tenants.status.core import LayerName, Standing
+from tests.factories import make_customer, make_member, make_staff
+from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, make_tess, pause_tenant, set_up_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def fresh(tenant: Tenant) -> Tenant:
+    return Tenant.objects.get(pk=tenant.pk)
+
+
+def hold_at(tenant: Tenant, status: str) -> None:
+    """Amazon takes the call and does not follow it."""
+    with WORLD.lock:
+        for _, state in regions():
+            if found := state.tenants.get(tenant.name):
+                found.customer.set(status, WORLD.clock.now())
+
+
+def test_a_pause_is_asked_for_without_a_call(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.clear_calls()
+    tess = make_tess()
+    pause_tenant(tenant, actor=tess, carried_out=False, review_on=date(2999, 1, 1))
+    assert (tenant.is_paused, tenant.standing, tenant.status_asked_by) == (True, Standing.PAUSING, tess)
+    assert "tenants.status" in jobs_of(tenant)
+    assert sandbox.control.call_counts() == {}
+
+
+def test_it_is_paused_when_amazon_was_read_to_say_so(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant)
+    assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "DISABLED"
+    assert (tenant.standing, tenant.status_problem) == (Standing.PAUSED, "")
+    assert tenant.status_proven_at is not None
+    layer = StatusChange.objects.get(tenant=tenant)
+    assert (layer.layer, layer.old, layer.new) == (LayerName.STAFF, "ENABLED", "DISABLED")
+
+
+def test_until_then_it_is_pausing_and_looked_at_again(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant, carried_out=False)
+    tenant.refresh_from_db()
+    Tenant.objects.filter(pk=tenant.pk).update(status_told_at=timezone.now())  # told, and Amazon still says ENABLED
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.aggregate, tenant.status_proven_at) == (Standing.PAUSING, "ENABLED", None)
+    assert "tenants.status" in jobs_of(tenant)
+    assert not Change.objects.filter(what="tenant.paused").exists()
+
+
+def test_a_proof_that_does_not_come_is_said_and_amazon_is_told_again(sandbox: Sandbox, settings: Settings) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant, carried_out=False)
+    late = timezone.now() - timedelta(seconds=settings.PAUSE_PROOF_SECONDS + 1)
+    Tenant.objects.filter(pk=tenant.pk).update(status_told_at=late)
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert tenant.standing == Standing.PAUSING
+    assert "still answers ENABLED: it is not paused. We keep trying." in tenant.status_problem
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.status_problem) == (Standing.PAUSED, "")
+
+
+def test_an_amazon_that_does_not_answer_leaves_it_pausing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    tenant = set_up_tenant()
+    pause_tenant(tenant, carried_out=False)
+    sandbox.control.add_fault("cut_after", "UpdateReputationEntityCustomerManagedStatus")
+    with pytest.raises(AwsProblem):
+        pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert tenant.standing == Standing.PAUSING
+    assert "not answering" in tenant.status_problem
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    assert fresh(tenant).standing == Standing.PAUSED
+
+
+def test_a_pause_of_a_tenant_that_is_being_created_waits_for_it(sandbox: Sandbox) -> None:
+
+    tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
+    pause_tenant(tenant)
+    assert tenant.standing == Standing.PAUSING
+    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    assert "tenants.status" in jobs_of(tenant)
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    assert fresh(tenant).standing == Standing.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"text": " "}, "Say why"),
+        ({"reason": ""}, "Choose the reason"),
+        ({"reason": "dislike"}, "Choose the reason"),
+        ({"review_on": date(2020, 1, 1)}, "a day to come"),
+    ],
+)
+def test_a_pause_without_its_reason_is_refused(said: dict[str, Any], sentence: str) -> None:
+    tenant = make_tenant()
+    with pytest.raises(Refused, match=sentence):
+        pause_tenant(tenant, **said)
+    assert not fresh(tenant).is_paused
+
+
+def test_what_is_paused_is_not_paused_again() -> None:
+    tenant = make_tenant(is_paused=True, standing=Standing.PAUSED)
+    with pytest.raises(Refused, match="paused already"):
+        pause_tenant(tenant)
+
+
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.OPERATOR])
+def test_only_trust_and_safety_and_admins_pause_and_resume(role: Role) -> None:
+    with pytest.raises(NotAllowed):
+        pause_tenant(make_tenant(), actor=make_staff(role))
+    with pytest.raises(NotAllowed):
+        pause_services.resume(tenant=make_tenant(is_paused=True), because="fine", actor=make_staff(role))
+
+
+def test_the_log_has_the_wish_for_staff_and_the_proof_for_the_customer(sandbox: Sandbox) -> None:
+    tenant, tess = set_up_tenant(), make_tess()
+    pause_tenant(tenant, actor=tess, bulk_id="chg_bulk")
+    asked, paused = Change.objects.filter(what__in=("tenant.pause_asked", "tenant.paused")).order_by("pk")
+    assert (asked.actor_name, asked.because, asked.bulk_id) == (tess.email, "Spam traps were hit.", "chg_bulk")
+    assert asked.for_staff
+    assert (paused.what, paused.actor_kind, paused.for_staff) == ("tenant.paused", "worker", False)
+    assert paused.after == {"standing": "paused", "staff": "DISABLED"}
+    assert len(paused.aws_request_ids) == 2  # the call, and the look that proves it
+
+
+def test_a_resume_is_proven_as_well(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant)
+    pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
+    assert (tenant.is_paused, tenant.pause_text, tenant.standing) == (False, "", Standing.RESUMING)
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.staff_status) == (Standing.ACTIVE, "ENABLED")
+    assert Change.objects.filter(what="tenant.resumed").count() == 1
+
+
+def test_a_resume_over_open_findings_reinstates(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant)
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
+    pause_services.resume(tenant=tenant, because="They sorted it out.", actor=make_tess())
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.staff_status) == (Standing.ACTIVE, "REINSTATED")
+
+
+def test_a_finding_that_the_policy_does_not_pause_on_needs_no_reinstating(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant(policy="standard")
+    pause_tenant(tenant)
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "LOW")
+    pause_services.resume(tenant=tenant, because="They sorted it out.", actor=make_tess())
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    assert fresh(tenant).staff_status == "ENABLED"
+
+
+def test_what_the_policy_paused_is_reinstated(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "COMPLAINT", "HIGH")
+    status_services.read_tenant(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.is_paused) == (Standing.PAUSED, False)
+    pause_services.resume(tenant=tenant, because="We looked at it.", actor=make_tess())
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.staff_status) == (Standing.ACTIVE, "REINSTATED")
+
+
+def test_what_amazon_suspended_is_not_resumed_and_the_refusal_says_who_can(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name, "Phishing was seen.")
+    status_services.read_tenant(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert tenant.standing == Standing.SUSPENDED
+    with pytest.raises(Refused, match="AWS Support") as refused:
+        pause_services.resume(tenant=tenant, because="please", actor=make_tess())
+    assert refused.value.code == "SUSPENDED_BY_AMAZON"
+
+
+def test_what_amazon_suspends_while_it_resumes_is_suspended_and_our_side_is_lifted(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant)
+    pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
+    sandbox.control.suspend_tenant(tenant.name)
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.staff_status, tenant.is_under_way) == (Standing.SUSPENDED, "ENABLED", False)
+
+
+def test_what_sends_is_not_resumed() -> None:
+    with pytest.raises(Refused, match="is not paused"):
+        pause_services.resume(tenant=make_tenant(), because="please", actor=make_tess())
+
+
+def test_a_newer_wish_counts(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant, carried_out=False)
+    pause_services.resume(tenant=tenant, because="A mistake.", actor=make_tess())
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    assert fresh(tenant).standing == Standing.ACTIVE
+    assert entity_at_amazon(tenant)["CustomerManagedStatus"]["Status"] == "ENABLED"
+
+
+def test_a_pause_that_was_lifted_at_amazon_is_not_called_paused(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant)
+    hold_at(tenant, "ENABLED")
+    status_services.read_tenant(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.is_paused) == (Standing.ACTIVE, True)
+    assert Change.objects.get(what="tenant.standing").actor_kind == "amazon"
+    pause_services.assert_again(tenant=tenant, because="Nobody told us why.", actor=make_tess())
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    assert fresh(tenant).standing == Standing.PAUSED
+
+
+def test_a_status_set_at_amazon_can_be_taken_over(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    pause_tenant(tenant)
+    hold_at(tenant, "ENABLED")
+    status_services.read_tenant(tenant_id=tenant.pk)
+    pause_services.accept_status(tenant=tenant, because="The operators agreed.", actor=make_tess())
+    assert (tenant.is_paused, tenant.standing, tenant.pause_told) == (False, Standing.ACTIVE, "")
+    with pytest.raises(Refused, match="as it is wanted"):
+        pause_services.accept_status(tenant=tenant, because="again", actor=make_tess())
+
+
+def mails_for(tenant: Tenant) -> list[str]:
+
+    jobs = ProcrastinateJob.objects.filter(task_name="tenants.tell", args__tenant_id=tenant.pk, status="todo")
+    for job in jobs.order_by("id"):
+        status_services.tell_owners(**job.args)
+    return [str(message.subject) for message in mail.outbox]
+
+
+def test_the_owners_are_told_once_of_a_pause(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    alice = make_member(tenant.customer, email="alice@alice.example")
+    pause_tenant(tenant, told="Please clean your list.")
+    status_services.read_tenant(tenant_id=tenant.pk)
+    assert mails_for(tenant) == [f"Sending for {tenant.customer} is paused"]
+    (message,) = mail.outbox
+    assert message.to == [alice.email]
+    assert "Please clean your list." in message.body
+    assert "Spam traps" not in message.body
+
+
+def test_a_letter_that_waited_too_long_does_not_tell_what_is_over(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    make_member(tenant.customer)
+    pause_tenant(tenant)
+    pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    assert mails_for(tenant) == [f"Sending for {tenant.customer} goes on"]
+
+
+def test_the_owners_are_told_once_of_amazons_suspension(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    make_member(tenant.customer)
+    sandbox.control.suspend_tenant(tenant.name)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    assert mails_for(tenant) == [f"Amazon has suspended sending for {tenant.customer}"]
+
+
+def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:
+    tess, olga = make_tess(), make_staff(Role.OPERATOR)
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    tenant = set_up_tenant()
+    pause_tenant(tenant, actor=tess, review_on=tomorrow)
+    assert status_services.remind_of_reviews(today=timezone.localdate()) == 0
+    assert status_services.remind_of_reviews(today=tomorrow) == 1
+    assert status_services.remind_of_reviews(today=tomorrow) == 0
+    (message,) = mail.outbox
+    assert tess.email in message.to
+    assert olga.email not in message.to
+    assert tenant.name in message.body
+
+
+def test_a_review_may_keep_the_pause_until_another_day() -> None:
+    tenant = make_tenant(is_paused=True, standing=Standing.PAUSED, pause_review_on=timezone.localdate())
+    later = timezone.localdate() + timedelta(days=7)
+    pause_services.keep(tenant=tenant, because="Still under review.", review_on=later, actor=make_tess())
+    assert (tenant.pause_review_on, tenant.standing) == (later, Standing.PAUSED)
+    with pytest.raises(Refused, match="is not paused"):
+        pause_services.keep(tenant=make_tenant(), because="Why not.", review_on=later, actor=make_tess())

@@ -1,0 +1,383 @@
+"""Rates and findings are read from the sandbox's Amazon, kept, weighed, and told of."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import Settings
+
+from audit.models import ActorKind, Change
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy, AwsUnreachable
+from notifications.models.alerts import Alert
+from sandbox.aws.faults import ProcessCut
+from sandbox.process import Sandbox
+from tenants.metrics import services as metrics_services
+from tenants.metrics.core import Hour
+from tenants.models.reputation import Finding, RateSample, ReputationRead
+from tenants.models.tenants import Tenant
+from tenants.reputation import selectors as reputation_selectors
+from tenants.reputation import services as reputation_services
+from tenants.status import services as status_services
+from tests.tenants.making import make_tenant, set_up_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def _measured(sandbox: Sandbox, **rates: float) -> Tenant:
+    tenant = set_up_tenant()
+    sandbox.control.set_rates(tenant.name, **rates)
+    metrics_services.sync_due_metrics(now=timezone.now())
+    tenant.refresh_from_db()
+    return tenant
+
+
+def _found_out(tenant: Tenant) -> Tenant:
+    reputation_services.sync_all_recommendations(now=timezone.now())
+    tenant.refresh_from_db()
+    return tenant
+
+
+def _one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+
+
+# --- rates
+
+
+def test_each_hours_rates_of_a_tenant_are_kept_and_the_newest_stand_on_its_row(sandbox: Sandbox) -> None:
+    tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
+    assert tenant.bounce_rate == pytest.approx(0.12)
+    assert tenant.complaint_rate == pytest.approx(0.002)
+    samples = RateSample.objects.filter(tenant=tenant).order_by("at")
+    assert samples.count() in (24, 25)
+    assert [sample.bounce for sample in samples] == sorted(sample.bounce or 0 for sample in samples)
+    assert all(sample.sent for sample in samples)
+    assert all(sample.at.minute == 0 for sample in samples)
+
+
+def test_no_data_is_not_zero(sandbox: Sandbox) -> None:
+    tenant = _measured(sandbox)
+    assert (tenant.bounce_rate, tenant.complaint_rate) == (None, None)
+    assert not RateSample.objects.exists()
+    read = reputation_selectors.read_of(tenant)
+    assert read is not None
+    assert read.rates_at is not None
+
+
+def test_a_rate_of_two_days_ago_says_nothing_of_today(sandbox: Sandbox) -> None:
+    tenant = _measured(sandbox, bounce=0.12)
+    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now() + timedelta(days=3))
+    tenant.refresh_from_db()
+    assert tenant.bounce_rate is None
+    assert RateSample.objects.filter(tenant=tenant).exists()
+
+
+def test_reading_the_same_hours_again_keeps_one_sample_for_each(sandbox: Sandbox) -> None:
+    tenant = _measured(sandbox, bounce=0.12)
+    before = RateSample.objects.count()
+    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    assert RateSample.objects.count() == before
+
+
+def test_a_measure_that_an_answer_lacks_keeps_what_an_earlier_one_said(sandbox: Sandbox) -> None:
+    tenant = make_tenant()
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    RateSample.objects.create(tenant=tenant, region=tenant.region, at=hour, complaint=0.007)
+    metrics_services._store([(tenant, Hour(hour, bounce=0.1))])
+    sample = RateSample.objects.get()
+    assert (sample.bounce, sample.complaint) == (0.1, 0.007)
+
+
+def test_the_accounts_rates_are_its_own_and_not_those_of_a_tenant(sandbox: Sandbox, settings: Settings) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.set_rates(tenant.name, bounce=0.4)
+    sandbox.control.set_account_rates(settings.AWS_REGION, bounce=0.06)
+    metrics_services.sync_due_metrics(now=timezone.now())
+    last = reputation_selectors.hours_of(None, since=timezone.now() - timedelta(hours=3))[-1]
+    assert last.bounce == pytest.approx(0.06)
+
+
+def test_a_hundred_and_sixty_six_tenants_are_one_call_and_the_account_another(sandbox: Sandbox) -> None:
+    for _ in range(metrics_services.TENANTS_A_CALL + 1):
+        make_tenant()
+    sandbox.control.clear_calls()
+    assert metrics_services.sync_due_metrics(now=timezone.now()) == metrics_services.TENANTS_A_CALL + 1
+    assert sandbox.control.call_counts() == {"GetMetricData": 3}
+    assert ReputationRead.objects.count() == metrics_services.TENANTS_A_CALL + 2
+
+
+def test_who_sends_nothing_is_read_once_a_day_and_who_sends_at_each_interval(sandbox: Sandbox) -> None:
+    quiet = set_up_tenant()
+    sending = _measured(sandbox, bounce=0.01)
+    soon, later = timezone.now() + timedelta(minutes=61), timezone.now() + timedelta(hours=25)
+    assert list(reputation_selectors.due_for_rates(timezone.now())) == []
+    assert list(reputation_selectors.due_for_rates(soon)) == [sending]
+    assert set(reputation_selectors.due_for_rates(later)) == {quiet, sending}
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("throttle", AwsBusy), ("error", AwsUnreachable)])
+def test_a_failure_is_stored_beside_what_was_known_and_is_no_new_reading(
+    fault: Any, kind: type[Exception], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = _measured(sandbox, bounce=0.12)
+    before = ReputationRead.objects.get(tenant=tenant)
+    _one_attempt(monkeypatch)
+    aws.forget_clients()
+    sandbox.control.add_fault(fault, "GetMetricData")
+    with pytest.raises(kind):
+        metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    aws.forget_clients()
+    after = ReputationRead.objects.get(tenant=tenant)
+    assert after.rates_at == before.rates_at
+    assert after.rates_problem
+    tenant.refresh_from_db()
+    assert tenant.bounce_rate == pytest.approx(0.12)
+    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    assert ReputationRead.objects.get(tenant=tenant).rates_problem == ""
+
+
+def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(sandbox: Sandbox) -> None:
+    tenant = _measured(sandbox, bounce=0.12)
+    before = ReputationRead.objects.get(tenant=tenant).rates_at
+    results = [
+        {"Id": f"q{number}", "Timestamps": [], "Values": [], "StatusCode": code}
+        for number, code in enumerate(("InternalError", "Complete", "Complete"))
+    ]
+    with Stubber(aws.client("cloudwatch")) as stub:
+        stub.add_response("get_metric_data", {"MetricDataResults": results})
+        metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    read = ReputationRead.objects.get(tenant=tenant)
+    assert "bounce" in read.rates_problem
+    assert read.rates_at == before
+    tenant.refresh_from_db()
+    assert tenant.bounce_rate == pytest.approx(0.12)
+
+
+def test_rates_that_come_in_pages_are_all_kept(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.aws.metrics.MOST_POINTS", 10)
+    sandbox.control.clear_calls()
+    tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
+    assert sandbox.control.call_counts()["GetMetricData"] > 2
+    assert tenant.bounce_rate == pytest.approx(0.12)
+    assert tenant.complaint_rate == pytest.approx(0.002)
+    assert any(hour.sent for hour in reputation_selectors.hours_of(tenant, since=timezone.now() - timedelta(hours=2)))
+
+
+def test_samples_are_kept_as_long_as_the_setting_says(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RATES_KEPT_DAYS = 10
+    tenant, now = make_tenant(), datetime(2026, 11, 24, 12, tzinfo=UTC)
+    for days in (9, 11):
+        RateSample.objects.create(tenant=tenant, region=tenant.region, at=now - timedelta(days=days), bounce=0.1)
+    metrics_services.forget_old(now=now)
+    assert [sample.at for sample in RateSample.objects.all()] == [now - timedelta(days=9)]
+
+
+def test_a_tenant_that_is_gone_meanwhile_is_no_error(sandbox: Sandbox) -> None:
+    metrics_services.sync_metrics(tenant_id="tenant-nobody", now=timezone.now())
+    reputation_services.sync_recommendations(tenant_id="tenant-nobody", now=timezone.now())
+    assert not ReputationRead.objects.exists()
+
+
+# --- findings
+
+
+def test_an_open_finding_is_kept_counted_and_recorded_as_amazons_doing(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", description="The rate is 20%.")
+    sandbox.control.set_finding(tenant.name, "NEWLY_INVENTED", "SEVERE")
+    _found_out(tenant)
+    assert (tenant.open_high, tenant.open_low) == (1, 1)
+    assert {row.kind for row in reputation_selectors.open_findings(tenant)} == {"BOUNCE", "NEWLY_INVENTED"}
+    change = Change.objects.get(what="tenant.finding", after__finding="BOUNCE")
+    assert (change.actor_kind, change.for_staff, change.because) == (ActorKind.AMAZON, True, "The rate is 20%.")
+
+
+def test_findings_of_all_tenants_are_one_call_while_nothing_changed(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "DKIM", "LOW")
+    _found_out(tenant)
+    sandbox.control.clear_calls()
+    assert reputation_services.sync_all_recommendations(now=timezone.now()) == 0
+    assert sandbox.control.call_counts() == {"ListRecommendations": 1}
+    assert Change.objects.filter(what="tenant.finding").count() == 1
+    assert ReputationRead.objects.exclude(findings_at=None).count() == 2
+
+
+def test_a_finding_that_is_missing_from_the_pages_is_over_only_when_its_tenants_own_list_says_so(
+    sandbox: Sandbox,
+) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
+    _found_out(tenant)
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", status="FIXED")
+    sandbox.control.clear_calls()
+    _found_out(tenant)
+    assert sandbox.control.call_counts() == {"ListRecommendations": 2}
+    row = Finding.objects.get()
+    assert row.over_at is not None
+    assert row.status == "FIXED"
+    assert (tenant.open_high, tenant.open_low) == (0, 0)
+    assert list(reputation_selectors.past_findings(tenant)) == [row]
+    assert Change.objects.filter(what="tenant.finding_over").count() == 1
+
+
+def test_a_finding_that_comes_again_is_open_again(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    for status in ("OPEN", "FIXED", "OPEN"):
+        sandbox.control.set_finding(tenant.name, "COMPLAINT", "HIGH", status=status)
+        _found_out(tenant)
+    assert tenant.open_high == 1
+    assert Change.objects.filter(what="tenant.finding").count() == 2
+
+
+def test_an_impact_that_grows_is_recorded_with_both_sides(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    for impact in ("LOW", "HIGH"):
+        sandbox.control.set_finding(tenant.name, "BOUNCE", impact)
+        _found_out(tenant)
+    assert (tenant.open_high, tenant.open_low) == (1, 0)
+    change = Change.objects.filter(what="tenant.finding").latest("pk")
+    assert (change.before, change.after) == ({"impact": "LOW"}, {"impact": "HIGH"})
+
+
+def test_an_impact_without_a_listed_finding_has_the_tenant_asked_by_itself(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    Tenant.objects.filter(pk=tenant.pk).update(impact="HIGH")
+    sandbox.control.clear_calls()
+    assert reputation_services.sync_all_recommendations(now=timezone.now()) == 1
+    assert sandbox.control.call_counts() == {"ListRecommendations": 2}
+
+
+def test_findings_that_could_not_be_read_leave_the_open_ones_open(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
+    _found_out(tenant)
+    _one_attempt(monkeypatch)
+    aws.forget_clients()
+    sandbox.control.add_fault("error", "ListRecommendations", times=2)
+    with pytest.raises(AwsUnreachable):
+        reputation_services.sync_all_recommendations(now=timezone.now())
+    assert ReputationRead.objects.get(tenant=tenant).findings_problem
+    with pytest.raises(AwsUnreachable):
+        reputation_services.sync_recommendations(tenant_id=tenant.pk, now=timezone.now())
+    aws.forget_clients()
+    assert Finding.objects.filter(over_at=None).count() == 1
+
+
+def test_many_findings_come_in_pages_and_none_is_lost(sandbox: Sandbox) -> None:
+    tenant, other = set_up_tenant(), set_up_tenant()
+    for number in range(101):
+        sandbox.control.set_finding(tenant.name, f"KIND_{number:03}", "LOW")
+    sandbox.control.set_finding(other.name, "BOUNCE", "HIGH")
+    _found_out(tenant)
+    other.refresh_from_db()
+    assert (tenant.open_low, other.open_high) == (101, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "nth"), [(call, nth) for call in ("ListRecommendations", "GetMetricData") for nth in (1, 2)]
+)
+def test_a_worker_that_dies_after_any_call_leaves_what_the_next_run_completes(
+    call: str, nth: int, sandbox: Sandbox
+) -> None:
+    fixed, opened = set_up_tenant(), set_up_tenant()
+    sandbox.control.set_finding(fixed.name, "BOUNCE", "HIGH")
+    _found_out(fixed)
+    sandbox.control.set_finding(fixed.name, "BOUNCE", "HIGH", status="FIXED")
+    sandbox.control.set_rates(opened.name, complaint=0.2)
+    sandbox.control.add_fault("exit_after", call, nth=nth)
+    with pytest.raises(ProcessCut):
+        _find_and_measure()
+    _find_and_measure()
+    fixed.refresh_from_db()
+    opened.refresh_from_db()
+    assert (fixed.open_high, opened.open_high) == (0, 1)
+    assert opened.complaint_rate == pytest.approx(0.2)
+    assert Change.objects.filter(what="tenant.finding").count() == 2
+    assert Change.objects.filter(what="tenant.finding_over").count() == 1
+
+
+def _find_and_measure() -> None:
+    reputation_services.sync_all_recommendations(now=timezone.now())
+    metrics_services.sync_due_metrics(now=timezone.now())
+
+
+# --- risk and alerts
+
+
+def test_risk_follows_what_is_read_and_sorts_the_list(sandbox: Sandbox) -> None:
+    healthy = _measured(sandbox, bounce=0.01)
+    bad = _measured(sandbox, bounce=0.2)
+    _found_out(bad)
+    healthy.refresh_from_db()
+    assert bad.risk > healthy.risk > 0
+    assert list(reputation_selectors.at_amazon().order_by("-risk")) == [bad, healthy]
+
+
+def _open_alerts(kind: str) -> int:
+    return Alert.objects.filter(kind=kind, state="open").count()
+
+
+def test_a_new_high_finding_alerts_once_and_recovers(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "IP_LISTING", "HIGH")
+    _found_out(tenant)
+    _found_out(tenant)
+    assert _open_alerts("tenant.high_finding") == 1
+    assert tenant.name in Alert.objects.get(kind="tenant.high_finding").why
+    sandbox.control.set_finding(tenant.name, "IP_LISTING", "HIGH", status="FIXED")
+    _found_out(tenant)
+    assert _open_alerts("tenant.high_finding") == 0
+
+
+def test_a_rate_above_its_limit_alerts_at_the_second_look(sandbox: Sandbox) -> None:
+    tenant = _measured(sandbox, bounce=0.12)
+    assert _open_alerts("tenant.bounces") == 0
+    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    assert _open_alerts("tenant.bounces") == 1
+    assert _open_alerts("tenant.complaints") == 0
+    assert Alert.objects.get(kind="tenant.bounces").severity == "medium"
+
+
+def test_the_accounts_rate_alerts_at_amazons_own_advice(sandbox: Sandbox, settings: Settings) -> None:
+    set_up_tenant()
+    sandbox.control.set_account_rates(settings.AWS_REGION, complaint=0.006)
+    for _ in range(2):
+        metrics_services.sync_account_metrics(now=timezone.now())
+    alert = Alert.objects.get(kind="account.rates")
+    assert (alert.state, alert.severity) == ("open", "high")
+
+
+def test_amazons_suspension_alerts_and_an_unread_status_is_no_look() -> None:
+    tenant = make_tenant(amazon_status="DISABLED", amazon_cause="Too many complaints.")
+    reputation_services.score_risk(tenant, now=timezone.now())
+    assert _open_alerts("tenant.suspended") == 1
+    assert tenant.risk >= 1000
+    tenant.amazon_status = ""
+    reputation_services.score_risk(tenant, now=timezone.now())
+    assert _open_alerts("tenant.suspended") == 1
+    tenant.amazon_status = "ENABLED"
+    reputation_services.score_risk(tenant, now=timezone.now())
+    assert _open_alerts("tenant.suspended") == 0
+
+
+def test_a_read_of_the_statuses_weighs_the_tenant_and_has_a_new_impact_explained(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    ProcrastinateJob.objects.all().delete()
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
+    sandbox.control.suspend_tenant(tenant.name)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert tenant.risk >= 1000
+    assert _open_alerts("tenant.suspended") == 1
+    assert ProcrastinateJob.objects.filter(task_name="tenants.find_out").count() == 1
+    ProcrastinateJob.objects.all().delete()
+    status_services.read_tenant(tenant_id=tenant.pk)
+    assert not ProcrastinateJob.objects.filter(task_name="tenants.find_out").exists()

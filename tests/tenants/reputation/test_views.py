@@ -1,0 +1,162 @@
+"""The page of a reputation: findings in plain words, plots with a table that says the same, and what is not known."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import Settings
+
+from accounts.roles import Role
+from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
+from tenants.models.tenants import Tenant
+from tests.factories import make_member, make_staff
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+PLOT = 'viewBox="0 0 520'  # as on a desk; a phone is shown another
+
+
+@pytest.fixture
+def tess(client: Client) -> Client:
+    cache.clear()
+    client.force_login(make_staff(Role.TRUST_AND_SAFETY, email="tess@staff.example"))
+    return client
+
+
+def _page(client: Client, tenant: Tenant, query: str = "") -> str:
+    answer = client.get(reverse("tenants:reputation", args=[tenant.pk]) + query)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def _measure(tenant: Tenant | None, *, region: str, hours_ago: int, **rates: float) -> None:
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours_ago)
+    RateSample.objects.create(tenant=tenant, region=region, at=hour, **rates)
+
+
+def _read(tenant: Tenant | None, region: str, **said: object) -> None:
+    told = {"rates_at": timezone.now(), "findings_at": timezone.now(), **said}
+    ReputationRead.objects.create(tenant=tenant, region=region, **told)
+
+
+def test_before_anything_was_read_the_page_says_so(tess: Client) -> None:
+    page = _page(tess, make_tenant())
+    assert "Amazon was not asked yet" in page
+    assert "Nothing was read yet" in page
+    assert "No finding is open" not in page
+    assert PLOT not in page
+
+
+def test_after_a_read_without_data_the_page_says_that_nothing_was_measured(tess: Client) -> None:
+    tenant = make_tenant()
+    _read(tenant, tenant.region)
+    page = _page(tess, tenant)
+    assert "Nothing was measured in this time" in page
+    assert "No finding is open" in page
+
+
+def test_the_plot_and_its_table_say_the_same(tess: Client) -> None:
+    tenant = make_tenant(bounce_rate=0.12, complaint_rate=0.001)
+    _read(tenant, tenant.region)
+    _measure(tenant, region=tenant.region, hours_ago=1, bounce=0.1234, complaint=0.0011, sent=1500)
+    _measure(tenant, region=tenant.region, hours_ago=2, bounce=0.05)
+    page = _page(tess, tenant, "?days=1")
+    assert page.count(PLOT) == 2
+    assert "12.34%, above the lower limit" in page
+    assert page.count("12.34%") == 2
+    assert "1,500" in page
+    assert "15.0%" in page
+    assert "10.0%" in page
+    assert page.count('sr-only">not known') == 2  # of the hour in which complaints and sends were not measured
+
+
+@pytest.mark.parametrize(("query", "days"), [("", 7), ("?days=1", 1), ("?days=30", 30), ("?days=x", 7), ("?days=9", 7)])
+def test_the_address_says_how_many_days_are_shown(tess: Client, query: str, days: int) -> None:
+    page = _page(tess, make_tenant(), query)
+    current = page.split('aria-current="true"')[0].rsplit("?days=", 1)[1]
+    assert current.startswith(f"{days}&quot;" if "&quot;" in current else f"{days}")
+
+
+def test_a_finding_is_in_plain_words_with_what_to_do_and_amazons_own_text(tess: Client) -> None:
+    tenant = make_tenant(open_high=1, open_low=1, risk=650)
+    _read(tenant, tenant.region)
+    now = timezone.now()
+    for kind, impact in (("BOUNCE", "HIGH"), ("BRAND_NEW", "LOW")):
+        Finding.objects.create(
+            tenant=tenant, kind=kind, impact=impact, status="OPEN", text=f"Text of {kind}", opened_at=now
+        )
+    Finding.objects.create(tenant=tenant, kind="SPF", impact="LOW", status="FIXED", opened_at=now, over_at=now)
+    page = _page(tess, tenant)
+    assert "Too many messages bounce" in page
+    assert "What to do:" in page
+    assert "Text of BOUNCE" in page
+    assert "Amazon’s finding BRAND_NEW" in page.replace("&#x27;", "’")
+    assert "Findings that are over (1)" in page
+    assert page.index("Too many messages bounce") < page.index("BRAND_NEW")
+    assert "1 open finding of high impact" in page
+
+
+def test_a_failure_is_shown_beside_what_was_known(tess: Client) -> None:
+    tenant = make_tenant()
+    _read(tenant, tenant.region, rates_problem="We could not read the rates.", findings_problem="Amazon is away.")
+    page = _page(tess, tenant)
+    assert "We could not read the rates." in page
+    assert "Amazon is away." in page
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("standard", "more than 15% of bounces or 1% of complaints"),
+        ("strict", "more than 10% of bounces or 0.5% of complaints"),
+        ("none", "stops nothing by itself"),
+    ],
+)
+def test_the_page_says_what_the_lines_mean_under_the_tenants_policy(tess: Client, policy: str, words: str) -> None:
+    assert words in _page(tess, make_tenant(policy=policy, ses_policy=policy))
+
+
+def test_amazon_is_asked_at_the_press_of_a_button_and_not_twice_in_a_moment(tess: Client) -> None:
+    tenant = make_tenant()
+    url = reverse("tenants:ask_again", args=[tenant.pk])
+    assert tess.post(url).status_code == 302
+    asked = set(ProcrastinateJob.objects.values_list("task_name", flat=True))
+    assert asked == {"tenants.read", "tenants.find_out", "tenants.measure"}
+    assert tess.post(url).status_code == 429
+
+
+def test_our_account_has_limits_of_its_own(tess: Client) -> None:
+    tenant = make_tenant()
+    _read(None, tenant.region)
+    _measure(None, region=tenant.region, hours_ago=1, bounce=0.07, complaint=0.0)
+    _measure(tenant, region=tenant.region, hours_ago=1, bounce=0.9)
+    page = tess.get(reverse("tenants:account")).text
+    assert "7.00%, above the lower limit" in page
+    assert "90.00%" not in page
+
+
+def test_the_account_page_says_how_events_are_set_up_and_which_have_come(tess: Client, settings: Settings) -> None:
+    url = reverse("tenants:account")
+    page = tess.get(url).text
+    assert "No topic is set up" in page
+    assert "http://testserver/tenants/ses/events/" in page
+    settings.SNS_TOPIC_ARNS = ("arn:aws:sns:eu-west-1:123456789012:events",)
+    assert "Nothing has come yet" in tess.get(url).text
+    tenant, now = make_tenant(), timezone.now()
+    SesEvent.objects.create(id="1", kind="Sending Status Disabled", tenant=tenant, about=tenant.name, sent_at=now)
+    page = tess.get(url).text
+    assert "Sending Status Disabled" in page
+    assert reverse("tenants:reputation", args=[tenant.pk]) in page
+
+
+def test_a_customer_finds_no_such_page_not_even_of_their_own_tenant() -> None:
+    tenant = make_tenant()
+    client = Client()
+    client.force_login(make_member(tenant.customer))
+    assert client.get(reverse("tenants:reputation", args=[tenant.pk])).status_code == 404
+    assert client.post(reverse("tenants:ask_again", args=[tenant.pk])).status_code == 404
+    assert client.get(reverse("tenants:account")).status_code == 403

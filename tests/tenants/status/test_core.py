@@ -1,0 +1,148 @@
+"""The layers of sending, and the one word that follows from them."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenants.status.core import (
+    BY_AMAZON,
+    LayerName,
+    SendingStatus,
+    Standing,
+    StatusFacts,
+    derive,
+    is_settled,
+    layers,
+    status_to_resume,
+)
+
+ON, OFF, AGAIN = "ENABLED", "DISABLED", "REINSTATED"
+HEALTHY = StatusFacts(
+    account="HEALTHY",
+    account_sends=True,
+    account_since=None,
+    amazon=(ON, "", None),
+    staff=(ON, "", None),
+    paused_by_us=False,
+    configuration_set="alice",
+    set_sends=True,
+    identities=2,
+    identities_ready=2,
+    identities_known=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("wants_pause", "under_way", "staff", "amazon", "aggregate", "standing"),
+    [
+        (False, False, ON, ON, ON, Standing.ACTIVE),
+        (False, False, AGAIN, ON, AGAIN, Standing.ACTIVE),
+        (True, True, ON, ON, ON, Standing.PAUSING),
+        (True, True, OFF, ON, ON, Standing.PAUSING),  # told, and the aggregate does not follow
+        (True, True, "", "", "", Standing.PAUSING),
+        (True, True, OFF, ON, OFF, Standing.PAUSED),
+        (True, False, OFF, ON, OFF, Standing.PAUSED),
+        (False, False, OFF, ON, OFF, Standing.PAUSED),  # by the policy, or by hand at Amazon
+        (True, False, ON, ON, ON, Standing.ACTIVE),  # lifted by hand at Amazon: it sends, whatever we want
+        (False, True, OFF, ON, OFF, Standing.RESUMING),
+        (False, True, ON, ON, OFF, Standing.RESUMING),
+        (False, True, ON, ON, ON, Standing.ACTIVE),
+        (False, False, ON, OFF, OFF, Standing.SUSPENDED),
+        (True, True, OFF, OFF, OFF, Standing.SUSPENDED),
+        (False, True, ON, OFF, OFF, Standing.SUSPENDED),
+        (False, False, "", "", "", Standing.UNKNOWN),
+        (False, False, "WATCHED", "WATCHED", "WATCHED", Standing.UNKNOWN),
+        (False, False, ON, "WATCHED", ON, Standing.ACTIVE),
+    ],
+)
+def test_the_standing_follows_from_what_was_read(
+    wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str, standing: Standing
+) -> None:
+    found = derive(wants_pause=wants_pause, under_way=under_way, staff=staff, amazon=amazon, aggregate=aggregate)
+    assert found == standing
+
+
+STATUSES = st.sampled_from([ON, OFF, AGAIN, "", "WATCHED"])
+
+
+@given(st.booleans(), st.booleans(), STATUSES, STATUSES, STATUSES)
+def test_nothing_is_called_paused_while_the_aggregate_is_not_disabled(
+    wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str
+) -> None:
+    found = derive(wants_pause=wants_pause, under_way=under_way, staff=staff, amazon=amazon, aggregate=aggregate)
+    if found == Standing.PAUSED:
+        assert aggregate == OFF
+    if found == Standing.ACTIVE:
+        assert aggregate in (ON, AGAIN)
+    if amazon == OFF:
+        assert found == Standing.SUSPENDED
+
+
+@given(STATUSES, STATUSES, STATUSES)
+def test_a_pause_is_proven_by_both_the_aggregate_and_our_side(staff: str, amazon: str, aggregate: str) -> None:
+    settled = is_settled(wants_pause=True, staff=staff, amazon=amazon, aggregate=aggregate)
+    assert settled == (staff == OFF and aggregate == OFF)
+
+
+@pytest.mark.parametrize(
+    ("policy", "impact", "cause", "status"),
+    [
+        ("standard", "NONE", "", SendingStatus.ENABLED),
+        ("standard", "LOW", "", SendingStatus.ENABLED),
+        ("standard", "HIGH", "", SendingStatus.REINSTATED),
+        ("strict", "LOW", "", SendingStatus.REINSTATED),
+        ("none", "HIGH", "", SendingStatus.ENABLED),
+        ("none", "NONE", "Paused by the reputation policy.", SendingStatus.REINSTATED),
+        ("a new one", "HIGH", "", SendingStatus.ENABLED),
+    ],
+)
+def test_what_would_be_paused_again_at_once_is_reinstated(
+    policy: str, impact: str, cause: str, status: SendingStatus
+) -> None:
+    assert status_to_resume(policy=policy, impact=impact, cause=cause) == status
+
+
+def allowed(facts: StatusFacts) -> dict[LayerName, bool | None]:
+    return {layer.name: layer.allows for layer in layers(facts)}
+
+
+def test_the_layers_are_told_the_widest_first() -> None:
+    assert [layer.name for layer in layers(HEALTHY)] == list(LayerName)
+    assert set(allowed(HEALTHY).values()) == {True}
+
+
+@pytest.mark.parametrize(
+    ("facts", "layer", "allows"),
+    [
+        (replace(HEALTHY, account="SHUTDOWN"), LayerName.ACCOUNT, False),
+        (replace(HEALTHY, account="PROBATION"), LayerName.ACCOUNT, True),
+        (replace(HEALTHY, account_sends=None), LayerName.ACCOUNT, None),
+        (replace(HEALTHY, amazon=(OFF, "Phishing", None)), LayerName.AMAZON, False),
+        (replace(HEALTHY, amazon=("WATCHED", "", None)), LayerName.AMAZON, None),
+        (replace(HEALTHY, amazon=("", "", None)), LayerName.AMAZON, None),
+        (replace(HEALTHY, staff=(OFF, "", None)), LayerName.STAFF, False),
+        (replace(HEALTHY, staff=(AGAIN, "", None)), LayerName.STAFF, True),
+        (replace(HEALTHY, set_sends=False), LayerName.CONFIGURATION_SET, False),
+        (replace(HEALTHY, set_sends=None), LayerName.CONFIGURATION_SET, None),
+        (replace(HEALTHY, identities_ready=0), LayerName.IDENTITY, False),
+        (replace(HEALTHY, identities_ready=1), LayerName.IDENTITY, True),
+        (replace(HEALTHY, identities_known=False), LayerName.IDENTITY, None),
+        (replace(HEALTHY, identities=0, identities_ready=0), LayerName.IDENTITY, False),
+    ],
+)
+def test_one_layer_says_nothing_of_the_others(facts: StatusFacts, layer: LayerName, allows: bool | None) -> None:
+    found = allowed(facts)
+    assert found.pop(layer) is allows
+    assert set(found.values()) == {True}
+
+
+def test_a_status_that_we_do_not_know_is_shown_as_it_came() -> None:
+    layer = layers(replace(HEALTHY, amazon=("WATCHED", "because", None)))[1]
+    assert (layer.status, layer.cause, layer.lifted_by) == ("WATCHED", "because", BY_AMAZON)
+
+
+@pytest.mark.parametrize(("ours", "words"), [(True, "Our staff paused it."), (False, "not from here")])
+def test_a_pause_without_a_cause_says_whose_it_is(ours: bool, words: str) -> None:
+    assert words in layers(replace(HEALTHY, staff=(OFF, "", None), paused_by_us=ours))[2].cause

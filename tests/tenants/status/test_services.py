@@ -1,0 +1,203 @@
+"""What Amazon says of tenants is read and stored layer by layer, and a change of it is told once."""
+
+import pytest
+from django.utils import timezone
+
+from audit.models import Change
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem
+from notifications.models.alerts import Alert
+from notifications.models.webhooks import Event
+from sandbox.aws.state import WORLD, regions
+from sandbox.aws.state import Tenant as AtAmazon
+from sandbox.process import Sandbox
+from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle.selectors import layers_of
+from tenants.models.tenants import SesAccount, StatusChange, Tenant
+from tenants.status import services as status_services
+from tenants.status.core import LayerName, Standing
+from tests.tenants.making import jobs_of, pause_tenant, set_up_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def read(tenant: Tenant) -> Tenant:
+    status_services.read_tenant(tenant_id=tenant.pk)
+    return Tenant.objects.get(pk=tenant.pk)
+
+
+def at_amazon(tenant: Tenant) -> AtAmazon:
+    return next(state.tenants[tenant.name] for _, state in regions() if tenant.name in state.tenants)
+
+
+def test_a_suspension_is_one_layer_one_change_and_amazons_own(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name, "Phishing was seen.")
+    tenant = read(tenant)
+    assert (tenant.standing, tenant.amazon_status, tenant.amazon_cause) == (
+        Standing.SUSPENDED,
+        "DISABLED",
+        "Phishing was seen.",
+    )
+    layer = StatusChange.objects.get(tenant=tenant)
+    assert (layer.layer, layer.old, layer.new, layer.cause) == (
+        LayerName.AMAZON,
+        "ENABLED",
+        "DISABLED",
+        "Phishing was seen.",
+    )
+    change = Change.objects.get(what="tenant.standing")
+    assert (change.actor_kind, change.actor_name, change.because) == ("amazon", "Amazon", "Phishing was seen.")
+    assert change.after == {"standing": "suspended", "amazon": "DISABLED"}
+    assert len(change.aws_request_ids) == 1
+
+
+def test_the_same_again_is_no_change(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name)
+    read(tenant)
+    since = read(tenant).standing_since
+    assert read(tenant).standing_since == since
+    assert StatusChange.objects.count() == 1
+    assert Change.objects.filter(what="tenant.standing").count() == 1
+    assert jobs_of(tenant).count("tenants.tell") == 1
+
+
+def test_when_amazon_lets_go_it_is_active_again(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name)
+    read(tenant)
+    sandbox.control.release_tenant(tenant.name)
+    assert read(tenant).standing == Standing.ACTIVE
+    assert [change.new for change in StatusChange.objects.order_by("pk")] == ["DISABLED", "ENABLED"]
+
+
+def test_what_we_do_not_know_is_stored_as_it_came(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    with WORLD.lock:
+        at_amazon(tenant).amazon.set("WATCHED", WORLD.clock.now(), "It is looked at.")
+    tenant = read(tenant)
+    assert (tenant.amazon_status, tenant.standing) == ("WATCHED", Standing.ACTIVE)
+    layer = layers_of(tenant)[1]
+    assert (layer.status, layer.allows) == ("WATCHED", None)
+
+
+def test_an_amazon_that_does_not_answer_changes_nothing_but_the_reason(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    tenant = set_up_tenant()
+    before = tenant.read_at
+    sandbox.control.add_fault("cut_before", "GetReputationEntity")
+    with pytest.raises(AwsProblem):
+        status_services.read_tenant(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.standing, tenant.read_at) == (Standing.ACTIVE, before)
+    assert "not answering" in tenant.read_problem
+    assert read(tenant).read_problem == ""
+
+
+def test_a_tenant_that_is_gone_at_amazon_has_no_known_standing(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    tenant = read(tenant)
+    assert (tenant.standing, tenant.read_problem) == (Standing.UNKNOWN, status_services.GONE)
+
+
+def test_another_tenant_of_the_same_name_is_not_ours(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    aws.client("sesv2").create_tenant(TenantName=tenant.name)
+    tenant = read(tenant)
+    assert (tenant.standing, tenant.read_problem) == (Standing.UNKNOWN, status_services.ANOTHER)
+
+
+def test_a_configuration_set_that_was_switched_off_is_a_layer(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    aws.client("sesv2").delete_tenant_resource_association(
+        TenantName=tenant.name, ResourceArn=f"{tenant.arn.partition(':tenant/')[0]}:configuration-set/{tenant.name}"
+    )
+    aws.client("sesv2").delete_configuration_set(ConfigurationSetName=tenant.configuration_set)
+    tenant = read(tenant)
+    assert tenant.set_sends is False
+    assert layers_of(tenant)[3].allows is False
+    assert StatusChange.objects.get(tenant=tenant).layer == LayerName.CONFIGURATION_SET
+
+
+def test_all_are_read_in_a_call_for_each_hundred_and_the_account_with_them(sandbox: Sandbox) -> None:
+    tenants = [set_up_tenant() for _ in range(3)]
+    sandbox.control.suspend_tenant(tenants[1].name)
+    sandbox.control.clear_calls()
+    assert status_services.read_all(now=timezone.now()) == 3
+    assert sandbox.control.call_counts() == {"GetAccount": 1, "ListReputationEntities": 1}
+    standings = Tenant.objects.order_by("created_at").values_list("standing", flat=True)
+    assert list(standings) == ["active", "suspended", "active"]
+
+
+def test_an_answer_from_before_a_newer_look_is_let_go(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    asked_at, old = timezone.now(), lifecycle_gateway.get_entity(tenant.arn)
+    sandbox.control.suspend_tenant(tenant.name)
+    read(tenant)
+    status_services.store(tenant, old, asked_at=asked_at)
+    assert Tenant.objects.get(pk=tenant.pk).standing == Standing.SUSPENDED
+
+
+def test_an_answer_from_before_a_pause_was_told_does_not_lift_it(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    asked_at, old = timezone.now(), lifecycle_gateway.get_entity(tenant.arn)
+    pause_tenant(tenant)
+    status_services.store(tenant, old, asked_at=asked_at)
+    assert Tenant.objects.get(pk=tenant.pk).standing == Standing.PAUSED
+    assert not Change.objects.filter(what="tenant.standing").exists()
+
+
+def test_webhooks_are_told_once_of_each_turn(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name)
+    read(tenant)
+    read(tenant)
+    sandbox.control.release_tenant(tenant.name)
+    read(tenant)
+    pause_tenant(tenant)
+    events = Event.objects.filter(object_id=tenant.pk, event__startswith="tenant.")
+    told = events.order_by("at")
+    assert list(told.values_list("event", "data__by")) == [
+        ("tenant.suspended", "amazon"),
+        ("tenant.resumed", "amazon"),
+        ("tenant.paused", "staff"),
+    ]
+
+
+def test_staff_are_warned_of_a_pause_that_is_not_theirs(sandbox: Sandbox) -> None:
+    tenant, other = set_up_tenant(), set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
+    read(tenant)
+    pause_tenant(other)
+    assert Alert.objects.get(kind="tenant.paused").object_id == tenant.pk
+
+
+def test_half_a_list_changes_nothing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name)
+    sandbox.control.add_fault("error", "ListReputationEntities")
+    with pytest.raises(AwsProblem):
+        status_services.read_all(now=timezone.now())
+    assert Tenant.objects.get(pk=tenant.pk).standing == Standing.ACTIVE
+
+
+def test_the_account_is_a_layer_and_its_silence_is_no_verdict(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    tenant = set_up_tenant()
+    assert layers_of(tenant)[0].allows is None
+    sandbox.control.set_account(tenant.region, enforcement="SHUTDOWN", sending_enabled=False)
+    status_services.read_account()
+    assert layers_of(tenant)[0].allows is False
+    since = SesAccount.objects.get().since
+    sandbox.control.add_fault("error", "GetAccount")
+    account = status_services.read_account()
+    assert (account.enforcement, account.since) == ("SHUTDOWN", since)
+    assert "Amazon had a fault" in account.problem
