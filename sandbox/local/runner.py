@@ -74,6 +74,7 @@ def _start(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -
     began = time.monotonic()
     database = _database(plan_, children, stack, root)
     children.tell(DATABASE_URL=database)
+    refuse_earlier_layout(database)
     _prepare(plan_, children, root)
     _start_sandbox(plan_, children, root)
     if plan_.sandbox:
@@ -95,6 +96,17 @@ def _database(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path
     stack.enter_context(server)
     children.say("postgres", f"ready; its data is kept in {server.data_dir}")
     return server.url
+
+
+def refuse_earlier_layout(database: str) -> None:
+    """Raises Problem for data from before the apps were split by subject: its migrations are not ours any more."""
+    with psycopg.connect(**_psycopg_arguments(database)) as connection:
+        found = connection.execute("SELECT to_regclass('changes_change')").fetchone()
+    if found and found[0]:
+        raise Problem(
+            "This database was made by an earlier version, whose tables have other names. Nothing was changed in it. "
+            "For the demo, delete the folder .local and start again. See CHANGELOG.md."
+        )
 
 
 def _prepare(plan_: plan.Plan, children: Children, root: Path) -> None:

