@@ -25,7 +25,7 @@ from receipt_rules.models.runs import OwnRuleSet, PendingChange, Run, RunStep, S
 from receipt_rules.runs import services as runs_services
 
 
-class ReasonForm(ActionForm):
+class AdminReasonForm(ActionForm):
     """Stands beside the choice of the action."""
 
     because = forms.CharField(label="Why", required=False, max_length=2000)
@@ -116,7 +116,7 @@ class ForwardingAdmin(ReadOnlyRows):
     list_filter = ("state",)
     list_select_related = ("customer",)
     search_fields = ("address", "customer__name")
-    action_form = ReasonForm
+    action_form = AdminReasonForm
     actions = ("allow",)
 
     @admin.action(description="Allow without confirmation (says why)", permissions=["operate"])
@@ -142,7 +142,7 @@ class RunAdmin(ReadOnlyRows):
     list_select_related = ("customer", "approved_by")
     search_fields = ("id", "customer__name", "because")
     inlines = (RunStepInline,)
-    action_form = ReasonForm
+    action_form = AdminReasonForm
     actions = ("cancel", "unlock")
 
     @admin.action(description="Stop before the next step", permissions=["operate"])

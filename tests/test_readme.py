@@ -27,7 +27,7 @@ PREFIXES = {
 
 def calls() -> Iterator[tuple[str, str]]:
     """Service and method of each call inside `with aws.calling(service, ...) as client`."""
-    for path in sorted(ROOT.glob("*/gateway/**/*.py")):
+    for path in sorted((*ROOT.glob("*/*/gateway.py"), *ROOT.glob("*/*/gateway/*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.With):
                 yield from _calls_inside(node)

@@ -31,7 +31,7 @@ FAILED = "The diagnosis failed on our side, and it is written down. Try again."
 
 
 @dataclass(frozen=True)
-class Progress:
+class DiagnosisProgress:
     """`found`, or a `problem`, or neither: it is still being made. `since`: when this page began to wait."""
 
     since: datetime
@@ -40,18 +40,18 @@ class Progress:
     waiting_before: int = 0
 
 
-def progress(*, domain: Domain, since: datetime | None, now: datetime) -> Progress:
+def progress(*, domain: Domain, since: datetime | None, now: datetime) -> DiagnosisProgress:
     """What a page shows; asks for a diagnosis where none is new enough. Raises TooManyAtOnce."""
     began = min(since, now) if since and since > now - 2 * LONGEST else None
     found = diagnosis_services.kept(domain) or _newer(domain, began)
     if found:
-        return Progress(began or now, found)
+        return DiagnosisProgress(began or now, found)
     request = DiagnosisRequest.objects.filter(domain=domain).first()
     if began and (problem := _problem(request, began, now)):
-        return Progress(began, problem=problem)
+        return DiagnosisProgress(began, problem=problem)
     if request is None or request.ended_at or request.asked_at < now - LONGEST:
         _ask(domain, now)
-    return Progress(began or now, waiting_before=_before(domain).count())
+    return DiagnosisProgress(began or now, waiting_before=_before(domain).count())
 
 
 def _newer(domain: Domain, began: datetime | None) -> DiagnosisResult | None:

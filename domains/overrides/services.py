@@ -172,6 +172,15 @@ def release_expired_holds(*, now: datetime) -> int:
     return len(over)
 
 
+def _refuse_transfer(domain: Domain, to: Customer) -> None:
+    if domain.customer == to:
+        raise Refused(f"{domain} belongs to {to} already.")
+    if domain.stage == Stage.DELETING:
+        raise Refused(f"{domain} is being deleted.")
+    if Domain.objects.filter(customer=to, name=domain.name).exists():
+        raise Refused(f"{to} asks for {domain} already. Approve that claim, or delete it, instead.")
+
+
 def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
     """Give the domain to another customer; both sets of owners are told. Raises Refused."""
     if to is None:
@@ -181,12 +190,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
     with transaction.atomic():
         locked = _locked(domain)
         before = locked.customer
-        if before == to:
-            raise Refused(f"{domain} belongs to {to} already.")
-        if locked.stage == Stage.DELETING:
-            raise Refused(f"{domain} is being deleted.")
-        if Domain.objects.filter(customer=to, name=locked.name).exists():
-            raise Refused(f"{to} asks for {domain} already. Approve that claim, or delete it, instead.")
+        _refuse_transfer(locked, to)
         locked.customer = to
         identity_services.move(locked, arn, resources_services.tenant_to_join(to))
         locked.wanted_by, locked.wanted_because = None, ""  # whoever wished something is a stranger to the new holder
@@ -197,15 +201,10 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         clear(locked)
         locked.save(update_fields=MOVED)
         locked.share_links.all().delete()  # they were given to people of the old holder, and name them
+        parties = {"before": {"customer": before.name}, "after": {"customer": to.name}}
+        about, because = domain_subject(locked), because.strip()
         audit_services.record(
-            "domain.transferred",
-            about=domain_subject(locked),
-            actor=actor,
-            because=because.strip(),
-            before={"customer": before.name},
-            after={"customer": to.name},
-            bulk_id=bulk_id,
-            for_staff=True,
+            "domain.transferred", about=about, actor=actor, because=because, bulk_id=bulk_id, for_staff=True, **parties
         )
     domain.customer = to
     _tell(before, f"{domain} has left {before}", f"{domain} was moved out of your organisation by our staff.")

@@ -66,7 +66,7 @@ class RemovalConsequences:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RemovalAsked:
     """What a deletion took along at once. `is_gone`: nothing was left to do, as with a claim that was never proven."""
 
     addresses: int
@@ -92,7 +92,7 @@ def consequences(domain: Domain) -> RemovalConsequences:
 
 
 @transaction.atomic
-def ask(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "") -> Asked:
+def ask(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "") -> RemovalAsked:
     """Asking twice is asking once. Raises Refused for a wrong name, while sub-domains exist, or while staff hold it."""
     locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
@@ -101,10 +101,10 @@ def ask(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)
     addresses = domain_removal_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
     if not deletion_services.mark(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
-        return Asked(addresses, records, is_gone=True)
+        return RemovalAsked(addresses, records, is_gone=True)
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     remove_soon()
-    return Asked(addresses, records, is_gone=False)
+    return RemovalAsked(addresses, records, is_gone=False)
 
 
 def removal_of(domain: Domain) -> DomainRemoval | None:

@@ -8,7 +8,7 @@ from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
 from inbound_admin.lib.api.values import Out
 from operations.domain_removal import services as domain_removal_services
-from operations.domain_removal.services import Asked
+from operations.domain_removal.services import RemovalAsked
 from public_api.domains.api import router
 
 NOT_YET = (
@@ -56,5 +56,5 @@ def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     )
 
 
-def said(domain: Domain, asked: Asked) -> str:
+def said(domain: Domain, asked: RemovalAsked) -> str:
     return f"{domain} is deleted." if asked.is_gone else NOT_YET.format(domain=domain)

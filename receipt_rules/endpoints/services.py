@@ -128,7 +128,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]{0,200}")
 
 
 @dataclass(frozen=True)
-class Changed:
+class EndpointChange:
     """`dropped`: secrets that went, because the URL has another host now; whoever changed it supplies them again."""
 
     endpoint: Endpoint
@@ -184,7 +184,7 @@ def change_endpoint(
     is_active: bool | None = None,
     description: str | None = None,
     ses: SesSide | None = None,
-) -> Changed:
+) -> EndpointChange:
     """What is None stays, what `config` does not name, and what it gives masked. Raises Refused as `add_endpoint`."""
     with transaction.atomic():
         # no_key: addresses that point to it are not kept waiting, who might hold what we need next
@@ -207,7 +207,7 @@ def change_endpoint(
             if any(before[key] != after[key] for key in asdict(SesSide())):
                 customer_changed(locked.customer, actor)
             ask_new(endpoint=locked, actor=actor)
-    return Changed(locked, dropped)
+    return EndpointChange(locked, dropped)
 
 
 def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:

@@ -44,7 +44,7 @@ class PlanShown:
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedRule:
     """One address: what is done with its mail now and no more, from then on, and all along."""
 
     who: str
@@ -106,11 +106,11 @@ def _planned(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _changed(each: Consequence) -> Changed:
+def _changed(each: Consequence) -> ChangedRule:
     """By number, since one delivery may be made twice before and once after."""
     before, after = (Counter(str(delivery) for delivery in some) for some in (each.before, each.after))
     gone, come, stays = (tuple(some.elements()) for some in (before - after, after - before, before & after))
-    return Changed(each.who, str(each.fate), gone, come, stays)
+    return ChangedRule(each.who, str(each.fate), gone, come, stays)
 
 
 def _counted(found: tuple[Consequence, ...]) -> dict[str, int]:
