@@ -181,6 +181,19 @@ def _refuse_transfer(domain: Domain, to: Customer) -> None:
         raise Refused(f"{to} asks for {domain} already. Approve that claim, or delete it, instead.")
 
 
+def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: User, bulk_id: str) -> None:
+    audit_services.record(
+        "domain.transferred",
+        about=domain_subject(domain),
+        actor=actor,
+        because=because.strip(),
+        before={"customer": before.name},
+        after={"customer": domain.customer.name},
+        bulk_id=bulk_id,
+        for_staff=True,
+    )
+
+
 def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
     """Give the domain to another customer; both sets of owners are told. Raises Refused."""
     if to is None:
@@ -201,11 +214,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         clear(locked)
         locked.save(update_fields=MOVED)
         locked.share_links.all().delete()  # they were given to people of the old holder, and name them
-        parties = {"before": {"customer": before.name}, "after": {"customer": to.name}}
-        about, because = domain_subject(locked), because.strip()
-        audit_services.record(
-            "domain.transferred", about=about, actor=actor, because=because, bulk_id=bulk_id, for_staff=True, **parties
-        )
+        _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
     domain.customer = to
     _tell(before, f"{domain} has left {before}", f"{domain} was moved out of your organisation by our staff.")
     _tell(to, f"{domain} is now with {to}", f"{domain} was moved into your organisation by our staff.")
