@@ -80,6 +80,7 @@ PERMISSIONS: dict[str, tuple[Role, ...]] = {
     "receipt_rules.view_catchall": _ALL,
     "receipt_rules.view_endpoint": _ALL,
     "receipt_rules.view_expectation": _ALL,
+    "receipt_rules.view_forwarding": _ALL,
     "receipt_rules.view_ignoreddifference": _ALL,
     "receipt_rules.view_look": _ALL,
     "receipt_rules.view_ownruleset": _ALL,

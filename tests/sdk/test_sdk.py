@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,18 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, sandbox: Sandbox) -> 
     assert (listed["pagination"]["total"], listed["meta"]["verifiedCount"]) == (1, 1)
     catch = call("domain.update", domain.pk, {"isCatchAllEnabled": True, "catchAllEndpointId": None})
     assert catch["isCatchAllEnabled"] is True
-    assert call("domain.delete", domain.pk)["deletedResources"]["sesIdentity"] is True
-    assert call("domain.list")["data"] == []
+    gone = call("domain.delete", domain.pk)["deletedResources"]
+    assert (gone["domain"], gone["sesIdentity"]) == ("shop.com", False), "said before the worker has done it"
+    assert is_gone_within(30, call), "the worker deletes the identity once no receipt rule names the domain"
+
+
+def is_gone_within(seconds: int, call: Call) -> bool:
+    until = time.monotonic() + seconds
+    while call("domain.list")["data"]:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def test_an_address_and_its_endpoint(call: Call) -> None:
