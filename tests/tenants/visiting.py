@@ -20,8 +20,12 @@ def signed_in(person: User) -> Client:
     return client
 
 
+OF_A_PERSON = ("account", "keys", "revoke_key", "theme", "accept")
+
+
 def url(name: str, *args: object) -> str:
-    return reverse(f"tenants:{name}", args=args)
+    space = "accounts" if name in OF_A_PERSON else "customers"
+    return reverse(f"{space}:{name}", args=args)
 
 
 def text(response: Any) -> str:
