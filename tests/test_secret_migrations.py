@@ -52,7 +52,7 @@ def test_no_table_has_a_column_for_settings_in_clear() -> None:
     with connection.cursor() as cursor:
         columns = {
             table: {column.name for column in connection.introspection.get_table_description(cursor, table)}
-            for table in ("receipt_rules_endpoint", "alerts_webhooktarget")
+            for table in ("receipt_rules_endpoint", "notifications_webhooktarget")
         }
     assert "config" not in columns["receipt_rules_endpoint"]
-    assert "url" not in columns["alerts_webhooktarget"]
+    assert "url" not in columns["notifications_webhooktarget"]

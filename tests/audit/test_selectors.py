@@ -83,4 +83,4 @@ def test_retention_alone_takes_rows_out(log: None) -> None:
 def test_after_retention_the_log_is_append_only_again(log: None) -> None:
     audit_services.forget_before(timezone.now() - timedelta(days=1))
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM changes_change")
+        cursor.execute("DELETE FROM audit_change")

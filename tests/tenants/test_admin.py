@@ -72,11 +72,11 @@ def test_the_admin_signs_in_by_our_page_with_its_second_step_alone() -> None:
 
 def test_a_customer_is_no_staff(alice: User) -> None:
     assert signed_in(alice).get("/admin/login/").status_code == 403
-    assert signed_in(alice).get(url("tenants_user_changelist")).status_code == 302
+    assert signed_in(alice).get(url("accounts_user_changelist")).status_code == 302
 
 
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("model", ["tenants_user", "tenants_customer", "tenants_membership", "tenants_invitation"])
+@pytest.mark.parametrize("model", ["accounts_user", "accounts_customer", "accounts_membership", "accounts_invitation"])
 def test_every_role_may_look(role: Role, model: str, acme: Customer, alice: User) -> None:
     row = {"user": alice, "customer": acme, "membership": alice.memberships.get(), "invitation": invited(acme, alice)}
     client = signed_in(make_staff(role))
@@ -87,9 +87,9 @@ def test_every_role_may_look(role: Role, model: str, acme: Customer, alice: User
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.OPERATOR, Role.TRUST_AND_SAFETY])
 def test_only_admins_decide_over_accounts(role: Role, alice: User) -> None:
     client = signed_in(make_staff(role))
-    assert client.get(url("tenants_user_add")).status_code == 403
-    assert client.post(url("tenants_user_change", alice.pk), {"is_staff": "on"}).status_code == 403
-    act(client, "tenants_user", "turn_off", alice)
+    assert client.get(url("accounts_user_add")).status_code == 403
+    assert client.post(url("accounts_user_change", alice.pk), {"is_staff": "on"}).status_code == 403
+    act(client, "accounts_user", "turn_off", alice)
     alice.refresh_from_db()
     assert (alice.is_staff, alice.is_active) == (False, True)
 
@@ -100,10 +100,10 @@ def test_only_admins_decide_over_accounts(role: Role, alice: User) -> None:
 def test_a_colleague_is_added_with_a_role_and_sets_the_password_by_a_link(adam: Client) -> None:
     support = Group.objects.get(name=Role.SUPPORT)
     given = {"email": "Sam@us.example", "first_name": "Sam", "last_name": "", "is_staff": "on", "groups": support.pk}
-    adam.post(url("tenants_user_add"), given)
+    adam.post(url("accounts_user_add"), given)
     sam = User.objects.get(email="sam@us.example")
     assert (sam.is_staff, sam.has_usable_password(), list(sam.groups.all())) == (True, False, [support])
-    assert "sent." in act(adam, "tenants_user", "send_link", sam)
+    assert "sent." in act(adam, "accounts_user", "send_link", sam)
     assert mail.outbox[0].to == ["sam@us.example"]
     assert list(Change.objects.order_by("pk").values_list("what", flat=True)) == [
         "person.added",
@@ -115,48 +115,48 @@ def test_a_changed_role_is_one_change_for_staff_alone(adam: Client, alice: User)
     support = Group.objects.get(name=Role.SUPPORT)
     EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
     given = {"first_name": "Alice", "last_name": "", "is_active": "on", "is_staff": "on", "groups": support.pk}
-    assert adam.post(url("tenants_user_change", alice.pk), given).status_code == 302
+    assert adam.post(url("accounts_user_change", alice.pk), given).status_code == 302
     change = Change.objects.get()
     assert (change.what, change.for_staff, change.after["roles"]) == ("person.changed", True, ["Support"])
-    adam.post(url("tenants_user_change", alice.pk), given)
+    adam.post(url("accounts_user_change", alice.pk), given)
     assert Change.objects.count() == 1
 
 
 def test_an_admin_makes_no_superuser_and_moves_no_address(adam: Client, alice: User) -> None:
     given = {"email": "mine@evil.example", "is_superuser": "on", "first_name": "A", "last_name": "", "is_active": "on"}
-    adam.post(url("tenants_user_change", alice.pk), given)
+    adam.post(url("accounts_user_change", alice.pk), given)
     alice.refresh_from_db()
     assert (alice.email, alice.is_superuser, alice.first_name) == ("alice@acme.example", False, "A")
 
 
 def test_an_admin_cannot_touch_a_superuser_nor_set_passwords(adam: Client, alice: User) -> None:
     root = make_user(is_superuser=True, is_staff=True)
-    assert adam.post(url("tenants_user_change", root.pk), {"first_name": "X"}).status_code == 403
-    assert "is a superuser; only another superuser can change them." in act(adam, "tenants_user", "turn_off", root)
-    page = text(adam.get(url("tenants_user_change", alice.pk)))
+    assert adam.post(url("accounts_user_change", root.pk), {"first_name": "X"}).status_code == 403
+    assert "is a superuser; only another superuser can change them." in act(adam, "accounts_user", "turn_off", root)
+    page = text(adam.get(url("accounts_user_change", alice.pk)))
     assert f"{alice.pk}/password/" not in page
     assert 'name="password' not in page
     assert adam.get(f"/admin/accounts/user/{alice.pk}/password/", follow=True).redirect_chain[-1][0] == "/admin/"
 
 
 def test_nobody_is_deleted(adam: Client, alice: User) -> None:
-    assert adam.post(url("tenants_user_delete", alice.pk), {"post": "yes"}).status_code == 403
+    assert adam.post(url("accounts_user_delete", alice.pk), {"post": "yes"}).status_code == 403
     root = signed_in(make_user(is_superuser=True, is_staff=True))
-    assert root.post(url("tenants_user_delete", alice.pk), {"post": "yes"}).status_code == 403
+    assert root.post(url("accounts_user_delete", alice.pk), {"post": "yes"}).status_code == 403
 
 
 def test_an_action_goes_on_past_a_row_that_is_refused(adam: Client, alice: User) -> None:
     me = User.objects.get(email="adam@us.example")
-    page = act(adam, "tenants_user", "turn_off", me, alice)
+    page = act(adam, "accounts_user", "turn_off", me, alice)
     assert "Adam@us.example: You cannot switch yourself off." in page
     assert "Alice@acme.example: is switched off." in page
-    assert "is switched on." in act(adam, "tenants_user", "turn_on", alice)
+    assert "is switched on." in act(adam, "accounts_user", "turn_on", alice)
 
 
 def test_who_is_switched_off_is_out_at_once(adam: Client, acme: Customer, alice: User) -> None:
     browser = signed_in(alice)
     assert browser.get(f"/customers/{acme.pk}/").status_code == 200
-    act(adam, "tenants_user", "turn_off", alice)
+    act(adam, "accounts_user", "turn_off", alice)
     assert browser.get(f"/customers/{acme.pk}/").status_code == 302
 
 
@@ -164,9 +164,9 @@ def test_who_is_switched_off_is_out_at_once(adam: Client, acme: Customer, alice:
 
 
 def test_a_customer_made_and_renamed_in_the_admin_is_in_the_log(adam: Client) -> None:
-    adam.post(url("tenants_customer_add"), {"name": "New Ltd"})
+    adam.post(url("accounts_customer_add"), {"name": "New Ltd"})
     customer = Customer.objects.get()
-    adam.post(url("tenants_customer_change", customer.pk), {"name": "Newer Ltd"})
+    adam.post(url("accounts_customer_change", customer.pk), {"name": "Newer Ltd"})
     about = Change.objects.filter(object_type="customer")
     changes = about.order_by("pk").values_list("what", "object_name", "actor_name")
     assert list(changes) == [
@@ -180,8 +180,8 @@ def test_a_customer_with_domains_is_not_deleted_and_the_page_names_them(
 ) -> None:
     Domain.objects.create(customer=acme, name="shop.example.com", region="eu-west-1")
     for response in (
-        adam.get(url("tenants_customer_delete", acme.pk)),
-        adam.post(url("tenants_customer_delete", acme.pk), {"post": "yes"}),
+        adam.get(url("accounts_customer_delete", acme.pk)),
+        adam.post(url("accounts_customer_delete", acme.pk), {"post": "yes"}),
     ):
         assert "would require deleting the following protected related objects:" in text(response)
         assert "shop.example.com" in text(response)
@@ -192,7 +192,7 @@ def test_a_customer_without_domains_goes_with_its_members_and_invitations(
     adam: Client, acme: Customer, alice: User
 ) -> None:
     invited(acme, alice)
-    assert adam.post(url("tenants_customer_delete", acme.pk), {"post": "yes"}).status_code == 302
+    assert adam.post(url("accounts_customer_delete", acme.pk), {"post": "yes"}).status_code == 302
     assert not Customer.objects.exists()
     assert User.objects.filter(pk=alice.pk).exists()
     assert Change.objects.filter(what="customer.deleted", object_name="Acme").count() == 1
@@ -200,7 +200,7 @@ def test_a_customer_without_domains_goes_with_its_members_and_invitations(
 
 def test_support_deletes_no_customer(acme: Customer) -> None:
     client = signed_in(make_staff(Role.SUPPORT))
-    assert client.post(url("tenants_customer_delete", acme.pk), {"post": "yes"}).status_code == 403
+    assert client.post(url("accounts_customer_delete", acme.pk), {"post": "yes"}).status_code == 403
 
 
 # --- members and invitations -------------------------------------------------------------------------------------
@@ -208,8 +208,8 @@ def test_support_deletes_no_customer(acme: Customer) -> None:
 
 def test_a_role_is_changed_and_a_member_removed_through_the_services(adam: Client, acme: Customer, alice: User) -> None:
     carol = make_member(acme, role=MemberRole.MEMBER).memberships.get()
-    adam.post(url("tenants_membership_change", carol.pk), {"role": "owner"})
-    adam.post(url("tenants_membership_delete", carol.pk), {"post": "yes"})
+    adam.post(url("accounts_membership_change", carol.pk), {"role": "owner"})
+    adam.post(url("accounts_membership_delete", carol.pk), {"post": "yes"})
     changes = Change.objects.order_by("pk").values_list("what", flat=True)
     assert list(changes) == ["member.role_changed", "member.removed"]
 
@@ -218,8 +218,8 @@ def test_the_last_owner_stays_in_the_admin_too(adam: Client, acme: Customer, ali
     only = alice.memberships.get()
     sentence = "alice@acme.example is the last owner of Acme. Make somebody else an owner first."
     for response in (
-        adam.post(url("tenants_membership_change", only.pk), {"role": "member"}),
-        adam.post(url("tenants_membership_delete", only.pk), {"post": "yes"}),
+        adam.post(url("accounts_membership_change", only.pk), {"role": "member"}),
+        adam.post(url("accounts_membership_delete", only.pk), {"post": "yes"}),
     ):
         assert response.status_code == 422
         assert sentence in text(response)
@@ -230,32 +230,32 @@ def test_the_last_owner_stays_in_the_admin_too(adam: Client, acme: Customer, ali
 
 def act_deleting(client: Client, *rows: Membership) -> str:
     given = {"action": "delete_selected", "_selected_action": [row.pk for row in rows], "post": "yes"}
-    return text(client.post(url("tenants_membership_changelist"), given))
+    return text(client.post(url("accounts_membership_changelist"), given))
 
 
 def test_nobody_becomes_a_member_or_is_invited_by_a_row(adam: Client, acme: Customer, alice: User) -> None:
-    assert adam.get(url("tenants_membership_add")).status_code == 403
-    assert adam.get(url("tenants_invitation_add")).status_code == 403
+    assert adam.get(url("accounts_membership_add")).status_code == 403
+    assert adam.get(url("accounts_invitation_add")).status_code == 403
     one = invited(acme, alice)
-    assert adam.post(url("tenants_invitation_change", one.pk), {"email": "x@x.example"}).status_code == 403
-    assert adam.post(url("tenants_invitation_delete", one.pk), {"post": "yes"}).status_code == 403
+    assert adam.post(url("accounts_invitation_change", one.pk), {"email": "x@x.example"}).status_code == 403
+    assert adam.post(url("accounts_invitation_delete", one.pk), {"post": "yes"}).status_code == 403
 
 
 def test_invitations_are_sent_again_and_withdrawn_each_with_its_result(
     adam: Client, acme: Customer, alice: User
 ) -> None:
     one = invited(acme, alice)
-    assert "sent again." in act(adam, "tenants_invitation", "send_again", one)
-    page = act(adam, "tenants_invitation", "send_again", one)
+    assert "sent again." in act(adam, "accounts_invitation", "send_again", one)
+    page = act(adam, "accounts_invitation", "send_again", one)
     assert "it is revoked already; invite again" in page
     newest = Invitation.objects.get(revoked_at=None)
-    assert "withdrawn." in act(adam, "tenants_invitation", "revoke", newest)
+    assert "withdrawn." in act(adam, "accounts_invitation", "revoke", newest)
     assert not Invitation.objects.filter(revoked_at=None).exists()
 
 
 def test_the_secret_of_an_invitation_is_shown_nowhere(adam: Client, acme: Customer, alice: User) -> None:
     one = invited(acme, alice)
-    assert one.token_hash not in text(adam.get(url("tenants_invitation_change", one.pk)))
+    assert one.token_hash not in text(adam.get(url("accounts_invitation_change", one.pk)))
 
 
 # --- the change log ----------------------------------------------------------------------------------------------
@@ -265,12 +265,12 @@ def test_the_secret_of_an_invitation_is_shown_nowhere(adam: Client, acme: Custom
 def test_the_change_log_is_read_by_all_staff_and_written_by_nobody(who: str, alice: User) -> None:
     change = record("domain.held", about=Subject("domain", "dom_1", "shop.example"), actor=alice, because="Spam")
     client = signed_in(make_staff(Role.ADMIN) if who == "admin" else make_user(is_superuser=True, is_staff=True))
-    page = text(client.get(url("changes_change_changelist"), {"q": "shop.example", "object_type": "domain"}))
+    page = text(client.get(url("audit_change_changelist"), {"q": "shop.example", "object_type": "domain"}))
     assert "Spam" in page
-    assert client.get(url("changes_change_change", change.pk)).status_code == 200
-    assert client.get(url("changes_change_add")).status_code == 403
-    assert client.post(url("changes_change_change", change.pk), {"because": "Ham"}).status_code == 403
-    assert client.post(url("changes_change_delete", change.pk), {"post": "yes"}).status_code == 403
+    assert client.get(url("audit_change_change", change.pk)).status_code == 200
+    assert client.get(url("audit_change_add")).status_code == 403
+    assert client.post(url("audit_change_change", change.pk), {"because": "Ham"}).status_code == 403
+    assert client.post(url("audit_change_delete", change.pk), {"post": "yes"}).status_code == 403
     assert 'value="delete_selected"' not in page
 
 

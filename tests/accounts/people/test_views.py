@@ -162,7 +162,7 @@ def test_a_newcomer_signs_in_after_they_proved_the_address() -> None:
 @pytest.mark.usefixtures("open_sign_up")
 def test_a_newcomer_whose_customer_cannot_be_made_is_not_made_either() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE tenants_customer ADD CONSTRAINT none_new CHECK (name <> 'dora@new.example')")
+        cursor.execute("ALTER TABLE accounts_customer ADD CONSTRAINT none_new CHECK (name <> 'dora@new.example')")
     response = Client().post(reverse("account_signup"), NEWCOMER)
     assert response.status_code == 422
     assert not User.objects.exists()
