@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_verb_that_a_service_writes_has_words() -> None:
     sources = [
         path.read_text()
-        for app in ("domains", "operations", "receipt_rules", "tenants")
-        for path in (ROOT / app).rglob("services/*.py")
+        for app in ("accounts", "domains", "operations", "receipt_rules", "tenants")
+        for path in (ROOT / app).rglob("*services.py")
     ]
     verb = re.compile(
         r'"((?:domain|tenant|customer|member|invitation|person|address|catch_all|endpoint|expectation|rules|migration|drift|receiving)\.[a-z_]+)"'
