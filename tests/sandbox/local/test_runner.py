@@ -56,14 +56,16 @@ def test_the_web_server_keeps_no_access_log_which_would_name_secret_links() -> N
 
 @pytest.fixture
 def tree() -> Iterator[Path]:
-    """A stand-in application; of the project itself only `sandbox.local` and `lib` are there."""
+    """A stand-in application; of the project itself only what starts it, `lib` and the CSS builder are there."""
     with tempfile.TemporaryDirectory(prefix="ia-run-", ignore_cleanup_errors=True) as made:
         root = Path(made)
         root.chmod(0o755)
         (root / "inbound_admin").mkdir()
         (root / "inbound_admin" / "__init__.py").touch()
-        for package in ("local", "lib"):
-            (root / "inbound_admin" / package).symlink_to(ROOT / "inbound_admin" / package)
+        (root / "sandbox").mkdir()
+        (root / "sandbox" / "__init__.py").touch()
+        for part in ("sandbox/local", "inbound_admin/lib", "inbound_admin/css.py"):
+            (root / part).symlink_to(ROOT / part)
         (root / "inbound_admin" / "wsgi.py").write_text(WSGI)
         (root / "manage.py").write_text(MANAGE)
         (root / "static").mkdir()
