@@ -1,0 +1,13 @@
+"""CONTRIBUTING.md names files; one that was moved leads a newcomer astray."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMED = re.findall(r"`([\w./]+\.(?:py|html|md|example|toml))`", (ROOT / "CONTRIBUTING.md").read_text())
+
+
+def test_each_file_that_it_names_by_its_path_exists() -> None:
+    paths = [name for name in NAMED if "/" in name]
+    assert len(paths) > 15
+    assert [path for path in paths if not (ROOT / path).exists()] == []
