@@ -102,10 +102,13 @@ def refuse_earlier_layout(database: str) -> None:
     """Raises Problem for data from before the apps were split by subject: its migrations are not ours any more."""
     with psycopg.connect(**_psycopg_arguments(database)) as connection:
         found = connection.execute("SELECT to_regclass('changes_change')").fetchone()
+        # Another's server tells its folder to nobody but superusers; then there is nothing to delete here either.
+        kept = connection.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'").fetchone()
     if found and found[0]:
+        folders = f"delete the folders {kept[0]} and .local" if kept else "name an empty database in DATABASE_URL"
         raise Problem(
             "This database was made by an earlier version, whose tables have other names. Nothing was changed in it. "
-            "For the demo, delete the folder .local and start again. See CHANGELOG.md."
+            f"To begin anew, {folders}, then start again. See CHANGELOG.md."
         )
 
 

@@ -191,6 +191,6 @@ def test_data_of_the_earlier_layout_is_refused_with_what_to_do_and_left_as_it_is
     with throw_away.postgres() as server, psycopg.connect(server.url, autocommit=True) as connection:
         runner.refuse_earlier_layout(server.url)
         connection.execute("CREATE TABLE changes_change (id int)")
-        with pytest.raises(Problem, match="delete the folder .local"):
+        with pytest.raises(Problem, match=r"delete the folders /.* and \.local"):
             runner.refuse_earlier_layout(server.url)
         assert connection.execute("SELECT count(*) FROM changes_change").fetchone() == (0,)
