@@ -1,6 +1,5 @@
 """Rows for tests: everything has a default, so that a test states only what matters to it."""
 
-from importlib import import_module
 from itertools import count
 from typing import Any
 
@@ -8,20 +7,9 @@ from django.apps import apps
 from django.contrib.auth.models import Group
 
 from accounts.models.people import Customer, MemberRole, Membership, User
-from accounts.roles import Role
+from accounts.roles import Role, apply_roles
 
 _numbers = count(1)
-_ROLES = (
-    "tenants.migrations.0003_roles",
-    "tenants.migrations.0005_api_key_roles",
-    "tenants.migrations.0007_tenant_roles",
-    "domains.migrations.0002_roles",
-    "domains.migrations.0008_adoption_roles",
-    "domains.migrations.0011_override_roles",
-    "receipt_rules.migrations.0002_roles",
-    "alerts.migrations.0002_roles",
-    "operations.migrations.0002_roles",
-)
 
 
 def make_user(email: str = "", **fields: Any) -> User:
@@ -42,8 +30,8 @@ def make_member(customer: Customer | None = None, *, role: str = MemberRole.OWNE
 def make_staff(role: Role = Role.SUPPORT, **fields: Any) -> User:
     """A test that commits empties every table at its end, also of the roles: then they are made again."""
     if not Group.objects.filter(name=role).exists():
-        for migration in _ROLES:
-            import_module(migration).make_roles(apps, None)
+        for app in apps.get_app_configs():
+            apply_roles(app, using="default")
     user = make_user(**{"is_staff": True, **fields})
     user.groups.add(Group.objects.get(name=role))
     return user

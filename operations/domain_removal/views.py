@@ -6,7 +6,9 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRedirect
 
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Stage
@@ -21,7 +23,10 @@ POLL_SECONDS = 3
 @asks_for_password
 def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     """Another customer's is 404, as if it did not exist."""
-    found = get_object_or_404(domains_for(request.user), pk=domain_id)
+    theirs = domains_for(request.user)
+    if request.method == "GET" and request.htmx and not theirs.filter(pk=domain_id).exists():
+        return HttpResponseClientRedirect(reverse("domains:list"))  # the page waited for this: the domain is gone
+    found = get_object_or_404(theirs, pk=domain_id)
     context: dict[str, Any] = {"domain": found, "error": "", "removal": services.removal_of(found)}
     if request.method == "POST" and context["removal"] is None:
         try:

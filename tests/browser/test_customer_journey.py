@@ -123,11 +123,11 @@ def delete(page: Page) -> None:
     page.get_by_role("link", name=f"Delete {NAME}").click()
     page.get_by_label(f"Type {NAME} to delete it").fill("example.co.uk")
     page.get_by_role("button", name=f"Delete {NAME}").click()
-    expect(page.get_by_role("heading", name=f"Delete {NAME}?")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"Delete {NAME} with its addresses?")).to_be_visible()
     page.get_by_label(f"Type {NAME} to delete it").fill(NAME)
     page.get_by_role("button", name=f"Delete {NAME}").click()
     expect(page.get_by_text(f"{NAME} is being deleted.")).to_be_visible()
-    expect(page.get_by_role("heading", name="Domains", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Domains", exact=True)).to_be_visible(timeout=A_WHILE)
 
 
 def test_support_finds_a_domain_holds_it_and_gives_it_to_another(

@@ -1,10 +1,8 @@
 """Receiving, as people do it: an operator plans, applies, simulates and goes back; a customer adds an address."""
 
 from collections.abc import Iterator
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -37,9 +35,7 @@ A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clo
 
 @pytest.fixture
 def olga(sandbox: Sandbox) -> User:
-    operator = make_operator()
-    import_module("receipt_rules.migrations.0002_roles").make_roles(apps, None)  # emptied with the tables
-    return operator
+    return make_operator()
 
 
 @pytest.fixture

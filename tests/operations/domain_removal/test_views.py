@@ -40,3 +40,5 @@ def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: C
     assert "SES’s receipt rules no longer name it. Done." in part
     deletion_services.carry_out(domain_id=domain.pk)
     assert client.get(url).status_code == 404
+    polled = client.get(url, headers={"HX-Request": "true"})
+    assert polled.headers["HX-Redirect"] == reverse("domains:list"), "a page that waits ends at the list, not at a 404"
