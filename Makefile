@@ -14,8 +14,10 @@ BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foregrou
 AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org EMAIL_URL=smtp://localhost:25 \
 	SECRET_KEY=used-by-the-checks-alone-0123456789-abcdefghijklmnopqrstuvwxyz
 AS_SANDBOX := DEBUG=0 SANDBOX=1
-# A file of tests stays on one core. Browser tests run apart, since Playwright leaves its loop in a process.
+# A file of tests stays on one core, but for browser tests: those share no fixture of a file, and some take minutes.
+# They run apart, since Playwright leaves its loop in a process.
 ON_ALL_CORES := -n auto --dist loadfile
+BROWSERS := -n auto --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
 .PHONY: help run manage check test soak fuzz bench css lock format lint screenshots clean
@@ -34,7 +36,7 @@ check: lint ## the quick gate: lint, types, contracts, migrations, tests without
 
 test: lint ## all of check and the browser tests, within 15 minutes
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not browser and not soak"
-	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "browser and not soak"
+	$(BOUNDED) $(BIN)/python -m pytest -rs $(BROWSERS) -m "browser and not soak"
 
 soak: css ## what takes longer than CI allows
 	$(BIN)/python -m pytest -rs -m soak

@@ -1,11 +1,15 @@
 """Signing in: as a person does, or at once by the cookie of a session."""
 
+import time
+
 from allauth.account.internal.flows.login import record_authentication
+from django.conf import settings
 from django.http import HttpRequest
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page
 
 from tenants.models import User
+from tenants.services.sign_ins import SIGNED_IN_AT
 
 PASSWORD = "correct horse battery"
 
@@ -30,4 +34,8 @@ def enter_as(context: BrowserContext, user: User | None, url: str, *, lately: bo
         request.session = client.session
         record_authentication(request, user, "password", reauthenticated=True)
         request.session.save()
+    else:
+        session = client.session
+        session[SIGNED_IN_AT] = time.time() - float(settings.ACCOUNT_REAUTHENTICATION_TIMEOUT) - 1
+        session.save()
     context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}])

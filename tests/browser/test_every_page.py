@@ -21,11 +21,13 @@ DESK: ViewportSize = {"width": 1280, "height": 800}
 PHONES: tuple[ViewportSize, ...] = ({"width": 390, "height": 844}, {"width": 320, "height": 640})
 # Nothing that is read or pressed may lie outside; what is for screen readers alone has no extent.
 BEYOND = """() => {
+  const scrolls = (it) => ["auto", "scroll"].includes(getComputedStyle(it).overflowX);
+  const inside = (it) => { for (; it !== document.body; it = it.parentElement) if (scrolls(it)) return true; };
   const wide = document.documentElement.clientWidth;
   const found = [...document.querySelectorAll("body *")].filter((it) => {
     const box = it.getBoundingClientRect();
     return box.width > 1 && box.height > 1 && box.right > wide + 1 && it.checkVisibility()
-      && !it.closest("svg, [class*='overflow-x-auto']") && getComputedStyle(it).position !== "fixed";
+      && !it.closest("svg") && !inside(it) && getComputedStyle(it).position !== "fixed";
   }).map((it) => `<${it.localName} class="${it.getAttribute("class") ?? ""}">${it.textContent.trim().slice(0, 60)}`);
   const words = [];
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -35,13 +37,13 @@ BEYOND = """() => {
     const box = range.getBoundingClientRect();
     const around = texts.currentNode.parentElement;
     if (box.width > 1 && box.right > wide + 1 && around.clientWidth !== 1 && around.checkVisibility()
-        && !around.closest("script, svg, option, [class*='overflow-x-auto'], [class*='truncate'], .sr-only")) {
+        && !inside(around) && !around.closest("script, svg, option, [class*='truncate'], .sr-only")) {
       words.push(`"${texts.currentNode.textContent.trim().slice(0, 60)}"`);
     }
   }
   const all = document.documentElement.scrollWidth;
-  const scrolls = all > wide ? [`scrolls to ${all}`] : [];
-  return [...scrolls, ...found.slice(0, 3), ...words.slice(0, 3)];
+  const sideways = all > wide ? [`scrolls to ${all}`] : [];
+  return [...sideways, ...found.slice(0, 3), ...words.slice(0, 3)];
 }"""
 UNFOLD = "document.querySelectorAll('main details').forEach((it) => { it.open = true; })"
 
