@@ -1,7 +1,7 @@
-"""The change log is written by the services of the other apps, in the transaction that stores the outcome.
+"""Writes the change log. Services of the other apps call `record` in the transaction that stores the outcome.
 
-Here is the one place that asks our staff for a reason: a request, and a batch, opens `acting`; within it, a change to a
-customer's things by staff who do not belong to that customer needs a reason, and `acted_for_customer` tells of it.
+This module is the one place that asks staff for a reason. A request or a batch opens `acting`. Within it, a change that
+staff make to the things of a customer they do not belong to needs a reason, and sends the signal `acted_for_customer`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

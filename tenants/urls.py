@@ -1,4 +1,4 @@
-"""Pages of SES tenants, for staff; `tenants.urls` has those of customers."""
+"""URLs of the tenants app: pages of staff, and the endpoint that SNS posts to."""
 
 from django.urls import path, re_path
 

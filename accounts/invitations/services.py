@@ -1,8 +1,8 @@
-"""Invitations are sent and withdrawn. The link goes to the address alone: nobody else sees it, staff included.
+"""Sends, revokes and accepts invitations.
 
-Who opens it proves the address by that, so a link in other hands would prove what is not so. `accepting` takes it.
-
-An invitation is accepted, by somebody new who chooses a password, or by somebody who is signed in.
+The link goes to the invited address alone: nobody else sees it, staff included. Opening it proves the address, so in
+other hands it would prove something false. `accept_invitation` takes it from a new person, who chooses a password, or
+from a person who is signed in.
 """
 
 import secrets

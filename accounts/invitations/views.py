@@ -1,6 +1,6 @@
-"""The page behind the link of an invitation: public, for whoever holds the link. The link is a secret.
+"""The public page that an invitation's link opens. The link is a secret.
 
-Asking for the page changes nothing: e-mail scanners follow links.
+A GET changes nothing, because email scanners follow links.
 """
 
 from allauth.core.internal.ratelimit import consume

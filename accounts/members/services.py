@@ -1,6 +1,4 @@
-"""Customers: made, renamed, deleted; and who may do so.
-Members of a customer: their role, and how they go. A customer never loses its last owner.
-"""
+"""Changes and removes members of a customer. A customer always keeps at least one owner."""
 
 from django.db import transaction
 

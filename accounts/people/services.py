@@ -1,13 +1,11 @@
-"""Sign-ins: when a session began, whether its person proved themselves lately, and how sessions end.
-People: what they set themselves, and what our staff decide of their accounts.
-People of the system before this one, and a customer for each who has none. Nobody is written to, nothing is called.
+"""Changes people's accounts: sessions, own settings, decisions of staff, the legacy import and security emails.
 
-A person gets no password: the link for a forgotten one lets them in. The customer gets no tenant yet: a migration makes
-that, as for everybody who was here before tenants.
-
-Mail to a person about what changed of their account, so that what somebody else did does not go unseen.
-
-allauth tells of passwords, addresses and factors (`ACCOUNT_EMAIL_NOTIFICATIONS`); here is what it does not know of.
+- Sessions: when one began, whether its person proved themselves lately, and how sessions end.
+- Legacy import: a person of the old system becomes an account, with a customer if they have none. It sends no email
+  and calls nobody. The person gets no password; the reset link lets them in. The customer gets no tenant: a tenant
+  migration creates it.
+- Security emails tell a person what somebody else changed in their account. allauth sends its own for passwords,
+  addresses and factors (`ACCOUNT_EMAIL_NOTIFICATIONS`); this module sends the others.
 """
 
 import time

@@ -1,6 +1,7 @@
-"""The conditions that raise alerts: each with words, and with what it takes until somebody is told.
-From looks to alerts: a condition is suspected, raised, and over. Pure: the time is an argument.
-Whom an alert is for.
+"""The kinds of alerts, the state machine of a watched condition, and the audiences. Pure: the time is an argument.
+
+Each kind has its words and the number of observations after which an alert is raised. `look` moves a condition from
+suspected to raised to over.
 """
 
 from dataclasses import dataclass, replace

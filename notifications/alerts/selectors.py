@@ -1,5 +1,6 @@
-"""Who is who, as far as this app knows: by what a person may do, and by which customers they belong to.
-Alerts as a person may see them.
+"""Reads alerts as their viewer may see them, and who receives them.
+
+People are known here by their permissions and by the customers that they are members of.
 """
 
 from collections.abc import Iterable

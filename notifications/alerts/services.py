@@ -1,7 +1,7 @@
-"""Telling people of an alert: each as they have set it, once when it is raised and once when it is over.
-Looks at conditions become alerts: raised once, told once, recovered once.
-What people do about an alert: take it up, or have it kept quiet for a while.
-What is over is kept for a while and then goes.
+"""Observes conditions, raises and closes alerts, notifies people, and stores what people do about an alert.
+
+An alert notifies once when it is raised and once when it is over, by the channels that each person chose. People
+acknowledge an alert or mute it for a while. `delete_expired` applies the retention.
 """
 
 from collections.abc import Iterable

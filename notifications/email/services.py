@@ -1,7 +1,7 @@
-"""Where a person can look at what an event or an alert is about.
-Notices by e-mail: what is due for one person goes in one message. At least once: the row is marked after sending.
+"""Sends notification emails: everything due for one person goes in one message. `link_to` finds the page of a subject.
 
-Mail that a stranger can cause (an invitation, a claim to a name beside one's own) goes through `send_unsolicited`.
+Delivery is at least once: the row is marked after sending. Emails that a stranger can cause (an invitation, a claim to
+a name near somebody's domain) go through `send_unsolicited`, which limits them per recipient and day.
 """
 
 from collections.abc import Iterable, Sequence

@@ -100,7 +100,7 @@ class WebhookTarget(models.Model):
 
     @property
     def url(self) -> str:
-        """As it was given. Raises `sealing.Unreadable`."""
+        """As it was given. Raises `sealed.Unreadable`."""
         return sealed.unseal(self.sealed_url)
 
     @url.setter

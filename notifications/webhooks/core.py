@@ -1,6 +1,6 @@
-"""What is sent to a target: JSON, in the form of the Standard Webhooks or as Slack and its likes take it.
-When a delivery that failed is tried again, and when a target is given up. Pure: the time is an argument.
-Where a webhook goes, as its owner typed it.
+"""Webhook payloads, the retry schedule, and the check of a target's URL. Pure: the time is an argument.
+
+Payloads are JSON: Standard Webhooks, or the format of Slack and similar services.
 """
 
 import json

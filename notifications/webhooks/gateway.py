@@ -1,7 +1,7 @@
-"""The network's end of webhooks: one request to an address that was checked, and nothing followed.
+"""Sends one HTTP request to a webhook target. It follows no redirect and uses no proxy.
 
-The name is looked up once; every address that it has is checked, and the connection goes to a checked one. So a name
-that answers otherwise a moment later (DNS rebinding) changes nothing. No proxy is used and no redirect followed.
+The name is resolved once and every address is checked; the connection goes to a checked address. So DNS rebinding,
+a name that resolves differently a moment later, has no effect.
 """
 
 import http.client

@@ -1,7 +1,7 @@
-"""Whose a target is, and telling its people when it was switched off.
-Secrets of webhooks: we sign with them, so they are kept, sealed.
-Webhook targets: added, changed, given a new secret, tried, switched off, removed.
-One request to an address that a customer has named, under the same rules as webhooks: for apps above this one.
+"""Adds, changes, tests and removes webhook targets, rotates their secrets, and tells owners of a target's switch-off.
+
+Secrets are stored encrypted (`inbound_admin.lib.sealed`) because we sign with them. `post` sends one request to an
+address that a customer named, under the rules of webhooks, for the apps above this one.
 """
 
 import base64

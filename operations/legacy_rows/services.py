@@ -209,7 +209,7 @@ def stored_values(given: Given) -> dict[str, Any]:
 
 
 def values_of(row: Any) -> Given:
-    """A stored row as it was made ready. Raises `sealing.Unreadable`."""
+    """A stored row as it was made ready. Raises `sealed.Unreadable`."""
     values = row.values
     if row.kind == RowKind.ENDPOINT:
         values = {**values, "config": sealed.unseal_values(values["config"])}

@@ -21,7 +21,7 @@ SEALED: Mapping[type[Any], tuple[str, ...]] = {
 
 
 def reseal_everything() -> dict[str, int]:
-    """How many rows of each were encrypted anew. Raises `sealing.Unreadable`, and then nothing was changed."""
+    """How many rows of each were encrypted anew. Raises `sealed.Unreadable`, and then nothing was changed."""
     with transaction.atomic():
         return {str(model._meta.verbose_name_plural): _reseal(model, fields) for model, fields in SEALED.items()}
 

@@ -58,7 +58,7 @@ class Endpoint(models.Model):
 
     @property
     def config(self) -> dict[str, Any]:
-        """By type: url and more, address, or addresses; live values. Raises `sealing.Unreadable`."""
+        """By type: url and more, address, or addresses; live values. Raises `sealed.Unreadable`."""
         return sealed.unseal_values(self.sealed_config)
 
     @config.setter

@@ -1,9 +1,9 @@
-"""SNS's messages over HTTPS: what they say, and whether Amazon signed them.
+"""Parses and verifies SNS messages over HTTPS, and parses EventBridge's events about tenants.
 
-As "Verifying the signatures of Amazon SNS messages" in SNS's developer guide has it: certain members, sorted, each as
-"name, newline, value, newline", signed with RSA over SHA-1 (SignatureVersion 1) or SHA-256 (2).
+Signatures follow "Verifying the signatures of Amazon SNS messages" in the SNS developer guide: certain members, sorted,
+each as "name, newline, value, newline", signed with RSA over SHA-1 (SignatureVersion 1) or SHA-256 (2).
 
-EventBridge's events about tenants. They say where to look, never what is there: that is read.
+An event only says which tenant to read. Its content is never taken as a status.
 """
 
 import base64

@@ -1,7 +1,7 @@
-"""What is fetched of SNS over plain HTTPS: its certificates, and the address that confirms a subscription.
+"""Fetches SNS's signing certificates over HTTPS and confirms subscriptions.
 
-The caller has checked that the URL leads to SNS (`core.sns.check_urls`). As with every call to Amazon, the setting
-AWS_ENDPOINT_URL says where Amazon is.
+The caller has checked that the URL leads to SNS (`core.check_urls`). As with every call to AWS, the setting
+AWS_ENDPOINT_URL overrides the endpoint.
 """
 
 from http import HTTPStatus

@@ -1,7 +1,7 @@
-"""Amazon's events, by way of EventBridge and an SNS topic. None is believed: each only has us ask Amazon.
+"""Receives tenant events from EventBridge through an SNS topic. An event never sets a status: it causes a read.
 
-Whoever finds the address may post to it. So the topic must be one of ours, the signature Amazon's, the message young
-and new, in that order; what is fetched is fetched of SNS alone.
+Anybody who finds the URL may post to it. So a message is checked in this order: the topic is ours, AWS signed it, it is
+recent, and it is new. Certificates are fetched from SNS alone.
 """
 
 import hashlib

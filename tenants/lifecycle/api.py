@@ -1,5 +1,7 @@
-"""A tenant in answers. Customers see where theirs stands; what staff note and Amazon measures is for staff.
-SES tenants: made, looked at, given another policy, deleted. Pausing spans the apps: it stands in `operations`.
+"""API operations on SES tenants: list, create, read, change the policy, delete; and the tenant in responses.
+
+Customers see the status of their own tenant. Staff also see notes and metrics. Pause and resume span the apps, so they
+are in `operations.pause.api`.
 """
 
 from datetime import date, datetime

@@ -1,5 +1,7 @@
-"""What SES says of tenants, as values. Statuses are raw strings: Amazon may say what we do not know.
-Names of tenants at SES. They cannot be changed there, and customers' names can; the suffix keeps them apart.
+"""Values that SES returns about tenants, and the names that we give tenants. Pure.
+
+Statuses are raw strings, because SES may return one that we do not know. A tenant's name cannot change in SES while
+a customer's name can, so a random suffix keeps the names unique.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""SES tenants to be read. Customers see their own alone, and of it neither staff's notes nor other tenants' names.
-The staff's list of tenants: what its URL says, what that finds, and the same as a file.
-What customers see of their own sending: the notice while it is off, and whether a domain belongs to it.
+"""Reads SES tenants: for their viewer, for the staff list with its filters and export, and for a customer's banner.
+
+Customers see their own tenants alone, without staff notes and without other tenants' names.
 """
 
 from collections.abc import Iterator

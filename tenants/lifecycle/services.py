@@ -1,9 +1,10 @@
-"""A customer's tenant is made or adopted at Amazon: five calls, each harmless when repeated.
+"""Creates, adopts and deletes SES tenants.
 
-Every line stores what Amazon answered before the next call, so a process that dies anywhere is carried on from there.
-SES takes no token of ours, so after "it exists already" our tag tells whether a lost attempt of our own made it.
+Creation takes five calls, each harmless when repeated. What AWS answered is stored before the next call, so a process
+that dies anywhere continues from there. SES has no client token: after "already exists" our tag tells whether a lost
+attempt of ours created it.
 
-A tenant goes: its associations first, then the tenant, then the configuration set that we made for it.
+Deletion removes the associations first, then the tenant, then the configuration set that we created for it.
 """
 
 from contextlib import suppress

@@ -1,7 +1,7 @@
-"""Bounce and complaint rates, as fractions, and the limits that count for them.
+"""Bounce and complaint rates as fractions, and the limits that apply to them. Pure.
 
-Limits of a tenant: SES's reputation policies pause on a finding of HIGH impact (`standard`) or of LOW too (`strict`).
-Limits of the account: Amazon's advice is an alarm at the first; above the second it may pause the whole account.
+For a tenant: SES's reputation policies pause on a finding of HIGH impact (`standard`) or also of LOW (`strict`).
+For the account: AWS advises an alarm at the first limit, and may pause the whole account above the second.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,8 +1,7 @@
-"""A tenant's sending is paused and resumed by our staff: a wish first, then Amazon is told, then it is read to be so.
+"""Pauses and resumes a tenant's sending: stores the wanted status, tells SES, then reads it back.
 
-Between the wish and the proof it is "pausing", never "paused". Amazon's own suspension is not ours to lift.
-
-What was begun and has no job any more is queued again: a job can be lost, what is wanted stands in the rows.
+Until the read-back proves it, the status is "pausing", never "paused". We cannot lift a suspension by AWS.
+`carry_on` queues jobs that were lost: the wanted status is in the rows.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,5 +1,7 @@
-"""SES's findings about a tenant (ListRecommendations) in plain words. What we do not know is shown as it came.
-How much a tenant needs somebody's eyes: one number to sort by, and the reasons that make it.
+"""Words for SES's recommendations (ListRecommendations), and the risk score of a tenant. Pure.
+
+A recommendation of an unknown type is shown as SES returned it. The score is one number to sort by, with the reasons
+that make it up.
 """
 
 from collections.abc import Mapping

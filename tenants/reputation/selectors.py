@@ -1,5 +1,6 @@
-"""What was measured of a tenant and found about it. The caller has fetched the tenant for its viewer.
-The page of a reputation, of a tenant or of our whole account: its plots, and the table that says the same.
+"""Reads a tenant's rates and recommendations, and builds its reputation page: the plots and the equivalent table.
+
+The caller has fetched the tenant for its viewer. Without a tenant the page is about the whole account.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,11 +1,8 @@
-"""What is known of a tenant, weighed: its place in the list, and whether somebody has to be told.
+"""Syncs SES's recommendations, scores each tenant's risk, and raises alerts from statuses, recommendations and rates.
 
-Called after each look at Amazon's statuses, at the findings and at the rates; nothing is asked of Amazon here.
-
-What Amazon has found about tenants: read, kept with its history, and weighed.
-
-Of all tenants at once in pages of what is open; one tenant by itself when an event named it, or when what we hold open
-is missing from the pages. Only its own list closes a finding: a page that lacks it is no proof.
+The sync reads the open recommendations of all tenants in pages. It asks for one tenant alone when an event named it, or
+when a recommendation that we hold open is missing from the pages. Only the tenant's own list closes a recommendation:
+its absence from a page is no proof. The risk score makes no AWS call.
 """
 
 from collections.abc import Callable, Sequence

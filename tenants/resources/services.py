@@ -1,10 +1,11 @@
-"""What belongs to a tenant at Amazon: wishes are rows, the worker tells Amazon, one call each.
+"""Associates identities and configuration sets with tenants, lists the tenants in SES, and recreates a lost tenant.
 
-Amazon lets an identity be in many tenants. We do not: before one that we did not just create goes in, Amazon is asked
-who has it, and where another has it, it waits for a person.
+The wanted associations are rows; the worker applies them, one AWS call each. SES lets an identity belong to many
+tenants, we do not. Before an identity that we did not just create joins a tenant, SES is asked which tenants have it;
+if another has it, the association waits for a person.
 
-All tenants of the account as Amazon has them, whoever made them: for migrations and for differences.
-A tenant that is gone at Amazon, or was made again there by others, is brought back to what is wanted of it.
+The inventory (`survey`) reads every tenant of the account, whoever created it, for migrations and drift.
+`recreate_tenant` restores a tenant that is gone or was created again by somebody else.
 """
 
 from collections.abc import Callable, Collection, Iterable

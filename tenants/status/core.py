@@ -1,12 +1,11 @@
-"""Whether a tenant may send, layer by layer, and the one word that follows.
+"""Derives whether a tenant may send, and words the result for staff, for customers and for emails. Pure.
 
-SES has several switches, each with an owner of its own (SESv2: ReputationEntity's CustomerManagedStatus,
-AwsSesManagedStatus and SendingStatusAggregate; GetAccount; a configuration set's SendingOptions). Values that we do not
-know are kept and shown as they came.
+SES has several switches, each with its own owner (SESv2: ReputationEntity's CustomerManagedStatus,
+AwsSesManagedStatus and SendingStatusAggregate; GetAccount; a configuration set's SendingOptions). `layers` lists them,
+`derive` reduces them to one word. Unknown values are kept and shown as they came.
 
-Tenants in words for people: where one stands, what a policy does, what is told of open findings.
-What a customer reads when their sending is off: why, what goes on, what to do. Never staff's own notes.
-The mail that a customer's owners get when their sending stops or goes on: the banner of their pages, as a letter.
+A customer's banner, and the email that says the same, give the reason, what still works and what to do. They never
+contain staff notes.
 """
 
 from collections.abc import Mapping

@@ -1,10 +1,8 @@
-"""A change of a tenant's standing is told: to the customer's owners, to webhooks, and as an alert of our staff.
-What Amazon says of a tenant's sending is read, stored layer by layer, and what changed is told.
+"""Reads a tenant's sending status from SES, stores it layer by layer, and notifies of what changed.
 
-An event or a page never sets a status: it causes a read. What cannot be read stays as it was, and says why.
-
-Letters to the owners of a customer, and to staff about a pause whose day of review has come.
-A person wants to know now what Amazon says: status, findings and rates, each a job of its own.
+An event or a page never sets a status: it causes a read. After a failed read the stored status stays, with the reason.
+A change goes to the customer's owners, to webhooks, and to staff as an alert. Staff are reminded of a pause on its
+review date. `refresh` queues a read of status, recommendations and rates, a job each.
 """
 
 from collections.abc import Iterable
