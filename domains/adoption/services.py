@@ -1,8 +1,7 @@
-"""Identities that were at Amazon before us become domains of a customer. Amazon is read, and nothing there changes.
+"""Adopts identities that are already in SES as domains of a customer. It only reads SES.
 
-Staff alone do this, with a reason: that an identity is verified says nothing of whose it is.
-
-Domains of the system before this one: adopted where Amazon has them, else claims, to be proven before all else.
+Only staff adopt, with a reason: a verified identity does not prove whose domain it is. `import_domain` stores a domain
+of the legacy system: adopted if SES has its identity, otherwise as a claim that must be proven first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

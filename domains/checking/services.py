@@ -1,8 +1,7 @@
-"""What a look at a domain means to others: events for webhooks, and the alert of its owners.
+"""Checks the DNS records and SES status of domains in batches, stores what it saw, and announces what changed.
 
-Levels, not edges: what was told last is looked up, so that a look that told nothing in between tells nothing twice.
-
-Looking at DNS and at Amazon, many domains at a time, and storing what was seen.
+Announcements are webhook events and an alert for the owners. They are level-triggered: each check compares with the
+state that was last announced, so nothing is announced twice.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
-"""A domain goes: first its associations with tenants, then the identity, then our row, as SES demands.
+"""Deletes a domain in the order that SES demands: its tenant associations, then the identity, then our row.
 
-What receives mail at it goes before that. The app that spans both says when (`routes_are_removed`); until then the
-identity and the row stay, so that nobody else can hold the name while a receipt rule still names it.
+Its receipt rules go first. The app above calls `routes_are_removed` once no rule names the domain. Until then the
+identity and the row stay, so that nobody else can hold the name while a rule still names it.
 
-What was begun and has no job any more is queued again: a job can be lost, what is wanted stands in the rows.
+`carry_on` queues jobs that were lost: what is wanted is in the rows.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Why a domain is not verified: gathered by the observer, judged by the core, kept for as long as a page needs it.
+"""Diagnoses a domain: gathers observations, runs the core, and caches the result.
 
-Ten who look at the same time cost one look: the first one's answer is kept for seconds, and the others wait for it.
+Concurrent requests cost one diagnosis: the first result is kept for seconds and the others wait for it.
 """
 
 import asyncio

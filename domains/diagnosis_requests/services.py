@@ -1,7 +1,7 @@
-"""A diagnosis for a page: asked for in a row, made by the worker, waited for by the browser and by no web thread.
+"""Queues a diagnosis for a page: the request is a row, the worker makes it, and the browser polls. No web thread waits.
 
-Of one customer one is made at a time, and few wait; of all together `DIAGNOSES_AT_ONCE` are made at a time, so that
-the worker has time for other work. A page says since when it waits, and takes any diagnosis that is newer.
+Each customer has one in the making and few in the queue. All together at most `DIAGNOSES_AT_ONCE` are made at a time,
+so that the worker has time for other work. A page says since when it waits, and shows any diagnosis that is newer.
 """
 
 from dataclasses import dataclass

@@ -1,15 +1,12 @@
-"""Asking the DNS, at the resolvers of this deployment.
-Questions within a budget: so many packets, so many seconds, none twice. What is over it says so.
-Who answers for a zone: asked of its parent, or of the resolvers where no parent can be asked.
-Why a domain is not verified: gathered by the observer, judged by the core, kept for as long as a page needs it.
+"""Queries DNS: at the configured resolvers, within a budget, and at a zone's own nameservers.
 
-Ten who look at the same time cost one look: the first one's answer is kept for seconds, and the others wait for it.
-
-Records that nobody has seen yet are looked for at the domain's own name servers first.
-
-A resolver that is asked too early remembers that there is nothing, for as long as the zone says (RFC 2308), and then
-our own look is why a record that was added since is not seen. So the resolvers are asked once the host has the record,
-or where the host cannot be asked.
+- `look_up` asks the resolvers.
+- `Asker` limits one diagnosis to so many packets and seconds and asks nothing twice. A question over the budget is
+  answered with that reason.
+- `Net` and `Delegation` find who answers for a zone: its parent says, or the resolvers where no parent can be asked.
+- `ask_hosts_first` asks the domain's own nameservers for records that nobody has seen yet. A resolver that is asked too
+  early caches the absence for as long as the zone says (RFC 2308), and then our own lookup is why a new record is not
+  seen. So the resolvers are asked once the host has the record, or where the host cannot be asked.
 """
 
 import asyncio

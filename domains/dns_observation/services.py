@@ -1,7 +1,7 @@
-"""The observer: gathers what a diagnosis needs, as a person with dig would, within the budget of `asking`.
+"""Gathers what a diagnosis needs, as a person with dig would, within the budget of `domains.dns.services.Asker`.
 
-First who answers for the zone, then each record at two of its servers, then where the doubt is: the wrong-place search
-for what is missing or wrong, the resolvers and what stands beside for what is right.
+It asks who answers for the zone, then each record at two of its servers. Then it follows the doubt: where a missing or
+wrong record may be instead, and for a correct one the resolvers and rival records.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
-"""What apps above this one know of a domain and the list of domains shows: they tell, and nothing here asks.
-How many domains are in each state, noted once an hour: the plot of the overview.
+"""Stores what the list of domains shows: facts that the apps above report, and the number of domains in each state.
+
+The apps above write; nothing here calls them. The numbers are recorded once an hour for the dashboard's plot.
 """
 
 from datetime import datetime

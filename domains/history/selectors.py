@@ -53,7 +53,7 @@ class DnsHistory:
 
 
 def history_of(domain: Domain, *, now: datetime, moments: tuple[datetime, datetime] | None = None) -> DnsHistory:
-    """Of a domain that the viewer may see (`finding.domains_for`), over DNS_HISTORY_DAYS."""
+    """Of a domain that the viewer may see (`domain_list.selectors.domains_for`), over DNS_HISTORY_DAYS."""
     start = now - timedelta(days=settings.DNS_HISTORY_DAYS)
     spans = spans_of(domain, since=start)
     found = events(span for span in spans if span.since >= start)

@@ -1,6 +1,6 @@
-"""Every change of an answer is stored, and no look that shows what is known. A look-up that failed changes nothing.
+"""Stores every change of a DNS answer. An unchanged answer stores nothing; a failed lookup changes nothing.
 
-When something changed, the zone is asked for its serial and its name servers too: they often explain it.
+When something changed, it also asks for the zone's serial and nameservers: they often explain the change.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """SES identities: one function, one call. Raises AwsProblem and its kinds; see `inbound_admin.lib.aws`.
 
-Writes name their identity in the SESv2 API where it can, and in v1 where v2 has no such thing (the ownership token).
-Both APIs act on one store. Domains are in ASCII, lower case, without a trailing dot.
+Writes use the SESv2 API where it can do it, and v1 where v2 has no equivalent (the ownership token). Both APIs act on
+one store. Domains are in ASCII, lower case, without a trailing dot.
 """
 
 from collections.abc import Sequence

@@ -1,17 +1,13 @@
-"""A domain's place in its customer's SES tenant: `Domain.tenant` says which, an association at Amazon follows.
+"""Sets up a domain's SES identity, reads its status, and keeps it in its customer's tenant.
 
-A customer without a tenant has domains without one. Domains that were there before a customer's sends named the tenant
-are migrated, or come along in passing when something else has to be done to them.
-
-A domain's identity is made or adopted at Amazon: at most four calls, each harmless when repeated.
-
-Its association with the customer's SES tenant is one more, and the tenant's own job.
-
-Every line stores what Amazon answered before the next call, so a process that dies anywhere is carried on from there.
-A step answers False where the setting up does not go on: the ownership must be proven, or the domain is being deleted.
-
-What Amazon says of identities is read: one call a domain for a few, batches of a hundred for many.
-With which configuration set an identity sends when none is named.
+- Set-up creates or adopts the identity in at most four calls, each harmless when repeated. What AWS answered is stored
+  before the next call, so a process that dies anywhere continues from there. A step returns False where the set-up
+  does not go on: ownership must be proven first, or the domain is being deleted.
+- Tenant: `Domain.tenant` is the wanted tenant; the tenants app makes the association in a job of its own. A domain of
+  a customer without a tenant has none. A domain from before its customer's sends named the tenant is moved by a
+  migration, or when something else is changed about it.
+- Reading takes one call per domain for a few, and batches of a hundred for many. `default_configuration_set` is the one
+  that an identity sends with when the send names none.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -160,7 +160,7 @@ class Domain(models.Model):
             ("override_state", "Can override the state of a domain for a time"),
         )
         constraints = (
-            # Of one name one row alone has the identity. That row gives way to a proof (services/ownership.py).
+            # Of one name one row alone has the identity. That row gives way to a proof (ownership/services.py).
             models.UniqueConstraint(fields=("name",), condition=~models.Q(stage="claim"), name="domain_held_once"),
             models.UniqueConstraint(fields=("customer", "name"), name="domain_of_customer_once"),
         )

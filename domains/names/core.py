@@ -1,10 +1,7 @@
-"""Names that could pass for other names: labels that mix scripts, or whose letters look like Latin ones.
+"""Parses a pasted domain name, detects look-alike names, and maps our states to the words of the published API. Pure.
 
-After the rules by which browsers show a label as `xn--` (UTS 39, "highly restrictive"): Latin may stand beside the
-scripts of Chinese, Japanese or Korean, and no others together.
-
-Domain names: what a person pasted, understood, or refused with a sentence of its own.
-The words of the published API contract, for what our rows say in finer ones.
+Refusals carry a code and a sentence. A label is a look-alike by the rules by which browsers show it as `xn--` (UTS 39,
+"highly restrictive"): Latin may mix with the scripts of Chinese, Japanese or Korean; no other scripts may mix.
 """
 
 import ipaddress

@@ -1,6 +1,8 @@
-"""A state that staff say for a time, beside what the checks come to: it is shown as theirs, and ends by itself.
-What staff decide over a domain: hold and release, give to another customer, a note. Each with who and why.
-What staff expect of a record in place of what we would ask for, with who and why: an MX that stays elsewhere.
+"""Staff overrides of a domain, each with who and why.
+
+- A state that staff set for a time is shown as theirs beside the checked state, and ends by itself.
+- Hold, release, transfer to another customer, note, and a new check.
+- The expected value of a record in place of our own, such as an MX that stays elsewhere.
 """
 
 from datetime import datetime, timedelta

@@ -1,7 +1,7 @@
-"""When somebody who adds a domain must first prove that it is theirs, and how.
+"""Decides when a domain must be proven before it is set up, and which TXT record proves it. Pure.
 
-SES identities belong to the account, their tokens are stable and records outlive a customer: so "verified at Amazon"
-says nothing of who asks. What proves it is a TXT record with a value made for this claim alone.
+SES identities belong to the account, their tokens are stable and records outlive a customer. So "verified in SES" does
+not show who is asking. The proof is a TXT record with a value made for this claim alone.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,11 @@
-"""Who holds a domain: whoever proved it first. What is not proven gives way, whatever its stage.
+"""Decides who holds a domain: whoever proved it first. An unproven domain gives way, whatever its stage.
 
-A proof is the TXT record of a claim, our staff's word, or records of this set-up that Amazon confirmed: none of them
-answered when the domain was added, so whoever published them has the domain's DNS. It is kept when that DNS lapses.
+A proof is the TXT record of a claim, the word of staff, or records of this set-up that SES confirmed. None of those
+records answered when the domain was added, so whoever published them controls the domain's DNS. The proof stays valid
+when that DNS lapses.
 
-Mail to the owners of a customer. What was done stands whether or not the mail could be sent.
-Domains that nobody proves end after a time: Amazon's identities are few. Their owners are told before.
+Owners get an email about each change; the change stands even if the email fails. Domains that nobody proves end after a
+time, with a warning before, because SES limits the number of identities.
 """
 
 import secrets

@@ -1,7 +1,7 @@
-"""Who may have a domain: a claim is proven by a TXT record made for it, or approved by staff with a reason.
-Whether records of an earlier set-up at Amazon still answer for a domain that nobody has proven yet.
+"""Checks and approves claims: a TXT record made for the claim proves it, or staff approve it with a reason.
 
-SES gives the same tokens to the same domain again, so such records would verify the domain for whoever adds it.
+`earlier_records_answer` tells whether records of an earlier set-up still answer for an unproven domain. SES gives the
+same tokens to the same domain again, so such records would verify the domain for whoever adds it.
 """
 
 import re

@@ -1,5 +1,6 @@
-"""A domain is added: looked at first, then a row of ours, then set up with Amazon by the worker.
-Whether a domain can be used, as the oldest API asks it: what stands in its DNS now. Nothing is stored of it.
+"""Adds a domain: checks its DNS, stores the row, and lets the worker set it up in SES.
+
+`check_usability` answers the same question for the oldest API from the current DNS, and stores nothing.
 """
 
 from dataclasses import dataclass

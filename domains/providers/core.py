@@ -1,7 +1,7 @@
-"""What has to be known of a DNS host to tell somebody what to type there.
-The rows of the table of DNS hosts, in the order of the alphabet.
-The table of DNS hosts. Each row is what their own pages call things, and what their customers stumble over.
-What to type at a DNS host so that it becomes the record, and what it becomes.
+"""The table of DNS hosts, and what to enter at each one so that it publishes a record. Pure.
+
+Each row uses the words of the host's own pages and knows what its customers stumble over. Rows are in alphabetical
+order.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
-"""The DNS records that a domain needs, from what is known of it (names and values by Amazon's developer guide).
-What staff expect of a record in place of what we would ask for: nothing at all, or an inbound host elsewhere.
+"""Derives the DNS records that a domain needs from its identity, and applies what staff expect instead. Pure.
+
+Names and values follow the SES developer guide. An expectation removes a record or names another inbound host.
 """
 
 from collections.abc import Mapping, Sequence

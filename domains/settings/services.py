@@ -1,8 +1,7 @@
-"""Settings of a domain: what is wanted is stored first, then Amazon is told by the worker, one call each.
+"""Changes a domain's settings: stores what is wanted, then the worker applies it in SES, one call each.
 
-What was told stands in columns of its own, so a process that dies anywhere leaves a difference that is seen and closed.
-
-Authentication as the published API begins it: what is wanted is stored, and the worker waited for a little.
+Other columns store what SES was told. So after a process dies the difference remains visible and the next run closes
+it. `begin` and `settled` serve the published API: store what is wanted, then wait briefly for the worker.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,4 @@
-"""Settings of a domain, its deletion, and what staff may decide over it.
-What sending with a domain depends on: the tenant that it belongs to, and whether that may send.
-"""
+"""Pages of a domain's settings, and of what its sending depends on: its tenant and that tenant's status."""
 
 from django.contrib import messages
 from django.http import HttpResponse

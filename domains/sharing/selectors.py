@@ -73,7 +73,7 @@ def open_links(domain: Domain, now: datetime) -> QuerySet[ShareLink]:
 
 
 def links_of(domain: Domain) -> QuerySet[ShareLink]:
-    """Of a domain that the viewer may see (`finding.domains_for`), with who opened them."""
+    """Of a domain that the viewer may see (`domain_list.selectors.domains_for`), with who opened them."""
     visits = ShareVisit.objects.order_by("-last_at", "-id")
     return domain.share_links.select_related("created_by").prefetch_related(Prefetch("visits", queryset=visits))
 

@@ -1,8 +1,7 @@
-"""The page for whoever looks after the DNS: public, for whoever holds the link. The link is a secret.
+"""The public page behind a share link, and the pages that create, show and revoke such links.
 
-Opening the page changes nothing of the domain: e-mail scanners follow links. It shows nothing of the customer.
-
-Links for whoever looks after the DNS: made, shown with their QR code, withdrawn, and who opened them.
+The link is a secret, for whoever manages the DNS. A GET changes nothing of the domain, because email scanners follow
+links. The public page shows nothing of the customer. The managing pages show a QR code and who opened the link.
 """
 
 from contextlib import AbstractContextManager

@@ -1,5 +1,6 @@
-"""SPF records (RFC 7208), taken apart just far enough to add Amazon to one and to see whether Amazon is in it.
-SPF lines of one name made into one, and their look-ups counted with those inside of includes (RFC 7208 4.6.4).
+"""Parses SPF records (RFC 7208) far enough to detect or add SES's include, and merges several records into one. Pure.
+
+`nested_lookups` counts DNS lookups, including those inside includes (RFC 7208 4.6.4).
 """
 
 from collections.abc import Iterable, Mapping

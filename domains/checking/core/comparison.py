@@ -1,6 +1,7 @@
-"""One resolver's answer beside one record: right, absent, wrong in a way that has a code, or not to be told.
+"""Compares one resolver's answer with one wanted record: correct, absent, wrong with a code, or unknown. Pure.
 
-Codes are stable: pages, API and documentation know a cause by them. M numbers are the design's list of mistakes.
+Codes are stable: pages, API and documentation identify a cause by them. M numbers are those of the catalogue of DNS
+mistakes.
 """
 
 import re
@@ -41,7 +42,7 @@ class Comparison:
 
 
 def compare(record: Record, answer: Answer, further: Sequence[Answer] = ()) -> Comparison:
-    """`further` are answers to `observing.further_questions`; those of another resolver are left out."""
+    """`further` are answers to `dns.core.further_questions`; those of another resolver are left out."""
     plain = _compare_plain(record, answer)
     if plain.verdict in (Verdict.RIGHT, Verdict.UNKNOWN):
         return plain

@@ -1,5 +1,6 @@
-"""From answers to states: of each record, of each aspect of a domain, and of the whole. The time is an argument.
-When to look again. Pure: the time is an argument, and so is the share of the jitter.
+"""Derives the state of each record, each aspect and the whole domain from DNS answers, and the time of the next check.
+
+Pure: the time is an argument, and so is the share of the jitter.
 """
 
 import hashlib

@@ -1,6 +1,8 @@
-"""Why a record is not at its place: it is at another, of another type, hidden, lost, or simply not published.
-Why what is at the right place is not right: its value, or what stands beside it.
-Each record by itself: what its DNS host says, whether the internet sees it, and the causes where it is not right.
+"""Finds the cause for each record that is absent, wrong, or correct with a rival beside it. Pure.
+
+- `explain_absence`: the record is elsewhere, of another type, hidden, lost, or not published.
+- `explain_mismatch`, `beside_right`: the value is wrong, or another record spoils it.
+- `judge`: what the DNS host serves and what the public resolvers see, with the causes.
 """
 
 import re

@@ -1,6 +1,8 @@
-"""What is wrong with the whole zone: it does not exist, its servers are silent or lame, DNSSEC refuses all answers.
-The chain of ten links and the three lanes, shown apart: what the DNS host says, the internet sees, Amazon sees.
-The diagnosis: which links of the chain hold, what breaks first, what else is wrong. Pure: the time is given.
+"""Diagnoses a domain: which links of the chain hold, which breaks first, and what else is wrong. Pure.
+
+- `zone_causes`: the zone does not exist, its servers are silent or lame, or DNSSEC validation fails.
+- `links`, `lanes`: the ten links, and the three lanes (DNS host, public resolvers, SES).
+- `diagnose`: the whole result. The time is an argument.
 """
 
 import re

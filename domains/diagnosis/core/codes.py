@@ -1,6 +1,6 @@
-"""Every stable code of a finding: its title, its number in the catalogue of mistakes, and the link that it breaks.
+"""The stable code of every finding, with its title, its number in the catalogue of mistakes, and the link it breaks.
 
-The same code is on the page, in the API, in webhooks, on the command line and in the documentation: never rename one.
+Pages, API, webhooks, command line and documentation use the same code: never rename one.
 """
 
 from collections.abc import Mapping

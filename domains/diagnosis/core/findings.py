@@ -1,10 +1,8 @@
-"""What strangers published, made fit to be shown: bounded, and nothing in it that acts instead of being read.
-Two values side by side with the differing characters marked, for the eye and for plain text.
-What a diagnosis says: findings of five lines, the ten links of the chain, three lanes. Plain values.
+"""The values of a diagnosis: findings of five lines, the ten links, the three lanes, the cases and causes behind them.
 
-Everything in them that came from DNS is clean already (see `clean.py`): no control characters, and of bounded length.
-
-A cause: the code of what is wrong, and what a sentence about it needs. Found here, put into words in `wording`.
+`clean_text` bounds what strangers published and escapes control characters, so every value that came from DNS is clean
+already. `marked` shows two values side by side with the differing characters. A `Cause` is a code with the data that
+its sentence needs; `words.finding_of` turns it into text.
 """
 
 import unicodedata

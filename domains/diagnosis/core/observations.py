@@ -1,6 +1,7 @@
-"""What the observer gathered, what Amazon says and what we remember: the three inputs of `diagnose`. Plain values.
-Whether what answers somewhere is what a record should be, however much else answers beside it.
-Where a record may be when it is not at its place: at most twelve questions for each, the likeliest first.
+"""The inputs of `diagnose`: what the observer gathered, what SES says, and what we remember. Plain values.
+
+`holds` matches an answer with a wanted record, whatever else answers there. `probes` lists where a misplaced record may
+be: at most twelve questions per record, the likeliest first.
 """
 
 import ipaddress

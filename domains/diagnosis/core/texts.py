@@ -1,6 +1,6 @@
-"""The words of each code, in our own: a verdict with the record's purpose, and what to do, in at most sixty words.
+"""The text of each code: a verdict with the record's purpose, and what to do, in at most sixty words.
 
-`why` and `then` stand here only where they are others than the record's purpose and the clock say.
+A code has its own `why` and `then` only where they differ from the record's purpose and the expected time.
 """
 
 from collections.abc import Mapping

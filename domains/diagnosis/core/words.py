@@ -1,6 +1,7 @@
-"""The honest clock: by when caches must have let go, as a time of day. Times to live are seconds.
-Who holds the mailboxes of a domain, by the names of its mail servers: as people know the company.
-From a cause to a finding: who is affected, in words, with what to type and by when it shows.
+"""Turns a cause into a finding: who is affected, what to enter, and when it will be visible.
+
+It computes from the TTLs, in seconds, by when caches must have expired, and names the company that hosts the mailboxes
+by the names of the mail servers.
 """
 
 from collections.abc import Iterable

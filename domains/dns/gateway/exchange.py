@@ -1,8 +1,8 @@
-"""Many questions to several servers at once. Every outcome is an Answer, never an exception.
+"""Sends many DNS questions to several servers at once. Every outcome is an Answer, never an exception.
 
-One UDP socket a server carries all questions, and packets are told apart by id and question. An answer counts only if
-it comes from the server's own address (the socket is connected), bears the random id of a question that waits, and
-repeats that question.
+One UDP socket per server carries all questions; id and question tell the packets apart. An answer counts only if it
+comes from the server's own address (the socket is connected), has the random id of a pending question, and repeats that
+question.
 """
 
 import asyncio

@@ -1,5 +1,6 @@
-"""A zone file (RFC 1035 5), with names relative to the zone or absolute, to be added to the one that is there.
-Records for programs of one's own (CSV, JSON), and as a letter for whoever looks after the DNS.
+"""Exports records as a zone file (RFC 1035 5), CSV, JSON, or a letter to whoever manages the DNS. Pure.
+
+A zone file has relative or absolute names and is meant to be added to the existing one.
 """
 
 import csv

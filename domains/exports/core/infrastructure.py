@@ -1,11 +1,11 @@
-"""A change batch for Amazon Route 53.
+"""Exports records for Route 53, Terraform, octoDNS and DNSControl. Pure.
 
-CREATE and never UPSERT: all values of one type at one name are one record set, and an upsert would put ours in place
-of what stands there, such as the proofs of others at the domain itself. Amazon refuses the whole batch instead.
-
-Terraform (and OpenTofu), for the providers hashicorp/aws and cloudflare/cloudflare from its fifth version on.
-octoDNS: YAML for its YamlProvider. Texts are in double quotes, as JSON's; a semicolon needs a backslash.
-DNSControl. D_EXTEND adds to a domain that is configured already; D alone would delete everything else there.
+- Route 53: a change batch with CREATE, never UPSERT. All values of one type at one name are one record set, so an
+  UPSERT would replace what is there, such as other services' proofs at the apex. With CREATE, Route 53 refuses the
+  whole batch instead.
+- Terraform and OpenTofu: the providers hashicorp/aws, and cloudflare/cloudflare from version 5.
+- octoDNS: YAML for its YamlProvider. Texts are in double quotes, as in JSON; a semicolon needs a backslash.
+- DNSControl: D_EXTEND adds to a domain that is configured already; D alone would delete everything else there.
 """
 
 import json

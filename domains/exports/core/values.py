@@ -1,6 +1,4 @@
-"""What every format of an export carries, and how text is cut into strings of DNS.
-Values of one type at one name together, as most hosts keep them.
-"""
+"""The entries that every export format writes, their grouping by record set, and the quoting of DNS strings."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
