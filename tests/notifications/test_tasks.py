@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def _run_queued() -> list[str]:
     """What a worker would do with the jobs that are due."""
-    jobs = list(ProcrastinateJob.objects.filter(status="todo", task_name__startswith="alerts.").order_by("id"))
+    jobs = list(ProcrastinateJob.objects.filter(status="todo", task_name__startswith="notifications.").order_by("id"))
     for job in jobs:
         task: Any = app.tasks[job.task_name]
         task(**job.args)
@@ -58,7 +58,7 @@ def test_the_sweep_queues_what_lost_its_job_and_nothing_twice(receiver: Receiver
 
 def test_the_sweep_queues_nothing_where_nothing_is_due() -> None:
     notifications_tasks.sweep(timestamp=0)
-    assert not ProcrastinateJob.objects.filter(task_name__startswith="alerts.").exists()
+    assert not ProcrastinateJob.objects.filter(task_name__startswith="notifications.").exists()
 
 
 def test_once_a_night_what_is_over_is_cleared() -> None:
