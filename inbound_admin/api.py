@@ -1,6 +1,6 @@
-"""Joins the apps' routers to the JSON API at /api/, and gives every refusal one shape.
+"""Joins the apps' routers to the JSON API at /api/, and gives every refusal one format.
 
-How one writes an operation stands in `inbound_admin.lib.api`.
+`inbound_admin.lib.api` explains how to write an operation.
 """
 
 from typing import Any

@@ -40,7 +40,7 @@ class StaffGuard:
         view_kwargs: dict[str, Any],
     ) -> HttpResponse | None:
         if request.path.startswith(answers.PREFIX) or not request.user.is_authenticated:
-            return None  # calls ask for themselves: tenants.api.calling
+            return None  # calls check for themselves: accounts.api_keys.api
         if getattr(view_func, "login_required", True) and not _is_open(request) and lacks_second_factor(request.user):
             return led_to(request, reverse(SET_UP))
         if request.method == "POST" and request.path.startswith(reverse("admin:index")):

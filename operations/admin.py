@@ -1,5 +1,6 @@
-"""What spans the apps, in Django admin: to look at. Pages and services change it.
-Overrides by our staff: accounts and roles, customers, members, invitations. Each goes through a service.
+"""Django admin of what spans the apps: migrations, imports and differences are read-only, customers can be changed.
+
+Each change to a customer calls a service.
 """
 
 from typing import Any

@@ -1,6 +1,7 @@
-"""Work for the worker on receipt rules. One lock: SES has no version check, so one process writes at a time.
+"""Queues the worker's jobs on receipt rules.
 
-The jobs name nothing: what is to be done stands in the rows, so a job that is lost loses nothing.
+They share one lock: SES has no version check, so one process writes at a time. Jobs carry no ids: what is to be done is
+in the rows, so a lost job loses nothing.
 """
 
 from django.conf import settings

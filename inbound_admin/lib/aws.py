@@ -1,7 +1,7 @@
-"""The one door to Amazon: clients, the shared pace, and Amazon's errors in our words.
+"""The only access to AWS: clients, the shared pace, and AWS errors turned into ours.
 
-Gateways write `with aws.calling("ses", "what is being done") as ses:` and make exactly one call inside. Nothing of
-botocore's escapes: every failure is an `AwsProblem` with Amazon's own code and request id.
+Gateways write `with aws.calling("ses", "what is being done") as ses:` and make exactly one call inside. No exception of
+botocore escapes: every failure is an `AwsProblem` with AWS's own code and request id.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""What happened how often, by the hour, in one table: all processes add to it, plots and metrics read it.
+"""Counts events by the hour in one table. All processes add to it; plots and metrics read it.
 
-Two kinds of rows: counts, which grow (calls to Amazon), and levels, of which an hour keeps the last (domains by state).
+Two kinds of rows: counts, which grow (AWS calls), and levels, of which an hour keeps the last (domains by state).
 """
 
 from collections.abc import Mapping

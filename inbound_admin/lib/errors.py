@@ -1,6 +1,4 @@
-"""What can go wrong, in the words that the person reads: what could not be done, why, what to do.
-Who of our staff may do what to tenants. None is we ourselves.
-"""
+"""The exceptions of the product. `str(problem)` is what the person reads: what failed, why, and what to do."""
 
 
 class Problem(Exception):

@@ -1,6 +1,4 @@
-"""What views share: the request of somebody who is signed in, pages of a long list, and the list as a file.
-What the pages of one customer share: whose it is, the frame around the tabs, and the part with its people.
-"""
+"""What views share: the signed-in request, pagination, list downloads, redirects, secret and password-asking pages."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps

@@ -1,7 +1,7 @@
-"""Work for the worker: queued in the transaction that makes it necessary, and once however often it is asked for.
+"""Queues jobs for the worker: in the transaction that makes them necessary, and once however often they are requested.
 
-Procrastinate's own `queueing_lock` is not used: a job that is to be tried again while another of its kind waits would
-violate it, and stay "running" for ever.
+It does not use Procrastinate's own `queueing_lock`: a job to be retried while another of its kind waits would violate
+it, and stay "running" for ever.
 """
 
 from datetime import timedelta

@@ -1,6 +1,6 @@
-"""Numbers over time as shapes on a page, in units of an SVG's viewBox. What was not measured is a gap, never zero.
+"""Computes the shapes of a plot over time, in units of an SVG's viewBox. What was not measured is a gap, never zero.
 
-Pure geometry: the templates draw it, and show the same numbers as a table beside it.
+It is pure geometry: the templates draw it, and show the same numbers in a table beside it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

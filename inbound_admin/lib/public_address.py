@@ -1,4 +1,4 @@
-"""The one rule for whom we connect to on a stranger's word: webhooks, endpoints and a domain's own nameservers.
+"""Decides which IP addresses we may connect to for a stranger: webhooks, endpoints and a domain's own nameservers.
 
 The tables are IANA's special-purpose registries (RFC 6890 and its updates), written out here, since the answers of
 `ipaddress.is_global` differ between versions of Python and leave out 6to4 relays, translators and clouds.

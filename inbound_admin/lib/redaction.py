@@ -1,6 +1,6 @@
-"""Which values are secret, by their names and by their looks, and how each is shown instead.
+"""Decides which values are secret, by name and by pattern, and masks them.
 
-The one list, and the one place that masks: the change log, the logs, the API, pages and exports all ask here.
+This is the one list and the one place that masks: the change log, the logs, the API, pages and exports all use it.
 """
 
 import operator

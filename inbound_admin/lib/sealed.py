@@ -1,6 +1,6 @@
-"""Secrets that we must be able to use again, encrypted in our tables: a leaked table tells none.
+"""Encrypts secrets that we must be able to use again, so that a leaked table reveals none.
 
-The first of the keys seals; every key opens, so that a key can be replaced: put the new one first, keep the old one
+The first key encrypts; every key decrypts, so that a key can be replaced: put the new one first, keep the old one
 among the fallbacks, run `manage.py reseal`, then drop the old one.
 """
 

@@ -1,14 +1,14 @@
-"""How many web requests may wait for DNS, Amazon or a customer's server at once: so that the other threads serve pages.
+"""Limits how many web requests wait for DNS, AWS or a customer's server at once, so that other threads serve pages.
 
-Each one takes a place: one of its customer's, and one of all. A place is an advisory lock of PostgreSQL, so it counts
-across processes, and one that dies frees its places with its connection. No free place: the request is refused at once
-(429), it never waits for one. Worker and commands have threads of their own and need no place.
+Each takes a place: one of its customer's, and one of all. A place is an advisory lock of PostgreSQL, so it counts
+across processes, and one that dies frees its places with its connection. Without a free place the request is refused at
+once (429); it never waits for one. Worker and commands have threads of their own and need no place.
 
     with slow_work.place(customer=domain.customer_id):      # before anything is stored
         answers = look_up(...)
 
-What asks the network takes a place by itself where its caller took none: `domains.services.looking`,
-`alerts.services.posting`, `lib.aws`. A place inside of a place is the same one.
+What accesses the network takes a place itself if its caller took none: `domains.dns.services`,
+`notifications.webhooks.services.post`, `lib.aws`. A place inside a place is the same one.
 """
 
 import time

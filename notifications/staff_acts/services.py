@@ -16,7 +16,7 @@ from notifications.models.alerts import LIVE, Alert, Notice
 KIND = "staff.acted"
 
 
-@receiver(acted_for_customer, dispatch_uid="alerts.staff_acts")
+@receiver(acted_for_customer, dispatch_uid="notifications.staff_acts")
 @transaction.atomic
 def tell_owners(*, change: Change, actor: Any, **_: Any) -> None:
     """One alert in the customer's inbox and a mail to each owner. An earlier one about the same thing is over."""

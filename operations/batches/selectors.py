@@ -1,6 +1,4 @@
-"""Something done to several domains at once: what would come of each, and what came of it.
-Several tenants paused or resumed at once: what would come of each, and what came of it.
-"""
+"""Reads bulk actions on domains and on tenants: the preview of each item, and its result."""
 
 from collections import Counter
 from dataclasses import dataclass

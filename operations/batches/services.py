@@ -1,9 +1,8 @@
-"""The same done to several domains by the worker: each by itself, so that one's refusal stops no other.
+"""Runs bulk actions: the same action on several domains, or pause and resume of several tenants.
 
-What was asked for is a row for each before anything is done. It may die between any two: what waits is taken up again,
-and a row is settled in the transaction of its change, or what it finds done already counts as done.
-
-Several tenants paused or resumed with the same words: each by itself, so that one's refusal stops no other.
+Each item stands alone, so one refusal stops no other. A row for each is stored before anything is done, and it is
+settled in the transaction of its change, or when its change is found done already. So the process may die anywhere, and
+what waits is continued.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

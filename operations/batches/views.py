@@ -1,6 +1,4 @@
-"""Several domains at once: which, what would come of each, then how far it is and what came of it.
-Several tenants paused or resumed: a page with what would come of each, then one with what came of it.
-"""
+"""Pages of bulk actions on domains and on tenants: select, preview, then progress and results."""
 
 from typing import Any
 

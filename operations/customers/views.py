@@ -1,7 +1,4 @@
-"""What the pages of one customer share: whose it is, the frame around the tabs, and the part with its people.
-Pages of customers: the list, a new one, and each with its people and its history.
-Inviting people to a customer, and what becomes of its members.
-"""
+"""Pages of customers: the list, a new one, and the tabs of one customer with its people, invitations and history."""
 
 from typing import Any
 

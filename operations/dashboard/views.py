@@ -1,6 +1,4 @@
-"""What a person opens in the morning.
-A domain as support needs it with a customer on the telephone: whose, how it stands, what happened, the answer.
-"""
+"""The dashboard, and the support page of one domain: its owners, its status, its last changes and a reply to send."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse

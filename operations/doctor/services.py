@@ -1,6 +1,6 @@
-"""`manage.py doctor`: whether this deployment can do its work, with a sentence for each fault.
+"""Checks for `manage.py doctor` whether this deployment can work, with a sentence for each fault.
 
-Everything is looked at as the product itself does it, and nothing is changed.
+It checks everything by the code that the product itself uses, and changes nothing.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,11 +1,12 @@
-"""The one road on which a domain goes: page, API, batch and command ask here, and the worker carries it out.
+"""Deletes a domain and what depends on it. Page, API, batch and command call `ask`; the worker does the rest.
 
-The row of the removal is the intent; it stays until the domain's row is gone. A process may die between any two lines.
+The row of the removal is the intent; it stays until the domain's row is gone. The process may die between any two
+lines.
 
-1. `ask`: the domain is marked, so nothing can be added to it; its addresses and catch-alls are removed.
-2. The rules' worker takes them out of the receipt rules, in a run like any other change of the customer's.
-3. `work` reads SES. While a rule names the domain or an address at it, it waits and says for whom. A read that fails
-   tells nothing, so it waits as well.
+1. `ask` marks the domain, so nothing can be added to it, and removes its addresses and catch-alls.
+2. The rules' worker removes them from the receipt rules, in a run like any other change of the customer's.
+3. `work` reads SES. While a rule names the domain or an address at it, it waits and says for whom. A failed read proves
+   nothing, so it waits as well.
 4. Only then the domains' worker deletes the identity and the row. Until that moment nobody else can hold the name.
 """
 

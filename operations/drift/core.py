@@ -1,13 +1,8 @@
-"""What can be decided about a difference between Amazon and our rows.
-Amazon's identities against our domains: what differs, in words, and what can be done about each.
+"""Compares identities and tenants in SES with our rows, and lists what can be decided about each difference. Pure.
 
-A domain that is being set up, deleted, or told to Amazon is on its way: no difference.
-
-Amazon's tenants against our rows: what differs, in words, and what can be done about each.
-
-What is on its way (a policy not told yet, an association not made yet) is no difference.
-
-The receipt rules' own differences as they stand on the board; what undoes them is the plan.
+What is in progress is no difference: a domain that is being set up, changed or deleted, a policy or an association that
+SES has not been told yet. Drift of the receipt rules is found by its own app; here it only gets its decisions, and a
+plan undoes it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

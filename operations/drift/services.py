@@ -1,5 +1,6 @@
-"""Differences of the receipt rules, which their own app finds and logs, stand on the board beside all others.
-One board for all differences: whose each is carries its decision out.
+"""The drift board: shows the differences of identities, tenants and receipt rules, and passes each decision on.
+
+The receipt rules' app finds its own drift; `carry_over` copies it to the board.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""Amazon's identities are compared with our domains, nightly and on demand, and what a person decided is carried out.
+"""Compares the identities in SES with our domains, nightly and on demand, and carries out what a person decided.
 
-As with tenants (see `drifting`), a decision is a wish in the rows of the domains' app, whose worker tells Amazon.
+As in `tenant_drift`, a decision changes what is wanted in the rows of the domains app, whose worker tells SES.
 """
 
 from collections.abc import Callable, Mapping

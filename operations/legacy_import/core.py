@@ -1,9 +1,8 @@
-"""The old system's rows, made ready: whose each is, what it is called, what it says; nothing here reads rows or Amazon.
+"""Parses the legacy system's export and prepares its rows: whose each is, its name, its content. Pure.
 
-The old ids count inside one document alone. Ours are found by what people know: a person by the e-mail address, an
-endpoint by its name, a domain and an address by itself. So a document can be moved in again, and another one after it.
-
-The old system's rows out of a file: one JSON document, or CSV files of which each is of one kind.
+The file is one JSON document, or CSV files of one kind each. The old ids count only inside one document. Our rows are
+found by what people know: a person by the email address, an endpoint by its name, a domain and an address by itself. So
+a document can be imported again, and another one after it.
 """
 
 import csv

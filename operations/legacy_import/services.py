@@ -1,9 +1,8 @@
-"""The system before this one moves in: its rows are read, each one's fate is shown, and then each customer is stored.
+"""Imports the legacy system: reads its rows, previews the result of each, then stores customer by customer.
 
-What is shown is the move itself, undone: the same code decides in both. Amazon is read before, and nothing is written
-to it: what should change there is the receipt rules' plan, which an operator approves.
-
-Identities that are at Amazon and nobody's here are given to customers, many at once, as rows that move in.
+The preview is the import itself, rolled back: the same code decides in both. SES is read before and never written: the
+receipt rules' plan shows what should change there, and an operator approves it. `take_in_identities` gives unowned SES
+identities to customers, many at once, as rows of an import.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
-"""All rows of one owner become rows of ours: the person, their customer, endpoints, domains, catch-alls, addresses.
+"""Stores all imported rows of one owner: the person, the customer, endpoints, domains, catch-alls and addresses.
 
-Amazon has been read before: nothing here calls anybody. What is refused is refused alone, but for what needs it.
+SES has been read before: nothing here calls AWS. A refused row is refused alone, with the rows that need it.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,10 +1,9 @@
-"""The steps of one customer's migration as rows: they follow what the tenants' rows say stands.
-One customer moves into a tenant, and out again: each step harmless when repeated, so it may die between any two.
+"""Runs one customer's tenant migration and its rollback, step by step, and the worker's loop over all migrations.
 
-What stands is read from the rows that the tenants' services store after each call; the steps of the page follow them.
-The switch comes last, in the transaction that finds everything associated, and only after Amazon has listed it so.
-
-The worker carries migrations on: customer by customer, what was begun first, at the pace that was asked for.
+Each step is harmless when repeated, so the process may die between any two. What exists is read from the rows that the
+tenants' services store after each call; the step rows follow them. The switch, which makes sends name the tenant, comes
+last, in the transaction that finds everything associated, and only after SES has listed it so. The worker finishes what
+was begun first, at the chosen pace.
 """
 
 from collections.abc import Callable, Sequence

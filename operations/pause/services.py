@@ -1,6 +1,6 @@
-"""Pausing a customer's sending, and with it their receiving where that is chosen: what stops, what goes on, and do it.
+"""Pauses and resumes a customer's sending, with their receiving if chosen, and previews what stops and what goes on.
 
-Sending belongs to the tenant at Amazon, receiving to the account's rules; each app carries its own part out.
+Sending belongs to the SES tenant, receiving to the account's rules; each app carries out its own part.
 """
 
 from dataclasses import dataclass
@@ -116,7 +116,7 @@ def pause(
 
 
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
-    """Sending, and receiving where the pause had stopped it. Raises Refused as `tenants.services.pausing.resume`."""
+    """Sending, and receiving where the pause had stopped it. Raises Refused as `tenants.pause.services.resume`."""
     with transaction.atomic():
         pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id)
         auto_apply_services.resume(customer=tenant.customer, because=because.strip(), actor=actor, bulk_id=bulk_id)

@@ -1,6 +1,6 @@
-"""Amazon's tenants are compared with our rows, nightly and on demand, and what a person decided is carried out.
+"""Compares the tenants in SES with our rows, nightly and on demand, and carries out what a person decided.
 
-A decision is a wish in the rows of the tenants' app, whose worker tells Amazon; after it the tenant is looked at again.
+A decision changes what is wanted in the rows of the tenants app, whose worker tells SES; then the tenant is read again.
 """
 
 from collections.abc import Callable, Iterable

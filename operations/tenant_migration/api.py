@@ -1,6 +1,4 @@
-"""A migration, its customers and their steps in answers.
-Migrations of customers into tenants: planned, started, steered, followed customer by customer; for staff.
-"""
+"""API operations on tenant migrations for staff: plan, start, pause, resume, cancel, retry, roll back and follow."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

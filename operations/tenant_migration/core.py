@@ -1,7 +1,7 @@
-"""A customer moves into a tenant: from an inventory to steps, the readiness gate, the pace and the time left.
+"""Plans a customer's migration into a tenant: from an inventory to steps, the readiness gate, the pace, the time left.
 
-A send that names a tenant is refused unless everything that it uses is associated with it (SES answers
-AccessDeniedException), so the switch comes last, after the gate.
+SES refuses a send that names a tenant unless everything it uses is associated with that tenant (AccessDeniedException).
+So the switch comes last, after the gate.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,4 @@
-"""Migrations, how far each is, and which customers one may be made of.
-What of a customer's a send uses, from the rows: the base of a migration's steps.
-"""
+"""Reads migrations, their progress, the customers to choose from, and the inventory of what a customer's sends use."""
 
 from dataclasses import dataclass
 from datetime import datetime

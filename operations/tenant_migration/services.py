@@ -1,5 +1,6 @@
-"""Which customers a migration is made of: one, all, those that a filter finds, or those that a file names.
-Migrations are planned, started, paused, resumed, cancelled, tried again and rolled back; the worker moves.
+"""Plans, starts, pauses, resumes, cancels, retries and rolls back tenant migrations. The worker carries them out.
+
+A migration covers one customer, all, those that a filter finds, or those that a file names.
 """
 
 import csv

@@ -1,6 +1,4 @@
-"""A domain in answers: its own fields, and what it receives.
-Domains, as the published contract has them: with what they receive.
-"""
+"""Published API operations on domains, and a domain in responses with what it receives."""
 
 from collections.abc import Collection
 from datetime import datetime

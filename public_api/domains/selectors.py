@@ -1,6 +1,4 @@
-"""Domains as the published API contract has them: its three statuses, its filters, its counts.
-Receiving as the published API contract has it: what a page of domains or endpoints needs, in few queries.
-"""
+"""Reads domains and receiving for the published API: its three statuses, filters and counts, in few queries."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field

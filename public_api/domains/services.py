@@ -1,5 +1,6 @@
-"""What the published contract does to a domain in one call: over the services of domains and of receiving.
-A look that a program asked for: at whatever may be looked at now, and silent about the rest.
+"""Changes and checks domains for the published API, in one call each, over the services of domains and of receiving.
+
+`check_where_allowed` checks every domain that may be checked now and skips the rest.
 """
 
 from collections.abc import Sequence
@@ -138,7 +139,7 @@ def _look_at(due: Sequence[Domain], now: datetime) -> None:
 
 
 def _take_turns(domains: Sequence[Domain], now: datetime) -> list[Domain]:
-    """As of one domain in `checking`: of several who ask at the same moment one looks."""
+    """As `checking.services.check_now` does for one domain: of several concurrent callers one checks."""
     latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
     free = Q(last_dns_check=None) | Q(last_dns_check__lte=latest)
     can_be = Q(held_at__isnull=True, region=settings.AWS_REGION, stage__in=(Stage.READY, Stage.CLAIM))

@@ -1,6 +1,4 @@
-"""An endpoint's configuration under the names of the published contract, out and in.
-Endpoints: where mail goes.
-"""
+"""Published API operations on endpoints, and the published names of an endpoint's configuration."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime

@@ -1,6 +1,6 @@
-"""The six functions of the system before this one, by their names and with their meaning, over the rows.
+"""The six functions of the legacy system, with their names and their meaning, over the rows.
 
-None of them talks to Amazon: each stores what is wanted, and the worker carries it out with all else that is pending.
+None of them calls AWS: each stores what is wanted, and the worker applies it with everything else that is pending.
 """
 
 from collections.abc import Iterable

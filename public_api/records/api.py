@@ -1,6 +1,4 @@
-"""What the answers about a domain have in common.
-The DNS records of a domain.
-"""
+"""Published API operations on DNS records, and the parts that all responses about a domain share."""
 
 from datetime import datetime
 from typing import Any, Literal

@@ -1,6 +1,7 @@
-"""Whose a name is: the nearest domain at or above it that somebody has proven. What is unproven holds nothing.
-Rows of receiving to be read. What a customer can reach takes the viewer and shows their own rows alone.
-What the pages about receiving need beyond `finding`: who may look, counts, and a domain's mode in one sentence.
+"""Reads addresses, catch-alls and endpoints for their viewer, who holds a name, and what the Inbound pages show.
+
+The holder of a name is the nearest proven domain at or above it; an unproven domain holds nothing. Every selector that
+a customer can reach takes the viewer and returns their own rows alone.
 """
 
 from collections.abc import Iterable, Mapping

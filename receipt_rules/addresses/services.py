@@ -1,6 +1,7 @@
-"""Whether a customer may receive mail at a name: through a verified domain of theirs, and past nobody else's.
-Email addresses that take mail. The row is the wish; the worker brings Amazon's rules to it in a few seconds.
-Everything at a domain, or below it: on or off, and where it goes.
+"""Adds, changes and removes addresses and catch-alls.
+
+A customer may receive mail at a name through a verified domain of their own at or above it, unless the name belongs to
+another customer. The row is what is wanted; the worker applies it to the SES receipt rules within seconds.
 """
 
 import re

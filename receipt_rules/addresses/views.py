@@ -1,6 +1,6 @@
-"""Many addresses pasted at once: each line with its own fate, shown before anything is added.
-Addresses of all domains: the list, one, and many at once.
-The Inbound tab of a domain: what it takes mail for, where that goes, and whether it is live.
+"""Pages of addresses: the list, one address, many pasted at once, and the Inbound tab of a domain.
+
+Pasted lines are checked one by one, and each line's result is shown before anything is added.
 """
 
 import csv

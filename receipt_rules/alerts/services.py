@@ -20,7 +20,7 @@ MOST_TOLD = 20  # differences in one event
 
 
 class DriftNotice(Protocol):
-    """A difference, as `drifting` finds it."""
+    """A difference, as `drift.services.differences` finds it."""
 
     @property
     def key(self) -> str: ...

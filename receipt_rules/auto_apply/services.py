@@ -1,14 +1,11 @@
-"""What customers changed themselves is carried out without approval, where it is small and touches nobody else.
-A run that does not move any more is ended by a person, so that others can go on.
+"""The worker's entry point, and the changes that it applies without approval.
 
-What is done stays, and what is left stands in no run: the next plan reads Amazon, so a call of the old worker that
-lands late is seen there. A worker that lives after all stops before its next step: the run is asked to stop as well.
-
-A customer's receiving is stopped by staff, and brought back: above what the customer wants, which stays as it is.
-
-The person who pauses a customer's sending may do it: what they are shown is scoped to that customer's recipients.
-
-All that waits for the worker: runs that were approved or cut off, then what customers changed.
+- `carry_out_changes` applies what customers changed themselves, if it is small and affects nobody else.
+- `unlock` ends a run that no longer moves, so that others can start. What it did stays; the next plan reads SES, so a
+  late call of the old worker is seen there. A worker that is alive after all stops before its next step.
+- `stop` and `resume` let staff pause a customer's receiving, whatever the customer wants, which stays stored. The
+  person who pauses a customer's sending may do it: what they see is scoped to that customer's recipients.
+- `work` runs everything that waits: approved or interrupted runs first, then customers' changes.
 """
 
 from datetime import datetime, timedelta

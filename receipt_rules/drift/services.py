@@ -1,6 +1,6 @@
-"""What at Amazon is not as we left it: another client changed a rule, or another rule set is active.
+"""Detects drift of the receipt rules: another client changed a rule, or another rule set is active.
 
-The last known state is what the last run left, or what a person has accepted since; a mere look does not move it.
+The last known state is what the last run left or a person accepted since. Reading alone does not change it.
 """
 
 from collections.abc import Iterable

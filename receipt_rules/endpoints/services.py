@@ -1,6 +1,7 @@
-"""What an endpoint of each type must be told.
-Where a customer's mail goes. Removing is refused while an address or a catch-all uses it.
-A test message to a webhook: what came back, in words and in numbers.
+"""Checks, adds, changes, removes and tests endpoints: the destinations of a customer's mail.
+
+Each type has its own configuration. An endpoint in use by an address or a catch-all cannot be removed. `send_test`
+sends a test message to a webhook and reports its response.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Forwarding to addresses of others: they are asked by a mail with a signed link, and nothing goes to them before.
+"""Asks recipients of forwarded mail for consent: an email with a signed link. Nothing is forwarded to them before.
 
-What is to be sent stands in the rows, so that a job that is lost loses nothing. Each recipient gets few of our mails
-whoever causes them (`UNSOLICITED_MAILS_PER_DAY`), each customer may have few people asked a day.
+What is to be sent is in the rows, so a lost job loses nothing. Each recipient gets few such emails, whoever causes them
+(`UNSOLICITED_MAILS_PER_DAY`), and each customer may have few people asked per day.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Endpoints, addresses and catch-alls of the system before this one: stored as wishes, and no run is queued.
+"""Imports endpoints, addresses and catch-alls of the legacy system as wanted rows. It queues no run.
 
-An operator looks at the plan for all of them and approves it. A domain need not be verified for it, but must be the
-customer's: Amazon may not know it yet, and addresses at a claim are no wish before the claim is proven.
+An operator approves the plan for all of them. The domain need not be verified but must be held by the customer: SES may
+not know it yet, and an address at an open claim is not wanted before the claim is proven.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""SES receipt rule sets (v1 alone knows them): one function, one call. Raises AwsProblem and its kinds.
+"""SES receipt rule sets (SES v1 only): one function, one call. Raises AwsProblem and its kinds.
 
-SES has no version check and no client token: whoever writes holds the rule set's lock, and compares after a lost
-answer. A rule or set that does not exist is AwsMissing, a name that is taken AwsConflict.
+SES has no version check and no client token: a writer holds the rule set's lock, and compares after a lost answer. A
+rule or set that does not exist raises AwsMissing, a name that is taken AwsConflict.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""Where the rules send mail: the buckets, functions and topics that the settings and the endpoints name.
-Lets SES write to a bucket and call a function: shown first, then done by an operator. Both may be repeated.
+"""Lists the buckets, functions and topics that the rules use, and lets SES write to a bucket or invoke a function.
+
+An operator approves the shown statement first. Both grants may be repeated.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
-"""CloudWatch's measures of receiving: one function, one call. It has no pace of ours; each measure costs a little.
-The log group of the function that takes mail: one function, one call. A group that does not exist is AwsMissing.
+"""CloudWatch metrics of receiving and the function's log events: one function, one call.
+
+These calls don't use our shared pace; each metric costs a little. A log group that does not exist raises AwsMissing.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""What becomes of mail once SES has it: measured by CloudWatch, told by the function's log, counted in the bucket.
+"""Measures what happens to mail after SES accepts it: CloudWatch metrics, the function's log, and the bucket's objects.
 
-Each part is read on its own, so that one that cannot be read leaves the others standing. No message is opened.
+Each part is read on its own, so one that cannot be read does not hide the others. No message is opened.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,7 @@
-"""Which recipients of an earlier state may be rolled back: those whose name is still the same customer's.
-What is wanted of Amazon's rules, from the rows: which recipients, and with which delivery each.
-What must be done at Amazon, shown before it is done: a plan from the live rules and the rows, approved by digest.
+"""Plans changes of the receipt rules from the live rules and the rows, and stores an approved plan as a run.
+
+The desired state is read from the rows: which recipients, and the delivery of each. A rollback restores only recipients
+whose name is still the same customer's (`Restorable`).
 """
 
 from collections.abc import Callable

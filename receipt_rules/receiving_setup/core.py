@@ -1,9 +1,8 @@
-"""Does a policy of a bucket, function or topic let SES in? As much of IAM's language as such policies use.
+"""Evaluates whether the policy of a bucket, function or topic allows SES, and the findings of the set-up check. Pure.
 
-What we do not understand (an operator, a key that we do not know SES to send, a policy variable) is UNCLEAR: neither
-"it may" nor "it may not". Nothing is ever taken out of a policy that is there: a statement is added.
-
-What the set-up check says of one thing.
+It knows as much of IAM's policy language as such policies use. What it does not understand (an operator, a condition
+key that SES may not send, a policy variable) is UNCLEAR: neither allowed nor denied. It never removes anything from an
+existing policy: it adds a statement.
 """
 
 import json

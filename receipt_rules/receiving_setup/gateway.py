@@ -1,7 +1,4 @@
-"""The bucket that mail is stored in: one function, one call. A bucket that does not exist is AwsMissing.
-The function that is told of mail: one function, one call. A function that does not exist is AwsMissing.
-The topic that SES publishes to: one function, one call. A topic that does not exist is AwsMissing.
-"""
+"""The bucket, function and topic of receiving: one function, one call. What does not exist raises AwsMissing."""
 
 from dataclasses import dataclass
 from datetime import datetime

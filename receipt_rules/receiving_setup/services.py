@@ -1,8 +1,7 @@
-"""Whether SES can use each bucket, function and topic: what Amazon says of it, never what it did not say.
-Whether this deployment can receive: a sentence for each thing that must be right, with its repair.
+"""Checks whether this deployment can receive: the region, the rule set, and each bucket, function and topic.
 
-Policies are judged as they are now; SES itself tries bucket, function and topic whenever a rule is written, and what it
-said last stands in the runs. A look that failed is "could not tell", never "missing".
+Each finding has its repair. Policies are evaluated as they are now. SES itself tests bucket, function and topic
+whenever a rule is written; its last answer is in the runs. A failed read is "could not tell", never "missing".
 """
 
 from collections.abc import Callable, Iterator

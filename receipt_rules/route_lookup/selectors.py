@@ -1,6 +1,6 @@
-"""Which address or catch-all owns a recipient's mail: the exact address, then the sub-domain, then the domain.
+"""Finds the address or catch-all that owns a recipient's mail: the exact address, then the sub-domain, then the domain.
 
-Amazon's rules only bring the mail in; the operator's function asks here whose it is.
+SES's rules only bring the mail in; the operator's function asks here whose it is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,5 +1,7 @@
-"""Rule sets of ours that are not active can be made active by hand, so a domain that is deleted leaves them as well.
-Old rule sets are kept when a copy takes their place; an account may have forty.
+"""Removes a deleted domain from our inactive rule sets, and deletes old rule sets.
+
+A person can make an inactive set active, so a deleted domain must leave those as well. An old set is kept when a copy
+replaces it; an account may have forty.
 """
 
 import structlog

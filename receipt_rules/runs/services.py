@@ -1,9 +1,8 @@
-"""One step of a plan is one call to Amazon; what its refusals mean for a person.
-The steps of one run against Amazon, with what is known of each rule set on the way.
-A run is carried out: one call a step, each recorded before the next, so that it may die anywhere.
+"""Executes a run: one SES call per step, each recorded before the next, so the process may die anywhere.
 
-The worker holds the lock of the rules (see `queue`). What a step touches must stand as it did when the plan was
-approved, or as the step leaves it: then an answer was lost, and the step is done. Anything else stops the run.
+The worker holds the lock of the rules (`receipt_rules.jobs.LOCK`). What a step touches must be as it was when the plan
+was approved, or as the step leaves it: then an answer was lost and the step is done. Anything else stops the run.
+`RunExecutor` keeps what is known of each rule set on the way.
 """
 
 from dataclasses import replace

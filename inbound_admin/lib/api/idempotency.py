@@ -1,6 +1,6 @@
-"""`Idempotency-Key`: a call that is sent again is not carried out again, but answered as the first was.
+"""`Idempotency-Key`: a repeated call is not carried out again, but answered as the first was.
 
-The row stands before anything is done, its answer after; a call whose process died is carried out anew.
+The row is stored before anything is done, the answer after it. A call whose process died is carried out again.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""How often a caller may call: so many in a minute, and a minute's worth at once.
+"""Rate limit per caller: so many calls a minute, and a minute's worth at once.
 
-One statement (the generic cell rate algorithm, as `lib/pace.py`), so that several processes count together.
+One statement (the generic cell rate algorithm, as in `lib/pace.py`), so that several processes count together.
 """
 
 import math

@@ -1,9 +1,9 @@
-"""Packing anew into as few rules as can be: a plan of its own, since it moves recipients that stand well.
+"""Repacks the recipients into as few rules as possible. It is a plan of its own, because it moves correct recipients.
 
 The bound is, for each delivery, its recipients divided by what a rule holds. It is reached exactly wherever the
 deliveries can be put in an order in which every exact address stands before the domain entries that cover it. Where
-they cannot (of two deliveries each has an address inside of the other's domains), one rule more for a delivery that
-stands in such a circle holds the addresses that must stand first.
+they cannot (of two deliveries each has an address inside the other's domains), each delivery in such a circle takes one
+more rule, which holds the addresses that must stand first.
 """
 
 from collections import Counter, defaultdict

@@ -1,9 +1,9 @@
-"""What is wanted of receiving: from addresses and catch-alls to the entries that our rules must hold.
+"""Computes the desired entries of our rules from addresses and catch-alls.
 
-An address whose delivery equals that of something wanted and broader needs no entry of its own: the broader entry
-brings its mail to the same place, and which endpoint gets it is decided by our look-up. With another delivery it has
-an entry, and then SES runs both rules: no Stop prevents that, since one would end the evaluation for other customers'
-recipients on the same message too. Such addresses are told as `doubles`.
+An address with the same delivery as a broader wanted entry needs no entry of its own: the broader entry brings its mail
+to the same place, and our route lookup chooses the endpoint. With another delivery it has an entry, and then SES runs
+both rules: a Stop cannot prevent that, since it would end the evaluation for other customers' recipients on the same
+message too. Such addresses are reported as `doubles`.
 """
 
 from collections.abc import Iterable, Mapping

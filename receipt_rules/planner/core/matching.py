@@ -1,7 +1,7 @@
-"""What SES does with a message: the rules tried in order against the whole envelope (ses.md B, evaluation).
+"""Simulates SES's evaluation of a message: the rules in order against the whole envelope (ses.md B, evaluation).
 
-One message may be for several customers. A rule fires when it matches any recipient, with those that it matched; all
-that match fire, in order; a Stop ends the evaluation for everybody on the message.
+One message may be for several customers. A rule fires when it matches any recipient, with those that it matched. All
+matching rules fire, in order; a Stop ends the evaluation for everybody on the message.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,10 +1,11 @@
-"""What packing fills: one bin is one rule in the making. Mutable, and seen by `packing` and `compacting` alone.
-Which recipient stands in which rule: recipients with equal delivery share rules, and nothing moves needlessly.
+"""Packs recipients into rules: recipients with equal delivery share rules, and nothing moves needlessly.
 
 An entry stays where it is while its rule brings its mail to the right place and the order is right: an exact address
 stands before every domain entry that covers it with another delivery. New entries go to a rule that knows their domain,
 so that switching a domain's mode is one call; then to one that changes anyway; then to the emptiest. Rules named
 "first" hold the exact addresses for which no other rule stands early enough, and stand before all others.
+
+A `Bin` is one rule while it is packed. It is mutable; only this module and `compaction` use it.
 """
 
 from collections import defaultdict

@@ -1,13 +1,13 @@
-"""What a person should know before approving: sentences, none of which stops the plan.
-What a plan is refused for, and in which words. Each check raises Refused or returns nothing.
-From what is wanted and what stands to the steps between: shown, approved by the digest, and only then made.
+"""Plans the steps from the live rules to the desired entries. A plan is shown, approved by its digest, then executed.
 
-Two ways lead there. In place, each step changes the active set: cheap, and right as long as no recipient goes from one
-rule to another. On a copy (blue/green), the active set is copied, the copy edited and then made active, which is one
-moment for everybody; the old set is kept. AUTO takes the first where it keeps the promise of `moments`, or the second.
+There are two methods. In place, each step changes the active set: it is cheap, and right as long as no recipient goes
+from one rule to another. On a copy (blue/green), the active set is copied, the copy edited and then made active, which
+is one moment for everybody; the old set is kept. AUTO takes the first where it keeps the promise of `sequence.moments`,
+otherwise the second.
 
-Rules of the system before this one: each takes mail that is wanted here, and so can be folded into rules of ours.
-What we know of a rule set once a run has changed a part of it: what others changed before stays a difference.
+`remarks` are warnings that stop nothing; each `check_…` raises Refused or returns nothing. `old_style` finds rules of
+the legacy system whose mail is all wanted here, so that our rules can replace them. `known_after` is the last known
+state after a partial run: what others changed before it remains a difference.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

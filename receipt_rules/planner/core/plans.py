@@ -1,5 +1,6 @@
-"""A plan as a value: what it does, what it means, and the digest under which a person approves it.
-Rules, rule sets and steps as plain JSON values and back, for the rows that keep them, and their digests.
+"""A plan as a value: its steps, its consequences, and the digest under which a person approves it.
+
+`dump` and `load` turn rules, rule sets and steps into plain JSON values and back, for the rows that store them.
 """
 
 import hashlib

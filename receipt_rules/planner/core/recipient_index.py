@@ -1,7 +1,6 @@
-"""Which rules take an address's mail, asked quickly while rules change: the matcher's answer from an index.
+"""An index from recipient to rules that answers quickly which rules take an address's mail while rules change.
 
-`matching.taking` walks all rules for one address. A plan asks about many addresses after many steps; here a recipient
-leads to the rules that name it.
+`matching.taking` walks all rules for one address. A plan asks about many addresses after many steps.
 """
 
 from collections import defaultdict
@@ -43,7 +42,7 @@ class Trace:
         return self._in_order({*names, *self._everybody})
 
     def _names_for(self, address: str) -> list[str]:
-        """By `recipients.covering`, written out since 100,000 addresses ask."""
+        """By `rules.covering`, written out since 100,000 addresses ask."""
         naming, local_and_domain = self._naming, address.rpartition("@")
         names = [*naming.get(address, ()), *naming.get(local_and_domain[2], ())]
         if "+" in address:

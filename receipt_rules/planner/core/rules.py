@@ -1,17 +1,13 @@
-"""Receipt rules as values (SES v1). A rule that we did not make, or cannot write back whole, is a `ForeignRule`.
+"""Receipt rules as values (SES v1), what a recipient covers, and the names of our rules and rule sets.
 
-Recipients are written as SES writes them: `user@example.com`, `example.com`, `.example.com` (every sub-domain). A rule
-of ours holds them in lower case, sorted, each once: SES compares them without case and their order means nothing.
+A rule that we did not make, or cannot write back whole, is a `ForeignRule`. Recipients are written as SES writes them;
+a rule of ours holds them in lower case, sorted, each once, because SES ignores their case and order. What one covers
+follows from its spelling alone (ses.md B, matching): `user@example.com` covers also `user+anything@example.com`;
+`example.com` the addresses at that name and not below it; `.example.com` those at every name below and not at it.
 
-What a recipient of a rule covers, from its spelling alone (ses.md B, matching).
-
-`user@example.com` covers also `user+anything@example.com`; `example.com` the addresses at that name and not below it;
-`.example.com` those at every name below and not at it. Everything here is in lower case.
-
-Names of our rules and rule sets. By its name alone we know a rule as ours, whatever has been done to it.
-
-SES: letters, digits, "-", "_" (in rules also "."), first and last a letter or digit, 64 characters. Nothing of a
-customer's is in a name: a rule is shared, keeps its name for life, and long domains do not fit (trap 9).
+A rule is ours by its name alone, whatever has been done to it. SES allows letters, digits, "-", "_" (in rules also
+"."), a letter or digit first and last, and 64 characters. Nothing of a customer's is in a name: a rule is shared, keeps
+its name for life, and long domains do not fit (trap 9).
 """
 
 import re

@@ -1,13 +1,11 @@
-"""The order of the steps, and whether it keeps the promise at every moment.
+"""Orders the steps of a plan, and checks that the order keeps the promise at every moment from the first to the last.
 
 In place, one call changes one rule. A recipient that goes from one rule to another is then for a moment in both or in
 neither; only a copy of the set, edited and then made active, changes several rules at once.
 
-Whether a sequence of steps keeps the promise at every moment between the first and the last.
-
-The promise, for each address: served at both ends, it is served throughout; it is stored no more often than at the ends
-or once; and its mail goes nowhere but where one of the ends brings it. Where a rule that stops is changed or stands
-before ours, the rest of an envelope matters too, and no sequence is called safe.
+The promise, for each address: if it is served at both ends, it is served throughout; it is stored no more often than at
+the ends or once; and its mail goes only where one of the ends brings it. If a rule that stops is changed, or stands
+before ours, the rest of an envelope matters too, and no sequence counts as safe.
 """
 
 from collections import defaultdict

@@ -1,14 +1,12 @@
-"""The steps of a plan, as data: one step is one call to SES, and carries what stands and what shall stand.
+"""The steps of a plan as data: one step is one SES call, and carries the old and the new state.
 
-A step is shown, stored, compared and carried out; it never holds a function. `standing` tells from the live set whether
-a step is still to be made, has been made (a lost answer is no error), or may not be made any more.
+A step is shown, stored, compared and executed; it never holds a function. `standing` tells from the live set whether a
+step is still to be made, has been made (a lost answer is no error), or must not be made any more. `apply` returns the
+rule set that SES makes of a step, for the plan's preview and for the tests of its promises.
 
-Where our rules stand among the others, and the fewest moves that bring them there.
-
-Ours stand before any foreign rule that ends, or might end, the evaluation: behind it, our copy of a message is lost as
-soon as one of its recipients is the foreign rule's. Foreign rules keep their order and are never moved.
-
-What a rule set is after a step, as SES makes it: for the plan's preview, and for the tests of its promises.
+`reorder_moves` finds the fewest moves that bring our rules to their places. Ours stand before any foreign rule that
+ends, or might end, the evaluation: behind it, our copy of a message is lost as soon as one of its recipients is the
+foreign rule's. Foreign rules keep their order and are never moved.
 """
 
 from bisect import bisect_left
