@@ -133,7 +133,7 @@ def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut
 
 
 @router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="The log of telling, the newest first")
-def list_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Query()]) -> Page[DeliveryOut]:
+def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Query()]) -> Page[DeliveryOut]:
     asked = {"target": query.webhook_id, "state": query.state}
     found = deliveries_for(caller(request)).filter(**{name: value for name, value in asked.items() if value})
     rows, pagination = page_of(found, query)
@@ -141,14 +141,14 @@ def list_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Quer
 
 
 @router.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="One delivery with its attempts")
-def get_delivery(request: HttpRequest, delivery_id: str) -> DeliveryOne:
+def get_webhook_delivery(request: HttpRequest, delivery_id: str) -> DeliveryOne:
     row = _found_delivery(request, delivery_id)
     attempts = [_attempt(each) for each in row.attempts.all()[:50]]
     return DeliveryOne(**_delivery(row), body=row.body, attempts=attempts)
 
 
 @router.post("/v2/webhooks/deliveries/{delivery_id}/redeliver", **writes(DeliveryOut, status=202), summary="Once more")
-def redeliver(request: HttpRequest, delivery_id: str) -> Status[DeliveryOut]:
+def redeliver_webhook(request: HttpRequest, delivery_id: str) -> Status[DeliveryOut]:
     """As a delivery of its own, under the same `webhook-id`; its state says what came of it."""
     again = services.deliver_again(delivery=_found_delivery(request, delivery_id), actor=caller(request))
     return Status(202, DeliveryOut(**_delivery(_found_delivery(request, again.pk))))
@@ -176,7 +176,7 @@ def remove_webhook(request: HttpRequest, webhook_id: str) -> WebhookRemovedOut:
 
 
 @router.post("/v2/webhooks/{webhook_id}/secret", **writes(SecretOut), summary="A new secret")
-def make_new_secret(request: HttpRequest, webhook_id: str) -> SecretOut:
+def rotate_webhook_secret(request: HttpRequest, webhook_id: str) -> SecretOut:
     row = _target(request, webhook_id)
     secret = shown_once(request, services.make_new_secret(target=row, actor=caller(request)))
     row.refresh_from_db()

@@ -220,7 +220,7 @@ def test_endpoint(request: HttpRequest, endpoint_id: str) -> TestedOut:
 @router.post(
     "/v2/endpoints/{endpoint_id}/confirmations", **writes(EndpointOne), summary="Send recipients the link again"
 )
-def ask_to_confirm(request: HttpRequest, endpoint_id: str) -> EndpointOne:
+def resend_confirmations(request: HttpRequest, endpoint_id: str) -> EndpointOne:
     """Those who have not confirmed that mail may be forwarded to them: once a day each, three times in all."""
     forwarding_services.ask_again(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
     return _one(endpoint_of(request, endpoint_id))

@@ -68,19 +68,19 @@ class OlderRemovedOut(Out):
 
 
 @router.get("/v1.1/domains", **reads(DomainsEnvelope), summary="Your domains")
-def list_domains_1_1(request: HttpRequest, query: Annotated[OlderDomainFilters, Query()]) -> DomainsEnvelope:
+def list_domains_v11(request: HttpRequest, query: Annotated[OlderDomainFilters, Query()]) -> DomainsEnvelope:
     filters = domains_api.DomainFilters.model_validate(query.model_dump(by_alias=True))
     page = domains_api.domain_page(request, filters, check=False)
     return DomainsEnvelope(success=True, data=page.data, pagination=page.pagination, meta=page.meta)
 
 
 @router.get("/v1.1/domains/{domain_id}/catch-all", **reads(Envelope[CatchAllOut]), summary="The catch-all")
-def get_catch_all(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
+def get_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
     return _enveloped(domain_of(request, domain_id), "The catch-all as it is wanted.")
 
 
 @router.put("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Switch it on")
-def put_catch_all(request: HttpRequest, domain_id: str, asked: CatchAllAsked) -> Envelope[CatchAllOut]:
+def put_catch_all_v11(request: HttpRequest, domain_id: str, asked: CatchAllAsked) -> Envelope[CatchAllOut]:
     wanted = domains_services.DomainChange(is_catch_all_enabled=True, catch_all_endpoint_id=asked.endpoint_id)
     domain = domain_of(request, domain_id)
     domains_services.change(domain=domain, wanted=wanted, actor=caller(request))
@@ -88,7 +88,7 @@ def put_catch_all(request: HttpRequest, domain_id: str, asked: CatchAllAsked) ->
 
 
 @router.delete("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Switch it off")
-def delete_catch_all(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
+def delete_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
     """Addresses that are switched on go on taking mail. Off already is off."""
     domain = domain_of(request, domain_id)
     domains_services.change(
@@ -100,7 +100,7 @@ def delete_catch_all(request: HttpRequest, domain_id: str) -> Envelope[CatchAllO
 
 
 @router.get("/v1.1/email-addresses", **reads(ListEnvelope[AddressOut]), summary="Your addresses")
-def list_addresses_1_1(
+def list_addresses_v11(
     request: HttpRequest, query: Annotated[OlderAddressFilters, Query()]
 ) -> ListEnvelope[AddressOut]:
     wanted = AddressesWanted(query.domain_id, query.active)
@@ -109,18 +109,18 @@ def list_addresses_1_1(
 
 
 @router.post("/v1.1/email-addresses", **writes(Envelope[AddressOut], status=201), summary="Add an address")
-def add_address_1_1(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[Envelope[AddressOut]]:
+def add_address_v11(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[Envelope[AddressOut]]:
     made = addresses_api.row(addresses_api.add(request, asked))
     return Status(201, Envelope[AddressOut](success=True, data=made, message=f"{made.address} is added."))
 
 
 @router.get("/v1.1/email-addresses/{address_id}", **reads(Envelope[AddressOut]), summary="One address")
-def get_address_1_1(request: HttpRequest, address_id: str) -> Envelope[AddressOut]:
+def get_address_v11(request: HttpRequest, address_id: str) -> Envelope[AddressOut]:
     return Envelope[AddressOut](success=True, data=addresses_api.row(addresses_api.address_of(request, address_id)))
 
 
 @router.put("/v1.1/email-addresses/{address_id}", **writes(Envelope[AddressOut]), summary="Change an address")
-def change_address_1_1(
+def change_address_v11(
     request: HttpRequest, address_id: str, asked: addresses_api.AddressChanged
 ) -> Envelope[AddressOut]:
     changed = addresses_api.row(addresses_api.change(request, address_id, asked))
@@ -128,7 +128,7 @@ def change_address_1_1(
 
 
 @router.delete("/v1.1/email-addresses/{address_id}", **writes(OlderRemovedOut), summary="Remove an address")
-def delete_address_1_1(request: HttpRequest, address_id: str) -> OlderRemovedOut:
+def delete_address_v11(request: HttpRequest, address_id: str) -> OlderRemovedOut:
     address = addresses_api.address_of(request, address_id)
     remove_address(address=address, actor=caller(request))
     return OlderRemovedOut(success=True, message=f"{address} is removed.", cleanup=addresses_api.removed(address))

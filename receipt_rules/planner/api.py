@@ -106,7 +106,7 @@ class StateOut(Out):
 
 
 @router.get("/v2/receipt-rules/plan", **reads(PlanOut, staff=True), summary="What would be changed, and what it means")
-def get_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> PlanOut:
+def get_rule_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> PlanOut:
     """Read from Amazon now: one call, or up to three. Nothing is changed."""
     rules_viewer(request)
     return _plan(plan(asked=_asked(query.method, compacting=query.compacting, state=query.state)))
@@ -115,7 +115,7 @@ def get_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> Plan
 @router.post(
     "/v2/receipt-rules/plan", **writes(Accepted, status=202, staff=True), summary="Approve the plan of this digest"
 )
-def approve_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accepted]:
+def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accepted]:
     """Refused where the digest is not that of a plan made now. The worker carries it out: see the run."""
     run = approve(
         digest=asked.digest,
@@ -128,20 +128,20 @@ def approve_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accepted]:
 
 
 @router.get("/v2/receipt-rules/runs", **reads(Page[RunOut], staff=True), summary="Plans that were approved")
-def list_runs(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[RunOut]:
+def list_rule_runs(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[RunOut]:
     rules_viewer(request)
     rows, pagination = page_of(addresses_selectors.runs(), query)
     return Page[RunOut](data=[RunOut(**_fields(row)) for row in rows], pagination=pagination)
 
 
 @router.get("/v2/receipt-rules/runs/{run_id}", **reads(RunOne, staff=True), summary="How far a run is")
-def get_run(request: HttpRequest, run_id: str) -> RunOne:
+def get_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     rules_viewer(request)
     return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
 
 
 @router.post("/v2/receipt-rules/runs/{run_id}/cancel", **writes(RunOne, staff=True), summary="Stop it")
-def cancel_run(request: HttpRequest, run_id: str) -> RunOne:
+def cancel_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     """It stops before its next step; what is done stays."""
     actor = rules_viewer(request)
     runs_services.cancel(run=get_object_or_404(addresses_selectors.runs(), pk=run_id), actor=actor)
@@ -149,7 +149,7 @@ def cancel_run(request: HttpRequest, run_id: str) -> RunOne:
 
 
 @router.get("/v2/receipt-rules/states", **reads(Page[StateOut], staff=True), summary="What one can roll back to")
-def list_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[StateOut]:
+def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[StateOut]:
     """The newest first. Ask for the plan with `state`, and approve it."""
     rules_viewer(request)
     rows, pagination = page_of(snapshots(settings.AWS_REGION), query)

@@ -71,7 +71,7 @@ class RoutesOut(Out):
     by_alias=True,
     summary="Whose each recipient's mail is, and where it goes",
 )
-def route_lookup_call(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
+def look_up_route(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
     """In the order asked: the exact address, then the name below a domain, then the domain; user+x falls to user.
 
     The one call that answers secrets as they are stored: its key has the scope "route", which only staff can give.

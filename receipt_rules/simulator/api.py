@@ -67,7 +67,7 @@ class SimulationOut(Out):
 
 
 @router.post("/v2/receipt-rules/simulate", **reads(SimulationOut, staff=True), summary="Where a message would go")
-def simulate(request: HttpRequest, asked: EnvelopeAsked) -> SimulationOut:
+def simulate_message(request: HttpRequest, asked: EnvelopeAsked) -> SimulationOut:
     """Against Amazon's rules as they are now, and the DNS. Nothing is changed or sent."""
     rules_viewer(request)
     live = read_live()

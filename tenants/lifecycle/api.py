@@ -276,20 +276,22 @@ def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[Confirm
 
 
 @router.put("/v2/tenants/{tenant_id}/policy", **writes(Accepted, status=202, staff=True), summary="Another policy")
-def change_policy(request: HttpRequest, tenant_id: str, asked: PolicyWanted) -> Status[Accepted]:
+def change_tenant_policy(request: HttpRequest, tenant_id: str, asked: PolicyWanted) -> Status[Accepted]:
     tenant = staff_tenant(request, tenant_id)
     policy_services.change_policy(tenant=tenant, policy=asked.policy, because=asked.because, actor=caller(request))
     return under_way(tenant, f"Amazon is being told of the policy {asked.policy}.")
 
 
 @router.get("/v2/tenants/{tenant_id}/resources", **reads(Page[ResourceOut], staff=True), summary="What is in it")
-def list_resources(request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]) -> Page[ResourceOut]:
+def list_tenant_resources(request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]) -> Page[ResourceOut]:
     rows, pagination = page_of(selectors.resources_of(staff_tenant(request, tenant_id)), query)
     return Page[ResourceOut](data=[resource_out(row) for row in rows], pagination=pagination)
 
 
 @router.get("/v2/tenants/{tenant_id}/statuses", **reads(Page[StatusChangeOut], staff=True), summary="What Amazon told")
-def list_statuses(request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]) -> Page[StatusChangeOut]:
+def list_tenant_statuses(
+    request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]
+) -> Page[StatusChangeOut]:
     rows, pagination = page_of(selectors.history_of(staff_tenant(request, tenant_id)), query)
     return Page[StatusChangeOut](data=[status_change_out(row) for row in rows], pagination=pagination)
 

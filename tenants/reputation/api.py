@@ -79,7 +79,7 @@ class FindingFilters(Paged):
 
 
 @router.get("/v2/tenants/{tenant_id}/reputation", **reads(ReputationOut, staff=True), summary="Its rates over time")
-def get_reputation(request: HttpRequest, tenant_id: str, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
+def get_tenant_reputation(request: HttpRequest, tenant_id: str, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
     return _reputation(staff_tenant(request, tenant_id), query.days)
 
 
@@ -88,7 +88,7 @@ def get_reputation(request: HttpRequest, tenant_id: str, query: Annotated[DaysQu
     **writes(Accepted, status=202, staff=True),
     summary="Ask Amazon again: status, findings, rates",
 )
-def ask_again(request: HttpRequest, tenant_id: str) -> Status[Accepted]:
+def refresh_tenant_reputation(request: HttpRequest, tenant_id: str) -> Status[Accepted]:
     """At most every half a minute for a tenant (429)."""
     tenant = staff_tenant(request, tenant_id)
     status_services.refresh(tenant=tenant)
@@ -96,7 +96,9 @@ def ask_again(request: HttpRequest, tenant_id: str) -> Status[Accepted]:
 
 
 @router.get("/v2/tenants/{tenant_id}/findings", **reads(Page[FindingOut], staff=True), summary="What Amazon found")
-def list_findings(request: HttpRequest, tenant_id: str, query: Annotated[FindingFilters, Query()]) -> Page[FindingOut]:
+def list_tenant_findings(
+    request: HttpRequest, tenant_id: str, query: Annotated[FindingFilters, Query()]
+) -> Page[FindingOut]:
     rows, pagination = page_of(selectors.findings_of(staff_tenant(request, tenant_id), query.state), query)
     return Page[FindingOut](data=[_finding(row) for row in rows], pagination=pagination)
 

@@ -37,6 +37,8 @@
   old contract demands the result, and say in the answer what is still pending.
 - Names of `In` and `Out` classes are unique over all apps: the description calls them by their bare name.
 - All methods of one path stand in one router: Django takes the first that knows the path.
+- The function's name in camelCase is the operation's id, a contract with generated clients: give it its object
+  (`list_tenants`), unique over all apps, and never rename it. tests/public_api/operation_ids.txt lists all ids.
 - A row for the operation in tests/test_api_access.py; the fuzz test finds it by itself.
 """
 
