@@ -37,7 +37,7 @@ from domains.dns.gateway.exchange import look_up
 from domains.dns.services import Asker, Net
 from domains.dns_observation.services import observe
 from domains.names.core import DomainName
-from domains.providers.core import in_dns
+from domains.providers.core import zone_file_line
 from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns.amazon import SPF
 from sandbox.dns.server import DnsServer
@@ -234,7 +234,7 @@ def _zone_lines() -> dict[str, list[str]]:
         "amazonses.com": [f'amazonses.com. IN TXT "{SPF}"', f"feedback-smtp.{REGION}.amazonses.com. IN A 192.0.2.20"],
         "amazonaws.com": [f"inbound-smtp.{REGION}.amazonaws.com. IN A 192.0.2.10"],
     }
-    return {name: [in_dns(record) for record in _records(name)] for name in _names()} | amazon
+    return {name: [zone_file_line(record) for record in _records(name)] for name in _names()} | amazon
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
     return looked
 
 
-def said_added(*, domain: Domain, now: datetime) -> None:
+def note_records_added(*, domain: Domain, now: datetime) -> None:
     """Somebody tells us that the records are added: from now on a serial that does not move means something."""
     domain.said_added_at = now
     Domain.objects.filter(pk=domain.pk).update(said_added_at=now)

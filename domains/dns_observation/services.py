@@ -111,7 +111,7 @@ async def _look_closer(look: _Look) -> None:
     missing = [record for record in look.records if record not in right]
     searched = [probe.question for probe in observations.spread([observations.probes(r, look.domain) for r in missing])]
     required = [record for record in right if record.need is Need.REQUIRED]
-    beside = [observations.beside(record) for record in right]
+    beside = [observations.rival_question(record) for record in right]
     at_first = len(missing) * 3
     public = _in_public(look, required, look.net.resolvers)
     optional = _in_public(look, [r for r in right if r not in required], look.net.resolvers[:1])

@@ -107,7 +107,7 @@ def displace(name: DomainName, *, winner: Customer) -> None:
     nearby = Q(name=name.ascii) | (under_or_over(name) & ~Q(stage=Stage.CLAIM))
     for rival in _locked(rivals.filter(nearby)):
         if rival.stage != Stage.CLAIM:
-            _back_to_claim(rival, anothers=rival.name == name.ascii)
+            _revert_to_claim(rival, anothers=rival.name == name.ascii)
         if rival.name == name.ascii:
             _tell_loser(rival, name)
         else:
@@ -118,7 +118,7 @@ def _locked(rows: QuerySet[Domain]) -> Iterable[Domain]:
     return list(rows.select_for_update(of=("self",)).select_related("customer").order_by("pk"))
 
 
-def _back_to_claim(rival: Domain, *, anothers: bool) -> None:
+def _revert_to_claim(rival: Domain, *, anothers: bool) -> None:
     """Its identity goes, or is made anew by whoever has proven the name: then the job of ours would take theirs."""
     Domain.objects.filter(pk=rival.pk).update(**CLEARED, unmake_wanted=not anothers)
     rival.record_checks.all().delete()

@@ -327,12 +327,12 @@ def typed(record: Record, provider: DnsProvider, zone: str) -> Typed:
         priority=str(record.priority) if has_box else "",
         ttl_label=provider.ttl_label,
         ttl=provider.ttl,
-        becomes=in_dns(record),
+        becomes=zone_file_line(record),
         warnings=_warnings(record, provider),
     )
 
 
-def in_dns(record: Record) -> str:
+def zone_file_line(record: Record) -> str:
     """The record as a line of a zone file: absolute names, text in quotes."""
     host = f"{record.value}." if record.type != "TXT" else quoted(record.value)
     priority = f"{record.priority} " if record.priority is not None else ""

@@ -92,7 +92,7 @@ def look_now(*, link: ShareLink) -> str:
     if link.domain.is_held:
         raise Refused("This domain is not looked at for the moment. Ask whoever sent you the link.")
     with slow_work.place(customer=link.domain.customer_id):
-        diagnosis_services.said_added(domain=link.domain, now=timezone.now())
+        diagnosis_services.note_records_added(domain=link.domain, now=timezone.now())
         try:
             checking_services.check_now(domain=link.domain)
         except RateLimited:

@@ -48,7 +48,7 @@ def supports_everyone(viewer: Any) -> bool:
     return bool(viewer.is_active and viewer.has_perm(SUPPORTS_EVERYONE))
 
 
-def told_of(audience: Audience) -> "QuerySet[Any]":
+def recipients_of(audience: Audience) -> "QuerySet[Any]":
     """The active people whom an alert for this audience is told."""
     people: QuerySet[Any] = get_user_model()._default_manager.filter(is_active=True)
     if isinstance(audience, CustomerPeople):

@@ -27,7 +27,7 @@ from notifications.alerts.core import (
     kind_named,
     look,
 )
-from notifications.alerts.selectors import is_muted, own_alerts_for, told_of
+from notifications.alerts.selectors import is_muted, own_alerts_for, recipients_of
 from notifications.email.core import Habits, after_quiet, mail_due
 from notifications.events import services as events_services
 from notifications.events.core import RAISED, RECOVERED
@@ -40,7 +40,7 @@ from notifications.webhooks.selectors import targets_of
 
 def tell_raised(alert: Alert, *, now: datetime) -> None:
     event = _event(RAISED, alert, now)
-    people = list(told_of(audience_of(alert)))
+    people = list(recipients_of(audience_of(alert)))
     wishes = _wishes(people)
     wanting = [person for person in people if alert.kind not in _unwanted(wishes, person)]
     _mail(alert, "raised", [(person.pk, _habits(wishes, person.pk)) for person in wanting], now)

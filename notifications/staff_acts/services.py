@@ -9,7 +9,7 @@ from django.utils import timezone
 from audit.models import Change
 from audit.services import acted_for_customer
 from notifications.alerts.core import AlertSeverity, AlertState, CustomerPeople
-from notifications.alerts.selectors import told_of
+from notifications.alerts.selectors import recipients_of
 from notifications.jobs import mail_soon
 from notifications.models.alerts import LIVE, Alert, Notice
 
@@ -39,7 +39,7 @@ def tell_owners(*, change: Change, actor: Any, **_: Any) -> None:
         raised_at=now,
         told_at=now,
     )
-    owners = told_of(CustomerPeople(change.customer_id))
+    owners = recipients_of(CustomerPeople(change.customer_id))
     Notice.objects.bulk_create(Notice(alert=alert, person_id=owner.pk, phase="raised", due_at=now) for owner in owners)
     mail_soon()
 

@@ -68,7 +68,7 @@ def _row(moving: MovingIn, number: int, given: Given) -> MovingInRow:
 
 def begin(*, moving_in: MovingIn, actor: User | None) -> None:
     """As it was shown, or as it is by then: each customer by itself. Raises Refused."""
-    _steer(moving_in, MovingInState.LOOKED, MovingInState.MOVING, "moving_in.begun", actor)
+    _transition(moving_in, MovingInState.LOOKED, MovingInState.MOVING, "moving_in.begun", actor)
 
 
 def cancel(*, moving_in: MovingIn, actor: User | None) -> None:
@@ -76,7 +76,7 @@ def cancel(*, moving_in: MovingIn, actor: User | None) -> None:
     states = (MovingInState.LOOKING, MovingInState.LOOKED, MovingInState.MOVING)
     if moving_in.state not in states:
         raise Refused("It is over already.", code="IS_OVER")
-    _steer(moving_in, MovingInState(moving_in.state), MovingInState.CANCELLED, "moving_in.cancelled", actor)
+    _transition(moving_in, MovingInState(moving_in.state), MovingInState.CANCELLED, "moving_in.cancelled", actor)
 
 
 def try_again(*, moving_in: MovingIn, actor: User | None) -> int:
@@ -89,11 +89,11 @@ def try_again(*, moving_in: MovingIn, actor: User | None) -> int:
             raise Refused(
                 "There is nothing to try again: what the file itself lacks has to be mended there.", code="NONE"
             )
-        _steer(moving_in, MovingInState.DONE, MovingInState.MOVING, "moving_in.tried_again", actor)
+        _transition(moving_in, MovingInState.DONE, MovingInState.MOVING, "moving_in.tried_again", actor)
     return number
 
 
-def _steer(moving: MovingIn, before: MovingInState, after: MovingInState, what: str, actor: User | None) -> None:
+def _transition(moving: MovingIn, before: MovingInState, after: MovingInState, what: str, actor: User | None) -> None:
     _require(actor)
     with transaction.atomic():
         # Whoever lets it begin is who changes what it changes, not who brought the files.

@@ -44,7 +44,7 @@ OPEN = (MigrationStepState.TO_DO, MigrationStepState.FAILED, MigrationStepState.
 
 
 @transaction.atomic
-def keep(item: MigrationItem, inventory: Inventory, request_ids: Sequence[str]) -> None:
+def store_steps(item: MigrationItem, inventory: Inventory, request_ids: Sequence[str]) -> None:
     """Made at the first call, when what stands stood already; later, what stands has been done by us."""
     steps = plan(inventory)
     known = {(row.kind, row.subject): row for row in MigrationStep.objects.select_for_update().filter(item=item)}
@@ -122,9 +122,9 @@ def move(item: MigrationItem) -> None:
             for _ in range(TURNS):
                 if _associated(item, tenant) and _switched(item, tenant):
                     return
-                keep(item, _inventory(item), request_ids)
+                store_steps(item, _inventory(item), request_ids)
         finally:
-            keep(item, _inventory(item), request_ids)
+            store_steps(item, _inventory(item), request_ids)
     raise Refused("Domains of this customer change all the time. Try again in a minute.")
 
 
@@ -157,7 +157,7 @@ def _tenant(item: MigrationItem) -> Tenant:
         found = lifecycle_services.create_tenant(
             customer=item.customer, actor=item.migration.by, policy=item.migration.policy
         )
-    keep(item, _inventory(item), [])
+    store_steps(item, _inventory(item), [])
     return found
 
 
@@ -170,7 +170,7 @@ def _associated(item: MigrationItem, tenant: Tenant) -> bool:
             free = _is_free(item, resource)
             resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind, free=free)
     resources_services.carry_out_associations(tenant_id=tenant.pk)
-    keep(item, _inventory(item), [])
+    store_steps(item, _inventory(item), [])
     _refuse_problems(tenant)
     found = [arn for _, arn in resources_services.resources_at_amazon(tenant.name)]
     wanted = _inventory(item).resources

@@ -16,12 +16,12 @@ from receipt_rules.addresses.services import (
     addresses_at,
     change_address,
     lock_domain,
+    own_catch_all,
     place_of,
     read_address,
     remove_address,
     remove_catch_all,
     set_catch_all,
-    the_catch_all,
 )
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -78,7 +78,7 @@ def restore_individual_email_rules(*, domain: Domain, actor: User | None) -> lis
     """Back from catch-all: the addresses that were kept take mail again. Raises Refused where there is none."""
     with transaction.atomic():
         lock_domain(domain)
-        the_catch_all(domain)
+        own_catch_all(domain)
         there = addresses_at(domain)
         if not there:
             raise Refused(

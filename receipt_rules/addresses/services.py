@@ -277,7 +277,7 @@ def _note(domain: Domain) -> None:
     note_catch_all(domain_id=domain.pk, has=has)
 
 
-def the_catch_all(domain: Domain) -> CatchAll:
+def own_catch_all(domain: Domain) -> CatchAll:
     """The domain's own. Raises Refused when there is none."""
     found = CatchAll.objects.filter(domain=domain, subdomains=False).first()
     if found is None:

@@ -99,7 +99,7 @@ def accept(*, because: str, actor: User) -> None:
     if not live.is_active:
         raise Refused("No rule set of ours is active: there is nothing to accept.", code="RULE_SET_NOT_OURS")
     with transaction.atomic():
-        live_services.keep(live.rule_set)
+        live_services.store_snapshot(live.rule_set)
         _store()
         audit_services.record(
             "rules.accepted",
@@ -140,7 +140,7 @@ def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
         OwnRuleSet.objects.create(
             region=settings.AWS_REGION, name=name, adopted=True, by=actor, because=because.strip()
         )
-        live_services.keep(live.stranger)
+        live_services.store_snapshot(live.stranger)
         audit_services.record(
             "rules.adopted",
             about=rule_set_subject(name),

@@ -14,7 +14,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import OwnRuleSet, Run, Snapshot
 from receipt_rules.planner.core.plans import Sets, digest, dump
 from receipt_rules.planner.core.recipient_index import Trace
-from receipt_rules.planner.core.rules import RuleSet, domain_of, stands_for
+from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
 
 KEPT_SNAPSHOTS = 10
 
@@ -75,7 +75,7 @@ def _all_names() -> frozenset[str]:
     return frozenset(names)
 
 
-def keep(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet | None = None) -> Snapshot:
+def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet | None = None) -> Snapshot:
     """As the latest state, one of ten. `known` is what of it we know; None: all, and nothing of it is a difference."""
     mark = digest([rule_set.name, *rule_set.rules])
     knows = None if known is None or known.rules == rule_set.rules else dump(replace(known, created=None))
@@ -122,7 +122,7 @@ def note_what_is_live(rule_set: RuleSet, customer_id: str = "") -> None:
 def _note(rows: "QuerySet[Model]", found: Iterable[tuple[str, str, bool]], trace: Trace) -> None:
     changed: dict[bool, list[str]] = {True: [], False: []}
     for key, recipient, was in found:
-        if (now := bool(trace.taking(stands_for(recipient)))) != was:
+        if (now := bool(trace.taking(sample_address(recipient)))) != was:
             changed[now].append(key)
     for is_live, keys in changed.items():
         # A row that somebody is changing is left out: to wait for several could be for ever, and it has a run to come.

@@ -135,11 +135,11 @@ class RunExecutor:
     def keep_before(self) -> None:
         """To roll back to. What others have changed until then stays a difference."""
         if self._active is not None:
-            live_services.keep(self._active, known=live_selectors.known_rules())
+            live_services.store_snapshot(self._active, known=live_selectors.known_rules())
 
     def keep_after(self, after: RuleSet) -> None:
         known = live_selectors.known_rules()
-        live_services.keep(after, self.run, known=known and known_after(known, after, self.steps))
+        live_services.store_snapshot(after, self.run, known=known and known_after(known, after, self.steps))
 
     def make(self, step: Step) -> bool:
         """False when it stood already. Raises Stopped and AwsProblem."""
@@ -266,9 +266,9 @@ def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
     if run is None:
         return None
     try:
-        stepping = RunExecutor(run, active)
-        _make_steps(run, stepping)
-        after, differs = stepping.read_back()
+        executor = RunExecutor(run, active)
+        _make_steps(run, executor)
+        after, differs = executor.read_back()
     except Stopped as stopped:
         _end(run, RunState.REFUSED, str(stopped))
     except _Cancelled:
@@ -276,7 +276,7 @@ def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
     except AwsProblem as problem:
         _refused_by_amazon(run, problem)
     else:
-        _finish(run, stepping, after, differs)
+        _finish(run, executor, after, differs)
         return after
     return None
 
@@ -307,18 +307,18 @@ def _begin(run_id: str) -> Run | None:
     return run
 
 
-def _make_steps(run: Run, stepping: RunExecutor) -> None:
+def _make_steps(run: Run, executor: RunExecutor) -> None:
     if run.started_at is None:
-        stepping.refuse_changed()
-        stepping.refuse_without_holder()
+        executor.refuse_changed()
+        executor.refuse_without_holder()
         run.started_at = timezone.now()
         run.save(update_fields=("started_at",))
-        stepping.keep_before()
+        executor.keep_before()
     for row in run.steps.filter(state=StepState.TO_DO):
         if Run.objects.filter(pk=run.pk, cancelled_at__isnull=False).exists():
             raise _Cancelled
         with aws.recording() as request_ids:
-            made = stepping.make(load(row.step))
+            made = executor.make(load(row.step))
         RunStep.objects.filter(pk=row.pk).update(
             state=StepState.DONE, found_done=not made, request_ids=request_ids, done_at=timezone.now()
         )
@@ -334,10 +334,10 @@ def _refused_by_amazon(run: Run, problem: AwsProblem) -> None:
     _end(run, RunState.FAILED, explained(problem))
 
 
-def _finish(run: Run, stepping: RunExecutor, after: RuleSet, differs: tuple[str, ...]) -> None:
+def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str, ...]) -> None:
     problem = f"Somebody else changed {', '.join(differs)} meanwhile. Look at the differences." if differs else ""
     with transaction.atomic():
-        stepping.keep_after(after)
+        executor.keep_after(after)
         live_services.note_what_is_live(after, run.customer_id or "")
         _end(run, RunState.DONE, problem)
 

@@ -98,7 +98,7 @@ def refuse_resume(tenant: Tenant) -> None:
         raise Refused(f"{tenant} is not paused.", code="NOT_PAUSED")
 
 
-def keep(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
+def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
     """The review's outcome: it stays paused, until the next review or without one. Raises Refused."""
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Say why it stays paused; the next person will ask.")

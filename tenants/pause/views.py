@@ -23,7 +23,7 @@ def keep(request: SignedIn, tenant_id: str) -> HttpResponse:
     form = KeepForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            services.keep(tenant=tenant, actor=request.user, **form.cleaned_data)
+            services.keep_paused(tenant=tenant, actor=request.user, **form.cleaned_data)
         except Refused as refused:
             form.add_error(None, str(refused))
         else:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from inbound_admin.lib import aws
 from inbound_admin.lib.sealed import seal_values
 from receipt_rules.forwarding.selectors import token_of
-from receipt_rules.live.services import keep
+from receipt_rules.live.services import store_snapshot
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.models.expectations import Expectation
@@ -82,8 +82,8 @@ def make_receiving(world: Showcase) -> None:
     run.steps.create(number=1, step={}, sentence=SENTENCE, state="done", request_ids=["5a7e-1"])
     run.steps.create(number=2, step={}, sentence=SENTENCE)
     delivery = RuleDelivery((S3("inbound-mail"),))
-    keep(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("first@acme.com",)),)), run)
-    keep(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("second@acme.com",)),)))
+    store_snapshot(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("first@acme.com",)),)), run)
+    store_snapshot(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("second@acme.com",)),)))
 
 
 def waiting_endpoint(world: Showcase) -> tuple[str, ...]:

@@ -16,12 +16,12 @@ from domains.diagnosis.core import observations, words
 from domains.diagnosis.core.findings import Case, Cause, LinkState
 from domains.diagnosis.core.observations import (
     ProbePlace,
-    beside,
     holds,
     is_forwarding,
     is_key,
     is_proxied,
     mx_hosts,
+    rival_question,
     serial_of,
 )
 from domains.dns.core import Answer, LookupStatus, Question, question_for
@@ -190,7 +190,7 @@ def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ..
 
 def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
     """What spoils a record that is right itself; `signed` where a signature of the domain's is in place."""
-    question = beside(record)
+    question = rival_question(record)
     rivals = case.seen.values(question.name, question.type)
     if rivals and not _is_the_way(case, record, rivals):
         yield Cause("dns.rival.cname", record, rivals, at=question.type)
@@ -207,7 +207,7 @@ def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: boo
 def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
     """Whether the alias leads to what is right, or is another record of the name in a wrong type, told of there."""
     if record.type == "CNAME":
-        return any(answer.aliases for answer in case.seen.at_host(beside(record)) if answer.values == rivals)
+        return any(answer.aliases for answer in case.seen.at_host(rival_question(record)) if answer.values == rivals)
     followed = any(answer.aliases for answer in case.seen.at_host(question_for(record)))
     return followed or any(r.value.lower() in rivals for r in case.seen.records if r.name == record.name)
 

@@ -233,7 +233,7 @@ def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
     return tuple(reversed(asked.values()))[:MOST]
 
 
-def beside(record: Record) -> Question:
+def rival_question(record: Record) -> Question:
     """What must not stand beside a record that is right: another type at an alias, or an alias."""
     return Question(record.name, "TXT" if record.type == "CNAME" else "CNAME")
 

@@ -29,7 +29,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """`before`, `after`: one delivery for each rule that takes the mail. The address may be one of `stands_for`."""
+    """`before`, `after`: one delivery for each rule that takes the mail. The address may be one of `sample_address`."""
 
     address: str
     fate: Fate

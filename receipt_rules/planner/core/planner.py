@@ -214,7 +214,7 @@ class _Change:
         old = self.actual.name
         new = next_set_name(old, self.sets.names, self.limits)
         edits = sequence.on_a_copy(self.actual, self.ours, self.dropped, reorders=self.reorders, name=new)
-        fresh = sequence.anew(self.ours, new)
+        fresh = sequence.in_new_set(self.ours, new)
         activate = Activate(new, instead_of=old)
         if len(fresh) < len(edits) and all(rule.name in self.dropped for rule in self.actual.foreign):
             return (CreateSet(new), *fresh, activate)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from receipt_rules.planner.core.rules import AnyRule, RuleSet, above, is_address, stands_for
+from receipt_rules.planner.core.rules import AnyRule, RuleSet, above, is_address, sample_address
 from receipt_rules.planner.core.steps import Create, Delete, Move, Reorder, RuleStep, Update, apply
 
 
@@ -94,7 +94,7 @@ class Addresses:
         self._at: dict[str, list[str]] = defaultdict(list)
         self._labelled: dict[str, list[str]] = defaultdict(list)
         for recipient in sorted({recipient for rule in rules for recipient in rule.recipient_set}):
-            address = stands_for(recipient)
+            address = sample_address(recipient)
             local, _, domain = address.rpartition("@")
             self._at[domain].append(address)
             if "+" in local:

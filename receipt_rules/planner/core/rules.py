@@ -305,7 +305,7 @@ def above(domain: str) -> tuple[str, ...]:
     return tuple("." + ".".join(labels[at:]) for at in range(1, len(labels)))
 
 
-def stands_for(recipient: str) -> str:
+def sample_address(recipient: str) -> str:
     """An address that this recipient covers and that no list names: for asking what happens to "everything else"."""
     if is_address(recipient):
         return recipient
@@ -313,7 +313,7 @@ def stands_for(recipient: str) -> str:
 
 
 def spoken(address: str) -> str:
-    """An address as a person says it, where it may be one of `stands_for`."""
+    """An address as a person says it, where it may be one of `sample_address`."""
     if not address.startswith(_ANY_OTHER):
         return address
     name = address.removeprefix(_ANY_OTHER)

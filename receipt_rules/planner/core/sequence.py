@@ -47,7 +47,7 @@ def on_a_copy(
     return (*steps, *moves, *_creates(copy, ours, []))
 
 
-def anew(ours: Sequence[Rule], name: str) -> tuple[RuleStep, ...]:
+def in_new_set(ours: Sequence[Rule], name: str) -> tuple[RuleStep, ...]:
     """Into an empty set."""
     return _creates(RuleSet(name), ours, [])
 

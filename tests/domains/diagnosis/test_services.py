@@ -222,7 +222,7 @@ def test_a_zone_whose_serial_does_not_move_after_i_have_added_them_was_not_publi
     first = diagnosis_services.look(domain, now=now)
     assert first.finding is not None
     assert first.finding.code == "dns.absent"
-    diagnosis_services.said_added(domain=domain, now=now + timedelta(minutes=1))
+    diagnosis_services.note_records_added(domain=domain, now=now + timedelta(minutes=1))
     domain.refresh_from_db()
     later = diagnosis_services.look(domain, now=now + timedelta(minutes=20))
     assert {finding.code for finding in later.findings} == {"dns.time.unpublished"}

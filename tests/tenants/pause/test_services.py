@@ -306,7 +306,7 @@ def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:
 def test_a_review_may_keep_the_pause_until_another_day() -> None:
     tenant = make_tenant(is_paused=True, standing=Standing.PAUSED, pause_review_on=timezone.localdate())
     later = timezone.localdate() + timedelta(days=7)
-    pause_services.keep(tenant=tenant, because="Still under review.", review_on=later, actor=make_tess())
+    pause_services.keep_paused(tenant=tenant, because="Still under review.", review_on=later, actor=make_tess())
     assert (tenant.pause_review_on, tenant.standing) == (later, Standing.PAUSED)
     with pytest.raises(Refused, match="is not paused"):
-        pause_services.keep(tenant=make_tenant(), because="Why not.", review_on=later, actor=make_tess())
+        pause_services.keep_paused(tenant=make_tenant(), because="Why not.", review_on=later, actor=make_tess())
