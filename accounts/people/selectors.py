@@ -1,4 +1,4 @@
-"""Customers: made, renamed, deleted; and who may do so."""
+"""People and their customers: who may see and manage which, members, owners, invitations and keys."""
 
 from collections.abc import Iterable
 from datetime import datetime

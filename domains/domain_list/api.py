@@ -1,4 +1,4 @@
-"""The DNS records of a domain."""
+"""The domain of a call, as its caller may see it."""
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404

@@ -1,4 +1,4 @@
-"""Settings of a domain, its deletion, and what staff may decide over it."""
+"""What staff may decide over a domain: hold, release, transfer, approve a claim, note, override, expect."""
 
 from collections.abc import Callable
 

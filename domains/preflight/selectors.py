@@ -1,4 +1,4 @@
-"""A domain is added: looked at first, then a row of ours, then set up with Amazon by the worker."""
+"""Whether a customer may add a name: it is a domain name, and no proven domain of anybody has it."""
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain

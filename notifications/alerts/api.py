@@ -1,4 +1,4 @@
-"""Alerts: what is open, taken up, kept quiet. Here, since the app of alerts stands below that of who calls."""
+"""API operations on alerts: list, read, acknowledge, mute."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""Webhooks out: targets, their secrets, the log of deliveries. Here, for the same reason as `alerts`."""
+"""Webhooks out: targets, their secrets, and the log of deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

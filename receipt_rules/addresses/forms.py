@@ -1,4 +1,4 @@
-"""Forms of the pages about receiving. An endpoint is chosen among those of one customer."""
+"""Forms of addresses and catch-alls. An endpoint is chosen among those of one customer."""
 
 from typing import Any
 

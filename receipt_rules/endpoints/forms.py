@@ -1,4 +1,4 @@
-"""Forms of the pages about receiving. An endpoint is chosen among those of one customer."""
+"""Forms of an endpoint: where it delivers, and for staff what SES does on the way."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+"""Addresses and catch-alls: which mail a customer wants to receive, and where it goes."""
 
 from django.db import models
 from django.db.models.functions import Lower

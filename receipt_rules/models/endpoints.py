@@ -1,4 +1,4 @@
-"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+"""Endpoints, and the recipients that confirm forwarding to them."""
 
 from collections.abc import Mapping
 from typing import Any

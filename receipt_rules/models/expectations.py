@@ -1,4 +1,4 @@
-"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+"""What must stay true of the mail for an address, as an operator wrote it down."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+"""What was read of the rules at SES, differences that are ignored, and customers whose receiving is stopped."""
 
 from django.db import models
 

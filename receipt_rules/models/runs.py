@@ -1,4 +1,4 @@
-"""Receiving: what is wanted (endpoints, addresses, catch-alls), and what was done about it at Amazon (runs, sets)."""
+"""Runs that change the rules at SES, their steps, the states read before and after, and changes that wait."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Forms of the pages about receiving. An endpoint is chosen among those of one customer."""
+"""The approval of a plan: its digest, the reason, and the name that a large change asks to be typed."""
 
 from django import forms
 

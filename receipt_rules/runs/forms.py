@@ -1,4 +1,4 @@
-"""Forms of the pages about receiving. An endpoint is chosen among those of one customer."""
+"""The reason for which a run is cancelled."""
 
 from django import forms
 

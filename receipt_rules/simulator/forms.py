@@ -1,4 +1,4 @@
-"""Forms of the pages about receiving. An endpoint is chosen among those of one customer."""
+"""An expectation: what must stay true of the mail for an address."""
 
 from django import forms
 
