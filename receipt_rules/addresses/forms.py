@@ -7,7 +7,7 @@ from django import forms
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
 from receipt_rules.addresses.selectors import endpoints_of
-from receipt_rules.endpoints.forms import _PLAIN
+from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.models.endpoints import Endpoint
 
 LONGEST_FILE = 100_000  # bytes
@@ -34,7 +34,7 @@ class AddressForm(EndpointChoice):
     address = forms.CharField(
         label="Address",
         max_length=320,
-        widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "email"}),
+        widget=forms.TextInput(attrs={**AS_TYPED, "inputmode": "email"}),
     )
     field_order = ("address", "endpoint")
 
@@ -59,7 +59,7 @@ class PasteForm(forms.Form):
         label="Addresses",
         max_length=100_000,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 8, **_PLAIN, "placeholder": "billing@example.com, My webhook"}),
+        widget=forms.Textarea(attrs={"rows": 8, **AS_TYPED, "placeholder": "billing@example.com, My webhook"}),
         help_text="One on each line. After a comma, the name of the endpoint that it goes to.",
     )
     file = forms.FileField(

@@ -10,7 +10,7 @@ from inbound_admin.lib.redaction import MASK
 from receipt_rules.endpoints.services import SesSide
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
-_PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 _DEFAULT_OR = (("", "As the service is set up"), ("yes", "Yes"), ("no", "No"))
 _CHOSEN = {"": None, "yes": True, "no": False}
 _SAID = {None: "", True: "yes", False: "no"}
@@ -31,28 +31,28 @@ class EndpointForm(forms.Form):
         label="Address of the webhook",
         max_length=2000,
         required=False,
-        widget=forms.URLInput(attrs={**_PLAIN, "placeholder": "https://example.com/mail"}),
+        widget=forms.URLInput(attrs={**AS_TYPED, "placeholder": "https://example.com/mail"}),
     )
     headers = forms.CharField(
         label="Headers",
         max_length=25_000,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3, **_PLAIN, "placeholder": "X-Api-Key: …"}),
+        widget=forms.Textarea(attrs={"rows": 3, **AS_TYPED, "placeholder": "X-Api-Key: …"}),
         help_text=f"Sent along with each message. One on each line, such as “X-Api-Key: …”. {_KEPT}",
     )
     verification_token = forms.CharField(
         label="Verification token",
         max_length=1000,
         required=False,
-        widget=forms.TextInput(_PLAIN),
+        widget=forms.TextInput(AS_TYPED),
         help_text=f"Sent along, so that the receiver knows the mail is yours. {_KEPT}",
     )
-    address = forms.CharField(label="Email address", max_length=320, required=False, widget=forms.TextInput(_PLAIN))
+    address = forms.CharField(label="Email address", max_length=320, required=False, widget=forms.TextInput(AS_TYPED))
     addresses = forms.CharField(
         label="Email addresses",
         max_length=20_000,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 4, **_PLAIN}),
+        widget=forms.Textarea(attrs={"rows": 4, **AS_TYPED}),
         help_text="One on each line, up to fifty.",
     )
     is_active = forms.BooleanField(
@@ -110,10 +110,12 @@ def written(endpoint: Endpoint) -> dict[str, Any]:
 class SesForm(forms.Form):
     """What Amazon does with mail for this endpoint, where that differs from the deployment's own way."""
 
-    s3_bucket = forms.CharField(label="Bucket", max_length=63, required=False, widget=forms.TextInput(_PLAIN))
-    s3_prefix = forms.CharField(label="Prefix", max_length=200, required=False, widget=forms.TextInput(_PLAIN))
-    lambda_arn = forms.CharField(label="Function (ARN)", max_length=300, required=False, widget=forms.TextInput(_PLAIN))
-    sns_topic = forms.CharField(label="Topic (ARN)", max_length=300, required=False, widget=forms.TextInput(_PLAIN))
+    s3_bucket = forms.CharField(label="Bucket", max_length=63, required=False, widget=forms.TextInput(AS_TYPED))
+    s3_prefix = forms.CharField(label="Prefix", max_length=200, required=False, widget=forms.TextInput(AS_TYPED))
+    lambda_arn = forms.CharField(
+        label="Function (ARN)", max_length=300, required=False, widget=forms.TextInput(AS_TYPED)
+    )
+    sns_topic = forms.CharField(label="Topic (ARN)", max_length=300, required=False, widget=forms.TextInput(AS_TYPED))
     tls_required = forms.ChoiceField(label="Refuse mail without TLS", choices=_DEFAULT_OR, required=False)
     scan = forms.ChoiceField(label="Scan for spam and viruses", choices=_DEFAULT_OR, required=False)
 

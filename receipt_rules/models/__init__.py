@@ -2,7 +2,6 @@
 
 from receipt_rules.models.addresses import Address, CatchAll, Wish, new_address_id, new_catch_all_id
 from receipt_rules.models.endpoints import (
-    _PERSON,
     Endpoint,
     EndpointType,
     Forwarding,
@@ -28,7 +27,6 @@ from receipt_rules.models.runs import (
 
 __all__ = [
     "UNFINISHED",
-    "_PERSON",
     "Address",
     "CatchAll",
     "Endpoint",

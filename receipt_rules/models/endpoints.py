@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
 from inbound_admin.lib import sealed
 from inbound_admin.lib.ids import new_id
 from receipt_rules.endpoints.core import shown_config
-
-_PERSON = settings.AUTH_USER_MODEL
 
 
 def new_endpoint_id() -> str:

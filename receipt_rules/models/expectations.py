@@ -1,9 +1,9 @@
 """What must stay true of the mail for an address, as an operator wrote it down."""
 
+from django.conf import settings
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
-from receipt_rules.models.endpoints import _PERSON
 
 
 def new_expectation_id() -> str:
@@ -23,7 +23,7 @@ class Expectation(models.Model):
     address = models.CharField(max_length=320, unique=True)
     expected = models.CharField(max_length=10, choices=Expected.choices, default=Expected.ONCE)
     created_at = models.DateTimeField(auto_now_add=True)
-    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         ordering = ("address",)

@@ -1,8 +1,7 @@
 """What was read of the rules at SES, differences that are ignored, and customers whose receiving is stopped."""
 
+from django.conf import settings
 from django.db import models
-
-from receipt_rules.models.endpoints import _PERSON
 
 
 class Look(models.Model):
@@ -26,7 +25,7 @@ class IgnoredDifference(models.Model):
     region = models.CharField(max_length=32)
     key = models.CharField(max_length=400)
     because = models.TextField()
-    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -46,7 +45,7 @@ class ReceivingStop(models.Model):
     customer = models.OneToOneField("accounts.Customer", on_delete=models.CASCADE, related_name="+", primary_key=True)
     is_stopped = models.BooleanField(default=True)
     asked_at = models.DateTimeField()
-    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     because = models.TextField(blank=True)
     settled_at = models.DateTimeField(null=True, help_text="When Amazon's rules were as the stop wants them.")
 

@@ -1,9 +1,9 @@
 """Runs that change the rules at SES, their steps, the states read before and after, and changes that wait."""
 
+from django.conf import settings
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
-from receipt_rules.models.endpoints import _PERSON
 
 
 def new_run_id() -> str:
@@ -21,7 +21,7 @@ class OwnRuleSet(models.Model):
     region = models.CharField(max_length=32)
     adopted = models.BooleanField(default=False)
     since = models.DateTimeField(auto_now_add=True)
-    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     because = models.TextField(blank=True)
 
     class Meta:
@@ -66,7 +66,7 @@ class Run(models.Model):
     summary = models.TextField()
     consequences = models.JSONField(default=list, help_text="A sentence for each address, the worst first.")
     calls = models.PositiveIntegerField()
-    approved_by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     because = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
     problem = models.TextField(blank=True, help_text="Why it waits or has ended, and what to do.")
@@ -74,7 +74,7 @@ class Run(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    cancelled_by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    cancelled_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     cancelled_at = models.DateTimeField(null=True, help_text="When it was asked to stop between two steps.")
 
     class Meta:
@@ -147,7 +147,7 @@ class PendingChange(models.Model):
     customer = models.OneToOneField("accounts.Customer", on_delete=models.CASCADE, related_name="+", primary_key=True)
     since = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField()
-    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     waits_because = models.TextField(blank=True, help_text="Why an operator must look at it, in words for people.")
 
     class Meta:

@@ -2,10 +2,12 @@
 
 from django import forms
 
-from receipt_rules.endpoints.forms import _PLAIN
+from receipt_rules.endpoints.forms import AS_TYPED
 
 
 class ApproveForm(forms.Form):
     digest = forms.CharField(widget=forms.HiddenInput)
     because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
-    typed = forms.CharField(label="Name of the rule set", max_length=64, required=False, widget=forms.TextInput(_PLAIN))
+    typed = forms.CharField(
+        label="Name of the rule set", max_length=64, required=False, widget=forms.TextInput(AS_TYPED)
+    )

@@ -2,10 +2,10 @@
 
 from django import forms
 
-from receipt_rules.endpoints.forms import _PLAIN
+from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.models.expectations import Expected
 
 
 class ExpectationForm(forms.Form):
-    address = forms.CharField(label="Mail for", max_length=320, widget=forms.TextInput(_PLAIN))
+    address = forms.CharField(label="Mail for", max_length=320, widget=forms.TextInput(AS_TYPED))
     expected = forms.ChoiceField(label="What must stay true of it", choices=Expected.choices, initial=Expected.ONCE)
