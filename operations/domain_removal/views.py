@@ -15,6 +15,7 @@ from domains.models.domains import Stage
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, asks_for_password
 from operations.domain_removal import services
+from operations.domain_removal.selectors import name_of_deleted
 
 POLL_SECONDS = 3
 
@@ -24,8 +25,8 @@ POLL_SECONDS = 3
 def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     """Another customer's is 404, as if it did not exist."""
     theirs = domains_for(request.user)
-    if request.method == "GET" and request.htmx and not theirs.filter(pk=domain_id).exists():
-        return HttpResponseClientRedirect(reverse("domains:list"))  # the page waited for this: the domain is gone
+    if not theirs.filter(pk=domain_id).exists() and (name := name_of_deleted(domain_id, viewer=request.user)):
+        return _gone(request, name)
     found = get_object_or_404(theirs, pk=domain_id)
     context: dict[str, Any] = {"domain": found, "error": "", "removal": services.removal_of(found)}
     if request.method == "POST" and context["removal"] is None:
@@ -44,3 +45,10 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     return TemplateResponse(
         request, "operations/domain_removal/delete_domain.html", context, status=422 if context["error"] else 200
     )
+
+
+def _gone(request: SignedIn, name: str) -> HttpResponse:
+    """Where the page that waited for it ends, and a second press of the button."""
+    messages.success(request, f"{name} is deleted.")
+    waits = request.htmx and not request.htmx.boosted
+    return HttpResponseClientRedirect(reverse("domains:list")) if waits else redirect("domains:list")

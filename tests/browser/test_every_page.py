@@ -99,6 +99,7 @@ def test_every_page_is_for_everybody(
 def look(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[str]:
     page.set_viewport_size(DESK)
     page.emulate_media(color_scheme="light")
+    page.goto("about:blank")  # a page that polls would be led to the sign-in once its cookie is gone
     enter_as(page.context, showcase.people.get(visit.who), site, lately=visit.lately)
     yield from arrive(page, visit, showcase, site)
     page.evaluate(UNFOLD)

@@ -1,10 +1,8 @@
 """An operator moves a customer into a tenant: a dry run first, then live until it is done, then back again."""
 
 from collections.abc import Iterator
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.urls import reverse
 from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
@@ -28,10 +26,7 @@ A_WHILE = 60_000  # milliseconds: some rounds of the worker's and the page's clo
 
 @pytest.fixture
 def olga(sandbox: Sandbox) -> User:
-    operator = make_staff(Role.OPERATOR)
-    for name in ("tenants.migrations.0007_tenant_roles", "operations.migrations.0002_roles"):
-        import_module(name).make_roles(apps, None)  # emptied with the tables
-    return operator
+    return make_staff(Role.OPERATOR)
 
 
 @pytest.fixture

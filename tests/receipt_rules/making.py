@@ -1,11 +1,9 @@
 """Rows of receiving for tests, and what the sandbox's Amazon says of its rules."""
 
 from collections.abc import Iterable
-from importlib import import_module
 from itertools import count
 from typing import Any
 
-from django.apps import apps
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -43,11 +41,7 @@ def make_address(address: str, domain: Domain, **fields: Any) -> Address:
 
 
 def make_operator() -> User:
-    """A test that commits empties every table at its end, also of what roles may do: then it is granted again."""
-    user = make_staff(Role.OPERATOR)
-    if not user.has_perm("receipt_rules.operate_rules"):
-        import_module("receipt_rules.migrations.0002_roles").make_roles(apps, None)
-    return User.objects.get(pk=user.pk)
+    return make_staff(Role.OPERATOR)
 
 
 def set_up_receiving(operator: User | None = None) -> User:

@@ -39,6 +39,10 @@ def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: C
     part = client.get(url, headers={"HX-Request": "true"}).content.decode()
     assert "SES’s receipt rules no longer name it. Done." in part
     deletion_services.carry_out(domain_id=domain.pk)
-    assert client.get(url).status_code == 404
+    ended = client.get(url, follow=True)
+    assert ended.redirect_chain == [(reverse("domains:list"), 302)]
+    assert "northwind.com is deleted." in ended.content.decode()
     polled = client.get(url, headers={"HX-Request": "true"})
-    assert polled.headers["HX-Redirect"] == reverse("domains:list"), "a page that waits ends at the list, not at a 404"
+    assert polled.headers["HX-Redirect"] == reverse("domains:list")
+    client.force_login(make_member(make_customer("Bob Ltd"), email="bob@bob.example"))
+    assert client.get(url).status_code == 404, "nobody else is told that there was such a domain"
