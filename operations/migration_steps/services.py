@@ -120,11 +120,12 @@ def move(item: MigrationItem) -> None:
             tenant = _tenant(item)
             lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
             for _ in range(TURNS):
-                if _associated(item, tenant) and _switched(item, tenant):
+                if _associated(item, tenant) and _switched(item, tenant, request_ids):
                     return
                 store_steps(item, _inventory(item), request_ids)
-        finally:
+        except (Refused, AwsProblem):
             store_steps(item, _inventory(item), request_ids)
+            raise
     raise Refused("Domains of this customer change all the time. Try again in a minute.")
 
 
@@ -224,8 +225,11 @@ def _ask_again(tenant: Tenant, wanted: tuple[MigrationResource, ...], found: lis
 
 
 @transaction.atomic
-def _switched(item: MigrationItem, tenant: Tenant) -> bool:
-    """False where something came meanwhile that is not associated."""
+def _switched(item: MigrationItem, tenant: Tenant, request_ids: Sequence[str]) -> bool:
+    """False where something came meanwhile that is not associated.
+
+    The item is done in the same transaction as its last step: its page looks again only until the item is done.
+    """
     Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
     inventory = _inventory(item)
@@ -240,6 +244,7 @@ def _switched(item: MigrationItem, tenant: Tenant) -> bool:
     locked.save(update_fields=("sends_since",))
     MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.DONE, switched_at=now, ended_at=now, problem="")
     item.state = ItemState.DONE
+    store_steps(item, _inventory(item), request_ids)
     audit_services.record(
         "tenant.switched",
         about=customer_subject(item.customer),

@@ -1,6 +1,7 @@
 """Customers move into tenants: each whole or shown as partial, resumable, and back again."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,7 +11,7 @@ from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.migration_steps import services as migration_steps_services
-from operations.models import ItemState, MigrationState
+from operations.models import ItemState, MigrationItem, MigrationState
 from operations.tenant_migration import services as tenant_migration_services
 from operations.tenant_migration.core import MigrationStepState
 from sandbox.process import Sandbox
@@ -43,6 +44,29 @@ def test_many_customers_cost_six_calls_each_and_one_for_each_domain(sandbox: San
     assert migration.state == MigrationState.DONE
     survey = 1
     assert sum(calls(sandbox).values()) <= 10 * (6 + 3) + survey, calls(sandbox)
+
+
+def test_a_customer_is_done_only_together_with_its_last_steps(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The item's page looks again only until the item is done, so what it shows then must be the end."""
+    customer = make_sender(domains=1)
+    store_steps = migration_steps_services.store_steps
+
+    def break_at_the_end(item: MigrationItem, *arguments: Any) -> None:
+        if item.state == ItemState.DONE:
+            raise ConnectionAbortedError
+        store_steps(item, *arguments)
+
+    monkeypatch.setattr(migration_steps_services, "store_steps", break_at_the_end)
+    with pytest.raises(ConnectionAbortedError):
+        migrate(customer)
+    assert MigrationItem.objects.get(customer=customer).state == ItemState.RUNNING
+    monkeypatch.undo()
+    migration_steps_services.work()
+    item = MigrationItem.objects.get(customer=customer)
+    assert item.state == ItemState.DONE
+    assert {step.state for step in item.steps.all()} == {MigrationStepState.DONE}
 
 
 def test_a_second_run_calls_nothing(sandbox: Sandbox) -> None:
