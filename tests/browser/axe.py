@@ -6,6 +6,8 @@ from playwright.sync_api import Page
 _LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 # Preloading fetches every stylesheet anew, for the sake of audio and video alone, which no page has.
 _OPTIONS = {"resultTypes": ["violations"], "preload": False, "runOnly": {"type": "tag", "values": _LEVELS}}
+# What colours alone decide; the rest of a page is the same in the dark.
+_OF_COLOURS = {**_OPTIONS, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
 def assert_accessible(page: Page) -> None:
@@ -14,11 +16,12 @@ def assert_accessible(page: Page) -> None:
     assert not found, f"{page.url}\n" + "\n".join(found)
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, *, colours_alone: bool = False) -> list[str]:
     """A line for each rule of WCAG 2.2 A and AA that the page breaks, with the first places where."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
-    found = page.evaluate("(options) => axe.run(document, options)", _OPTIONS)["violations"]
+    options = _OF_COLOURS if colours_alone else _OPTIONS
+    found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
     return [f"{it['id']}, {it['help']}: {_places(it['nodes'])}" for it in found]
 
 
