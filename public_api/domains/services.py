@@ -22,8 +22,14 @@ from domains.settings.services import settled, wanted_of
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.api.refusals import Malformed
 from inbound_admin.lib.errors import Refused
-from public_api.legacy_functions.services import configure_email_receiving
-from receipt_rules.addresses.services import refuse_elsewhere, refuse_unverified, set_catch_all
+from receipt_rules.addresses.services import (
+    add_address,
+    change_address,
+    lock_domain,
+    refuse_elsewhere,
+    refuse_unverified,
+    set_catch_all,
+)
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 
@@ -67,7 +73,17 @@ def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Addre
     if wrong:
         details = {"invalidEmails": list(wrong), "reasons": list(wrong.values())}
         raise Malformed("Some of these are no addresses of this domain: see the details.", details=details)
-    return configure_email_receiving(domain=domain, addresses=addresses, actor=actor)
+    with transaction.atomic():
+        lock_domain(domain)
+        return [_take(text, domain, actor) for text in addresses]
+
+
+def _take(text: str, domain: Domain, actor: User) -> Address:
+    """A new one, or one of the customer's that takes mail from now on, at the endpoint that it has."""
+    existing = Address.objects.select_related("domain").filter(address=refuse_elsewhere(text, domain)).first()
+    if existing is None or existing.domain.customer_id != domain.customer_id:
+        return add_address(text=text, customer=domain.customer, actor=actor)
+    return change_address(address=existing, actor=actor, is_active=True, endpoint=existing.own_endpoint)
 
 
 def _why_not(text: str, domain: Domain) -> str:

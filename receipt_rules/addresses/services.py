@@ -170,12 +170,6 @@ def remove_address(*, address: Address, actor: User | None, bulk_id: str = "") -
             _remove(_locked(address), actor, bulk_id=bulk_id)
 
 
-def addresses_at(domain: Domain) -> list[Address]:
-    """Of the domain's own name alone; locked, so inside a transaction."""
-    found = Address.objects.select_for_update(of=("self",)).select_related("domain__customer", "endpoint")
-    return list(found.filter(domain=domain, address__endswith=f"@{domain.name}"))
-
-
 def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:
     audit_services.record(
         "address.removed",

@@ -18,7 +18,6 @@ from audit.models import Change
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
-from public_api.legacy_functions import services as legacy_functions_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.endpoints import services as endpoints_services
@@ -166,6 +165,22 @@ def alices(name: str = "shop.com") -> Domain:
     return make_verified(name, customer=found or make_customer("Alice"))
 
 
+def take_a_and_b(domain: Domain) -> None:
+    for text in ("a@shop.com", "b@shop.com"):
+        addresses_services.add_address(text=text, customer=domain.customer, actor=None)
+
+
+def switch_addresses(domain: Domain, *, is_active: bool) -> None:
+    for address in Address.objects.filter(domain=domain):
+        addresses_services.change_address(address=address, actor=None, is_active=is_active, endpoint=None)
+
+
+def catch_all_alone(domain: Domain) -> None:
+    """Its addresses are switched off, and kept for going back."""
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    switch_addresses(domain, is_active=False)
+
+
 def approve(operator: User, asked: Asked = EVERYTHING) -> None:
     """What customers changed is left to the plan alone."""
     PendingChange.objects.all().delete()
@@ -183,9 +198,8 @@ def served_now(*asked: str) -> list[str]:
 def test_setting_receiving_up(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        legacy_functions_services.configure_mixed_mode(
-            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
-        )
+        take_a_and_b(domain)
+        addresses_services.set_catch_all(domain=domain, actor=None)
         approve(make_operator())
         return []
 
@@ -213,11 +227,9 @@ def test_a_customer_adding_an_address(cutting: Cutting) -> None:
 def test_a_customer_going_to_catch_all(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        legacy_functions_services.configure_email_receiving(
-            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
-        )
+        take_a_and_b(domain)
         set_up_receiving()
-        legacy_functions_services.configure_catch_all_domain(domain=domain, actor=None)
+        catch_all_alone(domain)
         return ["a@shop.com", "b@shop.com"]
 
     made = cutting.every_cut(Story(begin))
@@ -228,12 +240,11 @@ def test_a_customer_going_to_catch_all(cutting: Cutting) -> None:
 def test_a_customer_going_back_from_catch_all(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        legacy_functions_services.configure_email_receiving(
-            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
-        )
-        legacy_functions_services.configure_catch_all_domain(domain=domain, actor=None)
+        take_a_and_b(domain)
+        catch_all_alone(domain)
         set_up_receiving()
-        legacy_functions_services.restore_individual_email_rules(domain=domain, actor=None)
+        switch_addresses(domain, is_active=True)
+        addresses_services.remove_catch_all(domain=domain, actor=None)
         return ["a@shop.com", "b@shop.com"]
 
     made = cutting.every_cut(Story(begin))
@@ -244,9 +255,7 @@ def test_a_customer_going_back_from_catch_all(cutting: Cutting) -> None:
 def test_moving_an_address_to_another_bucket_on_a_copy(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        legacy_functions_services.configure_email_receiving(
-            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
-        )
+        take_a_and_b(domain)
         operator = set_up_receiving()
         special = endpoints_services.add_endpoint(
             customer=domain.customer,
@@ -271,9 +280,7 @@ def test_moving_an_address_to_another_bucket_on_a_copy(cutting: Cutting) -> None
 def test_taking_an_old_set_over(cutting: Cutting) -> None:
     def begin() -> list[str]:
         foreign_rule("shop.com-rule", ["a@shop.com", "b@shop.com"], rule_set="inbound-mail", create_set=True)
-        legacy_functions_services.configure_email_receiving(
-            domain=alices(), addresses=["a@shop.com", "b@shop.com"], actor=None
-        )
+        take_a_and_b(alices())
         approve(make_operator(), Asked(take_over=frozenset(["shop.com-rule"])))
         return ["a@shop.com", "b@shop.com"]
 
@@ -285,9 +292,7 @@ def test_taking_an_old_set_over(cutting: Cutting) -> None:
 def test_rolling_back(cutting: Cutting) -> None:
     def begin() -> list[str]:
         domain = alices()
-        legacy_functions_services.configure_email_receiving(
-            domain=domain, addresses=["a@shop.com", "b@shop.com"], actor=None
-        )
+        take_a_and_b(domain)
         operator = set_up_receiving()
         state = Snapshot.objects.earliest("at")
         addresses_services.remove_address(address=Address.objects.get(address="b@shop.com"), actor=None)
@@ -304,9 +309,8 @@ def test_rolling_back(cutting: Cutting) -> None:
 def test_fifty_concurrent_edits_by_ten_customers_end_in_what_they_want(sandbox: Sandbox) -> None:
     domains = [make_verified(f"shop{number}.com") for number in range(10)]
     for domain in domains:
-        legacy_functions_services.configure_email_receiving(
-            domain=domain, addresses=[f"{a}@{domain.name}" for a in "ad"], actor=None
-        )
+        for text in (f"{a}@{domain.name}" for a in "ad"):
+            addresses_services.add_address(text=text, customer=domain.customer, actor=None)
     set_up_receiving()
     workers_stop = threading.Event()
     problems: list[BaseException] = []

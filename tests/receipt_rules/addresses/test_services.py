@@ -11,7 +11,6 @@ from accounts.models.people import Customer
 from audit.models import Change
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import Refused
-from public_api.legacy_functions import services as legacy_functions_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange
@@ -189,55 +188,23 @@ def test_with_a_prefix_for_each_domain_no_two_domains_share_a_rule(shop: Domain,
 # The six functions
 
 
-def test_configuring_email_receiving_adds_addresses_and_switches_kept_ones_on(shop: Domain) -> None:
-    make_address("b@shop.com", shop, is_active=False)
-    legacy_functions_services.configure_email_receiving(domain=shop, addresses=["a@shop.com", "b@shop.com"], actor=None)
-    assert set(Address.objects.values_list("address", "is_active")) == {("a@shop.com", True), ("b@shop.com", True)}
-
-
-def test_one_bad_address_of_several_changes_none(shop: Domain) -> None:
-    wrong = ["a@shop.com", "a@else.com"]
-    with pytest.raises(Refused):
-        legacy_functions_services.configure_email_receiving(domain=shop, addresses=wrong, actor=None)
-    assert not Address.objects.exists()
-    assert not Change.objects.exists()
-
-
-def test_removing_email_receiving_removes_those_named_or_all(shop: Domain) -> None:
-    for name in "abc":
-        make_address(f"{name}@shop.com", shop)
-    legacy_functions_services.remove_email_receiving(domain=shop, actor=None, addresses=["A@shop.com"])
-    assert Address.objects.count() == 2
-    legacy_functions_services.remove_email_receiving(domain=shop, actor=None)
-    assert not Address.objects.exists()
-
-
-def test_catch_all_keeps_the_addresses_and_restoring_brings_them_back(shop: Domain) -> None:
-    legacy_functions_services.configure_email_receiving(domain=shop, addresses=["a@shop.com"], actor=None)
-    legacy_functions_services.configure_catch_all_domain(domain=shop, actor=None)
+def test_catch_all_keeps_the_addresses_and_without_it_they_take_mail_again(shop: Domain) -> None:
+    address = make_address("a@shop.com", shop)
+    addresses_services.set_catch_all(domain=shop, actor=None)
+    addresses_services.change_address(address=address, actor=None, is_active=False, endpoint=None)
     assert entries() == {"shop.com": ""}
-    legacy_functions_services.restore_individual_email_rules(domain=shop, actor=None)
+    addresses_services.change_address(address=address, actor=None, is_active=True, endpoint=None)
+    addresses_services.remove_catch_all(domain=shop, actor=None)
     assert entries() == {"a@shop.com": ""}
-    assert not CatchAll.objects.exists()
-
-
-def test_restoring_where_nothing_was_kept_would_end_all_mail_and_is_refused(shop: Domain) -> None:
-    legacy_functions_services.configure_catch_all_domain(domain=shop, actor=None)
-    assert (
-        refusal(lambda: legacy_functions_services.restore_individual_email_rules(domain=shop, actor=None))
-        == "NO_ADDRESSES"
-    )
-    assert CatchAll.objects.exists()
 
 
 def test_mixed_mode_has_both_and_needs_one_entry_where_the_delivery_is_the_same(shop: Domain) -> None:
     first, second = make_endpoint(shop.customer), make_endpoint(shop.customer)
-    legacy_functions_services.configure_mixed_mode(
-        domain=shop, addresses=["a@shop.com"], actor=None, endpoint=first, catch_all_endpoint=second
-    )
+    addresses_services.add_address(text="a@shop.com", customer=shop.customer, actor=None, endpoint=first)
+    addresses_services.set_catch_all(domain=shop, actor=None, endpoint=second)
     assert (Address.objects.get().endpoint, CatchAll.objects.get().endpoint) == (first, second)
     assert entries() == {"shop.com": ""}
-    legacy_functions_services.remove_catch_all_domain(domain=shop, actor=None)
+    addresses_services.remove_catch_all(domain=shop, actor=None)
     assert entries() == {"a@shop.com": ""}
 
 
