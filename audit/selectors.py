@@ -1,15 +1,14 @@
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import ClassVar, Self
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import QueryDict
 
 from audit.core import WORDS
 from audit.models import ActorKind, Change
-
-LONGEST_FILTER = 254
+from inbound_admin.lib.lists import ListFilters
 
 
 def changes_of(object_type: str, object_id: str, *, of_customers: Collection[str] | None) -> QuerySet[Change]:
@@ -30,10 +29,9 @@ def last_changed(object_type: str) -> Coalesce:
 
 
 @dataclass(frozen=True)
-class ChangeListFilters:
-    """What the URL of the log asks for; nonsense is left out. Days are UTC, `until` is the last that is shown."""
+class ChangeListFilters(ListFilters):
+    """Days are UTC, `until` is the last that is shown."""
 
-    q: str = ""
     by: str = ""
     about: str = ""
     what: str = ""
@@ -42,19 +40,28 @@ class ChangeListFilters:
     since: str = ""
     until: str = ""
 
-    @classmethod
-    def read(cls, query: QueryDict) -> "ChangeListFilters":
-        given = {
-            each.name: query.get(each.name, "").replace("\x00", "")[:LONGEST_FILTER].strip() for each in fields(cls)
-        }
-        given["by"] = given["by"] if given["by"] in ActorKind.values else ""
-        for name in ("since", "until"):
-            given[name] = given[name] if _day(given[name]) else ""
-        return cls(**given)
+    columns: ClassVar[Mapping[str, str]] = {
+        "about": "object_type",
+        "what": "what",
+        "customer": "customer_id",
+        "bulk": "bulk_id",
+    }
 
-    @property
-    def is_any(self) -> bool:
-        return any(getattr(self, each.name) for each in fields(self))
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> Self:
+        found = super().read(query)
+        days = {name: getattr(found, name) if _day(getattr(found, name)) else "" for name in ("since", "until")}
+        return replace(found, by=found.by if found.by in ActorKind.values else "", **days)
+
+    def conditions(self) -> Iterator[Q]:
+        if self.by:
+            yield Q(actor_kind=self.by)
+        if since := _day(self.since):
+            yield Q(at__gte=_midnight(since))
+        if (until := _day(self.until)) and until < date.max:
+            yield Q(at__lt=_midnight(until + timedelta(days=1)))
+        if self.q:
+            yield _mentions(self.q)
 
 
 def changes_found(filters: ChangeListFilters, *, of_customers: Collection[str] | None) -> QuerySet[Change]:
@@ -62,19 +69,7 @@ def changes_found(filters: ChangeListFilters, *, of_customers: Collection[str] |
     changes = Change.objects.all()
     if of_customers is not None:
         changes = changes.filter(customer_id__in=of_customers, for_staff=False)
-    exact = {
-        "actor_kind": filters.by,
-        "object_type": filters.about,
-        "what": filters.what,
-        "customer_id": filters.customer,
-        "bulk_id": filters.bulk,
-    }
-    changes = changes.filter(**{name: value for name, value in exact.items() if value})
-    if since := _day(filters.since):
-        changes = changes.filter(at__gte=_midnight(since))
-    if (until := _day(filters.until)) and until < date.max:
-        changes = changes.filter(at__lt=_midnight(until + timedelta(days=1)))
-    return changes.filter(_mentions(filters.q)) if filters.q else changes
+    return filters.search(changes)
 
 
 def choices() -> dict[str, list[tuple[str, str]]]:

@@ -20,7 +20,7 @@ from domains.diagnosis_requests import services as diagnosis_requests_services
 from domains.models.domains import Domain
 from domains.providers.views import chosen_host
 from domains.records.views import domain_for
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, template
 
 
 @require_GET
@@ -34,8 +34,7 @@ def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
     context = {"domain": domain, "tab": "diagnosis", "region": settings.AWS_REGION, "look": ("look", "1")}
     if asks:
         context |= _progress(request, domain)
-    part = "#result" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"domains/diagnosis/diagnosis.html{part}", context)
+    return TemplateResponse(request, template(request, "domains/diagnosis/diagnosis.html", "result"), context)
 
 
 def _progress(request: SignedIn, domain: Domain) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """Domains to be read. What a customer can reach takes the viewer and shows their own rows alone."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from django.conf import settings
-from django.db.models import Case, Count, F, Q, QuerySet, Value, When
-from django.db.models.expressions import OrderBy
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Concat
-from django.http import QueryDict
 from django.utils import timezone
 
 from accounts.models.people import Customer
@@ -18,7 +17,8 @@ from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, understand
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.lists import moment
+from inbound_admin.lib.exports import moment
+from inbound_admin.lib.lists import ListFilters, Order
 
 
 def domain_subject(domain: Domain) -> Subject:
@@ -74,68 +74,48 @@ ATTENTION = {
 
 STUCK_AFTER = timedelta(days=1)
 
-# What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
-SORTS: dict[str, tuple[F | OrderBy | str, ...]] = {
-    "name": ("name",),
-    "-name": ("-name",),
-    "state": ("state", "name"),
-    "-state": ("-state", "name"),
-    "checked": (F("last_dns_check").asc(nulls_first=True), "name"),
-    "-checked": (F("last_dns_check").desc(nulls_last=True), "name"),
-    "customer": ("customer__name", "name"),
-    "-customer": ("-customer__name", "name"),
-}
-
 
 @dataclass(frozen=True)
-class DomainListFilters:
-    """What the URL of the list says; nonsense in it filters nothing."""
+class DomainListFilters(ListFilters):
+    """`q` is part of the name, as typed or as DNS writes it."""
 
-    q: str = ""
-    show: str = ""
     state: str = ""
     customer: str = ""
     provider: str = ""
     catch_all: str = ""
-    sort: str = ""
 
-    @classmethod
-    def read(cls, query: QueryDict) -> "DomainListFilters":
-        given = {field.name: query.get(field.name, "").replace("\x00", "").strip()[:300] for field in fields(cls)}
-        return cls(**given)
+    columns: ClassVar[Mapping[str, str]] = {"customer": "customer", "provider": "provider"}
+    uncounted = ("stuck",)
+    sorts: ClassVar[Mapping[str, Order]] = {
+        "name": ("name",),
+        "-name": ("-name",),
+        "state": ("state", "name"),
+        "-state": ("-state", "name"),
+        "checked": (F("last_dns_check").asc(nulls_first=True), "name"),
+        "-checked": (F("last_dns_check").desc(nulls_last=True), "name"),
+        "customer": ("customer__name", "name"),
+        "-customer": ("-customer__name", "name"),
+    }
 
-    @property
-    def active(self) -> bool:
-        return any(getattr(self, field.name) for field in fields(self) if field.name != "sort")
+    def conditions(self) -> Iterator[Q]:
+        if self.q:
+            yield named_like(self.q)
+        if self.state:
+            yield _shown_as(self.state)
+        if self.catch_all in ("yes", "no"):
+            yield Q(has_catch_all=self.catch_all == "yes")
+
+    def groups(self) -> dict[str, Q]:
+        return {**{key: _attention(key) for key in ATTENTION}, "stuck": _stuck(timezone.now())}
 
 
 def search_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Domain]:
-    """By part of the name (as typed, or as DNS writes it), and by the filters."""
-    found = _narrowed(domains_for(viewer), filters)
-    if filters.show in ATTENTION:
-        found = found.filter(_attention(filters.show))
-    elif filters.show == "stuck":
-        found = found.filter(_stuck(timezone.now()))
-    return found.order_by(*SORTS.get(filters.sort, SORTS["name"]))
+    return filters.search(domains_for(viewer))
 
 
 def attention_counts(*, viewer: Viewer, filters: DomainListFilters) -> dict[str, int]:
     """How many domains each of `ATTENTION` shows under the other filters, in one query."""
-    counted = {key: Count("pk", filter=_attention(key)) for key in ATTENTION}
-    return _narrowed(domains_for(viewer), filters).order_by().aggregate(**counted)
-
-
-def _narrowed(domains: QuerySet[Domain], filters: DomainListFilters) -> QuerySet[Domain]:
-    if filters.q:
-        domains = domains.filter(named_like(filters.q))
-    for column in ("customer", "provider"):
-        if value := getattr(filters, column):
-            domains = domains.filter(**{column: value})
-    if filters.state:
-        domains = domains.filter(_shown_as(filters.state))
-    if filters.catch_all in ("yes", "no"):
-        domains = domains.filter(has_catch_all=filters.catch_all == "yes")
-    return domains
+    return filters.counts(domains_for(viewer))
 
 
 def _shown_as(state: str) -> Q:

@@ -11,7 +11,7 @@ from domains.domain_list import selectors
 from domains.preflight import services as preflight_services
 from domains.preflight.forms import AddForm
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, list_as_file, page_of
+from inbound_admin.lib.http import SignedIn, list_as_file, page_of, template
 
 
 @require_GET
@@ -24,8 +24,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "choices": selectors.choices(viewer=request.user),
         "total": selectors.domains_for(request.user).count(),
     }
-    part = "#results" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"domains/domain_list/list.html{part}", context)
+    return TemplateResponse(request, template(request, "domains/domain_list/list.html", "results"), context)
 
 
 @require_GET

@@ -12,6 +12,7 @@ from domains.history.core import AnswerDifference, DnsEvent, Segment, Span, Stan
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.records.selectors import records_page
+from inbound_admin.lib.lists import exactly
 
 MOST_EVENTS = 100
 WORDS = {
@@ -77,8 +78,7 @@ def spans_of(domain: Domain, *, since: datetime) -> list[Span]:
 def answers_of(domain: Domain, *, name: str = "", kind: str = "") -> QuerySet[ObservedAnswer]:
     """Of a domain that the viewer may see; the newest first, of one name or type where that is given."""
     rows = domain.observed_answers.order_by("-since", "-pk")
-    asked = {"name": name.lower().rstrip("."), "type": kind.upper()}
-    return rows.filter(**{key: value for key, value in asked.items() if value})
+    return rows.filter(exactly(name=name.lower().rstrip(".") or None, type=kind.upper() or None))
 
 
 def export_rows(domain: Domain) -> Iterator[dict[str, str]]:

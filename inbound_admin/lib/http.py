@@ -1,6 +1,6 @@
 """What views share: the signed-in request, pagination, list downloads, redirects, secret and password-asking pages."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
 
-from inbound_admin.lib.lists import as_csv, as_json
+from inbound_admin.lib.exports import as_csv, as_json
 
 Given = ParamSpec("Given")
 Request = TypeVar("Request", bound=HttpRequest)
@@ -91,10 +91,12 @@ def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE)
     return Paginator(rows, per_page).get_page(request.GET.get("page"))
 
 
-def list_as_file(rows: Iterable[Mapping[str, str]], *, name: str, kind: str) -> HttpResponse:
+def list_as_file(
+    rows: Iterable[Mapping[str, str]], *, name: str, kind: str, columns: Sequence[str] = ()
+) -> HttpResponse:
     """A download called `name`; `kind` is "csv", and anything else is JSON."""
     if kind == "csv":
-        response = HttpResponse(as_csv(rows), content_type="text/csv; charset=utf-8")
+        response = HttpResponse(as_csv(rows, columns), content_type="text/csv; charset=utf-8")
     else:
         response = HttpResponse(as_json(rows), content_type="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'

@@ -1,45 +1,72 @@
-"""Lists as files: CSV that a spreadsheet opens without running anything, and JSON."""
+"""Lists of rows: what their URL asks for, how many each of their groups has, and their order."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar, Self, TypeVar
 
-# A cell that begins like this is a formula to a spreadsheet (OWASP: CSV injection); an apostrophe makes it text.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from django.db.models import Count, F, Model, Q, QuerySet
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Lower
 
-
-def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
-    """RFC 4180, with a header line; empty without rows."""
-    out = io.StringIO()
-    writer: csv.DictWriter[str] | None = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(out, fieldnames=list(row))
-            writer.writeheader()
-        writer.writerow({key: _harmless(value) for key, value in row.items()})
-    return out.getvalue()
+Row = TypeVar("Row", bound=Model)
+# The columns of an order, ending in one that decides every tie, so that pages never overlap.
+Order = tuple[F | OrderBy | Lower | str, ...]
+LONGEST = 320  # characters of an address
 
 
-def as_json(rows: Iterable[Mapping[str, str]]) -> str:
-    return json.dumps(list(rows), indent=2, ensure_ascii=False)
+def text_in(query: Mapping[str, str], name: str) -> str:
+    """What a URL says for `name`, as it can be looked for: PostgreSQL holds no NUL."""
+    return query.get(name, "").replace("\x00", "")[:LONGEST].strip()
 
 
-def moment(time: datetime | None) -> str:
-    """As ISO 8601 to the second; "" for never."""
-    return time.isoformat(timespec="seconds") if time else ""
+def exactly(**columns: object) -> Q:
+    """Rows that have these values; None asks for nothing."""
+    return Q(**{name: value for name, value in columns.items() if value is not None})
 
 
-def as_it_was(text: str) -> str:
-    """A cell of `as_csv` read back."""
-    return text[1:] if text.startswith("'") and _is_formula(text) else text
+@dataclass(frozen=True)
+class ListFilters:
+    """What the URL of a list asks for; a subclass adds its own parameters. Nonsense filters nothing."""
 
+    q: str = ""
+    show: str = ""
+    sort: str = ""
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if _is_formula(text) else text
+    columns: ClassVar[Mapping[str, str]] = {}  # parameters that a column equals
+    sorts: ClassVar[Mapping[str, Order]] = {}  # what the URL calls an order; the first is the usual one
+    uncounted: ClassVar[tuple[str, ...]] = ()  # groups whose number no page shows
 
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> Self:
+        return cls(**{each.name: text_in(query, each.name) for each in fields(cls)})
 
-def _is_formula(text: str) -> bool:
-    """Also behind apostrophes of its own, so that the one which we add can be told apart again."""
-    return text.lstrip("'").startswith(FORMULA_STARTS)
+    @property
+    def is_any(self) -> bool:
+        return bool(self.q) or self.active
+
+    @property
+    def active(self) -> bool:
+        """Whether there are others than the text."""
+        return any(getattr(self, each.name) for each in fields(self) if each.name not in ("q", "sort"))
+
+    def conditions(self) -> Iterator[Q]:
+        """Those beside `columns` and `groups`."""
+        yield from ()
+
+    def groups(self) -> Mapping[str, Q]:
+        """What `show` chooses from."""
+        return {}
+
+    def search(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        found = self._narrowed(rows).filter(self.groups().get(self.show, Q()))
+        usual = next(iter(self.sorts.values()), ())
+        return found.order_by(*self.sorts.get(self.sort, usual)) if self.sorts else found
+
+    def counts(self, rows: QuerySet[Row]) -> dict[str, int]:
+        """How many rows each group has under the other filters, in one query."""
+        counted = {key: Count("pk", filter=group) for key, group in self.groups().items() if key not in self.uncounted}
+        return self._narrowed(rows).order_by().aggregate(**counted)
+
+    def _narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        columns = {column: getattr(self, name) or None for name, column in self.columns.items()}
+        return rows.filter(exactly(**columns), *self.conditions())

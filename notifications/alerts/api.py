@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query
@@ -12,9 +11,9 @@ from accounts.api_keys.api import call_router, caller, reads, writes
 from inbound_admin.lib.api.accepted import Moment
 from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.lists import exactly
 from notifications.alerts import services
-from notifications.alerts.core import AlertState
-from notifications.alerts.selectors import alerts_for
+from notifications.alerts.selectors import IN_STATE, alerts_for
 from notifications.models.alerts import Alert
 
 router = call_router("Alerts")
@@ -58,9 +57,8 @@ class MuteWanted(In):
 @router.get("/v2/alerts", **reads(Page[AlertOut]), summary="Alerts, the newest first")
 def list_alerts(request: HttpRequest, query: Annotated[AlertFilters, Query()]) -> Page[AlertOut]:
     """`open` are those that nobody has taken up."""
-    found = _in_state(alerts_for(caller(request)), query.state)
-    asked = {"object_type": query.object_type, "object_id": query.object_id}
-    found = found.filter(**{name: value for name, value in asked.items() if value is not None})
+    asked = exactly(object_type=query.object_type, object_id=query.object_id)
+    found = alerts_for(caller(request)).filter(asked, IN_STATE[query.state])
     rows, pagination = page_of(found.order_by("-since", "-id"), query)
     return Page[AlertOut](data=[_alert(row) for row in rows], pagination=pagination)
 
@@ -92,14 +90,6 @@ def unmute_alert(request: HttpRequest, alert_id: str) -> AlertOut:
 
 def _found(request: HttpRequest, alert_id: str) -> Alert:
     return get_object_or_404(alerts_for(caller(request)), pk=alert_id)
-
-
-def _in_state(found: "QuerySet[Alert]", state: str) -> "QuerySet[Alert]":
-    if state == "all":
-        return found
-    if state == "recovered":
-        return found.filter(state=AlertState.RECOVERED)
-    return found.filter(state=AlertState.OPEN, acknowledged_at__isnull=state == "open")
 
 
 def _alert(row: Alert) -> AlertOut:

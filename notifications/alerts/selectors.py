@@ -17,6 +17,13 @@ from notifications.models.alerts import Alert
 
 SUPPORTS_EVERYONE = "accounts.support_customer"
 MANAGES_STAFF_WEBHOOKS = "notifications.manage_staff_webhooks"
+OPEN, ACKNOWLEDGED, OVER = "open", "acknowledged", "recovered"  # as the API names them
+IN_STATE = {
+    OPEN: Q(state=AlertState.OPEN, acknowledged_at=None),
+    ACKNOWLEDGED: Q(state=AlertState.OPEN, acknowledged_at__isnull=False),
+    OVER: Q(state=AlertState.RECOVERED),
+    "all": Q(),
+}
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -86,7 +93,7 @@ def number_unanswered(viewer: Any) -> int:
     """Open, for the viewer, not muted, and taken up by nobody: what the bell counts."""
     if not viewer.is_authenticated:
         return 0
-    open_ = Alert.objects.filter(_own(viewer), state=AlertState.OPEN, acknowledged_at=None)
+    open_ = Alert.objects.filter(_own(viewer), IN_STATE[OPEN])
     return open_.exclude(muted_until__gt=Now()).count()
 
 

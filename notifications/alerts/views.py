@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -10,11 +11,20 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, template
 from notifications.alerts import services
-from notifications.alerts.core import AlertState
 from notifications.alerts.forms import MuteForm
-from notifications.alerts.selectors import alerts_for, customer_names, is_muted, own_alerts_for, supports_everyone
+from notifications.alerts.selectors import (
+    ACKNOWLEDGED,
+    IN_STATE,
+    OPEN,
+    OVER,
+    alerts_for,
+    customer_names,
+    is_muted,
+    own_alerts_for,
+    supports_everyone,
+)
 from notifications.models.alerts import Alert
 
 SHOWS = (("", "Open"), ("acknowledged", "Acknowledged"), ("over", "Over"))
@@ -32,12 +42,11 @@ def inbox(request: SignedIn) -> HttpResponse:
         "show": show if show in dict(SHOWS) else "",
         "shows": SHOWS,
         "whose": "customers" if customers else "",
-        "open_count": found.filter(state=AlertState.OPEN, acknowledged_at=None).count(),
+        "open_count": found.filter(IN_STATE[OPEN]).count(),
         "names": customer_names(alert.customer_id for alert in page if alert.customer_id) if customers else {},
         "now": timezone.now(),
     }
-    part = "#results" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"notifications/alerts/inbox.html{part}", context)
+    return TemplateResponse(request, template(request, "notifications/alerts/inbox.html", "results"), context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -85,7 +94,7 @@ def _do(what: str, found: Alert, request: SignedIn) -> str:
     raise Refused("Say whether to acknowledge it or to mute it.")
 
 
-def _shown(found: Any, show: str) -> Any:
+def _shown(found: QuerySet[Alert], show: str) -> QuerySet[Alert]:
     if show == "over":
-        return found.filter(state=AlertState.RECOVERED).order_by("-recovered_at", "-id")
-    return found.filter(state=AlertState.OPEN, acknowledged_at__isnull=show != "acknowledged")
+        return found.filter(IN_STATE[OVER]).order_by("-recovered_at", "-id")
+    return found.filter(IN_STATE[show if show == ACKNOWLEDGED else OPEN])

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, shown_once, writes
 from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, given, page_of
+from inbound_admin.lib.lists import exactly
 from notifications.models.webhooks import Attempt, Delivery, WebhookTarget
 from notifications.webhooks import services
 from notifications.webhooks.selectors import deliveries_for, managed_of, may_manage, targets_for
@@ -134,8 +135,8 @@ def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut
 
 @router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="The log of telling, the newest first")
 def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Query()]) -> Page[DeliveryOut]:
-    asked = {"target": query.webhook_id, "state": query.state}
-    found = deliveries_for(caller(request)).filter(**{name: value for name, value in asked.items() if value})
+    asked = exactly(target=query.webhook_id or None, state=query.state)
+    found = deliveries_for(caller(request)).filter(asked)
     rows, pagination = page_of(found, query)
     return Page[DeliveryOut](data=[DeliveryOut(**_delivery(row)) for row in rows], pagination=pagination)
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from inbound_admin.lib import errors
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, template
 from notifications.alerts.selectors import belongings_of, customer_names
 from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks import services
@@ -123,8 +123,7 @@ def delivery(request: SignedIn, delivery_id: str) -> HttpResponse:
         "manages": may_manage(request.user, found.target),
         "is_waiting": found.state == DeliveryState.WAITING,
     }
-    part = "#delivery" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"notifications/webhooks/delivery.html{part}", context)
+    return TemplateResponse(request, template(request, "notifications/webhooks/delivery.html", "delivery"), context)
 
 
 def _target(request: SignedIn, target_id: str) -> WebhookTarget:

@@ -1,6 +1,5 @@
 """The change log: every change by a person, a key, our worker or Amazon."""
 
-from collections.abc import Collection
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -8,11 +7,10 @@ from django.http import HttpRequest
 from ninja import Query
 
 from accounts.api_keys.api import call_router, caller, reads
-from accounts.models.people import User
-from accounts.people.selectors import customers_for, supports_everyone
 from audit.models import Change
-from audit.selectors import ChangeListFilters, changes_found
+from audit.selectors import ChangeListFilters
 from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
+from operations.audit_log.selectors import search_changes
 
 router = call_router("Audit")
 
@@ -64,16 +62,9 @@ def list_changes(request: HttpRequest, query: Annotated[ChangeFilters, Query()])
         since=query.since.isoformat() if query.since else "",
         until=query.until.isoformat() if query.until else "",
     )
-    found = changes_found(filters, of_customers=_scope(caller(request)))
+    found = search_changes(viewer=caller(request), filters=filters)
     rows, pagination = page_of(found, query)
     return Page[ChangeOut](data=[_change(row) for row in rows], pagination=pagination)
-
-
-def _scope(viewer: User) -> Collection[str] | None:
-    """None is everybody's, for staff who may read the log."""
-    if supports_everyone(viewer) and viewer.has_perm("audit.view_change"):
-        return None
-    return list(customers_for(viewer).values_list("pk", flat=True)) if not supports_everyone(viewer) else []
 
 
 def _change(row: Change) -> ChangeOut:

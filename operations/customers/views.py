@@ -18,6 +18,7 @@ from accounts.people import selectors as people_selectors
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, asks_for_password, page_of, template
+from inbound_admin.lib.lists import text_in
 from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
 from operations.customers.services import create_customer, rename_customer
 from tenants.lifecycle import selectors as lifecycle_selectors
@@ -85,7 +86,7 @@ def _said(invited: Invited) -> str:
 def list_(request: SignedIn) -> HttpResponse:
     """Staff find every customer; a person of one customer is taken to it."""
     staff = people_selectors.supports_everyone(request.user)
-    text = request.GET.get("q", "").replace("\x00", "").strip()[:300]
+    text = text_in(request.GET, "q")
     found = people_selectors.customers_found(viewer=request.user, text=text)
     if not staff and not text and len(own := found[:2]) == 1:
         return redirect("customers:detail", own[0].pk)

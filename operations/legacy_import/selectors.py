@@ -1,5 +1,6 @@
 """What moves in from the system before this one, and how far it is: for staff alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -40,6 +41,16 @@ def rows_of(moving_in: MovingIn, fate: str = "", kind: str = "") -> QuerySet[Mov
     if fate in list(ImportFate):
         rows = rows.filter(fate=fate)
     return rows.filter(kind=kind) if kind else rows
+
+
+OUTCOMES = ("number", "kind", "name", "owner", "fate", "why", "done_at")
+
+
+def export_rows(moving_in: MovingIn, fate: str = "", kind: str = "") -> Iterator[dict[str, str]]:
+    for row in rows_of(moving_in, fate, kind).iterator():
+        done = row.done_at.isoformat() if row.done_at else ""
+        cells = (row.number, row.kind, row.name, row.owner, row.fate, row.words, done)
+        yield dict(zip(OUTCOMES, map(str, cells), strict=True))
 
 
 def counted(moving_in: MovingIn) -> ImportCounts:

@@ -1,6 +1,5 @@
 """Moving in: files are taken in, each row's fate is shown, and then each customer is stored, followed on its page."""
 
-import csv
 from typing import Any
 
 from django.contrib import messages
@@ -11,13 +10,13 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of, takes_upload
+from inbound_admin.lib.http import SignedIn, list_as_file, page_of, takes_upload, template
 from operations.drift.core import UNOWNED
 from operations.drift.selectors import differences_shown
 from operations.legacy_import import services
 from operations.legacy_import.core import ImportFate, RowKind
 from operations.legacy_import.forms import MOST_BYTES, AdoptForm, MoveInForm
-from operations.legacy_import.selectors import counted, may_move_in, moves, rows_of
+from operations.legacy_import.selectors import OUTCOMES, counted, export_rows, may_move_in, moves, rows_of
 from operations.legacy_import.services import take_in_identities
 from operations.models import MovingIn, MovingInState
 
@@ -78,23 +77,15 @@ def moving_in_rows(request: SignedIn, moving_in_id: str) -> HttpResponse:
         "page": page_of(rows_of(moving, fate, kind), request, ROWS_PER_PAGE),
         "poll_seconds": POLL_SECONDS if moving.state in (MovingInState.LOOKING, MovingInState.MOVING) else None,
     }
-    part = "#live" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"operations/legacy_import/rows.html{part}", context)
+    return TemplateResponse(request, template(request, "operations/legacy_import/rows.html", "live"), context)
 
 
 @require_GET
 def moving_in_outcomes(request: SignedIn, moving_in_id: str) -> HttpResponse:
     """The table of outcomes as CSV, with the filter of the page."""
     moving = _moving_in(request, moving_in_id)
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{moving.pk}.csv"'
-    writer = csv.writer(response)
-    writer.writerow(("number", "kind", "name", "owner", "fate", "why", "done_at"))
-    for row in rows_of(moving, request.GET.get("fate", ""), request.GET.get("kind", "")).iterator():
-        done = row.done_at.isoformat() if row.done_at else ""
-        cells = (row.number, row.kind, row.name, row.owner, row.fate, row.words, done)
-        writer.writerow([_safe(str(cell)) for cell in cells])
-    return response
+    rows = export_rows(moving, request.GET.get("fate", ""), request.GET.get("kind", ""))
+    return list_as_file(rows, name=moving.pk, kind="csv", columns=OUTCOMES)
 
 
 @require_POST
@@ -131,8 +122,3 @@ def _moving_in(request: SignedIn, moving_in_id: str) -> MovingIn:
 def _refuse_strangers(request: SignedIn) -> None:
     if not may_move_in(request.user):
         raise PermissionDenied
-
-
-def _safe(cell: str) -> str:
-    """A spreadsheet takes none of it for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

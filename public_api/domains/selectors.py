@@ -14,6 +14,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
 from domains.records.core import Record, can_receive
+from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.models.addresses import Address, CatchAll
@@ -54,11 +55,8 @@ def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[
         elsewhere = Q(expectations__has_key=MX)
         receiving = VERIFIED & Q(receives=True) & ~elsewhere & Q(Exists(right))
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
-    if wanted.has_catch_all is not None:
-        domains = domains.filter(has_catch_all=wanted.has_catch_all)
-    if wanted.provider:
-        domains = domains.filter(provider__iexact=wanted.provider)
-    return domains.order_by("name", "pk")
+    asked = exactly(has_catch_all=wanted.has_catch_all, provider__iexact=wanted.provider or None)
+    return domains.filter(asked).order_by("name", "pk")
 
 
 def counts_of(domains: QuerySet[Domain]) -> dict[str, int]:
@@ -178,8 +176,8 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, Receiving]:
 def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
     """With `changed_at`; in the order of the address itself."""
     rows = addresses_selectors.addresses_for(viewer).annotate(changed_at=last_changed("address"))
-    asked = {"domain": wanted.domain_id, "is_active": wanted.is_active, "is_live": wanted.is_live}
-    return rows.filter(**{name: value for name, value in asked.items() if value is not None}).order_by("address")
+    asked = exactly(domain=wanted.domain_id, is_active=wanted.is_active, is_live=wanted.is_live)
+    return rows.filter(asked).order_by("address")
 
 
 def endpoints_found(
@@ -189,8 +187,7 @@ def endpoints_found(
     rows = addresses_selectors.endpoints_for(viewer).annotate(changed_at=last_changed("endpoint"))
     if name:
         rows = rows.filter(name__icontains=name)
-    asked = {"type": kind, "is_active": is_active}
-    return rows.filter(**{name: value for name, value in asked.items() if value is not None}).order_by("name", "pk")
+    return rows.filter(exactly(type=kind, is_active=is_active)).order_by("name", "pk")
 
 
 def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:

@@ -4,11 +4,11 @@ The holder of a name is the nearest proven domain at or above it; an unproven do
 a customer can reach takes the viewer and returns their own rows alone.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
-from django.db.models import Count, Q, QuerySet
-from django.http import QueryDict
+from django.db.models import Q, QuerySet
 
 from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
@@ -16,6 +16,7 @@ from audit.services import Subject
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains
+from inbound_admin.lib.lists import ListFilters, Order
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
 from receipt_rules.models.expectations import Expectation
@@ -111,35 +112,31 @@ class Holders:
         return bool(self._foreign_below.get(domain, set()) - {self._held.get(domain, "")})
 
 
-SORTS = {"address": ("address",), "-address": ("-address",), "domain": ("domain__name", "address")}
-
-
 @dataclass(frozen=True)
-class AddressListFilters:
-    """What the URL of the list says; nonsense in it filters nothing."""
+class AddressListFilters(ListFilters):
+    """`q` is part of the address."""
 
-    q: str = ""
-    show: str = ""  # live, waiting, off
     domain: str = ""
     endpoint: str = ""
     customer: str = ""
-    sort: str = ""
 
-    @classmethod
-    def read(cls, query: QueryDict) -> "AddressListFilters":
-        given = {field.name: query.get(field.name, "").replace("\x00", "").strip()[:320] for field in fields(cls)}
-        return cls(**given)
+    columns: ClassVar[Mapping[str, str]] = {"domain": "domain", "endpoint": "endpoint", "customer": "domain__customer"}
+    sorts: ClassVar[Mapping[str, Order]] = {
+        "address": ("address",),
+        "-address": ("-address",),
+        "domain": ("domain__name", "address"),
+    }
 
-    @property
-    def active(self) -> bool:
-        return any(getattr(self, field.name) for field in fields(self) if field.name != "sort")
+    def conditions(self) -> Iterator[Q]:
+        if self.q:
+            yield Q(address__icontains=self.q.lower())
 
-
-SHOWN = {
-    "live": Q(is_active=True, is_live=True),
-    "waiting": Q(is_active=True, is_live=False),
-    "off": Q(is_active=False),
-}
+    def groups(self) -> dict[str, Q]:
+        return {
+            "live": Q(is_active=True, is_live=True),
+            "waiting": Q(is_active=True, is_live=False),
+            "off": Q(is_active=False),
+        }
 
 
 def addresses_for(viewer: Viewer) -> QuerySet[Address]:
@@ -159,20 +156,7 @@ def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:
 
 
 def search_addresses(*, viewer: Viewer, filters: AddressListFilters) -> QuerySet[Address]:
-    """By part of the address, and by the filters."""
-    found = addresses_for(viewer)
-    if filters.q:
-        found = found.filter(address__icontains=filters.q.lower())
-    if filters.show in SHOWN:
-        found = found.filter(SHOWN[filters.show])
-    for column, value in (
-        ("domain", filters.domain),
-        ("endpoint", filters.endpoint),
-        ("domain__customer", filters.customer),
-    ):
-        if value:
-            found = found.filter(**{column: value})
-    return found.order_by(*SORTS.get(filters.sort, SORTS["address"]))
+    return filters.search(addresses_for(viewer))
 
 
 def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
@@ -247,10 +231,7 @@ def endpoints_found(*, viewer: Viewer, text: str) -> QuerySet[Endpoint]:
 
 
 def address_counts(*, viewer: Viewer, filters: AddressListFilters) -> dict[str, int]:
-    """How many each of `SHOWN` would show under the other filters, in one query."""
-    counted = {key: Count("pk", filter=shown) for key, shown in SHOWN.items()}
-    others = search_addresses(viewer=viewer, filters=replace(filters, show=""))
-    return others.order_by().aggregate(**counted)
+    return filters.counts(addresses_for(viewer))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from accounts.models.people import Customer, User
 from domains.domain_list.selectors import choices, domains_for
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.ids import new_id
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
 from receipt_rules.addresses.selectors import (
@@ -122,8 +122,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "total": addresses_for(request.user).count(),
         "tab": "addresses",
     }
-    part = "#results" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"receipt_rules/addresses/addresses.html{part}", context)
+    return TemplateResponse(request, template(request, "receipt_rules/addresses/addresses.html", "results"), context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -210,8 +209,7 @@ def inbound(request: SignedIn, domain_id: str) -> HttpResponse:
 
 
 def _template(request: SignedIn) -> str:
-    part = "#inbound" if request.htmx and not request.htmx.boosted else ""
-    return f"receipt_rules/addresses/inbound.html{part}"
+    return template(request, "receipt_rules/addresses/inbound.html", "inbound")
 
 
 def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, template
+from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import endpoints_for, endpoints_found, may_operate, used_by
 from receipt_rules.endpoints.forms import EndpointForm, SesForm
 from receipt_rules.endpoints.services import add_endpoint, change_endpoint, remove_endpoint
@@ -20,13 +21,12 @@ from receipt_rules.models.endpoints import Endpoint
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
-    text = request.GET.get("q", "").replace("\x00", "").strip()[:300]
+    text = text_in(request.GET, "q")
     found = page_of(endpoints_found(viewer=request.user, text=text), request)
     known = forwardings_of(found.object_list)
     waiting = {endpoint.pk for endpoint in found.object_list if known.blocks(endpoint)}
     context = {"page": found, "q": text, "tab": "endpoints", "waiting": waiting}
-    part = "#results" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"receipt_rules/endpoints/endpoints.html{part}", context)
+    return TemplateResponse(request, template(request, "receipt_rules/endpoints/endpoints.html", "results"), context)
 
 
 @require_http_methods(["GET", "POST"])

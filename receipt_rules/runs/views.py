@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, template
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
 from receipt_rules.live.views import refuse_strangers
@@ -32,8 +32,7 @@ def list_(request: SignedIn) -> HttpResponse:
 @require_GET
 def detail(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
-    part = "#live" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"receipt_rules/runs/run.html{part}", _context(run, request))
+    return TemplateResponse(request, template(request, "receipt_rules/runs/run.html", "live"), _context(run, request))
 
 
 def _run_for(request: SignedIn, run_id: str) -> Run:

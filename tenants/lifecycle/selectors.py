@@ -4,37 +4,38 @@ Customers see their own tenants alone, without staff notes and without other ten
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.expressions import Combinable, OrderBy
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
-from django.http import QueryDict
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
-from inbound_admin.lib.lists import moment
+from inbound_admin.lib.exports import moment
+from inbound_admin.lib.lists import ListFilters, Order, exactly
 from tenants.models.tenants import ResourceKind, SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.status.core import Banner, Layer, Policy, Standing, StatusFacts, banner_of, layers
 
-# What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
 WORST_FIRST = "-risk"
-ORDERS: dict[str, tuple[str, ...]] = {
-    "-risk": ("-risk", "name"),
-    "risk": ("risk", "name"),
-    "name": ("name",),
-    "-name": ("-name",),
-    "customer": ("customer__name", "name"),
-    "-customer": ("-customer__name", "name"),
-    "standing": ("standing", "name"),
-    "-standing": ("-standing", "name"),
-    "bounces": ("-bounce_rate", "name"),
-    "complaints": ("-complaint_rate", "name"),
-    "created": ("-created_at", "name"),
+# One table for the page and the API.
+ORDERS: dict[str, Order] = {
+    WORST_FIRST: ("-risk", Lower("name")),
+    "risk": ("risk", Lower("name")),
+    "name": (Lower("name"),),
+    "-name": (Lower("name").desc(),),
+    "customer": (Lower("customer__name"), Lower("name")),
+    "-customer": (Lower("customer__name").desc(), Lower("name")),
+    "standing": ("standing", Lower("name")),
+    "-standing": ("-standing", Lower("name")),
+    "bounces": (F("bounce_rate").asc(nulls_last=True), Lower("name")),
+    "-bounces": (F("bounce_rate").desc(nulls_last=True), Lower("name")),
+    "complaints": (F("complaint_rate").asc(nulls_last=True), Lower("name")),
+    "-complaints": (F("complaint_rate").desc(nulls_last=True), Lower("name")),
+    "created": ("-created_at", Lower("name")),
 }
 
 
@@ -76,30 +77,15 @@ def tenants_found(
     *, viewer: Viewer, text: str = "", standing: str = "", policy: str = "", order: str = WORST_FIRST
 ) -> QuerySet[Tenant]:
     """By part of the tenant's or the customer's name, or by a whole id or ARN; nonsense in a filter finds nothing."""
-    found = tenants_for(viewer)
-    if text:
-        found = found.filter(tenants_named(text))
-    if standing:
-        found = found.filter(standing=standing)
-    if policy:
-        found = found.filter(policy=policy)
-    return found.order_by(*_order(order))
+    asked = exactly(standing=standing or None, policy=policy or None)
+    found = tenants_for(viewer).filter(asked, tenants_named(text) if text else Q())
+    return found.order_by(*ORDERS.get(order, ORDERS[WORST_FIRST]))
 
 
 def tenants_named(text: str) -> Q:
     """Part of the tenant's or the customer's name, or a whole id or ARN."""
     whole = Q(pk=text) | Q(ses_id=text) | Q(arn=text) | Q(customer=text)
     return whole | Q(name__icontains=text) | Q(customer__name__icontains=text)
-
-
-def _order(name: str) -> list[Combinable]:
-    columns = ORDERS.get(name, ORDERS[WORST_FIRST])
-    return [
-        F(column[1:]).desc(nulls_last=True)
-        if column.startswith("-")
-        else (Lower(column) if column.endswith("name") else F(column))
-        for column in columns
-    ]
 
 
 def layers_of(tenant: Tenant) -> tuple[Layer, ...]:
@@ -157,23 +143,6 @@ def capacity() -> TenantCapacity:
     return TenantCapacity(count, settings.SES_TENANTS, round(count * settings.TENANT_MONTHLY_PRICE, 2))
 
 
-# What the URL calls an order: the columns, ending in one that decides every tie, so that pages never overlap.
-SORTS: dict[str, tuple[F | OrderBy | str, ...]] = {
-    "-risk": ("-risk", "name"),
-    "risk": ("risk", "name"),
-    "name": ("name",),
-    "-name": ("-name",),
-    "customer": ("customer__name", "name"),
-    "-customer": ("-customer__name", "name"),
-    "standing": ("standing", "name"),
-    "-standing": ("-standing", "name"),
-    "bounces": (F("bounce_rate").asc(nulls_last=True), "name"),
-    "-bounces": (F("bounce_rate").desc(nulls_last=True), "name"),
-    "complaints": (F("complaint_rate").asc(nulls_last=True), "name"),
-    "-complaints": (F("complaint_rate").desc(nulls_last=True), "name"),
-}
-
-
 def tenants_for_staff(viewer: Viewer) -> QuerySet[Tenant]:
     """For a customer there are none: what they may know of theirs stands on their own pages."""
     found = tenants_for(viewer).select_related("status_asked_by", "created_by", "reputation_read")
@@ -186,58 +155,40 @@ def _held_up() -> Q:
     return ~Q(stage_problem="") | ~Q(status_problem="") | ~Q(read_problem="") | Q(Exists(failed))
 
 
-def _kinds() -> dict[str, Q]:
-    return {
-        "suspended": Q(standing=Standing.SUSPENDED),
-        "paused": Q(standing__in=(Standing.PAUSED, Standing.PAUSING)),
-        "review": Q(is_paused=True, pause_review_on__lte=timezone.localdate()),
-        "findings": Q(open_high__gt=0) | Q(open_low__gt=0),
-        "held_up": _held_up(),
-        "active": Q(standing=Standing.ACTIVE),
-        "unknown": Q(standing=Standing.UNKNOWN, stage=TenantStage.READY),
-    }
-
-
 @dataclass(frozen=True)
-class TenantListFilters:
-    """What the URL of the list says; nonsense in it filters nothing."""
+class TenantListFilters(ListFilters):
+    """`q` is part of a name or a whole id."""
 
-    q: str = ""
-    show: str = ""
     policy: str = ""
-    sort: str = ""
 
-    @classmethod
-    def read(cls, query: QueryDict) -> "TenantListFilters":
-        given = {field.name: query.get(field.name, "").replace("\x00", "").strip()[:300] for field in fields(cls)}
-        return cls(**given)
+    sorts = ORDERS
 
-    @property
-    def active(self) -> bool:
-        return bool(self.show or self.policy)
+    def conditions(self) -> Iterator[Q]:
+        if self.q:
+            yield tenants_named(self.q)
+        if self.policy in tuple(Policy):
+            yield Q(policy=self.policy)
+
+    def groups(self) -> dict[str, Q]:
+        return {
+            "suspended": Q(standing=Standing.SUSPENDED),
+            "paused": Q(standing__in=(Standing.PAUSED, Standing.PAUSING)),
+            "review": Q(is_paused=True, pause_review_on__lte=timezone.localdate()),
+            "findings": Q(open_high__gt=0) | Q(open_low__gt=0),
+            "held_up": _held_up(),
+            "active": Q(standing=Standing.ACTIVE),
+            "unknown": Q(standing=Standing.UNKNOWN, stage=TenantStage.READY),
+        }
 
 
 def search(*, viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
-    """By part of a name or by a whole id, and by the filters; the worst first."""
-    found, kinds = _narrowed(viewer, filters), _kinds()
-    if filters.show in kinds:
-        found = found.filter(kinds[filters.show])
-    return found.order_by(*SORTS.get(filters.sort, SORTS[WORST_FIRST]))
+    """The worst first."""
+    return filters.search(tenants_for(viewer).select_related("reputation_read"))
 
 
 def counts(*, viewer: Viewer, filters: TenantListFilters) -> dict[str, int]:
     """How many tenants each kind has under the other filters, in one query."""
-    counted = {key: Count("pk", filter=kind) for key, kind in _kinds().items()}
-    return _narrowed(viewer, filters).order_by().aggregate(**counted)
-
-
-def _narrowed(viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
-    found = tenants_for(viewer).select_related("reputation_read")
-    if filters.q:
-        found = found.filter(tenants_named(filters.q))
-    if filters.policy in tuple(Policy):
-        found = found.filter(policy=filters.policy)
-    return found
+    return filters.counts(tenants_for(viewer))
 
 
 def export_rows(*, viewer: Viewer, filters: TenantListFilters) -> Iterator[dict[str, str]]:

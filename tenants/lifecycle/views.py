@@ -65,7 +65,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "page": page,
         "rows": [TenantRow(tenant) for tenant in page],
         "asked": filters,  # not `filters`, which the search for domains in the top bar would show
-        "sort": filters.sort if filters.sort in selectors.SORTS else WORST_FIRST,
+        "sort": filters.sort if filters.sort in selectors.ORDERS else WORST_FIRST,
         "counts": selectors.counts(viewer=request.user, filters=filters),
         "total": selectors.tenants_for(request.user).count(),
         "capacity": selectors.capacity(),

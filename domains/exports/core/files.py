@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from domains.exports.core.values import Entry, escaped, quoted, unquoted
-from inbound_admin.lib.lists import as_csv, as_it_was
+from inbound_admin.lib.exports import as_csv, as_it_was
 
 _LINE = re.compile(r"(\S+)\s+(\d+)\s+IN\s+(TXT|CNAME|MX)\s+(.+)")
 

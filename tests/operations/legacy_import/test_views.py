@@ -81,6 +81,13 @@ def test_a_cell_that_looks_like_a_formula_is_none(olga: Client, sandbox: Sandbox
     assert "'=1+1" in text(olga, f"{url}outcomes.csv?kind=endpoint")
 
 
+def test_a_formula_behind_an_apostrophe_of_its_own_is_told_from_ours(olga: Client, sandbox: Sandbox) -> None:
+    found = document()
+    found["endpoints"][0]["name"] = "'=1+1"
+    url = given(olga, files(found)["old.json"])
+    assert "''=1+1" in text(olga, f"{url}outcomes.csv?kind=endpoint")
+
+
 def test_several_tables_are_given_at_once(olga: Client) -> None:
     uploads = [
         SimpleUploadedFile("users.csv", b"id,email\nu1,alice@example.com\n"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbound_admin.lib.lists import FORMULA_STARTS, as_csv, as_json
+from inbound_admin.lib.exports import FORMULA_STARTS, as_csv, as_json
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 

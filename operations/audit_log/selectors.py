@@ -1,0 +1,16 @@
+"""The change log as its viewer may read it."""
+
+from django.db.models import QuerySet
+
+from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from audit import selectors as audit_selectors
+from audit.models import Change
+from audit.selectors import ChangeListFilters
+
+
+def search_changes(*, viewer: Viewer, filters: ChangeListFilters) -> QuerySet[Change]:
+    """Everybody's for staff who may read the log; of their own customers for others, without staff's own."""
+    if not supports_everyone(viewer):
+        theirs = list(customers_for(viewer).values_list("pk", flat=True))
+        return audit_selectors.changes_found(filters, of_customers=theirs)
+    return audit_selectors.changes_found(filters, of_customers=None if viewer.has_perm("audit.view_change") else ())
