@@ -129,6 +129,7 @@ def elsewhere(
         ("mail-from-spf", ("unrelated",), State.WAITING, "dns.absent"),
         ("apex-spf", ("v=spf1 include:_spf.google.com ~all",), State.WAITING, "dns.value.spf_without_amazon"),
         ("apex-spf", ("v=spf1 include:_spf.google.com include:amazonses.com -all",), State.VERIFIED, ""),
+        ("apex-spf", ("v=spf1" + " a" * 9 + " include:amazonses.com -all",), State.VERIFIED, ""),
         ("apex-spf", ("v=spf1" + " a" * 10 + " include:amazonses.com -all",), State.WRONG, "dns.value.spf_lookups"),
         ("dmarc", ("v=DMARC1; p=none; rua=mailto:dmarc@example.com",), State.VERIFIED, ""),
         ("dmarc", ("v=DMARC1;p=reject;rua=mailto:x@y.net,mailto:DMARC@example.com",), State.VERIFIED, ""),

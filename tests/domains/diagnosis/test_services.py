@@ -59,6 +59,19 @@ def test_a_domain_that_is_right_is_right_on_all_ten_links(sandbox: Sandbox) -> N
     assert "Last looked at" in " ".join(found.lanes[2].lines)
 
 
+@pytest.mark.parametrize(("terms", "codes"), [(9, []), (10, ["dns.value.spf_lookups"])])
+def test_the_eleventh_look_up_of_spf_is_one_too_many(sandbox: Sandbox, terms: int, codes: list[str]) -> None:
+    domain = verified(sandbox)
+    (old,) = (
+        row
+        for row in sandbox.control.records("example.com")
+        if row.name == "example.com" and row.value.strip('"').startswith("v=spf1")
+    )
+    line = f"v=spf1{' a' * terms} include:amazonses.com ~all"
+    sandbox.control.replace_record("example.com", old.id, name=old.name, type="TXT", value=line)
+    assert [finding.code for finding in diagnosis_services.diagnose(domain, now=timezone.now()).findings] == codes
+
+
 def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     identity_services.read([domain], now=timezone.now())

@@ -35,6 +35,20 @@ def test_each_type_keeps_what_it_knows(kind: str, config: dict[str, Any], stored
     assert made.config == stored
 
 
+def test_a_group_has_fifty_addresses_and_not_one_more() -> None:
+    customer, members = make_customer(), [f"member{number}@a.example" for number in range(51)]
+
+    def add(number: int) -> Endpoint:
+        config = {"addresses": members[:number]}
+        return endpoints_services.add_endpoint(
+            customer=customer, name=f"{number}", type="email_group", config=config, actor=None
+        )
+
+    assert len(add(50).config["addresses"]) == 50
+    with pytest.raises(Refused, match="between one and 50"):
+        add(51)
+
+
 @pytest.mark.parametrize(
     ("kind", "config"),
     [
