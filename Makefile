@@ -20,7 +20,10 @@ ON_ALL_CORES := -n auto --dist loadfile
 BROWSERS := -n auto --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
-.PHONY: help run manage check test soak fuzz bench css lock format lint screenshots clean
+MODULE ?= domains/spf/core.py
+TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
+
+.PHONY: help run manage check test soak fuzz coverage mutate bench css lock format lint screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +46,18 @@ soak: css ## what takes longer than CI allows
 
 fuzz: $(INSTALLED) ## send the API what nobody would, each time something else (FUZZ_EXAMPLES=300 for each operation)
 	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),300) $(BIN)/python -m pytest -rs tests/test_api_fuzz.py
+
+coverage: css ## which branches no test takes, browsers apart; fails below the floor in pyproject.toml
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -q --cov --cov-report=term -m "not browser and not soak"
+
+mutate: $(INSTALLED) ## change one place of a module at a time; list what its tests miss (MODULE=domains/spf/core.py TESTS=...)
+	@rm -rf .mutation && mkdir .mutation
+	@printf '[cosmic-ray]\nmodule-path = "%s"\ntimeout = 60.0\nexcluded-modules = []\ntest-command = "%s"\n[cosmic-ray.distributor]\nname = "local"\n' \
+		"$(MODULE)" "$(BIN)/python -m pytest -q -x -p no:cacheprovider $(TESTS)" > .mutation/run.toml
+	$(BIN)/cosmic-ray init .mutation/run.toml .mutation/run.sqlite
+	$(BIN)/cosmic-ray --verbosity=ERROR baseline .mutation/run.toml
+	$(BIN)/cosmic-ray exec .mutation/run.toml .mutation/run.sqlite
+	$(BIN)/cr-report --show-diff --surviving-only .mutation/run.sqlite
 
 bench: css ## measure, print a table, write benchmarks/latest.json
 	@$(BIN)/python -m benchmarks
