@@ -3,11 +3,12 @@
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from inbound_admin.lib.tables import keyed
+from inbound_admin.lib.tables import keyed, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = sorted(path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests")
@@ -70,3 +71,46 @@ def test_a_table_keyed_by_a_field_keeps_its_order_and_refuses_a_doubled_key() ->
     assert list(keyed([("b", 1), ("a", 2)]).items()) == [("b", 1), ("a", 2)]
     with pytest.raises(ValueError, match="'a' stands twice"):
         keyed([("a", 1), ("b", 2), ("a", 1)])
+
+
+@dataclass(frozen=True)
+class Fruit:
+    key: str
+    name: str
+    parts: tuple[str, ...] = ()
+    sweet: bool = False
+
+
+def fruits(folder: Path, text: str) -> dict[str, Fruit]:
+    path = folder / "fruit.toml"
+    path.write_text(text)
+    return read_rows(path, Fruit)
+
+
+def test_a_file_of_rows_is_read_in_its_order_with_the_defaults_of_the_class(tmp_path: Path) -> None:
+    found = fruits(tmp_path, '[pear]\nname = "Pear"\nparts = ["core"]\n["a.b"]\nname = "Apple"\nsweet = true\n')
+    assert list(found.values()) == [Fruit("pear", "Pear", ("core",)), Fruit("a.b", "Apple", (), sweet=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[pear]\nname = "Pear"\n[pear]\n', "^fruit.toml: "),
+        ("[pear]\n", r"^fruit.toml, \[pear\]: (.|\n)*name"),
+        ('[pear]\nname = "Pear"\nnmae = "x"', r"^fruit.toml, \[pear\]: there is no field nmae"),
+        ('[pear]\nname = "Pear"\nsweet = "yes"', r"^fruit.toml, \[pear\]: (.|\n)*sweet"),
+        ('[pear]\nname = "Pear"\nparts = "core"', r"^fruit.toml, \[pear\]: (.|\n)*parts"),
+        ('[pear]\nkey = "apple"\nname = "Pear"', r"^fruit.toml, \[pear\]: there is no field key"),
+        ('pear = "Pear"', "^fruit.toml: "),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_row(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        fruits(tmp_path, text)
+
+
+def test_every_file_of_rows_is_read_by_a_module_beside_it() -> None:
+    files = [path for package in PACKAGES for path in package.rglob("*.toml")]
+    assert len(files) >= 5
+    unread = [path for path in files if not any(path.name in near.read_text() for near in path.parent.glob("*.py"))]
+    assert unread == []

@@ -1,29 +1,27 @@
-"""The table of DNS hosts, and what to enter at each one so that it publishes a record. Pure.
-
-Each row uses the words of the host's own pages and knows what its customers stumble over. Rows are in alphabetical
-order.
-"""
+"""What to enter at each DNS host (`hosts.toml`) so that it publishes a record. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from domains.exports.core.values import quoted, unquoted
 from domains.records.core import Record
-from inbound_admin.lib.tables import keyed
+from inbound_admin.lib.tables import keyed, read_rows
 
 
 @dataclass(frozen=True)
 class DnsProvider:
     """`apex` is what stands for the zone itself in the name box ("" is an empty box); it and `page` may name {zone}.
 
-    `dot`: a host name in the value ends in a dot, or the zone is added to it. `quotes`: text is typed in quotation
-    marks, in strings of at most 255 bytes. `priority_label` "" says that priority stands in the value, before the
-    host. `values` are the labels of the value box by type, `proxy` what to do with a switch that hides records.
+    `dot`: a host name in the value ends in a dot, or the zone is added to it. `adds_zone`: the name box takes the name
+    without the zone. `quotes`: text is typed in quotation marks, in strings of at most 255 bytes. `priority_label` ""
+    says that priority stands in the value, before the host. `values` are the labels of the value box by type, `proxy`
+    what to do with a switch that hides records. A host that is not `listed` is known by its name servers alone.
     """
 
     key: str
     name: str
-    page: str
+    page: str = ""
     nameservers: tuple[str, ...] = ()
     way: str = ""
     name_label: str = "Name"
@@ -32,12 +30,18 @@ class DnsProvider:
     ttl_label: str = "TTL"
     ttl: str = "the default"
     apex: str = "@"
-    absolute: bool = False
+    adds_zone: bool = False
     dot: bool = False
     quotes: bool = False
     proxy: str = ""
-    traps: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
     mx_traps: tuple[str, ...] = ()
+    listed: bool = True
+
+    @property
+    def traps(self) -> tuple[str, ...]:
+        """What the customers of this host stumble over at every record."""
+        return (*[_NO_ZONE] * self.adds_zone, *[_DOT] * self.dot, *self.hints)
 
     def value_label(self, kind: str) -> str:
         return self.values.get(kind, "Value")
@@ -53,218 +57,9 @@ class DnsProvider:
 _NO_ZONE = "Leave the domain out of the name box: it is added by itself."
 _DOT = "A host name in the value ends in a dot here; without it the domain is added to it."
 
-GENERIC = DnsProvider(
-    key="other",
-    name="Another DNS host",
-    page="",
-    name_label="Name (also called Host)",
-    values={
-        "TXT": "Value (also called Content)",
-        "CNAME": "Value (also called Target or Points to)",
-        "MX": "Mail server (also called Target)",
-    },
-    traps=(
-        "Look at the record after it is saved. Where the domain stands in its name twice, the host adds it by itself.",
-    ),
-)
-
-HOSTS = (
-    DnsProvider(
-        key="azure",
-        name="Azure DNS",
-        page="https://portal.azure.com/#browse/Microsoft.Network%2FdnsZones",
-        nameservers=("azure-dns.com", "azure-dns.net", "azure-dns.org", "azure-dns.info"),
-        way="DNS zones, your domain, Record sets, Add",
-        values={"TXT": "Value", "CNAME": "Alias", "MX": "Mail exchange"},
-        priority_label="Preference",
-        traps=("All values of one type at one name are one record set: where it exists, add a line to it.",),
-    ),
-    DnsProvider(
-        key="cloudflare",
-        name="Cloudflare",
-        page="https://dash.cloudflare.com/?to=/:account/:zone/dns/records",
-        nameservers=("ns.cloudflare.com",),
-        way="your domain, DNS, Records, Add record",
-        values={"TXT": "Content", "CNAME": "Target", "MX": "Mail server"},
-        ttl="Auto",
-        proxy="Set “Proxy status” to “DNS only” (the grey cloud). With the orange cloud nobody can see this record.",
-    ),
-    DnsProvider(
-        key="cpanel",
-        name="cPanel",
-        page="",
-        way="Zone Editor, Manage beside your domain, Add Record",
-        values={"TXT": "Record", "CNAME": "Record", "MX": "Destination"},
-        apex="{zone}.",
-        traps=("cPanel writes the rest of the name as you leave the box: look at it before you save.",),
-        mx_traps=("Then choose “Remote Mail Exchanger” under Email Routing, or cPanel keeps this mail for itself.",),
-    ),
-    DnsProvider(
-        key="digitalocean",
-        name="DigitalOcean",
-        page="https://cloud.digitalocean.com/networking/domains/{zone}",
-        nameservers=("digitalocean.com",),
-        way="Networking, Domains, your domain",
-        name_label="Hostname",
-        values={"TXT": "Value", "CNAME": "Is an alias of", "MX": "Mail providers mail server"},
-        dot=True,
-        traps=(_DOT,),
-    ),
-    DnsProvider(
-        key="dnsimple",
-        name="DNSimple",
-        page="https://dnsimple.com/dashboard",
-        nameservers=("dnsimple.com", "dnsimple-edge.net", "dnsimple-edge.org"),
-        way="your domain, DNS, Manage, Add record",
-        values={"TXT": "Content", "CNAME": "Content", "MX": "Mail server"},
-        apex="",
-        traps=("Take CNAME and not ALIAS: nobody can see an ALIAS record as such.",),
-    ),
-    DnsProvider(
-        key="gandi",
-        name="Gandi",
-        page="https://admin.gandi.net/domain",
-        nameservers=("gandi.net",),
-        way="your domain, DNS Records, Add record",
-        values={"TXT": "Text value", "CNAME": "Hostname", "MX": "Hostname"},
-        dot=True,
-        traps=(_DOT,),
-    ),
-    DnsProvider(
-        key="godaddy",
-        name="GoDaddy",
-        page="https://dcc.godaddy.com/control/portfolio",
-        nameservers=("domaincontrol.com",),
-        way="your domain, DNS, Add New Record",
-        values={"TXT": "Value", "CNAME": "Value", "MX": "Value"},
-        ttl="1 Hour",
-        traps=(_NO_ZONE,),
-    ),
-    DnsProvider(
-        key="hetzner",
-        name="Hetzner",
-        page="https://console.hetzner.com",
-        nameservers=("hetzner.com", "hetzner.de", "first-ns.de", "second-ns.com", "second-ns.de"),
-        way="DNS, your zone, Add record",
-        dot=True,
-        traps=(_DOT,),
-    ),
-    DnsProvider(
-        key="hover",
-        name="Hover",
-        page="https://www.hover.com/control_panel/domains",
-        nameservers=("hover.com",),
-        way="your domain, DNS, Add a record",
-        name_label="Hostname",
-        values={"TXT": "Content", "CNAME": "Target name", "MX": "Mail server"},
-        traps=(_NO_ZONE,),
-        mx_traps=("Remove the MX record that Hover put there, if you use no mailbox of Hover's.",),
-    ),
-    DnsProvider(
-        key="ionos",
-        name="IONOS",
-        page="https://my.ionos.com/domains",
-        nameservers=("ui-dns.com", "ui-dns.de", "ui-dns.org", "ui-dns.biz"),
-        way="your domain, DNS, Add record",
-        name_label="Host name",
-        values={"TXT": "Value", "CNAME": "Points to", "MX": "Points to"},
-        ttl="1 hour",
-        traps=(_NO_ZONE,),
-        mx_traps=("IONOS asks to switch its own mail settings for the domain off: that is what this record does.",),
-    ),
-    DnsProvider(
-        key="namecheap",
-        name="Namecheap",
-        page="https://ap.www.namecheap.com/Domains/DomainControlPanel/{zone}/advancedns",
-        nameservers=("registrar-servers.com",),
-        way="Domain List, Manage, Advanced DNS, Add new record",
-        name_label="Host",
-        ttl="Automatic",
-        traps=(_NO_ZONE,),
-        mx_traps=(
-            "MX records stand apart: set “Mail Settings” to “Custom MX” first. Forwarding by Namecheap ends then.",
-        ),
-    ),
-    DnsProvider(
-        key="netlify",
-        name="Netlify or NS1",
-        page="https://app.netlify.com",
-        nameservers=("nsone.net",),
-        way="Domains, your domain, Add new record",
-        traps=(
-            _NO_ZONE,
-            "Netlify cannot change a record: delete the wrong one and add it again.",
-        ),
-    ),
-    DnsProvider(
-        key="ovh",
-        name="OVHcloud",
-        page="https://www.ovh.com/manager/#/web/domain/{zone}/zone",
-        nameservers=("ovh.net", "ovh.ca", "anycast.me"),
-        way="Domain names, your domain, DNS zone, Add an entry",
-        name_label="Sub-domain",
-        values={"TXT": "Value", "CNAME": "Target", "MX": "Target"},
-        apex="",
-        dot=True,
-        traps=(_DOT,),
-        mx_traps=("Remove the MX records of OVHcloud's own mail, if you use no mailbox there.",),
-    ),
-    DnsProvider(
-        key="porkbun",
-        name="Porkbun",
-        page="https://porkbun.com/account/domainsSpeedy",
-        nameservers=("porkbun.com",),
-        way="DNS beside your domain",
-        name_label="Host",
-        values={"TXT": "Answer / Value", "CNAME": "Answer / Value", "MX": "Answer / Value"},
-        ttl="600",
-        apex="",
-        traps=(_NO_ZONE,),
-        mx_traps=("Switch Porkbun's e-mail forwarding for the domain off, if it is on: its MX records stand there.",),
-    ),
-    DnsProvider(
-        key="route53",
-        name="Route 53",
-        page="https://console.aws.amazon.com/route53/v2/hostedzones",
-        way="Hosted zones, your domain, Create record",
-        name_label="Record name",
-        priority_label="",
-        ttl_label="TTL (seconds)",
-        ttl="300",
-        apex="",
-        quotes=True,
-        traps=("All values of one type at one name are one record: where it exists, edit it and add a line.",),
-        mx_traps=("Priority and mail server stand in one box, with a space between them.",),
-    ),
-    DnsProvider(
-        key="squarespace",
-        name="Squarespace Domains",
-        page="https://account.squarespace.com/domains/managed/{zone}/dns/dns-settings",
-        nameservers=("googledomains.com", "squarespacedns.com"),
-        way="your domain, DNS, DNS Settings, Custom records, Add record",
-        name_label="Host",
-        values={"TXT": "Text", "CNAME": "Alias data", "MX": "Mail server"},
-        traps=(_NO_ZONE,),
-        mx_traps=("Where a preset for mail (such as Google Workspace) is there, it holds the MX: remove it first.",),
-    ),
-    DnsProvider(
-        key="vercel",
-        name="Vercel",
-        page="https://vercel.com/dashboard/domains",
-        nameservers=("vercel-dns.com",),
-        way="your domain, DNS Records, Add",
-        apex="",
-        ttl="60",
-        traps=(_NO_ZONE,),
-    ),
-)
-
-
-PROVIDERS: tuple[DnsProvider, ...] = (*HOSTS, GENERIC)
-
-# Hosts that are known by their name servers and have no row of their own.
-_OTHERS = (("wixdns.net", "Wix"),)
-_BY_KEY = keyed((provider.key, provider) for provider in PROVIDERS)
+_HOSTS = read_rows(Path(__file__).with_name("hosts.toml"), DnsProvider)
+PROVIDERS = tuple(host for host in _HOSTS.values() if host.listed)
+GENERIC = _HOSTS["other"]
 _BY_NAME = keyed((provider.name, provider) for provider in PROVIDERS)
 
 
@@ -286,10 +81,11 @@ def named(company: str) -> DnsProvider:
 
 def with_key(key: str) -> DnsProvider | None:
     """The row that a reader chose."""
-    return _BY_KEY.get(key)
+    found = _HOSTS.get(key)
+    return found if found and found.listed else None
 
 
-_ENDINGS = keyed((*((ending, host.name) for host in HOSTS for ending in host.nameservers), *_OTHERS))
+_ENDINGS = keyed((ending, host.name) for host in _HOSTS.values() for ending in host.nameservers)
 
 
 @dataclass(frozen=True)
@@ -358,14 +154,10 @@ def becomes(boxes: Typed, zone: str) -> tuple[str, str, str, int | None]:
 def _name(name: str, provider: DnsProvider, zone: str) -> str:
     if name != zone and not name.endswith(f".{zone}"):
         raise ValueError(f"{name} is not in the zone {zone}")
-    if provider.absolute:
-        return name
     return provider.apex_of(zone) if name == zone else name.removesuffix(f".{zone}")
 
 
 def _absolute(typed_name: str, provider: DnsProvider, zone: str) -> str:
-    if provider.absolute:
-        return typed_name
     return zone if typed_name == provider.apex_of(zone) else f"{typed_name}.{zone}"
 
 

@@ -1,17 +1,53 @@
-"""Tables that are read by a key: a dict would keep the last of two rows with one key and say nothing."""
+"""Tables that are read by a key, in the code or in a TOML file beside its subject."""
 
+import json
+import tomllib
 from collections.abc import Iterable
-from typing import TypeVar
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 Key = TypeVar("Key")
 Row = TypeVar("Row")
 
 
 def keyed(rows: Iterable[tuple[Key, Row]]) -> dict[Key, Row]:
-    """A dict of the rows in their order. Raises ValueError, when the module is imported, if a key stands twice."""
+    """A dict of the rows in their order. Raises ValueError, when the module is imported, if a key stands twice.
+
+    A dict would keep the last of two rows with one key and say nothing.
+    """
     table: dict[Key, Row] = {}
     for key, row in rows:
         if key in table:
             raise ValueError(f"{key!r} stands twice in a table")
         table[key] = row
     return table
+
+
+def read_toml(path: Path, shape: type[Row]) -> Row:
+    """The whole file as this type. Raises ValueError that names the file and what is wrong in it."""
+    try:
+        return _read(tomllib.loads(path.read_text(encoding="utf-8")), shape)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+
+
+def read_rows(path: Path, row: type[Row]) -> dict[str, Row]:
+    """A dataclass for each table of the file; the table's name is its first field. ValueError as of `read_toml`."""
+    first, *others = (each.name for each in fields(row))  # type: ignore[arg-type]  # of a dataclass
+    table = {}
+    for key, values in read_toml(path, dict[str, dict[str, Any]]).items():
+        try:
+            if unknown := values.keys() - set(others):
+                raise ValueError(f"there is no field {', '.join(sorted(unknown))}")  # noqa: TRY301  # as pydantic's
+            table[key] = _read({first: key, **values}, row)
+        except ValueError as error:
+            raise ValueError(f"{path.name}, [{key}]: {error}") from error
+    return table
+
+
+def _read(values: dict[str, Any], shape: type[Row]) -> Row:
+    """As JSON, whose arrays become tuples while nothing else is turned into another type."""
+    return TypeAdapter(shape).validate_json(json.dumps(values), strict=True)

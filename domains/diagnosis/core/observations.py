@@ -6,17 +6,19 @@ be: at most twelve questions per record, the likeliest first.
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName
 from domains.records.core import Record
 from domains.spf import core as spf_core
+from inbound_admin.lib.tables import read_toml
 
 
 @dataclass(frozen=True)
@@ -151,12 +153,18 @@ _CLOUDFLARE = tuple(
     for network in line.split()
 )
 _DMARC = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)")
-# Mail forwarding that registrars switch on by themselves, by the hosts in the MX.
-_FORWARDING = re.compile(
-    r"(eforward\d*\.registrar-servers\.com|fwd\d*\.porkbun\.com|(alt\d\.)?gmr-smtp-in\.l\.google\.com"
-    r"|mx\d*\.forward\.|forward\d*\.|mx\.hover\.com\.cust\.hostedemail\.com)",
-    re.IGNORECASE,
-)
+
+
+@dataclass(frozen=True)
+class MailHosts:
+    """`mailboxes`: companies by the ending of a mail server's name. `forwarders`: patterns of how others begin."""
+
+    mailboxes: Mapping[str, str]
+    forwarders: tuple[str, ...]
+
+
+MAIL_HOSTS = read_toml(Path(__file__).with_name("mail_hosts.toml"), MailHosts)
+_FORWARDING = re.compile("|".join(MAIL_HOSTS.forwarders), re.IGNORECASE)
 
 
 def holds(record: Record, values: tuple[str, ...]) -> bool:

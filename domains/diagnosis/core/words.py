@@ -11,8 +11,7 @@ from domains.checking.core import sentences
 from domains.diagnosis.core import findings
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import Case, Cause, DiagnosisFinding, Severity
-from domains.diagnosis.core.observations import Observations, minimum_of, mx_hosts
-from domains.diagnosis.core.texts import TEXTS
+from domains.diagnosis.core.observations import MAIL_HOSTS, Observations, minimum_of, mx_hosts
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.providers.core import GENERIC, Typed
 from domains.providers.core import typed as typed_at
@@ -47,38 +46,11 @@ def _ttl(answer: Answer, otherwise: int | None) -> int | None:
     return answer.ttl if answer.ttl is not None else otherwise
 
 
-# The ending of a mail server's name, and the company.
-_BY_HOST = (
-    ("google.com", "Google Workspace"),
-    ("googlemail.com", "Google Workspace"),
-    ("mail.protection.outlook.com", "Microsoft 365"),
-    ("zoho.com", "Zoho Mail"),
-    ("zoho.eu", "Zoho Mail"),
-    ("messagingengine.com", "Fastmail"),
-    ("protonmail.ch", "Proton Mail"),
-    ("mail.icloud.com", "iCloud Mail"),
-    ("mx.cloudflare.net", "Cloudflare Email Routing"),
-    ("improvmx.com", "ImprovMX"),
-    ("forwardemail.net", "Forward Email"),
-    ("pphosted.com", "Proofpoint"),
-    ("mimecast.com", "Mimecast"),
-    ("secureserver.net", "GoDaddy"),
-    ("kundenserver.de", "IONOS"),
-    ("ionos.com", "IONOS"),
-    ("ovh.net", "OVHcloud"),
-    ("gandi.net", "Gandi"),
-    ("privateemail.com", "Namecheap Private Email"),
-    ("yandex.net", "Yandex"),
-    ("mailgun.org", "Mailgun"),
-    ("sendgrid.net", "SendGrid"),
-)
-
-
 def company_of(values: tuple[str, ...]) -> str:
     """Of the best server that is somebody's we know, with its priority; "" where none is."""
     for value in values:
         host = mx_hosts((value,))[0]
-        for ending, company in _BY_HOST:
+        for ending, company in MAIL_HOSTS.mailboxes.items():
             if host == ending or host.endswith(f".{ending}"):
                 return f"{company} (priority {value.partition(' ')[0]})"
     return ""
@@ -118,26 +90,26 @@ _NO_OTHER_WAY = "Ask its support; if it does, move the DNS to a host that accept
 
 def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
     """The five lines. KeyError for a code without words."""
-    code, words, record = CODES[cause.code], TEXTS[cause.code], cause.record
+    code, record = CODES[cause.code], cause.record
     fields = _fields(cause, case)
-    why = words.why if words.why is not None else _WHY[record.purpose] if record else ""
-    then = words.then if words.then is not None else _then(cause, case)
+    why = code.why if code.why is not None else _WHY[record.purpose] if record else ""
+    then = code.then if code.then is not None else _then(cause, case)
     severity = _severity(cause)
     return DiagnosisFinding(
         code=cause.code,
         record_key=record.key if record else "",
-        verdict=words.verdict.format_map(fields),
+        verdict=code.verdict.format_map(fields),
         looked_for=_looked_for(cause),
         found=_found(cause),
         why=why.format_map(fields),
-        steps=tuple(step.format_map(fields) for step in words.steps),
+        steps=tuple(step.format_map(fields) for step in code.steps),
         then=then.format_map(fields),
         severity=severity,
         blocks=_blocks(cause, case, severity),
         mistake=code.mistake,
         data=(*((key, findings.clean_text(value, LONGEST_VALUE)) for key, value in cause.data), *_typed(record, case)),
         link=code.link,
-        more=words.more.format_map(fields),
+        more=code.more.format_map(fields),
     )
 
 

@@ -1,20 +1,22 @@
 """The pure parts of the diagnosis: places, values side by side, the clock, and what hostile answers become."""
 
+import inspect
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import Formatter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.checking.core import sentences
-from domains.diagnosis.core import findings, observations, words
+from domains.diagnosis.core import causes, findings, observations, words
 from domains.diagnosis.core.chain import diagnose
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import LANES, LINKS, LinkState, Severity, as_json, as_reply
 from domains.diagnosis.core.observations import AmazonView, Observations
-from domains.diagnosis.core.texts import TEXTS
 from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.names.core import LONGEST_NAME, DomainName
 from domains.records.core import records_for
@@ -50,9 +52,16 @@ def answered(answers: Mapping[str, tuple[str, ...]], *, ttl: int = 300, resolver
     )
 
 
-def test_every_code_has_words_and_every_word_a_code() -> None:
-    assert set(TEXTS) == set(CODES)
+def test_every_code_breaks_a_link_that_there_is_and_has_a_number_of_the_catalogue_or_none() -> None:
     assert {code.link for code in CODES.values()} <= set(LINKS)
+    assert [code.code for code in CODES.values() if not re.fullmatch(r"(M\d\d)?", code.mistake)] == []
+
+
+def test_a_text_names_in_braces_only_what_can_be_filled_in() -> None:
+    told = [(code.code, text) for code in CODES.values() for text in (code.verdict, *code.steps, code.why, code.then)]
+    named = {(code, name) for code, text in told for _, name, _, _ in Formatter().parse(text or "") if name is not None}
+    source = inspect.getsource(words) + inspect.getsource(causes)
+    assert [(code, name) for code, name in sorted(named) if f'"{name}"' not in source] == []
 
 
 def test_every_code_is_in_the_documentation() -> None:

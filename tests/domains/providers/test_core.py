@@ -68,6 +68,13 @@ def test_rows_are_told_apart_by_key() -> None:
     assert with_key("nonsense") is None
 
 
+def test_a_host_is_known_by_endings_as_dns_writes_them_and_edited_at_a_safe_address() -> None:
+    for provider in PROVIDERS:
+        assert all(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", ending) for ending in provider.nameservers)
+        assert provider.page == "" or provider.page.startswith("https://")
+        assert set(provider.values) <= {"TXT", "CNAME", "MX"}
+
+
 @hosts
 @pytest.mark.parametrize("record", [*RECORDS.values(), AT_APEX], ids=lambda record: f"{record.key} {record.name}")
 def test_what_is_typed_becomes_the_record(provider: DnsProvider, record: Record) -> None:
