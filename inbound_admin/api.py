@@ -15,13 +15,14 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.operation import Operation
 
-from accounts.api_keys.api import keep_answer
+from accounts.api_keys.api import call_router, keep_answer, reads
 from domains.diagnosis import api as domains_diagnosis
 from domains.exports import api as domains_exports
 from domains.history import api as domains_history
 from domains.sharing import api as domains_sharing
-from inbound_admin import health_api
+from inbound_admin.health import probe_all
 from inbound_admin.lib.api.answers import error_answer, problem_answer
+from inbound_admin.lib.api.values import Out
 from inbound_admin.lib.errors import Problem
 from notifications.alerts import api as notifications_alerts
 from notifications.webhooks import api as notifications_webhooks
@@ -110,10 +111,27 @@ SUBJECTS = (
     operations_audit_log,
     notifications_alerts,
     notifications_webhooks,
-    health_api,
 )
 for subject in SUBJECTS:
     api.add_router("", subject.router)
+health = call_router("Health")
+
+
+class HealthOut(Out):
+    """`parts`: “ok” for each, or what is the matter with it."""
+
+    is_well: bool
+    parts: dict[str, str]
+
+
+@health.get("/v2/health", **reads(HealthOut), summary="Whether web, database, worker and Amazon are well")
+def get_health(request: HttpRequest) -> HealthOut:
+    """Always 200: `/healthz` answers 503 where something is not well, and asks for no key."""
+    parts = probe_all()
+    return HealthOut(is_well=all(state == "ok" for state in parts.values()), parts=parts)
+
+
+api.add_router("", health)
 
 
 @api.exception_handler(Exception)

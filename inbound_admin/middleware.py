@@ -22,12 +22,15 @@ log = structlog.get_logger(__name__)
 
 
 def request_id(get_response: Handler) -> Handler:
-    """Names the request in the logs and in the answer. A NUL in the address, which no row can hold, finds nothing."""
+    """Names the request in the logs and in the answer. A NUL, which no row can hold, finds nothing."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\x00" in request.path:
             start = answers.PREFIX if request.path.startswith(answers.PREFIX) else "/"
             request.path = request.path_info = f"{start}nothing-has-a-nul-in-its-address/"
+        if not request.path.startswith(answers.PREFIX):  # there it is refused (`Text`)
+            # A space, since what is left around a NUL that is taken out could be one again.
+            request.META["QUERY_STRING"] = request.META.get("QUERY_STRING", "").replace("%00", "%20")
         name = uuid.uuid4().hex[:12]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=name)

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.roles import Role
 from inbound_admin.api import api
-from inbound_admin.lib.api import counts
+from inbound_admin.lib.api import values
 from sandbox.process import Sandbox
 from tests.api_world import World, make_more, make_world
 from tests.calling import Api, api_of, ok
@@ -79,7 +79,7 @@ def test_of_very_many_the_counts_are_kept_for_seconds_and_of_few_they_are_not(
     staff = _staff()
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 1
     make_verified("two.com")
-    monkeypatch.setattr(counts, "MANY", 1)
+    monkeypatch.setattr(values, "MANY", 1)
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 2
     make_verified("three.com")
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 2

@@ -1,11 +1,14 @@
 """What happens around every request."""
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from accounts.roles import Role
+from operations.models import MovingIn
 from tests.domains.making import make_domain
-from tests.factories import make_member
+from tests.factories import make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +30,18 @@ def test_a_part_that_is_asked_for_after_the_session_ended_leads_the_whole_page_t
 @pytest.mark.parametrize("path", ["/domains/dom_%00/", "/domains/dom_%00/history/", "/customers/cus_%00/", "/%00"])
 def test_a_nul_in_the_address_finds_nothing(alice: Client, path: str) -> None:
     assert alice.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("nul", ["%00", "x%00", "%0%000"])
+def test_a_nul_in_what_the_address_asks_for_is_no_error(client: Client, nul: str) -> None:
+    client.force_login(make_staff(Role.OPERATOR))
+    moving = MovingIn.objects.create(region=settings.AWS_REGION)
+    for url in (
+        reverse("operations:moving_in_rows", args=[moving.pk]) + f"?kind={nul}&fate={nul}",
+        reverse("operations:moving_in_outcomes", args=[moving.pk]) + f"?kind={nul}",
+        reverse("operations:start_bulk") + f"?do=pause&domain={nul}",
+    ):
+        assert client.get(url).status_code in (200, 302)
 
 
 def test_what_only_a_button_may_ask_for_leads_to_the_page_with_the_button(alice: Client) -> None:

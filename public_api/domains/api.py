@@ -18,9 +18,8 @@ from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from domains.records.core import Purpose, Record
 from domains.settings.services import settled
-from inbound_admin.lib.api.counts import counted
 from inbound_admin.lib.api.refusals import Conflict
-from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, given, page_of
+from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, counted, given, page_of
 from public_api.domains import selectors, services
 from public_api.domains.core import Published, mail_from_word
 from public_api.domains.selectors import Checks, Receiving, checks_of, pending_of, receiving_of, rule_names, status_of

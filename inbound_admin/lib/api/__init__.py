@@ -1,6 +1,6 @@
 """The manners of the JSON API, the same for every operation. How one writes an operation:
 
-    from inbound_admin.lib.api import In, Out, Page, Paged, Text, page_of
+    from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
     from accounts.api_keys.api import call_router, caller, reads, writes
 
     router = call_router("Tenants")                     # joined in inbound_admin/api.py by one line
@@ -41,32 +41,3 @@
   (`list_tenants`), unique over all apps, and never rename it. tests/public_api/operation_ids.txt lists all ids.
 - A row for the operation in tests/test_api_access.py; the fuzz test finds it by itself.
 """
-
-from inbound_admin.lib.api.answers import ERRORS, PREFIX, Error, error_answer, problem_answer, wrong_method
-from inbound_admin.lib.api.limits import check_rate_limit
-from inbound_admin.lib.api.refusals import Conflict, Malformed, WrongContentType
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Pagination, QueryIn, Text, given, page_of
-from inbound_admin.lib.api.wait import wait_until
-
-__all__ = [
-    "ERRORS",
-    "PREFIX",
-    "Conflict",
-    "Error",
-    "In",
-    "Malformed",
-    "Out",
-    "Page",
-    "Paged",
-    "Pagination",
-    "QueryIn",
-    "Text",
-    "WrongContentType",
-    "check_rate_limit",
-    "error_answer",
-    "given",
-    "page_of",
-    "problem_answer",
-    "wait_until",
-    "wrong_method",
-]

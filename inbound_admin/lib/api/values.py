@@ -1,12 +1,17 @@
 """What comes in and goes out: camelCase on the wire, snake_case here; pages of a long list."""
 
+import hashlib
+from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar
 
+from django.core.cache import cache
 from django.db.models import Model, QuerySet
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 MOST, USUAL, FARTHEST = 100, 50, 1_000_000
+MANY = 10_000  # rows; fewer are counted each time, in milliseconds
+KEPT_SECONDS = 10
 # Neither names nor addresses nor sentences have control characters, and PostgreSQL holds no NUL.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=2000)]
 
@@ -62,3 +67,19 @@ def page_of(rows: "QuerySet[RowModel]", query: Paged, *, total: int | None = Non
     found = list(rows.filter(pk__in=keys)) if keys else []
     has_more = bool(keys) and query.offset + len(keys) < counted
     return found, Pagination(limit=query.limit, offset=query.offset, total=counted, has_more=has_more)
+
+
+def counted(rows: "QuerySet[Any]", count: Callable[["QuerySet[Any]"], dict[str, int]]) -> dict[str, int]:
+    """A program that walks the pages needs the count once, not again for each page.
+
+    What `count` says of these rows, with its `total`; of more than MANY what it said in the last seconds.
+    """
+    sql, values = rows.order_by().query.sql_with_params()
+    key = f"counted:{hashlib.sha256(repr((count.__qualname__, sql, values)).encode()).hexdigest()}"
+    kept: dict[str, int] | None = cache.get(key)
+    if kept is not None:
+        return kept
+    found = count(rows)
+    if found["total"] > MANY:
+        cache.set(key, found, KEPT_SECONDS)
+    return found
