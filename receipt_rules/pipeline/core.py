@@ -5,13 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+ACTIVE = "[Active]"  # CloudWatch's name for whichever rule set is active; no rule can be called so
+
 
 class RuleMetric(StrEnum):
-    """SES's metrics of a receipt rule. EXPIRED is lost mail: SES tried an action for four hours and gave up."""
+    """SES's metrics of receiving, by rule and by rule set.
 
+    An action that fails is tried again for up to 36 hours (FAILURE), and then given up (EXPIRED). What SES does not try
+    again is EXPIRED of the rule set alone, so lost mail is EXPIRED of the active set, and the rules say where to look.
+    Source: SES's developer guide, "Viewing metrics for Amazon SES email receiving".
+    """
+
+    RECEIVED = "Received"  # of a rule set alone
     SUCCESS = "PublishSuccess"
     FAILURE = "PublishFailure"
     EXPIRED = "PublishExpired"
+
+
+OF_A_RULE = (RuleMetric.SUCCESS, RuleMetric.FAILURE, RuleMetric.EXPIRED)
 
 
 class FunctionMetric(StrEnum):
@@ -28,7 +39,10 @@ Points = tuple[tuple[datetime, float], ...]
 
 @dataclass(frozen=True)
 class Series:
-    """One metric of one rule or function, by its name, the oldest first. No point is "no data", not zero."""
+    """One metric of a rule, of the active set (`ACTIVE`) or of a function, the oldest first.
+
+    No point is "no data", not zero.
+    """
 
     of: str
     metric: str
@@ -41,8 +55,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Health:
-    """`lost`: messages that no action took in four hours; `failed`: tries that failed and are repeated."""
+    """`lost`: messages that SES gave up; `failed`: tries that SES repeats.
 
+    The rules are those with numbers of their own; there may be none, although mail was lost.
+    """
+
+    received: int
     delivered: int
     failed: int
     lost: int
@@ -52,12 +70,14 @@ class Health:
 
 def health(series: Sequence[Series]) -> Health:
     def total(metric: RuleMetric) -> int:
-        return int(sum(one.total for one in series if one.metric == metric))
+        return int(sum(value for _, value in of_all_mail(series, metric)))
 
     def with_any(metric: RuleMetric) -> tuple[str, ...]:
-        return tuple(sorted(one.of for one in series if one.metric == metric and one.total > 0))
+        found = (one.of for one in series if one.metric == metric and one.total > 0 and one.of != ACTIVE)
+        return tuple(sorted(found))
 
     return Health(
+        received=total(RuleMetric.RECEIVED),
         delivered=total(RuleMetric.SUCCESS),
         failed=total(RuleMetric.FAILURE),
         lost=total(RuleMetric.EXPIRED),
@@ -66,8 +86,15 @@ def health(series: Sequence[Series]) -> Health:
     )
 
 
+def of_all_mail(series: Sequence[Series], metric: RuleMetric) -> Points:
+    """Hour by hour what the active set and the rules together count, whichever is more: either may leave some out."""
+    of_set = dict(summed([one for one in series if one.of == ACTIVE], metric))
+    of_rules = dict(summed([one for one in series if one.of != ACTIVE], metric))
+    return tuple(sorted({at: max(of_set.get(at, 0), of_rules.get(at, 0)) for at in of_set | of_rules}.items()))
+
+
 def summed(series: Sequence[Series], metric: str) -> Points:
-    """The same metric of several rules added up, hour by hour."""
+    """The same metric of several rules or functions added up, hour by hour."""
     found: dict[datetime, float] = {}
     for one in series:
         if one.metric == metric:

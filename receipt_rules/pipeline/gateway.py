@@ -4,57 +4,37 @@ These calls don't use our shared pace; each metric costs a little. A log group t
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 
-from inbound_admin.lib import aws
-from receipt_rules.pipeline.core import FunctionMetric, LogLine, RuleMetric, Series
-
-if TYPE_CHECKING:
-    from types_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
-
-HOUR = timedelta(hours=1)
-MOST_QUERIES = 500  # GetMetricData's own limit for one call
-# SES's developer guide, "Viewing metrics for Amazon SES email receiving": the group "Rule Metrics" of SES.
-RULES = ("AWS/SES", "RuleName")
-FUNCTIONS = ("AWS/Lambda", "FunctionName")
+from inbound_admin.lib import aws, cloudwatch
+from inbound_admin.lib.cloudwatch import Metric
+from inbound_admin.lib.errors import AwsProblem
+from receipt_rules.pipeline.core import ACTIVE, FunctionMetric, LogLine, RuleMetric, Series
 
 Wanted = tuple[str, RuleMetric | FunctionMetric]
 
 
 def metric_data(wanted: Sequence[Wanted], *, start: datetime, end: datetime) -> tuple[Series, ...]:
-    """Of each rule or function its metric by the hour; at most 500 of them. One without data has no points.
+    """Of each rule, of the active rule set (`ACTIVE`) or of each function its metric by the hour; at most 500 of them.
 
-    An answer has room for 100,800 points, which 500 measures reach after 200 hours; so ask for a week at most.
+    One without data has no points. Raises AwsProblem, also where CloudWatch tells only a part: what it left out could
+    be lost mail. Source: SES's developer guide, "Viewing metrics for Amazon SES email receiving".
     """
-    with aws.calling("cloudwatch", "read how mail is received") as cloudwatch:
-        answer = cloudwatch.get_metric_data(
-            MetricDataQueries=[_query(number, *each) for number, each in enumerate(wanted)],
-            StartTime=start,
-            EndTime=end,
-            ScanBy="TimestampAscending",
-        )
-    found = [(wanted[int(result["Id"][1:])], result) for result in answer["MetricDataResults"]]
+    metrics = [_metric(*each) for each in wanted]
+    found = cloudwatch.metric_values("read how mail is received", metrics, start=start, end=end)
+    if not all(values.is_all for values in found):
+        raise AwsProblem("We could not read how mail is received: CloudWatch told only a part. Try again in a minute.")
     return tuple(
-        Series(name, metric.value, tuple(zip(result["Timestamps"], result["Values"], strict=True)))
-        for (name, metric), result in found
+        Series(name, metric.value, values.points) for (name, metric), values in zip(wanted, found, strict=True)
     )
 
 
-def _query(number: int, name: str, metric: RuleMetric | FunctionMetric) -> "MetricDataQueryTypeDef":
-    namespace, dimension = RULES if isinstance(metric, RuleMetric) else FUNCTIONS
-    return {
-        "Id": f"q{number}",
-        "MetricStat": {
-            "Metric": {
-                "Namespace": namespace,
-                "MetricName": metric.value,
-                "Dimensions": [{"Name": dimension, "Value": name}],
-            },
-            "Period": int(HOUR.total_seconds()),
-            "Stat": "Maximum" if metric is FunctionMetric.DURATION else "Sum",
-        },
-    }
+def _metric(name: str, metric: RuleMetric | FunctionMetric) -> Metric:
+    if isinstance(metric, FunctionMetric):
+        statistic = "Maximum" if metric is FunctionMetric.DURATION else "Sum"
+        return Metric("AWS/Lambda", metric.value, (("FunctionName", name),), statistic)
+    return Metric("AWS/SES", metric.value, (("RuleSetName" if name == ACTIVE else "RuleName", name),), "Sum")
 
 
 LONGEST_LINE = 2_000  # characters; a message's own text could stand behind

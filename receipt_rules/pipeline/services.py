@@ -13,13 +13,24 @@ from django.core.cache import cache
 
 from audit.services import Subject
 from domains.models.domains import Domain
+from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.pipeline import gateway
-from receipt_rules.pipeline.core import FunctionMetric, Health, LogLine, RuleMetric, Series, StoredMail, health
+from receipt_rules.pipeline.core import (
+    ACTIVE,
+    OF_A_RULE,
+    FunctionMetric,
+    Health,
+    LogLine,
+    RuleMetric,
+    Series,
+    StoredMail,
+    health,
+)
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 
 Part = TypeVar("Part")
@@ -30,6 +41,7 @@ MOST_LINES = 50
 ERROR = "ERROR"  # as Lambda's own logger writes the level
 LOST_FOR = timedelta(hours=24)
 OPERATE = "receipt_rules.operate_rules"
+TRIED_AGAIN = "SES tries again for up to 36 hours, and then the message is lost."
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ class Told(Generic[Part]):
 
 
 def rule_metrics(*, start: datetime, end: datetime) -> Told[tuple[Series, ...]]:
-    """Of every rule in the set as we last read it, by the hour."""
+    """Of the active set, and of every rule in the set as we last read it, by the hour."""
     return _told(f"rules {start:%Y%m%d%H}", lambda: _rules(start, end))
 
 
@@ -61,15 +73,23 @@ def lately_stored(*, prefix: str) -> Told[StoredMail]:
 def watch_for_losses(*, now: datetime) -> Health:
     """Alarm on lost mail: PublishExpired above zero. Raises AwsProblem: a look that failed says nothing."""
     found = health(_rules(now - LOST_FOR, now))
-    lost = f"{found.lost} messages were lost in a day: {', '.join(found.losing_rules)}."
+    lost = f"{_messages(found.lost)} lost in a day. {_where(found.losing_rules)}"
     _observe("receiving.lost", bool(found.lost), lost, "high", now)
-    failing = (
-        f"{found.failed} tries failed in a day: {', '.join(found.failing_rules)}. SES repeats each for four hours."
-    )
+    failing = f"Delivery failed {found.failed} times in a day. {TRIED_AGAIN} {_where(found.failing_rules)}"
     _observe("receiving.failing", bool(found.failed), failing, "medium", now)
     errors = int(sum(one.total for one in _functions(now - timedelta(hours=1), now) if one.metric == "Errors"))
     _observe("function.failing", bool(errors), f"The function failed {errors} times in the last hour.", "medium", now)
     return found
+
+
+def _messages(number: int) -> str:
+    return "1 message was" if number == 1 else f"{number} messages were"
+
+
+def _where(rules: Sequence[str]) -> str:
+    if rules:
+        return f"The rules: {', '.join(rules)}."
+    return "No rule’s own number shows it: what SES does not try again, it counts for the whole rule set only."
 
 
 def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime) -> None:
@@ -83,7 +103,8 @@ def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime) ->
 def _rules(start: datetime, end: datetime) -> tuple[Series, ...]:
     latest = live_selectors.last_known()
     names = live_selectors.content_of(latest).names if latest else ()
-    return _measured([(name, metric) for name in names for metric in RuleMetric], start, end)
+    wanted = [(ACTIVE, metric) for metric in RuleMetric] + [(name, metric) for name in names for metric in OF_A_RULE]
+    return _measured(wanted, start, end)
 
 
 def _functions(start: datetime, end: datetime) -> tuple[Series, ...]:
@@ -92,8 +113,7 @@ def _functions(start: datetime, end: datetime) -> tuple[Series, ...]:
 
 
 def _measured(wanted: Sequence[gateway.Wanted], start: datetime, end: datetime) -> tuple[Series, ...]:
-    most = gateway.MOST_QUERIES
-    parts = (wanted[first : first + most] for first in range(0, len(wanted), most))
+    parts = (wanted[first : first + MOST_QUERIES] for first in range(0, len(wanted), MOST_QUERIES))
     return tuple(one for part in parts for one in gateway.metric_data(part, start=start, end=end))
 
 

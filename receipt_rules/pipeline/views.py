@@ -61,8 +61,13 @@ def _prefix(domain: Domain | None) -> str:
 
 
 def _rule_chart(series: tuple[Series, ...], window: plots.Window) -> plots.Chart:
-    names = {"Delivered": RuleMetric.SUCCESS, "Failed, to be repeated": RuleMetric.FAILURE, "Lost": RuleMetric.EXPIRED}
-    return plots.chart("Rules", {name: core.summed(series, metric) for name, metric in names.items()}, window)
+    names = {
+        "Received": RuleMetric.RECEIVED,
+        "Delivered": RuleMetric.SUCCESS,
+        "Failed, tried again": RuleMetric.FAILURE,
+        "Lost": RuleMetric.EXPIRED,
+    }
+    return plots.chart("Rules", {name: core.of_all_mail(series, metric) for name, metric in names.items()}, window)
 
 
 def _function_chart(series: tuple[Series, ...], window: plots.Window) -> plots.Chart:

@@ -18,6 +18,7 @@ class Limits:
     actions: int = 10
     filters: int = 100
     hours_until_failed: int = 72
+    metric_values_per_page: int = 100_800  # a metric that goes on in the next page is PartialData in this one
 
 
 @dataclass

@@ -8,12 +8,12 @@ from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
 
 from sandbox.aws.errors import invalid_parameter
 from sandbox.aws.extension import Answer, Request, cloudwatch
-from sandbox.aws.state import RegionState
+from sandbox.aws.state import WORLD, RegionState
 
 NAMESPACE, DIMENSION = "AWS/SES", "TenantName"
 RATES = {"BOUNCE": "Reputation.BounceRate", "COMPLAINT": "Reputation.ComplaintRate"}
 SENT, SENT_AN_HOUR = "Send", 120.0
-MOST_QUERIES, MOST_POINTS = 500, 100_800
+MOST_QUERIES = 500
 HISTORY_HOURS = 24
 
 Point = tuple[datetime, float]
@@ -33,30 +33,29 @@ def leave_points(state: RegionState, tenant: str, kind: str, rate: float, now: d
 
 @cloudwatch("GetMetricData")
 def get_metric_data(ask: Request) -> Answer:
-    """A page holds as many queries as its limit of points allows."""
-    queries, start = ask.params["MetricDataQueries"], int(ask.text("NextToken", "0"))
+    """A page holds so many values; a metric that does not fit goes on in the next. The token: metric, value."""
+    queries, room, put = ask.params["MetricDataQueries"], WORLD.limits.metric_values_per_page, _put_by_others(ask)
+    first, at = (int(part) for part in ask.text("NextToken", "0:0").split(":"))
     if len(queries) > MOST_QUERIES:
         raise invalid_parameter(f"At most {MOST_QUERIES} MetricDataQueries are allowed.")
     results: list[dict[str, Any]] = []
-    points, put = 0, _put_by_others(ask)
-    for number, query in enumerate(queries[start:], start):
+    for number, query in enumerate(queries[first:], first):
         found = _values(ask, query["MetricStat"], put)
-        points += len(found)
-        if results and points > MOST_POINTS:
-            return {"MetricDataResults": results, "NextToken": str(number)}
-        results.append(_result(query["Id"], found, ask.text("ScanBy")))
+        ordered = (found if ask.text("ScanBy") == "TimestampAscending" else found[::-1])[at:]
+        results.append(_result(query["Id"], ordered[:room], is_all=len(ordered) <= room))
+        if len(ordered) > room:
+            return {"MetricDataResults": results, "NextToken": f"{number}:{at + room}"}
+        room, at = room - len(ordered), 0
     return {"MetricDataResults": results}
 
 
-def _result(name: str, found: Sequence[Point], order: str) -> dict[str, Any]:
-    """CloudWatch's own order is the newest first."""
-    ordered = found if order == "TimestampAscending" else found[::-1]
+def _result(name: str, found: Sequence[Point], *, is_all: bool) -> dict[str, Any]:
     return {
         "Id": name,
         "Label": name,
-        "Timestamps": [at for at, _ in ordered],
-        "Values": [value for _, value in ordered],
-        "StatusCode": "Complete",
+        "Timestamps": [at for at, _ in found],
+        "Values": [value for _, value in found],
+        "StatusCode": "Complete" if is_all else "PartialData",
     }
 
 

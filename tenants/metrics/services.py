@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsProblem
 from tenants.metrics import gateway
 from tenants.metrics.core import Hour, Measure, RateSeries, hours_of
@@ -15,7 +16,7 @@ from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation.services import score_risk, warn_of_account
 
-TENANTS_A_CALL = gateway.MOST_QUERIES // len(Measure)
+TENANTS_A_CALL = MOST_QUERIES // len(Measure)
 FIRST_LOOK = timedelta(days=14)
 OVERLAP = timedelta(hours=3)  # CloudWatch completes the last hours afterwards
 COLUMNS = {"bounce": "bounce_rate", "complaint": "complaint_rate"}
@@ -43,7 +44,7 @@ def sync_account_metrics(*, now: datetime) -> None:
     read = reputation_selectors.read_of(None)
     start = _start([read.rates_at if read else None], now)
     try:
-        series, untold = _series([MetricWanted("", each) for each in Measure], start, now)
+        series, untold = gateway.metric_data([MetricWanted("", each) for each in Measure], start=start, end=now)
     except AwsProblem as problem:
         _note_account(now, problem=str(problem))
         raise
@@ -70,7 +71,8 @@ def _measure(batch: Sequence[Tenant], now: datetime) -> None:
     reads = [getattr(tenant, "reputation_read", None) for tenant in batch]
     start = _start([read.rates_at if read else None for read in reads], now)
     try:
-        series, untold = _series([MetricWanted(tenant.name, each) for tenant in batch for each in Measure], start, now)
+        wanted = [MetricWanted(tenant.name, each) for tenant in batch for each in Measure]
+        series, untold = gateway.metric_data(wanted, start=start, end=now)
     except AwsProblem as problem:
         _note_all({tenant: str(problem) for tenant in batch}, now)
         raise
@@ -90,21 +92,6 @@ def _start(read_at: Iterable[datetime | None], now: datetime) -> datetime:
     earliest = now - FIRST_LOOK
     last = min((at or earliest for at in read_at), default=earliest)
     return (max(last - OVERLAP, earliest)).replace(minute=0, second=0, microsecond=0)
-
-
-def _series(
-    wanted: Sequence[MetricWanted], start: datetime, now: datetime
-) -> tuple[list[RateSeries], list[MetricWanted]]:
-    series: list[RateSeries] = []
-    untold: list[MetricWanted] = []
-    token = ""
-    while True:
-        page = gateway.metric_page(wanted, start=start, end=now, token=token)
-        series += page.series
-        untold += page.untold
-        token = page.token
-        if not token:
-            return series, untold
 
 
 def _store(rows: Sequence[tuple[Tenant | None, Hour]]) -> None:

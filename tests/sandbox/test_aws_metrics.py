@@ -70,8 +70,8 @@ def test_what_others_put_is_found_by_its_exact_dimensions(over_http: Aws, local:
     assert _ask(over_http, asked)["MetricDataResults"][0]["Values"] == [3.0]
 
 
-def test_more_than_500_queries_are_refused_and_many_points_come_in_pages(
-    over_http: Aws, local: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_more_than_500_queries_are_refused_and_many_values_come_in_pages_and_parts(
+    over_http: Aws, local: Sandbox
 ) -> None:
     over_http.sesv2.create_tenant(TenantName="alice")
     local.control.set_rates("alice", bounce=0.24)
@@ -80,13 +80,14 @@ def test_more_than_500_queries_are_refused_and_many_points_come_in_pages(
     span = {"StartTime": now - timedelta(days=1), "EndTime": now}
     call = over_http.client("cloudwatch").get_metric_data
     assert "InvalidParameterValue" in refusal(call, MetricDataQueries=many, **span)[0]
-    monkeypatch.setattr("sandbox.aws.metrics.MOST_POINTS", 60)
-    first = _ask(over_http, *many[:5])
-    second = _ask(over_http, *many[:5], NextToken=first["NextToken"])
-    third = _ask(over_http, *many[:5], NextToken=second["NextToken"])
-    ids = [result["Id"] for page in (first, second, third) for result in page["MetricDataResults"]]
-    assert ids == ["q0", "q1", "q2", "q3", "q4"]
-    assert "NextToken" not in third
+    whole = len(_ask(over_http, many[0])["MetricDataResults"][0]["Values"])
+    local.control.set_limits(metric_values_per_page=whole * 2 - 1)
+    pages = [_ask(over_http, *many[:4])]
+    while token := pages[-1].get("NextToken"):
+        pages.append(_ask(over_http, *many[:4], NextToken=token))
+    told = [(one["Id"], one["StatusCode"]) for page in pages for one in page["MetricDataResults"]]
+    assert told[:3] == [("q0", "Complete"), ("q1", "PartialData"), ("q1", "Complete")]
+    assert sum(len(one["Values"]) for page in pages for one in page["MetricDataResults"]) == whole * 4
 
 
 def test_rates_outlive_a_restart(tmp_path: Path, over_http: Aws, local: Sandbox) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -16,7 +17,7 @@ from inbound_admin.lib.errors import AwsProblem
 from notifications.models.alerts import Alert
 from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
-from receipt_rules.pipeline.core import Series, health, summed
+from receipt_rules.pipeline.core import ACTIVE, Series, health, summed
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
@@ -51,6 +52,20 @@ def test_lost_mail_is_told_with_the_rules_that_lost_it() -> None:
     )
     assert (found.delivered, found.failed, found.lost) == (6, 1, 2)
     assert (found.losing_rules, found.failing_rules) == (("b",), ("a",))
+
+
+def test_the_whole_set_and_its_rules_are_two_counts_of_the_same_mail_and_the_higher_one_is_believed() -> None:
+    found = health(
+        [
+            Series(ACTIVE, "Received", ((hour(1), 9),)),
+            Series(ACTIVE, "PublishSuccess", ((hour(1), 7),)),
+            Series("a", "PublishSuccess", ((hour(1), 5),)),
+            Series(ACTIVE, "PublishExpired", ((hour(1), 2), (hour(3), 1))),
+            Series("a", "PublishExpired", ((hour(1), 1), (hour(2), 4))),
+        ]
+    )
+    assert (found.received, found.delivered, found.lost) == (9, 7, 2 + 1 + 4)
+    assert found.losing_rules == ("a",)
 
 
 def test_rules_are_added_up_by_the_hour_and_a_missing_hour_is_no_zero() -> None:
@@ -106,15 +121,22 @@ def test_a_bucket_that_is_not_there_is_told_and_not_zero(sandbox: Sandbox, setti
     assert "could not" in told.problem
 
 
-def measured(name: str, metric: str, value: float, namespace: str = "AWS/SES", dimension: str = "RuleName") -> None:
-    """An hour ago, as CloudWatch would have it."""
+def measured(
+    name: str,
+    metric: str,
+    value: float,
+    namespace: str = "AWS/SES",
+    dimension: str = "RuleName",
+    minutes: int = 30,
+) -> None:
+    """So many minutes ago, as CloudWatch would have it."""
     raw("cloudwatch").put_metric_data(
         Namespace=namespace,
         MetricData=[
             {
                 "MetricName": metric,
                 "Dimensions": [{"Name": dimension, "Value": name}],
-                "Timestamp": timezone.now() - timedelta(minutes=30),
+                "Timestamp": timezone.now() - timedelta(minutes=minutes),
                 "Value": value,
             }
         ],
@@ -141,6 +163,47 @@ def test_lost_mail_raises_an_alarm_and_its_end_is_told(rule: str) -> None:
     assert alerts() == {("receiving.lost", "recovered")}
 
 
+def test_what_ses_counts_for_the_whole_set_alone_is_lost_mail_as_well(rule: str, client: Client) -> None:
+    """SES does not try every error again, and counts the others at no rule."""
+    measured(ACTIVE, "PublishExpired", 1, dimension="RuleSetName")
+    assert pipeline_services.watch_for_losses(now=timezone.now()).losing_rules == ()
+    (alert,) = Alert.objects.all()
+    assert (alert.kind, alert.state) == ("receiving.lost", "open")
+    assert "1 message was lost in a day. No rule’s own number shows it" in alert.why
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.get(reverse("receipt_rules:pipeline")).content.decode()
+    assert "1 message lost" in page
+    assert "no rule’s own number shows it" in page
+
+
+def test_lost_mail_is_found_where_our_rules_were_never_read(sandbox: Sandbox) -> None:
+    measured(ACTIVE, "PublishExpired", 3, dimension="RuleSetName")
+    assert pipeline_services.watch_for_losses(now=timezone.now()).lost == 3
+
+
+def test_numbers_that_come_in_pages_and_parts_are_all_counted(rule: str, sandbox: Sandbox) -> None:
+    sandbox.control.set_limits(metric_values_per_page=1)
+    for minutes in (30, 90, 150):
+        measured(ACTIVE, "PublishExpired", 1, dimension="RuleSetName", minutes=minutes)
+    measured(rule, "PublishFailure", 2)
+    sandbox.control.clear_calls()
+    found = pipeline_services.watch_for_losses(now=timezone.now())
+    assert (found.lost, found.failed) == (3, 2)
+    assert sandbox.control.call_counts()["GetMetricData"] > 3
+
+
+@pytest.mark.parametrize("status", ["PartialData", "InternalError", "Forbidden"])
+def test_a_part_of_the_numbers_is_not_taken_for_all(rule: str, status: str) -> None:
+    wanted = 4 + 3
+    codes = [status, *["Complete"] * (wanted - 1)]
+    results = [{"Id": f"q{n}", "Timestamps": [], "Values": [], "StatusCode": code} for n, code in enumerate(codes)]
+    with Stubber(aws.client("cloudwatch")) as stub:
+        stub.add_response("get_metric_data", {"MetricDataResults": results})
+        told = pipeline_services.rule_metrics(start=hour(3), end=NOW)
+    assert told.value is None
+    assert "told only a part" in told.problem
+
+
 def test_a_look_that_failed_neither_raises_nor_ends_an_alarm(rule: str, sandbox: Sandbox) -> None:
     measured(rule, "PublishExpired", 2)
     pipeline_services.watch_for_losses(now=timezone.now())
@@ -156,7 +219,7 @@ def test_the_page_shows_rules_function_log_and_bucket(rule: str, client: Client)
     measured("inbound-mail-handler", "Invocations", 12, "AWS/Lambda", "FunctionName")
     client.force_login(make_staff(Role.OPERATOR))
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
-    assert "1 try failed" in page
+    assert "Delivery failed 1 time" in page
     assert "ia-000001" in page
     assert "The same as a table" in page
     assert "No error in this time." in page

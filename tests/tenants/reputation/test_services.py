@@ -140,12 +140,13 @@ def test_a_failure_is_stored_beside_what_was_known_and_is_no_new_reading(
     assert ReputationRead.objects.get(tenant=tenant).rates_problem == ""
 
 
-def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("status", ["InternalError", "Forbidden", "PartialData"])
+def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(sandbox: Sandbox, status: str) -> None:
     tenant = _measured(sandbox, bounce=0.12)
     before = ReputationRead.objects.get(tenant=tenant).rates_at
     results = [
         {"Id": f"q{number}", "Timestamps": [], "Values": [], "StatusCode": code}
-        for number, code in enumerate(("InternalError", "Complete", "Complete"))
+        for number, code in enumerate((status, "Complete", "Complete"))
     ]
     with Stubber(aws.client("cloudwatch")) as stub:
         stub.add_response("get_metric_data", {"MetricDataResults": results})
@@ -157,8 +158,8 @@ def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(sandbox:
     assert tenant.bounce_rate == pytest.approx(0.12)
 
 
-def test_rates_that_come_in_pages_are_all_kept(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.aws.metrics.MOST_POINTS", 10)
+def test_rates_that_come_in_pages_are_all_kept(sandbox: Sandbox) -> None:
+    sandbox.control.set_limits(metric_values_per_page=10)
     sandbox.control.clear_calls()
     tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
     assert sandbox.control.call_counts()["GetMetricData"] > 2
