@@ -1,5 +1,11 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class ReceiptRulesConfig(AppConfig):
     name = "receipt_rules"
+
+    def ready(self) -> None:
+        """Connects what follows a change of a domain's holder."""
+        import_module("receipt_rules.holders.services")

@@ -43,6 +43,14 @@ def domains_in_region() -> QuerySet[Domain]:
     return Domain.objects.filter(region=settings.AWS_REGION)
 
 
+_FORMER = Q(moved_at__isnull=False) | ~Q(routes_problem="")
+
+
+def domains_with_former_routes() -> QuerySet[Domain]:
+    """Whose mail may still go where the holder before this one wanted it."""
+    return domains_in_region().filter(_FORMER)
+
+
 def domains_unfinished() -> QuerySet[Domain]:
     """On their way to being set up, configured, unmade or deleted: Amazon has still to be told of something."""
     no_name, dot = Value(""), Value(".")
@@ -85,7 +93,7 @@ class DomainListFilters(ListFilters):
     catch_all: str = ""
 
     columns: ClassVar[Mapping[str, str]] = {"customer": "customer", "provider": "provider"}
-    uncounted = ("stuck",)
+    uncounted = ("stuck", "former")
     sorts: ClassVar[Mapping[str, Order]] = {
         "name": ("name",),
         "-name": ("-name",),
@@ -106,7 +114,8 @@ class DomainListFilters(ListFilters):
             yield Q(has_catch_all=self.catch_all == "yes")
 
     def groups(self) -> dict[str, Q]:
-        return {**{key: _attention(key) for key in ATTENTION}, "stuck": _stuck(timezone.now())}
+        others = {"stuck": _stuck(timezone.now()), "former": _FORMER}
+        return {key: _attention(key) for key in ATTENTION} | others
 
 
 def search_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Domain]:

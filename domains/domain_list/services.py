@@ -20,7 +20,14 @@ def note_catch_all(*, domain_id: str, has: bool) -> None:
 
 def note_routes_checked(*, domain_id: str, customer_id: str) -> None:
     """Receipt rules were compared for this holder; without effect where the domain has moved on meanwhile."""
-    Domain.objects.filter(pk=domain_id, customer=customer_id).update(routes_unchecked=False)
+    settled = {"routes_unchecked": False, "routes_problem": "", "routes_look_at": None}
+    Domain.objects.filter(pk=domain_id, customer=customer_id).update(**settled, moved_at=None, moved_from=None)
+
+
+def note_routes_problem(*, domain_id: str, customer_id: str, why: str, look_at: datetime | None = None) -> None:
+    """Receipt rules still deliver for the holder before this one; they are compared again at `look_at`."""
+    waiting = Domain.objects.filter(pk=domain_id, customer=customer_id, routes_unchecked=True)
+    waiting.update(routes_problem=why, routes_look_at=look_at)
 
 
 def note_deletion_held_up(*, domain_id: str, why: str) -> None:

@@ -97,6 +97,16 @@ class Domain(models.Model):
     routes_unchecked = models.BooleanField(
         default=True, help_text="Its holder is new: receipt rules may still name routes of the one before."
     )
+    routes_problem = models.TextField(blank=True, help_text="What rules still do for the former holder, and why.")
+    routes_look_at = models.DateTimeField(null=True, blank=True, help_text="Not before this they are compared again.")
+    moved_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When staff gave it to its holder; empty once SES was read to deliver as wanted.",
+    )
+    moved_from = models.ForeignKey(
+        "accounts.Customer", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     held_at = models.DateTimeField(null=True, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
     held_by = models.ForeignKey(

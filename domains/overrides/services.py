@@ -5,6 +5,7 @@
 - The expected value of a record in place of our own, such as an MX that stays elsewhere.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -17,7 +18,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import services as identity_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, RecordCheck, Stage
-from domains.ownership.services import tell_owners
+from domains.ownership.services import holder_changed, tell_owners
 from domains.records.core import EXPECTABLE, expected_host
 from inbound_admin.lib.errors import Refused
 from tenants.lifecycle.selectors import tenant_of
@@ -104,6 +105,7 @@ def _locked_row(domain: Domain) -> Domain:
     return Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
 
 
+BY_STAFF = "Our staff moved it."
 MOVED = (
     "customer",
     "tenant",
@@ -112,6 +114,10 @@ MOVED = (
     "held_because",
     "expectations",
     "routes_unchecked",
+    "routes_problem",
+    "routes_look_at",
+    "moved_at",
+    "moved_from",
     *FIELDS,
 )
 
@@ -184,6 +190,7 @@ def _refuse_transfer(domain: Domain, to: Customer) -> None:
 
 
 def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: User, bulk_id: str) -> None:
+    """One line for staff, who read both names and the reason; one for each customer, who read neither."""
     audit_services.record(
         "domain.transferred",
         about=domain_subject(domain),
@@ -194,6 +201,16 @@ def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: U
         bulk_id=bulk_id,
         for_staff=True,
     )
+    left, come = replace(domain_subject(domain), customer_id=before.pk), domain_subject(domain)
+    for what, about in (("domain.moved_out", left), ("domain.moved_in", come)):
+        audit_services.record(what, about=about, actor=None, because=BY_STAFF, bulk_id=bulk_id)
+
+
+def _note_former_holder(domain: Domain, before: Customer) -> None:
+    """Until rules are read to deliver as wanted. Of several moves before that the first holder's routes may stand."""
+    if domain.moved_at is None:
+        domain.moved_at, domain.moved_from = timezone.now(), before
+    domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
 
 
 def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
@@ -212,11 +229,12 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         if locked.is_held:
             locked.held_because = "Held before it was moved. Ask our support."
         locked.expectations = {}
-        locked.routes_unchecked = True
+        _note_former_holder(locked, before)
         clear(locked)
         locked.save(update_fields=MOVED)
         locked.share_links.all().delete()  # they were given to people of the old holder, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
+        holder_changed.send(sender=Domain, domain=locked)
     domain.customer = to
     _tell(before, f"{domain} has left {before}", f"{domain} was moved out of your organisation by our staff.")
     _tell(to, f"{domain} is now with {to}", f"{domain} was moved into your organisation by our staff.")

@@ -20,6 +20,7 @@ from django.core.mail import send_mail
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
+from django.dispatch import Signal
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -55,6 +56,7 @@ CLEARED = {
     "ses_problem": "",
     "routes_unchecked": True,
 }
+holder_changed = Signal()  # with `domain`, in the transaction in which its holder proves or is given it
 _CLAIM = (
     "stage",
     "stage_problem",
@@ -99,6 +101,7 @@ def prove(domain: Domain) -> None:
     if domain.proven_at is None:
         domain.proven_at = timezone.now()
         displace(domain.parsed, winner=domain.customer)
+        holder_changed.send(sender=Domain, domain=domain)
 
 
 def displace(name: DomainName, *, winner: Customer) -> None:

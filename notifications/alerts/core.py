@@ -60,6 +60,11 @@ _KINDS = (
     AlertKind("domain.stuck", "A domain is stuck", "The domain moves again"),
     AlertKind("domain.removal_held_up", "A domain cannot be deleted yet", "The deletion of the domain goes on"),
     AlertKind(
+        "route.outlived",
+        "Mail still goes to a former holder of the domain",
+        "No mail goes to the former holder any more",
+    ),
+    AlertKind(
         "rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"
     ),
     AlertKind("drift.found", "Amazon is not as our rows say", "Amazon is as our rows say again"),

@@ -48,7 +48,7 @@ def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
     if lifecycle_selectors.sees_tenants(viewer):
         found += _of_tenants(viewer)
     if may_see_rules(viewer):
-        found += _of_rules(now)
+        found += [*_of_former_holders(), *_of_rules(now)]
         found += [
             AttentionItem(1, f"{meter.name} are {meter.percent} % full", "receipt_rules:rules")
             for meter in _nearly_full()
@@ -161,6 +161,17 @@ def _of_rules(now: datetime) -> Iterator[AttentionItem]:
         ),
         "operations:differences",
     )
+
+
+def _of_former_holders() -> Iterator[AttentionItem]:
+    """Until SES was read to deliver as the new holder wants."""
+    names = list(domain_list_selectors.domains_with_former_routes().values_list("name", flat=True)[:2])
+    if names:
+        query = f"q={names[0]}" if len(names) == 1 else "show=former"
+        number = domain_list_selectors.domains_with_former_routes().count()
+        one = f"Mail for {names[0]} may still go to its former holder"
+        several = f"Mail for {number:,} domains may still go to their former holders"
+        yield AttentionItem(number, one if number == 1 else several, "domains:list", query, tone="bad")
 
 
 def _nearly_full() -> tuple[Meter, ...]:

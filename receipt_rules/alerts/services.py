@@ -6,6 +6,8 @@ from typing import Protocol
 from django.conf import settings
 
 from audit.services import Subject
+from domains.domain_list.selectors import domain_subject
+from domains.models.domains import Domain
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
@@ -80,6 +82,18 @@ def _tell_of_quota(meter: Meter) -> None:
     if effect is alerts_core.Effect.RAISED:
         data = {"why": why, "used": meter.used, "limit": meter.limit, "percent": meter.percent}
         events_services.emit(event="quota.80", about=about, data=data, for_staff=True)
+
+
+def tell_of_former_holder(domain: Domain, *, why: str) -> None:
+    """At each look; "" ends it. Customers are told nothing of each other's places."""
+    alerts_services.observe(
+        kind="route.outlived",
+        about=domain_subject(domain),
+        firing=bool(why),
+        why=why,
+        severity="high",
+        audience=OPERATORS,
+    )
 
 
 def tell_of_run(*, failed: bool, why: str) -> None:

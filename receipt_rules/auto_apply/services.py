@@ -251,6 +251,7 @@ def work() -> None:
 
 def carry_on() -> None:
     """What was begun and has no job any more is queued again; what waits for an operator waits."""
+    holders_services.watch(now=timezone.now())
     begun = Run.objects.filter(state__in=UNFINISHED).exists()
     if begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.are_waiting():
         work_soon(unless_running=True)

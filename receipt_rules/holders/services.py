@@ -1,46 +1,199 @@
-"""A domain has a new holder: what SES's rules still do for the one before is brought to what the new one wants."""
+"""A name has a new holder: what SES's rules do there for the one before ends at once and without approval.
+
+`look` reads SES, plans for the names of that domain alone, carries the plan out, and reads SES again. While a rule
+still delivers as the former holder wanted, the domain says so, and operators have an alert. A name below another
+customer's domain counts as well: that customer's addresses and catch-all there end.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.dispatch import receiver
+from django.utils import timezone
 
-from domains.domain_list.services import note_routes_checked
+from accounts.models.people import Customer
+from audit import services as audit_services
+from domains.domain_list.selectors import domain_subject
+from domains.domain_list.services import note_routes_checked, note_routes_problem
 from domains.models.domains import Domain, Stage
+from domains.ownership.selectors import held_domains
+from domains.ownership.services import holder_changed, tell_owners
 from domains.records.core import RECEIVING_REGIONS
+from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import Holders
-from receipt_rules.jobs import customer_changed
-from receipt_rules.live.services import read_live
-from receipt_rules.planner.core.rules import domain_of
-from receipt_rules.planner.services import wanted
+from receipt_rules.alerts.services import tell_of_former_holder
+from receipt_rules.jobs import customer_changed, work_soon
+from receipt_rules.live.services import Live, read_live
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.runs import RunKind
+from receipt_rules.planner.core.plans import Method, Plan
+from receipt_rules.planner.core.rules import AnyRule, domain_of
+from receipt_rules.planner.services import Asked, WantedState, plan_for, recipients_at, store_run, wanted
+from receipt_rules.rule_sets.services import clear_kept
+from receipt_rules.runs import services as runs_services
+
+LOOK_AGAIN = timedelta(minutes=5)
+SILENT_AFTER = timedelta(minutes=5)
+NOT_READ = "SES could not be read since the domain was moved, so mail may still go where the former holder wanted it."
+MOST_NAMED = 3
+
+
+@receiver(holder_changed, dispatch_uid="receipt_rules.holders")
+def begin(*, domain: Domain, **_: Any) -> None:
+    """In the transaction in which the holder changes: the worker is called, and who loses mail is told."""
+    work_soon()
+    holders = Holders.read()
+    for above, recipients in _lost_by_others(domain, holders):
+        about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
+        audit_services.record("domain.routes_left", about=about, actor=None, after=after)
+        transaction.on_commit(partial(_tell_loser, above.customer, domain.name, recipients))
+
+
+def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, list[str]]]:
+    at_or_below = Q(address__iendswith=f"@{domain.name}") | Q(address__iendswith=f".{domain.name}")
+    rows = Address.objects.filter(at_or_below, is_active=True).exclude(domain__customer=domain.customer_id)
+    found: dict[Domain, list[str]] = {}
+    for row in rows.select_related("domain__customer").order_by("address"):
+        if holders.belongs(domain_of(row.address), domain.name):
+            found.setdefault(row.domain, []).append(row.address)
+    above = CatchAll.objects.filter(domain__name__in=domain.parsed.parents, subdomains=True, is_active=True)
+    for each in above.exclude(domain__customer=domain.customer_id).select_related("domain__customer"):
+        found.setdefault(each.domain, []).append(each.recipient)
+    yield from found.items()
+
+
+def _tell_loser(customer: Customer, name: str, recipients: list[str]) -> None:
+    shown = "\n".join(recipients[:20])
+    text = (
+        f"{name} was proven from another account. So mail for these recipients of yours is not received any more:\n\n"
+        f"{shown}\n\nIf {name} is yours, please write to our support.\n"
+    )
+    tell_owners(customer, f"Mail at {name} is not received for you any more", text, unsolicited=True)
 
 
 def are_waiting() -> bool:
-    return _unchecked().exists()
+    return _due(timezone.now()).exists()
 
 
 def look() -> None:
-    """SES is read once for all. Where rules do there what the new holder does not want, they get a run.
-
-    Raises AwsProblem.
-    """
-    unchecked = list(_unchecked().select_related("customer"))
-    if not unchecked or settings.AWS_REGION not in RECEIVING_REGIONS:
+    """SES is read once for all. Raises AwsProblem where to wait."""
+    due = list(_due(timezone.now()).select_related("customer", "moved_from"))
+    if not due or settings.AWS_REGION not in RECEIVING_REGIONS:
         return
-    names, holders = _names_not_as_wanted(), Holders.read()
-    for domain in unchecked:
-        with transaction.atomic():
-            if any(holders.belongs(name, domain.name) for name in names):
-                customer_changed(domain.customer, None)
-            note_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
+    live, wanted_now = read_live(), wanted()
+    for domain in due:
+        live = _settle(domain, live, wanted_now)
 
 
-def _names_not_as_wanted() -> frozenset[str]:
-    """Of the recipients in our live rules that nobody wants, or wants delivered elsewhere."""
-    live, entries = read_live().rule_set, wanted().desired.entries
-    routes = ((each, rule.delivery) for rule in live.ours for each in rule.recipients)
-    return frozenset(domain_of(each) for each, delivery in routes if entries.get(each) != delivery)
+def watch(*, now: datetime) -> None:
+    """Staff are told of a domain that they moved and whose rules nobody could read for minutes."""
+    silent = _unchecked().filter(moved_at__lte=now - SILENT_AFTER, routes_problem="").select_related("customer")
+    for domain in silent if settings.AWS_REGION in RECEIVING_REGIONS else ():
+        note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
+        tell_of_former_holder(domain, why=NOT_READ)
 
 
 def _unchecked() -> QuerySet[Domain]:
-    rows = Domain.objects.filter(region=settings.AWS_REGION, routes_unchecked=True)
-    return rows.exclude(stage__in=(Stage.CLAIM, Stage.DELETING))
+    """An unproven domain holds nothing: there is nothing to compare before its proof."""
+    rows = held_domains().filter(region=settings.AWS_REGION, routes_unchecked=True)
+    return rows.exclude(stage=Stage.DELETING)
+
+
+def _due(now: datetime) -> QuerySet[Domain]:
+    return _unchecked().filter(Q(routes_look_at=None) | Q(routes_look_at__lte=now))
+
+
+def _settle(domain: Domain, live: Live, wanted_now: WantedState) -> Live:
+    """Returns what is live now. What failed is tried again later; a rule that is not ours waits for a person."""
+    why = ""
+    if _outlived(domain, live, wanted_now):
+        if live.is_active:
+            live, why = _end_routes(domain, live, wanted_now)
+        else:
+            customer_changed(domain.customer, None)  # nothing is delivered by it; an operator's plan comes first
+    if left := list(_sentences(domain, live, wanted_now)):
+        said = " ".join((*left, why)).strip()
+        later = timezone.now() + LOOK_AGAIN
+        note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
+        tell_of_former_holder(domain, why=said)
+        return live
+    if domain.moved_at is not None:
+        clear_kept((domain.name,))
+    tell_of_former_holder(domain, why="")
+    note_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
+    return live
+
+
+def _outlived(domain: Domain, live: Live, wanted_now: WantedState) -> list[tuple[str, AnyRule]]:
+    """Recipients in our rules that take mail at the domain and that nobody wants, or wants delivered elsewhere."""
+    entries, holders = wanted_now.desired.entries, wanted_now.holders
+    return [
+        (each, rule)
+        for rule in live.rule_set.ours
+        for each in rule.recipients
+        if entries.get(each) != rule.delivery and _takes_mail_at(each, domain.name, holders)
+    ]
+
+
+def _takes_mail_at(recipient: str, name: str, holders: Holders) -> bool:
+    """As one at the domain or below it, or as everything below a name above it."""
+    covers = recipient.startswith(".") and name.endswith(recipient)
+    return covers or holders.belongs(domain_of(recipient.lower()), name)
+
+
+def _sentences(domain: Domain, live: Live, wanted_now: WantedState) -> Iterator[str]:
+    """What still delivers as the former holder wanted. A set that is not active delivers nothing.
+
+    Whether a rule that is not ours does so cannot be known, so each one that names a moved domain is shown.
+    """
+    if live.is_active and (left := _outlived(domain, live, wanted_now)):
+        whose = f"the place of {domain.moved_from}" if domain.moved_from else "where the former holder wanted it"
+        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+        named = ", ".join(recipient for recipient, _ in left[:MOST_NAMED])
+        yield f"Mail for {named}{more} still goes to {whose}: {left[0][1].delivery}."
+    active = live.rule_set if live.is_active else live.stranger
+    for rule in active.foreign if active is not None and domain.moved_at else ():
+        if rule.enabled and any(_takes_mail_at(each, domain.name, wanted_now.holders) for each in rule.recipient_set):
+            yield (
+                f"The receipt rule {rule.name} names {domain}, and we did not make it: its mail still goes to "
+                f"{rule.delivery}. Take the rule over, or remove the domain from it in the SES console."
+            )
+
+
+def _end_routes(domain: Domain, live: Live, wanted_now: WantedState) -> tuple[Live, str]:
+    """One run for this domain's names. Returns what is live then, and why it could not be done. Raises AwsProblem."""
+    scope = _scope(domain, live, wanted_now)
+    try:
+        made, asked = _plan(scope, live, wanted_now)
+    except Refused as refused:
+        return live, str(refused)
+    with transaction.atomic():
+        because = f"{domain} has a new holder."
+        run = store_run(made, asked, kind=RunKind.HOLDER, actor=None, because=because)
+    after = runs_services.carry_out(run_id=run.pk, active=live.rule_set)
+    run.refresh_from_db()
+    return read_live(), "" if after is not None else run.problem or "The run was cancelled."
+
+
+def _plan(scope: frozenset[str], live: Live, wanted_now: WantedState) -> tuple[Plan, Asked]:
+    """In place, where mail is at worst stored at both places for a moment; else on a copy. Raises Refused."""
+    in_place, copy = (Asked(scope=scope, method=method) for method in (Method.IN_PLACE, Method.BLUE_GREEN))
+    try:
+        return plan_for(in_place, live, wanted_now), in_place
+    except Refused:
+        return plan_for(copy, live, wanted_now), copy
+
+
+def _scope(domain: Domain, live: Live, wanted_now: WantedState) -> frozenset[str]:
+    """All at the domain; with a catch-all above that ends, all else that it took, so that no mail there is lost."""
+    scope = recipients_at(domain.name, wanted_now, live.rule_set)
+    for recipient, _ in _outlived(domain, live, wanted_now):
+        if recipient.startswith("."):
+            below = recipients_at(domain_of(recipient), wanted_now, live.rule_set)
+            scope |= {each for each in below if domain_of(each).endswith(recipient)} | {recipient}
+    return scope

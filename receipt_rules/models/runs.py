@@ -36,6 +36,7 @@ class RunKind(models.TextChoices):
     CUSTOMER = "customer", "A customer's own change"
     APPROVED = "approved", "Approved plan"
     ROLLBACK = "rollback", "Roll back"
+    HOLDER = "holder", "New holder of a domain"
 
 
 class RunState(models.TextChoices):

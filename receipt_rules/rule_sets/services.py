@@ -1,6 +1,6 @@
-"""Removes a deleted domain from our inactive rule sets, and deletes old rule sets.
+"""Removes a domain that is deleted or given away from our inactive rule sets, and deletes old rule sets.
 
-A person can make an inactive set active, so a deleted domain must leave those as well. An old set is kept when a copy
+A person can make an inactive set active, so such a domain must leave those as well. An old set is kept when a copy
 replaces it; an account may have forty.
 """
 
@@ -27,8 +27,13 @@ log = structlog.get_logger(__name__)
 def clear_leaving() -> None:
     """Under the rules' lock. Raises AwsProblem where to wait; what SES refuses stays, and the domain waits for it."""
     going = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
-    names = tuple(going.values_list("name", flat=True))
-    if not names or settings.AWS_REGION not in RECEIVING_REGIONS:
+    if settings.AWS_REGION in RECEIVING_REGIONS:
+        clear_kept(tuple(going.values_list("name", flat=True)))
+
+
+def clear_kept(names: tuple[str, ...]) -> None:
+    """Take these domains out of rule sets of ours that are not active. As `clear_leaving`."""
+    if not names:
         return
     holders = Holders.read()
     for kept in read_kept(read_live(all_sets=True)):
