@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.roles import PAUSE
 from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of, require_password
+from inbound_admin.lib.http import SignedIn, page_of, require_password, template
 from operations.batches import services
 from operations.batches.core import MOST, BulkAction
 from operations.batches.forms import NamesForm, WordsForm
@@ -108,8 +108,9 @@ def _pause_their_tenants(request: SignedIn) -> HttpResponse:
 def bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
     """Somebody else's is 404 for a customer, as if it did not exist."""
     shown = get_object_or_404(bulks_for(request.user), pk=bulk_id)
-    part = "#live" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"operations/batches/bulk.html{part}", _context(request, shown))
+    return TemplateResponse(
+        request, template(request, "operations/batches/bulk.html", "live"), _context(request, shown)
+    )
 
 
 def _context(request: SignedIn, shown: Bulk) -> dict[str, Any]:
@@ -195,8 +196,9 @@ def _batch_for(request: SignedIn, batch_id: str) -> PauseBatch:
 @require_GET
 def batch(request: SignedIn, batch_id: str) -> HttpResponse:
     shown = _batch_for(request, batch_id)
-    part = "#live" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"operations/batches/pause_batch.html{part}", _pauses_context(request, shown))
+    return TemplateResponse(
+        request, template(request, "operations/batches/pause_batch.html", "live"), _pauses_context(request, shown)
+    )
 
 
 def _pauses_context(request: SignedIn, shown: PauseBatch) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, page_of
+from inbound_admin.lib.http import SignedIn, page_of, template
 from operations.drift import services
 from operations.drift.core import TENANTS_AREA, UNKNOWN, UNOWNED, Decision
 from operations.drift.forms import DecideForm
@@ -45,8 +45,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "may_decide": may_migrate(request.user),
         "poll_seconds": POLL_SECONDS if any(each.asked_at for each in looks) or number["decided"] else None,
     }
-    part = "#live" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"operations/drift/differences.html{part}", context)
+    return TemplateResponse(request, template(request, "operations/drift/differences.html", "live"), context)
 
 
 @require_POST

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models.people import Customer
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, page_of, takes_upload
+from inbound_admin.lib.http import SignedIn, page_of, takes_upload, template
 from operations.models import Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors, services
 from operations.tenant_migration.core import Chosen, calls, plan, seconds_left
@@ -78,8 +78,9 @@ def _choice(given: dict[str, Any]) -> Choice:
 @require_GET
 def detail(request: SignedIn, migration_id: str) -> HttpResponse:
     migration = _migration(request, migration_id)
-    part = "#live" if request.htmx and not request.htmx.boosted else ""
-    return TemplateResponse(request, f"operations/tenant_migration/migration.html{part}", _context(request, migration))
+    return TemplateResponse(
+        request, template(request, "operations/tenant_migration/migration.html", "live"), _context(request, migration)
+    )
 
 
 def _context(request: SignedIn, migration: Migration, form: RollBackForm | None = None) -> dict[str, Any]:
@@ -145,7 +146,6 @@ def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
         if request.POST.get("do") != "roll_back" or form.is_valid():
             _steer_one(request, migration, row, form)
             return redirect("operations:migration_item", migration.pk, row.pk)
-    part = "#live" if request.htmx and not request.htmx.boosted else ""
     context = {
         "migration": migration,
         "item": row,
@@ -155,7 +155,9 @@ def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
         "poll_seconds": POLL_SECONDS if row.state in ("running", "rolling_back", "waiting") else None,
     }
     status = 422 if form.errors else 200
-    return TemplateResponse(request, f"operations/tenant_migration/migration_item.html{part}", context, status=status)
+    return TemplateResponse(
+        request, template(request, "operations/tenant_migration/migration_item.html", "live"), context, status=status
+    )
 
 
 def _steer_one(request: SignedIn, migration: Migration, row: MigrationItem, form: RollBackForm) -> None:

@@ -76,10 +76,9 @@ def tenants_for(viewer: Viewer) -> QuerySet[Tenant]:
 def tenants_found(
     *, viewer: Viewer, text: str = "", standing: str = "", policy: str = "", order: str = WORST_FIRST
 ) -> QuerySet[Tenant]:
-    """By part of the tenant's or the customer's name, or by a whole id or ARN; nonsense in a filter finds nothing."""
-    asked = exactly(standing=standing or None, policy=policy or None)
-    found = tenants_for(viewer).filter(asked, tenants_named(text) if text else Q())
-    return found.order_by(*ORDERS.get(order, ORDERS[WORST_FIRST]))
+    """By part of the tenant's or the customer's name, or by a whole id or ARN."""
+    filters = TenantListFilters(q=text, policy=policy, sort=order)
+    return filters.search(tenants_for(viewer).filter(exactly(standing=standing or None)))
 
 
 def tenants_named(text: str) -> Q:
