@@ -4,13 +4,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from audit.services import forget_before
+from inbound_admin.lib import jobs
 
 
-@app.periodic(cron="41 3 * * *")
-@app.task(name="audit.forget", queueing_lock="audit.forget")
+@jobs.periodic("audit.forget", cron="41 3 * * *")
 def forget(timestamp: int) -> None:
     """Once a night; CHANGES_DAYS of 0 keeps everything."""
     if settings.CHANGES_DAYS > 0:

@@ -1,7 +1,6 @@
 """What the worker does with domains."""
 
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
@@ -14,70 +13,66 @@ from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
 from domains.settings import services as settings_services
 from domains.sharing import services as sharing_services
+from inbound_admin.lib import jobs
 from inbound_admin.lib.retry import UntilAmazonAnswers
 
 
-@app.task(name=SET_UP, retry=UntilAmazonAnswers())
+@jobs.task(SET_UP, retry=UntilAmazonAnswers())
 def set_up(domain_id: str) -> None:
     identity_services.set_up(domain_id=domain_id)
 
 
-@app.task(name=CONFIGURE, retry=UntilAmazonAnswers())
+@jobs.task(CONFIGURE, retry=UntilAmazonAnswers())
 def configure(domain_id: str) -> None:
     settings_services.apply(domain_id=domain_id)
 
 
-@app.task(name=DELETE, retry=UntilAmazonAnswers())
+@jobs.task(DELETE, retry=UntilAmazonAnswers())
 def delete(domain_id: str) -> None:
     deletion_services.carry_out(domain_id=domain_id)
 
 
-@app.task(name=DIAGNOSE)
+@jobs.task(DIAGNOSE)
 def diagnose(customer_id: str) -> None:
     diagnosis_requests_services.carry_out(customer_id=customer_id)
 
 
-@app.task(name=UNMAKE, retry=UntilAmazonAnswers())
+@jobs.task(UNMAKE, retry=UntilAmazonAnswers())
 def unmake(domain_id: str) -> None:
     deletion_services.unmake(domain_id=domain_id)
 
 
-@app.task(name=CHECK_DUE)
+@jobs.task(CHECK_DUE)
 def check_due() -> None:
     checking_services.check_due(now=timezone.now())
 
 
-@app.periodic(cron="23 2 * * *")
-@app.task(name="domains.read_all", queueing_lock="domains.read_all")
+@jobs.periodic("domains.read_all", cron="23 2 * * *")
 def read_all(timestamp: int) -> None:
     """Once a night: all that Amazon says of all domains."""
     identity_services.read_all(now=timezone.now())
 
 
-@app.periodic(cron="41 2 * * *")
-@app.task(name="domains.forget_old", queueing_lock="domains.forget_old")
+@jobs.periodic("domains.forget_old", cron="41 2 * * *")
 def forget_old(timestamp: int) -> None:
     """Once a night: answers of the DNS that were over long ago, and links that ended long ago."""
     history_services.delete_old_answers(now=timezone.now())
     sharing_services.delete_old_links(now=timezone.now())
 
 
-@app.periodic(cron="17 3 * * *")
-@app.task(name="domains.end_unproven", queueing_lock="domains.end_unproven")
+@jobs.periodic("domains.end_unproven", cron="17 3 * * *")
 def end_unproven(timestamp: int) -> None:
     """Once a night: who has not proven a domain is warned, and later it is removed."""
     ownership_services.end_unproven(now=timezone.now())
 
 
-@app.periodic(cron="7 * * * *")
-@app.task(name="domains.notice", queueing_lock="domains.notice")
+@jobs.periodic("domains.notice", cron="7 * * * *")
 def notice(timestamp: int) -> None:
     """Once an hour: what changed at Amazon, of all domains, in a call for each thousand."""
     identity_services.notice_changes(now=timezone.now())
 
 
-@app.periodic(cron="* * * * *")
-@app.task(name="domains.sweep", queueing_lock="domains.sweep")
+@jobs.periodic("domains.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
     deletion_services.carry_on()
@@ -86,8 +81,7 @@ def sweep(timestamp: int) -> None:
     check_soon()
 
 
-@app.periodic(cron="3 * * * *")
-@app.task(name="domains.count_states", queueing_lock="domains.count_states")
+@jobs.periodic("domains.count_states", cron="3 * * * *")
 def count_states(timestamp: int) -> None:
     """Once an hour, for the plot of the overview."""
     domain_list_services.note_states(now=timezone.now())

@@ -8,6 +8,7 @@ import environ
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from inbound_admin.lib.lanes import run_in_lane
 from inbound_admin.lib.logs import logging_config, name_the_job
 from sandbox.local import plan
 
@@ -309,7 +310,7 @@ SLOW_REQUESTS_EACH = env.int("SLOW_REQUESTS_EACH", default=max(1, SLOW_REQUESTS_
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 WORKER_JOBS = env.int("WORKER_JOBS", default=4)  # that one worker does at once
 DIAGNOSES_AT_ONCE = env.int("DIAGNOSES_AT_ONCE", default=max(1, WORKER_JOBS // 2))  # of all workers together
-PROCRASTINATE_WORKER_DEFAULTS = {"worker_middleware": [name_the_job], "concurrency": WORKER_JOBS}
+PROCRASTINATE_WORKER_DEFAULTS = {"worker_middleware": [name_the_job, run_in_lane], "concurrency": WORKER_JOBS}
 PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 COUNTS_DAYS = env.int("COUNTS_DAYS", default=400)

@@ -7,20 +7,17 @@ from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from inbound_admin.lib import counters
-from inbound_admin.lib.jobs import recover_stalled
+from inbound_admin.lib import counters, jobs
 
 KEPT_HOURS = 72
 
 
-@app.periodic(cron="* * * * *")
-@app.task(name="inbound_admin.rescue", queueing_lock="inbound_admin.rescue")
+@jobs.periodic("inbound_admin.rescue", cron="* * * * *")
 def rescue(timestamp: int) -> None:
-    recover_stalled()
+    jobs.recover_stalled()
 
 
-@app.periodic(cron="17 3 * * *")
-@app.task(name="inbound_admin.clear", queueing_lock="inbound_admin.clear")
+@jobs.periodic("inbound_admin.clear", cron="17 3 * * *")
 async def clear(timestamp: int) -> None:
     """Jobs that are over are kept for three days, failed ones too, to be looked into."""
     await app.job_manager.delete_old_jobs(

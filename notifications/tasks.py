@@ -1,26 +1,25 @@
 """What the worker does with alerts."""
 
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
+from inbound_admin.lib import jobs
 from notifications.alerts import services as alerts_services
 from notifications.deliveries import services as deliveries_services
 from notifications.email import services as email_services
 from notifications.jobs import DELIVER, MAIL, mail_soon
 
 
-@app.task(name=DELIVER)
+@jobs.task(DELIVER)
 def deliver(delivery_id: str) -> None:
     deliveries_services.attempt(delivery_id=delivery_id)
 
 
-@app.task(name=MAIL)
+@jobs.task(MAIL)
 def mail() -> None:
     email_services.send_due(now=timezone.now())
 
 
-@app.periodic(cron="* * * * *")
-@app.task(name="notifications.sweep", queueing_lock="notifications.sweep")
+@jobs.periodic("notifications.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
     """Once a minute: deliveries whose job was lost, and e-mail whose time has come."""
     deliveries_services.sweep(now=timezone.now())
@@ -28,7 +27,6 @@ def sweep(timestamp: int) -> None:
         mail_soon()
 
 
-@app.periodic(cron="41 3 * * *")
-@app.task(name="notifications.clear", queueing_lock="notifications.clear")
+@jobs.periodic("notifications.clear", cron="41 3 * * *")
 def clear(timestamp: int) -> None:
     alerts_services.delete_expired(now=timezone.now())

@@ -1,8 +1,8 @@
 """What the worker does that spans the apps."""
 
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
+from inbound_admin.lib import jobs
 from inbound_admin.lib.retry import UntilAmazonAnswers
 from operations.batches import services as batches_services
 from operations.dashboard import services as dashboard_services
@@ -17,35 +17,34 @@ from operations.tenant_drift import services as tenant_drift_services
 LOOK_AGAIN_SECONDS = 5
 
 
-@app.task(name=MIGRATE, retry=UntilAmazonAnswers())
+@jobs.task(MIGRATE, retry=UntilAmazonAnswers())
 def migrate() -> None:
     migration_steps_services.work()
 
 
-@app.task(name=LOOK, retry=UntilAmazonAnswers())
+@jobs.task(LOOK, retry=UntilAmazonAnswers())
 def look() -> None:
     tenant_drift_services.work()
     identity_drift_services.work()
 
 
-@app.task(name=BULK, retry=UntilAmazonAnswers())
+@jobs.task(BULK, retry=UntilAmazonAnswers())
 def bulk() -> None:
     batches_services.work()
 
 
-@app.task(name=REMOVE, retry=UntilAmazonAnswers())
+@jobs.task(REMOVE, retry=UntilAmazonAnswers())
 def remove() -> None:
     if not domain_removal_services.work():
         remove_soon(in_seconds=LOOK_AGAIN_SECONDS)
 
 
-@app.task(name=MOVE_IN, retry=UntilAmazonAnswers())
+@jobs.task(MOVE_IN, retry=UntilAmazonAnswers())
 def move_in() -> None:
     legacy_import_services.work()
 
 
-@app.periodic(cron="* * * * *")
-@app.task(name="operations.sweep", queueing_lock="operations.sweep")
+@jobs.periodic("operations.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
     migration_steps_services.carry_on()
@@ -55,15 +54,13 @@ def sweep(timestamp: int) -> None:
     drift_services.carry_over()
 
 
-@app.periodic(cron="47 1 * * *")
-@app.task(name="operations.look_each_night", queueing_lock="operations.look_each_night")
+@jobs.periodic("operations.look_each_night", cron="47 1 * * *")
 def look_each_night(timestamp: int) -> None:
     """Once a night: whether Amazon's tenants, identities and rules are as our rows have them."""
     drift_services.ask_to_look()
 
 
-@app.periodic(cron="*/5 * * * *")
-@app.task(name="operations.watch", queueing_lock="operations.watch")
+@jobs.periodic("operations.watch", cron="*/5 * * * *")
 def watch(timestamp: int) -> None:
     """Every five minutes: whether Amazon answers, and whether differences wait for somebody."""
     dashboard_services.watch(now=timezone.now())

@@ -2,8 +2,8 @@
 
 import structlog
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
+from inbound_admin.lib import jobs
 from inbound_admin.lib.errors import AwsProblem
 from inbound_admin.lib.retry import UntilAmazonAnswers
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -16,23 +16,22 @@ LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
 
 
-@app.task(name=WORK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
+@jobs.task(WORK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def work() -> None:
     auto_apply_services.work()
 
 
-@app.task(name=LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
+@jobs.task(LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
     drift_services.check_drift()
 
 
-@app.task(name=ASK)
+@jobs.task(ASK)
 def ask_recipients() -> None:
     forwarding_services.send_due(now=timezone.now())
 
 
-@app.periodic(cron="* * * * *")
-@app.task(name="receipt_rules.sweep", queueing_lock="receipt_rules.sweep")
+@jobs.periodic("receipt_rules.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
     auto_apply_services.carry_on()
@@ -40,15 +39,13 @@ def sweep(timestamp: int) -> None:
         ask_recipients_soon(unless_running=True)
 
 
-@app.periodic(cron="37 * * * *")
-@app.task(name="receipt_rules.sweep_drift", queueing_lock="receipt_rules.sweep_drift")
+@jobs.periodic("receipt_rules.sweep_drift", cron="37 * * * *")
 def sweep_drift(timestamp: int) -> None:
     """Once an hour the live rules are compared with what we last knew and with what is wanted."""
     look_soon()
 
 
-@app.periodic(cron="*/10 * * * *")
-@app.task(name="receipt_rules.watch", queueing_lock="receipt_rules.watch")
+@jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")
 def watch(timestamp: int) -> None:
     """Mail that SES gave up on, a function that fails: every ten minutes. A look that fails is made again then."""
     try:

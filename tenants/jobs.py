@@ -24,11 +24,11 @@ def associate_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
 
 
 def status_soon(tenant: Tenant, *, in_seconds: int = 0, unless_running: bool = False) -> None:
-    _queue(STATUS, tenant, in_seconds=in_seconds, unless_running=unless_running)
+    _queue(STATUS, tenant, urgent=True, in_seconds=in_seconds, unless_running=unless_running)
 
 
 def policy_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
-    _queue(POLICY, tenant, unless_running=unless_running)
+    _queue(POLICY, tenant, urgent=True, unless_running=unless_running)
 
 
 def remove_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
@@ -55,7 +55,14 @@ def tell_soon(tenant: Tenant, what: str) -> None:
     jobs.queue(TELL, lock=f"tenant {tenant.pk} tells {what}", tenant_id=tenant.pk, what=what)
 
 
-def _queue(task: str, tenant: Tenant, *, in_seconds: int = 0, unless_running: bool = False) -> None:
-    """One job of a tenant runs at a time."""
-    lock = f"tenant {tenant.pk}"
+def lock_of(tenant_id: str) -> str:
+    """One job of a tenant runs at a time, but for its status and policy."""
+    return f"tenant {tenant_id}"
+
+
+def _queue(
+    task: str, tenant: Tenant, *, urgent: bool = False, in_seconds: int = 0, unless_running: bool = False
+) -> None:
+    """`urgent` ones have a lock of their own: a pause never waits until two hundred identities are associated."""
+    lock = f"{lock_of(tenant.pk)}, status" if urgent else lock_of(tenant.pk)
     jobs.queue(task, lock=lock, in_seconds=in_seconds, unless_running=unless_running, tenant_id=tenant.pk)

@@ -14,7 +14,7 @@ from sandbox.process import Sandbox
 
 # The groups of our staff go as well; `tests.factories` makes them again.
 OF_PROCRASTINATE = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers")
-UNKNOWN_TO_DJANGO = (*OF_PROCRASTINATE, "cache", "counts", "aws_pace", "api_calls", "api_pace")
+UNKNOWN_TO_DJANGO = (*OF_PROCRASTINATE, "cache", "counts", "aws_pace", "aws_turns", "api_calls", "api_pace")
 
 
 @pytest.fixture(autouse=True)

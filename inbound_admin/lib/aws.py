@@ -28,7 +28,7 @@ from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
 
-from inbound_admin.lib import counters, pace, slow_work
+from inbound_admin.lib import counters, lanes, pace, slow_work
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable
 
 if TYPE_CHECKING:
@@ -243,14 +243,13 @@ def _wait_for_turn(doing: str) -> None:
     if settings.AWS_CALLS_PER_SECOND <= 0:
         return
     longest = _patience.get()
-    wait = pace.reserve(account_id(), settings.AWS_REGION, patience=longest)
-    if wait is None:
+    waited = pace.wait_for_turn(account_id(), settings.AWS_REGION, lane=lanes.current(), patience=longest)
+    if waited is None:
         raise AwsBusy(
             f"We could not {doing} just now: other work is using our one call a second to Amazon, "
             f"and the wait would be more than {longest:g} seconds. Try again in a moment."
         )
-    counters.count("aws_wait", seconds=wait)
-    pace.sleep(wait)
+    counters.count("aws_wait", seconds=waited)
 
 
 def _no_transaction_is_open() -> None:

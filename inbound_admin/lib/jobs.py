@@ -1,34 +1,99 @@
 """Queues jobs for the worker: in the transaction that makes them necessary, and once however often they are requested.
 
-It does not use Procrastinate's own `queueing_lock`: a job to be retried while another of its kind waits would violate
-it, and stay "running" for ever.
+Each job goes into the queue of its lane (`lib.lanes`), with the lane's priority. It does not use Procrastinate's own
+`queueing_lock`: a job to be retried while another of its kind waits would violate it, and stay "running" for ever.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar, cast
 
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from procrastinate import BaseRetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
+from procrastinate.tasks import Task
+
+from inbound_admin.lib import lanes
+from inbound_admin.lib.lanes import Lane
 
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
 SILENT_AFTER_SECONDS = 30  # three heartbeats of a worker
+SECONDS_OF_A_CALL = 1.0  # where there is no pace
+OLDEST = """
+    SELECT first.queue_name, EXTRACT(EPOCH FROM clock_timestamp() - COALESCE(job.scheduled_at, asked.at))
+    FROM (
+        SELECT queue_name, min(id) AS id FROM procrastinate_jobs
+        WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp()) GROUP BY queue_name
+    ) AS first
+    JOIN procrastinate_jobs AS job ON job.id = first.id
+    LEFT JOIN LATERAL (SELECT min(at) AS at FROM procrastinate_events WHERE job_id = job.id) AS asked ON true
+"""
+WAITING = """
+    SELECT queue_name, task_name, status = 'doing', min(id), count(*) FROM procrastinate_jobs
+    WHERE status = 'doing' OR (status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp()))
+    GROUP BY 1, 2, 3
+"""
+
+# Inside the worker the app's own connector has other connections, which know nothing of Django's open transaction.
+IN_TRANSACTION = JobManager(DjangoConnector())
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def queue(task: str, *, lock: str, in_seconds: int = 0, unless_running: bool = False, **arguments: str) -> None:
+def task(name: str, *, retry: BaseRetryStrategy | bool = False) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:
+    """Declares a task in its lane."""
+    lane = lanes.TASKS[name]
+    return app.task(name=name, retry=retry, queue=lane.queue, priority=lane)
+
+
+def periodic(
+    name: str, *, cron: str, retry: BaseRetryStrategy | bool = False
+) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:
+    """Declares a task that runs by the clock; never twice at a time, and never twice in the queue."""
+    lane = lanes.TASKS[name]
+
+    def declare(function: Callable[P, R]) -> "Task[P, R, P]":
+        declared: Any = app.task(
+            name=name, retry=retry, queue=lane.queue, priority=lane, lock=name, queueing_lock=name
+        )(function)
+        app.periodic(cron=cron)(declared)
+        return cast("Task[P, R, P]", declared)
+
+    return declare
+
+
+def queue(
+    task: str,
+    *,
+    lock: str,
+    in_seconds: int = 0,
+    unless_running: bool = False,
+    lane: Lane | None = None,
+    **arguments: str,
+) -> None:
     """Queue the task named, unless one waits already; of one lock one job runs at a time.
 
     `unless_running` is for what repairs: a job that runs will do it. A person's new wish must wait for the next one.
+    One that waits in a lower lane is moved up. `lane` overrules the table of `lib.lanes`.
     """
+    lane = lanes.lane_of(task) if lane is None else lane
     states = ("todo", "doing") if unless_running else ("todo",)
     if not in_seconds and not unless_running:
         _bring_forward(lock)
+    _move_up(task, lock, lane)
     if ProcrastinateJob.objects.filter(task_name=task, lock=lock, status__in=states).exists():
         return
     later = {"seconds": in_seconds} if in_seconds else None
-    app.configure_task(task, lock=lock, schedule_in=later).defer(**arguments)
+    asked = app.configure_task(task, lock=lock, schedule_in=later, queue=lane.queue, priority=lane)
+    IN_TRANSACTION.defer_job(asked.make_new_job(**arguments))
 
 
 def _bring_forward(lock: str) -> None:
@@ -39,6 +104,57 @@ def _bring_forward(lock: str) -> None:
             " AND scheduled_at > clock_timestamp()",
             [lock],
         )
+
+
+def _move_up(task: str, lock: str, lane: Lane) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET queue_name = %s, priority = %s WHERE lock = %s AND task_name = %s"
+            " AND status = 'todo' AND priority < %s",
+            [lane.queue, lane, lock, task, lane],
+        )
+
+
+def is_waited_for(lock: str, *, above: Lane | None = None) -> bool:
+    """Whether another job of the lock is due, in a lane above that where one is named: who holds it may let it go."""
+    waiting = ProcrastinateJob.objects.filter(lock=lock, status="todo").exclude(scheduled_at__gt=timezone.now())
+    return waiting.filter(priority__gt=above).exists() if above is not None else waiting.exists()
+
+
+def oldest_waiting() -> dict[Lane, float]:
+    """Seconds that the first job which is due waits, in each lane; 0 where none does."""
+    ages = dict.fromkeys(sorted(Lane, reverse=True), 0.0)
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST)
+        for queue_name, age in cursor.fetchall():
+            lane = lanes.lane_of_queue(queue_name)
+            ages[lane] = max(ages[lane], float(age or 0))
+    return ages
+
+
+def seconds_left(*, task: str, calls: int) -> int:
+    """Until the job of this task has made so many calls more, behind and beside all else that is queued.
+
+    For pages that say how long something takes. By the rule of the lanes and the pace; for a job that runs or waits.
+    """
+    if calls <= 0:
+        return 0
+    own, others, ahead = lanes.TASKS[task], dict.fromkeys(Lane, 0), 0
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING)
+        rows = cursor.fetchall()
+    first = min(((not doing, job_id) for _, name, doing, job_id, _ in rows if name == task), default=(False, 0))
+    for queue_name, name, doing, job_id, number in rows:
+        lane = lanes.lane_of_queue(queue_name)
+        if name == task:
+            continue
+        found = (calls if name in lanes.LONG and doing else lanes.calls_of(name)) * number
+        others[lane] += found
+        ahead += found if lane is own and (not doing, job_id) < first else 0
+    others[own] -= ahead
+    turns = ahead + lanes.turns_needed(calls, own, others, settings.WORKER_JOBS)
+    pace = settings.AWS_CALLS_PER_SECOND
+    return round(turns * (1 / pace if pace > 0 else SECONDS_OF_A_CALL))
 
 
 def worker_silent_for() -> timedelta | None:

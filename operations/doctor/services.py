@@ -81,7 +81,7 @@ def _database() -> SetupFinding:
 
 def _worker() -> SetupFinding:
     silent = worker_silent_for()
-    repair = "Start it: manage.py procrastinate worker. Without it nothing is set up, checked or carried out."
+    repair = "Start it: manage.py worker. Without it nothing is set up, checked or carried out."
     if silent is None:
         return SetupFinding("Worker", SetupVerdict.WRONG, "No worker has ever started.", repair)
     if silent >= WORKER_SILENT_AFTER:

@@ -80,7 +80,7 @@ def _start(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -
     if plan_.sandbox:
         stack.enter_context(addresses.kept(root / ".local", plan_.environment))
     _seed(plan_, children, root, database)
-    children.start("worker", _manage(root, "procrastinate", "worker", "--shutdown-graceful-timeout", "3"))
+    children.start("worker", _manage(root, "worker", "--shutdown-graceful-timeout", "3"))
     children.start("web", _web(plan_))
     sign_ins = _sign_ins(plan_, children, root)
     unwell = _wait_until_well(plan_, children)

@@ -14,7 +14,9 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 
+from inbound_admin.lib import lanes
 from inbound_admin.lib.errors import RateLimited
+from inbound_admin.lib.lanes import Lane
 from tenants import jobs
 from tenants.events import core, gateway
 from tenants.events.core import Message, Untrusted
@@ -114,10 +116,11 @@ def _cause_reads(message: Message) -> EventEffect:
     about = ", ".join(event.names)[:300]
     SesEvent.objects.filter(pk=message.id).update(kind=event.kind, about=about)
     tenants = list(reputation_selectors.named(event.names)) if event.region == settings.AWS_REGION else []
-    for tenant in tenants:
-        jobs.read_soon(tenant)
-        if event.is_of_findings:
-            jobs.find_out_soon(tenant)
+    with lanes.within(Lane.LOOKS):  # events come by the thousand, and nobody waits for one
+        for tenant in tenants:
+            jobs.read_soon(tenant)
+            if event.is_of_findings:
+                jobs.find_out_soon(tenant)
     if len(tenants) == 1:
         SesEvent.objects.filter(pk=message.id).update(tenant=tenants[0])
     return EventEffect.READ if tenants else EventEffect.UNKNOWN

@@ -19,9 +19,9 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from accounts.roles import MANAGE, require
 from audit import services as audit_services
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, jobs
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
-from tenants.jobs import associate_soon, create_soon
+from tenants.jobs import associate_soon, create_soon, lock_of
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import Entity, Resource, TenantFound, kind_of, name_of
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
@@ -110,16 +110,22 @@ def wish(tenant: Tenant, arn: str, *, free: bool = False) -> TenantResource:
     return resource
 
 
-def carry_out_associations(*, tenant_id: str) -> None:
-    """What is to go goes first, then what is to come. Raises AwsProblem, stored at the row that it hit."""
+def carry_out_associations(*, tenant_id: str, yields: bool = False) -> None:
+    """What is to go goes first, then what is to come. Raises AwsProblem, stored at the row that it hit.
+
+    `yields`: after each call another job of the tenant that waits goes first, and the rest is queued behind it.
+    """
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None:
         return
     rows = TenantResource.objects.filter(tenant=tenant).select_related("tenant")
-    for resource in rows.filter(wanted=False):
-        _told(resource, _let_go)
-    for resource in rows.filter(wanted=True, associated_at=None, held_by=""):
-        _told(resource, _take_in)
+    going = [(row, _let_go) for row in rows.filter(wanted=False)]
+    coming = [(row, _take_in) for row in rows.filter(wanted=True, associated_at=None, held_by="")]
+    for number, (resource, tell) in enumerate((*going, *coming)):
+        if yields and number and jobs.is_waited_for(lock_of(tenant.pk)):
+            associate_soon(tenant)
+            return
+        _told(resource, tell)
 
 
 def resources_at_amazon(tenant_name: str) -> tuple[tuple[str, str], ...]:

@@ -42,7 +42,7 @@ def running_worker(sandbox: Sandbox) -> Iterator["subprocess.Popen[bytes]"]:
         "DNS_RESOLVERS": ",".join(settings.DNS_RESOLVERS),
         "AWS_CALLS_PER_SECOND": "0",
     }
-    command = [sys.executable, "manage.py", "procrastinate", "worker", "--name", "of-the-test"]
+    command = [sys.executable, "manage.py", "worker", "--name", "of-the-test"]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment)
     try:
         yield process

@@ -1,74 +1,151 @@
-"""One pace for all processes, by one row of the database."""
+"""One pace for all processes, and urgent calls first in all of them."""
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection
 from pytest_django import Settings
 
 from inbound_admin.lib import pace
+from inbound_admin.lib.lanes import Lane
 
 pytestmark = pytest.mark.django_db
 
 
+def turn(account: str = "1", region: str = "eu-west-1", lane: Lane = Lane.PEOPLE, patience: float = 0) -> float | None:
+    return pace.wait_for_turn(account, region, lane=lane, patience=patience)
+
+
+def line() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM aws_turns")
+        return int(cursor.fetchone()[0])
+
+
 def test_each_turn_is_an_interval_behind_the_last(settings: Settings) -> None:
-    settings.AWS_CALLS_PER_SECOND = 0.5
-    waits = [pace.reserve("1", "eu-west-1") for _ in range(4)]
-    assert [round(wait or 0, 0) for wait in waits] == [0, 2, 4, 6]
+    settings.AWS_CALLS_PER_SECOND = 10
+    began = time.monotonic()
+    for _ in range(4):
+        assert turn(patience=5) is not None
+    assert 0.3 <= time.monotonic() - began < 0.6
 
 
 def test_accounts_and_regions_have_a_pace_each(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 0.01
     for account, region in (("1", "eu-west-1"), ("1", "us-east-1"), ("2", "eu-west-1")):
-        assert pace.reserve(account, region) == pytest.approx(0, abs=1)
-        assert pace.reserve(account, region) == pytest.approx(100, abs=1)
+        assert turn(account, region) == 0
+        assert turn(account, region) is None
 
 
-def test_who_will_not_wait_takes_no_turn(settings: Settings) -> None:
-    settings.AWS_CALLS_PER_SECOND = 0.1
-    assert pace.reserve("1", "eu-west-1", patience=2) == pytest.approx(0, abs=1)
+def test_who_will_not_wait_takes_no_turn_and_leaves_the_line(settings: Settings) -> None:
+    settings.AWS_CALLS_PER_SECOND = 0.5
+    assert turn() == 0
     for _ in range(5):
-        assert pace.reserve("1", "eu-west-1", patience=2) is None
-    assert pace.reserve("1", "eu-west-1") == pytest.approx(10, abs=1)
-    assert pace.reserve("1", "eu-west-1", patience=25) == pytest.approx(20, abs=1)
+        assert turn(patience=1) is None
+    assert line() == 0
+    assert turn(patience=2.1) == pytest.approx(2, abs=0.2)
 
 
 def test_a_quiet_time_saves_up_no_turns(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 0.1
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO aws_pace VALUES ('1', 'eu-west-1', now() - interval '1 day')")
-    waits = [pace.reserve("1", "eu-west-1") for _ in range(3)]
-    assert [round(wait or 0, 0) for wait in waits] == [0, 10, 20]
+    assert turn() == 0
+    assert turn() is None
 
 
 def test_without_a_pace_nobody_waits_and_nothing_is_stored(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 0
-    assert pace.reserve("1", "eu-west-1") == 0
+    assert turn() == 0
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM aws_pace")
         assert cursor.fetchone() == (0,)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_workers_with_connections_of_their_own_keep_the_pace_together(settings: Settings) -> None:
-    settings.AWS_CALLS_PER_SECOND = 50
-    together, calls = threading.Barrier(4), list[float]()
+def test_who_is_interrupted_leaves_the_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.AWS_CALLS_PER_SECOND = 0.1
+    turn()
 
-    def work() -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pace, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        turn(patience=60)
+    assert line() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_died_in_the_line_holds_nobody_up(settings: Settings) -> None:
+    """Its place is passed over once it has not asked again in time."""
+    settings.AWS_CALLS_PER_SECOND = 10
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO aws_turns (account, region, lane, back_by)"
+            " VALUES ('1', 'eu-west-1', 30, now() + interval '1 second')"
+        )
+    began = time.monotonic()
+    assert turn(lane=Lane.BACKGROUND, patience=5) is not None
+    assert 0.8 < time.monotonic() - began < 2
+
+
+@contextmanager
+def crowd(*lanes: Lane, calls: int, made: list[tuple[float, Lane]]) -> Iterator[None]:
+    """So many threads, each with a connection of its own as a process has, that call one after the other."""
+    together = threading.Barrier(len(lanes) + 1)
+
+    def work(lane: Lane) -> None:
         together.wait()
         try:
-            for _ in range(5):
-                pace.sleep(pace.reserve("1", "eu-west-1") or 0)
-                calls.append(time.monotonic())
+            for _ in range(calls):
+                pace.wait_for_turn("1", "eu-west-1", lane=lane)
+                made.append((time.monotonic(), lane))
         finally:
             connection.close()
 
-    workers = [threading.Thread(target=work) for _ in range(4)]
+    workers = [threading.Thread(target=work, args=(lane,)) for lane in lanes]
     for worker in workers:
         worker.start()
+    together.wait()
+    yield
     for worker in workers:
         worker.join()
-    turns = sorted(calls)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_with_connections_of_their_own_keep_the_pace_together(settings: Settings) -> None:
+    settings.AWS_CALLS_PER_SECOND = 20
+    made: list[tuple[float, Lane]] = []
+    with crowd(*[Lane.PEOPLE] * 4, calls=5, made=made):
+        pass
+    turns = sorted(moment for moment, _ in made)
     assert len(turns) == 20
-    assert turns[-1] - turns[0] >= 19 / 50 - 0.02  # a wake-up may be late, which makes the first turn look late
+    assert turns[-1] - turns[0] >= 19 / 20 - 0.05  # a wake-up may be late, which makes the first turn look late
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_urgent_call_overtakes_all_that_wait_in_other_processes(settings: Settings) -> None:
+    settings.AWS_CALLS_PER_SECOND = 4
+    made: list[tuple[float, Lane]] = []
+    with crowd(*[Lane.BACKGROUND] * 6, *[Lane.PEOPLE] * 6, calls=2, made=made):
+        time.sleep(0.6)
+        began = time.monotonic()
+        pace.wait_for_turn("1", "eu-west-1", lane=Lane.URGENT)
+        took = time.monotonic() - began
+        before = len(made)
+    assert took <= 3 / 4
+    assert before < 8, "most of the crowd was overtaken"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("first", [Lane.URGENT, Lane.PEOPLE])
+def test_the_background_is_never_starved(settings: Settings, first: Lane) -> None:
+    settings.AWS_CALLS_PER_SECOND = 20
+    made: list[tuple[float, Lane]] = []
+    with crowd(*[first] * 3, Lane.BACKGROUND, calls=20, made=made):
+        pass
+    while_both_waited = [lane for _, lane in sorted(made)][:60]
+    assert 4 <= while_both_waited.count(Lane.BACKGROUND) <= 8

@@ -36,7 +36,7 @@ if sys.argv[1:3] == ["seed_demo", "--show"]:
     print("  olga@example.com / demo")
 if sys.argv[1] == "where":
     print(*(os.environ.get(name, "unset") for name in ("SANDBOX", "AWS_ENDPOINT_URL", "DNS_RESOLVERS")))
-if sys.argv[1] == "procrastinate":
+if sys.argv[1] == "worker":
     if os.environ.get("WORKER_FAILS"):
         sys.exit("no such table")
     signal.pause()

@@ -1,0 +1,168 @@
+"""Lanes: which work goes first, in the queue and at the shared pace of calls to Amazon. The one table of tasks.
+
+- URGENT: what stops or resumes mail (pause, resume, stop receiving, policy, routes of a domain that changed hands).
+- PEOPLE: what somebody waits for. Every web request is in this lane.
+- LOOKS: what runs by the clock (sweeps, hourly and nightly reads of Amazon).
+- BACKGROUND: work on sets of many (bulk actions, migration, import).
+
+The rule at the pace: the first lane that waits has the turn, but a lane that waits has at least one turn of `ONE_OF`.
+So an urgent call waits for one turn of others at most, and no lane ever stands still. Turns that a lane does not need
+go to the others; within a lane the order of arrival decides.
+
+A job has the lane of its task. What a job asks for is in no higher lane than the job, unless its task is `FIXED`: the
+set-ups that a bulk import queues wait behind a person's.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import IntEnum
+from typing import Any
+
+
+class Lane(IntEnum):
+    """The higher number goes first: it is the priority of the lane's jobs. `queue` is Procrastinate's name of it."""
+
+    BACKGROUND = 0
+    LOOKS = 10
+    PEOPLE = 20
+    URGENT = 30
+
+    @property
+    def queue(self) -> str:
+        return self.name.lower()
+
+
+ONE_OF = {Lane.URGENT: 2, Lane.PEOPLE: 5, Lane.LOOKS: 10, Lane.BACKGROUND: 10}
+MOST_PASSED = 11  # turns that a lane is ever passed over, when several are owed one at once
+
+TASKS: Mapping[str, Lane] = {
+    "audit.forget": Lane.LOOKS,
+    "domains.check_due": Lane.PEOPLE,
+    "domains.configure": Lane.PEOPLE,
+    "domains.count_states": Lane.LOOKS,
+    "domains.delete": Lane.PEOPLE,
+    "domains.diagnose": Lane.PEOPLE,
+    "domains.end_unproven": Lane.LOOKS,
+    "domains.forget_old": Lane.LOOKS,
+    "domains.notice": Lane.LOOKS,
+    "domains.read_all": Lane.LOOKS,
+    "domains.set_up": Lane.PEOPLE,
+    "domains.sweep": Lane.LOOKS,
+    "domains.unmake": Lane.URGENT,
+    "inbound_admin.clear": Lane.LOOKS,
+    "inbound_admin.rescue": Lane.URGENT,
+    "notifications.clear": Lane.LOOKS,
+    "notifications.deliver": Lane.PEOPLE,
+    "notifications.mail": Lane.PEOPLE,
+    "notifications.sweep": Lane.LOOKS,
+    "operations.bulk": Lane.BACKGROUND,
+    "operations.look": Lane.LOOKS,
+    "operations.look_each_night": Lane.LOOKS,
+    "operations.migrate": Lane.BACKGROUND,
+    "operations.move_in": Lane.BACKGROUND,
+    "operations.remove": Lane.PEOPLE,
+    "operations.sweep": Lane.LOOKS,
+    "operations.watch": Lane.LOOKS,
+    "receipt_rules.ask_recipients": Lane.PEOPLE,
+    "receipt_rules.look": Lane.LOOKS,
+    "receipt_rules.sweep": Lane.LOOKS,
+    "receipt_rules.sweep_drift": Lane.LOOKS,
+    "receipt_rules.watch": Lane.LOOKS,
+    "receipt_rules.work": Lane.PEOPLE,
+    "tenants.associate": Lane.PEOPLE,
+    "tenants.create": Lane.PEOPLE,
+    "tenants.find_out": Lane.PEOPLE,
+    "tenants.find_out_all": Lane.LOOKS,
+    "tenants.forget_old_rates": Lane.LOOKS,
+    "tenants.measure": Lane.PEOPLE,
+    "tenants.measure_due": Lane.LOOKS,
+    "tenants.policy": Lane.URGENT,
+    "tenants.read": Lane.PEOPLE,
+    "tenants.read_all": Lane.LOOKS,
+    "tenants.remind": Lane.LOOKS,
+    "tenants.remove": Lane.PEOPLE,
+    "tenants.status": Lane.URGENT,
+    "tenants.sweep": Lane.LOOKS,
+    "tenants.tell": Lane.PEOPLE,
+}
+FIXED = frozenset(("receipt_rules.work", *(name for name, lane in TASKS.items() if lane is Lane.URGENT)))
+CALLS = {"domains.set_up": 4, "domains.delete": 3, "tenants.create": 5, "tenants.status": 2, "tenants.policy": 2}
+LONG = frozenset(
+    ("operations.bulk", "operations.migrate", "operations.move_in", "receipt_rules.work", "tenants.associate")
+)
+NO_CALLS = frozenset(("domains.diagnose", "inbound_admin.rescue", "notifications.deliver", "notifications.mail"))
+
+_current: ContextVar[Lane] = ContextVar("lane", default=Lane.PEOPLE)
+
+
+def current() -> Lane:
+    """Of the job that runs, or of the request that is answered."""
+    return _current.get()
+
+
+@contextmanager
+def within(lane: Lane) -> Iterator[None]:
+    """Inside, calls to Amazon and queued work are of this lane."""
+    token = _current.set(lane)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def lane_of(task: str) -> Lane:
+    """Of a job of this task that is queued now."""
+    return TASKS[task] if task in FIXED else min(TASKS[task], current())
+
+
+def lane_of_queue(queue: str) -> Lane:
+    """Of jobs in the queue of this name; one that we do not know counts as background."""
+    return next((lane for lane in Lane if lane.queue == queue), Lane.BACKGROUND)
+
+
+def calls_of(task: str) -> int:
+    """About how many calls at the pace a job of the task makes."""
+    return 0 if task in NO_CALLS or task.endswith("sweep") else CALLS.get(task, 1)
+
+
+async def run_in_lane(call_next: Callable[[], Awaitable[Any]], context: Any, worker: Any) -> Any:
+    """A worker's middleware of Procrastinate: a job's calls have the lane of the queue that it was in."""
+    with within(lane_of_queue(context.job.queue)):
+        return await call_next()
+
+
+def next_lane(waiting: frozenset[Lane], passed: Mapping[Lane, int]) -> Lane:
+    """Whose turn it is. `passed`: turns that went to others while the lane waited."""
+    owed = [lane for lane in waiting if passed.get(lane, 0) >= ONE_OF[lane] - 1]
+    return max(owed or waiting)
+
+
+def passed_after(turn: Lane, waiting: frozenset[Lane], passed: Mapping[Lane, int]) -> dict[Lane, int]:
+    """What `passed` is once `turn` has had it. Who does not wait is owed nothing."""
+    return {lane: passed.get(lane, 0) + 1 for lane in waiting if lane is not turn}
+
+
+def turns_before(lane: Lane, ahead: int, waiting: Mapping[Lane, int], passed: Mapping[Lane, int]) -> int:
+    """How many turns others have before the call of `lane` that has `ahead` calls before it in its own lane.
+
+    `waiting` counts the calls of each lane, this one's included. Exact if nobody comes or goes meanwhile.
+    """
+    left, turns, known = {each: number for each, number in waiting.items() if number}, 0, dict(passed)
+    while (turn := next_lane(frozenset(left), known)) is not lane or ahead:
+        ahead -= turn is lane
+        known = passed_after(turn, frozenset(left), known)
+        left = {each: number - (each is turn) for each, number in left.items() if number > (each is turn)}
+        turns += 1
+    return turns
+
+
+def turns_needed(calls: int, lane: Lane, others: Mapping[Lane, int], slots: int) -> int:
+    """Turns until `calls` of a job in `lane` are made; `others`: the calls of all other work that waits.
+
+    In its own lane a job shares with those that run beside it, `slots` in all.
+    """
+    own = calls + min(calls * (slots - 1), others.get(lane, 0))
+    higher = sum(number for each, number in others.items() if each > lane)
+    turns = own + min(higher, own * (ONE_OF[lane] - 1))
+    return turns + sum(min(number, turns // ONE_OF[each]) for each, number in others.items() if each < lane)

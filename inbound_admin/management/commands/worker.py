@@ -1,0 +1,111 @@
+"""`manage.py worker`: does what is queued, with places of its own for the lanes that must not wait for the others.
+
+It is one process that holds several of Procrastinate's workers. `manage.py procrastinate worker` does the same work in
+the same order, but an urgent job then waits until one that runs is over.
+"""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from procrastinate import App
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
+
+from inbound_admin.lib.lanes import Lane
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Places:
+    """So many jobs at once, of these lanes alone (none named: all); how often it looks for what it was not told of."""
+
+    name: str
+    lanes: tuple[Lane, ...]
+    jobs: int
+    looks_every: float = 1.0  # seconds
+
+
+RESERVED = (
+    Places("urgent", (Lane.URGENT,), 2),
+    Places("people", (Lane.URGENT, Lane.PEOPLE), 2),
+    Places("looks", (Lane.LOOKS,), 1),
+)
+
+
+class LanesJobManager(JobManager):
+    """Two workers may take a job of the same lock at the same moment; Procrastinate's ends over that, ours asks again.
+
+    It happens where jobs of one lock have several priorities: each worker sees another one as the first.
+    """
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        try:
+            return await super().fetch_job(queues, worker_id)
+        except UniqueViolation:
+            log.info("another worker was first", queues=queues)
+            return None
+
+
+class Command(BaseCommand):
+    help = "Do what is queued: urgent work, people's and the background's, each with places of its own."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--name", default="worker", help="Stands in the log.")
+        parser.add_argument(
+            "--shutdown-graceful-timeout", type=float, default=None, help="Seconds that running jobs have to end."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - the Django app has no other
+        with app.replace_connector(app.connector.get_worker_connector()) as replaced:
+            replaced.job_manager = LanesJobManager(replaced.connector)
+            ended = asyncio.run(_run(replaced, options["name"], options["shutdown_graceful_timeout"]))
+        if ended:
+            raise CommandError(f"The part of the worker for {', '.join(ended)} ended by itself, so all of it stops.")
+
+
+def all_places() -> tuple[Places, ...]:
+    return (*RESERVED, Places("any", (), settings.WORKER_JOBS, looks_every=5.0))
+
+
+async def _run(app: App, name: str, grace: float | None) -> list[str]:
+    """Until a signal: then the list is empty. A part that ends earlier is named, and takes the others along."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with app.open_async():
+        parts = {asyncio.create_task(_part(app, places, name, grace), name=places.name) for places in all_places()}
+        waits = asyncio.create_task(stopped.wait())
+        over, _ = await asyncio.wait({*parts, waits}, return_when=asyncio.FIRST_COMPLETED)
+        for each in (*parts, waits):
+            each.cancel()
+        outcomes = await asyncio.gather(*parts, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            log.error("a part of the worker failed", problem=repr(outcome))
+    return sorted(part.get_name() for part in over if part is not waits)
+
+
+async def _part(app: App, places: Places, name: str, grace: float | None) -> None:
+    options: dict[str, Any] = {} if grace is None else {"shutdown_graceful_timeout": grace}
+    if places.lanes:
+        options["queues"] = [lane.queue for lane in places.lanes]
+    await app.run_worker_async(
+        name=f"{name}-{places.name}",
+        concurrency=places.jobs,
+        fetch_job_polling_interval=places.looks_every,
+        install_signal_handlers=False,
+        **options,
+    )
