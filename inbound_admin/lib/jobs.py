@@ -21,7 +21,7 @@ from procrastinate.manager import JobManager
 from procrastinate.tasks import Task
 
 from inbound_admin.lib import lanes
-from inbound_admin.lib.lanes import Lane
+from inbound_admin.lib.lanes import WorkLane
 
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
 SILENT_AFTER_SECONDS = 30  # three heartbeats of a worker
@@ -76,7 +76,7 @@ def queue(
     lock: str,
     in_seconds: int = 0,
     unless_running: bool = False,
-    lane: Lane | None = None,
+    lane: WorkLane | None = None,
     **arguments: str,
 ) -> None:
     """Queue the task named, unless one waits already; of one lock one job runs at a time.
@@ -106,7 +106,7 @@ def _bring_forward(lock: str) -> None:
         )
 
 
-def _move_up(task: str, lock: str, lane: Lane) -> None:
+def _move_up(task: str, lock: str, lane: WorkLane) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE procrastinate_jobs SET queue_name = %s, priority = %s WHERE lock = %s AND task_name = %s"
@@ -115,15 +115,15 @@ def _move_up(task: str, lock: str, lane: Lane) -> None:
         )
 
 
-def is_waited_for(lock: str, *, above: Lane | None = None) -> bool:
+def is_waited_for(lock: str, *, above: WorkLane | None = None) -> bool:
     """Whether another job of the lock is due, in a lane above that where one is named: who holds it may let it go."""
     waiting = ProcrastinateJob.objects.filter(lock=lock, status="todo").exclude(scheduled_at__gt=timezone.now())
     return waiting.filter(priority__gt=above).exists() if above is not None else waiting.exists()
 
 
-def oldest_waiting() -> dict[Lane, float]:
+def oldest_waiting() -> dict[WorkLane, float]:
     """Seconds that the first job which is due waits, in each lane; 0 where none does."""
-    ages = dict.fromkeys(sorted(Lane, reverse=True), 0.0)
+    ages = dict.fromkeys(sorted(WorkLane, reverse=True), 0.0)
     with connection.cursor() as cursor:
         cursor.execute(OLDEST)
         for queue_name, age in cursor.fetchall():
@@ -139,7 +139,7 @@ def seconds_left(*, task: str, calls: int) -> int:
     """
     if calls <= 0:
         return 0
-    own, others, ahead = lanes.TASKS[task], dict.fromkeys(Lane, 0), 0
+    own, others, ahead = lanes.TASKS[task], dict.fromkeys(WorkLane, 0), 0
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         rows = cursor.fetchall()

@@ -20,7 +20,7 @@ from enum import IntEnum
 from typing import Any
 
 
-class Lane(IntEnum):
+class WorkLane(IntEnum):
     """The higher number goes first: it is the priority of the lane's jobs. `queue` is Procrastinate's name of it."""
 
     BACKGROUND = 0
@@ -33,76 +33,76 @@ class Lane(IntEnum):
         return self.name.lower()
 
 
-ONE_OF = {Lane.URGENT: 2, Lane.PEOPLE: 5, Lane.LOOKS: 10, Lane.BACKGROUND: 10}
+ONE_OF = {WorkLane.URGENT: 2, WorkLane.PEOPLE: 5, WorkLane.LOOKS: 10, WorkLane.BACKGROUND: 10}
 MOST_PASSED = 11  # turns that a lane is ever passed over, when several are owed one at once
 
-TASKS: Mapping[str, Lane] = {
-    "audit.forget": Lane.LOOKS,
-    "domains.check_due": Lane.PEOPLE,
-    "domains.configure": Lane.PEOPLE,
-    "domains.count_states": Lane.LOOKS,
-    "domains.delete": Lane.PEOPLE,
-    "domains.diagnose": Lane.PEOPLE,
-    "domains.end_unproven": Lane.LOOKS,
-    "domains.forget_old": Lane.LOOKS,
-    "domains.notice": Lane.LOOKS,
-    "domains.read_all": Lane.LOOKS,
-    "domains.set_up": Lane.PEOPLE,
-    "domains.sweep": Lane.LOOKS,
-    "domains.unmake": Lane.URGENT,
-    "inbound_admin.clear": Lane.LOOKS,
-    "inbound_admin.rescue": Lane.URGENT,
-    "notifications.clear": Lane.LOOKS,
-    "notifications.deliver": Lane.PEOPLE,
-    "notifications.mail": Lane.PEOPLE,
-    "notifications.sweep": Lane.LOOKS,
-    "operations.bulk": Lane.BACKGROUND,
-    "operations.look": Lane.LOOKS,
-    "operations.look_each_night": Lane.LOOKS,
-    "operations.migrate": Lane.BACKGROUND,
-    "operations.move_in": Lane.BACKGROUND,
-    "operations.remove": Lane.PEOPLE,
-    "operations.sweep": Lane.LOOKS,
-    "operations.watch": Lane.LOOKS,
-    "receipt_rules.ask_recipients": Lane.PEOPLE,
-    "receipt_rules.look": Lane.LOOKS,
-    "receipt_rules.sweep": Lane.LOOKS,
-    "receipt_rules.sweep_drift": Lane.LOOKS,
-    "receipt_rules.watch": Lane.LOOKS,
-    "receipt_rules.work": Lane.PEOPLE,
-    "tenants.associate": Lane.PEOPLE,
-    "tenants.create": Lane.PEOPLE,
-    "tenants.find_out": Lane.PEOPLE,
-    "tenants.find_out_all": Lane.LOOKS,
-    "tenants.forget_old_rates": Lane.LOOKS,
-    "tenants.measure": Lane.PEOPLE,
-    "tenants.measure_due": Lane.LOOKS,
-    "tenants.policy": Lane.URGENT,
-    "tenants.read": Lane.PEOPLE,
-    "tenants.read_all": Lane.LOOKS,
-    "tenants.remind": Lane.LOOKS,
-    "tenants.remove": Lane.PEOPLE,
-    "tenants.status": Lane.URGENT,
-    "tenants.sweep": Lane.LOOKS,
-    "tenants.tell": Lane.PEOPLE,
+TASKS: Mapping[str, WorkLane] = {
+    "audit.forget": WorkLane.LOOKS,
+    "domains.check_due": WorkLane.PEOPLE,
+    "domains.configure": WorkLane.PEOPLE,
+    "domains.count_states": WorkLane.LOOKS,
+    "domains.delete": WorkLane.PEOPLE,
+    "domains.diagnose": WorkLane.PEOPLE,
+    "domains.end_unproven": WorkLane.LOOKS,
+    "domains.forget_old": WorkLane.LOOKS,
+    "domains.notice": WorkLane.LOOKS,
+    "domains.read_all": WorkLane.LOOKS,
+    "domains.set_up": WorkLane.PEOPLE,
+    "domains.sweep": WorkLane.LOOKS,
+    "domains.unmake": WorkLane.URGENT,
+    "inbound_admin.clear": WorkLane.LOOKS,
+    "inbound_admin.rescue": WorkLane.URGENT,
+    "notifications.clear": WorkLane.LOOKS,
+    "notifications.deliver": WorkLane.PEOPLE,
+    "notifications.mail": WorkLane.PEOPLE,
+    "notifications.sweep": WorkLane.LOOKS,
+    "operations.bulk": WorkLane.BACKGROUND,
+    "operations.look": WorkLane.LOOKS,
+    "operations.look_each_night": WorkLane.LOOKS,
+    "operations.migrate": WorkLane.BACKGROUND,
+    "operations.move_in": WorkLane.BACKGROUND,
+    "operations.remove": WorkLane.PEOPLE,
+    "operations.sweep": WorkLane.LOOKS,
+    "operations.watch": WorkLane.LOOKS,
+    "receipt_rules.ask_recipients": WorkLane.PEOPLE,
+    "receipt_rules.look": WorkLane.LOOKS,
+    "receipt_rules.sweep": WorkLane.LOOKS,
+    "receipt_rules.sweep_drift": WorkLane.LOOKS,
+    "receipt_rules.watch": WorkLane.LOOKS,
+    "receipt_rules.work": WorkLane.PEOPLE,
+    "tenants.associate": WorkLane.PEOPLE,
+    "tenants.create": WorkLane.PEOPLE,
+    "tenants.find_out": WorkLane.PEOPLE,
+    "tenants.find_out_all": WorkLane.LOOKS,
+    "tenants.forget_old_rates": WorkLane.LOOKS,
+    "tenants.measure": WorkLane.PEOPLE,
+    "tenants.measure_due": WorkLane.LOOKS,
+    "tenants.policy": WorkLane.URGENT,
+    "tenants.read": WorkLane.PEOPLE,
+    "tenants.read_all": WorkLane.LOOKS,
+    "tenants.remind": WorkLane.LOOKS,
+    "tenants.remove": WorkLane.PEOPLE,
+    "tenants.status": WorkLane.URGENT,
+    "tenants.sweep": WorkLane.LOOKS,
+    "tenants.tell": WorkLane.PEOPLE,
 }
-FIXED = frozenset(("receipt_rules.work", *(name for name, lane in TASKS.items() if lane is Lane.URGENT)))
+FIXED = frozenset(("receipt_rules.work", *(name for name, lane in TASKS.items() if lane is WorkLane.URGENT)))
 CALLS = {"domains.set_up": 4, "domains.delete": 3, "tenants.create": 5, "tenants.status": 2, "tenants.policy": 2}
 LONG = frozenset(
     ("operations.bulk", "operations.migrate", "operations.move_in", "receipt_rules.work", "tenants.associate")
 )
 NO_CALLS = frozenset(("domains.diagnose", "inbound_admin.rescue", "notifications.deliver", "notifications.mail"))
 
-_current: ContextVar[Lane] = ContextVar("lane", default=Lane.PEOPLE)
+_current: ContextVar[WorkLane] = ContextVar("lane", default=WorkLane.PEOPLE)
 
 
-def current() -> Lane:
+def current() -> WorkLane:
     """Of the job that runs, or of the request that is answered."""
     return _current.get()
 
 
 @contextmanager
-def within(lane: Lane) -> Iterator[None]:
+def within(lane: WorkLane) -> Iterator[None]:
     """Inside, calls to Amazon and queued work are of this lane."""
     token = _current.set(lane)
     try:
@@ -111,14 +111,14 @@ def within(lane: Lane) -> Iterator[None]:
         _current.reset(token)
 
 
-def lane_of(task: str) -> Lane:
+def lane_of(task: str) -> WorkLane:
     """Of a job of this task that is queued now."""
     return TASKS[task] if task in FIXED else min(TASKS[task], current())
 
 
-def lane_of_queue(queue: str) -> Lane:
+def lane_of_queue(queue: str) -> WorkLane:
     """Of jobs in the queue of this name; one that we do not know counts as background."""
-    return next((lane for lane in Lane if lane.queue == queue), Lane.BACKGROUND)
+    return next((lane for lane in WorkLane if lane.queue == queue), WorkLane.BACKGROUND)
 
 
 def calls_of(task: str) -> int:
@@ -132,18 +132,18 @@ async def run_in_lane(call_next: Callable[[], Awaitable[Any]], context: Any, wor
         return await call_next()
 
 
-def next_lane(waiting: frozenset[Lane], passed: Mapping[Lane, int]) -> Lane:
+def next_lane(waiting: frozenset[WorkLane], passed: Mapping[WorkLane, int]) -> WorkLane:
     """Whose turn it is. `passed`: turns that went to others while the lane waited."""
     owed = [lane for lane in waiting if passed.get(lane, 0) >= ONE_OF[lane] - 1]
     return max(owed or waiting)
 
 
-def passed_after(turn: Lane, waiting: frozenset[Lane], passed: Mapping[Lane, int]) -> dict[Lane, int]:
+def passed_after(turn: WorkLane, waiting: frozenset[WorkLane], passed: Mapping[WorkLane, int]) -> dict[WorkLane, int]:
     """What `passed` is once `turn` has had it. Who does not wait is owed nothing."""
     return {lane: passed.get(lane, 0) + 1 for lane in waiting if lane is not turn}
 
 
-def turns_before(lane: Lane, ahead: int, waiting: Mapping[Lane, int], passed: Mapping[Lane, int]) -> int:
+def turns_before(lane: WorkLane, ahead: int, waiting: Mapping[WorkLane, int], passed: Mapping[WorkLane, int]) -> int:
     """How many turns others have before the call of `lane` that has `ahead` calls before it in its own lane.
 
     `waiting` counts the calls of each lane, this one's included. Exact if nobody comes or goes meanwhile.
@@ -157,7 +157,7 @@ def turns_before(lane: Lane, ahead: int, waiting: Mapping[Lane, int], passed: Ma
     return turns
 
 
-def turns_needed(calls: int, lane: Lane, others: Mapping[Lane, int], slots: int) -> int:
+def turns_needed(calls: int, lane: WorkLane, others: Mapping[WorkLane, int], slots: int) -> int:
     """Turns until `calls` of a job in `lane` are made; `others`: the calls of all other work that waits.
 
     In its own lane a job shares with those that run beside it, `slots` in all.

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from inbound_admin.lib import lanes
-from inbound_admin.lib.lanes import Lane
+from inbound_admin.lib.lanes import WorkLane
 
 LATE_SECONDS = 3.0  # a waiting process that is this late has died
 SHORTEST_SLEEP = 0.002
@@ -48,12 +48,12 @@ class _Place:
 
     account: str
     region: str
-    lane: Lane
+    lane: WorkLane
     every: float
     id: int = 0
 
 
-def wait_for_turn(account: str, region: str, *, lane: Lane, patience: float | None = None) -> float | None:
+def wait_for_turn(account: str, region: str, *, lane: WorkLane, patience: float | None = None) -> float | None:
     """Sleep until it is our turn; seconds slept. None, and no turn is taken, where `patience` seconds are too few."""
     if settings.AWS_CALLS_PER_SECOND <= 0:
         return 0.0
@@ -61,14 +61,14 @@ def wait_for_turn(account: str, region: str, *, lane: Lane, patience: float | No
     try:
         while wait := _ask(place):
             if patience is not None and slept + wait > patience:
-                _run(LEAVE, place.id)
+                _leave(place)
                 return None
             nap = max(SHORTEST_SLEEP, min(wait, place.every))
             sleep(nap)
             slept += nap
     except BaseException as error:
         if not isinstance(error, DatabaseError):  # then the place is lost anyway, a moment later
-            _run(LEAVE, place.id)
+            _leave(place)
         raise
     return slept
 
@@ -94,20 +94,20 @@ def _ask(place: _Place) -> float:
 
 
 def _wait(
-    place: _Place, line: Sequence[tuple[int, int]], passed: dict[Lane, int], free_in: float
-) -> tuple[float, dict[int, int]]:
-    waiting = Counter(Lane(lane) for _, lane in line)
-    ahead = sum(Lane(lane) is place.lane and ticket < place.id for ticket, lane in line)
+    place: _Place, line: Sequence[tuple[int, int]], passed: dict[WorkLane, int], free_in: float
+) -> tuple[float, dict[WorkLane, int]]:
+    waiting = Counter(WorkLane(lane) for _, lane in line)
+    ahead = sum(WorkLane(lane) is place.lane and ticket < place.id for ticket, lane in line)
     turns = lanes.turns_before(place.lane, ahead, waiting, passed)
-    return free_in + turns * place.every, {**lanes.passed_after(place.lane, frozenset(waiting), passed)}
+    return free_in + turns * place.every, lanes.passed_after(place.lane, frozenset(waiting), passed)
 
 
-def _read(passed: str | dict[str, int]) -> dict[Lane, int]:
+def _read(passed: str | dict[str, int]) -> dict[WorkLane, int]:
     """Django's cursor hands JSON over as text."""
     found: dict[str, int] = json.loads(passed) if isinstance(passed, str) else passed
-    return {Lane(int(lane)): number for lane, number in found.items()}
+    return {WorkLane(int(lane)): number for lane, number in found.items()}
 
 
-def _run(sql: str, *values: object) -> None:
+def _leave(place: _Place) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        cursor.execute(LEAVE, [place.id])

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from inbound_admin.lib import lanes
 from inbound_admin.lib.errors import RateLimited
-from inbound_admin.lib.lanes import Lane
+from inbound_admin.lib.lanes import WorkLane
 from tenants import jobs
 from tenants.events import core, gateway
 from tenants.events.core import Message, Untrusted
@@ -116,7 +116,7 @@ def _cause_reads(message: Message) -> EventEffect:
     about = ", ".join(event.names)[:300]
     SesEvent.objects.filter(pk=message.id).update(kind=event.kind, about=about)
     tenants = list(reputation_selectors.named(event.names)) if event.region == settings.AWS_REGION else []
-    with lanes.within(Lane.LOOKS):  # events come by the thousand, and nobody waits for one
+    with lanes.within(WorkLane.LOOKS):  # events come by the thousand, and nobody waits for one
         for tenant in tenants:
             jobs.read_soon(tenant)
             if event.is_of_findings:

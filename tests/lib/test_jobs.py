@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from domains import jobs as domains_jobs
 from inbound_admin.lib import jobs, lanes
-from inbound_admin.lib.lanes import Lane
+from inbound_admin.lib.lanes import WorkLane
 from operations import jobs as operations_jobs
 from tenants import jobs as tenants_jobs
 from tests.domains.making import make_domain, waiting_jobs
@@ -46,14 +46,14 @@ def test_a_job_is_in_the_queue_and_has_the_priority_of_its_lane() -> None:
     domains_jobs.set_up_soon(make_domain())
     operations_jobs.migrate_soon()
     assert queued() == {
-        "tenants.status": ("urgent", Lane.URGENT),
-        "domains.set_up": ("people", Lane.PEOPLE),
-        "operations.migrate": ("background", Lane.BACKGROUND),
+        "tenants.status": ("urgent", WorkLane.URGENT),
+        "domains.set_up": ("people", WorkLane.PEOPLE),
+        "operations.migrate": ("background", WorkLane.BACKGROUND),
     }
 
 
 def test_what_a_bulk_job_asks_for_waits_behind_what_a_person_asks_for_later() -> None:
-    with lanes.within(Lane.BACKGROUND):
+    with lanes.within(WorkLane.BACKGROUND):
         domains_jobs.set_up_soon(make_domain())
     domains_jobs.configure_soon(make_domain())
     tenants_jobs.status_soon(make_tenant())
@@ -62,13 +62,13 @@ def test_what_a_bulk_job_asks_for_waits_behind_what_a_person_asks_for_later() ->
 
 def test_a_job_that_a_person_asks_for_too_is_moved_up_and_never_down() -> None:
     domain = make_domain()
-    with lanes.within(Lane.BACKGROUND):
+    with lanes.within(WorkLane.BACKGROUND):
         domains_jobs.set_up_soon(domain)
     domains_jobs.set_up_soon(domain)
-    with lanes.within(Lane.BACKGROUND):
+    with lanes.within(WorkLane.BACKGROUND):
         domains_jobs.set_up_soon(domain)
     assert waiting_jobs(domain) == ["domains.set_up"]
-    assert queued()["domains.set_up"] == ("people", Lane.PEOPLE)
+    assert queued()["domains.set_up"] == ("people", WorkLane.PEOPLE)
 
 
 @pytest.mark.parametrize("urgent", [tenants_jobs.status_soon, tenants_jobs.policy_soon])
@@ -91,7 +91,7 @@ def test_a_lock_is_waited_for_by_what_is_due_alone() -> None:
     assert not jobs.is_waited_for(lock)
     tenants_jobs.read_soon(tenant)
     assert jobs.is_waited_for(lock)
-    assert not jobs.is_waited_for(lock, above=Lane.PEOPLE)
+    assert not jobs.is_waited_for(lock, above=WorkLane.PEOPLE)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -122,17 +122,17 @@ def test_the_oldest_job_of_each_lane_has_an_age() -> None:
     wait_since(90)
     domains_jobs.set_up_soon(make_domain())
     ages = jobs.oldest_waiting()
-    assert ages.pop(Lane.PEOPLE) == pytest.approx(90, abs=5)
+    assert ages.pop(WorkLane.PEOPLE) == pytest.approx(90, abs=5)
     assert set(ages.values()) == {0}
 
 
 def test_what_waits_for_its_time_and_what_runs_has_no_age() -> None:
     domains_jobs.set_up_later(make_domain(), seconds=60)
     wait_since(90)
-    assert jobs.oldest_waiting()[Lane.PEOPLE] == 0
+    assert jobs.oldest_waiting()[WorkLane.PEOPLE] == 0
     domains_jobs.delete_soon(make_domain())
     fetched()
-    assert jobs.oldest_waiting()[Lane.PEOPLE] == 0
+    assert jobs.oldest_waiting()[WorkLane.PEOPLE] == 0
 
 
 def test_time_left_is_that_of_the_calls_when_nothing_else_is_queued(settings: Settings) -> None:
@@ -155,7 +155,7 @@ def test_time_left_counts_what_goes_first_and_what_runs_beside(settings: Setting
 def test_what_waits_in_the_queue_says_the_time_of_those_before_it(settings: Settings) -> None:
     """It said “1 minute left” for fourteen, with 194 domains before it."""
     settings.AWS_CALLS_PER_SECOND = 1
-    with lanes.within(Lane.BACKGROUND):
+    with lanes.within(WorkLane.BACKGROUND):
         for _ in range(194):
             domains_jobs.set_up_soon(make_domain())
     operations_jobs.migrate_soon()

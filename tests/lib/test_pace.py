@@ -10,12 +10,14 @@ from django.db import connection
 from pytest_django import Settings
 
 from inbound_admin.lib import pace
-from inbound_admin.lib.lanes import Lane
+from inbound_admin.lib.lanes import WorkLane
 
 pytestmark = pytest.mark.django_db
 
 
-def turn(account: str = "1", region: str = "eu-west-1", lane: Lane = Lane.PEOPLE, patience: float = 0) -> float | None:
+def turn(
+    account: str = "1", region: str = "eu-west-1", lane: WorkLane = WorkLane.PEOPLE, patience: float = 0
+) -> float | None:
     return pace.wait_for_turn(account, region, lane=lane, patience=patience)
 
 
@@ -88,16 +90,16 @@ def test_who_died_in_the_line_holds_nobody_up(settings: Settings) -> None:
             " VALUES ('1', 'eu-west-1', 30, now() + interval '1 second')"
         )
     began = time.monotonic()
-    assert turn(lane=Lane.BACKGROUND, patience=5) is not None
+    assert turn(lane=WorkLane.BACKGROUND, patience=5) is not None
     assert 0.8 < time.monotonic() - began < 2
 
 
 @contextmanager
-def crowd(*lanes: Lane, calls: int, made: list[tuple[float, Lane]]) -> Iterator[None]:
+def crowd(*lanes: WorkLane, calls: int, made: list[tuple[float, WorkLane]]) -> Iterator[None]:
     """So many threads, each with a connection of its own as a process has, that call one after the other."""
     together = threading.Barrier(len(lanes) + 1)
 
-    def work(lane: Lane) -> None:
+    def work(lane: WorkLane) -> None:
         together.wait()
         try:
             for _ in range(calls):
@@ -118,8 +120,8 @@ def crowd(*lanes: Lane, calls: int, made: list[tuple[float, Lane]]) -> Iterator[
 @pytest.mark.django_db(transaction=True)
 def test_workers_with_connections_of_their_own_keep_the_pace_together(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 20
-    made: list[tuple[float, Lane]] = []
-    with crowd(*[Lane.PEOPLE] * 4, calls=5, made=made):
+    made: list[tuple[float, WorkLane]] = []
+    with crowd(*[WorkLane.PEOPLE] * 4, calls=5, made=made):
         pass
     turns = sorted(moment for moment, _ in made)
     assert len(turns) == 20
@@ -129,11 +131,11 @@ def test_workers_with_connections_of_their_own_keep_the_pace_together(settings: 
 @pytest.mark.django_db(transaction=True)
 def test_an_urgent_call_overtakes_all_that_wait_in_other_processes(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 4
-    made: list[tuple[float, Lane]] = []
-    with crowd(*[Lane.BACKGROUND] * 6, *[Lane.PEOPLE] * 6, calls=2, made=made):
+    made: list[tuple[float, WorkLane]] = []
+    with crowd(*[WorkLane.BACKGROUND] * 6, *[WorkLane.PEOPLE] * 6, calls=2, made=made):
         time.sleep(0.6)
         began = time.monotonic()
-        pace.wait_for_turn("1", "eu-west-1", lane=Lane.URGENT)
+        pace.wait_for_turn("1", "eu-west-1", lane=WorkLane.URGENT)
         took = time.monotonic() - began
         before = len(made)
     assert took <= 3 / 4
@@ -141,11 +143,11 @@ def test_an_urgent_call_overtakes_all_that_wait_in_other_processes(settings: Set
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("first", [Lane.URGENT, Lane.PEOPLE])
-def test_the_background_is_never_starved(settings: Settings, first: Lane) -> None:
+@pytest.mark.parametrize("first", [WorkLane.URGENT, WorkLane.PEOPLE])
+def test_the_background_is_never_starved(settings: Settings, first: WorkLane) -> None:
     settings.AWS_CALLS_PER_SECOND = 20
-    made: list[tuple[float, Lane]] = []
-    with crowd(*[first] * 3, Lane.BACKGROUND, calls=20, made=made):
+    made: list[tuple[float, WorkLane]] = []
+    with crowd(*[first] * 3, WorkLane.BACKGROUND, calls=20, made=made):
         pass
     while_both_waited = [lane for _, lane in sorted(made)][:60]
-    assert 4 <= while_both_waited.count(Lane.BACKGROUND) <= 8
+    assert 4 <= while_both_waited.count(WorkLane.BACKGROUND) <= 8

@@ -21,7 +21,7 @@ from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
-from inbound_admin.lib.lanes import Lane
+from inbound_admin.lib.lanes import WorkLane
 
 log = structlog.get_logger(__name__)
 
@@ -31,15 +31,15 @@ class Places:
     """So many jobs at once, of these lanes alone (none named: all); how often it looks for what it was not told of."""
 
     name: str
-    lanes: tuple[Lane, ...]
+    lanes: tuple[WorkLane, ...]
     jobs: int
     looks_every: float = 1.0  # seconds
 
 
 RESERVED = (
-    Places("urgent", (Lane.URGENT,), 2),
-    Places("people", (Lane.URGENT, Lane.PEOPLE), 2),
-    Places("looks", (Lane.LOOKS,), 1),
+    Places("urgent", (WorkLane.URGENT,), 2),
+    Places("people", (WorkLane.URGENT, WorkLane.PEOPLE), 2),
+    Places("looks", (WorkLane.LOOKS,), 1),
 )
 
 
