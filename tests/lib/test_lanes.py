@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from procrastinate.contrib.django import app
 
 from inbound_admin.lib import lanes
-from inbound_admin.lib.lanes import MOST_PASSED, ONE_OF, TASKS, Lane
+from inbound_admin.lib.lanes import MOST_PASSED, ONE_OF, TASKS, WorkLane
 
-ALL = frozenset(Lane)
-lanes_waiting = st.frozensets(st.sampled_from(list(Lane)), min_size=1)
+ALL = frozenset(WorkLane)
+lanes_waiting = st.frozensets(st.sampled_from(list(WorkLane)), min_size=1)
 
 
-def turns(waiting: list[frozenset[Lane]]) -> list[Lane]:
+def turns(waiting: list[frozenset[WorkLane]]) -> list[WorkLane]:
     """Who has each turn, while those wait."""
-    passed: dict[Lane, int] = {}
+    passed: dict[WorkLane, int] = {}
     had = []
     for there in waiting:
         had.append(lanes.next_lane(there, passed))
@@ -32,50 +32,50 @@ def test_every_task_has_a_lane_and_every_lane_a_task() -> None:
 
 def test_what_runs_by_the_clock_is_in_the_lane_of_looks_but_for_the_rescue_of_jobs() -> None:
     by_clock = {task.task.name for task in app.periodic_registry.periodic_tasks.values()}
-    assert {TASKS[name] for name in by_clock - {"inbound_admin.rescue"}} == {Lane.LOOKS}
+    assert {TASKS[name] for name in by_clock - {"inbound_admin.rescue"}} == {WorkLane.LOOKS}
 
 
 @given(st.lists(lanes_waiting, max_size=60))
-def test_a_turn_is_never_wasted_and_goes_to_one_who_waits(waiting: list[frozenset[Lane]]) -> None:
+def test_a_turn_is_never_wasted_and_goes_to_one_who_waits(waiting: list[frozenset[WorkLane]]) -> None:
     assert all(turn in there for turn, there in zip(turns(waiting), waiting, strict=True))
 
 
 @given(st.lists(lanes_waiting, max_size=200))
-def test_no_lane_is_passed_over_longer_than_the_rule_says(waiting: list[frozenset[Lane]]) -> None:
-    passed: Counter[Lane] = Counter()
+def test_no_lane_is_passed_over_longer_than_the_rule_says(waiting: list[frozenset[WorkLane]]) -> None:
+    passed: Counter[WorkLane] = Counter()
     for turn, there in zip(turns(waiting), waiting, strict=True):
         passed = Counter({lane: passed[lane] + 1 for lane in there if lane is not turn})
-        assert passed[Lane.URGENT] <= 1, "an urgent call waits for one turn of others"
-        assert passed[Lane.PEOPLE] <= ONE_OF[Lane.PEOPLE]
+        assert passed[WorkLane.URGENT] <= 1, "an urgent call waits for one turn of others"
+        assert passed[WorkLane.PEOPLE] <= ONE_OF[WorkLane.PEOPLE]
         assert max(passed.values(), default=0) <= MOST_PASSED
 
 
 def test_where_all_wait_each_has_its_share_and_urgent_work_the_rest() -> None:
     had = Counter(turns([ALL] * 1000))
-    assert had[Lane.URGENT] >= 500
+    assert had[WorkLane.URGENT] >= 500
     for lane, one_of in ONE_OF.items():
         assert had[lane] >= 1000 // (one_of + 2)
 
 
 def test_background_takes_at_most_its_share_while_people_wait() -> None:
-    had = Counter(turns([frozenset({Lane.PEOPLE, Lane.BACKGROUND})] * 1000))
-    assert had == {Lane.PEOPLE: 900, Lane.BACKGROUND: 100}
+    had = Counter(turns([frozenset({WorkLane.PEOPLE, WorkLane.BACKGROUND})] * 1000))
+    assert had == {WorkLane.PEOPLE: 900, WorkLane.BACKGROUND: 100}
 
 
 def test_who_is_alone_has_every_turn() -> None:
-    assert turns([frozenset({Lane.BACKGROUND})] * 9) == [Lane.BACKGROUND] * 9
+    assert turns([frozenset({WorkLane.BACKGROUND})] * 9) == [WorkLane.BACKGROUND] * 9
 
 
-counts = st.dictionaries(st.sampled_from(list(Lane)), st.integers(1, 30), min_size=1)
+counts = st.dictionaries(st.sampled_from(list(WorkLane)), st.integers(1, 30), min_size=1)
 
 
-@given(counts, st.dictionaries(st.sampled_from(list(Lane)), st.integers(0, 9)), st.data())
+@given(counts, st.dictionaries(st.sampled_from(list(WorkLane)), st.integers(0, 9)), st.data())
 def test_the_turns_that_are_told_are_those_that_come(
-    waiting: dict[Lane, int], passed: dict[Lane, int], data: st.DataObject
+    waiting: dict[WorkLane, int], passed: dict[WorkLane, int], data: st.DataObject
 ) -> None:
     lane = data.draw(st.sampled_from(sorted(waiting)))
     ahead = data.draw(st.integers(0, waiting[lane] - 1))
-    left, known, had = dict(waiting), passed, list[Lane]()
+    left, known, had = dict(waiting), passed, list[WorkLane]()
     while had.count(lane) <= ahead:
         there = frozenset(each for each, number in left.items() if number)
         had.append(lanes.next_lane(there, known))
@@ -84,11 +84,13 @@ def test_the_turns_that_are_told_are_those_that_come(
     assert lanes.turns_before(lane, ahead, waiting, passed) == len(had) - 1
 
 
-@given(counts, st.sampled_from(list(Lane)), st.integers(0, 40))
-def test_a_job_alone_in_its_lane_needs_the_turns_that_are_told(others: dict[Lane, int], lane: Lane, calls: int) -> None:
+@given(counts, st.sampled_from(list(WorkLane)), st.integers(0, 40))
+def test_a_job_alone_in_its_lane_needs_the_turns_that_are_told(
+    others: dict[WorkLane, int], lane: WorkLane, calls: int
+) -> None:
     """Within the rounding of shares; it is said to people in seconds and minutes."""
     others.pop(lane, None)
-    left, known, needed = {**others, lane: calls}, dict[Lane, int](), 0
+    left, known, needed = {**others, lane: calls}, dict[WorkLane, int](), 0
     while left[lane]:
         there = frozenset(each for each, number in left.items() if number)
         turn = lanes.next_lane(there, known)
@@ -100,22 +102,22 @@ def test_a_job_alone_in_its_lane_needs_the_turns_that_are_told(others: dict[Lane
 
 
 def test_a_job_shares_its_lane_with_those_beside_it() -> None:
-    assert lanes.turns_needed(10, Lane.BACKGROUND, {Lane.BACKGROUND: 4000}, slots=4) == 40
-    assert lanes.turns_needed(10, Lane.BACKGROUND, {Lane.BACKGROUND: 5}, slots=4) == 15
+    assert lanes.turns_needed(10, WorkLane.BACKGROUND, {WorkLane.BACKGROUND: 4000}, slots=4) == 40
+    assert lanes.turns_needed(10, WorkLane.BACKGROUND, {WorkLane.BACKGROUND: 5}, slots=4) == 15
 
 
 def test_what_background_work_asks_for_is_background_too_unless_it_stops_mail() -> None:
-    assert lanes.lane_of("domains.set_up") is Lane.PEOPLE
-    with lanes.within(Lane.BACKGROUND):
-        assert lanes.lane_of("domains.set_up") is Lane.BACKGROUND
-        assert lanes.lane_of("tenants.status") is Lane.URGENT
-        assert lanes.lane_of("receipt_rules.work") is Lane.PEOPLE
-    with lanes.within(Lane.URGENT):
-        assert lanes.lane_of("domains.set_up") is Lane.PEOPLE
-        assert lanes.lane_of("operations.migrate") is Lane.BACKGROUND
+    assert lanes.lane_of("domains.set_up") is WorkLane.PEOPLE
+    with lanes.within(WorkLane.BACKGROUND):
+        assert lanes.lane_of("domains.set_up") is WorkLane.BACKGROUND
+        assert lanes.lane_of("tenants.status") is WorkLane.URGENT
+        assert lanes.lane_of("receipt_rules.work") is WorkLane.PEOPLE
+    with lanes.within(WorkLane.URGENT):
+        assert lanes.lane_of("domains.set_up") is WorkLane.PEOPLE
+        assert lanes.lane_of("operations.migrate") is WorkLane.BACKGROUND
 
 
-@pytest.mark.parametrize("lane", list(Lane))
-def test_a_queue_bears_the_name_of_its_lane(lane: Lane) -> None:
+@pytest.mark.parametrize("lane", list(WorkLane))
+def test_a_queue_bears_the_name_of_its_lane(lane: WorkLane) -> None:
     assert lanes.lane_of_queue(lane.queue) is lane
-    assert lanes.lane_of_queue("default") is Lane.BACKGROUND
+    assert lanes.lane_of_queue("default") is WorkLane.BACKGROUND
