@@ -29,7 +29,7 @@ def keyed(rows: Iterable[tuple[Key, Row]]) -> dict[Key, Row]:
 def read_toml(path: Path, shape: type[Row]) -> Row:
     """The whole file as this type. Raises ValueError that names the file and what is wrong in it."""
     try:
-        return _read(tomllib.loads(path.read_text(encoding="utf-8")), shape)
+        return _read(tomllib.loads(path.read_text(encoding="utf-8")), TypeAdapter(shape))
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
 
@@ -37,17 +37,17 @@ def read_toml(path: Path, shape: type[Row]) -> Row:
 def read_rows(path: Path, row: type[Row]) -> dict[str, Row]:
     """A dataclass for each table of the file; the table's name is its first field. ValueError as of `read_toml`."""
     first, *others = (each.name for each in fields(row))  # type: ignore[arg-type]  # of a dataclass
-    table = {}
+    table, adapter = {}, TypeAdapter(row)
     for key, values in read_toml(path, dict[str, dict[str, Any]]).items():
         try:
             if unknown := values.keys() - set(others):
                 raise ValueError(f"there is no field {', '.join(sorted(unknown))}")  # noqa: TRY301  # as pydantic's
-            table[key] = _read({first: key, **values}, row)
+            table[key] = _read({first: key, **values}, adapter)
         except ValueError as error:
             raise ValueError(f"{path.name}, [{key}]: {error}") from error
     return table
 
 
-def _read(values: dict[str, Any], shape: type[Row]) -> Row:
+def _read(values: dict[str, Any], adapter: TypeAdapter[Row]) -> Row:
     """As JSON, whose arrays become tuples while nothing else is turned into another type."""
-    return TypeAdapter(shape).validate_json(json.dumps(values), strict=True)
+    return adapter.validate_json(json.dumps(values), strict=True)
