@@ -93,6 +93,12 @@ class ControlClient:
     def set_limits(self, **limits: int) -> dict[str, int]:
         return dict(self._call("set_limits", **limits))
 
+    def beliefs(self) -> dict[str, str]:
+        return dict(self._call("beliefs"))
+
+    def set_beliefs(self, **beliefs: str) -> dict[str, str]:
+        return dict(self._call("set_beliefs", **beliefs))
+
     def set_finding(
         self, tenant: str, kind: str, impact: str = "HIGH", status: str = "OPEN", description: str = ""
     ) -> None:

@@ -8,7 +8,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
 from sandbox.aws.events import confirmation, event_about, notification
-from sandbox.aws.limits import Limits
+from sandbox.aws.limits import Beliefs, Limits
 from sandbox.aws.metrics import leave_points
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
@@ -90,6 +90,18 @@ class AwsControl:
             WORLD.limits = replace(WORLD.limits, **limits)
             WORLD.changed()
         return asdict(WORLD.limits)
+
+    def beliefs(self) -> dict[str, str]:
+        return asdict(WORLD.beliefs)
+
+    def set_beliefs(self, **beliefs: str) -> dict[str, str]:
+        """Raises ValueError for one that does not exist."""
+        if unknown := set(beliefs) - {field.name for field in fields(Beliefs)}:
+            raise ValueError(f"There is no belief {', '.join(sorted(unknown))}.")
+        with WORLD.lock:
+            WORLD.beliefs = replace(WORLD.beliefs, **beliefs)
+            WORLD.changed()
+        return asdict(WORLD.beliefs)
 
     def set_finding(
         self, tenant: str, kind: str, impact: str = "HIGH", status: str = "OPEN", description: str = ""

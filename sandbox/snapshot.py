@@ -14,7 +14,7 @@ from typing import Any
 
 from moto.ses.models import ses_backends
 
-from sandbox.aws.limits import Limits
+from sandbox.aws.limits import Beliefs, Limits
 from sandbox.aws.state import WORLD, regions
 from sandbox.dns.zones import ZoneStore
 
@@ -90,6 +90,7 @@ def _aws() -> dict[str, Any]:
     return {
         "ses": {(state.account_id, state.region): dict(backend.__dict__) for backend, state in regions()},
         "limits": vars(WORLD.limits),
+        "beliefs": vars(WORLD.beliefs),
         "offset": WORLD.clock.offset,
         "per_second": WORLD.throttle.per_second,
     }
@@ -100,4 +101,5 @@ def _restore(held: dict[str, Any]) -> None:
         ses_backends[account][region].__dict__.update(members)
     offset: timedelta = held["offset"]
     WORLD.limits, WORLD.clock.offset = Limits(**held["limits"]), offset
+    WORLD.beliefs = Beliefs(**held["beliefs"])
     WORLD.throttle.set(held["per_second"])

@@ -75,6 +75,11 @@ def get_configuration_set() -> None:
         ses.get_configuration_set(ConfigurationSetName=NOBODY)
 
 
+def list_metrics() -> None:
+    with aws.calling("cloudwatch", "list metrics") as cloudwatch:
+        cloudwatch.list_metrics(Namespace="AWS/SES", MetricName="Send")
+
+
 def get_metric_data() -> None:
     now = timezone.now()
     metric = {"Namespace": "AWS/SES", "MetricName": "Send", "Dimensions": []}

@@ -38,6 +38,7 @@ READS: tuple[tuple[str, Read], ...] = (
     ("ses:ListReputationEntities", gateway.list_reputation_entities),
     ("ses:ListRecommendations", gateway.list_recommendations),
     ("ses:GetConfigurationSet", gateway.get_configuration_set),
+    ("cloudwatch:ListMetrics", gateway.list_metrics),
     ("cloudwatch:GetMetricData", gateway.get_metric_data),
 )
 ASKED_OF_DNS = Question("amazonses.com", "NS")

@@ -22,6 +22,14 @@ class Limits:
 
 
 @dataclass
+class Beliefs:
+    """What Amazon's documents leave open, so that a test can play it either way."""
+
+    # CloudWatch's breakdown by tenant: counts by TenantId and TenantName ("pair"), rates by TenantName ("name"), "none"
+    tenant_metrics: str = "pair"
+
+
+@dataclass
 class Throttle:
     """Off while `per_second` is None. One bucket for each account and region, shared by v1 and v2."""
 

@@ -1,10 +1,15 @@
-"""CloudWatch's metrics of SES. moto's own would answer for the account what was measured of any tenant."""
+"""CloudWatch's metrics of SES. moto's own would answer for the account what was measured of any tenant.
+
+By tenant there are counts or rates, as `Beliefs.tenant_metrics` has it; by configuration set there are rates where its
+reputation metrics are enabled.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
+from moto.ses.models import ses_backends
 
 from sandbox.aws.errors import invalid_parameter
 from sandbox.aws.extension import Answer, Request, cloudwatch
@@ -13,11 +18,14 @@ from sandbox.aws.state import WORLD, RegionState
 NAMESPACE, DIMENSION = "AWS/SES", "TenantName"
 RATES = {"BOUNCE": "Reputation.BounceRate", "COMPLAINT": "Reputation.ComplaintRate"}
 SENT, SENT_AN_HOUR = "Send", 120.0
-MOST_QUERIES = 500
+COUNTS = {"BOUNCE": "Bounces", "COMPLAINT": "Complaints"}
+COUNTED = "Sends"
+OF_SET = "ses:configuration-set"
+MOST_QUERIES, METRICS_A_PAGE = 500, 500
 HISTORY_HOURS = 24
 
 Point = tuple[datetime, float]
-Put = dict[tuple[str, str, frozenset[tuple[str, str]]], list[Point]]
+Measured = dict[tuple[str, str, frozenset[tuple[str, str]]], list[Point]]
 
 
 def leave_points(state: RegionState, tenant: str, kind: str, rate: float, now: datetime) -> None:
@@ -29,18 +37,22 @@ def leave_points(state: RegionState, tenant: str, kind: str, rate: float, now: d
     moved = [(first + timedelta(hours=n), before + (rate - before) * n / HISTORY_HOURS) for n in steps]
     state.metrics[RATES[kind], tenant] = [*(point for point in held if point[0] <= first), *moved]
     state.metrics[SENT, tenant] = [(at, SENT_AN_HOUR) for at, _ in state.metrics[RATES[kind], tenant]]
+    if tenant:
+        hours = [at for at, _ in moved]
+        state.metrics[COUNTED, tenant] = [(at, SENT_AN_HOUR) for at in hours]
+        state.metrics[COUNTS[kind], tenant] = [(at, SENT_AN_HOUR * rate) for at in hours]
 
 
 @cloudwatch("GetMetricData")
 def get_metric_data(ask: Request) -> Answer:
     """A page holds so many values; a metric that does not fit goes on in the next. The token: metric, value."""
-    queries, room, put = ask.params["MetricDataQueries"], WORLD.limits.metric_values_per_page, _put_by_others(ask)
+    queries, room, measured = ask.params["MetricDataQueries"], WORLD.limits.metric_values_per_page, _measured(ask)
     first, at = (int(part) for part in ask.text("NextToken", "0:0").split(":"))
     if len(queries) > MOST_QUERIES:
         raise invalid_parameter(f"At most {MOST_QUERIES} MetricDataQueries are allowed.")
     results: list[dict[str, Any]] = []
     for number, query in enumerate(queries[first:], first):
-        found = _values(ask, query["MetricStat"], put)
+        found = _values(ask, query["MetricStat"], measured)
         ordered = (found if ask.text("ScanBy") == "TimestampAscending" else found[::-1])[at:]
         results.append(_result(query["Id"], ordered[:room], is_all=len(ordered) <= room))
         if len(ordered) > room:
@@ -59,24 +71,67 @@ def _result(name: str, found: Sequence[Point], *, is_all: bool) -> dict[str, Any
     }
 
 
-def _values(ask: Request, wanted: dict[str, Any], put: Put) -> list[Point]:
+def _values(ask: Request, wanted: dict[str, Any], measured: Measured) -> list[Point]:
     metric = wanted["Metric"]
-    names = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions") or []}
-    held = list(put.get((metric["Namespace"], metric["MetricName"], frozenset(names.items())), []))
-    if metric["Namespace"] == NAMESPACE and set(names) <= {DIMENSION}:
-        held += ask.state.metrics.get((metric["MetricName"], names.get(DIMENSION, "")), [])
+    names = frozenset((dimension["Name"], dimension["Value"]) for dimension in metric.get("Dimensions") or [])
+    held = measured.get((metric["Namespace"], metric["MetricName"], names), [])
     start, end = (_aware(ask.params[name]) for name in ("StartTime", "EndTime"))
     return _by_period([point for point in held if start <= point[0] < end], int(wanted["Period"]), wanted["Stat"])
 
 
-def _put_by_others(ask: Request) -> Put:
-    """What PutMetricData left with moto, found by namespace, name and exactly these dimensions."""
-    found: Put = {}
+@cloudwatch("ListMetrics")
+def list_metrics(ask: Request) -> Answer:
+    """Those of SES, and those that others put; by namespace, name and dimensions with or without a value."""
+    filters = [(each["Name"], each.get("Value")) for each in ask.params.get("Dimensions") or []]
+    found = [
+        {
+            "Namespace": namespace,
+            "MetricName": name,
+            "Dimensions": [{"Name": key, "Value": value} for key, value in sorted(dimensions)],
+        }
+        for namespace, name, dimensions in _measured(ask)
+        if namespace == ask.text("Namespace", namespace)
+        and name == ask.text("MetricName", name)
+        and all(any(key == k and value in (None, v) for k, v in dimensions) for key, value in filters)
+    ]
+    start = int(ask.text("NextToken", "0"))
+    more = {"NextToken": str(start + METRICS_A_PAGE)} if len(found) > start + METRICS_A_PAGE else {}
+    return {"Metrics": found[start : start + METRICS_A_PAGE], **more}
+
+
+def _dimensions(state: RegionState, name: str, tenant: str) -> Iterable[dict[str, str]]:
+    counted = name in (*COUNTS.values(), COUNTED)
+    if not tenant:
+        yield {}
+        return
+    known = state.tenants.get(tenant)
+    if counted and WORLD.beliefs.tenant_metrics == "pair" and known is not None:
+        yield {"TenantId": known.id, DIMENSION: tenant}
+    if not counted and WORLD.beliefs.tenant_metrics == "name":
+        yield {DIMENSION: tenant}
+    if name in RATES.values() and known is not None:
+        for arn in known.associations:
+            kind, _, of = arn.rpartition(":")[2].partition("/")
+            if kind == "configuration-set" and _is_measured(state, of):
+                yield {OF_SET: of}
+
+
+def _is_measured(state: RegionState, name: str) -> bool:
+    found = ses_backends[state.account_id][state.region].config_sets.get(name)
+    options = getattr(found, "reputation_options", None) or {}
+    return bool(options.get("ReputationMetricsEnabled"))
+
+
+def _measured(ask: Request) -> Measured:
+    """By namespace, name and exactly these dimensions: what we play, and what PutMetricData left with moto."""
+    found: Measured = {}
+    for (name, tenant), points in ask.state.metrics.items():
+        for dimensions in _dimensions(ask.state, name, tenant):
+            found[NAMESPACE, name, frozenset(dimensions.items())] = list(points)
     for datum in cloudwatch_backends[ask.state.account_id][ask.state.region].metric_data:
         if isinstance(datum, MetricDatum):
-            dimensions = frozenset((str(each.name), str(each.value)) for each in datum.dimensions)
-            points = found.setdefault((datum.namespace, datum.name, dimensions), [])
-            points.append((_aware(datum.timestamp), datum.value))
+            names = frozenset((str(each.name), str(each.value)) for each in datum.dimensions)
+            found.setdefault((datum.namespace, datum.name, names), []).append((_aware(datum.timestamp), datum.value))
     return found
 
 

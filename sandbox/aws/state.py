@@ -14,7 +14,7 @@ from moto.ses.models import ses_backends
 
 from sandbox.aws.clock import Clock
 from sandbox.aws.faults import CallLog, Faults
-from sandbox.aws.limits import Limits, Throttle
+from sandbox.aws.limits import Beliefs, Limits, Throttle
 
 PENDING, SUCCESS, FAILED = "Pending", "Success", "Failed"
 TEMPORARY_FAILURE, NOT_STARTED = "TemporaryFailure", "NotStarted"
@@ -142,6 +142,7 @@ class World:
     lock: Any = field(default_factory=RLock)
     clock: Clock = field(default_factory=Clock)
     limits: Limits = field(default_factory=Limits)
+    beliefs: Beliefs = field(default_factory=Beliefs)
     throttle: Throttle = field(default_factory=Throttle)
     faults: Faults = field(default_factory=Faults)
     calls: CallLog = field(default_factory=CallLog)
@@ -155,7 +156,7 @@ class World:
 
     def reset(self) -> None:
         self.clock.reset()
-        self.limits = Limits()
+        self.limits, self.beliefs = Limits(), Beliefs()
         self.throttle.set(None)
         self.faults.clear()
         self.calls.clear()

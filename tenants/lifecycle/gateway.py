@@ -106,10 +106,13 @@ def set_policy(tenant_arn: str, policy: Policy) -> None:
 
 
 def create_configuration_set(name: str, *, ours: str) -> None:
-    """With our tag, and sending switched on. AwsConflict: it exists."""
+    """With our tag, sending on, and its reputation measured, which is off by default. AwsConflict: it exists."""
     with aws.calling("sesv2", f"create the configuration set {name}") as ses:
         ses.create_configuration_set(
-            ConfigurationSetName=name, SendingOptions={"SendingEnabled": True}, Tags=_tags(ours)
+            ConfigurationSetName=name,
+            SendingOptions={"SendingEnabled": True},
+            ReputationOptions={"ReputationMetricsEnabled": True},
+            Tags=_tags(ours),
         )
 
 

@@ -49,13 +49,97 @@ class Grade(StrEnum):
     HIGH = "high"
 
 
+Points = tuple[tuple[datetime, float], ...]
+Dimensions = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, order=True)
+class ListedMetric:
+    """A metric of SES's that CloudWatch lists; the dimensions sorted by name. It is found by exactly these."""
+
+    name: str
+    dimensions: Dimensions
+
+
+class RateSource(StrEnum):
+    """What a tenant's rates are read from."""
+
+    COUNTS = "counts"
+    RATES = "rates"
+    CONFIGURATION_SET = "configuration_set"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class MetricsOfTenant:
+    source: RateSource
+    metrics: tuple[tuple[Measure, ListedMetric], ...]
+
+
+TENANT, TENANT_ID, OF_SET = "TenantName", "TenantId", "ses:configuration-set"
+RATE_NAMES = {Measure.BOUNCE: "Reputation.BounceRate", Measure.COMPLAINT: "Reputation.ComplaintRate"}
+COUNT_NAMES = {
+    Measure.SENT: ("Sends", "Send"),
+    Measure.BOUNCE: ("Bounces", "Bounce"),
+    Measure.COMPLAINT: ("Complaints", "Complaint"),
+}
+
+
+def metrics_of_tenant(tenant: str, configuration_set: str, listed: Iterable[ListedMetric]) -> MetricsOfTenant:
+    """By the names and dimensions that CloudWatch lists, since sources disagree on both.
+
+    Rates of the tenant come first, then counts of the tenant, then the rates of its configuration set.
+    """
+    of_tenant: dict[str, ListedMetric] = {}
+    of_set: dict[str, ListedMetric] = {}
+    for metric in sorted(listed, reverse=True):
+        names = dict(metric.dimensions)
+        if names.get(TENANT) == tenant and set(names) <= {TENANT, TENANT_ID}:
+            of_tenant[metric.name] = metric
+        elif metric.dimensions == ((OF_SET, configuration_set),):
+            of_set[metric.name] = metric
+    rates, counts = _rates(of_tenant), _counts(of_tenant)
+    if rates:
+        return MetricsOfTenant(RateSource.RATES, (*rates, *(one for one in counts if one[0] is Measure.SENT)))
+    if counts:
+        return MetricsOfTenant(RateSource.COUNTS, counts)
+    rates = _rates(of_set)
+    return MetricsOfTenant(RateSource.CONFIGURATION_SET if rates else RateSource.NONE, rates)
+
+
+def _rates(known: Mapping[str, ListedMetric]) -> tuple[tuple[Measure, ListedMetric], ...]:
+    return tuple((measure, known[name]) for measure, name in RATE_NAMES.items() if name in known)
+
+
+def _counts(known: Mapping[str, ListedMetric]) -> tuple[tuple[Measure, ListedMetric], ...]:
+    """None without the count of what was sent: bounces alone make no rate."""
+    found = {
+        measure: known[name] for measure, names in COUNT_NAMES.items() for name in reversed(names) if name in known
+    }
+    return tuple(found.items()) if Measure.SENT in found else ()
+
+
+COUNTED_OVER = timedelta(hours=24)
+
+
+def rates_of_counts(counts: Points, sent: Points) -> Points:
+    """At each hour in which something was sent: the share of the 24 hours up to its end. No count is 0 of those."""
+    happened = dict(counts)
+    found: list[tuple[datetime, float]] = []
+    for at, _ in sorted(sent):
+        hours = [(hour, value) for hour, value in sent if at - COUNTED_OVER < hour <= at]
+        if total := sum(value for _, value in hours):
+            found.append((at, sum(happened.get(hour, 0) for hour, _ in hours) / total))
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class RateSeries:
     """One measure of one tenant by its name, or of the account (""), the oldest first."""
 
     tenant: str
     measure: Measure
-    points: tuple[tuple[datetime, float], ...]
+    points: Points
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,15 @@
-"""CloudWatch's measures of SES: the rates of tenants and of the account."""
+"""CloudWatch's measures of SES: which there are, and the rates of tenants and of the account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from inbound_admin.lib import cloudwatch
+from inbound_admin.lib import aws, cloudwatch
 from inbound_admin.lib.cloudwatch import Metric
-from tenants.metrics.core import Measure, RateSeries
+from tenants.metrics.core import Dimensions, ListedMetric, Measure, RateSeries
 
-NAMESPACE, DIMENSION = "AWS/SES", "TenantName"
-NAMES = {
-    Measure.BOUNCE: ("Reputation.BounceRate", "Average"),
-    Measure.COMPLAINT: ("Reputation.ComplaintRate", "Average"),
-    Measure.SENT: ("Send", "Sum"),
-}
+NAMESPACE = "AWS/SES"
 
 
 @dataclass(frozen=True)
@@ -22,6 +18,17 @@ class MetricWanted:
 
     tenant: str
     measure: Measure
+    metric: ListedMetric
+
+
+def list_metrics(dimensions: Sequence[tuple[str, str]], token: str = "") -> tuple[tuple[ListedMetric, ...], str]:
+    """SES's metrics of the past two weeks that have these dimensions, "" for any value; and the next page's token."""
+    more: dict[str, Any] = {"NextToken": token} if token else {}
+    filters: Any = [{"Name": name, **({"Value": value} if value else {})} for name, value in dimensions]
+    with aws.calling("cloudwatch", "see what CloudWatch measures of SES") as client:
+        answer = client.list_metrics(Namespace=NAMESPACE, Dimensions=filters, **more)
+    found = tuple(ListedMetric(row["MetricName"], _dimensions(row["Dimensions"])) for row in answer["Metrics"])
+    return found, answer.get("NextToken", "")
 
 
 def metric_data(
@@ -29,16 +36,19 @@ def metric_data(
 ) -> tuple[tuple[RateSeries, ...], tuple[MetricWanted, ...]]:
     """Each hour of at most 500 wanted, and those that CloudWatch did not tell whole, which is not "nothing measured".
 
-    Raises AwsProblem.
+    Rates as the mean of the hour, counts as its sum. Raises AwsProblem.
     """
-    metrics = [_metric(each) for each in wanted]
+    metrics = [_metric(each.metric) for each in wanted]
     found = cloudwatch.metric_values("read the bounce and complaint rates", metrics, start=start, end=end)
     told = list(zip(wanted, found, strict=True))
     series = tuple(RateSeries(one.tenant, one.measure, values.points) for one, values in told)
     return series, tuple(one for one, values in told if not values.is_all)
 
 
-def _metric(wanted: MetricWanted) -> Metric:
-    name, statistic = NAMES[wanted.measure]
-    dimensions = ((DIMENSION, wanted.tenant),) if wanted.tenant else ()
-    return Metric(NAMESPACE, name, dimensions, statistic)
+def _metric(wanted: ListedMetric) -> Metric:
+    statistic = "Average" if wanted.name.startswith("Reputation.") else "Sum"
+    return Metric(NAMESPACE, wanted.name, wanted.dimensions, statistic)
+
+
+def _dimensions(rows: Sequence[Any]) -> Dimensions:
+    return tuple(sorted((row["Name"], row["Value"]) for row in rows))

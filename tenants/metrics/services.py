@@ -9,7 +9,22 @@ from django.db import transaction
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsProblem
 from tenants.metrics import gateway
-from tenants.metrics.core import Hour, Measure, RateSeries, hours_of
+from tenants.metrics.core import (
+    COUNTED_OVER,
+    OF_SET,
+    RATE_NAMES,
+    RATES,
+    TENANT,
+    Hour,
+    ListedMetric,
+    Measure,
+    MetricsOfTenant,
+    RateSeries,
+    RateSource,
+    hours_of,
+    metrics_of_tenant,
+    rates_of_counts,
+)
 from tenants.metrics.gateway import MetricWanted
 from tenants.models.reputation import RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import Tenant
@@ -19,6 +34,9 @@ from tenants.reputation.services import score_risk, warn_of_account
 TENANTS_A_CALL = MOST_QUERIES // len(Measure)
 FIRST_LOOK = timedelta(days=14)
 OVERLAP = timedelta(hours=3)  # CloudWatch completes the last hours afterwards
+OF_ACCOUNT = tuple(
+    MetricWanted("", measure, ListedMetric(name, ())) for measure, name in {**RATE_NAMES, Measure.SENT: "Send"}.items()
+)
 COLUMNS = {"bounce": "bounce_rate", "complaint": "complaint_rate"}
 
 
@@ -27,8 +45,8 @@ def sync_due_metrics(*, now: datetime) -> int:
     if _account_is_due(now):
         sync_account_metrics(now=now)
     due = list(reputation_selectors.due_for_rates(now))
-    for first in range(0, len(due), TENANTS_A_CALL):
-        _measure(due[first : first + TENANTS_A_CALL], now)
+    if due:
+        _measure_all(due, ("", ""), now)
     return len(due)
 
 
@@ -36,7 +54,7 @@ def sync_metrics(*, tenant_id: str, now: datetime) -> None:
     """One tenant, at once. Raises AwsProblem, which is stored as well."""
     tenant = reputation_selectors.at_amazon().select_related("reputation_read").filter(pk=tenant_id).first()
     if tenant is not None:
-        _measure([tenant], now)
+        _measure_all([tenant], (tenant.name, tenant.configuration_set), now)
 
 
 def sync_account_metrics(*, now: datetime) -> None:
@@ -44,7 +62,7 @@ def sync_account_metrics(*, now: datetime) -> None:
     read = reputation_selectors.read_of(None)
     start = _start([read.rates_at if read else None], now)
     try:
-        series, untold = gateway.metric_data([MetricWanted("", each) for each in Measure], start=start, end=now)
+        series, untold = gateway.metric_data(OF_ACCOUNT, start=start, end=now)
     except AwsProblem as problem:
         _note_account(now, problem=str(problem))
         raise
@@ -67,24 +85,82 @@ def forget_old(*, now: datetime) -> None:
     SesEvent.objects.filter(received_at__lt=oldest).delete()
 
 
-def _measure(batch: Sequence[Tenant], now: datetime) -> None:
-    reads = [getattr(tenant, "reputation_read", None) for tenant in batch]
-    start = _start([read.rates_at if read else None for read in reads], now)
+def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetime) -> None:
+    """`asked`: the names of the one tenant and its configuration set, or "" for any. Raises AwsProblem."""
     try:
-        wanted = [MetricWanted(tenant.name, each) for tenant in batch for each in Measure]
-        series, untold = gateway.metric_data(wanted, start=start, end=now)
+        listed = [
+            metric
+            for dimension, name in zip((TENANT, OF_SET), asked, strict=True)
+            for metric in _listed(dimension, name)
+        ]
+    except AwsProblem as problem:
+        _note_all({tenant: str(problem) for tenant in tenants}, now)
+        raise
+    by_name: dict[str, list[ListedMetric]] = {}
+    for metric in listed:
+        for name in {value for _, value in metric.dimensions}:
+            by_name.setdefault(name, []).append(metric)
+    for first in range(0, len(tenants), TENANTS_A_CALL):
+        batch = tenants[first : first + TENANTS_A_CALL]
+        found = {
+            tenant.name: metrics_of_tenant(
+                tenant.name,
+                tenant.configuration_set,
+                [*by_name.get(tenant.name, ()), *by_name.get(tenant.configuration_set, ())],
+            )
+            for tenant in batch
+        }
+        _measure(batch, found, now)
+
+
+def _listed(dimension: str, name: str) -> list[ListedMetric]:
+    found: list[ListedMetric] = []
+    token = ""
+    while True:
+        page, token = gateway.list_metrics([(dimension, name)], token)
+        found += page
+        if not token:
+            return found
+
+
+def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now: datetime) -> None:
+    reads = [getattr(tenant, "reputation_read", None) for tenant in batch]
+    start = _start([read.rates_at if read else None for read in reads], now) - COUNTED_OVER
+    wanted = [
+        MetricWanted(tenant.name, measure, metric) for tenant in batch for measure, metric in found[tenant.name].metrics
+    ]
+    try:
+        series, untold = gateway.metric_data(wanted, start=start, end=now) if wanted else ((), ())
     except AwsProblem as problem:
         _note_all({tenant: str(problem) for tenant in batch}, now)
         raise
     by_name: dict[str, list[RateSeries]] = {}
     for one in series:
         by_name.setdefault(one.tenant, []).append(one)
+    partly = {one.tenant for one in untold}
+    rates = {
+        name: _rates(found[name].source, mine, start + COUNTED_OVER)
+        for name, mine in by_name.items()
+        if not (name in partly and found[name].source is RateSource.COUNTS)  # a part of the counts is no rate
+    }
     with transaction.atomic():
-        _store([(tenant, hour) for tenant in batch for hour in hours_of(by_name.get(tenant.name, []))])
-        _note_all(
-            {tenant: _what_was_untold([one for one in untold if one.tenant == tenant.name]) for tenant in batch}, now
-        )
+        _store([(tenant, hour) for tenant in batch for hour in hours_of(rates.get(tenant.name, []))])
+        problems = {tenant: _what_was_untold([one for one in untold if one.tenant == tenant.name]) for tenant in batch}
+        _note_all(problems, now, {name: metrics.source for name, metrics in found.items()})
     _renew(batch, now)
+
+
+def _rates(source: RateSource, series: Sequence[RateSeries], start: datetime) -> list[RateSeries]:
+    """Counts are read for a day longer, for the rate of the first hour."""
+    if source is not RateSource.COUNTS:
+        return list(series)
+    points = {one.measure: one.points for one in series}
+    sent = points[Measure.SENT]
+    found = {Measure.SENT: sent, **{each: rates_of_counts(points.get(each, ()), sent) for each in RATES}}
+    name = series[0].tenant
+    return [
+        RateSeries(name, measure, tuple(point for point in of if point[0] >= start)) for measure, of in found.items()
+    ]
 
 
 def _start(read_at: Iterable[datetime | None], now: datetime) -> datetime:
@@ -141,17 +217,21 @@ def _note_account(now: datetime, *, problem: str) -> None:
     ReputationRead.objects.update_or_create(tenant=None, region=settings.AWS_REGION, defaults=told)
 
 
-def _note_all(problems: Mapping[Tenant, str], now: datetime) -> None:
+def _note_all(problems: Mapping[Tenant, str], now: datetime, sources: Mapping[str, RateSource] | None = None) -> None:
     """The same of tenants, "" for one without a problem: a statement for those and one for the others."""
     for is_well in (True, False):
         rows = [
             ReputationRead(
-                tenant=tenant, region=settings.AWS_REGION, rates_at=now if is_well else None, rates_problem=why
+                tenant=tenant,
+                region=settings.AWS_REGION,
+                rates_at=now if is_well else None,
+                rates_problem=why,
+                rates_source=(sources or {}).get(tenant.name, ""),
             )
             for tenant, why in problems.items()
             if (not why) is is_well
         ]
-        told = ["rates_problem", "rates_at"] if is_well else ["rates_problem"]
+        told = ["rates_problem", *(["rates_at"] if is_well else []), *(["rates_source"] if sources else [])]
         ReputationRead.objects.bulk_create(rows, update_conflicts=True, unique_fields=["tenant"], update_fields=told)
 
 

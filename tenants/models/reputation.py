@@ -55,6 +55,11 @@ class ReputationRead(models.Model):
     region = models.CharField(max_length=32)
     rates_at = models.DateTimeField(null=True, help_text="When CloudWatch last answered.")
     rates_problem = models.TextField(blank=True, help_text="Why it could not be asked; empty when it answered.")
+    rates_source = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="What CloudWatch had: counts, rates, configuration_set, none.",
+    )
     findings_at = models.DateTimeField(null=True, help_text="When SES last listed the findings.")
     findings_problem = models.TextField(blank=True, help_text="Why it could not; empty when it did.")
 

@@ -43,6 +43,9 @@ class ReadOut(Out):
 
     rates_at: datetime | None
     rates_problem: str | None
+    rates_source: str | None = Field(
+        description="What CloudWatch measures of the tenant: counts, rates, configuration_set (its rates), or none"
+    )
     findings_at: datetime | None
     findings_problem: str | None
 
@@ -130,10 +133,11 @@ def _hour(hour: Hour) -> HourOut:
 
 def _read(row: ReputationRead | None) -> ReadOut:
     if row is None:
-        return ReadOut(rates_at=None, rates_problem=None, findings_at=None, findings_problem=None)
+        return ReadOut(rates_at=None, rates_problem=None, rates_source=None, findings_at=None, findings_problem=None)
     return ReadOut(
         rates_at=row.rates_at,
         rates_problem=row.rates_problem or None,
+        rates_source=row.rates_source or None,
         findings_at=row.findings_at,
         findings_problem=row.findings_problem or None,
     )

@@ -143,6 +143,7 @@ class Rates:
     read: ReputationRead | None
     row_hours: int
     by_day: bool
+    names_tenant: bool = False  # its sends are to name the tenant
 
     @property
     def has_data(self) -> bool:
@@ -192,6 +193,7 @@ def rates_of(tenant: Tenant | None, *, days: int, now: datetime) -> Rates:
         read=read_of(tenant),
         row_hours=row_step // HOUR,
         by_day=row_step > 6 * HOUR,
+        names_tenant=bool(tenant and tenant.sends_since),
     )
 
 

@@ -23,6 +23,31 @@ def _ask(aws: Aws, *queries: dict[str, Any], days: int = 2, **more: Any) -> Any:
     return aws.client("cloudwatch").get_metric_data(MetricDataQueries=list(queries), **span, **more)
 
 
+@pytest.fixture(autouse=True)
+def rates_by_name(local: Sandbox) -> None:
+    local.control.set_beliefs(tenant_metrics="name")
+
+
+def test_the_breakdown_by_tenant_is_by_the_exact_dimensions_of_the_belief(over_http: Aws, local: Sandbox) -> None:
+    tenant_id = over_http.sesv2.create_tenant(TenantName="alice")["TenantId"]
+    local.control.set_rates("alice", bounce=0.25)
+    pair = [{"Name": "TenantId", "Value": tenant_id}, {"Name": "TenantName", "Value": "alice"}]
+    for belief, names, dimensions in (
+        ("pair", {"Sends", "Bounces"}, pair),
+        ("name", {"Send", "Reputation.BounceRate"}, pair[1:]),
+        ("none", set(), []),
+    ):
+        local.control.set_beliefs(tenant_metrics=belief)
+        asked = {"Namespace": "AWS/SES", "Dimensions": [{"Name": "TenantName"}]}
+        rows = over_http.client("cloudwatch").list_metrics(**asked)["Metrics"]
+        assert {row["MetricName"] for row in rows} == names
+        assert all(row["Dimensions"] == dimensions for row in rows)
+        found = _ask(over_http, _query("Reputation.BounceRate", "alice"))["MetricDataResults"][0]["Values"]
+        assert bool(found) is (belief == "name")
+    with pytest.raises(ValueError, match="no belief"):
+        local.control.set_beliefs(nonsense="yes")
+
+
 def test_rates_that_are_set_leave_a_day_of_points_of_that_tenant_alone(over_http: Aws, local: Sandbox) -> None:
     over_http.sesv2.create_tenant(TenantName="alice")
     local.control.set_rates("alice", bounce=0.24)

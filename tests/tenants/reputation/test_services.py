@@ -49,6 +49,7 @@ def _one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_hours_rates_of_a_tenant_are_kept_and_the_newest_stand_on_its_row(sandbox: Sandbox) -> None:
+    sandbox.control.set_beliefs(tenant_metrics="name")
     tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
     assert tenant.bounce_rate == pytest.approx(0.12)
     assert tenant.complaint_rate == pytest.approx(0.002)
@@ -101,13 +102,49 @@ def test_the_accounts_rates_are_its_own_and_not_those_of_a_tenant(sandbox: Sandb
     assert last.bounce == pytest.approx(0.06)
 
 
-def test_a_hundred_and_sixty_six_tenants_are_one_call_and_the_account_another(sandbox: Sandbox) -> None:
+def test_of_tenants_that_sent_nothing_only_the_list_of_metrics_is_read(sandbox: Sandbox) -> None:
     for _ in range(metrics_services.TENANTS_A_CALL + 1):
         make_tenant()
     sandbox.control.clear_calls()
     assert metrics_services.sync_due_metrics(now=timezone.now()) == metrics_services.TENANTS_A_CALL + 1
-    assert sandbox.control.call_counts() == {"GetMetricData": 3}
+    assert sandbox.control.call_counts() == {"GetMetricData": 1, "ListMetrics": 2}
     assert ReputationRead.objects.count() == metrics_services.TENANTS_A_CALL + 2
+
+
+def test_a_hundred_and_sixty_six_tenants_are_one_call_and_the_account_another(sandbox: Sandbox) -> None:
+    tenants = [make_tenant() for _ in range(metrics_services.TENANTS_A_CALL + 1)]
+    put = aws.client("cloudwatch").put_metric_data
+    for tenant in tenants:
+        dimensions = [{"Name": "TenantId", "Value": tenant.ses_id}, {"Name": "TenantName", "Value": tenant.name}]
+        point = {"MetricName": "Sends", "Dimensions": dimensions, "Timestamp": timezone.now(), "Value": 1.0}
+        put(Namespace="AWS/SES", MetricData=[point])
+    sandbox.control.clear_calls()
+    metrics_services.sync_due_metrics(now=timezone.now() + timedelta(minutes=1))
+    assert sandbox.control.call_counts() == {"GetMetricData": 3, "ListMetrics": 2}
+    assert RateSample.objects.filter(sent=1, bounce=0).count() == len(tenants)
+
+
+@pytest.mark.parametrize(
+    ("tenant_metrics", "source", "bounce"),
+    [("pair", "counts", 0.12), ("name", "rates", 0.12), ("none", "configuration_set", 0.12)],
+)
+def test_rates_are_found_however_cloudwatch_breaks_them_down(
+    sandbox: Sandbox, tenant_metrics: str, source: str, bounce: float
+) -> None:
+    sandbox.control.set_beliefs(tenant_metrics=tenant_metrics)
+    tenant = _measured(sandbox, bounce=bounce, complaint=0.002)
+    assert ReputationRead.objects.get(tenant=tenant).rates_source == source
+    assert tenant.bounce_rate == pytest.approx(bounce)
+    assert tenant.complaint_rate == pytest.approx(0.002)
+
+
+def test_where_nothing_is_measured_the_read_says_so_and_no_rate_is_zero(sandbox: Sandbox) -> None:
+    sandbox.control.set_beliefs(tenant_metrics="none")
+    tenant = set_up_tenant()
+    metrics_services.sync_due_metrics(now=timezone.now())
+    tenant.refresh_from_db()
+    assert ReputationRead.objects.get(tenant=tenant).rates_source == "none"
+    assert tenant.bounce_rate is None
 
 
 def test_who_sends_nothing_is_read_once_a_day_and_who_sends_at_each_interval(sandbox: Sandbox) -> None:
@@ -140,20 +177,44 @@ def test_a_failure_is_stored_beside_what_was_known_and_is_no_new_reading(
     assert ReputationRead.objects.get(tenant=tenant).rates_problem == ""
 
 
+@pytest.mark.parametrize("belief", ["pair", "name"])
 @pytest.mark.parametrize("status", ["InternalError", "Forbidden", "PartialData"])
-def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(sandbox: Sandbox, status: str) -> None:
-    tenant = _measured(sandbox, bounce=0.12)
+def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(
+    sandbox: Sandbox, status: str, belief: str
+) -> None:
+    sandbox.control.set_beliefs(tenant_metrics=belief)
+    tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
     before = ReputationRead.objects.get(tenant=tenant).rates_at
+    listed = aws.client("cloudwatch").list_metrics(Namespace="AWS/SES", Dimensions=[{"Name": "TenantName"}])["Metrics"]
     results = [
         {"Id": f"q{number}", "Timestamps": [], "Values": [], "StatusCode": code}
         for number, code in enumerate((status, "Complete", "Complete"))
     ]
     with Stubber(aws.client("cloudwatch")) as stub:
+        stub.add_response("list_metrics", {"Metrics": listed})
+        stub.add_response("list_metrics", {"Metrics": []})
         stub.add_response("get_metric_data", {"MetricDataResults": results})
         metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     read = ReputationRead.objects.get(tenant=tenant)
-    assert "bounce" in read.rates_problem
+    assert "could not tell everything" in read.rates_problem
     assert read.rates_at == before
+    tenant.refresh_from_db()
+    assert tenant.bounce_rate == pytest.approx(0.12)
+
+
+def test_a_part_of_what_was_sent_makes_no_rate(sandbox: Sandbox) -> None:
+    tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
+    listed = aws.client("cloudwatch").list_metrics(Namespace="AWS/SES", Dimensions=[{"Name": "TenantName"}])["Metrics"]
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    results = [
+        {"Id": f"q{number}", "Timestamps": [now], "Values": [9.0], "StatusCode": code}
+        for number, code in enumerate(("PartialData", "Complete", "Complete"))
+    ]
+    with Stubber(aws.client("cloudwatch")) as stub:
+        stub.add_response("list_metrics", {"Metrics": listed})
+        stub.add_response("list_metrics", {"Metrics": []})
+        stub.add_response("get_metric_data", {"MetricDataResults": results})
+        metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     tenant.refresh_from_db()
     assert tenant.bounce_rate == pytest.approx(0.12)
 
