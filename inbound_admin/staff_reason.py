@@ -44,9 +44,9 @@ class StaffReason:
 
 
 def reason_of(request: HttpRequest) -> str:
-    """By header from programs (UTF-8), by field from pages; one line."""
+    """By header (UTF-8) or member of the JSON body from programs, by field from pages; one line."""
     header = request.headers.get(HEADER, "").encode("latin-1", "replace").decode("utf-8", "replace")
-    text = header or str(request.POST.get(FIELD, ""))
+    text = header or getattr(request, "reason_in_body", "") or str(request.POST.get(FIELD, ""))
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:LONGEST]
 
 

@@ -13,10 +13,13 @@ from accounts.roles import Role
 from audit.models import Change
 from notifications.email.services import send_due
 from notifications.models.alerts import Alert, Notice
+from notifications.models.webhooks import Delivery
 from receipt_rules.models.addresses import Address
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address, make_verified
+from tests.notifications.making import make_target
+from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.tenants.making import make_tenant
 from tests.tenants.visiting import signed_in, url
 
 pytestmark = pytest.mark.django_db
@@ -122,3 +125,72 @@ def test_deletion_is_told_when_it_is_asked_for(customer: Customer) -> None:
     assert domain.stage != "deleting"
     client.post(path, {"name": "shop.com"}, HTTP_X_REASON=WHY)
     assert WHY in Alert.objects.get().why
+
+
+def test_a_deleted_customer_has_a_reason_and_its_owners_are_told(
+    customer: Customer, django_capture_on_commit_callbacks: Any
+) -> None:
+    client, path = signed_in(make_staff(Role.ADMIN)), reverse("admin:accounts_customer_delete", args=[customer.pk])
+    assert client.post(path, {"post": "yes"}, HTTP_X_REASON="").status_code == 422
+    assert Customer.objects.filter(pk=customer.pk).exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert client.post(path, {"post": "yes", "staff_reason": WHY}, HTTP_X_REASON="").status_code == 302
+    assert not Customer.objects.filter(pk=customer.pk).exists()
+    deleted = Change.objects.get(what="customer.deleted")
+    assert (deleted.because, deleted.for_staff) == (WHY, True)
+    (told,) = mail.outbox
+    assert told.to == ["alice@alice.example"]
+    assert WHY in told.body
+    assert "Alice Ltd" in told.subject
+
+
+def test_a_test_of_an_endpoint_sends_nothing_before_the_reason(customer: Customer) -> None:
+    endpoint = make_endpoint(customer, config={"url": "https://127.0.0.1:9/"})
+    client, path = signed_in(make_staff(Role.SUPPORT)), f"/api/v2/endpoints/{endpoint.pk}/test"
+    refused = client.post(path, None, "application/json", HTTP_X_REASON="")
+    assert (refused.status_code, refused.json()["code"]) == (422, "REASON_MISSING")
+    assert not Change.objects.exists()
+    assert client.post(path, None, "application/json", HTTP_X_REASON=WHY).status_code == 200  # no turn was taken
+    assert Change.objects.get(what="endpoint.tested").because == WHY
+
+
+def test_a_test_of_a_webhook_takes_no_turn_before_the_reason(customer: Customer) -> None:
+    target = make_target(customer_id=customer.pk)
+    client, path = signed_in(make_staff(Role.ADMIN)), f"/api/v2/webhooks/{target.pk}/test"
+    assert client.post(path, None, "application/json", HTTP_X_REASON="").json()["code"] == "REASON_MISSING"
+    assert not Delivery.objects.exists()
+    assert client.post(path, None, "application/json", HTTP_X_REASON=WHY).status_code == 200
+    assert Change.objects.get(what="webhook.tested").because == WHY
+
+
+@pytest.mark.parametrize(("reason", "status"), [(ZOE, 200), ("", 422), (" ", 422), (7, 400), (None, 400)])
+def test_the_api_takes_the_reason_in_the_body(customer: Customer, reason: object, status: int) -> None:
+    address = make_address("a@shop.com", make_verified("shop.com", customer=customer))
+    path = f"/api/v1.1/email-addresses/{address.pk}"
+    body = {"isActive": False, "reason": reason}
+    answer = signed_in(make_staff(Role.SUPPORT)).put(path, body, "application/json", HTTP_X_REASON="")
+    assert answer.status_code == status, answer.content
+    assert Address.objects.get().is_active is (status != 200)
+    if status == 200:
+        assert Change.objects.get().because == ZOE
+
+
+def test_an_operation_with_a_reason_of_its_own_keeps_it(customer: Customer) -> None:
+    tenant = make_tenant(customer)
+    path = f"/api/v2/tenants/{tenant.pk}/pause"
+    client = signed_in(make_staff(Role.TRUST_AND_SAFETY))
+    answer = client.post(path, {"reason": "no such", "told": "x"}, "application/json")
+    assert answer.status_code == 400
+    assert "reason" in str(answer.json())
+
+
+def test_an_action_of_the_admin_asks_for_one_reason(customer: Customer) -> None:
+    domain = make_domain("shop.com", customer=customer, stage="ready")
+    client, path = signed_in(make_staff(Role.ADMIN)), reverse("admin:domains_domain_changelist")
+    page = client.get(path).content.decode()
+    assert page.count("Why ") == 1
+    assert "staff_reason" not in page
+    sent = {"action": "hold", "_selected_action": [domain.pk], "because": WHY}
+    assert client.post(path, sent, HTTP_X_REASON="").status_code == 302
+    domain.refresh_from_db()
+    assert domain.held_because == WHY

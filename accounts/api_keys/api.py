@@ -1,5 +1,7 @@
 """Who calls, and what an operation asks of them; how one writes an operation stands in `inbound_admin.lib.api`."""
 
+import inspect
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -10,6 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router
+from ninja.operation import Operation
 from ninja.security import APIKeyCookie, HttpBearer
 
 from accounts.api_keys.core import Scope
@@ -22,6 +25,8 @@ from inbound_admin.lib.api.limits import check_rate_limit
 from inbound_admin.lib.api.refusals import Malformed, WrongContentType
 from inbound_admin.lib.api.values import QueryIn
 from inbound_admin.lib.errors import NotAllowed, Refused
+
+_REASON = "reason"  # of a JSON body, why staff change a customer's things
 
 
 @dataclass(frozen=True)
@@ -112,16 +117,42 @@ def call_router(tag: str) -> Router:
 
 
 def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Before anything is read. Without a body no type is needed."""
+    """Before the operation reads the body. Without a body no type is needed."""
+    own = _own_members(getattr(inspect.unwrap(run), "__self__", None))
 
     @wraps(run)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
         if has_body and request.method in ("POST", "PUT", "PATCH") and request.content_type != "application/json":
             return problem_answer(WrongContentType("Send JSON: “Content-Type: application/json”."))
+        if has_body:
+            _take_reason(request, own)
         return run(request, *args, **kwargs)
 
     return checked
+
+
+def _own_members(operation: Operation | None) -> frozenset[str]:
+    """The names that the body of an operation knows by itself."""
+    bodies = [model for model in getattr(operation, "models", ()) if model.__ninja_param_source__ == "body"]
+    fields = [field for body in bodies for field in body.model_fields.values()]
+    return frozenset(name for field in fields for name in getattr(field.annotation, "model_fields", ()))
+
+
+def _take_reason(request: HttpRequest, own: frozenset[str]) -> None:
+    """Staff may say why in any JSON body: the member is for the change log, and the operation does not see it.
+
+    An operation with a `reason` of its own keeps it. What is no text is left to the operation to refuse.
+    """
+    if _REASON in own or b'"reason"' not in request.body:
+        return
+    try:
+        sent = json.loads(request.body)
+    except ValueError:
+        return
+    if isinstance(sent, dict) and isinstance(reason := sent.pop(_REASON, None), str):
+        request.reason_in_body = reason  # type: ignore[attr-defined]  # read by inbound_admin/staff_reason.py
+        request._body = json.dumps(sent).encode()
 
 
 def _with_manners(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,6 @@ from smtplib import SMTPException
 
 import structlog
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
@@ -182,11 +181,11 @@ def tell_owners(customer: Customer, title: str, text: str, *, unsolicited: bool 
     `unsolicited`: another customer caused it, so that each recipient gets a few of these a day at most.
     """
     owners = [owner.email for owner in owners_of(customer)]
+    if not unsolicited:
+        email_services.send_at_once(title=title, text=text, to=owners)
+        return
     try:
-        if unsolicited:
-            email_services.send_unsolicited(title=title, text=text, to=owners)
-        else:
-            send_mail(title, text, settings.DEFAULT_FROM_EMAIL, owners)
+        email_services.send_unsolicited(title=title, text=text, to=owners)
     except (SMTPException, OSError) as problem:
         _log.error("mail not sent", title=title, customer=customer.id, problem=str(problem))
 

@@ -53,6 +53,14 @@ def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, 
     return allowed
 
 
+def send_at_once(*, title: str, text: str, to: Sequence[str]) -> None:
+    """A mail that cannot be sent is logged: it must not turn a change that was made into an error page."""
+    try:
+        send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to))
+    except (SMTPException, OSError) as problem:
+        log.error("mail not sent", title=title, problem=str(problem))
+
+
 def is_due(*, now: datetime) -> bool:
     return Notice.objects.filter(sent_at=None, due_at__lte=now, tries__lt=MOST_TRIES).exists()
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -9,10 +10,11 @@ from django.db.models import Model, ProtectedError
 
 from accounts.members.services import require_manager
 from accounts.models.people import Customer, MemberRole, Membership, User, new_customer_id
-from accounts.people.selectors import customer_subject
+from accounts.people.selectors import customer_subject, owners_of
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from notifications.alerts import services as alerts_services
+from notifications.email import services as email_services
 from tenants.lifecycle.services import create_tenant
 from tenants.models.tenants import Tenant
 
@@ -54,16 +56,26 @@ def rename_customer(*, customer: Customer, name: str, actor: User | None) -> Non
 
 @transaction.atomic
 def delete_customer(*, customer: Customer, actor: User) -> None:
-    """Its members stay as people. Raises Refused while it holds anything that must not go with it."""
+    """Its members stay as people; its owners are told who and why. Staff give a reason (ReasonMissing).
+
+    Raises Refused while it holds anything that must not go with it.
+    """
     if not actor.has_perm("accounts.delete_customer"):
         raise NotAllowed("Your role cannot delete customers.")
     about = customer_subject(customer)
+    because = audit_services.reason_for(actor=actor, customer_id=about.id)
+    owners = [owner.email for owner in owners_of(customer)]
     try:
         customer.delete()
     except ProtectedError as error:
         raise Refused(_still_holds(about.name, error.protected_objects), code="CUSTOMER_IN_USE") from error
     alerts_services.forget_customer(customer_id=about.id)
-    audit_services.record("customer.deleted", about=about, actor=actor, before={"name": about.name})
+    before = {"name": about.name}
+    audit_services.record("customer.deleted", about=about, actor=actor, because=because, before=before, for_staff=True)
+    text = f"{actor.get_username()} deleted {about.name}, of which you were an owner.\n"
+    text += f"\nReason: {because}\n" if because else ""
+    text += "\nYour own account stays. If you did not expect this, please write to our support.\n"
+    transaction.on_commit(partial(email_services.send_at_once, title=f"{about.name} was deleted", text=text, to=owners))
 
 
 def _still_holds(name: str, things: Collection[Model]) -> str:

@@ -47,6 +47,7 @@ ASKED_OF_DNS = Question("amazonses.com", "NS")
 def examine() -> Iterator[SetupFinding]:
     """One by one, as each is known: with Amazon's pace all of it takes about twenty seconds."""
     yield from _settings()
+    yield _site_url()
     database = _database()
     yield database
     if database.verdict is not SetupVerdict.RIGHT:
@@ -67,6 +68,13 @@ def _settings() -> Iterator[SetupFinding]:
         yield SetupFinding("Settings", SetupVerdict.RIGHT, "Django's checks and ours find no error.")
     for each in found:
         yield SetupFinding("Settings", SetupVerdict.WRONG, each.msg, each.hint or "")
+
+
+def _site_url() -> SetupFinding:
+    if settings.SITE_URL:
+        return SetupFinding("SITE_URL", SetupVerdict.RIGHT, f"Mails link to {settings.SITE_URL}.")
+    sentence = "It is not set, so mails carry no links, and nobody can confirm that mail may be forwarded to them."
+    return SetupFinding("SITE_URL", SetupVerdict.WRONG, sentence, "Set SITE_URL to the address of this site.")
 
 
 def _database() -> SetupFinding:

@@ -208,7 +208,7 @@ def delete_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOu
 @router.post("/v2/endpoints/{endpoint_id}/test", **writes(TestedOut), summary="Send a webhook a test message")
 def test_endpoint(request: HttpRequest, endpoint_id: str) -> TestedOut:
     """422 where nothing can be sent: mail is forwarded by the operator's function, not from here."""
-    tried = endpoints_services.send_test(endpoint=endpoint_of(request, endpoint_id))
+    tried = endpoints_services.send_test(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
     return TestedOut(
         success=tried.is_good,
         message=tried.sentence,

@@ -298,9 +298,10 @@ class Tried:
     status: int | None = None
 
 
-def send_test(*, endpoint: Endpoint) -> Tried:
-    """Raises Refused (ENDPOINT_NOT_TESTABLE) for one that forwards mail: the operator's function does that.
+def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
+    """Staff say why before anything is sent.
 
+    Raises Refused (ENDPOINT_NOT_TESTABLE) for one that forwards mail: the operator's function does that.
     RateLimited for another within seconds: else it would be a way to make us knock at somebody's door without an end.
     """
     if endpoint.type != EndpointType.WEBHOOK:
@@ -309,14 +310,16 @@ def send_test(*, endpoint: Endpoint) -> Tried:
             "Send a message to one of its addresses instead.",
             code="ENDPOINT_NOT_TESTABLE",
         )
+    because = audit_services.reason_for(actor=actor, customer_id=endpoint.customer_id)
     with slow_work.place(customer=endpoint.customer_id):
-        return _send(endpoint)
+        return _send(endpoint, actor, because)
 
 
-def _send(endpoint: Endpoint) -> Tried:
+def _send(endpoint: Endpoint, actor: User | None, because: str) -> Tried:
     if not cache.add(f"endpoint-test:{endpoint.pk}", 1, TEST_EVERY_SECONDS):
         said = f"A test can be sent every {TEST_EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)
+    audit_services.record("endpoint.tested", about=endpoint_subject(endpoint), actor=actor, because=because)
     begun = time.monotonic()
     try:
         reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(_body(endpoint)), _headers(endpoint))

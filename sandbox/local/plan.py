@@ -16,7 +16,15 @@ _AWS_PORT, _DNS_PORT = 4599, 5399
 WEB_THREADS = 16  # of each web process: half may wait for the network, see lib/slow_work.py
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 # Empty, as a line of .env may leave them, they are not set: else the sandbox would be passed over for the real ones.
-_EMPTY_IS_UNSET = ("ALLOWED_HOSTS", "AWS_ENDPOINT_URL", "DATABASE_URL", "DNS_RESOLVERS", "HTTPS", "WEB_THREADS")
+_EMPTY_IS_UNSET = (
+    "ALLOWED_HOSTS",
+    "AWS_ENDPOINT_URL",
+    "DATABASE_URL",
+    "DNS_RESOLVERS",
+    "HTTPS",
+    "SITE_URL",
+    "WEB_THREADS",
+)
 # Somebody's real ones never reach the sandbox, and a profile that is missing here stops boto3.
 _REAL = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 
@@ -43,9 +51,14 @@ class Plan:
 
     @property
     def address(self) -> str:
-        """What a person opens; a wildcard is no address to open."""
-        host = _EVERYWHERE.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}/"
+        """What a person opens."""
+        return _address(self.host, self.port)
+
+
+def _address(host: str, port: int) -> str:
+    """A wildcard is no address to open."""
+    host = _EVERYWHERE.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}/"
 
 
 def made_from(environment: Mapping[str, str], local: Path) -> Plan:
@@ -59,6 +72,7 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
     sandbox = is_sandbox(environment)
     sandbox_ports = _sandbox_ports(environment) if sandbox else None
     told = told_to_all(environment, local) | {"HOST": host, "PORT": str(port)}
+    told.setdefault("SITE_URL", _address(host, port))  # mails carry links
     if sandbox_ports:
         told.setdefault("AWS_ENDPOINT_URL", f"http://127.0.0.1:{sandbox_ports[0]}")
         told.setdefault("DNS_RESOLVERS", f"127.0.0.1:{sandbox_ports[1]}")

@@ -14,7 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.api_keys.services import create_api_key
 from accounts.models.people import Customer
 from receipt_rules.models.addresses import CatchAll
-from receipt_rules.models.endpoints import EndpointType
+from receipt_rules.models.endpoints import EndpointType, Forwarding, ForwardingState
 from tests.factories import make_customer
 from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
 
@@ -84,6 +84,7 @@ def handler(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     defined: dict[str, Any] = {}
     exec(compile(block, str(DOCS), "exec"), defined)  # noqa: S102  # our own page is what is tried
     made: Handler = defined["handler"]
+    made.again = defined["again"]  # type: ignore[attr-defined]
     return made
 
 
@@ -184,3 +185,27 @@ def test_a_webhook_that_sends_us_on_gets_nothing_delivered_elsewhere(
         elsewhere.shutdown()
         thread.join()
         assert not elsewhere.got
+
+
+def test_mail_from_before_a_confirmation_is_kept_and_delivered_after_it(
+    handler: Any, webhook: Webhook, acme: Customer, tmp_path: Path
+) -> None:
+    shop = CatchAll.objects.get().domain
+    forward = make_endpoint(acme, type=EndpointType.EMAIL, config={"address": "stranger@else.example"})
+    address = make_address("sales@shop.com", shop, endpoint=forward)
+    handler(event("sales@shop.com", "b@shop.com"), None)
+    handler(event("sales@shop.com", "b@shop.com"), None)
+    assert delivered(webhook) == [["b@shop.com"]]
+    (kept,) = (tmp_path / "waiting").iterdir()
+    handler.again({}, None)
+    assert kept.exists()
+    Forwarding.objects.create(customer=acme, address="stranger@else.example", state=ForwardingState.CONFIRMED)
+    with pytest.raises(RuntimeError, match="does not deliver to email"):
+        handler.again({}, None)
+    assert kept.exists()  # what failed is tried again
+    address.endpoint = make_endpoint(acme, name="sales", config={"url": webhook.url})
+    address.save()
+    handler.again({}, None)
+    handler.again({}, None)
+    assert delivered(webhook) == [["b@shop.com"], ["sales@shop.com"]]
+    assert not kept.exists()

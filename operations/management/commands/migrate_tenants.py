@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="list every call that would be made, and stop")
         parser.add_argument("--per-hour", type=int, metavar="N", help="begin at most so many customers in an hour")
         parser.add_argument("--policy", default="", help="reputation policy of the tenants: standard, strict or none")
-        parser.add_argument("--because", default="", help="why, for the change log")
+        parser.add_argument("--because", default="", help="why, for the change log; needed to begin and to roll back")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--status", action="store_true", help="list the migrations and how far each is")
         for name, words in (
@@ -75,6 +75,8 @@ class Command(BaseCommand):
         self.stdout.write("Nothing was called.")
 
     def _begin(self, choice: Choice, options: dict[str, Any]) -> None:
+        if not options["because"].strip():
+            raise CommandError("Say why these customers are migrated: --because “…”. It stands in the change log.")
         migration = tenant_migration_services.plan_migration(
             choice=choice,
             actor=None,

@@ -64,3 +64,10 @@ def test_without_a_running_sandbox_it_says_so_and_asks_nobody(settings: Settings
     said = doctor()
     assert "fault  AWS: Amazon was not called: SANDBOX is on and no sandbox is running" in said
     assert "?  DNS: DNS was not asked: SANDBOX is on and no sandbox is running" in said
+
+
+def test_a_site_without_its_address_is_a_fault(sandbox: Sandbox, settings: Settings) -> None:
+    settings.SITE_URL = ""
+    assert "fault  SITE_URL: It is not set" in doctor()
+    settings.SITE_URL = "https://panel.example.com"
+    assert "ok  SITE_URL: Mails link to https://panel.example.com." in doctor()

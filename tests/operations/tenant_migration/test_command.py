@@ -28,7 +28,10 @@ def test_a_dry_run_lists_every_call_that_is_then_made_and_makes_none(sandbox: Sa
     assert calls(sandbox) == {}
     assert tenants_at_amazon() == {}
     promised = [line.split()[0] for line in said.splitlines() if line.startswith("  ") and "no call" not in line]
-    command("--customer", customer.pk)
+    with pytest.raises(CommandError, match="--because"):
+        command("--customer", customer.pk)
+    assert not Migration.objects.exists()
+    command("--customer", customer.pk, "--because", "As agreed")
     sandbox.control.clear_calls()
     migration_steps_services.work()
     made = [name for name, number in calls(sandbox).items() for _ in range(number)]
@@ -40,7 +43,7 @@ def test_a_file_chooses_by_id_or_name_and_says_whom_it_does_not_know(sandbox: Sa
     first, second, third = make_sender("First", domains=0), make_sender("Second", domains=0), make_sender(domains=0)
     path = tmp_path / "some.csv"
     path.write_text(f"name,plan\n{first.pk},gold\nsecond,silver\nnobody at all,free\n")
-    said = command("--csv", str(path), "--per-hour", "60")
+    said = command("--csv", str(path), "--per-hour", "60", "--because", "As agreed")
     assert "nobody at all" in said
     migration = Migration.objects.get()
     assert set(migration.items.values_list("customer", flat=True)) == {first.pk, second.pk}
@@ -50,7 +53,7 @@ def test_a_file_chooses_by_id_or_name_and_says_whom_it_does_not_know(sandbox: Sa
 def test_it_is_paused_resumed_looked_at_and_rolled_back(sandbox: Sandbox) -> None:
     make_sender("First", domains=1)
     make_sender("Second", domains=1)
-    command("--all")
+    command("--all", "--because", "As agreed")
     key = Migration.objects.get().pk
     assert "paused" in command("--pause", key)
     assert "2 waiting of 2" in command("--status")

@@ -133,3 +133,9 @@ def test_where_it_listens_and_what_a_person_opens(host: str, bind: str, address:
 
 def test_a_database_made_anew_is_seeded_anew(tmp_path: Path) -> None:
     assert plan.seeded_mark(tmp_path, "(1, 5)") != plan.seeded_mark(tmp_path, "(1, 6)")
+
+
+def test_mails_of_what_it_starts_link_to_where_it_listens(free: str, tmp_path: Path) -> None:
+    assert plan.made_from({"PORT": free}, tmp_path).environment["SITE_URL"] == f"http://127.0.0.1:{free}/"
+    given = {"PORT": free, "SITE_URL": "https://panel.example.com"}
+    assert plan.made_from(given, tmp_path).environment["SITE_URL"] == "https://panel.example.com"
