@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -59,15 +60,12 @@ def retry(*, bulk: Bulk, actor: User) -> int:
 
 def work() -> None:
     """All that waits, in its order. Raises AwsProblem where to wait for Amazon: the row says so meanwhile."""
-    waiting = BulkItem.objects.filter(state=BulkState.WAITING).order_by("bulk__created_at", "bulk", "number")
-    for pk in list(waiting.values_list("pk", flat=True)):
+    for pk in list(waiting().order_by("bulk__created_at", "bulk", "number").values_list("pk", flat=True)):
         _carry_out(pk)
 
 
-def carry_on() -> None:
-    """What was begun and has no job any more is queued again."""
-    if BulkItem.objects.filter(state=BulkState.WAITING).exists():
-        bulk_soon(unless_running=True)
+def waiting() -> QuerySet[BulkItem]:
+    return BulkItem.objects.filter(state=BulkState.WAITING)
 
 
 def _reason(action: BulkAction, rows: Sequence[Predicted], because: str, actor: User) -> str:

@@ -18,6 +18,7 @@ from operations.batches import services as batches_services
 from operations.batches.core import MOST, BulkAction, Named
 from operations.batches.selectors import bulks_for, predicted, results_of
 from operations.models import Bulk, BulkState, DomainRemoval
+from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
@@ -194,12 +195,12 @@ def test_what_waits_and_has_no_job_is_queued_again_once(sam: User) -> None:
     ask(BulkAction.HOLD, sam, "a.com", because="x")
     jobs = ProcrastinateJob.objects.filter(task_name="operations.bulk")
     jobs._raw_delete("default")
-    batches_services.carry_on()
-    batches_services.carry_on()
+    reconciler_services.queue_unfinished()
+    reconciler_services.queue_unfinished()
     assert jobs.count() == 1
     batches_services.work()
     jobs._raw_delete("default")
-    batches_services.carry_on()
+    reconciler_services.queue_unfinished()
     assert not jobs.exists()
 
 
