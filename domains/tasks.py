@@ -75,7 +75,6 @@ def notice(timestamp: int) -> None:
 @jobs.periodic("domains.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
-    deletion_services.carry_on()
     overrides_services.release_expired_holds(now=timezone.now())
     overrides_services.end_expired_overrides(now=timezone.now())
     check_soon()

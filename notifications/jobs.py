@@ -18,6 +18,6 @@ def deliver_soon(delivery: Delivery, *, in_seconds: int = 0, unless_running: boo
     )
 
 
-def mail_soon(*, in_seconds: int = 0) -> None:
+def mail_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
     """One run for all that is due."""
-    jobs.queue(MAIL, lock="alerts by mail", in_seconds=in_seconds)
+    jobs.queue(MAIL, lock="alerts by mail", in_seconds=in_seconds, unless_running=unless_running)

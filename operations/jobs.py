@@ -2,7 +2,7 @@
 
 from audit.services import Subject
 from inbound_admin.lib import jobs
-from operations.models import Difference, Migration, MovingIn
+from operations.models import Bulk, Difference, Migration, MovingIn
 
 MIGRATE = "operations.migrate"
 LOOK = "operations.look"
@@ -44,6 +44,10 @@ def migration_subject(migration: Migration) -> Subject:
 
 def difference_subject(difference: Difference) -> Subject:
     return Subject("difference", difference.pk, difference.subject[:254], difference.customer_id or "")
+
+
+def bulk_subject(bulk: Bulk) -> Subject:
+    return Subject("bulk", bulk.pk, str(bulk))
 
 
 def moving_in_subject(moving_in: MovingIn) -> Subject:

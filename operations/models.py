@@ -315,6 +315,7 @@ class BulkState(models.TextChoices):
     WAITING = "waiting", "Waiting"
     DONE = "done", "Done"
     REFUSED = "refused", "Not done"
+    STOPPED = "stopped", "Stopped"
 
 
 class Bulk(models.Model):

@@ -12,6 +12,7 @@ from operations.identity_drift import services as identity_drift_services
 from operations.jobs import BULK, LOOK, MIGRATE, MOVE_IN, REMOVE, remove_soon
 from operations.legacy_import import services as legacy_import_services
 from operations.migration_steps import services as migration_steps_services
+from operations.reconciler import services as reconciler_services
 from operations.tenant_drift import services as tenant_drift_services
 
 LOOK_AGAIN_SECONDS = 5
@@ -47,10 +48,7 @@ def move_in() -> None:
 @jobs.periodic("operations.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
     """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
-    migration_steps_services.carry_on()
-    domain_removal_services.carry_on()
-    batches_services.carry_on()
-    legacy_import_services.carry_on()
+    reconciler_services.queue_unfinished(now=timezone.now())
     drift_services.carry_over()
 
 

@@ -39,6 +39,7 @@ urlpatterns = [
     path("tenants/<str:tenant_id>/resume/", pause_views.resume, name="resume"),
     path("bulk/", batches_views.start_bulk, name="start_bulk"),
     path("bulk/<str:bulk_id>/", batches_views.bulk, name="bulk"),
+    path("bulk/<str:bulk_id>/stop/", batches_views.stop_bulk, name="stop_bulk"),
     path("bulk/<str:bulk_id>/retry/", batches_views.retry_bulk, name="retry_bulk"),
     path("pause/", batches_views.choose, name="pause_many"),
     path("pause/<str:batch_id>/", batches_views.batch, name="batch"),

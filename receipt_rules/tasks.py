@@ -9,7 +9,8 @@ from inbound_admin.lib.retry import UntilAmazonAnswers
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.forwarding import services as forwarding_services
-from receipt_rules.jobs import ASK, LOOK, WORK, ask_recipients_soon, look_soon
+from receipt_rules.holders import services as holders_services
+from receipt_rules.jobs import ASK, LOOK, WORK, look_soon
 from receipt_rules.pipeline import services as pipeline_services
 
 LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
@@ -33,10 +34,8 @@ def ask_recipients() -> None:
 
 @jobs.periodic("receipt_rules.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
-    """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
-    auto_apply_services.carry_on()
-    if forwarding_services.is_due(now=timezone.now()):
-        ask_recipients_soon(unless_running=True)
+    """Once a minute: whether mail still goes to a former holder's place."""
+    holders_services.watch(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.sweep_drift", cron="37 * * * *")

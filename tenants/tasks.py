@@ -88,9 +88,3 @@ def read_all(timestamp: int) -> None:
 def remind(timestamp: int) -> None:
     """Once a day: pauses whose day of review has come."""
     status_services.remind_of_reviews(today=timezone.localdate())
-
-
-@jobs.periodic("tenants.sweep", cron="* * * * *")
-def sweep(timestamp: int) -> None:
-    """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
-    pause_services.carry_on()

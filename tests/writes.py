@@ -321,6 +321,13 @@ def _bulk(world: World) -> Post:
     return Post(form={"do": "hold", "names": "shop.com", "go": "yes", **WHY}, worker=batches_services.work)
 
 
+def _stop_bulk(world: World) -> Post:
+    _ready(world)
+    sam = world.people["sam"]
+    rows = predicted(BulkAction.HOLD, (Named("shop.com"),), viewer=sam)
+    return Post((batches_services.start(action=BulkAction.HOLD, rows=rows, words=WHY, actor=sam).pk,))
+
+
 def _retry_bulk(world: World) -> Post:
     domain, sam = _ready(world), world.people["sam"]
     rows = predicted(BulkAction.HOLD, (Named("shop.com"),), viewer=sam)
@@ -508,6 +515,7 @@ WRITES = (
     Write("operations:retry_batch", "tenant.pause_asked", "tess", _retry_batch),
     Write("operations:start_bulk", "domain.held", "sam", _bulk),
     Write("operations:retry_bulk", "domain.held", "sam", _retry_bulk),
+    Write("operations:stop_bulk", "bulk.stopped", "sam", _stop_bulk),
     Write(
         "operations:plan_migration",
         "migration.planned",

@@ -2,23 +2,19 @@
 
 Its receipt rules go first. The app above calls `routes_are_removed` once no rule names the domain. Until then the
 identity and the row stay, so that nobody else can hold the name while a rule still names it.
-
-`carry_on` queues jobs that were lost: what is wanted is in the rows.
 """
 
 from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS, transaction
-from django.db.models import Q
 from django.db.models.deletion import Collector, ProtectedError
 from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
-from domains.domain_list import selectors as domain_list_selectors
-from domains.domain_list.selectors import domain_subject
+from domains.domain_list.selectors import domain_subject, domains_in_region
 from domains.identity import gateway as identity_gateway
-from domains.jobs import configure_soon, delete_soon, set_up_soon, unmake_soon
+from domains.jobs import delete_soon
 from domains.models.domains import Domain, Stage
 from domains.records.core import Record
 from inbound_admin.lib import aws
@@ -109,9 +105,7 @@ def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) 
 def carry_out(*, domain_id: str) -> None:
     """Each step is harmless when repeated; nothing happens before `routes_are_removed`. Raises AwsProblem, which is
     also stored for the page."""
-    ready = domain_list_selectors.domains_in_region().filter(
-        pk=domain_id, stage=Stage.DELETING, routes_removed_at__isnull=False
-    )
+    ready = domains_in_region().filter(pk=domain_id, stage=Stage.DELETING, routes_removed_at__isnull=False)
     domain = ready.select_related("wanted_by", "customer").first()
     if domain is None:
         return
@@ -127,11 +121,7 @@ def carry_out(*, domain_id: str) -> None:
 
 def unmake(*, domain_id: str) -> None:
     """The identity of a domain that gave way to a proof goes, its claim stays. Each step is harmless when repeated."""
-    waiting = (
-        domain_list_selectors.domains_in_region()
-        .select_related("customer")
-        .filter(stage=Stage.CLAIM, unmake_wanted=True)
-    )
+    waiting = domains_in_region().select_related("customer").filter(stage=Stage.CLAIM, unmake_wanted=True)
     domain = waiting.filter(pk=domain_id).first()
     if domain is None:
         return
@@ -211,20 +201,3 @@ def _in_use(domain: Domain) -> tuple[str, ...]:
 
 def _sub_domains(domain: Domain) -> list[Domain]:
     return list(Domain.objects.filter(customer=domain.customer_id, name__endswith=f".{domain.name}").order_by("name"))
-
-
-CARRY_ON = {
-    Stage.CLAIM: unmake_soon,
-    Stage.STARTING: set_up_soon,
-    Stage.DELETING: delete_soon,
-    Stage.READY: configure_soon,
-}
-
-
-def carry_on() -> int:
-    """Queue a job for each domain on its way that has none; returns how many are on their way."""
-    waits_for_routes = Q(stage=Stage.DELETING, routes_removed_at=None)
-    unfinished = list(domain_list_selectors.domains_unfinished().exclude(waits_for_routes))
-    for domain in unfinished:
-        CARRY_ON[Stage(domain.stage)](domain, unless_running=True)
-    return len(unfinished)

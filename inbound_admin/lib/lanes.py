@@ -55,7 +55,6 @@ TASKS: Mapping[str, WorkLane] = {
     "notifications.clear": WorkLane.LOOKS,
     "notifications.deliver": WorkLane.PEOPLE,
     "notifications.mail": WorkLane.PEOPLE,
-    "notifications.sweep": WorkLane.LOOKS,
     "operations.bulk": WorkLane.BACKGROUND,
     "operations.look": WorkLane.LOOKS,
     "operations.look_each_night": WorkLane.LOOKS,
@@ -83,7 +82,6 @@ TASKS: Mapping[str, WorkLane] = {
     "tenants.remind": WorkLane.LOOKS,
     "tenants.remove": WorkLane.PEOPLE,
     "tenants.status": WorkLane.URGENT,
-    "tenants.sweep": WorkLane.LOOKS,
     "tenants.tell": WorkLane.PEOPLE,
 }
 FIXED = frozenset(("receipt_rules.work", *(name for name, lane in TASKS.items() if lane is WorkLane.URGENT)))

@@ -21,7 +21,7 @@ from notifications.webhooks.core import Format, is_given_up, next_attempt
 from notifications.webhooks.services import cancel_waiting, target_subject, tell_switched_off
 
 GONE = 410  # Standard Webhooks: the target wants no more
-SWEEP_AFTER = timedelta(minutes=2)
+OVERDUE_AFTER = timedelta(minutes=2)
 AT_ONCE = 500
 log = structlog.get_logger(__name__)
 
@@ -42,13 +42,10 @@ def attempt(*, delivery_id: str, now: datetime | None = None) -> None:
     _finish(delivery, _begin(delivery, now))
 
 
-def sweep(*, now: datetime) -> int:
-    """Queue what is due and has no job, since a process died between its lines; how many."""
-    due = Delivery.objects.filter(state=DeliveryState.WAITING, next_attempt_at__lte=now - SWEEP_AFTER)
-    found = list(due.order_by("next_attempt_at")[:AT_ONCE])
-    for delivery in found:
-        deliver_soon(delivery, unless_running=True)
-    return len(found)
+def overdue(*, now: datetime) -> QuerySet[Delivery]:
+    """What is late, as when a process died between its lines."""
+    due = Delivery.objects.filter(state=DeliveryState.WAITING, next_attempt_at__lte=now - OVERDUE_AFTER)
+    return due.order_by("next_attempt_at")[:AT_ONCE]
 
 
 @transaction.atomic

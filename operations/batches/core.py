@@ -44,16 +44,16 @@ class Named:
 
 
 def named_in(text: str, *, with_customers: bool = False) -> tuple[Named, ...]:
-    """Each name once, in the order given; a heading line `domain` is none.
+    """Each name once, in the order given; a heading line `domain` is none. For two customers, it is there twice.
 
     `with_customers`: lines of CSV, the domain and then whose it is; otherwise names apart by commas, blanks or lines.
     """
     rows = _rows(text) if with_customers else [[word] for word in text.replace(",", " ").replace(";", " ").split()]
-    found: dict[str, Named] = {}
+    found: dict[tuple[str, str], Named] = {}
     for row in rows:
         name, customer = (*(cell.strip() for cell in row), "", "")[:2]
         if name and name.lower() not in ("domain", "name"):
-            found.setdefault(name.lower(), Named(name, customer))
+            found.setdefault((name.lower(), customer.casefold()), Named(name, customer))
     return tuple(found.values())
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for, supports_everyone
@@ -21,6 +21,8 @@ from receipt_rules.models.addresses import Address
 from tenants.models.tenants import Tenant
 from tenants.status.core import Standing
 
+TWICE = "Another line names it already."
+SEVERAL_LINES = "Several lines name it. Write one line, with the customer that it is for."
 RIGHTS = {
     BulkAction.TRANSFER: "domains.transfer_domain",
     BulkAction.HOLD: "domains.hold_domain",
@@ -64,10 +66,16 @@ def predicted(
     action: BulkAction, named: tuple[Named, ...], *, viewer: User, to: Customer | None = None
 ) -> tuple[Predicted, ...]:
     """From our rows alone, before anything is asked of DNS or Amazon."""
+    keys = [_plain(each.name) or each.name.lower() for each in named]
     if action is BulkAction.IMPORT:
-        return tuple(_of_import(each, viewer) for each in named)
-    known = _known(named, viewer)
-    return tuple(_of_known(action, each, known, to) for each in named)
+        lines = Counter(keys)
+        return tuple(_of_import(each, viewer, lines[key]) for each, key in zip(named, keys, strict=True))
+    known, seen, found = _known(named, viewer), set[str](), []
+    for each, key in zip(named, keys, strict=True):
+        is_second = key in seen
+        seen.add(key)
+        found.append(Predicted(each, TWICE, works=False) if is_second else _of_known(action, each, known, to))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -158,7 +166,10 @@ def _outcome(action: BulkAction, domain: Domain, addresses: int, to: Customer | 
     return "DNS is looked at within a minute, and Amazon where it may have something new to say."
 
 
-def _of_import(named: Named, viewer: User) -> Predicted:
+def _of_import(named: Named, viewer: User, lines: int) -> Predicted:
+    """`lines`: how many name it. Of several nobody knows which customer is meant, so none is done."""
+    if lines > 1:
+        return Predicted(named, SEVERAL_LINES, works=False)
     try:
         customer = _owner(named, viewer)
         understood = preflight_selectors.acceptable(named.name, customer)
@@ -194,14 +205,16 @@ def counts_of(bulk: Bulk) -> dict[str, int]:
 
 def summary_of(counts: dict[str, int]) -> str:
     """Partial success is said as partial."""
-    words = {"done": "done", "waiting": "still to do", "refused": "not done"}
+    words = {"done": "done", "waiting": "still to do", "refused": "not done", "stopped": "stopped"}
     parts = [f"{counts[state]} {word}" for state, word in words.items() if counts[state]]
     return f"Of {sum(counts.values())}: {', '.join(parts)}."
 
 
 def items_of(bulk: Bulk) -> QuerySet[BulkItem]:
-    """What was refused first, then what waits."""
-    return bulk.items.select_related("domain__customer", "customer").order_by("-state", "number")
+    """What was refused first, then what was stopped, then what waits."""
+    order = (BulkState.REFUSED, BulkState.STOPPED, BulkState.WAITING)
+    place = Case(*(When(state=state, then=number) for number, state in enumerate(order)), default=len(order))
+    return bulk.items.select_related("domain__customer", "customer").order_by(place, "number")
 
 
 def results_of(bulk: Bulk, items: list[BulkItem]) -> list[Result]:
@@ -214,6 +227,8 @@ def _result(action: BulkAction, item: BulkItem, removal: DomainRemoval | None) -
         return Result(item, "Not done", "warn", item.problem)
     if item.state == BulkState.WAITING:
         return Result(item, "Waiting", "info", item.problem or "The worker has not come to it yet.")
+    if item.state == BulkState.STOPPED:
+        return Result(item, "Stopped", "mute", "Stopped before it was begun.")
     if item.domain is None:
         gone = "It is gone, at Amazon as well." if action is BulkAction.DELETE else "It has been deleted since."
         return Result(item, "Deleted", "good" if action is BulkAction.DELETE else "mute", gone)

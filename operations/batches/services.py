@@ -10,11 +10,13 @@ from datetime import date, datetime
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
 from accounts.roles import PAUSE, require
+from audit import services as audit_services
 from audit.services import acting, reason_for
 from domains.checking import services as checking_services
 from domains.domain_list.selectors import domains_for
@@ -25,7 +27,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.batches.core import MOST, BulkAction
 from operations.batches.selectors import Predicted, actions_for
 from operations.domain_removal import services as domain_removal_services
-from operations.jobs import bulk_soon
+from operations.jobs import bulk_soon, bulk_subject
 from operations.models import BatchKind, Bulk, BulkItem, BulkState, PauseBatch, PauseBatchItem
 from operations.pause import services as pause_services
 from tenants.models.tenants import Tenant
@@ -49,25 +51,35 @@ def start(*, action: BulkAction, rows: Sequence[Predicted], words: Mapping[str, 
 
 
 def retry(*, bulk: Bulk, actor: User) -> int:
-    """Those alone that were refused; how many."""
+    """Those alone that were refused or stopped; how many."""
     _refuse_who_may_not(BulkAction(bulk.action), actor)
     with transaction.atomic():
-        again = bulk.items.filter(state=BulkState.REFUSED).update(state=BulkState.WAITING, problem="")
+        again = bulk.items.filter(state__in=(BulkState.REFUSED, BulkState.STOPPED)).update(
+            state=BulkState.WAITING, problem=""
+        )
         bulk_soon()
     return again
 
 
+@transaction.atomic
+def stop(*, bulk: Bulk, actor: User) -> int:
+    """What is done stays, what is being done is finished, and nothing else is begun; how many that are."""
+    _refuse_who_may_not(BulkAction(bulk.action), actor)
+    stopped = bulk.items.filter(state=BulkState.WAITING).update(state=BulkState.STOPPED, problem="")
+    if stopped:
+        about, after = bulk_subject(bulk), {"not_begun": stopped}
+        audit_services.record("bulk.stopped", about=about, actor=actor, after=after, bulk_id=bulk.pk, for_staff=True)
+    return stopped
+
+
 def work() -> None:
     """All that waits, in its order. Raises AwsProblem where to wait for Amazon: the row says so meanwhile."""
-    waiting = BulkItem.objects.filter(state=BulkState.WAITING).order_by("bulk__created_at", "bulk", "number")
-    for pk in list(waiting.values_list("pk", flat=True)):
+    for pk in list(waiting().order_by("bulk__created_at", "bulk", "number").values_list("pk", flat=True)):
         _carry_out(pk)
 
 
-def carry_on() -> None:
-    """What was begun and has no job any more is queued again."""
-    if BulkItem.objects.filter(state=BulkState.WAITING).exists():
-        bulk_soon(unless_running=True)
+def waiting() -> QuerySet[BulkItem]:
+    return BulkItem.objects.filter(state=BulkState.WAITING)
 
 
 def _reason(action: BulkAction, rows: Sequence[Predicted], because: str, actor: User) -> str:
@@ -91,7 +103,9 @@ def _refuse_who_may_not(action: BulkAction, actor: User) -> None:
 
 
 def _carry_out(pk: int) -> None:
-    item = BulkItem.objects.select_related("bulk__by", "domain__customer", "customer").get(pk=pk)
+    item = waiting().select_related("bulk__by", "domain__customer", "customer").filter(pk=pk).first()
+    if item is None:  # stopped meanwhile
+        return
     try:
         with acting(lambda: str(item.bulk.words.get("because", ""))):
             ACTS[BulkAction(item.bulk.action)](item, _asker(item))

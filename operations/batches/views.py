@@ -73,7 +73,7 @@ def _preview_or_go(request: SignedIn, action: BulkAction, names: NamesForm) -> H
         return TemplateResponse(
             request, "operations/batches/start_bulk.html", {"form": names, "most": MOST}, status=422
         )
-    rows = predicted(action, names.named, viewer=request.user)
+    rows = sorted(predicted(action, names.named, viewer=request.user), key=lambda row: row.works)  # refusals first
     works = [row for row in rows if row.works]
     going = request.method == "POST" and "go" in request.POST
     if going and action is BulkAction.DELETE:
@@ -126,6 +126,7 @@ def _context(request: SignedIn, shown: Bulk) -> dict[str, Any]:
         "total": sum(counts.values()),
         "settled": sum(counts.values()) - counts["waiting"],
         "summary": summary_of(counts),
+        "again": counts["refused"] + counts["stopped"],
         "may_retry": BulkAction(shown.action) in actions_for(request.user),
         "poll_seconds": POLL_SECONDS if waits else None,
     }
@@ -137,6 +138,16 @@ def retry_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
     shown = get_object_or_404(bulks_for(request.user), pk=bulk_id)
     number = services.retry(bulk=shown, actor=request.user)
     messages.info(request, f"{number} domain{'' if number == 1 else 's'} will be tried again.")
+    return redirect("operations:bulk", shown.pk)
+
+
+@require_POST
+def stop_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
+    shown = get_object_or_404(bulks_for(request.user), pk=bulk_id)
+    number = services.stop(bulk=shown, actor=request.user)
+    messages.info(
+        request, f"Stopped. {number} domain{'' if number == 1 else 's'} stay{'s' if number == 1 else ''} as before."
+    )
     return redirect("operations:bulk", shown.pk)
 
 
@@ -158,7 +169,7 @@ def choose(request: SignedIn) -> HttpResponse:
             form.add_error(None, str(refused))
         else:
             return redirect("operations:batch", started.pk)
-    rows = _predicted(kind, chosen)
+    rows = sorted(_predicted(kind, chosen), key=lambda row: row.works)
     context = {"kind": kind.value, "rows": rows, "form": form, "works": [row.tenant.id for row in rows if row.works]}
     return TemplateResponse(request, "operations/batches/pause_many.html", context, status=422 if form.errors else 200)
 

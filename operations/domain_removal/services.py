@@ -117,7 +117,7 @@ def work() -> bool:
 
     What our rows say is read first, then SES, once for all: what a run wrote until then is seen there.
     """
-    waits = {removal: _wait_by_rows(removal.domain) for removal in _waiting().select_related("domain__customer", "by")}
+    waits = {removal: _wait_by_rows(removal.domain) for removal in waiting().select_related("domain__customer", "by")}
     to_ask = [removal for removal, wait in waits.items() if wait is None]
     if to_ask:
         rules = _read_rules(to_ask)
@@ -130,18 +130,16 @@ def work() -> bool:
     return not any(wait is not None and wait.soon for wait in waits.values())
 
 
-def carry_on() -> None:
-    """Once a minute: the rules may be done meanwhile, and a domain that was marked without a removal gets one."""
+def store_missing() -> None:
+    """A domain that was marked without a removal gets one."""
     marked = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
     for domain in marked.exclude(pk__in=DomainRemoval.objects.values("domain")):
         DomainRemoval.objects.get_or_create(
             domain=domain, defaults={"by": domain.wanted_by, "bulk_id": domain.deletion_bulk_id or new_change_id()}
         )
-    if _waiting().exists():
-        remove_soon(unless_running=True)
 
 
-def _waiting() -> QuerySet[DomainRemoval]:
+def waiting() -> QuerySet[DomainRemoval]:
     return DomainRemoval.objects.filter(domain__stage=Stage.DELETING, domain__routes_removed_at=None)
 
 

@@ -78,8 +78,8 @@ def made_ready(sections: Sections) -> tuple[Given, ...]:
 class _Reader:
     def __init__(self, sections: Sections) -> None:
         self.sections = sections
-        self.people = {text_of(row, "id"): text_of(row, "email").lower() for row in self._rows("users")}
-        self.domains = {text_of(row, "id"): row for row in self._rows("domains")}
+        self.people = {text_of(row, "id"): text_of(row, "email").lower() for row in self._readable("users")}
+        self.domains = {text_of(row, "id"): row for row in self._readable("domains")}
         self.endpoints = dict(self._endpoints())
         self.names = {old_id: given.name for old_id, given in self.endpoints.items()}
 
@@ -96,9 +96,13 @@ class _Reader:
     def _rows(self, section: str) -> Sequence[Mapping[str, Any]]:
         return self.sections.get(section, ())
 
+    def _readable(self, section: str) -> Iterator[Mapping[str, Any]]:
+        """A row that could not be read may name the wrong owner: nothing is looked up in it."""
+        return (row for row in self._rows(section) if not text_of(row, WHY_NOT))
+
     def _person(self, row: Mapping[str, Any]) -> Given:
         email = text_of(row, "email").lower()
-        return Given(RowKind.PERSON, email, email or text_of(row, "id"), {"name": text_of(row, "name")})
+        return Given(RowKind.PERSON, email, email or text_of(row, "id"), {"name": text_of(row, "name")}, unclear(row))
 
     def _owned(
         self,
@@ -201,9 +205,13 @@ def once_each(rows: Iterable[Given]) -> tuple[Given, ...]:
     for given in rows:
         key = (given.kind, given.name.casefold())
         is_second = given.kind in (RowKind.DOMAIN, RowKind.CATCH_ALL, RowKind.ADDRESS) and key in seen
-        seen.add(key)
+        if not given.why_not:  # one that is refused takes nothing from the next
+            seen.add(key)
         found.append(replace(given, why_not=given.why_not or "It is given twice.") if is_second else given)
     return tuple(found)
+
+
+WHY_NOT = "why not"  # a name that no column has: `_named` leaves no blank in one
 
 
 def text_of(row: Mapping[str, Any], name: str) -> str:
@@ -218,7 +226,9 @@ FLAGS = ("isActive", "isCatchAllEnabled", "canReceiveEmails", "receiveDmarcEmail
 
 
 def unclear(row: Mapping[str, Any]) -> str:
-    """A sentence where a flag is said in words that we do not know."""
+    """A sentence for a row that could not be read, or where a flag is said in words that we do not know."""
+    if why_not := text_of(row, WHY_NOT):
+        return why_not
     for name in FLAGS:
         if text_of(row, name) and flag_of(row, name) is None:
             return f"“{text_of(row, name)[:40]}” under {name} is neither true nor false."
@@ -284,29 +294,32 @@ def _document(name: str, text: str) -> Found:
 def _rows(name: str, key: str, value: Any) -> list[dict[str, Any]]:
     """A list, or an answer of the API with the list in it."""
     rows = value.get("data") if isinstance(value, dict) else value
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list):
         raise _unreadable(name, f"{key} is no list of rows")
-    return [_named(row) for row in rows]
+    return [_named(row) if isinstance(row, dict) else {WHY_NOT: "It is no row with named fields."} for row in rows]
 
 
 def _table(name: str, text: str) -> list[dict[str, Any]]:
-    reader = csv.DictReader(StringIO(text), strict=True)
+    """A spreadsheet of some countries writes semicolons. A line that cannot be read is a row that is refused."""
+    first = text.partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.DictReader(StringIO(text), strict=True, delimiter=delimiter)
     try:
         rows = [row for row in reader if any(row.values())]
     except csv.Error as error:
         raise _unreadable(name, f"it is no CSV ({error})") from error
-    if any(None in row for row in rows):
-        raise _unreadable(name, "a line has more cells than the first, which names the columns")
-    return [_named({key: _cell(name, key, value) for key, value in row.items()}) for row in rows]
+    return [_line(row) for row in rows]
 
 
-def _cell(name: str, key: str, value: str | None) -> Any:
-    if key not in _JSON_COLUMNS or not value:
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(name, f"a cell under {key} is no JSON") from error
+def _line(row: dict[Any, Any]) -> dict[str, Any]:
+    why_not = "Its line has more cells than the first, which names the columns." if row.pop(None, None) else ""
+    for key in _JSON_COLUMNS:
+        try:
+            row[key] = json.loads(row[key]) if row.get(key) else row.get(key)
+        except (ValueError, RecursionError):
+            row[key], why_not = None, f"Its cell under {key} is no JSON."
+    found = _named({key: value for key, value in row.items() if key not in _JSON_COLUMNS or value is not None})
+    return {**found, WHY_NOT: why_not} if why_not else found
 
 
 def _section(name: str) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -111,7 +112,7 @@ def _transition(moving: MovingIn, before: MovingInState, after: MovingInState, w
 def work(*, now: Callable[[], datetime] = timezone.now) -> None:
     """All that is to be looked at or stored. Raises AwsProblem where to wait, which is stored for the page."""
     with _alone() as am_alone:
-        while am_alone and (moving := _next()):
+        while am_alone and (moving := unfinished().first()):
             try:
                 _look(moving) if moving.state == MovingInState.LOOKING else _move(moving, now)
             except AwsProblem as problem:
@@ -119,15 +120,10 @@ def work(*, now: Callable[[], datetime] = timezone.now) -> None:
                 raise
 
 
-def carry_on() -> None:
-    """What has no job any more is queued again."""
-    if _next():
-        move_in_soon(unless_running=True)
-
-
-def _next() -> MovingIn | None:
+def unfinished() -> QuerySet[MovingIn]:
+    """What the worker has to look at or to store, the oldest first."""
     states = (MovingInState.LOOKING, MovingInState.MOVING)
-    return MovingIn.objects.filter(region=settings.AWS_REGION, state__in=states).order_by("created_at").first()
+    return MovingIn.objects.filter(region=settings.AWS_REGION, state__in=states).order_by("created_at")
 
 
 @contextmanager

@@ -320,12 +320,6 @@ def work(*, now: Clock = timezone.now) -> None:
         _work(migration, now)
 
 
-def carry_on() -> None:
-    """What was begun and has no job any more is queued again."""
-    if unfinished().exists():
-        migrate_soon(unless_running=True)
-
-
 def _work(migration: Migration, now: Clock) -> None:
     _survey(migration)
     while item := _next(migration, now):

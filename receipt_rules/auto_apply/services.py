@@ -249,9 +249,7 @@ def work() -> None:
     rule_sets_services.clear_leaving()
 
 
-def carry_on() -> None:
-    """What was begun and has no job any more is queued again; what waits for an operator waits."""
-    holders_services.watch(now=timezone.now())
+def is_unfinished() -> bool:
+    """Whether the worker has something to do here; what waits for an operator waits."""
     begun = Run.objects.filter(state__in=UNFINISHED).exists()
-    if begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.are_waiting():
-        work_soon(unless_running=True)
+    return begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.are_waiting()

@@ -1,10 +1,9 @@
 """Pauses and resumes a tenant's sending: stores the wanted status, tells SES, then reads it back.
 
 Until the read-back proves it, the status is "pausing", never "paused". We cannot lift a suspension by AWS.
-`carry_on` queues jobs that were lost: the wanted status is in the rows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 
 from django.conf import settings
@@ -16,9 +15,9 @@ from accounts.roles import PAUSE, require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from tenants.jobs import associate_soon, create_soon, policy_soon, remove_soon, status_soon
+from tenants.jobs import status_soon
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, unfinished
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
 from tenants.status import services as status_services
 from tenants.status.core import SendingStatus, Standing, status_to_resume
@@ -237,25 +236,3 @@ def _record(
         bulk_id=bulk_id,
         for_staff=True,
     )
-
-
-Queue = Callable[..., None]
-
-
-def carry_on() -> int:
-    """Queue the jobs that each tenant on its way lacks; returns how many are on their way."""
-    tenants = list(unfinished())
-    for tenant in tenants:
-        for queue in _missing(tenant):
-            queue(tenant, unless_running=True)
-    return len(tenants)
-
-
-def _missing(tenant: Tenant) -> tuple[Queue, ...]:
-    if tenant.stage == TenantStage.CREATING:
-        return (create_soon,)
-    if tenant.stage == TenantStage.DELETING:
-        return (remove_soon,)
-    status = (status_soon,) if tenant.is_under_way else ()
-    policy = (policy_soon,) if tenant.policy != tenant.policy_told else ()
-    return (*status, *policy, associate_soon)

@@ -465,6 +465,7 @@ NO_PAGE = {
     "tenants:ask_again": "a button of the reputation",
     "tenants:events": "SNS posts there",
     "operations:retry_bulk": "a button of the bulk",
+    "operations:stop_bulk": "a button of the bulk",
     "accounts:revoke_key": "a button of the keys",
     "operations:retry_batch": "a button of the batch",
     "receipt_rules:home": "leads to the rules, or to the addresses",

@@ -13,6 +13,7 @@ from notifications import tasks as notifications_tasks
 from notifications.events.services import emit
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Delivery
+from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer, make_member
 from tests.notifications.making import Receiver, domain_subject, make_target, raise_for
 
@@ -50,14 +51,14 @@ def test_the_sweep_queues_what_lost_its_job_and_nothing_twice(receiver: Receiver
     ProcrastinateJob.objects.all().delete()
     Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(hours=1))
     for _ in range(2):
-        notifications_tasks.sweep(timestamp=0)
+        reconciler_services.queue_unfinished()
     assert _run_queued() == ["notifications.deliver", "notifications.mail"]
     assert len(receiver.received) == 1
     assert len(mail.outbox) == 1
 
 
 def test_the_sweep_queues_nothing_where_nothing_is_due() -> None:
-    notifications_tasks.sweep(timestamp=0)
+    reconciler_services.queue_unfinished()
     assert not ProcrastinateJob.objects.filter(task_name__startswith="notifications.").exists()
 
 

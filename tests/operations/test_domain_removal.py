@@ -16,6 +16,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from notifications.models.alerts import Alert
 from operations.domain_removal import services as domain_removal_services
 from operations.models import DomainRemoval
+from operations.reconciler import services as reconciler_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.live import gateway as live_gateway
@@ -333,7 +334,7 @@ def test_a_domain_that_was_marked_and_lost_its_removal_gets_one(customer: Custom
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
     deletion_services.mark(domain=the_domain(), typed_name=NAME, actor=None)
-    domain_removal_services.carry_on()
+    reconciler_services.queue_unfinished()
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()
     assert named() == set()

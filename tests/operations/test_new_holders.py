@@ -23,6 +23,7 @@ from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
 from notifications.models.alerts import Alert
 from operations.domain_removal import services as domain_removal_services
+from receipt_rules import tasks as receipt_rules_tasks
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import addresses_for
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -244,7 +245,7 @@ def test_an_old_holders_route_that_a_limit_of_ses_keeps_is_an_urgent_alert_and_i
     assert Alert.objects.get(kind="route.outlived").severity == "high"
     settings.SES_RULES_PER_SET = 200
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        auto_apply_services.carry_on()
+        receipt_rules_tasks.sweep(timestamp=0)
         auto_apply_services.work()
     assert (alerts(), "alice/" in places(), taken(f"billing@{NAME}")) == ([], False, 1)
 
@@ -252,10 +253,10 @@ def test_an_old_holders_route_that_a_limit_of_ses_keeps_is_an_urgent_alert_and_i
 def test_staff_are_told_when_ses_cannot_be_read_for_minutes_after_a_move(alice: Customer, sandbox: Sandbox) -> None:
     auto_apply_services.work()
     transferred()
-    auto_apply_services.carry_on()
+    receipt_rules_tasks.sweep(timestamp=0)
     assert alerts() == []
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        auto_apply_services.carry_on()
+        receipt_rules_tasks.sweep(timestamp=0)
         assert alerts() == [holders_services.NOT_READ]
         auto_apply_services.work()
         assert alerts() == []
@@ -299,7 +300,7 @@ def test_what_rules_kept_while_a_domain_was_a_claim_goes_when_another_proves_it(
     CatchAll.objects.filter(domain=hers).delete()
     assert places() == {"alice/"}
     bobs = make_ready(NAME, make_customer("Bob"), stage=Stage.STARTING)
-    auto_apply_services.carry_on()
+    receipt_rules_tasks.sweep(timestamp=0)
     auto_apply_services.work()
     assert places() == set()
     bobs.refresh_from_db()

@@ -7,9 +7,10 @@ from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsUnreachable
 from inbound_admin.lib.retry import UntilAmazonAnswers
+from operations.reconciler import services as reconciler_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import PendingChange, Run
-from receipt_rules.tasks import LONGEST_WAIT_SECONDS, look, sweep, sweep_drift, work
+from receipt_rules.tasks import LONGEST_WAIT_SECONDS, look, sweep_drift, work
 from sandbox.process import Sandbox
 from tests.receipt_rules.making import make_verified, set_up_receiving, taken
 
@@ -17,7 +18,11 @@ pytestmark = pytest.mark.django_db
 
 
 def waiting() -> list[str]:
-    return list(ProcrastinateJob.objects.filter(status="todo").order_by("id").values_list("task_name", flat=True))
+    return list(
+        ProcrastinateJob.objects.filter(status="todo", task_name__startswith="receipt_rules.")
+        .order_by("id")
+        .values_list("task_name", flat=True)
+    )
 
 
 def test_many_changes_are_one_job() -> None:
@@ -31,16 +36,16 @@ def test_many_changes_are_one_job() -> None:
 
 
 def test_the_sweep_queues_what_lost_its_job_and_leaves_what_waits_for_an_operator() -> None:
-    sweep(timestamp=0)
+    reconciler_services.queue_unfinished()
     assert waiting() == []
     change = PendingChange.objects.create(
         customer=make_verified().customer, changed_at=timezone.now(), waits_because="An operator must look."
     )
-    sweep(timestamp=0)
+    reconciler_services.queue_unfinished()
     assert waiting() == []
     PendingChange.objects.filter(pk=change.pk).update(waits_because="")
-    sweep(timestamp=0)
-    sweep(timestamp=60)
+    reconciler_services.queue_unfinished()
+    reconciler_services.queue_unfinished()
     assert waiting() == ["receipt_rules.work"]
 
 
@@ -48,7 +53,7 @@ def test_a_run_that_lost_its_job_is_queued_again() -> None:
     Run.objects.create(
         kind="approved", region="eu-west-1", digest="d", touched="t", summary="s", calls=3, state="running"
     )
-    sweep(timestamp=0)
+    reconciler_services.queue_unfinished()
     assert waiting() == ["receipt_rules.work"]
 
 

@@ -10,8 +10,8 @@ from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsUnreachable
 from inbound_admin.lib.retry import UntilAmazonAnswers, UntilItWorks
+from operations.reconciler import services as reconciler_services
 from tenants.models.tenants import TenantResource
-from tenants.pause import services as pause_services
 from tests.tenants.making import jobs_of, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -31,8 +31,8 @@ ARN = "arn:aws:ses:eu-west-1:123456789012:identity/alice.com"
 )
 def test_what_is_on_its_way_and_has_no_job_gets_one(fields: dict[str, Any], jobs: list[str]) -> None:
     tenant = make_tenant(**fields)
-    pause_services.carry_on()
-    pause_services.carry_on()
+    reconciler_services.queue_unfinished()
+    reconciler_services.queue_unfinished()
     assert jobs_of(tenant) == jobs
 
 
@@ -48,13 +48,13 @@ def test_what_is_on_its_way_and_has_no_job_gets_one(fields: dict[str, Any], jobs
 def test_an_association_that_is_not_as_wanted_gets_a_job(fields: dict[str, Any], jobs: list[str]) -> None:
     tenant = make_tenant()
     TenantResource.objects.create(tenant=tenant, kind="identity", arn=ARN, name="alice.com", **fields)
-    pause_services.carry_on()
+    reconciler_services.queue_unfinished()
     assert jobs_of(tenant) == jobs
 
 
 def test_a_tenant_of_another_region_is_looked_after_elsewhere() -> None:
     make_tenant(stage="creating", region="ap-south-2")
-    assert pause_services.carry_on() == 0
+    reconciler_services.queue_unfinished()
     assert not ProcrastinateJob.objects.exists()
 
 

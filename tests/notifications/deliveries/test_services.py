@@ -11,12 +11,13 @@ from standardwebhooks import Webhook
 from accounts.models.people import Customer, User
 from audit.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused
-from notifications.deliveries.services import SWEEP_AFTER, attempt, sweep
+from notifications.deliveries.services import OVERDUE_AFTER, attempt
 from notifications.jobs import DELIVER
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Attempt, Delivery, DeliveryState, Event, WebhookTarget
 from notifications.webhooks.core import PAUSES
 from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret, send_test
+from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer
 from tests.notifications.making import VERIFIED, Receiver, add_webhook, happen, make_target
 
@@ -261,7 +262,7 @@ def test_killed_between_its_lines_it_is_sent_by_the_next_sweep(
     monkeypatch.undo()
     assert delivery.attempts.get().finished_at is None
     ProcrastinateJob.objects.all().delete()
-    assert sweep(now=datetime.now(UTC) + 2 * SWEEP_AFTER) == 1
+    reconciler_services.queue_unfinished(now=datetime.now(UTC) + 2 * OVERDUE_AFTER)
     assert _jobs() == [delivery.pk]
     attempt(delivery_id=delivery.pk)
     delivery.refresh_from_db()
@@ -271,7 +272,9 @@ def test_killed_between_its_lines_it_is_sent_by_the_next_sweep(
 def test_the_sweep_leaves_alone_what_is_not_late() -> None:
     make_target()
     happen()
-    assert sweep(now=datetime.now(UTC)) == 0
+    ProcrastinateJob.objects.all().delete()
+    reconciler_services.queue_unfinished(now=datetime.now(UTC))
+    assert _jobs() == []
 
 
 def test_delivered_again_it_has_the_same_id_and_a_delivery_of_its_own(

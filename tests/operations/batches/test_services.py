@@ -15,9 +15,10 @@ from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from inbound_admin.lib.errors import Refused
 from operations.batches import services as batches_services
-from operations.batches.core import MOST, BulkAction, Named
-from operations.batches.selectors import bulks_for, predicted, results_of
+from operations.batches.core import MOST, BulkAction, Named, named_in
+from operations.batches.selectors import bulks_for, items_of, predicted, results_of
 from operations.models import Bulk, BulkState, DomainRemoval
+from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
@@ -194,12 +195,12 @@ def test_what_waits_and_has_no_job_is_queued_again_once(sam: User) -> None:
     ask(BulkAction.HOLD, sam, "a.com", because="x")
     jobs = ProcrastinateJob.objects.filter(task_name="operations.bulk")
     jobs._raw_delete("default")
-    batches_services.carry_on()
-    batches_services.carry_on()
+    reconciler_services.queue_unfinished()
+    reconciler_services.queue_unfinished()
     assert jobs.count() == 1
     batches_services.work()
     jobs._raw_delete("default")
-    batches_services.carry_on()
+    reconciler_services.queue_unfinished()
     assert not jobs.exists()
 
 
@@ -210,3 +211,39 @@ def test_a_claim_that_was_never_proven_is_gone_at_once_and_its_row_of_the_batch_
     (result,) = results_of(asked, list(asked.items.all()))
     assert (result.word, result.tone) == ("Deleted", "good")
     assert not Domain.objects.exists()
+
+
+def test_a_bulk_that_is_stopped_begins_nothing_else_and_goes_on_when_asked_again(sam: User) -> None:
+    for name in ("a.com", "b.com"):
+        make_domain(name, stage=Stage.READY)
+    asked = ask(BulkAction.HOLD, sam, "a.com", "b.com", because="x")
+    asked.items.filter(name="a.com").update(state=BulkState.DONE)
+    assert batches_services.stop(bulk=asked, actor=sam) == 1
+    batches_services.work()
+    assert states(asked) == {"a.com": "done", "b.com": "stopped"}
+    assert not Domain.objects.get(name="b.com").is_held
+    assert Change.objects.get(what="bulk.stopped").bulk_id == asked.pk
+    assert batches_services.stop(bulk=asked, actor=sam) == 0
+    assert batches_services.retry(bulk=asked, actor=sam) == 1
+    batches_services.work()
+    assert states(asked) == {"a.com": "done", "b.com": "done"}
+
+
+def test_lines_that_name_a_domain_for_two_customers_are_both_refused(sam: User) -> None:
+    make_customer("Alice")
+    make_customer("Bob")
+    named = named_in("a.com,Alice\nA.com,Bob\nb.com,Bob\n", with_customers=True)
+    rows = predicted(BulkAction.IMPORT, named, viewer=sam)
+    assert [(row.works, row.named.customer) for row in rows] == [(False, "Alice"), (False, "Bob"), (True, "Bob")]
+    make_domain("xn--bcher-kva.de", stage=Stage.READY)
+    rows = predicted(BulkAction.HOLD, (Named("bücher.de"), Named("xn--bcher-kva.de")), viewer=sam)
+    assert [row.works for row in rows] == [True, False]
+
+
+def test_what_was_refused_stands_first(sam: User) -> None:
+    for name in ("a.com", "b.com", "c.com", "d.com"):
+        make_domain(name, stage=Stage.READY)
+    asked = ask(BulkAction.HOLD, sam, "a.com", "b.com", "c.com", "d.com", because="x")
+    for name, state in (("a.com", "done"), ("c.com", "stopped"), ("d.com", "refused")):
+        asked.items.filter(name=name).update(state=state)
+    assert [item.name for item in items_of(asked)] == ["d.com", "c.com", "b.com", "a.com"]

@@ -122,3 +122,16 @@ def test_more_than_are_done_at_once_are_refused_and_nothing_is_lost(sam: Client)
     assert page.status_code == 422
     assert "At most 1000" in page.text
     assert "d1000.com" in page.text
+
+
+def test_a_running_bulk_has_a_stop_and_a_finished_one_has_none(sam: Client) -> None:
+    make_domain("a.com", stage=Stage.READY)
+    sam.post(START, {"do": "hold", "names": "a.com", "because": "x", "go": "yes"})
+    bulk = Bulk.objects.get()
+    page, stop = reverse("operations:bulk", args=[bulk.pk]), reverse("operations:stop_bulk", args=[bulk.pk])
+    assert stop in sam.get(page).text
+    said = sam.post(stop, follow=True).text
+    assert "Stopped. 1 domain stays as before." in said
+    assert stop not in said
+    assert "Try the 1 again" in said
+    assert signed_in(make_member()).post(stop).status_code == 404

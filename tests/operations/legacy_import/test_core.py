@@ -101,15 +101,36 @@ def test_a_configuration_in_a_cell_is_json() -> None:
     [
         ("old.json", b"[]", "must be one object"),
         ("old.json", b"{", "no JSON"),
-        ("old.json", b'{"users": [1]}', "no list of rows"),
+        ("old.json", b'{"users": 1}', "no list of rows"),
         ("old.json", b'{"others": []}', "no rows"),
         ("old.json", b"\xff", "UTF-8"),
         ("things.csv", b"a\n1\n", "call it by what is in it"),
-        ("users.csv", b"id,email\n1,2,3\n", "more cells"),
-        ("endpoints.csv", b"id,config\n1,{\n", "no JSON"),
         ("users.csv", b"id,email\n", "no rows"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(name: str, content: bytes, why: str) -> None:
     with pytest.raises(Refused, match=why):
         sections_in({name: content})
+
+
+def test_one_bad_line_is_refused_alone_and_lends_its_owner_to_nobody() -> None:
+    users = b"id;email;name\nu1;a@b.com;Alice\nu2;stray;c@d.com;Carl\n"
+    domains = b"id,domain,userId\nd1,shop.com,u1\nd2,other.com,u2\n"
+    endpoints = b"id,name,type,config,userId\ne1,Desk,email,{,u1\n"
+    files = {"users.csv": users, "domains.csv": domains, "endpoints.csv": endpoints}
+    said = {given.name: given.why_not for given in made_ready(sections_in(files))}
+    assert (said["a@b.com"], said["shop.com"]) == ("", "")
+    assert "more cells" in said["stray"]
+    assert "no user u2" in said["other.com"]
+    assert said["Desk"] == "Its cell under config is no JSON."
+    (row,) = made_ready(sections_in({"old.json": b'{"users": [1]}'}))
+    assert row.why_not == "It is no row with named fields."
+
+
+def test_an_address_after_a_refused_one_of_the_same_name_is_taken() -> None:
+    refused = {"address": "a@shop.com", "userId": "u1", "isActive": "perhaps"}
+    good = {"address": "A@shop.com", "userId": "u1"}
+    rows = once_each(made_ready({"users": [ALICE], "domains": [SHOP], "emailAddresses": [refused, good, good]}))
+    said = [given.why_not for given in rows if given.kind is RowKind.ADDRESS]
+    assert "neither true nor false" in said[0]
+    assert said[1:] == ["", "It is given twice."]

@@ -16,6 +16,7 @@ from operations.legacy_import import services as legacy_import_services
 from operations.legacy_import.core import ImportFate, RowKind
 from operations.legacy_rows.services import carry_out
 from operations.models import MovingIn, MovingInRow, MovingInState
+from operations.reconciler import services as reconciler_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.runs import PendingChange, Run
@@ -266,7 +267,7 @@ def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypat
         legacy_import_services.work()
     assert User.objects.count() == 1
     monkeypatch.undo()
-    legacy_import_services.carry_on()
+    reconciler_services.queue_unfinished()
     assert ProcrastinateJob.objects.filter(task_name="operations.move_in").exists()
     legacy_import_services.work()
     assert (User.objects.count(), Customer.objects.count()) == (3, 3)

@@ -1,0 +1,17 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("operations", "0001_initial")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="bulkitem",
+            name="state",
+            field=models.CharField(
+                choices=[("waiting", "Waiting"), ("done", "Done"), ("refused", "Not done"), ("stopped", "Stopped")],
+                default="waiting",
+                max_length=10,
+            ),
+        ),
+    ]

@@ -1,0 +1,81 @@
+"""Queues again what was begun and has no job any more: ONE table of what is unfinished and of the job that finishes it.
+
+What is wanted stands in rows, so a lost job loses nothing. Kinds of `PER_ROW` have a job for each row, those of
+`TOGETHER` one job for all.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from domains import jobs as domains_jobs
+from domains.domain_list.selectors import domains_unfinished
+from domains.models.domains import Domain, Stage
+from notifications import jobs as notifications_jobs
+from notifications.deliveries.services import overdue
+from notifications.email import services as email_services
+from operations import jobs as operations_jobs
+from operations.batches import services as batches_services
+from operations.domain_removal import services as domain_removal_services
+from operations.legacy_import import services as legacy_import_services
+from operations.tenant_migration.selectors import unfinished as unfinished_migrations
+from receipt_rules import jobs as receipt_rules_jobs
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.forwarding import services as forwarding_services
+from tenants import jobs as tenants_jobs
+from tenants.lifecycle.selectors import unfinished as unfinished_tenants
+from tenants.models.tenants import Tenant, TenantStage
+
+Rows = Callable[[datetime], Iterable[Any]]
+Queue = Callable[..., None]
+
+
+def _domains(stage: Stage) -> Callable[[datetime], QuerySet[Domain]]:
+    """A domain that is being deleted waits for its receipt rules first, which is the removal's job."""
+    waits_for_rules = Q(stage=Stage.DELETING, routes_removed_at=None)
+    return lambda now: domains_unfinished().filter(stage=stage).exclude(waits_for_rules)
+
+
+def _tenants(stage: TenantStage, condition: Q | None = None) -> Callable[[datetime], QuerySet[Tenant]]:
+    return lambda now: unfinished_tenants().filter(condition or Q(), stage=stage)
+
+
+_STATUS = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
+
+PER_ROW: tuple[tuple[Rows, Queue], ...] = (
+    (_domains(Stage.CLAIM), domains_jobs.unmake_soon),
+    (_domains(Stage.STARTING), domains_jobs.set_up_soon),
+    (_domains(Stage.READY), domains_jobs.configure_soon),
+    (_domains(Stage.DELETING), domains_jobs.delete_soon),
+    (_tenants(TenantStage.CREATING), tenants_jobs.create_soon),
+    (_tenants(TenantStage.DELETING), tenants_jobs.remove_soon),
+    (_tenants(TenantStage.READY, _STATUS), tenants_jobs.status_soon),
+    (_tenants(TenantStage.READY, ~Q(policy=F("policy_told"))), tenants_jobs.policy_soon),
+    (_tenants(TenantStage.READY), tenants_jobs.associate_soon),
+    (lambda now: overdue(now=now), notifications_jobs.deliver_soon),
+)
+
+TOGETHER: tuple[tuple[Callable[[datetime], bool], Queue], ...] = (
+    (lambda now: email_services.is_due(now=now), notifications_jobs.mail_soon),
+    (lambda now: auto_apply_services.is_unfinished(), receipt_rules_jobs.work_soon),
+    (lambda now: forwarding_services.is_due(now=now), receipt_rules_jobs.ask_recipients_soon),
+    (lambda now: unfinished_migrations().exists(), operations_jobs.migrate_soon),
+    (lambda now: domain_removal_services.waiting().exists(), operations_jobs.remove_soon),
+    (lambda now: batches_services.waiting().exists(), operations_jobs.bulk_soon),
+    (lambda now: legacy_import_services.unfinished().exists(), operations_jobs.move_in_soon),
+)
+
+
+def queue_unfinished(*, now: datetime | None = None) -> None:
+    """Each kind once, and nothing for what has a job, or one that runs."""
+    now = now or timezone.now()
+    domain_removal_services.store_missing()
+    for rows, queue in PER_ROW:
+        for row in rows(now):
+            queue(row, unless_running=True)
+    for is_unfinished, queue in TOGETHER:
+        if is_unfinished(now):
+            queue(unless_running=True)
