@@ -3,13 +3,13 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import User
 from accounts.roles import Role
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
-from procrastinate.contrib.django.models import ProcrastinateJob
 from notifications.models.alerts import Alert
 from operations.drift import services as board_services
 from operations.drift.core import Decision
