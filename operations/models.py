@@ -132,11 +132,6 @@ class MigrationStep(models.Model):
     def __str__(self) -> str:
         return self.sentence
 
-    @property
-    def is_outage(self) -> bool:
-        """SES rejects or misroutes all mail: that is mended, and never kept."""
-        return self.kind in OUTAGES
-
 
 class Difference(models.Model):
     """Something at Amazon that is not as our rows have it; the same row while it lasts, and until it changes.
@@ -177,6 +172,11 @@ class Difference(models.Model):
 
     def __str__(self) -> str:
         return self.sentence
+
+    @property
+    def is_outage(self) -> bool:
+        """SES rejects or misroutes all mail: that is mended, and never kept."""
+        return self.kind in OUTAGES
 
 
 class DriftLook(models.Model):
