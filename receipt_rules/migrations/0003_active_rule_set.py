@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('receipt_rules', '0001_initial'),
+        ('receipt_rules', '0002_former_holder'),
     ]
 
     operations = [
