@@ -76,6 +76,7 @@ PERMISSIONS: dict[str, tuple[Role, ...]] = {
     "domains.adopt_identity": (_OPERATOR, _ADMIN),
     "domains.expect_record": (_SUPPORT, _OPERATOR, _ADMIN),
     "domains.override_state": (_OPERATOR, _ADMIN),
+    "receipt_rules.view_activeruleset": _ALL,
     "receipt_rules.view_address": _ALL,
     "receipt_rules.view_catchall": _ALL,
     "receipt_rules.view_endpoint": _ALL,

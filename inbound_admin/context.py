@@ -9,6 +9,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.people.selectors import lacks_second_factor, supports_everyone
 from notifications.alerts.selectors import number_unanswered
+from receipt_rules.live.selectors import disturbed_domains, receiving_outage
 from tenants.lifecycle.selectors import banners_for, sees_tenants
 
 OVERVIEW = "operations:overview"  # whose address others begin with
@@ -44,6 +45,10 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "staff_admin": bool(user and user.is_staff),
         "alerts_unanswered": SimpleLazyObject(lambda: number_unanswered(user) if user else 0),
         "navigation": _navigation(request, support=support, tenants=tenants),
+        "receiving_outage": SimpleLazyObject(lambda: receiving_outage() if user and user.is_authenticated else None),
+        "disturbed_domains": SimpleLazyObject(
+            lambda: disturbed_domains(user) if user and user.is_authenticated else frozenset()
+        ),
         "banners": SimpleLazyObject(lambda: banners_for(user) if user else ()),
     }
 

@@ -5,7 +5,7 @@ from django.db import models
 
 from inbound_admin.lib.ids import new_id
 from operations.batches.core import BulkAction
-from operations.drift.core import Decision
+from operations.drift.core import OUTAGES, Decision
 from operations.legacy_import.core import ImportFate, RowKind
 from operations.tenant_migration.core import Chosen, MigrationStepState, Progress
 
@@ -172,6 +172,11 @@ class Difference(models.Model):
 
     def __str__(self) -> str:
         return self.sentence
+
+    @property
+    def is_outage(self) -> bool:
+        """SES rejects or misroutes all mail: that is mended, and never kept."""
+        return self.kind in OUTAGES
 
 
 class DriftLook(models.Model):

@@ -1,16 +1,20 @@
 """What the worker does with receipt rules."""
 
 import structlog
+from django.conf import settings
 from django.utils import timezone
 
+from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import jobs
 from inbound_admin.lib.errors import AwsProblem
 from inbound_admin.lib.retry import UntilAmazonAnswers
+from receipt_rules.alerts import services as alerts_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.holders import services as holders_services
 from receipt_rules.jobs import ASK, LOOK, WORK, look_soon
+from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 
 LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
@@ -36,6 +40,17 @@ def ask_recipients() -> None:
 def sweep(timestamp: int) -> None:
     """Once a minute: whether mail still goes to a former holder's place."""
     holders_services.watch(now=timezone.now())
+
+
+@jobs.periodic("receipt_rules.watch_active_set", cron="* * * * *")
+def watch_active_set(timestamp: int) -> None:
+    """Once a minute: whether SES still applies our rules. A reading that fails proves nothing."""
+    if settings.AWS_REGION not in RECEIVING_REGIONS:
+        return
+    try:
+        alerts_services.tell_of_active_set(live_services.check_active_set(now=timezone.now()))
+    except AwsProblem as problem:
+        log.warning("the active rule set could not be read", problem=str(problem))
 
 
 @jobs.periodic("receipt_rules.sweep_drift", cron="37 * * * *")

@@ -86,6 +86,7 @@ _KINDS = (
         "Our account's rates are fine",
         looks=2,
     ),
+    AlertKind("receiving.stopped", "SES does not apply our receipt rules", "SES applies our receipt rules again"),
     AlertKind("receiving.lost", "Inbound mail was lost", "No more inbound mail is lost"),
     AlertKind(
         "receiving.failing", "Inbound mail could not be handed over", "Inbound mail is handed over again", looks=2

@@ -36,7 +36,6 @@ from operations.pause.forms import PauseManyForm, ResumeForm
 from operations.pause.views import refuse_who_may_not_pause
 from tenants.lifecycle.selectors import sees_tenants, tenants_for_staff
 from tenants.models.tenants import Tenant
-from tenants.status import core as status_core
 
 POLL_SECONDS = 2
 PER_PAGE = 100
@@ -182,7 +181,7 @@ def _chosen(request: SignedIn, asked: QueryDict) -> list[Tenant]:
 def _form(kind: BatchKind, posted: QueryDict | None) -> PauseManyForm | ResumeForm:
     if kind is BatchKind.RESUME:
         return ResumeForm(posted)
-    return PauseManyForm(posted, initial={"told": status_core.TOLD})
+    return PauseManyForm(posted)
 
 
 def _words(form: PauseManyForm | ResumeForm) -> dict[str, str]:

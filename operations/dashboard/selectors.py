@@ -14,15 +14,17 @@ from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
 from notifications.alerts.selectors import number_unanswered
 from operations.drift import selectors as drift_selectors
+from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import may_see_rules
 from receipt_rules.capacity.selectors import Meter, capacity, forecast
-from receipt_rules.live.selectors import content_of, last_known
+from receipt_rules.live.selectors import content_of, last_known, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 NEARLY_FULL_PERCENT = 80
 SHOWN_DAYS = 7
 DOMAINS_SHOWN = 8
+HARM_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,12 @@ class CapacitySummary:
     meters: tuple[Meter, ...]
     forecast: str
     monthly_cost: float
+    is_read: bool
 
 
 def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
     """The worst first; nothing that is at zero."""
-    found = [*_of_amazon(), *_of_domains(viewer, now)]
+    found = [*(_of_receiving() if may_see_rules(viewer) else ()), *_of_amazon(), *_of_domains(viewer, now)]
     if supports_everyone(viewer):
         found += _of_queue()
     if lifecycle_selectors.sees_tenants(viewer):
@@ -68,11 +71,12 @@ def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
 
 
 def how_full(*, now: datetime) -> CapacitySummary:
-    """By the rules as we last read them; a region that was never read is empty."""
+    """By the rules as we last read them; of a region that was never read nothing is foretold."""
     own = lifecycle_selectors.capacity()
     meters = (*_rule_meters(), Meter("Tenants", own.count, own.quota))
-    left = next((meter.left for meter in meters if meter.name == "Recipients"), 0)
-    return CapacitySummary(meters, forecast(left=left, now=now), own.monthly_cost)
+    left = next((meter.left for meter in meters if meter.name == "Recipients"), None)
+    ends = "" if left is None else forecast(left=left, now=now)
+    return CapacitySummary(meters, ends, own.monthly_cost, is_read=left is not None)
 
 
 def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
@@ -124,6 +128,14 @@ def _of_amazon() -> Iterator[AttentionItem]:
         yield AttentionItem(1, "Amazon could not be read at the last look", "operations:differences", tone="bad")
 
 
+def _of_receiving() -> Iterator[AttentionItem]:
+    """What harms customers now, before anything that only may."""
+    if outage := receiving_outage():
+        yield AttentionItem(1, outage.title, "receipt_rules:rules", tone="bad")
+    for harm in drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)[:HARM_SHOWN]:
+        yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
+
+
 def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
     wrong, stuck = counted["attention"], domain_list_selectors.domains_stuck(viewer=viewer, now=now).count()
@@ -151,6 +163,12 @@ def _of_tenants(viewer: Viewer) -> Iterator[AttentionItem]:
         ("suspended", "tenant is suspended by Amazon", "tenants are suspended by Amazon", "bad"),
         ("held_up", "tenant is not as we want it", "tenants are not as we want them", "warn"),
         ("findings", "tenant has a finding of Amazon’s", "tenants have findings of Amazon’s", "warn"),
+        (
+            "pausing",
+            "tenant is not paused yet: mail may leave",
+            "tenants are not paused yet: mail may leave",
+            "bad",
+        ),
         ("paused", "tenant is paused", "tenants are paused", "warn"),
     )
     for show, one, several, tone in words:

@@ -303,6 +303,8 @@ def name_of(arn: str) -> str:
 
 RULES_AREA = "rules"
 STRANGER_ACTIVE, NOT_AS_WANTED, NONE_ACTIVE = "stranger_active", "not_as_wanted", "none_active"
+HARMFUL = "harmful"
+OUTAGES = (NONE_ACTIVE, STRANGER_ACTIVE)
 
 
 def found_in_rules(rows: Iterable[tuple[str, str, str, str]]) -> tuple[FoundDifference, ...]:
@@ -315,7 +317,7 @@ def found_in_rules(rows: Iterable[tuple[str, str, str, str]]) -> tuple[FoundDiff
             place=rule[:64],
             sentence=sentence,
             found={"rule": rule} if rule else {},
-            may_adopt=kind not in (NOT_AS_WANTED, NONE_ACTIVE),
+            may_adopt=kind not in (NOT_AS_WANTED, NONE_ACTIVE, HARMFUL),
         )
         for key, kind, rule, sentence in rows
     )

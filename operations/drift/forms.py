@@ -21,10 +21,14 @@ class DecideForm(forms.Form):
 
     def __init__(self, *args: Any, difference: Difference, asks_customer: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        may = {Decision.ADOPT: difference.may_adopt, Decision.RESTORE: difference.may_restore, Decision.IGNORE: True}
+        may = {
+            Decision.ADOPT: difference.may_adopt,
+            Decision.RESTORE: difference.may_restore,
+            Decision.IGNORE: not difference.is_outage,
+        }
         choices = [(each.value, each.words) for each, possible in may.items() if possible]
         self.fields["decision"] = forms.ChoiceField(
-            label="What is done", widget=forms.RadioSelect, choices=choices, initial=choices[0][0]
+            label="What is done", widget=forms.RadioSelect, choices=choices, initial=choices[0][0] if choices else None
         )
         if not asks_customer:
             del self.fields["customer"]

@@ -1,9 +1,9 @@
 """The board of differences, and when Amazon was last looked at for them."""
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, When
 
-from operations.drift.core import Decision
+from operations.drift.core import HARMFUL, OUTAGES, Decision
 from operations.models import Difference, DriftLook
 
 AREAS = {"identities": "Identities", "rules": "Rules", "tenants": "Tenants"}
@@ -15,8 +15,10 @@ SHOWN = {
 
 
 def differences() -> QuerySet[Difference]:
-    """Those that the last look found, by area and subject."""
-    return Difference.objects.filter(region=settings.AWS_REGION, gone_at=None).select_related("customer", "by")
+    """Those that the last look found: outages first, then what harms customers, then by area and subject."""
+    harm = Case(When(kind__in=OUTAGES, then=0), When(kind=HARMFUL, then=1), default=2, output_field=IntegerField())
+    found = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None).select_related("customer", "by")
+    return found.order_by(harm, "area", "subject", "kind")
 
 
 def differences_shown(show: str, area: str = "") -> QuerySet[Difference]:

@@ -29,6 +29,7 @@ NOT_FROM_HERE = "The plan undoes it, once you have seen each of its steps and ap
 def ask_to_look_at_rules() -> None:
     """The rules' own worker looks; what it finds comes here within a minute."""
     with transaction.atomic():
+        drift_store_services.note_look(RULES_AREA, asked_at=timezone.now())
         receipt_rules_jobs.look_soon()
 
 
@@ -39,13 +40,13 @@ def carry_over() -> None:
     if last is None or (known is not None and known.at == last.at):
         return
     if last.problem:
-        drift_store_services.note_look(RULES_AREA, problem=last.problem)
+        drift_store_services.note_look(RULES_AREA, problem=last.problem, asked_at=None)
         return
     rows = [(each["key"], each["kind"], each["rule"], each["sentence"]) for each in last.differences]
     with transaction.atomic():
         drift_store_services.store(area=RULES_AREA, found=found_in_rules(rows), now=last.at, is_logged=False)
         _carry_over_what_is_left()
-        drift_store_services.note_look(RULES_AREA, at=last.at, problem="")
+        drift_store_services.note_look(RULES_AREA, at=last.at, problem="", asked_at=None)
 
 
 def _carry_over_what_is_left() -> None:

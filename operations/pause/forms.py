@@ -7,6 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from tenants.models.tenants import PauseReason
+from tenants.status.core import told_for
 
 _LONG = {"rows": 3}
 
@@ -21,9 +22,11 @@ class PauseForm(forms.Form):
     )
     told = forms.CharField(
         label="What the customer is told",
+        required=False,
         max_length=2000,
         widget=forms.Textarea(attrs=_LONG),
-        help_text="Why, and what they have to do. It stands on each of their pages and in an e-mail to their owners.",
+        help_text="Leave it empty to use the words for the reason; the next page shows them. "
+        "The customer sees them on each page and in an email to their owners.",
     )
     review_on = forms.DateField(
         label="Look at it again on",
@@ -38,6 +41,12 @@ class PauseForm(forms.Form):
         "What would change is shown before.",
     )
     receiving_digest = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if not given.get("told") and given.get("reason"):
+            given["told"] = told_for(given["reason"])
+        return given
 
     def clean_review_on(self) -> date | None:
         day: date | None = self.cleaned_data["review_on"]

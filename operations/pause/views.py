@@ -29,7 +29,7 @@ MOST_RECIPIENTS = 50  # of the plan, on the page; more are counted
 def pause(request: SignedIn, tenant_id: str) -> HttpResponse:
     """The form; what it leads to, to be read before; and the pause itself."""
     tenant = tenant_to_pause(request, tenant_id)
-    form = PauseForm(request.POST or None, initial={"told": status_core.TOLD})
+    form = PauseForm(request.POST or None)
     step = request.POST.get("step", "")
     if request.method == "POST" and step != "change" and form.is_valid():
         given = form.cleaned_data

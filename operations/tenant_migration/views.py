@@ -223,4 +223,4 @@ def _may(request: SignedIn) -> bool:
 
 def refuse_strangers(request: SignedIn, *, manages: bool = False) -> None:
     if not (selectors.may_migrate(request.user) if manages else selectors.may_see(request.user)):
-        raise PermissionDenied
+        raise PermissionDenied("Operators and administrators plan and steer migrations. Ask one of them.")

@@ -13,6 +13,7 @@ from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
 from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.capacity.selectors import Meter, capacity
+from receipt_rules.live.selectors import ReceivingOutage
 from receipt_rules.planner.core.rules import RuleSet
 from tenants.lifecycle import selectors as lifecycle_selectors
 
@@ -50,6 +51,18 @@ def tell_of_drift(name: str, found: Sequence[DriftNotice], news: set[str]) -> No
         about=Subject("rule_set", region, f"Receipt rules in {region}"),
         firing=bool(open_),
         why=" ".join(each.sentence for each in open_[:3]),
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
+def tell_of_active_set(outage: ReceivingOutage | None) -> None:
+    """At once, at the first reading; the one that finds our set active again ends it."""
+    alerts_services.observe(
+        kind="receiving.stopped",
+        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
+        firing=outage is not None,
+        why=f"{outage.title}. {outage.sentence}" if outage else "",
         severity="high",
         audience=OPERATORS,
     )

@@ -4,7 +4,7 @@ The last known state is what the last run left or a person accepted since. Readi
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from django.conf import settings
 from django.db import transaction
@@ -14,7 +14,7 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import AwsProblem, Refused
-from receipt_rules.addresses.selectors import rule_set_subject
+from receipt_rules.addresses.selectors import Holders, rule_set_subject
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
@@ -22,15 +22,18 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import IgnoredDifference, Look
 from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
-from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
+from receipt_rules.planner.core.recipient_index import Addresses, Trace
+from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of
 from receipt_rules.planner.services import EVERYTHING, plan_for, wanted
+
+OUTAGES = ("none_active", "stranger_active")
 
 
 @dataclass(frozen=True)
 class RuleDifference:
     """`key` names this very difference: when the rule changes once more, it is another. `kind` is for the page:
 
-    stranger_active, none_active, missing, extra, changed, reordered, not_as_wanted.
+    stranger_active, none_active, harmful, missing, extra, changed, reordered, not_as_wanted.
     """
 
     key: str
@@ -42,7 +45,10 @@ class RuleDifference:
 
 def differences(live: Live) -> tuple[RuleDifference, ...]:
     """Between what is live and what we last knew; nothing while we never knew anything."""
-    found = [*_of_sets(live), *_of_rules(live)]
+    harmful = tuple(_of_harm(live)) if live.is_active else ()
+    told = {each.rule for each in harmful}
+    rules = (each for each in _of_rules(live) if each.kind != "extra" or each.rule not in told)
+    found = [*_of_sets(live), *harmful, *rules]
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
     return tuple(
         RuleDifference(each.key, each.kind, each.rule, each.sentence, is_ignored=each.key in ignored) for each in found
@@ -62,6 +68,9 @@ def check_drift() -> tuple[RuleDifference, ...]:
     active = live.rule_set if live.is_active else live.stranger or RuleSet("")
     with transaction.atomic():
         live_services.note_what_is_live(active)
+        alerts_services.tell_of_active_set(
+            live_services.note_active_set(active if active.name and live.sets.active else None, now=timezone.now())
+        )
         news = {each.key for each in found} - {each["key"] for each in _last_differences()}
         for each in found:
             if each.key in news:
@@ -112,8 +121,10 @@ def accept(*, because: str, actor: User) -> None:
 
 
 def ignore(*, key: str, because: str, actor: User) -> None:
-    """This very difference is no news any more. Raises Refused without a reason."""
+    """This very difference is no news any more. Raises Refused without a reason, and for an outage."""
     _refuse(because, actor)
+    if key.partition(" ")[0] in OUTAGES:
+        raise Refused("This is an outage: it can only be mended. Restore our rule set.", code="NOT_POSSIBLE")
     with transaction.atomic():
         row, is_new = IgnoredDifference.objects.get_or_create(
             region=settings.AWS_REGION, key=key, defaults={"because": because.strip(), "by": actor}
@@ -141,6 +152,7 @@ def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
             region=settings.AWS_REGION, name=name, adopted=True, by=actor, because=because.strip()
         )
         live_services.store_snapshot(live.stranger)
+        alerts_services.tell_of_active_set(live_services.note_active_set(live.stranger, now=timezone.now()))
         audit_services.record(
             "rules.adopted",
             about=rule_set_subject(name),
@@ -159,13 +171,50 @@ def _of_sets(live: Live) -> Iterable[RuleDifference]:
             f"stranger_active {name}",
             "stranger_active",
             "",
-            f"The rule set {name} is active ({rules} rule{'' if rules == 1 else 's'}{since}). It is not ours: adopt "
-            "it, so that its rules stay and ours are added, or leave this region alone.",
+            f"Another program activated its rule set: {name} is active "
+            f"({rules} rule{'' if rules == 1 else 's'}{since}) and isn't ours. SES applies its rules to all mail. "
+            f"Restore {live.rule_set.name}, or adopt {name}: then its rules stay and ours are added.",
         )
     elif not live.sets.active and live_selectors.known_rules() is not None:
         yield RuleDifference(
-            "none_active", "none_active", "", "No rule set is active: Amazon rejects all mail of this region."
+            "none_active", "none_active", "", f"No rule set is active: SES rejects all mail in {settings.AWS_REGION}."
         )
+
+
+def _of_harm(live: Live) -> Iterable[RuleDifference]:
+    """Foreign rules that keep customers' mail from rules of ours behind them: accepted or not, it's said."""
+    holders = None
+    for rule in live.rule_set.foreign:
+        if not rule.enabled or not rule.delivery.stops:
+            continue
+        holders = holders or Holders.read()
+        if lost := kept_from_ours(live.rule_set, rule):
+            customers = {holders.customer_of(domain_of(address)) for address in lost} - {""}
+            sentence = (
+                f"The foreign rule {rule.name} stops all mail for {_many(len(lost), 'address', 'addresses')} "
+                f"of {_many(len(customers), 'customer', 'customers')}."
+            )
+            key = f"harmful {rule.name} {digest([rule, *lost])[:16]}"
+            yield RuleDifference(key, "harmful", rule.name, sentence)
+
+
+def kept_from_ours(rule_set: RuleSet, rule: ForeignRule) -> tuple[str, ...]:
+    """The addresses that a rule of ours would take if this one weren't there."""
+    others = tuple(each for each in rule_set.rules if each.name != rule.name)
+    now, without = Trace(rule_set), Trace(replace(rule_set, rules=others))
+    return tuple(
+        address
+        for address in Addresses(rule_set.rules).all
+        if not _is_taken_by_us(now, address) and _is_taken_by_us(without, address)
+    )
+
+
+def _is_taken_by_us(trace: Trace, address: str) -> bool:
+    return any(not isinstance(rule, ForeignRule) for rule in trace.taking(address))
+
+
+def _many(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
 
 
 def _of_rules(live: Live) -> Iterable[RuleDifference]:

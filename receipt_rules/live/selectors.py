@@ -1,7 +1,15 @@
 """The live rules: what Amazon answers, and what we keep of it."""
 
-from django.conf import settings
+from dataclasses import dataclass
+from datetime import datetime
 
+from django.conf import settings
+from django.db.models import QuerySet
+
+from accounts.people.selectors import Viewer
+from domains.domain_list.selectors import domains_for
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import RuleSet
@@ -23,3 +31,60 @@ def known_rules() -> RuleSet | None:
 def content_of(snapshot: Snapshot) -> RuleSet:
     found: RuleSet = load(snapshot.content)
     return found
+
+
+@dataclass(frozen=True)
+class ReceivingOutage:
+    """SES does not apply our rules: no set is active (`active` is ""), or another program's is.
+
+    `ours` is the set that we last knew; "" where receiving was never set up.
+    """
+
+    region: str
+    active: str
+    ours: str
+    since: datetime
+    read_at: datetime
+
+    @property
+    def title(self) -> str:
+        if not self.active:
+            return f"SES rejects all mail in {self.region}: no receipt rule set is active"
+        return f"Another program activated the rule set {self.active} in {self.region}"
+
+    @property
+    def sentence(self) -> str:
+        ours = f"Our rule set {self.ours} is not active. " if self.ours else "No rule set of ours is active. "
+        if not self.active:
+            return f"{ours}Senders get their mail back."
+        return f"{ours}SES applies the rules of {self.active} to all mail."
+
+
+def receiving_outage() -> ReceivingOutage | None:
+    """By the last reading; None while our set is active, none was read, or nobody here wants mail."""
+    row = ActiveRuleSet.objects.filter(region=settings.AWS_REGION).first()
+    if row is None or row.is_ours:
+        return None
+    ours = known.name if (known := last_known()) else ""
+    if not ours and not _is_mail_wanted():
+        return None
+    return ReceivingOutage(row.region, row.name, ours, row.changed_at, row.read_at)
+
+
+def disturbed_domains(viewer: Viewer) -> frozenset[str]:
+    """The viewer's domains for which mail is wanted while SES does not apply our rules."""
+    if receiving_outage() is None:
+        return frozenset()
+    own = domains_for(viewer).values("pk")
+    return frozenset(
+        str(pk) for rows in _wanted_mail() for pk in rows.filter(domain__in=own).values_list("domain", flat=True)
+    )
+
+
+def _is_mail_wanted() -> bool:
+    return any(rows.exists() for rows in _wanted_mail())
+
+
+def _wanted_mail() -> tuple["QuerySet[Address]", "QuerySet[CatchAll]"]:
+    here = {"domain__region": settings.AWS_REGION, "is_active": True}
+    return Address.objects.filter(**here), CatchAll.objects.filter(**here)

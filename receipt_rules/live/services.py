@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -9,8 +10,9 @@ from django.db.models import Model, QuerySet
 
 from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live import gateway
-from receipt_rules.live.selectors import last_known
+from receipt_rules.live.selectors import ReceivingOutage, last_known, receiving_outage
 from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.models.runs import OwnRuleSet, Run, Snapshot
 from receipt_rules.planner.core.plans import Sets, digest, dump
 from receipt_rules.planner.core.recipient_index import Trace
@@ -52,6 +54,24 @@ def read_kept(live: Live) -> tuple[RuleSet, ...]:
     """The sets of ours that are not active, as they stand: they can be made active by hand. Raises AwsProblem."""
     names = live.sets.names if live.knows_all else _all_names()
     return tuple(gateway.describe_rule_set(name) for name in sorted(names - {live.sets.active}) if is_own(name))
+
+
+def check_active_set(*, now: datetime) -> ReceivingOutage | None:
+    """Which set SES applies, stored for every page: one call. Raises AwsProblem, and what was stored stays."""
+    return note_active_set(gateway.describe_active_rule_set(), now=now)
+
+
+def note_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:
+    """As just read. Returns what is wrong with it."""
+    name = active.name if active else ""
+    fields = {"name": name, "is_ours": bool(name) and is_own(name), "read_at": now}
+    row, is_new = ActiveRuleSet.objects.get_or_create(
+        region=settings.AWS_REGION, defaults={**fields, "changed_at": now}
+    )
+    if not is_new:
+        moved = {} if row.name == name else {"changed_at": now}
+        ActiveRuleSet.objects.filter(pk=row.pk).update(**fields, **moved)
+    return receiving_outage()
 
 
 def is_own(name: str) -> bool:

@@ -10,7 +10,7 @@ from receipt_rules.models.endpoints import (
     new_forwarding_id,
 )
 from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
-from receipt_rules.models.live import IgnoredDifference, Look, ReceivingStop
+from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, Look, ReceivingStop
 from receipt_rules.models.runs import (
     UNFINISHED,
     OwnRuleSet,
@@ -27,6 +27,7 @@ from receipt_rules.models.runs import (
 
 __all__ = [
     "UNFINISHED",
+    "ActiveRuleSet",
     "Address",
     "CatchAll",
     "Endpoint",

@@ -19,6 +19,25 @@ class Look(models.Model):
         return f"{self.region}, {self.at:%-d %b %Y %H:%M}"
 
 
+class ActiveRuleSet(models.Model):
+    """The rule set that SES applies in a region, read every minute; `name` is "" while none is active.
+
+    `changed_at`: since when we have seen this set there.
+    """
+
+    region = models.CharField(max_length=32, unique=True)
+    name = models.CharField(max_length=64, blank=True)
+    is_ours = models.BooleanField(default=False)
+    read_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("region",)
+
+    def __str__(self) -> str:
+        return f"{self.region}: {self.name or 'none'}"
+
+
 class IgnoredDifference(models.Model):
     """A difference between Amazon's rules and ours that a person has decided to leave."""
 

@@ -188,7 +188,8 @@ _SIGNS = {Expected.TAKEN: "at least once", Expected.ONCE: "exactly once", Expect
 class Asked:
     """What a plan is asked for. `scope` None is everything; `snapshot` is the id of the state to roll back to.
 
-    `old_style`: all foreign rules are taken over of which every recipient is wanted here.
+    `old_style`: all foreign rules are taken over of which every recipient is wanted here. `instead_of`: another
+    program's active set, which ours replaces.
     """
 
     scope: frozenset[str] | None = None
@@ -197,6 +198,7 @@ class Asked:
     compacting: bool = False
     snapshot: str = ""
     old_style: bool = False
+    instead_of: str = ""
 
 
 EVERYTHING = Asked()
@@ -248,6 +250,7 @@ def _make(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
         take_over=asked.take_over | folded,
         compacting=asked.compacting,
         sets=live.sets,
+        stranger=live.stranger if live.stranger and live.stranger.name == asked.instead_of else None,
     )
 
 
@@ -363,4 +366,5 @@ def _dump_asked(asked: Asked, made: Plan) -> dict[str, object]:
         "compacting": values.compacting,
         "snapshot": values.snapshot,
         "old_style": values.old_style,
+        "instead_of": values.instead_of,
     }

@@ -81,6 +81,7 @@ def read_asked(data: QueryDict) -> Asked:
         compacting=data.get("compacting") == "1",
         snapshot=given(data, "snapshot"),
         old_style=data.get("old_style") == "1",
+        instead_of=given(data, "instead_of"),
     )
 
 

@@ -17,13 +17,14 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from receipt_rules.addresses.selectors import Holders, holder_of, rule_set_subject
 from receipt_rules.alerts import services as alerts_services
-from receipt_rules.jobs import urgent_work_waits, work_soon
+from receipt_rules.jobs import look_soon, urgent_work_waits, work_soon
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
+from receipt_rules.models.live import Look
 from receipt_rules.models.runs import UNFINISHED, OwnRuleSet, Run, RunKind, RunState, RunStep, StepState
 from receipt_rules.planner.core.planner import known_after
-from receipt_rules.planner.core.plans import load, touched_digest
+from receipt_rules.planner.core.plans import digest, load, touched_digest
 from receipt_rules.planner.core.rules import RuleSet, domain_of
 from receipt_rules.planner.core.steps import (
     Activate,
@@ -105,7 +106,8 @@ class RunExecutor:
     @property
     def _planned_for(self) -> str:
         """The name of the set that the plan was made for."""
-        replaced = self.activation.instead_of if self.activation else ""
+        is_copy = self.activation is not None and not self.activation.foreign
+        replaced = self.activation.instead_of if self.activation and is_copy else ""
         return replaced or self.target
 
     def refuse_changed(self) -> None:
@@ -134,7 +136,7 @@ class RunExecutor:
 
     def keep_before(self) -> None:
         """To roll back to. What others have changed until then stays a difference."""
-        if self._active is not None:
+        if self._active is not None and live_services.is_own(self._active.name):
             live_services.store_snapshot(self._active, known=live_selectors.known_rules())
 
     def keep_after(self, after: RuleSet) -> None:
@@ -235,6 +237,10 @@ class RunExecutor:
         return True
 
     def _refuse_other_copy(self, step: Activate, active: RuleSet) -> None:
+        if step.foreign:
+            if digest(list(active.rules)) != step.foreign:
+                raise Stopped(f"The rules of {active.name} have changed since the plan was approved. Plan again.")
+            return
         if touched_digest(self.steps, active) != self.run.touched:
             raise Stopped(
                 "The active rules have changed while the copy was made. The copy was not activated. Plan again."
@@ -353,6 +359,9 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
     with transaction.atomic():
         executor.keep_after(after)
         live_services.note_what_is_live(after, run.customer_id or "")
+        if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
+            look_soon()  # what this run mended is a difference no more
+        alerts_services.tell_of_active_set(live_services.note_active_set(after, now=timezone.now()))
         _end(run, RunState.DONE, problem)
 
 

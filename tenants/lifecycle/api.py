@@ -122,7 +122,7 @@ def tenant_fields(tenant: Tenant, *, staff: bool) -> dict[str, Any]:
         "stage": str(tenant.stage),
         "standing": str(tenant.standing),
         "standing_since": tenant.standing_since,
-        "sentence": status_core.sentence_of(tenant.stage, tenant.standing),
+        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.sends_since is not None),
         "told": banner.told if banner else None,
         "stops_receiving": tenant.stops_receiving,
         "sends_since": tenant.sends_since,

@@ -171,7 +171,8 @@ class TenantListFilters(ListFilters):
     def groups(self) -> dict[str, Q]:
         return {
             "suspended": Q(standing=Standing.SUSPENDED),
-            "paused": Q(standing__in=(Standing.PAUSED, Standing.PAUSING)),
+            "paused": Q(standing=Standing.PAUSED),
+            "pausing": Q(standing=Standing.PAUSING),
             "review": Q(is_paused=True, pause_review_on__lte=timezone.localdate()),
             "findings": Q(open_high__gt=0) | Q(open_low__gt=0),
             "held_up": _held_up(),

@@ -112,7 +112,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "tenant": tenant,
         "tab": "overview",
         "row": TenantRow(tenant),
-        "sentence": status_core.sentence_of(tenant.stage, tenant.standing),
+        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.sends_since is not None),
         "main_layers": [main[name] for name in MAIN_LAYERS],
         "other_layers": others,
         "others_matter": any(layer.allows is not True for layer in others),

@@ -19,6 +19,7 @@ from tenants.jobs import status_soon
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
+from tenants.status import core as status_core
 from tenants.status import services as status_services
 from tenants.status.core import SendingStatus, Standing, status_to_resume
 
@@ -52,7 +53,7 @@ def pause(
         if locked.is_paused:
             raise Refused(f"{locked} is {locked.standing} already.", code="PAUSED_ALREADY")
         locked.is_paused, locked.pause_reason, locked.pause_text = True, reason, text
-        locked.pause_told, locked.pause_review_on = told.strip(), review_on
+        locked.pause_told, locked.pause_review_on = told.strip() or status_core.told_for(reason), review_on
         locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
         _ask(locked, actor)
         _record("tenant.pause_asked", locked, actor, text, {"paused": False}, _pause_of(locked), bulk_id)

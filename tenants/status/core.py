@@ -215,8 +215,18 @@ STAGES: Mapping[str, str] = {
 }
 
 
-def sentence_of(stage: str, standing: str) -> str:
-    """A standing without words of its own is shown as it came."""
+# While no send names the tenant, a pause of it stops nothing that is sent as before.
+WITHOUT_ITS_NAME: Mapping[str, str] = {
+    Standing.PAUSED: "Paused at SES, which sends nothing that names this tenant. This customer’s sends don’t name it "
+    "yet, so their mail still leaves. Migrate the customer to stop it.",
+    Standing.SUSPENDED: "Suspended by AWS. This customer’s sends don’t name the tenant yet: their mail leaves.",
+}
+
+
+def sentence_of(stage: str, standing: str, *, names_tenant: bool) -> str:
+    """A standing without words of its own is shown as it came. `names_tenant`: whether the customer's sends name it."""
+    if stage not in STAGES and not names_tenant and standing in WITHOUT_ITS_NAME:
+        return WITHOUT_ITS_NAME[standing]
     return STAGES.get(stage) or STANDINGS.get(standing, f"It is {standing}.")
 
 
@@ -300,19 +310,41 @@ def for_customer(stage: str, standing: str) -> str:
     return FOR_CUSTOMERS.get(standing, "Whether mail may be sent is not known yet. We are asking Amazon.")
 
 
-TOLD = "We had to stop the mail that you send. Please answer our support, who tell you what we saw."
+# What a customer is told of a pause, by its reason: what happened, and what to do.
+TOLD: Mapping[str, str] = {
+    "spam": "We paused your sending because people report mail from you that they didn’t ask for. Stop that mailing, "
+    "remove everyone who didn’t sign up, and tell us how you collect addresses.",
+    "phishing": "We paused your sending because mail from you looks like phishing or fraud. Find out who sent it, "
+    "change all passwords and API keys, and tell us what you found.",
+    "bounces": "We paused your sending because too many of your messages bounce. Remove addresses that don’t exist "
+    "from your lists, and tell us when that is done.",
+    "complaints": "We paused your sending because too many recipients mark your mail as spam. Send only to people who "
+    "asked for it, add a clear unsubscribe link, and tell us when that is done.",
+    "compromised": "We paused your sending because somebody else seems to use your account. Change all passwords and "
+    "API keys, check your servers, and tell us when that is done.",
+    "payment": "We paused your sending because a payment is overdue. Pay the open invoice, or contact us if you "
+    "already have.",
+    "legal": "We paused your sending because of a legal request. Contact our support; they tell you what we may share.",
+    "other": "We paused your sending. Contact our support; they tell you what we saw and what to do.",
+}
+
+
+def told_for(reason: str) -> str:
+    return TOLD.get(reason, TOLD["other"])
+
+
 GOES_ON = "Everything here goes on working, and mail to you keeps arriving."
 STOPPED_TOO = "Everything here goes on working. Mail to your addresses is not taken meanwhile."
 _OFF: dict[str, tuple[str, str, str]] = {
     Standing.PAUSING: (
         "Sending for {name} is being paused",
         "Our staff is stopping it.",
-        "Put that right, then answer our support, who resume it.",
+        "Reply to our support. They resume sending when the cause is fixed.",
     ),
     Standing.PAUSED: (
         "Sending for {name} is paused",
-        "It was stopped because of what receivers reported.",
-        "Put that right, then answer our support, who resume it.",
+        TOLD["other"],
+        "Reply to our support. They resume sending when the cause is fixed.",
     ),
     Standing.RESUMING: (
         "Sending for {name} is being resumed",

@@ -149,9 +149,9 @@ def test_what_somebody_else_changed_is_shown_and_restored(
 
 def leave(page: Page, because: str) -> None:
     """The one difference that is left: a rule that no plan of ours changes."""
-    page.get_by_text("Leave it…").click()
+    page.get_by_text("Keep this difference…").click()
     page.get_by_label("Why is it left?").fill(because)
-    page.get_by_role("button", name="Leave this difference").click()
+    page.get_by_role("button", name="Keep this difference").click()
     expect(page.locator("#drift").get_by_text("Left as it is", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Restore: see the plan")).to_have_count(0)
 

@@ -81,12 +81,13 @@ def _stopping(after: RuleSet) -> Iterable[str]:
             yield f"{rule.name} stops: no later rule is tried, also for other customers on the same message."
 
 
-def check_active(actual: RuleSet, sets: Sets) -> None:
-    """Another set's place is never taken: its rules would end at once, for everybody."""
-    if sets.active not in ("", actual.name):
+def check_active(actual: RuleSet, sets: Sets, stranger: RuleSet | None) -> None:
+    """Another set's place is taken only when a person asks for it by its name: its rules end at once."""
+    if sets.active not in ("", actual.name, stranger.name if stranger else ""):
         raise Refused(
-            f"The rule set {sets.active} is active, not {actual.name}. To activate ours would end what it does. "
-            "Adopt it, so that its rules stay and ours are added, or leave this region alone.",
+            f"The rule set {sets.active} is active, not {actual.name}. Another program activated it. "
+            f"Restore {actual.name}, which ends what {sets.active} does, or adopt {sets.active}: then its rules stay "
+            "and ours are added.",
             code="RULE_SET_NOT_OURS",
         )
 
@@ -164,18 +165,19 @@ def make_plan(
     take_over: frozenset[str] = frozenset(),
     compacting: bool = False,
     sets: Sets | None = None,
+    stranger: RuleSet | None = None,
 ) -> Plan:
-    """`sets` tells what exists; without it, `actual` is the only set and active.
+    """`sets` tells what exists; without it, `actual` is the only set and active. `actual` replaces `stranger`.
 
     Raises Refused: over SES's limits; when the chosen method would leave an address unserved; when another rule set is
     active; for a rule to take over that does not exist, is ours, or cannot be written as one of ours.
     """
     sets = sets or Sets(frozenset([actual.name]), actual.name)
-    check_active(actual, sets)
+    check_active(actual, sets, stranger)
     check_take_over(actual, take_over, scope)
     check_deliveries(desired.entries, limits)
     ours = _packed(desired.entries, actual, scope, limits, compacting=compacting)
-    change = _Change(actual, ours, _dropped(actual, ours, scope) | take_over, limits, sets, reorders=scope is None)
+    change = _Change(actual, ours, _dropped(actual, ours, scope) | take_over, limits, sets, scope is None, stranger)
     check_number(len(change.end.rules), actual, limits)
     return _plan(change, desired, scope, *_chosen(change, method))
 
@@ -190,6 +192,7 @@ class _Change:
     limits: RuleLimits
     sets: Sets
     reorders: bool
+    stranger: RuleSet | None = None
 
     @property
     def is_live(self) -> bool:
@@ -207,7 +210,13 @@ class _Change:
         """With what makes the set exist and active."""
         exists = self.actual.name in self.sets.names
         making = () if exists else (CreateSet(self.actual.name),)
-        return (*making, *self.edits, *(() if self.is_live else (Activate(self.actual.name),)))
+        return (*making, *self.edits, *(() if self.is_live else (self._activation,)))
+
+    @property
+    def _activation(self) -> Activate:
+        if self.stranger is None:
+            return Activate(self.actual.name)
+        return Activate(self.actual.name, self.stranger.name, foreign=digest(list(self.stranger.rules)))
 
     def on_a_copy(self) -> tuple[Step, ...]:
         """The cheaper of copying the set and of writing a new one, which is possible where no foreign rule stays."""
@@ -285,7 +294,7 @@ def _plan(
     emptied = _emptied(change)
     return Plan(
         method=method,
-        before=change.actual if change.is_live else replace(change.actual, rules=()),
+        before=change.actual if change.is_live else change.stranger or replace(change.actual, rules=()),
         after=after,
         steps=steps,
         edits=change.edits,

@@ -80,7 +80,8 @@ class Plan:
     @cached_property
     def consequences(self) -> tuple[Consequence, ...]:
         """Of each address for which something changes, the worst first."""
-        switched_on = any(isinstance(step, Activate) and not step.instead_of for step in self.steps)
+        is_copy = self.method is Method.BLUE_GREEN
+        switched_on = not is_copy and any(isinstance(step, Activate) for step in self.steps)
         return consequences(self.before, self.after, None if switched_on else self.edits)
 
     @cached_property

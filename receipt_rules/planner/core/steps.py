@@ -114,13 +114,18 @@ class Delete:
 
 @dataclass(frozen=True)
 class Activate:
-    """`instead_of` is the set that is active until then, "" when none is. SES replaces it at once and asks nothing."""
+    """`instead_of` is the set that is active until then, "" when none is. SES replaces it at once and asks nothing.
+
+    `foreign` is the digest of that set's rules where it isn't ours: the person approved the end of exactly those.
+    """
 
     rule_set: str
     instead_of: str = ""
+    foreign: str = ""
 
     def __str__(self) -> str:
-        over = f" instead of {self.instead_of}, which is kept" if self.instead_of else ""
+        whose = " and isn't ours" if self.foreign else ""
+        over = f" instead of {self.instead_of}, which is kept{whose}" if self.instead_of else ""
         return f"Make {self.rule_set} the active rule set{over}."
 
 

@@ -282,3 +282,45 @@ def test_support_sees_a_batch_and_starts_none(tess_client: Client) -> None:
     assert sam.get(reverse("operations:batch", args=[batch.pk])).status_code == 200
     assert sam.get(reverse("operations:pause_many")).status_code == 403
     assert sam.post(reverse("operations:retry_batch", args=[batch.pk])).status_code == 403
+
+
+def test_a_pause_that_stops_nothing_is_not_said_to(tess_client: Client, sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    Tenant.objects.filter(pk=tenant.pk).update(sends_since=None)
+    tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
+    tell_amazon(tenant)
+    page = page_of(tess_client, tenant)
+    assert "their mail still leaves" in page
+    assert "Amazon has confirmed that it sends nothing" not in page
+
+
+@pytest.mark.parametrize(("reason", "told"), [("payment", "a payment is overdue"), ("bounces", "messages bounce")])
+def test_the_customers_words_follow_from_the_reason(
+    tess_client: Client, sandbox: Sandbox, reason: str, told: str
+) -> None:
+    tenant = set_up_tenant()
+    given = {**WORDS, "reason": reason, "told": ""}
+    assert told in tess_client.post(pause_url(tenant), {**given, "step": "look"}).text
+    tess_client.post(pause_url(tenant), {**given, "step": "pause"})
+    tenant.refresh_from_db()
+    assert told in tenant.pause_told
+
+
+def test_pausing_is_not_counted_as_paused(tess_client: Client, sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
+    list_url = reverse("tenants:list")
+    assert tenant.name not in tess_client.get(list_url, {"show": "paused"}).text
+    assert tenant.name in tess_client.get(list_url, {"show": "pausing"}).text
+    overview = tess_client.get(reverse("operations:overview")).text
+    assert "1 tenant is not paused yet: mail may leave" in overview
+    assert "1 tenant is paused" not in overview
+
+
+def test_who_may_plan_a_migration_is_said_to_who_may_not(tess_client: Client) -> None:
+    make_customer("Northwind")
+    sentence = "Operators and administrators plan migrations."
+    assert sentence in tess_client.get(reverse("operations:migrations")).text
+    refused = tess_client.get(reverse("operations:plan_migration"))
+    assert refused.status_code == 403
+    assert "Operators and administrators plan" in refused.text

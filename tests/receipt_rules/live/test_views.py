@@ -139,7 +139,7 @@ def test_a_foreign_active_set_is_adopted_or_left_alone(olga_client: Client, mixe
     foreign_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
     url = reverse("receipt_rules:rules")
     page = olga_client.get(url).text
-    assert "somebodys is active, and it is not ours" in page
+    assert "Another program activated the rule set somebodys" in page
     refused = olga_client.get(reverse("receipt_rules:plan"))
     assert refused.status_code == 422
     assert "The rule set somebodys is active" in refused.text

@@ -1,0 +1,242 @@
+"""SES stops applying our rules: a person deactivates the set, or an old system activates its own."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models.people import User
+from accounts.roles import Role
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import Refused
+from notifications.models.alerts import Alert
+from operations.drift import services as board_services
+from operations.drift.core import Decision
+from operations.models import Difference
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.live import gateway
+from receipt_rules.live.selectors import receiving_outage
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.services import Asked
+from receipt_rules.tasks import watch_active_set
+from sandbox.process import Sandbox
+from tests.factories import make_member, make_staff
+from tests.receipt_rules.making import (
+    approve_and_run,
+    foreign_rule,
+    live,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = pytest.mark.django_db
+OVERVIEW = "operations:overview"
+BANNER = 'id="receiving-outage"'
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Domain:
+    domain = make_verified("shop.com")
+    addresses_services.set_catch_all(domain=domain, actor=None)
+    return domain
+
+
+@pytest.fixture
+def olga(shop: Domain) -> User:
+    return set_up_receiving()
+
+
+def deactivate() -> None:
+    aws.client("ses").set_active_receipt_rule_set()
+    watch_active_set(0)
+
+
+def activate_old_system() -> None:
+    foreign_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
+    watch_active_set(0)
+
+
+def page(client: Client, person: User, name: str = OVERVIEW, *args: str) -> str:
+    client.force_login(person)
+    return client.get(reverse(name, args=args)).text
+
+
+def test_while_our_set_is_active_no_page_warns(client: Client, olga: User) -> None:
+    watch_active_set(0)
+    assert BANNER not in page(client, olga)
+    assert not Alert.objects.filter(kind="receiving.stopped").exists()
+
+
+def test_no_active_set_is_the_first_line_of_every_staff_page(client: Client, olga: User) -> None:
+    deactivate()
+    for name in (OVERVIEW, "domains:list", "tenants:list", "receipt_rules:rules", "operations:differences"):
+        text = page(client, olga, name)
+        assert "SES rejects all mail in eu-west-1: no receipt rule set is active" in text
+        assert text.index(BANNER) < text.index('<main id="main"')
+        assert text.index("Restore</a>") < text.index("SES rejects all mail")
+    sam = page(client, make_staff(Role.SUPPORT))
+    assert BANNER in sam
+    assert "Ask an operator to restore it." in sam
+    assert "Restore</a>" not in sam
+
+
+def test_an_outage_alerts_at_once_and_ends_with_the_run_that_restores(client: Client, olga: User) -> None:
+    deactivate()
+    assert [each.state for each in Alert.objects.filter(kind="receiving.stopped")] == ["open"]
+    approve_and_run(olga)
+    assert [each.state for each in Alert.objects.filter(kind="receiving.stopped")] == ["recovered"]
+    assert BANNER not in page(client, olga)
+    assert taken("a@shop.com") == 1
+
+
+def test_a_reading_that_fails_is_no_outage_and_ends_none(
+    client: Client, olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch_active_set(0)
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    sandbox.control.add_fault("cut_before")
+    watch_active_set(0)
+    assert BANNER not in page(client, olga)
+    deactivate()
+    sandbox.control.add_fault("cut_before")
+    watch_active_set(0)
+    assert BANNER in page(client, olga)
+
+
+def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(client: Client, olga: User) -> None:
+    activate_old_system()
+    text = page(client, olga)
+    assert "Another program activated the rule set postbox-2019 in eu-west-1" in text
+    assert "instead_of=postbox-2019" in text
+    plan = client.get(reverse("receipt_rules:plan"), {"instead_of": "postbox-2019"}).text
+    assert "Make inbound-mail the active rule set instead of postbox-2019, which is kept" in plan
+    assert "1 lose" in plan
+    assert approve_and_run(olga, Asked(instead_of="postbox-2019")).state == "done"
+    assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
+    assert gateway.describe_rule_set("postbox-2019").names == ("theirs",)
+    assert BANNER not in page(client, olga)
+    assert receiving_outage() is None
+
+
+def test_no_set_of_another_program_is_replaced_unasked(olga: User) -> None:
+    activate_old_system()
+    with pytest.raises(Refused, match="Another program activated it"):
+        planner_services.plan()
+    with pytest.raises(Refused):
+        planner_services.plan(asked=Asked(instead_of="another"))
+
+
+def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_unseen(olga: User) -> None:
+    activate_old_system()
+    asked = Asked(instead_of="postbox-2019")
+    made = planner_services.plan(asked=asked)
+    run = planner_services.approve(digest=made.digest, because="outage", actor=olga, asked=asked)
+    foreign_rule("more", ["more.com"], rule_set="postbox-2019")
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, live().name) == ("failed", "postbox-2019")
+    assert "The rules of postbox-2019 have changed" in run.problem
+
+
+def test_our_set_is_made_anew_where_it_was_deleted_and_another_is_active(olga: User) -> None:
+    activate_old_system()
+    aws.client("ses").delete_receipt_rule_set(RuleSetName="inbound-mail")
+    assert approve_and_run(olga, Asked(instead_of="postbox-2019")).state == "done"
+    assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
+
+
+def test_an_outage_is_never_left_as_it_is(client: Client, olga: User) -> None:
+    activate_old_system()
+    drift_services.check_drift()
+    board_services.carry_over()
+    row = Difference.objects.get(kind="stranger_active", gone_at=None)
+    assert "postbox-2019" in row.sentence
+    with pytest.raises(Refused, match="outage"):
+        drift_services.ignore(key=row.key, because="tomorrow", actor=olga)
+    text = page(client, olga, "operations:difference", row.pk)
+    assert "Restore" in text
+    assert 'value="ignore"' not in text
+
+
+def test_customers_read_on_their_own_domain_that_receiving_is_disturbed(
+    client: Client, olga: User, shop: Domain
+) -> None:
+    alice, bob_domain = make_member(shop.customer), make_verified("bob.com")
+    activate_old_system()
+    text = page(client, alice, "receipt_rules:domain", shop.pk)
+    assert "Receiving is disturbed" in text
+    assert "postbox-2019" not in text
+    assert BANNER not in text
+    bob = make_member(bob_domain.customer)
+    assert "Receiving is disturbed" not in page(client, bob, "receipt_rules:domain", bob_domain.pk)
+
+
+def test_a_region_that_nobody_receives_in_is_no_outage(client: Client, sandbox: Sandbox) -> None:
+    watch_active_set(0)
+    assert BANNER not in page(client, make_staff(Role.OPERATOR))
+
+
+def stop_rule(name: str, recipients: list[str]) -> None:
+    """In front of ours."""
+    rule = {"Name": name, "Enabled": True, "Recipients": recipients, "Actions": [{"StopAction": {"Scope": "RuleSet"}}]}
+    aws.client("ses").create_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
+    if live().names[0] != name:
+        aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName=name)
+
+
+def test_a_foreign_rule_that_stops_customers_mail_is_shown_as_harm_and_first(client: Client, olga: User) -> None:
+    for number in range(3):
+        foreign_rule(f"a-harmless-{number}", [f"else{number}.com"], rule_set="inbound-mail")
+    stop_rule("corp-060", ["shop.com"])
+    drift_services.check_drift()
+    board_services.carry_over()
+    text = page(client, olga, "operations:differences")
+    harm = "The foreign rule corp-060 stops all mail for 1 address of 1 customer."
+    assert harm in text
+    assert text.index(harm) < text.index("a-harmless-0")
+    assert "corp-060 was made by somebody else" not in text
+    assert harm.rstrip(".") in page(client, olga)
+    with pytest.raises(Refused):
+        board_services.decide(
+            difference=Difference.objects.get(kind="harmful"), decision=Decision.ADOPT, because="fine", actor=olga
+        )
+
+
+def test_harm_stays_said_after_all_else_was_accepted(olga: User) -> None:
+    stop_rule("corp-060", ["shop.com"])
+    drift_services.accept(because="known", actor=olga)
+    found = [each.kind for each in drift_services.check_drift()]
+    assert found[0] == "harmful"
+    assert "extra" not in found
+
+
+def test_what_a_run_mended_closes_itself_at_the_look_that_the_run_asks_for(olga: User) -> None:
+    rule = {"Name": live().rules[0].name, "Recipients": ["else.com"], "Enabled": True}
+    aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
+    drift_services.check_drift()
+    board_services.carry_over()
+    assert Difference.objects.filter(gone_at=None).exists()
+    ProcrastinateJob.objects.all().delete()
+    approve_and_run(olga, typed="inbound-mail")
+    assert ProcrastinateJob.objects.filter(task_name="receipt_rules.look").exists()
+    drift_services.check_drift()
+    board_services.carry_over()
+    assert not Difference.objects.filter(gone_at=None).exists()
+
+
+def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Client, olga: User) -> None:
+    board_services.ask_to_look_at_rules()
+    assert "Rules: Amazon is being read" in page(client, olga, "operations:differences")
+    drift_services.check_drift()
+    board_services.carry_over()
+    assert "Rules: last read whole" in page(client, olga, "operations:differences")
+
+
+def test_nothing_is_foretold_of_a_region_that_was_never_read(client: Client, shop: Domain) -> None:
+    text = page(client, make_staff(Role.OPERATOR))
+    assert "have not been read from SES yet" in text
+    assert "the room ends" not in text
