@@ -46,6 +46,12 @@ _KINDS = (
         for_customers=True,
     ),
     AlertKind(
+        "domain.rejects_mail",
+        "SES rejects a domain's mail",
+        "SES no longer rejects the domain's mail",
+        for_customers=True,
+    ),
+    AlertKind(
         "domain.displaced",
         "Ownership was proven from another account",
         "Ownership of the domain is proven",
@@ -87,6 +93,8 @@ _KINDS = (
         looks=2,
     ),
     AlertKind("receiving.stopped", "SES does not apply our receipt rules", "SES applies our receipt rules again"),
+    AlertKind("receiving.not_set_up", "Receiving is not set up, and customers wait for it", "Receiving is set up"),
+    AlertKind("receiving.harmed", "Another rule takes customers' mail", "No other rule takes customers' mail"),
     AlertKind("receiving.lost", "Inbound mail was lost", "No more inbound mail is lost"),
     AlertKind(
         "receiving.failing", "Inbound mail could not be handed over", "Inbound mail is handed over again", looks=2

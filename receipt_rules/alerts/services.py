@@ -1,10 +1,11 @@
 """Operators are told when the rules at Amazon drift, and before a quota is used up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from django.conf import settings
 
+from accounts.models.people import Customer
 from audit.services import Subject
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain
@@ -63,6 +64,35 @@ def tell_of_active_set(outage: ReceivingOutage | None) -> None:
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
         firing=outage is not None,
         why=f"{outage.title}. {outage.sentence}" if outage else "",
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
+def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer]) -> None:
+    """As soon as a customer's change depends on it: receiving is not set up, so that nothing of theirs is applied."""
+    names = ", ".join(str(each) for each in customers[:3])
+    more = f" and {len(customers) - 3} more" if len(customers) > 3 else ""
+    why = f"No rule set of ours is active in {settings.AWS_REGION}. Changes of these customers wait: {names}{more}."
+    alerts_services.observe(
+        kind="receiving.not_set_up",
+        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
+        firing=not is_set_up,
+        why="" if is_set_up else why,
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
+def tell_of_harm(recipients: Sequence[str], customers: Collection[str]) -> None:
+    """A rule that is not ours takes, bounces or stops mail that customers want here; one alert, however many."""
+    named = ", ".join(sorted(recipients)[:3])
+    counted = f"{len(recipients)} recipients of {len(customers)} customers"
+    alerts_services.observe(
+        kind="receiving.harmed",
+        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
+        firing=bool(recipients),
+        why=f"Rules that are not ours take, bounce or stop the mail of {counted}: {named}." if recipients else "",
         severity="high",
         audience=OPERATORS,
     )

@@ -25,6 +25,7 @@ from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import Addresses, Trace
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of
 from receipt_rules.planner.services import EVERYTHING, plan_for, wanted
+from receipt_rules.receiving import services as receiving_services
 
 OUTAGES = ("none_active", "stranger_active")
 
@@ -65,9 +66,9 @@ def check_drift() -> tuple[RuleDifference, ...]:
         _store(problem=str(problem))
         raise
     found = (*differences(live), *not_as_wanted(live))
-    active = live.rule_set if live.is_active else live.stranger or RuleSet("")
+    active = live.active
     with transaction.atomic():
-        live_services.note_what_is_live(active)
+        receiving_services.note_live(active, is_ours=live.is_active)
         alerts_services.tell_of_active_set(
             live_services.note_active_set(active if active.name and live.sets.active else None, now=timezone.now())
         )
