@@ -14,7 +14,7 @@ from domains.spf.core.grammar import RecordProblem
 POLICIES = ("none", "quarantine", "reject")  # the weakest first
 
 _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")  # the letters' case counts (RFC 7489 6.4)
-_RESEMBLING = re.compile(r"""[\s"'“”\\(]*(?:v\s*=?\s*)?DMARC\s*[0-9]?\s*(?:[;\\\s,:]|$)""", re.IGNORECASE)
+_RESEMBLING = re.compile(r"""[\s"'“”\\(]*(?:v\s*=?\s*DMARC|DMARC\s*1)\s*[0-9]?\s*(?:[;\\\s,:]|$)""", re.IGNORECASE)
 _ANYWHERE = re.compile(r"(?:^|[;,\s])v\s*=\s*DMARC1", re.IGNORECASE)
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ADDRESS = re.compile(r"[^@\s,;!<>()]+@[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.[A-Za-z0-9-]+")
@@ -109,7 +109,7 @@ def read(text: str) -> DmarcRecord:
             sound[tag.name] = tag.value
     missing = [] if fatal or any(tag.name == "p" for tag in tags) else [_missing_policy(text)]
     is_used = not fatal and ("p" in sound or "rua" in sound)
-    return DmarcRecord(sound, tuple((*fatal, *missing, *found)), is_used)
+    return DmarcRecord(sound, (*fatal, *missing, *found), is_used)
 
 
 def applied(own: Sequence[str] | None, above: Iterable[tuple[str, Sequence[str] | None]]) -> AppliedPolicy | None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from domains.dns.core import Answer, LookupStatus
 from domains.dmarc import core as dmarc_core
+from domains.dns.core import Answer, LookupStatus
 from domains.records.core import Record
 from domains.spf.core import evaluation, grammar
 
@@ -18,6 +18,7 @@ RIGHT_CODE = ""
 ABSENT_CODE = "dns.absent"
 FAILED_CODE = "dns.lookup_failed"
 
+_LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # than the place and reason of a broken term
 _QUOTES = "\"'“”„‟‘’`\\"
 _REGIONAL = re.compile(r"(inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smtp\.[a-z0-9-]+\.amazonses)\.com")
 _DKIM_TARGET = re.compile(r"([a-z0-9]+)\.dkim(?:\.[a-z0-9-]+)?\.amazonses\.com")
@@ -197,7 +198,7 @@ def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -
     """Ours spoilt, or somebody else's. At the domain itself ours is the line that is there and more, not cut."""
     spoilt, at_apex = difference(record.value, lines[0]), record.key == "apex-spf"
     is_whole = at_apex and spoilt == "dns.value.cut" and not line.problems
-    if spoilt != "dns.value.differs" and not is_whole:
+    if spoilt != "dns.value.differs" and not is_whole and not (line.problems and spoilt in _LESS_EXACT):
         return Comparison(Verdict.WRONG, spoilt, lines)
     if line.problems:
         return Comparison(Verdict.WRONG, "dns.value.spf_syntax", lines)

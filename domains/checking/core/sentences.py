@@ -120,7 +120,7 @@ def subject(record: Record) -> str:
 def describe(code: str, record: Record, found: tuple[str, ...]) -> str:
     """The sentence for a code. KeyError for a code that has none."""
     problems = problems_in(record, found) if "{place}" in _SENTENCES[code] or "{reason}" in _SENTENCES[code] else ()
-    text, problem = problems[0] if problems else ("", RecordProblem(0, 0, ""))
+    text, problem = problems[0] if problems else ("", RecordProblem(0, 0, "It does not follow the grammar."))
     place = text[problem.start : problem.end].strip()[:_LONGEST_QUOTE] or "a space"
     fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": problem.reason}
     return _SENTENCES[code].format(record=record, **fields)

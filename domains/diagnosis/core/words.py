@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from domains.checking.core import sentences
+from domains.checking.core.sentences import problems_in
 from domains.diagnosis.core import findings
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import Case, Cause, DiagnosisFinding, Severity
-from domains.diagnosis.core.remedies import Remedy, remedy_of
-from domains.checking.core.sentences import problems_in
 from domains.diagnosis.core.observations import MAIL_HOSTS, Observations, minimum_of, mx_hosts
+from domains.diagnosis.core.remedies import Remedy, remedy_of
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.providers.core import GENERIC, Typed
 from domains.providers.core import typed as typed_at

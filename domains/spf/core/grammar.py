@@ -115,9 +115,10 @@ def read(text: str) -> Spf:
         raise ValueError("not an SPF record")
     words = re.finditer(r"[^ ]+", text[len(_VERSION) :])
     terms = tuple(term_of(word[0], word.start() + len(_VERSION)) for word in words)
-    found = (RecordProblem(term.at, term.at + len(term.text), why) for term in terms if (why := problem_of(term)))
-    twice = [RecordProblem(term.at, term.at + len(term.text), f"“{term.name}=” may appear once.") for term in _twice(terms)]
-    return Spf(terms, tuple(sorted((*found, *twice), key=lambda problem: problem.start)))
+    broken = [(term, why) for term in terms if (why := problem_of(term))]
+    broken += [(term, f"“{term.name}=” may appear once.") for term in _twice(terms)]
+    problems = (RecordProblem(term.at, term.at + len(term.text), why) for term, why in broken)
+    return Spf(terms, tuple(sorted(problems, key=lambda problem: problem.start)))
 
 
 def problems_of(text: str) -> tuple[RecordProblem, ...]:

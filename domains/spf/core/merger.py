@@ -93,5 +93,3 @@ def _end_of_senders(terms: list[Term]) -> int:
     alls = [at for at, term in enumerate(terms) if term.is_all]
     redirects = [at for at, term in enumerate(terms) if term.is_redirect]
     return min(alls or redirects, default=len(terms))
-
-
