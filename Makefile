@@ -20,7 +20,7 @@ ON_ALL_CORES := -n auto --dist loadfile
 BROWSERS := -n auto --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
-MODULE ?= domains/spf/core.py
+MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
 .PHONY: help run manage check test soak fuzz coverage mutate bench css lock format lint screenshots clean
@@ -50,7 +50,7 @@ fuzz: $(INSTALLED) ## send the API what nobody would, each time something else (
 coverage: css ## which branches no test takes, browsers apart; fails below the floor in pyproject.toml
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -q --cov --cov-report=term -m "not browser and not soak"
 
-mutate: $(INSTALLED) ## change one place of a module at a time; list what its tests miss (MODULE=domains/spf/core.py TESTS=...)
+mutate: $(INSTALLED) ## change one place of a module at a time; list what its tests miss (MODULE=domains/spf/core/grammar.py TESTS=...)
 	@rm -rf .mutation && mkdir .mutation
 	@printf '[cosmic-ray]\nmodule-path = "%s"\ntimeout = 60.0\nexcluded-modules = []\ntest-command = "%s"\n[cosmic-ray.distributor]\nname = "local"\n' \
 		"$(MODULE)" "$(BIN)/python -m pytest -q -x -p no:cacheprovider $(TESTS)" > .mutation/run.toml

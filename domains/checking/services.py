@@ -42,7 +42,7 @@ from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Record, is_inbound
-from domains.spf.core import spf_among
+from domains.spf.core.grammar import spf_among
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core

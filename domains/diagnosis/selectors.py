@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domains.checking.core import sentences
-from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, Pair, side_by_side
+from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, Pair, marks
 from domains.models.domains import Domain, Stage
 from domains.ownership import core as ownership_core
 from domains.providers.core import Typed, typed
@@ -20,10 +20,9 @@ _RETYPED = frozenset(
         *("dns.value.dot", "dns.value.quoted", "dns.value.cut", "dns.value.typo", "dns.value.case"),
         *("dns.value.priority_inside", "dns.value.spaces", "dns.value.other_region", "dns.value.old_key"),
         *("dns.value.other_token", "dns.value.ip", "dns.value.mx_alias", "dns.value.prefixed", "dns.value.differs"),
-        *("dns.value.dmarc_policy", "dns.rival.null_mx", "dns.rival.forwarding", "dns.rival.mail_from_mx"),
+        *("dns.rival.null_mx", "dns.rival.forwarding", "dns.rival.mail_from_mx"),
     )
 )
-_MERGED = frozenset(("dns.rival.spf", "dns.value.spf_without_amazon", "dns.value.spf_order"))
 
 
 @dataclass(frozen=True)
@@ -78,15 +77,15 @@ def _shown(finding: DiagnosisFinding, record: Record | None, host: DnsHost, zone
         finding=finding,
         subject=sentences.subject(record) if record else "",
         typed=_typed(finding, record, host, zone) if record else None,
-        marked=side_by_side(finding.looked_for, finding.found[0]) if len(finding.found) == 1 else None,
+        marked=marks(finding.looked_for, finding.found, record),
     )
 
 
 def _typed(finding: DiagnosisFinding, record: Record, host: DnsHost, zone: str) -> Typed | None:
     is_inside = record.name == zone or record.name.endswith(f".{zone}")
-    if finding.code in _MERGED and finding.of("merged"):
-        record = replace(record, value=finding.of("merged"))
-    elif finding.code not in _RETYPED:
+    if merged := finding.of("merged"):
+        record = replace(record, value=merged)
+    elif finding.code not in _RETYPED or not record.value:
         return None
     return typed(record, host.provider, zone) if is_inside else None
 

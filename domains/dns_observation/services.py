@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 from domains.checking.core.comparison import Verdict, compare
 from domains.diagnosis.core import observations
 from domains.diagnosis.core.observations import Cut, Observations, mx_hosts, serial_of
+from domains.dmarc import core as dmarc_core
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Query, Question, question_for
 from domains.dns.services import Asker, Delegation, Net, Server
 from domains.names.core import DomainName
 from domains.records.core import Need, Record
-from domains.spf import core as spf_core
+from domains.spf.core import evaluation, grammar
 
+CONSENTS = 3  # domains that DMARC reports go to
 ELSEWHERE = 3  # questions to a server that the parent does not name; the others where one is answered
 
 
@@ -32,7 +34,9 @@ class _Look:
     internet: list[Answer] = field(default_factory=list)
     elsewhere: list[Answer] = field(default_factory=list)
     cuts: dict[str, Cut] = field(default_factory=dict)
-    spf: dict[str, str] = field(default_factory=dict)
+    spf: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    spf_absent: list[tuple[str, str]] = field(default_factory=list)
+    consents: list[tuple[str, bool]] = field(default_factory=list)
 
     @property
     def is_hopeless(self) -> bool:
@@ -67,6 +71,8 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, ask
         elsewhere=tuple(look.elsewhere),
         cuts=tuple(look.cuts.values()),
         spf=tuple(look.spf.items()),
+        spf_absent=tuple(look.spf_absent),
+        consents=tuple(look.consents),
         by_resolver=look.by_resolver,
         asked=asker.asked,
         transcript=tuple(asker.transcript),
@@ -125,7 +131,8 @@ async def _look_closer(look: _Look) -> None:
     for answer in answers:
         is_public = (answer.question, answer.resolver) in seen_public
         (look.internet if is_public else look.host).append(answer)
-    await _count_spf(look, right)
+    await _follow_spf(look)
+    await _ask_consent(look)
     await _look_at_other_proof(look, missing)
     if look.by_resolver:
         look.host += [answer for answer in look.internet if answer.resolver == look.delegation.helper]
@@ -168,8 +175,7 @@ async def _behind_alias(look: _Look, answer: Answer) -> Answer:
         return answer
     helper = look.delegation.helper
     followed = (await look.asker.ask([Query(answer.question, helper, helper)]))[0]
-    status = LookupStatus.FOUND if followed.status is LookupStatus.FOUND else LookupStatus.NO_DATA
-    return replace(answer, status=status, values=followed.values, ttl=followed.ttl, error="")
+    return replace(answer, status=followed.status, values=followed.values, ttl=followed.ttl, error=followed.error)
 
 
 def _is_right(look: _Look, record: Record) -> bool:
@@ -217,15 +223,44 @@ async def _look_elsewhere(look: _Look, missing: Sequence[Record]) -> None:
         servers = tuple(server for server in servers if server.name in held)
 
 
-async def _count_spf(look: _Look, right: Sequence[Record]) -> None:
-    """The SPF lines behind includes, two levels deep, Amazon's own left out: it asks for no more."""
-    lines = [
-        line for r in right for a in look.host if a.question == question_for(r) for line in spf_core.spf_among(a.values)
-    ]
-    for _ in range(2):
-        names = {name for line in lines for name in spf_core.includes(line)} - {spf_core.AMAZON, *look.spf}
-        helper = look.delegation.helper
-        told = await look.asker.ask([Query(Question(name, "TXT"), helper, helper) for name in sorted(names)[:8]])
-        new = {a.question.name: found[0] for a in told if (found := spf_core.spf_among(a.values))}
+SPF_DEPTH = 3  # levels of includes that are followed
+SPF_NAMES = 8  # of each level
+
+
+async def _follow_spf(look: _Look) -> None:
+    """The SPF lines behind includes, and whether other terms find anything; Amazon's own is left out: it is known."""
+    spf = [question_for(record) for record in look.records if record.key in ("mail-from-spf", "apex-spf")]
+    lines = [line for a in look.host if a.question in spf for line in grammar.spf_among(a.values)]
+    await _look_for_voids(look, lines)
+    for _ in range(SPF_DEPTH):
+        inside = [name for line in lines for name in evaluation.names_inside(line)]
+        names = [name for name in dict.fromkeys(inside) if name not in (grammar.AMAZON, *look.spf)]
+        told = await _ask_helper(look, [Question(name, "TXT") for name in names[:SPF_NAMES]])
+        new = {a.question.name: grammar.spf_among(a.values) for a in told}
         look.spf |= new
-        lines = list(new.values())
+        lines = [line for found in new.values() for line in found]
+
+
+async def _look_for_voids(look: _Look, lines: Sequence[str]) -> None:
+    """An address of the other kind may be there where one is not, so that only a name that does not exist counts."""
+    pairs = dict.fromkeys(pair for line in lines for pair in evaluation.names_looked_up(line))
+    told = await _ask_helper(look, [Question(*pair) for pair in pairs][:SPF_NAMES])
+    gone = {"A": (LookupStatus.NO_NAME,), "MX": (LookupStatus.NO_NAME, LookupStatus.NO_DATA)}
+    look.spf_absent += [(a.question.name, a.question.type) for a in told if a.status in gone[a.question.type]]
+
+
+async def _ask_consent(look: _Look) -> None:
+    """Whether other domains accept the reports that a DMARC record sends there."""
+    asked = {question_for(record) for record in look.records if record.key == "dmarc"}
+    lines = [line for a in look.host if a.question in asked for line in a.values if dmarc_core.is_dmarc(line)]
+    foreign = dmarc_core.reports_elsewhere(lines, look.domain.ascii)
+    names = [dmarc_core.consent_name(look.domain.ascii, address) for address in foreign]
+    told = await _ask_helper(look, [Question(name, "TXT") for name in dict.fromkeys(names)][:CONSENTS])
+    look.consents += [(a.question.name, any(map(dmarc_core.is_dmarc, a.values))) for a in told]
+
+
+async def _ask_helper(look: _Look, questions: Sequence[Question]) -> list[Answer]:
+    """A resolver, which follows aliases; what failed is left out: nothing is known of it."""
+    at = look.delegation.helper
+    told = await look.asker.ask([Query(question, at, at) for question in questions])
+    return [answer for answer in told if answer.status is not LookupStatus.FAILED]

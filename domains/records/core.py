@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from domains.names.core import DomainName, understand
-from domains.spf import core as spf_core
+from domains.spf.core import grammar, merger
 from inbound_admin.lib.errors import Refused
 
 # Amazon receives mail in these regions alone (General Reference, read in August 2026). A list, never a pattern:
@@ -47,7 +47,10 @@ class Need(StrEnum):
 
 @dataclass(frozen=True)
 class Record:
-    """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX."""
+    """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX.
+
+    `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it.
+    """
 
     key: str
     purpose: Purpose
@@ -56,6 +59,7 @@ class Record:
     name: str
     value: str
     priority: int | None = None
+    withheld: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def _bounces(facts: IdentityFacts) -> tuple[Record, ...]:
         return ()
     feedback = f"feedback-smtp.{facts.region}.amazonses.com"
     mx = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", facts.mail_from, feedback, MX_PRIORITY)
-    return (mx, Record("mail-from-spf", Purpose.BOUNCES, Need.REQUIRED, "TXT", facts.mail_from, spf_core.FRESH))
+    return (mx, Record("mail-from-spf", Purpose.BOUNCES, Need.REQUIRED, "TXT", facts.mail_from, merger.FRESH))
 
 
 def _receiving(facts: IdentityFacts) -> tuple[Record, ...]:
@@ -164,9 +168,10 @@ def is_inbound(key: str) -> bool:
 def _recommended(facts: IdentityFacts) -> tuple[Record, ...]:
     wanted = []
     if facts.wants_apex_spf:
-        existing = facts.existing_apex_spf if spf_core.is_spf(facts.existing_apex_spf) else ""
-        value = spf_core.merge(existing).value
-        wanted.append(Record("apex-spf", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", facts.domain.ascii, value))
+        existing = facts.existing_apex_spf if grammar.is_spf(facts.existing_apex_spf) else ""
+        line, name = merger.merge(existing), facts.domain.ascii
+        spf = Record("apex-spf", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", name, line.value, withheld=line.withheld)
+        wanted.append(spf)
     if facts.wants_dmarc:
         name = f"_dmarc.{facts.domain.ascii}"
         wanted.append(Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", name, _dmarc(facts)))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from domains.checking.core.judgement import Aspect, Judgement, State, judge_aspects
-from domains.diagnosis.core.findings import Pair, side_by_side
+from domains.diagnosis.core.findings import Pair, marks
 from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
 from domains.providers.core import Typed, typed
@@ -75,7 +75,7 @@ class RecordRow:
     @property
     def marked(self) -> Pair | None:
         """Expected and found with what differs marked, where that is a few letters."""
-        return side_by_side(self.expected, self.found[0]) if len(self.found) == 1 else None
+        return marks(self.expected, self.found, self.record)
 
 
 @dataclass(frozen=True)

@@ -105,10 +105,10 @@ def has_mx(domain: Domain) -> bool:
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:
-    """What is to be published now: the proof alone while the ownership is open."""
+    """What is to be published now, where a value is offered: the proof alone while the ownership is open."""
     if domain.stage == Stage.CLAIM:
         return (ownership_core.challenge(domain.parsed, domain.claim_token),)
-    return domain.records
+    return tuple(record for record in domain.records if record.value)
 
 
 def checks_of(domains: Iterable[Domain]) -> dict[str, dict[str, RecordCheck]]:

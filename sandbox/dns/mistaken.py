@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from sandbox.dns.mistake import Mistake, Typed, WantedRecord, quoted, right, written
+from sandbox.dns.mistake import Make, Mistake, Typed, WantedRecord, quoted, right, written
 
 # Cloudflare's own ranges, since that is how a proxied record is told.
 PROXY: Final = (("A", "104.21.32.10"), ("A", "172.67.150.10"), ("AAAA", "2606:4700:3030::6815:200a"))
@@ -178,6 +178,30 @@ def cname_beside(wanted: WantedRecord, zone: str) -> Records:
     return (right(wanted), Typed(wanted.name, *rival))
 
 
+def _is_dmarc(wanted: WantedRecord) -> bool:
+    return wanted.type == "TXT" and wanted.value.startswith("v=DMARC1")
+
+
+def _before_all(term: str) -> Make:
+    """A broken term in an SPF record that is right otherwise."""
+
+    def make(wanted: WantedRecord, zone: str) -> Records:
+        return _instead(wanted, re.sub(r"(?= [+?~-]?all$)", f" {term}", wanted.value))
+
+    return make
+
+
+def spf_glued(wanted: WantedRecord, zone: str) -> Records:
+    return _instead(wanted, re.sub(r" ([+?~-]?all)$", r"\1", wanted.value))
+
+
+def _as_dmarc(text: str) -> Make:
+    def make(wanted: WantedRecord, zone: str) -> Records:
+        return (Typed(wanted.name, "TXT", quoted(text.format(zone=zone))),)
+
+    return make
+
+
 RECORD_MISTAKES: Final = (
     Mistake("name.doubled_zone", "Name doubled", "The host added the domain to a name that had it already.", doubled),
     Mistake(
@@ -233,5 +257,20 @@ RECORD_MISTAKES: Final = (
     Mistake("rival.two_mx", "Two MX at MAIL FROM", "MAIL FROM allows exactly one MX.", two_mx, _is_mail_from),
     Mistake("rival.proxied", "Proxied CNAME", "The host answers with its own addresses instead.", proxied, _is_cname),
     Mistake("rival.wildcard", "Wildcard answers", "The record is missing and a catch-all answers.", wildcard),
+    Mistake("spf.address", "SPF with a wrong address", "No such IPv4 address.", _before_all("ip4:300.1.1.1"), _is_spf),
+    Mistake("spf.glued", "SPF terms without a space", "A space was lost in SPF.", spf_glued, _is_spf),
+    Mistake("spf.comma", "SPF with a comma", "A comma stands where a space must.", _before_all("mx,a"), _is_spf),
+    Mistake("spf.url", "SPF with a web address", "A URL was pasted.", _before_all("a:https://x.example"), _is_spf),
+    Mistake("dmarc.version", "DMARC in small letters", "v=dmarc1.", _as_dmarc("v=dmarc1; p=reject"), _is_dmarc),
+    Mistake("dmarc.backslash", "DMARC with a backslash", "\\;", _as_dmarc("v=DMARC1\\; p=reject"), _is_dmarc),
+    Mistake("dmarc.space", "DMARC behind a space", "A space leads.", _as_dmarc(" v=DMARC1; p=quarantine"), _is_dmarc),
+    Mistake("dmarc.order", "DMARC's tags in a wrong order", "p first.", _as_dmarc("p=reject; v=DMARC1"), _is_dmarc),
+    Mistake(
+        "dmarc.mailto",
+        "DMARC reports without mailto:",
+        "The address stands alone.",
+        _as_dmarc("v=DMARC1; p=none; rua=reports@{zone}"),
+        _is_dmarc,
+    ),
     Mistake("rival.cname_beside", "CNAME beside others", "A name with a CNAME holds something else too.", cname_beside),
 )

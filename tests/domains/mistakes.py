@@ -1,4 +1,4 @@
-"""A zone for each of the 38 mistakes, and right zones of all kinds, as the sandbox's DNS serves them."""
+"""A zone for each mistake, and right zones of all kinds, as the sandbox's DNS serves them."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -241,6 +241,33 @@ def _nested_lookups(host: Host) -> None:
     host.instead("mail-from-spf", "v=spf1 include:amazonses.com include:spf.vendor.example ~all")
 
 
+def _vendor(host: Host, *lines: str) -> None:
+    """A vendor's name that our SPF record includes, and what SPF it has."""
+    host.store.add_zone("vendor.example", ("ns.vendor.example",))
+    for line in lines:
+        host.store.add_record("vendor.example", "spf.vendor.example", "TXT", line, force=True)
+    host.instead("mail-from-spf", "v=spf1 include:amazonses.com include:spf.vendor.example ~all")
+
+
+def _included(*lines: str) -> Callable[[Host], None]:
+    return lambda host: _vendor(host, *lines)
+
+
+def _void_lookups(host: Host) -> None:
+    host.store.add_zone("vendor.example", ("ns.vendor.example",))
+    gone = " ".join(f"a:gone{number}.vendor.example" for number in range(3))
+    host.instead("mail-from-spf", f"v=spf1 include:amazonses.com {gone} ~all")
+
+
+def _no_consent(host: Host) -> None:
+    host.store.add_zone("vendor.example", ("ns.vendor.example",))
+    host.instead("dmarc", "v=DMARC1; p=none; rua=mailto:reports@vendor.example")
+
+
+def _text(key: str, value: str) -> Callable[[Host], None]:
+    return lambda host: host.instead(key, value)
+
+
 def _in_use(host: Host) -> None:
     host.instead("mail-from-mx", "10 mx.mailer.example")
 
@@ -337,6 +364,7 @@ def _held(host: Host) -> None:
     host.amazon = AmazonView(held_elsewhere=True)
 
 
+OURS = "v=spf1 include:amazonses.com"
 BY_HAND = (
     Scene("M13", "dns.value.wrong_type", _alias_alone, about="alias alone"),
     Scene("M01", "dns.name.doubled_zone", _doubled_in_its_own_zone, "mail.example.com", "in a zone of its own"),
@@ -348,6 +376,33 @@ BY_HAND = (
     Scene("M15", "dns.name.underscore", _underscore_dropped, about="dropped"),
     Scene("M20", "dns.value.spf_lookups", _many_lookups),
     Scene("M20", "dns.value.spf_lookups", _nested_lookups, about="inside of an include"),
+    *(
+        Scene(
+            "M39",
+            "dns.value.spf_syntax",
+            _text("mail-from-spf", f"{OURS} {term} ~all"),
+            about=term,
+        )
+        for term in ("ip4:2001:db8::1", "ip4:192.0.2.0/99", "a:", "include:x;", "exists:%{q}.example.com", "sender")
+    ),
+    Scene(
+        "M39",
+        "dns.value.spf_syntax",
+        _text("mail-from-spf", "v=spf1; mx a -all"),
+        about="version",
+    ),
+    Scene("M40", "dns.value.spf_include", _included(), about="none"),
+    Scene("M40", "dns.value.spf_include", _included("v=spf1 -all", "v=spf1 mx -all"), about="two"),
+    Scene("M40", "dns.value.spf_include", _included("v=spf1 ip4:300.1.1.1 -all"), about="broken"),
+    Scene("M41", "dns.value.spf_voids", _void_lookups),
+    *(
+        Scene("M42", "dns.value.dmarc_syntax", _text("dmarc", text), about=text)
+        for text in (
+            *("v=dmarc1; p=reject", "v=DMARC1\\; p=reject", "p=reject; v=DMARC1", "v=DMARC1 p=reject"),
+            *("v=DMARC1; p=none; rua=reports@example.com", "v=DMARC1; pct=50; p=reject", "v=DMARC1; p=none; sp=all"),
+        )
+    ),
+    Scene("M43", "dns.value.dmarc_consent", _no_consent),
     Scene("M23", "dns.rival.mail_from_in_use", _in_use),
     Scene("M25", "dns.value.flattened", _flattened),
     Scene("M26", "dns.rival.forwarding", _forwarding),

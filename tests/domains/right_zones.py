@@ -93,6 +93,8 @@ def _other_proof(host: Host) -> None:
 
 def _merged_spf(host: Host) -> None:
     line = "v=spf1 include:_spf.google.com include:amazonses.com -all"
+    host.store.add_zone("google.com", ("ns.google.example",))
+    host.store.add_record("google.com", "_spf.google.com", "TXT", "v=spf1 ip4:192.0.2.0/24 ~all")
     host.instead("apex-spf", line)
     host.instead("mail-from-spf", "v=spf1 mx include:amazonses.com -all")
 

@@ -21,6 +21,7 @@ WANTED = (
     WantedRecord("inbound", "MX", NAME, "inbound-smtp.us-east-1.amazonaws.com", 10),
     WantedRecord("mail_from_mx", "MX", f"bounce.{NAME}", "feedback-smtp.us-east-1.amazonses.com", 10),
     WantedRecord("mail_from_spf", "TXT", f"bounce.{NAME}", "v=spf1 include:amazonses.com ~all"),
+    WantedRecord("dmarc", "TXT", f"_dmarc.{NAME}", "v=DMARC1; p=none"),
 )
 PAIRS = [(mistake, wanted) for mistake in MISTAKES for wanted in WANTED if mistake.applies_to(wanted, ZONE)]
 

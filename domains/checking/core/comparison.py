@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus
 from domains.records.core import Record, is_inbound
-from domains.spf import core as spf_core
+from domains.spf.core import evaluation, grammar
 
 RIGHT_CODE = ""
 ABSENT_CODE = "dns.absent"
 FAILED_CODE = "dns.lookup_failed"
 
+_LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # than the place and reason of a broken term
 _QUOTES = "\"'“”„‟‘’`\\"
 _REGIONAL = re.compile(r"(inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smtp\.[a-z0-9-]+\.amazonses)\.com")
 _DKIM_TARGET = re.compile(r"([a-z0-9]+)\.dkim(?:\.[a-z0-9-]+)?\.amazonses\.com")
@@ -175,58 +177,63 @@ def _mx_difference(expected: str, host: str) -> str:
 
 def _spf(record: Record, values: tuple[str, ...]) -> Comparison:
     """Amazon must be included where it takes effect; what else the line holds is the customer's own."""
-    lines = spf_core.spf_among(values)
+    lines = grammar.spf_among(values)
     if len(lines) > 1:
         return Comparison(Verdict.WRONG, "dns.rival.spf", lines)
     if not lines:
-        return _spoilt_or_absent(record, values)
-    line = spf_core.read(lines[0])
-    if line.has_unknown or not spf_core.allows(lines[0]):
+        broken = tuple(filter(grammar.resembles_spf, values))
+        return _spoilt_or_absent(record, values, broken, "dns.value.spf_syntax")
+    line = grammar.read(lines[0])
+    if line.problems or not grammar.allows(lines[0]):
         return _without_amazon(record, line, lines)
     if line.is_open:
         return Comparison(Verdict.WRONG, "dns.value.spf_open", lines)
-    too_many = line.lookups > spf_core.MOST_LOOKUPS
+    too_many = line.lookups > evaluation.MOST_LOOKUPS
     return (
         Comparison(Verdict.WRONG, "dns.value.spf_lookups", lines) if too_many else Comparison(Verdict.RIGHT, "", lines)
     )
 
 
-def _without_amazon(record: Record, line: spf_core.Spf, lines: tuple[str, ...]) -> Comparison:
+def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -> Comparison:
     """Ours spoilt, or somebody else's. At the domain itself ours is the line that is there and more, not cut."""
     spoilt, at_apex = difference(record.value, lines[0]), record.key == "apex-spf"
-    is_whole = at_apex and spoilt == "dns.value.cut" and not line.has_unknown
-    if spoilt != "dns.value.differs" and not is_whole:
+    is_whole = at_apex and spoilt == "dns.value.cut" and not line.problems
+    if spoilt != "dns.value.differs" and not is_whole and not (line.problems and spoilt in _LESS_EXACT):
         return Comparison(Verdict.WRONG, spoilt, lines)
-    if line.has_unknown:
+    if line.problems:
         return Comparison(Verdict.WRONG, "dns.value.spf_syntax", lines)
-    out_of_reach = any(term.includes(spf_core.AMAZON) for term in line.terms)
+    out_of_reach = any(term.includes(grammar.AMAZON) for term in line.terms)
     code = "dns.value.spf_order" if out_of_reach else "dns.value.spf_without_amazon"
     untouched = at_apex and not out_of_reach
     return Comparison(Verdict.ABSENT if untouched else Verdict.WRONG, code, lines)
 
 
-def _spoilt_or_absent(record: Record, values: tuple[str, ...]) -> Comparison:
-    """Other text at the name is not SPF and none of our business, unless it is ours spoilt."""
+def _spoilt_or_absent(record: Record, values: tuple[str, ...], broken: tuple[str, ...], code: str) -> Comparison:
+    """Other text at the name is none of our business, unless it is ours spoilt, or meant as what we look for."""
     spoilt = tuple(value for value in values if difference(record.value, value) != "dns.value.differs")
-    if not spoilt:
-        return Comparison(Verdict.ABSENT, ABSENT_CODE)
-    return Comparison(Verdict.WRONG, difference(record.value, spoilt[0]), spoilt)
+    if spoilt:
+        return Comparison(Verdict.WRONG, difference(record.value, spoilt[0]), spoilt)
+    return Comparison(Verdict.WRONG, code, broken) if broken else Comparison(Verdict.ABSENT, ABSENT_CODE)
 
 
 def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
-    """Any valid policy will do; the one that is recommended only watches (RFC 7489 6.3)."""
-    lines = tuple(value for value in values if re.match(r"v\s*=\s*DMARC1\s*(?:;|$)", value))
+    """Any valid policy will do; the one that is recommended only watches."""
+    lines = tuple(filter(dmarc_core.is_dmarc, values))
     if len(lines) > 1:
         return Comparison(Verdict.WRONG, "dns.rival.dmarc", lines)
     if not lines:
-        return _spoilt_or_absent(record, values)
-    if not re.search(r";\s*p\s*=\s*(?:none|quarantine|reject)\s*(?:;|$)", lines[0], re.IGNORECASE):
-        spoilt = difference(record.value, lines[0])
-        return Comparison(Verdict.WRONG, "dns.value.dmarc_policy" if spoilt == "dns.value.differs" else spoilt, lines)
-    reports = record.value.partition("rua=")[2]
-    if reports and reports.lower() not in lines[0].lower():
-        return Comparison(Verdict.WRONG, "dns.value.dmarc_reports", lines)
-    return Comparison(Verdict.RIGHT, RIGHT_CODE, lines)
+        broken = tuple(filter(dmarc_core.resembles_dmarc, values))
+        return _spoilt_or_absent(record, values, broken, "dns.value.dmarc_syntax")
+    own = dmarc_core.read(lines[0])
+    if own.problems:
+        code, spoilt = _dmarc_code(own), difference(record.value, lines[0])
+        return Comparison(Verdict.WRONG, code if spoilt == "dns.value.differs" else spoilt, lines)
+    missing = set(dmarc_core.read(record.value).reports) - set(own.reports)
+    return Comparison(Verdict.WRONG if missing else Verdict.RIGHT, "dns.value.dmarc_reports" if missing else "", lines)
+
+
+def _dmarc_code(own: dmarc_core.DmarcRecord) -> str:
+    return "dns.value.dmarc_syntax" if "p" in own.tags else "dns.value.dmarc_policy"
 
 
 def _mx(values: Sequence[str]) -> list[tuple[int, str]]:

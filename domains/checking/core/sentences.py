@@ -1,6 +1,9 @@
 """The sentence for each code: the purpose of the record before its acronym, then what to do at the DNS host."""
 
+from domains.dmarc import core as dmarc_core
 from domains.records.core import Record, is_inbound
+from domains.spf.core import grammar
+from domains.spf.core.grammar import RecordProblem
 
 _LONGEST_QUOTE = 120
 
@@ -70,14 +73,15 @@ _SENTENCES = {
     ),
     "dns.value.spf_order": "{subject} stands where it is never read: “include:amazonses.com” must come before “all”.",
     "dns.value.spf_syntax": (
-        "{subject} has a word in it that receivers do not know, so they ignore all of the line. Look for a typo."
+        "The SPF record at {record.name} is broken, so receivers reject all of it. Correct “{place}”: {reason}"
     ),
     "dns.value.spf_open": "{subject} lets the whole world send: the line ends in “+all”. Change that to “~all”.",
     "dns.value.spf_lookups": (
         "{subject} is in a line that asks for more than ten look-ups, so receivers ignore all of it. Remove an "
         "include that you do not need."
     ),
-    "dns.value.dmarc_policy": "{subject} lacks a valid policy. Use the value shown here, or write p=none into yours.",
+    "dns.value.dmarc_policy": "The DMARC record at {record.name} has no valid policy: {reason}",
+    "dns.value.dmarc_syntax": "The DMARC record at {record.name} is broken at “{place}”: {reason}",
     "dns.value.dmarc_reports": (
         "{subject} is there, but its reports go elsewhere. Add the address shown here after “rua=”."
     ),
@@ -117,7 +121,20 @@ def subject(record: Record) -> str:
 
 def describe(code: str, record: Record, found: tuple[str, ...]) -> str:
     """The sentence for a code. KeyError for a code that has none."""
-    return _SENTENCES[code].format(subject=subject(record), record=record, found=_quote(record, found))
+    problems = problems_in(record, found) if "{place}" in _SENTENCES[code] or "{reason}" in _SENTENCES[code] else ()
+    text, problem = problems[0] if problems else ("", RecordProblem(0, 0, "It does not follow the grammar."))
+    place = text[problem.start : problem.end].strip()[:_LONGEST_QUOTE] or "a space"
+    fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": problem.reason}
+    return _SENTENCES[code].format(record=record, **fields)
+
+
+def problems_in(record: Record, found: tuple[str, ...]) -> tuple[tuple[str, RecordProblem], ...]:
+    """What is written wrongly in the policy records among the values, each with its record."""
+    if record.key == "dmarc":
+        return tuple((text, problem) for text in found for problem in dmarc_core.read(text).problems)
+    if record.key in ("mail-from-spf", "apex-spf"):
+        return tuple((text, problem) for text in found for problem in grammar.problems_of(text))
+    return ()
 
 
 def _quote(record: Record, found: tuple[str, ...]) -> str:

@@ -24,10 +24,12 @@ from domains.diagnosis.core.observations import (
     rival_question,
     serial_of,
 )
+from domains.diagnosis.core.remedies import spf_names
+from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.records.core import RECEIVING_REGIONS, Purpose, Record, is_inbound
-from domains.spf import core as spf_core
-from domains.spf.core import merged, nested_lookups
+from domains.spf.core.evaluation import MOST_VOIDS, LookupCount, broken_includes, count_lookups, count_voids
+from domains.spf.core.grammar import spf_among
 
 PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial has not moved by then has published nothing
 PATIENCE = 2  # looks that must have failed before we ask about underscores
@@ -194,14 +196,33 @@ def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: boo
     rivals = case.seen.values(question.name, question.type)
     if rivals and not _is_the_way(case, record, rivals):
         yield Cause("dns.rival.cname", record, rivals, at=question.type)
-    if record.key in ("mail-from-spf", "apex-spf") and _count(case, spf_core.spf_among(found)) > spf_core.MOST_LOOKUPS:
+    if record.key in ("mail-from-spf", "apex-spf"):
+        yield from _inside_spf(record, case, found)
+    if record.key == "dmarc":
+        yield from _beside_dmarc(record, case, found, signed)
+
+
+def _inside_spf(record: Record, case: Case, found: tuple[str, ...]) -> Iterator[Cause]:
+    """What receivers stumble over in the records that this one leads to."""
+    line, names = spf_among(found)[0], spf_names(case.seen)
+    if broken := broken_includes(line, names):
+        data = (("term", broken[0].term), ("reason", broken[0].reason))
+        yield Cause("dns.value.spf_include", record, found, data=data)
+    elif count_lookups(line, names).too_many:
         yield _lookups(record, case, found)
-    if (
-        record.key == "dmarc"
-        and not signed
-        and re.search(r";\s*p\s*=\s*(reject|quarantine)", " ".join(found), re.IGNORECASE)
-    ):
+    elif (voids := count_voids(line, names)) > MOST_VOIDS:
+        yield Cause("dns.value.spf_voids", record, found, data=(("lookups", str(voids)),))
+
+
+def _beside_dmarc(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
+    policy = dmarc_core.applied(found, ())
+    if policy and policy.policy != "none" and not signed:
         yield Cause("dns.value.dmarc_strict", record, found)
+    for address in dmarc_core.reports_elsewhere(filter(dmarc_core.is_dmarc, found), case.domain.ascii):
+        name = dmarc_core.consent_name(case.domain.ascii, address)
+        if dict(case.seen.consents).get(name) is False:
+            yield Cause("dns.value.dmarc_consent", record, found, at=name, data=(("address", address),))
+            return
 
 
 def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
@@ -237,9 +258,7 @@ def _changed(record: Record, case: Case, found: tuple[str, ...]) -> Cause | None
 
 
 def _two_lines(record: Record, found: tuple[str, ...]) -> Cause:
-    line = merged(spf_core.spf_among(found))
-    data = (("merged", line.value), ("lookups", str(line.lookups)))
-    return Cause("dns.rival.spf", record, found, data=data)
+    return Cause("dns.rival.spf", record, found)
 
 
 def _is_no_region(record: Record, found: tuple[str, ...]) -> bool:
@@ -256,18 +275,13 @@ def _is_dotted(record: Record, found: tuple[str, ...]) -> bool:
 
 
 def _lookups(record: Record, case: Case, found: tuple[str, ...]) -> Cause:
-    line = spf_core.spf_among(found)[0]
-    counted = nested_lookups(line, dict(case.seen.spf))
-    costliest = max(counted.by_term, key=lambda pair: pair[1], default=("", 0))
-    data = (("lookups", str(counted.total)), ("costliest", costliest[0]), ("costs", str(costliest[1])))
+    counted: LookupCount = count_lookups(spf_among(found)[0], spf_names(case.seen))
+    term, costs = counted.costliest
+    data = (("lookups", str(counted.total)), ("costliest", term), ("costs", str(costs)))
     return Cause("dns.value.spf_lookups", record, found, data=data)
 
 
-def _count(case: Case, lines: tuple[str, ...]) -> int:
-    return nested_lookups(lines[0], dict(case.seen.spf)).total if lines else 0
-
-
-_NOTES = frozenset({"dns.value.dmarc_strict"})
+_NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent"})
 
 
 @dataclass(frozen=True)

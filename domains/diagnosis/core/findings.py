@@ -13,11 +13,13 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Any
 
+from domains.checking.core.sentences import problems_in
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.observations import AmazonView, Observations, RecordHistory
 from domains.names.core import DomainName
 from domains.providers.core import GENERIC, DnsProvider
 from domains.records.core import IdentityFacts, Record
+from domains.spf.core.grammar import marked_problems
 
 LONGEST = 300
 MOST_VALUES = 8
@@ -79,6 +81,16 @@ def side_by_side(looked_for: str, found: str) -> Pair | None:
         return near(looked_for, found)
     pair = near(place, found.removeprefix("at "))
     return (((kind + at, False), *pair[0]), (("at ", False), *pair[1])) if pair else None
+
+
+def marks(looked_for: str, found: tuple[str, ...], record: Record | None) -> Pair | None:
+    """The broken places of a policy record, or else what differs; None where there is nothing to mark."""
+    if record is None or len(found) != 1:
+        return side_by_side(looked_for, found[0]) if len(found) == 1 else None
+    problems = [problem for _, problem in problems_in(record, found)]
+    if problems:
+        return ((looked_for, False),) if looked_for else (), marked_problems(found[0], problems)
+    return side_by_side(looked_for, found[0])
 
 
 def bracketed(expected: str, found: str) -> tuple[str, str]:

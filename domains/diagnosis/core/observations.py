@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 
 from domains.checking.core.judgement import Aspect, SesStatus
+from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName
 from domains.records.core import Record
-from domains.spf import core as spf_core
+from domains.spf.core import grammar
 from inbound_admin.lib.tables import read_toml
 
 
@@ -50,7 +51,9 @@ class Observations:
     internet: tuple[Answer, ...] = ()
     elsewhere: tuple[Answer, ...] = ()
     cuts: tuple[Cut, ...] = ()
-    spf: tuple[tuple[str, str], ...] = ()  # the SPF lines behind includes, by name
+    spf: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the SPF lines behind includes, by name; () where none is
+    spf_absent: tuple[tuple[str, str], ...] = ()  # (name, type) of other terms of SPF that hold nothing
+    consents: tuple[tuple[str, bool], ...] = ()  # (name, whether reports are accepted) where DMARC reports go elsewhere
     by_resolver: bool = False
     asked: int = 0
     transcript: tuple[str, ...] = ()
@@ -152,7 +155,6 @@ _CLOUDFLARE = tuple(
     )
     for network in line.split()
 )
-_DMARC = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)")
 
 
 @dataclass(frozen=True)
@@ -174,16 +176,12 @@ def holds(record: Record, values: tuple[str, ...]) -> bool:
     if record.type == "CNAME":
         return record.value.lower() in {value.rstrip(".").lower() for value in values}
     if record.key in ("mail-from-spf", "apex-spf"):
-        return any(spf_core.allows(line) for line in spf_core.spf_among(values))
-    return any(map(is_dmarc, values)) if record.key == "dmarc" else record.value in values
+        return any(grammar.allows(line) for line in grammar.spf_among(values))
+    return any(map(dmarc_core.is_dmarc, values)) if record.key == "dmarc" else record.value in values
 
 
 def mx_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(value.partition(" ")[2].rstrip(".").lower() for value in values)
-
-
-def is_dmarc(text: str) -> bool:
-    return _DMARC.match(text) is not None
 
 
 def is_proxied(addresses: tuple[str, ...]) -> bool:

@@ -8,15 +8,16 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from domains.checking.core import sentences
+from domains.checking.core.sentences import problems_in
 from domains.diagnosis.core import findings
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import Case, Cause, DiagnosisFinding, Severity
 from domains.diagnosis.core.observations import MAIL_HOSTS, Observations, minimum_of, mx_hosts
+from domains.diagnosis.core.remedies import Remedy, remedy_of
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.providers.core import GENERIC, Typed
 from domains.providers.core import typed as typed_at
 from domains.records.core import Need, Purpose, Record
-from domains.spf import core as spf_core
 
 UNKNOWN_TTL = 3600  # where nobody said: what most DNS hosts take
 LONGEST_TTL = 7 * 86_400  # what resolvers cap at, whatever a zone says (RFC 8767 names a week)
@@ -107,7 +108,7 @@ def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
         severity=severity,
         blocks=_blocks(cause, case, severity),
         mistake=code.mistake,
-        data=(*((key, findings.clean_text(value, LONGEST_VALUE)) for key, value in cause.data), *_typed(record, case)),
+        data=(*((key, findings.clean_text(value, LONGEST_VALUE)) for key, value in cause.data), *_typed(cause, case)),
         link=code.link,
         more=code.more.format_map(fields),
     )
@@ -157,11 +158,15 @@ def shown(record: Record) -> str:
     return record.value if record.priority is None else f"{record.priority} {record.value}"
 
 
-def _typed(record: Record | None, case: Case) -> tuple[tuple[str, str], ...]:
+def _typed(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
     """What a page offers to copy: relative to the zone, as most DNS hosts want it."""
+    record, remedy = cause.record, remedy_of(cause, case)
     if record is None:
         return ()
-    typed = (("type", record.type), ("name", case.domain.relative(record.name)), ("value", record.value))
+    value = remedy.value if remedy else record.value
+    offer = (("withheld", remedy.withheld),) if remedy and remedy.withheld else (("value", value),)
+    mended = (("merged", value),) if remedy and remedy.value else ()
+    typed = (*mended, ("type", record.type), ("name", case.domain.relative(record.name)), *offer)
     return typed if record.priority is None else (*typed, ("priority", str(record.priority)))
 
 
@@ -201,7 +206,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
     rivals = _few(findings.clean_values(others or cause.found))
     alternative = _OTHER_PROOF if record.key == "identity" else _NO_OTHER_WAY
     removal = _AT_THE_TOP if record.name == case.domain.ascii else _BESIDE
-    merged = dict(cause.data).get("merged") or _with_amazon(cause.found, record)
+    remedy = remedy_of(cause, case)
     return {
         "subject": subject,
         "lower_subject": subject[0].lower() + subject[1:],
@@ -218,7 +223,8 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
         "mail_at": company_of(cause.found) or rivals,
-        "merged": findings.clean_text(merged, LONGEST_VALUE),
+        **_of_remedy(remedy, record),
+        **_of_broken(record, cause),
         "underscore": alternative.format(domain=case.domain.ascii, value=record.value),
     }
 
@@ -230,9 +236,21 @@ def _boxes(record: Record, case: Case) -> Typed:
     return typed_at(record, case.provider, zone if is_inside else case.facts.domain.zone)
 
 
-def _with_amazon(found: tuple[str, ...], record: Record) -> str:
-    lines = spf_core.spf_among(found)
-    return spf_core.merge(lines[0]).value if lines else record.value
+def _of_remedy(remedy: Remedy | None, record: Record) -> dict[str, str]:
+    """`mend` is a step: the line to publish, or why none is offered and what to change first."""
+    merged = findings.clean_text(remedy.value if remedy else record.value, LONGEST_VALUE)
+    withheld = findings.clean_text(remedy.withheld) if remedy else ""
+    return {"merged": merged, "mend": withheld or f"Replace what is there with: {merged}"}
+
+
+def _of_broken(record: Record, cause: Cause) -> dict[str, str]:
+    """Of a policy record that is written wrongly: the first broken place and why it is."""
+    problems = problems_in(record, cause.found)
+    if not problems:
+        return {"place": "", "reason": dict(cause.data).get("reason", "")}
+    text, problem = problems[0]
+    place = findings.clean_text(text[problem.start : problem.end].strip(), 80)
+    return {"place": place or "a space", "reason": findings.clean_text(problem.reason, 160)}
 
 
 def _few(found: tuple[str, ...]) -> str:

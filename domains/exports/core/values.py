@@ -33,9 +33,12 @@ class Entry:
 
 
 def entries(records: Iterable[Record], today: Mapping[str, tuple[str, ...]] | None = None) -> tuple[Entry, ...]:
-    """Each once, in the order in which they stand on the page. `today` has what stands in the way of each, by key."""
+    """Each once, in the order of the page, without those that offer no value.
+
+    `today` has what stands in the way of each, by key.
+    """
     found = today or {}
-    made = (Entry(r.name, r.type, r.value, r.priority, today=found.get(r.key, ())) for r in records)
+    made = (Entry(r.name, r.type, r.value, r.priority, today=found.get(r.key, ())) for r in records if r.value)
     return tuple(dict.fromkeys(made))
 
 

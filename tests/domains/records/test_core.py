@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from domains.names.core import DomainName
 from domains.records.core import IdentityFacts, Need, Purpose, inbound_host, mail_from_candidates, records_for
-from domains.spf import core as spf_core
+from domains.spf.core import grammar, merger
 
 DOMAIN = DomainName.stored("shop.example.co.uk")
 
@@ -102,11 +102,11 @@ def test_no_name_or_value_ends_in_a_dot_or_has_quotes() -> None:
         ("v=spf1 exp=why.x.net mx -all", "v=spf1 exp=why.x.net mx include:amazonses.com -all"),
         ("v=spf1 include:AmazonSES.com. -all", "v=spf1 include:AmazonSES.com. -all"),
         ("v=spf1 -all include:amazonses.com", "v=spf1 include:amazonses.com -all"),
-        ("v=spf1 -include:amazonses.com ~all", "v=spf1 -include:amazonses.com include:amazonses.com ~all"),
+        ("v=spf1 -include:amazonses.com ~all", "v=spf1 include:amazonses.com ~all"),
     ],
 )
 def test_amazon_is_added_to_spf_before_all_and_the_rest_is_kept(existing: str, merged: str) -> None:
-    assert spf_core.merge(existing).value == merged
+    assert merger.merge(existing).value == merged
     assert records_for(make_facts(wants_apex_spf=True, existing_apex_spf=existing))[-1].value == merged
 
 
@@ -122,21 +122,21 @@ def test_amazon_is_added_to_spf_before_all_and_the_rest_is_kept(existing: str, m
     ],
 )
 def test_spf_counts_its_own_lookups(text: str, lookups: int) -> None:
-    assert spf_core.read(text).lookups == lookups
+    assert grammar.read(text).lookups == lookups
 
 
 def test_the_eleventh_lookup_is_one_too_many() -> None:
     nine = "v=spf1 " + " ".join(f"include:s{n}.net" for n in range(9)) + " -all"
     ten = "v=spf1 " + " ".join(f"include:s{n}.net" for n in range(10)) + " -all"
-    assert not spf_core.merge(nine).too_many
-    assert spf_core.merge(ten).too_many
+    assert not merger.merge(nine).withheld
+    assert merger.merge(ten).withheld
 
 
 @pytest.mark.parametrize("text", ["", "v=spf10 -all", "v=spf1include:a", "spf1", " v=spf1"])
 def test_what_is_not_spf_is_not_read_as_spf(text: str) -> None:
-    assert not spf_core.is_spf(text)
+    assert not grammar.is_spf(text)
     with pytest.raises(ValueError, match="not an SPF"):
-        spf_core.read(text)
+        grammar.read(text)
 
 
 TERMS = st.sampled_from(
@@ -149,7 +149,7 @@ TERMS = st.sampled_from(
         "+ip4:1.2.3.4",
         "include:x.net",
         "redirect=y.net",
-        "exp=z",
+        "exp=z.net",
         "include:amazonses.com",
     ]
 )
@@ -157,8 +157,11 @@ TERMS = st.sampled_from(
 
 @given(st.lists(TERMS, max_size=6))
 def test_merging_lets_amazon_in_keeps_all_else_and_is_done_once(terms: list[str]) -> None:
-    once = spf_core.merge(" ".join(["v=spf1", *terms])).value
-    assert spf_core.allows(once)
-    assert spf_core.merge(once).value == once
+    once = merger.merge(" ".join(["v=spf1", *terms])).value
+    if max(terms.count("redirect=y.net"), terms.count("exp=z.net")) > 1:
+        assert once == ""
+        return
+    assert grammar.allows(once)
+    assert merger.merge(once).value == once
     others = [term for term in terms if term != "include:amazonses.com"]
     assert [term for term in once.split()[1:] if term != "include:amazonses.com"] == others

@@ -1,0 +1,244 @@
+"""Parses DMARC records (RFC 9989; RFC 7489 for receivers of today) and finds the policy that applies to a domain. Pure.
+
+A record with a fatal problem is skipped by receivers as if it were not there; other problems cost one tag. A policy is
+inherited from the organizational domain, as `sp`, or `p` where there is no `sp`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domains.names.core import DomainName
+from domains.spf.core.grammar import RecordProblem
+
+POLICIES = ("none", "quarantine", "reject")  # the weakest first
+
+_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")  # the letters' case counts (RFC 7489 6.4)
+_RESEMBLING = re.compile(r"""[\s"'“”\\(]*(?:v\s*=?\s*DMARC|DMARC\s*1)\s*[0-9]?\s*(?:[;\\\s,:]|$)""", re.IGNORECASE)
+_ANYWHERE = re.compile(r"(?:^|[;,\s])v\s*=\s*DMARC1", re.IGNORECASE)
+_TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"[^@\s,;!<>()]+@[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.[A-Za-z0-9-]+")
+_SIZE = re.compile(r"[0-9]+[kmgt]?", re.IGNORECASE)
+_ALLOWED: Mapping[str, re.Pattern[str]] = {
+    "p": re.compile("none|quarantine|reject", re.IGNORECASE),
+    "sp": re.compile("none|quarantine|reject", re.IGNORECASE),
+    "np": re.compile("none|quarantine|reject", re.IGNORECASE),
+    "adkim": re.compile("[rs]", re.IGNORECASE),
+    "aspf": re.compile("[rs]", re.IGNORECASE),
+    "fo": re.compile("[01ds](?::[01ds])*", re.IGNORECASE),
+    "t": re.compile("[yn]", re.IGNORECASE),
+    "psd": re.compile("[ynu]", re.IGNORECASE),
+    "pct": re.compile("100|[1-9]?[0-9]"),
+    "ri": re.compile("[0-9]+"),
+    "rf": re.compile("afrf(?::afrf)*", re.IGNORECASE),
+}
+_CHOICES = {
+    **dict.fromkeys(("p", "sp", "np"), "none, quarantine or reject"),
+    **dict.fromkeys(("adkim", "aspf"), "r or s"),
+    "t": "y or n",
+    "psd": "y, n or u",
+    "pct": "a number from 0 to 100",
+}
+
+
+@dataclass(frozen=True)
+class DmarcTag:
+    """`at` is the place of the tag in the record; `name` is in lower case."""
+
+    name: str
+    value: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True)
+class DmarcRecord:
+    """`is_used`: whether receivers go by it at all. The tags with a problem are not in `tags`."""
+
+    tags: Mapping[str, str]
+    problems: tuple[RecordProblem, ...]
+    is_used: bool
+
+    @property
+    def policy(self) -> str:
+        """Without a valid `p` receivers only watch (RFC 9989 4.7; RFC 7489 6.6.3 asks for a valid `rua` with it)."""
+        return self.tags.get("p", "none").lower()
+
+    @property
+    def policy_below(self) -> str:
+        """Of sub-domains that exist and have no record of their own."""
+        return self.tags.get("sp", self.policy).lower()
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """The addresses of the daily reports."""
+        return tuple(address_of(uri) for uri in self.tags.get("rua", "").split(",") if uri.strip())
+
+
+@dataclass(frozen=True)
+class AppliedPolicy:
+    """`policy` holds for the domain because of the record at `name`."""
+
+    policy: str
+    name: str
+    text: str
+
+
+def is_dmarc(text: str) -> bool:
+    """Whether receivers take the text for DMARC: the version comes first and in these letters."""
+    return _VERSION.match(text) is not None
+
+
+def resembles_dmarc(text: str) -> bool:
+    """Whether somebody meant it as DMARC although receivers skip it."""
+    return not is_dmarc(text) and bool(_RESEMBLING.match(text) or _ANYWHERE.search(text))
+
+
+def read(text: str) -> DmarcRecord:
+    """Of any text: what is wrong with it as DMARC is among its problems."""
+    tags = _split(text)
+    fatal = [] if is_dmarc(text) else [_problem_of_version(text)]
+    sound: dict[str, str] = {}
+    found: list[RecordProblem] = []
+    for number, tag in enumerate(tags):
+        if number == 0 or (tag.name == "v" and fatal):
+            continue
+        if why := _problem_of(tag, sound, number):
+            found.append(RecordProblem(tag.at, tag.at + len(tag.text), why))
+        if tag.name not in sound and not _problem_of_value(tag):
+            sound[tag.name] = tag.value
+    missing = [] if fatal or any(tag.name == "p" for tag in tags) else [_missing_policy(text)]
+    is_used = not fatal and ("p" in sound or "rua" in sound)
+    return DmarcRecord(sound, (*fatal, *missing, *found), is_used)
+
+
+def applied(own: Sequence[str] | None, above: Iterable[tuple[str, Sequence[str] | None]]) -> AppliedPolicy | None:
+    """Which record decides: the domain's own, or the one of the highest domain above (RFC 9989 4.10).
+
+    `above` has (name, values) of `_dmarc` at the domains above, nearest first; None stands for what could not be told.
+    None is returned where no policy applies. ValueError where that could not be told.
+    """
+    if own is None:
+        raise ValueError("the domain's own policy could not be told")
+    if (line := used_line(own)) is not None:
+        return AppliedPolicy(read(line).policy, "", line)
+    best = None
+    for name, values in above:
+        if values is None:
+            raise ValueError(f"the policy at {name} could not be told")
+        if (line := used_line(values)) is not None:
+            best = AppliedPolicy(read(line).policy_below, name, line)
+            if read(line).tags.get("psd", "").lower() == "n":
+                break
+    return best
+
+
+def used_line(values: Sequence[str]) -> str | None:
+    """The one record that receivers use; two make both invalid."""
+    lines = [value for value in values if is_dmarc(value)]
+    return lines[0] if len(lines) == 1 and read(lines[0]).is_used else None
+
+
+def is_weaker(policy: str, other: str) -> bool:
+    return POLICIES.index(policy) < POLICIES.index(other)
+
+
+def mended(text: str, reports_to: str = "", at_least: str = "none") -> str:
+    """The record with its broken tags left out, the version first, `p` second and not below `at_least`.
+
+    `reports_to` is added to the addresses of reports. What receivers went by before is kept.
+    """
+    record = read(text)
+    policy = max(record.policy, at_least, key=POLICIES.index)
+    kept = {name: value for name, value in record.tags.items() if name not in ("v", "p", "rua")}
+    uris = [uri.strip() for uri in record.tags.get("rua", "").split(",") if uri.strip()]
+    if reports_to and reports_to.lower() not in map(address_of, uris):
+        uris.append(f"mailto:{reports_to}")
+    rua = {"rua": ",".join(uris)} if uris else {}
+    return "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in {"p": policy, **kept, **rua}.items())))
+
+
+def address_of(uri: str) -> str:
+    """The address in a `mailto:` URI, in lower case, without the size limit."""
+    return re.sub(r"^mailto:", "", uri.strip(), flags=re.IGNORECASE).partition("!")[0].lower()
+
+
+def consent_name(domain: str, address: str) -> str:
+    """Where the domain of the reports consents to receive them (RFC 9990; RFC 7489 7.1)."""
+    return f"{domain}._report._dmarc.{address.rpartition('@')[2].lower()}"
+
+
+def reports_elsewhere(lines: Iterable[str], domain: str) -> tuple[str, ...]:
+    """The addresses for reports that lie in another organization's domain, which must consent."""
+    own = DomainName.stored(domain).zone
+    addresses = dict.fromkeys(address for line in lines for address in read(line).reports)
+    return tuple(each for each in addresses if DomainName.stored(each.rpartition("@")[2]).zone != own)
+
+
+def _split(text: str) -> list[DmarcTag]:
+    """By semicolons; empty parts at the end are no tags."""
+    tags = []
+    for part in re.finditer(r"[^;]+", text):
+        bare = part[0].strip(" \t")
+        if bare:
+            name, _, value = bare.partition("=")
+            at = part.start() + part[0].index(bare)
+            tags.append(DmarcTag(name.strip(" \t").lower(), value.strip(" \t"), bare, at))
+    return tags
+
+
+def _problem_of_version(text: str) -> RecordProblem:
+    """Of a record that receivers do not take for DMARC."""
+    end = len(text.partition(";")[0])
+    if lead := re.match(r"[\s\"'“”\\(]+", text):
+        return RecordProblem(0, lead.end(), "The record must begin with “v=DMARC1”, without anything before it.")
+    if "\\" in text[:end]:
+        return RecordProblem(0, end, "There is a backslash in front of the semicolon. Type the semicolon alone.")
+    if re.fullmatch(r"v\s*=\s*DMARC1\s*", text[:end], re.IGNORECASE):
+        return RecordProblem(0, end, "The version must be “v=DMARC1” in exactly these letters.")
+    if re.match(r"v\s*=\s*DMARC1", text[:end], re.IGNORECASE):
+        return RecordProblem(0, end, "A semicolon must follow “v=DMARC1”.")
+    if at := _ANYWHERE.search(text):
+        return RecordProblem(at.start(), at.end(), "“v=DMARC1” must be the first tag.")
+    return RecordProblem(0, end, "The record must begin with “v=DMARC1;”.")
+
+
+def _missing_policy(text: str) -> RecordProblem:
+    return RecordProblem(0, len(text), "The record has no policy: “p=none”, “p=quarantine” or “p=reject”.")
+
+
+def _problem_of(tag: DmarcTag, before: Mapping[str, str], number: int) -> str:
+    if "=" not in tag.text or not _TAG.fullmatch(tag.name):
+        return f"“{tag.text}” is not a tag. Each tag is a name, “=” and a value; a semicolon ends it."
+    if "\\" in tag.text:
+        return "There is a backslash in it. Type the semicolon alone."
+    if tag.name in before:
+        return f"“{tag.name}” may appear once."
+    if why := _problem_of_value(tag):
+        return why
+    return "“p” must follow “v=DMARC1”; older receivers skip the record otherwise." if _is_late(tag, number) else ""
+
+
+def _is_late(tag: DmarcTag, number: int) -> bool:
+    return tag.name == "p" and number != 1
+
+
+def _problem_of_value(tag: DmarcTag) -> str:
+    if tag.name in ("rua", "ruf"):
+        return next((why for uri in tag.value.split(",") if (why := _problem_of_uri(tag.name, uri.strip(" \t")))), "")
+    allowed = _ALLOWED.get(tag.name)
+    if allowed is None or allowed.fullmatch(tag.value):
+        return "" if "=" in tag.text and _TAG.fullmatch(tag.name) and "\\" not in tag.text else "broken"
+    choices = _CHOICES.get(tag.name)
+    return f"“{tag.value}” is not a value for “{tag.name}”" + (f": use {choices}." if choices else ".")
+
+
+def _problem_of_uri(name: str, uri: str) -> str:
+    if not uri:
+        return f"“{name}” has an empty address."
+    address, limited, size = uri.partition("!")
+    if not address.lower().startswith("mailto:"):
+        return f"“{uri}” must begin with “mailto:”." if "@" in uri else f"“{uri}” is not an email address."
+    if not _ADDRESS.fullmatch(address[len("mailto:") :]) or (limited and not _SIZE.fullmatch(size)):
+        return f"“{uri}” is not an email address."
+    return ""

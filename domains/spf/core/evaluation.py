@@ -1,0 +1,120 @@
+"""Evaluates an SPF record with what its includes and redirect hold: lookups, void lookups, errors inside. Pure.
+
+RFC 7208 4.6.4 allows ten DNS lookups and two that find nothing; an include of a name without one valid SPF record is
+an error of the whole (5.2, 6.1). What could not be looked up counts as one lookup and as no error.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from domains.spf.core.grammar import Spf, Term, read
+
+MOST_LOOKUPS = 10
+MOST_VOIDS = 2
+_DEEPEST = 10  # an include that includes itself ends here
+
+
+@dataclass(frozen=True)
+class SpfNames:
+    """What DNS said of the names in a record: the SPF `lines` at each, () for none, and (name, type) that hold nothing.
+
+    A name that is in neither could not be told.
+    """
+
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    absent: frozenset[tuple[str, str]] = frozenset()
+
+
+NO_NAMES = SpfNames()
+
+
+@dataclass(frozen=True)
+class LookupCount:
+    """`by_term` has what each term of the line costs, those inside of it counted."""
+
+    total: int
+    by_term: tuple[tuple[str, int], ...]
+
+    @property
+    def too_many(self) -> bool:
+        return self.total > MOST_LOOKUPS
+
+    @property
+    def costliest(self) -> tuple[str, int]:
+        return max(self.by_term, key=lambda pair: pair[1], default=("", 0))
+
+
+@dataclass(frozen=True)
+class BrokenInclude:
+    """A term that makes the whole record an error although it is written correctly; `reason` is a sentence."""
+
+    term: str
+    reason: str
+
+
+def count_lookups(line: str, names: SpfNames = NO_NAMES) -> LookupCount:
+    """Of what the line reaches; a name that is not known counts as one lookup."""
+    terms = read(line).reached
+    costs = tuple((term.text, _cost(term, names, 0)) for term in terms if term.looks_up)
+    return LookupCount(sum(cost for _, cost in costs), costs)
+
+
+def names_inside(line: str) -> tuple[str, ...]:
+    """The names whose SPF lines count towards this one's, in order."""
+    return tuple(dict.fromkeys(term.domain for term in read(line).reached if _leads_on(term)))
+
+
+def names_looked_up(line: str) -> tuple[tuple[str, str], ...]:
+    """(name, type) of the other terms that ask the DNS for a name of their own; macros differ by message."""
+    kinds = {"a": "A", "exists": "A", "mx": "MX"}
+    terms = (term for term in read(line).reached if term.name in kinds and not term.is_modifier and term.domain)
+    return tuple(dict.fromkeys((term.domain, kinds[term.name]) for term in terms))
+
+
+def broken_includes(line: str, names: SpfNames) -> tuple[BrokenInclude, ...]:
+    """Of the line and of all that it leads to, each term once."""
+    found = {each.term: each for each in _broken(read(line), names, 0)}
+    return tuple(found.values())
+
+
+def count_voids(line: str, names: SpfNames) -> int:
+    """Lookups that find nothing; more than two are an error."""
+    return sum(pair in names.absent for pair in _all_looked_up(line, names, 0))
+
+
+def _leads_on(term: Term) -> bool:
+    return bool(term.domain) and (term.is_redirect or (term.name == "include" and not term.is_modifier))
+
+
+def _inner(term: Term, names: SpfNames) -> Spf | None:
+    """The one line behind an include; None where it is not known or there is not exactly one."""
+    lines = names.lines.get(term.domain, ()) if _leads_on(term) else ()
+    return read(lines[0]) if len(lines) == 1 else None
+
+
+def _cost(term: Term, names: SpfNames, depth: int) -> int:
+    inner = _inner(term, names)
+    if inner is None or depth >= _DEEPEST:
+        return 1
+    return 1 + sum(_cost(each, names, depth + 1) for each in inner.reached if each.looks_up)
+
+
+def _broken(spf: Spf, names: SpfNames, depth: int) -> Iterator[BrokenInclude]:
+    for term in spf.reached:
+        lines = names.lines.get(term.domain) if _leads_on(term) else None
+        if lines is None:
+            continue
+        if len(lines) != 1:
+            held = "no SPF record" if not lines else f"{len(lines)} SPF records"
+            yield BrokenInclude(term.text, f"{term.domain} has {held}, so receivers reject the whole record.")
+        elif (inner := read(lines[0])).problems:
+            yield BrokenInclude(term.text, f"The SPF record of {term.domain} is broken: {inner.problems[0].reason}")
+        elif depth < _DEEPEST:
+            yield from _broken(inner, names, depth + 1)
+
+
+def _all_looked_up(line: str, names: SpfNames, depth: int) -> Iterator[tuple[str, str]]:
+    yield from names_looked_up(line)
+    for name in names_inside(line) if depth < _DEEPEST else ():
+        for inner in names.lines.get(name, ())[:1]:
+            yield from _all_looked_up(inner, names, depth + 1)

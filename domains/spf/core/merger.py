@@ -1,0 +1,95 @@
+"""Adds SES's include to an SPF record and merges several records into one, and judges the result. Pure.
+
+A merged value is offered only where it is valid, asks for at most ten lookups and authorises every sender that one of
+the lines authorised. Otherwise `Merged.withheld` says why, and what to change first.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from domains.spf.core.evaluation import MOST_LOOKUPS, NO_NAMES, SpfNames, broken_includes, count_lookups
+from domains.spf.core.grammar import AMAZON, Spf, Term, allows, read, term_of
+
+FRESH = f"v=spf1 include:{AMAZON} ~all"
+_LONGEST = 2000  # characters: beyond that DNS hosts and receivers cut a record
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The one line to publish, "" where none is offered for the reason in `withheld`; at most 10 `lookups` count."""
+
+    value: str
+    lookups: int
+    withheld: str = ""
+
+
+def merge(existing: str, domain: str = AMAZON, names: SpfNames = NO_NAMES) -> Merged:
+    """The existing record ("" for none) with the include added before "all" or "redirect=", all else kept."""
+    if not existing:
+        return Merged(FRESH, 1) if domain == AMAZON else Merged(f"v=spf1 include:{domain} ~all", 1)
+    spf = read(existing)
+    if not allows(existing, domain):
+        kept = [term for term in spf.terms if term.name != "include" or term.domain != domain]
+        at = _end_of_senders(kept)
+        spf = Spf((*kept[:at], term_of(f"include:{domain}"), *kept[at:]))
+    return _judged(spf, (existing,), names)
+
+
+def merged(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
+    """All senders of all lines once, then Amazon, and the mildest "all": nobody is shut out.
+
+    A redirect becomes an include, which authorises the same senders. A line that excludes a sender goes last, so that
+    what it excludes is still authorised by the others.
+    """
+    read_lines = [read(line) for line in lines]
+    excluding = [spf for spf in read_lines if _excludes(spf)]
+    if len(excluding) > 1:
+        return Merged("", 0, "Each record excludes senders, and only their owner knows which of them may still send.")
+    terms = [term for spf in sorted(read_lines, key=_excludes) for term in spf.reached]
+    senders = dict.fromkeys(_sender(term) for term in terms if not term.is_all and _authorises(term))
+    alls = sorted((term.qualifier for term in terms if term.is_all and term.qualifier != "+"), key="?~-".index)
+    kept = [text for text in senders if term_of(text).domain != AMAZON or term_of(text).name != "include"]
+    line = " ".join(["v=spf1", *kept, f"include:{AMAZON}", f"{alls[0] if alls else '~'}all"])
+    return _judged(read(line), lines, names)
+
+
+def _judged(spf: Spf, before: Iterable[str], names: SpfNames) -> Merged:
+    """Offered only where receivers use it and where it costs no sender."""
+    text, counted = str(spf), count_lookups(str(spf), names)
+    problems = [problem.reason for line in before for problem in read(line).problems]
+    inner = [f"Remove or correct “{each.term}”. {each.reason}" for each in broken_includes(text, names)]
+    if problems:
+        return Merged("", counted.total, f"The record that is there is broken. Correct it first: {problems[0]}")
+    if inner:
+        return Merged("", counted.total, inner[0])
+    if counted.total > MOST_LOOKUPS:
+        return Merged("", counted.total, _too_many(counted.total, counted.costliest))
+    if len(text) > _LONGEST:
+        return Merged("", counted.total, f"The one record would have {len(text)} characters, too many for DNS.")
+    return Merged(text, counted.total)
+
+
+def _too_many(total: int, costliest: tuple[str, int]) -> str:
+    term, costs = costliest
+    count = "1 lookup" if costs == 1 else f"{costs} lookups"
+    return f"The one record would need {total} DNS lookups; 10 are allowed. Drop one, such as “{term}” ({count})."
+
+
+def _authorises(term: Term) -> bool:
+    return not term.is_modifier or term.is_redirect
+
+
+def _excludes(spf: Spf) -> bool:
+    """Whether a term before "all" answers something else than pass, so that the order of senders matters."""
+    return any(term.qualifier != "+" for term in spf.reached if not term.is_all and not term.is_modifier)
+
+
+def _sender(term: Term) -> str:
+    return f"include:{term.argument}" if term.is_redirect else term.text
+
+
+def _end_of_senders(terms: list[Term]) -> int:
+    """Before the first "all", or else before the redirect, or else the end."""
+    alls = [at for at, term in enumerate(terms) if term.is_all]
+    redirects = [at for at, term in enumerate(terms) if term.is_redirect]
+    return min(alls or redirects, default=len(terms))

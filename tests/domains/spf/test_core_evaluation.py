@@ -1,0 +1,123 @@
+"""What an SPF record leads to: includes without SPF, lookups, hosts that do not exist; and what may be offered."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.spf.core import grammar, merger
+from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids, names_inside
+
+NAMES = SpfNames(
+    {
+        "good.example": ("v=spf1 a mx -all",),
+        "none.example": (),
+        "two.example": ("v=spf1 -all", "v=spf1 a -all"),
+        "broken.example": ("v=spf1 ip4:300.1.1.1 -all",),
+        "deep.example": ("v=spf1 include:none.example -all",),
+        "circle.example": ("v=spf1 include:circle.example -all",),
+        "big.example": (" ".join(["v=spf1", *(f"a:h{n}.example" for n in range(9)), "-all"]),),
+    },
+    frozenset({("gone1.example", "A"), ("gone2.example", "A"), ("gone3.example", "MX")}),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("none.example", "no SPF record"),
+        ("two.example", "2 SPF records"),
+        ("broken.example", "is broken"),
+        ("deep.example", "none.example has no SPF record"),
+    ],
+)
+@pytest.mark.parametrize("sign", ["include:", "redirect="])
+def test_an_include_of_a_name_without_one_sound_record_is_an_error(name: str, why: str, sign: str) -> None:
+    (found,) = broken_includes(f"v=spf1 {sign}{name}", NAMES)
+    assert why in found.reason
+
+
+@pytest.mark.parametrize("name", ["good.example", "unknown.example", "circle.example"])
+def test_what_is_sound_or_could_not_be_told_is_no_error(name: str) -> None:
+    assert broken_includes(f"v=spf1 include:{name} -all", NAMES) == ()
+
+
+def test_what_stands_behind_all_leads_nowhere() -> None:
+    assert broken_includes("v=spf1 -all include:none.example", NAMES) == ()
+    assert names_inside("v=spf1 -all include:none.example") == ()
+
+
+def test_hosts_that_do_not_exist_are_counted() -> None:
+    assert count_voids("v=spf1 a:gone1.example a:gone2.example mx:gone3.example a:there.example", NAMES) == 3
+
+
+def test_a_circle_of_includes_asks_too_often() -> None:
+    assert count_lookups("v=spf1 include:circle.example", NAMES).too_many
+
+
+def test_two_records_become_one_with_all_senders_redirects_too() -> None:
+    line = merger.merged(("v=spf1 redirect=good.example", "v=spf1 ip4:192.0.2.1 ~all"), NAMES)
+    assert line.value == "v=spf1 include:good.example ip4:192.0.2.1 include:amazonses.com ~all"
+
+
+def test_a_record_that_excludes_a_sender_goes_last_so_that_the_other_still_lets_it_send() -> None:
+    line = merger.merged(("v=spf1 -ip4:192.0.2.1 a -all", "v=spf1 ip4:192.0.2.1 -all"))
+    assert line.value == "v=spf1 ip4:192.0.2.1 -ip4:192.0.2.1 a include:amazonses.com -all"
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("v=spf1 include:big.example -all", "v=spf1 mx -all"), "would need 12 DNS lookups"),
+        (("v=spf1 include:none.example -all", "v=spf1 mx -all"), "none.example has no SPF record"),
+        (("v=spf1 ip4:300.1.1.1 -all", "v=spf1 mx -all"), "is not an IPv4 address"),
+        (("v=spf1 -a mx -all", "v=spf1 -mx a -all"), "excludes senders"),
+    ],
+)
+def test_a_merged_record_that_would_not_work_is_not_offered_and_the_reason_is_said(
+    lines: tuple[str, ...], why: str
+) -> None:
+    line = merger.merged(lines, NAMES)
+    assert line.value == ""
+    assert why in line.withheld
+
+
+def test_a_broken_record_is_not_offered_with_amazon_added() -> None:
+    assert merger.merge("v=spf1 ip4:300.1.1.1 -all").value == ""
+    assert "is not an IPv4 address" in merger.merge("v=spf1 ip4:300.1.1.1 -all").withheld
+
+
+SENDERS = st.sampled_from(
+    [
+        *("a", "mx", "ip4:192.0.2.1", "ip4:192.0.2.0/24", "ip6:2001:db8::/32", "include:good.example"),
+        *("-ip4:192.0.2.9", "~mx", "redirect=good.example", "include:big.example", "include:amazonses.com"),
+        *("ip4:300.1.1.1", "include:none.example", "exists:%{i}.x.example", "a:", "exp=why.example"),
+    ]
+)
+LINES = st.lists(
+    st.tuples(st.lists(SENDERS, max_size=5), st.sampled_from(["", "-all", "~all", "?all"])), min_size=1, max_size=3
+)
+
+
+def passes(line: str) -> set[str]:
+    """Senders whose first matching term lets them send, each term taken for a sender of its own."""
+    first: dict[str, str] = {}
+    for term in grammar.read(line).reached:
+        if not term.is_all and (not term.is_modifier or term.is_redirect):
+            sender = f"include:{term.argument}" if term.is_redirect else term.text.lstrip("+-~?")
+            first.setdefault(sender, term.qualifier)
+    return {sender for sender, qualifier in first.items() if qualifier == "+"}
+
+
+@given(LINES)
+def test_what_is_offered_is_valid_asks_at_most_ten_times_and_keeps_every_sender(
+    made: list[tuple[list[str], str]],
+) -> None:
+    lines = tuple(" ".join(filter(None, ["v=spf1", *terms, ending])) for terms, ending in made)
+    result = merger.merged(lines, NAMES) if len(lines) > 1 else merger.merge(lines[0], names=NAMES)
+    assert bool(result.value) != bool(result.withheld)
+    if result.value:
+        assert grammar.read(result.value).problems == ()
+        assert broken_includes(result.value, NAMES) == ()
+        assert not count_lookups(result.value, NAMES).too_many
+        assert grammar.allows(result.value)
+        assert set().union(*map(passes, lines)) <= passes(result.value)

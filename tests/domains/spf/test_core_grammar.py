@@ -1,0 +1,132 @@
+"""SPF by its grammar: each broken term has a place and a reason, and checkdmarc comes to the same."""
+
+import checkdmarc.spf as second_opinion
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.spf.core import grammar
+
+RIGHT = (
+    "all",
+    "-all",
+    "?ALL",
+    "a",
+    "a/24",
+    "a//64",
+    "mx/24//64",
+    "a:mail.example.com",
+    "+mx:example.com/28",
+    "ptr",
+    "ptr:example.com",
+    "ip4:192.0.2.1",
+    "ip4:192.0.2.0/24",
+    "ip6:2001:db8::/32",
+    "include:_spf.google.com",
+    "include:example.com.",
+    "include:xn--bcher-kva.example",
+    "exists:%{ir}.%{v}._spf.%{d2}",
+    "exists:%{l1r-}.x.example",
+    "redirect=_spf.example.com",
+    "exp=why.%{d}",
+    "unknown=anything",
+)
+BROKEN = (
+    ("ip4:300.1.1.1", "is not an IPv4 address"),
+    ("ip4:2001:db8::1", "Write it after “ip6:”"),
+    ("ip6:192.0.2.1", "Write it after “ip4:”"),
+    ("ip4:192.0.2.0/99", "is not a prefix length from 0 to 32"),
+    ("ip6:2001:db8::/129", "is not a prefix length from 0 to 128"),
+    ("ip4:192.0.2.0/024", "is not a prefix length"),
+    ("ip4:", "needs an IPv4 address"),
+    ("ip4", "needs an IPv4 address"),
+    ("include:", "needs a domain"),
+    ("include", "needs a domain"),
+    ("a:", "needs a domain"),
+    ("redirect=", "needs a domain"),
+    ("mx,a", "separated by spaces"),
+    ("include:example.com,", "separated by spaces"),
+    ("include:x;", "separated by spaces"),
+    ("a:https://example.com", "is not a domain"),
+    ("include:localhost", "is not a domain"),
+    ("include:a..example.com", "is not a domain"),
+    ("include:a.exampleinclude:b.example", "holds two terms"),
+    ("include:a.example~all", "holds two terms"),
+    ("ip4:192.0.2.1ip4:192.0.2.2", "is not an IPv4 address"),
+    ("-allinclude:a.example", "is not a mechanism"),
+    ("all:x", "takes nothing after it"),
+    ("a/33", "prefix length from 0 to 32"),
+    ("ptr/24", "takes no prefix length"),
+    ("exists:%{q}.example.com", "does not begin a macro"),
+    ("include:example.com%", "does not begin a macro"),
+    ("include:exämple.com", "character that SPF does not allow"),
+    ("mx\ta", "character that SPF does not allow"),
+    ("~", "stands alone"),
+    ("senders", "is not a mechanism"),
+)
+# checkdmarc takes any text without spaces for a domain, and a tab for a space.
+LENIENT = frozenset({"a:https://example.com", "mx\ta"})
+
+
+@pytest.mark.parametrize("term", RIGHT)
+def test_a_term_of_the_grammar_has_no_problem(term: str) -> None:
+    assert grammar.read(f"v=spf1 {term}").problems == ()
+
+
+@pytest.mark.parametrize(("term", "why"), BROKEN)
+def test_a_broken_term_has_its_place_and_the_reason(term: str, why: str) -> None:
+    line = f"v=spf1  mx {term} -all"
+    problem = grammar.read(line).problems[0]
+    assert line[problem.start : problem.end] == term
+    assert why in problem.reason
+
+
+def test_a_redirect_may_appear_once() -> None:
+    assert "may appear once" in grammar.read("v=spf1 redirect=a.example redirect=b.example").problems[0].reason
+
+
+def test_the_broken_place_is_marked_and_the_pieces_are_the_record() -> None:
+    line = "v=spf1 ip4:300.1.1.1 mx -oops"
+    pieces = grammar.marked_problems(line, grammar.read(line).problems)
+    assert "".join(piece for piece, _ in pieces) == line
+    assert [piece for piece, broken in pieces if broken] == ["ip4:300.1.1.1", "-oops"]
+
+
+def opinion(line: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether checkdmarc takes the record for written correctly; no name is looked up."""
+    for name in ("get_a_records", "get_mx_records", "get_txt_records", "query_dns"):
+        monkeypatch.setattr(second_opinion, name, lambda *args, **kwargs: ["192.0.2.1"])
+    monkeypatch.setattr(second_opinion, "query_spf_record", lambda *args, **kwargs: {"record": "v=spf1 -all"})
+    try:
+        second_opinion.parse_spf_record(line, "example.com", ignore_too_many_lookups=True)
+    except second_opinion.SPFSyntaxError:
+        return False
+    except Exception:  # noqa: BLE001  # what it makes of names is not asked
+        return True
+    return True
+
+
+@pytest.mark.parametrize("term", [*RIGHT, *(t for t, _ in BROKEN if t not in LENIENT and not t.startswith("include:"))])
+def test_checkdmarc_says_the_same(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"v=spf1 {term}"
+    assert opinion(line, monkeypatch) == (not grammar.read(line).problems)
+
+
+@pytest.mark.parametrize("text", [" v=spf1 a", "v=spf1; a", "v=spf1include:a", "spf1 a", '"v=spf1 a', "v = spf1 a"])
+def test_what_was_meant_as_spf_is_seen_though_receivers_skip_it(text: str) -> None:
+    assert not grammar.is_spf(text)
+    assert grammar.resembles_spf(text)
+    assert grammar.problems_of(text)
+
+
+@pytest.mark.parametrize("text", ["v=spf1 -all", "spf2.0/pra -all", "v=DMARC1", "spectacular", ""])
+def test_other_text_is_not_taken_for_broken_spf(text: str) -> None:
+    assert not grammar.resembles_spf(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_parsed_and_its_places_lie_inside(text: str) -> None:
+    line = f"v=spf1 {text}"
+    for problem in grammar.read(line).problems:
+        assert 0 <= problem.start < problem.end <= len(line)
+        assert problem.reason
