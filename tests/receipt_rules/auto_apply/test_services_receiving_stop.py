@@ -1,9 +1,6 @@
 """A customer's receiving is stopped by staff, above what the customer wants, and brought back."""
 
 import pytest
-from django.db import connection
-from procrastinate.contrib.django.models import ProcrastinateJob
-from pytest_django import Settings
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
@@ -13,22 +10,11 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
-from receipt_rules.planner import services as planner_services
+from receipt_rules.models.runs import PendingChange, Run, RunKind
 from receipt_rules.planner.core.consequences import Fate
-from receipt_rules.planner.core.steps import RuleStep
-from receipt_rules.planner.services import EVERYTHING
-from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.making import (
-    make_address,
-    make_endpoint,
-    make_operator,
-    make_verified,
-    set_up_receiving,
-    taken,
-)
+from tests.receipt_rules.making import make_address, make_endpoint, make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 
@@ -94,52 +80,3 @@ def test_asking_twice_is_asking_once(alice: Customer, tess: User) -> None:
 def test_whoever_may_not_pause_may_not_stop_receiving(alice: Customer) -> None:
     with pytest.raises(Refused, match="Trust & Safety"):
         auto_apply_services.stop(customer=alice, because="x", actor=make_staff(Role.OPERATOR))
-
-
-def approve_all() -> None:
-    digest = planner_services.plan(asked=EVERYTHING).digest
-    planner_services.approve(digest=digest, because="as planned", actor=make_operator(), asked=EVERYTHING)
-
-
-def test_a_stop_goes_before_runs_that_were_approved_earlier(alice: Customer, tess: User) -> None:
-    make_address("new@carol.com", make_verified("carol.com"))
-    approve_all()
-    auto_apply_services.stop(customer=alice, because="phishing", actor=tess)
-    job = ProcrastinateJob.objects.get(task_name="receipt_rules.work")
-    assert (job.queue_name, job.scheduled_at) == ("urgent", None)
-    auto_apply_services.work()
-    stopped, earlier = Run.objects.get(customer=alice), Run.objects.filter(customer=None).latest("created_at")
-    assert stopped.ended_at is not None
-    assert earlier.ended_at is not None
-    assert stopped.ended_at < earlier.ended_at
-    assert taken("a1@alice.com") == 0
-
-
-def test_a_run_lets_the_rules_go_between_two_calls_when_a_stop_waits(
-    alice: Customer, tess: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.RECEIVING_PREFIX_EACH_DOMAIN = True  # a rule for each
-    for number in range(3):
-        make_address(f"a@new{number}.com", make_verified(f"new{number}.com"))
-    approve_all()
-    real = runs_services.apply_step
-    made: list[object] = []
-
-    def then_a_stop_is_asked_for(step: RuleStep) -> None:
-        real(step)
-        made.append(step)
-        if len(made) == 1:
-            auto_apply_services.stop(customer=alice, because="phishing", actor=tess)
-
-    monkeypatch.setattr(runs_services, "apply_step", then_a_stop_is_asked_for)
-    with connection.cursor() as cursor:  # as the worker takes the job
-        cursor.execute("SELECT procrastinate_fetch_job_v2(NULL, NULL)")
-    auto_apply_services.work()
-    run = Run.objects.filter(customer=None).latest("created_at")
-    assert (len(made), run.state) == (1, RunState.RUNNING)
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM procrastinate_jobs WHERE status = 'doing'")
-    auto_apply_services.work()
-    assert taken("a1@alice.com") == 0
-    run.refresh_from_db()
-    assert run.is_over
