@@ -63,8 +63,8 @@ class ReadOnlyRows(admin.ModelAdmin[Any]):
 
 @admin.register(Address)
 class AddressAdmin(ReadOnlyRows):
-    list_display = ("address", "domain", "endpoint", "is_active", "is_live")
-    list_filter = ("is_active", "is_live")
+    list_display = ("address", "domain", "endpoint", "is_active", "rules")
+    list_filter = ("is_active", "rules")
     list_select_related = ("domain", "endpoint")
     search_fields = ("address", "domain__name", "domain__customer__name", "id")
     actions = ("switch_off", "switch_on")
@@ -90,8 +90,8 @@ class AddressAdmin(ReadOnlyRows):
 
 @admin.register(CatchAll)
 class CatchAllAdmin(ReadOnlyRows):
-    list_display = ("recipient", "domain", "endpoint", "is_active", "is_live")
-    list_filter = ("subdomains", "is_active", "is_live")
+    list_display = ("recipient", "domain", "endpoint", "is_active", "rules")
+    list_filter = ("subdomains", "is_active", "rules")
     list_select_related = ("domain", "endpoint")
     search_fields = ("domain__name", "id")
 

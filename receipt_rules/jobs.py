@@ -4,6 +4,8 @@ They share one lock: SES has no version check, so one process writes at a time. 
 in the rows, so a lost job loses nothing.
 """
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.utils import timezone
 
@@ -34,14 +36,19 @@ def look_soon() -> None:
     jobs.queue(LOOK, lock=LOCK, unless_running=True)
 
 
-def customer_changed(customer: Customer, actor: User | None, *, urgent: bool = False) -> None:
+def customer_changed(
+    customer: Customer, actor: User | None, *, domains: Collection[str] = (), urgent: bool = False
+) -> None:
     """Inside the transaction of the change: it is carried out in a few seconds, with what else comes until then.
 
-    `urgent`: at once, before all else.
+    `domains`: the ids of those that it concerns; none where it is all of the customer's. `urgent`: at once, before all
+    else.
     """
-    PendingChange.objects.update_or_create(
-        customer=customer, defaults={"changed_at": timezone.now(), "by": actor, "waits_because": ""}
-    )
+    before = PendingChange.objects.select_for_update(of=("self",)).filter(customer=customer).first()
+    of_all = not domains or (before is not None and not before.domains)
+    concerned = [] if of_all else sorted({*domains, *(before.domains if before else ())})
+    changed = {"changed_at": timezone.now(), "by": actor, "waits_because": "", "domains": concerned}
+    PendingChange.objects.update_or_create(customer=customer, defaults=changed)
     work_soon(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
 
 

@@ -8,12 +8,14 @@ from receipt_rules.pipeline import views as pipeline_views
 from receipt_rules.planner import views as planner_views
 from receipt_rules.receiving_setup import views as receiving_setup_views
 from receipt_rules.runs import views as runs_views
+from receipt_rules.send_only import views as send_only_views
 from receipt_rules.simulator import views as simulator_views
 
 app_name = "receipt_rules"
 urlpatterns = [
     path("", live_views.home, name="home"),
     path("domains/<str:domain_id>/", addresses_views.inbound, name="domain"),
+    path("domains/<str:domain_id>/send-only/", send_only_views.send_only, name="send_only"),
     path("addresses/", addresses_views.list_, name="addresses"),
     path("addresses/add/", addresses_views.add_many, name="add_many"),
     path("addresses/<str:address_id>/", addresses_views.detail, name="address"),

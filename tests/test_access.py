@@ -94,6 +94,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:retry_batch": ALICES_POST,
     "receipt_rules:home": (LOGIN, *[MOVED] * 6),
     "receipt_rules:domain": ALICES,
+    "receipt_rules:send_only": ALICES,
     "receipt_rules:addresses": EVERYBODY,
     "receipt_rules:add_many": EVERYBODY,
     "receipt_rules:address": ALICES,
@@ -110,7 +111,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:check": STAFFS,
     "receipt_rules:bucket_policy": STAFFS,
     "receipt_rules:function_permission": STAFFS,
-    "receipt_rules:simulator": STAFFS,
+    "receipt_rules:simulator": EVERYBODY,  # customers their own addresses alone
     "receipt_rules:pipeline": STAFFS,
     "tenants:list": STAFFS,
     "tenants:create": (LOGIN, NO, NO, NO, OK, NO, OK),

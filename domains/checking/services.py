@@ -26,6 +26,7 @@ from domains.checking.core.judgement import (
     judge_aspects,
     next_check,
     overall,
+    with_receiving,
 )
 from domains.dns import services as dns_services
 from domains.dns.core import LookupStatus, Question, further_questions
@@ -39,6 +40,7 @@ from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
+from domains.receiving import services as receiving_services
 from domains.records.core import Record
 from domains.spf.core import spf_among
 from inbound_admin.lib import aws, slow_work
@@ -110,6 +112,7 @@ def _tell_of_record(event: str, domain: Domain, record: Record, judgement: Judge
 AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
 WATCHED_FOR = timedelta(minutes=15)  # after it was added, or somebody changed it or asked
 WATCHED_EVERY = timedelta(seconds=3)  # while it is so fresh, and a page of it is open
+OLD_EVERY, SETTLED_EVERY = timedelta(minutes=1), timedelta(minutes=15)  # later, and once nothing is pending
 PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # that Amazon is asked of one at least
 
 MOVED = (
@@ -123,6 +126,8 @@ MOVED = (
     "proven_at",
     "next_check_at",
     "apex_spf",
+    "mx_facts",
+    "receiving_state",
 )
 
 
@@ -168,14 +173,24 @@ def can_check_in(domain: Domain, now: datetime) -> int:
 
 
 def watched(domain: Domain) -> None:
-    """Somebody has the page open: what is pending is looked at more often, however many people watch."""
+    """Somebody opened the page or has it open: it is checked again, however many people watch.
+
+    Often while it is fresh and something is pending, more seldom later; a page that is opened shows no old state.
+    """
     now = timezone.now()
-    known = domain.last_dns_check and domain.last_dns_check > now - WATCHED_EVERY
-    old = domain.watched_from < now - WATCHED_FOR
-    if known or old or domain.is_held or domain.stage not in (Stage.READY, Stage.CLAIM) or not pending(domain):
+    if domain.is_held or domain.stage not in (Stage.READY, Stage.CLAIM):
         return
-    Domain.objects.filter(pk=domain.pk, next_check_at__gt=now).update(next_check_at=now)
-    check_soon()
+    if domain.last_dns_check and domain.last_dns_check > now - _watched_every(domain, now):
+        return
+    if Domain.objects.filter(pk=domain.pk, next_check_at__gt=now).update(next_check_at=now):
+        domain.next_check_at = now
+        check_soon()
+
+
+def _watched_every(domain: Domain, now: datetime) -> timedelta:
+    if not pending(domain):
+        return SETTLED_EVERY
+    return WATCHED_EVERY if domain.watched_from > now - WATCHED_FOR else OLD_EVERY
 
 
 def pending(domain: Domain) -> bool:
@@ -221,7 +236,7 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:
         own = _judge(domain, records[domain.pk], seen, further, before, now)
-        _save(domain, own, now)
+        _save(domain, own, now, receiving_services.mx_facts(domain, seen))
 
 
 def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
@@ -266,7 +281,7 @@ def _apex_spf(domain: Domain, seen: HostLookup) -> str:
 
 def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
     """What was right once is no news to the resolvers; the rest is asked of its own name servers first."""
-    pairs = [(domain, record) for domain in domains for record in domain.records]
+    pairs = [(domain, record) for domain in domains for record in domain.checked_records]
     known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
     unseen = [(domain.parsed, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
     return dns_services.ask_hosts_first(unseen, known)
@@ -293,7 +308,7 @@ def _judge(
 
 
 @transaction.atomic
-def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_facts: dict[str, str]) -> None:
     """Nothing where the domain was deleted, held or set up otherwise while we looked: that is of another domain."""
     if domain.proven_at is None:
         ownership_services.lock_zone(domain.parsed)
@@ -302,12 +317,16 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> Non
     if locked is None:
         return
     locked.apex_spf = domain.apex_spf
-    if locked.records != domain.records:
+    if locked.checked_records != domain.checked_records:
         return
-    known_before, result = locked.known_state, _overall(domain, judgements)
+    _prove(locked)
+    locked.mx_facts = domain.mx_facts = mx_facts
+    receiving_services.settle(locked, now)
+    known_before, identity = locked.known_state, _overall(domain, judgements)
+    result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
     _save_records(domain, judgements, now)
-    _move(locked, result, now)
-    announce_domain(locked, known_before, result, judgements, now)
+    _move(locked, result, now, is_due={each.key for each in locked.records} != {each.key for each in judgements})
+    announce_domain(locked, known_before, identity, judgements, now)
     for name in MOVED:
         setattr(domain, name, getattr(locked, name))
 
@@ -348,16 +367,22 @@ def _row(domain: Domain, judgement: Judgement, verified_at: datetime | None, now
     )
 
 
-def _move(domain: Domain, result: Overall, now: datetime) -> None:
-    """The new state and the time of the next look; a change of what we *know* has its moment and a line in the log."""
-    domain.state, domain.summary, domain.last_dns_check = result.state, result.sentence, now
-    domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
-    if result.state is State.VERIFIED and domain.verified_at is None:
-        domain.verified_at = now
+def _prove(domain: Domain) -> None:
     if domain.proven_at is None and SesStatus.SUCCESS in (domain.identity_status, domain.dkim_status):
         ownership_services.prove(domain)
         audit_services.record("domain.proven", about=domain_subject(domain), actor=None)
         ownership_services.note_settled(domain)
+
+
+def _move(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> None:
+    """The new state and the time of the next look; a change of what we *know* has its moment and a line in the log.
+
+    `is_due`: what is asked for has changed by this look, so that the next one comes at once.
+    """
+    domain.state, domain.summary, domain.last_dns_check = result.state, result.sentence, now
+    domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
+    if result.state is State.VERIFIED and domain.verified_at is None:
+        domain.verified_at = now
     if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
         before, after = {"state": domain.known_state}, {"state": result.state.value}
         audit_services.record("domain.state", about=domain_subject(domain), actor=None, before=before, after=after)
@@ -370,4 +395,6 @@ def _move(domain: Domain, result: Overall, now: datetime) -> None:
         jitter=jitter_for(domain.name),
         lost_at=domain.state_since if domain.verified_at and result.state in LOST else None,
     )
+    if is_due:
+        domain.next_check_at = now
     domain.save(update_fields=MOVED)

@@ -16,6 +16,7 @@ from audit.services import Subject
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, understand
+from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import moment
 from inbound_admin.lib.lists import ListFilters, Order
@@ -93,7 +94,7 @@ class DomainListFilters(ListFilters):
     catch_all: str = ""
 
     columns: ClassVar[Mapping[str, str]] = {"customer": "customer", "provider": "provider"}
-    uncounted = ("stuck", "former")
+    uncounted = ("stuck", "former", "rejecting")
     sorts: ClassVar[Mapping[str, Order]] = {
         "name": ("name",),
         "-name": ("-name",),
@@ -114,7 +115,7 @@ class DomainListFilters(ListFilters):
             yield Q(has_catch_all=self.catch_all == "yes")
 
     def groups(self) -> dict[str, Q]:
-        others = {"stuck": _stuck(timezone.now()), "former": _FORMER}
+        others = {"stuck": _stuck(timezone.now()), "former": _FORMER, "rejecting": Q(receiving_state__in=RED)}
         return {key: _attention(key) for key in ATTENTION} | others
 
 
@@ -148,12 +149,17 @@ def domains_not_verified(viewer: Viewer) -> QuerySet[Domain]:
 def _attention(key: str) -> Q:
     """What is held up on its way needs attention as well as what is wrong."""
     found = _in_states(ATTENTION[key][1])
-    return found | ~Q(stage_problem="") if key == "attention" else found
+    return found | ~Q(stage_problem="") | Q(receiving_state__in=RED) if key == "attention" else found
 
 
 def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
     """Neither set up nor verified a day after they were added or last began anew."""
     return domains_for(viewer).filter(_stuck(now))
+
+
+def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
+    """Those whose mail SES rejects, or another rule takes, though their MX leads here."""
+    return domains_for(viewer).filter(receiving_state__in=RED)
 
 
 def _stuck(now: datetime) -> Q:
@@ -190,7 +196,8 @@ def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[
             "customer": domain.customer.name,
             "state": domain.state,
             "shown_as": domain.shown_state.value,
-            "summary": domain.summary,
+            "summary": domain.headline,
+            "receiving": domain.receiving_state,
             "dns_host": domain.provider,
             "checked_at": moment(domain.last_dns_check),
             "verified_at": moment(domain.verified_at),

@@ -53,4 +53,9 @@ def add(request: SignedIn) -> HttpResponse:
 
 
 def _add(form: AddForm, request: SignedIn) -> Any:
-    return preflight_services.add(text=form.cleaned_data["name"], customer=form.chosen_customer, actor=request.user)
+    return preflight_services.add(
+        text=form.cleaned_data["name"],
+        customer=form.chosen_customer,
+        actor=request.user,
+        receives=not form.cleaned_data["send_only"],
+    )

@@ -26,7 +26,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import Identity
 from domains.jobs import check_soon, configure_soon, set_up_later
-from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.domains import UNVERIFIED, Domain, OnMxFailure, Stage
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import CouldNotTell
@@ -35,8 +35,6 @@ from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import Tenant
 from tenants.resources import services as resources_services
-
-NOT_VERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)
 
 
 def join(domain: Domain, *, just_made: bool) -> None:
@@ -83,7 +81,7 @@ def move(domain: Domain, arn: str, to: Tenant | None) -> None:
 
 def note_verified(domains: Sequence[Domain]) -> None:
     """What Amazon said of identities, for the layers of their tenants; where it could not tell, what is known stays."""
-    for verified, statuses in ((True, (SesStatus.SUCCESS,)), (False, NOT_VERIFIED)):
+    for verified, statuses in ((True, (SesStatus.SUCCESS,)), (False, UNVERIFIED)):
         names = [d.name for d in domains if d.tenant_id and not d.ses_problem and d.identity_status in statuses]
         if names:
             resources_services.note_verified(names=names, verified=verified)

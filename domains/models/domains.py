@@ -10,7 +10,18 @@ from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
 from domains.names.core import DomainName
-from domains.records.core import IdentityFacts, Record, RecordExpectation, as_expected, records_for
+from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, is_asked, judge
+from domains.records.core import (
+    INBOUND_MX,
+    IdentityFacts,
+    Need,
+    Record,
+    RecordExpectation,
+    as_expected,
+    can_receive,
+    mx_record,
+    records_for,
+)
 from inbound_admin.lib.ids import new_id
 
 
@@ -39,6 +50,8 @@ HEADLINES = {
 }
 RULES_FIRST = "Being deleted. Receipt rules stop receiving its mail first."
 STATES = [(state.value, state.value) for state in State]
+UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known not to be
+RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 
 
@@ -62,7 +75,9 @@ class Domain(models.Model):
     mail_from_label = models.CharField(max_length=252, blank=True)  # an adopted one may have several labels
     on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
     dkim_signing = models.BooleanField(default=True)
-    receives = models.BooleanField(default=True, help_text="Whether mail for it is to arrive through us.")
+    receives = models.BooleanField(
+        default=True, help_text="Whether mail for it is to arrive through us; else send only."
+    )
     wants_apex_spf = models.BooleanField(default=True)
     wants_dmarc = models.BooleanField(default=True)
     dmarc_reports_to = models.EmailField(blank=True, help_text="Who gets the daily summaries of DMARC.")
@@ -149,6 +164,15 @@ class Domain(models.Model):
     soa_serial_since = models.DateTimeField(null=True, blank=True)
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")
 
+    # how its mail comes in: noted by the app that routes mail, and by the check; judged in receiving/core.py
+    mail_rules = models.JSONField(
+        default=dict, blank=True, help_text="What the active rules do with mail, by name: its own and those below."
+    )
+    mx_facts = models.JSONField(default=dict, blank=True, help_text="Where the MX of each such name leads.")
+    receiving_state = models.CharField(
+        max_length=20, blank=True, choices=RECEIVING_STATES, help_text="The worst name's."
+    )
+
     # what follows
     state = models.CharField(max_length=20, choices=STATES, default=State.NOT_CHECKED)
     known_state = models.CharField(max_length=20, choices=STATES, default=State.NOT_CHECKED, help_text="Never a guess.")
@@ -202,7 +226,8 @@ class Domain(models.Model):
             dkim_tokens=() if self.own_dkim_key else tuple(self.dkim_tokens),
             dkim_zone=self.dkim_zone,
             mail_from=self.ses_mail_from,
-            receiving=self.receives,
+            receiving=is_asked(self.receiving_facts(self.name)),
+            receiving_below=tuple(name for name in self.names_below if is_asked(self.receiving_facts(name))),
             wants_apex_spf=self.wants_apex_spf,
             wants_dmarc=self.wants_dmarc,
             dmarc_reports_to=self.dmarc_reports_to,
@@ -218,10 +243,56 @@ class Domain(models.Model):
         return tuple(RecordExpectation(key, **said) for key, said in sorted(self.expectations.items()))
 
     @property
+    def checked_records(self) -> tuple[Record, ...]:
+        """What is asked for, and each inbound MX that is not: one that leads here too early loses mail."""
+        records = self.records
+        if not can_receive(self.region):
+            return records
+        asked = {record.name for record in records if record.type == "MX"}
+        later = [name for name in self.mail_names if name not in asked]
+        return (*records, *(mx_record(name, self.parsed, self.region, Need.LATER) for name in later))
+
+    @property
+    def names_below(self) -> tuple[str, ...]:
+        """Names below it, "*." for all of them, at which something takes mail."""
+        return tuple(sorted(name for name in self.mail_rules if name != self.name))
+
+    @property
+    def mail_names(self) -> tuple[str, ...]:
+        return (self.name, *self.names_below)
+
+    def receiving_facts(self, name: str) -> ReceivingFacts:
+        return ReceivingFacts(
+            name,
+            mx=MxFact(self.mx_facts.get(name, "")),
+            rules=RulesFact(self.mail_rules.get(name, "")),
+            is_wanted=self.receives,
+            is_verified=self.is_proven and self.identity_status not in UNVERIFIED,
+            can_receive=can_receive(self.region),
+            is_unread=self.routes_unchecked,
+            is_elsewhere=name == self.name and INBOUND_MX in self.expectations,
+        )
+
+    def receiving_at(self, name: str) -> Receiving:
+        """The judgement of its own name, or of one below it. From this row alone."""
+        return judge(self.receiving_facts(name))
+
+    @property
+    def receiving(self) -> Receiving:
+        return self.receiving_at(self.name)
+
+    @property
+    def receiving_below(self) -> tuple[Receiving, ...]:
+        return tuple(self.receiving_at(name) for name in self.names_below)
+
+    @property
     def headline(self) -> str:
         """The one sentence of the list: before and after its working life the stage says more than the checks."""
         if self.stage == Stage.DELETING and self.routes_removed_at is None:
             return RULES_FIRST
+        red = [each for each in (self.receiving, *self.receiving_below) if each.is_red]
+        if self.stage == Stage.READY and red:
+            return red[0].sentence
         return HEADLINES.get(Stage(self.stage), self.summary)
 
     @property
@@ -292,7 +363,7 @@ class RecordCheck(models.Model):
     """What the last look at one record showed; `verified_at` stays when a later look fails."""
 
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="record_checks")
-    key = models.CharField(max_length=20)
+    key = models.CharField(max_length=270)
     state = models.CharField(max_length=20, choices=STATES)
     found = models.JSONField(default=list)
     code = models.CharField(max_length=60, blank=True)

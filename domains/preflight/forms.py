@@ -25,6 +25,11 @@ class AddForm(forms.Form):
         ),
     )
     customer = forms.ModelChoiceField(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
+    send_only = forms.BooleanField(
+        label="Send only",
+        required=False,
+        help_text="Mail for the domain stays with another mail service. You can change this later.",
+    )
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -30,7 +30,7 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from tenants.resources import services as resources_services
 
-RECORDS = 7  # that are required: ownership, three keys, two for bounces, and the way in where the region receives
+RECORDS = 6  # that are required at first: ownership, three keys, two for bounces; the way in comes last
 
 
 def look_before(*, text: str, customer: Customer) -> Preflight:
@@ -40,16 +40,22 @@ def look_before(*, text: str, customer: Customer) -> Preflight:
 
 
 def add(
-    *, text: str, customer: Customer, actor: User | None, look: Preflight | None = None, bulk_id: str = ""
+    *,
+    text: str,
+    customer: Customer,
+    actor: User | None,
+    look: Preflight | None = None,
+    bulk_id: str = "",
+    receives: bool = True,
 ) -> Domain:
     """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs.
 
-    `look` is what `look_before` told of it just now.
+    `look` is what `look_before` told of it just now. `receives` False: the domain only sends.
     """
     understood = acceptable(text, customer)
     look = look or _look(understood, customer)
     try:
-        domain = _store(understood.domain, customer, actor, look, bulk_id)
+        domain = _store(understood.domain, customer, actor, look, bulk_id=bulk_id, receives=receives)
     except IntegrityError as error:
         acceptable(text, customer)  # has the right sentence for whoever was a moment too late
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
@@ -59,7 +65,9 @@ def add(
 
 
 @transaction.atomic
-def _store(name: DomainName, customer: Customer, actor: User | None, look: Preflight, bulk_id: str) -> Domain:
+def _store(
+    name: DomainName, customer: Customer, actor: User | None, look: Preflight, *, bulk_id: str, receives: bool
+) -> Domain:
     ownership_services.refuse_more(customer, actor)
     ownership_services.lock_zone(name)
     reason = _must_prove(name, customer, look)
@@ -70,10 +78,11 @@ def _store(name: DomainName, customer: Customer, actor: User | None, look: Prefl
         region=settings.AWS_REGION,
         created_by=actor,
         mail_from_label=look.mail_from_label,
+        receives=receives,
         provider=look.provider,
         stage=Stage.CLAIM if reason else Stage.STARTING,
     )
-    after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from}
+    after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from, "receives": receives}
     audit_services.record("domain.added", about=domain_subject(domain), actor=actor, after=after, bulk_id=bulk_id)
     if reason:
         ownership_services.open_claim(domain, reason)
@@ -104,7 +113,7 @@ def _look(understood: Understood, customer: Customer) -> Preflight:
         noticed=understood.noticed,
         verified_parent=str(parent) if parent else "",
         provider=provider_of(servers),
-        record_count=RECORDS if can_receive(settings.AWS_REGION) else RECORDS - 1,
+        record_count=RECORDS,
     )
 
 

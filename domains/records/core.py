@@ -42,6 +42,7 @@ class Need(StrEnum):
     REQUIRED = "required"
     OPTIONAL = "optional"
     RECOMMENDED = "recommended"
+    LATER = "later"  # not to be published yet; watched, because mail that it leads here would be rejected
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class IdentityFacts:
     """What is known of a domain; "" or () stands for "not known yet" or "not wanted".
 
     `mail_from` is an absolute name, `existing_apex_spf` the one v=spf1 line at the domain today, `dmarc_reports_to` the
-    address that shall get DMARC's daily summaries.
+    address that shall get DMARC's daily summaries. `receiving`: the MX of the domain itself is asked for,
+    `receiving_below`: that of these names below it, "*.example.com" for all of them.
     """
 
     domain: DomainName
@@ -72,6 +74,7 @@ class IdentityFacts:
     dkim_zone: str = ""
     mail_from: str = ""
     receiving: bool = False
+    receiving_below: tuple[str, ...] = ()
     wants_apex_spf: bool = False
     existing_apex_spf: str = ""
     wants_dmarc: bool = False
@@ -133,10 +136,29 @@ def _bounces(facts: IdentityFacts) -> tuple[Record, ...]:
 
 
 def _receiving(facts: IdentityFacts) -> tuple[Record, ...]:
-    if not facts.receiving or not can_receive(facts.region):
+    if not can_receive(facts.region):
         return ()
-    name, host = facts.domain.ascii, inbound_host(facts.region)
-    return (Record("inbound-mx", Purpose.RECEIVING, Need.REQUIRED, "MX", name, host, MX_PRIORITY),)
+    own = (facts.domain.ascii,) if facts.receiving else ()
+    return tuple(mx_record(name, facts.domain, facts.region) for name in (*own, *facts.receiving_below))
+
+
+INBOUND_MX = "inbound-mx"
+
+
+def mx_record(name: str, domain: DomainName, region: str, need: Need = Need.REQUIRED) -> Record:
+    """The MX that brings mail for the domain, or a name below it, to SES. ValueError where SES does not receive."""
+    return Record(mx_key(name, domain), Purpose.RECEIVING, need, "MX", name, inbound_host(region), MX_PRIORITY)
+
+
+def mx_key(name: str, domain: DomainName) -> str:
+    if name == domain.ascii:
+        return INBOUND_MX
+    return f"{INBOUND_MX}-{name.removesuffix(f'.{domain.ascii}').replace('*', '_any')}"
+
+
+def is_inbound(key: str) -> bool:
+    """Whether the record brings mail here: of the domain itself or of a name below."""
+    return key == INBOUND_MX or key.startswith(f"{INBOUND_MX}-")
 
 
 def _recommended(facts: IdentityFacts) -> tuple[Record, ...]:

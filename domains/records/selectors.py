@@ -12,7 +12,8 @@ from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
 from domains.providers.core import Typed, typed
 from domains.providers.selectors import DnsHost, dns_host
-from domains.records.core import Need, Purpose, Record
+from domains.receiving.core import Receiving
+from domains.records.core import Need, Purpose, Record, is_inbound
 
 TITLES = {
     Purpose.OWNERSHIP: ("Prove ownership", "Shows Amazon that the domain is yours."),
@@ -30,12 +31,13 @@ LABELS = {
     "apex-spf": "Sender record",
     "dmarc": "Forgery protection record",
 }
-ASPECTS = {
+ASPECTS: Mapping[Aspect, str] = {
     Aspect.IDENTITY: "Ownership",
     Aspect.DKIM: "Signature",
     Aspect.MAIL_FROM: "Bounces",
     Aspect.RECEIVING: "Receiving",
 }
+BEING_CHECKED = 3  # seconds between two polls while a check is on its way
 TIME_TO_READ = 12  # seconds that the answer to a check stands before the next poll takes its place
 
 
@@ -102,9 +104,12 @@ class Group:
 
 @dataclass(frozen=True)
 class AspectLine:
+    """`receiving` has the state of receiving in its own words."""
+
     title: str
     state: State
     sentence: str
+    receiving: Receiving | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,7 @@ def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHos
     return RecordRow(
         record=record,
         typed=typed(record, host.provider, domain.parsed.zone),
-        label=f"DKIM record {record.key[-1]}" if record.key.startswith("dkim-") else LABELS[record.key],
+        label=label_of(record),
         relative_name=domain.parsed.relative(record.name),
         zone=domain.parsed.zone,
         state=State(check.state) if check else State.NOT_CHECKED,
@@ -170,6 +175,15 @@ def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHos
         checked_at=check.checked_at if check else None,
         last_right=check.verified_at if check else None,
     )
+
+
+def label_of(record: Record) -> str:
+    """What a page calls the record."""
+    if record.key.startswith("dkim-"):
+        return f"DKIM record {record.key[-1]}"
+    if is_inbound(record.key) and record.key not in LABELS:
+        return f"Inbound mail record for {record.name}"
+    return LABELS[record.key]
 
 
 def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
@@ -182,11 +196,10 @@ def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
 
 def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...]:
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
-    lines: Mapping[Aspect, str] = ASPECTS
-    return tuple(
-        AspectLine(lines[judged_aspect.aspect], judged_aspect.state, judged_aspect.sentence)
-        for judged_aspect in judge_aspects(judged, domain.ses_statuses)
-    )
+    told = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
+    lines = [AspectLine(ASPECTS[each.aspect], each.state, each.sentence) for each in told]
+    own = domain.receiving
+    return (*lines, AspectLine(ASPECTS[Aspect.RECEIVING], State.NOT_CHECKED, own.sentence, own))
 
 
 def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost) -> RecordRow | None:
@@ -195,11 +208,19 @@ def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost) -> RecordRo
     return _row(domain, ownership_core.challenge(domain.parsed, domain.claim_token), check, host)
 
 
+def _is_being_checked(domain: Domain, now: datetime) -> bool:
+    """Due just now, so that what is shown is replaced in a moment; one that is due for long has no worker."""
+    due = domain.next_check_at
+    return due is not None and now - timedelta(minutes=2) < due <= now
+
+
 def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:
     """Often while it is fresh and something is pending, more seldom later, and never once all is settled.
 
     A recommended record that is missing for good is no reason to ask for ever.
     """
+    if domain.stage in (Stage.READY, Stage.CLAIM) and not domain.is_held and _is_being_checked(domain, now):
+        return BEING_CHECKED
     age = now - domain.watched_from
     verified = domain.stage == Stage.READY and domain.state == State.VERIFIED
     if domain.is_held or (verified and (settled or age > timedelta(minutes=15))):

@@ -25,8 +25,7 @@ def domain_for(request: SignedIn, domain_id: str) -> Domain:
 @require_GET
 def detail(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
-    if request.htmx:
-        checking_services.watched(domain)
+    checking_services.watched(domain)
     return _page(request, domain)
 
 

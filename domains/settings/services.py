@@ -22,6 +22,8 @@ from domains.jobs import check_soon, configure_soon, set_up_soon
 from domains.models.domains import Domain, OnMxFailure, RecordCheck, Stage
 from domains.names.core import is_label, label_in
 from domains.ownership.selectors import held_domains
+from domains.receiving import services as receiving_services
+from domains.receiving.core import mx_to_move
 from inbound_admin.lib import aws
 from inbound_admin.lib.api.wait import wait_until
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -57,6 +59,26 @@ def configure(*, domain: Domain, wanted: WantedSettings, actor: User, because: s
         locked.save()
         if locked.is_configuring:
             configure_soon(locked)
+
+
+@transaction.atomic
+def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
+    """False where nothing differs. Raises Refused (MX_LEADS_HERE) where mail would be lost, or before it is set up."""
+    locked = _ready(domain)
+    if locked.receives == receives:
+        return False
+    if not receives and (leads := mx_to_move(locked.receiving_facts(name) for name in locked.mail_names)):
+        said = f"The MX record of {leads[0]} leads here. Point it to your other mail service first, then check again."
+        raise Refused(said, code="MX_LEADS_HERE")
+    before, after = {"receives": locked.receives}, {"receives": receives}
+    locked.receives = receives
+    now = timezone.now()
+    receiving_services.settle(locked, now)
+    locked.watched_from = locked.next_check_at = now
+    locked.save(update_fields=("receives", "receiving_state", "watched_from", "next_check_at"))
+    audit_services.record("domain.receives", about=domain_subject(locked), actor=actor, before=before, after=after)
+    check_soon()
+    return True
 
 
 def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:

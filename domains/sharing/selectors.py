@@ -13,7 +13,7 @@ from domains.models.domains import Domain, RecordCheck, Stage
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.providers.core import PROVIDERS, DnsProvider, Typed, named, typed, with_key
 from domains.records.core import Need
-from domains.records.selectors import RecordRow, RecordsPage
+from domains.records.selectors import BEING_CHECKED, RecordRow, RecordsPage
 
 _SIGNER = Signer(salt="domains.share", sep=".")
 NO_MORE = (State.VERIFIED, State.SPREADING)  # there is nothing to type for these
@@ -131,5 +131,6 @@ def _is_there(row: RecordRow) -> bool:
 
 
 def _poll_seconds(domain: Domain, page: RecordsPage, *, settled: bool) -> int | None:
-    """None, and the page rests, once nothing is left that a look could change."""
-    return None if settled and domain.stage == Stage.READY else page.poll_seconds
+    """None, and the page rests, once nothing is left that a look could change, unless one is on its way."""
+    rests = settled and domain.stage == Stage.READY and page.poll_seconds != BEING_CHECKED
+    return None if rests else page.poll_seconds

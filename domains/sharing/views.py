@@ -70,7 +70,7 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
             services.explain(domain=link.domain)
         messages.info(request, said)
         return redirect(_address(token, request))
-    if not pressed and request.htmx:
+    if not pressed:
         checking_services.watched(link.domain)
     return _page(request, link_behind(token) or link, token, said=said)
 

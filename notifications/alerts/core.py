@@ -46,6 +46,12 @@ _KINDS = (
         for_customers=True,
     ),
     AlertKind(
+        "domain.rejects_mail",
+        "SES rejects a domain's mail",
+        "SES no longer rejects the domain's mail",
+        for_customers=True,
+    ),
+    AlertKind(
         "domain.displaced",
         "Ownership was proven from another account",
         "Ownership of the domain is proven",
@@ -86,6 +92,7 @@ _KINDS = (
         "Our account's rates are fine",
         looks=2,
     ),
+    AlertKind("receiving.not_set_up", "Receiving is not set up, and customers wait for it", "Receiving is set up"),
     AlertKind("receiving.lost", "Inbound mail was lost", "No more inbound mail is lost"),
     AlertKind(
         "receiving.failing", "Inbound mail could not be handed over", "Inbound mail is handed over again", looks=2

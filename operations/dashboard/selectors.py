@@ -127,6 +127,14 @@ def _of_amazon() -> Iterator[AttentionItem]:
 def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
     wrong, stuck = counted["attention"], domain_list_selectors.domains_stuck(viewer=viewer, now=now).count()
+    rejecting = domain_list_selectors.domains_rejecting(viewer).count()
+    yield AttentionItem(
+        rejecting,
+        _many(rejecting, "domain loses mail: SES rejects it", "domains lose mail: SES rejects it"),
+        "domains:list",
+        "show=rejecting",
+        "bad",
+    )
     yield AttentionItem(
         wrong, _many(wrong, "domain needs attention", "domains need attention"), "domains:list", "show=attention", "bad"
     )

@@ -24,6 +24,7 @@ from domains.deletion import services as deletion_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import note_deletion_held_up
 from domains.models.domains import Domain, Stage
+from domains.receiving.core import mx_to_move
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -93,10 +94,18 @@ def consequences(domain: Domain) -> RemovalConsequences:
 
 
 @transaction.atomic
-def ask(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "") -> RemovalAsked:
-    """Asking twice is asking once. Raises Refused for a wrong name, while sub-domains exist, or while staff hold it."""
+def ask(
+    *, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", despite_mx: bool = True
+) -> RemovalAsked:
+    """Asking twice is asking once. Raises Refused for a wrong name, while sub-domains exist, or while staff hold it.
+
+    Without `despite_mx` also while its MX leads here: SES would reject the mail that still comes.
+    """
     locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
+    if not despite_mx and (leads := mx_leading_here(locked)):
+        said = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
+        raise Refused(said, code="MX_LEADS_HERE")
     if locked.stage != Stage.DELETING:
         audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)
@@ -106,6 +115,11 @@ def ask(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     remove_soon()
     return RemovalAsked(addresses, records, is_gone=False)
+
+
+def mx_leading_here(domain: Domain) -> tuple[str, ...]:
+    """Its names whose MX leads here, as last seen: whoever leaves moves them first."""
+    return mx_to_move(domain.receiving_facts(name) for name in domain.mail_names)
 
 
 def removal_of(domain: Domain) -> DomainRemoval | None:
@@ -194,7 +208,7 @@ def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
 @transaction.atomic
 def _have_rules_changed(domain: Domain) -> None:
     """A run of the customer's that somebody else has undone, or that was settled before: once more."""
-    customer_changed(domain.customer, None)
+    customer_changed(domain.customer, None, domains=[domain.pk])
 
 
 @transaction.atomic

@@ -31,7 +31,12 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     context: dict[str, Any] = {"domain": found, "error": "", "removal": services.removal_of(found)}
     if request.method == "POST" and context["removal"] is None:
         try:
-            asked = services.ask(domain=found, typed_name=request.POST.get("name", ""), actor=request.user)
+            asked = services.ask(
+                domain=found,
+                typed_name=request.POST.get("name", ""),
+                actor=request.user,
+                despite_mx="despite_mx" in request.POST,
+            )
         except Refused as refused:
             context |= {"error": str(refused), "typed": request.POST.get("name", "")}
         else:
@@ -41,7 +46,7 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
         context["poll_seconds"] = POLL_SECONDS
         part = "#live" if request.htmx and not request.htmx.boosted else ""
         return TemplateResponse(request, f"operations/domain_removal/removal_progress.html{part}", context)
-    context["consequences"] = services.consequences(found)
+    context |= {"consequences": services.consequences(found), "leads_here": services.mx_leading_here(found)}
     return TemplateResponse(
         request, "operations/domain_removal/delete_domain.html", context, status=422 if context["error"] else 200
     )

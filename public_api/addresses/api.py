@@ -21,7 +21,6 @@ from receipt_rules.addresses.services import remove_address
 from receipt_rules.models.addresses import Address
 
 router = call_router("Email addresses")
-SOON = "Amazon is told in a few seconds."
 
 
 class AddressFilters(Paged):
@@ -52,6 +51,10 @@ class AddressOut(Out):
     endpoint_id: str | None
     is_active: bool
     is_receipt_rule_configured: bool = Field(description="Whether Amazon's rules take its mail, as last read")
+    receiving: str = Field(
+        description="Whether its mail arrives: live, or why not, as for a domain; off where the address is inactive"
+    )
+    receiving_message: str
     receipt_rule_name: str | None
     created_at: datetime
     updated_at: datetime
@@ -146,12 +149,12 @@ def change(request: HttpRequest, address_id: str, asked: AddressChanged) -> Addr
 
 
 def removed(address: Address) -> AddressCleanup:
-    is_waiting = address.domain.customer_id in pending_of([address.domain.customer_id])
+    waits = pending_of([address.domain]).get(address.domain_id, "")
     return AddressCleanup(
         email_address=address.address,
         domain=address.domain.name,
-        ses_rule_updated=not is_waiting,
-        **given(warning=SOON if is_waiting else None),
+        ses_rule_updated=not waits,
+        **given(warning=waits or None),
     )
 
 
@@ -162,15 +165,15 @@ def row(address: Address) -> AddressOut:
 def rows(addresses: Collection[Address]) -> list[AddressOut]:
     """In a constant number of queries; each has its `changed_at`."""
     customers = [address.domain.customer_id for address in addresses]
-    owners, pending = first_owners(customers), pending_of(customers)
-    names = rule_names([address.address for address in addresses if address.is_live])
+    owners, pending = first_owners(customers), pending_of([address.domain for address in addresses])
+    names = rule_names([address.address for address in addresses if address.is_carried])
     return [_row(each, owners.get(each.domain.customer_id), names.get(each.address), pending) for each in addresses]
 
 
 def _row(address: Address, owner: str | None, rule: str | None, pending: dict[str, str]) -> AddressOut:
     domain, endpoint = address.domain, address.own_endpoint
-    is_waiting = address.is_active != address.is_live and domain.customer_id in pending
-    warning = pending[domain.customer_id] or SOON if is_waiting else ""
+    is_waiting = address.is_active != address.is_carried and domain.pk in pending
+    warning = pending[domain.pk] if is_waiting else ""
     return AddressOut(
         id=address.pk,
         address=address.address,
@@ -178,7 +181,9 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         webhook_id=None,
         endpoint_id=endpoint.pk if endpoint else None,
         is_active=address.is_active,
-        is_receipt_rule_configured=address.is_live,
+        is_receipt_rule_configured=address.is_carried,
+        receiving=address.receiving.state.value if address.is_active else "off",
+        receiving_message=address.receiving.sentence if address.is_active else "The address is switched off.",
         receipt_rule_name=rule,
         created_at=address.created_at,
         updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `addresses_found`

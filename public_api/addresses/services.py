@@ -3,14 +3,14 @@
 from accounts.models.people import User
 from domains.models.domains import Domain
 from public_api.domains.services import KEEP, own_endpoint
-from receipt_rules.addresses.services import add_address, change_address, refuse_elsewhere, refuse_unverified
+from receipt_rules.addresses.services import add_address, change_address, refuse_elsewhere, refuse_unproven
 from receipt_rules.models.addresses import Address
 
 
 def add(*, domain: Domain, text: str, endpoint_id: str | None, is_active: bool, actor: User) -> Address:
     """Raises Refused: as `add_address`, ADDRESS_ELSEWHERE for one that is not of the domain, ENDPOINT_MISSING."""
     refuse_elsewhere(text, domain)
-    refuse_unverified(domain)
+    refuse_unproven(domain)
     return add_address(
         text=text,
         customer=domain.customer,

@@ -131,7 +131,6 @@ def _recommendation(record: Record | None, description: str) -> Recommendation |
 
 
 router = call_router("Domains")
-SOON = "Amazon is told in a few seconds."
 
 
 class DomainFilters(Paged):
@@ -169,6 +168,9 @@ class DomainPage(Page[DomainRow]):
 class DomainAdded(In):
     domain: Text
     customer_id: Text | None = Field(None, description="Whose it becomes; needed by who belongs to several customers")
+    send_only: bool = Field(
+        False, description="Mail for it stays with another mail service: no inbound MX is asked for"
+    )
 
 
 class ConflictOut(Out):
@@ -190,6 +192,7 @@ class DomainChanged(In):
     catch_all_endpoint_id: Text | None = None
     mail_from_domain: Text | None = None
     receive_dmarc_emails: bool | None = None
+    send_only: bool | None = Field(None, description="409 while the MX leads here: move it first")
 
 
 class DomainChangedOut(Out):
@@ -245,7 +248,10 @@ def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOu
     """Waits for Amazon's tokens up to API_WAIT_SECONDS; without them `message` says what is still pending."""
     customer = chosen_customer(caller(request), asked.customer_id)
     look = preflight_services.look_before(text=asked.domain, customer=customer)
-    domain = settled(preflight_services.add(text=asked.domain, customer=customer, actor=caller(request), look=look))
+    added = preflight_services.add(
+        text=asked.domain, customer=customer, actor=caller(request), look=look, receives=not asked.send_only
+    )
+    domain = settled(added)
     checks = checks_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
@@ -305,8 +311,8 @@ def _changed(domain: Domain) -> DomainChangedOut:
     endpoint = catch_all.own_endpoint if catch_all else None
     is_on = catch_all is not None and catch_all.is_active
     main = main_fields(domain, {}, None)
-    pending = pending_of([domain.customer_id])
-    warning = pending[domain.customer_id] or SOON if pending else ""
+    pending = pending_of([domain])
+    warning = pending.get(domain.pk, "")
     return DomainChangedOut(
         **{name: main[name] for name in ("id", "domain", "mail_from_domain", "receive_dmarc_emails", "updated_at")},
         status=status_of(domain),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Count, Q, QuerySet, Value
 
 from accounts.people.selectors import Viewer
 from audit.selectors import last_changed
@@ -13,10 +13,12 @@ from domains.checking.core.judgement import SesStatus, State
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
-from domains.records.core import Record, can_receive
+from domains.receiving.core import ARRIVES, SERVED, MxFact, ReceivingState
+from domains.records.core import Record
 from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
 from receipt_rules.addresses import selectors as addresses_selectors
+from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.runs import PendingChange
@@ -27,8 +29,8 @@ FAILED = Q(stage=Stage.READY) & (
 VERIFIED = Q(stage=Stage.READY, verified_at__isnull=False) & ~FAILED
 STATUS = {"verified": VERIFIED, "failed": FAILED, "pending": ~VERIFIED & ~FAILED}
 MX = "inbound-mx"
-# Published, or was when we last could look: a look-up that failed takes nothing away.
-MX_RIGHT = Q(state__in=(State.VERIFIED, State.SPREADING)) | Q(state=State.COULD_NOT_CHECK, verified_at__isnull=False)
+# A lookup that failed takes nothing away: where we can't tell now, mail arrived when we last could.
+ARRIVING = (ReceivingState.LIVE, ReceivingState.COPIED)
 
 Checks = Mapping[str, RecordCheck]
 
@@ -51,9 +53,7 @@ def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[
     if wanted.status:
         domains = domains.filter(STATUS[wanted.status])
     if wanted.can_receive is not None:
-        right = RecordCheck.objects.filter(MX_RIGHT, domain=OuterRef("pk"), key=MX)
-        elsewhere = Q(expectations__has_key=MX)
-        receiving = VERIFIED & Q(receives=True) & ~elsewhere & Q(Exists(right))
+        receiving = VERIFIED & Q(receiving_state__in=ARRIVING)
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
     asked = exactly(has_catch_all=wanted.has_catch_all, provider__iexact=wanted.provider or None)
     return domains.filter(asked).order_by("name", "pk")
@@ -76,14 +76,9 @@ def status_of(domain: Domain) -> Published:
     return "verified" if domain.verified_at else "pending"
 
 
-def receives_mail(domain: Domain, checks: Checks) -> bool:
-    """Whether mail for it can arrive: verified, in a region that receives, and its MX is there."""
-    if not domain.receives or MX in domain.expectations:
-        return False  # staff said that its mail arrives elsewhere
-    if status_of(domain) != "verified" or not can_receive(domain.region):
-        return False
-    check = checks.get(MX)
-    return check is not None and is_right(check, spreading=True)
+def receives_mail(domain: Domain) -> bool:
+    """Whether mail for it arrives: verified, its MX leads here, and the active rules carry it."""
+    return status_of(domain) == "verified" and domain.receiving.state in ARRIVING
 
 
 def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
@@ -95,10 +90,9 @@ def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
     return check.state == State.VERIFIED or (spreading and check.state == State.SPREADING)
 
 
-def has_mx(checks: Checks) -> bool:
+def has_mx(domain: Domain) -> bool:
     """Whether the domain has any MX, ours or not, as it was last seen."""
-    check = checks.get(MX)
-    return check is not None and (bool(check.found) or is_right(check, spreading=True))
+    return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE)
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:
@@ -165,7 +159,7 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, Receiving]:
     counted = counts.annotate(
         addresses=Count("pk"),
         active=Count("pk", filter=Q(is_active=True)),
-        configured=Count("pk", filter=Q(is_live=True)),
+        configured=Count("pk", filter=Q(rules__in=SERVED)),
     )
     by_domain = {each[0]: each[1:] for each in counted.values_list("domain", "addresses", "active", "configured")}
     found = CatchAll.objects.select_related("endpoint", "domain").filter(domain__in=ids, subdomains=False)
@@ -176,8 +170,10 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, Receiving]:
 def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
     """With `changed_at`; in the order of the address itself."""
     rows = addresses_selectors.addresses_for(viewer).annotate(changed_at=last_changed("address"))
-    asked = exactly(domain=wanted.domain_id, is_active=wanted.is_active, is_live=wanted.is_live)
-    return rows.filter(asked).order_by("address")
+    if wanted.is_live is not None:
+        carried = Q(rules__in=SERVED)
+        rows = rows.filter(carried if wanted.is_live else ~carried)
+    return rows.filter(exactly(domain=wanted.domain_id, is_active=wanted.is_active)).order_by("address")
 
 
 def endpoints_found(
@@ -210,7 +206,10 @@ def rule_names(recipients: Collection[str]) -> Mapping[str, str]:
         return dict(cursor.fetchall())
 
 
-def pending_of(customer_ids: Iterable[str]) -> dict[str, str]:
-    """Customers with a change that Amazon's rules do not show yet, and why it waits for an operator, if it does."""
-    waiting = PendingChange.objects.filter(customer__in=set(customer_ids))
-    return dict(waiting.values_list("customer_id", "waits_because"))
+def pending_of(domains: Collection[Domain]) -> dict[str, str]:
+    """By id those that a change concerns which SES's rules do not show yet, and a sentence on when they will."""
+    found = PendingChange.objects.filter(customer__in={domain.customer_id for domain in domains})
+    waiting = {change.customer_id: change for change in found}
+    soon = applied_when() if waiting else ""
+    concerned = ((each, waiting[each.customer_id]) for each in domains if each.customer_id in waiting)
+    return {each.pk: change.waits_because or soon for each, change in concerned if change.concerns(each.pk)}

@@ -27,11 +27,12 @@ from receipt_rules.addresses.services import (
     change_address,
     lock_domain,
     refuse_elsewhere,
-    refuse_unverified,
+    refuse_unproven,
     set_catch_all,
 )
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.send_only import services as send_only_services
 
 KEEP = "\0"  # no endpoint has this id
 
@@ -44,11 +45,17 @@ class DomainChange:
     catch_all_endpoint_id: str | None = KEEP
     mail_from_domain: str | None = None
     receive_dmarc_emails: bool | None = None
+    send_only: bool | None = None
 
 
 def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
     """All of it or nothing. Raises Refused: DOMAIN_NOT_VERIFIED, ENDPOINT_MISSING, or for a MAIL FROM name."""
-    refuse_unverified(domain)
+    if wanted.send_only is not None:
+        send_only_services.choose(domain=domain, receives=not wanted.send_only, actor=actor)
+        domain.refresh_from_db()
+    if replace(wanted, send_only=None) == DomainChange():
+        return
+    refuse_unproven(domain)
     with transaction.atomic():
         _configure(domain, wanted, actor)
         if wanted.is_catch_all_enabled is not None or wanted.catch_all_endpoint_id != KEEP:
@@ -68,7 +75,7 @@ def set_mail_from_up(*, domain: Domain, name: str | None, actor: User) -> Domain
 def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
     """These take mail, beside what does already. Raises Refused: DOMAIN_NOT_VERIFIED, or Malformed with all that cannot
     be or are not of the domain."""
-    refuse_unverified(domain)
+    refuse_unproven(domain)
     wrong = {text[:320]: why for text in addresses if (why := _why_not(text, domain))}
     if wrong:
         details = {"invalidEmails": list(wrong), "reasons": list(wrong.values())}

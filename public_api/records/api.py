@@ -11,12 +11,20 @@ from domains.checking.core.judgement import State
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, RecordCheck
 from domains.records.core import Need, Record
-from domains.records.selectors import LABELS, TITLES
+from domains.records.selectors import TITLES, label_of
 from inbound_admin.lib.api.values import Out, given
 from public_api.domains.core import Published, mail_from_word, ses_word
 from public_api.domains.selectors import Checks, checks_of, has_mx, is_right, receives_mail, records_of, status_of
 
 SILENT = (State.VERIFIED, State.NOT_CHECKED)
+
+
+class ReceivingBelowOut(Out):
+    """`name` is "*.example.com" for everything at the names below."""
+
+    name: str
+    receiving: str
+    receiving_message: str
 
 
 class DomainMain(Out):
@@ -27,6 +35,13 @@ class DomainMain(Out):
     status: Published
     can_receive_emails: bool
     has_mx_records: bool
+    send_only: bool = Field(description="Mail for it stays with another mail service")
+    receiving: str = Field(
+        description="Whether mail for it arrives: live, rejected, taken, copied, publish_mx, add_address, applying, "
+        "not_set_up, blocked, unverified, send_only, unavailable, not_checked or could_not_tell"
+    )
+    receiving_message: str = Field(description="The same in words, and what to do")
+    receiving_below: list[ReceivingBelowOut] = Field(description="The same of each name below it that takes mail")
     domain_provider: str | None
     provider_confidence: Literal["high"] | None
     last_dns_check: datetime | None
@@ -99,8 +114,15 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
         "id": domain.pk,
         "domain": domain.name,
         "status": status_of(domain),
-        "can_receive_emails": receives_mail(domain, checks),
-        "has_mx_records": has_mx(checks),
+        "can_receive_emails": receives_mail(domain),
+        "has_mx_records": has_mx(domain),
+        "send_only": not domain.receives,
+        "receiving": domain.receiving.state.value,
+        "receiving_message": domain.receiving.sentence,
+        "receiving_below": [
+            ReceivingBelowOut(name=each.name, receiving=each.state.value, receiving_message=each.sentence)
+            for each in domain.receiving_below
+        ],
         "domain_provider": domain.provider or None,
         "provider_confidence": "high" if domain.provider else None,
         "last_dns_check": domain.last_dns_check,
@@ -192,7 +214,7 @@ def with_priority(record: Record) -> str:
 
 
 def description(record: Record) -> str:
-    label = f"DKIM record {record.key[-1]}" if record.key.startswith("dkim-") else LABELS[record.key]
+    label = label_of(record)
     return f"{label}. {TITLES[record.purpose][1]}"
 
 

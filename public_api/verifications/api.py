@@ -37,6 +37,7 @@ from public_api.domains.selectors import (
     status_of,
 )
 from public_api.records.api import DomainMain, description, error_of, main_fields, with_priority
+from receipt_rules.live.selectors import applied_when
 
 router = call_router("Older")
 MOST_ADDRESSES = 100
@@ -176,7 +177,7 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
         ),
         lambda_function=settings.RECEIVING_FUNCTION if staff else None,
         s3_bucket=settings.RECEIVING_BUCKET if staff else None,
-        message="They take mail." if is_live else "They are added; Amazon is told in a few seconds.",
+        message="They take mail." if is_live else f"They are added. {applied_when()}",
         timestamp=timezone.now(),
     )
 

@@ -137,13 +137,13 @@ def delete_address_v11(request: HttpRequest, address_id: str) -> OlderRemovedOut
 def _enveloped(domain: Domain, message: str) -> Envelope[CatchAllOut]:
     catch_all = receiving_of([domain])[domain.pk].catch_all
     is_on = catch_all is not None and catch_all.is_active
-    pending = pending_of([domain.customer_id])
+    pending = pending_of([domain])
     data = CatchAllOut(
         domain_id=domain.pk,
         domain_name=domain.name,
         has_catch_all=is_on,
         endpoint=brief(catch_all.own_endpoint) if catch_all and is_on else None,
         receipt_rule_name=rule_names([domain.name]).get(domain.name) if is_on else None,
-        **given(warning=(pending[domain.customer_id] or domains_api.SOON) if pending else None),
+        **given(warning=pending.get(domain.pk)),
     )
     return Envelope[CatchAllOut](success=True, data=data, message=message)

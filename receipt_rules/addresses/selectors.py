@@ -8,14 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, F, Func, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from domains.domain_list.selectors import domains_for
-from domains.models.domains import Domain, Stage
+from domains.models.domains import UNVERIFIED, Domain, Stage
 from domains.ownership.selectors import held_domains
+from domains.receiving.core import SERVED, MxFact, RulesFact
+from domains.records.core import INBOUND_MX
 from inbound_admin.lib.lists import ListFilters, Order
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
@@ -112,6 +115,33 @@ class Holders:
         return bool(self._foreign_below.get(domain, set()) - {self._held.get(domain, "")})
 
 
+MX_FACT = Func(
+    F("domain__mx_facts"),
+    Func(F("address"), Value("@"), Value(2), function="split_part"),
+    function="jsonb_extract_path_text",
+    output_field=CharField(),
+)
+# As `Address.receiving` judges a row; a lookup that failed is neither live nor not.
+_ARRIVES = (
+    Q(
+        mx_fact=MxFact.HERE,
+        rules=RulesFact.CARRIED,
+        domain__receives=True,
+        domain__proven_at__isnull=False,
+    )
+    & ~Q(domain__stage=Stage.CLAIM)
+    & ~Q(domain__identity_status__in=UNVERIFIED)
+    & ~Q(domain__expectations__has_key=INBOUND_MX)
+)
+_UNCLEAR = Q(mx_fact=MxFact.UNSEEN) | Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
+SHOWN = {
+    "live": Q(is_active=True) & _ARRIVES,
+    "waiting": Q(is_active=True) & ~_ARRIVES & ~_UNCLEAR,
+    "unclear": Q(is_active=True) & _UNCLEAR,
+    "off": Q(is_active=False),
+}
+
+
 @dataclass(frozen=True)
 class AddressListFilters(ListFilters):
     """`q` is part of the address."""
@@ -132,11 +162,7 @@ class AddressListFilters(ListFilters):
             yield Q(address__icontains=self.q.lower())
 
     def groups(self) -> dict[str, Q]:
-        return {
-            "live": Q(is_active=True, is_live=True),
-            "waiting": Q(is_active=True, is_live=False),
-            "off": Q(is_active=False),
-        }
+        return SHOWN
 
 
 def addresses_for(viewer: Viewer) -> QuerySet[Address]:
@@ -156,7 +182,7 @@ def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:
 
 
 def search_addresses(*, viewer: Viewer, filters: AddressListFilters) -> QuerySet[Address]:
-    return filters.search(addresses_for(viewer))
+    return filters.search(addresses_for(viewer).annotate(mx_fact=Coalesce(MX_FACT, Value(""))))
 
 
 def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
@@ -203,8 +229,8 @@ def runs() -> QuerySet[Run]:
 
 
 def domains_that_receive(viewer: Viewer) -> QuerySet[Domain]:
-    """The viewer's verified domains, to which addresses can be added."""
-    return domains_for(viewer).filter(verified_at__isnull=False, stage="ready")
+    """The viewer's proven domains, to which addresses can be added."""
+    return domains_for(viewer).filter(proven_at__isnull=False, stage=Stage.READY, receives=True)
 
 
 MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
@@ -248,9 +274,10 @@ class Pending:
         return 30 if self.waits_because else 3
 
 
-def pending_of(customer: Customer) -> Pending:
-    found = pending_for(customer)
-    return Pending(True, found.waits_because) if found else Pending()
+def pending_of(domain: Domain) -> Pending:
+    """Of the customer's change what concerns this domain."""
+    found = pending_for(domain.customer)
+    return Pending(True, found.waits_because) if found and found.concerns(domain.pk) else Pending()
 
 
 @dataclass(frozen=True)
@@ -270,7 +297,7 @@ def inbound_summary(domain: Domain) -> Inbound:
     found = {each.subdomains: each for each in catch_alls}
     everything, below = found.get(False), found.get(True)
     sentence = " ".join(_sentences(domain, addresses, everything, below))
-    return Inbound(tuple(addresses), everything, below, pending_of(domain.customer), sentence)
+    return Inbound(tuple(addresses), everything, below, pending_of(domain), sentence)
 
 
 def _sentences(
@@ -310,6 +337,12 @@ def _goes(wish: Address | CatchAll, number: int) -> str:
         return "has no endpoint yet" if number == 1 else "have no endpoint yet"
     off = "" if endpoint.is_active else ", which is switched off"
     return f"{'goes' if number == 1 else 'go'} to {endpoint}{off}"
+
+
+def domains_using(endpoint: Endpoint) -> list[str]:
+    """The ids of the domains at which something goes to it."""
+    addresses = Address.objects.filter(endpoint=endpoint).values_list("domain_id", flat=True)
+    return sorted({*addresses, *CatchAll.objects.filter(endpoint=endpoint).values_list("domain_id", flat=True)})
 
 
 def used_by(endpoint: Endpoint) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Adds, changes and removes addresses and catch-alls.
 
-A customer may receive mail at a name through a verified domain of their own at or above it, unless the name belongs to
+A customer may receive mail at a name through a proven domain of their own at or above it, unless the name belongs to
 another customer. The row is what is wanted; the worker applies it to the SES receipt rules within seconds.
 """
 
@@ -28,6 +28,7 @@ from receipt_rules.endpoints.services import refuse_foreign
 from receipt_rules.jobs import customer_changed
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.receiving.services import note_wished
 
 # RFC 5321's dot-string; 64 octets. Quoted local parts and those outside of ASCII are refused: SES takes neither.
 _LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -63,11 +64,11 @@ def read_address(text: str) -> str:
 
 
 def domain_for(name: str, customer: Customer) -> Domain:
-    """The customer's verified domain at or above a name. Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED."""
+    """The customer's proven domain at or above a name. Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED."""
     holder = nearest_domain(name, customer)
     if holder is None or holder.customer_id != customer.id:
         raise Refused(f"{name} is not a domain of {customer}. Add it first.", code="DOMAIN_MISSING")
-    refuse_unverified(holder)
+    refuse_unproven(holder)
     return holder
 
 
@@ -79,10 +80,14 @@ def refuse_elsewhere(text: str, domain: Domain) -> str:
     return address
 
 
-def refuse_unverified(domain: Domain) -> None:
-    if domain.stage != Stage.READY or domain.verified_at is None:
-        said = f"{domain} is not verified yet: addresses can be added once all its required records are right."
+def refuse_unproven(domain: Domain) -> None:
+    """Addresses come before the MX record, so that no mail is rejected: only the ownership must be proven."""
+    if domain.stage != Stage.READY or not domain.is_proven:
+        said = f"The ownership of {domain} is not proven yet. Addresses can be added once SES has seen its records."
         raise Refused(said, code="DOMAIN_NOT_VERIFIED")
+    if not domain.receives:
+        said = f"{domain} is set to send only. Change that under Settings to receive mail."
+        raise Refused(said, code="SEND_ONLY")
 
 
 def lock_domain(domain: Domain, *, to_receive: bool = True) -> Domain:
@@ -91,7 +96,7 @@ def lock_domain(domain: Domain, *, to_receive: bool = True) -> Domain:
     if locked is None or locked.customer_id != domain.customer_id:
         raise Refused(f"{domain} has just been changed. Look at it again.", code="DOMAIN_CHANGED")
     if to_receive:
-        refuse_unverified(locked)
+        refuse_unproven(locked)
     return locked
 
 
@@ -134,7 +139,8 @@ def add_address(
             audit_services.record(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
             )
-            customer_changed(domain.customer, actor)
+            note_wished(domain)
+            customer_changed(domain.customer, actor, domains=[domain.pk])
     except IntegrityError as error:
         raise Refused(f"{place.address} is there already.", code="ADDRESS_EXISTS") from error
     return made
@@ -159,7 +165,8 @@ def change_address(
                 after=after,
                 bulk_id=bulk_id,
             )
-            customer_changed(locked.domain.customer, actor)
+            note_wished(locked.domain)
+            customer_changed(locked.domain.customer, actor, domains=[locked.domain_id])
     return locked
 
 
@@ -179,9 +186,10 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
         before=_log(address),
         bulk_id=bulk_id,
     )
-    customer = address.domain.customer
+    domain = address.domain
     address.delete()
-    customer_changed(customer, actor)
+    note_wished(domain)
+    customer_changed(domain.customer, actor, domains=[domain.pk])
 
 
 def is_left_over(address: Address) -> bool:
@@ -237,7 +245,7 @@ def set_catch_all(
             made.save()
             what = "catch_all.changed" if found else "catch_all.added"
             audit_services.record(what, about=catch_all_subject(made), actor=actor, before=before, after=after)
-            customer_changed(locked.customer, actor)
+            customer_changed(locked.customer, actor, domains=[locked.pk])
         _note(locked)
     return made
 
@@ -262,13 +270,14 @@ def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = F
             bulk_id=bulk_id,
         )
         found.delete()
-        customer_changed(found.domain.customer, actor)
+        customer_changed(found.domain.customer, actor, domains=[found.domain_id])
         _note(found.domain)
 
 
 def _note(domain: Domain) -> None:
     has = CatchAll.objects.filter(domain=domain, subdomains=False, is_active=True).exists()
     note_catch_all(domain_id=domain.pk, has=has)
+    note_wished(domain)
 
 
 def own_catch_all(domain: Domain) -> CatchAll:

@@ -35,10 +35,11 @@ from receipt_rules.addresses.services import (
     add_address,
     change_address,
     look_at_address,
-    refuse_unverified,
+    refuse_unproven,
     remove_address,
     set_catch_all,
 )
+from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 
@@ -132,7 +133,7 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
     form = _form(address, request)
     if request.method == "POST" and _carried_out(address, form, request):
         return redirect("receipt_rules:domain", address.domain_id)
-    context = {"address": address, "form": form, "pending": pending_of(address.domain.customer)}
+    context = {"address": address, "form": form, "pending": pending_of(address.domain)}
     return TemplateResponse(
         request, "receipt_rules/addresses/address.html", context, status=422 if form.errors else 200
     )
@@ -159,11 +160,11 @@ def _carried_out(address: Address, form: ChangeAddressForm, request: SignedIn) -
 def _do(done: str, address: Address, form: ChangeAddressForm, request: SignedIn) -> str:
     if done == "remove":
         remove_address(address=address, actor=request.user)
-        return f"{address} is removed. Amazon is told in a few seconds."
+        return f"{address} is removed. {applied_when()}"
     if done in ("on", "off"):
         endpoint = address.own_endpoint
         change_address(address=address, actor=request.user, is_active=done == "on", endpoint=endpoint)
-        return f"{address} is switched {done}. Amazon is told in a few seconds."
+        return f"{address} is switched {done}. {applied_when()}"
     if done == "save" and form.is_valid():
         is_active = form.cleaned_data["is_active"]
         change_address(address=address, actor=request.user, is_active=is_active, endpoint=form.chosen)
@@ -176,7 +177,7 @@ def add_many(request: SignedIn) -> HttpResponse:
     """Two steps in one page: what was pasted, then the fate of every line with the button that adds them."""
     given = (request.POST, request.FILES) if request.method == "POST" else ()
     form = PasteForm(*given, viewer=request.user)
-    context: dict[str, Any] = {"form": form, "tab": "addresses"}
+    context: dict[str, Any] = {"form": form, "tab": "addresses", "applied_when": applied_when()}
     if request.method == "POST" and form.is_valid():
         customer, text = form.chosen_customer, form.cleaned_data["text"]
         lines = read_lines(text, customer)
@@ -221,13 +222,14 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
         "more": max(0, len(inbound.addresses) - MOST_SHOWN),
         "forms": forms,
         "refused": _why_not(domain),
+        "applied_when": applied_when(),
         "has_endpoints": endpoints_of(domain.customer).exists(),
     }
 
 
 def _why_not(domain: Domain) -> str:
     try:
-        refuse_unverified(domain)
+        refuse_unproven(domain)
     except Refused as refused:
         return str(refused)
     return ""
@@ -262,7 +264,7 @@ def _add(domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
     text = str(form.cleaned_data["address"]).strip()
     text = text if "@" in text.rstrip("@") else f"{text.rstrip('@')}@{domain.name}"
     made = add_address(text=text, customer=domain.customer, actor=request.user, endpoint=form.chosen)
-    return f"{made} is added. Amazon is told in a few seconds."
+    return f"{made} is added. {applied_when()}"
 
 
 def _catch(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
@@ -271,4 +273,4 @@ def _catch(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -
         domain=domain, actor=request.user, endpoint=form.chosen, is_active=is_active, subdomains=done == "below"
     )
     what = "at the names below" if done == "below" else "at"
-    return f"Everything {what} {domain} is {'taken' if is_active else 'no longer taken'}, as soon as Amazon is told."
+    return f"The catch-all for everything {what} {domain} is {'on' if is_active else 'off'}. {applied_when()}"

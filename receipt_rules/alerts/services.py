@@ -5,6 +5,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from accounts.models.people import Customer
 from audit.services import Subject
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain
@@ -50,6 +51,21 @@ def tell_of_drift(name: str, found: Sequence[DriftNotice], news: set[str]) -> No
         about=Subject("rule_set", region, f"Receipt rules in {region}"),
         firing=bool(open_),
         why=" ".join(each.sentence for each in open_[:3]),
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
+def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer]) -> None:
+    """As soon as a customer's change depends on it: receiving is not set up, so that nothing of theirs is applied."""
+    names = ", ".join(str(each) for each in customers[:3])
+    more = f" and {len(customers) - 3} more" if len(customers) > 3 else ""
+    why = f"No rule set of ours is active in {settings.AWS_REGION}. Changes of these customers wait: {names}{more}."
+    alerts_services.observe(
+        kind="receiving.not_set_up",
+        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
+        firing=not is_set_up,
+        why="" if is_set_up else why,
         severity="high",
         audience=OPERATORS,
     )

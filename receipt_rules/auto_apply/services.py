@@ -26,16 +26,26 @@ from inbound_admin.lib import lanes
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.addresses.selectors import rule_set_subject
+from receipt_rules.alerts import services as alerts_services
 from receipt_rules.holders import services as holders_services
 from receipt_rules.jobs import customer_changed, urgent_work_waits, work_soon
-from receipt_rules.live import services as live_services
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState, StepState
 from receipt_rules.planner.core.plans import Method, Plan, load
 from receipt_rules.planner.core.rules import Rule
 from receipt_rules.planner.core.steps import Create, Delete, Step, Update
-from receipt_rules.planner.services import Asked, WantedState, newly_broken, plan_for, scope_of, store_run, wanted
+from receipt_rules.planner.services import (
+    Asked,
+    WantedState,
+    newly_broken,
+    plan_for,
+    scope_of,
+    stopped_customers,
+    store_run,
+    wanted,
+)
+from receipt_rules.receiving import services as receiving_services
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
 
@@ -56,6 +66,9 @@ def carry_out_changes(*, stops_only: bool = False) -> None:
     if not pending:
         return
     live, wanted_now = read_live(), wanted()  # in this order: the rows are newer than what is pending
+    alerts_services.tell_of_waiting_customers(is_set_up=live.is_active, customers=[each.customer for each in pending])
+    if not live.is_active:
+        receiving_services.note_live(live.active, is_ours=False)
     for change in pending:
         if urgent_work_waits():
             return
@@ -80,7 +93,7 @@ def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Li
     if why:
         return _wait(change, why, live)
     if made.is_empty:
-        live_services.note_what_is_live(live.rule_set, change.customer_id)
+        receiving_services.note_live(live.rule_set, is_ours=True, customer_id=change.customer_id)
         return _settle(change, live)
     if _failed_before(change):
         return _wait(change, FAILED, live)
@@ -223,11 +236,6 @@ def resume(*, customer: Customer, because: str, actor: User | None, bulk_id: str
 
 def is_stopped(customer: Customer) -> bool:
     return ReceivingStop.objects.filter(customer=customer, is_stopped=True).exists()
-
-
-def stopped_customers() -> frozenset[str]:
-    """Their ids."""
-    return frozenset(ReceivingStop.objects.filter(is_stopped=True).values_list("customer_id", flat=True))
 
 
 def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:

@@ -22,8 +22,9 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import IgnoredDifference, Look
 from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
-from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
+from receipt_rules.planner.core.rules import AnyRule, ForeignRule
 from receipt_rules.planner.services import EVERYTHING, plan_for, wanted
+from receipt_rules.receiving import services as receiving_services
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ def check_drift() -> tuple[RuleDifference, ...]:
         _store(problem=str(problem))
         raise
     found = (*differences(live), *not_as_wanted(live))
-    active = live.rule_set if live.is_active else live.stranger or RuleSet("")
+    active = live.active
     with transaction.atomic():
-        live_services.note_what_is_live(active)
+        receiving_services.note_live(active, is_ours=live.is_active)
         news = {each.key for each in found} - {each["key"] for each in _last_differences()}
         for each in found:
             if each.key in news:

@@ -26,7 +26,7 @@ from inbound_admin.lib.redaction import MASK
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import BadUrl, parse_target
-from receipt_rules.addresses.selectors import endpoint_subject
+from receipt_rules.addresses.selectors import domains_using, endpoint_subject
 from receipt_rules.endpoints.core import TOKEN, SecretMissing, restored
 from receipt_rules.forwarding.services import ask_new
 from receipt_rules.jobs import customer_changed
@@ -206,7 +206,7 @@ def change_endpoint(
                 "endpoint.changed", about=endpoint_subject(locked), actor=actor, before=before, after=after
             )
             if any(before[key] != after[key] for key in asdict(SesSide())):
-                customer_changed(locked.customer, actor)
+                customer_changed(locked.customer, actor, domains=domains_using(locked))
             ask_new(endpoint=locked, actor=actor)
     return EndpointChange(locked, dropped)
 

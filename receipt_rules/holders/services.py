@@ -34,6 +34,7 @@ from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import AnyRule, domain_of
 from receipt_rules.planner.services import Asked, WantedState, plan_for, recipients_at, store_run, wanted
+from receipt_rules.receiving import services as receiving_services
 from receipt_rules.rule_sets.services import clear_kept
 from receipt_rules.runs import services as runs_services
 
@@ -86,6 +87,7 @@ def look() -> None:
     if not due or settings.AWS_REGION not in RECEIVING_REGIONS:
         return
     live, wanted_now = read_live(), wanted()
+    receiving_services.note_live(live.active, is_ours=live.is_active)
     for domain in due:
         live = _settle(domain, live, wanted_now)
 

@@ -1,20 +1,15 @@
 """The live rules: what Amazon answers, and what we keep of it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Model, QuerySet
 
 from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live import gateway
 from receipt_rules.live.selectors import last_known
-from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import OwnRuleSet, Run, Snapshot
 from receipt_rules.planner.core.plans import Sets, digest, dump
-from receipt_rules.planner.core.recipient_index import Trace
-from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
+from receipt_rules.planner.core.rules import RuleSet, domain_of
 
 KEPT_SNAPSHOTS = 10
 
@@ -34,6 +29,11 @@ class Live:
     @property
     def is_active(self) -> bool:
         return self.sets.active == self.rule_set.name
+
+    @property
+    def active(self) -> RuleSet:
+        """What SES goes by; an empty set where none is active: then it rejects all mail."""
+        return self.rule_set if self.is_active else self.stranger or RuleSet("")
 
 
 def read_live(*, all_sets: bool = False) -> Live:
@@ -104,28 +104,3 @@ def _holders(rule_set: RuleSet) -> dict[str, str]:
     holders = Holders.read()
     names = {domain_of(recipient) for rule in rule_set.rules for recipient in rule.recipient_set}
     return {name: customer for name in sorted(names) if (customer := holders.customer_of(name))}
-
-
-@transaction.atomic
-def note_what_is_live(rule_set: RuleSet, customer_id: str = "") -> None:
-    """For each address and catch-all whether its mail is taken, as just read; of one customer where one is named."""
-    trace = Trace(rule_set)
-    addresses = Address.objects.filter(domain__region=settings.AWS_REGION)
-    catch_alls = CatchAll.objects.filter(domain__region=settings.AWS_REGION)
-    if customer_id:
-        addresses = addresses.filter(domain__customer=customer_id)
-        catch_alls = catch_alls.filter(domain__customer=customer_id)
-    _note(addresses, addresses.values_list("pk", "address", "is_live"), trace)
-    _note(catch_alls, ((row.pk, row.recipient, row.is_live) for row in catch_alls.select_related("domain")), trace)
-
-
-def _note(rows: "QuerySet[Model]", found: Iterable[tuple[str, str, bool]], trace: Trace) -> None:
-    changed: dict[bool, list[str]] = {True: [], False: []}
-    for key, recipient, was in found:
-        if (now := bool(trace.taking(sample_address(recipient)))) != was:
-            changed[now].append(key)
-    for is_live, keys in changed.items():
-        # A row that somebody is changing is left out: to wait for several could be for ever, and it has a run to come.
-        free = rows.filter(pk__in=keys).select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True)
-        if keys:
-            rows.filter(pk__in=list(free)).update(is_live=is_live)

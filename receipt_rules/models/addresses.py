@@ -1,8 +1,11 @@
 """Addresses and catch-alls: which mail a customer wants to receive, and where it goes."""
 
+from dataclasses import replace
+
 from django.db import models
 from django.db.models.functions import Lower
 
+from domains.receiving.core import SERVED, Receiving, RulesFact, judge
 from inbound_admin.lib.ids import new_id
 from receipt_rules.models.endpoints import Endpoint
 
@@ -21,7 +24,12 @@ class Wish(models.Model):
     domain = models.ForeignKey("domains.Domain", on_delete=models.PROTECT, related_name="+")
     endpoint = models.ForeignKey(Endpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     is_active = models.BooleanField(default=True)
-    is_live = models.BooleanField(default=False, help_text="Amazon's rules took its mail when we last read them.")
+    rules = models.CharField(
+        max_length=10,
+        choices=[(fact.value, fact.value) for fact in RulesFact if fact],
+        default=RulesFact.WAITING,
+        help_text="What the active rules did with its mail when we last read them.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -32,6 +40,22 @@ class Wish(models.Model):
         """A domain that has moved to another customer leaves its endpoints behind."""
         endpoint = self.endpoint
         return endpoint if endpoint is not None and endpoint.customer_id == self.domain.customer_id else None
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the active rules bring its mail to its place, whatever the DNS says."""
+        return self.rules in SERVED
+
+    @property
+    def mail_name(self) -> str:
+        """The name whose MX decides whether its mail arrives; "*.example.com" for all names below."""
+        raise NotImplementedError
+
+    @property
+    def receiving(self) -> Receiving:
+        """Whether its mail arrives: the judgement of its name, with what the rules do for this very recipient."""
+        facts = self.domain.receiving_facts(self.mail_name)
+        return judge(replace(facts, rules=RulesFact(self.rules)))
 
 
 class Address(Wish):
@@ -57,6 +81,10 @@ class Address(Wish):
     def recipient(self) -> str:
         return self.address
 
+    @property
+    def mail_name(self) -> str:
+        return self.address.rpartition("@")[2]
+
 
 class CatchAll(Wish):
     """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
@@ -75,3 +103,7 @@ class CatchAll(Wish):
     @property
     def recipient(self) -> str:
         return f"{'.' if self.subdomains else ''}{self.domain.name}"
+
+    @property
+    def mail_name(self) -> str:
+        return f"{'*.' if self.subdomains else ''}{self.domain.name}"

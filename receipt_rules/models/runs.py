@@ -1,6 +1,7 @@
 """Runs that change the rules at SES, their steps, the states read before and after, and changes that wait."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
@@ -150,9 +151,15 @@ class PendingChange(models.Model):
     changed_at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     waits_because = models.TextField(blank=True, help_text="Why an operator must look at it, in words for people.")
+    domains = ArrayField(
+        models.CharField(max_length=40), default=list, blank=True, help_text="Ids of those it concerns; none: all."
+    )
 
     class Meta:
         ordering = ("since",)
 
     def __str__(self) -> str:
         return str(self.customer_id)
+
+    def concerns(self, domain_id: str) -> bool:
+        return not self.domains or domain_id in self.domains

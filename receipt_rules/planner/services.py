@@ -10,6 +10,7 @@ from functools import cache, cached_property
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models.people import Customer, User
 from domains.models.domains import Domain
@@ -82,7 +83,7 @@ def wanted(*, stopped: frozenset[str] | None = None) -> WantedState:
     """
     holders = Holders.read()
     deliver = _deliveries()
-    silent = _stopped() if stopped is None else stopped
+    silent = stopped_customers() if stopped is None else stopped
     entries: dict[str, RuleDelivery] = {}
     for recipient, owner, domain, endpoint, of in (*_addresses(), *_catch_alls(holders)):
         if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
@@ -102,15 +103,20 @@ def scope_of(customers: frozenset[str], wanted_now: WantedState, live: RuleSet) 
     )
 
 
-def _stopped() -> frozenset[str]:
+def stopped_customers() -> frozenset[str]:
     return frozenset(ReceivingStop.objects.filter(is_stopped=True).values_list("customer_id", flat=True))
 
 
 _Row = tuple[str, str, str, str | None, str | None]  # recipient, customer, domain, endpoint, customer of the endpoint
 
 
+def _receiving() -> Q:
+    """Of a domain that only sends nothing is wanted; its addresses are kept."""
+    return Q(domain__region=settings.AWS_REGION, domain__receives=True)
+
+
 def _addresses() -> list[_Row]:
-    rows = Address.objects.filter(is_active=True, domain__region=settings.AWS_REGION).order_by("address")
+    rows = Address.objects.filter(_receiving(), is_active=True).order_by("address")
     return list(
         rows.values_list("address", "domain__customer_id", "domain__name", "endpoint_id", "endpoint__customer_id")
     )
@@ -118,7 +124,7 @@ def _addresses() -> list[_Row]:
 
 def _catch_alls(holders: Holders) -> list[_Row]:
     """One for all sub-domains is not wanted as soon as another customer holds one of them."""
-    rows = CatchAll.objects.filter(is_active=True, domain__region=settings.AWS_REGION).order_by("domain__name")
+    rows = CatchAll.objects.filter(_receiving(), is_active=True).order_by("domain__name")
     found = rows.select_related("domain", "endpoint")
     return [
         (

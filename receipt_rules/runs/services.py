@@ -41,6 +41,7 @@ from receipt_rules.planner.core.steps import (
     rule_steps,
     standing,
 )
+from receipt_rules.receiving import services as receiving_services
 
 REPAIRS = {
     "InvalidS3Configuration": "Amazon cannot write to the bucket. It must exist, and its policy must let SES put "
@@ -352,7 +353,7 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
     problem = f"Somebody else changed {', '.join(differs)} meanwhile. Look at the differences." if differs else ""
     with transaction.atomic():
         executor.keep_after(after)
-        live_services.note_what_is_live(after, run.customer_id or "")
+        receiving_services.note_live(after, is_ours=True, customer_id=run.customer_id or "")
         _end(run, RunState.DONE, problem)
 
 

@@ -1,22 +1,30 @@
 """What happens to mail for these recipients: the MX that wins, each rule with its reason, and whose endpoint it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 
 from accounts.models.people import Customer, User
+from accounts.people.selectors import Viewer
 from audit import services as audit_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
+from domains.domain_list.selectors import domains_for
+from domains.models.domains import Domain
+from domains.receiving.core import MxFact, Receiving, RulesFact, judge, mx_fact
+from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import expectation_subject
 from receipt_rules.addresses.services import read_address
+from receipt_rules.live.selectors import content_of, last_known
 from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
+from receipt_rules.planner.services import WantedState, stopped_customers, wanted
+from receipt_rules.receiving.core import delivery_of, fate
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tenants.lifecycle.selectors import tenants_in_region
 
@@ -149,3 +157,61 @@ def stop_expecting(*, expectation: Expectation, actor: User) -> None:
 def _refuse(actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("What is expected of the rules is for operators to say.", code="NOT_ALLOWED")
+
+
+NOT_YOURS = "This is not an address at a domain of yours."
+NO_ADDRESS = "No address and no catch-all of yours takes this mail: SES rejects it once the MX record leads here."
+
+
+@dataclass(frozen=True)
+class OwnSimulation:
+    """`refused` says why an address cannot be simulated; otherwise `receiving` is the judgement and `route` the way."""
+
+    asked: str
+    refused: str = ""
+    receiving: Receiving | None = None
+    route: Route | None = None
+
+
+def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
+    """By the DNS as it is now and the rules as they were last read. Another customer's address is nobody's."""
+    own = {domain.name: domain for domain in domains_for(viewer)}
+    known, now = last_known(), wanted()
+    rules = content_of(known) if known else RuleSet("")
+    return tuple(_one(text, own, now, rules) for text in asked)
+
+
+def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) -> OwnSimulation:
+    try:
+        recipient = read_address(text)
+    except Refused as refused:
+        return OwnSimulation(text, str(refused))
+    domain = own.get(now.holders.nearest(domain_of(recipient)))
+    if domain is None:
+        return OwnSimulation(recipient, NOT_YOURS)
+    (route,) = route_lookup([recipient])
+    facts = replace(
+        domain.receiving_facts(domain_of(recipient)),
+        mx=_leads(domain_of(recipient), domain.region),
+        rules=_rules(recipient, route, domain, now, rules),
+    )
+    found = judge(facts)
+    if facts.rules is RulesFact.NOTHING:
+        found = replace(found, sentence=NO_ADDRESS)
+    return OwnSimulation(recipient, receiving=found, route=route)
+
+
+def _rules(recipient: str, route: Route, domain: Domain, now: WantedState, rules: RuleSet) -> RulesFact:
+    if route.row is None or route.because == "off":
+        return RulesFact.NOTHING
+    if domain.customer_id in stopped_customers():
+        return RulesFact.HALTED
+    covering = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
+    return fate(covering, delivery_of(route.row.recipient, now.desired))
+
+
+def _leads(name: str, region: str) -> MxFact:
+    if not can_receive(region):
+        return MxFact.NOT_CHECKED
+    answers = [None if a.status is LookupStatus.FAILED else a.values for a in look_up([Question(name, "MX")])]
+    return mx_fact(answers, inbound_host(region), MxFact.NOT_CHECKED)

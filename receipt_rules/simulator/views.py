@@ -9,9 +9,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
-from receipt_rules.addresses.selectors import expectations, may_operate
+from receipt_rules.addresses.selectors import expectations, may_operate, may_see_rules
 from receipt_rules.live.selectors import content_of, last_known
 from receipt_rules.live.services import read_live
 from receipt_rules.live.views import given, refuse_strangers
@@ -28,6 +29,8 @@ MOST_MESSAGES = 20  # shown rule by rule, each a message of its own
 
 @require_http_methods(["GET", "POST"])
 def simulate(request: SignedIn) -> HttpResponse:
+    if request.method == "GET" and not may_see_rules(request.user):
+        return _own(request)
     refuse_strangers(request, operates=request.method == "POST")
     form, status = ExpectationForm(), 200
     if request.method == "POST":
@@ -41,6 +44,17 @@ def simulate(request: SignedIn) -> HttpResponse:
     context |= {"may_operate": may_operate(request.user), "expectations": list(expectations())}
     context |= _simulated(text, together=together)
     return TemplateResponse(request, "receipt_rules/simulator/simulator.html", context, status=status)
+
+
+def _own(request: SignedIn) -> HttpResponse:
+    """For customers: their own addresses alone, without the rules, which are everybody's at once."""
+    text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
+    asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
+    with slow_work.place():
+        found = services.own_simulations(viewer=request.user, asked=asked[:MOST_MESSAGES]) if asked else ()
+    left_out = max(0, len(asked) - MOST_MESSAGES)
+    context = {"tab": "simulator", "text": text, "simulated": found, "left_out": left_out}
+    return TemplateResponse(request, "receipt_rules/simulator/own.html", context)
 
 
 def _simulated(text: str, *, together: bool) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def make_receiving(world: Showcase) -> None:
     )
     long = "the-people-who-look-after-all-of-our-orders-and-returns+at+once"
     for local, fields in (
-        ("billing", {"endpoint": webhook, "is_live": True}),
+        ("billing", {"endpoint": webhook, "rules": "carried"}),
         (long, {"endpoint": everybody}),
         ("old", {"is_active": False}),
     ):

@@ -236,6 +236,7 @@ RECEIVING = (
     Visit("receipt_rules:domain", of=domain("verified")),
     Visit("receipt_rules:domain", of=domain("verified"), act=press("Add the address"), note="nothing typed"),
     Visit("receipt_rules:domain", of=domain("waiting"), note="not verified"),
+    Visit("receipt_rules:send_only", of=domain("verified")),
     Visit("receipt_rules:address", of=receiving.of(Address)),
     Visit("receipt_rules:add_many"),
     Visit("receipt_rules:add_many", "adam", act=press("Look at the lines"), note="nothing pasted"),

@@ -34,6 +34,7 @@ def make_domain(name: str = "", *, customer: Customer | None = None, **fields: A
     fields = {"proven_at": proven_at} | fields
     fields = {"region": settings.AWS_REGION, "mail_from_label": "bounce"} | fields
     name = name or f"domain{next(_numbers)}.com"
+    fields = {"mail_rules": {name: "carried"}} | fields  # an address takes its mail, so that the MX is asked for
     return Domain.objects.create(name=name, customer=customer or make_customer(), **fields)
 
 
@@ -52,6 +53,15 @@ def proven(domain: Domain) -> Domain:
     """As after the first look at which Amazon had confirmed its records."""
     domain.proven_at = timezone.now()
     domain.save(update_fields=("proven_at",))
+    return domain
+
+
+def take_mail(domain: Domain) -> Domain:
+    """As once SES has verified it and a rule takes its mail: now the MX is asked for."""
+    Domain.objects.filter(pk=domain.pk).update(
+        mail_rules={domain.name: "carried"}, identity_status="SUCCESS", proven_at=timezone.now()
+    )
+    domain.refresh_from_db()
     return domain
 
 

@@ -54,7 +54,7 @@ def test_the_records_are_shown_and_then_seen_verified(alice_client: Client, sand
     sandbox.control.tick()
     swapped = alice_client.post(reverse("domains:check", args=[domain.id]), headers=HTMX)
     assert "<html" not in swapped.text
-    assert "Everything is in place" in swapped.text
+    assert "Ready to send. To receive mail for" in swapped.text
     assert 'hx-trigger="every' not in swapped.text
 
 

@@ -149,7 +149,7 @@ def end() -> End:
     return End(
         replace(rules_at_amazon(), created=None),
         [(run.kind, run.state, run.problem, run.steps.count()) for run in Run.objects.order_by("created_at")],
-        [(row.recipient, row.is_live) for row in rows],
+        [(row.recipient, row.is_carried) for row in rows],
         PendingChange.objects.count(),
         [change.what for change in changes],
     )
@@ -337,7 +337,7 @@ def test_fifty_concurrent_edits_by_ten_customers_end_in_what_they_want(sandbox: 
     assert named == {
         recipient for domain in domains for recipient in (f"b@{domain.name}", f"c@{domain.name}", f".{domain.name}")
     }
-    assert set(Address.objects.values_list("is_active", "is_live")) == {(True, True), (False, False)}
+    assert set(Address.objects.values_list("is_active", "rules")) == {(True, "carried"), (False, "waiting")}
     assert planner_services.plan().is_empty
 
 

@@ -152,7 +152,7 @@ def test_a_long_list_is_cut_and_leads_to_all_of_the_domain(alice_client: Client,
 
 def test_the_list_shows_her_own_by_search_and_state(alice_client: Client, alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
-    make_address("billing@shop.com", domain, is_live=True)
+    make_address("billing@shop.com", domain, rules="carried")
     make_address("sales@shop.com", domain, is_active=False)
     make_address("bob@bobs.com", make_verified("bobs.com"))
     url = reverse("receipt_rules:addresses")

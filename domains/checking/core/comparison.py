@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from domains.dns.core import Answer, LookupStatus
-from domains.records.core import Record
+from domains.records.core import Record, is_inbound
 from domains.spf import core as spf_core
 
 RIGHT_CODE = ""
@@ -72,7 +72,7 @@ def _compare_plain(record: Record, answer: Answer) -> Comparison:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
     if answer.status is not LookupStatus.FOUND or not answer.values:
         return Comparison(Verdict.ABSENT, ABSENT_CODE)
-    by_key = _BY_KEY.get(record.key)
+    by_key = _inbound if is_inbound(record.key) else _BY_KEY.get(record.key)
     return (by_key or _BY_TYPE[record.type])(record, answer.values)
 
 
@@ -257,7 +257,6 @@ def is_close(one: str, other: str, most: int) -> bool:
 
 _Compare = Callable[[Record, tuple[str, ...]], Comparison]
 _BY_KEY: dict[str, _Compare] = {
-    "inbound-mx": _inbound,
     "mail-from-mx": _only_mx,
     "mail-from-spf": _spf,
     "apex-spf": _spf,

@@ -5,14 +5,15 @@ Pure: the time is an argument, and so is the share of the jitter.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from domains.checking.core import comparison, sentences
 from domains.checking.core.comparison import Comparison, Verdict
 from domains.dns.core import Answer
-from domains.records.core import Need, Record
+from domains.receiving.core import Receiving, ReceivingState
+from domains.records.core import Need, Record, is_inbound
 
 
 class State(StrEnum):
@@ -140,7 +141,10 @@ def judge(
     further: Sequence[Answer] = (),
 ) -> Judgement:
     """One answer of each resolver to `question_for(record)`; `further` ones, where asked, explain what is not right."""
-    state, finding = _decide([comparison.compare(record, answer, further) for answer in answers], verified_before)
+    compared = [comparison.compare(record, answer, further) for answer in answers]
+    state, finding = _decide(compared, verified_before)
+    if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
+        state, finding = State.WAITING, replace(finding, code="receiving.elsewhere")  # it is changed last
     sentence = sentences.describe(finding.code, record, finding.found)
     if state is State.AT_RISK and verified_before:
         sentence = f"It was last seen right on {_moment(verified_before)}. Now: {sentence[0].lower()}{sentence[1:]}"
@@ -173,18 +177,36 @@ def overall(aspects: Sequence[AspectState], judgements: Sequence[Judgement]) -> 
     concerned = [judgement for judgement in required if judgement.state is state]
     done = sum(judgement.state is State.VERIFIED for judgement in required)
     turn = _turn(state, by_record=bool(concerned), records_right=done == len(required))
-    return Overall(state, turn, _summary(state, concerned, aspects, len(required)), done, len(required))
+    several = _counts(required) if turn is Turn.YOU and concerned else ""
+    return Overall(state, turn, several or _summary(state, concerned, aspects, len(required)), done, len(required))
+
+
+def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
+    """What becomes of the mail stands first while SES rejects it, and last where it is the next step."""
+    red = [each for each in found if each.is_red]
+    if red:
+        rest = "" if result.state in (State.VERIFIED, State.NOT_CHECKED) else f" {result.sentence}"
+        state = most_urgent([result.state, State.WRONG])
+        return replace(result, state=state, turn=Turn.YOU, sentence=f"{red[0].sentence}{rest}")
+    if result.state is not State.VERIFIED or not found:
+        return result
+    if next_step := [each for each in found if not each.is_settled]:
+        return replace(result, sentence=f"Ready to send. {next_step[0].sentence}")
+    if all(each.state is ReceivingState.SEND_ONLY for each in found):
+        return replace(result, sentence="Everything is in place to send. The domain does not receive mail here.")
+    return result
 
 
 def aspect_of(key: str) -> Aspect | None:
     """The aspect that a record serves; recommended records serve none."""
     if key.startswith("dkim-"):
         return Aspect.DKIM
+    if is_inbound(key):
+        return Aspect.RECEIVING
     return {
         "identity": Aspect.IDENTITY,
         "mail-from-mx": Aspect.MAIL_FROM,
         "mail-from-spf": Aspect.MAIL_FROM,
-        "inbound-mx": Aspect.RECEIVING,
     }.get(key)
 
 
@@ -260,6 +282,21 @@ def _summary(state: State, concerned: Sequence[Judgement], aspects: Sequence[Asp
         State.SPREADING: f"Nothing to do but wait: {count} {'is' if one else 'are'} published and "
         f"{'reaches' if one else 'reach'} the rest of the internet as caches let go.",
     }[state]
+
+
+_TO_DO = (
+    (State.AT_RISK, "to put back"),
+    (State.WRONG, "to fix"),
+    (State.WAITING, "to publish"),
+    (State.COULD_NOT_CHECK, "could not be checked"),
+)
+
+
+def _counts(judgements: Sequence[Judgement]) -> str:
+    """ "1 to fix, 6 to publish"; "" where the records to do are of one class alone."""
+    counted = [(sum(each.state is state for each in judgements), words) for state, words in _TO_DO]
+    parts = [f"{number} {words}" for number, words in counted if number]
+    return f"Your turn, of {len(judgements)} records: {', '.join(parts)}." if len(parts) > 1 else ""
 
 
 def _capital(sentence: str) -> str:

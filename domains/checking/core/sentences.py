@@ -1,6 +1,6 @@
 """The sentence for each code: the purpose of the record before its acronym, then what to do at the DNS host."""
 
-from domains.records.core import Record
+from domains.records.core import Record, is_inbound
 
 _LONGEST_QUOTE = 120
 
@@ -85,6 +85,10 @@ _SENTENCES = {
         "Mail to {record.name} goes elsewhere: {found}. If you still read mail there, keep it and receive at a "
         "sub-domain instead; if not, remove it."
     ),
+    "receiving.elsewhere": (
+        "Mail for {record.name} goes elsewhere now: {found}. Change this record last: from then on its mail arrives "
+        "here."
+    ),
     "dns.rival.mx_behind": (
         "{subject} is in place. Another mail server stands behind it and gets mail only if Amazon does not answer."
     ),
@@ -110,6 +114,8 @@ def subject(record: Record) -> str:
     """What the record is for, to begin a sentence with."""
     if record.key.startswith("dkim-"):
         return f"Signing key {record.key.removeprefix('dkim-')}"
+    if is_inbound(record.key) and record.key not in _SUBJECTS:
+        return f"The way in for mail to {record.name}"
     return _SUBJECTS.get(record.key, "This record")
 
 

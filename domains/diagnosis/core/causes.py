@@ -25,7 +25,7 @@ from domains.diagnosis.core.observations import (
     serial_of,
 )
 from domains.dns.core import Answer, LookupStatus, Question, question_for
-from domains.records.core import RECEIVING_REGIONS, Purpose, Record
+from domains.records.core import RECEIVING_REGIONS, Purpose, Record, is_inbound
 from domains.spf import core as spf_core
 from domains.spf.core import merged, nested_lookups
 
@@ -71,7 +71,7 @@ def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: 
     """At the top of the domain or of its zone, or with labels forgotten."""
     if record.key == "dmarc":
         return Cause("dns.name.dmarc", record, values, at=name) if place is ProbePlace.APEX else None
-    if record.key in ("apex-spf", "inbound-mx"):
+    if record.key == "apex-spf" or is_inbound(record.key):
         return None  # a name above has an SPF, or receives through Amazon, in its own right: never advise to remove it
     if place is ProbePlace.PARENT:
         return Cause("dns.name.wrong_parent", record, values, at=name)

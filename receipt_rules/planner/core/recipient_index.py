@@ -41,6 +41,11 @@ class Trace:
             return (rule,) if rule.delivery.delivers else ()
         return self._in_order({*names, *self._everybody})
 
+    def covering(self, address: str) -> tuple[AnyRule, ...]:
+        """All rules that are switched on and cover an address in lower case, in order, also behind one that stops."""
+        names = {*self._names_for(address), *self._everybody}
+        return tuple(self._rules[name] for name in sorted(names, key=self._places.__getitem__))
+
     def _names_for(self, address: str) -> list[str]:
         """By `rules.covering`, written out since 100,000 addresses ask."""
         naming, local_and_domain = self._naming, address.rpartition("@")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -35,7 +36,7 @@ from tests.domains.making import (
     wanted,
     zone_of,
 )
-from tests.factories import make_user
+from tests.factories import make_member, make_user
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -379,6 +380,19 @@ def test_a_claim_that_is_due_is_looked_at_and_set_up_once_proven(sandbox: Sandbo
     assert (domain.stage, domain.adopted) == (Stage.READY, True)
 
 
+def test_a_page_that_is_opened_hours_later_checks_again_by_itself(sandbox: Sandbox, client: Client) -> None:
+    domain = set_up_domain(sandbox)
+    hours_ago = timezone.now() - 5 * HOUR
+    old = {"watched_from": hours_ago, "last_dns_check": hours_ago, "next_check_at": timezone.now() + HOUR}
+    Domain.objects.filter(pk=domain.pk).update(**old)
+    client.force_login(make_member(domain.customer))
+    page = client.get(f"/domains/{domain.pk}/").content.decode()
+    domain.refresh_from_db()
+    assert domain.next_check_at is not None
+    assert domain.next_check_at <= timezone.now()
+    assert 'hx-trigger="every 3s' in page
+
+
 def test_a_watched_domain_comes_due_however_many_watch(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now() + HOUR, last_dns_check=None)
@@ -393,7 +407,7 @@ def test_a_watched_domain_comes_due_however_many_watch(sandbox: Sandbox) -> None
 @pytest.mark.parametrize(
     "fields",
     [
-        {"state": State.VERIFIED},
+        {"state": State.VERIFIED, "last_dns_check": timezone.now()},
         {"held_at": NOW},
         {"stage": Stage.STARTING},
         {"stage": Stage.DELETING},

@@ -46,7 +46,7 @@ def _look(domain: Domain, minutes: int = 0) -> None:
     domain.refresh_from_db()
 
 
-def _lose(sandbox: Sandbox, domain: Domain, key: str = "inbound-mx") -> Any:
+def _lose(sandbox: Sandbox, domain: Domain, key: str = "mail-from-mx") -> Any:
     record = next(record for record in domain.records if record.key == key)
     zone = make_zone(sandbox, domain)
     (row,) = [row for row in sandbox.control.records(zone) if (row.name, row.type) == (record.name, record.type)]

@@ -25,7 +25,7 @@ from domains.identity import services as identity_services
 from domains.models.domains import Domain, RecordCheck, Stage
 from sandbox.process import Sandbox
 from tests.domains.dns.test_gateway import Scripted, reply
-from tests.domains.making import make_domain, publish, second_resolver, set_up_domain, wanted, zone_of
+from tests.domains.making import make_domain, publish, second_resolver, set_up_domain, take_mail, wanted, zone_of
 from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
@@ -104,7 +104,7 @@ def test_who_comes_while_another_looks_waits_for_that_answer(sandbox: Sandbox) -
 
 
 def test_another_set_of_records_is_looked_at_anew(sandbox: Sandbox) -> None:
-    domain = verified(sandbox)
+    domain = take_mail(verified(sandbox))
     before = diagnosis_services.diagnose(domain, now=timezone.now())
     domain.receives = False
     after = diagnosis_services.diagnose(domain, now=timezone.now())

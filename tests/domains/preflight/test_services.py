@@ -24,7 +24,6 @@ def test_a_domain_is_set_up_in_at_most_four_calls(sandbox: Sandbox) -> None:
         "dkim-3",
         "mail-from-mx",
         "mail-from-spf",
-        "inbound-mx",
         "apex-spf",
         "dmarc",
     ]

@@ -40,7 +40,7 @@ def test_the_first_plan_makes_and_activates_a_rule_set(sandbox: Sandbox) -> None
     assert (run.state, run.problem) == (RunState.DONE, "")
     assert live().name == "inbound-mail"
     assert taken("billing@shop.com") == 1
-    assert Address.objects.get().is_live
+    assert Address.objects.get().is_carried
     assert not PendingChange.objects.exists()
     assert Change.objects.filter(what="rules.applied").count() == 1
     assert Snapshot.objects.count() == 1

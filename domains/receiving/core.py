@@ -1,0 +1,300 @@
+"""Judges whether mail for a name arrives here, from the name's MX, the active receipt rules and the identity. Pure.
+
+The MX is asked for last, and only while something would take the mail: SES rejects what no rule takes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MxFact(StrEnum):
+    """Where the name's own MX leads. UNSEEN: it led here when we last could look, and the lookup fails now."""
+
+    HERE = "here"
+    SHARED = "shared"
+    ELSEWHERE = "elsewhere"
+    NOWHERE = "nowhere"
+    UNSEEN = "unseen"
+    UNKNOWN = "unknown"
+    NOT_CHECKED = ""
+
+
+class RulesFact(StrEnum):
+    """What the active rules do with mail for a name. NOTHING: nothing is wanted there; UNSURE: a rule may end it."""
+
+    NOTHING = ""
+    WAITING = "waiting"
+    NOT_SET_UP = "not_set_up"
+    HALTED = "halted"  # our staff stopped the customer's receiving
+    CARRIED = "carried"
+    COPIED = "copied"
+    ELSEWHERE = "elsewhere"
+    BOUNCED = "bounced"
+    STOPPED = "stopped"
+    UNSURE = "unsure"
+
+
+class ReceivingState(StrEnum):
+    LIVE = "live"
+    COPIED = "copied"
+    REJECTED = "rejected"
+    TAKEN = "taken"
+    PUBLISH_MX = "publish_mx"
+    ADD_ADDRESS = "add_address"
+    APPLYING = "applying"
+    NOT_SET_UP = "not_set_up"
+    BLOCKED = "blocked"
+    UNVERIFIED = "unverified"
+    SEND_ONLY = "send_only"
+    UNAVAILABLE = "unavailable"
+    NOT_CHECKED = "not_checked"
+    COULD_NOT_TELL = "could_not_tell"
+
+
+RED = (ReceivingState.REJECTED, ReceivingState.TAKEN)
+ARRIVES = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail comes to SES, as far as we know
+SERVED = (RulesFact.CARRIED, RulesFact.COPIED)
+
+# Word, tone and icon of the label.
+_LABELS = {
+    ReceivingState.LIVE: ("Live", "good", "check-circle"),
+    ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
+    ReceivingState.REJECTED: ("Mail rejected", "bad", "x-circle"),
+    ReceivingState.TAKEN: ("Taken by another rule", "bad", "x-circle"),
+    ReceivingState.PUBLISH_MX: ("MX record missing", "todo", "clock"),
+    ReceivingState.ADD_ADDRESS: ("No address yet", "todo", "plus-circle"),
+    ReceivingState.APPLYING: ("Being applied", "info", "signal"),
+    ReceivingState.NOT_SET_UP: ("Waiting for our staff", "todo", "clock"),
+    ReceivingState.BLOCKED: ("Blocked", "warn", "exclamation-triangle"),
+    ReceivingState.UNVERIFIED: ("Waiting for verification", "todo", "clock"),
+    ReceivingState.SEND_ONLY: ("Send only", "mute", "paper-airplane"),
+    ReceivingState.UNAVAILABLE: ("Not available", "mute", "no-symbol"),
+    ReceivingState.NOT_CHECKED: ("Not checked", "mute", "clock"),
+    ReceivingState.COULD_NOT_TELL: ("Could not check", "mute", "question-mark-circle"),
+}
+
+
+@dataclass(frozen=True)
+class ReceivingFacts:
+    """`name` is a host name, or "*.example.com" for every name below. `found` is where its MX leads, in words."""
+
+    name: str
+    mx: MxFact = MxFact.NOT_CHECKED
+    rules: RulesFact = RulesFact.NOTHING
+    is_wanted: bool = True  # False: send only
+    is_verified: bool = True  # SES takes mail for verified identities alone
+    can_receive: bool = True  # Amazon receives mail in this region
+    is_elsewhere: bool = False  # our staff noted that its mail arrives somewhere else
+    is_unread: bool = False  # the rules were not read since its holder is new
+    found: str = ""
+
+    @property
+    def spoken(self) -> str:
+        return f"names below {self.name[2:]}" if self.name.startswith("*.") else self.name
+
+
+@dataclass(frozen=True)
+class Receiving:
+    """The judgement of one name: what holds, what it means and what to do."""
+
+    name: str
+    state: ReceivingState
+    sentence: str
+
+    @property
+    def is_live(self) -> bool:
+        return self.state is ReceivingState.LIVE
+
+    @property
+    def is_red(self) -> bool:
+        return self.state in RED
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is to be done for it by anybody."""
+        return self.state in (ReceivingState.LIVE, ReceivingState.SEND_ONLY, ReceivingState.UNAVAILABLE)
+
+    @property
+    def word(self) -> str:
+        return _LABELS[self.state][0]
+
+    @property
+    def tone(self) -> str:
+        return _LABELS[self.state][1]
+
+    @property
+    def icon(self) -> str:
+        return _LABELS[self.state][2]
+
+
+def is_asked(facts: ReceivingFacts) -> bool:
+    """Whether the customer is asked to publish the MX, or to keep it: something takes the mail, or did until now."""
+    if not (facts.is_wanted and facts.is_verified and facts.can_receive):
+        return False
+    return facts.rules in SERVED or (facts.rules is not RulesFact.NOTHING and facts.mx in ARRIVES)
+
+
+def mx_to_move(found: Iterable[ReceivingFacts]) -> tuple[str, ...]:
+    """The names whose MX leads here, as far as we know: it is moved first by whoever stops receiving."""
+    return tuple(facts.name for facts in found if facts.mx in ARRIVES)
+
+
+def judge(facts: ReceivingFacts) -> Receiving:
+    state, sentence = _judged(facts)
+    return Receiving(facts.name, state, sentence)
+
+
+def worst(found: Iterable[Receiving]) -> Receiving | None:
+    """The one that most needs a person; None of none."""
+    return min(found, key=lambda each: _URGENCY.index(each.state), default=None)
+
+
+def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact) -> MxFact:
+    """`answers`: the MX values ("10 host") of each resolver that was asked, None where its lookup failed."""
+    told = [_leads(values, host) for values in answers if values is not None]
+    if not told:
+        known_here = before in ARRIVES
+        return MxFact.UNSEEN if known_here else (MxFact.UNKNOWN if answers else before)
+    for fact in (MxFact.SHARED, MxFact.HERE, MxFact.ELSEWHERE):
+        if fact in told:
+            return fact
+    return MxFact.NOWHERE
+
+
+def _leads(values: tuple[str, ...], host: str) -> MxFact:
+    """By the hosts of the best preference, as senders choose."""
+    pairs = [(int(number), name.strip().rstrip(".").lower()) for number, _, name in (v.partition(" ") for v in values)]
+    best = min((number for number, _ in pairs), default=0)
+    first = {name for number, name in pairs if number == best}
+    if host in first:
+        return MxFact.HERE if first == {host} else MxFact.SHARED
+    return MxFact.ELSEWHERE if first - {"", "."} else MxFact.NOWHERE
+
+
+_URGENCY = (
+    ReceivingState.REJECTED,
+    ReceivingState.TAKEN,
+    ReceivingState.COPIED,
+    ReceivingState.BLOCKED,
+    ReceivingState.PUBLISH_MX,
+    ReceivingState.COULD_NOT_TELL,
+    ReceivingState.NOT_SET_UP,
+    ReceivingState.APPLYING,
+    ReceivingState.UNVERIFIED,
+    ReceivingState.ADD_ADDRESS,
+    ReceivingState.NOT_CHECKED,
+    ReceivingState.LIVE,
+    ReceivingState.SEND_ONLY,
+    ReceivingState.UNAVAILABLE,
+)
+
+_WHY_REJECTED = {
+    RulesFact.NOTHING: "add an address",
+    RulesFact.WAITING: "its addresses are not in the receipt rules yet",
+    RulesFact.NOT_SET_UP: "receiving is not set up in this region. Our staff were notified",
+    RulesFact.HALTED: "our staff have stopped receiving for this customer",
+    RulesFact.BOUNCED: "another receipt rule bounces it. Our staff were notified",
+    RulesFact.STOPPED: "another receipt rule stops it. Our staff were notified",
+}
+_BLOCKED = {
+    RulesFact.HALTED: "Our staff have stopped receiving for this customer. Leave the MX record as it is.",
+    RulesFact.BOUNCED: "Another receipt rule would bounce mail for {name}. Leave the MX record as it is.",
+    RulesFact.STOPPED: "Another receipt rule would stop mail for {name}. Leave the MX record as it is.",
+    RulesFact.ELSEWHERE: "Another receipt rule would take mail for {name}. Leave the MX record as it is.",
+    RulesFact.UNSURE: "Another receipt rule may stop mail for {name}. Leave the MX record as it is.",
+}
+
+
+_Case = tuple[bool, ReceivingState, str]
+
+
+def _judged(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
+    name = facts.spoken
+    cases = (
+        (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES does not receive mail in this region."),
+        (facts.is_elsewhere, ReceivingState.SEND_ONLY, f"Our staff noted that mail for {name} arrives elsewhere."),
+    )
+    arrives = facts.mx in (MxFact.HERE, MxFact.SHARED)
+    if not facts.is_wanted:
+        further = _send_only(facts, arrives=arrives)
+    else:
+        further = _arriving(facts) if arrives else (*_unseen(facts), *_to_come(facts))
+    return next((state, sentence) for holds, state, sentence in (*cases, *further) if holds)
+
+
+def _send_only(facts: ReceivingFacts, *, arrives: bool) -> tuple[_Case, ...]:
+    name = facts.spoken
+    why = (
+        f"SES rejects all mail for {name}: it is set to send only, and its MX record leads here. "
+        "Point the MX record to your mail service, or change the domain to receive."
+    )
+    return (
+        (arrives, ReceivingState.REJECTED, why),
+        (True, ReceivingState.SEND_ONLY, f"Send only: mail for {name} is not received here."),
+    )
+
+
+def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
+    """The MX leads here: what becomes of the mail."""
+    name, rules = facts.spoken, facts.rules
+    unread, why = rules is RulesFact.NOTHING and facts.is_unread, _WHY_REJECTED.get(rules, "")
+    part = f"Only a part of the mail for {name} arrives here: another MX record has the same priority. Remove it."
+    return (
+        (unread, ReceivingState.NOT_CHECKED, f"The receipt rules have not been checked for {name} yet."),
+        (
+            not facts.is_verified,
+            ReceivingState.REJECTED,
+            f"SES rejects all mail for {name} until SES has verified the domain.",
+        ),
+        (bool(why), ReceivingState.REJECTED, f"SES rejects all mail for {name}: {why}."),
+        (
+            rules is RulesFact.ELSEWHERE,
+            ReceivingState.TAKEN,
+            f"Another receipt rule takes mail for {name}. Our staff were notified.",
+        ),
+        (
+            rules is RulesFact.UNSURE,
+            ReceivingState.COULD_NOT_TELL,
+            f"Another receipt rule may stop mail for {name}; we can't tell.",
+        ),
+        (facts.mx is MxFact.SHARED, ReceivingState.PUBLISH_MX, part),
+        (
+            rules is RulesFact.COPIED,
+            ReceivingState.COPIED,
+            f"Mail for {name} arrives here. Another receipt rule takes a copy.",
+        ),
+        (True, ReceivingState.LIVE, f"Mail for {name} arrives here."),
+    )
+
+
+def _unseen(facts: ReceivingFacts) -> tuple[_Case, ...]:
+    failed = f"The MX record of {facts.spoken} could not be looked up just now."
+    return (
+        (
+            facts.mx is MxFact.UNSEEN,
+            ReceivingState.COULD_NOT_TELL,
+            f"{failed} When we last could look, it led here.",
+        ),
+        (facts.mx is MxFact.UNKNOWN and facts.rules in SERVED, ReceivingState.COULD_NOT_TELL, failed),
+    )
+
+
+def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
+    """The MX does not lead here: mail stays where it is until everything is ready."""
+    name, rules, states = facts.spoken, facts.rules, ReceivingState
+    goes = f"goes to {facts.found}" if facts.found else "does not arrive here"
+    first = "add an address first. The MX record comes last; until then mail stays where it is."
+    region = "Receiving is not set up in this region yet. Our staff were notified. Leave the MX record as it is."
+    verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
+    rule = f"The addresses at {name} are not in the receipt rules yet. The MX record comes after that."
+    ready = f"Mail for {name} {goes} now. Publish the MX record to receive it here."
+    return (
+        (rules is RulesFact.NOTHING, states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
+        (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "").format(name=name)),
+        (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
+        (rules is RulesFact.WAITING, states.APPLYING, rule),
+        (not facts.is_verified, states.UNVERIFIED, verified),
+        (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, f"The MX record of {name} has not been checked yet."),
+        (True, states.PUBLISH_MX, ready),
+    )

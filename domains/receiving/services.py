@@ -1,0 +1,72 @@
+"""Stores what the judgement of receiving stands on, and alerts the customer while SES rejects mail.
+
+The check notes where the MX records lead; the app that routes mail notes what the active rules do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from django.utils import timezone
+
+from domains.dns.core import LookupStatus
+from domains.dns.services import HostLookup
+from domains.domain_list.selectors import domain_subject
+from domains.jobs import check_soon
+from domains.models.domains import Domain, Stage
+from domains.receiving.core import MxFact, ReceivingState, RulesFact, mx_fact, worst
+from domains.records.core import can_receive, inbound_host, is_inbound
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+
+MOVED = ("mail_rules", "mx_facts", "receiving_state")
+
+
+def note_rules(*, domain_id: str, rules: Mapping[str, RulesFact], now: datetime | None = None) -> None:
+    """Inside a transaction. `rules`: by name, each at which something is wanted. The next check is due at once."""
+    locked = Domain.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=domain_id).first()
+    told = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
+    if locked is None or locked.mail_rules == told:
+        return
+    now, asked = now or timezone.now(), locked.checked_records
+    locked.mail_rules = told
+    locked.mx_facts = {name: fact for name, fact in locked.mx_facts.items() if name in locked.mail_names}
+    settle(locked, now)
+    locked.save(update_fields=MOVED)
+    if locked.checked_records != asked and locked.stage == Stage.READY:
+        Domain.objects.filter(pk=domain_id).update(next_check_at=now, watched_from=now)
+        check_soon()
+
+
+def settle(domain: Domain, now: datetime) -> None:
+    """Judges anew from what the row has, which the caller saves; the alert begins and ends with it."""
+    found = worst((domain.receiving, *domain.receiving_below)) if domain.stage == Stage.READY else None
+    before = domain.receiving_state
+    domain.receiving_state = found.state if found else ""
+    is_red = found is not None and found.is_red
+    if found is not None and found.state is ReceivingState.COULD_NOT_TELL:
+        return  # a look that failed is none
+    if not is_red and before in ("", ReceivingState.LIVE):
+        return
+    alerts_services.observe(
+        kind="domain.rejects_mail",
+        about=domain_subject(domain),
+        firing=is_red,
+        why=found.sentence if found and is_red else "",
+        severity="high",
+        audience=alerts_core.CustomerPeople(domain.customer_id),
+        now=now,
+    )
+
+
+def mx_facts(domain: Domain, seen: HostLookup) -> dict[str, str]:
+    """Where the MX of its own name, and of each name below that takes mail, leads."""
+    if not can_receive(domain.region):
+        return {}
+    host, facts = inbound_host(domain.region), {}
+    for record in domain.checked_records:
+        if is_inbound(record.key):
+            answers = seen.of_record(replace(record, value=host))
+            values = [None if a.status is LookupStatus.FAILED else a.values for a in answers]
+            facts[record.name] = mx_fact(values, host, MxFact(domain.mx_facts.get(record.name, ""))).value
+    return facts

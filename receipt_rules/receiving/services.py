@@ -1,0 +1,109 @@
+"""Notes for every address, catch-all and name what the active rules do with its mail, as just read or as just wanted.
+
+`note_live` follows each reading of SES, `note_wished` each change of a customer's: an address that is new waits, and a
+name at which nothing is wanted any more takes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from domains.models.domains import Domain
+from domains.receiving import services as receiving_services
+from domains.receiving.core import RulesFact
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.planner.core.recipient_index import Trace
+from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
+from receipt_rules.planner.services import stopped_customers, wanted
+from receipt_rules.receiving.core import best, delivery_of, fate
+
+_Wishes = Sequence[Address | CatchAll]
+
+
+@transaction.atomic
+def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
+    """`active` is what SES has, an empty set where none is active. Of one customer where one is named."""
+    wishes = [*_of(Address, customer_id), *_of(CatchAll, customer_id)]
+    trace, desired, halted = Trace(active), wanted().desired, stopped_customers()
+    facts: dict[str, RulesFact] = {}
+    for wish in wishes:
+        address = sample_address(wish.recipient)
+        if not wish.is_active:
+            found = RulesFact.CARRIED if trace.taking(address) else RulesFact.WAITING
+        elif wish.domain.customer_id in halted:
+            found = RulesFact.HALTED
+        else:
+            found = fate(trace.covering(address), delivery_of(wish.recipient, desired))
+        facts[wish.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
+    for model in (Address, CatchAll):
+        _store(model, [wish for wish in wishes if isinstance(wish, model)], facts)
+    _note_names(wishes, facts, _Foreign(active), customer_id)
+
+
+def note_wished(domain: Domain) -> None:
+    """Inside the transaction of a change. What the rules do is as it was last read; what is new waits."""
+    wishes: list[Address | CatchAll] = list(Address.objects.filter(domain=domain))
+    wishes += CatchAll.objects.filter(domain=domain)
+    for wish in wishes:
+        wish.domain = domain
+    facts = {wish.pk: RulesFact(wish.rules) for wish in wishes}
+    receiving_services.note_rules(domain_id=domain.pk, rules=_by_name(wishes, facts))
+
+
+def _of(model: type[Address] | type[CatchAll], customer_id: str) -> list[Address | CatchAll]:
+    rows: QuerySet[Any] = model.objects.select_related("domain").filter(domain__region=settings.AWS_REGION)
+    return list(rows.filter(domain__customer=customer_id) if customer_id else rows)
+
+
+def _store(model: type[Address] | type[CatchAll], wishes: _Wishes, facts: Mapping[str, RulesFact]) -> None:
+    changed: dict[RulesFact, list[str]] = defaultdict(list)
+    for wish in wishes:
+        if wish.rules != facts[wish.pk]:
+            changed[facts[wish.pk]].append(wish.pk)
+    rows: QuerySet[Any] = model.objects.order_by("pk")
+    for fact, keys in changed.items():
+        # A row that somebody is changing is left out: to wait for several could be for ever, and it has a run to come.
+        free = rows.filter(pk__in=keys).select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True)
+        rows.filter(pk__in=list(free)).update(rules=fact)
+
+
+class _Foreign:
+    """The names whose mail rules that are not ours take, bounce or not."""
+
+    def __init__(self, active: RuleSet) -> None:
+        taking = [rule for rule in active.foreign if rule.enabled and rule.delivery.delivers]
+        self._everybody = any(rule.is_for_everybody for rule in taking)
+        self._names = {
+            domain_of(recipient) for rule in taking for recipient in rule.recipient_set if recipient[0] != "."
+        }
+
+    def takes(self, name: str) -> bool:
+        return self._everybody or name in self._names
+
+
+def _note_names(wishes: _Wishes, facts: Mapping[str, RulesFact], foreign: _Foreign, customer_id: str) -> None:
+    """Only where something differs, so that few rows are locked."""
+    at: dict[str, list[Address | CatchAll]] = defaultdict(list)
+    for wish in wishes:
+        at[wish.domain_id].append(wish)
+    domains = Domain.objects.filter(region=settings.AWS_REGION).order_by("pk")
+    if customer_id:
+        domains = domains.filter(customer=customer_id)
+    for domain_id, name, noted in domains.values_list("pk", "name", "mail_rules"):
+        rules = _by_name(at.get(domain_id, ()), facts)
+        if name not in rules and foreign.takes(name):
+            rules[name] = RulesFact.ELSEWHERE
+        if rules != noted:
+            receiving_services.note_rules(domain_id=domain_id, rules=rules)
+
+
+def _by_name(wishes: Iterable[Address | CatchAll], facts: Mapping[str, RulesFact]) -> dict[str, RulesFact]:
+    found: dict[str, list[RulesFact]] = defaultdict(list)
+    for wish in wishes:
+        if wish.is_active:
+            found[wish.mail_name].append(facts[wish.pk])
+    return {name: best(all_) for name, all_ in found.items()}

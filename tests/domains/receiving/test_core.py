@@ -1,0 +1,141 @@
+"""The judgement of receiving: what the MX, the rules and the identity come to together."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.receiving.core import MxFact as Mx
+from domains.receiving.core import (
+    ReceivingFacts,
+    ReceivingState,
+    RulesFact,
+    is_asked,
+    judge,
+    mx_fact,
+    worst,
+)
+
+HOST = "inbound-smtp.eu-west-1.amazonaws.com"
+READY = ReceivingFacts("shop.com", mx=Mx.HERE, rules=RulesFact.CARRIED)
+FACTS = st.builds(
+    ReceivingFacts,
+    name=st.sampled_from(["shop.com", "*.shop.com"]),
+    mx=st.sampled_from(Mx),
+    rules=st.sampled_from(RulesFact),
+    is_wanted=st.booleans(),
+    is_verified=st.booleans(),
+    can_receive=st.booleans(),
+    is_unread=st.booleans(),
+)
+
+
+def test_mail_arrives_where_the_mx_leads_here_and_the_rules_carry_it() -> None:
+    assert judge(READY).state is ReceivingState.LIVE
+    assert judge(READY).sentence == "Mail for shop.com arrives here."
+
+
+@given(FACTS)
+def test_live_is_said_only_when_every_condition_holds(facts: ReceivingFacts) -> None:
+    holds = facts.can_receive and facts.is_wanted and facts.is_verified
+    assert judge(facts).is_live == (holds and facts.mx is Mx.HERE and facts.rules is RulesFact.CARRIED)
+
+
+@given(FACTS)
+def test_the_mx_is_never_asked_for_while_nothing_would_take_the_mail(facts: ReceivingFacts) -> None:
+    coming = replace(facts, mx=Mx.ELSEWHERE)
+    if is_asked(coming):
+        assert judge(replace(coming, mx=Mx.HERE)).state in (ReceivingState.LIVE, ReceivingState.COPIED)
+
+
+@pytest.mark.parametrize(
+    "rules", [RulesFact.NOTHING, RulesFact.WAITING, RulesFact.NOT_SET_UP, RulesFact.BOUNCED, RulesFact.STOPPED]
+)
+def test_an_mx_that_leads_here_with_nothing_behind_it_is_red(rules: RulesFact) -> None:
+    found = judge(replace(READY, rules=rules))
+    assert found.state is ReceivingState.REJECTED
+    assert found.is_red
+    assert found.sentence.startswith("SES rejects all mail for shop.com: ")
+
+
+def test_the_customer_is_told_to_add_an_address_where_none_is_behind_the_mx() -> None:
+    assert (
+        judge(replace(READY, rules=RulesFact.NOTHING)).sentence == "SES rejects all mail for shop.com: add an address."
+    )
+
+
+def test_rules_that_were_not_read_for_a_new_holder_are_no_proof_that_mail_is_rejected() -> None:
+    assert judge(replace(READY, rules=RulesFact.NOTHING, is_unread=True)).state is ReceivingState.NOT_CHECKED
+
+
+def test_an_identity_that_is_not_verified_takes_no_mail_whatever_the_rules_say() -> None:
+    assert judge(replace(READY, is_verified=False)).state is ReceivingState.REJECTED
+    assert not is_asked(replace(READY, mx=Mx.ELSEWHERE, is_verified=False))
+
+
+def test_an_address_comes_before_the_mx() -> None:
+    new = ReceivingFacts("shop.com", mx=Mx.ELSEWHERE)
+    assert judge(new).state is ReceivingState.ADD_ADDRESS
+    assert not is_asked(new)
+    waiting = replace(new, rules=RulesFact.WAITING)
+    assert judge(waiting).state is ReceivingState.APPLYING
+    assert not is_asked(waiting)
+    carried = replace(new, rules=RulesFact.CARRIED, found="aspmx.l.google.com")
+    assert judge(carried).state is ReceivingState.PUBLISH_MX
+    assert is_asked(carried)
+    assert "goes to aspmx.l.google.com now" in judge(carried).sentence
+
+
+def test_an_outage_of_the_rules_does_not_ask_to_take_the_mx_away() -> None:
+    assert is_asked(replace(READY, rules=RulesFact.NOT_SET_UP))
+    assert not is_asked(replace(READY, rules=RulesFact.NOTHING))
+
+
+def test_a_rule_that_is_not_ours_and_takes_the_mail_is_not_live() -> None:
+    assert judge(replace(READY, rules=RulesFact.ELSEWHERE)).state is ReceivingState.TAKEN
+    assert not judge(replace(READY, rules=RulesFact.COPIED)).is_live
+
+
+def test_a_lookup_that_failed_is_could_not_tell() -> None:
+    for mx in (Mx.UNSEEN, Mx.UNKNOWN):
+        assert judge(replace(READY, mx=mx)).state is ReceivingState.COULD_NOT_TELL
+
+
+def test_send_only_is_content_with_another_mail_service_and_red_where_the_mx_leads_here() -> None:
+    only = replace(READY, is_wanted=False, rules=RulesFact.NOTHING)
+    for mx in (Mx.ELSEWHERE, Mx.NOWHERE, Mx.UNKNOWN, Mx.NOT_CHECKED):
+        found = judge(replace(only, mx=mx))
+        assert found.state is ReceivingState.SEND_ONLY
+        assert not found.is_red
+    assert judge(only).is_red
+    assert not is_asked(only)
+
+
+def test_the_worst_of_several_names_speaks_for_all() -> None:
+    red = judge(replace(READY, name="*.shop.com", rules=RulesFact.NOTHING))
+    assert worst([judge(READY), red]) == red
+    assert "names below shop.com" in red.sentence
+
+
+@pytest.mark.parametrize(
+    ("answers", "before", "fact"),
+    [
+        ([(f"10 {HOST}",)], "", Mx.HERE),
+        ([(f"10 {HOST}", "20 backup.example.com")], "", Mx.HERE),
+        ([(f"10 {HOST}", "10 mail.example.com")], "", Mx.SHARED),
+        ([(f"20 {HOST}", "10 mail.example.com")], "", Mx.ELSEWHERE),
+        ([("0 .",)], "", Mx.NOWHERE),
+        ([()], "here", Mx.NOWHERE),
+        ([(), (f"10 {HOST}",)], "", Mx.HERE),
+        ([None, ("10 mail.example.com",)], "here", Mx.ELSEWHERE),
+        ([None, None], "here", Mx.UNSEEN),
+        ([None], "unseen", Mx.UNSEEN),
+        ([None], "elsewhere", Mx.UNKNOWN),
+        ([], "elsewhere", Mx.ELSEWHERE),
+    ],
+)
+def test_where_the_mx_leads_follows_from_the_best_preference_and_never_from_silence(
+    answers: list[tuple[str, ...] | None], before: str, fact: Mx
+) -> None:
+    assert mx_fact(answers, HOST, Mx(before)) is fact

@@ -1,0 +1,40 @@
+"""Customers simulate their own addresses: the judgement and the endpoint, and nothing of anybody else."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import Customer
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from sandbox.process import Sandbox
+from tests.factories import make_customer
+from tests.receipt_rules.making import make_verified, set_up_receiving
+from tests.receipt_rules.receiving.test_services import HERE, verified
+
+pytestmark = pytest.mark.django_db
+
+
+def simulated(client: Client, addresses: str) -> str:
+    return client.get(reverse("receipt_rules:simulator"), {"addresses": addresses}).content.decode()
+
+
+def test_a_customer_sees_whether_mail_for_their_address_arrives(
+    sandbox: Sandbox, alice_client: Client, alices: Customer
+) -> None:
+    set_up_receiving()
+    domain = verified(sandbox, mx=HERE, customer=alices)
+    addresses_services.add_address(text="a@shop.com", customer=alices, actor=None)
+    auto_apply_services.work()
+    assert domain.customer == alices
+    assert "Mail for shop.com arrives here." in simulated(alice_client, "a@shop.com")
+    assert "No address and no catch-all of yours takes this mail" in simulated(alice_client, "b@shop.com")
+
+
+def test_another_customers_address_is_nobodys(sandbox: Sandbox, alice_client: Client) -> None:
+    make_verified("books.com", customer=make_customer("Bob's Books"))
+    for name in ("books.com", "nowhere.example.com"):
+        page = simulated(alice_client, f"a@{name}")
+        assert "This is not an address at a domain of yours." in page
+        assert "Bob" not in page
+    assert alice_client.post(reverse("receipt_rules:simulator")).status_code == 403
