@@ -50,9 +50,12 @@ log = structlog.get_logger(__name__)
 
 # Where another status than 422 tells more of what a rule of ours forbids; mostly the published contract's.
 STATUSES = {
-    **dict.fromkeys(("TENANT_EXISTS", "PLAN_CHANGED", "WEBHOOK_THERE"), 409),
+    **dict.fromkeys(("TENANT_EXISTS", "PLAN_CHANGED", "WEBHOOK_THERE", "MX_LEADS_HERE"), 409),
     **dict.fromkeys(("DOMAIN_ALREADY_REGISTERED", "ADDRESS_EXISTS", "HAS_SUB_DOMAINS", "ENDPOINT_NAME_TAKEN"), 409),
-    **dict.fromkeys(("NOT_AN_ADDRESS", "ADDRESS_ELSEWHERE", "DOMAIN_MISSING", "DOMAIN_NOT_VERIFIED", "SEND_ONLY"), 400),
+    **dict.fromkeys(
+        ("NOT_AN_ADDRESS", "ADDRESS_ELSEWHERE", "DOMAIN_MISSING", "DOMAIN_NOT_VERIFIED", "SEND_ONLY", "TOO_MANY_NAMES"),
+        400,
+    ),
     **dict.fromkeys(("NOT_A_DOMAIN", "IP_ADDRESS", "PUBLIC_SUFFIX", "RESERVED_NAME", "TOO_LONG"), 400),
     **dict.fromkeys(("UNDERSCORE", "SINGLE_LABEL", "ENDPOINT_CONFIG", "ENDPOINT_TYPE", "ENDPOINT_NAME"), 400),
     **dict.fromkeys(("ENDPOINT_MISSING", "CUSTOMER_UNCLEAR", "CUSTOMER_MISSING"), 400),

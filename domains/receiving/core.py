@@ -24,6 +24,7 @@ class RulesFact(StrEnum):
     """What the active rules do with mail for a name. NOTHING: nothing is wanted there; UNSURE: a rule may end it."""
 
     NOTHING = ""
+    FOREIGN = "foreign"  # nothing is wanted here, and a rule that is not ours takes the mail
     WAITING = "waiting"
     NOT_SET_UP = "not_set_up"
     HALTED = "halted"  # our staff stopped the customer's receiving
@@ -40,6 +41,7 @@ class ReceivingState(StrEnum):
     COPIED = "copied"
     REJECTED = "rejected"
     TAKEN = "taken"
+    FOREIGN = "foreign"
     PUBLISH_MX = "publish_mx"
     ADD_ADDRESS = "add_address"
     APPLYING = "applying"
@@ -56,12 +58,19 @@ RED = (ReceivingState.REJECTED, ReceivingState.TAKEN)
 ARRIVES = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail comes to SES, as far as we know
 SERVED = (RulesFact.CARRIED, RulesFact.COPIED)
 
+_SETTLED = (
+    ReceivingState.LIVE,
+    ReceivingState.FOREIGN,
+    ReceivingState.SEND_ONLY,
+    ReceivingState.UNAVAILABLE,
+)
 # Word, tone and icon of the label.
 _LABELS = {
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
     ReceivingState.REJECTED: ("Mail rejected", "bad", "x-circle"),
     ReceivingState.TAKEN: ("Taken by another rule", "bad", "x-circle"),
+    ReceivingState.FOREIGN: ("Managed elsewhere", "mute", "arrow-top-right-on-square"),
     ReceivingState.PUBLISH_MX: ("MX record missing", "todo", "clock"),
     ReceivingState.ADD_ADDRESS: ("No address yet", "todo", "plus-circle"),
     ReceivingState.APPLYING: ("Being applied", "info", "signal"),
@@ -113,7 +122,7 @@ class Receiving:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is to be done for it by anybody."""
-        return self.state in (ReceivingState.LIVE, ReceivingState.SEND_ONLY, ReceivingState.UNAVAILABLE)
+        return self.state in _SETTLED
 
     @property
     def word(self) -> str:
@@ -184,6 +193,7 @@ _URGENCY = (
     ReceivingState.UNVERIFIED,
     ReceivingState.ADD_ADDRESS,
     ReceivingState.NOT_CHECKED,
+    ReceivingState.FOREIGN,
     ReceivingState.LIVE,
     ReceivingState.SEND_ONLY,
     ReceivingState.UNAVAILABLE,
@@ -249,6 +259,11 @@ def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
         ),
         (bool(why), ReceivingState.REJECTED, f"SES rejects all mail for {name}: {why}."),
         (
+            rules is RulesFact.FOREIGN,
+            ReceivingState.FOREIGN,
+            f"Mail for {name} comes in by a receipt rule that is not managed here.",
+        ),
+        (
             rules is RulesFact.ELSEWHERE,
             ReceivingState.TAKEN,
             f"Another receipt rule takes mail for {name}. Our staff were notified.",
@@ -289,8 +304,10 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
     rule = f"The addresses at {name} are not in the receipt rules yet. The MX record comes after that."
     ready = f"Mail for {name} {goes} now. Publish the MX record to receive it here."
+    if facts.name.startswith("*."):
+        ready += " A name that has records of its own needs its own MX record."
     return (
-        (rules is RulesFact.NOTHING, states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
+        (rules in (RulesFact.NOTHING, RulesFact.FOREIGN), states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
         (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "").format(name=name)),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
         (rules is RulesFact.WAITING, states.APPLYING, rule),

@@ -24,7 +24,7 @@ MOVED = ("mail_rules", "mx_facts", "receiving_state")
 
 def note_rules(*, domain_id: str, rules: Mapping[str, RulesFact], now: datetime | None = None) -> None:
     """Inside a transaction. `rules`: by name, each at which something is wanted. The next check is due at once."""
-    locked = Domain.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=domain_id).first()
+    locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain_id).first()
     told = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
     if locked is None or locked.mail_rules == told:
         return

@@ -93,6 +93,7 @@ _KINDS = (
         looks=2,
     ),
     AlertKind("receiving.not_set_up", "Receiving is not set up, and customers wait for it", "Receiving is set up"),
+    AlertKind("receiving.harmed", "Another rule takes customers' mail", "No other rule takes customers' mail"),
     AlertKind("receiving.lost", "Inbound mail was lost", "No more inbound mail is lost"),
     AlertKind(
         "receiving.failing", "Inbound mail could not be handed over", "Inbound mail is handed over again", looks=2

@@ -11,6 +11,7 @@ from operations.domain_removal import services as domain_removal_services
 from operations.domain_removal.services import RemovalAsked
 from public_api.domains.api import router
 
+REJECTED = " The MX record of {name} still leads here: SES rejects the mail that comes. Point it elsewhere."
 NOT_YET = (
     "{domain} is being deleted. Its receipt rules are removed first, then its SES identity. "
     "Until then the domain stays in your list and shows how far it is."
@@ -40,11 +41,12 @@ class DomainDeletedOut(Out):
 def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     """409 while sub-domains exist. Answers at once; what SES has still to be told of, the worker does."""
     domain = domain_of(request, domain_id)
+    leads = domain_removal_services.mx_leading_here(domain)
     asked = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=caller(request))
     rules_are_clear = asked.is_gone or Domain.objects.filter(pk=domain.pk, routes_removed_at__isnull=False).exists()
     return DomainDeletedOut(
         success=True,
-        message=said(domain, asked),
+        message=said(domain, asked) + (REJECTED.format(name=leads[0]) if leads else ""),
         deleted_resources=DeletedResources(
             domain=domain.name,
             email_addresses=asked.addresses,

@@ -37,8 +37,8 @@ class DomainMain(Out):
     has_mx_records: bool
     send_only: bool = Field(description="Mail for it stays with another mail service")
     receiving: str = Field(
-        description="Whether mail for it arrives: live, rejected, taken, copied, publish_mx, add_address, applying, "
-        "not_set_up, blocked, unverified, send_only, unavailable, not_checked or could_not_tell"
+        description="Whether mail for it arrives: live, rejected, taken, copied, foreign, publish_mx, add_address, "
+        "applying, not_set_up, blocked, unverified, send_only, unavailable, not_checked or could_not_tell"
     )
     receiving_message: str = Field(description="The same in words, and what to do")
     receiving_below: list[ReceivingBelowOut] = Field(description="The same of each name below it that takes mail")

@@ -182,7 +182,11 @@ def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:
 
 
 def search_addresses(*, viewer: Viewer, filters: AddressListFilters) -> QuerySet[Address]:
-    return filters.search(addresses_for(viewer).annotate(mx_fact=Coalesce(MX_FACT, Value(""))))
+    return filters.search(_judged(viewer))
+
+
+def _judged(viewer: Viewer) -> QuerySet[Address]:
+    return addresses_for(viewer).annotate(mx_fact=Coalesce(MX_FACT, Value("")))
 
 
 def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
@@ -257,7 +261,7 @@ def endpoints_found(*, viewer: Viewer, text: str) -> QuerySet[Endpoint]:
 
 
 def address_counts(*, viewer: Viewer, filters: AddressListFilters) -> dict[str, int]:
-    return filters.counts(addresses_for(viewer))
+    return filters.counts(_judged(viewer))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from receipt_rules.receiving.services import note_wished
 # RFC 5321's dot-string; 64 octets. Quoted local parts and those outside of ASCII are refused: SES takes neither.
 _LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 LONGEST_LOCAL = 64
+MOST_NAMES_BELOW = 50
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,16 @@ def lock_domain(domain: Domain, *, to_receive: bool = True) -> Domain:
     return locked
 
 
+def _refuse_more_names(name: str, domain: Domain) -> None:
+    """Each name below the domain has an MX record of its own, which is offered and checked."""
+    if name != domain.name and name not in domain.mail_rules and len(domain.names_below) >= MOST_NAMES_BELOW:
+        raise Refused(
+            f"Addresses at {MOST_NAMES_BELOW} names below {domain} are the most. Take everything at the names below "
+            "it instead, or add the name as a domain.",
+            code="TOO_MANY_NAMES",
+        )
+
+
 def refuse_shared_below(domain: Domain) -> None:
     """Everything below a domain may be taken by one customer alone."""
     if shares_below(domain):
@@ -134,6 +145,7 @@ def add_address(
     try:
         with transaction.atomic():
             domain = lock_domain(place.domain)
+            _refuse_more_names(place.address.rpartition("@")[2], domain)
             _clear_left_over(place.address)
             made = Address.objects.create(address=place.address, domain=domain, endpoint=endpoint, is_active=is_active)
             audit_services.record(

@@ -177,7 +177,7 @@ def add_many(request: SignedIn) -> HttpResponse:
     """Two steps in one page: what was pasted, then the fate of every line with the button that adds them."""
     given = (request.POST, request.FILES) if request.method == "POST" else ()
     form = PasteForm(*given, viewer=request.user)
-    context: dict[str, Any] = {"form": form, "tab": "addresses", "applied_when": applied_when()}
+    context: dict[str, Any] = {"form": form, "tab": "addresses", "applied_when": applied_when}
     if request.method == "POST" and form.is_valid():
         customer, text = form.chosen_customer, form.cleaned_data["text"]
         lines = read_lines(text, customer)
@@ -222,7 +222,7 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
         "more": max(0, len(inbound.addresses) - MOST_SHOWN),
         "forms": forms,
         "refused": _why_not(domain),
-        "applied_when": applied_when(),
+        "applied_when": applied_when,
         "has_endpoints": endpoints_of(domain.customer).exists(),
     }
 

@@ -1,6 +1,6 @@
 """Operators are told when the rules at Amazon drift, and before a quota is used up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from django.conf import settings
@@ -66,6 +66,20 @@ def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer])
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
         firing=not is_set_up,
         why="" if is_set_up else why,
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
+def tell_of_harm(recipients: Sequence[str], customers: Collection[str]) -> None:
+    """A rule that is not ours takes, bounces or stops mail that customers want here; one alert, however many."""
+    named = ", ".join(sorted(recipients)[:3])
+    counted = f"{len(recipients)} recipients of {len(customers)} customers"
+    alerts_services.observe(
+        kind="receiving.harmed",
+        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
+        firing=bool(recipients),
+        why=f"Rules that are not ours take, bounce or stop the mail of {counted}: {named}." if recipients else "",
         severity="high",
         audience=OPERATORS,
     )

@@ -15,12 +15,14 @@ from django.db.models import QuerySet
 from domains.models.domains import Domain
 from domains.receiving import services as receiving_services
 from domains.receiving.core import RulesFact
+from receipt_rules.alerts import services as alerts_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.recipient_index import Trace
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
 from receipt_rules.planner.services import stopped_customers, wanted
 from receipt_rules.receiving.core import best, delivery_of, fate
 
+HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
 _Wishes = Sequence[Address | CatchAll]
 
 
@@ -42,6 +44,9 @@ def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
     for model in (Address, CatchAll):
         _store(model, [wish for wish in wishes if isinstance(wish, model)], facts)
     _note_names(wishes, facts, _Foreign(active), customer_id)
+    harmed = [wish for wish in wishes if facts[wish.pk] in HARMED]
+    if harmed or not customer_id:
+        alerts_services.tell_of_harm([wish.recipient for wish in harmed], {wish.domain.customer_id for wish in harmed})
 
 
 def note_wished(domain: Domain) -> None:
@@ -96,7 +101,7 @@ def _note_names(wishes: _Wishes, facts: Mapping[str, RulesFact], foreign: _Forei
     for domain_id, name, noted in domains.values_list("pk", "name", "mail_rules"):
         rules = _by_name(at.get(domain_id, ()), facts)
         if name not in rules and foreign.takes(name):
-            rules[name] = RulesFact.ELSEWHERE
+            rules[name] = RulesFact.FOREIGN
         if rules != noted:
             receiving_services.note_rules(domain_id=domain_id, rules=rules)
 

@@ -191,11 +191,11 @@ def test_whoever_switched_the_keys_off_has_none(
 def test_what_is_to_do_stands_open_and_what_is_done_is_folded(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
-    domain = ready(sandbox, northwind, "dkim-3", "inbound-mx")
+    domain = ready(sandbox, northwind, "dkim-3", "mail-from-mx")
     page = new_page(color_scheme="light", viewport=DESK)
     open_as(page, nora, live_server.url, domain)
-    assert visible(page.locator("tbody[id^='record-']")) == ["record-dkim-3", "record-inbound-mx"]
-    expect(page.get_by_text("5 of 7 records done").first).to_be_visible()
+    assert visible(page.locator("tbody[id^='record-']")) == ["record-dkim-3", "record-mail-from-mx"]
+    expect(page.get_by_text("4 of 6 records done").first).to_be_visible()
     page.locator("#done-signing-summary").click()
     expect(page.locator("#record-dkim-1")).to_be_visible()
     page.get_by_role("link", name="To do").click()
@@ -210,14 +210,14 @@ def visible(rows: Locator) -> list[str | None]:
 def test_on_a_phone_each_record_is_a_card_and_the_rest_is_counted(
     sandbox: Sandbox, northwind: Customer, nora: User, phone_page: Page, live_server: LiveServer, picture: Picture
 ) -> None:
-    domain = ready(sandbox, northwind, "dkim-3", "inbound-mx")
+    domain = ready(sandbox, northwind, "dkim-3", "mail-from-mx")
     open_as(phone_page, nora, live_server.url, domain, "?show=todo")
     button = phone_page.locator("#copy-dkim-3-value")
     box = button.bounding_box()
     assert box
     assert box["width"] > PHONE["width"] * 0.75
     assert box["height"] >= 40
-    expect(phone_page.locator(".fixed").get_by_text("5 of 7 done")).to_be_in_viewport()
+    expect(phone_page.locator(".fixed").get_by_text("4 of 6 done")).to_be_in_viewport()
     phone_page.locator("#record-dkim-3").scroll_into_view_if_needed()
     picture(phone_page, "records_phone_dark")
 
@@ -226,7 +226,7 @@ def test_the_list_leads_with_what_needs_attention(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
     ready(sandbox, northwind)
-    ready(sandbox, northwind, "dkim-3", "inbound-mx", name="orders.northwind-books.com")
+    ready(sandbox, northwind, "dkim-3", "mail-from-mx", name="orders.northwind-books.com")
     letters = ready(sandbox, northwind, "dkim-2", name="letters.northwind-books.com")
     aside(break_one, sandbox, letters)
     page = new_page(color_scheme="light", viewport=DESK)
@@ -268,7 +268,7 @@ def test_the_look_before_offers_a_sub_domain_where_mail_arrives_today(
 def test_the_host_shows_the_mistake_that_was_made(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
-    letters = ready(sandbox, northwind, "dkim-2", "inbound-mx")
+    letters = ready(sandbox, northwind, "dkim-2", "mail-from-mx")
     aside(break_one, sandbox, letters)
     page = new_page(color_scheme="light", viewport=DESK)
     enter_as(page.context, nora, live_server.url)

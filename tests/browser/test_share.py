@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PHONE = {"width": 390, "height": 844}
 ZONE = "northwind-books.com"
-MISTAKES = {"dkim-1": "name.doubled_zone", "mail-from-spf": "value.quoted", "inbound-mx": "value.appended_zone"}
+MISTAKES = {"dkim-1": "name.doubled_zone", "mail-from-spf": "value.quoted", "mail-from-mx": "value.appended_zone"}
 A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
 
 
@@ -74,19 +74,19 @@ def test_it_guides_from_three_mistakes_to_green(
     expect(page.locator("#todo-dkim-1")).to_contain_text("added the domain a second time by itself")
     expect(page.locator("#todo-dkim-1")).to_contain_text("grey cloud")
     expect(page.locator("#todo-mail-from-spf")).to_contain_text("quotation marks")
-    expect(page.locator("#todo-inbound-mx")).to_contain_text("your own domain added at the end")
+    expect(page.locator("#todo-mail-from-mx")).to_contain_text("your own domain added at the end")
     expect(page.get_by_label("Where you edit the DNS")).to_have_value("cloudflare")
     assert_accessible(page)
     picture(page, "shared_phone")
 
     mend(sandbox, domain, "dkim-1")
     page.get_by_role("button", name="I have added them").click()
-    expect(page.locator("[data-result]")).to_contain_text("We looked just now. 5 of 7 are there.")
+    expect(page.locator("[data-result]")).to_contain_text("We looked just now. 4 of 6 are there.")
     expect(page.locator("#there-dkim-1")).to_be_visible()
     expect(page.locator("#todo-dkim-1")).to_have_count(0)
 
     with running_worker(sandbox):  # what is mended now, the page sees without being asked
-        for key in ("mail-from-spf", "inbound-mx"):
+        for key in ("mail-from-spf", "mail-from-mx"):
             mend(sandbox, domain, key)
         expect(page.locator("#all-done")).to_be_visible(timeout=A_WHILE)
     expect(page.locator("#all-done")).to_contain_text("All that is needed is there")
@@ -101,7 +101,7 @@ def test_the_reader_chooses_another_host_and_the_boxes_follow(link: ShareLink, n
     page = new_page(viewport=PHONE, has_touch=True, color_scheme="dark")
     page.goto(f"/domains/shared/{token_of(link)}/")
     page.get_by_label("Where you edit the DNS").select_option("route53")
-    expect(page.locator("#todo-inbound-mx")).to_contain_text("10 inbound-smtp.eu-west-1.amazonaws.com")
+    expect(page.locator("#todo-mail-from-mx")).to_contain_text("10 feedback-smtp.eu-west-1.amazonses.com")
     expect(page).to_have_url(re.compile(r"\?host=route53$"))
     page.reload()
     expect(page.get_by_label("Where you edit the DNS")).to_have_value("route53")

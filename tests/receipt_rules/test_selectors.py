@@ -100,7 +100,7 @@ def test_alice_and_bob_never_see_each_others_rows() -> None:
 
 
 def test_addresses_are_found_by_text_and_filters() -> None:
-    domain = make_verified("shop.com")
+    domain = make_verified("shop.com", mx_facts={"shop.com": "here"})
     make_address("billing@shop.com", domain, rules="carried")
     make_address("help@shop.com", domain)
     make_address("old@shop.com", domain, is_active=False)
@@ -111,6 +111,7 @@ def test_addresses_are_found_by_text_and_filters() -> None:
         return [row.address.partition("@")[0] for row in rows]
 
     assert found("q=BILL") == ["billing"]
+    assert found("show=live") == ["billing"]
     assert found("show=waiting") == ["help"]
     assert found("show=off") == ["old"]
     assert found("domain=dom_none") == []

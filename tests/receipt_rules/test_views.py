@@ -7,6 +7,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models.people import Customer
+from domains.models.domains import Domain
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -33,11 +34,11 @@ def test_a_domain_that_takes_no_mail_says_so_and_offers_to(alice_client: Client,
     assert "Add the address" in page
 
 
-def test_an_unverified_domain_is_refused_in_a_sentence(alice_client: Client, alices: Customer) -> None:
-    domain = make_domain("shop.com", customer=alices)
+def test_an_unproven_domain_is_refused_in_a_sentence(alice_client: Client, alices: Customer) -> None:
+    domain = make_domain("shop.com", customer=alices, stage="ready", proven_at=None)
     url = reverse("receipt_rules:domain", args=[domain.id])
     page = alice_client.get(url).text
-    assert "shop.com is not verified yet" in page
+    assert "The ownership of shop.com is not proven yet" in page
     assert "Add the address" not in page
     answer = alice_client.post(url, {"do": "address", "address-address": "billing"})
     assert answer.status_code == 422
@@ -64,6 +65,7 @@ def test_what_amazon_takes_is_live_and_no_more_asked_for(
 ) -> None:
     set_up_receiving()
     url = inbound_url("shop.com", alices)
+    Domain.objects.update(mx_facts={"shop.com": "here"})
     alice_client.post(url, {"do": "address", "address-address": "billing"})
     auto_apply_services.work()
     page = alice_client.get(url).text
@@ -77,7 +79,8 @@ def test_a_change_that_needs_an_operator_says_so(alice_client: Client, alices: C
     alice_client.post(url, {"do": "address", "address-address": "billing"})
     auto_apply_services.work()  # no rule set is active, and a customer's change makes none
     page = alice_client.get(url).text
-    assert "Waits for an operator" in page
+    assert "Waiting for our staff" in page
+    assert "Receiving is not set up in this region yet" in page
     assert 'hx-trigger="every 30s' in page
 
 

@@ -144,7 +144,7 @@ def judge(
     compared = [comparison.compare(record, answer, further) for answer in answers]
     state, finding = _decide(compared, verified_before)
     if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
-        state, finding = State.WAITING, replace(finding, code="receiving.elsewhere")  # it is changed last
+        state = State.WAITING  # it is changed last
     sentence = sentences.describe(finding.code, record, finding.found)
     if state is State.AT_RISK and verified_before:
         sentence = f"It was last seen right on {_moment(verified_before)}. Now: {sentence[0].lower()}{sentence[1:]}"

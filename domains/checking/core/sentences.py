@@ -82,12 +82,8 @@ _SENTENCES = {
         "{subject} is there, but its reports go elsewhere. Add the address shown here after “rua=”."
     ),
     "dns.rival.mx": (
-        "Mail to {record.name} goes elsewhere: {found}. If you still read mail there, keep it and receive at a "
-        "sub-domain instead; if not, remove it."
-    ),
-    "receiving.elsewhere": (
-        "Mail for {record.name} goes elsewhere now: {found}. Change this record last: from then on its mail arrives "
-        "here."
+        "Mail to {record.name} goes elsewhere now: {found}. Once you change this record, its mail arrives here. To "
+        "keep that mail service, set the domain to send only, or receive at a sub-domain."
     ),
     "dns.rival.mx_behind": (
         "{subject} is in place. Another mail server stands behind it and gets mail only if Amazon does not answer."

@@ -49,9 +49,8 @@ def test_a_domain_is_added_and_answered_with_its_records(alice: Api, sandbox: Sa
     kinds = [(record["type"], record["isRequired"]) for record in body["dnsRecords"]]
     assert kinds.count(("CNAME", True)) == 3
     assert {"type", "name", "value", "description", "isRequired"} == set(body["dnsRecords"][0])
-    assert [r["value"] for r in body["dnsRecords"] if r["name"] == "shop.com" and r["type"] == "MX"] == [
-        "10 inbound-smtp.eu-west-1.amazonaws.com"
-    ]
+    assert [r for r in body["dnsRecords"] if r["name"] == "shop.com" and r["type"] == "MX"] == []  # it comes last
+    assert (body["receiving"], body["sendOnly"]) == ("add_address", False)
     assert body["userId"] is not None
     assert "dnsConflict" not in body
     again = alice.post("/api/v2/domains", {"domain": "SHOP.com."})
@@ -91,7 +90,7 @@ def test_verifying_looks_at_dns_and_amazon_and_says_what_is_to_be_done(alice: Ap
     make_zone(sandbox, domain)
     first = ok(alice.patch(f"/api/v2/domains/{domain.pk}/auth"))
     assert (first["overallStatus"], first["summary"]["verifiedRequiredRecords"]) == ("pending", 0)
-    assert len(first["nextSteps"]) == first["summary"]["requiredRecords"] == 7
+    assert len(first["nextSteps"]) == first["summary"]["requiredRecords"] == 6
     assert all(record["error"] for record in first["dnsRecords"] if record["isRequired"])
     assert refused(alice.patch(f"/api/v2/domains/{domain.pk}/auth"), 429, "RATE_LIMITED")
     publish(sandbox, domain)
@@ -170,7 +169,7 @@ def test_a_catch_all_goes_on_and_off_with_its_endpoint(alice: Api, customer: Cus
     asked = {"isCatchAllEnabled": True, "catchAllEndpointId": desk.pk}
     body = ok(alice.put(f"/api/v2/domains/{domain.pk}", asked))
     assert (body["isCatchAllEnabled"], body["catchAllEndpoint"]["name"]) == (True, "desk")
-    assert "few seconds" in body["warning"]
+    assert "once receiving is set up" in body["warning"]
     row = ok(alice.get("/api/v2/domains", hasCatchAll="true"))["data"][0]
     assert (row["stats"]["hasCatchAll"], row["catchAllEndpointId"]) == (True, desk.pk)
     body = ok(alice.put(f"/api/v2/domains/{domain.pk}", {"isCatchAllEnabled": False, "catchAllEndpointId": None}))
@@ -237,3 +236,14 @@ def test_a_page_of_a_hundred_asks_no_more_of_the_database_than_one_of_one(alice:
                 ok(alice.get(path, limit=limit))
             counts.append(len(queries))
         assert counts[0] == counts[1] <= 14, path
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_program_may_choose_send_only_and_change_it_once_the_mx_is_away(alice: Api, sandbox: Sandbox) -> None:
+    body = ok(alice.post("/api/v2/domains", {"domain": "shop.com", "sendOnly": True}), 201)
+    assert (body["sendOnly"], body["receiving"]) == (True, "send_only")
+    path = f"/api/v2/domains/{body['id']}"
+    ok(alice.put(path, {"sendOnly": False}))
+    assert ok(alice.get(path))["receiving"] == "add_address"
+    Domain.objects.update(mx_facts={"shop.com": "here"}, routes_unchecked=False)
+    refused(alice.put(path, {"sendOnly": True}), 409, "MX_LEADS_HERE")

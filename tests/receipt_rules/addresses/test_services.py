@@ -74,8 +74,8 @@ def test_what_is_no_address_is_refused(shop: Domain, text: str) -> None:
     )
 
 
-def test_an_address_needs_a_verified_domain_of_the_same_customer(shop: Domain, bob: Customer) -> None:
-    make_verified("new.com", customer=bob, stage=Stage.READY, verified_at=None)
+def test_an_address_needs_a_proven_domain_of_the_same_customer(shop: Domain, bob: Customer) -> None:
+    make_verified("new.com", customer=bob, stage=Stage.READY, proven_at=None)
     assert (
         refusal(lambda: addresses_services.add_address(text="a@shop.com", customer=bob, actor=None)) == "DOMAIN_MISSING"
     )

@@ -11,6 +11,7 @@ from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain
 from domains.receiving.core import ReceivingState
+from inbound_admin.lib import aws
 from notifications.models.alerts import Alert
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import SHOWN
@@ -144,7 +145,17 @@ def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_live(sandbox: Sandb
     foreign_rule("corp", ["shop.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     domain.refresh_from_db()
+    assert domain.receiving.state is ReceivingState.FOREIGN
+    addresses_services.set_catch_all(domain=domain, actor=None, is_active=True)
+    client = aws.client("ses")
+    drift_services.check_drift()
+    domain.refresh_from_db()
     assert domain.receiving.state is ReceivingState.TAKEN
+    assert not CatchAll.objects.select_related("domain").get().receiving.is_live
+    assert "shop.com" in Alert.objects.get(kind="receiving.harmed", state="open").why
+    client.delete_receipt_rule(RuleSetName="inbound-mail", RuleName="corp")
+    drift_services.check_drift()
+    assert Alert.objects.get(kind="receiving.harmed").state == "recovered"
 
 
 def test_an_address_below_the_domain_needs_an_mx_of_its_own(sandbox: Sandbox) -> None:
