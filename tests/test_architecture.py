@@ -17,7 +17,7 @@ IN_AN_APP = {*IN_A_SUBJECT, *"apps models urls jobs roles management migrations"
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 30
 # Words that end in -ing and are nouns of our subjects, or of Django's.
-NOUNS = set("checking sharing matching packing routing settings forwarding".split())
+NOUNS = set("checking sharing matching packing receiving routing settings forwarding".split())
 
 
 def modules(*roots: str) -> Iterator[Path]:

@@ -245,41 +245,32 @@ def _send_only(facts: ReceivingFacts, *, arrives: bool) -> tuple[_Case, ...]:
     )
 
 
+_TO_OTHERS = {
+    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "Mail for {name} comes in by a receipt rule that is not managed here."),
+    RulesFact.ELSEWHERE: (ReceivingState.TAKEN, "Another receipt rule takes mail for {name}. Our staff were notified."),
+    RulesFact.UNSURE: (
+        ReceivingState.COULD_NOT_TELL,
+        "Another receipt rule may stop mail for {name}; we can't tell.",
+    ),
+}
+_UNVERIFIED = "SES rejects all mail for {name} until SES has verified the domain."
+_PART = "Only a part of the mail for {name} arrives here: another MX record has the same priority. Remove it."
+_COPIED = "Mail for {name} arrives here. Another receipt rule takes a copy."
+
+
 def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """The MX leads here: what becomes of the mail."""
-    name, rules = facts.spoken, facts.rules
+    name, rules, states = facts.spoken, facts.rules, ReceivingState
     unread, why = rules is RulesFact.NOTHING and facts.is_unread, _WHY_REJECTED.get(rules, "")
-    part = f"Only a part of the mail for {name} arrives here: another MX record has the same priority. Remove it."
+    other, sentence = _TO_OTHERS.get(rules, (states.LIVE, ""))
     return (
-        (unread, ReceivingState.NOT_CHECKED, f"The receipt rules have not been checked for {name} yet."),
-        (
-            not facts.is_verified,
-            ReceivingState.REJECTED,
-            f"SES rejects all mail for {name} until SES has verified the domain.",
-        ),
-        (bool(why), ReceivingState.REJECTED, f"SES rejects all mail for {name}: {why}."),
-        (
-            rules is RulesFact.FOREIGN,
-            ReceivingState.FOREIGN,
-            f"Mail for {name} comes in by a receipt rule that is not managed here.",
-        ),
-        (
-            rules is RulesFact.ELSEWHERE,
-            ReceivingState.TAKEN,
-            f"Another receipt rule takes mail for {name}. Our staff were notified.",
-        ),
-        (
-            rules is RulesFact.UNSURE,
-            ReceivingState.COULD_NOT_TELL,
-            f"Another receipt rule may stop mail for {name}; we can't tell.",
-        ),
-        (facts.mx is MxFact.SHARED, ReceivingState.PUBLISH_MX, part),
-        (
-            rules is RulesFact.COPIED,
-            ReceivingState.COPIED,
-            f"Mail for {name} arrives here. Another receipt rule takes a copy.",
-        ),
-        (True, ReceivingState.LIVE, f"Mail for {name} arrives here."),
+        (unread, states.NOT_CHECKED, f"The receipt rules have not been checked for {name} yet."),
+        (not facts.is_verified, states.REJECTED, _UNVERIFIED.format(name=name)),
+        (bool(why), states.REJECTED, f"SES rejects all mail for {name}: {why}."),
+        (rules in _TO_OTHERS, other, sentence.format(name=name)),
+        (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART.format(name=name)),
+        (rules is RulesFact.COPIED, states.COPIED, _COPIED.format(name=name)),
+        (True, states.LIVE, f"Mail for {name} arrives here."),
     )
 
 

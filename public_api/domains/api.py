@@ -22,7 +22,15 @@ from inbound_admin.lib.api.refusals import Conflict
 from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, counted, given, page_of
 from public_api.domains import selectors, services
 from public_api.domains.core import Published, mail_from_word
-from public_api.domains.selectors import Checks, Receiving, checks_of, pending_of, receiving_of, rule_names, status_of
+from public_api.domains.selectors import (
+    Checks,
+    InboundCounts,
+    checks_of,
+    pending_of,
+    receiving_of,
+    rule_names,
+    status_of,
+)
 from public_api.records.api import (
     DomainMain,
     StoredRecordOut,
@@ -108,7 +116,7 @@ def brief(endpoint: Endpoint | None) -> EndpointBrief | None:
 
 
 def _row(
-    domain: Domain, checks: Checks, receiving: Receiving, owners: dict[str, str], *, checked: bool
+    domain: Domain, checks: Checks, receiving: InboundCounts, owners: dict[str, str], *, checked: bool
 ) -> dict[str, Any]:
     catch_all = receiving.catch_all
     endpoint = catch_all.own_endpoint if catch_all else None

@@ -122,7 +122,7 @@ RULE_NAMES = """
 
 
 @dataclass(frozen=True)
-class Receiving:
+class InboundCounts:
     """What a domain takes: its addresses, counted, and its catch-all, on or off."""
 
     addresses: int = 0
@@ -152,7 +152,7 @@ class _Collected:
     domains: list[Domain] = field(default_factory=list)
 
 
-def receiving_of(domains: Collection[Domain]) -> dict[str, Receiving]:
+def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     """Of each domain, in two queries."""
     ids = [domain.pk for domain in domains]
     counts = Address.objects.filter(domain__in=ids).order_by().values("domain")
@@ -164,7 +164,7 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, Receiving]:
     by_domain = {each[0]: each[1:] for each in counted.values_list("domain", "addresses", "active", "configured")}
     found = CatchAll.objects.select_related("endpoint", "domain").filter(domain__in=ids, subdomains=False)
     catch_alls = {row.domain_id: row for row in found}
-    return {key: Receiving(*by_domain.get(key, (0, 0, 0)), catch_all=catch_alls.get(key)) for key in ids}
+    return {key: InboundCounts(*by_domain.get(key, (0, 0, 0)), catch_all=catch_alls.get(key)) for key in ids}
 
 
 def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:

@@ -145,12 +145,12 @@ def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_live(sandbox: Sandb
     foreign_rule("corp", ["shop.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     domain.refresh_from_db()
-    assert domain.receiving.state is ReceivingState.FOREIGN
+    assert domain.receiving.word == "Managed elsewhere"
     addresses_services.set_catch_all(domain=domain, actor=None, is_active=True)
     client = aws.client("ses")
     drift_services.check_drift()
     domain.refresh_from_db()
-    assert domain.receiving.state is ReceivingState.TAKEN
+    assert domain.receiving.word == "Taken by another rule"
     assert not CatchAll.objects.select_related("domain").get().receiving.is_live
     assert "shop.com" in Alert.objects.get(kind="receiving.harmed", state="open").why
     client.delete_receipt_rule(RuleSetName="inbound-mail", RuleName="corp")
