@@ -408,6 +408,7 @@ WRITES = (
         "alice",
         _inbound(**{"do": "everything", "everything-is_active": "on"}),
     ),
+    Write("receipt_rules:send_only", "domain.receives", "alice", _inbound(do="send_only")),
     Write("receipt_rules:add_many", "address.added", "alice", _many),
     Write("receipt_rules:address", "address.changed", "alice", _address(do="off")),
     Write("receipt_rules:address", "address.changed", "alice", _address(do="save")),

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Value
+from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from accounts.people.selectors import Viewer
 from audit.selectors import last_changed
@@ -53,10 +54,18 @@ def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[
     if wanted.status:
         domains = domains.filter(STATUS[wanted.status])
     if wanted.can_receive is not None:
-        receiving = VERIFIED & Q(receiving_state__in=ARRIVING)
+        domains = domains.annotate(own_mx=_of_own_name("mx_facts"), own_rules=_of_own_name("mail_rules"))
+        arrives = Q(own_mx=MxFact.HERE, own_rules__in=SERVED, receives=True) & ~Q(expectations__has_key=MX)
+        receiving = VERIFIED & arrives
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
     asked = exactly(has_catch_all=wanted.has_catch_all, provider__iexact=wanted.provider or None)
     return domains.filter(asked).order_by("name", "pk")
+
+
+def _of_own_name(column: str) -> Coalesce:
+    """Of a fact by name, that of the domain's own; "" where there is none."""
+    own = Func(F(column), F("name"), function="jsonb_extract_path_text", output_field=CharField())
+    return Coalesce(own, Value(""))
 
 
 def counts_of(domains: QuerySet[Domain]) -> dict[str, int]:

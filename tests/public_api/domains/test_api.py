@@ -102,7 +102,8 @@ def test_verifying_looks_at_dns_and_amazon_and_says_what_is_to_be_done(alice: Ap
     assert body["sesStatus"]["mailFromDomain"] == "bounce.shop.com"
     assert {"type", "name", "value", "priority"} <= set(next(r for r in body["dnsRecords"] if r["type"] == "MX"))
     row = ok(alice.get(f"/api/v2/domains/{domain.pk}"))
-    assert (row["status"], row["canReceiveEmails"], row["hasMxRecords"]) == ("verified", True, True)
+    assert (row["status"], row["canReceiveEmails"], row["hasMxRecords"]) == ("verified", False, False)
+    assert row["receiving"] == "add_address"
     assert row["mailFromDomainStatus"] == "verified"
     assert all(each["isVerified"] for each in row["dnsRecords"] if each["isRequired"])
 
