@@ -41,7 +41,7 @@ from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.receiving import services as receiving_services
-from domains.records.core import Record
+from domains.records.core import Record, is_inbound
 from domains.spf.core import spf_among
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -324,6 +324,9 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     receiving_services.settle(locked, now)
     known_before, identity = locked.known_state, _overall(domain, judgements)
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
+    own = [each for each in judgements if not is_inbound(each.key)]  # how its mail comes in is a matter of its own
+    if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
+        locked.verified_at = now
     _save_records(domain, judgements, now)
     _move(locked, result, now, is_due={each.key for each in locked.records} != {each.key for each in judgements})
     announce_domain(locked, known_before, identity, judgements, now)
@@ -381,8 +384,6 @@ def _move(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> No
     """
     domain.state, domain.summary, domain.last_dns_check = result.state, result.sentence, now
     domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
-    if result.state is State.VERIFIED and domain.verified_at is None:
-        domain.verified_at = now
     if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
         before, after = {"state": domain.known_state}, {"state": result.state.value}
         audit_services.record("domain.state", about=domain_subject(domain), actor=None, before=before, after=after)
