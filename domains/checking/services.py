@@ -396,6 +396,5 @@ def _move(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> No
         jitter=jitter_for(domain.name),
         lost_at=domain.state_since if domain.verified_at and result.state in LOST else None,
     )
-    if is_due:
-        domain.next_check_at = now
+    domain.next_check_at = now if is_due else domain.next_check_at
     domain.save(update_fields=MOVED)
