@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from domains.checking.core.comparison import Comparison as Compared
 from domains.checking.core.comparison import Verdict, compare, is_close
@@ -238,6 +239,8 @@ def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cau
     alias = _alias_to_ours(record, case, found)
     if alias:
         return Cause("dns.value.mx_alias", record, found, at=alias)
+    if any(map(partial(_is_untold_alias, case), mx_hosts(found))):
+        return Cause("dns.lookup_failed", record, found)
     if record.purpose is Purpose.RECEIVING:
         ours = [r for r in case.seen.records if r.key == "mail-from-mx" and r.value.lower() in mx_hosts(found)]
         if ours:
@@ -250,6 +253,12 @@ def _alias_to_ours(record: Record, case: Case, found: tuple[str, ...]) -> str:
     """An MX must not name an alias (RFC 2181 10.3); this one is an alias of the very host that was meant."""
     hosts = [host for host in mx_hosts(found) if record.value.lower() in case.seen.values(host, "CNAME")]
     return hosts[0] if hosts else ""
+
+
+def _is_untold_alias(case: Case, host: str) -> bool:
+    """Whether it was asked what stands behind a mail server, and nobody answered."""
+    said = case.seen.at_host(Question(host, "CNAME"))
+    return bool(said) and all(answer.status is LookupStatus.FAILED for answer in said)
 
 
 def _changed(record: Record, case: Case, found: tuple[str, ...]) -> Cause | None:
@@ -304,7 +313,7 @@ def judge(case: Case) -> tuple[Judged, ...]:
     """In the order of the records."""
     compared = {record.key: _compare(record, case) for record in case.seen.records}
     keys = [record for record in case.seen.records if record.purpose is Purpose.SIGNING]
-    signed = bool(keys) and all(_state(compared[record.key]) is LinkState.OK for record in keys)
+    signed = bool(keys) and all(_state(compared[record.key]) is not LinkState.BROKEN for record in keys)
     return tuple(_judge(record, case, compared[record.key], signed) for record in case.seen.records)
 
 
@@ -332,8 +341,10 @@ def _alternative(record: Record, case: Case, answer: Answer) -> list[Answer]:
         return []
     question = Question(case.domain.ascii, "TXT")
     own = [other for other in case.seen.in_public(question) if other.resolver == answer.resolver]
-    told = [other for other in (*own, *case.seen.at_host(question)) if other.status is LookupStatus.FOUND]
-    return [replace(other, resolver=answer.resolver) for other in told][:1]
+    both = (*own, *case.seen.at_host(question))
+    told = [other for other in both if other.status is LookupStatus.FOUND]
+    failed = [other for other in both if other.status is LookupStatus.FAILED]
+    return [replace(other, resolver=answer.resolver) for other in (*told, *failed)][:1]
 
 
 def _state(compared: list[tuple[Answer, Compared]]) -> LinkState:

@@ -83,7 +83,7 @@ def test_what_stands_in_the_way_is_named_beside_the_file(
 def test_a_format_that_cannot_hold_a_record_is_refused_and_the_others_stay(
     alice_client: Client, domain: Domain
 ) -> None:
-    Domain.objects.filter(pk=domain.pk).update(apex_spf="v=spf1 a\nRecord 9 -all")
+    Domain.objects.filter(pk=domain.pk).update(wants_dmarc=True, dmarc_reports_to="a@x.example\nRecord 9")
     url = reverse("domains:exports", args=[domain.id])
     refused = alice_client.get(url + "?format=letter").text
     assert "cannot be written as Letter in plain text" in refused
