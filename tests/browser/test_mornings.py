@@ -130,6 +130,7 @@ def test_tess_goes_by_the_risk_and_pauses_until_amazon_confirms_it_and_resumes(
 def with_a_finding(sandbox: Sandbox) -> Tenant:
     """Of which Amazon says so, and we have read it; its policy leaves pausing to us."""
     tenant = aside(set_up_tenant, make_customer("Northwind"), policy="none")
+    Tenant.objects.filter(pk=tenant.pk).update(sends_since=tenant.created_at)
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", "OPEN", "Too many bounces since noon.")
     aside(sync_all_recommendations, now=tenant.created_at)
     return tenant

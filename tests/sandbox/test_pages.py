@@ -147,10 +147,11 @@ def test_the_database_is_asked_as_often_for_many_domains_as_for_one(
 
 def test_records_are_published_one_by_one(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
-    response = post(alice_client, "alice.com", "publish", key=key(domain, "inbound-mx"))
+    response = post(alice_client, "alice.com", "publish", key=key(domain, "mail-from-mx"))
     assert response.status_code == 302
-    assert "Inbound mail record: published" in said(response)
-    assert values(sandbox, "alice.com", "alice.com", "MX") == ["10 inbound-smtp.eu-west-1.amazonaws.com."]
+    assert "record: published" in said(response)
+    name = f"{domain.mail_from_label}.alice.com"
+    assert values(sandbox, "alice.com", name, "MX") == ["10 feedback-smtp.eu-west-1.amazonses.com."]
 
 
 def test_one_press_publishes_all_and_the_domain_is_seen_verified(

@@ -191,10 +191,10 @@ def test_what_was_refused_is_tried_again_alone(sandbox: Sandbox) -> None:
 
 def test_records_are_compared_and_not_stored(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    receives = {"domainId": "d1", "recordType": "MX", "name": "shop.com"}
+    returns = {"domainId": "d1", "recordType": "TXT", "name": "_dmarc.shop.com"}
     records = [
-        {**receives, "value": "10 inbound-smtp.eu-west-1.amazonaws.com"},
-        {**receives, "value": "10 mx.elsewhere.example"},
+        {**returns, "value": "v=DMARC1; p=none"},
+        {"domainId": "d1", "recordType": "MX", "name": "shop.com", "value": "10 mx.elsewhere.example"},
     ]
     moving = moved(document(dnsRecords=records))
     assert [row.fate for row in moving.rows.filter(kind=RowKind.RECORD)] == ["same", "unneeded"]
