@@ -208,7 +208,7 @@ def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost) -> RecordRo
     return _row(domain, ownership_core.challenge(domain.parsed, domain.claim_token), check, host)
 
 
-def _is_being_checked(domain: Domain, now: datetime) -> bool:
+def is_being_checked(domain: Domain, now: datetime) -> bool:
     """Due just now, so that what is shown is replaced in a moment; one that is due for long has no worker."""
     due = domain.next_check_at
     return due is not None and now - timedelta(minutes=2) < due <= now
@@ -219,7 +219,7 @@ def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None
 
     A recommended record that is missing for good is no reason to ask for ever.
     """
-    if domain.stage in (Stage.READY, Stage.CLAIM) and not domain.is_held and _is_being_checked(domain, now):
+    if domain.stage in (Stage.READY, Stage.CLAIM) and not domain.is_held and is_being_checked(domain, now):
         return BEING_CHECKED
     age = now - domain.watched_from
     verified = domain.stage == Stage.READY and domain.state == State.VERIFIED

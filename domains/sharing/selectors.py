@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.core.signing import BadSignature, Signer
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 
 from domains.checking.core.judgement import State
 from domains.diagnosis.core.findings import DiagnosisFinding
@@ -13,7 +14,7 @@ from domains.models.domains import Domain, RecordCheck, Stage
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.providers.core import PROVIDERS, DnsProvider, Typed, named, typed, with_key
 from domains.records.core import Need
-from domains.records.selectors import BEING_CHECKED, RecordRow, RecordsPage
+from domains.records.selectors import RecordRow, RecordsPage, is_being_checked
 
 _SIGNER = Signer(salt="domains.share", sep=".")
 NO_MORE = (State.VERIFIED, State.SPREADING)  # there is nothing to type for these
@@ -132,5 +133,5 @@ def _is_there(row: RecordRow) -> bool:
 
 def _poll_seconds(domain: Domain, page: RecordsPage, *, settled: bool) -> int | None:
     """None, and the page rests, once nothing is left that a look could change, unless one is on its way."""
-    rests = settled and domain.stage == Stage.READY and page.poll_seconds != BEING_CHECKED
+    rests = settled and domain.stage == Stage.READY and not is_being_checked(domain, timezone.now())
     return None if rests else page.poll_seconds

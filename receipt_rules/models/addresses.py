@@ -5,7 +5,7 @@ from dataclasses import replace
 from django.db import models
 from django.db.models.functions import Lower
 
-from domains.receiving.core import SERVED, Receiving, RulesFact, judge
+from domains.receiving.core import SERVED, Receiving, ReceivingState, RulesFact, judge
 from inbound_admin.lib.ids import new_id
 from receipt_rules.models.endpoints import Endpoint
 
@@ -55,7 +55,10 @@ class Wish(models.Model):
     def receiving(self) -> Receiving:
         """Whether its mail arrives: the judgement of its name, with what the rules do for this very recipient."""
         facts = self.domain.receiving_facts(self.mail_name)
-        return judge(replace(facts, rules=RulesFact(self.rules)))
+        own = judge(replace(facts, rules=RulesFact(self.rules)))
+        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in SERVED:
+            return Receiving(own.name, ReceivingState.APPLYING, f"{self} is not in the receipt rules yet.")
+        return own
 
 
 class Address(Wish):

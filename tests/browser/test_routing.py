@@ -41,7 +41,8 @@ def olga(sandbox: Sandbox) -> User:
 @pytest.fixture
 def shop(olga: User) -> Domain:
     """Of Alice's, and live at Amazon with one address."""
-    domain = make_verified("shop.com", customer=make_customer("Alice Ltd"), mail_from_label="", mx_facts={"shop.com": "here"})
+    arrives = {"mail_from_label": "", "mx_facts": {"shop.com": "here"}}
+    domain = make_verified("shop.com", customer=make_customer("Alice Ltd"), **arrives)
     make_address("first@shop.com", domain)
     aside(set_up_receiving, olga)
     return domain
