@@ -173,10 +173,7 @@ def can_check_in(domain: Domain, now: datetime) -> int:
 
 
 def watched(domain: Domain) -> None:
-    """Somebody opened the page or has it open: it is checked again, however many people watch.
-
-    Often while it is fresh and something is pending, more seldom later; a page that is opened shows no old state.
-    """
+    """Somebody opened the page or has it open: it is checked again, more seldom once nothing is pending."""
     now = timezone.now()
     if domain.is_held or domain.stage not in (Stage.READY, Stage.CLAIM):
         return
@@ -194,8 +191,9 @@ def _watched_every(domain: Domain, now: datetime) -> timedelta:
 
 
 def pending(domain: Domain) -> bool:
-    """Whether anything is left that a look could change, recommended records included."""
-    return domain.state != State.VERIFIED or domain.record_checks.exclude(state=State.VERIFIED).exists()
+    """Whether anything is left that a look could change, recommended records included; an address is not."""
+    is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
+    return not is_right or domain.record_checks.exclude(state=State.VERIFIED).exists()
 
 
 def check_due(*, now: datetime) -> int:

@@ -116,6 +116,10 @@ class Receiving:
         return self.state is ReceivingState.LIVE
 
     @property
+    def asks_for_address(self) -> bool:
+        return self.state is ReceivingState.ADD_ADDRESS
+
+    @property
     def is_red(self) -> bool:
         return self.state in RED
 
