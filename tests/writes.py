@@ -388,7 +388,13 @@ WRITES = (
     Write("domains:support", "domain.held", "sam", _support("hold", because="Abuse")),
     Write("domains:support", "domain.released", "sam", _support("release")),
     Write("domains:support", "domain.claim_approved", "sam", _support("approve", because="I know them")),
-    Write("domains:support", "domain.transferred", "sam", _transfer),
+    Write(
+        "domains:support",
+        "domain.transferred",
+        "sam",
+        _transfer,
+        also=("domain.moved_in", "domain.moved_out"),
+    ),
     Write("domains:support", "domain.note", "sam", _support("note", note="Calls on Mondays")),
     Write(
         "domains:support",

@@ -197,7 +197,8 @@ def test_a_domain_that_changes_hands_while_it_is_set_up(cutting: Cutting) -> Non
 
     end = cutting.every_cut(Story(begin, set_up))
     assert Domain.objects.get().customer == bob
-    assert whats(end.changes) == ["domain.added", "domain.transferred", "domain.set_up"]
+    told = ["domain.transferred", "domain.moved_out", "domain.moved_in"]
+    assert whats(end.changes) == ["domain.added", *told, "domain.set_up"]
 
 
 def test_deleting_a_domain_that_is_in_tenants(cutting: Cutting, sandbox: Sandbox) -> None:
