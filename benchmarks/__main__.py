@@ -22,6 +22,7 @@ MODULES = (
     "benchmarks.planning",
     "benchmarks.receiving",
     "benchmarks.startup",
+    "benchmarks.urgent",
 )
 _WIDEST = 200
 LATEST = Path(__file__).parent / "latest.json"

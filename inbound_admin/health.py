@@ -1,4 +1,7 @@
-"""`/healthz`: whether the web, the database, the worker and the AWS endpoint are well, each by asking it; `/readyz`."""
+"""`/healthz`: whether the web, the database, the worker and the AWS endpoint are well, each by asking it; `/readyz`.
+
+A queue that is late is said and fails nothing: a balancer that took web processes away for it would only add to it.
+"""
 
 import time
 from collections.abc import Callable
@@ -13,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from inbound_admin.lib import aws
 from inbound_admin.lib.database import missing_migrations
 from inbound_admin.lib.errors import AwsProblem
-from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, worker_silent_for
+from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, late_lanes, worker_silent_for
 
 AWS_ASKED_EVERY_SECONDS = 15
 
@@ -26,6 +29,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     started = time.monotonic()
     found = probe_all()
     well = all(state == "ok" for state in found.values())
+    found["queue"] = _ask("queue", _queue)
     found["took_ms"] = str(round((time.monotonic() - started) * 1000))
     return JsonResponse(found, status=200 if well else 503)
 
@@ -67,6 +71,11 @@ def _worker() -> str:
     if silent is None:
         return "no worker has started"
     return "ok" if silent < WORKER_SILENT_AFTER else f"no sign of the worker for {int(silent.total_seconds())} s"
+
+
+def _queue() -> str:
+    late = [f"the first job of {lane.queue} waits for {seconds} s" for lane, seconds in late_lanes().items()]
+    return f"degraded: {', '.join(late)}" if late else "ok"
 
 
 def _aws() -> str:

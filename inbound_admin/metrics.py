@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from inbound_admin.lib import counters
+from inbound_admin.lib.jobs import oldest_waiting
 
 REQUESTS = Counter("inbound_admin_requests", "Requests answered", ("view", "method", "status"))
 SECONDS = Histogram("inbound_admin_request_seconds", "Seconds until the answer was ready", ("view",))
@@ -53,6 +54,7 @@ class OfTheDatabase:
         yield _calls()
         yield _waited()
         yield _queue()
+        yield _waiting()
         oldest = GaugeMetricFamily("inbound_admin_oldest_due_check_seconds", "How long the oldest check is overdue")
         oldest.add_metric([], float(_rows(OLDEST_DUE)[0][0]))
         yield oldest
@@ -97,6 +99,14 @@ def _queue() -> Metric:
     family = GaugeMetricFamily("inbound_admin_jobs", "Jobs that wait or run", labels=("task", "state"))
     for task, state, number in _rows(QUEUE):
         family.add_metric([task, state], number)
+    return family
+
+
+def _waiting() -> Metric:
+    words = "How long the first job that is due waits, by lane"
+    family = GaugeMetricFamily("inbound_admin_oldest_job_seconds", words, labels=("lane",))
+    for lane, age in oldest_waiting().items():
+        family.add_metric([lane.queue], age)
     return family
 
 

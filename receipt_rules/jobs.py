@@ -8,7 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from inbound_admin.lib import jobs
+from inbound_admin.lib import jobs, lanes
+from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.models.runs import PendingChange
 
 WORK = "receipt_rules.work"
@@ -17,9 +18,15 @@ LOCK = "receipt rules"
 ASK = "receipt_rules.ask_recipients"
 
 
-def work_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
-    """Approved runs first, then the changes that customers made."""
-    jobs.queue(WORK, lock=LOCK, in_seconds=in_seconds, unless_running=unless_running)
+def work_soon(*, in_seconds: int = 0, unless_running: bool = False, urgent: bool = False) -> None:
+    """What staff stop first, then approved runs, then the changes that customers made."""
+    lane = WorkLane.URGENT if urgent else None
+    jobs.queue(WORK, lock=LOCK, in_seconds=in_seconds, unless_running=unless_running, lane=lane)
+
+
+def urgent_work_waits() -> bool:
+    """Whether whoever holds the rules' lock is to let it go, between two calls. Urgent work itself does not."""
+    return lanes.current() < WorkLane.URGENT and jobs.is_waited_for(LOCK, above=WorkLane.PEOPLE)
 
 
 def look_soon() -> None:
@@ -27,12 +34,15 @@ def look_soon() -> None:
     jobs.queue(LOOK, lock=LOCK, unless_running=True)
 
 
-def customer_changed(customer: Customer, actor: User | None) -> None:
-    """Inside the transaction of the change: it is carried out in a few seconds, with what else comes until then."""
+def customer_changed(customer: Customer, actor: User | None, *, urgent: bool = False) -> None:
+    """Inside the transaction of the change: it is carried out in a few seconds, with what else comes until then.
+
+    `urgent`: at once, before all else.
+    """
     PendingChange.objects.update_or_create(
         customer=customer, defaults={"changed_at": timezone.now(), "by": actor, "waits_because": ""}
     )
-    work_soon(in_seconds=settings.RECEIVING_WAIT_SECONDS)
+    work_soon(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
 
 
 def ask_recipients_soon(*, unless_running: bool = False) -> None:

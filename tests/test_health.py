@@ -10,8 +10,10 @@ from pytest_django import Settings
 
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
+from tenants import jobs as tenants_jobs
+from tests.tenants.making import make_tenant
 
-WELL = {"web": "ok", "database": "ok", "worker": "ok", "aws": "ok"}
+WELL = {"web": "ok", "database": "ok", "worker": "ok", "aws": "ok", "queue": "ok"}
 
 
 def ask() -> tuple[int, dict[str, str]]:
@@ -81,6 +83,18 @@ def test_amazon_is_asked_once_in_a_while_however_often_the_page_is(sandbox: Sand
     for _ in range(3):
         ask()
     assert sandbox.control.call_counts() == {"GetCallerIdentity": 1}
+
+
+@pytest.mark.django_db
+def test_an_urgent_job_that_waits_is_said_and_takes_no_web_process_away(sandbox: Sandbox) -> None:
+    worker_was_seen(seconds_ago=5)
+    tenants_jobs.status_soon(make_tenant())
+    assert ask() == (200, WELL)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")
+    status, found = ask()
+    assert status == 200
+    assert found["queue"] == "degraded: the first job of urgent waits for 75 s"
 
 
 @pytest.fixture

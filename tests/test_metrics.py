@@ -36,6 +36,8 @@ def test_calls_waiting_jobs_and_requests_are_told(client: Client, settings: Sett
     assert found["inbound_admin_aws_calls_total", (("operation", "GetAccount"), ("outcome", "ok"))] == 3
     assert found["inbound_admin_aws_wait_seconds_total", ()] == 2.5
     assert found["inbound_admin_jobs", (("state", "todo"), ("task", "domains.set_up"))] == 1
+    assert found["inbound_admin_oldest_job_seconds", (("lane", "people"),)] > 0
+    assert found["inbound_admin_oldest_job_seconds", (("lane", "urgent"),)] == 0
     asked = (("method", "GET"), ("status", "503"), ("view", "healthz"))
     assert found["inbound_admin_requests_total", asked] >= 1
 

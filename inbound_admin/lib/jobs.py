@@ -26,6 +26,8 @@ from inbound_admin.lib.lanes import WorkLane
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
 SILENT_AFTER_SECONDS = 30  # three heartbeats of a worker
 SECONDS_OF_A_CALL = 1.0  # where there is no pace
+# Then it is said to staff and machines. Bulk work may take hours.
+LATE_AFTER = {WorkLane.URGENT: 30, WorkLane.PEOPLE: 300, WorkLane.LOOKS: 1800}  # seconds
 OLDEST = """
     SELECT first.queue_name, EXTRACT(EPOCH FROM clock_timestamp() - COALESCE(job.scheduled_at, asked.at))
     FROM (
@@ -116,9 +118,12 @@ def _move_up(task: str, lock: str, lane: WorkLane) -> None:
 
 
 def is_waited_for(lock: str, *, above: WorkLane | None = None) -> bool:
-    """Whether another job of the lock is due, in a lane above that where one is named: who holds it may let it go."""
-    waiting = ProcrastinateJob.objects.filter(lock=lock, status="todo").exclude(scheduled_at__gt=timezone.now())
-    return waiting.filter(priority__gt=above).exists() if above is not None else waiting.exists()
+    """Whether a job holds the lock while another is due, in a lane above that where one is named: it may let go."""
+    of_lock = ProcrastinateJob.objects.filter(lock=lock)
+    waiting = of_lock.filter(status="todo").exclude(scheduled_at__gt=timezone.now())
+    if above is not None:
+        waiting = waiting.filter(priority__gt=above)
+    return waiting.exists() and of_lock.filter(status="doing").exists()
 
 
 def oldest_waiting() -> dict[WorkLane, float]:
@@ -130,6 +135,11 @@ def oldest_waiting() -> dict[WorkLane, float]:
             lane = lanes.lane_of_queue(queue_name)
             ages[lane] = max(ages[lane], float(age or 0))
     return ages
+
+
+def late_lanes() -> dict[WorkLane, int]:
+    """The lanes whose first job waits for longer than it may, with the seconds."""
+    return {lane: round(age) for lane, age in oldest_waiting().items() if lane in LATE_AFTER and age > LATE_AFTER[lane]}
 
 
 def seconds_left(*, task: str, calls: int) -> int:

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from accounts.people.selectors import Viewer
+from accounts.people.selectors import Viewer, supports_everyone
 from domains.checking.core.judgement import State
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain
-from inbound_admin.lib import counters, plots
+from inbound_admin.lib import counters, jobs, plots
+from inbound_admin.lib.lanes import WorkLane
 from notifications.alerts.selectors import number_unanswered
 from operations.drift import selectors as drift_selectors
 from receipt_rules.addresses.selectors import may_see_rules
@@ -45,6 +46,8 @@ class CapacitySummary:
 def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
     """The worst first; nothing that is at zero."""
     found = [*_of_amazon(), *_of_domains(viewer, now)]
+    if supports_everyone(viewer):
+        found += _of_queue()
     if lifecycle_selectors.sees_tenants(viewer):
         found += _of_tenants(viewer)
     if may_see_rules(viewer):
@@ -101,6 +104,18 @@ def domains_to_do(viewer: Viewer) -> list[Domain]:
     wrong = (State.AT_RISK, State.WRONG)
     own = domain_list_selectors.domains_not_verified(viewer)
     return sorted(own.order_by("state_since")[:100], key=lambda domain: domain.shown_state not in wrong)[:DOMAINS_SHOWN]
+
+
+LATE = {
+    WorkLane.URGENT: "Urgent work (a pause, a stop) waits for {seconds} seconds: see the runbook",
+    WorkLane.PEOPLE: "What people wait for is held up for {seconds} seconds: see the runbook",
+    WorkLane.LOOKS: "Hourly checks are held up for {seconds} seconds: see the runbook",
+}
+
+
+def _of_queue() -> Iterator[AttentionItem]:
+    for lane, seconds in jobs.late_lanes().items():
+        yield AttentionItem(1, LATE[lane].format(seconds=f"{seconds:,}"), "operations:overview", tone="bad")
 
 
 def _of_amazon() -> Iterator[AttentionItem]:

@@ -10,7 +10,8 @@ from django.db.models.functions import Lower
 from accounts.models.people import Customer, User
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, jobs
+from operations.jobs import MIGRATE
 from operations.models import UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration.core import (
     Inventory,
@@ -95,7 +96,8 @@ def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
     steps = MigrationStep.objects.filter(item__migration=migration, item__state=ItemState.RUNNING)
     to_do = steps.filter(state=MigrationStepState.TO_DO).exclude(call="").count()
     calls = by_group["waiting"] * CALLS_OF_CUSTOMER + domains + to_do
-    return seconds_left(by_group["waiting"], calls, migration.at_most_per_hour)
+    queued = jobs.seconds_left(task=MIGRATE, calls=calls)
+    return max(queued, seconds_left(by_group["waiting"], calls, migration.at_most_per_hour))
 
 
 def next_item(migration: Migration) -> MigrationItem | None:

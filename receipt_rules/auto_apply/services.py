@@ -5,7 +5,9 @@
   late call of the old worker is seen there. A worker that is alive after all stops before its next step.
 - `stop` and `resume` let staff pause a customer's receiving, whatever the customer wants, which stays stored. The
   person who pauses a customer's sending may do it: what they see is scoped to that customer's recipients.
-- `work` runs everything that waits: approved or interrupted runs first, then customers' changes.
+- `work` runs everything that waits: what staff stop first, then approved or interrupted runs, then customers' changes.
+  Between two calls it lets the rules' lock go when something urgent waits. A copy of the rule set that was begun is
+  finished first: what is stopped meanwhile would come back with the copy.
 """
 
 from datetime import datetime, timedelta
@@ -20,10 +22,12 @@ from accounts.people.selectors import customer_subject
 from accounts.roles import PAUSE, require
 from audit import services as audit_services
 from domains.records.core import RECEIVING_REGIONS
+from inbound_admin.lib import lanes
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.holders import services as holders_services
-from receipt_rules.jobs import customer_changed, work_soon
+from receipt_rules.jobs import customer_changed, urgent_work_waits, work_soon
 from receipt_rules.live import services as live_services
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import ReceivingStop
@@ -43,9 +47,9 @@ STOPPED = (RunState.FAILED, RunState.CANCELLED)
 FAILED = "This was stopped before Amazon had taken all of it. An operator has to look at it."
 
 
-def carry_out_changes() -> None:
+def carry_out_changes(*, stops_only: bool = False) -> None:
     """Of each customer in turn, one plan and one run. Raises AwsProblem where to wait."""
-    pending = list(PendingChange.objects.select_related("customer", "by"))
+    pending = list(_stops() if stops_only else PendingChange.objects.select_related("customer", "by"))
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
         return
@@ -53,7 +57,15 @@ def carry_out_changes() -> None:
         return
     live, wanted_now = read_live(), wanted()  # in this order: the rows are newer than what is pending
     for change in pending:
+        if urgent_work_waits():
+            return
         live = _carry_out(change, live, wanted_now)
+
+
+def _stops() -> QuerySet[PendingChange]:
+    """Where staff stop or resume a customer's receiving, and nothing says yet why that waits."""
+    asked = ReceivingStop.objects.filter(settled_at=None).values("customer")
+    return PendingChange.objects.select_related("customer", "by").filter(customer__in=asked, waits_because="")
 
 
 def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Live:
@@ -235,18 +247,32 @@ def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, 
         bulk_id=bulk_id,
         for_staff=True,
     )
-    customer_changed(customer, actor)
+    customer_changed(customer, actor, urgent=True)
 
 
 def work() -> None:
     """Repeating it is harmless. Raises AwsProblem where to wait."""
-    for run_id in (
-        Run.objects.filter(state__in=UNFINISHED).order_by("state", "created_at", "id").values_list("pk", flat=True)
-    ):
+    if not runs_services.is_copying():
+        with lanes.within(WorkLane.URGENT):
+            carry_out_changes(stops_only=True)
+    with lanes.within(WorkLane.PEOPLE):
+        if not _carry_out_runs():
+            return
+    with lanes.within(WorkLane.URGENT):
+        holders_services.look()
+    with lanes.within(WorkLane.PEOPLE):
+        carry_out_changes()
+        rule_sets_services.clear_leaving()
+
+
+def _carry_out_runs() -> bool:
+    """False where something urgent waits: its job does the rest."""
+    runs = Run.objects.filter(state__in=UNFINISHED).order_by("state", "created_at", "id")
+    for run_id in runs.values_list("pk", flat=True):
         runs_services.carry_out(run_id=run_id)
-    holders_services.look()
-    carry_out_changes()
-    rule_sets_services.clear_leaving()
+        if urgent_work_waits():
+            return False
+    return True
 
 
 def carry_on() -> None:

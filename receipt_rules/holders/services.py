@@ -46,7 +46,7 @@ MOST_NAMED = 3
 @receiver(holder_changed, dispatch_uid="receipt_rules.holders")
 def begin(*, domain: Domain, **_: Any) -> None:
     """In the transaction in which the holder changes: the worker is called, and who loses mail is told."""
-    work_soon()
+    work_soon(urgent=True)
     holders = Holders.read()
     for above, recipients in _lost_by_others(domain, holders):
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}

@@ -17,7 +17,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from receipt_rules.addresses.selectors import Holders, holder_of, rule_set_subject
 from receipt_rules.alerts import services as alerts_services
-from receipt_rules.jobs import work_soon
+from receipt_rules.jobs import urgent_work_waits, work_soon
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
@@ -273,6 +273,8 @@ def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
         _end(run, RunState.REFUSED, str(stopped))
     except _Cancelled:
         _end(run, RunState.CANCELLED, "")
+    except _Yielded:
+        return None
     except AwsProblem as problem:
         _refused_by_amazon(run, problem)
     else:
@@ -298,6 +300,16 @@ class _Cancelled(Exception):
     """A person asked to stop between two steps."""
 
 
+class _Yielded(Exception):
+    """Something urgent waits for the rules' lock; the run goes on after it."""
+
+
+def is_copying() -> bool:
+    """Whether a run is under way that ends by activating another rule set."""
+    running = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING)
+    return any(isinstance(load(row.step), Activate) for run in running for row in run.steps.all())
+
+
 def _begin(run_id: str) -> Run | None:
     with transaction.atomic():
         run = Run.objects.select_for_update(of=("self",)).filter(pk=run_id, state__in=UNFINISHED).first()
@@ -317,6 +329,8 @@ def _make_steps(run: Run, executor: RunExecutor) -> None:
     for row in run.steps.filter(state=StepState.TO_DO):
         if Run.objects.filter(pk=run.pk, cancelled_at__isnull=False).exists():
             raise _Cancelled
+        if executor.activation is None and urgent_work_waits():
+            raise _Yielded
         with aws.recording() as request_ids:
             made = executor.make(load(row.step))
         RunStep.objects.filter(pk=row.pk).update(

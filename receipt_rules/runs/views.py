@@ -9,13 +9,14 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_POST
 
+from inbound_admin.lib import jobs
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
+from receipt_rules.jobs import WORK
 from receipt_rules.live.views import refuse_strangers
 from receipt_rules.models.runs import Run
-from receipt_rules.planner.core.plans import SECONDS_PER_CALL
 from receipt_rules.runs import services
 
 STEPS_PER_PAGE = 100
@@ -50,7 +51,7 @@ def _context(run: Run, request: SignedIn) -> dict[str, Any]:
         "steps": steps,
         "done": done,
         "total": total,
-        "seconds_left": round((total - done + 1) * SECONDS_PER_CALL),
+        "seconds_left": 0 if run.is_over else jobs.seconds_left(task=WORK, calls=total - done + 1),
         "poll_seconds": None if run.is_over else POLL_SECONDS,
         "may_operate": may_operate(request.user),
     }

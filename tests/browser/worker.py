@@ -34,13 +34,13 @@ def _make_all() -> None:
 
 
 @contextmanager
-def running_worker(sandbox: Sandbox) -> Iterator["subprocess.Popen[bytes]"]:
+def running_worker(sandbox: Sandbox, *, calls_per_second: float = 0) -> Iterator["subprocess.Popen[bytes]"]:
     environment = {
         **os.environ,
         "DATABASE_URL": _database_url(),
         "AWS_ENDPOINT_URL": sandbox.aws_url,
         "DNS_RESOLVERS": ",".join(settings.DNS_RESOLVERS),
-        "AWS_CALLS_PER_SECOND": "0",
+        "AWS_CALLS_PER_SECOND": str(calls_per_second),
     }
     command = [sys.executable, "manage.py", "worker", "--name", "of-the-test"]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment)

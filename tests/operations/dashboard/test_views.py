@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +16,7 @@ from domains.models.domains import Stage
 from inbound_admin.lib import counters
 from operations.dashboard import selectors as dashboard_selectors
 from operations.search import selectors as search_selectors
+from tenants import jobs as tenants_jobs
 from tenants.models.tenants import Tenant
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
@@ -126,3 +128,12 @@ def test_nothing_found_says_so(client: Client, alice: User) -> None:
     client.force_login(alice)
     assert "Nothing matches “nowhere”" in client.get(reverse("operations:find"), {"q": "nowhere"}).content.decode()
     assert client.get(reverse("operations:find"), {"q": "\x00"}).status_code == 200
+
+
+def test_staff_read_first_that_urgent_work_waits(alice: User) -> None:
+    tenants_jobs.status_soon(make_tenant())
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")
+    staff = make_staff(Role.OPERATOR)
+    assert next(iter(needs(staff))) == "Urgent work (a pause, a stop) waits for 75 seconds: see the runbook"
+    assert not any("waits for 75" in sentence for sentence in needs(alice))
