@@ -28,10 +28,6 @@ def _found_out(tenant: Tenant) -> Tenant:
     return tenant
 
 
-def _one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "ATTEMPTS", 1)
-
-
 # --- findings
 
 
@@ -109,7 +105,7 @@ def test_findings_that_could_not_be_read_leave_the_open_ones_open(
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
     _found_out(tenant)
-    _one_attempt(monkeypatch)
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
     aws.forget_clients()
     sandbox.control.add_fault("error", "ListRecommendations", times=2)
     with pytest.raises(AwsUnreachable):
