@@ -158,6 +158,7 @@ def seconds_left(*, task: str, calls: int) -> int:
         lane = lanes.lane_of_queue(queue_name)
         if name == task:
             continue
+        # How long a long one goes on is not known: as long as ours.
         found = (calls if name in lanes.LONG and doing else lanes.calls_of(name)) * number
         others[lane] += found
         ahead += found if lane is own and (not doing, job_id) < first else 0

@@ -85,7 +85,10 @@ TASKS: Mapping[str, WorkLane] = {
     "tenants.status": WorkLane.URGENT,
     "tenants.tell": WorkLane.PEOPLE,
 }
+# Tasks whose jobs keep the lane of the table, whoever queues them.
 FIXED = frozenset(("receipt_rules.work", *(name for name, lane in TASKS.items() if lane is WorkLane.URGENT)))
+# For the time left alone: about how many calls at the pace a job makes (1 unless it stands here), which jobs go on as
+# long as what they work off, and which make none.
 CALLS = {"domains.set_up": 4, "domains.delete": 3, "tenants.create": 5, "tenants.status": 2, "tenants.policy": 2}
 LONG = frozenset(
     ("operations.bulk", "operations.migrate", "operations.move_in", "receipt_rules.work", "tenants.associate")

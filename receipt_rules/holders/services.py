@@ -71,7 +71,8 @@ def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, 
 def _tell_loser(customer: Customer, name: str, recipients: list[str]) -> None:
     shown = "\n".join(recipients[:20])
     text = (
-        f"{name} was proven from another account. So mail for these recipients of yours is not received any more:\n\n"
+        f"{name} belongs to another account now. "
+        "So mail for these recipients of yours will not be received any more:\n\n"
         f"{shown}\n\nIf {name} is yours, please write to our support.\n"
     )
     tell_owners(customer, f"Mail at {name} is not received for you any more", text, unsolicited=True)

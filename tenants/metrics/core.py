@@ -4,6 +4,7 @@ For a tenant: SES's reputation policies pause on a finding of HIGH impact (`stan
 For the account: AWS advises an alarm at the first limit, and may pause the whole account above the second.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -124,12 +125,14 @@ COUNTED_OVER = timedelta(hours=24)
 
 def rates_of_counts(counts: Points, sent: Points) -> Points:
     """At each hour in which something was sent: the share of the 24 hours up to its end. No count is 0 of those."""
-    happened = dict(counts)
+    happened, window = dict(counts), deque[tuple[datetime, float]]()
     found: list[tuple[datetime, float]] = []
-    for at, _ in sorted(sent):
-        hours = [(hour, value) for hour, value in sent if at - COUNTED_OVER < hour <= at]
-        if total := sum(value for _, value in hours):
-            found.append((at, sum(happened.get(hour, 0) for hour, _ in hours) / total))
+    for at, number in sorted(sent):
+        window.append((at, number))
+        while window[0][0] <= at - COUNTED_OVER:
+            window.popleft()
+        if total := sum(value for _, value in window):
+            found.append((at, sum(happened.get(hour, 0) for hour, _ in window) / total))
     return tuple(found)
 
 

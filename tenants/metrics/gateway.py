@@ -21,12 +21,15 @@ class MetricWanted:
     metric: ListedMetric
 
 
-def list_metrics(dimensions: Sequence[tuple[str, str]], token: str = "") -> tuple[tuple[ListedMetric, ...], str]:
-    """SES's metrics of the past two weeks that have these dimensions, "" for any value; and the next page's token."""
+def list_metrics(dimension: str, value: str, token: str = "") -> tuple[tuple[ListedMetric, ...], str]:
+    """SES's metrics of the past two weeks that have the dimension, "" for any value; and the next page's token.
+
+    Raises AwsProblem.
+    """
     more: dict[str, Any] = {"NextToken": token} if token else {}
-    filters: Any = [{"Name": name, **({"Value": value} if value else {})} for name, value in dimensions]
+    wanted: Any = {"Name": dimension, "Value": value} if value else {"Name": dimension}
     with aws.calling("cloudwatch", "see what CloudWatch measures of SES") as client:
-        answer = client.list_metrics(Namespace=NAMESPACE, Dimensions=filters, **more)
+        answer = client.list_metrics(Namespace=NAMESPACE, Dimensions=[wanted], **more)
     found = tuple(ListedMetric(row["MetricName"], _dimensions(row["Dimensions"])) for row in answer["Metrics"])
     return found, answer.get("NextToken", "")
 

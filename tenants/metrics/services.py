@@ -8,6 +8,7 @@ from django.db import transaction
 
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsProblem
+from tenants.lifecycle.gateway import all_pages
 from tenants.metrics import gateway
 from tenants.metrics.core import (
     COUNTED_OVER,
@@ -88,11 +89,9 @@ def forget_old(*, now: datetime) -> None:
 def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetime) -> None:
     """`asked`: the names of the one tenant and its configuration set, or "" for any. Raises AwsProblem."""
     try:
-        listed = [
-            metric
-            for dimension, name in zip((TENANT, OF_SET), asked, strict=True)
-            for metric in _listed(dimension, name)
-        ]
+        listed: list[ListedMetric] = []
+        for dimension, value in zip((TENANT, OF_SET), asked, strict=True):
+            listed += all_pages(gateway.list_metrics, dimension, value)
     except AwsProblem as problem:
         _note_all({tenant: str(problem) for tenant in tenants}, now)
         raise
@@ -111,16 +110,6 @@ def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetim
             for tenant in batch
         }
         _measure(batch, found, now)
-
-
-def _listed(dimension: str, name: str) -> list[ListedMetric]:
-    found: list[ListedMetric] = []
-    token = ""
-    while True:
-        page, token = gateway.list_metrics([(dimension, name)], token)
-        found += page
-        if not token:
-            return found
 
 
 def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now: datetime) -> None:

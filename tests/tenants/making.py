@@ -3,12 +3,15 @@
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from inbound_admin.lib import aws
+from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
+from tenants.metrics import services as metrics_services
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.pause import services as pause_services
 from tenants.status.core import Standing
@@ -90,3 +93,12 @@ def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
     )
     found: dict[str, Any] = answer["ReputationEntity"]
     return found
+
+
+def make_measured(sandbox: Sandbox, **rates: float) -> Tenant:
+    """At the sandbox's Amazon, with these rates there (`bounce`, `complaint`), and read."""
+    tenant = set_up_tenant()
+    sandbox.control.set_rates(tenant.name, **rates)
+    metrics_services.sync_due_metrics(now=timezone.now())
+    tenant.refresh_from_db()
+    return tenant

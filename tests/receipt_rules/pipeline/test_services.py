@@ -173,7 +173,7 @@ def test_what_ses_counts_for_the_whole_set_alone_is_lost_mail_as_well(rule: str,
     client.force_login(make_staff(Role.OPERATOR))
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
     assert "1 message lost" in page
-    assert "no rule’s own number shows it" in page
+    assert "No rule’s own number shows it" in page
 
 
 def test_lost_mail_is_found_where_our_rules_were_never_read(sandbox: Sandbox) -> None:

@@ -1,247 +1,31 @@
-"""Rates and findings are read from the sandbox's Amazon, kept, weighed, and told of."""
-
-from datetime import UTC, datetime, timedelta
-from typing import Any
+"""Findings are read from the sandbox's Amazon, kept, weighed with the rates, and told of."""
 
 import pytest
-from botocore.stub import Stubber
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from audit.models import ActorKind, Change
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsBusy, AwsUnreachable
+from inbound_admin.lib.errors import AwsUnreachable
 from notifications.models.alerts import Alert
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from tenants.metrics import services as metrics_services
-from tenants.metrics.core import Hour
-from tenants.models.reputation import Finding, RateSample, ReputationRead
+from tenants.models.reputation import Finding, ReputationRead
 from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation import services as reputation_services
 from tenants.status import services as status_services
-from tests.tenants.making import make_tenant, set_up_tenant
+from tests.tenants.making import make_measured, make_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
-
-
-def _measured(sandbox: Sandbox, **rates: float) -> Tenant:
-    tenant = set_up_tenant()
-    sandbox.control.set_rates(tenant.name, **rates)
-    metrics_services.sync_due_metrics(now=timezone.now())
-    tenant.refresh_from_db()
-    return tenant
 
 
 def _found_out(tenant: Tenant) -> Tenant:
     reputation_services.sync_all_recommendations(now=timezone.now())
     tenant.refresh_from_db()
     return tenant
-
-
-def _one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "ATTEMPTS", 1)
-
-
-# --- rates
-
-
-def test_each_hours_rates_of_a_tenant_are_kept_and_the_newest_stand_on_its_row(sandbox: Sandbox) -> None:
-    sandbox.control.set_beliefs(tenant_metrics="name")
-    tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
-    assert tenant.bounce_rate == pytest.approx(0.12)
-    assert tenant.complaint_rate == pytest.approx(0.002)
-    samples = RateSample.objects.filter(tenant=tenant).order_by("at")
-    assert samples.count() in (24, 25)
-    assert [sample.bounce for sample in samples] == sorted(sample.bounce or 0 for sample in samples)
-    assert all(sample.sent for sample in samples)
-    assert all(sample.at.minute == 0 for sample in samples)
-
-
-def test_no_data_is_not_zero(sandbox: Sandbox) -> None:
-    tenant = _measured(sandbox)
-    assert (tenant.bounce_rate, tenant.complaint_rate) == (None, None)
-    assert not RateSample.objects.exists()
-    read = reputation_selectors.read_of(tenant)
-    assert read is not None
-    assert read.rates_at is not None
-
-
-def test_a_rate_of_two_days_ago_says_nothing_of_today(sandbox: Sandbox) -> None:
-    tenant = _measured(sandbox, bounce=0.12)
-    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now() + timedelta(days=3))
-    tenant.refresh_from_db()
-    assert tenant.bounce_rate is None
-    assert RateSample.objects.filter(tenant=tenant).exists()
-
-
-def test_reading_the_same_hours_again_keeps_one_sample_for_each(sandbox: Sandbox) -> None:
-    tenant = _measured(sandbox, bounce=0.12)
-    before = RateSample.objects.count()
-    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
-    assert RateSample.objects.count() == before
-
-
-def test_a_measure_that_an_answer_lacks_keeps_what_an_earlier_one_said(sandbox: Sandbox) -> None:
-    tenant = make_tenant()
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    RateSample.objects.create(tenant=tenant, region=tenant.region, at=hour, complaint=0.007)
-    metrics_services._store([(tenant, Hour(hour, bounce=0.1))])
-    sample = RateSample.objects.get()
-    assert (sample.bounce, sample.complaint) == (0.1, 0.007)
-
-
-def test_the_accounts_rates_are_its_own_and_not_those_of_a_tenant(sandbox: Sandbox, settings: Settings) -> None:
-    tenant = set_up_tenant()
-    sandbox.control.set_rates(tenant.name, bounce=0.4)
-    sandbox.control.set_account_rates(settings.AWS_REGION, bounce=0.06)
-    metrics_services.sync_due_metrics(now=timezone.now())
-    last = reputation_selectors.hours_of(None, since=timezone.now() - timedelta(hours=3))[-1]
-    assert last.bounce == pytest.approx(0.06)
-
-
-def test_of_tenants_that_sent_nothing_only_the_list_of_metrics_is_read(sandbox: Sandbox) -> None:
-    for _ in range(metrics_services.TENANTS_A_CALL + 1):
-        make_tenant()
-    sandbox.control.clear_calls()
-    assert metrics_services.sync_due_metrics(now=timezone.now()) == metrics_services.TENANTS_A_CALL + 1
-    assert sandbox.control.call_counts() == {"GetMetricData": 1, "ListMetrics": 2}
-    assert ReputationRead.objects.count() == metrics_services.TENANTS_A_CALL + 2
-
-
-def test_a_hundred_and_sixty_six_tenants_are_one_call_and_the_account_another(sandbox: Sandbox) -> None:
-    tenants = [make_tenant() for _ in range(metrics_services.TENANTS_A_CALL + 1)]
-    put = aws.client("cloudwatch").put_metric_data
-    for tenant in tenants:
-        dimensions = [{"Name": "TenantId", "Value": tenant.ses_id}, {"Name": "TenantName", "Value": tenant.name}]
-        point = {"MetricName": "Sends", "Dimensions": dimensions, "Timestamp": timezone.now(), "Value": 1.0}
-        put(Namespace="AWS/SES", MetricData=[point])
-    sandbox.control.clear_calls()
-    metrics_services.sync_due_metrics(now=timezone.now() + timedelta(minutes=1))
-    assert sandbox.control.call_counts() == {"GetMetricData": 3, "ListMetrics": 2}
-    assert RateSample.objects.filter(sent=1, bounce=0).count() == len(tenants)
-
-
-@pytest.mark.parametrize(
-    ("tenant_metrics", "source", "bounce"),
-    [("pair", "counts", 0.12), ("name", "rates", 0.12), ("none", "configuration_set", 0.12)],
-)
-def test_rates_are_found_however_cloudwatch_breaks_them_down(
-    sandbox: Sandbox, tenant_metrics: str, source: str, bounce: float
-) -> None:
-    sandbox.control.set_beliefs(tenant_metrics=tenant_metrics)
-    tenant = _measured(sandbox, bounce=bounce, complaint=0.002)
-    assert ReputationRead.objects.get(tenant=tenant).rates_source == source
-    assert tenant.bounce_rate == pytest.approx(bounce)
-    assert tenant.complaint_rate == pytest.approx(0.002)
-
-
-def test_where_nothing_is_measured_the_read_says_so_and_no_rate_is_zero(sandbox: Sandbox) -> None:
-    sandbox.control.set_beliefs(tenant_metrics="none")
-    tenant = set_up_tenant()
-    metrics_services.sync_due_metrics(now=timezone.now())
-    tenant.refresh_from_db()
-    assert ReputationRead.objects.get(tenant=tenant).rates_source == "none"
-    assert tenant.bounce_rate is None
-
-
-def test_who_sends_nothing_is_read_once_a_day_and_who_sends_at_each_interval(sandbox: Sandbox) -> None:
-    quiet = set_up_tenant()
-    sending = _measured(sandbox, bounce=0.01)
-    soon, later = timezone.now() + timedelta(minutes=61), timezone.now() + timedelta(hours=25)
-    assert list(reputation_selectors.due_for_rates(timezone.now())) == []
-    assert list(reputation_selectors.due_for_rates(soon)) == [sending]
-    assert set(reputation_selectors.due_for_rates(later)) == {quiet, sending}
-
-
-@pytest.mark.parametrize(("fault", "kind"), [("throttle", AwsBusy), ("error", AwsUnreachable)])
-def test_a_failure_is_stored_beside_what_was_known_and_is_no_new_reading(
-    fault: Any, kind: type[Exception], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tenant = _measured(sandbox, bounce=0.12)
-    before = ReputationRead.objects.get(tenant=tenant)
-    _one_attempt(monkeypatch)
-    aws.forget_clients()
-    sandbox.control.add_fault(fault, "GetMetricData")
-    with pytest.raises(kind):
-        metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
-    aws.forget_clients()
-    after = ReputationRead.objects.get(tenant=tenant)
-    assert after.rates_at == before.rates_at
-    assert after.rates_problem
-    tenant.refresh_from_db()
-    assert tenant.bounce_rate == pytest.approx(0.12)
-    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
-    assert ReputationRead.objects.get(tenant=tenant).rates_problem == ""
-
-
-@pytest.mark.parametrize("belief", ["pair", "name"])
-@pytest.mark.parametrize("status", ["InternalError", "Forbidden", "PartialData"])
-def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(
-    sandbox: Sandbox, status: str, belief: str
-) -> None:
-    sandbox.control.set_beliefs(tenant_metrics=belief)
-    tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
-    before = ReputationRead.objects.get(tenant=tenant).rates_at
-    listed = aws.client("cloudwatch").list_metrics(Namespace="AWS/SES", Dimensions=[{"Name": "TenantName"}])["Metrics"]
-    results = [
-        {"Id": f"q{number}", "Timestamps": [], "Values": [], "StatusCode": code}
-        for number, code in enumerate((status, "Complete", "Complete"))
-    ]
-    with Stubber(aws.client("cloudwatch")) as stub:
-        stub.add_response("list_metrics", {"Metrics": listed})
-        stub.add_response("list_metrics", {"Metrics": []})
-        stub.add_response("get_metric_data", {"MetricDataResults": results})
-        metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
-    read = ReputationRead.objects.get(tenant=tenant)
-    assert "could not tell everything" in read.rates_problem
-    assert read.rates_at == before
-    tenant.refresh_from_db()
-    assert tenant.bounce_rate == pytest.approx(0.12)
-
-
-def test_a_part_of_what_was_sent_makes_no_rate(sandbox: Sandbox) -> None:
-    tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
-    listed = aws.client("cloudwatch").list_metrics(Namespace="AWS/SES", Dimensions=[{"Name": "TenantName"}])["Metrics"]
-    now = timezone.now().replace(minute=0, second=0, microsecond=0)
-    results = [
-        {"Id": f"q{number}", "Timestamps": [now], "Values": [9.0], "StatusCode": code}
-        for number, code in enumerate(("PartialData", "Complete", "Complete"))
-    ]
-    with Stubber(aws.client("cloudwatch")) as stub:
-        stub.add_response("list_metrics", {"Metrics": listed})
-        stub.add_response("list_metrics", {"Metrics": []})
-        stub.add_response("get_metric_data", {"MetricDataResults": results})
-        metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
-    tenant.refresh_from_db()
-    assert tenant.bounce_rate == pytest.approx(0.12)
-
-
-def test_rates_that_come_in_pages_are_all_kept(sandbox: Sandbox) -> None:
-    sandbox.control.set_limits(metric_values_per_page=10)
-    sandbox.control.clear_calls()
-    tenant = _measured(sandbox, bounce=0.12, complaint=0.002)
-    assert sandbox.control.call_counts()["GetMetricData"] > 2
-    assert tenant.bounce_rate == pytest.approx(0.12)
-    assert tenant.complaint_rate == pytest.approx(0.002)
-    assert any(hour.sent for hour in reputation_selectors.hours_of(tenant, since=timezone.now() - timedelta(hours=2)))
-
-
-def test_samples_are_kept_as_long_as_the_setting_says(sandbox: Sandbox, settings: Settings) -> None:
-    settings.RATES_KEPT_DAYS = 10
-    tenant, now = make_tenant(), datetime(2026, 11, 24, 12, tzinfo=UTC)
-    for days in (9, 11):
-        RateSample.objects.create(tenant=tenant, region=tenant.region, at=now - timedelta(days=days), bounce=0.1)
-    metrics_services.forget_old(now=now)
-    assert [sample.at for sample in RateSample.objects.all()] == [now - timedelta(days=9)]
-
-
-def test_a_tenant_that_is_gone_meanwhile_is_no_error(sandbox: Sandbox) -> None:
-    metrics_services.sync_metrics(tenant_id="tenant-nobody", now=timezone.now())
-    reputation_services.sync_recommendations(tenant_id="tenant-nobody", now=timezone.now())
-    assert not ReputationRead.objects.exists()
 
 
 # --- findings
@@ -321,7 +105,7 @@ def test_findings_that_could_not_be_read_leave_the_open_ones_open(
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
     _found_out(tenant)
-    _one_attempt(monkeypatch)
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
     aws.forget_clients()
     sandbox.control.add_fault("error", "ListRecommendations", times=2)
     with pytest.raises(AwsUnreachable):
@@ -375,8 +159,8 @@ def _find_and_measure() -> None:
 
 
 def test_risk_follows_what_is_read_and_sorts_the_list(sandbox: Sandbox) -> None:
-    healthy = _measured(sandbox, bounce=0.01)
-    bad = _measured(sandbox, bounce=0.2)
+    healthy = make_measured(sandbox, bounce=0.01)
+    bad = make_measured(sandbox, bounce=0.2)
     _found_out(bad)
     healthy.refresh_from_db()
     assert bad.risk > healthy.risk > 0
@@ -400,7 +184,7 @@ def test_a_new_high_finding_alerts_once_and_recovers(sandbox: Sandbox) -> None:
 
 
 def test_a_rate_above_its_limit_alerts_at_the_second_look(sandbox: Sandbox) -> None:
-    tenant = _measured(sandbox, bounce=0.12)
+    tenant = make_measured(sandbox, bounce=0.12)
     assert _open_alerts("tenant.bounces") == 0
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert _open_alerts("tenant.bounces") == 1
