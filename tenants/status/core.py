@@ -215,8 +215,7 @@ STAGES: Mapping[str, str] = {
 }
 
 
-# While no send names the tenant, a pause of it stops nothing that is sent as before.
-WITHOUT_ITS_NAME: Mapping[str, str] = {
+WITHOUT_ITS_NAME: Mapping[str, str] = {  # a pause then stops nothing
     Standing.PAUSED: "Paused at SES, which sends nothing that names this tenant. This customer’s sends don’t name it "
     "yet, so their mail still leaves. Migrate the customer to stop it.",
     Standing.SUSPENDED: "Suspended by AWS. This customer’s sends don’t name the tenant yet: their mail leaves.",
@@ -322,8 +321,7 @@ TOLD: Mapping[str, str] = {
     "asked for it, add a clear unsubscribe link, and tell us when that is done.",
     "compromised": "We paused your sending because somebody else seems to use your account. Change all passwords and "
     "API keys, check your servers, and tell us when that is done.",
-    "payment": "We paused your sending because a payment is overdue. Pay the open invoice, or contact us if you "
-    "already have.",
+    "payment": "We paused your sending because a payment is overdue. Pay it, or tell us if you already have.",
     "legal": "We paused your sending because of a legal request. Contact our support; they tell you what we may share.",
     "other": "We paused your sending. Contact our support; they tell you what we saw and what to do.",
 }
