@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.roles import Role
 from audit.models import Change
@@ -97,6 +98,7 @@ def test_what_was_typed_can_be_changed_after_the_look(tess_client: Client) -> No
 
 def test_it_says_pausing_until_amazon_has_confirmed_it(tess_client: Client, sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
+    Tenant.objects.filter(pk=tenant.pk).update(sends_since=timezone.now())
     answer = tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
     assert answer["Location"] == reverse("tenants:detail", args=[tenant.id])
     page = page_of(tess_client, tenant)
@@ -309,6 +311,7 @@ def test_the_customers_words_follow_from_the_reason(
 def test_pausing_is_not_counted_as_paused(tess_client: Client, sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
+    page_of(tess_client, tenant)  # takes the message that names it
     list_url = reverse("tenants:list")
     assert tenant.name not in tess_client.get(list_url, {"show": "paused"}).text
     assert tenant.name in tess_client.get(list_url, {"show": "pausing"}).text

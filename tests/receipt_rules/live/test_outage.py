@@ -138,7 +138,7 @@ def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_un
     foreign_rule("more", ["more.com"], rule_set="postbox-2019")
     auto_apply_services.work()
     run.refresh_from_db()
-    assert (run.state, live().name) == ("failed", "postbox-2019")
+    assert (run.state, live().name) == ("refused", "postbox-2019")
     assert "The rules of postbox-2019 have changed" in run.problem
 
 
