@@ -37,17 +37,25 @@ def look_soon() -> None:
 
 
 def customer_changed(
-    customer: Customer, actor: User | None, *, domains: Collection[str] = (), urgent: bool = False
+    customer: Customer,
+    actor: User | None,
+    *,
+    domains: Collection[str] = (),
+    recipients: Collection[str] | None = None,
+    urgent: bool = False,
 ) -> None:
     """Inside the transaction of the change: it is carried out in a few seconds, with what else comes until then.
 
-    `domains`: the ids of those that it concerns; none where it is all of the customer's. `urgent`: before all else.
+    `domains`: the ids of those that it concerns; none where it is all of the customer's. `recipients` are all that it
+    changes; None: all that the customer has. `urgent`: before all else.
     """
     before = PendingChange.objects.select_for_update(of=("self",)).filter(customer=customer).first()
     of_all = not domains or (before is not None and not before.domains)
     concerned = [] if of_all else sorted({*domains, *(before.domains if before else ())})
+    known = before.recipients if before else []
+    about = None if recipients is None or known is None else sorted({*known, *recipients})
     changed = {"changed_at": timezone.now(), "by": actor, "waits_because": "", "domains": concerned}
-    PendingChange.objects.update_or_create(customer=customer, defaults=changed)
+    PendingChange.objects.update_or_create(customer=customer, defaults=changed | {"recipients": about})
     work_soon(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
 
 

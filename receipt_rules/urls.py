@@ -28,6 +28,7 @@ urlpatterns = [
     path("runs/", runs_views.list_, name="runs"),
     path("runs/<str:run_id>/", runs_views.detail, name="run"),
     path("runs/<str:run_id>/cancel/", runs_views.cancel, name="cancel"),
+    path("runs/<str:run_id>/confirm/", runs_views.confirm, name="confirm"),
     path("states/", runs_views.states, name="states"),
     path("check/", receiving_setup_views.check, name="check"),
     path("check/bucket-policy/", receiving_setup_views.bucket_policy, name="bucket_policy"),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.people.selectors import Viewer, supports_everyone
 from domains.domain_list.selectors import domains_for
-from sandbox.forms import EVERY, KINDS, ClockForm, FaultForm
+from sandbox.forms import EVERY, KINDS, ClockForm, FaultForm, RecipientForm
 from sandbox.panel import control
 from sandbox.values import Call, Fault
 
@@ -44,6 +44,7 @@ class CallLine:
 class AmazonPage:
     faults: tuple[FaultLine, ...]
     throttle: float | None
+    refused: int  # recipients
     now: datetime
     is_ahead: bool
     calls: tuple[CallLine, ...]
@@ -58,10 +59,12 @@ def amazon_page(viewer: Viewer) -> AmazonPage:
     """Raises SandboxSilent."""
     with control() as amazon:
         faults, throttle, now = amazon.faults(), amazon.throttle(), amazon.now()
+        refused = len(amazon.refused_recipients())
         calls, counts = amazon.calls(SHOWN_CALLS), amazon.call_counts()
     return AmazonPage(
         faults=tuple(_fault(fault) for fault in faults),
         throttle=throttle,
+        refused=refused,
         now=now,
         is_ahead=now - timezone.now() > A_MOMENT,
         calls=tuple(reversed(_calls(calls, viewer))),
@@ -96,6 +99,19 @@ def set_throttle(*, on: bool) -> str:
     with control() as amazon:
         amazon.set_throttle(ONE_A_SECOND if on else None)
     return "Amazon now takes one call a second, as SES does." if on else "Amazon takes calls as fast as they come."
+
+
+def refuse_recipient(form: RecipientForm) -> str:
+    recipient = form.cleaned_data["recipient"].strip().lower()
+    with control() as amazon:
+        amazon.set_refused_recipients((*amazon.refused_recipients(), recipient))
+    return f"Amazon now refuses every receipt rule that names {recipient}."
+
+
+def refuse_no_recipient() -> str:
+    with control() as amazon:
+        amazon.set_refused_recipients(())
+    return "Amazon refuses no recipient any more, but those that its grammar does not allow."
 
 
 def advance_clock(form: ClockForm) -> str:

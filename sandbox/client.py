@@ -99,6 +99,12 @@ class ControlClient:
     def set_beliefs(self, **beliefs: str) -> dict[str, str]:
         return dict(self._call("set_beliefs", **beliefs))
 
+    def refused_recipients(self) -> tuple[str, ...]:
+        return tuple(self._call("refused_recipients"))
+
+    def set_refused_recipients(self, recipients: Sequence[str]) -> None:
+        self._call("set_refused_recipients", recipients=list(recipients))
+
     def set_finding(
         self, tenant: str, kind: str, impact: str = "HIGH", status: str = "OPEN", description: str = ""
     ) -> None:

@@ -103,6 +103,15 @@ class AwsControl:
             WORLD.changed()
         return asdict(WORLD.beliefs)
 
+    def refused_recipients(self) -> tuple[str, ...]:
+        return WORLD.refused_recipients
+
+    def set_refused_recipients(self, recipients: Sequence[str]) -> None:
+        """Receipt rules that name one of these are refused, whatever SES's grammar says."""
+        with WORLD.lock:
+            WORLD.refused_recipients = tuple(dict.fromkeys(each.strip().lower() for each in recipients if each.strip()))
+            WORLD.changed()
+
     def set_finding(
         self, tenant: str, kind: str, impact: str = "HIGH", status: str = "OPEN", description: str = ""
     ) -> None:

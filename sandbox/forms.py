@@ -111,6 +111,15 @@ class FaultForm(forms.Form):
         return cleaned
 
 
+class RecipientForm(forms.Form):
+    recipient = forms.CharField(
+        label="Refuse this recipient",
+        max_length=320,
+        help_text="An address, a domain, or a dot and a domain, as a receipt rule names it.",
+        widget=forms.TextInput(attrs={"class": "font-mono", "autocapitalize": "none", "autocomplete": "off"}),
+    )
+
+
 FINDINGS = ("BOUNCE", "COMPLAINT", "FEEDBACK_3P", "IP_LISTING", "DKIM", "SPF", "DMARC", "BIMI")
 
 

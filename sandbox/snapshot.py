@@ -93,6 +93,7 @@ def _aws() -> dict[str, Any]:
         "beliefs": vars(WORLD.beliefs),
         "offset": WORLD.clock.offset,
         "per_second": WORLD.throttle.per_second,
+        "refused_recipients": WORLD.refused_recipients,
     }
 
 
@@ -103,3 +104,4 @@ def _restore(held: dict[str, Any]) -> None:
     WORLD.limits, WORLD.clock.offset = Limits(**held["limits"]), offset
     WORLD.beliefs = Beliefs(**held["beliefs"])
     WORLD.throttle.set(held["per_second"])
+    WORLD.refused_recipients = held["refused_recipients"]

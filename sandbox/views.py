@@ -17,7 +17,7 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import PER_PAGE, SignedIn
 from sandbox import bad_days, dns_host, panel, reputations
 from sandbox.dns.mistakes import ZONE_MISTAKES
-from sandbox.forms import ClockForm, FaultForm, RecordForm, ResetForm
+from sandbox.forms import ClockForm, FaultForm, RecipientForm, RecordForm, ResetForm
 from tenants.models.tenants import Tenant
 
 MOST_TENANTS = 500  # in the menu
@@ -52,7 +52,12 @@ def zone(request: SignedIn, zone: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def faults(request: SignedIn) -> HttpResponse:
     """Everybody's page: the pretend Amazon is one for all who are signed in."""
-    forms: dict[str, Any] = {"form": FaultForm(), "clock_form": ClockForm(), "reset_form": ResetForm()}
+    forms: dict[str, Any] = {
+        "form": FaultForm(),
+        "recipient_form": RecipientForm(),
+        "clock_form": ClockForm(),
+        "reset_form": ResetForm(),
+    }
     if request.method == "POST":
         said = _amazon(request, forms)
         if said:
@@ -68,6 +73,7 @@ def _amazon(request: SignedIn, forms: dict[str, Any]) -> str:
     do, posted = request.POST.get("do", ""), request.POST
     with_form: dict[str, tuple[str, Any, Callable[[Any], str]]] = {
         "add": ("form", FaultForm, bad_days.add_fault),
+        "refuse": ("recipient_form", RecipientForm, bad_days.refuse_recipient),
         "advance": ("clock_form", ClockForm, bad_days.advance_clock),
         "reset": ("reset_form", ResetForm, lambda _: bad_days.reset()),
     }
@@ -76,6 +82,7 @@ def _amazon(request: SignedIn, forms: dict[str, Any]) -> str:
         forms[name] = kind(posted)
         return carry_out(forms[name]) if forms[name].is_valid() else ""
     plain: dict[str, Callable[[], str]] = {
+        "refuse_none": bad_days.refuse_no_recipient,
         "clear": bad_days.clear_faults,
         "remove": lambda: bad_days.remove_fault(posted.get("id", "")),
         "throttle": lambda: bad_days.set_throttle(on=posted.get("on") == "1"),

@@ -15,6 +15,7 @@ from accounts.models.api_keys import ApiKey
 from accounts.roles import Role
 from operations.models import ItemState, Migration, MigrationItem
 from receipt_rules.models.endpoints import Forwarding
+from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
@@ -99,6 +100,14 @@ def _new_endpoint(world: World) -> Any:
 
 def _new_webhook(world: World) -> Any:
     return {"name": "new", "url": "https://hooks.example/", "customerId": world.customer.pk}
+
+
+def _no_run(world: World) -> Any:
+    return Run.objects.filter(pk=world.run.pk).update(state=RunState.DONE)
+
+
+def _proposed(world: World) -> Any:
+    return Run.objects.filter(pk=world.run.pk).update(state=RunState.PROPOSED, approved_by=None)
 
 
 def _named(_: World) -> Any:
@@ -210,10 +219,11 @@ OURS: dict[str, Row] = {
     f"POST {TENANT}/resume": _paused(_because, arranged=_tenant(is_paused=True, standing="paused")),
     f"GET {RULES}": _seen(),
     f"GET {RULES}/plan": _seen(),
-    f"POST {RULES}/plan": _managed(_approval),
+    f"POST {RULES}/plan": _managed(_approval, arranged=_no_run),
     f"GET {RULES}/runs": _seen(),
     f"GET {RULES}/runs/{{run_id}}": _seen(),
     f"POST {RULES}/runs/{{run_id}}/cancel": _managed(status=200),
+    f"POST {RULES}/runs/{{run_id}}/confirm": _managed(status=200, arranged=_proposed),
     f"GET {RULES}/states": _seen(),
     f"POST {RULES}/simulate": _seen(lambda _: {"recipients": ["a@shop.com"]}),
     f"POST {RULES}/decisions": _managed(

@@ -33,6 +33,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.expectations import Expected
+from receipt_rules.models.runs import RollbackHold, Run, RunState, Snapshot
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
@@ -50,6 +51,7 @@ from tests.receipt_rules.making import (
     foreign_rule,
     make_address,
     make_endpoint,
+    make_operator,
     make_verified,
     set_up_receiving,
 )
@@ -214,6 +216,23 @@ def _cancel(world: World) -> Post:
     make_address("billing@shop.com", _ready(world))
     made = planner_services.approve(digest=planner_services.plan().digest, because="x", actor=world.people["olga"])
     return Post((made.pk,), worker=auto_apply_services.work)
+
+
+def _confirm(world: World) -> Post:
+    make_address("billing@shop.com", _ready(world))
+    other = make_operator()
+    made = planner_services.approve(digest=planner_services.plan().digest, because="x", actor=other)
+    Run.objects.filter(pk=made.pk).update(state=RunState.PROPOSED)
+    return Post((made.pk,))
+
+
+def _release(world: World) -> Post:
+    olga = set_up_receiving(world.people["olga"])
+    make_address("billing@shop.com", _ready(world))
+    approve_and_run(olga)
+    first = Snapshot.objects.earliest("at")
+    approve_and_run(olga, Asked(snapshot=first.pk), typed="inbound-mail")
+    return Post(form={"do": "release", "hold": RollbackHold.objects.get().pk, **WHY})
 
 
 def _old_set(world: World) -> Post:
@@ -448,6 +467,8 @@ WRITES = (
     Write("receipt_rules:rules", "rules.ignored", "olga", _rules_differ("ignore")),
     Write("receipt_rules:plan", "rules.applied", "olga", _plan),
     Write("receipt_rules:cancel", "rules.cancelled", "olga", _cancel),
+    Write("receipt_rules:confirm", "rules.confirmed", "olga", _confirm),
+    Write("receipt_rules:plan", "rules.hold_released", "olga", _release),
     Write("receipt_rules:check", "rules.set_deleted", "olga", _old_set),
     Write(
         "receipt_rules:bucket_policy",

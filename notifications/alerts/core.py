@@ -74,6 +74,12 @@ _KINDS = (
         "rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"
     ),
     AlertKind("drift.found", "Amazon is not as our rows say", "Amazon is as our rows say again"),
+    AlertKind(
+        "address.refused",
+        "Amazon refuses an address",
+        "The address that Amazon refused is changed",
+        for_customers=True,
+    ),
     AlertKind("run.failed", "A run of changes failed", "The run was carried out"),
     AlertKind("quota.80", "A quota is used to 80 % or more", "The quota is below 80 % again"),
     AlertKind(

@@ -17,6 +17,7 @@ from public_api.addresses import services
 from public_api.domains.core import Published
 from public_api.domains.selectors import AddressesWanted, addresses_found, pending_of, rule_names, status_of
 from public_api.endpoints.api import config_out
+from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
 from receipt_rules.models.addresses import Address
 
@@ -102,7 +103,7 @@ def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query(
 
 @router.post("/v2/email-addresses", **writes(AddressOut, status=201), summary="Add an address")
 def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]:
-    return Status(201, row(add(request, asked)))
+    return Status(201, added(request, asked))
 
 
 @router.get("/v2/email-addresses/{address_id}", **reads(AddressOut), summary="One address")
@@ -126,6 +127,13 @@ def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
 def address_of(request: HttpRequest, address_id: str) -> Address:
     """Another customer's is 404."""
     return get_object_or_404(addresses_found(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
+
+
+def added(request: HttpRequest, asked: AddressAdded) -> AddressOut:
+    """Its warning says what was understood differently from what was sent."""
+    made = row(add(request, asked))
+    said = [*([made.warning] if made.warning else []), *read_recipient(asked.address).noticed]
+    return made.model_copy(update={"warning": " ".join(said)}) if said else made
 
 
 def add(request: HttpRequest, asked: AddressAdded) -> Address:
@@ -174,6 +182,7 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
     domain, endpoint = address.domain, address.own_endpoint
     is_waiting = address.is_active != address.is_carried and domain.pk in pending
     warning = pending[domain.pk] if is_waiting else ""
+    warning = address.refused_because if address.is_active and address.refused_because else warning
     return AddressOut(
         id=address.pk,
         address=address.address,

@@ -110,7 +110,7 @@ def list_addresses_v11(
 
 @router.post("/v1.1/email-addresses", **writes(Envelope[AddressOut], status=201), summary="Add an address")
 def add_address_v11(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[Envelope[AddressOut]]:
-    made = addresses_api.row(addresses_api.add(request, asked))
+    made = addresses_api.added(request, asked)
     return Status(201, Envelope[AddressOut](success=True, data=made, message=f"{made.address} is added."))
 
 

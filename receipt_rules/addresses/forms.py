@@ -6,6 +6,7 @@ from django import forms
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
+from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
 from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.models.endpoints import Endpoint
@@ -37,6 +38,7 @@ class AddressForm(EndpointChoice):
         widget=forms.TextInput(attrs={**AS_TYPED, "inputmode": "email"}),
     )
     field_order = ("address", "endpoint")
+    meant: CatchAllMeant | None = None
 
 
 class CatchAllForm(EndpointChoice):

@@ -229,7 +229,7 @@ def pending_changes() -> QuerySet[PendingChange]:
 
 def runs() -> QuerySet[Run]:
     """For operators; newest first."""
-    return Run.objects.select_related("approved_by", "customer", "cancelled_by")
+    return Run.objects.select_related("approved_by", "customer", "cancelled_by", "confirmed_by")
 
 
 def domains_that_receive(viewer: Viewer) -> QuerySet[Domain]:
@@ -370,4 +370,4 @@ def steps_done(run: Run) -> int:
 
 
 def expectations() -> QuerySet[Expectation]:
-    return Expectation.objects.select_related("by").all()
+    return Expectation.objects.select_related("by", "endpoint").all()

@@ -4,7 +4,6 @@ A customer may receive mail at a name through a proven domain of their own at or
 another customer. The row is what is wanted; the worker applies it to the SES receipt rules within seconds.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,8 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.domain_list.services import note_catch_all
 from domains.models.domains import Domain, Stage
-from domains.names.core import understand
 from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import (
     address_subject,
     catch_all_subject,
@@ -24,15 +23,14 @@ from receipt_rules.addresses.selectors import (
     nearest_domain,
     shares_below,
 )
+from receipt_rules.alerts import services as alerts_services
 from receipt_rules.endpoints.services import refuse_foreign
 from receipt_rules.jobs import customer_changed
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.planner.core.rules import domain_of, is_address
 from receipt_rules.receiving.services import note_wished
 
-# RFC 5321's dot-string; 64 octets. Quoted local parts and those outside of ASCII are refused: SES takes neither.
-_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-LONGEST_LOCAL = 64
 MOST_NAMES_BELOW = 50
 
 
@@ -42,26 +40,13 @@ class AddressPlace:
 
     address: str
     domain: Domain
+    noticed: tuple[str, ...] = ()
 
 
 def place_of(text: str, customer: Customer) -> AddressPlace:
-    """Raises Refused with a code: NOT_AN_ADDRESS, those of `understand`, or as `domain_for`."""
-    address = read_address(text)
-    return AddressPlace(address, domain_for(address.rpartition("@")[2], customer))
-
-
-def read_address(text: str) -> str:
-    """As SES writes it: lower case, the domain in ASCII. Raises Refused: NOT_AN_ADDRESS, or those of `understand`."""
-    local, at, name = text.strip().strip("<>").rpartition("@")
-    local = local.strip().lower()
-    if not at or not name.strip():
-        raise Refused("That is not an email address. Type it as billing@example.com.", code="NOT_AN_ADDRESS")
-    if len(local) > LONGEST_LOCAL or not _LOCAL.fullmatch(local):
-        raise Refused(
-            f"“{local[:LONGEST_LOCAL]}” cannot stand before the @: letters, digits and . _ - + are common there.",
-            code="NOT_AN_ADDRESS",
-        )
-    return f"{local}@{understand(name).domain.ascii}"
+    """Raises Refused as `read_recipient` and `domain_for`."""
+    read = read_recipient(text)
+    return AddressPlace(read.address, domain_for(read.name, customer), read.noticed)
 
 
 def domain_for(name: str, customer: Customer) -> Domain:
@@ -74,8 +59,8 @@ def domain_for(name: str, customer: Customer) -> Domain:
 
 
 def refuse_elsewhere(text: str, domain: Domain) -> str:
-    """The address as SES writes it. Raises Refused: NOT_AN_ADDRESS, ADDRESS_ELSEWHERE."""
-    address = read_address(text)
+    """The address as SES writes it. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
+    address = read_recipient(text).address
     if domain.name not in names_above(address.rpartition("@")[2]):
         raise Refused(f"{address} is not an address at {domain}.", code="ADDRESS_ELSEWHERE")
     return address
@@ -152,7 +137,7 @@ def add_address(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
             )
             note_wished(domain)
-            customer_changed(domain.customer, actor, domains=[domain.pk])
+            customer_changed(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
     except IntegrityError as error:
         raise Refused(f"{place.address} is there already.", code="ADDRESS_EXISTS") from error
     return made
@@ -161,14 +146,19 @@ def add_address(
 def change_address(
     *, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None, bulk_id: str = ""
 ) -> Address:
-    """Nothing is written where nothing differs. Raises Refused for an endpoint of another customer."""
+    """Nothing is written where nothing differs. One that SES refused is tried again where it is switched on.
+
+    Raises Refused for an endpoint of another customer.
+    """
     with transaction.atomic():
         locked = _locked(address)
         refuse_foreign(endpoint, locked.domain.customer)
         before = _log(locked)
         locked.is_active, locked.endpoint = is_active, endpoint
+        locked.refused_because = "" if is_active else locked.refused_because
         if (after := _log(locked)) != before:
-            locked.save(update_fields=("is_active", "endpoint"))
+            locked.save(update_fields=("is_active", "endpoint", "refused_because"))
+            _note_tried_again(locked, address_subject(locked))
             audit_services.record(
                 "address.changed",
                 about=address_subject(locked),
@@ -178,7 +168,7 @@ def change_address(
                 bulk_id=bulk_id,
             )
             note_wished(locked.domain)
-            customer_changed(locked.domain.customer, actor, domains=[locked.domain_id])
+            customer_changed(locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id])
     return locked
 
 
@@ -199,9 +189,10 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
         bulk_id=bulk_id,
     )
     domain = address.domain
+    alerts_services.tell_of_refusal(address_subject(address), "")
     address.delete()
     note_wished(domain)
-    customer_changed(domain.customer, actor, domains=[domain.pk])
+    customer_changed(domain.customer, actor, recipients=[address.recipient], domains=[domain.pk])
 
 
 def is_left_over(address: Address) -> bool:
@@ -232,7 +223,42 @@ def _log(address: Address) -> dict[str, Any]:
         "address": address.address,
         "is_active": address.is_active,
         "endpoint": "" if endpoint is None else endpoint.name,
+        **_log_refusal(address),
     }
+
+
+def _log_refusal(wish: Address | CatchAll) -> dict[str, str]:
+    return {"refused_because": wish.refused_because} if wish.refused_because else {}
+
+
+def _note_tried_again(wish: Address | CatchAll, about: audit_services.Subject) -> None:
+    if not wish.refused_because:
+        alerts_services.tell_of_refusal(about, "")
+
+
+def set_aside(*, recipient: str, because: str) -> bool:
+    """SES does not take this recipient: plans leave it out, and its row says why. False where no row wants it."""
+    with transaction.atomic():
+        found = _wish_of(recipient)
+        if found is None or found.refused_because == because:
+            return found is not None
+        Domain.objects.select_for_update(no_key=True).filter(pk=found.domain_id).first()
+        is_address = isinstance(found, Address)
+        about = address_subject(found) if isinstance(found, Address) else catch_all_subject(found)
+        type(found).objects.filter(pk=found.pk).update(refused_because=because)
+        kind = "address" if is_address else "catch_all"
+        audit_services.record(
+            f"{kind}.refused", about=about, actor=None, because=because, after={"refused_because": because}
+        )
+        alerts_services.tell_of_refusal(about, because)
+    return True
+
+
+def _wish_of(recipient: str) -> Address | CatchAll | None:
+    if is_address(recipient):
+        return Address.objects.select_related("domain").filter(address=recipient).first()
+    found = CatchAll.objects.select_related("domain").filter(subdomains=recipient.startswith("."))
+    return found.filter(domain__name=domain_of(recipient), is_active=True).first()
 
 
 def set_catch_all(
@@ -253,11 +279,13 @@ def set_catch_all(
         before = _log_catch_all(found) if found else {}
         made = found or CatchAll(domain=locked, subdomains=subdomains)
         made.domain, made.endpoint, made.is_active = locked, endpoint, is_active
+        made.refused_because = "" if is_active else made.refused_because
         if (after := _log_catch_all(made)) != before:
             made.save()
+            _note_tried_again(made, catch_all_subject(made))
             what = "catch_all.changed" if found else "catch_all.added"
             audit_services.record(what, about=catch_all_subject(made), actor=actor, before=before, after=after)
-            customer_changed(locked.customer, actor, domains=[locked.pk])
+            customer_changed(locked.customer, actor, recipients=[made.recipient], domains=[locked.pk])
         _note(locked)
     return made
 
@@ -281,8 +309,9 @@ def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = F
             before=_log_catch_all(found),
             bulk_id=bulk_id,
         )
+        alerts_services.tell_of_refusal(catch_all_subject(found), "")
         found.delete()
-        customer_changed(found.domain.customer, actor, domains=[found.domain_id])
+        customer_changed(found.domain.customer, actor, recipients=[found.recipient], domains=[found.domain_id])
         _note(found.domain)
 
 
@@ -306,4 +335,5 @@ def _log_catch_all(catch_all: CatchAll) -> dict[str, Any]:
         "recipient": catch_all.recipient,
         "is_active": catch_all.is_active,
         "endpoint": "" if endpoint is None else endpoint.name,
+        **_log_refusal(catch_all),
     }

@@ -20,6 +20,7 @@ from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.ids import new_id
+from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
 from receipt_rules.addresses.selectors import (
     AddressListFilters,
@@ -55,6 +56,7 @@ class PastedLine:
     address: str = ""
     endpoint: Endpoint | None = None
     refused: str = ""
+    noticed: tuple[str, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -62,28 +64,29 @@ class PastedLine:
 
 
 def read_lines(text: str, customer: Customer) -> list[PastedLine]:
-    """Empty lines and a heading are passed over; the second of two equal lines is refused."""
+    """Empty lines and a heading are passed over; the second of two equal lines is refused.
+
+    So are the lines that are too many.
+    """
     endpoints = {endpoint.name.lower(): endpoint for endpoint in endpoints_of(customer)}
     seen: set[str] = set()
-    lines = []
+    lines: list[PastedLine] = []
     for number, cells in _cells(text):
         line = _read(number, cells, customer, endpoints)
         if line.is_good and line.address in seen:
             line = replace(line, refused=f"{line.address} stands further up already.")
+        if len(lines) >= MOST_LINES:
+            line = replace(line, refused=f"At most {MOST_LINES} addresses are added at once. Paste the rest again.")
         seen.add(line.address)
         lines.append(line)
     return lines
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
-    found = 0
     for number, row in enumerate(csv.reader(text.replace("\x00", "").replace(";", ",").splitlines()), start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells[0].lower() in ("address", "email", "e-mail"):
             continue
-        found += 1
-        if found > MOST_LINES:
-            return
         yield number, cells
 
 
@@ -93,9 +96,11 @@ def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str
     if name and line.endpoint is None:
         return replace(line, refused=f"{customer} has no endpoint called “{name[:120]}”.")
     try:
-        return replace(line, address=look_at_address(text=text, customer=customer).address)
+        place = look_at_address(text=text, customer=customer)
     except Refused as refused:
         return replace(line, refused=str(refused))
+    more = (f"The rest of the line is left out: {', '.join(cells[2:])[:120]}.",) if any(cells[2:]) else ()
+    return replace(line, address=place.address, noticed=(*place.noticed, *more))
 
 
 def add_lines(lines: Iterable[PastedLine], customer: Customer, actor: User) -> list[PastedLine]:
@@ -254,6 +259,8 @@ def _carried_out_inbound(done: str, domain: Domain, form: EndpointChoice, reques
     try:
         said = _add(domain, form, request) if done == "address" else _catch(done, domain, form, request)
     except Refused as refused:
+        if isinstance(form, AddressForm) and isinstance(refused, CatchAllMeant) and refused.domain == domain.name:
+            form.meant = refused
         form.add_error("address" if done == "address" else None, str(refused))
         return False
     messages.success(request, said)
@@ -264,7 +271,7 @@ def _add(domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
     text = str(form.cleaned_data["address"]).strip()
     text = text if "@" in text.rstrip("@") else f"{text.rstrip('@')}@{domain.name}"
     made = add_address(text=text, customer=domain.customer, actor=request.user, endpoint=form.chosen)
-    return f"{made} is added. {applied_when()}"
+    return " ".join([f"{made} is added. {applied_when()}", *read_recipient(text).noticed])
 
 
 def _catch(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> str:

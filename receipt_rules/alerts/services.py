@@ -139,6 +139,14 @@ def tell_of_former_holder(domain: Domain, *, why: str) -> None:
     )
 
 
+def tell_of_refusal(about: Subject, why: str) -> None:
+    """An address or catch-all that SES refused, or, without a reason, one that is over."""
+    audience = alerts_core.CustomerPeople(about.customer_id)
+    alerts_services.observe(
+        kind="address.refused", about=about, firing=bool(why), why=why, severity="high", audience=audience
+    )
+
+
 def tell_of_run(*, failed: bool, why: str) -> None:
     """At each end of a run; one that is carried out ends the alert of one that was not."""
     about = Subject("runs", settings.AWS_REGION, f"Runs in {settings.AWS_REGION}")

@@ -27,18 +27,19 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.alerts import services as alerts_services
+from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.holders import services as holders_services
 from receipt_rules.jobs import customer_changed, urgent_work_waits, work_soon
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState, StepState
 from receipt_rules.planner.core.plans import Method, Plan, load
-from receipt_rules.planner.core.rules import Rule
+from receipt_rules.planner.core.rules import Rule, broader
 from receipt_rules.planner.core.steps import Create, Delete, Step, Update
 from receipt_rules.planner.services import (
     Asked,
     WantedState,
-    newly_broken,
+    held,
     plan_for,
     scope_of,
     stopped_customers,
@@ -54,6 +55,7 @@ NOT_SET_UP = "Receiving is not set up in this region yet. An operator has to do 
 FOR_OPERATOR = "This needs a look by an operator first, because of the other mail that is received here."
 TOO_MANY = "This concerns {number} addresses at once. An operator looks at it first."
 STOPPED = (RunState.FAILED, RunState.CANCELLED)
+HELD = "An operator has rolled this back and holds it for now. It is carried out when the operator releases it."
 FAILED = "This was stopped before Amazon had taken all of it. An operator has to look at it."
 
 
@@ -83,13 +85,15 @@ def _stops() -> QuerySet[PendingChange]:
 
 def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Live:
     """Returns what is live now."""
-    asked = Asked(scope=scope_of(frozenset([change.customer_id]), wanted_now, live.rule_set))
+    everything = scope_of(frozenset([change.customer_id]), wanted_now, live.rule_set)
+    asked = Asked(scope=_about(change, everything), customer=change.customer_id)
     try:
         made = plan_for(asked, live, wanted_now)
     except Refused:
         return _wait(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
     stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
-    why = _why_not_as_staff_ask(live) if stop else why_not_at_once(made, live)
+    is_held = not held(wanted_now).isdisjoint(change.recipients or ())
+    why = HELD if is_held else _why_not_as_staff_ask(live) if stop else why_not_at_once(made, live)
     if why:
         return _wait(change, why, live)
     if made.is_empty:
@@ -104,6 +108,15 @@ def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Li
     if after is None:
         return _wait(change, FAILED, live) if _failed_before(change) else read_live()
     return _settle(change, Live(after, live.sets, live.knows_all))
+
+
+def _about(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:
+    """What the customer changed, and what of theirs a broader or narrower entry serves with it."""
+    if change.recipients is None:
+        return everything
+    changed = frozenset(change.recipients)
+    near = {each for each in everything if not changed.isdisjoint(broader(each))}
+    return everything & (changed | near | {above for each in changed for above in broader(each)}) | changed
 
 
 def why_not_at_once(made: Plan, live: Live) -> str:

@@ -18,8 +18,9 @@ from domains.domain_list.services import note_catch_all
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains
 from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import address_subject, catch_all_subject, endpoint_subject, names_above
-from receipt_rules.addresses.services import is_left_over, lock_domain, read_address
+from receipt_rules.addresses.services import is_left_over, lock_domain
 from receipt_rules.endpoints.services import checked_config, endpoint_log, endpoint_name
 from receipt_rules.forwarding.services import take_over
 from receipt_rules.models.addresses import Address, CatchAll
@@ -65,7 +66,7 @@ def import_address(
     *, text: str, endpoint: Endpoint | None, is_active: bool, of: Import
 ) -> tuple[Address, StoredImport]:
     """Raises Refused: NOT_AN_ADDRESS, those of `understand`, DOMAIN_MISSING, ADDRESS_EXISTS."""
-    plain = read_address(text)
+    plain = read_recipient(text).address
     domain = lock_domain(_own_domain(plain.rpartition("@")[2], of.customer), to_receive=False)
     found = Address.objects.select_related("domain", "endpoint").filter(address=plain).first()
     if found is not None and found.domain.customer_id != of.customer.pk:

@@ -30,6 +30,9 @@ class Wish(models.Model):
         default=RulesFact.WAITING,
         help_text="What the active rules did with its mail when we last read them.",
     )
+    refused_because = models.TextField(
+        blank=True, help_text="Why SES does not take it: plans leave it out until its owner tries again."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -11,9 +11,11 @@ def new_expectation_id() -> str:
 
 
 class Expected(models.TextChoices):
-    TAKEN = "taken", "is taken"
-    ONCE = "once", "is taken, and stored once"
-    NOT_TAKEN = "not_taken", "is not taken"
+    TAKEN = "taken", "is received"
+    ONCE = "once", "is received exactly once"
+    BY_US = "by_us", "is received by our rules alone"
+    ENDPOINT = "endpoint", "goes to the endpoint"
+    NOT_TAKEN = "not_taken", "goes nowhere"
 
 
 class Expectation(models.Model):
@@ -22,6 +24,9 @@ class Expectation(models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=new_expectation_id, editable=False)
     address = models.CharField(max_length=320, unique=True)
     expected = models.CharField(max_length=10, choices=Expected.choices, default=Expected.ONCE)
+    endpoint = models.ForeignKey(
+        "receipt_rules.Endpoint", null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -29,4 +34,4 @@ class Expectation(models.Model):
         ordering = ("address",)
 
     def __str__(self) -> str:
-        return f"{self.address} {self.get_expected_display()}"
+        return f"{self.address} {self.get_expected_display()}{f' {self.endpoint}' if self.endpoint else ''}"

@@ -41,6 +41,7 @@ class RunKind(models.TextChoices):
 
 
 class RunState(models.TextChoices):
+    PROPOSED = "proposed", "Waiting for a second approval"
     WAITING = "waiting", "Waiting for the worker"
     RUNNING = "running", "Being carried out"
     DONE = "done", "Done"
@@ -50,6 +51,7 @@ class RunState(models.TextChoices):
 
 
 UNFINISHED = (RunState.WAITING, RunState.RUNNING)
+OPEN = (RunState.PROPOSED, *UNFINISHED)
 
 
 class Run(models.Model):
@@ -68,6 +70,9 @@ class Run(models.Model):
     summary = models.TextField()
     consequences = models.JSONField(default=list, help_text="A sentence for each address, the worst first.")
     calls = models.PositiveIntegerField()
+    outcome = models.TextField(blank=True, help_text="What it has meant for mail, as read from SES at the end.")
+    started_from = models.ForeignKey("Snapshot", null=True, on_delete=models.SET_NULL, related_name="+")
+    set_aside = models.JSONField(default=list, help_text="Recipients that SES refused, and that the steps leave out.")
     approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     because = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
@@ -76,6 +81,7 @@ class Run(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     cancelled_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     cancelled_at = models.DateTimeField(null=True, help_text="When it was asked to stop between two steps.")
 
@@ -94,11 +100,12 @@ class Run(models.Model):
 
     @property
     def is_over(self) -> bool:
-        return self.state not in UNFINISHED
+        return self.state not in OPEN
 
 
 class StepState(models.TextChoices):
     TO_DO = "to_do", "To do"
+    LEFT_OUT = "left_out", "Left out"
     DONE = "done", "Done"
 
 
@@ -143,6 +150,22 @@ class Snapshot(models.Model):
         return f"{self.name}, {self.at:%-d %b %Y %H:%M}"
 
 
+class RollbackHold(models.Model):
+    """What a rollback changed, held from when its run begins until an operator releases it."""
+
+    region = models.CharField(max_length=32)
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="hold")
+    recipients = models.JSONField(help_text="Each recipient with the id of the customer who held its name then.")
+    released_at = models.DateTimeField(null=True)
+    released_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.run}: {len(self.recipients)} recipients"
+
+
 class PendingChange(models.Model):
     """A customer has changed something that Amazon's rules may not show yet; the row goes when they do."""
 
@@ -150,6 +173,7 @@ class PendingChange(models.Model):
     since = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    recipients = models.JSONField(null=True, help_text="The recipients that it is about; null for all of the customer.")
     waits_because = models.TextField(blank=True, help_text="Why an operator must look at it, in words for people.")
     domains = ArrayField(
         models.CharField(max_length=40), default=list, blank=True, help_text="Ids of those it concerns; none: all."

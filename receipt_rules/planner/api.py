@@ -1,5 +1,6 @@
 """What would be changed at Amazon: shown as a plan, approved by its digest, carried out as a run; for staff."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,10 +15,11 @@ from inbound_admin.lib.api.accepted import Accepted
 from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, page_of
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import snapshots, steps_of
+from receipt_rules.expectations.selectors import newly_broken, still_broken
 from receipt_rules.live.api import rules_viewer
 from receipt_rules.models.runs import Run, RunStep, Snapshot
 from receipt_rules.planner.core.plans import Method, Plan
-from receipt_rules.planner.services import Asked, approve, newly_broken, plan
+from receipt_rules.planner.services import Asked, approve, asked_for, guard, needs_typing, plan, under_way
 from receipt_rules.runs import services as runs_services
 
 router = call_router("Receipt rules")
@@ -29,6 +31,7 @@ class PlanQuery(QueryIn):
     method: MethodName = "auto"
     compacting: bool = False
     state: Text = Field("", description="The id of the state to roll back to")
+    only: Text = Field("", description="A domain's name, or a customer's id or name: the plan is limited to it")
 
 
 class PlanApproved(In):
@@ -40,6 +43,7 @@ class PlanApproved(In):
     method: MethodName = "auto"
     compacting: bool = False
     state: Text = ""
+    only: Text = ""
     take_over: Annotated[list[Text], Field(max_length=200)] = Field(default_factory=list)
 
 
@@ -47,6 +51,17 @@ class ConsequenceOut(Out):
     address: str
     fate: str
     sentence: str
+
+
+class ImpactOut(Out):
+    """How many addresses of those `served` now. `needsTyping` follows from it."""
+
+    served: int
+    stop: int
+    change_place: int
+    stored_twice: int
+    to_strangers: int
+    other_customers: int
 
 
 class PlanOut(Out):
@@ -63,6 +78,9 @@ class PlanOut(Out):
     consequences: list[ConsequenceOut] = Field(description="The worst first")
     more_consequences: int
     warnings: list[str]
+    impact: ImpactOut
+    still_broken: list[str] = Field(description="What is expected and does not hold already; it stops nothing")
+    under_way: str | None = Field(description="The run that is being carried out: until its end nothing is approved")
     breaks: list[str] = Field(description="What is expected and would not hold any more: then it cannot be approved")
 
 
@@ -71,6 +89,8 @@ class RunOut(Out):
     kind: str
     state: str
     summary: str
+    outcome: str | None = Field(description="What it has meant for mail, as read from Amazon at the end")
+    set_aside: list[str] = Field(description="Recipients that SES refused, and that the run left out")
     problem: str | None
     because: str
     customer_id: str | None
@@ -109,7 +129,8 @@ class StateOut(Out):
 def get_rule_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> PlanOut:
     """Read from Amazon now: one call, or up to three. Nothing is changed."""
     rules_viewer(request)
-    return _plan(plan(asked=_asked(query.method, compacting=query.compacting, state=query.state)))
+    asked = _asked(query.method, compacting=query.compacting, state=query.state, only=query.only)
+    return _plan(plan(asked=asked), asked)
 
 
 @router.post(
@@ -121,7 +142,13 @@ def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accep
         digest=asked.digest,
         because=asked.because,
         typed=asked.typed,
-        asked=_asked(asked.method, compacting=asked.compacting, state=asked.state, take_over=asked.take_over),
+        asked=_asked(
+            asked.method,
+            compacting=asked.compacting,
+            state=asked.state,
+            only=asked.only,
+            take_over=asked.take_over,
+        ),
         actor=rules_viewer(request),
     )
     return Status(202, Accepted(id=run.pk, status_url=_address(run), message=run.summary))
@@ -148,6 +175,14 @@ def cancel_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
 
 
+@router.post("/v2/receipt-rules/runs/{run_id}/confirm", **writes(RunOne, staff=True), summary="Approve it too")
+def confirm_rule_run(request: HttpRequest, run_id: str) -> RunOne:
+    """As the second person, where the settings ask for one."""
+    actor = rules_viewer(request)
+    runs_services.confirm(run=get_object_or_404(addresses_selectors.runs(), pk=run_id), actor=actor)
+    return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
+
+
 @router.get("/v2/receipt-rules/states", **reads(Page[StateOut], staff=True), summary="What one can roll back to")
 def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[StateOut]:
     """The newest first. Ask for the plan with `state`, and approve it."""
@@ -156,21 +191,25 @@ def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> 
     return Page[StateOut](data=[_state(row) for row in rows], pagination=pagination)
 
 
-def _asked(method: str, *, compacting: bool, state: str, take_over: list[str] | None = None) -> Asked:
-    return Asked(method=Method(method), compacting=compacting, snapshot=state, take_over=frozenset(take_over or ()))
+def _asked(method: str, *, compacting: bool, state: str, only: str, take_over: list[str] | None = None) -> Asked:
+    limited = asked_for(only=only) if only else Asked()
+    return replace(
+        limited, method=Method(method), compacting=compacting, snapshot=state, take_over=frozenset(take_over or ())
+    )
 
 
 def _address(run: Run) -> str:
     return f"/api/v2/receipt-rules/runs/{run.pk}"
 
 
-def _plan(made: Plan) -> PlanOut:
+def _plan(made: Plan, asked: Asked) -> PlanOut:
+    found, run = guard(made, asked), under_way()
     return PlanOut(
         digest=made.digest,
         method=made.method.value,
         rule_set=made.before.name,
         is_empty=made.is_empty,
-        needs_typing=made.needs_typing,
+        needs_typing=needs_typing(found),
         calls=made.calls,
         seconds=made.seconds,
         summary=made.summary,
@@ -182,6 +221,16 @@ def _plan(made: Plan) -> PlanOut:
         ],
         more_consequences=max(0, len(made.consequences) - MOST_SHOWN),
         warnings=list(made.warnings),
+        impact=ImpactOut(
+            served=found.served,
+            stop=found.stops,
+            change_place=found.moves,
+            stored_twice=found.twice,
+            to_strangers=found.strangers,
+            other_customers=len(found.others),
+        ),
+        still_broken=list(still_broken(made)),
+        under_way=run.pk if run else None,
         breaks=list(newly_broken(made)),
     )
 
@@ -192,6 +241,8 @@ def _fields(run: Run) -> dict[str, Any]:
         "kind": str(run.kind),
         "state": str(run.state),
         "summary": run.summary,
+        "outcome": run.outcome or None,
+        "set_aside": list(run.set_aside),
         "problem": run.problem or None,
         "because": run.because,
         "customer_id": run.customer_id,

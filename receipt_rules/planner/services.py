@@ -1,12 +1,12 @@
 """Plans changes of the receipt rules from the live rules and the rows, and stores an approved plan as a run.
 
-The desired state is read from the rows: which recipients, and the delivery of each. A rollback restores only recipients
-whose name is still the same customer's (`Restorable`).
+The desired state is read from the rows: which recipients, and the delivery of each. What a rollback changed is held as
+it is (`receipt_rules.rollback`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 
 from django.conf import settings
 from django.db import transaction
@@ -16,60 +16,29 @@ from accounts.models.people import Customer, User
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.selectors import Holders
+from receipt_rules.addresses.selectors import Holders, holder_of
+from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import work_soon
-from receipt_rules.live.selectors import content_of
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import UNFINISHED, Run, RunKind, RunStep, Snapshot
-from receipt_rules.planner.core import matching
-from receipt_rules.planner.core.desired import Desired, as_it_stands, reduced
+from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
+from receipt_rules.planner.core.consequences import Impact, impact, served
+from receipt_rules.planner.core.desired import Desired, reduced
 from receipt_rules.planner.core.planner import make_plan, old_style
-from receipt_rules.planner.core.plans import Method, Plan, dump
+from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
 from receipt_rules.planner.core.rules import S3, Action, Lambda, RuleDelivery, RuleLimits, RuleSet, domain_of
-
-
-class Restorable:
-    """Of a snapshot and its content, against who holds each name now."""
-
-    def __init__(self, snapshot: Snapshot, then: RuleSet, now: Holders) -> None:
-        self._snapshot = snapshot
-        self._named = {domain_of(recipient) for rule in then.rules for recipient in rule.recipient_set}
-        self._now = now
-
-    def changed_hands(self, recipient: str) -> bool:
-        """Whether rules named its name then, and another customer holds it now."""
-        name = domain_of(recipient)
-        holder = self._now.customer_of(name)
-        return bool(holder) and name in self._named and not self._was(name, holder)
-
-    def may_return(self, recipient: str) -> bool:
-        """Whether the customer who holds its name now held it then."""
-        return bool(self._now.customer_of(domain_of(recipient))) and not self.changed_hands(recipient)
-
-    def is_nobodys(self, recipient: str) -> bool:
-        """Whether no customer held its name then or holds it now: a rule of somebody else's served it."""
-        name = domain_of(recipient)
-        return not (self._now.customer_of(name) or (self._snapshot.holders or {}).get(name))
-
-    def _was(self, name: str, holder: str) -> bool:
-        """A snapshot from before holders were kept counts for domains that are older than it."""
-        if self._snapshot.holders is None:
-            return self._now.nearest(name) not in self._younger
-        return bool(self._snapshot.holders.get(name) == holder)
-
-    @cached_property
-    def _younger(self) -> frozenset[str]:
-        return frozenset(Domain.objects.filter(created_at__gt=self._snapshot.at).values_list("name", flat=True))
+from receipt_rules.rollback.services import as_it_was, held_recipients, hold_back, holds, with_held
 
 
 @dataclass(frozen=True)
 class WantedState:
+    """`silent` are ids of customers of whom no mail is received."""
+
     desired: Desired
     holders: Holders
+    silent: frozenset[str] = frozenset()
 
 
 def limits() -> RuleLimits:
@@ -88,7 +57,7 @@ def wanted(*, stopped: frozenset[str] | None = None) -> WantedState:
     for recipient, owner, domain, endpoint, of in (*_addresses(), *_catch_alls(holders)):
         if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
             entries[recipient] = deliver(endpoint if of == owner else None, domain)
-    return WantedState(reduced(entries), holders)
+    return WantedState(reduced(entries), holders, silent)
 
 
 def scope_of(customers: frozenset[str], wanted_now: WantedState, live: RuleSet) -> frozenset[str]:
@@ -116,16 +85,18 @@ def _receiving() -> Q:
 
 
 def _addresses() -> list[_Row]:
-    rows = Address.objects.filter(_receiving(), is_active=True).order_by("address")
+    rows = Address.objects.filter(_receiving(), is_active=True, refused_because="")
     return list(
-        rows.values_list("address", "domain__customer_id", "domain__name", "endpoint_id", "endpoint__customer_id")
+        rows.order_by("address").values_list(
+            "address", "domain__customer_id", "domain__name", "endpoint_id", "endpoint__customer_id"
+        )
     )
 
 
 def _catch_alls(holders: Holders) -> list[_Row]:
     """One for all sub-domains is not wanted as soon as another customer holds one of them."""
-    rows = CatchAll.objects.filter(_receiving(), is_active=True).order_by("domain__name")
-    found = rows.select_related("domain", "endpoint")
+    rows = CatchAll.objects.filter(_receiving(), is_active=True, refused_because="")
+    found = rows.order_by("domain__name").select_related("domain", "endpoint")
     return [
         (
             row.recipient,
@@ -186,14 +157,11 @@ def recipients_at(name: str, wanted_now: WantedState, live: RuleSet) -> frozense
     return frozenset(each for each in everything if wanted_now.holders.belongs(domain_of(each), name))
 
 
-MOST_SENTENCES = 1000  # of the consequences, the worst first, that a run keeps to be shown later
-_SIGNS = {Expected.TAKEN: "at least once", Expected.ONCE: "exactly once", Expected.NOT_TAKEN: "never"}
-
-
 @dataclass(frozen=True)
 class Asked:
     """What a plan is asked for. `scope` None is everything; `snapshot` is the id of the state to roll back to.
 
+    `customer` (an id) and `domain` (a name) say for whom it was asked: more than theirs needs a typed confirmation.
     `old_style`: all foreign rules are taken over of which every recipient is wanted here. `instead_of`: another
     program's active set, which ours replaces.
     """
@@ -205,6 +173,8 @@ class Asked:
     snapshot: str = ""
     old_style: bool = False
     instead_of: str = ""
+    customer: str = ""
+    domain: str = ""
 
 
 EVERYTHING = Asked()
@@ -220,20 +190,37 @@ def asked_for(
     customer: Customer | None = None,
     domain: Domain | None = None,
     name: str = "",
+    only: str = "",
     method: Method = Method.AUTO,
 ) -> Asked:
     """Limited to what a customer holds, or to a domain and the names below it. Reads the live rules.
 
-    `name` needs no row: what nobody holds is wanted by nobody, so the plan removes it.
+    `name` needs no row: what nobody holds is wanted by nobody, so the plan removes it. `only` is what a person typed: a
+    domain's name, or a customer's id or name. Raises Refused for one that is not known.
     """
+    if only:
+        domain, customer = _named(only.strip())
     live, wanted_now = read_live(), wanted()
     if name:
         return Asked(scope=recipients_at(name, wanted_now, live.rule_set), method=method)
     if domain is not None:
-        return Asked(scope=recipients_at(domain.name, wanted_now, live.rule_set), method=method)
+        scope = recipients_at(domain.name, wanted_now, live.rule_set)
+        return Asked(scope=scope, method=method, customer=domain.customer_id, domain=domain.name)
     if customer is not None:
-        return Asked(scope=scope_of(frozenset([customer.id]), wanted_now, live.rule_set), method=method)
+        scope = scope_of(frozenset([customer.id]), wanted_now, live.rule_set)
+        return Asked(scope=scope, method=method, customer=customer.id)
     return Asked(method=method)
+
+
+def _named(only: str) -> tuple[Domain | None, Customer | None]:
+    name = only.lower().rstrip(".")
+    if (domain := holder_of(name)) and domain.name == name:
+        return domain, None
+    found = list(Customer.objects.filter(Q(pk=only) | Q(name__iexact=only))[:2])
+    if len(found) != 1:
+        how_many = "more than one customer" if found else "no domain or customer"
+        raise Refused(f"There is {how_many} called “{only}”. Type a domain, or a customer's id.", code="NOT_KNOWN")
+    return None, found[0]
 
 
 def plan_for(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
@@ -245,7 +232,7 @@ def plan_for(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
 
 
 def _make(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
-    desired = _as_it_was(asked.snapshot, live.rule_set, wanted_now) if asked.snapshot else wanted_now.desired
+    desired = _desired(asked, live, wanted_now)
     folded = old_style(live.rule_set, desired) if asked.old_style else frozenset()
     return make_plan(
         desired,
@@ -260,23 +247,35 @@ def _make(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
     )
 
 
-def _as_it_was(snapshot_id: str, live: RuleSet, wanted_now: WantedState) -> Desired:
-    """What our rules did then; and what was a foreign rule's then, which is gone now, becomes ours to serve.
+def _desired(asked: Asked, live: Live, wanted_now: WantedState) -> Desired:
+    if asked.snapshot:
+        return as_it_was(asked.snapshot, live.rule_set, wanted_now.desired, wanted_now.holders)
+    return with_held(wanted_now.desired, held(wanted_now), live.rule_set)
 
-    Names that have changed hands since stay as they are wanted now: nobody gets back what another holds by now.
-    """
-    snapshot = Snapshot.objects.filter(pk=snapshot_id, region=settings.AWS_REGION).first()
-    if snapshot is None:
-        raise Refused("That state is not kept any more; the last ten are.", code="SNAPSHOT_MISSING")
-    then = content_of(snapshot)
-    names = Restorable(snapshot, then, wanted_now.holders)
-    entries = {each: to for each, to in wanted_now.desired.entries.items() if names.changed_hands(each)}
-    entries |= {each: to for each, to in as_it_stands(then).entries.items() if names.may_return(each)}
-    for rule in then.foreign:
-        if rule.enabled and rule.may_be_taken_over and rule.name not in live.by_name:
-            back = (each for each in rule.recipient_set if names.may_return(each) or names.is_nobodys(each))
-            entries |= {each: rule.delivery for each in back if each not in entries}
-    return Desired(entries)
+
+def held(wanted_now: WantedState) -> frozenset[str]:
+    """The recipients that a rollback holds as they are."""
+    return held_recipients(Holders.read_staying(), stopped=wanted_now.silent) if holds().exists() else frozenset()
+
+
+def guard(made: Plan, asked: Asked = EVERYTHING) -> Impact:
+    """How many addresses the plan harms, and whether any is another customer's than the one asked for."""
+    stores = {settings.RECEIVING_BUCKET, *Endpoint.objects.exclude(s3_bucket="").values_list("s3_bucket", flat=True)}
+    others: tuple[str, ...] = ()
+    if asked.customer:
+        owner = cache(Holders.read().customer_of)
+        others = tuple(each.address for each in made.consequences if owner(domain_of(each.address)) != asked.customer)
+    return impact(made.consequences, served=served(made.before), stores=frozenset(stores), others=others)
+
+
+def needs_typing(found: Impact) -> bool:
+    return found.needs_typing(settings.RECEIVING_CONFIRM_PERCENT)
+
+
+def under_way() -> Run | None:
+    """The run that is being carried out, or waits for the worker."""
+    rows = Run.objects.filter(state__in=UNFINISHED, region=settings.AWS_REGION).select_related("approved_by")
+    return rows.order_by("state", "created_at").first()
 
 
 def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: Asked = EVERYTHING) -> Run:
@@ -294,43 +293,39 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: A
             "Something has changed since you looked at the plan. Look at the new one before you approve it.",
             code="PLAN_CHANGED",
         )
-    _refuse_unready(made, typed)
-    if same := Run.objects.filter(digest=digest, state__in=UNFINISHED, region=settings.AWS_REGION).first():
+    if same := Run.objects.filter(digest=digest, state__in=OPEN, region=settings.AWS_REGION).first():
         return same  # pressed twice
+    found = guard(made, asked)
+    _refuse_unready(made, found, typed)
     kind = RunKind.ROLLBACK if asked.snapshot else RunKind.APPROVED
+    needs_second = settings.RECEIVING_SECOND_PERSON and needs_typing(found)
     with transaction.atomic():
         run = store_run(made, asked, kind=kind, actor=actor, because=because.strip())
-        work_soon()
+        if asked.snapshot:
+            hold_back(made, run)
+        if needs_second:
+            run.state = RunState.PROPOSED
+            run.save(update_fields=("state",))
+        else:
+            work_soon()
     return run
 
 
-def _refuse_unready(made: Plan, typed: str) -> None:
+def _refuse_unready(made: Plan, found: Impact, typed: str) -> None:
     if made.is_empty:
         raise Refused("Amazon's rules are as they are wanted: there is nothing to do.", code="NOTHING_TO_DO")
-    if made.needs_typing and typed.strip() != made.before.name:
+    if run := under_way():
         raise Refused(
-            f"More than a third of our rules would be emptied. Type {made.before.name} to confirm it.",
-            code="TYPE_TO_CONFIRM",
+            f"A run by {run.approved_by or 'the service itself'} is under way. Wait until it ends, then look again.",
+            code="RUN_UNDER_WAY",
         )
     if broken := newly_broken(made):
         raise Refused(f"The plan breaks what is expected: {' '.join(broken)}", code="EXPECTATION_BROKEN")
-
-
-def newly_broken(made: Plan) -> tuple[str, ...]:
-    """What is expected, held before, and would not after: a plan is not to blame for what is broken already."""
-    before = broken_expectations(made.before)
-    return tuple(sentence for sentence in broken_expectations(made.after) if sentence not in before)
-
-
-def broken_expectations(after: RuleSet) -> tuple[str, ...]:
-    """A sentence for each saved expectation that does not hold in this rule set."""
-    found = []
-    for each in Expectation.objects.all():
-        number = len(matching.taking(after.rules, each.address))
-        holds = {Expected.TAKEN: number > 0, Expected.ONCE: number == 1, Expected.NOT_TAKEN: number == 0}
-        if not holds[Expected(each.expected)]:
-            found.append(f"Mail for {each.address} shall be taken {_SIGNS[Expected(each.expected)]}; it is {number}×.")
-    return tuple(found)
+    if needs_typing(found) and typed.strip() != made.before.name:
+        raise Refused(
+            f"{' '.join(found.sentences)} Type {made.before.name} to confirm it.",
+            code="TYPE_TO_CONFIRM",
+        )
 
 
 def store_run(
@@ -373,4 +368,6 @@ def _dump_asked(asked: Asked, made: Plan) -> dict[str, object]:
         "snapshot": values.snapshot,
         "old_style": values.old_style,
         "instead_of": values.instead_of,
+        "customer": values.customer,
+        "domain": values.domain,
     }

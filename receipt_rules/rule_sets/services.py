@@ -19,7 +19,7 @@ from receipt_rules.live.services import is_own, read_kept, read_live
 from receipt_rules.models.runs import OwnRuleSet
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Delete, Update
-from receipt_rules.runs.services import apply_step, passes_by_itself
+from receipt_rules.run_executor.services import apply_step, passes_by_itself
 
 log = structlog.get_logger(__name__)
 

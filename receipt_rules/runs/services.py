@@ -1,11 +1,7 @@
-"""Executes a run: one SES call per step, each recorded before the next, so the process may die anywhere.
+"""Carries runs out, each outcome recorded before the next call, so the process may die anywhere.
 
-The worker holds the lock of the rules (`receipt_rules.jobs.LOCK`). What a step touches must be as it was when the plan
-was approved, or as the step leaves it: then an answer was lost and the step is done. Anything else stops the run.
-`RunExecutor` keeps what is known of each rule set on the way.
+The worker holds the lock of the rules (`receipt_rules.jobs.LOCK`).
 """
-
-from dataclasses import replace
 
 from django.conf import settings
 from django.db import transaction
@@ -14,254 +10,23 @@ from django.utils import timezone
 from accounts.models.people import User
 from audit import services as audit_services
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
-from receipt_rules.addresses.selectors import Holders, holder_of, rule_set_subject
+from inbound_admin.lib.errors import AwsProblem, Refused
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import look_soon, urgent_work_waits, work_soon
-from receipt_rules.live import gateway as live_gateway
-from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
 from receipt_rules.models.live import Look
-from receipt_rules.models.runs import UNFINISHED, OwnRuleSet, Run, RunKind, RunState, RunStep, StepState
-from receipt_rules.planner.core.planner import known_after
-from receipt_rules.planner.core.plans import digest, load, touched_digest
-from receipt_rules.planner.core.rules import RuleSet, domain_of
-from receipt_rules.planner.core.steps import (
-    Activate,
-    CloneSet,
-    Create,
-    CreateSet,
-    Delete,
-    Move,
-    Reorder,
-    RuleSetState,
-    RuleStep,
-    Step,
-    Update,
-    apply,
-    rule_steps,
-    standing,
-)
+from receipt_rules.models.runs import UNFINISHED, Run, RunState, RunStep, StepState
+from receipt_rules.planner.core.consequences import summary
+from receipt_rules.planner.core.plans import MOST_SENTENCES, load
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.core.steps import Activate
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.run_executor.services import RunExecutor, Stopped, explained, passes_by_itself
 
-REPAIRS = {
-    "InvalidS3Configuration": "Amazon cannot write to the bucket. It must exist, and its policy must let SES put "
-    "objects into it: the receiving set-up check shows the policy.",
-    "InvalidLambdaFunction": "Amazon cannot call the function. It must exist in this region, and its permissions must "
-    "let SES invoke it: the receiving set-up check shows how.",
-    "InvalidSnsTopic": "Amazon cannot publish to the topic. It must exist in this region, and its policy must let SES "
-    "publish to it.",
-    "LimitExceeded": "A limit of Amazon's is reached. Compact the rules, or delete rule sets that nobody needs.",
-}
 MAY_SETTLE = ("InvalidS3Configuration", "InvalidLambdaFunction", "InvalidSnsTopic")  # a policy takes time to arrive
 MOST_TRIES = 4
-
-
-def apply_step(step: RuleStep) -> None:
-    """Raises AwsProblem."""
-    match step:
-        case Create():
-            live_gateway.create_rule(step.rule_set, step.new, after=step.after)
-        case Update():
-            live_gateway.update_rule(step.rule_set, step.new)
-        case Delete():
-            live_gateway.delete_rule(step.rule_set, step.old.name)
-        case Move():
-            live_gateway.set_rule_position(step.rule_set, step.rule.name, after=step.after)
-        case Reorder():
-            live_gateway.reorder_rule_set(step.rule_set, step.new)
-
-
-def passes_by_itself(problem: AwsProblem) -> bool:
-    """Whether to wait and ask again, for ever: Amazon throttles or is away."""
-    return isinstance(problem, AwsBusy | AwsUnreachable)
-
-
-def may_have_been_done(problem: AwsProblem) -> bool:
-    """Whether the call may have been carried out all the same, an earlier attempt of botocore's included."""
-    return not isinstance(problem, AwsBusy | AwsDenied) and problem.aws_code not in REPAIRS
-
-
-def explained(problem: AwsProblem) -> str:
-    return f"{problem.in_full} {REPAIRS.get(problem.aws_code, '')}".strip()
-
-
-class Stopped(Exception):
-    """What a step touches is not as it was approved. The text is for people."""
-
-
-class RunExecutor:
-    """Reads the active set unless it is given. Raises Stopped where another set than the plan's is active."""
-
-    def __init__(self, run: Run, active: RuleSet | None) -> None:
-        self.run = run
-        self.steps: list[Step] = [load(row.step) for row in run.steps.all()]
-        self.activation = next((step for step in self.steps if isinstance(step, Activate)), None)
-        self.target = self.steps[-1].rule_set
-        self._known: dict[str, RuleSet] = {}
-        self._active = active or live_gateway.describe_active_rule_set()
-        if self._active is not None:
-            self._known[self._active.name] = self._active
-        self._refuse_active(self._active)
-
-    @property
-    def _planned_for(self) -> str:
-        """The name of the set that the plan was made for."""
-        is_copy = self.activation is not None and not self.activation.foreign
-        replaced = self.activation.instead_of if self.activation and is_copy else ""
-        return replaced or self.target
-
-    def refuse_changed(self) -> None:
-        """Before the first step. Raises Stopped."""
-        fresh = any(isinstance(step, CreateSet) and step.rule_set == self._planned_for for step in self.steps)
-        live = RuleSet(self._planned_for) if fresh else self._state(self._planned_for)
-        if touched_digest(self.steps, live) != self.run.touched:
-            raise Stopped("The rules that this plan changes have changed since it was approved. Plan again.")
-
-    def refuse_without_holder(self) -> None:
-        """Before the first step: a domain may have been deleted since the plan was made. Raises Stopped."""
-        staying = Holders.read_staying()
-        for recipient in sorted(self._added()):
-            name = domain_of(recipient)
-            if not staying.customer_of(name) and (self._is_going(name) or self.run.kind != RunKind.ROLLBACK):
-                raise Stopped(f"{name} is deleted, or being deleted, and may receive nothing new. Plan again.")
-
-    def _added(self) -> set[str]:
-        steps = rule_steps(self.steps)
-        created = {each for step in steps if isinstance(step, Create) for each in step.new.recipients}
-        return created | {each for step in steps if isinstance(step, Update) for each in step.added}
-
-    @staticmethod
-    def _is_going(name: str) -> bool:
-        return holder_of(name) is not None
-
-    def keep_before(self) -> None:
-        """To roll back to. What others have changed until then stays a difference."""
-        if self._active is not None and live_services.is_own(self._active.name):
-            live_services.store_snapshot(self._active, known=live_selectors.known_rules())
-
-    def keep_after(self, after: RuleSet) -> None:
-        known = live_selectors.known_rules()
-        live_services.store_snapshot(after, self.run, known=known and known_after(known, after, self.steps))
-
-    def make(self, step: Step) -> bool:
-        """False when it stood already. Raises Stopped and AwsProblem."""
-        match step:
-            case CreateSet():
-                return self._create_set(step)
-            case CloneSet():
-                return self._clone_set(step)
-            case Activate():
-                return self._activate(step)
-        return self._make_rule_step(step)
-
-    def read_back(self) -> tuple[RuleSet, tuple[str, ...]]:
-        """The active set at the end, and the names of touched rules that are not as we left them."""
-        after = live_gateway.describe_active_rule_set()
-        if after is None or after.name != self.target:
-            raise Stopped(f"The rule set {self.target} is not the active one any more. Somebody else has changed that.")
-        expected = self._known.get(self.target, after).by_name
-        touched = {name for step in rule_steps(self.steps) for name in _names(step)}
-        return after, tuple(sorted(name for name in touched if after.by_name.get(name) != expected.get(name)))
-
-    def _state(self, name: str) -> RuleSet:
-        if name not in self._known:
-            self._known[name] = live_gateway.describe_rule_set(name)
-        return self._known[name]
-
-    def _refuse_active(self, active: RuleSet | None) -> None:
-        """Only the set that the plan starts from, or the one that it ends with, may be active."""
-        name = "" if active is None else active.name
-        allowed = {self.target}
-        if self.activation is not None:
-            allowed.add(self.activation.instead_of)
-        if name not in allowed:
-            found = f"The rule set {name} is active" if name else "No rule set is active"
-            raise Stopped(
-                f"{found} now, not {self._planned_for}: somebody else has changed that. Nothing was activated."
-            )
-
-    def _make_rule_step(self, step: RuleStep) -> bool:
-        live = self._state(step.rule_set)
-        stands = standing(step, live)
-        if stands is RuleSetState.CHANGED:
-            raise Stopped(f"Somebody else has changed what this step touches: {step} Plan again.")
-        if stands is RuleSetState.DONE:
-            return False
-        try:
-            apply_step(step)
-        except AwsProblem as problem:
-            if not may_have_been_done(problem) or not self._stands_after_all(step):
-                raise
-            return False
-        self._known[step.rule_set] = apply(step, live)
-        return True
-
-    def _stands_after_all(self, step: RuleStep) -> bool:
-        """After a failure that tells nothing, or "exists already": botocore may have sent the call twice."""
-        del self._known[step.rule_set]
-        return standing(step, self._state(step.rule_set)) is RuleSetState.DONE
-
-    def _create_set(self, step: CreateSet) -> bool:
-        try:
-            live_gateway.create_rule_set(step.rule_set)
-        except AwsConflict:
-            if self._state(step.rule_set).rules:
-                raise Stopped(f"There is a rule set {step.rule_set} already, with rules in it. Plan again.") from None
-            return False
-        self._known[step.rule_set] = RuleSet(step.rule_set)
-        return True
-
-    def _clone_set(self, step: CloneSet) -> bool:
-        source = self._state(step.source)
-        try:
-            live_gateway.clone_rule_set(step.source, step.rule_set)
-        except AwsConflict:
-            if self._state(step.rule_set).rules != source.rules:
-                raise Stopped(f"There is another rule set {step.rule_set} already. Plan again.") from None
-            return False
-        self._known[step.rule_set] = replace(source, name=step.rule_set)
-        return True
-
-    def _activate(self, step: Activate) -> bool:
-        """SES replaces the active set silently, so it is read once more, and so is what takes its place."""
-        active = live_gateway.describe_active_rule_set()
-        self._refuse_active(active)
-        if active is not None and active.name == step.rule_set:
-            return False
-        if active is not None:
-            self._refuse_other_copy(step, active)
-        OwnRuleSet.objects.get_or_create(
-            region=settings.AWS_REGION, name=step.rule_set, defaults={"by": self.run.approved_by}
-        )
-        live_gateway.set_active_rule_set(step.rule_set)
-        return True
-
-    def _refuse_other_copy(self, step: Activate, active: RuleSet) -> None:
-        if step.foreign:
-            if digest(list(active.rules)) != step.foreign:
-                raise Stopped(f"The rules of {active.name} have changed since the plan was approved. Plan again.")
-            return
-        if touched_digest(self.steps, active) != self.run.touched:
-            raise Stopped(
-                "The active rules have changed while the copy was made. The copy was not activated. Plan again."
-            )
-        is_copy = any(isinstance(other, CloneSet) for other in self.steps)
-        wanted = RuleSet(step.rule_set, active.rules if is_copy else ())
-        for rule_step in rule_steps(self.steps):
-            wanted = apply(rule_step, wanted)
-        if live_gateway.describe_rule_set(step.rule_set).rules != wanted.rules:
-            raise Stopped(f"The copy {step.rule_set} is not as it was planned. It was not activated. Plan again.")
-
-
-def _names(step: RuleStep) -> tuple[str, ...]:
-    """Of the rules whose content the step changes; an order may be changed by others and harms nobody."""
-    match step:
-        case Create() | Update():
-            return (step.new.name,)
-        case Delete():
-            return (step.old.name,)
-    return ()
 
 
 def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
@@ -295,11 +60,36 @@ def cancel(*, run: Run, actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Runs are stopped by operators.", code="NOT_ALLOWED")
     with transaction.atomic():
-        asked = Run.objects.filter(pk=run.pk, state__in=UNFINISHED).update(
-            cancelled_by=actor, cancelled_at=timezone.now()
+        rows = Run.objects.filter(pk=run.pk)
+        now = timezone.now()
+        withdrawn = rows.filter(state=RunState.PROPOSED).update(
+            state=RunState.RUNNING, cancelled_by=actor, cancelled_at=now
         )
-        if not asked:
+        if withdrawn:
+            _end(run, RunState.CANCELLED, "")
+        elif not rows.filter(state__in=UNFINISHED).update(cancelled_by=actor, cancelled_at=now):
             raise Refused("It is over already.", code="RUN_OVER")
+        work_soon()
+
+
+def confirm(*, run: Run, actor: User) -> None:
+    """The second person's approval. Raises Refused for the first, for want of the right, or where none is needed."""
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Plans are approved by operators.", code="NOT_ALLOWED")
+    if run.approved_by_id == actor.pk:
+        raise Refused("You have approved it already. Another operator must approve it too.", code="SECOND_PERSON")
+    with transaction.atomic():
+        asked = Run.objects.filter(pk=run.pk, state=RunState.PROPOSED)
+        if not asked.update(state=RunState.WAITING, confirmed_by=actor):
+            raise Refused("It does not wait for a second approval.", code="RUN_OVER")
+        audit_services.record(
+            "rules.confirmed",
+            about=rule_set_subject(_name_of(run), run.customer_id or ""),
+            actor=actor,
+            because=run.because,
+            after={"run": run.pk, "summary": run.summary},
+            for_staff=True,
+        )
         work_soon()
 
 
@@ -330,20 +120,35 @@ def _make_steps(run: Run, executor: RunExecutor) -> None:
     if run.started_at is None:
         executor.refuse_changed()
         executor.refuse_without_holder()
-        run.started_at = timezone.now()
-        run.save(update_fields=("started_at",))
-        executor.keep_before()
-    for row in run.steps.filter(state=StepState.TO_DO):
+        executor.refuse_worse()
+        run.started_at, run.started_from = timezone.now(), executor.keep_before()
+        run.save(update_fields=("started_at", "started_from"))
+    while (row := run.steps.filter(state=StepState.TO_DO).first()) is not None:
         if Run.objects.filter(pk=run.pk, cancelled_at__isnull=False).exists():
             raise _Cancelled
         if executor.activation is None and urgent_work_waits():
             raise _Yielded
-        with aws.recording() as request_ids:
-            made = executor.make(load(row.step))
+        step = load(row.step)
+        try:
+            with aws.recording() as request_ids:
+                made = executor.make(step)
+        except AwsProblem as problem:
+            _set_aside(executor, executor.refused_in(step, problem), problem)
+            continue
         RunStep.objects.filter(pk=row.pk).update(
             state=StepState.DONE, found_done=not made, request_ids=request_ids, done_at=timezone.now()
         )
         Run.objects.filter(pk=run.pk).update(tries=0, problem="")
+
+
+def _set_aside(executor: RunExecutor, refused: frozenset[str], problem: AwsProblem) -> None:
+    """Their rows say why, and the others go on. Raises the problem again where no recipient is to blame."""
+    if not refused:
+        raise problem
+    with transaction.atomic():
+        for recipient in sorted(refused):
+            addresses_services.set_aside(recipient=recipient, because=f"Amazon SES refuses {recipient} in a rule.")
+        executor.leave_out(refused)
 
 
 def _refused_by_amazon(run: Run, problem: AwsProblem) -> None:
@@ -356,14 +161,19 @@ def _refused_by_amazon(run: Run, problem: AwsProblem) -> None:
 
 
 def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str, ...]) -> None:
-    problem = f"Somebody else changed {', '.join(differs)} meanwhile. Look at the differences." if differs else ""
+    said = [f"SES refused {', '.join(run.set_aside)}. The rest was carried out."] if run.set_aside else []
+    said += [f"Somebody else changed {', '.join(differs)} meanwhile. Look at the differences."] if differs else []
+    meant = executor.outcome(after)
+    if meant is not None:
+        run.outcome, run.consequences = summary(meant), [each.sentence for each in meant[:MOST_SENTENCES]]
     with transaction.atomic():
         executor.keep_after(after)
         receiving_services.note_live(after, is_ours=True, customer_id=run.customer_id or "")
         if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
             look_soon()  # what this run mended is a difference no more
         alerts_services.tell_of_active_set(live_services.note_active_set(after, now=timezone.now()))
-        _end(run, RunState.DONE, problem)
+        Run.objects.filter(pk=run.pk).update(outcome=run.outcome, consequences=run.consequences)
+        _end(run, RunState.DONE, " ".join(said))
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from inbound_admin.lib import jobs
@@ -16,7 +17,7 @@ from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
 from receipt_rules.jobs import WORK
 from receipt_rules.live.views import refuse_strangers
-from receipt_rules.models.runs import Run
+from receipt_rules.models.runs import Run, RunState
 from receipt_rules.runs import services
 
 STEPS_PER_PAGE = 100
@@ -54,7 +55,15 @@ def _context(run: Run, request: SignedIn) -> dict[str, Any]:
         "seconds_left": 0 if run.is_over else jobs.seconds_left(task=WORK, calls=total - done + 1),
         "poll_seconds": None if run.is_over else POLL_SECONDS,
         "may_operate": may_operate(request.user),
+        "may_confirm": run.state == RunState.PROPOSED and run.approved_by_id != request.user.pk,
+        "minutes_waited": _minutes_waited(run),
     }
+
+
+def _minutes_waited(run: Run) -> int:
+    """How old the plan was when its first step was made, or is by now, while it has not begun."""
+    begun = run.started_at or (run.ended_at if run.is_over else timezone.now())
+    return int((begun - run.created_at).total_seconds() // 60) if begun else 0
 
 
 @require_POST
@@ -67,6 +76,19 @@ def cancel(request: SignedIn, run_id: str) -> HttpResponse:
         messages.info(request, str(refused))
     else:
         messages.success(request, "It stops before its next step. What is done stays.")
+    return redirect("receipt_rules:run", run.id)
+
+
+@require_POST
+def confirm(request: SignedIn, run_id: str) -> HttpResponse:
+    run = _run_for(request, run_id)
+    refuse_strangers(request, operates=True)
+    try:
+        services.confirm(run=run, actor=request.user)
+    except Refused as refused:
+        messages.info(request, str(refused))
+    else:
+        messages.success(request, "Approved. It is carried out now.")
     return redirect("receipt_rules:run", run.id)
 
 

@@ -15,9 +15,10 @@ from domains.models.domains import Domain
 from domains.receiving.core import MxFact, Receiving, RulesFact, judge, mx_fact
 from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.selectors import expectation_subject
-from receipt_rules.addresses.services import read_address
+from receipt_rules.addresses.core import read_recipient
+from receipt_rules.addresses.selectors import endpoints_of, expectation_subject, holder_of
 from receipt_rules.live.selectors import content_of, last_known
+from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
@@ -81,7 +82,7 @@ class Simulation:
 
 def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
     """One message with all its recipients, against the rules as they were read. Asks the DNS. Raises Refused."""
-    recipients = [read_address(text) for text in envelope if text.strip()]
+    recipients = [read_recipient(text).address for text in envelope if text.strip()]
     if not 1 <= len(recipients) <= MOST_RECIPIENTS:
         raise Refused(f"Give between one and {MOST_RECIPIENTS} addresses.", code="TOO_MANY")
     routing = matching.route(live.rules, recipients)
@@ -134,17 +135,31 @@ def _host(domain: str, answer: Answer | None) -> MailHost:
     return MailHost(domain, hosts, bool(hosts) and hosts[0] == f"inbound-smtp.{settings.AWS_REGION}.amazonaws.com")
 
 
-def expect(*, text: str, expected: Expected, actor: User) -> Expectation:
-    """Save what shall be true of an address; a plan that breaks it is refused. Raises Refused."""
+def expect(*, text: str, expected: Expected, actor: User, endpoint: str = "") -> Expectation:
+    """Save what must be true of an address; a plan that breaks it is refused. `endpoint` is its name.
+
+    Raises Refused.
+    """
     _refuse(actor)
+    address = read_recipient(text).address
+    to = _endpoint_of(address, endpoint) if expected == Expected.ENDPOINT else None
     row, _ = Expectation.objects.update_or_create(
-        address=read_address(text), defaults={"expected": expected, "by": actor}
+        address=address, defaults={"expected": expected, "endpoint": to, "by": actor}
     )
     about = expectation_subject(row)
     audit_services.record(
         "expectation.saved", about=about, actor=actor, after={"expected": str(expected)}, for_staff=True
     )
     return row
+
+
+def _endpoint_of(address: str, name: str) -> Endpoint:
+    holder = holder_of(domain_of(address))
+    found = endpoints_of(holder.customer).filter(name__iexact=name.strip()).first() if holder and name.strip() else None
+    if found is None:
+        whose = f"{holder.customer} has no endpoint of this name" if holder else f"Nobody here holds {address}"
+        raise Refused(f"{whose}. Type an endpoint's name as its page shows it.", code="ENDPOINT_MISSING")
+    return found
 
 
 def stop_expecting(*, expectation: Expectation, actor: User) -> None:
@@ -183,7 +198,7 @@ def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulat
 
 def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) -> OwnSimulation:
     try:
-        recipient = read_address(text)
+        recipient = read_recipient(text).address
     except Refused as refused:
         return OwnSimulation(text, str(refused))
     domain = own.get(now.holders.nearest(domain_of(recipient)))

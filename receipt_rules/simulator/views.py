@@ -13,13 +13,13 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
 from receipt_rules.addresses.selectors import expectations, may_operate, may_see_rules
+from receipt_rules.expectations.selectors import broken_expectations
 from receipt_rules.live.selectors import content_of, last_known
 from receipt_rules.live.services import read_live
 from receipt_rules.live.views import given, refuse_strangers
 from receipt_rules.models.expectations import Expected
 from receipt_rules.planner.core.matching import RuleOutcome, why_not
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.services import broken_expectations
 from receipt_rules.simulator import services
 from receipt_rules.simulator.forms import ExpectationForm
 from receipt_rules.simulator.services import Simulation
@@ -66,7 +66,7 @@ def _simulated(text: str, *, together: bool) -> dict[str, Any]:
         known = last_known()
         context = {"problem": problem, "known": known}
         active = content_of(known) if known else RuleSet("")
-    context |= {"active": active, "broken": broken_expectations(active)}
+    context |= {"active": active, "broken": [each.sentence for each in broken_expectations(active)]}
     asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
     messages_asked = [asked] if together and asked else [[each] for each in asked]
     context["left_out"] = max(0, len(messages_asked) - MOST_MESSAGES)
@@ -104,9 +104,10 @@ def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
         return False
     try:
         expected = Expected(form.cleaned_data["expected"])
-        row = services.expect(text=form.cleaned_data["address"], expected=expected, actor=request.user)
+        text, name = form.cleaned_data["address"], form.cleaned_data["endpoint"]
+        row = services.expect(text=text, expected=expected, endpoint=name, actor=request.user)
     except Refused as refused:
-        form.add_error("address", str(refused))
+        form.add_error("endpoint" if refused.code == "ENDPOINT_MISSING" else "address", str(refused))
         return False
     messages.success(request, f"Saved: {row}. A plan that breaks it is refused.")
     return True

@@ -90,7 +90,7 @@ def _checked(ask: Request) -> dict[str, Any]:
     if rule["TlsPolicy"] not in ("Optional", "Require"):
         raise validation_error(f"Value '{rule['TlsPolicy']}' at 'rule.tlsPolicy' failed to satisfy constraint.")
     for recipient in recipients:
-        if not is_recipient(recipient):
+        if not is_recipient(recipient) or recipient.lower() in WORLD.refused_recipients:
             raise invalid_parameter(f"Invalid recipient: {recipient}")
     for action in actions:
         check_action(Rule(ask.state, ask.text("RuleSetName"), rule["Name"]), action)

@@ -149,6 +149,7 @@ class World:
     on_change: list[Callable[[], None]] = field(default_factory=list)
     sns_tokens: dict[str, str] = field(default_factory=dict)  # the topic that each would confirm
     sns_confirmed: set[str] = field(default_factory=set)
+    refused_recipients: tuple[str, ...] = ()  # in lower case; whatever else SES's grammar allows
 
     def changed(self) -> None:
         for listener in self.on_change:
@@ -162,6 +163,7 @@ class World:
         self.calls.clear()
         self.sns_tokens.clear()
         self.sns_confirmed.clear()
+        self.refused_recipients = ()
 
 
 WORLD = World()

@@ -47,7 +47,7 @@ def make_operator() -> User:
 def set_up_receiving(operator: User | None = None) -> User:
     """An active rule set of ours at the sandbox's Amazon, with what is wanted in it."""
     operator = operator or make_operator()
-    approve_and_run(operator)
+    approve_and_run(operator, typed="inbound-mail")
     return operator
 
 

@@ -36,7 +36,9 @@ def test_all_are_taken_over_by_one_plan_and_others_stay(olga_client: Client) -> 
     assert "This plan takes over 2 rules" in shown
     assert "shop.com-rule" in shown
     digest = plan(asked=Asked(old_style=True)).digest
-    answer = olga_client.post(url, {"digest": digest, "because": "the old system is gone", "old_style": "1"})
+    answer = olga_client.post(
+        url, {"digest": digest, "because": "the old system is gone", "old_style": "1", "typed": "inbound-mail"}
+    )
     assert answer.status_code == 302
     auto_apply_services.work()
     assert Run.objects.get().state == RunState.DONE

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from receipt_rules.planner.core.recipient_index import Addresses, Trace, affected
-from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, spoken
+from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, spoken
 from receipt_rules.planner.core.steps import RuleStep
 
 
@@ -21,7 +21,7 @@ class Fate(StrEnum):
 _SENTENCES = {
     Fate.LOSES: "{who} is no longer taken: Amazon rejects its mail.",
     Fate.REDIRECTED: "{who} changes destination: {after}; until now {before}.",
-    Fate.TWICE: "{who} is stored and processed more often than now: {after}.",
+    Fate.TWICE: "{who} is stored and processed twice: {after}; until now {before}.",
     Fate.ONCE: "{who} is stored and processed less often than now: {after}.",
     Fate.GAINS: "{who} begins to be taken: {after}.",
 }
@@ -42,7 +42,7 @@ class Consequence:
 
     @property
     def sentence(self) -> str:
-        before, after = (" and ".join(str(each) for each in some) for some in (self.before, self.after))
+        before, after = (" and ".join(str(each) for each in some) or "not" for some in (self.before, self.after))
         who = self.who
         return _SENTENCES[self.fate].format(
             who=who[0].upper() + who[1:] if " " in who else who, before=before, after=after
@@ -68,6 +68,74 @@ def consequences(before: RuleSet, after: RuleSet, steps: Sequence[RuleStep] | No
     return tuple(sorted(found, key=lambda each: worst[each.fate]))
 
 
+HARMFUL = (Fate.LOSES, Fate.REDIRECTED, Fate.TWICE)  # the last for an address that is received already
+
+
+@dataclass(frozen=True)
+class Impact:
+    """How many of the addresses that are received now (`served`) a plan touches, and in which way.
+
+    `strangers`: mail that goes to a bucket that is none of `stores`, and did not before, or leaves ours for one.
+    `others`: addresses of other customers than the one that the plan is for.
+    """
+
+    served: int
+    stops: int = 0
+    moves: int = 0
+    twice: int = 0
+    strangers: int = 0
+    others: tuple[str, ...] = ()
+
+    @property
+    def harmed(self) -> int:
+        return self.stops + self.moves + self.twice
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """For each way that concerns any address."""
+        ways = (
+            (self.stops, "will not be received any more"),
+            (self.moves, "will go to another place"),
+            (self.twice, "will be stored twice"),
+            (self.strangers, "will go to a bucket that is not ours"),
+            (len(self.others), "belong to another customer than the plan is for"),
+        )
+        return tuple(f"{number:,} of {self.served:,} addresses {what}." for number, what in ways if number)
+
+    def needs_typing(self, percent: int) -> bool:
+        """Whether more than so many per cent are harmed, or anybody's whom the plan is not for, or leave our stores."""
+        return 100 * self.harmed > percent * self.served or bool(self.others or self.strangers)
+
+
+def impact(found: Iterable[Consequence], *, served: int, stores: frozenset[str], others: Iterable[str] = ()) -> Impact:
+    found = tuple(found)
+    number = Counter(each.fate for each in found)
+    return Impact(
+        served=max(served, sum(bool(each.before) for each in found)),
+        stops=number[Fate.LOSES],
+        moves=number[Fate.REDIRECTED],
+        twice=sum(each.fate == Fate.TWICE and bool(each.before) for each in found),
+        strangers=sum(_goes_to_strangers(each, stores) for each in found),
+        others=tuple(others),
+    )
+
+
+def served(rule_set: RuleSet) -> int:
+    """How many addresses are received: all that rules name, and one for everything else at a domain."""
+    trace = Trace(rule_set)
+    return sum(bool(trace.taking(address)) for address in Addresses(rule_set.rules).all)
+
+
+def _goes_to_strangers(each: Consequence, stores: frozenset[str]) -> bool:
+    before, after = _buckets(each.before), _buckets(each.after)
+    leaves = bool(before & stores) and bool(each.after) and not after & stores
+    return leaves or bool(after - stores - before)
+
+
+def _buckets(deliveries: Iterable[RuleDelivery]) -> frozenset[str]:
+    return frozenset(action.bucket for each in deliveries for action in each.reached if isinstance(action, S3))
+
+
 def summary(found: Iterable[Consequence]) -> str:
     """One sentence: how many addresses change destination, lose delivery, begin to be taken."""
     number = Counter(each.fate for each in found)
@@ -77,22 +145,22 @@ def summary(found: Iterable[Consequence]) -> str:
         f"{number[Fate.GAINS]} {_verb('begin', number[Fate.GAINS])} to be taken",
     ]
     if number[Fate.TWICE]:
-        parts.append(f"{number[Fate.TWICE]} {'is' if number[Fate.TWICE] == 1 else 'are'} stored more often than now")
+        parts.append(f"{number[Fate.TWICE]} {'is' if number[Fate.TWICE] == 1 else 'are'} stored twice")
     return f"{', '.join(parts)}."
 
 
 def _fate(before: tuple[RuleDelivery, ...], after: tuple[RuleDelivery, ...]) -> Fate | None:
     if not before and not after:
         return None
+    if len(after) > max(1, len(before)):
+        return Fate.TWICE
     if not before:
         return Fate.GAINS
     if not after:
         return Fate.LOSES
     if set(before) != set(after):
         return Fate.REDIRECTED
-    if len(before) == len(after):
-        return None
-    return Fate.TWICE if len(after) > len(before) else Fate.ONCE
+    return None if len(before) == len(after) else Fate.ONCE
 
 
 def _addresses(number: int) -> str:

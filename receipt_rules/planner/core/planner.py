@@ -152,9 +152,6 @@ def _full(needed: int, actual: RuleSet, limits: RuleLimits) -> Refused:
     )
 
 
-MOST_UNASKED = 1 / 3  # of our rules deleted or emptied
-
-
 def make_plan(
     desired: Desired,
     actual: RuleSet,
@@ -290,8 +287,7 @@ def _plan(
     seen: Moments,
 ) -> Plan:
     touched = touched_digest(steps, change.actual)
-    after = _active_after(change.actual, steps)
-    emptied = _emptied(change)
+    after = active_after(change.actual, steps)
     return Plan(
         method=method,
         before=change.actual if change.is_live else change.stranger or replace(change.actual, rules=()),
@@ -301,8 +297,7 @@ def _plan(
         moments=seen,
         doubles=tuple(each for each in desired.doubles if scope is None or each.recipient in scope),
         warnings=remarks(after, seen),
-        emptied=emptied,
-        needs_typing=len(emptied) > len(change.actual.ours) * MOST_UNASKED,
+        emptied=_emptied(change),
         touched=touched,
         digest=digest([*steps, touched]),
     )
@@ -314,7 +309,7 @@ def _after(rule_set: RuleSet, steps: Iterable[RuleStep]) -> RuleSet:
     return rule_set
 
 
-def _active_after(actual: RuleSet, steps: Iterable[Step]) -> RuleSet:
+def active_after(actual: RuleSet, steps: Iterable[Step]) -> RuleSet:
     """The active set once all steps are made."""
     after = actual
     for step in steps:

@@ -23,6 +23,8 @@ from receipt_rules.planner.core.steps import Activate, Create, Delete, Move, Reo
 READS = 2  # the live set is read before and after
 SECONDS_PER_CALL = 1.0  # SES's pace (ses.md A)
 
+MOST_SENTENCES = 1000  # of the consequences, the worst first, that a run keeps
+
 
 class Method(StrEnum):
     AUTO = "auto"
@@ -56,7 +58,6 @@ class Plan:
     doubles: tuple[Double, ...]
     warnings: tuple[str, ...]
     emptied: tuple[str, ...]
-    needs_typing: bool  # more than a third of our rules are emptied: the person types a confirmation
     touched: str
     digest: str
 

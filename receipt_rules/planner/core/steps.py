@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from inbound_admin.lib.errors import Refused
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, Rule, RuleSet
 
 
@@ -266,6 +267,47 @@ def rule_steps(steps: Iterable[Step]) -> Iterator[RuleStep]:
     for step in steps:
         if isinstance(step, Create | Update | Delete | Move | Reorder):
             yield step
+
+
+def without(steps: Sequence[Step], refused: frozenset[str]) -> tuple[Step | None, ...]:
+    """The steps without some recipients, from the first that names them on; None for one that nothing is left of.
+
+    Raises Refused where a step needs a rule that would have no recipient.
+    """
+    stands: dict[str, Rule | None] = {}
+    return tuple(_without(step, refused, stands) for step in steps)
+
+
+def _without(step: Step, refused: frozenset[str], stands: dict[str, Rule | None]) -> Step | None:
+    """`stands` holds the rules as earlier steps leave them; None for one that is not made."""
+    match step:
+        case Create():
+            _refuse_without((step.after,), stands)
+            left = step.new.recipient_set - refused
+            stands[step.new.name] = new = replace(step.new, recipients=tuple(left)) if left else None
+            return replace(step, new=new) if new else None
+        case Update():
+            _refuse_without((step.new.name,), stands)
+            before = stands.get(step.new.name)
+            left = step.new.recipient_set - refused
+            stands[step.new.name] = new = replace(step.new, recipients=tuple(left)) if left else None
+            _refuse_without((step.new.name,), stands)
+            old = before or step.old
+            return Update(step.rule_set, old, new) if new and new != old else None
+        case Delete():
+            _refuse_without((step.old.name,), stands)
+            return replace(step, old=stands.get(step.old.name) or step.old)
+        case Move():
+            _refuse_without((step.rule.name, step.after), stands)
+        case Reorder():
+            _refuse_without(step.new, stands)
+    return step
+
+
+def _refuse_without(names: Iterable[str], stands: Mapping[str, Rule | None]) -> None:
+    for name in names:
+        if name in stands and stands[name] is None:
+            raise Refused(f"The rule {name} would have no recipient left.", code="RULE_EMPTY")
 
 
 def states(steps: Iterable[Step], rule_set: RuleSet) -> Iterator[RuleSet]:

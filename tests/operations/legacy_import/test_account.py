@@ -165,7 +165,7 @@ def fold(adam: User) -> None:
     shops = [name_of(n) for n in range(SHOPS)]
     mail = [[f"billing@{shop}", f"any@{shop}", "in7@elsewhere.example"] for shop in shops]
     check_all(made, before, [*mail, [f"help@{shop}" for shop in shops]])
-    run = planner_services.approve(digest=made.digest, because="as shown", actor=adam, asked=asked)
+    run = planner_services.approve(digest=made.digest, because="as shown", actor=adam, asked=asked, typed=before.name)
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, run.problem) == (RunState.DONE, "")

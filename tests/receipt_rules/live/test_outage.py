@@ -115,7 +115,7 @@ def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(clie
     plan = client.get(reverse("receipt_rules:plan"), {"instead_of": "postbox-2019"}).text
     assert "Make inbound-mail the active rule set instead of postbox-2019, which is kept" in plan
     assert "1 lose" in plan
-    assert approve_and_run(olga, Asked(instead_of="postbox-2019")).state == "done"
+    assert approve_and_run(olga, Asked(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
     assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
     assert gateway.describe_rule_set("postbox-2019").names == ("theirs",)
     assert BANNER not in page(client, olga)
@@ -134,7 +134,7 @@ def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_un
     activate_old_system()
     asked = Asked(instead_of="postbox-2019")
     made = planner_services.plan(asked=asked)
-    run = planner_services.approve(digest=made.digest, because="outage", actor=olga, asked=asked)
+    run = planner_services.approve(digest=made.digest, because="outage", actor=olga, asked=asked, typed="postbox-2019")
     foreign_rule("more", ["more.com"], rule_set="postbox-2019")
     auto_apply_services.work()
     run.refresh_from_db()
@@ -145,7 +145,7 @@ def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_un
 def test_our_set_is_made_anew_where_it_was_deleted_and_another_is_active(olga: User) -> None:
     activate_old_system()
     aws.client("ses").delete_receipt_rule_set(RuleSetName="inbound-mail")
-    assert approve_and_run(olga, Asked(instead_of="postbox-2019")).state == "done"
+    assert approve_and_run(olga, Asked(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
     assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
 
 

@@ -26,7 +26,6 @@ from receipt_rules.planner.core.rules import (
     Opaque,
     Rule,
     RuleDelivery,
-    RuleLimits,
     RuleSet,
     Stop,
 )
@@ -95,7 +94,6 @@ def test_the_first_plan_makes_the_set_fills_it_and_activates_it_last() -> None:
     assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
     assert plan.calls == 6
     assert plan.summary.endswith("3 begin to be taken.")
-    assert not plan.needs_typing
 
 
 def test_a_set_that_exists_and_is_not_active_is_activated_and_all_of_it_begins() -> None:
@@ -293,19 +291,6 @@ def test_without_room_for_another_set_a_copy_is_refused() -> None:
     sets = Sets(frozenset({"inbound", *(f"s{number}" for number in range(39))}), "inbound")
     with pytest.raises(Refused, match="one more rule set"):
         make_plan(desire(THREE[:1]), live(desire(THREE)), sets=sets, method=Method.BLUE_GREEN)
-
-
-def test_emptying_more_than_a_third_of_our_rules_must_be_typed() -> None:
-    limits = RuleLimits(recipients=3)
-    many = addresses(*(f"a@d{number}.com" for number in range(9)))
-    start = make_plan(desire(many), EMPTY, limits=limits).after
-    gone = {*start.ours[0].recipients, *start.ours[1].recipients}
-    one_of_three = [each for each in many if each.address not in start.ours[0].recipients]
-    two_of_three = [each for each in many if each.address not in gone]
-    assert not make_plan(desire(one_of_three), start, limits=limits).needs_typing
-    plan = make_plan(desire(two_of_three), start, limits=limits)
-    assert plan.needs_typing
-    assert len(plan.with_fate(Fate.LOSES)) == 6
 
 
 # The plan as a thing to approve

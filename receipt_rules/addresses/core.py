@@ -1,0 +1,89 @@
+"""Reads a recipient as SES takes it in a receipt rule: an address, never a wildcard.
+
+SES refuses a whole rule for one recipient that it does not take, and a rule is shared by many customers. So every
+address that comes in, by form, paste, import or API, is read here.
+"""
+
+import re
+from dataclasses import dataclass
+
+from domains.names.core import understand
+from inbound_admin.lib.errors import Refused
+
+# RFC 5321's dot-string without the star; 64 octets. SES takes neither quoted local parts nor those outside of ASCII.
+_LOCAL = re.compile(r"[a-z0-9!#$%&'+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'+/=?^_`{|}~-]+)*")
+_NAMED = re.compile(r"[^<>]*<([^<>]+)>\s*[,;.]?")  # a display name before it, as mail programs write addresses
+_AROUND = " \t\"'“”‘’,;"
+LONGEST_LOCAL = 64
+LONGEST_ADDRESS = 254
+
+
+@dataclass(frozen=True)
+class ReadAddress:
+    """`address` is as SES writes it. `noticed` says, a sentence each, how it differs from what was typed."""
+
+    address: str
+    noticed: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.address.rpartition("@")[2]
+
+
+class CatchAllMeant(Refused):
+    """A star was typed: SES knows no wildcards, and a catch-all does what is meant."""
+
+    def __init__(self, domain: str, *, subdomains: bool) -> None:
+        everything = f"every name below {domain}" if subdomains else domain
+        super().__init__(
+            f"SES has no wildcard addresses. To receive all mail at {everything}, turn on the catch-all instead.",
+            code="CATCH_ALL_MEANT",
+        )
+        self.domain, self.subdomains = domain, subdomains
+
+
+def read_recipient(text: str) -> ReadAddress:
+    """Raises Refused: NOT_AN_ADDRESS, CATCH_ALL_MEANT, or those of `domains.names.core.understand`."""
+    bare = _unwrapped(text)
+    local, at, name = bare.rpartition("@")
+    if not at or not name.strip():
+        raise Refused("That is not an email address. Type it as billing@example.com.", code="NOT_AN_ADDRESS")
+    _refuse_star(local.strip(), name.strip())
+    plain = local.strip().lower()
+    if len(plain) > LONGEST_LOCAL or not _LOCAL.fullmatch(plain):
+        raise Refused(
+            f"“{plain[:LONGEST_LOCAL]}” can't stand before the @. Use letters, digits and . _ - + there.",
+            code="NOT_AN_ADDRESS",
+        )
+    understood = understand(name)
+    address = f"{plain}@{understood.domain.ascii}"
+    if len(address) > LONGEST_ADDRESS:
+        raise Refused(f"An address has at most {LONGEST_ADDRESS} characters.", code="NOT_AN_ADDRESS")
+    return ReadAddress(address, tuple(_noticed(text, bare, address, understood.noticed)))
+
+
+def _unwrapped(text: str) -> str:
+    inside = _NAMED.fullmatch(text.strip())
+    bare = (inside.group(1) if inside else text).strip(_AROUND)
+    return bare[len("mailto:") :] if bare.lower().startswith("mailto:") else bare
+
+
+def _refuse_star(local: str, name: str) -> None:
+    """`*@name` means everything at it, a star in the name everything below what follows it."""
+    stars, _, rest = name.rpartition("*")
+    if stars or name.startswith("*"):
+        raise CatchAllMeant(understand(rest.lstrip(".") or "example.com").domain.ascii, subdomains=True)
+    if local.strip("*") == "" and local:
+        raise CatchAllMeant(understand(name).domain.ascii, subdomains=False)
+    if "*" in local:
+        raise Refused(
+            "SES has no wildcard addresses, so a star can't stand before the @. "
+            "Add each address, or turn on the domain's catch-all.",
+            code="NOT_AN_ADDRESS",
+        )
+
+
+def _noticed(text: str, bare: str, address: str, of_domain: tuple[str, ...]) -> list[str]:
+    typed = text.strip().strip("<>")
+    said = [f"We read it as {address}."] if bare != typed and bare.strip() != typed else []
+    return [*said, *of_domain]

@@ -1,0 +1,97 @@
+"""Which saved expectations do not hold: now, after a plan, and because of a plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.expectations import Expectation, Expected
+from receipt_rules.planner.core import matching
+from receipt_rules.planner.core.plans import Plan
+from receipt_rules.planner.core.rules import S3, AnyRule, Rule, RuleSet
+from receipt_rules.route_lookup.selectors import Route, route_lookup
+
+_MUST = {
+    Expected.TAKEN: "must be received",
+    Expected.ONCE: "must be received exactly once",
+    Expected.BY_US: "must be received by our rules alone",
+    Expected.ENDPOINT: "must go to the endpoint {endpoint}",
+    Expected.NOT_TAKEN: "must go nowhere",
+}
+
+
+@dataclass(frozen=True)
+class BrokenExpectation:
+    """`by_rules`: the rules break it. Otherwise they keep it, and what is wanted of the address is another endpoint."""
+
+    expectation_id: str
+    sentence: str
+    by_rules: bool
+
+
+def broken_expectations(rule_set: RuleSet) -> tuple[BrokenExpectation, ...]:
+    """Each saved expectation that does not hold in this rule set."""
+    rows = list(Expectation.objects.select_related("endpoint"))
+    routes = dict(zip((row.address for row in rows), route_lookup(row.address for row in rows), strict=True))
+    found = ((row, matching.taking(rule_set.rules, row.address)) for row in rows)
+    return tuple(
+        _broken(row, taking, by_rules=not _kept(row, taking))
+        for row, taking in found
+        if not (_kept(row, taking) and _is_wanted(row, routes))
+    )
+
+
+def newly_broken(made: Plan) -> tuple[str, ...]:
+    """What holds before the plan and would not after: this alone stops it."""
+    return tuple(each.sentence for each, is_new in _after(made) if is_new)
+
+
+def still_broken(made: Plan) -> tuple[str, ...]:
+    """What is broken already, and the plan does not mend: it is noted, and stops nothing."""
+    return tuple(each.sentence for each, is_new in _after(made) if not is_new)
+
+
+def _after(made: Plan) -> list[tuple[BrokenExpectation, bool]]:
+    before = {each.expectation_id for each in broken_expectations(made.before) if each.by_rules}
+    return [(each, each.by_rules and each.expectation_id not in before) for each in broken_expectations(made.after)]
+
+
+def _is_wanted(row: Expectation, routes: Mapping[str, Route]) -> bool:
+    """Whether the look-up chooses the endpoint that is expected."""
+    chosen = routes[row.address].endpoint
+    return row.expected != Expected.ENDPOINT or (chosen is not None and chosen.pk == row.endpoint_id)
+
+
+def _kept(row: Expectation, taking: tuple[AnyRule, ...]) -> bool:
+    match Expected(row.expected):
+        case Expected.TAKEN:
+            return bool(taking)
+        case Expected.ONCE:
+            return len(taking) == 1
+        case Expected.BY_US:
+            return bool(taking) and all(isinstance(rule, Rule) for rule in taking)
+        case Expected.ENDPOINT:
+            return row.endpoint is not None and _reaches(row.endpoint, taking)
+        case Expected.NOT_TAKEN:
+            return not taking
+
+
+def _reaches(endpoint: Endpoint, taking: tuple[AnyRule, ...]) -> bool:
+    """Whether a rule of ours stores it where the endpoint's mail is read."""
+    store = endpoint.s3_bucket or settings.RECEIVING_BUCKET
+    actions = [action for rule in taking if isinstance(rule, Rule) for action in rule.delivery.reached]
+    return any(isinstance(action, S3) and action.bucket == store for action in actions)
+
+
+def _broken(row: Expectation, taking: tuple[AnyRule, ...], *, by_rules: bool) -> BrokenExpectation:
+    by = ", ".join(rule.name if isinstance(rule, Rule) else f"{rule.name} (not ours)" for rule in taking)
+    must = _MUST[Expected(row.expected)].format(endpoint=row.endpoint)
+    if not by_rules:
+        return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; its address names another.", by_rules)
+    found = (
+        f"{len(taking)} rule{'s' if len(taking) > 1 else ''} would receive it: {by}"
+        if taking
+        else "no rule would receive it"
+    )
+    return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; {found}.", by_rules)

@@ -1,0 +1,59 @@
+"""Finds the recipients for which SES refuses a rule, so that the others of the rule can be carried through.
+
+SES refuses the whole rule. Halves of its recipients are tried in a rule set of their own, which is never active: no
+rule that takes mail is touched, and a process may die at any time. The set is named for the run; a half that was
+accepted before has its rule there already.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from inbound_admin.lib.errors import AwsConflict, AwsProblem
+from receipt_rules.live import gateway
+from receipt_rules.planner.core.plans import digest
+from receipt_rules.planner.core.rules import Rule, RuleSet
+
+INVALID = "InvalidParameterValue"
+SET_PREFIX = "inbound-admin-probe-"
+SURELY_TAKEN = "example.com"
+
+
+def refused_recipients(rule: Rule, *, run_id: str, live: RuleSet | None) -> tuple[str, ...]:
+    """Empty where the recipients are not to blame: SES refuses the rule for one that it has taken before as well.
+
+    Raises AwsProblem.
+    """
+    probe_set = f"{SET_PREFIX}{run_id}"[:64]
+    with suppress(AwsConflict):  # an earlier attempt made it
+        gateway.create_rule_set(probe_set)
+    known = next((one for each in (live.ours if live else ()) for one in each.recipients), SURELY_TAKEN)
+    found: tuple[str, ...] = ()
+    if _is_taken(probe_set, replace(rule, recipients=(known,))):
+        found = tuple(_refused(probe_set, rule, rule.recipients))
+    gateway.delete_rule_set(probe_set)
+    return found
+
+
+def _refused(probe_set: str, rule: Rule, some: Sequence[str]) -> Iterator[str]:
+    if _is_taken(probe_set, replace(rule, recipients=tuple(some))):
+        return
+    if len(some) == 1:
+        yield some[0]
+        return
+    middle = len(some) // 2
+    yield from _refused(probe_set, rule, some[:middle])
+    yield from _refused(probe_set, rule, some[middle:])
+
+
+def _is_taken(probe_set: str, rule: Rule) -> bool:
+    """Whether SES takes this rule. Raises AwsProblem for any other refusal."""
+    try:
+        gateway.create_rule(probe_set, replace(rule, name=f"probe-{digest(rule)[:16]}", enabled=False), after="")
+    except AwsConflict:
+        return True
+    except AwsProblem as problem:
+        if problem.aws_code != INVALID:
+            raise
+        return False
+    return True

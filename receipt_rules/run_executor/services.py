@@ -1,0 +1,315 @@
+"""Makes the steps of a run: one SES call per step, against what is known of each rule set on the way.
+
+What a step touches must be as it was when the plan was approved, or as the step leaves it: then an answer was lost and
+the step is done. Anything else stops the run.
+"""
+
+from dataclasses import replace
+
+from django.conf import settings
+
+from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
+from receipt_rules.addresses.selectors import Holders, holder_of
+from receipt_rules.live import gateway as live_gateway
+from receipt_rules.live import selectors as live_selectors
+from receipt_rules.live import services as live_services
+from receipt_rules.live.selectors import content_of
+from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot, StepState
+from receipt_rules.planner.core.consequences import HARMFUL, Consequence, consequences
+from receipt_rules.planner.core.planner import active_after, known_after
+from receipt_rules.planner.core.plans import MOST_SENTENCES, digest, dump, load, touched_digest
+from receipt_rules.planner.core.rules import RuleSet, domain_of
+from receipt_rules.planner.core.steps import (
+    Activate,
+    CloneSet,
+    Create,
+    CreateSet,
+    Delete,
+    Move,
+    Reorder,
+    RuleSetState,
+    RuleStep,
+    Step,
+    Update,
+    apply,
+    rule_steps,
+    standing,
+    without,
+)
+from receipt_rules.refusals import services as refusals_services
+
+REPAIRS = {
+    "InvalidS3Configuration": "Amazon cannot write to the bucket. It must exist, and its policy must let SES put "
+    "objects into it: the receiving set-up check shows the policy.",
+    "InvalidLambdaFunction": "Amazon cannot call the function. It must exist in this region, and its permissions must "
+    "let SES invoke it: the receiving set-up check shows how.",
+    "InvalidSnsTopic": "Amazon cannot publish to the topic. It must exist in this region, and its policy must let SES "
+    "publish to it.",
+    "LimitExceeded": "A limit of Amazon's is reached. Compact the rules, or delete rule sets that nobody needs.",
+}
+
+
+def apply_step(step: RuleStep) -> None:
+    """Raises AwsProblem."""
+    match step:
+        case Create():
+            live_gateway.create_rule(step.rule_set, step.new, after=step.after)
+        case Update():
+            live_gateway.update_rule(step.rule_set, step.new)
+        case Delete():
+            live_gateway.delete_rule(step.rule_set, step.old.name)
+        case Move():
+            live_gateway.set_rule_position(step.rule_set, step.rule.name, after=step.after)
+        case Reorder():
+            live_gateway.reorder_rule_set(step.rule_set, step.new)
+
+
+def passes_by_itself(problem: AwsProblem) -> bool:
+    """Whether to wait and ask again, for ever: Amazon throttles or is away."""
+    return isinstance(problem, AwsBusy | AwsUnreachable)
+
+
+def may_have_been_done(problem: AwsProblem) -> bool:
+    """Whether the call may have been carried out all the same, an earlier attempt of botocore's included."""
+    return not isinstance(problem, AwsBusy | AwsDenied) and problem.aws_code not in REPAIRS
+
+
+def explained(problem: AwsProblem) -> str:
+    return f"{problem.in_full} {REPAIRS.get(problem.aws_code, '')}".strip()
+
+
+class Stopped(Exception):
+    """What a step touches is not as it was approved. The text is for people."""
+
+
+class RunExecutor:
+    """Reads the active set unless it is given. Raises Stopped where another set than the plan's is active."""
+
+    def __init__(self, run: Run, active: RuleSet | None) -> None:
+        self.run = run
+        self.steps: list[Step] = [load(row.step) for row in run.steps.all()]
+        self.activation = next((step for step in self.steps if isinstance(step, Activate)), None)
+        self.target = self.steps[-1].rule_set
+        self._known: dict[str, RuleSet] = {}
+        self._active = active or live_gateway.describe_active_rule_set()
+        if self._active is not None:
+            self._known[self._active.name] = self._active
+        self._refuse_active(self._active)
+
+    @property
+    def _planned_for(self) -> str:
+        """The name of the set that the plan was made for."""
+        is_copy = self.activation is not None and not self.activation.foreign
+        replaced = self.activation.instead_of if self.activation and is_copy else ""
+        return replaced or self.target
+
+    def refuse_changed(self) -> None:
+        """Before the first step. Raises Stopped."""
+        fresh = any(isinstance(step, CreateSet) and step.rule_set == self._planned_for for step in self.steps)
+        live = RuleSet(self._planned_for) if fresh else self._state(self._planned_for)
+        if touched_digest(self.steps, live) != self.run.touched:
+            raise Stopped("The rules that this plan changes have changed since it was approved. Plan again.")
+
+    def refuse_without_holder(self) -> None:
+        """Before the first step: a domain may have been deleted since the plan was made. Raises Stopped."""
+        staying = Holders.read_staying()
+        for recipient in sorted(self._added()):
+            name = domain_of(recipient)
+            if not staying.customer_of(name) and (self._is_going(name) or self.run.kind != RunKind.ROLLBACK):
+                raise Stopped(f"{name} is deleted, or being deleted, and may receive nothing new. Plan again.")
+
+    def _added(self) -> set[str]:
+        steps = rule_steps(self.steps)
+        created = {each for step in steps if isinstance(step, Create) for each in step.new.recipients}
+        return created | {each for step in steps if isinstance(step, Update) for each in step.added}
+
+    @staticmethod
+    def _is_going(name: str) -> bool:
+        return holder_of(name) is not None
+
+    def keep_before(self) -> Snapshot | None:
+        """To roll back to, and to tell afterwards what came of it. What others have changed stays a difference."""
+        if self._active is None or not live_services.is_own(self._active.name):
+            return None
+        return live_services.store_snapshot(self._active, known=live_selectors.known_rules())
+
+    def refuse_worse(self) -> None:
+        """Before the first step: what the steps mean for mail now must be what was approved. Raises Stopped."""
+        now = self._active
+        if now is None or self._replaces_foreign:
+            return
+        harms = [each for each in self._meaning(now, active_after(now, self.steps)) if each.fate in HARMFUL]
+        approved = set(self.run.consequences)
+        if len(approved) < MOST_SENTENCES and (worse := [each for each in harms if each.sentence not in approved]):
+            raise Stopped(
+                "Since the plan was approved, SES's rules have changed, and it would do more harm now: "
+                f"{worse[0].sentence} Plan again."
+            )
+
+    def outcome(self, after: RuleSet) -> tuple[Consequence, ...] | None:
+        """What the run has meant for mail, from the rules as they were before it and as they are read now.
+
+        None where another program's set was replaced: its rules are not kept.
+        """
+        if self._replaces_foreign:
+            return None
+        before = content_of(self.run.started_from) if self.run.started_from else RuleSet(self.target)
+        return self._meaning(before, after)
+
+    @property
+    def _replaces_foreign(self) -> bool:
+        """Then the plan holds for exactly the foreign rules that were approved."""
+        return self.activation is not None and bool(self.activation.foreign)
+
+    def _meaning(self, before: RuleSet, after: RuleSet) -> tuple[Consequence, ...]:
+        switched_on = any(isinstance(step, Activate) and not step.instead_of for step in self.steps)
+        return consequences(before, after, None if switched_on else tuple(rule_steps(self.steps)))
+
+    def keep_after(self, after: RuleSet) -> None:
+        known = live_selectors.known_rules()
+        live_services.store_snapshot(after, self.run, known=known and known_after(known, after, self.steps))
+
+    def leave_out(self, refused: frozenset[str]) -> None:
+        """From the steps that are to be made. Raises Stopped where a rule would be left without recipients."""
+        rows = list(self.run.steps.filter(state=StepState.TO_DO))
+        try:
+            left = without([load(row.step) for row in rows], refused)
+        except Refused as empty:
+            raise Stopped(f"{empty} Plan again.") from None
+        is_as_approved = self._active is not None and touched_digest(self.steps, self._active) == self.run.touched
+        for row, step in zip(rows, left, strict=True):
+            if step is None:
+                row.state = StepState.LEFT_OUT
+            else:
+                row.step, row.sentence = dump(step), str(step)
+            row.save(update_fields=("state", "step", "sentence"))
+        self.steps = [load(row.step) for row in self.run.steps.exclude(state=StepState.LEFT_OUT)]
+        self.run.set_aside = sorted({*self.run.set_aside, *refused})
+        if is_as_approved and self._active is not None:
+            self.run.touched = touched_digest(self.steps, self._active)
+        self.run.save(update_fields=("set_aside", "touched"))
+
+    def refused_in(self, step: Step, problem: AwsProblem) -> frozenset[str]:
+        """The recipients that SES refuses, where that is why it refused the step. Raises AwsProblem."""
+        if problem.aws_code != refusals_services.INVALID or not isinstance(step, Create | Update):
+            return frozenset()
+        return frozenset(refusals_services.refused_recipients(step.new, run_id=self.run.pk, live=self._active))
+
+    def make(self, step: Step) -> bool:
+        """False when it stood already. Raises Stopped and AwsProblem."""
+        match step:
+            case CreateSet():
+                return self._create_set(step)
+            case CloneSet():
+                return self._clone_set(step)
+            case Activate():
+                return self._activate(step)
+        return self._make_rule_step(step)
+
+    def read_back(self) -> tuple[RuleSet, tuple[str, ...]]:
+        """The active set at the end, and the names of touched rules that are not as we left them."""
+        after = live_gateway.describe_active_rule_set()
+        if after is None or after.name != self.target:
+            raise Stopped(f"The rule set {self.target} is not the active one any more. Somebody else has changed that.")
+        expected = self._known.get(self.target, after).by_name
+        touched = {name for step in rule_steps(self.steps) for name in _names(step)}
+        return after, tuple(sorted(name for name in touched if after.by_name.get(name) != expected.get(name)))
+
+    def _state(self, name: str) -> RuleSet:
+        if name not in self._known:
+            self._known[name] = live_gateway.describe_rule_set(name)
+        return self._known[name]
+
+    def _refuse_active(self, active: RuleSet | None) -> None:
+        """Only the set that the plan starts from, or the one that it ends with, may be active."""
+        name = "" if active is None else active.name
+        allowed = {self.target}
+        if self.activation is not None:
+            allowed.add(self.activation.instead_of)
+        if name not in allowed:
+            found = f"The rule set {name} is active" if name else "No rule set is active"
+            raise Stopped(
+                f"{found} now, not {self._planned_for}: somebody else has changed that. Nothing was activated."
+            )
+
+    def _make_rule_step(self, step: RuleStep) -> bool:
+        live = self._state(step.rule_set)
+        stands = standing(step, live)
+        if stands is RuleSetState.CHANGED:
+            raise Stopped(f"Somebody else has changed what this step touches: {step} Plan again.")
+        if stands is RuleSetState.DONE:
+            return False
+        try:
+            apply_step(step)
+        except AwsProblem as problem:
+            if not may_have_been_done(problem) or not self._stands_after_all(step):
+                raise
+            return False
+        self._known[step.rule_set] = apply(step, live)
+        return True
+
+    def _stands_after_all(self, step: RuleStep) -> bool:
+        """After a failure that tells nothing, or "exists already": botocore may have sent the call twice."""
+        del self._known[step.rule_set]
+        return standing(step, self._state(step.rule_set)) is RuleSetState.DONE
+
+    def _create_set(self, step: CreateSet) -> bool:
+        try:
+            live_gateway.create_rule_set(step.rule_set)
+        except AwsConflict:
+            if self._state(step.rule_set).rules:
+                raise Stopped(f"There is a rule set {step.rule_set} already, with rules in it. Plan again.") from None
+            return False
+        self._known[step.rule_set] = RuleSet(step.rule_set)
+        return True
+
+    def _clone_set(self, step: CloneSet) -> bool:
+        source = self._state(step.source)
+        try:
+            live_gateway.clone_rule_set(step.source, step.rule_set)
+        except AwsConflict:
+            if self._state(step.rule_set).rules != source.rules:
+                raise Stopped(f"There is another rule set {step.rule_set} already. Plan again.") from None
+            return False
+        self._known[step.rule_set] = replace(source, name=step.rule_set)
+        return True
+
+    def _activate(self, step: Activate) -> bool:
+        """SES replaces the active set silently, so it is read once more, and so is what takes its place."""
+        active = live_gateway.describe_active_rule_set()
+        self._refuse_active(active)
+        if active is not None and active.name == step.rule_set:
+            return False
+        if active is not None:
+            self._refuse_other_copy(step, active)
+        OwnRuleSet.objects.get_or_create(
+            region=settings.AWS_REGION, name=step.rule_set, defaults={"by": self.run.approved_by}
+        )
+        live_gateway.set_active_rule_set(step.rule_set)
+        return True
+
+    def _refuse_other_copy(self, step: Activate, active: RuleSet) -> None:
+        if step.foreign:
+            if digest(list(active.rules)) != step.foreign:
+                raise Stopped(f"The rules of {active.name} have changed since the plan was approved. Plan again.")
+            return
+        if touched_digest(self.steps, active) != self.run.touched:
+            raise Stopped(
+                "The active rules have changed while the copy was made. The copy was not activated. Plan again."
+            )
+        is_copy = any(isinstance(other, CloneSet) for other in self.steps)
+        wanted = RuleSet(step.rule_set, active.rules if is_copy else ())
+        for rule_step in rule_steps(self.steps):
+            wanted = apply(rule_step, wanted)
+        if live_gateway.describe_rule_set(step.rule_set).rules != wanted.rules:
+            raise Stopped(f"The copy {step.rule_set} is not as it was planned. It was not activated. Plan again.")
+
+
+def _names(step: RuleStep) -> tuple[str, ...]:
+    """Of the rules whose content the step changes; an order may be changed by others and harms nobody."""
+    match step:
+        case Create() | Update():
+            return (step.new.name,)
+        case Delete():
+            return (step.old.name,)
+    return ()

@@ -1,0 +1,51 @@
+"""An address is read as SES takes it; a star is a wish for a catch-all; what was understood differently is said."""
+
+import pytest
+
+from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.core import CatchAllMeant, read_recipient
+
+
+@pytest.mark.parametrize(
+    "text", ["a b@shop.com", "sales*@shop.com", "*sales@shop.com", 'a"b@shop.com', "ü@shop.com", ".a@shop.com"]
+)
+def test_what_ses_would_refuse_before_the_at_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read_recipient(text)
+    assert refused.value.code == "NOT_AN_ADDRESS"
+
+
+@pytest.mark.parametrize(
+    ("text", "domain", "subdomains"),
+    [
+        ("*@shop.com", "shop.com", False),
+        ("**@Shop.com", "shop.com", False),
+        ("info@*.shop.com", "shop.com", True),
+        ("*@*.shop.com", "shop.com", True),
+        ("info@eu.*.shop.com", "shop.com", True),
+    ],
+)
+def test_a_star_is_a_wish_for_a_catch_all(text: str, domain: str, subdomains: bool) -> None:
+    with pytest.raises(CatchAllMeant, match="turn on the catch-all") as refused:
+        read_recipient(text)
+    assert (refused.value.domain, refused.value.subdomains) == (domain, subdomains)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("billing@shop.com", ""),
+        ("Billing@Shop.com", ""),
+        ("Billing <billing@shop.com>", "We read it as billing@shop.com."),
+        ("mailto:billing@shop.com", "We read it as billing@shop.com."),
+        ("billing@shop.com.", "We left out the dot at the end."),
+    ],
+)
+def test_what_is_understood_differently_is_said(text: str, said: str) -> None:
+    read = read_recipient(text)
+    assert (read.address, " ".join(read.noticed)) == ("billing@shop.com", said)
+
+
+def test_an_address_has_at_most_254_characters() -> None:
+    with pytest.raises(Refused, match="254"):
+        read_recipient(f"{'a' * 64}@{'.'.join(['b' * 60] * 3)}.shop.com")

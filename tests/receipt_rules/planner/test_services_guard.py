@@ -1,0 +1,148 @@
+"""What an approval asks for: guards that count addresses, a second person, expectations, and no run under way."""
+
+import pytest
+from pytest_django import Settings
+
+from audit.models import Change
+from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.expectations import Expected
+from receipt_rules.models.runs import Run, RunState
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.services import Asked, asked_for, guard, needs_typing
+from receipt_rules.runs import services as runs_services
+from receipt_rules.simulator import services as simulator_services
+from sandbox.process import Sandbox
+from tests.factories import make_customer
+from tests.receipt_rules.making import (
+    approve_and_run,
+    foreign_rule,
+    make_address,
+    make_endpoint,
+    make_operator,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_two_of_three_addresses_that_stop_are_typed_for_though_no_rule_is_emptied(sandbox: Sandbox) -> None:
+    shop = make_verified("shop.com")
+    for name in "abc":
+        make_address(f"{name}@shop.com", shop)
+    operator = set_up_receiving()
+    Address.objects.exclude(address="a@shop.com").delete()
+    with pytest.raises(Refused, match=r"2 of 3 addresses will not be received any more\. Type inbound-mail"):
+        approve_and_run(operator)
+    assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
+
+
+def test_how_many_are_typed_for_is_a_setting(sandbox: Sandbox, settings: Settings) -> None:
+    shop = make_verified("shop.com")
+    for name in "abc":
+        make_address(f"{name}@shop.com", shop)
+    operator = set_up_receiving()
+    Address.objects.filter(address="a@shop.com").delete()
+    settings.RECEIVING_CONFIRM_PERCENT = 34
+    assert not needs_typing(guard(planner_services.plan()))
+    settings.RECEIVING_CONFIRM_PERCENT = 33
+    with pytest.raises(Refused, match="1 of 3"):
+        approve_and_run(operator)
+
+
+def test_an_address_of_another_customer_than_the_one_asked_for_is_typed_for(sandbox: Sandbox) -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    make_address("a@shop.com", make_verified("shop.com", customer=alice))
+    make_address("b@bob.net", make_verified("bob.net", customer=bob))
+    made = planner_services.plan()
+    found = guard(made, Asked(customer=alice.pk))
+    assert found.others == ("b@bob.net",)
+    assert needs_typing(found)
+    assert not needs_typing(guard(made))
+
+
+def test_a_plan_is_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -> None:
+    alice = make_customer("Alice")
+    make_address("a@shop.com", make_verified("shop.com", customer=alice))
+    make_address("b@bob.net", make_verified("bob.net"))
+    assert asked_for(only="Shop.com").scope == asked_for(only="alice").scope == frozenset({"a@shop.com"})
+    with pytest.raises(Refused, match="no domain or customer called “nobody.example”"):
+        asked_for(only="nobody.example")
+
+
+def test_a_second_person_approves_where_the_settings_ask_for_one(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RECEIVING_SECOND_PERSON = True
+    shop = make_verified("shop.com")
+    for name in "ab":
+        make_address(f"{name}@shop.com", shop)
+    operator = set_up_receiving()
+    Address.objects.filter(address="a@shop.com").delete()
+    run = approve_and_run(operator, typed="inbound-mail")
+    assert (run.state, run.is_over, taken("a@shop.com")) == (RunState.PROPOSED, False, 1)
+    with pytest.raises(Refused, match="Another operator"):
+        runs_services.confirm(run=run, actor=operator)
+    other = make_operator()
+    runs_services.confirm(run=run, actor=other)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, run.confirmed_by, taken("a@shop.com")) == (RunState.DONE, other, 0)
+    assert Change.objects.filter(what="rules.confirmed").count() == 1
+
+
+def test_a_plan_that_waits_for_the_second_person_can_be_withdrawn(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RECEIVING_SECOND_PERSON = True
+    make_address("a@shop.com", make_verified("shop.com"))
+    operator = set_up_receiving()
+    Address.objects.all().delete()
+    run = approve_and_run(operator, typed="inbound-mail")
+    runs_services.cancel(run=run, actor=operator)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, taken("a@shop.com")) == (RunState.CANCELLED, 1)
+
+
+def test_while_a_run_is_under_way_nothing_is_approved(sandbox: Sandbox) -> None:
+    operator = make_operator()
+    shop = make_verified("shop.com")
+    make_address("a@shop.com", shop)
+    planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    make_address("b@shop.com", shop)
+    with pytest.raises(Refused, match=f"A run by {operator} is under way"):
+        planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    assert Run.objects.count() == 1
+
+
+def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandbox: Sandbox) -> None:
+    shop = make_verified("shop.com")
+    operator = set_up_receiving()
+    for name in ("one", "two"):
+        foreign_rule(name, ["a@shop.com"], rule_set="inbound-mail")
+    simulator_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    run = approve_and_run(operator, Asked(take_over=frozenset({"one"}))) if planner_services.plan().steps else None
+    assert run is None
+    make_address("a@shop.com", shop)
+    assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
+    assert taken("a@shop.com") == 3
+
+
+def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
+    alice = make_customer("Alice")
+    shop = make_verified("shop.com", customer=alice)
+    desk = make_endpoint(alice, name="Desk")
+    addresses_services.add_address(text="a@shop.com", customer=alice, actor=None, endpoint=desk)
+    operator = set_up_receiving()
+    simulator_services.expect(text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator)
+    with pytest.raises(Refused, match="Alice has no endpoint of this name"):
+        simulator_services.expect(text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator)
+    Address.objects.all().delete()
+    made = planner_services.plan()
+    with pytest.raises(Refused, match="Mail for a@shop.com must go to the endpoint Desk; no rule would receive it"):
+        planner_services.approve(digest=made.digest, because="x", actor=operator, typed="inbound-mail")
+    make_address("a@shop.com", shop, endpoint=desk)
+    foreign_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
+    simulator_services.expect(text="a@shop.com", expected=Expected.BY_US, actor=operator)
+    assert planner_services.plan().is_empty

@@ -1,0 +1,139 @@
+"""A recipient that SES refuses is found, set aside with the reason, and keeps none of the others back."""
+
+import pytest
+from django.test import Client
+
+from audit.models import Change
+from inbound_admin.lib import aws
+from notifications.models.alerts import Alert
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.runs import PendingChange, Run, RunState, StepState
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core.plans import Method
+from receipt_rules.planner.services import Asked
+from receipt_rules.refusals.services import SET_PREFIX
+from sandbox.process import Sandbox
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import (
+    approve_and_run,
+    live,
+    make_address,
+    make_operator,
+    make_verified,
+    set_up_receiving,
+    taken,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def _rule_sets() -> set[str]:
+    return {each["Name"] for each in aws.client("ses").list_receipt_rule_sets()["RuleSets"]}
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 7])
+def test_one_bad_recipient_of_an_approved_plan_keeps_none_of_the_others_back(sandbox: Sandbox, wanted: int) -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    shop, other = make_verified("shop.com", customer=alice), make_verified("bob.net", customer=bob)
+    make_address("bad@shop.com", shop)
+    for number in range(wanted):
+        make_address(f"a{number}@bob.net", other)
+    sandbox.control.set_refused_recipients(["bad@shop.com"])
+    run = approve_and_run(make_operator())
+    assert (run.state, run.set_aside) == (RunState.DONE, ["bad@shop.com"])
+    assert "SES refused bad@shop.com. The rest was carried out." in run.problem
+    assert [taken(f"a{number}@bob.net") for number in range(wanted)] == [1] * wanted
+    row = Address.objects.get(address="bad@shop.com")
+    assert "refuses bad@shop.com" in row.refused_because
+    assert not row.is_carried
+    assert {name for name in _rule_sets() if name.startswith(SET_PREFIX)} == set()
+    assert planner_services.plan().is_empty
+    assert Change.objects.filter(what="address.refused").count() == 1
+    assert Alert.objects.get(kind="address.refused").customer_id == alice.pk
+
+
+def test_a_customers_own_change_goes_through_without_the_recipient_that_ses_refuses(sandbox: Sandbox) -> None:
+    shop = make_verified("shop.com")
+    addresses_services.add_address(text="old@shop.com", customer=shop.customer, actor=None)
+    set_up_receiving()
+    sandbox.control.set_refused_recipients(["bad@shop.com"])
+    for name in ("bad", "good", "better"):
+        addresses_services.add_address(text=f"{name}@shop.com", customer=shop.customer, actor=None)
+    auto_apply_services.work()
+    assert [taken(f"{name}@shop.com") for name in ("old", "good", "better", "bad")] == [1, 1, 1, 0]
+    assert not PendingChange.objects.exists()
+    assert Run.objects.latest("created_at").state == RunState.DONE
+
+
+def test_the_only_recipient_of_a_rule_is_left_out_with_its_step(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    shop = make_verified("shop.com")
+    sandbox.control.set_refused_recipients(["shop.com"])
+    addresses_services.set_catch_all(domain=shop, actor=None)
+    auto_apply_services.work()
+    run = Run.objects.latest("created_at")
+    assert (run.state, [step.state for step in run.steps.all()]) == (RunState.DONE, [StepState.LEFT_OUT])
+    assert CatchAll.objects.get().refused_because
+
+
+def test_on_a_copy_too_the_others_are_carried_through(sandbox: Sandbox) -> None:
+    shop = make_verified("shop.com")
+    make_address("old@shop.com", shop)
+    operator = set_up_receiving()
+    make_address("bad@shop.com", shop)
+    make_address("good@shop.com", shop)
+    sandbox.control.set_refused_recipients(["bad@shop.com"])
+    run = approve_and_run(operator, Asked(method=Method.BLUE_GREEN))
+    assert (run.state, live().name) == (RunState.DONE, "inbound-mail-002")
+    assert [taken(f"{name}@shop.com") for name in ("old", "good", "bad")] == [1, 1, 0]
+
+
+def test_the_owner_tries_again_and_it_is_taken(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    alice = make_customer("Alice")
+    shop = make_verified("shop.com", customer=alice)
+    sandbox.control.set_refused_recipients(["bad@shop.com"])
+    made = addresses_services.add_address(text="bad@shop.com", customer=alice, actor=None)
+    auto_apply_services.work()
+    client = Client()
+    client.force_login(make_member(alice))
+    page = client.get(f"/inbound/addresses/{made.pk}/")
+    assert "Amazon SES refuses this address" in page.content.decode()
+    assert "Refused by SES" in client.get(f"/inbound/domains/{shop.pk}/", follow=True).content.decode()
+    sandbox.control.set_refused_recipients([])
+    client.post(f"/inbound/addresses/{made.pk}/", {"do": "on"})
+    auto_apply_services.work()
+    made.refresh_from_db()
+    assert (taken("bad@shop.com"), made.refused_because, made.is_carried) == (1, "", True)
+    assert Alert.objects.get(kind="address.refused").state == "recovered"
+
+
+def test_where_ses_refuses_every_recipient_none_is_to_blame(sandbox: Sandbox) -> None:
+    shop = make_verified("shop.com")
+    make_address("old@shop.com", shop)
+    operator = set_up_receiving()
+    make_address("new@shop.com", shop)
+    sandbox.control.set_refused_recipients(["old@shop.com", "new@shop.com"])
+    run = approve_and_run(operator)
+    assert run.state == RunState.FAILED
+    assert not Address.objects.exclude(refused_because="").exists()
+
+
+def test_a_search_that_amazon_throttles_goes_on_where_it_was(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    shop = make_verified("shop.com")
+    make_address("old@shop.com", shop)
+    operator = set_up_receiving()
+    for name in ("bad", "good", "better", "best"):
+        make_address(f"{name}@shop.com", shop)
+    sandbox.control.set_refused_recipients(["bad@shop.com"])
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    sandbox.control.add_fault("throttle", "CreateReceiptRule", nth=4)
+    with pytest.raises(Exception, match="slow down"):
+        auto_apply_services.work()
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, run.set_aside) == (RunState.DONE, ["bad@shop.com"])
+    assert [taken(f"{name}@shop.com") for name in ("good", "better", "best")] == [1, 1, 1]
