@@ -471,6 +471,7 @@ NO_PAGE = {
     "operations:retry_batch": "a button of the batch",
     "receipt_rules:home": "leads to the rules, or to the addresses",
     "receipt_rules:cancel": "a button of the run",
+    "receipt_rules:confirm": "a button of the run",
     "home": "leads to the overview",
     "healthz": "JSON, for machines",
     "domains:export": "a file",
