@@ -75,7 +75,7 @@ def make_receiving(world: Showcase) -> None:
         region=settings.AWS_REGION,
         state=RunState.WAITING,
         calls=3,
-        summary="1 begins to be taken.",
+        summary="1 starts receiving.",
         because="Alice asked for it",
         problem="Amazon asks us to slow down. We go on by ourselves.",
     )
