@@ -86,6 +86,20 @@ def make_receiving(world: Showcase) -> None:
     store_snapshot(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("second@acme.com",)),)))
 
 
+def proposed(world: Showcase) -> tuple[str]:
+    """The run waits for a second operator."""
+    make_receiving(world)
+    run = Run.objects.get()
+    Run.objects.filter(pk=run.pk).update(state=RunState.PROPOSED, problem="")
+    return (run.pk,)
+
+
+def done(_: Showcase) -> tuple[()]:
+    """The run is over, so that a plan can be approved."""
+    Run.objects.update(state=RunState.DONE, problem="", ended_at=timezone.now())
+    return ()
+
+
 def waiting_endpoint(world: Showcase) -> tuple[str, ...]:
     """It forwards to people of whom one refused, one was asked, and one is not to be mailed today."""
     now, long = timezone.now(), f"{'late' * 12}@else.example"
