@@ -12,18 +12,19 @@ from domains.checking import services as checking_services
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
+from inbound_admin.lib.api.lenient import LenientIn
 from inbound_admin.lib.api.refusals import Malformed
-from inbound_admin.lib.api.values import In, Out, Text, given
+from inbound_admin.lib.api.values import Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable
 from public_api.domains.core import Published, ses_word
 from public_api.domains.selectors import checks_of, status_of
 from public_api.records.api import CheckedRecordOut, checked_records
 
-router = call_router("Domains")
+router = call_router("Domains", lenient=True)
 VERIFIED = "Success"
 
 
-class AuthAsked(In):
+class AuthAsked(LenientIn):
     mail_from_domain: Text | None = Field(None, description="One label in front of the domain, or the whole name")
     generate_spf: bool | None = None
     generate_dmarc: bool | None = None
@@ -156,5 +157,4 @@ def _summary(records: list[CheckedRecordOut]) -> AuthSummaryOut:
 
 
 def _step(record: CheckedRecordOut) -> str:
-    value = record.value if record.priority is None else f"{record.priority} {record.value}"
-    return f"Publish {record.type} {record.name} with the value {value}."
+    return f"Publish {record.type} {record.name} with the value {record.value}."

@@ -87,7 +87,7 @@ class SeenRecordOut(Out):
 class CheckedRecordOut(Out):
     type: str
     name: str
-    value: str = Field(description="An MX without its priority, which has its own field")
+    value: str = Field(description="An MX with its priority: “10 host”, which has its own field as well")
     priority: int | None = None
     is_required: bool
     is_verified: bool
@@ -103,6 +103,12 @@ class VerificationOut(Out):
     ses_status: str | None
     is_fully_verified: bool | None
     last_checked: datetime | None
+    dkim_status: str | None = None
+    dkim_verified: bool | None = None
+    dkim_tokens: list[str] | None = None
+    mail_from_domain: str | None = None
+    mail_from_status: str | None = None
+    mail_from_verified: bool | None = None
 
 
 def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, Any]:
@@ -206,6 +212,19 @@ def verification_of(domain: Domain, checks: Checks) -> VerificationOut:
         ses_status=ses_word(domain.identity_status) if asked else None,
         is_fully_verified=None if unclear else domain.state == State.VERIFIED,
         last_checked=domain.last_dns_check,
+        **(_ses_details(domain) if asked else {}),
+    )
+
+
+def _ses_details(domain: Domain) -> dict[str, Any]:
+    dkim, mail_from = ses_word(domain.dkim_status), ses_word(domain.mail_from_status) if domain.ses_mail_from else None
+    return given(
+        dkim_status=dkim,
+        dkim_verified=dkim == "Success",
+        dkim_tokens=list(domain.dkim_tokens),
+        mail_from_domain=domain.ses_mail_from,
+        mail_from_status=mail_from,
+        mail_from_verified=mail_from == "Success",
     )
 
 
@@ -222,7 +241,7 @@ def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
     return CheckedRecordOut(
         type=record.type,
         name=record.name,
-        value=record.value,
+        value=with_priority(record),
         is_required=record.need is Need.REQUIRED,
         is_verified=is_right(check),
         description=description(record),
@@ -239,7 +258,7 @@ def _latest(moments: list[datetime | None]) -> datetime | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-router = call_router("Domains")
+router = call_router("Domains", lenient=True)
 
 
 class RecordsOut(Out):
