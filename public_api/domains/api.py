@@ -81,8 +81,8 @@ class Recommendation(Out):
 
 
 class Recommendations(Out):
-    spf: Recommendation | None
-    dmarc: Recommendation | None
+    spf: Recommendation | None = None
+    dmarc: Recommendation | None = None
 
 
 class DomainOne(DomainRow):
@@ -113,8 +113,12 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
         **row | {"stats": stats},
         dns_records=stored_records(domain, checks),
         auth_recommendations=Recommendations(
-            spf=_recommendation(recommended.get("apex-spf"), "Lets Amazon send in the name of the domain itself."),
-            dmarc=_recommendation(recommended.get("dmarc"), "Has receivers watch for forged mail, and refuse none."),
+            **given(
+                spf=_recommendation(recommended.get("apex-spf"), "Lets Amazon send in the name of the domain itself."),
+                dmarc=_recommendation(
+                    recommended.get("dmarc"), "Has receivers watch for forged mail, and refuse none."
+                ),
+            )
         ),
         parent_domain=parent.name if parent else None,
         inherits_from_parent=False,
@@ -266,22 +270,25 @@ def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> D
 @router.post("/v2/domains", **writes(DomainAddedOut, status=201), summary="Add a domain and begin its verification")
 def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOut]:
     """Waits for Amazon's tokens up to API_WAIT_SECONDS; without them `message` says what is still pending."""
+    return Status(201, added(request, asked))
+
+
+def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     customer = chosen_customer(caller(request), asked.customer_id)
     look = preflight_services.look_before(text=asked.domain, customer=customer)
-    added = preflight_services.add(
+    made = preflight_services.add(
         text=asked.domain, customer=customer, actor=caller(request), look=look, receives=not asked.send_only
     )
-    domain = settled(added)
+    domain = settled(made)
     checks = checks_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
-    answer = DomainAddedOut(
+    return DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
         message=services.what_is_pending(domain) or "Publish these records, then verify.",
         **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
     )
-    return Status(201, answer)
 
 
 @router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="One domain, with its records")

@@ -105,10 +105,14 @@ def has_mx(domain: Domain) -> bool:
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:
-    """What is to be published now, where a value is offered: the proof alone while the ownership is open."""
+    """What is to be published, where a value is offered: the proof alone while the ownership is open.
+
+    The inbound MX is always among them, as the published contract has it, and says when it is to be published last.
+    """
     if domain.stage == Stage.CLAIM:
         return (ownership_core.challenge(domain.parsed, domain.claim_token),)
-    return tuple(record for record in domain.records if record.value)
+    records = domain.checked_records if domain.receives else domain.records
+    return tuple(record for record in records if record.value)
 
 
 def checks_of(domains: Iterable[Domain]) -> dict[str, dict[str, RecordCheck]]:

@@ -1,4 +1,4 @@
-"""What the published contract does to an endpoint beyond the pages: unknown settings left out, removing what is used."""
+"""What the published contract does to an endpoint beyond the pages: unknown settings left out, what is used removed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -233,8 +233,8 @@ def with_priority(record: Record) -> str:
 
 
 def description(record: Record) -> str:
-    label = label_of(record)
-    return f"{label}. {TITLES[record.purpose][1]}"
+    last = " Publish it last, once an address here is ready: until then SES would reject the mail."
+    return f"{label_of(record)}. {TITLES[record.purpose][1]}{last if record.need is Need.LATER else ''}"
 
 
 def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
