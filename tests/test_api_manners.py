@@ -206,7 +206,7 @@ def test_a_huge_body_is_refused(alice: Api, settings: Settings) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": 0}, {"limit": "x"}, {"offset": -1}, {"offset": 10**30}, {"type": "a\x00"}, {"search": "\x00"}],
+    [{"limit": 0}, {"limit": "x"}, {"offset": -1}, {"offset": 10**30}, {"search": "\x00"}],
 )
 def test_a_query_that_cannot_be_is_malformed(alice: Api, query: dict[str, Any]) -> None:
     assert alice.get(ENDPOINTS, **query).status_code == 400

@@ -81,6 +81,8 @@ class SeenRecordOut(Out):
     name: str
     value: str
     is_verified: bool
+    status: Literal["verified", "pending"] = Field(description="The same as isVerified")
+    last_checked: datetime | None = Field(description="Of a record that is new since: when the domain was checked")
     error: str | None = None
 
 
@@ -197,6 +199,8 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
             name=record.name,
             value=with_priority(record),
             is_verified=is_right(checks.get(record.key)),
+            status="verified" if is_right(checks.get(record.key)) else "pending",
+            last_checked=checks[record.key].checked_at if record.key in checks else domain.last_dns_check,
             **given(error=error_of(checks.get(record.key))),
         )
         for record in records_of(domain)
