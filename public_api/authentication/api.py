@@ -18,6 +18,7 @@ from inbound_admin.lib.api.values import Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable
 from public_api.domains.core import Published, ses_word
 from public_api.domains.selectors import checks_of, status_of
+from public_api.domains.services import usual_mail_from
 from public_api.records.api import CheckedRecordOut, checked_records
 
 router = call_router("Domains", lenient=True)
@@ -76,9 +77,10 @@ class AuthVerifiedOut(Out):
 def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = None) -> Status[AuthBegunOut]:
     """Identity, DKIM and MAIL FROM at Amazon. Waits for it up to API_WAIT_SECONDS; `message` says what is pending."""
     wanted = asked or AuthAsked.model_validate({})
+    domain = domain_of(request, domain_id)
     domain = settings_services.begin(
-        domain=domain_of(request, domain_id),
-        mail_from=wanted.mail_from_domain,
+        domain=domain,
+        mail_from=usual_mail_from(domain) if wanted.mail_from_domain is None else wanted.mail_from_domain,
         spf=wanted.generate_spf,
         dmarc=wanted.generate_dmarc,
         actor=caller(request),

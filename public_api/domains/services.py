@@ -77,6 +77,11 @@ def set_mail_from_up(*, domain: Domain, name: str | None, actor: User) -> Domain
     return settled(domain)
 
 
+def usual_mail_from(domain: Domain) -> str | None:
+    """For who names none: None where the domain has a MAIL FROM already, which then stays."""
+    return None if domain.mail_from else mail_from_candidates(domain.parsed)[0]
+
+
 def is_mail_from(domain: Domain, name: str) -> bool:
     """Whether the domain's MAIL FROM has this name, given whole or as its label."""
     return label_in(name, domain.name) == domain.mail_from_label
