@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
 from domains.names.core import DomainName
+from domains.policies.core import PublishedPolicies
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, is_asked, judge
 from domains.records.core import (
     INBOUND_MX,
@@ -158,7 +159,7 @@ class Domain(models.Model):
 
     # what the DNS shows
     last_dns_check = models.DateTimeField(null=True, blank=True)
-    apex_spf = models.TextField(blank=True)
+    policies = models.JSONField(default=dict, blank=True, help_text="What it last told of SPF and DMARC, by name.")
     provider = models.CharField(max_length=60, blank=True)
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
@@ -231,8 +232,12 @@ class Domain(models.Model):
             wants_apex_spf=self.wants_apex_spf,
             wants_dmarc=self.wants_dmarc,
             dmarc_reports_to=self.dmarc_reports_to,
-            existing_apex_spf=self.apex_spf,
+            policies=self.published,
         )
+
+    @property
+    def published(self) -> PublishedPolicies:
+        return PublishedPolicies.of_json(self.policies)
 
     @property
     def records(self) -> tuple[Record, ...]:

@@ -13,6 +13,8 @@ from domains.diagnosis.core.observations import AmazonView, Observations, Record
 from domains.dns.services import Asker, Net
 from domains.dns_observation.services import observe
 from domains.names.core import DomainName
+from domains.policies import core as policies_core
+from domains.policies.core import PublishedPolicies
 from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns import mistakes
 from sandbox.dns.mistake import WantedRecord
@@ -40,8 +42,15 @@ def facts_of(name: str = "example.com", **changes: object) -> IdentityFacts:
         mail_from=f"bounce.{name}",
         receiving=True,
         wants_dmarc=True,
+        policies=nothing_published(name),
     )
     return replace(facts, **changes)  # type: ignore[arg-type]  # names as the caller writes them
+
+
+def nothing_published(name: str) -> PublishedPolicies:
+    """As after a look that found no SPF and no DMARC, at the domain and above."""
+    domain = DomainName.stored(name)
+    return PublishedPolicies(spf={name: ()}, dmarc=dict.fromkeys(policies_core.dmarc_questions(domain), ()))
 
 
 class Host:
@@ -101,7 +110,12 @@ class Host:
         self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
     ) -> Diagnosis:
         seen = self.observe(server, address, timeout=timeout, seconds=seconds)
-        return diagnose(self.facts, seen, self.amazon, NOW, self.history)
+        return self.told(seen)
+
+    def told(self, seen: Observations) -> Diagnosis:
+        """By what was seen alone: nothing is known of before."""
+        facts = replace(self.facts, policies=policies_core.NOTHING_KNOWN)
+        return diagnose(facts, seen, self.amazon, NOW, self.history)
 
 
 def wanted_of(record: Record) -> WantedRecord:
@@ -328,6 +342,26 @@ def _doubled_in_its_own_zone(host: Host) -> None:
         host.store.add_record(sub, name, each.type, value)
 
 
+def _dangling(key: str) -> Callable[[Host], None]:
+    """An alias to a name of a vendor that does not exist."""
+
+    def make(host: Host) -> None:
+        record = host.record(key)
+        for each in host.records:
+            if each.name == record.name:
+                host.withdraw(each.key)
+        host.store.add_zone("vendor.example", ("ns.vendor.example",))
+        host.add(record.name, "CNAME", "gone.vendor.example")
+
+    return make
+
+
+def _inherited_unsigned(host: Host) -> None:
+    """The domain above refuses what is not signed, and the sub-domain inherits that."""
+    host.withdraw("dmarc", "dkim-1", "dkim-2", "dkim-3")
+    host.add(f"_dmarc.{host.zone}", "TXT", "v=DMARC1; p=reject")
+
+
 def _alias_alone(host: Host) -> None:
     """As a real DNS host lets one enter it: with the alias nothing else can be at the name."""
     host.withdraw("mail-from-mx", "mail-from-spf")
@@ -411,6 +445,10 @@ BY_HAND = (
     Scene("M29", "dns.rival.dmarc", _two_dmarc),
     Scene("M29", "dns.name.dmarc", _dmarc_at_apex),
     Scene("M29", "dns.value.dmarc_strict", _dmarc_strict),
+    Scene("M29", "dns.value.dmarc_strict", _inherited_unsigned, SUB, "inherited"),
+    Scene("M44", "dns.alias.dangling", _dangling("dmarc"), about="dmarc"),
+    Scene("M44", "dns.alias.dangling", _dangling("identity"), about="identity"),
+    Scene("M44", "dns.alias.dangling", _dangling("mail-from-spf"), about="mail from"),
     Scene("M30", "dns.value.mx_alias", _mx_alias),
     Scene("M34", "dns.delegation.sub_zone", _sub_zone),
     Scene("M35", "dns.domain.lapsed", _lapsed),

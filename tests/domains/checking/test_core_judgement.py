@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.checking.core import comparison, judgement, sentences
+from domains.checking.core import comparison, judgement, nearness, sentences
 from domains.checking.core.judgement import (
     Aspect,
     Judgement,
@@ -24,6 +24,7 @@ from domains.checking.core.judgement import (
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.names.core import DomainName
 from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
+from tests.domains.mistakes import nothing_published
 
 NOW = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)
@@ -43,6 +44,7 @@ RECORDS = {
             wants_apex_spf=True,
             wants_dmarc=True,
             dmarc_reports_to="dmarc@example.com",
+            policies=nothing_published(DOMAIN.ascii),
         )
     )
 }
@@ -149,7 +151,8 @@ def test_what_is_found_is_judged(key: str, values: tuple[str, ...], state: State
 
 
 def test_every_code_that_is_given_has_a_sentence_and_every_sentence_a_use() -> None:
-    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (comparison, judgement))
+    modules = (comparison, judgement, nearness)
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules)
     assert set(re.findall(r'"(dns\.[a-z_.]+)"', source)) == sentences.CODES - {""}
 
 
