@@ -51,8 +51,8 @@ class Need(StrEnum):
 class Record:
     """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX.
 
-    `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `inherited` is
-    the DMARC policy that applies while the domain has none of its own.
+    `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `others` are
+    the values of the domain's other DKIM records, `inherited` is the DMARC policy that applies while it has no record.
     """
 
     key: str
@@ -63,6 +63,7 @@ class Record:
     value: str
     priority: int | None = None
     withheld: str = ""
+    others: tuple[str, ...] = ()
     inherited: AppliedPolicy | None = None
 
 
@@ -122,6 +123,7 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
     """The zone differs by region and only v2 (SigningHostedZone) tells it."""
     if not facts.dkim_zone:
         return ()
+    values = [f"{token}.{facts.dkim_zone}" for token in facts.dkim_tokens]
     return tuple(
         Record(
             f"dkim-{number}",
@@ -129,9 +131,10 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
             Need.REQUIRED,
             "CNAME",
             f"{token}._domainkey.{facts.domain.ascii}",
-            f"{token}.{facts.dkim_zone}",
+            value,
+            others=tuple(other for other in values if other != value),
         )
-        for number, token in enumerate(facts.dkim_tokens, start=1)
+        for number, (token, value) in enumerate(zip(facts.dkim_tokens, values, strict=True), start=1)
     )
 
 

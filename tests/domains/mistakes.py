@@ -228,6 +228,21 @@ def _draft(host: Host) -> None:
     )
 
 
+def _keys_swapped(host: Host) -> None:
+    values = {key: host.record(key).value for key in ("dkim-1", "dkim-2", "dkim-3")}
+    host.instead("dkim-1", values["dkim-2"])
+    host.instead("dkim-2", values["dkim-3"])
+    host.instead("dkim-3", values["dkim-1"])
+
+
+def _beside(key: str, value: str) -> Callable[[Host], None]:
+    def make(host: Host) -> None:
+        record = host.record(key)
+        host.add(record.name, record.type, value)
+
+    return make
+
+
 def _no_such(host: Host) -> None:
     host.store.remove_zone(host.zone)
     host.history = RecordHistory(sisters=("exmaple.com", "other.org"))
@@ -407,7 +422,7 @@ BY_HAND = (
     Scene("M07", "dns.time.unpublished", _draft),
     Scene("M08", "dns.domain.no_such", _no_such),
     Scene("M15", "dns.name.underscore", _underscores, about="all refused"),
-    Scene("M15", "dns.name.underscore", _underscore_dropped, about="dropped"),
+    Scene("M50", "dns.name.underscore_forgotten", _underscore_dropped),
     Scene("M20", "dns.value.spf_lookups", _many_lookups),
     Scene("M20", "dns.value.spf_lookups", _nested_lookups, about="inside of an include"),
     *(
@@ -446,6 +461,42 @@ BY_HAND = (
     Scene("M29", "dns.name.dmarc", _dmarc_at_apex),
     Scene("M29", "dns.value.dmarc_strict", _dmarc_strict),
     Scene("M29", "dns.value.dmarc_strict", _inherited_unsigned, SUB, "inherited"),
+    *(
+        Scene("M45", "dns.value.amazon_other_host", _text(key, value), about=f"{key} {value}")
+        for key, value in (
+            ("inbound-mx", "10 email-smtp.us-east-1.amazonaws.com"),
+            ("inbound-mx", "10 feedback-smtp.eu-west-1.amazonses.com"),
+            ("mail-from-mx", "10 inbound-smtp.us-east-1.amazonaws.com"),
+            ("mail-from-mx", "10 email-smtp.us-east-1.amazonaws.com"),
+            ("dkim-1", "inbound-smtp.us-east-1.amazonaws.com"),
+        )
+    ),
+    *(
+        Scene("M11", "dns.value.typo", _text(key, value), about=value)
+        for key, value in (
+            ("mail-from-mx", "10 feedback.us-east-1.amazonses.com"),
+            ("mail-from-mx", "10 feedback-smtp.amazonses.com"),
+            ("mail-from-mx", "10 fedback-smtp.us-east-1.amazonaws.com"),
+            ("inbound-mx", "10 inbound.us-east-1.amazonaws.com"),
+            ("inbound-mx", "10 inbound-smtp.amazonaws.com"),
+        )
+    ),
+    Scene("M46", "dns.value.keys_swapped", _keys_swapped),
+    Scene("M17", "dns.value.spaces", _text("identity", f'" {TOKEN}"'), about="space before"),
+    Scene("M17", "dns.value.spaces", _text("identity", f'"{TOKEN} "'), about="space behind"),
+    Scene("M47", "dns.rival.null_mx_beside", _beside("inbound-mx", "0 ."), about="inbound"),
+    Scene("M47", "dns.rival.null_mx_beside", _beside("mail-from-mx", "0 ."), about="mail from"),
+    Scene("M48", "dns.rival.mx_shared", _beside("inbound-mx", "10 mx.mailer.example")),
+    *(
+        Scene("M49", "dns.value.impossible_host", _text(key, value), about=f"{key} {value}")
+        for key, value in (
+            ("inbound-mx", "10 localhost"),
+            ("inbound-mx", "10 mail"),
+            ("inbound-mx", "10 https://www.example.net"),
+            ("mail-from-mx", "10 bounce.example.com"),
+            ("mail-from-mx", "10 localhost"),
+        )
+    ),
     Scene("M44", "dns.alias.dangling", _dangling("dmarc"), about="dmarc"),
     Scene("M44", "dns.alias.dangling", _dangling("identity"), about="identity"),
     Scene("M44", "dns.alias.dangling", _dangling("mail-from-spf"), about="mail from"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from domains.checking.core.amazon_hosts import HostUse, amazon_host, meant_use
 from domains.checking.core.nearness import DIFFERS, difference
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus
@@ -19,14 +20,14 @@ from domains.spf.core.evaluation import NO_NAMES, SpfNames
 RIGHT_CODE = ""
 ABSENT_CODE = "dns.absent"
 DANGLING_CODE = "dns.alias.dangling"
+OTHER_HOST_CODE = "dns.value.amazon_other_host"
 INHERITED_CODE = "dns.dmarc.inherited"
 FAILED_CODE = "dns.lookup_failed"
 
 _LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # than the place and reason of a broken term
-_REGIONAL = re.compile(r"(inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smtp\.[a-z0-9-]+\.amazonses)\.com")
-_DKIM_TARGET = re.compile(r"([a-z0-9]+)\.dkim(?:\.[a-z0-9-]+)?\.amazonses\.com")
 _SES_TOKEN = re.compile(r"[A-Za-z0-9+/]{43}=")
-_IP = re.compile(r"[0-9.]+|.*:.*")
+_IP = re.compile(r"[0-9.]+|[0-9a-f]*:[0-9a-f:.]*")
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
 class Verdict(Enum):
@@ -119,18 +120,24 @@ def _text(record: Record, values: tuple[str, ...]) -> Comparison:
 
 def _alias(record: Record, values: tuple[str, ...]) -> Comparison:
     hosts = [_host(value) for value in values]
-    expected = record.value.lower()
-    if hosts == [expected]:
+    if hosts == [record.value.lower()]:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
-    return Comparison(Verdict.WRONG, _telling(_alias_difference(expected, host) for host in hosts), values)
+    return Comparison(Verdict.WRONG, _telling(_alias_difference(record, host) for host in hosts), values)
 
 
-def _alias_difference(expected: str, host: str) -> str:
+def _alias_difference(record: Record, host: str) -> str:
     """M28: the same key in another region's zone, or a key that is not ours."""
-    code, other = difference(expected, host), _DKIM_TARGET.fullmatch(host)
-    if other and other[1] == expected.partition(".")[0]:
+    expected = record.value.lower()
+    if host in record.others:
+        return "dns.value.keys_swapped"
+    other, code = amazon_host(host), difference(expected, host)
+    if other is None:
+        return code
+    if other.use is not HostUse.SIGNING:
+        return OTHER_HOST_CODE
+    if host.partition(".")[0] == expected.partition(".")[0]:
         return "dns.value.other_region"
-    return "dns.value.old_key" if other and code == DIFFERS else code
+    return "dns.value.old_key" if code == DIFFERS else code
 
 
 def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
@@ -140,8 +147,12 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
     rivals = [preference for preference, host in _mx(values) if host != record.value.lower()]
     if not ours:
         return _wrong_mx(record, values, "dns.rival.mx")
-    if min(ours) > best or min(ours) in rivals:
+    if _has_null(values):
+        return Comparison(Verdict.WRONG, "dns.rival.null_mx_beside", values)
+    if min(ours) > best:
         return Comparison(Verdict.WRONG, "dns.rival.mx", values)
+    if min(ours) in rivals:
+        return Comparison(Verdict.WRONG, "dns.rival.mx_shared", values)
     return Comparison(Verdict.RIGHT, "dns.rival.mx_behind" if rivals else RIGHT_CODE, values)
 
 
@@ -151,22 +162,37 @@ def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
     if hosts == {record.value.lower()} and len(values) == 1:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
     if record.value.lower() in hosts:
-        return Comparison(Verdict.WRONG, "dns.rival.mail_from_mx", values)
+        code = "dns.rival.null_mx_beside" if _has_null(values) else "dns.rival.mail_from_mx"
+        return Comparison(Verdict.WRONG, code, values)
     return _wrong_mx(record, values, "dns.rival.mail_from_mx")
+
+
+def _has_null(values: tuple[str, ...]) -> bool:
+    """RFC 7505: "0 ." says that no mail is accepted, and must stand alone."""
+    return any(host == "" for _, host in _mx(values))
 
 
 def _wrong_mx(record: Record, values: tuple[str, ...], rival: str) -> Comparison:
     """None of the hosts is ours: mistyped, or somebody else's."""
-    code = _telling(_mx_difference(record.value.lower(), host) for _, host in _mx(values))
+    code = _telling(_mx_difference(record, host) for _, host in _mx(values))
     return Comparison(Verdict.WRONG, rival if code == DIFFERS else code, values)
 
 
-def _mx_difference(expected: str, host: str) -> str:
-    if host in ("", "."):
+def _mx_difference(record: Record, host: str) -> str:
+    expected = record.value.lower()
+    if host == "":
         return "dns.rival.null_mx"
-    if _REGIONAL.fullmatch(host) and host.partition(".")[0] == expected.partition(".")[0]:
-        return "dns.value.other_region"
-    return "dns.value.ip" if _IP.fullmatch(host) else difference(expected, host)
+    wanted, there = amazon_host(expected), amazon_host(host)
+    if wanted and there:
+        return "dns.value.other_region" if there.use is wanted.use else OTHER_HOST_CODE
+    if _IP.fullmatch(host):
+        return "dns.value.ip"
+    if (code := difference(expected, host)) != DIFFERS:
+        return code
+    if wanted and meant_use(host) is wanted.use:
+        return "dns.value.typo"
+    is_itself = host == record.name and not is_inbound(record.key)  # a domain may well be its own mail server
+    return "dns.value.impossible_host" if is_itself or not _HOST.fullmatch(host) else DIFFERS
 
 
 def _spf(record: Record, values: tuple[str, ...]) -> Comparison:

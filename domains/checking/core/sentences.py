@@ -1,5 +1,6 @@
 """The sentence for each code: the purpose of the record before its acronym, then what to do at the DNS host."""
 
+from domains.checking.core.amazon_hosts import amazon_host
 from domains.dmarc import core as dmarc_core
 from domains.records.core import SPF_KEYS, Record, is_inbound
 from domains.spf.core import grammar
@@ -104,6 +105,24 @@ _SENTENCES = {
         "{record.name} is an alias (CNAME) that leads to {found}, which does not exist. Remove the alias, or have that "
         "name set up."
     ),
+    "dns.rival.mx_shared": (
+        "Only a part of the mail for {record.name} arrives here: another MX record has the same priority: {found}. "
+        "Give ours the lowest number, or remove the other once nobody reads mail there."
+    ),
+    "dns.rival.null_mx_beside": (
+        "{record.name} also has an MX record “.”, which says that it takes no mail, so some senders reject all mail. "
+        "Remove that one and keep ours."
+    ),
+    "dns.value.amazon_other_host": (
+        "{subject} leads to {found}, Amazon's host for {use}. Change it to the value shown here."
+    ),
+    "dns.value.keys_swapped": (
+        "{subject} has the value of another DKIM record of this domain: {found}. The value begins like the name: "
+        "change it to the one shown here."
+    ),
+    "dns.value.impossible_host": (
+        "{subject} leads to “{found}”, which no mail server can be called. Change it to the value shown here."
+    ),
     "dns.rival.mx": (
         "Mail to {record.name} goes elsewhere now: {found}. Once you change this record, its mail arrives here. To "
         "keep that mail service, set the domain to send only, or receive at a sub-domain."
@@ -143,6 +162,7 @@ def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames 
     place, reason = _broken(record, found, names) if "{reason}" in _SENTENCES[code] else ("", "")
     above = record.inherited
     fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": reason}
+    fields["use"] = use_of(found)
     fields |= {"above": above.name, "policy": above.policy} if above else {"above": "", "policy": ""}
     return _SENTENCES[code].format(record=record, **fields)
 
@@ -154,6 +174,12 @@ def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[st
         return "", inside[0].reason
     text, problem = problems[0] if problems else ("", RecordProblem(0, 0, "It does not follow the grammar."))
     return text[problem.start : problem.end].strip()[:_LONGEST_QUOTE] or "a space", problem.reason
+
+
+def use_of(found: tuple[str, ...]) -> str:
+    """What the first of SES's hosts among the values is for, "" where there is none."""
+    hosts = (amazon_host(value.rpartition(" ")[2].rstrip(".").lower()) for value in found)
+    return next((host.use.value for host in hosts if host), "")
 
 
 def problems_in(record: Record, found: tuple[str, ...]) -> tuple[tuple[str, RecordProblem], ...]:

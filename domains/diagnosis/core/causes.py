@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from domains.checking.core.comparison import INHERITED_CODE, Verdict, compare
+from domains.checking.core.comparison import INHERITED_CODE, OTHER_HOST_CODE, Verdict, compare
 from domains.checking.core.comparison import Comparison as Compared
 from domains.checking.core.nearness import is_close
 from domains.diagnosis.core import observations, words
@@ -65,7 +65,8 @@ def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str
         return Cause("dns.name.swapped", record, at=name) if _is_swapped(record, case, values) else None
     if place is ProbePlace.WILDCARD or not holds(record, values):
         return None
-    codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: "dns.name.underscore"}
+    refused = "dns.name.underscore_forgotten" if _takes_underscores(case) else "dns.name.underscore"
+    codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: refused}
     if place in codes:
         return Cause(codes[place], record, values, at=name)
     return _too_high(record, case, place, name, values)
@@ -154,6 +155,12 @@ def _lost(record: Record, case: Case) -> Cause | None:
     return Cause("dns.name.underscore", record) if _underscores_alone(record, case) else None
 
 
+def _takes_underscores(case: Case) -> bool:
+    """Whether the zone has another name with an underscore: then its host does not refuse them."""
+    found = (case.seen.values(r.name, r.type) for r in case.seen.records if "_" in r.name)
+    return any(found)
+
+
 def _stands_still(case: Case) -> bool:
     """Whether the zone's serial is what it was before the customer said that the records are added."""
     told = {serial for soa in case.seen.soas if (serial := serial_of(soa))}
@@ -172,7 +179,7 @@ def _underscores_alone(record: Record, case: Case) -> bool:
 
 
 _DOTS = re.compile(r"[.\\]+$")
-_ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mail_from_mx"})
+_ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mx_shared", "dns.rival.mail_from_mx", OTHER_HOST_CODE})
 
 
 def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
@@ -267,6 +274,8 @@ def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cau
         if ours:
             return Cause("dns.name.apex_mx", ours[0], found, at=record.name)
         return Cause("dns.rival.forwarding" if is_forwarding(found) else code, record, found)
+    if code == OTHER_HOST_CODE:
+        return Cause(code, record, found)
     return Cause(code if holds(record, found) else "dns.rival.mail_from_in_use", record, found)
 
 

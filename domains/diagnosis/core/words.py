@@ -224,6 +224,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         **_of_offer(record),
         **_of_broken(record, cause),
         **_of_policy(record, cause),
+        "use": sentences.use_of(cause.found),
         "underscore": alternative.format(domain=case.domain.ascii, value=record.value),
     }
 
