@@ -1,5 +1,6 @@
 """The DMARC policy that applies, and that no value is offered that is weaker than what applies."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -16,10 +17,10 @@ from tests.domains.mistakes import nothing_published
 SHOP = DomainName.stored("a.shop.example.co.uk")
 
 
-def published(domain: DomainName = SHOP, *, is_there: bool = True, **lines: str) -> PublishedPolicies:
-    """`lines` by the name with underscores for dots; all other names hold nothing."""
-    known = nothing_published(domain.ascii)
-    own = {f"_dmarc.{name.replace('_', '.')}": (line,) for name, line in lines.items()}
+def published(lines: Mapping[str, str], *, is_there: bool = True) -> PublishedPolicies:
+    """`lines` by name; all other names hold nothing."""
+    known = nothing_published(SHOP.ascii)
+    own = {f"_dmarc.{name}": (line,) for name, line in lines.items()}
     return replace(known, dmarc={**known.dmarc, **own}, is_there=is_there)
 
 
@@ -32,31 +33,31 @@ def policy_of(policies: PublishedPolicies, domain: DomainName = SHOP) -> tuple[s
     ("lines", "policy", "at"),
     [
         ({}, "", ""),
-        ({"example_co_uk": "v=DMARC1; p=reject"}, "reject", "example.co.uk"),
-        ({"example_co_uk": "v=DMARC1; p=reject; sp=none"}, "none", "example.co.uk"),
-        ({"example_co_uk": "v=DMARC1; p=none; sp=quarantine"}, "quarantine", "example.co.uk"),
-        ({"a_shop_example_co_uk": "v=DMARC1; p=none", "example_co_uk": "v=DMARC1; p=reject"}, "none", SHOP.ascii),
+        ({"example.co.uk": "v=DMARC1; p=reject"}, "reject", "example.co.uk"),
+        ({"example.co.uk": "v=DMARC1; p=reject; sp=none"}, "none", "example.co.uk"),
+        ({"example.co.uk": "v=DMARC1; p=none; sp=quarantine"}, "quarantine", "example.co.uk"),
+        ({"a.shop.example.co.uk": "v=DMARC1; p=none", "example.co.uk": "v=DMARC1; p=reject"}, "none", SHOP.ascii),
         # of a name between, neither rule takes it where the organization has a record
-        ({"shop_example_co_uk": "v=DMARC1; p=reject", "example_co_uk": "v=DMARC1; p=none"}, "none", "example.co.uk"),
+        ({"shop.example.co.uk": "v=DMARC1; p=reject", "example.co.uk": "v=DMARC1; p=none"}, "none", "example.co.uk"),
         # psd=n makes it the organization for RFC 9989, not for RFC 7489: the stricter counts
-        ({"shop_example_co_uk": "v=DMARC1; p=reject; psd=n"}, "reject", "shop.example.co.uk"),
+        ({"shop.example.co.uk": "v=DMARC1; p=reject; psd=n"}, "reject", "shop.example.co.uk"),
         (
-            {"shop_example_co_uk": "v=DMARC1; p=none; psd=n", "example_co_uk": "v=DMARC1; p=reject"},
+            {"shop.example.co.uk": "v=DMARC1; p=none; psd=n", "example.co.uk": "v=DMARC1; p=reject"},
             "reject",
             "example.co.uk",
         ),
-        ({"co_uk": "v=DMARC1; p=reject; psd=y"}, "reject", "co.uk"),
-        ({"co_uk": "v=DMARC1; p=reject; psd=y", "example_co_uk": "v=DMARC1; p=none"}, "none", "example.co.uk"),
+        ({"co.uk": "v=DMARC1; p=reject; psd=y"}, "reject", "co.uk"),
+        ({"co.uk": "v=DMARC1; p=reject; psd=y", "example.co.uk": "v=DMARC1; p=none"}, "none", "example.co.uk"),
     ],
 )
 def test_the_policy_that_applies_is_found(lines: dict[str, str], policy: str, at: str) -> None:
-    assert policy_of(published(**lines)) == (policy, at)
+    assert policy_of(published(lines)) == (policy, at)
 
 
 def test_a_name_that_does_not_exist_yet_has_the_stricter_of_sp_and_np() -> None:
-    lines = {"example_co_uk": "v=DMARC1; p=none; sp=none; np=reject"}
-    assert policy_of(published(**lines)) == ("none", "example.co.uk")
-    assert policy_of(published(is_there=False, **lines)) == ("reject", "example.co.uk")
+    lines = {"example.co.uk": "v=DMARC1; p=none; sp=none; np=reject"}
+    assert policy_of(published(lines)) == ("none", "example.co.uk")
+    assert policy_of(published(lines, is_there=False)) == ("reject", "example.co.uk")
 
 
 def test_at_most_eight_names_are_asked_however_long_the_name_is() -> None:
@@ -68,7 +69,7 @@ def test_at_most_eight_names_are_asked_however_long_the_name_is() -> None:
 
 @pytest.mark.parametrize("gone", ["_dmarc.example.co.uk", "_dmarc.uk"])
 def test_where_the_policy_could_not_be_told_none_is_offered(gone: str) -> None:
-    known = published()
+    known = published({})
     unsure = replace(known, dmarc={name: lines for name, lines in known.dmarc.items() if name != gone})
     offer = core.offered_dmarc(SHOP, "", unsure)
     assert offer.value == ""
@@ -81,13 +82,15 @@ def test_before_anybody_looked_nothing_is_offered_that_could_replace_something()
 
 
 def test_a_record_of_ones_own_keeps_the_policy_alignment_and_reports_of_the_one_above() -> None:
-    above = published(example_co_uk="v=DMARC1; p=reject; sp=quarantine; adkim=s; rua=mailto:all@example.co.uk; np=none")
+    above = published(
+        {"example.co.uk": "v=DMARC1; p=reject; sp=quarantine; adkim=s; rua=mailto:all@example.co.uk; np=none"}
+    )
     offer = core.offered_dmarc(SHOP, "me@example.net", above)
     assert offer.value == "v=DMARC1; p=quarantine; adkim=s; rua=mailto:all@example.co.uk,mailto:me@example.net"
 
 
 def test_two_records_become_one_that_is_as_strict_as_the_stricter() -> None:
-    known = published()
+    known = published({})
     both = replace(known, dmarc={**known.dmarc, f"_dmarc.{SHOP.ascii}": ("v=DMARC1; p=none", "v=DMARC1; p=reject")})
     assert core.offered_dmarc(SHOP, "", both).value == "v=DMARC1; p=reject"
 
