@@ -126,6 +126,7 @@ MOVED = (
     "proven_at",
     "next_check_at",
     "policies",
+    "dns_zone",
     "mx_facts",
     "receiving_state",
 )
@@ -307,7 +308,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return
-    locked.policies = domain.policies
+    locked.policies, locked.dns_zone = domain.policies, domain.dns_zone
     if locked.checked_records != domain.checked_records:
         return
     _prove(locked)

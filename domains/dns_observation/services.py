@@ -86,11 +86,13 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, ask
 
 
 async def _delegated_below(domain: DomainName, delegation: Delegation, asker: Asker) -> str:
-    """The part of the zone that a sub-domain is in, where other servers answer for it; "" where none do."""
+    """The part of the zone that a sub-domain is in, where it is a zone of its own, also at the same servers; else ""."""
     if domain.ascii == domain.zone or not delegation.alive:
         return ""
     server = delegation.alive[0]
     said = await asker.ask([Query(Question(domain.ascii, "NS"), server.at, server.name, recursive=False)])
+    if said[0].authoritative and said[0].status is LookupStatus.FOUND and not said[0].aliases:
+        return domain.ascii
     return said[0].cut if _is_below(said[0].cut, domain.zone, domain.ascii) else ""
 
 
@@ -124,10 +126,10 @@ async def _look_at_policies_above(look: _Look, registered: DomainName) -> None:
     if not asked or any(dmarc_core.used_line(answer.values) for answer in own):
         return
     names = [Question(policies_core.dmarc_name(name), "TXT") for name in policies_core.names_above(registered)]
-    exists = Question(registered.ascii, "TXT")
-    told = await _ask_helper(look, [*names, exists])
-    look.dmarc = {a.question.name: policies_core.dmarc_lines(a.values) for a in told if a.question != exists}
-    look.is_there = not any(a.question == exists and a.status is LookupStatus.NO_NAME for a in told)
+    told = await _ask_helper(look, names)
+    look.dmarc = {answer.question.name: policies_core.dmarc_lines(answer.values) for answer in told}
+    exists = _at_host(look, Question(registered.ascii, "TXT"), _by_serial(look.delegation), 0)
+    look.is_there = all(answer.status is not LookupStatus.NO_NAME for answer in await look.asker.ask([exists]))
 
 
 async def _look_closer(look: _Look) -> None:

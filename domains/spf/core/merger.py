@@ -72,10 +72,7 @@ def _judged(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
         (bool(inner), "".join(inner[:1])),
         (counted.too_many, _too_many(counted.total, counted.costliest)),
         (count_voids(text, names) > MOST_VOIDS, "More than two of its hosts do not exist. Remove those that are gone."),
-        (
-            any(read(line).is_open for line in before),
-            "The record that is there lets everybody send. Change “+all” to “~all”.",
-        ),
+        (is_open, "The record that is there lets everybody send. Change “+all” to “~all”."),
         (len(text) > _LONGEST, f"The one record would have {len(text)} characters, too many for DNS."),
     )
     withheld = next((reason for holds, reason in reasons if holds), "")
