@@ -126,7 +126,6 @@ MOVED = (
     "proven_at",
     "next_check_at",
     "policies",
-    "dns_zone",
     "mx_facts",
     "receiving_state",
 )
@@ -309,7 +308,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return
-    locked.policies, locked.dns_zone = domain.policies, domain.dns_zone
+    locked.policies = domain.policies
     if locked.checked_records != domain.checked_records:
         return
     asked_before = locked.records

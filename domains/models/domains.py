@@ -161,9 +161,6 @@ class Domain(models.Model):
     last_dns_check = models.DateTimeField(null=True, blank=True)
     policies = models.JSONField(default=dict, blank=True, help_text="What it last told of SPF and DMARC, by name.")
     provider = models.CharField(max_length=60, blank=True)
-    dns_zone = models.CharField(
-        max_length=253, blank=True, help_text="The delegated part of the registered domain that it is in, if any."
-    )
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")
@@ -220,11 +217,6 @@ class Domain(models.Model):
     @cached_property
     def parsed(self) -> DomainName:
         return DomainName.stored(self.name)
-
-    @property
-    def zone(self) -> str:
-        """Where its records are typed: the zone that answers for it, which may be a part of the registered domain."""
-        return self.dns_zone or self.parsed.zone
 
     @property
     def facts(self) -> IdentityFacts:

@@ -1,7 +1,7 @@
 """The page on which customers live: the records in groups, what was found, what is still to do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -170,10 +170,10 @@ def records_page(
 def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost) -> RecordRow:
     return RecordRow(
         record=record,
-        typed=typed(record, host.provider, domain.zone),
+        typed=typed(record, host.provider, domain.parsed.zone),
         label=label_of(record),
-        relative_name=replace(domain.parsed, zone=domain.zone).relative(record.name),
-        zone=domain.zone,
+        relative_name=domain.parsed.relative(record.name),
+        zone=domain.parsed.zone,
         state=State(check.state) if check else State.NOT_CHECKED,
         found=tuple(check.found) if check else (),
         sentence=check.sentence if check else "",
