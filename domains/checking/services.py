@@ -233,7 +233,7 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     identity_services.read([d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)], now=now)
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:
-        own = _judge(domain, records[domain.pk], seen, further, before, now)
+        own = _judge(domain, domain.records, seen, further, before, now)  # Amazon's answer changes what is needed
         _save(domain, own, now, receiving_services.mx_facts(domain, seen))
 
 

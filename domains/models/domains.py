@@ -223,6 +223,7 @@ class Domain(models.Model):
             domain=self.parsed,
             region=self.region,
             verification_token=self.verification_token,
+            verified_by_dkim=SesStatus.SUCCESS == self.identity_status == self.dkim_status,
             dkim_tokens=() if self.own_dkim_key else tuple(self.dkim_tokens),
             dkim_zone=self.dkim_zone,
             mail_from=self.ses_mail_from,
@@ -344,6 +345,14 @@ class Domain(models.Model):
     def is_proven(self) -> bool:
         """Whether the name is the customer's, against everybody: nobody else can add or prove it."""
         return self.proven_at is not None and self.stage != Stage.CLAIM
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether SES has verified it, by whichever record; where SES could not be read, whether all was in place."""
+        if self.stage != Stage.READY or self.identity_status in UNVERIFIED:
+            return False
+        by_amazon = self.identity_status == SesStatus.SUCCESS
+        return by_amazon or (self.verified_at is not None and self.dkim_status != SesStatus.FAILED)
 
     @property
     def removal_at(self) -> datetime | None:

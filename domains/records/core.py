@@ -49,7 +49,8 @@ class Need(StrEnum):
 class Record:
     """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX.
 
-    `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it.
+    `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `note` says
+    why a record that is usually required is not.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Record:
     value: str
     priority: int | None = None
     withheld: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ class IdentityFacts:
 
     `mail_from` is an absolute name, `existing_apex_spf` the one v=spf1 line at the domain today, `dmarc_reports_to` the
     address that shall get DMARC's daily summaries. `receiving`: the MX of the domain itself is asked for,
-    `receiving_below`: that of these names below it, "*.example.com" for all of them.
+    `receiving_below`: that of these names below it, "*.example.com" for all of them. `verified_by_dkim`: SES has
+    verified the domain, and its DKIM records alone suffice for that.
     """
 
     domain: DomainName
     region: str
     verification_token: str = ""
+    verified_by_dkim: bool = False
     dkim_tokens: tuple[str, ...] = ()
     dkim_zone: str = ""
     mail_from: str = ""
@@ -107,11 +111,16 @@ def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
     return tuple(f"{label}.{domain.ascii}" for label in _MAIL_FROM_LABELS)
 
 
+VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record is not needed."
+
+
 def _ownership(facts: IdentityFacts) -> tuple[Record, ...]:
+    """Either this record or DKIM verifies a domain; while neither does, both are asked for."""
     if not facts.verification_token:
         return ()
     name = f"_amazonses.{facts.domain.ascii}"
-    return (Record("identity", Purpose.OWNERSHIP, Need.REQUIRED, "TXT", name, facts.verification_token),)
+    need, note = (Need.OPTIONAL, VERIFIED_BY_DKIM) if facts.verified_by_dkim else (Need.REQUIRED, "")
+    return (Record("identity", Purpose.OWNERSHIP, need, "TXT", name, facts.verification_token, note=note),)
 
 
 def _signing(facts: IdentityFacts) -> tuple[Record, ...]:

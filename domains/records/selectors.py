@@ -60,6 +60,11 @@ class RecordRow:
         return self.state is State.VERIFIED
 
     @property
+    def is_left(self) -> bool:
+        """Whether something is to be done for it, or could be."""
+        return not self.is_done and not self.record.note
+
+    @property
     def counts(self) -> bool:
         """Done, or was when we last could look: a look-up that failed takes nothing away."""
         return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_right is not None)
@@ -142,8 +147,8 @@ def records_page(
     checks = {check.key: check for check in domain.record_checks.all()}
     rows = [_row(domain, record, checks.get(record.key), at) for record in domain.records]
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and all(row.is_done for row in rows))
-    shown = [row for row in rows if not (only_todo and row.is_done)]
+    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_left for row in rows))
+    shown = [row for row in rows if row.is_left or not only_todo]
     return RecordsPage(
         host=at,
         groups=_groups(shown),

@@ -95,7 +95,7 @@ def shared_page(
     todo = tuple(
         Todo(row, typed(row.record, provider, zone), _explanation(row, explained or {}))
         for row in rows
-        if not _is_there(row) and row.record.value
+        if row.is_left and not _is_there(row) and row.record.value
     )
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
     there = sum(_is_there(row) for row in required)

@@ -158,10 +158,15 @@ def _each(ask: Request, read: Callable[[Identity], Mapping[str, object] | None])
     return {name: answer for name, identity in known if (answer := read(identity)) is not None}
 
 
+def has_token(identity: Identity) -> bool:
+    """Whether a TXT record verifies it; of an identity that v2 made with DKIM alone that is a belief."""
+    return identity.has_txt or WORLD.beliefs.dkim_only_txt == "yes"
+
+
 @v1("GetIdentityVerificationAttributes")
 def get_identity_verification_attributes(ask: Request) -> Answer:
     def read(identity: Identity) -> Mapping[str, object]:
-        token = names.txt_token(ask.state.account_id, ask.state.region, identity.name) if identity.has_txt else None
+        token = names.txt_token(ask.state.account_id, ask.state.region, identity.name) if has_token(identity) else None
         return {"VerificationStatus": identity.ownership.status, "VerificationToken": token}
 
     return {"VerificationAttributes": _each(ask, read)}

@@ -27,6 +27,8 @@ class Beliefs:
 
     # CloudWatch's breakdown by tenant: counts by TenantId and TenantName ("pair"), rates by TenantName ("name"), "none"
     tenant_metrics: str = "pair"
+    # Whether v1 tells a TXT token of an identity that v2 made with DKIM alone: "no" or "yes"
+    dkim_only_txt: str = "no"
 
 
 @dataclass

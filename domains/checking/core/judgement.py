@@ -142,7 +142,7 @@ def judge(
 ) -> Judgement:
     """One answer of each resolver to `question_for(record)`; `further` ones, where asked, explain what is not right."""
     compared = [comparison.compare(record, answer, further) for answer in answers]
-    state, finding = _decide(compared, verified_before)
+    state, finding = _decide(compared, None if record.note else verified_before)  # what is not needed is no loss
     if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
         state = State.WAITING  # it is changed last
     sentence = sentences.describe(finding.code, record, finding.found)
@@ -155,14 +155,20 @@ def judge(
 def judge_aspect(aspect: Aspect, judgements: Sequence[Judgement], ses_status: SesStatus) -> AspectState:
     """Of the judgements those that belong to the aspect count. SES has no status for receiving: there DNS decides."""
     own = [judgement for judgement in judgements if aspect_of(judgement.key) is aspect]
+    if aspect is Aspect.IDENTITY and not any(judgement.need is Need.REQUIRED for judgement in own):
+        own = [judgement for judgement in judgements if aspect_of(judgement.key) is Aspect.DKIM]
+        if ses_status is SesStatus.SUCCESS:
+            return AspectState(aspect, State.VERIFIED, "SES has verified the domain by its DKIM records.")
     in_dns = most_urgent([judgement.state for judgement in own])
     state, sentence = _with_amazon(aspect, in_dns, ses_status)
     return AspectState(aspect, state, sentence.format(subject=_SUBJECTS[aspect]))
 
 
 def judge_aspects(judgements: Sequence[Judgement], ses_statuses: Mapping[Aspect, SesStatus]) -> tuple[AspectState, ...]:
-    """All aspects that the domain has records for."""
+    """All aspects that the domain has records for; DKIM's verify the identity too."""
     present = {aspect_of(judgement.key) for judgement in judgements}
+    if Aspect.DKIM in present:
+        present.add(Aspect.IDENTITY)
     return tuple(
         judge_aspect(aspect, judgements, ses_statuses.get(aspect, SesStatus.UNKNOWN))
         for aspect in Aspect

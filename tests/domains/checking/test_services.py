@@ -105,17 +105,28 @@ def test_a_mistake_is_wrong_and_says_which(sandbox: Sandbox) -> None:
 
 def test_a_record_that_vanishes_puts_the_domain_at_risk_and_says_since_when(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
-    remove(sandbox, domain, "identity")
+    remove(sandbox, domain, "dkim-1")
     looked_at(domain, NOW + HOUR)
-    check = domain.record_checks.get(key="identity")
+    check = domain.record_checks.get(key="dkim-1")
     assert (domain.state, domain.state_since, domain.verified_at) == (State.AT_RISK, NOW + HOUR, NOW)
     assert check.verified_at == NOW
     assert "24 November 2026, 12:00 UTC" in check.sentence
 
 
-def test_at_risk_since_outlives_a_look_that_failed(sandbox: Sandbox) -> None:
+def test_the_ownership_record_may_vanish_while_dkim_verifies_the_domain(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     remove(sandbox, domain, "identity")
+    looked_at(domain, NOW + HOUR)
+    assert domain.state == State.VERIFIED
+    assert domain.record_checks.get(key="identity").state == State.WAITING
+    turn_identity("shop.com", ownership="TemporaryFailure", dkim="TemporaryFailure")
+    assert looked_at(domain, NOW + 2 * HOUR).state == State.AT_RISK
+    assert domain.record_checks.get(key="identity").state == State.AT_RISK
+
+
+def test_at_risk_since_outlives_a_look_that_failed(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    remove(sandbox, domain, "dkim-1")
     looked_at(domain, NOW + HOUR)
     sandbox.control.set_dns_fault(zone_of(domain), "servfail")
     assert looked_at(domain, NOW + 2 * HOUR).state == State.COULD_NOT_CHECK
