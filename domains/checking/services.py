@@ -21,6 +21,8 @@ from domains.checking.core.judgement import (
     SesStatus,
     State,
     Turn,
+    changed_meanwhile,
+    is_signed,
     jitter_for,
     judge,
     judge_aspects,
@@ -34,7 +36,7 @@ from domains.dns.services import HostLookup, Told
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
-from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
@@ -49,6 +51,7 @@ from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
 
+UNDER_WAY = {Stage.STARTING: "The domain is still being set up with Amazon.", Stage.DELETING: "It is being deleted."}
 LOST = (State.AT_RISK, State.WRONG)
 DOMAIN_EVENTS = ("domain.verified", "domain.at_risk")
 RECORD_EVENTS = ("record.mismatch", "record.recovered")
@@ -138,10 +141,8 @@ def check_now(*, domain: Domain) -> str:
         raise Refused("Our staff holds this domain, so it is not looked at. Ask our support.")
     if domain.region != settings.AWS_REGION:
         raise Refused(f"{domain} belongs to the region {domain.region}, which is looked after elsewhere.")
-    if domain.stage == Stage.STARTING:
-        return "The domain is still being set up with Amazon."
-    if domain.stage == Stage.DELETING:
-        return "The domain is being deleted."
+    if domain.stage in UNDER_WAY:
+        return UNDER_WAY[Stage(domain.stage)]
     with slow_work.place(customer=domain.customer_id):
         _take_turn(domain, now)
         return _look_now(domain, now)
@@ -220,17 +221,18 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     seen = _look_at_records(domains, before)
     for domain in domains:
         domain.apex_spf = _apex_spf(domain, seen)
-    records = {domain.pk: domain.records for domain in domains}
-    judged = {d.pk: _judge(d, records[d.pk], seen, {}, before, now) for d in domains}
+    judged = {d.pk: _judge(d, d.records, seen, {}, before, now) for d in domains}
     unclear = [
         (domain.parsed, question)
         for domain in domains
-        for record, judgement in zip(records[domain.pk], judged[domain.pk], strict=True)
+        for record, judgement in zip(domain.records, judged[domain.pk], strict=True)
         if judgement.state is not State.VERIFIED
         for question in further_questions(record, domain.parsed)
     ]
     further = dns_services.ask_hosts_further(unclear)
-    identity_services.read([d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)], now=now)
+    asked = [d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)]
+    closely = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
+    identity_status_services.read(asked, now=now, closely=closely)
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:
         own = _judge(domain, domain.records, seen, further, before, now)  # Amazon's answer changes what is needed
@@ -326,7 +328,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
     _save_records(domain, judgements, now)
-    _move(locked, result, now, is_due={each.key for each in locked.records} != {each.key for each in judgements})
+    _move(locked, result, now, is_due=changed_meanwhile(locked.records, judgements))
     announce_domain(locked, known_before, identity, judgements, now)
     for name in MOVED:
         setattr(domain, name, getattr(locked, name))
@@ -335,9 +337,9 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     """An identity that Amazon does not know any more cannot come right by waiting, whatever the DNS shows."""
     result = overall(judge_aspects(judgements, domain.ses_statuses), judgements)
-    if domain.ses_problem != identity_services.GONE:
+    if domain.ses_problem != identity_status_services.GONE:
         return result
-    return replace(result, state=State.WRONG, turn=Turn.YOU, sentence=identity_services.GONE)
+    return replace(result, state=State.WRONG, turn=Turn.YOU, sentence=identity_status_services.GONE)
 
 
 def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:

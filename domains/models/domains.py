@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
+from domains.identity.core import replica_of
 from domains.names.core import DomainName
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, is_asked, judge
 from domains.records.core import (
@@ -143,6 +144,9 @@ class Domain(models.Model):
     verification_token = models.CharField(max_length=100, blank=True)
     dkim_tokens = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     dkim_zone = models.CharField(max_length=100, blank=True)
+    dkim_origin = models.CharField(
+        max_length=40, blank=True, help_text="SES's SigningAttributesOrigin; empty: not read."
+    )
     own_dkim_key = models.BooleanField(default=False, help_text="BYODKIM: the key is the customer's, not Amazon's.")
     ses_dkim_signing = models.BooleanField(default=True)
     ses_on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
@@ -345,6 +349,11 @@ class Domain(models.Model):
     def is_proven(self) -> bool:
         """Whether the name is the customer's, against everybody: nobody else can add or prove it."""
         return self.proven_at is not None and self.stage != Stage.CLAIM
+
+    @property
+    def replica_of(self) -> str:
+        """A predicate where its keys are those of its identity in another region; else ""."""
+        return replica_of(self.dkim_origin)
 
     @property
     def is_verified(self) -> bool:

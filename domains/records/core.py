@@ -23,6 +23,11 @@ RECEIVING_REGIONS = frozenset(
     for region in line.split()
 )
 MX_PRIORITY = 10
+# These have a zone of their own for DKIM keys (General Reference, read in 2026); SESv2 tells each identity's.
+OWN_DKIM_ZONE = frozenset(
+    "af-south-1 ap-northeast-3 ap-south-2 ap-southeast-3 ap-southeast-5 ca-west-1 eu-central-2 eu-south-1"
+    " il-central-1 me-central-1 us-gov-east-1".split()
+)
 
 # "mail" is not among them: it is the commonest name of a webmail, and its MX may be in use.
 _MAIL_FROM_LABELS = ("bounce", "mailfrom", "ses-bounce", "bounce-ses", "ses-mailfrom")
@@ -50,7 +55,7 @@ class Record:
     """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX.
 
     `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `note` says
-    why a record that is usually required is not.
+    what is to be known about it: why a record that is usually required is not, or that its value is not certain.
     """
 
     key: str
@@ -62,6 +67,11 @@ class Record:
     priority: int | None = None
     withheld: str = ""
     note: str = ""
+
+    @property
+    def is_needless(self) -> bool:
+        """Whether it would be required, were it not for what `note` says."""
+        return self.need is Need.OPTIONAL and bool(self.note)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,17 @@ def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
     return tuple(f"{label}.{domain.ascii}" for label in _MAIL_FROM_LABELS)
 
 
+USUAL_ZONE = "SES has not told us where this key is published. The value is the usual one in {region}."
+NO_ZONE = "SES has not told us where this key is published, and the usual place in {region} is not known here."
+
+
+def usual_dkim_zone(region: str) -> str:
+    """Of the keys that SES makes in a region; "" in a partition whose host names we do not know."""
+    if not region or region.startswith("eusc-"):
+        return ""
+    return f"dkim.{region}.amazonses.com" if region in OWN_DKIM_ZONE else "dkim.amazonses.com"
+
+
 VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record is not needed."
 
 
@@ -124,9 +145,12 @@ def _ownership(facts: IdentityFacts) -> tuple[Record, ...]:
 
 
 def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
-    """The zone differs by region and only v2 (SigningHostedZone) tells it."""
-    if not facts.dkim_zone:
-        return ()
+    """The zone is each identity's, and only v2 (SigningHostedZone) tells it; until then, the region's is shown."""
+    zone, note, withheld = facts.dkim_zone, "", ""
+    if not zone:
+        zone = usual_dkim_zone(facts.region)
+        note = USUAL_ZONE.format(region=facts.region) if zone else ""
+        withheld = "" if zone else NO_ZONE.format(region=facts.region)
     return tuple(
         Record(
             f"dkim-{number}",
@@ -134,7 +158,9 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
             Need.REQUIRED,
             "CNAME",
             f"{token}._domainkey.{facts.domain.ascii}",
-            f"{token}.{facts.dkim_zone}",
+            f"{token}.{zone}" if zone else "",
+            withheld=withheld,
+            note=note,
         )
         for number, token in enumerate(facts.dkim_tokens, start=1)
     )

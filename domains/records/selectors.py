@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from domains.checking.core.judgement import Aspect, Judgement, State, judge_aspects
+from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
 from domains.diagnosis.core.findings import Pair, marks
 from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
@@ -37,6 +37,7 @@ ASPECTS: Mapping[Aspect, str] = {
     Aspect.MAIL_FROM: "Bounces",
     Aspect.RECEIVING: "Receiving",
 }
+UNSIGNED = "The DKIM records are in place, but signing is switched off under Settings: SES does not sign your mail."
 BEING_CHECKED = 3  # seconds between two polls while a check is on its way
 TIME_TO_READ = 12  # seconds that the answer to a check stands before the next poll takes its place
 
@@ -62,7 +63,7 @@ class RecordRow:
     @property
     def is_left(self) -> bool:
         """Whether something is to be done for it, or could be."""
-        return not self.is_done and not self.record.note
+        return not self.is_done and not self.record.is_needless
 
     @property
     def counts(self) -> bool:
@@ -202,9 +203,15 @@ def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
 def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...]:
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
     told = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
-    lines = [AspectLine(ASPECTS[each.aspect], each.state, each.sentence) for each in told]
+    lines = [AspectLine(ASPECTS[each.aspect], each.state, _sentence(domain, each)) for each in told]
     own = domain.receiving
     return (*lines, AspectLine(ASPECTS[Aspect.RECEIVING], State.NOT_CHECKED, own.sentence, own))
+
+
+def _sentence(domain: Domain, judged: AspectState) -> str:
+    """SES's status is of the keys; whether it signs with them is a switch of its own."""
+    is_unsigned = judged.aspect is Aspect.DKIM and judged.state is State.VERIFIED and not domain.ses_dkim_signing
+    return UNSIGNED if is_unsigned else judged.sentence
 
 
 def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost) -> RecordRow | None:

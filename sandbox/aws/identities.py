@@ -23,10 +23,24 @@ def find(ask: Request, name: str) -> Identity | None:
     return ask.state.identities.get(canonical(name))
 
 
+REPLICA = "AWS_SES_"
+
+
 def tokens(state: RegionState, identity: Identity) -> list[str]:
+    """A replica (Deterministic Easy DKIM) has the keys that its parent had when it was made."""
     if identity.origin == "EXTERNAL":
         return [identity.selector]
-    return names.dkim_tokens(state.account_id, state.region, identity.domain, identity.key_generation)
+    return names.dkim_tokens(state.account_id, _home(state, identity), identity.domain, identity.key_generation)
+
+
+def zone(state: RegionState, identity: Identity) -> str:
+    return names.dkim_zone(_home(state, identity))
+
+
+def _home(state: RegionState, identity: Identity) -> str:
+    """The region whose keys it has; its own unless it is a replica."""
+    is_replica = identity.origin.startswith(REPLICA)
+    return identity.origin.removeprefix(REPLICA).lower().replace("_", "-") if is_replica else state.region
 
 
 def create(ask: Request, name: str) -> Identity:

@@ -54,6 +54,10 @@ class Tenant(models.Model):
     policy_told = models.CharField(max_length=10, blank=True, help_text="The policy that Amazon last took from us.")
     configuration_set = models.CharField(max_length=64, help_text="The customer's own, associated with the tenant.")
     is_paused = models.BooleanField(default=False, help_text="Staff want that it sends nothing.")
+    pause_is_ours = models.BooleanField(
+        default=False,
+        help_text="Our call paused it, until it was read to send again; else the policy or a hand at SES.",
+    )
     pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
     pause_text = models.TextField(blank=True, help_text="Why, for our staff.")
     pause_told = models.TextField(blank=True, help_text="What the customer is told.")

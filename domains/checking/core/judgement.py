@@ -117,7 +117,7 @@ _BY_AMAZON = {
     ),
     (State.VERIFIED, SesStatus.UNKNOWN): (
         State.COULD_NOT_CHECK,
-        "{subject} is right in DNS. We could not ask Amazon about it; we try again by ourselves.",
+        "{subject} is right in DNS. We don't know yet what Amazon says of it; we ask again by ourselves.",
     ),
 }
 
@@ -142,7 +142,7 @@ def judge(
 ) -> Judgement:
     """One answer of each resolver to `question_for(record)`; `further` ones, where asked, explain what is not right."""
     compared = [comparison.compare(record, answer, further) for answer in answers]
-    state, finding = _decide(compared, None if record.note else verified_before)  # what is not needed is no loss
+    state, finding = _decide(compared, None if record.is_needless else verified_before)  # what is not needed is no loss
     if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
         state = State.WAITING  # it is changed last
     sentence = sentences.describe(finding.code, record, finding.found)
@@ -201,6 +201,17 @@ def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
     if all(each.state is ReceivingState.SEND_ONLY for each in found):
         return replace(result, sentence="Everything is in place to send. The domain does not receive mail here.")
     return result
+
+
+def is_signed(judgements: Sequence[Judgement]) -> bool:
+    """Whether the DKIM records are right; else, where their zone is not known, the one that is shown may be wrong."""
+    return all(each.state is State.VERIFIED for each in judgements if aspect_of(each.key) is Aspect.DKIM)
+
+
+def changed_meanwhile(records: Sequence[Record], judgements: Sequence[Judgement]) -> bool:
+    """Whether what is asked for has changed by the look itself: a record came or went, or has another name."""
+    changed = {record.key for record in records} != {judgement.key for judgement in judgements}
+    return changed or any(judgement.code == "dns.not_checked" for judgement in judgements)
 
 
 def aspect_of(key: str) -> Aspect | None:

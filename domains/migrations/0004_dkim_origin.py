@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = (("domains", "0003_receiving"),)
+
+    operations = (
+        migrations.AddField(
+            model_name="domain",
+            name="dkim_origin",
+            field=models.CharField(
+                blank=True, help_text="SES's SigningAttributesOrigin; empty: not read.", max_length=40
+            ),
+        ),
+    )
