@@ -45,6 +45,7 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Record, is_inbound
 from domains.spf.core.grammar import spf_among
+from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
@@ -217,26 +218,26 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     """
     if not domains:
         return
+    zone_cut_services.look(domains)
     before = _verified_before(domains)
     seen = _look_at_records(domains, before)
     for domain in domains:
         domain.apex_spf = _apex_spf(domain, seen)
-    judged = {d.pk: _judge(d, d.records, seen, {}, before, now) for d in domains}
+    judged = {d.pk: _judge(d, seen, {}, before, now) for d in domains}
     unclear = [
-        (domain.parsed, question)
+        (domain.hosted, question)
         for domain in domains
         for record, judgement in zip(domain.records, judged[domain.pk], strict=True)
         if judgement.state is not State.VERIFIED
-        for question in further_questions(record, domain.parsed)
+        for question in further_questions(record, domain.hosted)
     ]
     further = dns_services.ask_hosts_further(unclear)
     asked = [d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)]
     closely = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
     identity_status_services.read(asked, now=now, closely=closely)
     history_services.record_answers(domains, seen.all, now=now)
-    for domain in domains:
-        own = _judge(domain, domain.records, seen, further, before, now)  # Amazon's answer changes what is needed
-        _save(domain, own, now, receiving_services.mx_facts(domain, seen))
+    for domain in domains:  # judged anew: Amazon's answer changes what is needed
+        _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))
 
 
 def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
@@ -283,13 +284,12 @@ def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], da
     """What was right once is no news to the resolvers; the rest is asked of its own name servers first."""
     pairs = [(domain, record) for domain in domains for record in domain.checked_records]
     known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
-    unseen = [(domain.parsed, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
+    unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
     return dns_services.ask_hosts_first(unseen, known)
 
 
 def _judge(
     domain: Domain,
-    records: Sequence[Record],
     seen: HostLookup,
     further: Told,
     before: dict[tuple[str, str], datetime | None],
@@ -301,9 +301,9 @@ def _judge(
             seen.of_record(record),
             verified_before=before.get((domain.pk, record.key)),
             now=now,
-            further=[a for question in further_questions(record, domain.parsed) for a in further.get(question, [])],
+            further=[a for question in further_questions(record, domain.hosted) for a in further.get(question, [])],
         )
-        for record in records
+        for record in domain.records
     ]
 
 

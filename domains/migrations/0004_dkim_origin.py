@@ -8,8 +8,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="domain",
             name="dkim_origin",
-            field=models.CharField(
-                blank=True, help_text="SES's SigningAttributesOrigin; empty: not read.", max_length=40
-            ),
+            field=models.CharField(blank=True, help_text="SES's SigningAttributesOrigin.", max_length=40),
         ),
     )

@@ -1,5 +1,6 @@
 """Domains: what we want, what Amazon says, what the DNS shows; each in columns of its own."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -99,9 +100,7 @@ class Domain(models.Model):
     claim_reason = models.CharField(max_length=30, blank=True)
     claim_proven_at = models.DateTimeField(null=True, blank=True)
     proven_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="When its DNS, or our staff, showed that it is the customer's.",
+        null=True, blank=True, help_text="When its DNS, or our staff, showed that it is the customer's."
     )
     unproven_warned_at = models.DateTimeField(
         null=True, blank=True, help_text="When its owners were told that it will be removed."
@@ -144,9 +143,7 @@ class Domain(models.Model):
     verification_token = models.CharField(max_length=100, blank=True)
     dkim_tokens = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     dkim_zone = models.CharField(max_length=100, blank=True)
-    dkim_origin = models.CharField(
-        max_length=40, blank=True, help_text="SES's SigningAttributesOrigin; empty: not read."
-    )
+    dkim_origin = models.CharField(max_length=40, blank=True, help_text="SES's SigningAttributesOrigin.")
     own_dkim_key = models.BooleanField(default=False, help_text="BYODKIM: the key is the customer's, not Amazon's.")
     ses_dkim_signing = models.BooleanField(default=True)
     ses_on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
@@ -161,6 +158,9 @@ class Domain(models.Model):
     ses_problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
 
     # what the DNS shows
+    zone = models.CharField(
+        max_length=253, blank=True, help_text="Where its zone begins, if below the registrable name."
+    )
     last_dns_check = models.DateTimeField(null=True, blank=True)
     apex_spf = models.TextField(blank=True)
     provider = models.CharField(max_length=60, blank=True)
@@ -220,6 +220,11 @@ class Domain(models.Model):
     @cached_property
     def parsed(self) -> DomainName:
         return DomainName.stored(self.name)
+
+    @property
+    def hosted(self) -> DomainName:
+        """In the zone in which its DNS host keeps it: what is typed there, and every file, is relative to that."""
+        return replace(self.parsed, zone=self.zone) if self.zone else self.parsed
 
     @property
     def facts(self) -> IdentityFacts:
@@ -358,10 +363,9 @@ class Domain(models.Model):
     @property
     def is_verified(self) -> bool:
         """Whether SES has verified it, by whichever record; where SES could not be read, whether all was in place."""
-        if self.stage != Stage.READY or self.identity_status in UNVERIFIED:
-            return False
-        by_amazon = self.identity_status == SesStatus.SUCCESS
-        return by_amazon or (self.verified_at is not None and self.dkim_status != SesStatus.FAILED)
+        was_right = self.verified_at is not None and self.dkim_status != SesStatus.FAILED
+        can_be = self.stage == Stage.READY and self.identity_status not in UNVERIFIED
+        return can_be and (self.identity_status == SesStatus.SUCCESS or was_right)
 
     @property
     def removal_at(self) -> datetime | None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
 from domains.records.core import mail_from_candidates
+from domains.zone_cut.core import cut_of, cut_questions
 
 TAKEN_BY = ("A", "AAAA", "CNAME", "MX", "TXT")
 
@@ -37,6 +38,7 @@ class Preflight:
     record_count: int
     suggestion: str = ""  # a sub-domain that receives no mail yet, where the domain itself does
     provider: str = ""
+    zone: str = ""  # where it begins, if below the registrable name
     records_answer: bool = False  # records of an earlier set-up at Amazon are still published
 
     @property
@@ -58,7 +60,7 @@ def questions(domain: DomainName) -> tuple[Question, ...]:
     """All that must be asked for `assess`; one batch, at most 35 questions."""
     own = [Question(domain.ascii, kind) for kind in ("MX", "CNAME", "TXT")]
     own += [Question(f"_amazonses.{domain.ascii}", "TXT"), Question(domain.zone, "NS"), Question(domain.zone, "SOA")]
-    own += [Question(f"in.{domain.ascii}", "MX")]
+    own += [Question(f"in.{domain.ascii}", "MX"), *cut_questions(domain)]
     candidates = [Question(name, kind) for name in mail_from_candidates(domain) for kind in TAKEN_BY]
     return tuple(own + candidates)
 
@@ -87,6 +89,7 @@ def assess(
         record_count=record_count,
         suggestion=_suggestion(domain, seen, others),
         provider=provider,
+        zone=cut_of(domain, answers) or "",
         records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
     )
 

@@ -170,10 +170,10 @@ def records_page(
 def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost) -> RecordRow:
     return RecordRow(
         record=record,
-        typed=typed(record, host.provider, domain.parsed.zone),
+        typed=typed(record, host.provider, domain.hosted.zone),
         label=label_of(record),
-        relative_name=domain.parsed.relative(record.name),
-        zone=domain.parsed.zone,
+        relative_name=domain.hosted.relative(record.name),
+        zone=domain.hosted.zone,
         state=State(check.state) if check else State.NOT_CHECKED,
         found=tuple(check.found) if check else (),
         sentence=check.sentence if check else "",

@@ -91,7 +91,7 @@ def shared_page(
     provider = with_key(host) or named(domain.provider)
     rows = _rows(page) if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    zone = domain.parsed.zone
+    zone = domain.hosted.zone
     todo = tuple(
         Todo(row, typed(row.record, provider, zone), _explanation(row, explained or {}))
         for row in rows

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from tenants.models.tenants import Tenant
-from tenants.pause.services import resumes_as
 from tenants.status.core import BY_AMAZON, SendingStatus
 
 
@@ -23,7 +22,7 @@ def outcome_of_resuming(tenant: Tenant) -> ResumeOutcome:
         )
     if not tenant.is_paused and tenant.staff_status != SendingStatus.DISABLED:
         return ResumeOutcome("It is not paused: there is nothing to resume.", possible=False)
-    if resumes_as(tenant) == SendingStatus.REINSTATED:
+    if tenant.resumes_as == SendingStatus.REINSTATED:
         why = "findings are open" if tenant.pause_is_ours else "it was paused by its policy, or by hand at Amazon"
         return ResumeOutcome(
             f"It sends again as “reinstated”: {why}, and its policy could pause it again at once. "

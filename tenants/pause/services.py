@@ -21,7 +21,7 @@ from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
 from tenants.status import core as status_core
 from tenants.status import services as status_services
-from tenants.status.core import SendingStatus, Standing, status_to_resume
+from tenants.status.core import SendingStatus, Standing
 
 LOOK_AGAIN_SECONDS = 2
 NOT_YOURS = "Your role cannot pause or resume tenants. Ask Trust & Safety."
@@ -99,16 +99,6 @@ def refuse_resume(tenant: Tenant) -> None:
         raise Refused(f"{tenant} is not paused.", code="NOT_PAUSED")
 
 
-def resumes_as(tenant: Tenant) -> SendingStatus:
-    """With which word it resumes, by what was last read; for the page as for the call."""
-    found = (("HIGH", tenant.open_high), ("LOW", tenant.open_low))
-    return status_to_resume(
-        policy=tenant.ses_policy or tenant.policy,
-        impacts=(tenant.impact, *(impact for impact, number in found if number)),
-        is_ours=tenant.pause_is_ours,
-    )
-
-
 def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
     """The review's outcome: it stays paused, until the next review or without one. Raises Refused."""
     require(actor, PAUSE, NOT_YOURS)
@@ -181,7 +171,7 @@ def _tell(tenant: Tenant) -> list[str]:
         status = SendingStatus.DISABLED
     else:
         status_services.read(tenant)  # findings may have come since: they decide with which word it resumes
-        status = resumes_as(tenant)
+        status = tenant.resumes_as
     with aws.recording() as request_ids:
         lifecycle_gateway.set_status(tenant.arn, status)
     told = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)
