@@ -21,7 +21,7 @@ from domains.checking.core.judgement import (
     SesStatus,
     State,
     Turn,
-    changed_meanwhile,
+    has_unasked,
     is_signed,
     jitter_for,
     judge,
@@ -195,7 +195,8 @@ def _watched_every(domain: Domain, now: datetime) -> timedelta:
 def pending(domain: Domain) -> bool:
     """Whether anything is left that a look could change, recommended records included; an address is not."""
     is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
-    return not is_right or domain.record_checks.exclude(state=State.VERIFIED).exists()
+    asked = domain.record_checks.filter(key__in=[record.key for record in domain.records])
+    return not is_right or asked.exclude(state=State.VERIFIED).exists()
 
 
 def check_due(*, now: datetime) -> int:
@@ -319,6 +320,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     locked.apex_spf = domain.apex_spf
     if locked.checked_records != domain.checked_records:
         return
+    asked_before = locked.records
     _prove(locked)
     locked.mx_facts = domain.mx_facts = mx_facts
     receiving_services.settle(locked, now)
@@ -328,7 +330,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
     _save_records(domain, judgements, now)
-    _move(locked, result, now, is_due=changed_meanwhile(locked.records, judgements))
+    _move(locked, result, now, is_due=locked.records != asked_before or has_unasked(judgements))
     announce_domain(locked, known_before, identity, judgements, now)
     for name in MOVED:
         setattr(domain, name, getattr(locked, name))

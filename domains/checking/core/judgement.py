@@ -208,10 +208,9 @@ def is_signed(judgements: Sequence[Judgement]) -> bool:
     return all(each.state is State.VERIFIED for each in judgements if aspect_of(each.key) is Aspect.DKIM)
 
 
-def changed_meanwhile(records: Sequence[Record], judgements: Sequence[Judgement]) -> bool:
-    """Whether what is asked for has changed by the look itself: a record came or went, or has another name."""
-    changed = {record.key for record in records} != {judgement.key for judgement in judgements}
-    return changed or any(judgement.code == "dns.not_checked" for judgement in judgements)
+def has_unasked(judgements: Sequence[Judgement]) -> bool:
+    """Whether a record has another name since this look began, so that nobody was asked for it."""
+    return any(judgement.code == "dns.not_checked" for judgement in judgements)
 
 
 def aspect_of(key: str) -> Aspect | None:
