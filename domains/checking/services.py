@@ -168,10 +168,8 @@ def _look_at_claim(domain: Domain) -> str:
 
 def can_check_in(domain: Domain, now: datetime) -> int:
     """Seconds until a person may ask again; 0 is now."""
-    if domain.last_dns_check is None:
-        return 0
-    wait = domain.last_dns_check + timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS) - now
-    return max(0, round(wait.total_seconds()))
+    last = domain.last_dns_check or now - timedelta(days=1)
+    return max(0, round((last + timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS) - now).total_seconds()))
 
 
 def watched(domain: Domain) -> None:

@@ -28,7 +28,7 @@ from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import CouldNotTell
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem
+from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsMissing, AwsProblem, AwsUnreachable
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import Tenant
 from tenants.resources import services as resources_services
@@ -204,7 +204,12 @@ def _mail_from(domain: Domain) -> bool:
     if same and domain.mail_from_status != SesStatus.FAILED:
         return True
     reject = domain.on_mx_failure == OnMxFailure.REJECT
-    gateway.set_mail_from(domain.name, wanted, reject_on_mx_failure=reject)
+    try:
+        gateway.set_mail_from(domain.name, wanted, reject_on_mx_failure=reject)
+    except (AwsBusy, AwsUnreachable):
+        raise
+    except AwsProblem:
+        return True  # refused: the other records are shown all the same, and the settings' own job says why
     return _store(
         domain, ses_mail_from=wanted, ses_on_mx_failure=domain.on_mx_failure, mail_from_status=SesStatus.UNKNOWN
     )

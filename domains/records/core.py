@@ -10,6 +10,7 @@ from enum import StrEnum
 from domains.names.core import DomainName, understand
 from domains.spf.core import grammar, merger
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.partitions import has_known_mail_hosts
 
 # Amazon receives mail in these regions alone (General Reference, read in August 2026). A list, never a pattern:
 # the host name of a region that does not receive would be accepted by every DNS host and swallow all mail.
@@ -122,12 +123,13 @@ def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
 
 
 USUAL_ZONE = "SES has not told us where this key is published. The value is the usual one in {region}."
+NO_HOST = "The host that takes bounces for SES in {region} is not known here. Amazon's console names it."
 NO_ZONE = "SES has not told us where this key is published, and the usual place in {region} is not known here."
 
 
 def usual_dkim_zone(region: str) -> str:
     """Of the keys that SES makes in a region; "" in a partition whose host names we do not know."""
-    if not region or region.startswith("eusc-"):
+    if not region or not has_known_mail_hosts(region):
         return ""
     return f"dkim.{region}.amazonses.com" if region in OWN_DKIM_ZONE else "dkim.amazonses.com"
 
@@ -169,8 +171,10 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
 def _bounces(facts: IdentityFacts) -> tuple[Record, ...]:
     if not facts.mail_from:
         return ()
-    feedback = f"feedback-smtp.{facts.region}.amazonses.com"
-    mx = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", facts.mail_from, feedback, MX_PRIORITY)
+    is_known = has_known_mail_hosts(facts.region)
+    feedback = f"feedback-smtp.{facts.region}.amazonses.com" if is_known else ""
+    withheld = "" if is_known else NO_HOST.format(region=facts.region)
+    mx = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", facts.mail_from, feedback, MX_PRIORITY, withheld)
     return (mx, Record("mail-from-spf", Purpose.BOUNCES, Need.REQUIRED, "TXT", facts.mail_from, merger.FRESH))
 
 

@@ -4,7 +4,7 @@ Other columns store what SES was told. So after a process dies the difference re
 it. `begin` and `settled` serve the published API: store what is wanted, then wait briefly for the worker.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -132,16 +132,23 @@ def apply(*, domain_id: str) -> None:
     )
     if domain is None:
         return
-    for tell in (_mail_from, _signing, _keys):
-        with aws.recording() as request_ids:
-            try:
-                tell(domain, request_ids)
-            except AwsProblem as problem:
-                Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
-                raise
+    problems = [problem for tell in (_mail_from, _signing, _keys) if (problem := _tried(tell, domain))]
+    if problems:
+        Domain.objects.filter(pk=domain.pk).update(stage_problem=" ".join(map(str, problems)))
+        raise problems[0]
     identity_services.join_in_passing(domain)
     Domain.objects.filter(pk=domain.pk).update(stage_problem="", next_check_at=timezone.now())
     check_soon()
+
+
+def _tried(tell: Callable[[Domain, list[str]], None], domain: Domain) -> AwsProblem | None:
+    """What Amazon refuses of one setting keeps no other from being told."""
+    with aws.recording() as request_ids:
+        try:
+            tell(domain, request_ids)
+        except AwsProblem as problem:
+            return problem
+    return None
 
 
 def _mail_from(domain: Domain, request_ids: list[str]) -> None:
@@ -177,8 +184,8 @@ def _keys(domain: Domain, request_ids: list[str]) -> None:
         return
     now = identity_gateway.get_identity(domain.name)
     if now.has_others_keys:
-        same, origin = {"dkim_tokens": domain.dkim_tokens}, {"dkim_origin": now.dkim_origin}
-        _told(domain, "domain.new_dkim", same, same | origin, request_ids, **origin, new_dkim_wanted=False)
+        before, after = {"dkim_origin": domain.dkim_origin}, {"dkim_origin": now.dkim_origin}
+        _told(domain, "domain.new_dkim", before, after, request_ids, **after, new_dkim_wanted=False)
         return
     if list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens:  # else an attempt before, its answer lost
         issued, zone = identity_gateway.reissue_dkim(domain.name, strong=not now.strong_dkim_key)

@@ -89,6 +89,11 @@ def test_keys_in_a_partition_that_we_do_not_know_are_withheld_and_not_left_out()
     assert (record.value, record.withheld) == ("", NO_ZONE.format(region="eusc-de-east-1"))
 
 
+def test_the_host_for_bounces_is_withheld_where_it_is_not_known() -> None:
+    records = {record.key: record for record in records_for(make_facts(region="eusc-de-east-1"))}
+    assert (records["mail-from-mx"].value, "eusc-de-east-1" in records["mail-from-mx"].withheld) == ("", True)
+
+
 def test_mail_from_is_never_the_webmail() -> None:
     names = mail_from_candidates(DOMAIN)
     assert names[0] == "bounce.shop.example.co.uk"
