@@ -10,6 +10,7 @@ KINDS = (
     ("throttle", "Throttled: “Rate exceeded”"),
     ("error", "Internal error (500)"),
     ("denied", "Our credentials may not make the call (403)"),
+    ("missing", "Amazon does not know it (404)"),
     ("slow", "A slow answer"),
     ("cut_before", "Connection cut before the call counted"),
     ("cut_after", "Connection cut after the call was carried out"),

@@ -86,7 +86,7 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, ask
 
 
 async def _delegated_below(domain: DomainName, delegation: Delegation, asker: Asker) -> str:
-    """The part of the zone that a sub-domain is in, where it is a zone of its own, also at the same servers; else ""."""
+    """The part of the zone that a sub-domain is in, where it is a zone of its own, at the same servers too; else ""."""
     if domain.ascii == domain.zone or not delegation.alive:
         return ""
     server = delegation.alive[0]

@@ -27,6 +27,12 @@ class Beliefs:
 
     # CloudWatch's breakdown by tenant: counts by TenantId and TenantName ("pair"), rates by TenantName ("name"), "none"
     tenant_metrics: str = "pair"
+    # Whether v1 tells a TXT token of an identity that v2 made with DKIM alone: "no" or "yes"
+    dkim_only_txt: str = "no"
+    # Whether v2 names the zone of the DKIM keys (SigningHostedZone): "yes" or "no"
+    hosted_zone: str = "yes"
+    # The Cause of a sending status that a customer set by API: SES's samples have the first, others were seen without
+    manual_cause: str = "Status manually updated."
 
 
 @dataclass

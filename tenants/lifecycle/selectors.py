@@ -41,7 +41,7 @@ ORDERS: dict[str, Order] = {
 
 @dataclass(frozen=True)
 class TenantCapacity:
-    """How full the account is; the price is the setting's, in US dollars a month."""
+    """How full the account is; the price is by the settings, in US dollars a month."""
 
     count: int
     quota: int
@@ -139,7 +139,8 @@ def unfinished() -> QuerySet[Tenant]:
 
 def capacity() -> TenantCapacity:
     count = tenants_in_region().count()
-    return TenantCapacity(count, settings.SES_TENANTS, round(count * settings.TENANT_MONTHLY_PRICE, 2))
+    priced = max(count - settings.TENANTS_INCLUDED, 0)
+    return TenantCapacity(count, settings.SES_TENANTS, round(priced * settings.TENANT_MONTHLY_PRICE, 2))
 
 
 def tenants_for_staff(viewer: Viewer) -> QuerySet[Tenant]:

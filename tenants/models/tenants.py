@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
-from tenants.status.core import LayerName, Policy, SendingStatus, Standing
+from tenants.status.core import LayerName, Policy, SendingStatus, Standing, status_to_resume
 
 
 def new_tenant_id() -> str:
@@ -54,6 +54,10 @@ class Tenant(models.Model):
     policy_told = models.CharField(max_length=10, blank=True, help_text="The policy that Amazon last took from us.")
     configuration_set = models.CharField(max_length=64, help_text="The customer's own, associated with the tenant.")
     is_paused = models.BooleanField(default=False, help_text="Staff want that it sends nothing.")
+    pause_is_ours = models.BooleanField(
+        default=False,
+        help_text="Our call paused it, until it was read to send again; else the policy or a hand at SES.",
+    )
     pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
     pause_text = models.TextField(blank=True, help_text="Why, for our staff.")
     pause_told = models.TextField(blank=True, help_text="What the customer is told.")
@@ -114,6 +118,16 @@ class Tenant(models.Model):
     @property
     def may_send(self) -> bool:
         return self.aggregate in (SendingStatus.ENABLED, SendingStatus.REINSTATED)
+
+    @property
+    def resumes_as(self) -> SendingStatus:
+        """With which word it resumes, by what was last read; for the page as for the call."""
+        found = (("HIGH", self.open_high), ("LOW", self.open_low))
+        return status_to_resume(
+            policy=self.ses_policy or self.policy,
+            impacts=(self.impact, *(impact for impact, number in found if number)),
+            is_ours=self.pause_is_ours,
+        )
 
     @property
     def is_under_way(self) -> bool:

@@ -15,6 +15,8 @@ from tenants.models.tenants import Tenant, TenantStage
 from tenants.status import services as status_services
 from tenants.status.core import Policy
 
+UNREAD = "The policy has just been changed. Amazon's status under the new one was not read yet."
+
 
 def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
     """Store the wish; the worker tells Amazon. Raises Refused without a reason or for a policy that does not exist."""
@@ -88,7 +90,7 @@ def carry_out_policy(*, tenant_id: str) -> None:
 def _told(tenant: Tenant, request_ids: list[str]) -> None:
     rows = Tenant.objects.filter(pk=tenant.pk, policy=tenant.policy).exclude(policy_told=tenant.policy)
     fields = {"policy_told": tenant.policy, "updated_at": timezone.now()}
-    if not rows.update(**fields, ses_policy=tenant.policy):
+    if not rows.update(**fields, ses_policy=tenant.policy, read_problem=UNREAD):
         return
     audit_services.record(
         "tenant.policy_told",

@@ -191,6 +191,7 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) ->
     asked = locked.is_under_way
     if asked and _is_proven(locked):
         locked.status_proven_at, locked.status_problem = timezone.now(), ""
+        locked.pause_is_ours = locked.pause_is_ours and locked.is_paused
     old = locked.standing
     recompute_standing(locked)
     after = _seen(locked)
