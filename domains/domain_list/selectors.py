@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Concat
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ from domains.names.core import DomainName, understand
 from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import moment
-from inbound_admin.lib.lists import ListFilters, Order
+from inbound_admin.lib.lists import ListFilters, Order, distinct_values, has_part
 
 
 def domain_subject(domain: Domain) -> Subject:
@@ -82,6 +82,7 @@ ATTENTION = {
 
 
 STUCK_AFTER = timedelta(days=1)
+MOST_CHOICES = 200  # customers that a filter offers
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,8 @@ def _stuck(now: datetime) -> Q:
 
 def named_like(text: str) -> Q:
     """By part of the name, as typed or as DNS writes it."""
-    return Q(name__icontains=text) | Q(name__icontains=_in_dns(text))
+    in_dns = _in_dns(text)
+    return has_part("name", text) if in_dns == text.lower() else has_part("name", text) | has_part("name", in_dns)
 
 
 def _in_dns(text: str) -> str:
@@ -182,9 +184,11 @@ def _in_dns(text: str) -> str:
 def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
     """What the filters offer: the viewer's customers that have domains, and the DNS hosts seen."""
     own = domains_for(viewer).order_by()
-    customers = own.values_list("customer_id", "customer__name").distinct().order_by("customer__name")[:200]
-    providers = own.exclude(provider="").values_list("provider", flat=True).distinct().order_by("provider")
-    return {"customers": list(customers), "providers": [(name, name) for name in providers]}
+    has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
+    customers = (
+        customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")[:MOST_CHOICES]
+    )
+    return {"customers": list(customers), "providers": [(name, name) for name in distinct_values(own, "provider")]}
 
 
 def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[str, str]]:

@@ -213,6 +213,14 @@ class Domain(models.Model):
                 name="domain_counted",
             ),
             models.Index(fields=("next_check_at",), name="domain_due", condition=~models.Q(stage="deleting")),
+            models.Index(fields=("provider",), name="domain_by_provider"),
+            models.Index(fields=("last_dns_check", "name"), name="domain_by_check"),
+            # What few domains are, so that they are counted without reading the others.
+            models.Index(
+                fields=("override_until",), name="domain_overridden", condition=models.Q(override_until__isnull=False)
+            ),
+            models.Index(fields=("name",), name="domain_held_up", condition=~models.Q(stage_problem="")),
+            models.Index(fields=("receiving_state", "name"), name="domain_by_receiving"),
         )
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ The holder of a name is the nearest proven domain at or above it; an unproven do
 a customer can reach takes the viewer and returns their own rows alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,10 +16,10 @@ from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import UNVERIFIED, Domain, Stage
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import held_domains, held_near
 from domains.receiving.core import SERVED, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
-from inbound_admin.lib.lists import ListFilters, Order
+from inbound_admin.lib.lists import ListFilters, Order, has_part
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
 from receipt_rules.models.expectations import Expectation
@@ -89,8 +89,11 @@ class Holders:
                     self._foreign_below.setdefault(above, set()).add(customer)
 
     @classmethod
-    def read(cls) -> "Holders":
-        return cls(dict(held_domains().values_list("name", "customer_id")))
+    def read(cls, customers: Collection[str] | None = None) -> "Holders":
+        """With customers (their ids), only of names at which or above which they hold a domain."""
+        return cls(
+            dict(held_domains().values_list("name", "customer_id") if customers is None else held_near(customers))
+        )
 
     @classmethod
     def read_staying(cls) -> "Holders":
@@ -100,7 +103,7 @@ class Holders:
 
     def customer_of(self, name: str) -> str:
         """Its id, empty for a name that nobody holds."""
-        return self._held.get(self.nearest(name), "")
+        return self._held.get(name) or self._held.get(self.nearest(name), "")
 
     def nearest(self, name: str) -> str:
         """The held name at or above this one; empty where there is none."""
@@ -157,9 +160,11 @@ class AddressListFilters(ListFilters):
         "domain": ("domain__name", "address"),
     }
 
+    dear = ("waiting", "unclear")  # by what the MX of each address's name was found to be
+
     def conditions(self) -> Iterator[Q]:
         if self.q:
-            yield Q(address__icontains=self.q.lower())
+            yield has_part("address", self.q)
 
     def groups(self) -> dict[str, Q]:
         return SHOWN
