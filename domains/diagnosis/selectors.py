@@ -20,6 +20,8 @@ _RETYPED = frozenset(
         *("dns.value.dot", "dns.value.quoted", "dns.value.cut", "dns.value.typo", "dns.value.case"),
         *("dns.value.priority_inside", "dns.value.spaces", "dns.value.other_region", "dns.value.old_key"),
         *("dns.value.other_token", "dns.value.ip", "dns.value.mx_alias", "dns.value.prefixed", "dns.value.differs"),
+        *("dns.name.underscore_forgotten", "dns.value.keys_swapped", "dns.value.amazon_other_host"),
+        *("dns.value.impossible_host", "dns.alias.dangling", "dns.dmarc.own_reports"),
         *("dns.rival.null_mx", "dns.rival.forwarding", "dns.rival.mail_from_mx"),
     )
 )
@@ -58,7 +60,7 @@ def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> Diagnosi
     records = {record.key: record for record in _records(domain)}
     groups: dict[str, list[FindingShown]] = {}
     for finding in found.findings:
-        shown = _shown(finding, records.get(finding.record_key), at, found.zone or domain.parsed.zone)
+        shown = _shown(finding, records.get(finding.record_key), at, found.zone or domain.zone)
         groups.setdefault(finding.code, []).append(shown)
     folded = [_folded(alike) for alike in groups.values()]
     first, further = (folded[0], folded[1:]) if found.finding else (None, folded)

@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
 from domains.names.core import DomainName
+from domains.policies.core import PublishedPolicies
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, is_asked, judge
 from domains.records.core import (
     INBOUND_MX,
@@ -158,8 +159,11 @@ class Domain(models.Model):
 
     # what the DNS shows
     last_dns_check = models.DateTimeField(null=True, blank=True)
-    apex_spf = models.TextField(blank=True)
+    policies = models.JSONField(default=dict, blank=True, help_text="What it last told of SPF and DMARC, by name.")
     provider = models.CharField(max_length=60, blank=True)
+    dns_zone = models.CharField(
+        max_length=253, blank=True, help_text="The delegated part of the registered domain that it is in, if any."
+    )
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")
@@ -218,6 +222,11 @@ class Domain(models.Model):
         return DomainName.stored(self.name)
 
     @property
+    def zone(self) -> str:
+        """Where its records are typed: the zone that answers for it, which may be a part of the registered domain."""
+        return self.dns_zone or self.parsed.zone
+
+    @property
     def facts(self) -> IdentityFacts:
         return IdentityFacts(
             domain=self.parsed,
@@ -231,8 +240,12 @@ class Domain(models.Model):
             wants_apex_spf=self.wants_apex_spf,
             wants_dmarc=self.wants_dmarc,
             dmarc_reports_to=self.dmarc_reports_to,
-            existing_apex_spf=self.apex_spf,
+            policies=self.published,
         )
+
+    @property
+    def published(self) -> PublishedPolicies:
+        return PublishedPolicies.of_json(self.policies)
 
     @property
     def records(self) -> tuple[Record, ...]:

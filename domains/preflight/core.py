@@ -6,7 +6,9 @@ from enum import StrEnum
 
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
+from domains.policies.core import NOTHING_KNOWN, PublishedPolicies, dmarc_lines, dmarc_questions
 from domains.records.core import mail_from_candidates
+from domains.spf.core.grammar import spf_among
 
 TAKEN_BY = ("A", "AAAA", "CNAME", "MX", "TXT")
 
@@ -38,6 +40,7 @@ class Preflight:
     suggestion: str = ""  # a sub-domain that receives no mail yet, where the domain itself does
     provider: str = ""
     records_answer: bool = False  # records of an earlier set-up at Amazon are still published
+    policies: PublishedPolicies = NOTHING_KNOWN
 
     @property
     def is_www(self) -> bool:
@@ -55,12 +58,13 @@ class Preflight:
 
 
 def questions(domain: DomainName) -> tuple[Question, ...]:
-    """All that must be asked for `assess`; one batch, at most 35 questions."""
+    """All that must be asked for `assess`; one batch, at most 45 questions."""
     own = [Question(domain.ascii, kind) for kind in ("MX", "CNAME", "TXT")]
     own += [Question(f"_amazonses.{domain.ascii}", "TXT"), Question(domain.zone, "NS"), Question(domain.zone, "SOA")]
     own += [Question(f"in.{domain.ascii}", "MX")]
     candidates = [Question(name, kind) for name in mail_from_candidates(domain) for kind in TAKEN_BY]
-    return tuple(own + candidates)
+    policies = [Question(name, "TXT") for name in dmarc_questions(domain)]
+    return tuple(own + candidates + policies)
 
 
 def assess(
@@ -87,7 +91,19 @@ def assess(
         record_count=record_count,
         suggestion=_suggestion(domain, seen, others),
         provider=provider,
+        policies=_policies(domain, seen),
         records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
+    )
+
+
+def _policies(domain: DomainName, seen: Mapping[Question, Answer]) -> PublishedPolicies:
+    """What is known before the first check, so that nothing weaker is offered even then."""
+    texts = {q.name: a for q, a in seen.items() if q.type == "TXT" and a.status is not LookupStatus.FAILED}
+    own = texts.get(domain.ascii)
+    return PublishedPolicies(
+        spf={domain.ascii: spf_among(own.values)} if own else {},
+        dmarc={name: dmarc_lines(texts[name].values) for name in dmarc_questions(domain) if name in texts},
+        is_there=own is None or own.status is not LookupStatus.NO_NAME,
     )
 
 

@@ -80,6 +80,7 @@ def _store(
         mail_from_label=look.mail_from_label,
         receives=receives,
         provider=look.provider,
+        policies=look.policies.as_json(),
         stage=Stage.CLAIM if reason else Stage.STARTING,
     )
     after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from, "receives": receives}

@@ -1,11 +1,12 @@
 """The page on which customers live: the records in groups, what was found, what is still to do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, Judgement, State, judge_aspects
 from domains.diagnosis.core.findings import Pair, marks
 from domains.models.domains import Domain, RecordCheck, Stage
@@ -58,6 +59,11 @@ class RecordRow:
     @property
     def is_done(self) -> bool:
         return self.state is State.VERIFIED
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it is right because of the DMARC record of a domain above: then that is told."""
+        return self.is_done and self.code == comparison.INHERITED_CODE
 
     @property
     def counts(self) -> bool:
@@ -164,10 +170,10 @@ def records_page(
 def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost) -> RecordRow:
     return RecordRow(
         record=record,
-        typed=typed(record, host.provider, domain.parsed.zone),
+        typed=typed(record, host.provider, domain.zone),
         label=label_of(record),
-        relative_name=domain.parsed.relative(record.name),
-        zone=domain.parsed.zone,
+        relative_name=replace(domain.parsed, zone=domain.zone).relative(record.name),
+        zone=domain.zone,
         state=State(check.state) if check else State.NOT_CHECKED,
         found=tuple(check.found) if check else (),
         sentence=check.sentence if check else "",
