@@ -72,7 +72,7 @@ def test_all_places_agree_on_name_zone_and_value(domain: Domain, kind: tuple[str
     published = [record for record in records_of(domain) if record.key != INBOUND_MX]  # which pages ask for last
     assert {(e.name, e.type, e.value) for e in entries(published)} == shown
     found = diagnosis_services.diagnose(domain, now=timezone.now())
-    assert found.zone == zone
+    assert found.zone == zone, found.transcript
     assert {(record.name, record.type, record.value) for record in found.records} == shown
     shared = shared_text(domain, alice)
     for row in rows:
