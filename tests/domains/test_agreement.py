@@ -45,7 +45,7 @@ def domain(sandbox: Sandbox, kind: tuple[str, str]) -> Domain:
     name, zone = kind
     domain = set_up_domain(sandbox, name)
     if zone not in sandbox.control.list_zones():
-        sandbox.control.add_zone(zone)
+        sandbox.control.add_zone(zone, nameservers=[f"ns1.{zone}", f"ns2.{zone}"])
     registered = domain.parsed.zone
     if name != registered:
         sandbox.control.add_record(registered, f"_dmarc.{registered}", "TXT", "v=DMARC1; p=reject; sp=quarantine")
