@@ -7,6 +7,7 @@ from enum import StrEnum
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
 from domains.policies.core import NOTHING_KNOWN, PublishedPolicies, dmarc_lines, dmarc_questions
+from domains.receiving.core import is_mail_manager
 from domains.records.core import mail_from_candidates
 from domains.spf.core.grammar import spf_among
 from domains.zone_cut.core import cut_of, cut_questions
@@ -147,6 +148,12 @@ def _mail_today(domain: DomainName, seen: Mapping[Question, Answer], others: tup
         text = "No other mail service receives mail for this name, so nothing is taken away from anybody."
         return PreflightFinding(Level.OK, "preflight.mail_free", "No mail is received here today", text)
     hosts = ", ".join(sorted({value.split(" ", 1)[-1] for value in others}))
+    if all(is_mail_manager(host) for host in hosts.split(", ")):
+        text = (
+            f"Mail for {domain.unicode} goes to SES Mail Manager ({hosts}), which is not managed here. If it is used, "
+            "leave it as it is and add a sub-domain for us instead; replacing it would stop that mail."
+        )
+        return PreflightFinding(Level.WARNING, "preflight.mail_manager", "SES Mail Manager receives mail here", text)
     text = (
         f"Mail for {domain.unicode} goes to {hosts}. If people read mail there, leave it as it is and add a sub-domain "
         "for us instead; replacing it would stop that mail."

@@ -184,8 +184,9 @@ def _keys(domain: Domain, request_ids: list[str]) -> None:
         return
     now = identity_gateway.get_identity(domain.name)
     if now.has_others_keys:
-        before, after = {"dkim_origin": domain.dkim_origin}, {"dkim_origin": now.dkim_origin}
-        _told(domain, "domain.new_dkim", before, after, request_ids, **after, new_dkim_wanted=False)
+        known, found = domain.dkim_origin, now.dkim_origin
+        sides = ({"dkim_origin": known}, {"dkim_origin": found})
+        _told(domain, "domain.new_dkim", *sides, request_ids, dkim_origin=found, new_dkim_wanted=False)
         return
     if list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens:  # else an attempt before, its answer lost
         issued, zone = identity_gateway.reissue_dkim(domain.name, strong=not now.strong_dkim_key)

@@ -106,7 +106,7 @@ def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
 
 def has_mx(domain: Domain) -> bool:
     """Whether the domain has any MX, ours or not, as it was last seen."""
-    return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE)
+    return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:

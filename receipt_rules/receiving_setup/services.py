@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
+from domains.domain_list.selectors import domains_in_region
+from domains.receiving.core import MxFact
 from domains.records.core import RECEIVING_REGIONS, can_receive
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsDenied, AwsMissing, AwsProblem, Refused
@@ -183,7 +185,7 @@ def check_receiving() -> tuple[SetupFinding, ...]:
     except AwsProblem as problem:
         return (region, SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem)))
     places = look_at_places(live.rule_set)
-    return (region, _rule_set(live), *places, _keys(live), _ip_filters(), *_last_run(), *_waiting())
+    return (region, _rule_set(live), *places, _keys(live), _ip_filters(), *_mail_manager(), *_last_run(), *_waiting())
 
 
 def _region() -> SetupFinding:
@@ -249,6 +251,17 @@ def _ip_filters() -> SetupFinding:
             "There are none. Amazon itself blocks mail from EC2 and from known abusers.",
         )
     return SetupFinding("IP filters", SetupVerdict.RIGHT, f"They are asked before any rule: {listed}.")
+
+
+def _mail_manager() -> tuple[SetupFinding, ...]:
+    """Amazon's second way to receive: receipt rules never see that mail. From our own rows."""
+    rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
+    names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
+    if not names:
+        return ()
+    sentence = f"The MX of {_some(names)} leads to SES Mail Manager, so receipt rules never see that mail."
+    repair = "Change such a domain to send only, or point its MX record here once its addresses are ready."
+    return (SetupFinding("Mail Manager", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
 
 
 def _some(names: list[str]) -> str:

@@ -330,3 +330,9 @@ def test_a_policy_of_a_bucket_that_is_gone_is_not_put(shop: Domain, settings: Se
     settings.RECEIVING_BUCKET = "not-there"
     with pytest.raises(AwsMissing):
         permissions_services.policy_preview("not-there")
+
+
+def test_domains_whose_mail_goes_to_mail_manager_are_named(shop: Domain) -> None:
+    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "Mail Manager"]
+    Domain.objects.filter(pk=shop.pk).update(mx_facts={"shop.com": "mail_manager"})
+    assert "The MX of shop.com leads to SES Mail Manager" in found("Mail Manager").sentence
