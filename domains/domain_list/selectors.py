@@ -11,7 +11,7 @@ from django.db.models.functions import Concat
 from django.utils import timezone
 
 from accounts.models.people import Customer
-from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
@@ -94,7 +94,7 @@ class DomainListFilters(ListFilters):
     provider: str = ""
     catch_all: str = ""
 
-    columns: ClassVar[Mapping[str, str]] = {"customer": "customer", "provider": "provider"}
+    columns: ClassVar[Mapping[str, str]] = {"provider": "provider"}
     uncounted = ("stuck", "former", "rejecting")
     sorts: ClassVar[Mapping[str, Order]] = {
         "name": ("name",),
@@ -110,6 +110,8 @@ class DomainListFilters(ListFilters):
     def conditions(self) -> Iterator[Q]:
         if self.q:
             yield named_like(self.q)
+        if self.customer:
+            yield of_customer("customer", self.customer)
         if self.state:
             yield _shown_as(self.state)
         if self.catch_all in ("yes", "no"):
@@ -182,13 +184,15 @@ def _in_dns(text: str) -> str:
 
 
 def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
-    """What the filters offer: the viewer's customers that have domains, and the DNS hosts seen."""
+    """What the filters offer: the DNS hosts seen, and the viewer's customers that have domains; none where too many."""
     own = domains_for(viewer).order_by()
     has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
-    customers = (
-        customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")[:MOST_CHOICES]
-    )
-    return {"customers": list(customers), "providers": [(name, name) for name in distinct_values(own, "provider")]}
+    customers = customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")
+    offered = list(customers[: MOST_CHOICES + 1])
+    providers = [(name, name) for name in distinct_values(own, "provider")]
+    if len(offered) > MOST_CHOICES:
+        return {"many_customers": offered[:1], "customers": [], "providers": providers}
+    return {"customers": offered, "providers": providers}
 
 
 def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[str, str]]:

@@ -8,12 +8,14 @@ Not django-filter: of its parts (cleaning of text, choices, order, labels, the r
 be replaced. A class of fields is shorter, typed, and made by an API call as by a page.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from django.core import signing
+from django.core.cache import cache
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connection
 from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, Value
@@ -23,6 +25,7 @@ from django.db.models.functions import Lower
 Row = TypeVar("Row", bound=Model)
 MOST_COUNTED = 10_000
 MOST_DISTINCT = 100
+KEPT_SECONDS = 600
 SHORTEST_PART = 3  # characters; a shorter part of a name is in most of them, and found on the way
 # The columns of an order, ending in one that decides every tie, so that pages never overlap.
 Order = tuple[F | OrderBy | Lower | str, ...]
@@ -101,6 +104,16 @@ class Bounded(int):
 
 def bounded_count(rows: QuerySet[Any]) -> Bounded:
     return Bounded(rows.order_by().values("pk")[: MOST_COUNTED + 1].count())
+
+
+def kept_count(rows: QuerySet[Any]) -> int:
+    """Exact, and of more than MOST_COUNTED as it was within the last minutes: for pages that many open."""
+    sql, values = rows.order_by().query.sql_with_params()
+    key = f"kept_count:{hashlib.sha256(repr((sql, values)).encode()).hexdigest()}"
+    kept: int | None = cache.get(key)
+    if kept is None and (kept := rows.order_by().count()) > MOST_COUNTED:
+        cache.set(key, kept, KEPT_SECONDS)
+    return kept
 
 
 _DISTINCT = """
