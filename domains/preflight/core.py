@@ -1,6 +1,6 @@
 """What is known before a domain is added: who handles its mail now, which names are free, what could surprise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,10 +78,14 @@ def assess(
     verified_parent: str = "",
     provider: str = "",
     record_count: int = 7,
+    taken: Collection[str] = (),
 ) -> Preflight:
-    """`answers` to `questions(domain)` by one resolver; `verified_parent` is one of the same customer, or ""."""
+    """`answers` to `questions(domain)` by one resolver; `verified_parent` is one of the same customer, or "".
+
+    `taken` are names that are domains here, which may have nothing in DNS yet: none of them is for bounces.
+    """
     seen = {answer.question: answer for answer in answers}
-    label = _free_label(domain, seen)
+    label = _free_label(domain, seen, taken)
     mx = _values(seen, domain.ascii, "MX")
     others = tuple(value for value in mx if not _is_ours(value))
     findings = [*_registration(domain, seen), *_www(domain), _mail_today(domain, seen, others), *_alias(domain, seen)]
@@ -208,8 +212,8 @@ def _provider(provider: str) -> PreflightFinding:
     return PreflightFinding(Level.OK, "preflight.provider", f"Your DNS host is {provider}", text)
 
 
-def _free_label(domain: DomainName, seen: Mapping[Question, Answer]) -> str:
-    names = mail_from_candidates(domain)
+def _free_label(domain: DomainName, seen: Mapping[Question, Answer], taken: Collection[str]) -> str:
+    names = tuple(name for name in mail_from_candidates(domain) if name not in taken) or mail_from_candidates(domain)
     unused = [name for name in names if not _in_use(seen, name)]
     free = next((name for name in unused if _is_free(seen, name)), (unused or names)[0])
     return free.removesuffix(f".{domain.ascii}")
