@@ -1,0 +1,135 @@
+"""A night: bulk work, a phishing pause, an old system, a foreign Stop rule, a killed worker, throttling; then morning."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import User
+from accounts.roles import Role
+from benchmarks.urgent import seconds_to_pause
+from domains.models.domains import Domain, Stage
+from inbound_admin.lib import aws
+from operations.batches import services as batches_services
+from operations.batches.core import BulkAction, Named
+from operations.batches.selectors import predicted
+from operations.drift import services as drift_services
+from operations.models import Bulk
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.models.runs import Run
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.services import EVERYTHING, Asked
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tests.browser.worker import running_worker
+from tests.factories import make_customer, make_member, make_staff
+from tests.receipt_rules.making import foreign_rule, live, make_verified, set_up_receiving, taken
+from tests.soak.test_worker_killed import until
+from tests.tenants.making import pause_tenant, set_up_tenant
+
+pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
+
+DOMAINS = 500
+PACE = 2.0  # calls a second of all workers together
+CALLS_TO_PAUSE = 3
+MINUTE = 60  # of the clock that reads the active set; each step may need some rounds of it
+WHOLE_NIGHT = 45 * MINUTE
+STOP = "corp-060"
+
+
+class Night:
+    """What staff and customers see, and what Amazon has."""
+
+    def __init__(self, client: Client, olga: User) -> None:
+        self.client, self.olga = client, olga
+        self.shops = [make_verified(f"shop{number}.com") for number in range(3)]
+        for shop in self.shops:
+            addresses_services.set_catch_all(domain=shop, actor=None)
+        set_up_receiving(olga)
+        self.tenant = set_up_tenant(make_customer("Phished"))
+
+    def page(self, name: str, *args: str, of: User | None = None) -> str:
+        self.client.force_login(of or self.olga)
+        answer = self.client.get(reverse(name, args=args))
+        assert answer.status_code == 200
+        return answer.text
+
+    def add_in_bulk(self) -> Bulk:
+        alice = make_member(make_customer("Alice"))
+        rows = predicted(BulkAction.IMPORT, tuple(Named(f"bulk{n}.com") for n in range(DOMAINS)), viewer=alice)
+        assert all(row.works for row in rows)
+        return batches_services.start(action=BulkAction.IMPORT, rows=rows, words={}, actor=alice)
+
+    def approve(self, asked: Asked = EVERYTHING, typed: str = "") -> None:
+        made = planner_services.plan(asked=asked)
+        run = planner_services.approve(
+            digest=made.digest, because="the night", actor=self.olga, typed=typed, asked=asked
+        )
+        until(lambda: Run.objects.get(pk=run.pk).is_over, 3 * MINUTE)
+        assert Run.objects.get(pk=run.pk).state == "done"
+
+    def warns(self, sentence: str) -> bool:
+        return sentence in self.page("operations:overview")
+
+
+@pytest.fixture
+def night(sandbox: Sandbox, client: Client) -> Night:
+    return Night(client, make_staff(Role.OPERATOR))
+
+
+@pytest.fixture
+def workers(night: Night, sandbox: Sandbox) -> Iterator[None]:
+    with running_worker(sandbox, calls_per_second=PACE), running_worker(sandbox, calls_per_second=PACE):
+        yield
+
+
+def ready() -> int:
+    return Domain.objects.filter(name__startswith="bulk", stage=Stage.READY).count()
+
+
+def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
+    bulk = night.add_in_bulk()
+    until(lambda: ready() > 0, 3 * MINUTE)
+    assert f"of {DOMAINS}" in night.page("operations:bulk", bulk.pk, of=bulk.by)
+
+    assert seconds_to_pause(night.tenant) <= CALLS_TO_PAUSE / PACE
+    pause_tenant(night.tenant, carried_out=False, reason="phishing")
+    if Tenant.objects.get(pk=night.tenant.pk).status_proven_at is None:
+        assert "Pausing" in night.page("tenants:detail", night.tenant.pk)
+    until(lambda: Tenant.objects.get(pk=night.tenant.pk).status_proven_at is not None, MINUTE)
+    assert "Paused" in night.page("tenants:detail", night.tenant.pk)
+
+    foreign_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
+    until(lambda: night.warns("Another program activated the rule set postbox-2019"), 3 * MINUTE)
+    night.approve(Asked(instead_of="postbox-2019"), typed="postbox-2019")
+    assert not night.warns("postbox-2019 in")
+    assert live().name == "inbound-mail"
+
+    stop_rule([shop.name for shop in night.shops])
+    drift_services.ask_to_look()
+    harm = f"The foreign rule {STOP} stops all mail for 3 addresses of 3 customers."
+    until(lambda: harm in night.page("operations:differences"), 5 * MINUTE)
+    aws.client("ses").delete_receipt_rule(RuleSetName="inbound-mail", RuleName=STOP)
+    drift_services.ask_to_look()
+    until(lambda: harm not in night.page("operations:differences"), 5 * MINUTE)
+
+    sandbox.control.set_throttle(PACE / 2)
+    with running_worker(sandbox, calls_per_second=PACE) as victim:
+        before = ready()
+        until(lambda: ready() > before, 3 * MINUTE)
+        victim.kill()
+    sandbox.control.set_throttle(None)
+
+    until(lambda: ready() == DOMAINS, WHOLE_NIGHT)
+    assert f"Of {DOMAINS}: {DOMAINS} done." in night.page("operations:bulk", bulk.pk, of=bulk.by)
+    assert [taken(f"a@{shop.name}") for shop in night.shops] == [1, 1, 1]
+    assert "Paused" in night.page("tenants:detail", night.tenant.pk)
+    assert planner_services.plan().is_empty
+
+
+def stop_rule(names: list[str]) -> None:
+    """In front of ours, as another program writes it."""
+    rule = {"Name": STOP, "Enabled": True, "Recipients": names, "Actions": [{"StopAction": {"Scope": "RuleSet"}}]}
+    aws.client("ses").create_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
+    aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName=STOP)
