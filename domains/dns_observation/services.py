@@ -86,14 +86,24 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, ask
 
 
 async def _delegated_below(domain: DomainName, delegation: Delegation, asker: Asker) -> str:
-    """The part of the zone that a sub-domain is in, where it is a zone of its own, also at the same servers; else ""."""
-    if domain.ascii == domain.zone or not delegation.alive:
+    """The part of the zone that a sub-domain is in where that is a zone, also at the same servers; else ""."""
+    if domain.ascii == domain.zone:
         return ""
+    if not delegation.alive:
+        return await _told_below(domain, delegation.helper, asker)
     server = delegation.alive[0]
     said = await asker.ask([Query(Question(domain.ascii, "NS"), server.at, server.name, recursive=False)])
     if said[0].authoritative and said[0].status is LookupStatus.FOUND and not said[0].aliases:
         return domain.ascii
     return said[0].cut if _is_below(said[0].cut, domain.zone, domain.ascii) else ""
+
+
+async def _told_below(domain: DomainName, helper: str, asker: Asker) -> str:
+    """The same by the resolver, where the name servers could not be asked."""
+    names = (domain.ascii, *domain.parents[:-1])
+    said = await asker.ask([Query(Question(name, "SOA"), helper, helper) for name in names])
+    zones = (a.question.name for a in said if a.status is LookupStatus.FOUND and not a.aliases)
+    return next(zones, "")
 
 
 def _is_below(cut: str, zone: str, name: str) -> bool:

@@ -24,10 +24,15 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.models.runs import PendingChange
 
-FAILED = Q(stage=Stage.READY) & (
-    Q(identity_status__in=(SesStatus.FAILED, SesStatus.NOT_STARTED)) | Q(dkim_status=SesStatus.FAILED)
+# Whichever record verified it: what Amazon calls a success is verified, and what it does not know any more has failed.
+BY_AMAZON = Q(stage=Stage.READY, identity_status=SesStatus.SUCCESS)
+FAILED = (
+    Q(stage=Stage.READY)
+    & ~BY_AMAZON
+    & (Q(identity_status__in=(SesStatus.FAILED, SesStatus.NOT_STARTED)) | Q(dkim_status=SesStatus.FAILED))
 )
-VERIFIED = Q(stage=Stage.READY, verified_at__isnull=False) & ~FAILED
+_ONCE = Q(stage=Stage.READY, verified_at__isnull=False) & ~Q(identity_status=SesStatus.PENDING)
+VERIFIED = BY_AMAZON | (_ONCE & ~FAILED)
 STATUS = {"verified": VERIFIED, "failed": FAILED, "pending": ~VERIFIED & ~FAILED}
 MX = "inbound-mx"
 # A lookup that failed takes nothing away: where we can't tell now, mail arrived when we last could.
@@ -79,10 +84,10 @@ def status_of(domain: Domain) -> Published:
     """As `STATUS` has it for rows."""
     if domain.stage != Stage.READY:
         return "pending"
+    if domain.is_verified:
+        return "verified"
     gone = domain.identity_status in (SesStatus.FAILED, SesStatus.NOT_STARTED)
-    if gone or domain.dkim_status == SesStatus.FAILED:
-        return "failed"
-    return "verified" if domain.verified_at else "pending"
+    return "failed" if gone or domain.dkim_status == SesStatus.FAILED else "pending"
 
 
 def receives_mail(domain: Domain) -> bool:
@@ -101,7 +106,7 @@ def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
 
 def has_mx(domain: Domain) -> bool:
     """Whether the domain has any MX, ours or not, as it was last seen."""
-    return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE)
+    return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:

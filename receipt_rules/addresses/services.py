@@ -50,10 +50,19 @@ def place_of(text: str, customer: Customer, *, may_wait: bool = False) -> Addres
 
 
 def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Domain:
-    """The customer's proven domain at or above a name. Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED."""
+    """The customer's proven domain at or above a name.
+
+    Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, MAIL_FROM_NAME.
+    """
     holder = nearest_domain(name, customer)
     if holder is None or holder.customer_id != customer.id:
         raise Refused(f"{name} is not a domain of {customer}. Add it first.", code="DOMAIN_MISSING")
+    if name in (holder.mail_from, holder.ses_mail_from):
+        raise Refused(
+            f"{name} is the name for bounces (MAIL FROM) of {holder}, so it can't receive other mail. "
+            "Use another name, or change that one under Settings first.",
+            code="MAIL_FROM_NAME",
+        )
     refuse_unproven(holder, may_wait=may_wait)
     return holder
 
