@@ -109,24 +109,6 @@ def look_for_differences(request: HttpRequest) -> Status[Accepted]:
     return Status(202, Accepted(id=TENANTS_AREA, status_url="/api/v2/drift", message="Amazon is being read."))
 
 
-@router.get("/v2/drift/{difference_id}", **reads(DifferenceOut, staff=True), summary="One difference")
-def get_difference(request: HttpRequest, difference_id: str) -> DifferenceOut:
-    _viewer(request)
-    return _difference(get_object_or_404(differences(), pk=difference_id))
-
-
-@router.post("/v2/drift/{difference_id}/decision", **writes(DifferenceOut, staff=True), summary="Decide over one")
-def decide_over_difference(request: HttpRequest, difference_id: str, asked: DecisionTaken) -> DifferenceOut:
-    """What is restored is done by the worker; `problem` says why it could not be."""
-    actor = _viewer(request)
-    row = get_object_or_404(differences(), pk=difference_id)
-    decision = Decision(asked.decision)
-    customer = _customer(asked.customer_id, actor) if decision is Decision.ADOPT else None
-    services.decide(difference=row, decision=decision, because=asked.because, actor=actor, customer=customer)
-    row.refresh_from_db()
-    return _difference(row)
-
-
 @router.post("/v2/drift/decisions", **writes(DecisionsOut, staff=True), summary="Decide over many")
 def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> DecisionsOut:
     """At most two hundred at a time; one that is refused holds up no other. An identity is adopted by an import."""
@@ -150,6 +132,24 @@ def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> Deci
             for each in outcomes
         ],
     )
+
+
+@router.get("/v2/drift/{difference_id}", **reads(DifferenceOut, staff=True), summary="One difference")
+def get_difference(request: HttpRequest, difference_id: str) -> DifferenceOut:
+    _viewer(request)
+    return _difference(get_object_or_404(differences(), pk=difference_id))
+
+
+@router.post("/v2/drift/{difference_id}/decision", **writes(DifferenceOut, staff=True), summary="Decide over one")
+def decide_over_difference(request: HttpRequest, difference_id: str, asked: DecisionTaken) -> DifferenceOut:
+    """What is restored is done by the worker; `problem` says why it could not be."""
+    actor = _viewer(request)
+    row = get_object_or_404(differences(), pk=difference_id)
+    decision = Decision(asked.decision)
+    customer = _customer(asked.customer_id, actor) if decision is Decision.ADOPT else None
+    services.decide(difference=row, decision=decision, because=asked.because, actor=actor, customer=customer)
+    row.refresh_from_db()
+    return _difference(row)
 
 
 def _chosen(asked: DecisionsTaken) -> QuerySet[Difference]:

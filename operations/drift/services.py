@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.drift import core
 from operations.drift.core import RULES_AREA, STRANGER_ACTIVE, Decision, found_in_rules
 from operations.drift_store import services as drift_store_services
@@ -129,6 +129,8 @@ def decide_many(
         try:
             decide(difference=row, decision=decision, because=because, actor=actor, customer=row.customer or customer)
             outcomes.append(Decided(row))
+        except NotAllowed:
+            raise
         except Refused as refused:
             outcomes.append(Decided(row, str(refused)))
     return outcomes

@@ -65,7 +65,7 @@ def wanted(*, stopped: frozenset[str] | None = None, customers: frozenset[str] |
     caught = {row[0] for row in catch_alls} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
     for recipient, owner, domain, endpoint, of in chain(_addresses(customers), catch_alls):
         if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
-            is_caught = recipient in caught or any(above in caught for above in broader(recipient) if caught)
+            is_caught = bool(caught) and not caught.isdisjoint((recipient, *broader(recipient)))
             entries[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
     return WantedState(reduced(entries), holders, silent)
 

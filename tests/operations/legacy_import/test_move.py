@@ -7,6 +7,7 @@ its catch-all; each call activates its own set. Its function reads `emails/<doma
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.django_db
 OLD_SET = "inbound-email-rules"
 FOLD = Asked(old_style=True)
 MAIL = ("billing@shop.com", "help@shop.com", "any@all.com", "desk@all.com")
-EXPORT = {
+EXPORT: dict[str, list[dict[str, Any]]] = {
     "users": [{"id": "u1", "email": "alice@people.example", "name": "Alice"}],
     "endpoints": [
         {"id": "e1", "name": "Desk", "type": "webhook", "config": '{"url": "https://desk.example/"}', "userId": "u1"}
