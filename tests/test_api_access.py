@@ -118,6 +118,10 @@ def _because(_: World) -> Any:
     return {"because": "a test"}
 
 
+def _ignored(world: World) -> Any:
+    return {"decision": "ignore", "because": "a test", "ids": [world.difference.pk]}
+
+
 def _approval(_: World) -> Any:
     return {"digest": planner_services.plan().digest, "because": "a test"}
 
@@ -267,6 +271,7 @@ OURS: dict[str, Row] = {
     f"POST {ITEM}/rollback": _managed(_because, arranged=_item(ItemState.DONE)),
     "GET /api/v2/drift": _seen(),
     "POST /api/v2/drift/look": _managed(),
+    "POST /api/v2/drift/decisions": _managed(_ignored, 200),
     "GET /api/v2/drift/{difference_id}": _seen(),
     "POST /api/v2/drift/{difference_id}/decision": _managed(lambda _: {"decision": "ignore", "because": "a test"}, 200),
     "GET /api/v2/audit": _list(),

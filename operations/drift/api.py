@@ -3,14 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Status
+from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.api.accepted import Accepted
+from inbound_admin.lib.api.refusals import Malformed
 from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.drift import services
@@ -20,6 +23,7 @@ from operations.models import Difference
 from operations.tenant_migration.selectors import may_migrate, may_see
 
 router = call_router("Drift")
+MOST_DECIDED = 200
 
 
 class DifferenceOut(Out):
@@ -69,6 +73,26 @@ class DecisionTaken(In):
     customer_id: Text | None = None
 
 
+class DecisionsTaken(DecisionTaken):
+    """The differences of these ids, or else the first open ones of an area and kind."""
+
+    ids: Annotated[list[Text], Field(max_length=MOST_DECIDED)] = Field(default_factory=list)
+    area: Text = ""
+    kind: Text = ""
+
+
+class DecidedOut(Out):
+    id: str
+    subject: str
+    problem: str | None = Field(description="Why it could not be decided; null where it was")
+
+
+class DecisionsOut(Out):
+    decided: int
+    remaining: int = Field(description="How many of the area and kind are open still")
+    data: list[DecidedOut]
+
+
 @router.get("/v2/drift", **reads(DifferencePage, staff=True), summary="Differences between Amazon and our rows")
 def list_differences(request: HttpRequest, query: Annotated[DifferenceFilters, Query()]) -> DifferencePage:
     _viewer(request)
@@ -83,6 +107,31 @@ def look_for_differences(request: HttpRequest) -> Status[Accepted]:
         raise NotAllowed("Amazon is looked at by operators.")
     services.ask_to_look()
     return Status(202, Accepted(id=TENANTS_AREA, status_url="/api/v2/drift", message="Amazon is being read."))
+
+
+@router.post("/v2/drift/decisions", **writes(DecisionsOut, staff=True), summary="Decide over many")
+def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> DecisionsOut:
+    """At most two hundred at a time; one that is refused holds up no other. An identity is adopted by an import."""
+    actor = _viewer(request)
+    if not asked.ids and not (asked.area and asked.kind):
+        raise Malformed("Say which: ids, or area and kind.", code="WHICH")
+    decision = Decision(asked.decision)
+    found = _chosen(asked)
+    outcomes = services.decide_many(
+        found=found[:MOST_DECIDED],
+        decision=decision,
+        because=asked.because,
+        actor=actor,
+        customer=_customer(asked.customer_id, actor) if decision is Decision.ADOPT else None,
+    )
+    return DecisionsOut(
+        decided=sum(not each.problem for each in outcomes),
+        remaining=_chosen(asked).count(),
+        data=[
+            DecidedOut(id=each.difference.pk, subject=each.difference.subject, problem=each.problem or None)
+            for each in outcomes
+        ],
+    )
 
 
 @router.get("/v2/drift/{difference_id}", **reads(DifferenceOut, staff=True), summary="One difference")
@@ -101,6 +150,11 @@ def decide_over_difference(request: HttpRequest, difference_id: str, asked: Deci
     services.decide(difference=row, decision=decision, because=asked.because, actor=actor, customer=customer)
     row.refresh_from_db()
     return _difference(row)
+
+
+def _chosen(asked: DecisionsTaken) -> QuerySet[Difference]:
+    rows = differences_shown("open").order_by("area", "subject", "kind", "pk")
+    return rows.filter(pk__in=asked.ids) if asked.ids else rows.filter(area=asked.area, kind=asked.kind)
 
 
 def _viewer(request: HttpRequest) -> User:

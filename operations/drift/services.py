@@ -3,6 +3,8 @@
 The receipt rules' app finds its own drift; `carry_over` copies it to the board.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.drift import core
 from operations.drift.core import RULES_AREA, STRANGER_ACTIVE, Decision, found_in_rules
 from operations.drift_store import services as drift_store_services
@@ -23,6 +25,7 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.live.services import read_live
 from receipt_rules.models.live import IgnoredDifference, Look
 
+BY_IMPORT = "Identities are given to customers many at once by an import: Drift, Give them to customers."
 NOT_FROM_HERE = "The plan undoes it, once you have seen each of its steps and approved it."
 
 
@@ -96,6 +99,41 @@ def ask_to_look() -> None:
     tenant_drift_services.ask_to_look()
     identity_drift_services.ask_to_look()
     ask_to_look_at_rules()
+
+
+@dataclass(frozen=True)
+class Decided:
+    """`problem`: why it could not be decided; "" where it was."""
+
+    difference: Difference
+    problem: str = ""
+
+
+def decide_many(
+    *,
+    found: Iterable[Difference],
+    decision: Decision,
+    because: str,
+    actor: User,
+    customer: Customer | None = None,
+) -> list[Decided]:
+    """Each by itself: one that is refused holds up no other. A tenant goes to whom it was offered, or to `customer`.
+
+    Raises Refused for identities to be adopted, which are read of Amazon: an import gives those to customers.
+    """
+    rows = list(found)
+    if decision is Decision.ADOPT and any(row.area == core.IDENTITIES_AREA for row in rows):
+        raise Refused(BY_IMPORT, code="BY_IMPORT")
+    outcomes = []
+    for row in rows:
+        try:
+            decide(difference=row, decision=decision, because=because, actor=actor, customer=row.customer or customer)
+            outcomes.append(Decided(row))
+        except NotAllowed:
+            raise
+        except Refused as refused:
+            outcomes.append(Decided(row, str(refused)))
+    return outcomes
 
 
 def decide(

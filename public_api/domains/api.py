@@ -108,7 +108,8 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
     parent = verified_parent(domain.parsed, domain.customer)
     recommended = {each.key: each for each in domain.records if each.purpose is Purpose.RECOMMENDED}
     row = _row(domain, checks, receiving, first_owners([domain.customer_id]), checked=checked)
-    stats = StatsOne(**row["stats"].model_dump(), emails_last_24h=0, emails_last_7d=0, emails_last_30d=0)
+    counts = dict.fromkeys(("emails_last_24h", "emails_last_7d", "emails_last_30d"), 0)
+    stats = StatsOne(**row["stats"].model_dump() | counts)
     return DomainOne(
         **row | {"stats": stats},
         dns_records=stored_records(domain, checks),

@@ -42,6 +42,7 @@ from receipt_rules.live.selectors import applied_when
 
 router = call_router("Older", lenient=True)
 MOST_ADDRESSES = 100
+NONE_COUNTED: dict[str, Any] = {"total_emails_last_24h": 0}
 
 
 class RecordSeenOut(Out):
@@ -275,13 +276,13 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
             total_email_addresses=receiving.addresses,
             active_email_addresses=receiving.active,
             configured_email_addresses=receiving.configured,
-            total_emails_last_24h=0,
+            **NONE_COUNTED,
         ),
     }
 
 
 def _named_address(row: AddressOut) -> NamedAddress:
-    return NamedAddress(**row.model_dump(exclude_unset=True), emails_last_24h=0)
+    return NamedAddress(**row.model_dump(exclude_unset=True) | {"emails_last_24h": 0})
 
 
 def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:

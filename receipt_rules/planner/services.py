@@ -27,9 +27,10 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
 from receipt_rules.planner.core.consequences import Impact, impact, served
 from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.layout import layout_remarks
 from receipt_rules.planner.core.planner import make_plan, old_style
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
-from receipt_rules.planner.core.rules import S3, Action, Lambda, RuleDelivery, RuleLimits, RuleSet, domain_of
+from receipt_rules.planner.core.rules import S3, Action, Lambda, RuleDelivery, RuleLimits, RuleSet, broader, domain_of
 from receipt_rules.rollback.services import as_it_was, held_recipients, hold_back, holds, with_held
 
 READ_AT_ONCE = 10_000  # rows
@@ -60,9 +61,12 @@ def wanted(*, stopped: frozenset[str] | None = None, customers: frozenset[str] |
     deliver = _deliveries()
     silent = stopped_customers() if stopped is None else stopped
     entries: dict[str, RuleDelivery] = {}
-    for recipient, owner, domain, endpoint, of in chain(_addresses(customers), _catch_alls(holders, customers)):
+    catch_alls = list(_catch_alls(holders, customers))
+    caught = {row[0] for row in catch_alls} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
+    for recipient, owner, domain, endpoint, of in chain(_addresses(customers), catch_alls):
         if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
-            entries[recipient] = deliver(endpoint if of == owner else None, domain)
+            is_caught = bool(caught) and not caught.isdisjoint((recipient, *broader(recipient)))
+            entries[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
     return WantedState(reduced(entries), holders, silent)
 
 
@@ -107,22 +111,27 @@ def _catch_alls(holders: Holders, customers: frozenset[str] | None) -> Iterator[
             yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, endpoint, of
 
 
-def _deliveries() -> Callable[[str | None, str], RuleDelivery]:
-    """Each delivery is made once: a plan compares them once a recipient."""
+def _deliveries() -> Callable[[str | None, str, bool], RuleDelivery]:
+    """Each delivery is made once: a plan compares them once a recipient.
+
+    An address beside a catch-all is stored where the catch-all is, so that no mail for it is stored twice.
+    """
     special = {endpoint.id: endpoint for endpoint in Endpoint.objects.exclude(AS_USUAL).defer("sealed_config")}
     each_domain = settings.RECEIVING_PREFIX_EACH_DOMAIN
 
     @cache
-    def made(endpoint: str | None, domain: str) -> RuleDelivery:
-        return _delivery(special.get(endpoint or "", Endpoint()), domain)
+    def made(endpoint: str | None, domain: str, tail: str) -> RuleDelivery:
+        return _delivery(special.get(endpoint or "", Endpoint()), domain, tail)
 
-    return lambda endpoint, domain: made(endpoint, domain if each_domain else "")
+    return lambda endpoint, domain, is_caught: made(
+        endpoint, domain if each_domain else "", settings.RECEIVING_CATCH_ALL_PREFIX if is_caught else ""
+    )
 
 
-def _delivery(endpoint: Endpoint, domain: str) -> RuleDelivery:
+def _delivery(endpoint: Endpoint, domain: str, tail: str) -> RuleDelivery:
     prefix = endpoint.s3_prefix or settings.RECEIVING_PREFIX
-    if settings.RECEIVING_PREFIX_EACH_DOMAIN and domain and not endpoint.s3_prefix:
-        prefix = f"{prefix}{domain}/"
+    if not endpoint.s3_prefix:
+        prefix = f"{prefix}{domain}/{tail}" if domain else f"{prefix}{tail}"
     topic = endpoint.sns_topic or settings.RECEIVING_TOPIC
     bucket = endpoint.s3_bucket or settings.RECEIVING_BUCKET
     actions: list[Action] = [S3(bucket, prefix, topic, role=role_for(bucket))]
@@ -237,7 +246,7 @@ def plan_for(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
 def _make(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
     desired = _desired(asked, live, wanted_now)
     folded = old_style(live.rule_set, desired) if asked.old_style else frozenset()
-    return make_plan(
+    made = make_plan(
         desired,
         live.rule_set,
         scope=asked.scope,
@@ -248,6 +257,8 @@ def _make(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
         sets=live.sets,
         stranger=live.stranger if live.stranger and live.stranger.name == asked.instead_of else None,
     )
+    taken = {rule.name for rule in made.before.foreign} - set(made.after.names)
+    return replace(made, warnings=(*made.warnings, *layout_remarks(made.consequences))) if taken else made
 
 
 def _desired(asked: Asked, live: Live, wanted_now: WantedState) -> Desired:

@@ -17,6 +17,7 @@ from pytest_django import Settings
 
 from domains.models.domains import Domain
 from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.api_world import World, make_world
 from tests.calling import Api, api_of, never_waiting, operations
@@ -97,6 +98,7 @@ def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings)
     sandbox.control.add_zone("shop.com")
     sandbox.control.add_zone("new.com")
     world = make_world()
+    Endpoint.objects.update(name="desk")
     Address.objects.update(endpoint=world.endpoint)
     CatchAll.objects.create(domain=world.domain, endpoint=world.endpoint)
     return world

@@ -64,7 +64,7 @@ def test_openapi_python_client_makes_a_client_that_lists_domains(
     tried = subprocess.run([*generator, "--version"], capture_output=True, text=True, timeout=240, check=False)
     if tried.returncode:
         without(f"uv could not have {GENERATOR}: {tried.stderr[-300:]}")
-    where = ["--path", description, "--meta", "none", "--output-path", place / "inbound_admin_client"]
+    where = ["--path", str(description), "--meta", "none", "--output-path", str(place / "inbound_admin_client")]
     made = subprocess.run(
         [*generator, "generate", *where, "--fail-on-warning"], capture_output=True, text=True, timeout=240, check=False
     )

@@ -10,6 +10,7 @@ from pytest_django import Settings
 from accounts.models.people import Customer
 from audit.models import Change
 from domains.models.domains import Domain, Stage
+from domains.ownership import services as ownership_services
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.addresses import Address, CatchAll
@@ -261,3 +262,56 @@ def test_ones_own_domain_that_is_not_proven_is_said_to_be_unverified(alice: Cust
     unproven("shop.com", alice)
     add = partial(addresses_services.add_address, text="info@shop.com", customer=alice, actor=None)
     assert refusal(add) == "DOMAIN_NOT_VERIFIED"
+
+
+def waiting(text: str, customer: Customer) -> Address:
+    return addresses_services.add_address(text=text, customer=customer, actor=None, may_wait=True)
+
+
+def prove(domain: Domain) -> None:
+    with transaction.atomic():
+        ownership_services.prove(domain)
+        domain.save()
+
+
+def test_an_address_may_wait_for_the_proof_and_is_carried_out_with_it(alice: Customer) -> None:
+    domain = unproven("new.com", alice)
+    waiting("info@new.com", alice)
+    assert (entries(), PendingChange.objects.count()) == ({}, 0), "nothing is wanted before the proof"
+    prove(domain)
+    assert list(entries()) == ["info@new.com"]
+    change = PendingChange.objects.get()
+    assert (change.customer, change.recipients, change.domains) == (alice, ["info@new.com"], [domain.pk])
+
+
+def test_the_addresses_of_an_adopted_domain_wait_for_a_plan(alice: Customer) -> None:
+    domain = unproven("new.com", alice)
+    waiting("info@new.com", alice)
+    domain.adopted = True
+    prove(domain)
+    assert not PendingChange.objects.exists()
+
+
+def test_no_address_waits_at_a_claim_and_what_others_wait_for_is_not_told(alice: Customer, bob: Customer) -> None:
+    claim = unproven("new.com", bob)
+    Domain.objects.filter(pk=claim.pk).update(stage=Stage.CLAIM)
+    assert refusal(lambda: waiting("info@new.com", bob)) == "DOMAIN_MISSING"
+    make_address("info@new.com", claim)
+    unproven("new.com", alice)
+    assert refusal(lambda: waiting("info@new.com", alice)) == "DOMAIN_NOT_VERIFIED"
+    own = waiting("help@new.com", alice)
+    assert refusal(lambda: waiting("help@new.com", alice)) == "ADDRESS_EXISTS"
+    assert own.domain.customer == alice
+
+
+def test_an_address_beside_a_catch_all_is_stored_where_the_catch_all_is(alice: Customer, settings: Settings) -> None:
+    settings.RECEIVING_PREFIX, settings.RECEIVING_PREFIX_EACH_DOMAIN = "emails/", True
+    settings.RECEIVING_CATCH_ALL_PREFIX = "catchall/"
+    shop, plain = make_verified("shop.com", customer=alice), make_verified("plain.com", customer=alice)
+    CatchAll.objects.create(domain=shop)
+    CatchAll.objects.create(domain=shop, subdomains=True)
+    for address, domain in (("a@shop.com", shop), ("a@eu.shop.com", shop), ("a@plain.com", plain)):
+        make_address(address, domain)
+    found = "emails/shop.com/catchall/"
+    assert entries() == {"shop.com": found, ".shop.com": found, "a@plain.com": "emails/plain.com/"}
+    assert not wanted().desired.doubles

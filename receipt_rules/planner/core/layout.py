@@ -1,0 +1,61 @@
+"""Where an older system's rules store mail, and what taking them over means for whoever reads it there. Pure.
+
+That system stores mail for addresses at `emails/<domain>/` and for a catch-all at `emails/<domain>/catchall/`; its
+function reads there. A delivery of ours can have the same layout: `Layout` says by which settings.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from receipt_rules.planner.core.consequences import Consequence, Fate
+from receipt_rules.planner.core.rules import S3, RuleDelivery, domain_of
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`root` stands before each domain's name, `caught` after it for mail that a catch-all takes."""
+
+    root: str
+    caught: str = ""
+
+
+def layout_remarks(found: Iterable[Consequence]) -> Iterator[str]:
+    """A sentence for mail that changes its place, and one that offers the older layout where all of it had one."""
+    moved = [each for each in found if each.fate is Fate.REDIRECTED and _places(each.before) != _places(each.after)]
+    if not moved:
+        return
+    first, more = moved[0], f" and {len(moved) - 1:,} more" if len(moved) > 1 else ""
+    old, new = (" and ".join(_places(some)) or "nowhere" for some in (first.before, first.after))
+    yield (
+        f"Mail for {first.who}{more} is stored in another place: {new}; until now {old}. "
+        "A program that reads the old place finds no new mail there."
+    )
+    if layout := _layout_of(moved):
+        caught = f" and RECEIVING_CATCH_ALL_PREFIX={layout.caught}" if layout.caught else ""
+        yield (
+            f"To keep the older layout, set RECEIVING_PREFIX={layout.root}, RECEIVING_PREFIX_EACH_DOMAIN=1{caught}, "
+            "restart, and plan again."
+        )
+
+
+def _places(deliveries: Iterable[RuleDelivery]) -> tuple[str, ...]:
+    stores = [action for each in deliveries for action in each.reached if isinstance(action, S3)]
+    return tuple(f"{store.bucket}/{store.prefix}" for store in stores)
+
+
+def _layout_of(moved: Iterable[Consequence]) -> Layout | None:
+    """Only where every place has its domain's name in it, under one root."""
+    parts = Counter(_parts(each) for each in moved)
+    if None in parts:
+        return None
+    roots, caught = {root for root, _ in parts}, {tail for _, tail in parts if tail}  # type: ignore[misc]  # none is None
+    return Layout(roots.pop(), caught.pop() if caught else "") if len(roots) == 1 and len(caught) <= 1 else None
+
+
+def _parts(moved: Consequence) -> tuple[str, str] | None:
+    stores = [action for each in moved.before for action in each.reached if isinstance(action, S3)]
+    if len(stores) != 1:
+        return None
+    root, name, caught = stores[0].prefix.partition(f"{domain_of(moved.address)}/")
+    return (root, caught) if name else None

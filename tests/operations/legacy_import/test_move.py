@@ -1,0 +1,197 @@
+"""The whole move, in the order of docs/moving-in.md, while the old system goes on writing.
+
+Nobody is unserved on the way, and in the end nothing is stored twice.
+
+The old system is written here by its calls: a rule for a domain's addresses, to which new ones are added, and one for
+its catch-all; each call activates its own set. Its function reads `emails/<domain>/` and `emails/<domain>/catchall/`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from accounts.models.people import User
+from accounts.roles import Role
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from operations.legacy_import import services as legacy_import_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core.consequences import Fate
+from receipt_rules.planner.core.matching import taking
+from receipt_rules.planner.core.plans import Plan
+from receipt_rules.planner.core.rules import S3
+from receipt_rules.planner.services import Asked
+from sandbox.process import Sandbox
+from tests.domains.making import seed_identities
+from tests.factories import make_staff
+from tests.operations.legacy import files
+from tests.receipt_rules.making import live, make_address
+from tests.receipt_rules.promises import check_all
+
+pytestmark = pytest.mark.django_db
+OLD_SET = "inbound-email-rules"
+FOLD = Asked(old_style=True)
+MAIL = ("billing@shop.com", "help@shop.com", "any@all.com", "desk@all.com")
+EXPORT: dict[str, list[dict[str, Any]]] = {
+    "users": [{"id": "u1", "email": "alice@people.example", "name": "Alice"}],
+    "endpoints": [
+        {"id": "e1", "name": "Desk", "type": "webhook", "config": '{"url": "https://desk.example/"}', "userId": "u1"}
+    ],
+    "domains": [
+        {"id": "d1", "domain": "shop.com", "userId": "u1", "isCatchAllEnabled": False},
+        {"id": "d2", "domain": "all.com", "userId": "u1", "isCatchAllEnabled": True, "catchAllEndpointId": "e1"},
+    ],
+    "emailAddresses": [
+        {"address": address, "domainId": domain, "endpointId": "e1", "userId": "u1"}
+        for address, domain in (("billing@shop.com", "d1"), ("help@shop.com", "d1"), ("desk@all.com", "d2"))
+    ],
+}
+
+
+class OldSystem:
+    """Its calls, by its names and shapes."""
+
+    def __init__(self) -> None:
+        self._ses = aws.client("ses")
+
+    def begin(self) -> None:
+        self._ses.create_receipt_rule_set(RuleSetName=OLD_SET)
+        self.take_addresses("shop.com", ["billing@shop.com", "help@shop.com"])
+        self.take_everything("all.com")
+
+    def take_addresses(self, domain: str, addresses: Sequence[str]) -> None:
+        self._write(f"{domain}-rule", addresses, f"emails/{domain}/")
+
+    def take_everything(self, domain: str) -> None:
+        self._write(f"{domain}-catchall-rule", [domain], f"emails/{domain}/catchall/")
+
+    def _write(self, name: str, recipients: Sequence[str], prefix: str) -> None:
+        """It reads the rule, adds to what it has, and activates its set whatever else is active."""
+        rules = self._ses.describe_receipt_rule_set(RuleSetName=OLD_SET)["Rules"]
+        known = next((rule for rule in rules if rule["Name"] == name), None)
+        own = known.get("Recipients", []) if known else []
+        actions = [
+            {"S3Action": {"BucketName": "inbound-mail", "ObjectKeyPrefix": prefix}},
+            {"LambdaAction": {"FunctionArn": planner_services.function_arn(), "InvocationType": "Event"}},
+        ]
+        merged = list(dict.fromkeys([*own, *recipients]))
+        rule = {"Name": name, "Enabled": True, "Recipients": merged, "Actions": actions}
+        write = self._ses.update_receipt_rule if known else self._ses.create_receipt_rule
+        write(RuleSetName=OLD_SET, Rule=rule)
+        self._ses.set_active_receipt_rule_set(RuleSetName=OLD_SET)
+
+
+@pytest.fixture
+def old(sandbox: Sandbox, settings: Settings) -> OldSystem:
+    settings.RECEIVING_SCAN = False  # its rules have the default of SES
+    seed_identities(["shop.com", "all.com"], ownership="Success", dkim="Success")
+    made = OldSystem()
+    made.begin()
+    return made
+
+
+def keep_the_layout(settings: Settings) -> None:
+    settings.RECEIVING_PREFIX, settings.RECEIVING_PREFIX_EACH_DOMAIN = "emails/", True
+    settings.RECEIVING_CATCH_ALL_PREFIX = "catchall/"
+
+
+def take_over(adam: User) -> None:
+    """Import with the identities, then the rule set."""
+    moving = legacy_import_services.take_in(files=files(EXPORT), because="We bought the service", actor=adam)
+    legacy_import_services.work()
+    legacy_import_services.begin(moving_in=moving, actor=adam)
+    legacy_import_services.work()
+    assert set(moving.rows.values_list("fate", flat=True)) <= {"new", "same"}
+    drift_services.adopt_rule_set(name=OLD_SET, because="It was the service's", actor=adam)
+
+
+def fold(adam: User) -> Plan:
+    """Looked at with whole envelopes in every state, approved, carried out."""
+    before, made = live(), planner_services.plan(asked=FOLD)
+    check_all(made, before, [MAIL[:2], MAIL[2:], MAIL])
+    planner_services.approve(digest=made.digest, because="as shown", actor=adam, asked=FOLD, typed=before.name)
+    auto_apply_services.work()
+    return made
+
+
+def places(address: str) -> list[str]:
+    rules = taking(live().rules, address)
+    return [action.prefix for rule in rules for action in rule.delivery.actions if isinstance(action, S3)]
+
+
+def test_a_fold_that_changes_the_place_of_mail_says_so_and_how_the_layout_is_kept(
+    old: OldSystem, settings: Settings
+) -> None:
+    adam = make_staff(Role.ADMIN)
+    take_over(adam)
+    warned = planner_services.plan(asked=FOLD).warnings
+    moved, offer = (next(each for each in warned if each.startswith(start)) for start in ("Mail for", "To keep"))
+    assert "stored in another place: inbound-mail/; until now inbound-mail/emails/" in moved
+    assert "RECEIVING_PREFIX=emails/, RECEIVING_PREFIX_EACH_DOMAIN=1 and RECEIVING_CATCH_ALL_PREFIX=catchall/" in offer
+    keep_the_layout(settings)
+    kept = planner_services.plan(asked=FOLD)
+    assert [each for each in kept.warnings if "another place" in each] == []
+    assert kept.consequences == ()
+    assert not kept.doubles
+
+
+def test_the_move_with_the_old_writer_alive_leaves_nobody_unserved_and_nothing_stored_twice(
+    old: OldSystem, settings: Settings
+) -> None:
+    adam = make_staff(Role.ADMIN)
+    keep_the_layout(settings)
+    take_over(adam)
+    assert (Address.objects.count(), CatchAll.objects.count()) == (3, 1)
+    shown = planner_services.plan(asked=FOLD)
+    old.take_addresses("shop.com", ["late@shop.com"])  # after the plan was looked at
+    with pytest.raises(Exception, match="changed"):
+        planner_services.approve(digest=shown.digest, because="as shown", actor=adam, asked=FOLD, typed=OLD_SET)
+    assert all(len(places(address)) == 1 for address in MAIL), "nobody lost anything by the refusal"
+    waiting = planner_services.plan(asked=FOLD)
+    assert "shop.com-rule" in waiting.after.names, "a rule with an address that is not wanted here is left alone"
+    late = {"address": "late@shop.com", "domainId": "d1", "endpointId": "e1", "userId": "u1"}
+    again = {**EXPORT, "emailAddresses": [*EXPORT["emailAddresses"], late]}
+    moving = legacy_import_services.take_in(files=files(again), because="The later export", actor=adam)
+    legacy_import_services.work()
+    legacy_import_services.begin(moving_in=moving, actor=adam)
+    legacy_import_services.work()
+    fold(adam)
+    assert live().foreign == ()
+    assert [places(address) for address in (*MAIL, "late@shop.com")] == [
+        ["emails/shop.com/"],
+        ["emails/shop.com/"],
+        ["emails/all.com/catchall/"],
+        ["emails/all.com/catchall/"],
+        ["emails/shop.com/"],
+    ]
+    make_address("new@shop.com", Domain.objects.get(name="shop.com"))
+    planner_services.approve(
+        digest=planner_services.plan().digest, because="a new address", actor=adam, asked=planner_services.EVERYTHING
+    )
+    auto_apply_services.work()
+    old.take_addresses("shop.com", ["billing@shop.com"])  # it is still alive, and activates its own set
+    assert (live().name, places("new@shop.com")) == (OLD_SET, [])
+    assert all(len(places(address)) == 1 for address in (*MAIL, "late@shop.com"))
+    fold(adam)
+    assert live().foreign == ()
+    assert all(len(places(address)) == 1 for address in (*MAIL, "late@shop.com", "new@shop.com"))
+    assert planner_services.plan(asked=FOLD).is_empty
+
+
+def test_a_fold_is_taken_back_by_the_set_that_it_kept_and_the_plan_says_what_would_be_stored_twice(
+    old: OldSystem,
+) -> None:
+    adam = make_staff(Role.ADMIN)
+    take_over(adam)
+    fold(adam)
+    assert places("any@all.com") == [""]
+    aws.client("ses").set_active_receipt_rule_set(RuleSetName=OLD_SET)
+    assert places("any@all.com") == ["emails/all.com/catchall/"]
+    beside = planner_services.plan()
+    assert {each.fate for each in beside.consequences} == {Fate.TWICE}
+    assert all("stored and processed twice" in each.sentence for each in beside.consequences)
