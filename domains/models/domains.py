@@ -241,6 +241,7 @@ class Domain(models.Model):
             wants_apex_spf=self.wants_apex_spf,
             wants_dmarc=self.wants_dmarc,
             dmarc_reports_to=self.dmarc_reports_to,
+            wants_mta_sts=settings.RECOMMEND_MTA_STS,
             existing_apex_spf=self.apex_spf,
         )
 
@@ -258,9 +259,8 @@ class Domain(models.Model):
         records = self.records
         if not can_receive(self.region):
             return records
-        asked = {record.name for record in records if record.type == "MX"}
-        later = [name for name in self.mail_names if name not in asked]
-        return (*records, *(mx_record(name, self.parsed, self.region, Need.LATER) for name in later))
+        later = set(self.mail_names) - {record.name for record in records if record.type == "MX"}
+        return (*records, *(mx_record(name, self.parsed, self.region, Need.LATER) for name in sorted(later)))
 
     @property
     def names_below(self) -> tuple[str, ...]:

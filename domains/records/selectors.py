@@ -30,6 +30,8 @@ LABELS = {
     "mail-from-spf": "Bounce sender record",
     "apex-spf": "Sender record",
     "dmarc": "Forgery protection record",
+    "mta-sts": "TLS policy record (MTA-STS)",
+    "tls-rpt": "TLS report record (TLS-RPT)",
 }
 ASPECTS: Mapping[Aspect, str] = {
     Aspect.IDENTITY: "Ownership",

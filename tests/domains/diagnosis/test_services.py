@@ -108,7 +108,8 @@ def test_another_set_of_records_is_looked_at_anew(sandbox: Sandbox) -> None:
     before = diagnosis_services.diagnose(domain, now=timezone.now())
     domain.receives = False
     after = diagnosis_services.diagnose(domain, now=timezone.now())
-    assert len(after.records) == len(before.records) - 1
+    gone = {record.key for record in before.records} - {record.key for record in after.records}
+    assert gone == {"inbound-mx", "mta-sts"}
 
 
 @pytest.mark.parametrize("mistake", ["name.doubled_zone", "zone.disagree", "zone.bogus", "zone.servfail"])
@@ -281,7 +282,8 @@ def test_the_command_ends_with_zero_only_when_all_required_is_right(sandbox: San
     domain = verified(sandbox)
     status, text = run("Example.COM")
     assert (status, text.count("ok  ")) == (0, 10)
-    sandbox.control.make_mistake("example.com", wanted(domain)[0], "value.quoted")
+    spf = next(record for record in wanted(domain) if record.key == "mail-from-spf")
+    sandbox.control.make_mistake("example.com", spf, "value.quoted")
     cache.clear()
     status, text = run("example.com")
     assert status == 1
