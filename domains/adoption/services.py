@@ -20,7 +20,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, joined
 from domains.models.domains import Domain, OnMxFailure, Stage
-from domains.names.core import is_label, understand
+from domains.names.core import existing_name, is_label
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
 from domains.ownership.selectors import held_domains
@@ -58,7 +58,7 @@ def identities_at_amazon() -> dict[str, SesStatus]:
 def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> AdoptionFate:
     """Writes nothing and asks nobody: `at_amazon` are the names that Amazon has."""
     try:
-        plain = understand(name).domain.ascii
+        plain = existing_name(name)
     except Refused:
         return AdoptionFate.NO_DOMAIN
     if Domain.objects.filter(name=plain, customer=customer).exclude(stage=Stage.CLAIM).exists():
@@ -104,14 +104,14 @@ def _adopt(names: Sequence[str], wish: AdoptionWish) -> Iterator[AdoptionOutcome
     for name in names:
         fate = fate_of(name, customer=wish.customer, at_amazon=found.identities)
         if fate is AdoptionFate.ADOPT:
-            yield store(*found.identities[understand(name).domain.ascii], wish, found.request_ids)
+            yield store(*found.identities[existing_name(name)], wish, found.request_ids)
         else:
             yield AdoptionOutcome(name, fate)
 
 
 def _is_free(name: str) -> bool:
     try:
-        plain = understand(name).domain.ascii
+        plain = existing_name(name)
     except Refused:
         return False
     return not held_domains().filter(name=plain).exists()
@@ -131,7 +131,7 @@ def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
-    plain = list(dict.fromkeys(understand(name).domain.ascii for name in names))
+    plain = list(dict.fromkeys(existing_name(name) for name in names))
     if not plain:
         return {}
     verified, dkim, mail_from = (
@@ -230,7 +230,7 @@ def import_domain(
 
     NOT_AT_AMAZON: it is a claim now.
     """
-    plain = understand(name).domain.ascii
+    plain = existing_name(name)
     fate = fate_of(plain, customer=wish.customer, at_amazon=found.identities)
     known = Domain.objects.filter(name=plain, customer=wish.customer).first()
     if fate is AdoptionFate.TAKEN:

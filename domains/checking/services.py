@@ -31,7 +31,7 @@ from domains.checking.core.judgement import (
     with_receiving,
 )
 from domains.dns import services as dns_services
-from domains.dns.core import LookupStatus, Question, further_questions
+from domains.dns.core import further_questions
 from domains.dns.services import HostLookup, Told
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
@@ -42,9 +42,9 @@ from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
+from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Record, is_inbound
-from domains.spf.core.grammar import spf_among
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -129,7 +129,7 @@ MOVED = (
     "verified_at",
     "proven_at",
     "next_check_at",
-    "apex_spf",
+    "policies",
     "mx_facts",
     "receiving_state",
 )
@@ -220,8 +220,7 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     zone_cut_services.look(domains)
     before = _verified_before(domains)
     seen = _look_at_records(domains, before)
-    for domain in domains:
-        domain.apex_spf = _apex_spf(domain, seen)
+    policies_services.look(domains, seen)
     judged = {d.pk: _judge(d, seen, {}, before, now) for d in domains}
     unclear = [
         (domain.hosted, question)
@@ -272,13 +271,6 @@ def _verified_before(domains: Sequence[Domain]) -> dict[tuple[str, str], datetim
     return {(domain_id, key): verified_at for domain_id, key, verified_at in rows}
 
 
-def _apex_spf(domain: Domain, seen: HostLookup) -> str:
-    """The one SPF line at the domain itself, into which Amazon is merged: a second line would spoil both."""
-    told = [a for a in seen.of(Question(domain.name, "TXT")) if a.status is not LookupStatus.FAILED]
-    lines = spf_among(told[0].values) if told else (domain.apex_spf,)
-    return (lines or ("",))[0]
-
-
 def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
     """What was right once is no news to the resolvers; the rest is asked of its own name servers first."""
     pairs = [(domain, record) for domain in domains for record in domain.checked_records]
@@ -301,6 +293,7 @@ def _judge(
             verified_before=before.get((domain.pk, record.key)),
             now=now,
             further=[a for question in further_questions(record, domain.hosted) for a in further.get(question, [])],
+            names=domain.published.names,
         )
         for record in domain.records
     ]
@@ -315,7 +308,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return
-    locked.apex_spf = domain.apex_spf
+    locked.policies = domain.policies
     if locked.checked_records != domain.checked_records:
         return
     asked_before = locked.records

@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 from domains.checking.core.judgement import Aspect, SesStatus, State
 from domains.identity.core import replica_of
 from domains.names.core import DomainName
+from domains.policies.core import PublishedPolicies
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, is_asked, judge
 from domains.records.core import (
     INBOUND_MX,
@@ -162,7 +163,7 @@ class Domain(models.Model):
         max_length=253, blank=True, help_text="Where its zone begins, if below the registrable name."
     )
     last_dns_check = models.DateTimeField(null=True, blank=True)
-    apex_spf = models.TextField(blank=True)
+    policies = models.JSONField(default=dict, blank=True, help_text="What it last told of SPF and DMARC, by name.")
     provider = models.CharField(max_length=60, blank=True)
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
@@ -212,6 +213,14 @@ class Domain(models.Model):
                 name="domain_counted",
             ),
             models.Index(fields=("next_check_at",), name="domain_due", condition=~models.Q(stage="deleting")),
+            models.Index(fields=("provider",), name="domain_by_provider"),
+            models.Index(fields=("last_dns_check", "name"), name="domain_by_check"),
+            # What few domains are, so that they are counted without reading the others.
+            models.Index(
+                fields=("override_until",), name="domain_overridden", condition=models.Q(override_until__isnull=False)
+            ),
+            models.Index(fields=("name",), name="domain_held_up", condition=~models.Q(stage_problem="")),
+            models.Index(fields=("receiving_state", "name"), name="domain_by_receiving"),
         )
 
     def __str__(self) -> str:
@@ -242,8 +251,12 @@ class Domain(models.Model):
             wants_dmarc=self.wants_dmarc,
             dmarc_reports_to=self.dmarc_reports_to,
             wants_mta_sts=settings.RECOMMEND_MTA_STS,
-            existing_apex_spf=self.apex_spf,
+            policies=self.published,
         )
+
+    @property
+    def published(self) -> PublishedPolicies:
+        return PublishedPolicies.of_json(self.policies)
 
     @property
     def records(self) -> tuple[Record, ...]:

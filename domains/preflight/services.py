@@ -19,13 +19,13 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, Understood, understand
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
-from domains.ownership.selectors import holds_above, related_domains
+from domains.ownership.selectors import holds_above, names_in_use, related_domains
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import core
 from domains.preflight.core import Preflight
 from domains.preflight.selectors import TAKEN, acceptable
 from domains.providers.core import provider_of
-from domains.records.core import can_receive, inbound_host
+from domains.records.core import can_receive, inbound_host, mail_from_candidates
 from domains.zone_cut.core import cut_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
@@ -81,6 +81,7 @@ def _store(
         mail_from_label=look.mail_from_label,
         receives=receives,
         provider=look.provider,
+        policies=look.policies.as_json(),
         zone=look.zone,
         stage=Stage.CLAIM if reason else Stage.STARTING,
     )
@@ -117,6 +118,7 @@ def _look(understood: Understood, customer: Customer) -> Preflight:
         verified_parent=str(parent) if parent else "",
         provider=provider_of(servers),
         record_count=RECORDS,
+        taken=names_in_use(mail_from_candidates(name), customer),
     )
 
 

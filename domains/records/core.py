@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from domains.dmarc.core import AppliedPolicy
 from domains.names.core import DomainName, understand
-from domains.spf.core import grammar, merger
+from domains.policies import core as policies_core
+from domains.policies.core import PublishedPolicies
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.partitions import has_known_mail_hosts
 
@@ -57,6 +59,8 @@ class Record:
 
     `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `note` says
     what is to be known about it: why a record that is usually required is not, or that its value is not certain.
+    `others` are the values of the domain's other DKIM records, `inherited` is the DMARC policy that applies while it
+    has no record.
     """
 
     key: str
@@ -68,6 +72,8 @@ class Record:
     priority: int | None = None
     withheld: str = ""
     note: str = ""
+    others: tuple[str, ...] = ()
+    inherited: AppliedPolicy | None = None
 
     @property
     def is_needless(self) -> bool:
@@ -79,7 +85,7 @@ class Record:
 class IdentityFacts:
     """What is known of a domain; "" or () stands for "not known yet" or "not wanted".
 
-    `mail_from` is an absolute name, `existing_apex_spf` the one v=spf1 line at the domain today, `dmarc_reports_to` the
+    `mail_from` is an absolute name, `policies` what its DNS says of SPF and DMARC today, `dmarc_reports_to` the
     address that shall get DMARC's daily summaries. `receiving`: the MX of the domain itself is asked for,
     `receiving_below`: that of these names below it, "*.example.com" for all of them. `verified_by_dkim`: SES has
     verified the domain, and its DKIM records alone suffice for that.
@@ -95,10 +101,10 @@ class IdentityFacts:
     receiving: bool = False
     receiving_below: tuple[str, ...] = ()
     wants_apex_spf: bool = False
-    existing_apex_spf: str = ""
     wants_dmarc: bool = False
     dmarc_reports_to: str = ""
     wants_mta_sts: bool = False
+    policies: PublishedPolicies = policies_core.NOTHING_KNOWN
 
 
 def can_receive(region: str) -> bool:
@@ -159,6 +165,7 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
         zone = usual_dkim_zone(facts.region)
         note = USUAL_ZONE.format(region=facts.region) if zone else ""
         withheld = "" if zone else NO_ZONE.format(region=facts.region)
+    values = [f"{token}.{zone}" if zone else "" for token in facts.dkim_tokens]
     return tuple(
         Record(
             f"dkim-{number}",
@@ -166,11 +173,12 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
             Need.REQUIRED,
             "CNAME",
             f"{token}._domainkey.{facts.domain.ascii}",
-            f"{token}.{zone}" if zone else "",
+            value,
             withheld=withheld,
             note=note,
+            others=tuple(other for other in values if other != value),
         )
-        for number, token in enumerate(facts.dkim_tokens, start=1)
+        for number, (token, value) in enumerate(zip(facts.dkim_tokens, values, strict=True), start=1)
     )
 
 
@@ -181,7 +189,8 @@ def _bounces(facts: IdentityFacts) -> tuple[Record, ...]:
     feedback = f"feedback-smtp.{facts.region}.amazonses.com" if is_known else ""
     withheld = "" if is_known else NO_HOST.format(region=facts.region)
     mx = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", facts.mail_from, feedback, MX_PRIORITY, withheld)
-    return (mx, Record("mail-from-spf", Purpose.BOUNCES, Need.REQUIRED, "TXT", facts.mail_from, merger.FRESH))
+    spf = Record("mail-from-spf", Purpose.BOUNCES, Need.REQUIRED, "TXT", facts.mail_from, "")
+    return (mx, with_policy(spf, facts))
 
 
 def _receiving(facts: IdentityFacts) -> tuple[Record, ...]:
@@ -211,16 +220,13 @@ def is_inbound(key: str) -> bool:
 
 
 def _recommended(facts: IdentityFacts) -> tuple[Record, ...]:
-    wanted = []
+    name, wanted = facts.domain.ascii, []
     if facts.wants_apex_spf:
-        existing = facts.existing_apex_spf if grammar.is_spf(facts.existing_apex_spf) else ""
-        line, name = merger.merge(existing), facts.domain.ascii
-        spf = Record("apex-spf", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", name, line.value, withheld=line.withheld)
-        wanted.append(spf)
+        wanted.append(Record("apex-spf", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", name, ""))
     if facts.wants_dmarc:
-        name = f"_dmarc.{facts.domain.ascii}"
-        wanted.append(Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", name, _dmarc(facts)))
-    return (*wanted, *_transport(facts))
+        own = policies_core.dmarc_name(name)
+        wanted.append(Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", own, ""))
+    return (*(with_policy(record, facts) for record in wanted), *_transport(facts))
 
 
 def _transport(facts: IdentityFacts) -> tuple[Record, ...]:
@@ -243,10 +249,22 @@ def mta_sts_policy(region: str) -> str:
     return f"version: STSv1\nmode: testing\nmx: {inbound_host(region)}\nmax_age: 86400"
 
 
-def _dmarc(facts: IdentityFacts) -> str:
-    """A policy that only watches. "pct" is never emitted: receivers disagree on it, and its successor drops it."""
-    reports = f"; rua=mailto:{facts.dmarc_reports_to}" if facts.dmarc_reports_to else ""
-    return f"v=DMARC1; p=none{reports}"
+SPF_KEYS = ("mail-from-spf", "apex-spf")
+
+
+def with_policy(record: Record, facts: IdentityFacts) -> Record:
+    """A record of SPF or DMARC with the value that is offered by what its DNS says today; another as it is."""
+    if record.key in SPF_KEYS:
+        offer = policies_core.offered_spf(record.name, facts.policies, is_apex=record.key == "apex-spf")
+        return replace(record, value=offer.value, withheld=offer.withheld)
+    if record.key != "dmarc":
+        return record
+    offer = policies_core.offered_dmarc(facts.domain, facts.dmarc_reports_to, facts.policies)
+    try:
+        above = policies_core.inherited(facts.domain, facts.policies)
+    except ValueError:
+        above = None  # could not be told: then the offer is withheld
+    return replace(record, value=offer.value, withheld=offer.withheld, inherited=above)
 
 
 # What Amazon itself asks for (ownership, keys, MAIL FROM) is not here: without it the domain does not work at all.

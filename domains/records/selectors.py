@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
 from domains.diagnosis.core.findings import Pair, marks
 from domains.models.domains import Domain, RecordCheck, Stage
@@ -61,6 +62,11 @@ class RecordRow:
     @property
     def is_done(self) -> bool:
         return self.state is State.VERIFIED
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it is right because of the DMARC record of a domain above: then that is told."""
+        return self.is_done and self.code == comparison.INHERITED_CODE
 
     @property
     def is_left(self) -> bool:

@@ -264,7 +264,11 @@ def _refuse_label(label: str, domain: Domain) -> None:
 
 
 def _receives(name: str, domain: Domain) -> bool:
-    """Somebody else's that is not proven counts not: it would keep the owner from a name of their own."""
+    """As a domain, or as a name below with addresses. Somebody else's that is not proven counts not: it would keep the
+    owner from a name of their own.
+    """
+    if name in domain.mail_rules:
+        return True
     own = Domain.objects.filter(name=name, customer=domain.customer_id).exclude(stage=Stage.CLAIM)
     return own.exists() or held_domains().filter(name=name).exists()
 

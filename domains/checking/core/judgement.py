@@ -14,6 +14,7 @@ from domains.checking.core.comparison import Comparison, Verdict
 from domains.dns.core import Answer
 from domains.receiving.core import Receiving, ReceivingState
 from domains.records.core import Need, Record, is_inbound
+from domains.spf.core.evaluation import NO_NAMES, SpfNames
 
 
 class State(StrEnum):
@@ -139,13 +140,17 @@ def judge(
     verified_before: datetime | None,
     now: datetime,
     further: Sequence[Answer] = (),
+    names: SpfNames = NO_NAMES,
 ) -> Judgement:
-    """One answer of each resolver to `question_for(record)`; `further` ones, where asked, explain what is not right."""
-    compared = [comparison.compare(record, answer, further) for answer in answers]
+    """One answer of each resolver to `question_for(record)`; `further` ones, where asked, explain what is not right.
+
+    `names` is what DNS said of the names in an SPF record.
+    """
+    compared = [comparison.compare(record, answer, further, names) for answer in answers]
     state, finding = _decide(compared, None if record.is_needless else verified_before)  # what is not needed is no loss
     if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
         state = State.WAITING  # it is changed last
-    sentence = sentences.describe(finding.code, record, finding.found)
+    sentence = sentences.describe(finding.code, record, finding.found, names)
     if state is State.AT_RISK and verified_before:
         sentence = f"It was last seen right on {_moment(verified_before)}. Now: {sentence[0].lower()}{sentence[1:]}"
     last_verified = now if state is State.VERIFIED else verified_before

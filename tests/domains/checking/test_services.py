@@ -365,7 +365,7 @@ def test_the_senders_record_that_is_there_is_merged_and_not_doubled(sandbox: San
     assert record.value == "v=spf1 include:_spf.google.com include:amazonses.com ~all"
     sandbox.control.set_dns_fault("shop.com", "servfail")
     looked_at(domain)
-    assert domain.apex_spf == "v=spf1 include:_spf.google.com ~all"
+    assert domain.published.spf["shop.com"] == ("v=spf1 include:_spf.google.com ~all",)
 
 
 def test_what_is_due_is_looked_at_once_and_gets_its_next_time(sandbox: Sandbox) -> None:

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("domains", "0004_dkim_origin"),)
+    dependencies = (("domains", "0005_dkim_origin"),)
 
     operations = (
         migrations.AddField(

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("domains", "0003_receiving"),)
+    dependencies = (("domains", "0004_policies"),)
 
     operations = (
         migrations.AddField(
