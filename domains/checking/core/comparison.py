@@ -269,10 +269,10 @@ def _transport(record: Record, values: tuple[str, ...]) -> Comparison:
     needed = tag.partition("=")[0]
     lines = tuple(value for value in values if value.replace(" ", "").startswith(f"{version};"))
     if not lines:
-        return _spoilt_or_absent(record, values, (), "dns.value.differs")
+        return _spoilt_or_absent(record.value, values, (), DIFFERS)
     tags = [part.partition("=") for part in lines[0].split(";")[1:]]
     is_right = len(lines) == 1 and any(name.strip() == needed and value.strip() for name, _, value in tags)
-    return Comparison(Verdict.RIGHT if is_right else Verdict.WRONG, "" if is_right else "dns.value.differs", lines)
+    return Comparison(Verdict.RIGHT if is_right else Verdict.WRONG, "" if is_right else DIFFERS, lines)
 
 
 def _as_asked(record: Record) -> str:
