@@ -22,7 +22,8 @@ from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Query, Question
 from domains.dns.services import MOST_QUERIES, Asker, Net
 from domains.identity_status import services as identity_status_services
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from sandbox.process import Sandbox
 from tests.domains.dns.test_gateway import Scripted, reply
 from tests.domains.making import make_domain, publish, second_resolver, set_up_domain, take_mail, wanted, zone_of
