@@ -45,7 +45,8 @@ def fill(domains: int) -> dict[str, int]:
 def counts() -> dict[str, int]:
     from accounts.models.people import Customer
     from audit.models import Change
-    from domains.models.domains import Domain, RecordCheck
+    from domains.models.domains import Domain
+    from domains.models.record_checks import RecordCheck
     from receipt_rules.models.addresses import Address, CatchAll
     from tenants.models.tenants import Tenant
 
@@ -166,7 +167,8 @@ def _domains(count: int, customers: int) -> None:
     from django.utils import timezone
 
     from accounts.models.people import Customer
-    from domains.models.domains import Domain, RecordCheck, Stage
+    from domains.models.domains import Domain, Stage
+    from domains.models.record_checks import RecordCheck
 
     now = timezone.now()
     one = Domain.objects.create(

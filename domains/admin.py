@@ -15,7 +15,8 @@ from accounts.models.people import Customer, User
 from accounts.people.forms import CustomerChoice
 from audit.models import new_change_id
 from domains.checking.core.judgement import State
-from domains.models.domains import Domain, RecordCheck
+from domains.models.domains import Domain
+from domains.models.record_checks import RecordCheck
 from domains.overrides import services as overrides_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.core import EXPECTABLE

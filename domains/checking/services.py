@@ -38,7 +38,8 @@ from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
 from domains.identity_status import services as identity_status_services
 from domains.jobs import check_soon
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services

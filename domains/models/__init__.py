@@ -7,11 +7,11 @@ from domains.models.domains import (
     STATES,
     Domain,
     OnMxFailure,
-    RecordCheck,
     Stage,
     new_domain_id,
 )
 from domains.models.history import ObservedAnswer
+from domains.models.record_checks import RecordCheck
 from domains.models.sharing import ShareLink, ShareVisit, new_share_id
 
 __all__ = [

@@ -250,6 +250,7 @@ class Domain(models.Model):
             wants_apex_spf=self.wants_apex_spf,
             wants_dmarc=self.wants_dmarc,
             dmarc_reports_to=self.dmarc_reports_to,
+            wants_mta_sts=settings.RECOMMEND_MTA_STS,
             policies=self.published,
         )
 
@@ -271,9 +272,8 @@ class Domain(models.Model):
         records = self.records
         if not can_receive(self.region):
             return records
-        asked = {record.name for record in records if record.type == "MX"}
-        later = [name for name in self.mail_names if name not in asked]
-        return (*records, *(mx_record(name, self.parsed, self.region, Need.LATER) for name in later))
+        later = set(self.mail_names) - {record.name for record in records if record.type == "MX"}
+        return (*records, *(mx_record(name, self.parsed, self.region, Need.LATER) for name in sorted(later)))
 
     @property
     def names_below(self) -> tuple[str, ...]:
@@ -392,22 +392,3 @@ class Domain(models.Model):
     @property
     def is_held(self) -> bool:
         return self.held_at is not None
-
-
-class RecordCheck(models.Model):
-    """What the last look at one record showed; `verified_at` stays when a later look fails."""
-
-    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="record_checks")
-    key = models.CharField(max_length=270)
-    state = models.CharField(max_length=20, choices=STATES)
-    found = models.JSONField(default=list)
-    code = models.CharField(max_length=60, blank=True)
-    sentence = models.TextField(blank=True)
-    checked_at = models.DateTimeField()
-    verified_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = (models.UniqueConstraint(fields=("domain", "key"), name="record_check_once"),)
-
-    def __str__(self) -> str:
-        return f"{self.domain_id} {self.key}: {self.state}"

@@ -17,7 +17,8 @@ from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domain_subject
 from domains.identity import services as identity_services
 from domains.jobs import check_soon
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, tell_owners
 from domains.records.core import EXPECTABLE, expected_host
 from inbound_admin.lib.errors import Refused

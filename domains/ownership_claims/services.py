@@ -18,7 +18,8 @@ from domains.dns.core import Answer, LookupStatus, Question, further_questions, 
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domain_subject
 from domains.jobs import set_up_soon
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership.core import PUBLIC_REASONS, ClaimReason

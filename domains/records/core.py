@@ -78,7 +78,7 @@ class Record:
     @property
     def is_needless(self) -> bool:
         """Whether it would be required, were it not for what `note` says."""
-        return self.need is Need.OPTIONAL and bool(self.note)
+        return self.purpose is Purpose.OWNERSHIP and self.need is Need.OPTIONAL
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ class IdentityFacts:
     wants_apex_spf: bool = False
     wants_dmarc: bool = False
     dmarc_reports_to: str = ""
+    wants_mta_sts: bool = False
     policies: PublishedPolicies = policies_core.NOTHING_KNOWN
 
 
@@ -140,6 +141,11 @@ def usual_dkim_zone(region: str) -> str:
     return f"dkim.{region}.amazonses.com" if region in OWN_DKIM_ZONE else "dkim.amazonses.com"
 
 
+MTA_STS, TLS_RPT = "v=STSv1", "v=TLSRPTv1"
+MTA_STS_NOTE = (
+    "Publish it only if you host the policy at https://mta-sts.{name}/.well-known/mta-sts.txt, a line each: {policy}. "
+    "It tells senders to use TLS."
+)
 VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record is not needed."
 
 
@@ -220,7 +226,27 @@ def _recommended(facts: IdentityFacts) -> tuple[Record, ...]:
     if facts.wants_dmarc:
         own = policies_core.dmarc_name(name)
         wanted.append(Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", own, ""))
-    return tuple(with_policy(record, facts) for record in wanted)
+    return (*(with_policy(record, facts) for record in wanted), *_transport(facts))
+
+
+def _transport(facts: IdentityFacts) -> tuple[Record, ...]:
+    """What tells senders to use TLS (MTA-STS, RFC 8461), and to report where they could not (TLS-RPT, RFC 8460)."""
+    if not (facts.wants_mta_sts and facts.receiving and can_receive(facts.region)):
+        return ()
+    name = facts.domain.ascii
+    note = MTA_STS_NOTE.format(name=name, policy=mta_sts_policy(facts.region).replace("\n", " · "))
+    sts = Record(
+        "mta-sts", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", f"_mta-sts.{name}", f"{MTA_STS}; id=1", note=note
+    )
+    if not facts.dmarc_reports_to:
+        return (sts,)
+    value = f"{TLS_RPT}; rua=mailto:{facts.dmarc_reports_to}"
+    return (sts, Record("tls-rpt", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", f"_smtp._tls.{name}", value))
+
+
+def mta_sts_policy(region: str) -> str:
+    """What is to be hosted beside the record; "testing" changes no delivery, and "enforce" comes later."""
+    return f"version: STSv1\nmode: testing\nmx: {inbound_host(region)}\nmax_age: 86400"
 
 
 SPF_KEYS = ("mail-from-spf", "apex-spf")

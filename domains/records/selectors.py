@@ -9,7 +9,8 @@ from django.utils import timezone
 from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
 from domains.diagnosis.core.findings import Pair, marks
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.providers.core import Typed, typed
 from domains.providers.selectors import DnsHost, dns_host
@@ -31,6 +32,8 @@ LABELS = {
     "mail-from-spf": "Bounce sender record",
     "apex-spf": "Sender record",
     "dmarc": "Forgery protection record",
+    "mta-sts": "TLS policy record (MTA-STS)",
+    "tls-rpt": "TLS report record (TLS-RPT)",
 }
 ASPECTS: Mapping[Aspect, str] = {
     Aspect.IDENTITY: "Ownership",

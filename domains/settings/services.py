@@ -20,7 +20,8 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.jobs import check_soon, configure_soon, set_up_soon
-from domains.models.domains import Domain, OnMxFailure, RecordCheck, Stage
+from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.record_checks import RecordCheck
 from domains.names.core import is_label, label_in
 from domains.ownership.selectors import held_domains
 from domains.receiving import services as receiving_services

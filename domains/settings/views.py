@@ -13,6 +13,7 @@ from domains.settings.forms import SettingsForm
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn
 from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, tenant_of
+from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER
 from tenants.status import core as status_core
 
 
@@ -64,6 +65,6 @@ def sending(request: SignedIn, domain_id: str) -> HttpResponse:
     if tenant:
         context["association"] = identity_in(tenant, domain.name)
         context["sentence"] = status_core.for_customer(tenant.stage, tenant.standing)
-        context["suppressed"] = status_core.SUPPRESSED_FOR_CUSTOMER.get(tenant.suppression_told, "")
+        context["suppressed"] = SUPPRESSED_FOR_CUSTOMER.get(tenant.suppression_told, "")
         context["banner"] = banner_for(tenant) if context["sees_tenants"] else None  # members have it on every page
     return TemplateResponse(request, "domains/settings/sending.html", context)

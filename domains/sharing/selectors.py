@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from domains.checking.core.judgement import State
 from domains.diagnosis.core.findings import DiagnosisFinding
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.providers.core import PROVIDERS, DnsProvider, Typed, named, typed, with_key
 from domains.records.core import Need

@@ -12,7 +12,8 @@ from accounts.people.selectors import Viewer
 from audit.selectors import last_changed
 from domains.checking.core.judgement import SesStatus, State
 from domains.domain_list import selectors as domain_list_selectors
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.receiving.core import ARRIVES, SERVED, MxFact, ReceivingState
 from domains.records.core import Record

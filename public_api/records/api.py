@@ -9,7 +9,8 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, reads
 from domains.checking.core.judgement import State
 from domains.domain_list.api import domain_of
-from domains.models.domains import Domain, RecordCheck
+from domains.models.domains import Domain
+from domains.models.record_checks import RecordCheck
 from domains.records.core import Need, Record
 from domains.records.selectors import TITLES, label_of
 from inbound_admin.lib.api.values import Out, given

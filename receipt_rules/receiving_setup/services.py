@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
+from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_in_region
-from domains.receiving.core import MxFact
+from domains.receiving.core import MxFact, ReceivingState
 from domains.records.core import RECEIVING_REGIONS, can_receive
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsDenied, AwsMissing, AwsProblem, Refused
@@ -185,7 +186,17 @@ def check_receiving() -> tuple[SetupFinding, ...]:
     except AwsProblem as problem:
         return (region, SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem)))
     places = look_at_places(live.rule_set)
-    return (region, _rule_set(live), *places, _keys(live), _ip_filters(), *_mail_manager(), *_last_run(), *_waiting())
+    return (
+        region,
+        _rule_set(live),
+        *places,
+        _keys(live),
+        _ip_filters(),
+        *_tls(),
+        *_mail_manager(),
+        *_last_run(),
+        *_waiting(),
+    )
 
 
 def _region() -> SetupFinding:
@@ -251,6 +262,20 @@ def _ip_filters() -> SetupFinding:
             "There are none. Amazon itself blocks mail from EC2 and from known abusers.",
         )
     return SetupFinding("IP filters", SetupVerdict.RIGHT, f"They are asked before any rule: {listed}.")
+
+
+def _tls() -> tuple[SetupFinding, ...]:
+    """SES bounces what comes without TLS, and only MTA-STS tells senders so beforehand. From our own rows."""
+    if not settings.RECEIVING_TLS_REQUIRED:
+        return ()
+    live = domains_in_region().filter(receiving_state=ReceivingState.LIVE)
+    without = live.exclude(record_checks__key="mta-sts", record_checks__state=State.VERIFIED).order_by("name")
+    names = list(without.values_list("name", flat=True))
+    if not names:
+        return ()
+    sentence = f"SES bounces mail that comes without TLS, and nothing tells senders to use it: {_some(names)}."
+    repair = "Publish MTA-STS for these domains, or set RECEIVING_TLS_REQUIRED=0."
+    return (SetupFinding("TLS", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
 
 
 def _mail_manager() -> tuple[SetupFinding, ...]:

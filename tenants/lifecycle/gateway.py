@@ -8,7 +8,8 @@ from typing import Any
 
 from inbound_admin.lib import aws
 from tenants.lifecycle.core import Account, ConfigurationSet, Entity, Resource, TenantFound, kind_of
-from tenants.status.core import SIDE, Policy, SendingStatus, Suppression
+from tenants.policy.core import Suppression
+from tenants.status.core import SIDE, Policy, SendingStatus
 
 PAGE = 100  # the largest page of every list of tenants
 OURS = "inbound-admin:tenant"  # the tag by which we know a tenant or configuration set that we created

@@ -5,7 +5,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
-from tenants.status.core import LayerName, Policy, SendingStatus, Standing, Suppression, status_to_resume
+from tenants.policy.core import Suppression
+from tenants.status.core import LayerName, Policy, SendingStatus, Standing, status_to_resume
 
 
 def new_tenant_id() -> str:

@@ -15,8 +15,9 @@ from tenants.jobs import policy_soon
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import Tenant, TenantStage
+from tenants.policy.core import Suppression
 from tenants.status import services as status_services
-from tenants.status.core import Policy, Suppression
+from tenants.status.core import Policy
 
 UNREAD = "The policy has just been changed. Amazon's status under the new one was not read yet."
 

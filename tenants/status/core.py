@@ -22,13 +22,6 @@ class Policy(StrEnum):
     NONE = "none"
 
 
-class Suppression(StrEnum):
-    """Whose list of addresses that bounced or complained SES does not send to."""
-
-    ACCOUNT = "account"
-    TENANT = "tenant"
-
-
 class SendingStatus(StrEnum):
     """SESv2's SendingStatus, of one side or of both together; Amazon may answer others."""
 
@@ -211,19 +204,6 @@ POLICIES: Mapping[str, PolicyWords] = {
     Policy.NONE: PolicyWords(
         "None", "Findings pause nothing by themselves. In severe cases Amazon may suspend the tenant all the same."
     ),
-}
-SUPPRESSIONS: Mapping[str, PolicyWords] = {
-    Suppression.ACCOUNT: PolicyWords(
-        "Account list",
-        "An address that bounced or complained for any customer is suppressed for this one too.",
-    ),
-    Suppression.TENANT: PolicyWords(
-        "Own list", "Only addresses that bounced or complained for this customer are suppressed for them."
-    ),
-}
-SUPPRESSED_FOR_CUSTOMER: Mapping[str, str] = {
-    Suppression.ACCOUNT: "We don't send to addresses that bounced or complained, for you or for another customer.",
-    Suppression.TENANT: "We don't send to addresses that bounced or complained when you sent to them.",
 }
 STANDINGS: Mapping[str, str] = {
     Standing.ACTIVE: "It may send: nobody has switched it off.",

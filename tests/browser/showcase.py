@@ -14,7 +14,8 @@ from accounts.models.people import Customer, Invitation, MemberRole, Membership,
 from accounts.roles import Role
 from domains.checking.core import sentences
 from domains.checking.core.judgement import Judgement, State, judge_aspects, overall
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.overrides import services as overrides_services
 from domains.records.core import Record
 from inbound_admin.lib.errors import AwsUnreachable

@@ -12,7 +12,8 @@ from accounts.models.people import Customer, User
 from domains.checking.core.judgement import State
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import DomainListFilters
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.names.core import understand
 from domains.ownership.selectors import related_domains
 from domains.records.selectors import records_page

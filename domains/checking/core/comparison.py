@@ -263,6 +263,18 @@ def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
     return Comparison(Verdict.WRONG if missing else Verdict.RIGHT, "dns.value.dmarc_reports" if missing else "", lines)
 
 
+def _transport(record: Record, values: tuple[str, ...]) -> Comparison:
+    """MTA-STS or TLS-RPT: one line of the version, with the tag that it needs; what it says there is the owner's."""
+    version, _, tag = (part.strip() for part in record.value.partition(";"))
+    needed = tag.partition("=")[0]
+    lines = tuple(value for value in values if value.replace(" ", "").startswith(f"{version};"))
+    if not lines:
+        return _spoilt_or_absent(record.value, values, (), DIFFERS)
+    tags = [part.partition("=") for part in lines[0].split(";")[1:]]
+    is_right = len(lines) == 1 and any(name.strip() == needed and value.strip() for name, _, value in tags)
+    return Comparison(Verdict.RIGHT if is_right else Verdict.WRONG, "" if is_right else DIFFERS, lines)
+
+
 def _as_asked(record: Record) -> str:
     """The policy that we ask for where none applies, whatever is merged into it since."""
     return dmarc_core.watching(*dmarc_core.read(record.value).reports[-1:])
@@ -304,5 +316,7 @@ _BY_KEY: dict[str, _Compare] = {
     "mail-from-spf": _spf,
     "apex-spf": _spf,
     "dmarc": _dmarc,
+    "mta-sts": _transport,
+    "tls-rpt": _transport,
 }
 _BY_TYPE: dict[str, _Compare] = {"TXT": _text, "CNAME": _alias, "MX": _only_mx}

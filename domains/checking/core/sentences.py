@@ -17,6 +17,8 @@ _SUBJECTS = {
     "mail-from-spf": "The permission for Amazon to send",
     "apex-spf": "The permission to send at the domain itself",
     "dmarc": "The rule against forged mail",
+    "mta-sts": "The TLS policy record (MTA-STS)",
+    "tls-rpt": "The TLS report record (TLS-RPT)",
 }
 
 _SENTENCES = {

@@ -18,7 +18,8 @@ from domains.dns.core import Answer, Question
 from domains.dns.services import look_up
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
-from domains.models.domains import Domain, RecordCheck, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.overrides import services as overrides_services
 from domains.settings import services as settings_services
 from domains.settings.services import WantedSettings

@@ -199,3 +199,17 @@ def test_merging_lets_amazon_in_keeps_all_else_and_is_done_once(terms: list[str]
     assert merger.merge(once).value == once
     others = [term for term in terms if term != "include:amazonses.com"]
     assert [term for term in once.split()[1:] if term != "include:amazonses.com"] == others
+
+
+def test_a_domain_that_receives_is_shown_mta_sts_with_its_policy_and_tls_rpt_where_reports_go() -> None:
+    plain = make_facts(receiving=True, wants_mta_sts=True, dmarc_reports_to="")
+    records = {record.key: record for record in records_for(plain)}
+    assert (records["mta-sts"].name, records["mta-sts"].value) == ("_mta-sts.shop.example.co.uk", "v=STSv1; id=1")
+    assert "https://mta-sts.shop.example.co.uk/.well-known/mta-sts.txt" in records["mta-sts"].note
+    assert "mx: inbound-smtp.eu-west-1.amazonaws.com" in records["mta-sts"].note
+    assert not records["mta-sts"].is_needless
+    assert "tls-rpt" not in records
+    told = {r.key: r for r in records_for(replace(plain, dmarc_reports_to="tls@example.com"))}
+    assert told["tls-rpt"].name == "_smtp._tls.shop.example.co.uk"
+    assert told["tls-rpt"].value == "v=TLSRPTv1; rua=mailto:tls@example.com"
+    assert "mta-sts" not in {record.key for record in records_for(replace(plain, receiving=False))}

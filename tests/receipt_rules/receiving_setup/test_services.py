@@ -7,6 +7,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 from pytest_django import Settings
@@ -336,3 +337,12 @@ def test_domains_whose_mail_goes_to_mail_manager_are_named(shop: Domain) -> None
     assert not [each for each in receiving_setup_services.check_receiving() if each.what == "Mail Manager"]
     Domain.objects.filter(pk=shop.pk).update(mx_facts={"shop.com": "mail_manager"})
     assert "The MX of shop.com leads to SES Mail Manager" in found("Mail Manager").sentence
+
+
+def test_tls_that_is_required_and_not_announced_is_warned_of(shop: Domain, settings: Settings) -> None:
+    Domain.objects.filter(pk=shop.pk).update(receiving_state="live")
+    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "TLS"]
+    settings.RECEIVING_TLS_REQUIRED = True
+    assert "nothing tells senders to use it: shop.com" in found("TLS").sentence
+    shop.record_checks.create(key="mta-sts", state="verified", checked_at=timezone.now())
+    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "TLS"]

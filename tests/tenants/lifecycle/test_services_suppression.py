@@ -17,8 +17,8 @@ from sandbox.process import Sandbox
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.models.tenants import Tenant
 from tenants.policy import services as policy_services
+from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER, Suppression
 from tenants.status import services as status_services
-from tenants.status.core import SUPPRESSED_FOR_CUSTOMER, Suppression
 from tests.calling import api_of, ok
 from tests.domains.making import make_domain
 from tests.factories import make_member, make_staff

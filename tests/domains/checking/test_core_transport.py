@@ -1,0 +1,29 @@
+"""MTA-STS and TLS-RPT as published: one line with the tag that it needs, whatever else it says."""
+
+import pytest
+
+from domains.checking.core.comparison import Verdict, compare
+from domains.dns.core import Answer, LookupStatus, question_for
+from domains.records.core import Need, Purpose, Record
+
+STS = Record("mta-sts", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", "_mta-sts.shop.com", "v=STSv1; id=1")
+RPT = Record(
+    "tls-rpt", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", "_smtp._tls.shop.com", "v=TLSRPTv1; rua=mailto:a@b.com"
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "values", "verdict"),
+    [
+        (STS, ("v=STSv1; id=20260101T000000;",), Verdict.RIGHT),
+        (STS, ("other text", "v=STSv1; id=7"), Verdict.RIGHT),
+        (STS, ("v=STSv1;",), Verdict.WRONG),
+        (STS, ("v=STSv1; id=1", "v=STSv1; id=2"), Verdict.WRONG),
+        (STS, ("other text",), Verdict.ABSENT),
+        (RPT, ("v=TLSRPTv1; rua=https://reports.example.net",), Verdict.RIGHT),
+        (RPT, ("v=TLSRPTv1;",), Verdict.WRONG),
+    ],
+)
+def test_the_line_of_the_version_with_its_tag_counts(record: Record, values: tuple[str, ...], verdict: Verdict) -> None:
+    answer = Answer(question_for(record), "here", LookupStatus.FOUND, values)
+    assert compare(record, answer).verdict is verdict
