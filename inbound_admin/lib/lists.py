@@ -224,6 +224,8 @@ def _with_key(rows: QuerySet[Row]) -> QuerySet[Row]:
 class ListPage(Generic[Row], Sequence[Row]):
     """One page of a list. `?page=` is a number, "last", or what `next_page_number` gave: a place in the order."""
 
+    has_last = True  # as Django's pages have not
+
     def __init__(self, rows: QuerySet[Row], asked: str, per_page: int) -> None:
         self.rows, self.per_page = rows, per_page
         self.paginator = self  # as Django's pages have one, for templates
