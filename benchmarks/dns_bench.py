@@ -42,6 +42,7 @@ from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns.amazon import SPF
 from sandbox.dns.server import DnsServer
 from sandbox.dns.zones import ZoneStore
+from tests.domains.mistakes import nothing_published
 
 REGION = "eu-west-1"
 DOMAINS = 100
@@ -225,6 +226,7 @@ def _facts(name: str) -> IdentityFacts:
         receiving=True,
         wants_dmarc=True,
         wants_apex_spf=True,
+        policies=nothing_published(name),
     )
 
 

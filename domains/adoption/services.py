@@ -18,18 +18,15 @@ from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
-from domains.identity.core import Dkim, Identity, IdentityMailFrom, joined
+from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, joined
 from domains.models.domains import Domain, OnMxFailure, Stage
-from domains.names.core import is_label, understand
+from domains.names.core import existing_name, is_label
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
 from domains.ownership.selectors import held_domains
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsMissing, Refused
+from inbound_admin.lib.errors import Refused
 from tenants.resources import services as resources_services
-
-NO_DKIM = Dkim(SesStatus.UNKNOWN, signing=False, tokens=())
-NO_MAIL_FROM = IdentityMailFrom("", SesStatus.UNKNOWN, rejects_on_mx_failure=False)
 
 
 class AdoptionFate(StrEnum):
@@ -61,7 +58,7 @@ def identities_at_amazon() -> dict[str, SesStatus]:
 def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> AdoptionFate:
     """Writes nothing and asks nobody: `at_amazon` are the names that Amazon has."""
     try:
-        plain = understand(name).domain.ascii
+        plain = existing_name(name)
     except Refused:
         return AdoptionFate.NO_DOMAIN
     if Domain.objects.filter(name=plain, customer=customer).exclude(stage=Stage.CLAIM).exists():
@@ -91,7 +88,7 @@ class AdoptionWish:
 
 
 def adopt(*, names: Sequence[str], wish: AdoptionWish) -> tuple[AdoptionOutcome, ...]:
-    """Four calls for each hundred names. Raises Refused without the right or a reason, and AwsProblem.
+    """Three calls for each hundred names. Raises Refused without the right or a reason, and AwsProblem.
 
     What was stored before an AwsProblem stays: doing it again goes on from there.
     """
@@ -107,21 +104,21 @@ def _adopt(names: Sequence[str], wish: AdoptionWish) -> Iterator[AdoptionOutcome
     for name in names:
         fate = fate_of(name, customer=wish.customer, at_amazon=found.identities)
         if fate is AdoptionFate.ADOPT:
-            yield store(*found.identities[understand(name).domain.ascii], wish, found.request_ids)
+            yield store(*found.identities[existing_name(name)], wish, found.request_ids)
         else:
             yield AdoptionOutcome(name, fate)
 
 
 def _is_free(name: str) -> bool:
     try:
-        plain = understand(name).domain.ascii
+        plain = existing_name(name)
     except Refused:
         return False
     return not held_domains().filter(name=plain).exists()
 
 
 def read(names: Sequence[str]) -> Read:
-    """Four calls for each hundred names that nobody holds; none for what Amazon does not know. Raises AwsProblem."""
+    """Three calls for each hundred names that nobody holds; none for what Amazon does not know. Raises AwsProblem."""
     free = [name for name in names if _is_free(name)]
     with aws.recording() as request_ids:
         found = {name: value for some in batches(free) for name, value in _identities(some).items()}
@@ -134,7 +131,7 @@ def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
-    plain = list(dict.fromkeys(understand(name).domain.ascii for name in names))
+    plain = list(dict.fromkeys(existing_name(name) for name in names))
     if not plain:
         return {}
     verified, dkim, mail_from = (
@@ -142,24 +139,12 @@ def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
         identity_gateway.get_dkim(plain),
         identity_gateway.get_mail_from(plain),
     )
-    zone = _zone(verified, dkim)
     found: dict[str, tuple[Identity, str]] = {}
     for name, (status, token) in verified.items():
         keys = dkim.get(name, NO_DKIM)
-        identity = joined(name, status, keys, mail_from.get(name, NO_MAIL_FROM), dkim_zone=zone)
+        identity = joined(name, status, keys, mail_from.get(name, NO_MAIL_FROM))
         found[name] = (identity or identity_gateway.get_identity(name), token)
     return found
-
-
-def _zone(names: Iterable[str], dkim: dict[str, Dkim]) -> str:
-    """Where the region's DKIM keys are published: SESv2 alone tells it, so one identity is asked for all."""
-    for name in names:
-        if dkim.get(name, NO_DKIM).tokens:
-            try:
-                return identity_gateway.get_identity(name).dkim_zone
-            except AwsMissing:
-                continue  # deleted a moment ago
-    return ""
 
 
 def store(identity: Identity, token: str, wish: AdoptionWish, request_ids: Sequence[str]) -> AdoptionOutcome:
@@ -216,6 +201,7 @@ def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
         verification_token=token,
         dkim_tokens=list(identity.dkim_tokens),
         dkim_zone=identity.dkim_zone,
+        dkim_origin=identity.dkim_origin,
         own_dkim_key=identity.own_dkim_key,
         mail_from_label=identity.mail_from.removesuffix(f".{identity.domain}"),
         ses_mail_from=identity.mail_from,
@@ -244,7 +230,7 @@ def import_domain(
 
     NOT_AT_AMAZON: it is a claim now.
     """
-    plain = understand(name).domain.ascii
+    plain = existing_name(name)
     fate = fate_of(plain, customer=wish.customer, at_amazon=found.identities)
     known = Domain.objects.filter(name=plain, customer=wish.customer).first()
     if fate is AdoptionFate.TAKEN:

@@ -12,6 +12,8 @@ from domains.names.core import DomainName
 from domains.spf.core.grammar import RecordProblem
 
 POLICIES = ("none", "quarantine", "reject")  # the weakest first
+_ALIGNMENT = ("adkim", "aspf")
+_OF_THE_ORGANIZATION = ("sp", "np", "psd")  # tags that say nothing in the record of a sub-domain
 
 _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")  # the letters' case counts (RFC 7489 6.4)
 _RESEMBLING = re.compile(r"""[\s"'“”\\(]*(?:v\s*=?\s*DMARC|DMARC\s*1)\s*[0-9]?\s*(?:[;\\\s,:]|$)""", re.IGNORECASE)
@@ -112,25 +114,37 @@ def read(text: str) -> DmarcRecord:
     return DmarcRecord(sound, (*fatal, *missing, *found), is_used)
 
 
-def applied(own: Sequence[str] | None, above: Iterable[tuple[str, Sequence[str] | None]]) -> AppliedPolicy | None:
-    """Which record decides: the domain's own, or the one of the highest domain above (RFC 9989 4.10).
+def applied(
+    own: Sequence[str] | None, above: Iterable[tuple[str, Sequence[str] | None]], *, exists: bool = True
+) -> AppliedPolicy | None:
+    """Which record decides: the domain's own, or the one of its organizational domain or registry (RFC 9989 4.10).
 
     `above` has (name, values) of `_dmarc` at the domains above, nearest first; None stands for what could not be told.
-    None is returned where no policy applies. ValueError where that could not be told.
+    None is returned where no policy applies. ValueError where that could not be told. `exists` False: `np` counts too.
     """
     if own is None:
         raise ValueError("the domain's own policy could not be told")
     if (line := used_line(own)) is not None:
         return AppliedPolicy(read(line).policy, "", line)
-    best = None
+    best, below = None, None
     for name, values in above:
         if values is None:
             raise ValueError(f"the policy at {name} could not be told")
-        if (line := used_line(values)) is not None:
-            best = AppliedPolicy(read(line).policy_below, name, line)
-            if read(line).tags.get("psd", "").lower() == "n":
-                break
+        line = used_line(values)
+        here = AppliedPolicy(_policy_for(read(line), exists=exists), name, line) if line is not None else None
+        psd = read(line).tags.get("psd", "").lower() if line is not None else ""
+        if psd == "y":  # a registry's: the organization is the domain right below it
+            return below or here
+        best, below = here or best, here
+        if psd == "n":
+            return here
     return best
+
+
+def _policy_for(record: DmarcRecord, *, exists: bool) -> str:
+    """Of a domain below without a record: `sp`, or where its name does not exist the stricter of that and `np`."""
+    missing = record.tags.get("np", record.policy_below).lower()
+    return record.policy_below if exists else max(record.policy_below, missing, key=POLICIES.index)
 
 
 def used_line(values: Sequence[str]) -> str | None:
@@ -143,19 +157,32 @@ def is_weaker(policy: str, other: str) -> bool:
     return POLICIES.index(policy) < POLICIES.index(other)
 
 
-def mended(text: str, reports_to: str = "", at_least: str = "none") -> str:
-    """The record with its broken tags left out, the version first, `p` second and not below `at_least`.
+def mended(text: str, reports_to: str = "", above: AppliedPolicy | None = None) -> str:
+    """The record with its broken tags left out, the version first, `p` second; nothing weaker than `above`.
 
     `reports_to` is added to the addresses of reports. What receivers went by before is kept.
     """
     record = read(text)
-    policy = max(record.policy, at_least, key=POLICIES.index)
+    policy = max(record.policy, above.policy if above else "none", key=POLICIES.index)
     kept = {name: value for name, value in record.tags.items() if name not in ("v", "p", "rua")}
+    kept |= {name: value for name, value in read(above.text).tags.items() if name in _ALIGNMENT} if above else {}
     uris = [uri.strip() for uri in record.tags.get("rua", "").split(",") if uri.strip()]
     if reports_to and reports_to.lower() not in map(address_of, uris):
         uris.append(f"mailto:{reports_to}")
     rua = {"rua": ",".join(uris)} if uris else {}
     return "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in {"p": policy, **kept, **rua}.items())))
+
+
+def watching(reports_to: str = "") -> str:
+    """A policy that only watches, where none applies. No "pct": receivers disagree on it, and RFC 9989 drops it."""
+    return "; ".join(("v=DMARC1; p=none", *([f"rua=mailto:{reports_to}"] if reports_to else [])))
+
+
+def brought_down(above: AppliedPolicy, reports_to: str = "") -> str:
+    """A record of the domain's own that says what it inherits: the same policy, alignment and reports."""
+    tags = {name: value for name, value in read(above.text).tags.items() if name not in _OF_THE_ORGANIZATION}
+    text = "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in {**tags, "p": above.policy}.items())))
+    return mended(text, reports_to)
 
 
 def address_of(uri: str) -> str:

@@ -74,3 +74,11 @@ def further_questions(record: Record, domain: DomainName) -> tuple[Question, ...
     if record.key == "identity":
         asked += [Question(domain.ascii, "TXT")]
     return tuple(asked)
+
+
+def is_void(kind: str, status: LookupStatus) -> bool:
+    """Whether a term of SPF that looks up an A or MX record finds nothing there (RFC 7208 4.6.4).
+
+    An address of the other kind may be there where one is not, so that of addresses only an absent name counts.
+    """
+    return status is LookupStatus.NO_NAME or (kind == "MX" and status is LookupStatus.NO_DATA)

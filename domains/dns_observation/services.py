@@ -12,9 +12,10 @@ from domains.diagnosis.core import observations
 from domains.diagnosis.core.observations import Cut, Observations, mx_hosts, serial_of
 from domains.dmarc import core as dmarc_core
 from domains.dns import services as dns_services
-from domains.dns.core import Answer, LookupStatus, Query, Question, question_for
+from domains.dns.core import Answer, LookupStatus, Query, Question, is_void, question_for
 from domains.dns.services import Asker, Delegation, Net, Server
 from domains.names.core import DomainName
+from domains.policies import core as policies_core
 from domains.records.core import Need, Record
 from domains.spf.core import evaluation, grammar
 
@@ -36,6 +37,8 @@ class _Look:
     cuts: dict[str, Cut] = field(default_factory=dict)
     spf: dict[str, tuple[str, ...]] = field(default_factory=dict)
     spf_absent: list[tuple[str, str]] = field(default_factory=list)
+    dmarc: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    is_there: bool = True
     consents: list[tuple[str, bool]] = field(default_factory=list)
 
     @property
@@ -47,7 +50,7 @@ class _Look:
 
 async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, asker: Asker) -> Observations:
     """Raises nothing: what could not be seen is an answer that says so."""
-    delegation = await dns_services.follow_delegation(domain.zone, net, asker)
+    registered, delegation = domain, await dns_services.follow_delegation(domain.zone, net, asker)
     below = await _delegated_below(domain, delegation, asker)
     if below:
         domain, delegation = replace(domain, zone=below), await dns_services.follow_delegation(below, net, asker)
@@ -56,6 +59,7 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, ask
     look.by_resolver = not delegation.alive and reached
     if not look.is_hopeless and (delegation.alive or look.by_resolver):
         await _look_at_records(look)
+        await _look_at_policies_above(look, registered)
         await _look_closer(look)
     return Observations(
         zone=domain.zone,
@@ -72,6 +76,8 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, ask
         cuts=tuple(look.cuts.values()),
         spf=tuple(look.spf.items()),
         spf_absent=tuple(look.spf_absent),
+        dmarc=tuple(look.dmarc.items()),
+        is_there=look.is_there,
         consents=tuple(look.consents),
         by_resolver=look.by_resolver,
         asked=asker.asked,
@@ -80,12 +86,24 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, ask
 
 
 async def _delegated_below(domain: DomainName, delegation: Delegation, asker: Asker) -> str:
-    """The part of the zone that a sub-domain is in, where other servers answer for it; "" where none do."""
-    if domain.ascii == domain.zone or not delegation.alive:
+    """The part of the zone that a sub-domain is in where that is a zone, also at the same servers; else ""."""
+    if domain.ascii == domain.zone:
         return ""
+    if not delegation.alive:
+        return await _told_below(domain, delegation.helper, asker)
     server = delegation.alive[0]
     said = await asker.ask([Query(Question(domain.ascii, "NS"), server.at, server.name, recursive=False)])
+    if said[0].authoritative and said[0].status is LookupStatus.FOUND and not said[0].aliases:
+        return domain.ascii
     return said[0].cut if _is_below(said[0].cut, domain.zone, domain.ascii) else ""
+
+
+async def _told_below(domain: DomainName, helper: str, asker: Asker) -> str:
+    """The same by the resolver, where the name servers could not be asked."""
+    names = (domain.ascii, *domain.parents[:-1])
+    said = await asker.ask([Query(Question(name, "SOA"), helper, helper) for name in names])
+    zones = (a.question.name for a in said if a.status is LookupStatus.FOUND and not a.aliases)
+    return next(zones, "")
 
 
 def _is_below(cut: str, zone: str, name: str) -> bool:
@@ -109,6 +127,19 @@ async def _look_at_records(look: _Look) -> None:
             if question in again
         ]
         look.host += await _settled(look, await look.asker.ask(second))
+
+
+async def _look_at_policies_above(look: _Look, registered: DomainName) -> None:
+    """The DMARC records that may apply where the domain has none of its own that is used."""
+    asked = {question_for(record) for record in look.records if record.key == "dmarc"}
+    own = [answer for answer in look.host if answer.question in asked]
+    if not asked or any(dmarc_core.used_line(answer.values) for answer in own):
+        return
+    names = [Question(policies_core.dmarc_name(name), "TXT") for name in policies_core.names_above(registered)]
+    told = await _ask_helper(look, names)
+    look.dmarc = {answer.question.name: policies_core.dmarc_lines(answer.values) for answer in told}
+    exists = _at_host(look, Question(registered.ascii, "TXT"), _by_serial(look.delegation), 0)
+    look.is_there = all(answer.status is not LookupStatus.NO_NAME for answer in await look.asker.ask([exists]))
 
 
 async def _look_closer(look: _Look) -> None:
@@ -242,11 +273,10 @@ async def _follow_spf(look: _Look) -> None:
 
 
 async def _look_for_voids(look: _Look, lines: Sequence[str]) -> None:
-    """An address of the other kind may be there where one is not, so that only a name that does not exist counts."""
     pairs = dict.fromkeys(pair for line in lines for pair in evaluation.names_looked_up(line))
     told = await _ask_helper(look, [Question(*pair) for pair in pairs][:SPF_NAMES])
-    gone = {"A": (LookupStatus.NO_NAME,), "MX": (LookupStatus.NO_NAME, LookupStatus.NO_DATA)}
-    look.spf_absent += [(a.question.name, a.question.type) for a in told if a.status in gone[a.question.type]]
+    absent = [a.question for a in told if is_void(a.question.type, a.status)]
+    look.spf_absent += [(question.name, question.type) for question in absent]
 
 
 async def _ask_consent(look: _Look) -> None:

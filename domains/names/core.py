@@ -65,6 +65,7 @@ _DOTS = str.maketrans("。．｡", "...")
 _SCHEME = re.compile(r"(?:mailto:|(?:[a-z][a-z0-9+.-]*:)?//)", re.IGNORECASE)
 _PLAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_LISTED = re.compile(r"\s*(?:[(\[]?[0-9]{1,4}[.)\]:]|[-–—•*·])\s+(?=\S)")  # "1. ", "(2) ", "- " before the name
 _JOINERS = "\u200c\u200d"
 _WRAPPING = " \"'`<>()“”‘’„«»,;"
 
@@ -119,15 +120,23 @@ def is_label(text: str) -> bool:
     return len(text) <= LONGEST_LABEL and _PLAIN_LABEL.fullmatch(text) is not None
 
 
-def understand(text: str) -> Understood:
-    """Read a domain out of a pasted address, URL or name. Refused with a code for each cause (see `_refuse` below)."""
+def understand(text: str, *, existing: bool = False) -> Understood:
+    """Read a domain out of a pasted address, URL or name. Refused with a code for each cause (see `_refuse` below).
+
+    `existing`: a name that is at work already, which is taken although IDNA 2008 refuses it.
+    """
     if len(text) > 2000:
         _refuse("TOO_LONG", "That text is too long to be a domain name. Paste the domain alone, such as example.com.")
     host, noticed = _unwrap(text)
-    name = _as_dns_writes_it(host)
+    name = _as_dns_writes_it(host, existing=existing)
     _refuse_what_cannot_be_verified(name)
     domain = DomainName.stored(name)
     return Understood(domain, (*_explain(noticed, domain), *_remarks(host, domain)))
+
+
+def existing_name(text: str) -> str:
+    """The name in DNS of a domain that is at work already, as `understand` reads it. Raises Refused."""
+    return understand(text, existing=True).domain.ascii
 
 
 def _unwrap(text: str) -> tuple[str, list[str]]:
@@ -137,7 +146,10 @@ def _unwrap(text: str) -> tuple[str, list[str]]:
     visible = _without_invisible(typed)
     if visible != typed:
         noticed.append("We removed characters that cannot be seen.")
-    single_spaced = " ".join(visible.translate(_DOTS).split()).strip(_WRAPPING)
+    unlisted = _LISTED.sub("", visible.translate(_DOTS))
+    if unlisted != visible.translate(_DOTS):
+        noticed.append("We left out the number or mark of the list.")
+    single_spaced = " ".join(unlisted.split()).strip(_WRAPPING)
     bare = re.sub(r"\s*([.@])\s*", r"\1", single_spaced)
     if bare != single_spaced:
         noticed.append("We took out the spaces: {name}.")
@@ -197,7 +209,7 @@ def _joiner_is_needed(text: str, at: int) -> bool:
         return False
 
 
-def _as_dns_writes_it(host: str) -> str:
+def _as_dns_writes_it(host: str, *, existing: bool) -> str:
     """A-labels in lower case, by UTS 46 and IDNA 2008."""
     try:
         mapped = idna.uts46_remap(host, std3_rules=False, transitional=False).translate(_DOTS)
@@ -205,13 +217,13 @@ def _as_dns_writes_it(host: str) -> str:
         _refuse_letters(host)
     if "_" in mapped:
         _refuse("UNDERSCORE", "A domain for mail has no underscore (_) in it. Add the domain without that part.")
-    labels = [_label(label) for label in mapped.split(".")]
+    labels = [_label(label, existing=existing) for label in mapped.split(".")]
     if len(labels) > 1 and _NUMBER.fullmatch(labels[-1]):
         _refuse("IP_ADDRESS", "That is an IP address. Mail needs a domain name, such as example.com.")
     return ".".join(labels)
 
 
-def _label(label: str) -> str:
+def _label(label: str, *, existing: bool) -> str:
     if not label:
         _refuse("NOT_A_DOMAIN", "That is not a domain name: a part between the dots is empty. Type it as example.com.")
     if len(label) > LONGEST_LABEL:
@@ -224,8 +236,34 @@ def _label(label: str) -> str:
     except idna.IDNAError as problem:
         if "too long" in str(problem).lower():
             _refuse("TOO_LONG", f"A part of that name takes more than {LONGEST_LABEL} characters in DNS.")
-        _refuse_letters(label)
+        return _refused_by_idna(label, existing=existing)
     return encoded
+
+
+def _refused_by_idna(label: str, *, existing: bool) -> str:
+    """An emoji or an older form: registries sold such names, so one at work can be moved in."""
+    encoded = label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
+    if not is_label(encoded) or not any(_is_symbol(char) for char in _decoded(encoded)):
+        _refuse_letters(label)
+    if not existing:
+        _refuse(
+            "NOT_A_DOMAIN",
+            f"“{_printable(label)}” has a character that the rules for international names (IDNA 2008) refuse. "
+            "A domain that is at work in SES already can be moved in by our staff.",
+        )
+    return encoded
+
+
+def _decoded(label: str) -> str:
+    try:
+        return label.removeprefix("xn--").encode("ascii").decode("punycode")
+    except UnicodeError:
+        return ""
+
+
+def _is_symbol(char: str) -> bool:
+    """What IDNA 2003 let in and IDNA 2008 does not; control, format and unassigned characters never were."""
+    return not char.isascii() and unicodedata.category(char)[0] in "LMNSP"
 
 
 def _refuse_what_cannot_be_verified(name: str) -> None:

@@ -1,6 +1,6 @@
 """Whose a name is: it is held by whoever has proven it. A row without a proof, in whatever stage, holds nothing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -28,6 +28,18 @@ def related_domains(name: DomainName) -> QuerySet[Domain]:
     What is not proven is left out: whoever adds it must not learn of what others add, nor be in their way.
     """
     return held_domains().filter(under_or_over(name))
+
+
+def mail_from_of(name: DomainName) -> Domain | None:
+    """The domain above whose MAIL FROM name this is, whoever's; a name for bounces must not receive other mail."""
+    above = held_domains().filter(name__in=name.parents)
+    return next((each for each in above if name.ascii in (each.mail_from, each.ses_mail_from)), None)
+
+
+def names_in_use(names: Sequence[str], customer: Customer) -> frozenset[str]:
+    """Those that are domains of the customer, or proven ones of anybody."""
+    own = Q(customer=customer) | (Q(proven_at__isnull=False) & ~Q(stage=Stage.CLAIM))
+    return frozenset(Domain.objects.filter(own, name__in=names).values_list("name", flat=True))
 
 
 def holds_above(name: DomainName, customer: Customer) -> bool:

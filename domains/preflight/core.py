@@ -1,12 +1,16 @@
 """What is known before a domain is added: who handles its mail now, which names are free, what could surprise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
+from domains.policies.core import NOTHING_KNOWN, PublishedPolicies, dmarc_lines, dmarc_questions
+from domains.receiving.core import is_mail_manager
 from domains.records.core import mail_from_candidates
+from domains.spf.core.grammar import spf_among
+from domains.zone_cut.core import cut_of, cut_questions
 
 TAKEN_BY = ("A", "AAAA", "CNAME", "MX", "TXT")
 
@@ -37,7 +41,9 @@ class Preflight:
     record_count: int
     suggestion: str = ""  # a sub-domain that receives no mail yet, where the domain itself does
     provider: str = ""
+    zone: str = ""  # where it begins, if below the registrable name
     records_answer: bool = False  # records of an earlier set-up at Amazon are still published
+    policies: PublishedPolicies = NOTHING_KNOWN
 
     @property
     def is_www(self) -> bool:
@@ -55,12 +61,13 @@ class Preflight:
 
 
 def questions(domain: DomainName) -> tuple[Question, ...]:
-    """All that must be asked for `assess`; one batch, at most 35 questions."""
+    """All that must be asked for `assess`; one batch, at most 45 questions."""
     own = [Question(domain.ascii, kind) for kind in ("MX", "CNAME", "TXT")]
     own += [Question(f"_amazonses.{domain.ascii}", "TXT"), Question(domain.zone, "NS"), Question(domain.zone, "SOA")]
-    own += [Question(f"in.{domain.ascii}", "MX")]
+    own += [Question(f"in.{domain.ascii}", "MX"), *cut_questions(domain)]
     candidates = [Question(name, kind) for name in mail_from_candidates(domain) for kind in TAKEN_BY]
-    return tuple(own + candidates)
+    policies = [Question(name, "TXT") for name in dmarc_questions(domain)]
+    return tuple(own + candidates + policies)
 
 
 def assess(
@@ -71,10 +78,14 @@ def assess(
     verified_parent: str = "",
     provider: str = "",
     record_count: int = 7,
+    taken: Collection[str] = (),
 ) -> Preflight:
-    """`answers` to `questions(domain)` by one resolver; `verified_parent` is one of the same customer, or ""."""
+    """`answers` to `questions(domain)` by one resolver; `verified_parent` is one of the same customer, or "".
+
+    `taken` are names that are domains here, which may have nothing in DNS yet: none of them is for bounces.
+    """
     seen = {answer.question: answer for answer in answers}
-    label = _free_label(domain, seen)
+    label = _free_label(domain, seen, taken)
     mx = _values(seen, domain.ascii, "MX")
     others = tuple(value for value in mx if not _is_ours(value))
     findings = [*_registration(domain, seen), *_www(domain), _mail_today(domain, seen, others), *_alias(domain, seen)]
@@ -87,7 +98,20 @@ def assess(
         record_count=record_count,
         suggestion=_suggestion(domain, seen, others),
         provider=provider,
+        policies=_policies(domain, seen),
+        zone=cut_of(domain, answers) or "",
         records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
+    )
+
+
+def _policies(domain: DomainName, seen: Mapping[Question, Answer]) -> PublishedPolicies:
+    """What is known before the first check, so that nothing weaker is offered even then."""
+    texts = {q.name: a for q, a in seen.items() if q.type == "TXT" and a.status is not LookupStatus.FAILED}
+    own = texts.get(domain.ascii)
+    return PublishedPolicies(
+        spf={domain.ascii: spf_among(own.values)} if own else {},
+        dmarc={name: dmarc_lines(texts[name].values) for name in dmarc_questions(domain) if name in texts},
+        is_there=own is None or own.status is not LookupStatus.NO_NAME,
     )
 
 
@@ -128,6 +152,12 @@ def _mail_today(domain: DomainName, seen: Mapping[Question, Answer], others: tup
         text = "No other mail service receives mail for this name, so nothing is taken away from anybody."
         return PreflightFinding(Level.OK, "preflight.mail_free", "No mail is received here today", text)
     hosts = ", ".join(sorted({value.split(" ", 1)[-1] for value in others}))
+    if all(is_mail_manager(host) for host in hosts.split(", ")):
+        text = (
+            f"Mail for {domain.unicode} goes to SES Mail Manager ({hosts}), which is not managed here. If it is used, "
+            "leave it as it is and add a sub-domain for us instead; replacing it would stop that mail."
+        )
+        return PreflightFinding(Level.WARNING, "preflight.mail_manager", "SES Mail Manager receives mail here", text)
     text = (
         f"Mail for {domain.unicode} goes to {hosts}. If people read mail there, leave it as it is and add a sub-domain "
         "for us instead; replacing it would stop that mail."
@@ -182,8 +212,8 @@ def _provider(provider: str) -> PreflightFinding:
     return PreflightFinding(Level.OK, "preflight.provider", f"Your DNS host is {provider}", text)
 
 
-def _free_label(domain: DomainName, seen: Mapping[Question, Answer]) -> str:
-    names = mail_from_candidates(domain)
+def _free_label(domain: DomainName, seen: Mapping[Question, Answer], taken: Collection[str]) -> str:
+    names = tuple(name for name in mail_from_candidates(domain) if name not in taken) or mail_from_candidates(domain)
     unused = [name for name in names if not _in_use(seen, name)]
     free = next((name for name in unused if _is_free(seen, name)), (unused or names)[0])
     return free.removesuffix(f".{domain.ascii}")

@@ -3,7 +3,7 @@
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from domains.names.core import Understood, understand
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import held_domains, mail_from_of
 from inbound_admin.lib.errors import Refused
 
 TAKEN = "This domain is already in use here. If it is yours, ask our support to look into it."
@@ -16,6 +16,13 @@ def acceptable(text: str, customer: Customer) -> Understood:
     if Domain.objects.filter(name=name, customer=customer).exists():
         sentence = f"{understood.domain} is in your list already."
         raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")
-    if held_domains().filter(name=name).exists():
+    bounces = mail_from_of(understood.domain)
+    if bounces is not None and bounces.customer_id == customer.pk:
+        raise Refused(
+            f"{understood.domain} is the name for bounces (MAIL FROM) of {bounces}, so it can't be a domain too. "
+            f"Add another name, or change that one under Settings of {bounces} first.",
+            code="MAIL_FROM_NAME",
+        )
+    if bounces is not None or held_domains().filter(name=name).exists():
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED")
     return understood

@@ -5,6 +5,7 @@ from django import forms
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, OnMxFailure
 from domains.settings.services import WantedSettings
+from inbound_admin.lib.mail_addresses import AddressField
 
 SHOWN_AS = {
     State.VERIFIED: "Verified",
@@ -33,7 +34,7 @@ class SettingsForm(forms.Form):
     )
     dkim_signing = forms.BooleanField(label="Sign outgoing mail (DKIM)", required=False)
     wants_dmarc = forms.BooleanField(label="Show the record against forged mail (DMARC)", required=False)
-    dmarc_reports_to = forms.EmailField(
+    dmarc_reports_to = AddressField(
         label="Send the daily summaries of it to",
         required=False,
         help_text="An address that you read; receivers write to it who sent mail in your name. Empty for no summaries.",

@@ -92,11 +92,11 @@ def shared_page(
     provider = with_key(host) or named(domain.provider)
     rows = _rows(page) if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    zone = domain.parsed.zone
+    zone = domain.hosted.zone
     todo = tuple(
         Todo(row, typed(row.record, provider, zone), _explanation(row, explained or {}))
         for row in rows
-        if not _is_there(row) and row.record.value
+        if row.is_left and not _is_there(row) and row.record.value
     )
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
     there = sum(_is_there(row) for row in required)

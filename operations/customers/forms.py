@@ -5,6 +5,7 @@ from django import forms
 from accounts.models.people import MemberRole, User, new_customer_id
 from accounts.people import selectors as people_selectors
 from accounts.people.forms import ADDRESS
+from inbound_admin.lib.mail_addresses import AddressField
 
 ROLES = (
     (MemberRole.MEMBER, "Member: sees and looks after the domains"),
@@ -19,10 +20,10 @@ class CustomerForm(forms.Form):
 class NewCustomerForm(CustomerForm):
     """The id is chosen when the form is shown, so that sending it twice makes one customer."""
 
-    owner = forms.EmailField(
+    owner = AddressField(
         label="Owner's e-mail address",
         required=False,
-        widget=forms.EmailInput(ADDRESS),
+        widget=forms.TextInput(ADDRESS),
         help_text="Gets an invitation, and can then invite colleagues. You can also do this later.",
     )
     customer_id = forms.CharField(max_length=40, initial=new_customer_id, widget=forms.HiddenInput, required=False)
@@ -45,7 +46,7 @@ class NewCustomerForm(CustomerForm):
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(ADDRESS))
+    email = AddressField(label="E-mail address", widget=forms.TextInput(ADDRESS))
     role = forms.ChoiceField(choices=ROLES, initial=MemberRole.MEMBER)
 
 

@@ -16,7 +16,7 @@ from domains.adoption import services as adoption_services
 from domains.adoption.services import import_domain
 from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
-from domains.names.core import understand
+from domains.names.core import existing_name
 from inbound_admin.lib import sealed
 from inbound_admin.lib.errors import Refused
 from operations.legacy_import.core import Given, ImportFate, RowKind
@@ -145,7 +145,7 @@ class _Owner:
 
     def _catch_all(self, given: Given) -> ImportOutcome:
         stored = legacy_import_services.import_catch_all(
-            name=understand(given.name).domain.ascii,
+            name=existing_name(given.name),
             endpoint=self._chosen(given.values["endpoint"]),
             is_active=given.values["is_active"],
             of=self.importing,
@@ -174,7 +174,7 @@ class _Owner:
 
     def _record(self, given: Given) -> ImportOutcome:
         """Nothing is stored of it: which records are needed follows from what Amazon says of the identity."""
-        name = understand(given.values["domain"]).domain.ascii
+        name = existing_name(given.values["domain"])
         if name not in self.records:
             row = Domain.objects.filter(customer=self.importing.customer, name=name, stage=Stage.READY).first()
             self.records[name] = frozenset(_plain(r.type, r.name, r.value) for r in row.records) if row else frozenset()

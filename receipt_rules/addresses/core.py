@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from domains.names.core import understand
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.mail_addresses import plain_address
 
 # RFC 5321's dot-string without the star; 64 octets. SES takes neither quoted local parts nor those outside of ASCII.
 _LOCAL = re.compile(r"[a-z0-9!#$%&'+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'+/=?^_`{|}~-]+)*")
-_NAMED = re.compile(r"[^<>]*<([^<>]+)>\s*[,;.]?")  # a display name before it, as mail programs write addresses
-_AROUND = " \t\"'“”‘’,;"
 LONGEST_LOCAL = 64
 LONGEST_ADDRESS = 254
 
@@ -44,7 +43,7 @@ class CatchAllMeant(Refused):
 
 def read_recipient(text: str) -> ReadAddress:
     """Raises Refused: NOT_AN_ADDRESS, CATCH_ALL_MEANT, or those of `domains.names.core.understand`."""
-    bare = _unwrapped(text)
+    bare = plain_address(text)
     local, at, name = bare.rpartition("@")
     if not at or not name.strip():
         raise Refused("That is not an email address. Type it as billing@example.com.", code="NOT_AN_ADDRESS")
@@ -55,17 +54,11 @@ def read_recipient(text: str) -> ReadAddress:
             f"“{plain[:LONGEST_LOCAL]}” can't stand before the @. Use letters, digits and . _ - + there.",
             code="NOT_AN_ADDRESS",
         )
-    understood = understand(name)
+    understood = understand(name, existing=True)
     address = f"{plain}@{understood.domain.ascii}"
     if len(address) > LONGEST_ADDRESS:
         raise Refused(f"An address has at most {LONGEST_ADDRESS} characters.", code="NOT_AN_ADDRESS")
     return ReadAddress(address, tuple(_noticed(text, bare, address, understood.noticed)))
-
-
-def _unwrapped(text: str) -> str:
-    inside = _NAMED.fullmatch(text.strip())
-    bare = (inside.group(1) if inside else text).strip(_AROUND)
-    return bare[len("mailto:") :] if bare.lower().startswith("mailto:") else bare
 
 
 def _refuse_star(local: str, name: str) -> None:

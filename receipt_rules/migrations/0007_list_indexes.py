@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("inbound_admin", "0003_name_parts"),
-        ('domains', '0004_list_indexes'),
+        ('domains', '0007_list_indexes'),
         ('receipt_rules', '0006_rollback_hold'),
     ]
 

@@ -124,7 +124,8 @@ def _delivery(endpoint: Endpoint, domain: str) -> RuleDelivery:
     if settings.RECEIVING_PREFIX_EACH_DOMAIN and domain and not endpoint.s3_prefix:
         prefix = f"{prefix}{domain}/"
     topic = endpoint.sns_topic or settings.RECEIVING_TOPIC
-    actions: list[Action] = [S3(endpoint.s3_bucket or settings.RECEIVING_BUCKET, prefix, topic)]
+    bucket = endpoint.s3_bucket or settings.RECEIVING_BUCKET
+    actions: list[Action] = [S3(bucket, prefix, topic, role=role_for(bucket))]
     if arn := endpoint.lambda_arn or function_arn():
         actions.append(Lambda(arn))
     tls, scan = endpoint.tls_required, endpoint.scan
@@ -133,6 +134,11 @@ def _delivery(endpoint: Endpoint, domain: str) -> RuleDelivery:
         tls_required=settings.RECEIVING_TLS_REQUIRED if tls is None else tls,
         scan=settings.RECEIVING_SCAN if scan is None else scan,
     )
+
+
+def role_for(bucket: str) -> str:
+    """The IAM role with which SES writes to the bucket; "" where the bucket's own policy lets it."""
+    return settings.RECEIVING_BUCKET_ROLE if bucket == settings.RECEIVING_BUCKET else ""
 
 
 def function_arn() -> str:

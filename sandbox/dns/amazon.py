@@ -1,5 +1,7 @@
 """The hosts of Amazon that SES's records point to, so that what a customer publishes leads somewhere.
 
+And the SPF records of the two mailbox hosts that most customers include already.
+
 The addresses are of the documentation ranges (RFC 5737): nothing offline may reach the real ones.
 """
 
@@ -21,6 +23,7 @@ DKIM_KEY: Final = (
 )
 _REGION = "[a-z]{2}(-[a-z]+)+-[0-9]"
 _RECORDS: Final = (
+    (re.compile(r"_spf\.google\.com|spf\.protection\.outlook\.com"), "TXT", "v=spf1 ip4:203.0.113.0/24 ~all"),
     (re.compile(rf"[a-z0-9]+\.dkim(\.{_REGION})?\.amazonses\.com"), "TXT", DKIM_KEY),
     (re.compile(rf"inbound-smtp\.{_REGION}\.amazonaws\.com"), "A", "192.0.2.10"),
     (re.compile(rf"feedback-smtp\.{_REGION}\.amazonses\.com"), "A", "192.0.2.20"),

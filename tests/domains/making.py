@@ -23,6 +23,7 @@ from sandbox.dns.mistake import WantedRecord
 from sandbox.dns.server import DnsServer
 from sandbox.dns.zones import ZoneStore
 from sandbox.process import Sandbox
+from tests.domains.mistakes import nothing_published
 from tests.factories import make_customer
 
 _numbers = count(1)
@@ -34,6 +35,7 @@ def make_domain(name: str = "", *, customer: Customer | None = None, **fields: A
     fields = {"proven_at": proven_at} | fields
     fields = {"region": settings.AWS_REGION, "mail_from_label": "bounce"} | fields
     name = name or f"domain{next(_numbers)}.com"
+    fields = {"policies": nothing_published(name).as_json()} | fields
     fields = {"mail_rules": {name: "carried"}} | fields  # an address takes its mail, so that the MX is asked for
     return Domain.objects.create(name=name, customer=customer or make_customer(), **fields)
 

@@ -13,6 +13,8 @@ from domains.diagnosis.core.observations import AmazonView, Observations, Record
 from domains.dns.services import Asker, Net
 from domains.dns_observation.services import observe
 from domains.names.core import DomainName
+from domains.policies import core as policies_core
+from domains.policies.core import PublishedPolicies
 from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns import mistakes
 from sandbox.dns.mistake import WantedRecord
@@ -40,8 +42,15 @@ def facts_of(name: str = "example.com", **changes: object) -> IdentityFacts:
         mail_from=f"bounce.{name}",
         receiving=True,
         wants_dmarc=True,
+        policies=nothing_published(name),
     )
     return replace(facts, **changes)  # type: ignore[arg-type]  # names as the caller writes them
+
+
+def nothing_published(name: str) -> PublishedPolicies:
+    """As after a look that found no SPF and no DMARC, at the domain and above."""
+    domain = DomainName.stored(name)
+    return PublishedPolicies(spf={name: ()}, dmarc=dict.fromkeys(policies_core.dmarc_questions(domain), ()))
 
 
 class Host:
@@ -101,7 +110,12 @@ class Host:
         self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
     ) -> Diagnosis:
         seen = self.observe(server, address, timeout=timeout, seconds=seconds)
-        return diagnose(self.facts, seen, self.amazon, NOW, self.history)
+        return self.told(seen)
+
+    def told(self, seen: Observations) -> Diagnosis:
+        """By what was seen alone: nothing is known of before."""
+        facts = replace(self.facts, policies=policies_core.NOTHING_KNOWN)
+        return diagnose(facts, seen, self.amazon, NOW, self.history)
 
 
 def wanted_of(record: Record) -> WantedRecord:
@@ -212,6 +226,21 @@ def _draft(host: Host) -> None:
     host.history = RecordHistory(
         serial=serial, serial_since=NOW - timedelta(hours=2), said_added_at=NOW - timedelta(minutes=30)
     )
+
+
+def _keys_swapped(host: Host) -> None:
+    values = {key: host.record(key).value for key in ("dkim-1", "dkim-2", "dkim-3")}
+    host.instead("dkim-1", values["dkim-2"])
+    host.instead("dkim-2", values["dkim-3"])
+    host.instead("dkim-3", values["dkim-1"])
+
+
+def _beside(key: str, value: str) -> Callable[[Host], None]:
+    def make(host: Host) -> None:
+        record = host.record(key)
+        host.add(record.name, record.type, value)
+
+    return make
 
 
 def _no_such(host: Host) -> None:
@@ -328,6 +357,26 @@ def _doubled_in_its_own_zone(host: Host) -> None:
         host.store.add_record(sub, name, each.type, value)
 
 
+def _dangling(key: str) -> Callable[[Host], None]:
+    """An alias to a name of a vendor that does not exist."""
+
+    def make(host: Host) -> None:
+        record = host.record(key)
+        for each in host.records:
+            if each.name == record.name:
+                host.withdraw(each.key)
+        host.store.add_zone("vendor.example", ("ns.vendor.example",))
+        host.add(record.name, "CNAME", "gone.vendor.example")
+
+    return make
+
+
+def _inherited_unsigned(host: Host) -> None:
+    """The domain above refuses what is not signed, and the sub-domain inherits that."""
+    host.withdraw("dmarc", "dkim-1", "dkim-2", "dkim-3")
+    host.add(f"_dmarc.{host.zone}", "TXT", "v=DMARC1; p=reject")
+
+
 def _alias_alone(host: Host) -> None:
     """As a real DNS host lets one enter it: with the alias nothing else can be at the name."""
     host.withdraw("mail-from-mx", "mail-from-spf")
@@ -373,7 +422,7 @@ BY_HAND = (
     Scene("M07", "dns.time.unpublished", _draft),
     Scene("M08", "dns.domain.no_such", _no_such),
     Scene("M15", "dns.name.underscore", _underscores, about="all refused"),
-    Scene("M15", "dns.name.underscore", _underscore_dropped, about="dropped"),
+    Scene("M50", "dns.name.underscore_forgotten", _underscore_dropped),
     Scene("M20", "dns.value.spf_lookups", _many_lookups),
     Scene("M20", "dns.value.spf_lookups", _nested_lookups, about="inside of an include"),
     *(
@@ -411,6 +460,46 @@ BY_HAND = (
     Scene("M29", "dns.rival.dmarc", _two_dmarc),
     Scene("M29", "dns.name.dmarc", _dmarc_at_apex),
     Scene("M29", "dns.value.dmarc_strict", _dmarc_strict),
+    Scene("M29", "dns.value.dmarc_strict", _inherited_unsigned, SUB, "inherited"),
+    *(
+        Scene("M45", "dns.value.amazon_other_host", _text(key, value), about=f"{key} {value}")
+        for key, value in (
+            ("inbound-mx", "10 email-smtp.us-east-1.amazonaws.com"),
+            ("inbound-mx", "10 feedback-smtp.eu-west-1.amazonses.com"),
+            ("mail-from-mx", "10 inbound-smtp.us-east-1.amazonaws.com"),
+            ("mail-from-mx", "10 email-smtp.us-east-1.amazonaws.com"),
+            ("dkim-1", "inbound-smtp.us-east-1.amazonaws.com"),
+        )
+    ),
+    *(
+        Scene("M11", "dns.value.typo", _text(key, value), about=value)
+        for key, value in (
+            ("mail-from-mx", "10 feedback.us-east-1.amazonses.com"),
+            ("mail-from-mx", "10 feedback-smtp.amazonses.com"),
+            ("mail-from-mx", "10 fedback-smtp.us-east-1.amazonaws.com"),
+            ("inbound-mx", "10 inbound.us-east-1.amazonaws.com"),
+            ("inbound-mx", "10 inbound-smtp.amazonaws.com"),
+        )
+    ),
+    Scene("M46", "dns.value.keys_swapped", _keys_swapped),
+    Scene("M17", "dns.value.spaces", _text("identity", f'" {TOKEN}"'), about="space before"),
+    Scene("M17", "dns.value.spaces", _text("identity", f'"{TOKEN} "'), about="space behind"),
+    Scene("M47", "dns.rival.null_mx_beside", _beside("inbound-mx", "0 ."), about="inbound"),
+    Scene("M47", "dns.rival.null_mx_beside", _beside("mail-from-mx", "0 ."), about="mail from"),
+    Scene("M48", "dns.rival.mx_shared", _beside("inbound-mx", "10 mx.mailer.example")),
+    *(
+        Scene("M49", "dns.value.impossible_host", _text(key, value), about=f"{key} {value}")
+        for key, value in (
+            ("inbound-mx", "10 localhost"),
+            ("inbound-mx", "10 mail"),
+            ("inbound-mx", "10 https://www.example.net"),
+            ("mail-from-mx", "10 bounce.example.com"),
+            ("mail-from-mx", "10 localhost"),
+        )
+    ),
+    Scene("M44", "dns.alias.dangling", _dangling("dmarc"), about="dmarc"),
+    Scene("M44", "dns.alias.dangling", _dangling("identity"), about="identity"),
+    Scene("M44", "dns.alias.dangling", _dangling("mail-from-spf"), about="mail from"),
     Scene("M30", "dns.value.mx_alias", _mx_alias),
     Scene("M34", "dns.delegation.sub_zone", _sub_zone),
     Scene("M35", "dns.domain.lapsed", _lapsed),

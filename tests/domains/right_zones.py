@@ -111,6 +111,22 @@ def _behind_an_alias(host: Host) -> None:
     host.add(f"_dmarc.{host.zone}", "CNAME", "example-com.vendor.example")
 
 
+def _above(text: str) -> Callable[[Host], None]:
+    """The sub-domain has no DMARC of its own: it inherits."""
+
+    def make(host: Host) -> None:
+        host.withdraw("dmarc")
+        host.add(f"_dmarc.{host.zone}", "TXT", text)
+
+    return make
+
+
+def _of_the_registry(host: Host) -> None:
+    host.withdraw("dmarc")
+    host.store.add_zone("com", ("a.registry.example",))
+    host.store.add_record("com", "_dmarc.com", "TXT", "v=DMARC1; p=quarantine; psd=y")
+
+
 CLOUDFLARE = ("amy.ns.cloudflare.com", "bob.ns.cloudflare.com")
 AWS = tuple(f"ns-{number}.awsdns-{number}.{end}" for number, end in ((1, "com"), (2, "net"), (3, "org"), (4, "co.uk")))
 RIGHT = (
@@ -141,6 +157,9 @@ RIGHT = (
     Right("merged SPF", wants_apex_spf=True, make=_merged_spf),
     Right("DMARC of one's own", make=_own_dmarc),
     Right("DMARC behind an alias", make=_behind_an_alias),
+    Right("DMARC inherited", "mail.example.com", make=_above("v=DMARC1; p=reject; adkim=s")),
+    Right("DMARC inherited by sp", "shop.example.co.uk", make=_above("v=DMARC1; p=reject; sp=quarantine; np=reject")),
+    Right("DMARC of the registry", make=_of_the_registry),
 )
 
 

@@ -9,22 +9,25 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from domains.checking.core.amazon_hosts import HostUse, amazon_host, meant_use
+from domains.checking.core.nearness import DIFFERS, difference
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus
-from domains.records.core import Record, is_inbound
-from domains.spf.core import evaluation, grammar
+from domains.records.core import SPF_KEYS, Record, is_inbound
+from domains.spf.core import evaluation, grammar, merger
+from domains.spf.core.evaluation import NO_NAMES, SpfNames
 
 RIGHT_CODE = ""
 ABSENT_CODE = "dns.absent"
+DANGLING_CODE = "dns.alias.dangling"
+OTHER_HOST_CODE = "dns.value.amazon_other_host"
+INHERITED_CODE = "dns.dmarc.inherited"
 FAILED_CODE = "dns.lookup_failed"
 
 _LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # than the place and reason of a broken term
-_QUOTES = "\"'“”„‟‘’`\\"
-_REGIONAL = re.compile(r"(inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smtp\.[a-z0-9-]+\.amazonses)\.com")
-_DKIM_TARGET = re.compile(r"([a-z0-9]+)\.dkim(?:\.[a-z0-9-]+)?\.amazonses\.com")
 _SES_TOKEN = re.compile(r"[A-Za-z0-9+/]{43}=")
-_UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\ufffd]|\\[0-9]{3}")  # a host name shows a byte as "\226"
-_IP = re.compile(r"[0-9.]+|.*:.*")
+_IP = re.compile(r"[0-9.]+|[0-9a-f]*:[0-9a-f:.]*")
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
 class Verdict(Enum):
@@ -43,9 +46,14 @@ class Comparison:
     found: tuple[str, ...] = ()
 
 
-def compare(record: Record, answer: Answer, further: Sequence[Answer] = ()) -> Comparison:
-    """`further` are answers to `dns.core.further_questions`; those of another resolver are left out."""
+def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), names: SpfNames = NO_NAMES) -> Comparison:
+    """`further` are answers to `dns.core.further_questions`; those of another resolver are left out.
+
+    `names` is what DNS said of the names in an SPF record.
+    """
     plain = _compare_plain(record, answer)
+    if plain.verdict is Verdict.RIGHT and record.key in SPF_KEYS:
+        return _leads_well(plain, names)
     if plain.verdict in (Verdict.RIGHT, Verdict.UNKNOWN):
         return plain
     same_source = [other for other in further if other.resolver == answer.resolver]
@@ -54,26 +62,13 @@ def compare(record: Record, answer: Answer, further: Sequence[Answer] = ()) -> C
     return (proof or better or [plain])[0]
 
 
-def difference(expected: str, found: str) -> str:
-    """The code that says in which usual way a value differs, "dns.value.differs" where it is none of them."""
-    looks = (
-        (found.strip().strip(_QUOTES).strip() == expected, "dns.value.quoted"),
-        (found.lower() == expected.lower(), "dns.value.case"),
-        (_UNSEEN.sub("", found) == _UNSEEN.sub("", expected), "dns.value.spaces"),
-        (found.lower().startswith(expected.lower() + "."), "dns.value.zone_appended"),
-        (found == f"amazonses:{expected}", "dns.value.prefixed"),
-        (re.sub(r"^[0-9]+(?:\\032|\s)*", "", found) == expected, "dns.value.priority_inside"),
-        (expected.startswith(found) and len(found) >= 0.6 * len(expected), "dns.value.cut"),
-        (len(expected) > 8 and is_close(expected, found, 3), "dns.value.typo"),
-    )
-    return next((code for holds, code in looks if holds), "dns.value.differs")
-
-
 def _compare_plain(record: Record, answer: Answer) -> Comparison:
     if answer.status is LookupStatus.FAILED:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
+    if answer.status is LookupStatus.NO_NAME and answer.aliases:
+        return Comparison(Verdict.WRONG, DANGLING_CODE, answer.aliases[-1:])
     if answer.status is not LookupStatus.FOUND or not answer.values:
-        return Comparison(Verdict.ABSENT, ABSENT_CODE)
+        return _inherited(record) if record.key == "dmarc" else Comparison(Verdict.ABSENT, ABSENT_CODE)
     by_key = _inbound if is_inbound(record.key) else _BY_KEY.get(record.key)
     return (by_key or _BY_TYPE[record.type])(record, answer.values)
 
@@ -83,7 +78,7 @@ def _better(record: Record, plain: Comparison, other: Answer) -> Comparison | No
     same_name, same_type = other.question.name == record.name, other.question.type == record.type
     if record.key == "identity" and not same_name and same_type and record.name == f"_amazonses.{other.question.name}":
         return _at_the_apex(record, other)
-    if other.status is not LookupStatus.FOUND:
+    if other.status is not LookupStatus.FOUND or plain.code == DANGLING_CODE:
         return None
     if same_type and other.question.name.startswith(record.name + "."):
         right = _compare_plain(record, other).verdict is Verdict.RIGHT
@@ -118,25 +113,31 @@ def _text(record: Record, values: tuple[str, ...]) -> Comparison:
     if record.value in values:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
     code = _telling(difference(record.value, value) for value in values)
-    if code == "dns.value.differs" and record.key == "identity" and all(map(_SES_TOKEN.fullmatch, values)):
+    if code == DIFFERS and record.key == "identity" and all(map(_SES_TOKEN.fullmatch, values)):
         return Comparison(Verdict.ABSENT, "dns.value.other_token", values)
     return Comparison(Verdict.WRONG, code, values)
 
 
 def _alias(record: Record, values: tuple[str, ...]) -> Comparison:
     hosts = [_host(value) for value in values]
-    expected = record.value.lower()
-    if hosts == [expected]:
+    if hosts == [record.value.lower()]:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
-    return Comparison(Verdict.WRONG, _telling(_alias_difference(expected, host) for host in hosts), values)
+    return Comparison(Verdict.WRONG, _telling(_alias_difference(record, host) for host in hosts), values)
 
 
-def _alias_difference(expected: str, host: str) -> str:
+def _alias_difference(record: Record, host: str) -> str:
     """M28: the same key in another region's zone, or a key that is not ours."""
-    code, other = difference(expected, host), _DKIM_TARGET.fullmatch(host)
-    if other and other[1] == expected.partition(".")[0]:
+    expected = record.value.lower()
+    if host in record.others:
+        return "dns.value.keys_swapped"
+    other, code = amazon_host(host), difference(expected, host)
+    if other is None:
+        return code
+    if other.use is not HostUse.SIGNING:
+        return OTHER_HOST_CODE
+    if host.partition(".")[0] == expected.partition(".")[0]:
         return "dns.value.other_region"
-    return "dns.value.old_key" if other and code == "dns.value.differs" else code
+    return "dns.value.old_key" if code == DIFFERS else code
 
 
 def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
@@ -146,8 +147,12 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
     rivals = [preference for preference, host in _mx(values) if host != record.value.lower()]
     if not ours:
         return _wrong_mx(record, values, "dns.rival.mx")
-    if min(ours) > best or min(ours) in rivals:
+    if _has_null(values):
+        return Comparison(Verdict.WRONG, "dns.rival.null_mx_beside", values)
+    if min(ours) > best:
         return Comparison(Verdict.WRONG, "dns.rival.mx", values)
+    if min(ours) in rivals:
+        return Comparison(Verdict.WRONG, "dns.rival.mx_shared", values)
     return Comparison(Verdict.RIGHT, "dns.rival.mx_behind" if rivals else RIGHT_CODE, values)
 
 
@@ -157,22 +162,37 @@ def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
     if hosts == {record.value.lower()} and len(values) == 1:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
     if record.value.lower() in hosts:
-        return Comparison(Verdict.WRONG, "dns.rival.mail_from_mx", values)
+        code = "dns.rival.null_mx_beside" if _has_null(values) else "dns.rival.mail_from_mx"
+        return Comparison(Verdict.WRONG, code, values)
     return _wrong_mx(record, values, "dns.rival.mail_from_mx")
+
+
+def _has_null(values: tuple[str, ...]) -> bool:
+    """RFC 7505: "0 ." says that no mail is accepted, and must stand alone."""
+    return any(host == "" for _, host in _mx(values))
 
 
 def _wrong_mx(record: Record, values: tuple[str, ...], rival: str) -> Comparison:
     """None of the hosts is ours: mistyped, or somebody else's."""
-    code = _telling(_mx_difference(record.value.lower(), host) for _, host in _mx(values))
-    return Comparison(Verdict.WRONG, rival if code == "dns.value.differs" else code, values)
+    code = _telling(_mx_difference(record, host) for _, host in _mx(values))
+    return Comparison(Verdict.WRONG, rival if code == DIFFERS else code, values)
 
 
-def _mx_difference(expected: str, host: str) -> str:
-    if host in ("", "."):
+def _mx_difference(record: Record, host: str) -> str:
+    expected = record.value.lower()
+    if host == "":
         return "dns.rival.null_mx"
-    if _REGIONAL.fullmatch(host) and host.partition(".")[0] == expected.partition(".")[0]:
-        return "dns.value.other_region"
-    return "dns.value.ip" if _IP.fullmatch(host) else difference(expected, host)
+    wanted, there = amazon_host(expected), amazon_host(host)
+    if wanted and there:
+        return "dns.value.other_region" if there.use is wanted.use else OTHER_HOST_CODE
+    if _IP.fullmatch(host):
+        return "dns.value.ip"
+    if (code := difference(expected, host)) != DIFFERS:
+        return code
+    if wanted and meant_use(host) is wanted.use:
+        return "dns.value.typo"
+    is_itself = host == record.name and not is_inbound(record.key)  # a domain may well be its own mail server
+    return "dns.value.impossible_host" if is_itself or not _HOST.fullmatch(host) else DIFFERS
 
 
 def _spf(record: Record, values: tuple[str, ...]) -> Comparison:
@@ -182,23 +202,33 @@ def _spf(record: Record, values: tuple[str, ...]) -> Comparison:
         return Comparison(Verdict.WRONG, "dns.rival.spf", lines)
     if not lines:
         broken = tuple(filter(grammar.resembles_spf, values))
-        return _spoilt_or_absent(record, values, broken, "dns.value.spf_syntax")
+        return _spoilt_or_absent(merger.FRESH, values, broken, "dns.value.spf_syntax")
     line = grammar.read(lines[0])
     if line.problems or not grammar.allows(lines[0]):
         return _without_amazon(record, line, lines)
     if line.is_open:
         return Comparison(Verdict.WRONG, "dns.value.spf_open", lines)
-    too_many = line.lookups > evaluation.MOST_LOOKUPS
-    return (
-        Comparison(Verdict.WRONG, "dns.value.spf_lookups", lines) if too_many else Comparison(Verdict.RIGHT, "", lines)
+    return Comparison(Verdict.RIGHT, RIGHT_CODE, lines)
+
+
+def _leads_well(right: Comparison, names: SpfNames) -> Comparison:
+    """What receivers stumble over in the records that a sound SPF line leads to."""
+    line = grammar.spf_among(right.found)[0]
+    stumbles = (
+        (grammar.read(line).lookups > evaluation.MOST_LOOKUPS, "dns.value.spf_lookups"),
+        (bool(evaluation.broken_includes(line, names)), "dns.value.spf_include"),
+        (evaluation.count_lookups(line, names).too_many, "dns.value.spf_lookups"),
+        (evaluation.count_voids(line, names) > evaluation.MOST_VOIDS, "dns.value.spf_voids"),
     )
+    code = next((code for holds, code in stumbles if holds), "")
+    return Comparison(Verdict.WRONG, code, right.found) if code else right
 
 
 def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -> Comparison:
     """Ours spoilt, or somebody else's. At the domain itself ours is the line that is there and more, not cut."""
-    spoilt, at_apex = difference(record.value, lines[0]), record.key == "apex-spf"
+    spoilt, at_apex = difference(merger.FRESH, lines[0]), record.key == "apex-spf"
     is_whole = at_apex and spoilt == "dns.value.cut" and not line.problems
-    if spoilt != "dns.value.differs" and not is_whole and not (line.problems and spoilt in _LESS_EXACT):
+    if spoilt != DIFFERS and not is_whole and not (line.problems and spoilt in _LESS_EXACT):
         return Comparison(Verdict.WRONG, spoilt, lines)
     if line.problems:
         return Comparison(Verdict.WRONG, "dns.value.spf_syntax", lines)
@@ -208,28 +238,46 @@ def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -
     return Comparison(Verdict.ABSENT if untouched else Verdict.WRONG, code, lines)
 
 
-def _spoilt_or_absent(record: Record, values: tuple[str, ...], broken: tuple[str, ...], code: str) -> Comparison:
+def _spoilt_or_absent(expected: str, values: tuple[str, ...], broken: tuple[str, ...], code: str) -> Comparison:
     """Other text at the name is none of our business, unless it is ours spoilt, or meant as what we look for."""
-    spoilt = tuple(value for value in values if difference(record.value, value) != "dns.value.differs")
+    spoilt = tuple(value for value in values if difference(expected, value) != DIFFERS)
     if spoilt:
-        return Comparison(Verdict.WRONG, difference(record.value, spoilt[0]), spoilt)
+        return Comparison(Verdict.WRONG, difference(expected, spoilt[0]), spoilt)
     return Comparison(Verdict.WRONG, code, broken) if broken else Comparison(Verdict.ABSENT, ABSENT_CODE)
 
 
 def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
-    """Any valid policy will do; the one that is recommended only watches."""
+    """Any valid policy will do; the one that is recommended is never weaker than the one that applies."""
     lines = tuple(filter(dmarc_core.is_dmarc, values))
     if len(lines) > 1:
         return Comparison(Verdict.WRONG, "dns.rival.dmarc", lines)
     if not lines:
         broken = tuple(filter(dmarc_core.resembles_dmarc, values))
-        return _spoilt_or_absent(record, values, broken, "dns.value.dmarc_syntax")
+        found = _spoilt_or_absent(_as_asked(record), values, broken, "dns.value.dmarc_syntax")
+        return _inherited(record) if found.verdict is Verdict.ABSENT else found
     own = dmarc_core.read(lines[0])
     if own.problems:
-        code, spoilt = _dmarc_code(own), difference(record.value, lines[0])
-        return Comparison(Verdict.WRONG, code if spoilt == "dns.value.differs" else spoilt, lines)
+        code, spoilt = _dmarc_code(own), difference(_as_asked(record), lines[0])
+        return Comparison(Verdict.WRONG, code if spoilt == DIFFERS else spoilt, lines)
     missing = set(dmarc_core.read(record.value).reports) - set(own.reports)
     return Comparison(Verdict.WRONG if missing else Verdict.RIGHT, "dns.value.dmarc_reports" if missing else "", lines)
+
+
+def _as_asked(record: Record) -> str:
+    """The policy that we ask for where none applies, whatever is merged into it since."""
+    return dmarc_core.watching(*dmarc_core.read(record.value).reports[-1:])
+
+
+def _inherited(record: Record) -> Comparison:
+    """Without a record of its own the domain has the policy of the one above, which is enough but for the reports."""
+    if record.withheld:
+        return Comparison(Verdict.UNKNOWN, FAILED_CODE)
+    if record.inherited is None:
+        return Comparison(Verdict.ABSENT, ABSENT_CODE)
+    missing = set(dmarc_core.read(record.value).reports) - set(dmarc_core.read(record.inherited.text).reports)
+    if missing:
+        return Comparison(Verdict.ABSENT, "dns.dmarc.own_reports", (record.inherited.text,))
+    return Comparison(Verdict.RIGHT, INHERITED_CODE, (record.inherited.text,))
 
 
 def _dmarc_code(own: dmarc_core.DmarcRecord) -> str:
@@ -247,19 +295,7 @@ def _host(text: str) -> str:
 
 def _telling(codes: Iterable[str]) -> str:
     """The first code that says more than that something differs."""
-    return next((code for code in codes if code != "dns.value.differs"), "dns.value.differs")
-
-
-def is_close(one: str, other: str, most: int) -> bool:
-    """Whether at most so many letters were put in, left out or changed (Levenshtein)."""
-    if abs(len(one) - len(other)) > most:
-        return False
-    row = list(range(len(other) + 1))
-    for at, letter in enumerate(one, start=1):
-        above, row[0] = row[0], at
-        for beside, opposite in enumerate(other, start=1):
-            above, row[beside] = row[beside], min(row[beside] + 1, row[beside - 1] + 1, above + (letter != opposite))
-    return row[-1] <= most
+    return next((code for code in codes if code != DIFFERS), DIFFERS)
 
 
 _Compare = Callable[[Record, tuple[str, ...]], Comparison]

@@ -1,8 +1,10 @@
 """The sentence for each code: the purpose of the record before its acronym, then what to do at the DNS host."""
 
+from domains.checking.core.amazon_hosts import amazon_host
 from domains.dmarc import core as dmarc_core
-from domains.records.core import Record, is_inbound
+from domains.records.core import SPF_KEYS, Record, is_inbound
 from domains.spf.core import grammar
+from domains.spf.core.evaluation import NO_NAMES, SpfNames, broken_includes
 from domains.spf.core.grammar import RecordProblem
 
 _LONGEST_QUOTE = 120
@@ -85,6 +87,42 @@ _SENTENCES = {
     "dns.value.dmarc_reports": (
         "{subject} is there, but its reports go elsewhere. Add the address shown here after “rua=”."
     ),
+    "dns.value.spf_include": (
+        "The SPF record at {record.name} includes what is not there, so receivers reject all of it. {reason}"
+    ),
+    "dns.value.spf_voids": (
+        "The SPF record at {record.name} names hosts that do not exist. Receivers allow two and reject all of it. "
+        "Remove those that are gone."
+    ),
+    "dns.dmarc.inherited": (
+        "The DMARC record at _dmarc.{above} applies here too (p={policy}). You don't need a record of your own."
+    ),
+    "dns.dmarc.own_reports": (
+        "The DMARC record at _dmarc.{above} applies here too (p={policy}), but its reports go elsewhere. To get "
+        "reports for this domain, add this TXT record. It keeps the policy."
+    ),
+    "dns.alias.dangling": (
+        "{record.name} is an alias (CNAME) that leads to {found}, which does not exist. Remove the alias, or have that "
+        "name set up."
+    ),
+    "dns.rival.mx_shared": (
+        "Only a part of the mail for {record.name} arrives here: another MX record has the same priority: {found}. "
+        "Give ours the lowest number, or remove the other once nobody reads mail there."
+    ),
+    "dns.rival.null_mx_beside": (
+        "{record.name} also has an MX record “.”, which says that it takes no mail, so some senders reject all mail. "
+        "Remove that one and keep ours."
+    ),
+    "dns.value.amazon_other_host": (
+        "{subject} leads to {found}, Amazon's host for {use}. Change it to the value shown here."
+    ),
+    "dns.value.keys_swapped": (
+        "{subject} has the value of another DKIM record of this domain: {found}. The value begins like the name: "
+        "change it to the one shown here."
+    ),
+    "dns.value.impossible_host": (
+        "{subject} leads to “{found}”, which no mail server can be called. Change it to the value shown here."
+    ),
     "dns.rival.mx": (
         "Mail to {record.name} goes elsewhere now: {found}. Once you change this record, its mail arrives here. To "
         "keep that mail service, set the domain to send only, or receive at a sub-domain."
@@ -119,20 +157,36 @@ def subject(record: Record) -> str:
     return _SUBJECTS.get(record.key, "This record")
 
 
-def describe(code: str, record: Record, found: tuple[str, ...]) -> str:
+def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames = NO_NAMES) -> str:
     """The sentence for a code. KeyError for a code that has none."""
-    problems = problems_in(record, found) if "{place}" in _SENTENCES[code] or "{reason}" in _SENTENCES[code] else ()
-    text, problem = problems[0] if problems else ("", RecordProblem(0, 0, "It does not follow the grammar."))
-    place = text[problem.start : problem.end].strip()[:_LONGEST_QUOTE] or "a space"
-    fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": problem.reason}
+    place, reason = _broken(record, found, names) if "{reason}" in _SENTENCES[code] else ("", "")
+    above = record.inherited
+    fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": reason}
+    fields["use"] = use_of(found)
+    fields |= {"above": above.name, "policy": above.policy} if above else {"above": "", "policy": ""}
     return _SENTENCES[code].format(record=record, **fields)
+
+
+def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[str, str]:
+    """The first broken place of a policy record and why it is; the place is "" where it lies behind an include."""
+    problems = problems_in(record, found)
+    if not problems and record.key in SPF_KEYS and (inside := broken_includes(found[0], names)):
+        return "", inside[0].reason
+    text, problem = problems[0] if problems else ("", RecordProblem(0, 0, "It does not follow the grammar."))
+    return text[problem.start : problem.end].strip()[:_LONGEST_QUOTE] or "a space", problem.reason
+
+
+def use_of(found: tuple[str, ...]) -> str:
+    """What the first of SES's hosts among the values is for, "" where there is none."""
+    hosts = (amazon_host(value.rpartition(" ")[2].rstrip(".").lower()) for value in found)
+    return next((host.use.value for host in hosts if host), "")
 
 
 def problems_in(record: Record, found: tuple[str, ...]) -> tuple[tuple[str, RecordProblem], ...]:
     """What is written wrongly in the policy records among the values, each with its record."""
     if record.key == "dmarc":
         return tuple((text, problem) for text in found for problem in dmarc_core.read(text).problems)
-    if record.key in ("mail-from-spf", "apex-spf"):
+    if record.key in SPF_KEYS:
         return tuple((text, problem) for text in found for problem in grammar.problems_of(text))
     return ()
 

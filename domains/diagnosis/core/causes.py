@@ -6,13 +6,14 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
+from domains.checking.core.comparison import INHERITED_CODE, OTHER_HOST_CODE, Verdict, compare
 from domains.checking.core.comparison import Comparison as Compared
-from domains.checking.core.comparison import Verdict, compare, is_close
+from domains.checking.core.nearness import is_close
 from domains.diagnosis.core import observations, words
 from domains.diagnosis.core.findings import Case, Cause, LinkState
 from domains.diagnosis.core.observations import (
@@ -25,11 +26,11 @@ from domains.diagnosis.core.observations import (
     rival_question,
     serial_of,
 )
-from domains.diagnosis.core.remedies import spf_names
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.policies import core as policies_core
 from domains.records.core import RECEIVING_REGIONS, Purpose, Record, is_inbound
-from domains.spf.core.evaluation import MOST_VOIDS, LookupCount, broken_includes, count_lookups, count_voids
+from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids
 from domains.spf.core.grammar import spf_among
 
 PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial has not moved by then has published nothing
@@ -64,7 +65,8 @@ def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str
         return Cause("dns.name.swapped", record, at=name) if _is_swapped(record, case, values) else None
     if place is ProbePlace.WILDCARD or not holds(record, values):
         return None
-    codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: "dns.name.underscore"}
+    refused = "dns.name.underscore_forgotten" if _takes_underscores(case) else "dns.name.underscore"
+    codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: refused}
     if place in codes:
         return Cause(codes[place], record, values, at=name)
     return _too_high(record, case, place, name, values)
@@ -153,6 +155,12 @@ def _lost(record: Record, case: Case) -> Cause | None:
     return Cause("dns.name.underscore", record) if _underscores_alone(record, case) else None
 
 
+def _takes_underscores(case: Case) -> bool:
+    """Whether the zone has another name with an underscore: then its host does not refuse them."""
+    found = (case.seen.values(r.name, r.type) for r in case.seen.records if "_" in r.name)
+    return any(found)
+
+
 def _stands_still(case: Case) -> bool:
     """Whether the zone's serial is what it was before the customer said that the records are added."""
     told = {serial for soa in case.seen.soas if (serial := serial_of(soa))}
@@ -171,7 +179,7 @@ def _underscores_alone(record: Record, case: Case) -> bool:
 
 
 _DOTS = re.compile(r"[.\\]+$")
-_ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mail_from_mx"})
+_ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mx_shared", "dns.rival.mail_from_mx", OTHER_HOST_CODE})
 
 
 def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
@@ -182,8 +190,8 @@ def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ..
         return Cause("dns.value.dot", record, found)
     if code == "dns.value.other_region" and _is_no_region(record, found):
         code = "dns.value.typo"
-    if code in ("dns.rival.spf", "dns.value.spf_lookups"):
-        return _two_lines(record, found) if code == "dns.rival.spf" else _lookups(record, case, found)
+    if code in _INSIDE_SPF:
+        return Cause(code, record, found, data=_INSIDE_SPF[code](spf_among(found)[0], case.facts.policies.names))
     if code in _ELSEWHERE:
         return misplaced(record, case) or _rival(record, case, code, found)
     if code == "dns.value.differs" or record.key == "dmarc":
@@ -197,28 +205,48 @@ def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: boo
     rivals = case.seen.values(question.name, question.type)
     if rivals and not _is_the_way(case, record, rivals):
         yield Cause("dns.rival.cname", record, rivals, at=question.type)
-    if record.key in ("mail-from-spf", "apex-spf"):
-        yield from _inside_spf(record, case, found)
     if record.key == "dmarc":
-        yield from _beside_dmarc(record, case, found, signed)
+        yield from _strict(record, case, signed)
+        yield from _unwelcome_reports(record, case, found)
 
 
-def _inside_spf(record: Record, case: Case, found: tuple[str, ...]) -> Iterator[Cause]:
-    """What receivers stumble over in the records that this one leads to."""
-    line, names = spf_among(found)[0], spf_names(case.seen)
-    if broken := broken_includes(line, names):
-        data = (("term", broken[0].term), ("reason", broken[0].reason))
-        yield Cause("dns.value.spf_include", record, found, data=data)
-    elif count_lookups(line, names).too_many:
-        yield _lookups(record, case, found)
-    elif (voids := count_voids(line, names)) > MOST_VOIDS:
-        yield Cause("dns.value.spf_voids", record, found, data=(("lookups", str(voids)),))
+_Data = tuple[tuple[str, str], ...]
 
 
-def _beside_dmarc(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
-    policy = dmarc_core.applied(found, ())
+def _of_include(line: str, names: SpfNames) -> _Data:
+    broken = broken_includes(line, names)[0]
+    return ("term", broken.term), ("reason", broken.reason)
+
+
+def _of_lookups(line: str, names: SpfNames) -> _Data:
+    counted = count_lookups(line, names)
+    term, costs = counted.costliest
+    return ("lookups", str(counted.total)), ("costliest", term), ("costs", str(costs))
+
+
+def _of_voids(line: str, names: SpfNames) -> _Data:
+    return (("lookups", str(count_voids(line, names))),)
+
+
+_INSIDE_SPF: Mapping[str, Callable[[str, SpfNames], _Data]] = {
+    "dns.value.spf_include": _of_include,
+    "dns.value.spf_lookups": _of_lookups,
+    "dns.value.spf_voids": _of_voids,
+}
+
+
+def _strict(record: Record, case: Case, signed: bool) -> Iterator[Cause]:
+    """The policy that applies, the domain's own or an inherited one, refuses what is not signed, and nothing is."""
+    try:
+        policy = policies_core.applies(case.facts.domain, case.facts.policies)
+    except ValueError:
+        return  # could not be told
     if policy and policy.policy != "none" and not signed:
-        yield Cause("dns.value.dmarc_strict", record, found)
+        data = (("policy", policy.policy), ("policy_at", policies_core.dmarc_name(policy.name)))
+        yield Cause("dns.value.dmarc_strict", record, (policy.text,), data=data)
+
+
+def _unwelcome_reports(record: Record, case: Case, found: tuple[str, ...]) -> Iterator[Cause]:
     for address in dmarc_core.reports_elsewhere(filter(dmarc_core.is_dmarc, found), case.domain.ascii):
         name = dmarc_core.consent_name(case.domain.ascii, address)
         if dict(case.seen.consents).get(name) is False:
@@ -246,6 +274,8 @@ def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cau
         if ours:
             return Cause("dns.name.apex_mx", ours[0], found, at=record.name)
         return Cause("dns.rival.forwarding" if is_forwarding(found) else code, record, found)
+    if code == OTHER_HOST_CODE:
+        return Cause(code, record, found)
     return Cause(code if holds(record, found) else "dns.rival.mail_from_in_use", record, found)
 
 
@@ -266,10 +296,6 @@ def _changed(record: Record, case: Case, found: tuple[str, ...]) -> Cause | None
     return Cause("dns.change.gone", record, found, until=verified) if verified else None
 
 
-def _two_lines(record: Record, found: tuple[str, ...]) -> Cause:
-    return Cause("dns.rival.spf", record, found)
-
-
 def _is_no_region(record: Record, found: tuple[str, ...]) -> bool:
     """A letter of the region mistyped, which makes it a region that Amazon has not got."""
     said = mx_hosts(found) if record.type == "MX" else found
@@ -281,13 +307,6 @@ def _is_dotted(record: Record, found: tuple[str, ...]) -> bool:
     said = mx_hosts(found) if record.type == "MX" else found
     expected = record.value.lower() if record.type != "TXT" else record.value
     return any(value != expected and _DOTS.sub("", value) == expected for value in said)
-
-
-def _lookups(record: Record, case: Case, found: tuple[str, ...]) -> Cause:
-    counted: LookupCount = count_lookups(spf_among(found)[0], spf_names(case.seen))
-    term, costs = counted.costliest
-    data = (("lookups", str(counted.total)), ("costliest", term), ("costs", str(costs)))
-    return Cause("dns.value.spf_lookups", record, found, data=data)
 
 
 _NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent"})
@@ -324,7 +343,10 @@ def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], 
         errors = tuple(dict.fromkeys(answer.error for answer, _ in compared))
         return Judged(record, host, LinkState.NOT_REACHED, (), (Cause("dns.lookup_failed", record, errors),))
     if host is LinkState.BROKEN:
-        return Judged(record, host, LinkState.NOT_REACHED, found, (_broken(record, case, compared),))
+        strict = _strict(record, case, signed) if record.key == "dmarc" else ()
+        return Judged(record, host, LinkState.NOT_REACHED, found, (_broken(record, case, compared), *strict))
+    if any(told.code == INHERITED_CODE for _, told in compared):
+        return Judged(record, host, LinkState.OK, (), tuple(_strict(record, case, signed)))
     beside = tuple(beside_right(record, case, found, signed))
     public, waiting = _public(record, case)
     return Judged(record, host, public, found, (*beside, *waiting))
@@ -332,7 +354,8 @@ def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], 
 
 def _compare(record: Record, case: Case) -> list[tuple[Answer, Compared]]:
     answers = case.seen.at_host(question_for(record))
-    return [(answer, compare(record, answer, _alternative(record, case, answer))) for answer in answers]
+    names = case.facts.policies.names
+    return [(answer, compare(record, answer, _alternative(record, case, answer), names)) for answer in answers]
 
 
 def _alternative(record: Record, case: Case, answer: Answer) -> list[Answer]:
@@ -375,7 +398,8 @@ def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]])
 def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
     """A resolver that has something older is behind, and its answer says for how long yet."""
     answers = case.seen.in_public(question_for(record))
-    judged = [(answer, compare(record, answer, _alternative(record, case, answer)).verdict) for answer in answers]
+    names = case.facts.policies.names
+    judged = [(a, compare(record, a, _alternative(record, case, a), names).verdict) for a in answers]
     behind = tuple(_behind(judged))
     if behind:
         until = words.let_go(behind, case.now, otherwise=words.absence(case.seen))

@@ -7,11 +7,12 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from domains.checking.core import sentences
-from domains.checking.core.comparison import is_close
 from domains.checking.core.judgement import Aspect, SesStatus
+from domains.checking.core.nearness import is_close
 from domains.diagnosis.core import findings as diagnosis_core_findings
 from domains.diagnosis.core.causes import Judged, judge
 from domains.diagnosis.core.findings import (
@@ -39,7 +40,7 @@ from domains.diagnosis.core.observations import (
 from domains.diagnosis.core.words import finding_of
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.providers.core import DnsProvider, named, provider_of
-from domains.records.core import IdentityFacts, Need
+from domains.records.core import IdentityFacts, Need, with_policy
 
 # Where a registrar points a domain that was not paid for, or that a registry suspended.
 _LAPSED = re.compile(r"expir|pendingrenewal|renewyourname|suspended|onhold|registrar-?hold|redemption", re.IGNORECASE)
@@ -297,6 +298,8 @@ def diagnose(
 
     The steps are in the words of `provider`, or of the DNS host that the name servers tell.
     """
+    facts = replace(facts, policies=facts.policies.updated(observations.policies))
+    observations = replace(observations, records=tuple(with_policy(each, facts) for each in observations.records))
     detected = provider_of(observations.servers)
     case = Case(facts, observations, amazon, history, now, provider or named(detected))
     judged = judge(case)

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.dmarc import core as dmarc_core
-from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName
-from domains.records.core import Record
+from domains.policies.core import PublishedPolicies, dmarc_lines
+from domains.records.core import SPF_KEYS, Record
 from domains.spf.core import grammar
 from inbound_admin.lib.tables import read_toml
 
@@ -53,6 +54,8 @@ class Observations:
     cuts: tuple[Cut, ...] = ()
     spf: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the SPF lines behind includes, by name; () where none is
     spf_absent: tuple[tuple[str, str], ...] = ()  # (name, type) of other terms of SPF that hold nothing
+    dmarc: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the DMARC records above, by name; () where none is
+    is_there: bool = True  # False: the domain's name does not exist
     consents: tuple[tuple[str, bool], ...] = ()  # (name, whether reports are accepted) where DMARC reports go elsewhere
     by_resolver: bool = False
     asked: int = 0
@@ -76,6 +79,19 @@ class Observations:
 
     def in_public(self, question: Question) -> tuple[Answer, ...]:
         return tuple(answer for answer in self.internet if answer.question == question)
+
+    @property
+    def policies(self) -> PublishedPolicies:
+        """What was told of SPF and DMARC."""
+        told = {r.key: values for r in self.records if (values := self._first_told(question_for(r))) is not None}
+        spf = {r.name: grammar.spf_among(told[r.key]) for r in self.records if r.key in SPF_KEYS and r.key in told}
+        own = {r.name: dmarc_lines(told[r.key]) for r in self.records if r.key == "dmarc" and r.key in told}
+        absent = frozenset(self.spf_absent)
+        return PublishedPolicies(spf, dict(self.spf), absent, {**dict(self.dmarc), **own}, self.is_there)
+
+    def _first_told(self, question: Question) -> tuple[str, ...] | None:
+        told = (a.values for a in self.at_host(question) if a.status is not LookupStatus.FAILED)
+        return next(told, None)
 
     def cut_of(self, name: str) -> Cut | None:
         """The sub-zone that a name is in, where other servers answer for it."""
@@ -175,7 +191,7 @@ def holds(record: Record, values: tuple[str, ...]) -> bool:
         return record.value.lower() in mx_hosts(values)
     if record.type == "CNAME":
         return record.value.lower() in {value.rstrip(".").lower() for value in values}
-    if record.key in ("mail-from-spf", "apex-spf"):
+    if record.key in SPF_KEYS:
         return any(grammar.allows(line) for line in grammar.spf_among(values))
     return any(map(dmarc_core.is_dmarc, values)) if record.key == "dmarc" else record.value in values
 

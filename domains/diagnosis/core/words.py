@@ -13,11 +13,11 @@ from domains.diagnosis.core import findings
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import Case, Cause, DiagnosisFinding, Severity
 from domains.diagnosis.core.observations import MAIL_HOSTS, Observations, minimum_of, mx_hosts
-from domains.diagnosis.core.remedies import Remedy, remedy_of
 from domains.dns.core import Answer, LookupStatus, question_for
+from domains.policies.core import dmarc_name
 from domains.providers.core import GENERIC, Typed
 from domains.providers.core import typed as typed_at
-from domains.records.core import Need, Purpose, Record
+from domains.records.core import SPF_KEYS, Need, Purpose, Record
 
 UNKNOWN_TTL = 3600  # where nobody said: what most DNS hosts take
 LONGEST_TTL = 7 * 86_400  # what resolvers cap at, whatever a zone says (RFC 8767 names a week)
@@ -160,12 +160,11 @@ def shown(record: Record) -> str:
 
 def _typed(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
     """What a page offers to copy: relative to the zone, as most DNS hosts want it."""
-    record, remedy = cause.record, remedy_of(cause, case)
+    record = cause.record
     if record is None:
         return ()
-    value = remedy.value if remedy else record.value
-    offer = (("withheld", remedy.withheld),) if remedy and remedy.withheld else (("value", value),)
-    mended = (("merged", value),) if remedy and remedy.value else ()
+    offer = (("withheld", record.withheld),) if record.withheld else (("value", record.value),)
+    mended = (("merged", record.value),) if record.value and _is_own(cause, record) else ()
     typed = (*mended, ("type", record.type), ("name", case.domain.relative(record.name)), *offer)
     return typed if record.priority is None else (*typed, ("priority", str(record.priority)))
 
@@ -206,7 +205,6 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
     rivals = _few(findings.clean_values(others or cause.found))
     alternative = _OTHER_PROOF if record.key == "identity" else _NO_OTHER_WAY
     removal = _AT_THE_TOP if record.name == case.domain.ascii else _BESIDE
-    remedy = remedy_of(cause, case)
     return {
         "subject": subject,
         "lower_subject": subject[0].lower() + subject[1:],
@@ -223,8 +221,10 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
         "mail_at": company_of(cause.found) or rivals,
-        **_of_remedy(remedy, record),
+        **_of_offer(record),
         **_of_broken(record, cause),
+        **_of_policy(record, cause),
+        "use": sentences.use_of(cause.found),
         "underscore": alternative.format(domain=case.domain.ascii, value=record.value),
     }
 
@@ -236,11 +236,25 @@ def _boxes(record: Record, case: Case) -> Typed:
     return typed_at(record, case.provider, zone if is_inside else case.facts.domain.zone)
 
 
-def _of_remedy(remedy: Remedy | None, record: Record) -> dict[str, str]:
+def _of_policy(record: Record, cause: Cause) -> dict[str, str]:
+    """Of DMARC: the policy that applies and where its record is."""
+    above, data = record.inherited, dict(cause.data)
+    at, policy = (dmarc_name(above.name), above.policy) if above else ("", "")
+    return {"policy_at": data.get("policy_at", at), "policy": data.get("policy", policy)}
+
+
+def _is_own(cause: Cause, record: Record) -> bool:
+    """Whether what was found is the customer's own at the record's name, into which ours is merged."""
+    if record.key == "dmarc":
+        return cause.code.startswith(("dns.value.dmarc_", "dns.rival.dmarc", "dns.dmarc."))
+    own = cause.code.startswith(("dns.value.spf_", "dns.rival.spf"))
+    return record.key in SPF_KEYS and (own or (record.key == "apex-spf" and bool(cause.found) and not cause.at))
+
+
+def _of_offer(record: Record) -> dict[str, str]:
     """`mend` is a step: the line to publish, or why none is offered and what to change first."""
-    merged = findings.clean_text(remedy.value if remedy else record.value, LONGEST_VALUE)
-    withheld = findings.clean_text(remedy.withheld) if remedy else ""
-    return {"merged": merged, "mend": withheld or f"Replace what is there with: {merged}"}
+    merged = findings.clean_text(record.value, LONGEST_VALUE)
+    return {"merged": merged, "mend": findings.clean_text(record.withheld) or f"Replace what is there with: {merged}"}
 
 
 def _of_broken(record: Record, cause: Cause) -> dict[str, str]:

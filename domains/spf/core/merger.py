@@ -4,10 +4,17 @@ A merged value is offered only where it is valid, asks for at most ten lookups a
 the lines authorised. Otherwise `Merged.withheld` says why, and what to change first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domains.spf.core.evaluation import MOST_LOOKUPS, NO_NAMES, SpfNames, broken_includes, count_lookups
+from domains.spf.core.evaluation import (
+    MOST_VOIDS,
+    NO_NAMES,
+    SpfNames,
+    broken_includes,
+    count_lookups,
+    count_voids,
+)
 from domains.spf.core.grammar import AMAZON, Spf, Term, allows, read, term_of
 
 FRESH = f"v=spf1 include:{AMAZON} ~all"
@@ -53,20 +60,23 @@ def merged(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
     return _judged(read(line), lines, names)
 
 
-def _judged(spf: Spf, before: Iterable[str], names: SpfNames) -> Merged:
+def _judged(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
     """Offered only where receivers use it and where it costs no sender."""
-    text, counted = str(spf), count_lookups(str(spf), names)
+    text = str(spf)
+    counted = count_lookups(text, names)
     problems = [problem.reason for line in before for problem in read(line).problems]
     inner = [f"Remove or correct “{each.term}”. {each.reason}" for each in broken_includes(text, names)]
-    if problems:
-        return Merged("", counted.total, f"The record that is there is broken. Correct it first: {problems[0]}")
-    if inner:
-        return Merged("", counted.total, inner[0])
-    if counted.total > MOST_LOOKUPS:
-        return Merged("", counted.total, _too_many(counted.total, counted.costliest))
-    if len(text) > _LONGEST:
-        return Merged("", counted.total, f"The one record would have {len(text)} characters, too many for DNS.")
-    return Merged(text, counted.total)
+    is_open = any(read(line).is_open for line in before)
+    reasons = (
+        (bool(problems), f"The record that is there is broken. Correct it first: {''.join(problems[:1])}"),
+        (bool(inner), "".join(inner[:1])),
+        (counted.too_many, _too_many(counted.total, counted.costliest)),
+        (count_voids(text, names) > MOST_VOIDS, "More than two of its hosts do not exist. Remove those that are gone."),
+        (is_open, "The record that is there lets everybody send. Change “+all” to “~all”."),
+        (len(text) > _LONGEST, f"The one record would have {len(text)} characters, too many for DNS."),
+    )
+    withheld = next((reason for holds, reason in reasons if holds), "")
+    return Merged("" if withheld else text, counted.total, withheld)
 
 
 def _too_many(total: int, costliest: tuple[str, int]) -> str:

@@ -142,7 +142,7 @@ def summary(found: Iterable[Consequence]) -> str:
     parts = [
         f"{_addresses(number[Fate.REDIRECTED])} {_verb('change', number[Fate.REDIRECTED])} destination",
         f"{number[Fate.LOSES]} {_verb('lose', number[Fate.LOSES])} delivery",
-        f"{number[Fate.GAINS]} {_verb('begin', number[Fate.GAINS])} to be taken",
+        f"{number[Fate.GAINS]} {_verb('start', number[Fate.GAINS])} receiving",
     ]
     if number[Fate.TWICE]:
         parts.append(f"{number[Fate.TWICE]} {'is' if number[Fate.TWICE] == 1 else 'are'} stored twice")

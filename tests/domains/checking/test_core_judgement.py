@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.checking.core import comparison, judgement, sentences
+from domains.checking.core import comparison, judgement, nearness, sentences
 from domains.checking.core.judgement import (
     Aspect,
     Judgement,
@@ -24,6 +24,7 @@ from domains.checking.core.judgement import (
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.names.core import DomainName
 from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
+from tests.domains.mistakes import nothing_published
 
 NOW = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)
@@ -43,6 +44,7 @@ RECORDS = {
             wants_apex_spf=True,
             wants_dmarc=True,
             dmarc_reports_to="dmarc@example.com",
+            policies=nothing_published(DOMAIN.ascii),
         )
     )
 }
@@ -102,7 +104,14 @@ def elsewhere(
         ("inbound-mx", (OURS,), State.VERIFIED, ""),
         ("inbound-mx", ("5 INBOUND-SMTP.eu-west-1.amazonaws.com.",), State.VERIFIED, ""),
         ("inbound-mx", (OURS, "20 mail.example.com"), State.VERIFIED, "dns.rival.mx_behind"),
-        ("inbound-mx", (OURS, "10 mail.example.com"), State.WAITING, "dns.rival.mx"),
+        ("inbound-mx", (OURS, "10 mail.example.com"), State.WRONG, "dns.rival.mx_shared"),
+        ("inbound-mx", (OURS, "0 ."), State.WRONG, "dns.rival.null_mx_beside"),
+        ("inbound-mx", ("10 email-smtp.eu-west-1.amazonaws.com",), State.WRONG, "dns.value.amazon_other_host"),
+        ("inbound-mx", ("10 localhost",), State.WRONG, "dns.value.impossible_host"),
+        ("inbound-mx", ("0 shop.example.com",), State.WAITING, "dns.rival.mx"),
+        ("mail-from-mx", ("10 bounce.shop.example.com",), State.WRONG, "dns.value.impossible_host"),
+        ("mail-from-mx", ("10 feedback-smtp.amazonses.com",), State.WRONG, "dns.value.typo"),
+        ("identity", (f" {TOKEN}",), State.WRONG, "dns.value.spaces"),
         ("inbound-mx", ("1 aspmx.l.google.com", OURS), State.WAITING, "dns.rival.mx"),
         ("inbound-mx", ("1 aspmx.l.google.com",), State.WAITING, "dns.rival.mx"),
         ("inbound-mx", ("10 inbound-smtp.us-east-1.amazonaws.com",), State.WRONG, "dns.value.other_region"),
@@ -149,7 +158,8 @@ def test_what_is_found_is_judged(key: str, values: tuple[str, ...], state: State
 
 
 def test_every_code_that_is_given_has_a_sentence_and_every_sentence_a_use() -> None:
-    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (comparison, judgement))
+    modules = (comparison, judgement, nearness)
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules)
     assert set(re.findall(r'"(dns\.[a-z_.]+)"', source)) == sentences.CODES - {""}
 
 
@@ -346,7 +356,7 @@ def test_recommended_records_do_not_hold_the_whole_back() -> None:
         ({}, {Aspect.DKIM: SesStatus.PENDING}, State.SPREADING, Turn.AMAZON, "Amazon has not confirmed it yet"),
         ({}, {Aspect.DKIM: SesStatus.FAILED}, State.WRONG, Turn.YOU, "Start the check again"),
         ({}, {Aspect.DKIM: SesStatus.TEMPORARY_FAILURE}, State.AT_RISK, Turn.AMAZON, "looks again by itself"),
-        ({}, {Aspect.DKIM: SesStatus.UNKNOWN}, State.COULD_NOT_CHECK, Turn.US, "could not ask Amazon"),
+        ({}, {Aspect.DKIM: SesStatus.UNKNOWN}, State.COULD_NOT_CHECK, Turn.US, "what Amazon says of it"),
         ({"dkim_1": State.COULD_NOT_CHECK}, {}, State.COULD_NOT_CHECK, Turn.US, "could not look at 1 of 7"),
     ],
 )

@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from domains.diagnosis.core.chain import diagnose
 from domains.diagnosis.core.findings import Diagnosis
 from domains.diagnosis.core.observations import Observations
 from domains.dns.core import Answer, LookupStatus
-from tests.domains.mistakes import BY_HAND, FROM_MENU, NOW, Host, Scene, facts_of, serving
+from tests.domains.mistakes import BY_HAND, FROM_MENU, Host, Scene, facts_of, serving
 from tests.domains.right_zones import RIGHT, Right
 
 pytestmark = pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])
 LANES = ("host", "internet", "soas", "public_soas", "unchecked", "parent", "elsewhere")
-FOLLOWED = ("spf", "spf_absent", "consents", "named_inside", "cuts")  # what failed of these is not in them
+FOLLOWED = ("spf", "spf_absent", "dmarc", "consents", "named_inside", "cuts")  # what failed of these is not in them
 # What is said of a record that is missing or wrong where the lookup that would have told the cause failed.
 LESS_EXACT = frozenset({"dns.absent", "dns.change.gone", "dns.value.differs", "dns.rival.mail_from_in_use"})
 # A server that does not answer is one: it is told as a note, with what to ask the DNS host.
@@ -90,10 +89,10 @@ def test_a_failure_adds_no_accusation_to_a_right_zone(right: Right) -> None:
 
 
 def check(host: Host, seen: Observations) -> None:
-    before = diagnose(host.facts, seen, host.amazon, NOW, host.history)
+    before = host.told(seen)
     found = {
         what: accused
         for what, changed in with_one_failure(seen)
-        if (accused := accusations(before, diagnose(host.facts, changed, host.amazon, NOW, host.history)))
+        if (accused := accusations(before, host.told(changed)))
     }
     assert found == {}, found

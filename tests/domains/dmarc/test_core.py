@@ -123,7 +123,7 @@ PARTS = st.sampled_from(
 def test_what_is_offered_is_sound_and_not_weaker_than_what_applied(parts: list[str], above: str) -> None:
     text = "; ".join(parts)
     before = core.applied([text], [("_dmarc.b", [f"v=DMARC1; p={above}"])])
-    offered = core.read(core.mended(text, "us@example.com", above))
+    offered = core.read(core.mended(text, "us@example.com", core.AppliedPolicy(above, "b", f"v=DMARC1; p={above}")))
     assert before is not None
     assert (offered.problems, offered.is_used) == ((), True)
     assert not core.is_weaker(offered.policy, before.policy)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.names.core import LONGEST_DOMAIN, DomainName, understand
+from domains.names.core import LONGEST_DOMAIN, DomainName, existing_name, understand
 from inbound_admin.lib.errors import Refused
 
 CODES = {"NOT_A_DOMAIN", "IP_ADDRESS", "PUBLIC_SUFFIX", "RESERVED_NAME", "TOO_LONG", "UNDERSCORE", "SINGLE_LABEL"}
@@ -95,6 +95,33 @@ def test_each_refusal_has_its_code(text: str, code: str) -> None:
         understand(text)
     assert refused.value.code == code
     assert str(refused.value).endswith(".")
+
+
+@pytest.mark.parametrize(("text", "name"), [("xn--i-7iq.ws", "xn--i-7iq.ws"), ("i❤.ws", "xn--i-7iq.ws")])
+def test_a_name_that_idna_2008_refuses_says_so_and_can_be_moved_in(text: str, name: str) -> None:
+    with pytest.raises(Refused, match="IDNA 2008"):
+        understand(text)
+    assert existing_name(text) == name
+
+
+@pytest.mark.parametrize("text", ["xn--zz.com", "exam!ple.com", "xn--\u200b.com", "-a.com"])
+def test_what_no_rule_ever_allowed_cannot_be_moved_in(text: str) -> None:
+    with pytest.raises(Refused):
+        existing_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1. shop.com", "12) shop.com", "(3) shop.com", "- shop.com", "•	shop.com", "* shop.com", "1. shop.com"]
+)
+def test_the_number_of_a_list_is_no_part_of_the_domain(text: str) -> None:
+    understood = understand(text)
+    assert understood.domain.ascii == "shop.com"
+    assert "We left out the number or mark of the list." in understood.noticed
+
+
+@pytest.mark.parametrize("text", ["1.shop.com", "123.shop.com", "1 . shop.com"])
+def test_a_name_that_begins_with_a_number_stays(text: str) -> None:
+    assert understand(text).domain.ascii.endswith(".shop.com")
 
 
 def test_the_longest_domain_leaves_room_for_a_dkim_name() -> None:

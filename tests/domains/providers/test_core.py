@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from domains.names.core import DomainName
 from domains.providers.core import GENERIC, PROVIDERS, DnsProvider, becomes, named, provider_of, typed, with_key
 from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
+from tests.domains.mistakes import nothing_published
 
 ZONE = "example.co.uk"
 FACTS = IdentityFacts(
@@ -20,6 +21,7 @@ FACTS = IdentityFacts(
     mail_from="bounce.shop.example.co.uk",
     receiving=True,
     wants_apex_spf=True,
+    policies=nothing_published("shop.example.co.uk"),
     wants_dmarc=True,
 )
 RECORDS = {record.key: record for record in records_for(FACTS)}

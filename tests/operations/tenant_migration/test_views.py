@@ -47,10 +47,9 @@ def test_one_customer_now_is_shown_as_a_dry_run_and_moved(olga: Client, sandbox:
 
 def test_a_planned_migration_sums_calls_and_says_what_does_not_go_along(olga: Client, sandbox: Sandbox) -> None:
     make_sender("First", domains=3)
-    Domain.objects.filter(customer__name="First").update(verified_at=timezone.now())
-    waiting = Domain.objects.filter(customer__name="First").order_by("name").first()
+    waiting, verified, starting = Domain.objects.filter(customer__name="First").order_by("name")
     Domain.objects.filter(pk=waiting.pk).update(verified_at=None)
-    starting = Domain.objects.filter(customer__name="First").order_by("name").last()
+    Domain.objects.filter(pk=verified.pk).update(verified_at=timezone.now())
     Domain.objects.filter(pk=starting.pk).update(stage=Stage.STARTING)
     make_sender("Second", domains=0)
     olga.post(reverse("operations:plan_migration"), {"chosen": "all", "policy": "standard", "because": "as announced"})

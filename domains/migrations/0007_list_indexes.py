@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("inbound_admin", "0003_name_parts"),
         ('accounts', '0002_list_indexes'),
-        ('domains', '0003_receiving'),
+        ('domains', '0006_zone'),
         ('tenants', '0002_rates_source'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -1,0 +1,36 @@
+"""In which usual way a published value differs from the one that was asked for. Pure."""
+
+import re
+
+DIFFERS = "dns.value.differs"
+
+_QUOTES = "\"'“”„‟‘’`\\"
+_UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\ufffd]|\\[0-9]{3}")  # a host name shows a byte as "\226"
+
+
+def difference(expected: str, found: str) -> str:
+    """The code that says in which usual way a value differs, DIFFERS where it is none of them."""
+    unquoted = found.strip().strip(_QUOTES).strip()
+    looks = (
+        (unquoted == expected and found.strip() != expected, "dns.value.quoted"),
+        (found.lower() == expected.lower(), "dns.value.case"),
+        (_UNSEEN.sub("", found) == _UNSEEN.sub("", expected), "dns.value.spaces"),
+        (found.lower().startswith(expected.lower() + "."), "dns.value.zone_appended"),
+        (found == f"amazonses:{expected}", "dns.value.prefixed"),
+        (re.sub(r"^[0-9]+(?:\\032|\s)*", "", found) == expected, "dns.value.priority_inside"),
+        (expected.startswith(found) and len(found) >= 0.6 * len(expected), "dns.value.cut"),
+        (len(expected) > 8 and is_close(expected, found, 3), "dns.value.typo"),
+    )
+    return next((code for holds, code in looks if holds), DIFFERS)
+
+
+def is_close(one: str, other: str, most: int) -> bool:
+    """Whether at most so many letters were put in, left out or changed (Levenshtein)."""
+    if abs(len(one) - len(other)) > most:
+        return False
+    row = list(range(len(other) + 1))
+    for at, letter in enumerate(one, start=1):
+        above, row[0] = row[0], at
+        for beside, opposite in enumerate(other, start=1):
+            above, row[beside] = row[beside], min(row[beside] + 1, row[beside - 1] + 1, above + (letter != opposite))
+    return row[-1] <= most

@@ -1,0 +1,122 @@
+"""Looks up what a check must know of SPF and DMARC before a value is offered: the policy above, what includes hold."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from domains.dmarc import core as dmarc_core
+from domains.dns import services as dns_services
+from domains.dns.core import Answer, LookupStatus, Question, is_void
+from domains.dns.services import HostLookup, Told
+from domains.models.domains import Domain
+from domains.policies import core
+from domains.policies.core import PublishedPolicies
+from domains.spf.core import evaluation
+from domains.spf.core.grammar import AMAZON, spf_among
+
+DEPTH = 4  # levels of includes that are followed
+NAMES = 20  # of each level and record; more than ten lookups are an error anyway
+
+
+def look(domains: Sequence[Domain], seen: HostLookup) -> None:
+    """Put into each row, which the caller saves, what DNS tells now; what it could not tell stays as it was.
+
+    `seen` has the answers to the questions of the records.
+    """
+    own = {domain.pk: _own(domain, seen) for domain in domains}
+    asked = {domain.pk: _questions(domain, own[domain.pk]) for domain in domains}
+    told = dns_services.ask_hosts([question for questions in asked.values() for question in questions])
+    told |= dns_services.ask_hosts_further((each.parsed, question) for each in domains for question in _existence(each))
+    inside = _inside([line for each in own.values() for lines in each.spf.values() for line in lines], told)
+    for domain in domains:
+        known = domain.published.updated(own[domain.pk])
+        names, absent = _reached(known, {**domain.published.inside, **inside}, told)
+        above = _dmarc(asked[domain.pk], told)
+        new = PublishedPolicies(inside=names, absent=absent, dmarc=above, is_there=_is_there(domain, told))
+        domain.policies = known.updated(new).as_json()
+
+
+def _own(domain: Domain, seen: HostLookup) -> PublishedPolicies:
+    spf = {name: spf_among(values) for name in _spf_names(domain) if (values := _told(seen, name)) is not None}
+    name = core.dmarc_name(domain.name)
+    values = _told(seen, name) if domain.wants_dmarc else None
+    return PublishedPolicies(spf=spf, dmarc={} if values is None else {name: core.dmarc_lines(values)})
+
+
+def _spf_names(domain: Domain) -> tuple[str, ...]:
+    apex = (domain.name,) if domain.wants_apex_spf else ()
+    return (*apex, domain.ses_mail_from) if domain.ses_mail_from else apex
+
+
+def _told(seen: HostLookup, name: str) -> tuple[str, ...] | None:
+    return _values(seen.of(Question(name, "TXT")))
+
+
+def _values(answers: Iterable[Answer]) -> tuple[str, ...] | None:
+    """None where nobody told; () where nothing is there."""
+    return next((answer.values for answer in answers if answer.status is not LookupStatus.FAILED), None)
+
+
+def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
+    """The policies above, where the domain has none of its own, and the names in its SPF lines."""
+    lines = [line for each in own.spf.values() for line in each]
+    asked = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
+    if not domain.wants_dmarc or dmarc_core.used_line(own.dmarc.get(core.dmarc_name(domain.name), ())):
+        return asked
+    above = [Question(core.dmarc_name(name), "TXT") for name in core.names_above(domain.parsed)]
+    return [*asked, *above]
+
+
+def _existence(domain: Domain) -> list[Question]:
+    """Of a sub-domain: whether it exists. Asked of its host first: a resolver would remember that a name does not
+    exist, and all names below it with it (RFC 8020).
+    """
+    return [Question(domain.name, "TXT")] if domain.parsed.parents else []
+
+
+def _dmarc(asked: Iterable[Question], told: Told) -> dict[str, tuple[str, ...]]:
+    names = [question.name for question in asked if question.name.startswith("_dmarc.")]
+    found = {name: _values(told.get(Question(name, "TXT"), ())) for name in names}
+    return {name: core.dmarc_lines(values) for name, values in found.items() if values is not None}
+
+
+def _is_there(domain: Domain, told: Told) -> bool:
+    said = {answer.status for answer in told.get(Question(domain.name, "TXT"), ())} - {LookupStatus.FAILED}
+    return said != {LookupStatus.NO_NAME}
+
+
+def _inside(lines: Sequence[str], told: Told) -> dict[str, tuple[str, ...]]:
+    """The SPF lines behind all includes, by name; Amazon's own is left out: it is known. `told` gets the answers."""
+    found: dict[str, tuple[str, ...]] = {}
+    for _ in range(DEPTH):
+        names = [name for line in lines for name in evaluation.names_inside(line)[:NAMES]]
+        new = [Question(name, "TXT") for name in dict.fromkeys(names) if name not in (AMAZON, *found)]
+        if not new:
+            break
+        answers = dns_services.ask_hosts(new)
+        said = {question.name: _values(answers[question]) for question in new}
+        told_now = {name: spf_among(values) for name, values in said.items() if values is not None}
+        found |= told_now
+        lines = [line for each in told_now.values() for line in each]
+        voids = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
+        told |= dns_services.ask_hosts([question for question in voids if question not in told])
+    return found
+
+
+def _reached(
+    known: PublishedPolicies, inside: Mapping[str, tuple[str, ...]], told: Told
+) -> tuple[dict[str, tuple[str, ...]], frozenset[tuple[str, str]]]:
+    """Of what was found, the names that this domain's SPF lines lead to, and the other terms that hold nothing."""
+    names: dict[str, tuple[str, ...]] = {}
+    lines = [line for each in known.spf.values() for line in each]
+    absent: set[tuple[str, str]] = set()
+    for _ in range(DEPTH + 1):
+        pairs = [pair for line in lines for pair in evaluation.names_looked_up(line)]
+        absent |= {pair for pair in pairs if _holds_nothing(told.get(Question(*pair), ()), pair[1])}
+        new = {name for line in lines for name in evaluation.names_inside(line) if name in inside} - set(names)
+        names |= {name: inside[name] for name in sorted(new)}
+        lines = [line for name in new for line in inside[name]]
+    return names, frozenset(absent)
+
+
+def _holds_nothing(answers: Iterable[Answer], kind: str) -> bool:
+    told = [answer.status for answer in answers if answer.status is not LookupStatus.FAILED]
+    return bool(told) and all(is_void(kind, status) for status in told)
