@@ -111,7 +111,7 @@ def _shown(rule_set: RuleSet | None, asked: str) -> dict[str, Any]:
         return {}
     full = capacity(rule_set)
     page = Paginator(rule_set.rules, RULES_PER_PAGE).get_page(asked)
-    rows = enumerate(who_shares(page.object_list), start=page.start_index())
+    rows = enumerate(who_shares(list(page.object_list)), start=page.start_index())
     return {
         "rule_set": rule_set,
         "page": page,
