@@ -51,7 +51,7 @@ def counts() -> dict[str, int]:
     from tenants.models.tenants import Tenant
 
     kinds = (Customer, Tenant, Domain, RecordCheck, Address, CatchAll, Change)
-    return {kind._meta.verbose_name_plural.title(): kind._default_manager.count() for kind in kinds}
+    return {str(kind._meta.verbose_name_plural).title(): kind._default_manager.count() for kind in kinds}
 
 
 @contextmanager

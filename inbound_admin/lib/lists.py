@@ -111,9 +111,10 @@ def kept_count(rows: QuerySet[Any]) -> int:
     sql, values = rows.order_by().query.sql_with_params()
     key = f"kept_count:{hashlib.sha256(repr((sql, values)).encode()).hexdigest()}"
     kept: int | None = cache.get(key)
-    if kept is None and (kept := rows.order_by().count()) > MOST_COUNTED:
-        cache.set(key, kept, KEPT_SECONDS)
-    return kept
+    found = rows.order_by().count() if kept is None else kept
+    if kept is None and found > MOST_COUNTED:
+        cache.set(key, found, KEPT_SECONDS)
+    return found
 
 
 _DISTINCT = """
@@ -200,7 +201,7 @@ def _is_nullable(model: Any, expression: Any) -> bool:
     """Of an expression nobody knows; of a path each field of it counts."""
     if not isinstance(expression, F):
         return True
-    for part in expression.name.split("__"):
+    for part in expression.name.split("__"):  # type: ignore[attr-defined]  # the stubs lack an F's name
         if part == "pk":
             return False
         try:
@@ -221,8 +222,10 @@ def _with_key(rows: QuerySet[Row]) -> QuerySet[Row]:
     return rows.order_by(*given, "-pk" if is_down else "pk")
 
 
-class ListPage(Generic[Row], Sequence[Row]):
+class ListPage(Generic[Row]):
     """One page of a list. `?page=` is a number, "last", or what `next_page_number` gave: a place in the order."""
+
+    has_last = True  # as Django's pages have not
 
     def __init__(self, rows: QuerySet[Row], asked: str, per_page: int) -> None:
         self.rows, self.per_page = rows, per_page
@@ -252,6 +255,9 @@ class ListPage(Generic[Row], Sequence[Row]):
 
     def __len__(self) -> int:
         return len(self.object_list)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.object_list)
 
     def __getitem__(self, at: Any) -> Any:
         return self.object_list[at]

@@ -86,7 +86,7 @@ def _said(invited: Invited) -> str:
 @require_GET
 def choices(request: SignedIn) -> HttpResponse:
     """The options of a field in which one types a customer, whatever the field is called."""
-    text = next(iter(request.GET.values()), "").replace("\x00", "").strip()
+    text = text_in(request.GET, next(iter(request.GET), ""))
     found = people_selectors.customers_offered(viewer=request.user, text=text) if text else ()
     return HttpResponse(
         format_html_join(

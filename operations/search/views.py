@@ -10,7 +10,7 @@ from accounts.people.selectors import supports_everyone
 from inbound_admin.lib.http import SignedIn
 from operations.search import selectors
 from operations.search.selectors import Hit, HitKind
-from receipt_rules.live.views import RULES_PER_PAGE
+from receipt_rules.live.selectors import RULES_PER_PAGE
 
 PAGES = {
     HitKind.DOMAIN: "domains:detail",

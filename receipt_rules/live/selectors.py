@@ -14,6 +14,8 @@ from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import RuleSet
 
+RULES_PER_PAGE = 25
+
 
 def last_known() -> Snapshot | None:
     """Its content is read where it is asked for: it may be megabytes."""

@@ -17,13 +17,12 @@ from inbound_admin.lib.http import SignedIn
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, pending_changes
 from receipt_rules.capacity.selectors import Sharing, capacity, forecast, rows_wanted, who_shares
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import content_of, last_known
+from receipt_rules.live.selectors import RULES_PER_PAGE, content_of, last_known
 from receipt_rules.live.services import read_live
 from receipt_rules.planner.core.rules import ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm
 
 MOST_NAMED = 30  # recipients and customers of one rule; more are counted
-RULES_PER_PAGE = 25
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,14 @@ def home(request: SignedIn) -> HttpResponse:
 def list_(request: SignedIn) -> HttpResponse:
     refuse_strangers(request)
     form, status = CancelRunForm(), 200
+    context: dict[str, Any]
     if request.method == "POST":
         form = CancelRunForm(request.POST)
         if _carried_out(form, request):
             return redirect("receipt_rules:rules")
         status = 422
-    context = _context(request.GET.get("page", "")) | {
-        "tab": "rules",
-        "form": form,
-        "may_operate": may_operate(request.user),
-    }
+    context = {"tab": "rules", "form": form, "may_operate": may_operate(request.user)}
+    context |= _context(request.GET.get("page", ""))
     return TemplateResponse(request, "receipt_rules/live/rules.html", context, status=status)
 
 
@@ -114,7 +111,7 @@ def _shown(rule_set: RuleSet | None, asked: str) -> dict[str, Any]:
         return {}
     full = capacity(rule_set)
     page = Paginator(rule_set.rules, RULES_PER_PAGE).get_page(asked)
-    rows = enumerate(who_shares(page.object_list), start=page.start_index())
+    rows = enumerate(who_shares(list(page.object_list)), start=page.start_index())
     return {
         "rule_set": rule_set,
         "page": page,

@@ -266,8 +266,8 @@ def _shown(number: int, step: Step, most: int) -> StepShown:
             made = StepShown(number, "order", str(step))
         case CreateSet() | CloneSet() | Activate():
             made = StepShown(number, "set", str(step))
-    counted = {"adds": len(made.added), "removes": len(made.removed)}
-    return replace(made, added=made.added[:most], removed=made.removed[:most], **counted)
+    adds, removes = len(made.added), len(made.removed)
+    return replace(made, added=made.added[:most], removed=made.removed[:most], adds=adds, removes=removes)
 
 
 def _recipients(rule: AnyRule) -> tuple[str, ...]:

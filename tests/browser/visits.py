@@ -455,6 +455,7 @@ VISITS = tuple(visit for visits in SUBJECTS.values() for visit in visits)
 NO_PAGE = {
     "metrics": "text, for machines",
     "readyz": "JSON, for machines",
+    "customers:choices": "the options of a field",
     "operations:export_changes": "a file",
     "domains:diagnosis_file": "a file",
     "operations:steer_migration": "buttons of the migration",

@@ -9,8 +9,10 @@ from django.db.models.functions import Lower
 from django.http import QueryDict
 
 from accounts.models.people import Customer
+from domains.models.domains import Domain
 from inbound_admin.lib import lists
-from inbound_admin.lib.lists import LONGEST, ListFilters, ListPage, exactly, text_in
+from inbound_admin.lib.lists import LONGEST, ListFilters, ListPage, distinct_values, exactly, has_part, text_in
+from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member
 
 
@@ -130,3 +132,20 @@ def test_a_page_costs_the_same_queries_whatever_it_shows(django_assert_num_queri
         with django_assert_num_queries(3):
             page: ListPage[Customer] = ListPage(rows, asked, 3)
             assert page.count == 7
+
+
+@pytest.mark.parametrize("text", ["h", "ha", "har", "HARBOUR", "our-b", "100%", "a_b", "x" * 50])
+@pytest.mark.django_db
+def test_a_part_of_a_name_is_found_wherever_it_stands_and_nothing_else(text: str) -> None:
+    names = ("harbour-books.com", "har.com", "rah.com", "100%.com", "1000.com", "a_b.com", "axb.com", "ha", "h")
+    made = [make_domain(name) for name in names]
+    found = Domain.objects.filter(has_part("name", text), pk__in=[each.pk for each in made])
+    assert {each.name for each in found} == {name for name in names if text.lower() in name}
+
+
+@pytest.mark.django_db
+def test_values_stand_once_and_those_of_others_do_not() -> None:
+    for provider in ("hover", "", "wix", "hover"):
+        make_domain(provider=provider)
+    assert distinct_values(Domain.objects.all(), "provider") == ["hover", "wix"]
+    assert distinct_values(Domain.objects.filter(provider="wix"), "provider") == ["wix"]
