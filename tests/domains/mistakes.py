@@ -371,6 +371,15 @@ def _dangling(key: str) -> Callable[[Host], None]:
     return make
 
 
+def _dname(host: Host) -> None:
+    """All names below the customer's sub-domain lead to a vendor's, where ours are not."""
+    for record in host.records:
+        if record.name != host.facts.domain.ascii:
+            host.withdraw(record.key)
+    host.store.add_zone("vendor.example", ("ns.vendor.example",))
+    host.add(host.facts.domain.ascii, "DNAME", "gone.vendor.example")
+
+
 def _inherited_unsigned(host: Host) -> None:
     """The domain above refuses what is not signed, and the sub-domain inherits that."""
     host.withdraw("dmarc", "dkim-1", "dkim-2", "dkim-3")
@@ -500,6 +509,7 @@ BY_HAND = (
     Scene("M44", "dns.alias.dangling", _dangling("dmarc"), about="dmarc"),
     Scene("M44", "dns.alias.dangling", _dangling("identity"), about="identity"),
     Scene("M44", "dns.alias.dangling", _dangling("mail-from-spf"), about="mail from"),
+    Scene("M51", "dns.alias.dname", _dname, "mail.example.com"),
     Scene("M30", "dns.value.mx_alias", _mx_alias),
     Scene("M34", "dns.delegation.sub_zone", _sub_zone),
     Scene("M35", "dns.domain.lapsed", _lapsed),
