@@ -23,7 +23,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test soak fuzz coverage mutate bench css lock format lint screenshots clean
+.PHONY: help run manage check test soak fuzz coverage mutate bench confusion css lock format lint screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ mutate: $(INSTALLED) ## change one place of a module at a time; list what its te
 
 bench: css ## measure, print a table, write benchmarks/latest.json
 	@$(BIN)/python -m benchmarks
+
+confusion: css ## what the diagnosis finds for each mistake in DNS, in right zones, and with each lookup failed
+	@$(BIN)/python -m benchmarks confusion
 
 css: $(INSTALLED) ## build static/build/site.css
 	@$(BIN)/python -m sandbox.local css

@@ -524,6 +524,17 @@ SPREADING = Scene("M31", "dns.spreading", lambda host: None)  # a second resolve
 SCENES = (*FROM_MENU, *BY_HAND, SPREADING)
 
 
+def observed(scene: Scene) -> tuple[Host, Observations]:
+    """The host in whose zone the mistake was made, and what was seen of it."""
+    with serving() as (store, server, address):
+        servers = ("ns.registrar.example", NAMESERVERS[0]) if scene.code == "dns.host.elsewhere" else NAMESERVERS
+        host = Host(store, facts_of(scene.name), servers)
+        host.open()
+        host.publish()
+        scene.make(host)
+        return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 0.5)
+
+
 def play(scene: Scene) -> Diagnosis:
     """The diagnosis of a zone in which the mistake was made."""
     with serving() as (store, server, address):
