@@ -44,20 +44,20 @@ def _adding(sandbox: Sandbox) -> int:
 
 def _states(sandbox: Sandbox) -> int:
     """Every one is known to us as what it is no more, so a state that was not read would be missed."""
-    from domains.identity import services as identity_services
+    from domains.identity_status import services as identity_status_services
 
     _ten_thousand(sandbox)
-    assert identity_services.notice_changes(now=_NOW) == DOMAINS
+    assert identity_status_services.notice_changes(now=_NOW) == DOMAINS
     return _calls(sandbox)
 
 
 def _families(sandbox: Sandbox) -> int:
     from domains.checking.core.judgement import SesStatus
-    from domains.identity import services as identity_services
+    from domains.identity_status import services as identity_status_services
     from domains.models.domains import Domain
 
     _ten_thousand(sandbox)
-    identity_services.read(list(Domain.objects.all()), now=_NOW)
+    identity_status_services.read(list(Domain.objects.all()), now=_NOW)
     read = Domain.objects.filter(identity_status=SesStatus.PENDING, dkim_status=SesStatus.PENDING, ses_problem="")
     assert read.count() == DOMAINS
     return _calls(sandbox)

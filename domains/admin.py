@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models.people import Customer, User
+from accounts.people.forms import CustomerChoice
 from audit.models import new_change_id
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, RecordCheck
@@ -27,7 +28,7 @@ class AdminOverrideForm(ActionForm):
 
     because = forms.CharField(label="Why", required=False, max_length=2000)
     until = forms.CharField(label="Until", required=False, max_length=40)  # read by `_read`: Django hides what is wrong
-    customer = forms.ModelChoiceField(Customer.objects.all(), label="Transfer to", required=False)
+    customer = CustomerChoice(Customer.objects.all(), label="Transfer to", required=False)
     shown_as = forms.ChoiceField(label="Override as", required=False)
     record = forms.ChoiceField(label="Record", required=False, choices=[("", "-"), *EXPECTABLE.items()])
     host = forms.CharField(label="Expected host (empty: not asked for)", required=False, max_length=253)

@@ -8,6 +8,7 @@ from domains.diagnosis_requests import services as diagnosis_requests_services
 from domains.domain_list import services as domain_list_services
 from domains.history import services as history_services
 from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.jobs import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, SET_UP, UNMAKE, check_soon
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
@@ -50,7 +51,7 @@ def check_due() -> None:
 @jobs.periodic("domains.read_all", cron="23 2 * * *")
 def read_all(timestamp: int) -> None:
     """Once a night: all that Amazon says of all domains."""
-    identity_services.read_all(now=timezone.now())
+    identity_status_services.read_all(now=timezone.now())
 
 
 @jobs.periodic("domains.forget_old", cron="41 2 * * *")
@@ -69,7 +70,7 @@ def end_unproven(timestamp: int) -> None:
 @jobs.periodic("domains.notice", cron="7 * * * *")
 def notice(timestamp: int) -> None:
     """Once an hour: what changed at Amazon, of all domains, in a call for each thousand."""
-    identity_services.notice_changes(now=timezone.now())
+    identity_status_services.notice_changes(now=timezone.now())
 
 
 @jobs.periodic("domains.sweep", cron="* * * * *")

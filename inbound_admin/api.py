@@ -9,6 +9,7 @@ import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
@@ -21,7 +22,7 @@ from domains.exports import api as domains_exports
 from domains.history import api as domains_history
 from domains.sharing import api as domains_sharing
 from inbound_admin.health import probe_all
-from inbound_admin.lib.api.answers import error_answer, problem_answer
+from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_answer
 from inbound_admin.lib.api.values import Out
 from inbound_admin.lib.errors import Problem
 from notifications.alerts import api as notifications_alerts
@@ -39,6 +40,7 @@ from public_api.endpoints import api as public_api_endpoints
 from public_api.records import api as public_api_records
 from public_api.verifications import api as public_api_verifications
 from public_api.version_1_1 import api as public_api_version_1_1
+from public_api.version_e2 import api as public_api_version_e2
 from receipt_rules.live import api as receipt_rules_live
 from receipt_rules.planner import api as receipt_rules_planner
 from receipt_rules.route_lookup import api as receipt_rules_route_lookup
@@ -46,8 +48,13 @@ from receipt_rules.simulator import api as receipt_rules_simulator
 from tenants.lifecycle import api as tenants_lifecycle
 from tenants.reputation import api as tenants_reputation
 
+BROKEN = "Something went wrong on our side; it is written down. Try again, or tell our support when this was."
 log = structlog.get_logger(__name__)
 
+# Mail itself, in the published families. 404, since the newer client repeats a call that is answered 5xx.
+MAIL_METHODS = tuple(
+    f"{PREFIX}{family}/{what}" for family in ("v2", "e2") for what in ("emails", "mail", "attachments")
+)
 # Where another status than 422 tells more of what a rule of ours forbids; mostly the published contract's.
 STATUSES = {
     **dict.fromkeys(("TENANT_EXISTS", "PLAN_CHANGED", "WEBHOOK_THERE", "MX_LEADS_HERE"), 409),
@@ -58,7 +65,7 @@ STATUSES = {
     ),
     **dict.fromkeys(("NOT_A_DOMAIN", "IP_ADDRESS", "PUBLIC_SUFFIX", "RESERVED_NAME", "TOO_LONG"), 400),
     **dict.fromkeys(("UNDERSCORE", "SINGLE_LABEL", "ENDPOINT_CONFIG", "ENDPOINT_TYPE", "ENDPOINT_NAME"), 400),
-    **dict.fromkeys(("ENDPOINT_MISSING", "CUSTOMER_UNCLEAR", "CUSTOMER_MISSING"), 400),
+    **dict.fromkeys(("ENDPOINT_MISSING", "ENDPOINT_INACTIVE", "CUSTOMER_UNCLEAR", "CUSTOMER_MISSING"), 400),
     **dict.fromkeys(("ADDRESS_MISSING", "CATCH_ALL_MISSING"), 404),
     "NOT_ALLOWED": 403,
 }
@@ -103,6 +110,7 @@ SUBJECTS = (
     public_api_addresses,
     public_api_endpoints,
     public_api_version_1_1,
+    public_api_version_e2,
     public_api_verifications,
     receipt_rules_route_lookup,
     receipt_rules_live,
@@ -140,8 +148,7 @@ api.add_router("", health)
 @api.exception_handler(Exception)
 def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
     log.exception("unexpected", path=request.path, method=request.method)
-    sentence = "Something went wrong on our side; it is written down. Try again, or tell our support when this was."
-    return error_answer(sentence, "INTERNAL", 500)
+    return error_answer(BROKEN, "INTERNAL", 500)
 
 
 @api.exception_handler(Problem)
@@ -184,8 +191,29 @@ def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
 
 @csrf_exempt
 def nothing_here(request: HttpRequest, **_: Any) -> HttpResponse:
-    """Also for every address below /api/ that is no call."""
+    """Also for every address below /api/ that is no call; mail itself is not this product's."""
+    if request.path.startswith(MAIL_METHODS):
+        sentence = (
+            "Sending, reading and storing mail are out of scope here: this API has domains, addresses, endpoints."
+        )
+        return error_answer(sentence, "OUT_OF_SCOPE", 404)
     return error_answer("There is nothing here.", "NOT_FOUND", 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What no view could catch, such as a failure in a middleware: JSON for a program, the page for a person."""
+    return error_answer(BROKEN, "INTERNAL", 500) if _is_call(request) else defaults.server_error(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A request that Django refuses before any view, such as one for another host."""
+    if not _is_call(request):
+        return defaults.bad_request(request, exception)
+    return error_answer("The request is malformed: check its host name and its headers.", "MALFORMED", 400)
+
+
+def _is_call(request: HttpRequest) -> bool:
+    return request.path.startswith(PREFIX)
 
 
 @csrf_exempt

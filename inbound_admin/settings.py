@@ -59,6 +59,7 @@ TENANT_POLICY = env.str("TENANT_POLICY", default="standard")
 TENANT_TEMPLATES = tuple(env.list("TENANT_TEMPLATES", default=[]))  # that every customer's sends may name
 PAUSE_PROOF_SECONDS = env.int("PAUSE_PROOF_SECONDS", default=60)
 SES_TENANTS = env.int("SES_TENANTS", default=10_000)
+TENANTS_INCLUDED = env.int("TENANTS_INCLUDED", default=1000)  # without a price, per account and region
 TENANT_MONTHLY_PRICE = env.float("TENANT_MONTHLY_PRICE", default=0.005)  # US dollars, by third parties' reading
 RATES_EVERY_MINUTES = env.int("RATES_EVERY_MINUTES", default=60)
 RATES_KEPT_DAYS = env.int("RATES_KEPT_DAYS", default=35)
@@ -67,6 +68,7 @@ SNS_TOPIC_ARNS = tuple(env.list("SNS_TOPIC_ARNS", default=[]))
 # --- receiving -------------------------------------------------------------------------------------------------------
 RULE_SET = env.str("RULE_SET", default="inbound-mail")
 RECEIVING_BUCKET = env.str("RECEIVING_BUCKET", default="inbound-mail")
+RECEIVING_BUCKET_ROLE = env.str("RECEIVING_BUCKET_ROLE", default="")
 RECEIVING_PREFIX = env.str("RECEIVING_PREFIX", default="")
 RECEIVING_PREFIX_EACH_DOMAIN = env.bool("RECEIVING_PREFIX_EACH_DOMAIN", default=False)
 RECEIVING_FUNCTION = env.str("RECEIVING_FUNCTION", default="inbound-mail-handler")

@@ -8,6 +8,7 @@ from inbound_admin.health import healthz, readyz
 from inbound_admin.metrics import metrics
 from operations.urls import customer_urlpatterns
 
+handler400, handler500 = "inbound_admin.api.bad_request", "inbound_admin.api.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="operations:overview"), name="home"),
     path("domains/", include("domains.urls")),

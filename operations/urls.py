@@ -49,6 +49,7 @@ urlpatterns = [
 customer_urlpatterns = [
     path("", customers_views.list_, name="list"),
     path("new/", customers_views.create, name="create"),
+    path("choices/", customers_views.choices, name="choices"),
     path("<str:customer_id>/", customers_views.detail, name="detail"),
     path("<str:customer_id>/history/", customers_views.history, name="history"),
     path("<str:customer_id>/rename/", customers_views.rename, name="rename"),

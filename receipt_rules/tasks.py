@@ -16,6 +16,8 @@ from receipt_rules.holders import services as holders_services
 from receipt_rules.jobs import ASK, LOOK, WORK, look_soon
 from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
+from receipt_rules.plan_drafts import services as plan_drafts_services
+from receipt_rules.plan_drafts.services import DRAFT
 
 LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
@@ -29,6 +31,11 @@ def work() -> None:
 @jobs.task(LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
     drift_services.check_drift()
+
+
+@jobs.task(DRAFT)
+def plan_draft(draft_id: str) -> None:
+    plan_drafts_services.make(draft_id=draft_id)
 
 
 @jobs.task(ASK)

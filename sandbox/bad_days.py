@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.people.selectors import Viewer, supports_everyone
 from domains.domain_list.selectors import domains_for
-from sandbox.forms import EVERY, KINDS, ClockForm, FaultForm, RecipientForm
+from sandbox.forms import EVERY, KINDS, BeliefForm, ClockForm, FaultForm, RecipientForm
 from sandbox.panel import control
 from sandbox.values import Call, Fault
 
@@ -106,6 +106,17 @@ def refuse_recipient(form: RecipientForm) -> str:
     with control() as amazon:
         amazon.set_refused_recipients((*amazon.refused_recipients(), recipient))
     return f"Amazon now refuses every receipt rule that names {recipient}."
+
+
+def beliefs() -> dict[str, str]:
+    with control() as amazon:
+        return amazon.beliefs()
+
+
+def believe(form: BeliefForm) -> str:
+    with control() as amazon:
+        amazon.set_beliefs(**form.cleaned_data)
+    return "Amazon is now as you chose where its documents leave it open."
 
 
 def refuse_no_recipient() -> str:

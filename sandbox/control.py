@@ -8,7 +8,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
 from sandbox.aws.events import confirmation, event_about, notification
-from sandbox.aws.limits import Beliefs, Limits
+from sandbox.aws.limits import CHOICES, Beliefs, Limits
 from sandbox.aws.metrics import leave_points
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
@@ -95,9 +95,11 @@ class AwsControl:
         return asdict(WORLD.beliefs)
 
     def set_beliefs(self, **beliefs: str) -> dict[str, str]:
-        """Raises ValueError for one that does not exist."""
+        """Raises ValueError for one that does not exist, or for what it cannot be."""
         if unknown := set(beliefs) - {field.name for field in fields(Beliefs)}:
             raise ValueError(f"There is no belief {', '.join(sorted(unknown))}.")
+        if wrong := [f"{name}={value!r}" for name, value in beliefs.items() if value not in CHOICES[name]]:
+            raise ValueError(f"No belief can be {', '.join(wrong)}.")
         with WORLD.lock:
             WORLD.beliefs = replace(WORLD.beliefs, **beliefs)
             WORLD.changed()

@@ -10,11 +10,26 @@ KINDS = (
     ("throttle", "Throttled: “Rate exceeded”"),
     ("error", "Internal error (500)"),
     ("denied", "Our credentials may not make the call (403)"),
+    ("missing", "Amazon does not know it (404)"),
     ("slow", "A slow answer"),
     ("cut_before", "Connection cut before the call counted"),
     ("cut_after", "Connection cut after the call was carried out"),
     ("exit_after", "Amazon's process ends after the call"),
 )
+# What Amazon's documents leave open: a sentence, and what each choice means.
+BELIEFS = {
+    "tenant_metrics": (
+        "CloudWatch's metrics of a tenant",
+        {"pair": "Counts by TenantId and TenantName", "name": "Rates by TenantName", "none": "None"},
+    ),
+    "dkim_only_txt": ("v1 tells a TXT token of an identity with DKIM alone", {"no": "No", "yes": "Yes"}),
+    "hosted_zone": ("v2 tells where DKIM keys are published", {"yes": "Yes", "no": "No"}),
+    "manual_cause": (
+        "The cause of a pause by API",
+        {"Status manually updated.": "“Status manually updated.”", "": "None"},
+    ),
+    "star_recipient": ("A rule for *@example.com", {"refused": "Refused", "literal": "Taken literally"}),
+}
 EVERY = "*"
 OPERATIONS = (
     "sesv2:CreateEmailIdentity",
@@ -43,6 +58,20 @@ class Typed(TypedDict):
     type: str
     value: str
     ttl: int
+
+
+class BeliefForm(forms.Form):
+    """Every belief at once, as it is now unless another is chosen."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, (label, choices) in BELIEFS.items():
+            self.fields[name] = forms.ChoiceField(label=label, choices=list(choices.items()), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """An empty choice is one of them, where it is offered."""
+        given = super().clean() or self.cleaned_data
+        return {name: value for name, value in given.items() if value in BELIEFS[name][1]}
 
 
 class RecordForm(forms.Form):

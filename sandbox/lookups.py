@@ -27,6 +27,7 @@ class Job:
     name: str
     txt: str | None
     dkim: tuple[str, ...]
+    zone: str
     mail_from: str
 
 
@@ -102,10 +103,9 @@ async def _txt(job: Job, through: dns.asyncresolver.Resolver) -> Verdict | None:
 async def _dkim(job: Job, through: dns.asyncresolver.Resolver) -> Verdict | None:
     if not job.dkim:
         return None
-    zone = names.dkim_zone(job.region)
 
     def one(token: str) -> Awaitable[Verdict]:
-        right = [f"{token}.{zone}"]
+        right = [f"{token}.{job.zone}"]
         return _judge(through, f"{token}._domainkey.{job.name}", "CNAME", lambda targets: targets == right)
 
     return await _all([one(token) for token in job.dkim])

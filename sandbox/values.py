@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-FaultKind = Literal["throttle", "error", "denied", "slow", "cut_before", "cut_after", "exit_after"]
+FaultKind = Literal["throttle", "error", "denied", "missing", "slow", "cut_before", "cut_after", "exit_after"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import dns.asyncresolver
 
 from sandbox.aws import names
-from sandbox.aws.identities import tokens
+from sandbox.aws.identities import has_token, tokens, zone
 from sandbox.aws.state import FAILED, PENDING, SUCCESS, TEMPORARY_FAILURE, WORLD, Aspect, Identity, RegionState, regions
 from sandbox.lookups import Found, Job, Verdict, look_up, resolver
 from sandbox.values import Round
@@ -85,7 +85,7 @@ def _is_looked_for(aspect: Aspect) -> bool:
 
 
 def _job(state: RegionState, identity: Identity) -> Job:
-    ownership = _is_looked_for(identity.ownership) and identity.has_txt
+    ownership = _is_looked_for(identity.ownership) and has_token(identity)
     dkim = _is_looked_for(identity.dkim) and identity.origin != "EXTERNAL"
     return Job(
         account=state.account_id,
@@ -93,6 +93,7 @@ def _job(state: RegionState, identity: Identity) -> Job:
         name=identity.name,
         txt=names.txt_token(state.account_id, state.region, identity.name) if ownership else None,
         dkim=tuple(tokens(state, identity)) if dkim else (),
+        zone=zone(state, identity),
         mail_from=identity.mail_from_domain if _is_looked_for(identity.mail_from) else "",
     )
 

@@ -17,7 +17,7 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import PER_PAGE, SignedIn
 from sandbox import bad_days, dns_host, panel, reputations
 from sandbox.dns.mistakes import ZONE_MISTAKES
-from sandbox.forms import ClockForm, FaultForm, RecipientForm, RecordForm, ResetForm
+from sandbox.forms import BeliefForm, ClockForm, FaultForm, RecipientForm, RecordForm, ResetForm
 from tenants.models.tenants import Tenant
 
 MOST_TENANTS = 500  # in the menu
@@ -55,6 +55,7 @@ def faults(request: SignedIn) -> HttpResponse:
     forms: dict[str, Any] = {
         "form": FaultForm(),
         "recipient_form": RecipientForm(),
+        "belief_form": BeliefForm(initial=bad_days.beliefs()),
         "clock_form": ClockForm(),
         "reset_form": ResetForm(),
     }
@@ -74,6 +75,7 @@ def _amazon(request: SignedIn, forms: dict[str, Any]) -> str:
     with_form: dict[str, tuple[str, Any, Callable[[Any], str]]] = {
         "add": ("form", FaultForm, bad_days.add_fault),
         "refuse": ("recipient_form", RecipientForm, bad_days.refuse_recipient),
+        "believe": ("belief_form", BeliefForm, bad_days.believe),
         "advance": ("clock_form", ClockForm, bad_days.advance_clock),
         "reset": ("reset_form", ResetForm, lambda _: bad_days.reset()),
     }

@@ -94,7 +94,7 @@ def make_world() -> World:
 
 def _run(**fields: Any) -> Run:
     made = {"kind": "approved", "region": settings.AWS_REGION, "digest": "d", "touched": "t", "calls": 3}
-    return Run.objects.create(**(made | {"summary": "1 address begins to be taken."} | fields))
+    return Run.objects.create(**(made | {"summary": "1 address starts receiving."} | fields))
 
 
 def make_more(world: World, *, start: int, end: int) -> None:

@@ -139,6 +139,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "notifications:remove_webhook": ALICES_POST,
     "notifications:delivery": ALICES,
     "customers:list": (LOGIN, MOVED, MOVED, OK, OK, OK, OK),
+    "customers:choices": (LOGIN, OK, OK, OK, OK, OK, OK),
     "customers:create": (LOGIN, NO, NO, OK, NO, NO, OK),
     "accounts:account": EVERYBODY,
     "accounts:theme": ALICES_POST,

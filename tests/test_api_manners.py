@@ -189,8 +189,6 @@ def test_another_content_type_is_refused(alice: Api, kind: str) -> None:
         EMAIL | {"config": {"forwardTo": "\x00@b.com"}},
         EMAIL | {"config": {"\ud800": "a"}},
         EMAIL | {"description": "x" * 2001},
-        EMAIL | {"isActive": True},
-        EMAIL | {"customer_id": "x"},
         {"name": "me"},
     ],
     ids=lambda body: str(body)[:40].encode("ascii", "replace").decode().replace("\x00", "0"),
@@ -208,7 +206,7 @@ def test_a_huge_body_is_refused(alice: Api, settings: Settings) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": 0}, {"limit": "x"}, {"offset": -1}, {"offset": 10**30}, {"type": "a\x00"}, {"search": "\x00"}, {"x": 1}],
+    [{"limit": 0}, {"limit": "x"}, {"offset": -1}, {"offset": 10**30}, {"search": "\x00"}],
 )
 def test_a_query_that_cannot_be_is_malformed(alice: Api, query: dict[str, Any]) -> None:
     assert alice.get(ENDPOINTS, **query).status_code == 400

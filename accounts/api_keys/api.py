@@ -21,6 +21,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_answer
+from inbound_admin.lib.api.lenient import name_ignored, note_ignored
 from inbound_admin.lib.api.limits import check_rate_limit
 from inbound_admin.lib.api.refusals import Malformed, WrongContentType
 from inbound_admin.lib.api.values import QueryIn
@@ -108,11 +109,11 @@ def _told(answer: Any, status: int, scope: Scope, staff: bool, session: bool, pr
     return {"auth": auth, "response": {status: answer, **ERRORS}, "by_alias": True, "exclude_unset": True}
 
 
-def call_router(tag: str) -> Router:
-    """Its operations refuse unknown query parameters and honour Idempotency-Key."""
+def call_router(tag: str, *, lenient: bool = False) -> Router:
+    """Its operations refuse unknown query parameters, or name them in a header; they honour Idempotency-Key."""
     router = Router(tags=[tag])
     router.add_decorator(_json_alone, mode="view")
-    router.add_decorator(_with_manners, mode="operation")
+    router.add_decorator(_with_manners(note_ignored if lenient else _refuse_unknown), mode="operation")
     return router
 
 
@@ -127,7 +128,7 @@ def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
             return problem_answer(WrongContentType("Send JSON: “Content-Type: application/json”."))
         if has_body:
             _take_reason(request, own)
-        return run(request, *args, **kwargs)
+        return name_ignored(request, run(request, *args, **kwargs))
 
     return checked
 
@@ -155,18 +156,23 @@ def _take_reason(request: HttpRequest, own: frozenset[str]) -> None:
         request._body = json.dumps(sent).encode()
 
 
-def _with_manners(view: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(view)
-    def called(request: HttpRequest, *args: Any, **values: Any) -> Any:
-        _refuse_unknown(request, values)
-        begun = idempotency.begin(request, request.auth.name) if request.method == "POST" else None  # type: ignore[attr-defined]
-        if isinstance(begun, HttpResponse):
-            return begun
-        request.begun = begun  # type: ignore[attr-defined]
-        result = view(request, *args, **values)
-        return keep_answer(request, result) if isinstance(result, HttpResponse) else result
+def _with_manners(
+    on_unknown: Callable[[HttpRequest, list[str]], None],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def called(request: HttpRequest, *args: Any, **values: Any) -> Any:
+            on_unknown(request, _unknown(request, values))
+            begun = idempotency.begin(request, request.auth.name) if request.method == "POST" else None  # type: ignore[attr-defined]
+            if isinstance(begun, HttpResponse):
+                return begun
+            request.begun = begun  # type: ignore[attr-defined]
+            result = view(request, *args, **values)
+            return keep_answer(request, result) if isinstance(result, HttpResponse) else result
 
-    return called
+        return called
+
+    return decorate
 
 
 def keep_answer(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
@@ -182,14 +188,18 @@ def shown_once(request: HttpRequest, secret: str) -> str:
     return secret
 
 
-def _refuse_unknown(request: HttpRequest, values: dict[str, Any]) -> None:
+def _unknown(request: HttpRequest, values: dict[str, Any]) -> list[str]:
     known = {
         field.alias or name
         for value in values.values()
         if isinstance(value, QueryIn)
         for name, field in type(value).model_fields.items()
     }
-    if unknown := sorted(set(request.GET) - known):
+    return sorted(set(request.GET) - known)
+
+
+def _refuse_unknown(request: HttpRequest, unknown: list[str]) -> None:
+    if unknown:
         named = ", ".join(name[:40] for name in unknown[:5])
         raise Malformed(f"This call knows no parameter called {named}.", code="UNKNOWN_PARAMETER")
 

@@ -85,6 +85,10 @@ class Customer(models.Model):
 
     class Meta:
         ordering = ("name", "id")
+        indexes = (
+            models.Index(fields=("name", "id"), name="customer_by_name"),
+            models.Index(Lower("name"), "id", name="customer_by_any_case"),
+        )
         permissions = (("support_customer", "Can see and support the domains of every customer"),)
 
     def __str__(self) -> str:

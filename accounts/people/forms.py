@@ -3,11 +3,16 @@ from typing import Any
 from allauth.account import forms as allauth
 from django import forms
 from django.db import transaction
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts.api_keys.services import revoke_api_keys
 from accounts.models.people import Customer, Theme, User
 from accounts.people import selectors
+from accounts.people.selectors import customer_label, customer_meant
 
+MOST_LISTED = 200  # customers that a select offers; of more one types the name
 ADDRESS = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "placeholder": "name@example.com"}
 
 
@@ -80,8 +85,38 @@ class AccountForm(forms.Form):
     )
 
 
+class CustomerInput(forms.TextInput):
+    """A text field that offers customers as one types. Without JavaScript a name or an id is typed in full."""
+
+    def __init__(self) -> None:
+        super().__init__({"autocomplete": "off", "placeholder": "Name or id", "maxlength": "200"})
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        offered = f"{(attrs or {}).get('id', name)}_offered"
+        asks = {"list": offered, "hx-get": reverse("customers:choices"), "hx-trigger": "input changed delay:200ms"}
+        asks |= {"hx-target": f"#{offered}", "hx-swap": "innerHTML"}
+        field = super().render(name, value, {**(attrs or {}), **asks}, renderer)
+        return format_html('{}<datalist id="{}"></datalist>', field, offered)
+
+
 class CustomerChoice(forms.ModelChoiceField[Customer]):
-    """Two customers may have one name, so the id stands with it."""
+    """Two customers may have one name, so the id stands with it. Of more than MOST_LISTED one types instead."""
 
     def label_from_instance(self, obj: Customer) -> str:
-        return f"{obj.name} ({obj.pk})"
+        return customer_label(obj)
+
+    def get_bound_field(self, form: forms.BaseForm, field_name: str) -> forms.BoundField:
+        if self.queryset is not None and self.queryset.order_by("pk")[MOST_LISTED : MOST_LISTED + 1].exists():
+            self.widget = CustomerInput()
+            self.widget.is_required = self.required
+        return super().get_bound_field(form, field_name)
+
+    def to_python(self, value: Any) -> Customer | None:
+        if value in self.empty_values or self.queryset is None:
+            return None
+        found = list(self.queryset.filter(customer_meant(str(value)))[:2])
+        if len(found) > 1:
+            raise forms.ValidationError("Several customers have this name. Choose one with its id.", code="several")
+        if not found:
+            raise forms.ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
+        return found[0]

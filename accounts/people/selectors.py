@@ -1,5 +1,6 @@
 """People and their customers: who may see and manage which, members, owners, invitations and keys."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -51,6 +52,38 @@ def customers_found(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
         found = found.filter(Q(name__icontains=text) | Q(pk=text) | Exists(member))
     counted = Customer.objects.filter(pk__in=found.values("pk")).annotate(member_count=Count("memberships"))
     return counted.order_by(Lower("name"), "pk")
+
+
+MOST_OFFERED = 20
+_ID = re.compile(r"(?:^|\()(cus_[0-9a-z]+)\)?$")
+
+
+def customers_offered(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
+    """To choose from while one types: by part of the name, or by the id."""
+    found = customers_for(viewer).filter(Q(name__icontains=text) | Q(pk=text))
+    return found.order_by("name", "pk")[:MOST_OFFERED]
+
+
+def customer_label(customer: Customer) -> str:
+    """With its id: two may have one name."""
+    return f"{customer.name} ({customer.pk})"
+
+
+def customer_meant(text: str) -> Q:
+    """By an id, alone or as `customer_label` shows it, or else by the whole name."""
+    text = text.replace("\x00", "").strip()
+    known = _ID.search(text)
+    return Q(pk=known.group(1)) if known else Q(pk=text) | Q(name__iexact=text)
+
+
+def of_customer(column: str, text: str) -> Q:
+    """Rows whose customer is meant by a text."""
+    known = _ID.search(text)
+    return (
+        Q(**{column: known.group(1)})
+        if known
+        else Q(**{f"{column}__in": Customer.objects.filter(customer_meant(text))})
+    )
 
 
 def customer_named(name: str, *, viewer: Viewer) -> Customer | None:

@@ -18,18 +18,15 @@ from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
-from domains.identity.core import Dkim, Identity, IdentityMailFrom, joined
+from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, joined
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.names.core import existing_name, is_label
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
 from domains.ownership.selectors import held_domains
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsMissing, Refused
+from inbound_admin.lib.errors import Refused
 from tenants.resources import services as resources_services
-
-NO_DKIM = Dkim(SesStatus.UNKNOWN, signing=False, tokens=())
-NO_MAIL_FROM = IdentityMailFrom("", SesStatus.UNKNOWN, rejects_on_mx_failure=False)
 
 
 class AdoptionFate(StrEnum):
@@ -91,7 +88,7 @@ class AdoptionWish:
 
 
 def adopt(*, names: Sequence[str], wish: AdoptionWish) -> tuple[AdoptionOutcome, ...]:
-    """Four calls for each hundred names. Raises Refused without the right or a reason, and AwsProblem.
+    """Three calls for each hundred names. Raises Refused without the right or a reason, and AwsProblem.
 
     What was stored before an AwsProblem stays: doing it again goes on from there.
     """
@@ -121,7 +118,7 @@ def _is_free(name: str) -> bool:
 
 
 def read(names: Sequence[str]) -> Read:
-    """Four calls for each hundred names that nobody holds; none for what Amazon does not know. Raises AwsProblem."""
+    """Three calls for each hundred names that nobody holds; none for what Amazon does not know. Raises AwsProblem."""
     free = [name for name in names if _is_free(name)]
     with aws.recording() as request_ids:
         found = {name: value for some in batches(free) for name, value in _identities(some).items()}
@@ -142,24 +139,12 @@ def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
         identity_gateway.get_dkim(plain),
         identity_gateway.get_mail_from(plain),
     )
-    zone = _zone(verified, dkim)
     found: dict[str, tuple[Identity, str]] = {}
     for name, (status, token) in verified.items():
         keys = dkim.get(name, NO_DKIM)
-        identity = joined(name, status, keys, mail_from.get(name, NO_MAIL_FROM), dkim_zone=zone)
+        identity = joined(name, status, keys, mail_from.get(name, NO_MAIL_FROM))
         found[name] = (identity or identity_gateway.get_identity(name), token)
     return found
-
-
-def _zone(names: Iterable[str], dkim: dict[str, Dkim]) -> str:
-    """Where the region's DKIM keys are published: SESv2 alone tells it, so one identity is asked for all."""
-    for name in names:
-        if dkim.get(name, NO_DKIM).tokens:
-            try:
-                return identity_gateway.get_identity(name).dkim_zone
-            except AwsMissing:
-                continue  # deleted a moment ago
-    return ""
 
 
 def store(identity: Identity, token: str, wish: AdoptionWish, request_ids: Sequence[str]) -> AdoptionOutcome:
@@ -216,6 +201,7 @@ def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
         verification_token=token,
         dkim_tokens=list(identity.dkim_tokens),
         dkim_zone=identity.dkim_zone,
+        dkim_origin=identity.dkim_origin,
         own_dkim_key=identity.own_dkim_key,
         mail_from_label=identity.mail_from.removesuffix(f".{identity.domain}"),
         ses_mail_from=identity.mail_from,

@@ -21,6 +21,8 @@ from domains.checking.core.judgement import (
     SesStatus,
     State,
     Turn,
+    has_unasked,
+    is_signed,
     jitter_for,
     judge,
     judge_aspects,
@@ -34,7 +36,7 @@ from domains.dns.services import HostLookup, Told
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
-from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
@@ -43,12 +45,14 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Record, is_inbound
+from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
 
+UNDER_WAY = {Stage.STARTING: "The domain is still being set up with Amazon.", Stage.DELETING: "It is being deleted."}
 LOST = (State.AT_RISK, State.WRONG)
 DOMAIN_EVENTS = ("domain.verified", "domain.at_risk")
 RECORD_EVENTS = ("record.mismatch", "record.recovered")
@@ -126,7 +130,6 @@ MOVED = (
     "proven_at",
     "next_check_at",
     "policies",
-    "dns_zone",
     "mx_facts",
     "receiving_state",
 )
@@ -139,10 +142,8 @@ def check_now(*, domain: Domain) -> str:
         raise Refused("Our staff holds this domain, so it is not looked at. Ask our support.")
     if domain.region != settings.AWS_REGION:
         raise Refused(f"{domain} belongs to the region {domain.region}, which is looked after elsewhere.")
-    if domain.stage == Stage.STARTING:
-        return "The domain is still being set up with Amazon."
-    if domain.stage == Stage.DELETING:
-        return "The domain is being deleted."
+    if domain.stage in UNDER_WAY:
+        return UNDER_WAY[Stage(domain.stage)]
     with slow_work.place(customer=domain.customer_id):
         _take_turn(domain, now)
         return _look_now(domain, now)
@@ -167,10 +168,8 @@ def _look_at_claim(domain: Domain) -> str:
 
 def can_check_in(domain: Domain, now: datetime) -> int:
     """Seconds until a person may ask again; 0 is now."""
-    if domain.last_dns_check is None:
-        return 0
-    wait = domain.last_dns_check + timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS) - now
-    return max(0, round(wait.total_seconds()))
+    last = domain.last_dns_check or now - timedelta(days=1)
+    return max(0, round((last + timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS) - now).total_seconds()))
 
 
 def watched(domain: Domain) -> None:
@@ -194,7 +193,8 @@ def _watched_every(domain: Domain, now: datetime) -> timedelta:
 def pending(domain: Domain) -> bool:
     """Whether anything is left that a look could change, recommended records included; an address is not."""
     is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
-    return not is_right or domain.record_checks.exclude(state=State.VERIFIED).exists()
+    asked = domain.record_checks.filter(key__in=[record.key for record in domain.records])
+    return not is_right or asked.exclude(state=State.VERIFIED).exists()
 
 
 def check_due(*, now: datetime) -> int:
@@ -217,24 +217,25 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     """
     if not domains:
         return
+    zone_cut_services.look(domains)
     before = _verified_before(domains)
     seen = _look_at_records(domains, before)
     policies_services.look(domains, seen)
-    records = {domain.pk: domain.records for domain in domains}
-    judged = {d.pk: _judge(d, records[d.pk], seen, {}, before, now) for d in domains}
+    judged = {d.pk: _judge(d, seen, {}, before, now) for d in domains}
     unclear = [
-        (domain.parsed, question)
+        (domain.hosted, question)
         for domain in domains
-        for record, judgement in zip(records[domain.pk], judged[domain.pk], strict=True)
+        for record, judgement in zip(domain.records, judged[domain.pk], strict=True)
         if judgement.state is not State.VERIFIED
-        for question in further_questions(record, domain.parsed)
+        for question in further_questions(record, domain.hosted)
     ]
     further = dns_services.ask_hosts_further(unclear)
-    identity_services.read([d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)], now=now)
+    asked = [d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)]
+    closely = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
+    identity_status_services.read(asked, now=now, closely=closely)
     history_services.record_answers(domains, seen.all, now=now)
-    for domain in domains:
-        own = _judge(domain, records[domain.pk], seen, further, before, now)
-        _save(domain, own, now, receiving_services.mx_facts(domain, seen))
+    for domain in domains:  # judged anew: Amazon's answer changes what is needed
+        _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))
 
 
 def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
@@ -274,13 +275,12 @@ def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], da
     """What was right once is no news to the resolvers; the rest is asked of its own name servers first."""
     pairs = [(domain, record) for domain in domains for record in domain.checked_records]
     known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
-    unseen = [(domain.parsed, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
+    unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
     return dns_services.ask_hosts_first(unseen, known)
 
 
 def _judge(
     domain: Domain,
-    records: Sequence[Record],
     seen: HostLookup,
     further: Told,
     before: dict[tuple[str, str], datetime | None],
@@ -292,10 +292,10 @@ def _judge(
             seen.of_record(record),
             verified_before=before.get((domain.pk, record.key)),
             now=now,
-            further=[a for question in further_questions(record, domain.parsed) for a in further.get(question, [])],
+            further=[a for question in further_questions(record, domain.hosted) for a in further.get(question, [])],
             names=domain.published.names,
         )
-        for record in records
+        for record in domain.records
     ]
 
 
@@ -308,9 +308,10 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return
-    locked.policies, locked.dns_zone = domain.policies, domain.dns_zone
+    locked.policies = domain.policies
     if locked.checked_records != domain.checked_records:
         return
+    asked_before = locked.records
     _prove(locked)
     locked.mx_facts = domain.mx_facts = mx_facts
     receiving_services.settle(locked, now)
@@ -320,7 +321,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
     _save_records(domain, judgements, now)
-    _move(locked, result, now, is_due={each.key for each in locked.records} != {each.key for each in judgements})
+    _move(locked, result, now, is_due=locked.records != asked_before or has_unasked(judgements))
     announce_domain(locked, known_before, identity, judgements, now)
     for name in MOVED:
         setattr(domain, name, getattr(locked, name))
@@ -329,9 +330,9 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     """An identity that Amazon does not know any more cannot come right by waiting, whatever the DNS shows."""
     result = overall(judge_aspects(judgements, domain.ses_statuses), judgements)
-    if domain.ses_problem != identity_services.GONE:
+    if domain.ses_problem != identity_status_services.GONE:
         return result
-    return replace(result, state=State.WRONG, turn=Turn.YOU, sentence=identity_services.GONE)
+    return replace(result, state=State.WRONG, turn=Turn.YOU, sentence=identity_status_services.GONE)
 
 
 def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:

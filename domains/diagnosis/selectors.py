@@ -60,7 +60,7 @@ def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> Diagnosi
     records = {record.key: record for record in _records(domain)}
     groups: dict[str, list[FindingShown]] = {}
     for finding in found.findings:
-        shown = _shown(finding, records.get(finding.record_key), at, found.zone or domain.zone)
+        shown = _shown(finding, records.get(finding.record_key), at, found.zone or domain.parsed.zone)
         groups.setdefault(finding.code, []).append(shown)
     folded = [_folded(alike) for alike in groups.values()]
     first, further = (folded[0], folded[1:]) if found.finding else (None, folded)

@@ -339,18 +339,23 @@ def _is_right(record: Record, answers: Sequence[Answer]) -> bool:
 
 def look_at_hosts(wanted: Iterable[tuple[str, Question]]) -> Told:
     """Zones and what is asked there: what their own servers said with authority; silence and referrals are left out."""
+    told: Told = {}
+    for answer in told_by_hosts(wanted):
+        if answer.authoritative and answer.status is not LookupStatus.FAILED:
+            told.setdefault(answer.question, []).append(replace(answer, resolver=f"name server {answer.resolver}"))
+    return told
+
+
+def told_by_hosts(wanted: Iterable[tuple[str, Question]]) -> list[Answer]:
+    """As `look_at_hosts`, with all that they said, referrals and silence too."""
     with slow_work.place():
         asked = _by_server(wanted)
         timeout = slow_work.seconds_left(min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
         if not asked or not timeout:
-            return {}
+            return []
         answers = asyncio.run(_ask(asked, timeout))
     counters.count("dns_look", number=len(answers))
-    told: Told = {}
-    for answer in answers:
-        if answer.authoritative and answer.status is not LookupStatus.FAILED:
-            told.setdefault(answer.question, []).append(replace(answer, resolver=f"name server {answer.resolver}"))
-    return told
+    return answers
 
 
 def _by_server(wanted: Iterable[tuple[str, Question]]) -> dict[str, list[Question]]:

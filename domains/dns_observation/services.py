@@ -105,7 +105,8 @@ async def _delegated_below(domain: DomainName, delegation: Delegation, asker: As
 
 async def _told_below(domain: DomainName, helper: str, asker: Asker) -> str:
     """The same by the resolver, where the name servers could not be asked."""
-    said = await asker.ask([Query(Question(name, "SOA"), helper, helper) for name in domain.inside_zone])
+    names = (domain.ascii, *domain.parents[:-1])
+    said = await asker.ask([Query(Question(name, "SOA"), helper, helper) for name in names])
     zones = (a.question.name for a in said if a.status is LookupStatus.FOUND and not a.aliases)
     return next(zones, "")
 

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Concat
 from django.utils import timezone
 
 from accounts.models.people import Customer
-from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
@@ -19,7 +19,7 @@ from domains.names.core import DomainName, understand
 from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import moment
-from inbound_admin.lib.lists import ListFilters, Order
+from inbound_admin.lib.lists import ListFilters, Order, distinct_values, has_part
 
 
 def domain_subject(domain: Domain) -> Subject:
@@ -82,6 +82,7 @@ ATTENTION = {
 
 
 STUCK_AFTER = timedelta(days=1)
+MOST_CHOICES = 200  # customers that a filter offers
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class DomainListFilters(ListFilters):
     provider: str = ""
     catch_all: str = ""
 
-    columns: ClassVar[Mapping[str, str]] = {"customer": "customer", "provider": "provider"}
+    columns: ClassVar[Mapping[str, str]] = {"provider": "provider"}
     uncounted = ("stuck", "former", "rejecting")
     sorts: ClassVar[Mapping[str, Order]] = {
         "name": ("name",),
@@ -109,6 +110,8 @@ class DomainListFilters(ListFilters):
     def conditions(self) -> Iterator[Q]:
         if self.q:
             yield named_like(self.q)
+        if self.customer:
+            yield of_customer("customer", self.customer)
         if self.state:
             yield _shown_as(self.state)
         if self.catch_all in ("yes", "no"):
@@ -169,7 +172,8 @@ def _stuck(now: datetime) -> Q:
 
 def named_like(text: str) -> Q:
     """By part of the name, as typed or as DNS writes it."""
-    return Q(name__icontains=text) | Q(name__icontains=_in_dns(text))
+    in_dns = _in_dns(text)
+    return has_part("name", text) if in_dns == text.lower() else has_part("name", text) | has_part("name", in_dns)
 
 
 def _in_dns(text: str) -> str:
@@ -180,11 +184,15 @@ def _in_dns(text: str) -> str:
 
 
 def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
-    """What the filters offer: the viewer's customers that have domains, and the DNS hosts seen."""
+    """What the filters offer: the DNS hosts seen, and the viewer's customers that have domains; none where too many."""
     own = domains_for(viewer).order_by()
-    customers = own.values_list("customer_id", "customer__name").distinct().order_by("customer__name")[:200]
-    providers = own.exclude(provider="").values_list("provider", flat=True).distinct().order_by("provider")
-    return {"customers": list(customers), "providers": [(name, name) for name in providers]}
+    has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
+    customers = customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")
+    offered = list(customers[: MOST_CHOICES + 1])
+    providers = [(name, name) for name in distinct_values(own, "provider")]
+    if len(offered) > MOST_CHOICES:
+        return {"many_customers": offered[:1], "customers": [], "providers": providers}
+    return {"customers": offered, "providers": providers}
 
 
 def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[str, str]]:

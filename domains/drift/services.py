@@ -8,9 +8,11 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
-from domains.adoption.services import NO_DKIM, NO_MAIL_FROM, batches
+from domains.adoption.services import batches
+from domains.checking.core.judgement import SesStatus
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
+from domains.identity.core import NO_DKIM, NO_MAIL_FROM
 from domains.jobs import configure_soon
 from domains.models.domains import Domain, OnMxFailure, RecordCheck, Stage
 from domains.ownership.core import ClaimReason
@@ -54,12 +56,13 @@ def take_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User
     locked = _ready(domain)
     before = {"mail_from": locked.mail_from, "on_mx_failure": locked.on_mx_failure}
     behaviour = OnMxFailure.REJECT if rejects else OnMxFailure.USE_DEFAULT
+    if mail_from != locked.ses_mail_from:
+        locked.mail_from_status = SesStatus.UNKNOWN
     locked.mail_from_label, locked.ses_mail_from = mail_from.removesuffix(f".{locked.name}"), mail_from
     locked.on_mx_failure = locked.ses_on_mx_failure = behaviour
     locked.next_check_at = timezone.now()
-    locked.save(
-        update_fields=("mail_from_label", "ses_mail_from", "on_mx_failure", "ses_on_mx_failure", "next_check_at")
-    )
+    told = ("mail_from_label", "ses_mail_from", "on_mx_failure", "ses_on_mx_failure")
+    locked.save(update_fields=(*told, "mail_from_status", "next_check_at"))
     RecordCheck.objects.filter(domain=locked, key__startswith="mail-from-").delete()
     after = {"mail_from": mail_from, "on_mx_failure": behaviour.value}
     _record("domain.mail_from", locked, actor, because, before, after)

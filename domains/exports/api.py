@@ -57,7 +57,7 @@ def get_export(
     kind = format_named(format_key)
     if kind is None:
         raise Http404
-    done = export(_entries(domain, missing=query.which == "missing"), kind, domain.zone)
+    done = export(_entries(domain, missing=query.which == "missing"), kind, domain.hosted.zone)
     return ExportOut(
         domain_id=domain.pk, format=_format(kind), file_name=done.file_name, text=done.text, command=done.command
     )

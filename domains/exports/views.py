@@ -31,7 +31,7 @@ def exports(request: SignedIn, domain_id: str) -> HttpResponse:
         "tab": "export",
     }
     try:
-        context["export"] = export(_entries(rows), chosen, domain.zone) if rows else None
+        context["export"] = export(_entries(rows), chosen, domain.hosted.zone) if rows else None
     except ExportDiffers as problem:
         context["problem"] = problem
     return TemplateResponse(request, "domains/exports/exports.html", context)
@@ -43,7 +43,7 @@ def export_file(request: SignedIn, domain_id: str, format_key: str) -> HttpRespo
     kind = format_named(format_key)
     if kind is None:
         raise Http404
-    return _file(export(_entries(_rows(request, domain)), kind, domain.zone))
+    return _file(export(_entries(_rows(request, domain)), kind, domain.hosted.zone))
 
 
 @require_GET
@@ -51,7 +51,7 @@ def print_(request: SignedIn, domain_id: str) -> HttpResponse:
     """On paper, in the words of the DNS host."""
     domain = domain_for(request, domain_id)
     provider = with_key(request.GET.get("host", "")) or named(domain.provider)
-    rows = [(row, typed(row.record, provider, domain.zone)) for row in _rows(request, domain)]
+    rows = [(row, typed(row.record, provider, domain.hosted.zone)) for row in _rows(request, domain)]
     context = {"domain": domain, "rows": rows, "provider": provider, "providers": PROVIDERS, "which": _which(request)}
     return TemplateResponse(request, "domains/exports/print.html", context)
 

@@ -51,7 +51,7 @@ def _questions(domain: Domain) -> list[Question]:
 
 
 def _zone_questions(domain: Domain) -> list[Question]:
-    return [Question(domain.parsed.zone, "NS"), Question(domain.parsed.zone, "SOA")]
+    return [Question(domain.hosted.zone, "NS"), Question(domain.hosted.zone, "SOA")]
 
 
 def _answers(questions: Iterable[Question], seen: Seen) -> dict[_Key, Answer]:
@@ -141,7 +141,7 @@ def _looked_before(domain: Domain, now: datetime) -> dict[tuple[str, str], datet
     told = domain.record_checks.filter(checked_at__lt=now).exclude(state=State.COULD_NOT_CHECK)
     checked = dict(told.values_list("key", "checked_at"))
     times = {(r.name, r.type): checked[r.key] for r in domain.records if r.key in checked}
-    return times | ({(domain.parsed.zone, "NS"): max(times.values())} if times else {})
+    return times | ({(domain.hosted.zone, "NS"): max(times.values())} if times else {})
 
 
 def _row(domain: Domain, answer: Answer, serial: int | None, now: datetime) -> ObservedAnswer:

@@ -141,6 +141,7 @@ def _read(domain: str, answer: Any) -> Identity:
         dkim_signing=bool(dkim.get("SigningEnabled", False)),
         dkim_tokens=tuple(dkim.get("Tokens", [])),
         strong_dkim_key=dkim.get("NextSigningKeyLength", STRONG) == STRONG,
+        dkim_origin=dkim.get("SigningAttributesOrigin", ""),
         own_dkim_key=dkim.get("SigningAttributesOrigin", "") == "EXTERNAL",
         dkim_zone=dkim.get("SigningHostedZone", ""),
         mail_from=mail_from.get("MailFromDomain", ""),

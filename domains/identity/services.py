@@ -1,4 +1,4 @@
-"""Sets up a domain's SES identity, reads its status, and keeps it in its customer's tenant.
+"""Sets up a domain's SES identity, and keeps it in its customer's tenant.
 
 - Set-up creates or adopts the identity in at most four calls, each harmless when repeated. What AWS answered is stored
   before the next call, so a process that dies anywhere continues from there. A step returns False where the set-up
@@ -6,14 +6,11 @@
 - Tenant: `Domain.tenant` is the wanted tenant; the tenants app makes the association in a job of its own. A domain of
   a customer without a tenant has none. A domain from before its customer's sends named the tenant is moved by a
   migration, or when something else is changed about it.
-- Reading takes one call per domain for a few, and batches of a hundred for many. `default_configuration_set` is the one
-  that an identity sends with when the send names none.
+- `default_configuration_set` is the one that an identity sends with when the send names none.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
-from itertools import islice
 
 from django.db import transaction
 from django.utils import timezone
@@ -31,7 +28,7 @@ from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import CouldNotTell
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem
+from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsMissing, AwsProblem, AwsUnreachable
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import Tenant
 from tenants.resources import services as resources_services
@@ -135,7 +132,7 @@ def _found(domain: Domain, identity: Identity) -> bool:
         return False
     if not ours and identity.identity_status is SesStatus.FAILED:
         gateway.start_verification(domain.name)
-    if identity.dkim_status is SesStatus.FAILED and identity.dkim_zone:
+    if identity.dkim_status is SesStatus.FAILED and identity.dkim_tokens and not identity.has_others_keys:
         gateway.start_dkim(domain.name)
     return _store_identity(domain, identity, adopted=not ours)
 
@@ -146,6 +143,7 @@ def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> boo
     fields: dict[str, object] = {
         "dkim_tokens": list(identity.dkim_tokens),
         "dkim_zone": identity.dkim_zone,
+        "dkim_origin": identity.dkim_origin,
         "own_dkim_key": identity.own_dkim_key,
         "adopted": adopted,
         "ses_mail_from": identity.mail_from,
@@ -206,7 +204,12 @@ def _mail_from(domain: Domain) -> bool:
     if same and domain.mail_from_status != SesStatus.FAILED:
         return True
     reject = domain.on_mx_failure == OnMxFailure.REJECT
-    gateway.set_mail_from(domain.name, wanted, reject_on_mx_failure=reject)
+    try:
+        gateway.set_mail_from(domain.name, wanted, reject_on_mx_failure=reject)
+    except (AwsBusy, AwsUnreachable):
+        raise
+    except AwsProblem:
+        return True  # refused: the other records are shown all the same, and the settings' own job says why
     return _store(
         domain, ses_mail_from=wanted, ses_on_mx_failure=domain.on_mx_failure, mail_from_status=SesStatus.UNKNOWN
     )
@@ -237,116 +240,6 @@ def _store(domain: Domain, **fields: object) -> bool:
     for name, value in fields.items():
         setattr(domain, name, value)
     return bool(Domain.objects.filter(pk=domain.pk, stage=Stage.STARTING).update(**fields))
-
-
-A_FEW = 3  # up to here one call a domain is no dearer than three batched ones, and tells more (why, and when)
-COLUMNS = (
-    "identity_status",
-    "dkim_status",
-    "mail_from_status",
-    "ses_error_type",
-    "ses_looked_at",
-    "ses_soa",
-    "ses_problem",
-    "last_ses_check",
-)
-AT_ONCE = 1000  # domains in memory
-GONE = "Amazon does not know this domain any more. Set it up again."
-
-
-def read(domains: Sequence[Domain], *, now: datetime) -> None:
-    """Store what Amazon says; where it cannot be asked, what is stored stays and the reason is stored beside it."""
-    rest, at_once = list(domains), 1 if len(domains) <= A_FEW else gateway.BATCH
-    try:
-        while rest:
-            _read(rest[:at_once], now)
-            del rest[:at_once]
-    except AwsProblem as problem:
-        for domain in rest:  # not asked any further: an Amazon that does not answer costs its time-out each time
-            domain.ses_problem = str(problem)
-    Domain.objects.bulk_update(domains, COLUMNS, batch_size=500)
-    note_verified(domains)
-
-
-def read_all(*, now: datetime) -> int:
-    """All three families of every domain that is set up, in batches; whatever changed is due for a look. How many are.
-
-    Three calls for each hundred domains, however many of them come due one by one in between.
-    """
-    ready = domain_list_selectors.domains_in_region().filter(stage=Stage.READY, held_at__isnull=True).order_by("pk")
-    changed: list[str] = []
-    for some in batched(ready.iterator(chunk_size=AT_ONCE), AT_ONCE):
-        before = {domain.pk: domain.ses_statuses for domain in some}
-        read(some, now=now)
-        changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
-    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
-
-
-def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
-    """As itertools has it from Python 3.12 on."""
-    waiting = iter(domains)
-    while some := list(islice(waiting, size)):
-        yield some
-
-
-def notice_changes(*, now: datetime) -> int:
-    """Every identity's state in pages of a thousand; whatever is not as we know it is due for a look. How many are.
-
-    Raises AwsProblem, and nothing is noticed: half a list would show the other half as gone.
-    """
-    seen, token = gateway.list_identities()
-    while token:
-        page, token = gateway.list_identities(token)
-        seen |= page
-    known = (
-        domain_list_selectors.domains_in_region().filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
-    )
-    changed = [pk for pk, name, status in known if seen.get(name, SesStatus.NOT_STARTED) != status]
-    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
-
-
-def _read(domains: Sequence[Domain], now: datetime) -> None:
-    if len(domains) == 1:
-        _read_one(domains[0])
-    else:
-        _read_batch(domains)
-    for domain in domains:
-        domain.last_ses_check = now
-
-
-def _read_one(domain: Domain) -> None:
-    try:
-        identity = gateway.get_identity(domain.name)
-    except AwsMissing:
-        _gone(domain)
-        return
-    domain.identity_status = identity.identity_status
-    domain.dkim_status = identity.dkim_status
-    domain.mail_from_status = identity.mail_from_status
-    domain.ses_error_type = identity.error_type
-    domain.ses_looked_at = identity.looked_at
-    domain.ses_soa = identity.soa[:280]
-    domain.ses_problem = ""
-
-
-def _read_batch(domains: Sequence[Domain]) -> None:
-    names = [domain.name for domain in domains]
-    identities, dkim, mail_from = gateway.get_verification(names), gateway.get_dkim(names), gateway.get_mail_from(names)
-    for domain in domains:
-        if domain.name not in identities:
-            _gone(domain)
-            continue
-        domain.identity_status = identities[domain.name][0]
-        domain.dkim_status = dkim[domain.name].status if domain.name in dkim else SesStatus.UNKNOWN
-        domain.mail_from_status = mail_from[domain.name].status if domain.name in mail_from else SesStatus.UNKNOWN
-        if domain.identity_status == SesStatus.SUCCESS:
-            domain.ses_error_type = ""  # the batched calls do not tell it, and an old one would lie
-        domain.ses_problem = ""
-
-
-def _gone(domain: Domain) -> None:
-    domain.identity_status = domain.dkim_status = domain.mail_from_status = SesStatus.NOT_STARTED
-    domain.ses_problem = GONE
 
 
 def default_configuration_set(name: str) -> str:

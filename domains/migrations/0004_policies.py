@@ -22,15 +22,6 @@ class Migration(migrations.Migration):
                 blank=True, default=dict, help_text="What it last told of SPF and DMARC, by name."
             ),
         ),
-        migrations.AddField(
-            model_name="domain",
-            name="dns_zone",
-            field=models.CharField(
-                blank=True,
-                max_length=253,
-                help_text="The delegated part of the registered domain that it is in, if any.",
-            ),
-        ),
         migrations.RunSQL(KEEP, migrations.RunSQL.noop),
         migrations.RunSQL(CHECK_SOON, migrations.RunSQL.noop),
         migrations.RemoveField(model_name="domain", name="apex_spf"),

@@ -1,5 +1,6 @@
 """Domains: what we want, what Amazon says, what the DNS shows; each in columns of its own."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
+from domains.identity.core import replica_of
 from domains.names.core import DomainName
 from domains.policies.core import PublishedPolicies
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, is_asked, judge
@@ -99,9 +101,7 @@ class Domain(models.Model):
     claim_reason = models.CharField(max_length=30, blank=True)
     claim_proven_at = models.DateTimeField(null=True, blank=True)
     proven_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="When its DNS, or our staff, showed that it is the customer's.",
+        null=True, blank=True, help_text="When its DNS, or our staff, showed that it is the customer's."
     )
     unproven_warned_at = models.DateTimeField(
         null=True, blank=True, help_text="When its owners were told that it will be removed."
@@ -144,6 +144,7 @@ class Domain(models.Model):
     verification_token = models.CharField(max_length=100, blank=True)
     dkim_tokens = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     dkim_zone = models.CharField(max_length=100, blank=True)
+    dkim_origin = models.CharField(max_length=40, blank=True, help_text="SES's SigningAttributesOrigin.")
     own_dkim_key = models.BooleanField(default=False, help_text="BYODKIM: the key is the customer's, not Amazon's.")
     ses_dkim_signing = models.BooleanField(default=True)
     ses_on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
@@ -158,12 +159,12 @@ class Domain(models.Model):
     ses_problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
 
     # what the DNS shows
+    zone = models.CharField(
+        max_length=253, blank=True, help_text="Where its zone begins, if below the registrable name."
+    )
     last_dns_check = models.DateTimeField(null=True, blank=True)
     policies = models.JSONField(default=dict, blank=True, help_text="What it last told of SPF and DMARC, by name.")
     provider = models.CharField(max_length=60, blank=True)
-    dns_zone = models.CharField(
-        max_length=253, blank=True, help_text="The delegated part of the registered domain that it is in, if any."
-    )
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")
@@ -212,6 +213,14 @@ class Domain(models.Model):
                 name="domain_counted",
             ),
             models.Index(fields=("next_check_at",), name="domain_due", condition=~models.Q(stage="deleting")),
+            models.Index(fields=("provider",), name="domain_by_provider"),
+            models.Index(fields=("last_dns_check", "name"), name="domain_by_check"),
+            # What few domains are, so that they are counted without reading the others.
+            models.Index(
+                fields=("override_until",), name="domain_overridden", condition=models.Q(override_until__isnull=False)
+            ),
+            models.Index(fields=("name",), name="domain_held_up", condition=~models.Q(stage_problem="")),
+            models.Index(fields=("receiving_state", "name"), name="domain_by_receiving"),
         )
 
     def __str__(self) -> str:
@@ -222,9 +231,9 @@ class Domain(models.Model):
         return DomainName.stored(self.name)
 
     @property
-    def zone(self) -> str:
-        """Where its records are typed: the zone that answers for it, which may be a part of the registered domain."""
-        return self.dns_zone or self.parsed.zone
+    def hosted(self) -> DomainName:
+        """In the zone in which its DNS host keeps it: what is typed there, and every file, is relative to that."""
+        return replace(self.parsed, zone=self.zone) if self.zone else self.parsed
 
     @property
     def facts(self) -> IdentityFacts:
@@ -232,6 +241,7 @@ class Domain(models.Model):
             domain=self.parsed,
             region=self.region,
             verification_token=self.verification_token,
+            verified_by_dkim=SesStatus.SUCCESS == self.identity_status == self.dkim_status,
             dkim_tokens=() if self.own_dkim_key else tuple(self.dkim_tokens),
             dkim_zone=self.dkim_zone,
             mail_from=self.ses_mail_from,
@@ -357,6 +367,18 @@ class Domain(models.Model):
     def is_proven(self) -> bool:
         """Whether the name is the customer's, against everybody: nobody else can add or prove it."""
         return self.proven_at is not None and self.stage != Stage.CLAIM
+
+    @property
+    def replica_of(self) -> str:
+        """A predicate where its keys are those of its identity in another region; else ""."""
+        return replica_of(self.dkim_origin)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether SES has verified it, by whichever record; where SES could not be read, whether all was in place."""
+        was_right = self.verified_at is not None and self.dkim_status != SesStatus.FAILED
+        can_be = self.stage == Stage.READY and self.identity_status not in UNVERIFIED
+        return can_be and (self.identity_status == SesStatus.SUCCESS or was_right)
 
     @property
     def removal_at(self) -> datetime | None:

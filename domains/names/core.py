@@ -102,11 +102,6 @@ class DomainName:
         labels = [label for label in above if label]
         return tuple(".".join([*labels[at:], self.zone]) for at in range(len(labels) + 1)) if above else ()
 
-    @property
-    def inside_zone(self) -> tuple[str, ...]:
-        """This name and those above it that lie below the zone, nearest first; empty at the zone itself."""
-        return (self.ascii, *self.parents[:-1]) if self.ascii != self.zone else ()
-
     def is_under(self, other: "DomainName") -> bool:
         """Whether this is a true sub-domain of the other (a domain is not under itself)."""
         return self.ascii.endswith("." + other.ascii)

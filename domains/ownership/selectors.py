@@ -1,7 +1,8 @@
 """Whose a name is: it is held by whoever has proven it. A row without a proof, in whatever stage, holds nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from accounts.models.people import Customer
@@ -44,3 +45,19 @@ def names_in_use(names: Sequence[str], customer: Customer) -> frozenset[str]:
 def holds_above(name: DomainName, customer: Customer) -> bool:
     """Whether the customer has proven a domain above this name."""
     return held_domains().filter(customer=customer, name__in=name.parents).exists()
+
+
+_BELOW = """
+    SELECT below.name, below.customer_id FROM unnest(%s::text[]) AS own (name) JOIN domains_domain AS below
+    ON reverse(below.name) COLLATE "C" > reverse(own.name) || '.'
+    AND reverse(below.name) COLLATE "C" < reverse(own.name) || '/' -- which follows the dot
+    WHERE below.stage <> 'claim' AND below.proven_at IS NOT NULL
+"""
+
+
+def held_near(customers: Collection[str]) -> list[tuple[str, str]]:
+    """Each name that one of these customers holds, and each held name below one of those, with its holder's id."""
+    own = list(held_domains().filter(customer__in=customers).values_list("name", "customer_id"))
+    with connection.cursor() as cursor:
+        cursor.execute(_BELOW, [[name for name, _ in own]])
+        return [*own, *cursor.fetchall()]

@@ -24,7 +24,7 @@ def look(domains: Sequence[Domain], seen: HostLookup) -> None:
     own = {domain.pk: _own(domain, seen) for domain in domains}
     asked = {domain.pk: _questions(domain, own[domain.pk]) for domain in domains}
     told = dns_services.ask_hosts([question for questions in asked.values() for question in questions])
-    told |= dns_services.ask_hosts_further((each.parsed, question) for each in domains for question in _below(each))
+    told |= dns_services.ask_hosts_further((each.parsed, question) for each in domains for question in _existence(each))
     inside = _inside([line for each in own.values() for lines in each.spf.values() for line in lines], told)
     for domain in domains:
         known = domain.published.updated(own[domain.pk])
@@ -32,7 +32,6 @@ def look(domains: Sequence[Domain], seen: HostLookup) -> None:
         above = _dmarc(asked[domain.pk], told)
         new = PublishedPolicies(inside=names, absent=absent, dmarc=above, is_there=_is_there(domain, told))
         domain.policies = known.updated(new).as_json()
-        domain.dns_zone = _zone(domain, told)
 
 
 def _own(domain: Domain, seen: HostLookup) -> PublishedPolicies:
@@ -66,23 +65,11 @@ def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
     return [*asked, *above]
 
 
-def _below(domain: Domain) -> list[Question]:
-    """Of a sub-domain: whether it exists, and which of its names is a zone. Asked of its host first: a resolver would
-    remember that a name does not exist, and all names below it with it (RFC 8020).
+def _existence(domain: Domain) -> list[Question]:
+    """Of a sub-domain: whether it exists. Asked of its host first: a resolver would remember that a name does not
+    exist, and all names below it with it (RFC 8020).
     """
-    names = domain.parsed.inside_zone
-    return [Question(domain.name, "TXT"), *(Question(name, "SOA") for name in names)] if names else []
-
-
-def _zone(domain: Domain, told: Told) -> str:
-    """The nearest name that is a zone of its own; what could not be told leaves it as it was."""
-    for name in domain.parsed.inside_zone:
-        said = {answer.status for answer in told.get(Question(name, "SOA"), ()) if not answer.aliases}
-        if LookupStatus.FOUND in said:
-            return name
-        if not said - {LookupStatus.FAILED}:
-            return domain.dns_zone
-    return ""
+    return [Question(domain.name, "TXT")] if domain.parsed.parents else []
 
 
 def _dmarc(asked: Iterable[Question], told: Told) -> dict[str, tuple[str, ...]]:

@@ -7,8 +7,10 @@ from enum import StrEnum
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
 from domains.policies.core import NOTHING_KNOWN, PublishedPolicies, dmarc_lines, dmarc_questions
+from domains.receiving.core import is_mail_manager
 from domains.records.core import mail_from_candidates
 from domains.spf.core.grammar import spf_among
+from domains.zone_cut.core import cut_of, cut_questions
 
 TAKEN_BY = ("A", "AAAA", "CNAME", "MX", "TXT")
 
@@ -39,6 +41,7 @@ class Preflight:
     record_count: int
     suggestion: str = ""  # a sub-domain that receives no mail yet, where the domain itself does
     provider: str = ""
+    zone: str = ""  # where it begins, if below the registrable name
     records_answer: bool = False  # records of an earlier set-up at Amazon are still published
     policies: PublishedPolicies = NOTHING_KNOWN
 
@@ -61,7 +64,7 @@ def questions(domain: DomainName) -> tuple[Question, ...]:
     """All that must be asked for `assess`; one batch, at most 45 questions."""
     own = [Question(domain.ascii, kind) for kind in ("MX", "CNAME", "TXT")]
     own += [Question(f"_amazonses.{domain.ascii}", "TXT"), Question(domain.zone, "NS"), Question(domain.zone, "SOA")]
-    own += [Question(f"in.{domain.ascii}", "MX")]
+    own += [Question(f"in.{domain.ascii}", "MX"), *cut_questions(domain)]
     candidates = [Question(name, kind) for name in mail_from_candidates(domain) for kind in TAKEN_BY]
     policies = [Question(name, "TXT") for name in dmarc_questions(domain)]
     return tuple(own + candidates + policies)
@@ -96,6 +99,7 @@ def assess(
         suggestion=_suggestion(domain, seen, others),
         provider=provider,
         policies=_policies(domain, seen),
+        zone=cut_of(domain, answers) or "",
         records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
     )
 
@@ -148,6 +152,12 @@ def _mail_today(domain: DomainName, seen: Mapping[Question, Answer], others: tup
         text = "No other mail service receives mail for this name, so nothing is taken away from anybody."
         return PreflightFinding(Level.OK, "preflight.mail_free", "No mail is received here today", text)
     hosts = ", ".join(sorted({value.split(" ", 1)[-1] for value in others}))
+    if all(is_mail_manager(host) for host in hosts.split(", ")):
+        text = (
+            f"Mail for {domain.unicode} goes to SES Mail Manager ({hosts}), which is not managed here. If it is used, "
+            "leave it as it is and add a sub-domain for us instead; replacing it would stop that mail."
+        )
+        return PreflightFinding(Level.WARNING, "preflight.mail_manager", "SES Mail Manager receives mail here", text)
     text = (
         f"Mail for {domain.unicode} goes to {hosts}. If people read mail there, leave it as it is and add a sub-domain "
         "for us instead; replacing it would stop that mail."

@@ -3,6 +3,7 @@ from typing import Any
 from django import forms
 
 from accounts.models.people import Customer, User
+from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import customers_for
 from domains.names.core import understand
 from inbound_admin.lib.errors import Refused
@@ -24,7 +25,7 @@ class AddForm(forms.Form):
             }
         ),
     )
-    customer = forms.ModelChoiceField(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
+    customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
     send_only = forms.BooleanField(
         label="Send only",
         required=False,

@@ -26,6 +26,7 @@ from domains.preflight.core import Preflight
 from domains.preflight.selectors import TAKEN, acceptable
 from domains.providers.core import provider_of
 from domains.records.core import can_receive, inbound_host, mail_from_candidates
+from domains.zone_cut.core import cut_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from tenants.resources import services as resources_services
@@ -81,6 +82,7 @@ def _store(
         receives=receives,
         provider=look.provider,
         policies=look.policies.as_json(),
+        zone=look.zone,
         stage=Stage.CLAIM if reason else Stage.STARTING,
     )
     after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from, "receives": receives}
@@ -107,7 +109,8 @@ def _look(understood: Understood, customer: Customer) -> Preflight:
     with slow_work.place(customer=customer.pk):
         answers = _ask(name)
     parent = domain_list_selectors.verified_parent(name, customer)
-    servers = next((a.values for a in answers if a.question == Question(name.zone, "NS")), ())
+    hosted = Question(cut_of(name, answers) or name.zone, "NS")
+    servers = next((a.values for a in answers if a.question == hosted), ())
     return core.assess(
         name,
         answers,
@@ -179,7 +182,7 @@ def check_usability(*, text: str, customer: Customer) -> Usability:
 
 def refresh_provider(domain: Domain) -> None:
     """Who hosts its DNS, looked at anew; a look-up that fails changes nothing."""
-    (answers,) = _asked((Question(domain.parsed.zone, "NS"),), domain.customer_id)
+    (answers,) = _asked((Question(domain.hosted.zone, "NS"),), domain.customer_id)
     servers = _values(answers)
     if servers:
         domain.provider = provider_of(servers)

@@ -24,4 +24,4 @@ def dns_host(domain: Domain, chosen: str = "") -> DnsHost:
     """`chosen` is a provider's key; "" or nonsense is nobody's choice."""
     detected = named(domain.provider)
     provider = with_key(chosen) or detected
-    return DnsHost(provider, detected, provider.page_for(domain.zone))
+    return DnsHost(provider, detected, provider.page_for(domain.hosted.zone))

@@ -14,6 +14,7 @@ class MxFact(StrEnum):
     HERE = "here"
     SHARED = "shared"
     ELSEWHERE = "elsewhere"
+    MAIL_MANAGER = "mail_manager"  # an ingress endpoint of SES Mail Manager, which is not managed here
     NOWHERE = "nowhere"
     UNSEEN = "unseen"
     UNKNOWN = "unknown"
@@ -169,7 +170,7 @@ def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact
     if not told:
         known_here = before in ARRIVES
         return MxFact.UNSEEN if known_here else (MxFact.UNKNOWN if answers else before)
-    for fact in (MxFact.SHARED, MxFact.HERE, MxFact.ELSEWHERE):
+    for fact in (MxFact.SHARED, MxFact.HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER):
         if fact in told:
             return fact
     return MxFact.NOWHERE
@@ -182,7 +183,15 @@ def _leads(values: tuple[str, ...], host: str) -> MxFact:
     first = {name for number, name in pairs if number == best}
     if host in first:
         return MxFact.HERE if first == {host} else MxFact.SHARED
-    return MxFact.ELSEWHERE if first - {"", "."} else MxFact.NOWHERE
+    others = first - {"", "."}
+    if others and all(map(is_mail_manager, others)):
+        return MxFact.MAIL_MANAGER
+    return MxFact.ELSEWHERE if others else MxFact.NOWHERE
+
+
+def is_mail_manager(host: str) -> bool:
+    """Whether it is an ingress endpoint of SES Mail Manager: Amazon's second way to receive, with rules of its own."""
+    return host.rstrip(".").lower().endswith(".mail-manager-smtp.amazonaws.com")
 
 
 _URGENCY = (
@@ -258,6 +267,7 @@ _TO_OTHERS = {
     ),
 }
 _UNVERIFIED = "SES rejects all mail for {name} until SES has verified the domain."
+_MANAGERS = "Mail for {name} goes to SES Mail Manager, which is not managed here. Leave the MX record as it is."
 _PART = "Only a part of the mail for {name} arrives here: another MX record has the same priority. Remove it."
 _COPIED = "Mail for {name} arrives here. Another receipt rule takes a copy."
 
@@ -293,7 +303,9 @@ def _unseen(facts: ReceivingFacts) -> tuple[_Case, ...]:
 def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """The MX does not lead here: mail stays where it is until everything is ready."""
     name, rules, states = facts.spoken, facts.rules, ReceivingState
-    goes = f"goes to {facts.found}" if facts.found else "does not arrive here"
+    is_managers = facts.mx is MxFact.MAIL_MANAGER
+    found = "SES Mail Manager" if is_managers else facts.found
+    goes = f"goes to {found}" if found else "does not arrive here"
     first = "add an address first. The MX record comes last; until then mail stays where it is."
     region = "Receiving is not set up in this region yet. Our staff were notified. Leave the MX record as it is."
     verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
@@ -301,8 +313,10 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     ready = f"Mail for {name} {goes} now. Publish the MX record to receive it here."
     if facts.name.startswith("*."):
         ready += " A name that has records of its own needs its own MX record."
+    nothing = rules in (RulesFact.NOTHING, RulesFact.FOREIGN)
     return (
-        (rules in (RulesFact.NOTHING, RulesFact.FOREIGN), states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
+        (nothing and is_managers, states.FOREIGN, _MANAGERS.format(name=name)),
+        (nothing, states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
         (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "").format(name=name)),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
         (rules is RulesFact.WAITING, states.APPLYING, rule),

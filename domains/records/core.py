@@ -12,6 +12,7 @@ from domains.names.core import DomainName, understand
 from domains.policies import core as policies_core
 from domains.policies.core import PublishedPolicies
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.partitions import has_known_mail_hosts
 
 # Amazon receives mail in these regions alone (General Reference, read in August 2026). A list, never a pattern:
 # the host name of a region that does not receive would be accepted by every DNS host and swallow all mail.
@@ -25,6 +26,11 @@ RECEIVING_REGIONS = frozenset(
     for region in line.split()
 )
 MX_PRIORITY = 10
+# These have a zone of their own for DKIM keys (General Reference, read in 2026); SESv2 tells each identity's.
+OWN_DKIM_ZONE = frozenset(
+    "af-south-1 ap-northeast-3 ap-south-2 ap-southeast-3 ap-southeast-5 ca-west-1 eu-central-2 eu-south-1"
+    " il-central-1 me-central-1 us-gov-east-1".split()
+)
 
 # "mail" is not among them: it is the commonest name of a webmail, and its MX may be in use.
 _MAIL_FROM_LABELS = ("bounce", "mailfrom", "ses-bounce", "bounce-ses", "ses-mailfrom")
@@ -51,8 +57,10 @@ class Need(StrEnum):
 class Record:
     """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX.
 
-    `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `others` are
-    the values of the domain's other DKIM records, `inherited` is the DMARC policy that applies while it has no record.
+    `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `note` says
+    what is to be known about it: why a record that is usually required is not, or that its value is not certain.
+    `others` are the values of the domain's other DKIM records, `inherited` is the DMARC policy that applies while it
+    has no record.
     """
 
     key: str
@@ -63,8 +71,14 @@ class Record:
     value: str
     priority: int | None = None
     withheld: str = ""
+    note: str = ""
     others: tuple[str, ...] = ()
     inherited: AppliedPolicy | None = None
+
+    @property
+    def is_needless(self) -> bool:
+        """Whether it would be required, were it not for what `note` says."""
+        return self.need is Need.OPTIONAL and bool(self.note)
 
 
 @dataclass(frozen=True)
@@ -73,12 +87,14 @@ class IdentityFacts:
 
     `mail_from` is an absolute name, `policies` what its DNS says of SPF and DMARC today, `dmarc_reports_to` the
     address that shall get DMARC's daily summaries. `receiving`: the MX of the domain itself is asked for,
-    `receiving_below`: that of these names below it, "*.example.com" for all of them.
+    `receiving_below`: that of these names below it, "*.example.com" for all of them. `verified_by_dkim`: SES has
+    verified the domain, and its DKIM records alone suffice for that.
     """
 
     domain: DomainName
     region: str
     verification_token: str = ""
+    verified_by_dkim: bool = False
     dkim_tokens: tuple[str, ...] = ()
     dkim_zone: str = ""
     mail_from: str = ""
@@ -112,18 +128,38 @@ def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
     return tuple(f"{label}.{domain.ascii}" for label in _MAIL_FROM_LABELS)
 
 
+USUAL_ZONE = "SES has not told us where this key is published. The value is the usual one in {region}."
+NO_HOST = "The host that takes bounces for SES in {region} is not known here. Amazon's console names it."
+NO_ZONE = "SES has not told us where this key is published, and the usual place in {region} is not known here."
+
+
+def usual_dkim_zone(region: str) -> str:
+    """Of the keys that SES makes in a region; "" in a partition whose host names we do not know."""
+    if not region or not has_known_mail_hosts(region):
+        return ""
+    return f"dkim.{region}.amazonses.com" if region in OWN_DKIM_ZONE else "dkim.amazonses.com"
+
+
+VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record is not needed."
+
+
 def _ownership(facts: IdentityFacts) -> tuple[Record, ...]:
+    """Either this record or DKIM verifies a domain; while neither does, both are asked for."""
     if not facts.verification_token:
         return ()
     name = f"_amazonses.{facts.domain.ascii}"
-    return (Record("identity", Purpose.OWNERSHIP, Need.REQUIRED, "TXT", name, facts.verification_token),)
+    need, note = (Need.OPTIONAL, VERIFIED_BY_DKIM) if facts.verified_by_dkim else (Need.REQUIRED, "")
+    return (Record("identity", Purpose.OWNERSHIP, need, "TXT", name, facts.verification_token, note=note),)
 
 
 def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
-    """The zone differs by region and only v2 (SigningHostedZone) tells it."""
-    if not facts.dkim_zone:
-        return ()
-    values = [f"{token}.{facts.dkim_zone}" for token in facts.dkim_tokens]
+    """The zone is each identity's, and only v2 (SigningHostedZone) tells it; until then, the region's is shown."""
+    zone, note, withheld = facts.dkim_zone, "", ""
+    if not zone:
+        zone = usual_dkim_zone(facts.region)
+        note = USUAL_ZONE.format(region=facts.region) if zone else ""
+        withheld = "" if zone else NO_ZONE.format(region=facts.region)
+    values = [f"{token}.{zone}" if zone else "" for token in facts.dkim_tokens]
     return tuple(
         Record(
             f"dkim-{number}",
@@ -132,6 +168,8 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
             "CNAME",
             f"{token}._domainkey.{facts.domain.ascii}",
             value,
+            withheld=withheld,
+            note=note,
             others=tuple(other for other in values if other != value),
         )
         for number, (token, value) in enumerate(zip(facts.dkim_tokens, values, strict=True), start=1)
@@ -141,8 +179,10 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
 def _bounces(facts: IdentityFacts) -> tuple[Record, ...]:
     if not facts.mail_from:
         return ()
-    feedback = f"feedback-smtp.{facts.region}.amazonses.com"
-    mx = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", facts.mail_from, feedback, MX_PRIORITY)
+    is_known = has_known_mail_hosts(facts.region)
+    feedback = f"feedback-smtp.{facts.region}.amazonses.com" if is_known else ""
+    withheld = "" if is_known else NO_HOST.format(region=facts.region)
+    mx = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", facts.mail_from, feedback, MX_PRIORITY, withheld)
     spf = Record("mail-from-spf", Purpose.BOUNCES, Need.REQUIRED, "TXT", facts.mail_from, "")
     return (mx, with_policy(spf, facts))
 

@@ -1,13 +1,13 @@
 """The page on which customers live: the records in groups, what was found, what is still to do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from domains.checking.core import comparison
-from domains.checking.core.judgement import Aspect, Judgement, State, judge_aspects
+from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
 from domains.diagnosis.core.findings import Pair, marks
 from domains.models.domains import Domain, RecordCheck, Stage
 from domains.ownership import core as ownership_core
@@ -38,6 +38,7 @@ ASPECTS: Mapping[Aspect, str] = {
     Aspect.MAIL_FROM: "Bounces",
     Aspect.RECEIVING: "Receiving",
 }
+UNSIGNED = "The DKIM records are in place, but signing is switched off under Settings: SES does not sign your mail."
 BEING_CHECKED = 3  # seconds between two polls while a check is on its way
 TIME_TO_READ = 12  # seconds that the answer to a check stands before the next poll takes its place
 
@@ -64,6 +65,11 @@ class RecordRow:
     def is_inherited(self) -> bool:
         """Whether it is right because of the DMARC record of a domain above: then that is told."""
         return self.is_done and self.code == comparison.INHERITED_CODE
+
+    @property
+    def is_left(self) -> bool:
+        """Whether something is to be done for it, or could be."""
+        return not self.is_done and not self.record.is_needless
 
     @property
     def counts(self) -> bool:
@@ -148,8 +154,8 @@ def records_page(
     checks = {check.key: check for check in domain.record_checks.all()}
     rows = [_row(domain, record, checks.get(record.key), at) for record in domain.records]
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and all(row.is_done for row in rows))
-    shown = [row for row in rows if not (only_todo and row.is_done)]
+    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_left for row in rows))
+    shown = [row for row in rows if row.is_left or not only_todo]
     return RecordsPage(
         host=at,
         groups=_groups(shown),
@@ -170,10 +176,10 @@ def records_page(
 def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost) -> RecordRow:
     return RecordRow(
         record=record,
-        typed=typed(record, host.provider, domain.zone),
+        typed=typed(record, host.provider, domain.hosted.zone),
         label=label_of(record),
-        relative_name=replace(domain.parsed, zone=domain.zone).relative(record.name),
-        zone=domain.zone,
+        relative_name=domain.hosted.relative(record.name),
+        zone=domain.hosted.zone,
         state=State(check.state) if check else State.NOT_CHECKED,
         found=tuple(check.found) if check else (),
         sentence=check.sentence if check else "",
@@ -203,9 +209,15 @@ def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
 def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...]:
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
     told = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
-    lines = [AspectLine(ASPECTS[each.aspect], each.state, each.sentence) for each in told]
+    lines = [AspectLine(ASPECTS[each.aspect], each.state, _sentence(domain, each)) for each in told]
     own = domain.receiving
     return (*lines, AspectLine(ASPECTS[Aspect.RECEIVING], State.NOT_CHECKED, own.sentence, own))
+
+
+def _sentence(domain: Domain, judged: AspectState) -> str:
+    """SES's status is of the keys; whether it signs with them is a switch of its own."""
+    is_unsigned = judged.aspect is Aspect.DKIM and judged.state is State.VERIFIED and not domain.ses_dkim_signing
+    return UNSIGNED if is_unsigned else judged.sentence
 
 
 def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost) -> RecordRow | None:

@@ -4,7 +4,7 @@ Other columns store what SES was told. So after a process dies the difference re
 it. `begin` and `settled` serve the published API: store what is wanted, then wait briefly for the worker.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models.people import User
 from accounts.people.selectors import supports_everyone
 from audit import services as audit_services
+from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
@@ -89,6 +90,8 @@ def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
         locked = _ready(domain)
         if locked.own_dkim_key:
             raise Refused(f"{domain} signs with a key of its own, which Amazon's would replace. Ask our operators.")
+        if locked.replica_of:
+            raise Refused(f"{domain} {locked.replica_of}. New keys are made there.", code="DKIM_REPLICA")
         audit_services.record_staff_request(
             "domain.keys_asked", about=domain_subject(locked), actor=actor, because=because
         )
@@ -107,6 +110,7 @@ def start_again(*, domain: Domain, actor: User) -> None:
         if not (locked.amazon_gave_up or supports_everyone(actor)):
             raise Refused(f"Amazon has not given up on {domain}, so there is nothing to start again.")
         fields = {"dkim_tokens": [], "dkim_zone": "", "verification_token": "", "ses_mail_from": "", "adopted": False}
+        fields |= {"dkim_status": SesStatus.UNKNOWN, "mail_from_status": SesStatus.UNKNOWN}
         Domain.objects.filter(pk=locked.pk).update(
             stage=Stage.STARTING, stage_problem="", watched_from=timezone.now(), **fields
         )
@@ -128,16 +132,23 @@ def apply(*, domain_id: str) -> None:
     )
     if domain is None:
         return
-    for tell in (_mail_from, _signing, _keys):
-        with aws.recording() as request_ids:
-            try:
-                tell(domain, request_ids)
-            except AwsProblem as problem:
-                Domain.objects.filter(pk=domain.pk).update(stage_problem=str(problem))
-                raise
+    problems = [problem for tell in (_mail_from, _signing, _keys) if (problem := _tried(tell, domain))]
+    if problems:
+        Domain.objects.filter(pk=domain.pk).update(stage_problem=" ".join(map(str, problems)))
+        raise problems[0]
     identity_services.join_in_passing(domain)
     Domain.objects.filter(pk=domain.pk).update(stage_problem="", next_check_at=timezone.now())
     check_soon()
+
+
+def _tried(tell: Callable[[Domain, list[str]], None], domain: Domain) -> AwsProblem | None:
+    """What Amazon refuses of one setting keeps no other from being told."""
+    with aws.recording() as request_ids:
+        try:
+            tell(domain, request_ids)
+        except AwsProblem as problem:
+            return problem
+    return None
 
 
 def _mail_from(domain: Domain, request_ids: list[str]) -> None:
@@ -146,6 +157,7 @@ def _mail_from(domain: Domain, request_ids: list[str]) -> None:
     if before == after:
         return
     reject = domain.on_mx_failure == OnMxFailure.REJECT
+    same_name = domain.mail_from == domain.ses_mail_from
     identity_gateway.set_mail_from(domain.name, domain.mail_from, reject_on_mx_failure=reject)
     _told(
         domain,
@@ -155,6 +167,7 @@ def _mail_from(domain: Domain, request_ids: list[str]) -> None:
         request_ids,
         ses_mail_from=domain.mail_from,
         ses_on_mx_failure=domain.on_mx_failure,
+        mail_from_status=domain.mail_from_status if same_name else SesStatus.UNKNOWN,
     )
 
 
@@ -170,6 +183,11 @@ def _keys(domain: Domain, request_ids: list[str]) -> None:
     if not domain.new_dkim_wanted:
         return
     now = identity_gateway.get_identity(domain.name)
+    if now.has_others_keys:
+        known, found = domain.dkim_origin, now.dkim_origin
+        sides = ({"dkim_origin": known}, {"dkim_origin": found})
+        _told(domain, "domain.new_dkim", *sides, request_ids, dkim_origin=found, new_dkim_wanted=False)
+        return
     if list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens:  # else an attempt before, its answer lost
         issued, zone = identity_gateway.reissue_dkim(domain.name, strong=not now.strong_dkim_key)
     else:
@@ -177,6 +195,8 @@ def _keys(domain: Domain, request_ids: list[str]) -> None:
     tokens = list(issued) or domain.dkim_tokens
     before, after = {"dkim_tokens": domain.dkim_tokens}, {"dkim_tokens": tokens}
     fields = {"dkim_tokens": tokens, "dkim_zone": zone or domain.dkim_zone, "new_dkim_wanted": False}
+    if tokens != domain.dkim_tokens:
+        fields["dkim_status"] = SesStatus.UNKNOWN
     _told(domain, "domain.new_dkim", before, after, request_ids, **fields)
 
 

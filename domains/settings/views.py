@@ -64,5 +64,6 @@ def sending(request: SignedIn, domain_id: str) -> HttpResponse:
     if tenant:
         context["association"] = identity_in(tenant, domain.name)
         context["sentence"] = status_core.for_customer(tenant.stage, tenant.standing)
+        context["suppressed"] = status_core.SUPPRESSED_FOR_CUSTOMER.get(tenant.suppression_told, "")
         context["banner"] = banner_for(tenant) if context["sees_tenants"] else None  # members have it on every page
     return TemplateResponse(request, "domains/settings/sending.html", context)

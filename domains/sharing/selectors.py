@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.signing import BadSignature, Signer
 from django.db.models import Prefetch, QuerySet
@@ -17,6 +17,7 @@ from domains.records.core import Need
 from domains.records.selectors import RecordRow, RecordsPage, is_being_checked
 
 _SIGNER = Signer(salt="domains.share", sep=".")
+FRESH = timedelta(minutes=1)  # what was looked at since needs no further look where nothing is left to do
 NO_MORE = (State.VERIFIED, State.SPREADING)  # there is nothing to type for these
 
 
@@ -91,11 +92,11 @@ def shared_page(
     provider = with_key(host) or named(domain.provider)
     rows = _rows(page) if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    zone = domain.zone
+    zone = domain.hosted.zone
     todo = tuple(
         Todo(row, typed(row.record, provider, zone), _explanation(row, explained or {}))
         for row in rows
-        if not _is_there(row) and row.record.value
+        if row.is_left and not _is_there(row) and row.record.value
     )
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
     there = sum(_is_there(row) for row in required)
@@ -132,6 +133,8 @@ def _is_there(row: RecordRow) -> bool:
 
 
 def _poll_seconds(domain: Domain, page: RecordsPage, *, settled: bool) -> int | None:
-    """None, and the page rests, once nothing is left that a look could change, unless one is on its way."""
-    rests = settled and domain.stage == Stage.READY and not is_being_checked(domain, timezone.now())
+    """None, and the page rests, once all records are there; one that was looked at long ago waits for the next look."""
+    now = timezone.now()
+    is_fresh = domain.last_dns_check is not None and domain.last_dns_check > now - FRESH
+    rests = settled and domain.stage == Stage.READY and (is_fresh or not is_being_checked(domain, now))
     return None if rests else page.poll_seconds

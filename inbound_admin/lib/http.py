@@ -6,13 +6,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
-from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
 
 from inbound_admin.lib.exports import as_csv, as_json
+from inbound_admin.lib.lists import ListPage
 
 Given = ParamSpec("Given")
 Request = TypeVar("Request", bound=HttpRequest)
@@ -86,9 +86,9 @@ def led_to(request: HttpRequest, url: str) -> HttpResponse:
     return HttpResponseRedirect(url)
 
 
-def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> "Page[Any]":
+def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> ListPage[Any]:
     """The page that `?page=` names; nonsense is the first, too far is the last."""
-    return Paginator(rows, per_page).get_page(request.GET.get("page"))
+    return ListPage(rows, request.GET.get("page", ""), per_page)
 
 
 def list_as_file(

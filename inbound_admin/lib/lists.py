@@ -1,18 +1,32 @@
-"""Lists of rows: what their URL asks for, how many each of their groups has, and their order.
+"""Lists of rows: what their URL asks for, how many each of their groups has, their order and their pages.
+
+At a hundred thousand rows a page must cost what it costs at a hundred. So the keys of a page are read first, which an
+index of the order gives alone; nothing is counted beyond MOST_COUNTED; a page far down is found by the row before it;
+and a part of a name is found by its groups of three characters, in an index that needs no extension of PostgreSQL.
 
 Not django-filter: of its parts (cleaning of text, choices, order, labels, the rows that a set is bound to) each would
 be replaced. A class of fields is shorter, typed, and made by an API call as by a page.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import ClassVar, Self, TypeVar
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from django.db.models import Count, F, Model, Q, QuerySet
+from django.core import signing
+from django.core.cache import cache
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connection
+from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, Value
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Lower
 
 Row = TypeVar("Row", bound=Model)
+MOST_COUNTED = 10_000
+MOST_DISTINCT = 100
+KEPT_SECONDS = 600
+SHORTEST_PART = 3  # characters; a shorter part of a name is in most of them, and found on the way
 # The columns of an order, ending in one that decides every tie, so that pages never overlap.
 Order = tuple[F | OrderBy | Lower | str, ...]
 LONGEST = 320  # characters of an address
@@ -39,6 +53,7 @@ class ListFilters:
     columns: ClassVar[Mapping[str, str]] = {}  # parameters that a column equals
     sorts: ClassVar[Mapping[str, Order]] = {}  # what the URL calls an order; the first is the usual one
     uncounted: ClassVar[tuple[str, ...]] = ()  # groups whose number no page shows
+    dear: ClassVar[tuple[str, ...]] = ()  # groups that are not counted among more rows than MOST_COUNTED
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Self:
@@ -67,10 +82,272 @@ class ListFilters:
         return found.order_by(*self.sorts.get(self.sort, usual)) if self.sorts else found
 
     def counts(self, rows: QuerySet[Row]) -> dict[str, int]:
-        """How many rows each group has under the other filters, in one query."""
-        counted = {key: Count("pk", filter=group) for key, group in self.groups().items() if key not in self.uncounted}
-        return self._narrowed(rows).order_by().aggregate(**counted)
+        """How many rows each group has under the other filters, up to MOST_COUNTED and one more."""
+        groups = {key: group for key, group in self.groups().items() if key not in self.uncounted}
+        narrowed = self._narrowed(rows).order_by()
+        if bounded_count(narrowed) > MOST_COUNTED:
+            return {key: bounded_count(narrowed.filter(groups[key])) for key in groups if key not in self.dear}
+        found = narrowed.aggregate(**{key: Count("pk", filter=group) for key, group in groups.items()})
+        return {key: Bounded(number) for key, number in found.items()}
 
     def _narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         columns = {column: getattr(self, name) or None for name, column in self.columns.items()}
         return rows.filter(exactly(**columns), *self.conditions())
+
+
+class Bounded(int):
+    """A number that says so where more was not counted."""
+
+    def __str__(self) -> str:
+        return f"{MOST_COUNTED:,}+" if self > MOST_COUNTED else f"{int(self):,}"
+
+
+def bounded_count(rows: QuerySet[Any]) -> Bounded:
+    return Bounded(rows.order_by().values("pk")[: MOST_COUNTED + 1].count())
+
+
+def kept_count(rows: QuerySet[Any]) -> int:
+    """Exact, and of more than MOST_COUNTED as it was within the last minutes: for pages that many open."""
+    sql, values = rows.order_by().query.sql_with_params()
+    key = f"kept_count:{hashlib.sha256(repr((sql, values)).encode()).hexdigest()}"
+    kept: int | None = cache.get(key)
+    if kept is None and (kept := rows.order_by().count()) > MOST_COUNTED:
+        cache.set(key, kept, KEPT_SECONDS)
+    return kept
+
+
+_DISTINCT = """
+    WITH RECURSIVE found (value) AS (
+        (SELECT {column} FROM {table} WHERE {column} > '' ORDER BY {column} LIMIT 1)
+        UNION ALL
+        SELECT (SELECT {column} FROM {table} WHERE {column} > found.value ORDER BY {column} LIMIT 1)
+        FROM found WHERE found.value IS NOT NULL
+    )
+    SELECT value FROM found WHERE value IS NOT NULL LIMIT %s
+"""
+
+
+def distinct_values(rows: QuerySet[Any], column: str) -> list[str]:
+    """Each value of a text column once, in order. Of a whole table one step in its index for each value."""
+    if rows.query.where:
+        found = rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True)
+        return list(found.distinct()[:MOST_DISTINCT])
+    quoted = {
+        "column": connection.ops.quote_name(column),
+        "table": connection.ops.quote_name(rows.model._meta.db_table),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_DISTINCT.format(**quoted), [MOST_DISTINCT])
+        return [value for (value,) in cursor.fetchall()]
+
+
+class _HasParts(Func):
+    """Whether a text has all groups of three characters of another: true wherever it contains it."""
+
+    template = "name_parts(%(expressions)s)"
+    arg_joiner = ") @> name_parts("
+    output_field = BooleanField()
+
+
+def has_part(column: str, text: str) -> Q:
+    """Rows whose column, in lower case as it is stored, contains the text. The index of `name_parts` finds them."""
+    part = text.lower()
+    found = Q(**{f"{column}__contains": part})
+    return found & Q(_HasParts(F(column), Value(part))) if len(part) >= SHORTEST_PART else found
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column of an order, as it is compared with the value of a row."""
+
+    alias: str
+    expression: Any
+    is_down: bool
+    nulls_first: bool
+    is_nullable: bool
+
+    def reversed(self) -> "_Column":
+        return replace(self, is_down=not self.is_down, nulls_first=not self.nulls_first)
+
+    def equals(self, value: object) -> Q:
+        return Q(**{f"{self.alias}__isnull": True}) if value is None else Q(**{self.alias: value})
+
+    def follows(self, value: object, *, or_equals: bool = False) -> Q:
+        """Rows that stand behind this value by this column alone."""
+        if value is None:
+            return Q(**{f"{self.alias}__isnull": False}) if self.nulls_first else Q(pk__in=())
+        behind = Q(**{f"{self.alias}__{'lt' if self.is_down else 'gt'}{'e' if or_equals else ''}": value})
+        return behind | Q(**{f"{self.alias}__isnull": True}) if self.is_nullable and not self.nulls_first else behind
+
+
+def _columns(rows: QuerySet[Any]) -> list[_Column]:
+    """Of the rows' order."""
+    return [_column(at, each, rows) for at, each in enumerate(rows.query.order_by)]
+
+
+def _column(at: int, given: Any, rows: QuerySet[Any]) -> _Column:
+    if isinstance(given, str):
+        given = OrderBy(F(given.lstrip("-")), descending=given.startswith("-"))
+    elif not isinstance(given, OrderBy):
+        given = OrderBy(given)
+    first = bool(given.nulls_first or (given.descending and not given.nulls_last))
+    nullable = _is_nullable(rows.model, given.expression)
+    column = _Column(f"order_{at}", given.expression, given.descending, first, nullable)
+    return column if rows.query.standard_ordering else column.reversed()
+
+
+def _is_nullable(model: Any, expression: Any) -> bool:
+    """Of an expression nobody knows; of a path each field of it counts."""
+    if not isinstance(expression, F):
+        return True
+    for part in expression.name.split("__"):
+        if part == "pk":
+            return False
+        try:
+            field = model._meta.get_field(part)
+        except FieldDoesNotExist:
+            return True  # an annotation
+        if not field.concrete or field.many_to_many or field.null:
+            return True
+        model = field.related_model
+    return False
+
+
+def _with_key(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Ordered to the last: rows that are equal otherwise never change their places between two pages."""
+    given = tuple(rows.query.order_by or rows.model._meta.ordering or ())
+    last = given[-1] if given else ""
+    is_down = last.startswith("-") if isinstance(last, str) else getattr(last, "descending", False)
+    return rows.order_by(*given, "-pk" if is_down else "pk")
+
+
+class ListPage(Generic[Row], Sequence[Row]):
+    """One page of a list. `?page=` is a number, "last", or what `next_page_number` gave: a place in the order."""
+
+    def __init__(self, rows: QuerySet[Row], asked: str, per_page: int) -> None:
+        self.rows, self.per_page = rows, per_page
+        self.paginator = self  # as Django's pages have one, for templates
+        ordered = _with_key(rows)
+        self._columns = _columns(ordered)
+        self._ordered = ordered.annotate(**{each.alias: each.expression for each in self._columns})
+        self._salt = repr(self._columns)
+        self.number: int | None = None
+        self._read(asked)
+
+    @cached_property
+    def count(self) -> Bounded:
+        """Of all pages; a first page that is not full says it itself."""
+        if self.number == 1 and not self.has_next():
+            return Bounded(len(self.object_list))
+        return bounded_count(self.rows)
+
+    @property
+    def num_pages(self) -> int:
+        return max(1, -(-int(self.count) // self.per_page))
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known how many rows stand before it."""
+        return self.number is not None
+
+    def __len__(self) -> int:
+        return len(self.object_list)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.object_list[at]
+
+    def has_next(self) -> bool:
+        return self._has_next
+
+    def has_previous(self) -> bool:
+        return self._has_previous
+
+    def has_other_pages(self) -> bool:
+        return self._has_next or self._has_previous
+
+    def next_page_number(self) -> int | str:
+        if self.number and self.number * self.per_page < MOST_COUNTED:
+            return self.number + 1
+        return f"after-{self._token(self._edges[-1])}"
+
+    def previous_page_number(self) -> int | str:
+        return self.number - 1 if self.number else f"before-{self._token(self._edges[0])}"
+
+    def start_index(self) -> int:
+        return ((self.number or 1) - 1) * self.per_page + 1 if self.object_list else 0
+
+    def end_index(self) -> int:
+        return self.start_index() + len(self.object_list) - 1
+
+    def _read(self, asked: str) -> None:
+        way, _, token = asked.partition("-")
+        edge = self._edge(token) if way in ("after", "before") else None
+        if edge is not None:
+            self._read_beside(edge, forward=way == "after")
+        elif asked == "last":
+            self._read_last()
+        else:
+            self._read_numbered(int(asked) if asked.isdecimal() and len(asked) <= len(str(MOST_COUNTED)) else 1)
+
+    def _read_numbered(self, number: int) -> None:
+        """A number too far is the last page."""
+        start = (max(1, number) - 1) * self.per_page
+        found = self._keys(self._ordered, start) if start < MOST_COUNTED else []
+        if not found and start:
+            self._read_last()
+            return
+        self.number = max(1, number)
+        self._show(found[: self.per_page], has_previous=start > 0, has_next=len(found) > self.per_page)
+
+    def _read_last(self) -> None:
+        """By its number as far as is counted, so that it can be told how many stand before it."""
+        total = bounded_count(self.rows)
+        if total <= MOST_COUNTED:
+            self.number = max(1, -(-total // self.per_page))
+            found = self._keys(self._ordered, (self.number - 1) * self.per_page)
+            self._show(found[: self.per_page], has_previous=self.number > 1, has_next=False)
+            return
+        found = self._keys(self._ordered.reverse(), 0)[: self.per_page]
+        self._show(found[::-1], has_previous=True, has_next=False)
+
+    def _read_beside(self, edge: Sequence[object], *, forward: bool) -> None:
+        columns = self._columns if forward else [each.reversed() for each in self._columns]
+        rows = self._ordered if forward else self._ordered.reverse()
+        found = self._keys(rows.filter(_behind(columns, edge)), 0)
+        more, some = len(found) > self.per_page, found[: self.per_page]
+        if forward:
+            self._show(some, has_previous=True, has_next=more)
+        else:
+            self._show(some[::-1], has_previous=more, has_next=True)
+
+    def _keys(self, rows: QuerySet[Row], start: int) -> list[tuple[Any, ...]]:
+        """Of one row more than a page: its key and the values that give its place."""
+        found = rows.values_list("pk", *(each.alias for each in self._columns))
+        return list(found[start : start + self.per_page + 1])
+
+    def _show(self, keys: list[tuple[Any, ...]], *, has_previous: bool, has_next: bool) -> None:
+        self._edges, self._has_previous, self._has_next = [each[1:] for each in keys], has_previous, has_next
+        found = {row.pk: row for row in self.rows.filter(pk__in=[each[0] for each in keys]).order_by()} if keys else {}
+        self.object_list: list[Row] = [found[each[0]] for each in keys if each[0] in found]
+
+    def _token(self, edge: Sequence[Any]) -> str:
+        return signing.dumps(
+            [each.isoformat() if hasattr(each, "isoformat") else each for each in edge], salt=self._salt
+        )
+
+    def _edge(self, token: str) -> list[object] | None:
+        """None for one that we did not give for this order."""
+        try:
+            found: list[object] = signing.loads(token, salt=self._salt)
+        except signing.BadSignature:
+            return None
+        return found
+
+
+def _behind(columns: Sequence[_Column], edge: Sequence[object]) -> Q:
+    """Rows behind an edge in the order; what the first column says alone is for its index."""
+    found, equal = Q(pk__in=()), Q()
+    for column, value in zip(columns, edge, strict=True):
+        found |= equal & column.follows(value)
+        equal &= column.equals(value)
+    return found if edge[0] is None else found & columns[0].follows(edge[0], or_equals=True)

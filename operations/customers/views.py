@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.html import format_html_join
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -80,6 +81,18 @@ def _said(invited: Invited) -> str:
     if invited.mailed:
         return f"{email} was sent an invitation, good until {invited.invitation.expires_at:%-d %B %Y}."
     return f"The invitation of {email} stands, but its e-mail could not be sent. Send it again a little later."
+
+
+@require_GET
+def choices(request: SignedIn) -> HttpResponse:
+    """The options of a field in which one types a customer, whatever the field is called."""
+    text = next(iter(request.GET.values()), "").replace("\x00", "").strip()
+    found = people_selectors.customers_offered(viewer=request.user, text=text) if text else ()
+    return HttpResponse(
+        format_html_join(
+            "", '<option value="{}"></option>', ([people_selectors.customer_label(each)] for each in found)
+        )
+    )
 
 
 @require_GET

@@ -12,12 +12,13 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain
 from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
+from inbound_admin.lib.lists import bounded_count
 from notifications.alerts.selectors import number_unanswered
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import may_see_rules
-from receipt_rules.capacity.selectors import Meter, capacity, forecast
-from receipt_rules.live.selectors import content_of, last_known, receiving_outage
+from receipt_rules.capacity.selectors import Meter, capacity_known, forecast
+from receipt_rules.live.selectors import last_known, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from tenants.lifecycle import selectors as lifecycle_selectors
 
@@ -138,8 +139,8 @@ def _of_receiving() -> Iterator[AttentionItem]:
 
 def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
-    wrong, stuck = counted["attention"], domain_list_selectors.domains_stuck(viewer=viewer, now=now).count()
-    rejecting = domain_list_selectors.domains_rejecting(viewer).count()
+    wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
+    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))
     yield AttentionItem(
         rejecting,
         _many(rejecting, "domain loses mail: SES rejects it", "domains lose mail: SES rejects it"),
@@ -225,7 +226,7 @@ def _rule_meters() -> tuple[Meter, ...]:
     latest = last_known()
     if latest is None:
         return (Meter("Identities", domain_list_selectors.domains_in_region().count(), settings.SES_IDENTITIES),)
-    full = capacity(content_of(latest))
+    full = capacity_known(latest)
     return (full.rules, full.recipients, full.identities)
 
 

@@ -140,6 +140,7 @@ def _found(
 TENANTS_AREA = "tenants"
 MISSING, REPLACED, UNKNOWN = "missing", "replaced", "unknown"
 POLICY, STATUS = "policy", "status"
+SUPPRESSION, UNMEASURED = "suppression", "unmeasured"
 NOT_ASSOCIATED, ALSO_ASSOCIATED, OUTSIDE = "not_associated", "also_associated", "outside"
 PAUSED, SENDS = "DISABLED", "ENABLED"
 
@@ -149,7 +150,8 @@ class OurTenant:
     """A tenant as our rows have it, created and told. `associated`: ARN to name; `going`: on their way in or out.
 
     `policy` and `is_paused` are None while Amazon has still to be told of them. `outside`: identities of the customer
-    that are in no tenant though their sends name this one.
+    that are in no tenant though their sends name this one. `suppression`: whose list is wanted, "" while Amazon
+    has still to be told; `found_suppression`: as last read. `unmeasured_set`: its configuration set, if not measured.
     """
 
     name: str
@@ -158,6 +160,9 @@ class OurTenant:
     customer: str
     policy: str | None
     is_paused: bool | None
+    suppression: str = ""
+    found_suppression: str = ""
+    unmeasured_set: str = ""
     associated: Mapping[str, str] = field(default_factory=dict)
     going: frozenset[str] = frozenset()
     outside: Mapping[str, str] = field(default_factory=dict)
@@ -201,6 +206,7 @@ def _of_one_tenant(
         return
     yield from _policy(own, at_amazon)
     yield from _status(own, at_amazon)
+    yield from _settings(own)
     yield from _associations(own, at_amazon, known)
 
 
@@ -210,6 +216,19 @@ def _policy(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifferen
     sentence = f"The reputation policy of {own.name} is {at_amazon.policy} at Amazon; here it is {own.policy}."
     values = ({"policy": own.policy}, {"policy": at_amazon.policy})
     yield _found_tenant(POLICY, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
+
+
+def _settings(own: OurTenant) -> Iterator[FoundDifference]:
+    """As they were last read: the tenants' list does not tell them."""
+    wanted, found = own.suppression, own.found_suppression
+    if wanted and found and wanted != found:
+        sentence = f"The suppression list of {own.name} is the {found}’s at Amazon; here it is the {wanted}’s."
+        values = ({"suppression": wanted}, {"suppression": found})
+        yield _found_tenant(SUPPRESSION, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
+    if own.unmeasured_set:
+        sentence = f"The reputation of {own.unmeasured_set} is not measured, so no rates of {own.name} may be known."
+        values_of_set = ({"measured": True}, {"measured": False})
+        yield _found_tenant(UNMEASURED, own, own.name, sentence, *values_of_set, may_restore=True)
 
 
 def _status(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifference]:

@@ -42,6 +42,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "look": look,
         "capacity": capacity(),
         "price": settings.TENANT_MONTHLY_PRICE,
+        "included": settings.TENANTS_INCLUDED,
         "may_decide": may_migrate(request.user),
         "poll_seconds": POLL_SECONDS if any(each.asked_at for each in looks) or number["decided"] else None,
     }

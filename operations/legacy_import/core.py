@@ -181,7 +181,12 @@ def _numbered(name: str) -> Iterator[str]:
 def _hook(row: Mapping[str, Any]) -> dict[str, Any]:
     """The older webhooks have their settings beside their name."""
     given = {name: row.get(name) for name in ("url", "timeout", "retryAttempts", "headers")}
-    return {name: value for name, value in given.items() if value not in (None, "")}
+    return {name: _number(value) for name, value in given.items() if value not in (None, "")}
+
+
+def _number(value: Any) -> Any:
+    """A cell of a table has a number as its digits."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
 _OURS = {
@@ -294,30 +299,53 @@ def _document(name: str, text: str) -> Found:
 def _rows(name: str, key: str, value: Any) -> list[dict[str, Any]]:
     """A list, or an answer of the API with the list in it."""
     rows = value.get("data") if isinstance(value, dict) else value
+    if rows is None:
+        return []
     if not isinstance(rows, list):
         raise _unreadable(name, f"{key} is no list of rows")
-    return [_named(row) if isinstance(row, dict) else {WHY_NOT: "It is no row with named fields."} for row in rows]
+    return [_line(row) if isinstance(row, dict) else {WHY_NOT: "It is no row with named fields."} for row in rows]
 
 
 def _table(name: str, text: str) -> list[dict[str, Any]]:
     """A spreadsheet of some countries writes semicolons. A line that cannot be read is a row that is refused."""
-    first = text.partition("\n")[0]
+    first, *lines = list(StringIO(text, newline="")) or [""]
     delimiter = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.DictReader(StringIO(text), strict=True, delimiter=delimiter)
     try:
-        rows = [row for row in reader if any(row.values())]
-    except csv.Error as error:
-        raise _unreadable(name, f"it is no CSV ({error})") from error
-    return [_line(row) for row in rows]
+        columns = next(csv.reader([first], strict=True, delimiter=delimiter))
+    except (csv.Error, StopIteration) as error:
+        raise _unreadable(name, f"its first line is no CSV ({error})") from error
+    return [_line(row) for row in _cells(columns, lines, delimiter) if any(row.values())]
+
+
+def _cells(columns: Sequence[str], lines: Sequence[str], delimiter: str) -> Iterator[dict[Any, Any]]:
+    """A row for each record. One that is no CSV is refused by itself: reading goes on at the line after its first."""
+    start = 0
+    while start < len(lines):
+        reader = csv.DictReader(lines[start:], fieldnames=columns, strict=True, delimiter=delimiter)
+        read = 0
+        try:
+            for row in reader:
+                yield row
+                read = reader.line_num
+        except csv.Error as error:
+            start += read + 1
+            yield {WHY_NOT: f"Its line, {start + 1} of the file, is no CSV ({error})."}
+        else:
+            return
 
 
 def _line(row: dict[Any, Any]) -> dict[str, Any]:
-    why_not = "Its line has more cells than the first, which names the columns." if row.pop(None, None) else ""
+    """Of a table or a document. A database keeps `config` and `headers` as JSON in a text."""
+    why_not = str(row.pop(WHY_NOT, ""))
+    why_not = "Its line has more cells than the first, which names the columns." if row.pop(None, None) else why_not
     for key in _JSON_COLUMNS:
+        given = row.get(key)
         try:
-            row[key] = json.loads(row[key]) if row.get(key) else row.get(key)
+            row[key] = (json.loads(given) if given.strip() else None) if isinstance(given, str) else given
         except (ValueError, RecursionError):
-            row[key], why_not = None, f"Its cell under {key} is no JSON."
+            row[key], why_not = None, f"Its {key} is no JSON."
+        if not why_not and row[key] is not None and not isinstance(row[key], Mapping):
+            row[key], why_not = None, f"Its {key} is no JSON object."
     found = _named({key: value for key, value in row.items() if key not in _JSON_COLUMNS or value is not None})
     return {**found, WHY_NOT: why_not} if why_not else found
 

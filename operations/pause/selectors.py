@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tenants.models.tenants import Tenant
-from tenants.status.core import BY_AMAZON, SendingStatus, status_to_resume
+from tenants.status.core import BY_AMAZON, SendingStatus
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ def outcome_of_resuming(tenant: Tenant) -> ResumeOutcome:
         )
     if not tenant.is_paused and tenant.staff_status != SendingStatus.DISABLED:
         return ResumeOutcome("It is not paused: there is nothing to resume.", possible=False)
-    wanted = status_to_resume(policy=tenant.policy, impact=tenant.impact, cause=tenant.staff_cause)
-    if wanted == SendingStatus.REINSTATED:
+    if tenant.resumes_as == SendingStatus.REINSTATED:
+        why = "findings are open" if tenant.pause_is_ours else "it was paused by its policy, or by hand at Amazon"
         return ResumeOutcome(
-            "It sends again as “reinstated”: although findings are open on which its policy would pause it at once. "
-            "When they are resolved Amazon makes it plainly enabled by itself.",
+            f"It sends again as “reinstated”: {why}, and its policy could pause it again at once. "
+            "When it is healthy Amazon makes it plainly enabled by itself.",
             possible=True,
         )
     return ResumeOutcome("It sends again. The page says “active” once Amazon has confirmed it.", possible=True)

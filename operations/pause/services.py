@@ -152,7 +152,7 @@ def _stops(tenant: Tenant) -> tuple[StoppedIdentity, ...]:
         StoppedIdentity(
             name,
             domains[name].pk if name in domains else "",
-            name in domains and domains[name].verified_at is not None,
+            name in domains and domains[name].is_verified,
         )
         for name in names
     )

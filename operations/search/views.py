@@ -10,6 +10,7 @@ from accounts.people.selectors import supports_everyone
 from inbound_admin.lib.http import SignedIn
 from operations.search import selectors
 from operations.search.selectors import Hit, HitKind
+from receipt_rules.live.views import RULES_PER_PAGE
 
 PAGES = {
     HitKind.DOMAIN: "domains:detail",
@@ -49,5 +50,7 @@ def _page(hit: Hit, *, support: bool) -> str:
     if hit.kind is HitKind.DOMAIN and support:
         return reverse("operations:case", args=[hit.id])
     if hit.kind is HitKind.RULE:
-        return f"{reverse('receipt_rules:rules')}#rule-{hit.id}"
+        page = (int(hit.id) - 1) // RULES_PER_PAGE + 1
+        query = f"?page={page}" if page > 1 else ""
+        return f"{reverse('receipt_rules:rules')}{query}#rule-{hit.id}"
     return reverse(PAGES[hit.kind], args=[hit.id])

@@ -90,9 +90,7 @@ def restore(*, difference: Difference, because: str, actor: User) -> None:
     _refuse(difference.may_restore, Decision.RESTORE, actor)
     with transaction.atomic():
         drift_store_services.note(difference=difference, decision=Decision.RESTORE, because=because, actor=actor)
-        if (
-            difference.kind != drift_core.ALSO_ASSOCIATED
-        ):  # that one the worker takes out itself: no row of ours wants it
+        if difference.kind not in BY_WORKER:
             _RESTORES[difference.kind](_tenant(difference), difference, because, actor)
         look_soon()
 
@@ -150,6 +148,15 @@ def _accept_policy(tenant: Tenant, difference: Difference, because: str, actor: 
     policy_services.accept_policy(tenant=tenant, because=because, actor=actor)
 
 
+def _tell_suppression(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    wanted = tenant.suppression
+    policy_services.change_suppression(tenant=tenant, suppression=wanted, because=because, actor=actor)
+
+
+def _accept_suppression(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    policy_services.accept_suppression(tenant=tenant, because=because, actor=actor)
+
+
 def _tell_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     pause_services.assert_again(tenant=tenant, because=because, actor=actor)
 
@@ -175,6 +182,7 @@ _RESTORES: dict[str, _Act] = {
     drift_core.MISSING: _make_again,
     drift_core.POLICY: _tell_policy,
     drift_core.STATUS: _tell_status,
+    drift_core.SUPPRESSION: _tell_suppression,
     drift_core.NOT_ASSOCIATED: _associate_again,
     drift_core.OUTSIDE: _associate_again,
 }
@@ -182,8 +190,12 @@ _ADOPTS: dict[str, _Act] = {
     drift_core.REPLACED: _take_new,
     drift_core.POLICY: _accept_policy,
     drift_core.STATUS: _accept_status,
+    drift_core.SUPPRESSION: _accept_suppression,
     drift_core.ALSO_ASSOCIATED: _take_over,
 }
+
+
+BY_WORKER = (drift_core.ALSO_ASSOCIATED, drift_core.UNMEASURED)  # the worker does it itself: no row of ours wants it
 
 
 def _decided() -> QuerySet[Difference]:
@@ -193,9 +205,15 @@ def _decided() -> QuerySet[Difference]:
 
 
 def _take_out() -> None:
-    """Associations that are not ours to have, one call each; repeating it is harmless. Raises AwsProblem."""
+    """Associations that are not ours to have, and sets to be measured: one call each, harmless when repeated.
+
+    Raises AwsProblem.
+    """
     for row in _decided().filter(kind=drift_core.ALSO_ASSOCIATED, decision=Decision.RESTORE):
         resources_services.take_out(tenant_name=row.place, arn=row.subject)
+    measured = _decided().filter(kind=drift_core.UNMEASURED, decision=Decision.RESTORE).values("place")
+    for tenant in tenants_in_region().filter(name__in=measured, set_measures=False):
+        policy_services.measure(tenant=tenant)
 
 
 def _store_statuses(surveyed: Iterable[Surveyed]) -> None:
@@ -223,6 +241,9 @@ def _ours(tenant: Tenant) -> OurTenant:
         customer=tenant.customer.name,
         policy=tenant.policy if tenant.policy_told == tenant.policy else None,
         is_paused=None if tenant.is_under_way else tenant.is_paused,
+        suppression=tenant.suppression if tenant.suppression == tenant.suppression_told else "",
+        found_suppression=tenant.ses_suppression,
+        unmeasured_set=tenant.configuration_set if tenant.set_measures is False and tenant.set_sends else "",
         associated=associated,
         going=frozenset(row.arn for row in resources if row.arn not in associated),
         outside=_outside(tenant, {row.arn for row in resources}) if tenant.sends_since else {},

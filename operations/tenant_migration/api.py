@@ -40,6 +40,7 @@ class MigrationOut(Out):
 class MigrationOne(MigrationOut):
     by_group: dict[str, int] = Field(description="How many customers: waiting, running, done, failed, back, cancelled")
     seconds_left: int
+    warnings: list[str] = Field(description="Of a planned one: what does not go along or does not send yet")
 
 
 class MigrationStepOut(Out):
@@ -93,7 +94,12 @@ def migration_fields(row: Migration) -> dict[str, Any]:
 
 def migration_one(row: Migration) -> MigrationOne:
     counted = counts(row)
-    return MigrationOne(**migration_fields(row), by_group=counted.by_group, seconds_left=counted.seconds_left)
+    return MigrationOne(
+        **migration_fields(row),
+        by_group=counted.by_group,
+        seconds_left=counted.seconds_left,
+        warnings=list(selectors.forecast(selectors.waiting_customers(row), row.chosen).warnings),
+    )
 
 
 def item_fields(row: MigrationItem) -> dict[str, Any]:

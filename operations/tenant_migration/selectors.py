@@ -14,6 +14,7 @@ from inbound_admin.lib import aws, jobs
 from operations.jobs import MIGRATE
 from operations.models import UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration.core import (
+    Chosen,
     Inventory,
     MigrationResource,
     MigrationStepState,
@@ -24,7 +25,9 @@ from tenants.lifecycle.core import tenant_name
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 
-CALLS_OF_CUSTOMER = 6  # beside one for each domain
+CALLS_OF_CUSTOMER = 6  # beside those for its domains
+CALLS_OF_ADOPTED = 3  # for a domain that others made: its configuration set, its tenants, its association
+EXAMPLES = 5
 GROUPS = {
     "waiting": ("Waiting", (ItemState.WAITING,)),
     "running": ("Being migrated", (ItemState.RUNNING, ItemState.ROLLING_BACK)),
@@ -60,6 +63,36 @@ class MigrationCounts:
         return 0 < self.done < self.total
 
 
+@dataclass(frozen=True)
+class MigrationForecast:
+    """What the customers that wait would take: calls at most, and what does not go along or does not send yet."""
+
+    customers: int
+    domains: int
+    calls: int
+    unverified: tuple[int, tuple[str, ...]]  # how many, and the first few names
+    left_out: tuple[int, tuple[str, ...]]
+    without_domains: int
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for each kind."""
+        found = []
+        if self.unverified[0]:
+            found.append(f"Not verified, so SES refuses to send for them: {_named(*self.unverified)}.")
+        if self.left_out[0]:
+            found.append(f"Not set up yet, and join the tenant once they are: {_named(*self.left_out)}.")
+        if self.without_domains:
+            whose = "1 customer has" if self.without_domains == 1 else f"{self.without_domains} customers have"
+            found.append(f"{whose} no domain in this region.")
+        return tuple(found)
+
+
+def _named(number: int, names: tuple[str, ...]) -> str:
+    more = f" and {number - len(names)} more" if number > len(names) else ""
+    return f"{number} domain{'' if number == 1 else 's'} ({', '.join(names)}{more})"
+
+
 def may_migrate(viewer: User) -> bool:
     return viewer.is_active and viewer.has_perm("tenants.manage_tenant")
 
@@ -90,12 +123,47 @@ def counts(migration: Migration) -> MigrationCounts:
     )
 
 
-def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
+def forecast(customers: QuerySet[Customer], chosen: str) -> MigrationForecast:
+    """Of customers that are to be migrated, in a few queries however many they are. `chosen`: how, see `Chosen`."""
+    domains = _domains_of(customers)
+    ready = domains.filter(stage=Stage.READY)
+    total = customers.count()
+    return MigrationForecast(
+        customers=total,
+        domains=ready.count(),
+        calls=_calls_at_most(customers, chosen),
+        unverified=_first(ready.filter(verified_at=None)),
+        left_out=_first(domains.exclude(stage=Stage.READY)),
+        without_domains=total - domains.order_by().values("customer").distinct().count(),
+    )
+
+
+def _domains_of(customers: QuerySet[Customer]) -> QuerySet[Domain]:
+    return domain_list_selectors.domains_in_region().filter(customer__in=customers.order_by().values("pk"))
+
+
+def _calls_at_most(customers: QuerySet[Customer], chosen: str) -> int:
+    """Of one customer alone Amazon is asked for each identity whether another tenant has it; a list tells of many."""
+    by_adopted = _domains_of(customers).filter(stage=Stage.READY).order_by().values("adopted")
+    domains = dict(by_adopted.annotate(number=Count("pk")).values_list("adopted", "number"))
+    own, adopted = domains.get(False, 0), domains.get(True, 0)
+    each = 2 if chosen == Chosen.CUSTOMER else 1
+    return customers.count() * CALLS_OF_CUSTOMER + own * each + adopted * CALLS_OF_ADOPTED
+
+
+def _first(domains: QuerySet[Domain]) -> tuple[int, tuple[str, ...]]:
+    return domains.count(), tuple(domains.order_by("name").values_list("name", flat=True)[:EXAMPLES])
+
+
+def waiting_customers(migration: Migration) -> QuerySet[Customer]:
     waiting = MigrationItem.objects.filter(migration=migration, state=ItemState.WAITING)
-    domains = Domain.objects.filter(region=settings.AWS_REGION, customer__in=waiting.values("customer")).count()
+    return Customer.objects.filter(pk__in=waiting.values("customer"))
+
+
+def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
     steps = MigrationStep.objects.filter(item__migration=migration, item__state=ItemState.RUNNING)
     to_do = steps.filter(state=MigrationStepState.TO_DO).exclude(call="").count()
-    calls = by_group["waiting"] * CALLS_OF_CUSTOMER + domains + to_do
+    calls = _calls_at_most(waiting_customers(migration), migration.chosen) + to_do
     queued = jobs.seconds_left(task=MIGRATE, calls=calls)
     return max(queued, seconds_left(by_group["waiting"], calls, migration.at_most_per_hour))
 

@@ -93,11 +93,18 @@ def _context(request: SignedIn, migration: Migration, form: RollBackForm | None 
         "counted": counted,
         "groups": [(key, words, counted.by_group[key]) for key, (words, _) in selectors.GROUPS.items()],
         "show": group,
+        "forecast": _forecast(migration),
         "minutes_left": counted.seconds_left // 60 + 1,
         "may_migrate": _may(request),
         "poll_seconds": POLL_SECONDS if under_way else None,
         "form": form or RollBackForm(),
     }
+
+
+def _forecast(migration: Migration) -> selectors.MigrationForecast | None:
+    if migration.state != MigrationState.PLANNED:
+        return None
+    return selectors.forecast(selectors.waiting_customers(migration), migration.chosen)
 
 
 @require_POST

@@ -12,7 +12,9 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
 from domains.domain_list.api import domain_of
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, given, page_of
+from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
+from inbound_admin.lib.api.refusals import Malformed
+from inbound_admin.lib.api.values import Out, Page, Text, given, page_of
 from public_api.addresses import services
 from public_api.domains.core import Published
 from public_api.domains.selectors import AddressesWanted, addresses_found, pending_of, rule_names, status_of
@@ -21,10 +23,11 @@ from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
 from receipt_rules.models.addresses import Address
 
-router = call_router("Email addresses")
+NOT_LIVE = "{address} is not live: it receives mail once SES has verified {domain}. You don't have to add it again."
+router = call_router("Email addresses", lenient=True)
 
 
-class AddressFilters(Paged):
+class AddressFilters(LenientPaged):
     domain_id: Text | None = None
     is_active: bool | None = None
     is_receipt_rule_configured: bool | None = None
@@ -40,6 +43,7 @@ class Routing(Out):
     type: Literal["webhook", "endpoint", "none"]
     id: str | None
     name: str | None
+    endpoint_type: str | None = None
     config: dict[str, Any] | None = None
     is_active: bool
 
@@ -66,7 +70,7 @@ class AddressOut(Out):
     warning: str | None = None
 
 
-class AddressAdded(In):
+class AddressAdded(LenientIn):
     address: Text
     domain_id: Text
     endpoint_id: Text | None = None
@@ -74,8 +78,8 @@ class AddressAdded(In):
     is_active: bool = True
 
 
-class AddressChanged(In):
-    """What is not named stays as it is."""
+class AddressChanged(LenientIn):
+    """What is not named stays as it is; null or "" takes the endpoint away."""
 
     endpoint_id: Text | None = None
     webhook_id: Text | None = None
@@ -103,6 +107,7 @@ def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query(
 
 @router.post("/v2/email-addresses", **writes(AddressOut, status=201), summary="Add an address")
 def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]:
+    """At a domain that SES has not verified yet the address waits, and `warning` says so."""
     return Status(201, added(request, asked))
 
 
@@ -151,6 +156,8 @@ def change(request: HttpRequest, address_id: str, asked: AddressChanged) -> Addr
     address = address_of(request, address_id)
     given = asked.model_dump(exclude_unset=True)
     named = [given[name] for name in ("endpoint_id", "webhook_id") if name in given]
+    if all(named) and len(set(named)) > 1:
+        raise Malformed("Give endpointId or webhookId, not both.", code="TWO_ENDPOINTS")
     endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
     services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
     return address_of(request, address_id)
@@ -183,6 +190,8 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
     is_waiting = address.is_active != address.is_carried and domain.pk in pending
     warning = pending[domain.pk] if is_waiting else ""
     warning = address.refused_because if address.is_active and address.refused_because else warning
+    if address.is_active and not domain.is_proven:
+        warning = NOT_LIVE.format(address=address, domain=domain)
     return AddressOut(
         id=address.pk,
         address=address.address,
@@ -209,4 +218,11 @@ def _routing(address: Address) -> Routing:
     if endpoint is None:
         return Routing(type="none", id=None, name=None, is_active=False)
     config = config_out(endpoint.type, endpoint.shown_config)
-    return Routing(type="endpoint", id=endpoint.pk, name=endpoint.name, config=config, is_active=endpoint.is_active)
+    return Routing(
+        type="endpoint",
+        id=endpoint.pk,
+        name=endpoint.name,
+        endpoint_type=endpoint.type,
+        config=config,
+        is_active=endpoint.is_active,
+    )

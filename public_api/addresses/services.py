@@ -8,15 +8,19 @@ from receipt_rules.models.addresses import Address
 
 
 def add(*, domain: Domain, text: str, endpoint_id: str | None, is_active: bool, actor: User) -> Address:
-    """Raises Refused: as `add_address`, ADDRESS_ELSEWHERE for one that is not of the domain, ENDPOINT_MISSING."""
+    """One at a domain that is not proven yet waits.
+
+    Raises Refused: as `add_address`, ADDRESS_ELSEWHERE for one that is not of the domain, ENDPOINT_MISSING.
+    """
     refuse_elsewhere(text, domain)
-    refuse_unproven(domain)
+    refuse_unproven(domain, may_wait=True)
     return add_address(
         text=text,
         customer=domain.customer,
         actor=actor,
         endpoint=own_endpoint(domain.customer_id, endpoint_id),
         is_active=is_active,
+        may_wait=True,
     )
 
 

@@ -12,18 +12,20 @@ from domains.checking import services as checking_services
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
+from inbound_admin.lib.api.lenient import LenientIn
 from inbound_admin.lib.api.refusals import Malformed
-from inbound_admin.lib.api.values import In, Out, Text, given
+from inbound_admin.lib.api.values import Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable
 from public_api.domains.core import Published, ses_word
 from public_api.domains.selectors import checks_of, status_of
+from public_api.domains.services import usual_mail_from
 from public_api.records.api import CheckedRecordOut, checked_records
 
-router = call_router("Domains")
+router = call_router("Domains", lenient=True)
 VERIFIED = "Success"
 
 
-class AuthAsked(In):
+class AuthAsked(LenientIn):
     mail_from_domain: Text | None = Field(None, description="One label in front of the domain, or the whole name")
     generate_spf: bool | None = None
     generate_dmarc: bool | None = None
@@ -75,9 +77,10 @@ class AuthVerifiedOut(Out):
 def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = None) -> Status[AuthBegunOut]:
     """Identity, DKIM and MAIL FROM at Amazon. Waits for it up to API_WAIT_SECONDS; `message` says what is pending."""
     wanted = asked or AuthAsked.model_validate({})
+    domain = domain_of(request, domain_id)
     domain = settings_services.begin(
-        domain=domain_of(request, domain_id),
-        mail_from=wanted.mail_from_domain,
+        domain=domain,
+        mail_from=usual_mail_from(domain) if wanted.mail_from_domain is None else wanted.mail_from_domain,
         spf=wanted.generate_spf,
         dmarc=wanted.generate_dmarc,
         actor=caller(request),
@@ -156,5 +159,4 @@ def _summary(records: list[CheckedRecordOut]) -> AuthSummaryOut:
 
 
 def _step(record: CheckedRecordOut) -> str:
-    value = record.value if record.priority is None else f"{record.priority} {record.value}"
-    return f"Publish {record.type} {record.name} with the value {value}."
+    return f"Publish {record.type} {record.name} with the value {record.value}."

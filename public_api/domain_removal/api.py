@@ -40,6 +40,10 @@ class DomainDeletedOut(Out):
 )
 def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     """409 while sub-domains exist. Answers at once; what SES has still to be told of, the worker does."""
+    return deleted(request, domain_id)
+
+
+def deleted(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     domain = domain_of(request, domain_id)
     leads = domain_removal_services.mx_leading_here(domain)
     asked = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=caller(request))

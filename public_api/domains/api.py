@@ -18,8 +18,9 @@ from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from domains.records.core import Purpose, Record
 from domains.settings.services import settled
+from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, LenientQuery
 from inbound_admin.lib.api.refusals import Conflict
-from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, counted, given, page_of
+from inbound_admin.lib.api.values import Out, Page, Text, counted, given, page_of
 from public_api.domains import selectors, services
 from public_api.domains.core import Published, mail_from_word
 from public_api.domains.selectors import (
@@ -57,6 +58,14 @@ class Stats(Out):
     has_catch_all: bool
 
 
+class StatsOne(Stats):
+    """Mail is not stored here, so none is counted: the three numbers are always 0."""
+
+    emails_last_24h: int = Field(alias="emailsLast24h")
+    emails_last_7d: int = Field(alias="emailsLast7d")
+    emails_last_30d: int = Field(alias="emailsLast30d")
+
+
 class DomainRow(DomainMain):
     is_catch_all_enabled: bool
     catch_all_endpoint_id: str | None
@@ -72,11 +81,12 @@ class Recommendation(Out):
 
 
 class Recommendations(Out):
-    spf: Recommendation | None
-    dmarc: Recommendation | None
+    spf: Recommendation | None = None
+    dmarc: Recommendation | None = None
 
 
 class DomainOne(DomainRow):
+    stats: StatsOne
     dns_records: list[StoredRecordOut]
     auth_recommendations: Recommendations
     parent_domain: str | None = Field(description="The nearest verified domain of the same customer above it")
@@ -97,12 +107,18 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
     checks, receiving = checks_of([domain])[domain.pk], receiving_of([domain])[domain.pk]
     parent = verified_parent(domain.parsed, domain.customer)
     recommended = {each.key: each for each in domain.records if each.purpose is Purpose.RECOMMENDED}
+    row = _row(domain, checks, receiving, first_owners([domain.customer_id]), checked=checked)
+    stats = StatsOne(**row["stats"].model_dump(), emails_last_24h=0, emails_last_7d=0, emails_last_30d=0)
     return DomainOne(
-        **_row(domain, checks, receiving, first_owners([domain.customer_id]), checked=checked),
+        **row | {"stats": stats},
         dns_records=stored_records(domain, checks),
         auth_recommendations=Recommendations(
-            spf=_recommendation(recommended.get("apex-spf"), "Lets Amazon send in the name of the domain itself."),
-            dmarc=_recommendation(recommended.get("dmarc"), "Has receivers watch for forged mail, and refuse none."),
+            **given(
+                spf=_recommendation(recommended.get("apex-spf"), "Lets Amazon send in the name of the domain itself."),
+                dmarc=_recommendation(
+                    recommended.get("dmarc"), "Has receivers watch for forged mail, and refuse none."
+                ),
+            )
         ),
         parent_domain=parent.name if parent else None,
         inherits_from_parent=False,
@@ -138,10 +154,10 @@ def _recommendation(record: Record | None, description: str) -> Recommendation |
     return Recommendation(name=record.name, value=record.value, description=description) if record else None
 
 
-router = call_router("Domains")
+router = call_router("Domains", lenient=True)
 
 
-class DomainFilters(Paged):
+class DomainFilters(LenientPaged):
     status: Published | None = None
     can_receive: bool | None = None
     check: bool = Field(False, description="Look at DNS and Amazon now, where that was not done a moment ago")
@@ -150,7 +166,7 @@ class DomainFilters(Paged):
     provider: Text | None = None
 
 
-class CheckAsked(QueryIn):
+class CheckAsked(LenientQuery):
     check: bool = False
 
 
@@ -173,7 +189,7 @@ class DomainPage(Page[DomainRow]):
     meta: DomainsMeta
 
 
-class DomainAdded(In):
+class DomainAdded(LenientIn):
     domain: Text
     customer_id: Text | None = Field(None, description="Whose it becomes; needed by who belongs to several customers")
     send_only: bool = Field(
@@ -193,7 +209,7 @@ class DomainAddedOut(DomainMain):
     message: str
 
 
-class DomainChanged(In):
+class DomainChanged(LenientIn):
     """What is not named stays as it is."""
 
     is_catch_all_enabled: bool | None = None
@@ -217,7 +233,7 @@ class DomainChangedOut(Out):
     warning: str | None = None
 
 
-class MailFrom(In):
+class MailFrom(LenientIn):
     mail_from_domain: Text | None = Field(None, description="One label in front of the domain, or the whole name")
 
 
@@ -254,22 +270,25 @@ def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> D
 @router.post("/v2/domains", **writes(DomainAddedOut, status=201), summary="Add a domain and begin its verification")
 def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOut]:
     """Waits for Amazon's tokens up to API_WAIT_SECONDS; without them `message` says what is still pending."""
+    return Status(201, added(request, asked))
+
+
+def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     customer = chosen_customer(caller(request), asked.customer_id)
     look = preflight_services.look_before(text=asked.domain, customer=customer)
-    added = preflight_services.add(
+    made = preflight_services.add(
         text=asked.domain, customer=customer, actor=caller(request), look=look, receives=not asked.send_only
     )
-    domain = settled(added)
+    domain = settled(made)
     checks = checks_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
-    answer = DomainAddedOut(
+    return DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
         message=services.what_is_pending(domain) or "Publish these records, then verify.",
         **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
     )
-    return Status(201, answer)
 
 
 @router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="One domain, with its records")
@@ -295,15 +314,19 @@ def change_domain(request: HttpRequest, domain_id: str, asked: DomainChanged) ->
 
 @router.patch("/v2/domains/{domain_id}", **writes(MailFromOut), summary="Set MAIL FROM up where there is none")
 def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None = None) -> MailFromOut:
+    """One that stands already is answered as done; another name than that is 409."""
     domain = domain_of(request, domain_id)
-    if domain.mail_from:
-        raise Conflict(f"{domain} uses {domain.mail_from} already.", code="MAIL_FROM_SET")
     name = asked.mail_from_domain if asked else None
-    domain = services.set_mail_from_up(domain=domain, name=name, actor=caller(request))
+    if domain.mail_from and name and not services.is_mail_from(domain, name):
+        raise Conflict(f"{domain} uses {domain.mail_from} already.", code="MAIL_FROM_SET")
+    stands = bool(domain.mail_from)
+    if not stands:
+        domain = services.set_mail_from_up(domain=domain, name=name, actor=caller(request))
     records = [each for each in wanted_records(domain) if each.name == domain.mail_from]
+    done = f"{domain} has this MAIL FROM domain already." if stands else "Publish the records, then verify."
     return MailFromOut(
         success=True,
-        message=services.what_is_pending(domain) or "Publish the records, then verify.",
+        message=services.what_is_pending(domain) or done,
         mail_from_domain=domain.mail_from,
         mail_from_domain_status=mail_from_word(domain.mail_from, domain.mail_from_status),
         additional_dns_records=records,

@@ -21,13 +21,18 @@ from public_api.domains.core import Published
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.models.runs import PendingChange
 
-FAILED = Q(stage=Stage.READY) & (
-    Q(identity_status__in=(SesStatus.FAILED, SesStatus.NOT_STARTED)) | Q(dkim_status=SesStatus.FAILED)
+# Whichever record verified it: what Amazon calls a success is verified, and what it does not know any more has failed.
+BY_AMAZON = Q(stage=Stage.READY, identity_status=SesStatus.SUCCESS)
+FAILED = (
+    Q(stage=Stage.READY)
+    & ~BY_AMAZON
+    & (Q(identity_status__in=(SesStatus.FAILED, SesStatus.NOT_STARTED)) | Q(dkim_status=SesStatus.FAILED))
 )
-VERIFIED = Q(stage=Stage.READY, verified_at__isnull=False) & ~FAILED
+_ONCE = Q(stage=Stage.READY, verified_at__isnull=False) & ~Q(identity_status=SesStatus.PENDING)
+VERIFIED = BY_AMAZON | (_ONCE & ~FAILED)
 STATUS = {"verified": VERIFIED, "failed": FAILED, "pending": ~VERIFIED & ~FAILED}
 MX = "inbound-mx"
 # A lookup that failed takes nothing away: where we can't tell now, mail arrived when we last could.
@@ -59,7 +64,7 @@ def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[
         receiving = VERIFIED & arrives
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
     asked = exactly(has_catch_all=wanted.has_catch_all, provider__iexact=wanted.provider or None)
-    return domains.filter(asked).order_by("name", "pk")
+    return domains.filter(asked).order_by("-created_at", "-pk")
 
 
 def _of_own_name(column: str) -> Coalesce:
@@ -79,10 +84,10 @@ def status_of(domain: Domain) -> Published:
     """As `STATUS` has it for rows."""
     if domain.stage != Stage.READY:
         return "pending"
+    if domain.is_verified:
+        return "verified"
     gone = domain.identity_status in (SesStatus.FAILED, SesStatus.NOT_STARTED)
-    if gone or domain.dkim_status == SesStatus.FAILED:
-        return "failed"
-    return "verified" if domain.verified_at else "pending"
+    return "failed" if gone or domain.dkim_status == SesStatus.FAILED else "pending"
 
 
 def receives_mail(domain: Domain) -> bool:
@@ -101,14 +106,18 @@ def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
 
 def has_mx(domain: Domain) -> bool:
     """Whether the domain has any MX, ours or not, as it was last seen."""
-    return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE)
+    return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:
-    """What is to be published now, where a value is offered: the proof alone while the ownership is open."""
+    """What is to be published, where a value is offered: the proof alone while the ownership is open.
+
+    The inbound MX is always among them, as the published contract has it, and says when it is to be published last.
+    """
     if domain.stage == Stage.CLAIM:
         return (ownership_core.challenge(domain.parsed, domain.claim_token),)
-    return tuple(record for record in domain.records if record.value)
+    records = domain.checked_records if domain.receives else domain.records
+    return tuple(record for record in records if record.value)
 
 
 def checks_of(domains: Iterable[Domain]) -> dict[str, dict[str, RecordCheck]]:
@@ -186,13 +195,26 @@ def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Addr
 
 
 def endpoints_found(
-    *, viewer: Viewer, kind: str | None = None, is_active: bool | None = None, name: str | None = None
+    *,
+    viewer: Viewer,
+    kind: str | None = None,
+    is_active: bool | None = None,
+    name: str | None = None,
+    oldest_first: bool = False,
 ) -> QuerySet[Endpoint]:
-    """With `changed_at`; `name` is a part of it."""
+    """With `changed_at`, the newest first; `name` is a part of it."""
     rows = addresses_selectors.endpoints_for(viewer).annotate(changed_at=last_changed("endpoint"))
     if name:
         rows = rows.filter(name__icontains=name)
-    return rows.filter(exactly(type=kind, is_active=is_active)).order_by("name", "pk")
+    return rows.filter(exactly(type=kind, is_active=is_active)).order_by(
+        *(("created_at", "pk") if oldest_first else ("-created_at", "-pk"))
+    )
+
+
+def endpoint_counts(endpoints: QuerySet[Endpoint]) -> dict[str, int]:
+    """How many are active, and how many there are of each type."""
+    of_type = {kind: Count("pk", filter=Q(type=kind)) for kind in EndpointType.values}
+    return endpoints.order_by().aggregate(active=Count("pk", filter=Q(is_active=True)), **of_type)
 
 
 def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:

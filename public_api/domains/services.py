@@ -47,6 +47,10 @@ class DomainChange:
     receive_dmarc_emails: bool | None = None
     send_only: bool | None = None
 
+    @property
+    def only_switches_off(self) -> bool:
+        return replace(self, catch_all_endpoint_id=KEEP) == DomainChange(is_catch_all_enabled=False)
+
 
 def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
     """All of it or nothing. Raises Refused: DOMAIN_NOT_VERIFIED, ENDPOINT_MISSING, or for a MAIL FROM name."""
@@ -55,7 +59,8 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
         domain.refresh_from_db()
     if replace(wanted, send_only=None) == DomainChange():
         return
-    refuse_unproven(domain)
+    if not wanted.only_switches_off:
+        refuse_unproven(domain)
     with transaction.atomic():
         _configure(domain, wanted, actor)
         if wanted.is_catch_all_enabled is not None or wanted.catch_all_endpoint_id != KEEP:
@@ -70,6 +75,16 @@ def set_mail_from_up(*, domain: Domain, name: str | None, actor: User) -> Domain
         raise Refused("Give the name for bounces one word, such as bounce.")
     settings_services.configure(domain=domain, wanted=replace(wanted_of(domain), mail_from_label=label), actor=actor)
     return settled(domain)
+
+
+def usual_mail_from(domain: Domain) -> str | None:
+    """For who names none: None where the domain has a MAIL FROM already, which then stays."""
+    return None if domain.mail_from else mail_from_candidates(domain.parsed)[0]
+
+
+def is_mail_from(domain: Domain, name: str) -> bool:
+    """Whether the domain's MAIL FROM has this name, given whole or as its label."""
+    return label_in(name, domain.name) == domain.mail_from_label
 
 
 def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
@@ -128,17 +143,25 @@ def _catch(domain: Domain, wanted: DomainChange, actor: User) -> None:
     if found is None and not wanted.is_catch_all_enabled and wanted.catch_all_endpoint_id in (KEEP, None):
         return
     endpoint = found.own_endpoint if found else None
-    if wanted.catch_all_endpoint_id != KEEP:
+    if wanted.is_catch_all_enabled is False:
+        endpoint = None
+    elif wanted.catch_all_endpoint_id != KEEP:
         endpoint = own_endpoint(domain.customer_id, wanted.catch_all_endpoint_id)
+        _refuse_inactive(endpoint)
     is_on = (
         found is not None and found.is_active if wanted.is_catch_all_enabled is None else wanted.is_catch_all_enabled
     )
     set_catch_all(domain=domain, actor=actor, endpoint=endpoint, is_active=is_on)
 
 
+def _refuse_inactive(endpoint: Endpoint | None) -> None:
+    if endpoint is not None and not endpoint.is_active:
+        raise Refused(f"{endpoint} is switched off, so it can't receive a catch-all.", code="ENDPOINT_INACTIVE")
+
+
 def own_endpoint(customer_id: str, endpoint_id: str | None) -> Endpoint | None:
-    """The customer's endpoint of this id. Raises Refused (ENDPOINT_MISSING), whoever's another one is."""
-    if endpoint_id is None:
+    """The customer's endpoint of this id; "" is none. Raises Refused (ENDPOINT_MISSING), whoever's another one is."""
+    if not endpoint_id:
         return None
     found = Endpoint.objects.filter(pk=endpoint_id, customer=customer_id).first()
     if found is None:

@@ -4,20 +4,24 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, writes
 from accounts.people.selectors import first_owners
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, given, page_of
+from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, clamped, note_ignored
+from inbound_admin.lib.api.refusals import Malformed
+from inbound_admin.lib.api.values import USUAL, Out, Page, Text, given, page_of
 from inbound_admin.lib.redaction import MASK
 from public_api.domains.selectors import Uses, endpoints_found, status_of, uses_of
 from public_api.endpoints import services
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.forwarding import services as forwarding_services
-from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
+from receipt_rules.forwarding.selectors import Forwardings, forwardings_of, recipients_of
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 _OUT: dict[str, dict[str, tuple[str, ...]]] = {
@@ -39,23 +43,26 @@ def config_in(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {ours.get(name, name): value for name, value in given.items()}
 
 
-router = call_router("Endpoints")
+router = call_router("Endpoints", lenient=True)
 Kind = Literal["webhook", "email", "email_group"]
 MOST_NAMED = 500  # of what points to one
+MOST_ENDPOINTS = 500  # of a page
 
 
-class EndpointFilters(Paged):
+class EndpointFilters(LenientPaged):
+    limit: Annotated[int, Field(ge=1), clamped(MOST_ENDPOINTS)] = USUAL
     type: Kind | None = None
     active: bool | None = None
     search: Text | None = None
+    sort_by: Literal["newest", "oldest"] = "newest"
 
 
 class DeliveryStats(Out):
-    """Null until the operator's function reports what it delivered."""
+    """Always 0: the operator's function delivers, and what it delivered is not counted here."""
 
-    total: int | None = None
-    successful: int | None = None
-    failed: int | None = None
+    total: int = 0
+    successful: int = 0
+    failed: int = 0
     last_delivery: datetime | None = None
 
 
@@ -69,6 +76,7 @@ class AddressOfEndpoint(Out):
     id: str
     address: str
     is_active: bool
+    created_at: datetime
 
 
 class ConfirmationOut(Out):
@@ -102,7 +110,7 @@ class EndpointOne(EndpointOut):
     catch_all_domains: list[DomainOfEndpoint]
 
 
-class EndpointAdded(In):
+class EndpointAdded(LenientIn):
     name: Text
     type: Kind
     config: dict[str, Any] = Field(description="By type: url, timeout, retryAttempts, headers; forwardTo; or emails")
@@ -110,10 +118,10 @@ class EndpointAdded(In):
     customer_id: Text | None = Field(None, description="Whose it becomes; needed by who belongs to several customers")
 
 
-class EndpointChanged(In):
+class EndpointChanged(LenientIn):
     """What is not named stays as it is, in `config` as well; so does a secret that is given masked, as it was read.
 
-    Where the URL gets another host, stored secrets go, unless they are given again.
+    A `description` of null is none. Where the URL gets another host, stored secrets go, unless they are given again.
     """
 
     name: Text | None = None
@@ -141,55 +149,93 @@ class TestedOut(Out):
     message: str
     response_time: int = Field(description="Milliseconds")
     status_code: int | None = None
+    response_body: str | None = Field(None, description="How the answer begins")
+    error: str | None = None
+    test_payload: dict[str, Any] | None = None
+    webhook_format: Literal["inbound"] | None = None
+    url_tested: str | None = None
+
+
+class TestAsked(LenientIn):
+    """A test goes to the stored URL in the one format that there is."""
+
+    webhook_format: Literal["inbound"] = "inbound"
+    override_url: Text | None = None
 
 
 @router.get("/v2/endpoints", **reads(Page[EndpointOut]), summary="Your endpoints")
 def list_endpoints(request: HttpRequest, query: Annotated[EndpointFilters, Query()]) -> Page[EndpointOut]:
-    found = endpoints_found(viewer=caller(request), kind=query.type, is_active=query.active, name=query.search)
-    some, pagination = page_of(found, query)
+    return endpoint_page(request, query)
+
+
+def endpoints_wanted(request: HttpRequest, query: EndpointFilters) -> QuerySet[Endpoint]:
+    return endpoints_found(
+        viewer=caller(request),
+        kind=query.type,
+        is_active=query.active,
+        name=query.search,
+        oldest_first=query.sort_by == "oldest",
+    )
+
+
+def endpoint_page(request: HttpRequest, query: EndpointFilters) -> Page[EndpointOut]:
+    some, pagination = page_of(endpoints_wanted(request, query), query)
     return Page[EndpointOut](data=_rows(some), pagination=pagination)
 
 
 @router.post("/v2/endpoints", **writes(EndpointOut, status=201), summary="Add an endpoint")
 def add_endpoint(request: HttpRequest, asked: EndpointAdded) -> Status[EndpointOut]:
+    return Status(201, added(request, asked))
+
+
+def added(request: HttpRequest, asked: EndpointAdded) -> EndpointOut:
     made = endpoints_services.add_endpoint(
         customer=chosen_customer(caller(request), asked.customer_id),
         name=asked.name,
         type=asked.type,
-        config=services.known_config(asked.type, config_in(asked.type, asked.config)),
+        config=_known(request, asked.type, asked.config),
         description=asked.description or "",
         actor=caller(request),
     )
-    return Status(201, _rows([endpoint_of(request, made.pk)])[0])
+    return _rows([endpoint_of(request, made.pk)])[0]
 
 
 @router.get("/v2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="One endpoint, and what points to it")
 def get_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointOne:
+    return one(request, endpoint_id)
+
+
+def one(request: HttpRequest, endpoint_id: str) -> EndpointOne:
     return _one(endpoint_of(request, endpoint_id))
 
 
 @router.put("/v2/endpoints/{endpoint_id}", **writes(EndpointOne), summary="Change an endpoint")
 def change_endpoint(request: HttpRequest, endpoint_id: str, asked: EndpointChanged) -> EndpointOne:
+    return changed(request, endpoint_id, asked)
+
+
+def changed(request: HttpRequest, endpoint_id: str, asked: EndpointChanged) -> EndpointOne:
     endpoint = endpoint_of(request, endpoint_id)
-    config = asked.config
-    known = None
-    if config is not None:
-        known = services.known_config(endpoint.type, config_in(endpoint.type, config))
-    changed = endpoints_services.change_endpoint(
+    is_given = "description" in asked.model_fields_set
+    done = endpoints_services.change_endpoint(
         endpoint=endpoint,
         name=asked.name,
-        config=known,
+        config=None if asked.config is None else _known(request, endpoint.type, asked.config),
         is_active=asked.is_active,
-        description=asked.description,
+        description=(asked.description or "") if is_given else None,
         actor=caller(request),
     )
     answer = _one(endpoint_of(request, endpoint_id))
-    return answer.model_copy(update={"warning": changed.warning}) if changed.dropped else answer
+    return answer.model_copy(update={"warning": done.warning}) if done.dropped else answer
 
 
 @router.delete("/v2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
 def delete_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
     """What pointed to it takes mail on, and points to nothing."""
+    return removed(request, endpoint_id)
+
+
+def removed(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
     endpoint = endpoint_of(request, endpoint_id)
     freed = services.remove(endpoint=endpoint, actor=caller(request))
     return EndpointRemovedOut(
@@ -206,15 +252,63 @@ def delete_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOu
 
 
 @router.post("/v2/endpoints/{endpoint_id}/test", **writes(TestedOut), summary="Send a webhook a test message")
-def test_endpoint(request: HttpRequest, endpoint_id: str) -> TestedOut:
-    """422 where nothing can be sent: mail is forwarded by the operator's function, not from here."""
-    tried = endpoints_services.send_test(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
+def test_endpoint(
+    request: HttpRequest,
+    endpoint_id: str,
+    asked: TestAsked | None = None,  # noqa: PT028  # no test of pytest's
+) -> TestedOut:
+    """Of one that forwards mail the configuration is told: mail is forwarded by the operator's function."""
+    return tested(request, endpoint_id, asked)
+
+
+def tested(request: HttpRequest, endpoint_id: str, asked: TestAsked | None) -> TestedOut:
+    endpoint = endpoint_of(request, endpoint_id)
+    if asked and asked.override_url:
+        said = "A test goes to the stored URL alone: its headers are secrets of that place. Change the URL, then test."
+        raise Malformed(said, code="OVERRIDE_URL")
+    if endpoint.type != EndpointType.WEBHOOK:
+        return _forwarding_told(endpoint)
+    tried = endpoints_services.send_test(endpoint=endpoint, actor=caller(request))
     return TestedOut(
         success=tried.is_good,
         message=tried.sentence,
         response_time=tried.milliseconds,
-        **given(status_code=tried.status),
+        webhook_format="inbound",
+        **given(
+            status_code=tried.status,
+            response_body=tried.excerpt,
+            error=None if tried.is_good else tried.sentence,
+            test_payload=tried.payload,
+            url_tested=endpoint.shown_config.get("url"),
+        ),
     )
+
+
+def _forwarding_told(endpoint: Endpoint) -> TestedOut:
+    """Nothing is sent; good unless nobody has confirmed that mail may be forwarded to them."""
+    known = forwardings_of([endpoint])
+    to, blocked = list(recipients_of(endpoint)), known.blocks(endpoint)
+    named = to[0] if len(to) == 1 else f"{len(to)} addresses"
+    said = f"Mail is forwarded to {named}."
+    if blocked:
+        said = f"Nothing is forwarded yet: {', '.join(known.waiting(endpoint))} must confirm first."
+    kind = "email_forward_test" if endpoint.type == EndpointType.EMAIL else "email_group_test"
+    payload = {"type": kind, "preserveHeaders": False, "timestamp": timezone.now().isoformat(timespec="seconds")}
+    where = {"groupEmails": to} if endpoint.type == EndpointType.EMAIL_GROUP else {"forwardTo": to[0]}
+    return TestedOut(
+        success=not blocked,
+        message=f"{said} No test message is sent: send one to an address that uses this endpoint.",
+        response_time=0,
+        test_payload=payload | where,
+        **given(error=said if blocked else None),
+    )
+
+
+def _known(request: HttpRequest, kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Under our own names; what the type does not know is named in the answer's header."""
+    ours, unknown = services.known_config(kind, config_in(kind, config))
+    note_ignored(request, [f"config.{name}" for name in unknown])
+    return ours
 
 
 @router.post(
@@ -242,7 +336,8 @@ def _one(endpoint: Endpoint) -> EndpointOne:
         **_fields(endpoint, first_owners([endpoint.customer_id]).get(endpoint.customer_id), forwardings_of([endpoint])),
         recent_deliveries=[],
         associated_emails=[
-            AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active) for each in uses.addresses
+            AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active, created_at=each.created_at)
+            for each in uses.addresses
         ],
         catch_all_domains=[
             DomainOfEndpoint(id=each.pk, domain=each.name, status=status_of(each)) for each in uses.domains
@@ -273,5 +368,5 @@ def _fields(endpoint: Endpoint, owner: str | None, known: Forwardings) -> dict[s
         "updated_at": endpoint.changed_at,  # type: ignore[attr-defined]  # annotated by `endpoints_found`
         "group_emails": list(endpoint.config.get("addresses", ())) if is_group else None,
         "confirmation": _confirmation(endpoint, known),
-        "delivery_stats": DeliveryStats(total=None, successful=None, failed=None, last_delivery=None),
+        "delivery_stats": DeliveryStats(total=0, successful=0, failed=0, last_delivery=None),
     }

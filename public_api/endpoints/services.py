@@ -1,4 +1,4 @@
-"""What the published contract does to an endpoint beyond the pages: unknown settings refused, removing what is used."""
+"""What the published contract does to an endpoint beyond the pages: unknown settings left out, what is used removed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models.people import User
-from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.services import change_address, set_catch_all
 from receipt_rules.endpoints.services import WEBHOOK_EXTRAS, remove_endpoint
 from receipt_rules.models.addresses import Address, CatchAll
@@ -28,12 +27,10 @@ class Freed:
     domains: tuple[str, ...]
 
 
-def known_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Raises Refused (ENDPOINT_CONFIG) for a member that the type does not know, or that is no text where it must."""
-    if unknown := [name for name in config if name not in KNOWN.get(kind, ())]:
-        named = ", ".join(_printable(name) for name in unknown[:3])
-        raise Refused(f"An endpoint of the type {kind} has no setting called {named}.", code="ENDPOINT_CONFIG")
-    return dict(config)
+def known_config(kind: str, config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The members that the type knows, and the names of the others."""
+    known = KNOWN.get(kind, ())
+    return {name: config[name] for name in known if name in config}, tuple(name for name in config if name not in known)
 
 
 def remove(*, endpoint: Endpoint, actor: User) -> Freed:
@@ -47,7 +44,3 @@ def remove(*, endpoint: Endpoint, actor: User) -> Freed:
             set_catch_all(domain=row.domain, actor=actor, is_active=row.is_active, subdomains=row.subdomains)
         remove_endpoint(endpoint=endpoint, actor=actor)
     return Freed(tuple(each.address for each in addresses), tuple(row.domain.name for row in catch_alls))
-
-
-def _printable(name: str) -> str:
-    return "".join(char for char in name[:40] if char.isprintable()).encode("utf-8", "replace").decode()

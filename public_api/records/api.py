@@ -81,13 +81,15 @@ class SeenRecordOut(Out):
     name: str
     value: str
     is_verified: bool
+    status: Literal["verified", "pending"] = Field(description="The same as isVerified")
+    last_checked: datetime | None = Field(description="Of a record that is new since: when the domain was checked")
     error: str | None = None
 
 
 class CheckedRecordOut(Out):
     type: str
     name: str
-    value: str = Field(description="An MX without its priority, which has its own field")
+    value: str = Field(description="An MX with its priority: “10 host”, which has its own field as well")
     priority: int | None = None
     is_required: bool
     is_verified: bool
@@ -103,6 +105,12 @@ class VerificationOut(Out):
     ses_status: str | None
     is_fully_verified: bool | None
     last_checked: datetime | None
+    dkim_status: str | None = None
+    dkim_verified: bool | None = None
+    dkim_tokens: list[str] | None = None
+    mail_from_domain: str | None = None
+    mail_from_status: str | None = None
+    mail_from_verified: bool | None = None
 
 
 def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, Any]:
@@ -191,6 +199,8 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
             name=record.name,
             value=with_priority(record),
             is_verified=is_right(checks.get(record.key)),
+            status="verified" if is_right(checks.get(record.key)) else "pending",
+            last_checked=checks[record.key].checked_at if record.key in checks else domain.last_dns_check,
             **given(error=error_of(checks.get(record.key))),
         )
         for record in records_of(domain)
@@ -206,6 +216,19 @@ def verification_of(domain: Domain, checks: Checks) -> VerificationOut:
         ses_status=ses_word(domain.identity_status) if asked else None,
         is_fully_verified=None if unclear else domain.state == State.VERIFIED,
         last_checked=domain.last_dns_check,
+        **(_ses_details(domain) if asked else {}),
+    )
+
+
+def _ses_details(domain: Domain) -> dict[str, Any]:
+    dkim, mail_from = ses_word(domain.dkim_status), ses_word(domain.mail_from_status) if domain.ses_mail_from else None
+    return given(
+        dkim_status=dkim,
+        dkim_verified=dkim == "Success",
+        dkim_tokens=list(domain.dkim_tokens),
+        mail_from_domain=domain.ses_mail_from,
+        mail_from_status=mail_from,
+        mail_from_verified=mail_from == "Success",
     )
 
 
@@ -214,15 +237,15 @@ def with_priority(record: Record) -> str:
 
 
 def description(record: Record) -> str:
-    label = label_of(record)
-    return f"{label}. {TITLES[record.purpose][1]}"
+    last = " Publish it last, once an address here is ready: until then SES would reject the mail."
+    return f"{label_of(record)}. {TITLES[record.purpose][1]}{last if record.need is Need.LATER else ''}"
 
 
 def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
     return CheckedRecordOut(
         type=record.type,
         name=record.name,
-        value=record.value,
+        value=with_priority(record),
         is_required=record.need is Need.REQUIRED,
         is_verified=is_right(check),
         description=description(record),
@@ -239,7 +262,7 @@ def _latest(moments: list[datetime | None]) -> datetime | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-router = call_router("Domains")
+router = call_router("Domains", lenient=True)
 
 
 class RecordsOut(Out):

@@ -19,8 +19,9 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import understand
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
+from inbound_admin.lib.api.lenient import LenientIn
 from inbound_admin.lib.api.refusals import Malformed
-from inbound_admin.lib.api.values import In, Out, Text, given
+from inbound_admin.lib.api.values import Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable
 from operations.domain_removal import services as domain_removal_services
 from public_api.addresses.api import AddressOut, rows
@@ -39,7 +40,7 @@ from public_api.domains.selectors import (
 from public_api.records.api import DomainMain, description, error_of, main_fields, with_priority
 from receipt_rules.live.selectors import applied_when
 
-router = call_router("Older")
+router = call_router("Older", lenient=True)
 MOST_ADDRESSES = 100
 
 
@@ -48,19 +49,22 @@ class RecordSeenOut(Out):
     name: str
     value: str
     is_verified: bool
+    is_required: bool
+    last_checked: datetime | None = None
     description: str | None = None
     actual_values: list[str] | None = None
     error: str | None = None
 
 
-class VerifyDomainAsked(In):
+class VerifyDomainAsked(LenientIn):
     domain: Text
+    domain_id: Text | None = None
 
 
 class VerifyDomainOut(Out):
     domain: str
     domain_id: str
-    verification_token: str | None
+    verification_token: str
     status: Published
     ses_status: str | None
     mail_from_domain: str | None
@@ -71,9 +75,15 @@ class VerifyDomainOut(Out):
     timestamp: datetime
 
 
-class ConfigureAsked(In):
+class ConfigureAsked(LenientIn):
     domain: Text
     email_addresses: list[Text] = Field(min_length=1, max_length=MOST_ADDRESSES)
+
+
+class ConfiguredOut(AddressOut):
+    is_configured: bool
+    rule_name: str | None
+    is_new: bool
 
 
 class RuleOut(Out):
@@ -83,12 +93,21 @@ class RuleOut(Out):
 
 class ConfigureOut(Out):
     domain: str
-    email_addresses: list[AddressOut]
+    email_addresses: list[ConfiguredOut]
     receipt_rule: RuleOut
     lambda_function: str | None = Field(description="For staff alone")
     s3_bucket: str | None = Field(description="For staff alone")
     message: str
     timestamp: datetime
+
+
+class NamedDomain(DomainMain):
+    verification_token: str
+    can_proceed: bool
+
+
+class NamedAddress(AddressOut):
+    emails_last_24h: int = Field(alias="emailsLast24h", description="Always 0: mail is not stored here")
 
 
 class Provider(Out):
@@ -106,9 +125,10 @@ class AddressCounts(Out):
     total_email_addresses: int
     active_email_addresses: int
     configured_email_addresses: int
+    total_emails_last_24h: int = Field(alias="totalEmailsLast24h", description="Always 0, as above")
 
 
-class ActionAsked(In):
+class ActionAsked(LenientIn):
     action: Literal["canDomainBeUsed", "addDomain", "verifyDomain", "checkVerification", "getDomain", "deleteDomain"]
     domain: Text
     domain_id: Text | None = None
@@ -120,7 +140,7 @@ class ActionOut(Out):
     """By action; a failure is never a 200."""
 
     success: Literal[True] = True
-    domain: DomainMain | str
+    domain: NamedDomain | str
     timestamp: datetime
     error: str | None = None
     can_be_used: bool | None = None
@@ -138,14 +158,14 @@ class ActionOut(Out):
     ses_verified: bool | None = None
     dns_verified: bool | None = None
     all_verified: bool | None = None
-    email_addresses: list[AddressOut] | None = Field(None, description="The first hundred")
+    email_addresses: list[NamedAddress] | None = Field(None, description="The first hundred")
     stats: AddressCounts | None = None
     message: str | None = None
 
 
 @router.post("/inbound/verify-domain", **writes(VerifyDomainOut), summary="Begin the verification of a domain of yours")
 def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomainOut:
-    domain = _begun(_named(caller(request), asked.domain), caller(request))
+    domain = _begun(_asked_for(caller(request), asked), caller(request))
     mail_from = domain.ses_mail_from or domain.mail_from
     return VerifyDomainOut(
         **_shared(domain),
@@ -163,14 +183,15 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
     """400 unless the domain is verified, and with the list of those that cannot be or are elsewhere."""
     user = caller(request)
     domain = _named(user, asked.domain)
+    own = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk))
+    before = set(own.values_list("pk", flat=True))
     made = domains_services.take(domain=domain, addresses=asked.email_addresses, actor=user)
-    found = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk)).filter(pk__in=[each.pk for each in made])
-    answers = rows(list(found))
+    answers = rows(list(own.filter(pk__in=[each.pk for each in made])))
     is_live = all(each.is_receipt_rule_configured for each in answers)
     staff = supports_everyone(user)
     return ConfigureOut(
         domain=domain.name,
-        email_addresses=answers,
+        email_addresses=[_configured(each, is_new=each.id not in before) for each in answers],
         receipt_rule=RuleOut(
             name=next((each.receipt_rule_name for each in answers if each.receipt_rule_name), None),
             status="active" if is_live else "pending",
@@ -179,6 +200,15 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
         s3_bucket=settings.RECEIVING_BUCKET if staff else None,
         message="They take mail." if is_live else f"They are added. {applied_when()}",
         timestamp=timezone.now(),
+    )
+
+
+def _configured(row: AddressOut, *, is_new: bool) -> ConfiguredOut:
+    return ConfiguredOut(
+        **row.model_dump(exclude_unset=True),
+        is_configured=row.is_receipt_rule_configured,
+        rule_name=row.receipt_rule_name,
+        is_new=is_new,
     )
 
 
@@ -234,15 +264,24 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     addresses = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk))[:MOST_ADDRESSES]
     return {
-        "domain": DomainMain(**main_fields(domain, checks, owner)),
+        "domain": NamedDomain(
+            **main_fields(domain, checks, owner),
+            verification_token=domain.verification_token,
+            can_proceed=domain.stage == Stage.READY,
+        ),
         "dns_records": _seen(domain),
-        "email_addresses": rows(list(addresses)),
+        "email_addresses": [_named_address(each) for each in rows(list(addresses))],
         "stats": AddressCounts(
             total_email_addresses=receiving.addresses,
             active_email_addresses=receiving.active,
             configured_email_addresses=receiving.configured,
+            total_emails_last_24h=0,
         ),
     }
+
+
+def _named_address(row: AddressOut) -> NamedAddress:
+    return NamedAddress(**row.model_dump(exclude_unset=True), emails_last_24h=0)
 
 
 def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:
@@ -272,14 +311,15 @@ def _named(user: User, text: str) -> Domain:
     return (held or found)[0]
 
 
-def _asked_for(user: User, asked: ActionAsked) -> Domain:
-    if asked.domain_id is None:
+def _asked_for(user: User, asked: ActionAsked | VerifyDomainAsked) -> Domain:
+    """By its id where one is given, which must be of the name. Raises Http404, or Malformed (OTHER_DOMAIN)."""
+    if not asked.domain_id:
         domain = _named(user, asked.domain)
     else:
         domain = get_object_or_404(domain_list_selectors.domains_for(user), pk=asked.domain_id)
         if domain.name != understand(asked.domain).domain.ascii:
             raise Malformed("domainId is the id of another domain than the one that is named.", code="OTHER_DOMAIN")
-    if asked.refresh_provider:
+    if isinstance(asked, ActionAsked) and asked.refresh_provider:
         preflight_services.refresh_provider(domain)
     return domain
 
@@ -295,7 +335,7 @@ def _told(domain: Domain) -> dict[str, Any]:
 def _shared(domain: Domain) -> dict[str, Any]:
     return {
         "domain_id": domain.pk,
-        "verification_token": domain.verification_token or None,
+        "verification_token": domain.verification_token,
         "status": status_of(domain),
         "ses_status": ses_word(domain.identity_status),
         "can_proceed": domain.stage == Stage.READY,
@@ -315,7 +355,10 @@ def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> l
     found = []
     for record in records_of(domain):
         check = checks.get(record.key)
-        extra = given(description=description(record) if described else None)
+        extra = given(
+            description=description(record) if described else None,
+            last_checked=check.checked_at if check else None,
+        )
         if actual:
             extra |= given(actual_values=list(check.found) if check else [], error=error_of(check))
         found.append(
@@ -324,6 +367,7 @@ def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> l
                 name=record.name,
                 value=with_priority(record),
                 is_verified=is_right(check),
+                is_required=record.need.value == "required",
                 **extra,
             )
         )

@@ -1,24 +1,36 @@
 """The family before v2: the same rows and services, in an envelope `{success, data, message?}`."""
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from django.http import HttpRequest
 from ninja import Query, Status
+from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
-from inbound_admin.lib.api.values import In, Out, Paged, Pagination, Text, given, page_of
+from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
+from inbound_admin.lib.api.values import Out, Pagination, Text, given, page_of
 from public_api.addresses import api as addresses_api
 from public_api.addresses.api import AddressOut
 from public_api.domains import api as domains_api
 from public_api.domains import services as domains_services
-from public_api.domains.api import DomainRow, EndpointBrief, brief
+from public_api.domains.api import DomainRow, EndpointBrief
 from public_api.domains.core import Published
-from public_api.domains.selectors import AddressesWanted, addresses_found, pending_of, receiving_of, rule_names
+from public_api.domains.selectors import (
+    AddressesWanted,
+    addresses_found,
+    endpoint_counts,
+    pending_of,
+    receiving_of,
+    rule_names,
+)
+from public_api.endpoints import api as endpoints_api
+from public_api.endpoints.api import EndpointOne, EndpointOut, EndpointRemovedOut
 from receipt_rules.addresses.services import remove_address
+from receipt_rules.models.endpoints import Endpoint
 
-router = call_router("Version 1.1")
+router = call_router("Version 1.1", lenient=True)
 Data = TypeVar("Data")
 
 
@@ -38,25 +50,55 @@ class DomainsEnvelope(ListEnvelope[DomainRow]):
     meta: domains_api.DomainsMeta
 
 
+class EndpointTypes(Out):
+    webhook: int
+    email: int
+    email_group: int = Field(alias="email_group")
+
+
+class EndpointsMeta(Out):
+    """Counted over all that the filter matches, not over the page."""
+
+    total_count: int
+    active_count: int
+    type_breakdown: EndpointTypes
+
+
+class EndpointsEnvelope(ListEnvelope[EndpointOut]):
+    meta: EndpointsMeta
+
+
+class EndpointRemovedEnvelope(EndpointRemovedOut):
+    success: Literal[True] = True
+
+
+class CatchAllEndpoint(EndpointBrief):
+    config: dict[str, Any]
+
+
 class CatchAllOut(Out):
     domain_id: str
     domain_name: str
     has_catch_all: bool
-    endpoint: EndpointBrief | None
+    is_catch_all_enabled: bool = Field(description="The same as hasCatchAll")
+    catch_all_endpoint_id: str | None
+    endpoint: CatchAllEndpoint | None
     receipt_rule_name: str | None
     warning: str | None = None
 
 
-class CatchAllAsked(In):
+class CatchAllAsked(LenientIn):
+    """Without an endpoint (absent, null or empty) the catch-all is switched off."""
+
     endpoint_id: Text | None = None
 
 
-class OlderDomainFilters(Paged):
+class OlderDomainFilters(LenientPaged):
     status: Published | None = None
     can_receive: bool | None = None
 
 
-class OlderAddressFilters(Paged):
+class OlderAddressFilters(LenientPaged):
     domain_id: Text | None = None
     active: bool | None = None
 
@@ -79,24 +121,25 @@ def get_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAll
     return _enveloped(domain_of(request, domain_id), "The catch-all as it is wanted.")
 
 
-@router.put("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Switch it on")
-def put_catch_all_v11(request: HttpRequest, domain_id: str, asked: CatchAllAsked) -> Envelope[CatchAllOut]:
-    wanted = domains_services.DomainChange(is_catch_all_enabled=True, catch_all_endpoint_id=asked.endpoint_id)
-    domain = domain_of(request, domain_id)
-    domains_services.change(domain=domain, wanted=wanted, actor=caller(request))
-    return _enveloped(domain, "The catch-all is on.")
+@router.put("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Switch it on, or off")
+def put_catch_all_v11(
+    request: HttpRequest, domain_id: str, asked: CatchAllAsked | None = None
+) -> Envelope[CatchAllOut]:
+    """On with an endpoint; off without one, and its addresses go on receiving mail."""
+    return _put_catch_all(request, domain_id, asked.endpoint_id if asked else None)
 
 
 @router.delete("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Switch it off")
 def delete_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
     """Addresses that are switched on go on taking mail. Off already is off."""
-    domain = domain_of(request, domain_id)
-    domains_services.change(
-        domain=domain,
-        wanted=domains_services.DomainChange(is_catch_all_enabled=False, catch_all_endpoint_id=None),
-        actor=caller(request),
-    )
-    return _enveloped(domain, "The catch-all is off.")
+    return _put_catch_all(request, domain_id, None)
+
+
+def _put_catch_all(request: HttpRequest, domain_id: str, endpoint_id: str | None) -> Envelope[CatchAllOut]:
+    domain, is_on = domain_of(request, domain_id), bool(endpoint_id)
+    wanted = domains_services.DomainChange(is_catch_all_enabled=is_on, catch_all_endpoint_id=endpoint_id)
+    domains_services.change(domain=domain, wanted=wanted, actor=caller(request))
+    return _enveloped(domain, f"The catch-all is {'on' if is_on else 'off'}.")
 
 
 @router.get("/v1.1/email-addresses", **reads(ListEnvelope[AddressOut]), summary="Your addresses")
@@ -134,15 +177,73 @@ def delete_address_v11(request: HttpRequest, address_id: str) -> OlderRemovedOut
     return OlderRemovedOut(success=True, message=f"{address} is removed.", cleanup=addresses_api.removed(address))
 
 
+def _with_config(endpoint: Endpoint) -> CatchAllEndpoint:
+    return CatchAllEndpoint(
+        id=endpoint.pk,
+        name=endpoint.name,
+        type=endpoint.type,
+        is_active=endpoint.is_active,
+        config=endpoints_api.config_out(endpoint.type, endpoint.shown_config),
+    )
+
+
+@router.get("/v1.1/endpoints", **reads(EndpointsEnvelope), summary="Your endpoints")
+def list_endpoints_v11(
+    request: HttpRequest, query: Annotated[endpoints_api.EndpointFilters, Query()]
+) -> EndpointsEnvelope:
+    page = endpoints_api.endpoint_page(request, query)
+    counts = endpoint_counts(endpoints_api.endpoints_wanted(request, query))
+    return EndpointsEnvelope(
+        success=True,
+        data=page.data,
+        pagination=page.pagination,
+        meta=EndpointsMeta(
+            total_count=page.pagination.total,
+            active_count=counts["active"],
+            type_breakdown=EndpointTypes(
+                webhook=counts["webhook"], email=counts["email"], email_group=counts["email_group"]
+            ),
+        ),
+    )
+
+
+@router.post("/v1.1/endpoints", **writes(Envelope[EndpointOut], status=201), summary="Add an endpoint")
+def add_endpoint_v11(request: HttpRequest, asked: endpoints_api.EndpointAdded) -> Status[Envelope[EndpointOut]]:
+    made = endpoints_api.added(request, asked)
+    return Status(201, Envelope[EndpointOut](success=True, data=made, message=f"{made.name} is added."))
+
+
+@router.get("/v1.1/endpoints/{endpoint_id}", **reads(Envelope[EndpointOne]), summary="One endpoint")
+def get_endpoint_v11(request: HttpRequest, endpoint_id: str) -> Envelope[EndpointOne]:
+    return Envelope[EndpointOne](success=True, data=endpoints_api.one(request, endpoint_id))
+
+
+@router.put("/v1.1/endpoints/{endpoint_id}", **writes(Envelope[EndpointOne]), summary="Change an endpoint")
+def change_endpoint_v11(
+    request: HttpRequest, endpoint_id: str, asked: endpoints_api.EndpointChanged
+) -> Envelope[EndpointOne]:
+    changed = endpoints_api.changed(request, endpoint_id, asked)
+    return Envelope[EndpointOne](success=True, data=changed, message=f"{changed.name} is changed.")
+
+
+@router.delete("/v1.1/endpoints/{endpoint_id}", **writes(EndpointRemovedEnvelope), summary="Remove an endpoint")
+def delete_endpoint_v11(request: HttpRequest, endpoint_id: str) -> EndpointRemovedEnvelope:
+    gone = endpoints_api.removed(request, endpoint_id)
+    return EndpointRemovedEnvelope(success=True, message=gone.message, cleanup=gone.cleanup)
+
+
 def _enveloped(domain: Domain, message: str) -> Envelope[CatchAllOut]:
     catch_all = receiving_of([domain])[domain.pk].catch_all
     is_on = catch_all is not None and catch_all.is_active
+    endpoint = catch_all.own_endpoint if catch_all and is_on else None
     pending = pending_of([domain])
     data = CatchAllOut(
         domain_id=domain.pk,
         domain_name=domain.name,
         has_catch_all=is_on,
-        endpoint=brief(catch_all.own_endpoint) if catch_all and is_on else None,
+        is_catch_all_enabled=is_on,
+        catch_all_endpoint_id=endpoint.pk if endpoint else None,
+        endpoint=_with_config(endpoint) if endpoint else None,
         receipt_rule_name=rule_names([domain.name]).get(domain.name) if is_on else None,
         **given(warning=pending.get(domain.pk)),
     )

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from accounts.models.people import Customer, User
+from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import customers_for
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
@@ -56,7 +57,7 @@ class ChangeAddressForm(EndpointChoice):
 class PasteForm(forms.Form):
     """Many addresses at once, for one customer."""
 
-    customer = forms.ModelChoiceField(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
+    customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
     text = forms.CharField(
         label="Addresses",
         max_length=100_000,

@@ -4,7 +4,7 @@ The holder of a name is the nearest proven domain at or above it; an unproven do
 a customer can reach takes the viewer and returns their own rows alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,14 +12,14 @@ from django.db.models import CharField, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from accounts.models.people import Customer
-from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import UNVERIFIED, Domain, Stage
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import held_domains, held_near
 from domains.receiving.core import SERVED, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
-from inbound_admin.lib.lists import ListFilters, Order
+from inbound_admin.lib.lists import ListFilters, Order, has_part
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
 from receipt_rules.models.expectations import Expectation
@@ -77,6 +77,9 @@ def shares_below(domain: Domain) -> bool:
     return held_domains().filter(name__endswith=f".{domain.name}").exclude(customer=domain.customer_id).exists()
 
 
+MOST_ASKED = 20_000  # names; of more, all are read
+
+
 class Holders:
     """Who holds every name, read once: for plans, which ask for each of thousands of recipients."""
 
@@ -89,8 +92,19 @@ class Holders:
                     self._foreign_below.setdefault(above, set()).add(customer)
 
     @classmethod
-    def read(cls) -> "Holders":
-        return cls(dict(held_domains().values_list("name", "customer_id")))
+    def read(cls, customers: Collection[str] | None = None) -> "Holders":
+        """With customers (their ids), only of names at which or above which they hold a domain."""
+        return cls(
+            dict(held_domains().values_list("name", "customer_id") if customers is None else held_near(customers))
+        )
+
+    @classmethod
+    def at(cls, names: Collection[str]) -> "Holders":
+        """Only of these names, and as it is for all of them."""
+        if len(names) > MOST_ASKED:
+            return cls.read()
+        above = {each for name in names for each in names_above(name)}
+        return cls(dict(held_domains().filter(name__in=above).values_list("name", "customer_id")))
 
     @classmethod
     def read_staying(cls) -> "Holders":
@@ -100,7 +114,7 @@ class Holders:
 
     def customer_of(self, name: str) -> str:
         """Its id, empty for a name that nobody holds."""
-        return self._held.get(self.nearest(name), "")
+        return self._held.get(name) or self._held.get(self.nearest(name), "")
 
     def nearest(self, name: str) -> str:
         """The held name at or above this one; empty where there is none."""
@@ -150,16 +164,20 @@ class AddressListFilters(ListFilters):
     endpoint: str = ""
     customer: str = ""
 
-    columns: ClassVar[Mapping[str, str]] = {"domain": "domain", "endpoint": "endpoint", "customer": "domain__customer"}
+    columns: ClassVar[Mapping[str, str]] = {"domain": "domain", "endpoint": "endpoint"}
     sorts: ClassVar[Mapping[str, Order]] = {
         "address": ("address",),
         "-address": ("-address",),
         "domain": ("domain__name", "address"),
     }
 
+    dear = ("waiting", "unclear")  # by what the MX of each address's name was found to be
+
     def conditions(self) -> Iterator[Q]:
         if self.q:
-            yield Q(address__icontains=self.q.lower())
+            yield has_part("address", self.q)
+        if self.customer:
+            yield of_customer("domain__customer", self.customer)
 
     def groups(self) -> dict[str, Q]:
         return SHOWN

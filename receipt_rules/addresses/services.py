@@ -43,13 +43,13 @@ class AddressPlace:
     noticed: tuple[str, ...] = ()
 
 
-def place_of(text: str, customer: Customer) -> AddressPlace:
+def place_of(text: str, customer: Customer, *, may_wait: bool = False) -> AddressPlace:
     """Raises Refused as `read_recipient` and `domain_for`."""
     read = read_recipient(text)
-    return AddressPlace(read.address, domain_for(read.name, customer), read.noticed)
+    return AddressPlace(read.address, domain_for(read.name, customer, may_wait=may_wait), read.noticed)
 
 
-def domain_for(name: str, customer: Customer) -> Domain:
+def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Domain:
     """The customer's proven domain at or above a name.
 
     Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, MAIL_FROM_NAME.
@@ -63,7 +63,7 @@ def domain_for(name: str, customer: Customer) -> Domain:
             "Use another name, or change that one under Settings first.",
             code="MAIL_FROM_NAME",
         )
-    refuse_unproven(holder)
+    refuse_unproven(holder, may_wait=may_wait)
     return holder
 
 
@@ -75,9 +75,13 @@ def refuse_elsewhere(text: str, domain: Domain) -> str:
     return address
 
 
-def refuse_unproven(domain: Domain) -> None:
-    """Addresses come before the MX record, so that no mail is rejected: only the ownership must be proven."""
-    if domain.stage != Stage.READY or not domain.is_proven:
+def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
+    """Addresses come before the MX record, so that no mail is rejected: only the ownership must be proven.
+
+    `may_wait`: what is added waits for the proof. At a claim it may not: others may claim the same name.
+    """
+    waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
+    if not waits and (domain.stage != Stage.READY or not domain.is_proven):
         said = f"The ownership of {domain} is not proven yet. Addresses can be added once SES has seen its records."
         raise Refused(said, code="DOMAIN_NOT_VERIFIED")
     if not domain.receives:
@@ -85,13 +89,13 @@ def refuse_unproven(domain: Domain) -> None:
         raise Refused(said, code="SEND_ONLY")
 
 
-def lock_domain(domain: Domain, *, to_receive: bool = True) -> Domain:
+def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = False) -> Domain:
     """Until the transaction ends it is not deleted and does not change hands. Raises Refused."""
     locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=domain.pk).first()
     if locked is None or locked.customer_id != domain.customer_id:
         raise Refused(f"{domain} has just been changed. Look at it again.", code="DOMAIN_CHANGED")
     if to_receive:
-        refuse_unproven(locked)
+        refuse_unproven(locked, may_wait=may_wait)
     return locked
 
 
@@ -131,14 +135,18 @@ def add_address(
     actor: User | None,
     endpoint: Endpoint | None = None,
     is_active: bool = True,
+    may_wait: bool = False,
     bulk_id: str = "",
 ) -> Address:
-    """Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name."""
+    """`may_wait`: at a domain that is not proven yet it waits, and becomes live with the proof.
+
+    Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name.
+    """
     refuse_foreign(endpoint, customer)
-    place = place_of(text, customer)
+    place = place_of(text, customer, may_wait=may_wait)
     try:
         with transaction.atomic():
-            domain = lock_domain(place.domain)
+            domain = lock_domain(place.domain, may_wait=may_wait)
             _refuse_more_names(place.address.rpartition("@")[2], domain)
             _clear_left_over(place.address)
             made = Address.objects.create(address=place.address, domain=domain, endpoint=endpoint, is_active=is_active)
@@ -146,10 +154,17 @@ def add_address(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
             )
             note_wished(domain)
-            customer_changed(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
+            if domain.is_proven:
+                customer_changed(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
     except IntegrityError as error:
+        if not place.domain.is_proven and not _is_own(place.address, customer):
+            refuse_unproven(place.domain)  # what others wait for there is not told
         raise Refused(f"{place.address} is there already.", code="ADDRESS_EXISTS") from error
     return made
+
+
+def _is_own(text: str, customer: Customer) -> bool:
+    return Address.objects.filter(address=text, domain__customer=customer).exists()
 
 
 def change_address(

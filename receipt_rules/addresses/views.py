@@ -124,7 +124,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "page": page_of(search_addresses(viewer=request.user, filters=filters), request),
         "filters": filters,
         "counts": address_counts(viewer=request.user, filters=filters),
-        "customers": choices(viewer=request.user)["customers"],
+        "choices": choices(viewer=request.user),
         "total": addresses_for(request.user).count(),
         "tab": "addresses",
     }

@@ -67,7 +67,11 @@ def carry_out_changes(*, stops_only: bool = False) -> None:
         return
     if not pending:
         return
-    live, wanted_now = read_live(), wanted()  # in this order: the rows are newer than what is pending
+    concerned = frozenset(each.customer_id for each in pending)
+    live, wanted_now = (
+        read_live(),
+        wanted(customers=concerned),
+    )  # in this order: the rows are newer than what is pending
     alerts_services.tell_of_waiting_customers(is_set_up=live.is_active, customers=[each.customer for each in pending])
     if not live.is_active:
         receiving_services.note_live(live.active, is_ours=False)
@@ -231,8 +235,9 @@ def _plan(customer: Customer, *, wants_mail: bool) -> Plan:
     live = read_live()
     others = stopped_customers() - {customer.pk}
     stopped = others if wants_mail else others | {customer.pk}
-    scope = scope_of(frozenset([customer.pk]), wanted(), live.rule_set)
-    return plan_for(Asked(scope=scope), live, wanted(stopped=stopped))
+    own = frozenset([customer.pk])
+    scope = scope_of(own, wanted(customers=own), live.rule_set)
+    return plan_for(Asked(scope=scope), live, wanted(stopped=stopped, customers=own))
 
 
 @transaction.atomic

@@ -9,8 +9,11 @@ from django.conf import settings
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
+from inbound_admin.lib.lists import kept_count
 from receipt_rules.addresses.selectors import Holders
+from receipt_rules.live.selectors import content_of
 from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.rules import AnyRule, RuleSet, domain_of
 
 LONGEST_FORECAST_DAYS = 1000
@@ -60,13 +63,23 @@ class Capacity:
 
 def capacity(live: RuleSet) -> Capacity:
     """Of a rule set as it was read."""
-    foreign = len(live.rules) - len(live.ours)
+    return _capacity(len(live.rules), len(live.ours), sum(len(rule.recipients) for rule in live.ours))
+
+
+def capacity_known(snapshot: Snapshot) -> Capacity:
+    """Of the rules as we last read them: from the numbers that stand with them."""
+    if snapshot.own_rules is None or snapshot.own_recipients is None:  # from before they were kept
+        return capacity(content_of(snapshot))
+    return _capacity(snapshot.rules, snapshot.own_rules, snapshot.own_recipients)
+
+
+def _capacity(rules: int, own_rules: int, named: int) -> Capacity:
+    foreign = rules - own_rules
     ours = max(0, settings.SES_RULES_PER_SET - foreign)
-    named = sum(len(rule.recipients) for rule in live.ours)
     return Capacity(
-        rules=Meter("Rules", len(live.rules), settings.SES_RULES_PER_SET),
+        rules=Meter("Rules", rules, settings.SES_RULES_PER_SET),
         recipients=Meter("Recipients", named, ours * settings.SES_RECIPIENTS_PER_RULE),
-        identities=Meter("Identities", Domain.objects.count(), settings.SES_IDENTITIES),
+        identities=Meter("Identities", kept_count(Domain.objects.all()), settings.SES_IDENTITIES),
         foreign_rules=foreign,
         has_shared_prefixes=not settings.RECEIVING_PREFIX_EACH_DOMAIN,
         domains_each_prefix=ours,
@@ -84,7 +97,7 @@ class Sharing:
 
 def who_shares(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
     """Of each rule in its order, the customers by name."""
-    holders = Holders.read()
+    holders = Holders.at({domain_of(each) for rule in rules for each in rule.recipient_set})
     owners = [[holders.customer_of(domain_of(each)) for each in rule.recipient_set] for rule in rules]
     customers = Customer.objects.in_bulk({owner for some in owners for owner in some if owner})
     return tuple(
@@ -99,10 +112,8 @@ def who_shares(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
 
 def forecast(*, left: int, now: datetime) -> str:
     """When the room for recipients ends at the pace of the last 30 days; empty where nothing was added."""
-    since = now - timedelta(days=30)
-    added = (
-        Address.objects.filter(created_at__gte=since).count() + CatchAll.objects.filter(created_at__gte=since).count()
-    )
+    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(days=30)  # the same for an hour
+    added = sum(kept_count(model.objects.filter(created_at__gte=since)) for model in (Address, CatchAll))
     if not added:
         return ""
     days = 30 * left // added
@@ -114,4 +125,4 @@ def forecast(*, left: int, now: datetime) -> str:
 
 def rows_wanted() -> int:
     """How many addresses and catch-alls are switched on: what the meter will come to."""
-    return Address.objects.filter(is_active=True).count() + CatchAll.objects.filter(is_active=True).count()
+    return sum(kept_count(model.objects.filter(is_active=True)) for model in (Address, CatchAll))

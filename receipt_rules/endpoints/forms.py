@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from accounts.models.people import Customer, User
+from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.redaction import MASK
 from receipt_rules.endpoints.services import SesSide
@@ -22,7 +23,7 @@ _KEPT = f"A stored value is shown as {MASK}; leave it so to keep it. Another hos
 class EndpointForm(forms.Form):
     """Name, type, and what its type must be told; of the other types' fields nothing is read."""
 
-    customer = forms.ModelChoiceField(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
+    customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
     name = forms.CharField(label="Name", max_length=120, help_text="As you will find it in lists: “Support desk”.")
     type = forms.ChoiceField(
         label="Mail goes to", choices=EndpointType.choices, widget=forms.RadioSelect, initial=EndpointType.WEBHOOK

@@ -290,12 +290,14 @@ TEST_EVERY_SECONDS = 10
 
 @dataclass(frozen=True)
 class Tried:
-    """`status` None: no answer came."""
+    """`status` None: no answer came. `excerpt`: how it begins."""
 
     is_good: bool
     sentence: str
     milliseconds: int
+    payload: dict[str, Any]
     status: int | None = None
+    excerpt: str = ""
 
 
 def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
@@ -320,13 +322,14 @@ def _send(endpoint: Endpoint, actor: User | None, because: str) -> Tried:
         said = f"A test can be sent every {TEST_EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)
     audit_services.record("endpoint.tested", about=endpoint_subject(endpoint), actor=actor, because=because)
-    begun = time.monotonic()
+    begun, body = time.monotonic(), _body(endpoint)
     try:
-        reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(_body(endpoint)), _headers(endpoint))
+        reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(body), _headers(endpoint))
     except webhooks_gateway.NotDelivered as problem:
-        return Tried(is_good=False, sentence=str(problem), milliseconds=_since(begun))
+        return Tried(is_good=False, sentence=str(problem), milliseconds=_since(begun), payload=body)
     said = "took the test message" if reply.is_taken else "answered, but did not take the test message"
-    return Tried(reply.is_taken, f"The webhook {said} ({reply.status}).", _since(begun), reply.status)
+    sentence = f"The webhook {said} ({reply.status})."
+    return Tried(reply.is_taken, sentence, _since(begun), body, reply.status, reply.excerpt)
 
 
 def _body(endpoint: Endpoint) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from domains.domain_list.services import note_routes_checked, note_routes_proble
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains
 from domains.ownership.services import holder_changed, tell_owners
+from domains.receiving.core import SERVED
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import Holders
@@ -48,11 +49,20 @@ MOST_NAMED = 3
 def begin(*, domain: Domain, **_: Any) -> None:
     """In the transaction in which the holder changes: the worker is called, and who loses mail is told."""
     work_soon(urgent=True)
+    _begin_waiting(domain)
     holders = Holders.read()
     for above, recipients in _lost_by_others(domain, holders):
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
         audit_services.record("domain.routes_left", about=about, actor=None, after=after)
         transaction.on_commit(partial(_tell_loser, above.customer, domain.name, recipients))
+
+
+def _begin_waiting(domain: Domain) -> None:
+    """Addresses that were added before the proof are carried out with it; an adopted domain's wait for a plan."""
+    rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=SERVED)
+    waiting = [each.recipient for each in rows]
+    if waiting and not domain.adopted:
+        customer_changed(domain.customer, None, recipients=waiting, domains=[domain.pk])
 
 
 def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, list[str]]]:

@@ -16,7 +16,8 @@ from receipt_rules.planner.core.rules import RuleSet
 
 
 def last_known() -> Snapshot | None:
-    return Snapshot.objects.filter(region=settings.AWS_REGION).first()
+    """Its content is read where it is asked for: it may be megabytes."""
+    return Snapshot.objects.filter(region=settings.AWS_REGION).defer("content", "known", "holders").first()
 
 
 def is_set_up() -> bool:

@@ -112,6 +112,8 @@ def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet 
         digest=mark,
         recipients=sum(len(rule.recipient_set) for rule in rule_set.rules),
         rules=len(rule_set.rules),
+        own_rules=len(rule_set.ours),
+        own_recipients=sum(len(rule.recipients) for rule in rule_set.ours),
         run=run,
     )
     old = Snapshot.objects.filter(region=settings.AWS_REGION)[KEPT_SNAPSHOTS:].values("pk")
@@ -121,6 +123,6 @@ def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet 
 
 def _holders(rule_set: RuleSet) -> dict[str, str]:
     """The customer's id of each name in the rules that somebody holds now."""
-    holders = Holders.read()
     names = {domain_of(recipient) for rule in rule_set.rules for recipient in rule.recipient_set}
+    holders = Holders.at(names)
     return {name: customer for name in sorted(names) if (customer := holders.customer_of(name))}

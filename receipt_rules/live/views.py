@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -22,6 +23,7 @@ from receipt_rules.planner.core.rules import ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm
 
 MOST_NAMED = 30  # recipients and customers of one rule; more are counted
+RULES_PER_PAGE = 25
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,11 @@ def list_(request: SignedIn) -> HttpResponse:
         if _carried_out(form, request):
             return redirect("receipt_rules:rules")
         status = 422
-    context = _context() | {"tab": "rules", "form": form, "may_operate": may_operate(request.user)}
+    context = _context(request.GET.get("page", "")) | {
+        "tab": "rules",
+        "form": form,
+        "may_operate": may_operate(request.user),
+    }
     return TemplateResponse(request, "receipt_rules/live/rules.html", context, status=status)
 
 
@@ -83,7 +89,7 @@ def given(data: QueryDict, name: str) -> str:
     return data.get(name, "").replace("\x00", "")[:400]
 
 
-def _context() -> dict[str, Any]:
+def _context(page: str) -> dict[str, Any]:
     """From Amazon, or what we last knew where it does not answer."""
     pending = list(pending_changes())
     try:
@@ -91,7 +97,7 @@ def _context() -> dict[str, Any]:
     except AwsProblem as problem:
         known = last_known()
         shown = content_of(known) if known else None
-        return {"problem": problem, "known": known, "pending": pending, **_shown(shown)}
+        return {"problem": problem, "known": known, "pending": pending, **_shown(shown, page)}
     found = drift_services.differences(live)
     return {
         "live": live,
@@ -99,17 +105,20 @@ def _context() -> dict[str, Any]:
         "found": found,
         "news": [each for each in found if not each.is_ignored],
         "pending": pending,
-        **_shown(live.stranger or live.rule_set),
+        **_shown(live.stranger or live.rule_set, page),
     }
 
 
-def _shown(rule_set: RuleSet | None) -> dict[str, Any]:
+def _shown(rule_set: RuleSet | None, asked: str) -> dict[str, Any]:
     if rule_set is None:
         return {}
     full = capacity(rule_set)
+    page = Paginator(rule_set.rules, RULES_PER_PAGE).get_page(asked)
+    rows = enumerate(who_shares(page.object_list), start=page.start_index())
     return {
         "rule_set": rule_set,
-        "rows": [RuleRow(number, each) for number, each in enumerate(who_shares(rule_set.rules), start=1)],
+        "page": page,
+        "rows": [RuleRow(number, each) for number, each in rows],
         "capacity": full,
         "meters": (full.rules, full.recipients, full.identities),
         "rows_wanted": rows_wanted(),

@@ -73,7 +73,10 @@ class Address(Wish):
     class Meta:
         ordering = ("address",)
         verbose_name_plural = "addresses"
-        indexes = (models.Index(fields=("domain", "address"), name="address_of_domain"),)
+        indexes = (
+            models.Index(fields=("domain", "address"), name="address_of_domain"),
+            models.Index(fields=("address",), name="address_off", condition=models.Q(is_active=False)),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(address=Lower("address"), address__contains="@"), name="address_lower_case"
@@ -108,7 +111,11 @@ class CatchAll(Wish):
 
     @property
     def recipient(self) -> str:
-        return f"{'.' if self.subdomains else ''}{self.domain.name}"
+        return self.recipient_of(self.domain.name, subdomains=self.subdomains)
+
+    @staticmethod
+    def recipient_of(domain: str, *, subdomains: bool) -> str:
+        return f"{'.' if subdomains else ''}{domain}"
 
     @property
     def mail_name(self) -> str:

@@ -140,6 +140,8 @@ class Snapshot(models.Model):
     digest = models.CharField(max_length=64)
     recipients = models.PositiveIntegerField()
     rules = models.PositiveIntegerField()
+    own_rules = models.PositiveIntegerField(null=True, help_text="How many of them are ours; null: not counted then.")
+    own_recipients = models.PositiveIntegerField(null=True, help_text="Recipients of our rules.")
     run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="snapshots")
 
     class Meta:

@@ -32,6 +32,11 @@ class PlanQuery(QueryIn):
     compacting: bool = False
     state: Text = Field("", description="The id of the state to roll back to")
     only: Text = Field("", description="A domain's name, or a customer's id or name: the plan is limited to it")
+    take_over: Annotated[list[Text], Field(max_length=200)] = Field(
+        default_factory=list, description="Names of rules that are not ours, which the plan takes over"
+    )
+    old_style: bool = Field(False, description="Take over every rule whose recipients are all wanted here")
+    instead_of: Text = Field("", description="Another program's active rule set, which ours replaces")
 
 
 class PlanApproved(In):
@@ -45,6 +50,8 @@ class PlanApproved(In):
     state: Text = ""
     only: Text = ""
     take_over: Annotated[list[Text], Field(max_length=200)] = Field(default_factory=list)
+    old_style: bool = False
+    instead_of: Text = ""
 
 
 class ConsequenceOut(Out):
@@ -129,7 +136,7 @@ class StateOut(Out):
 def get_rule_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> PlanOut:
     """Read from Amazon now: one call, or up to three. Nothing is changed."""
     rules_viewer(request)
-    asked = _asked(query.method, compacting=query.compacting, state=query.state, only=query.only)
+    asked = _asked(query)
     return _plan(plan(asked=asked), asked)
 
 
@@ -142,13 +149,7 @@ def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accep
         digest=asked.digest,
         because=asked.because,
         typed=asked.typed,
-        asked=_asked(
-            asked.method,
-            compacting=asked.compacting,
-            state=asked.state,
-            only=asked.only,
-            take_over=asked.take_over,
-        ),
+        asked=_asked(asked),
         actor=rules_viewer(request),
     )
     return Status(202, Accepted(id=run.pk, status_url=_address(run), message=run.summary))
@@ -191,10 +192,17 @@ def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> 
     return Page[StateOut](data=[_state(row) for row in rows], pagination=pagination)
 
 
-def _asked(method: str, *, compacting: bool, state: str, only: str, take_over: list[str] | None = None) -> Asked:
-    limited = asked_for(only=only) if only else Asked()
+def _asked(given: PlanQuery | PlanApproved) -> Asked:
+    """The same question from a query and from a body, so that the digest of one is approved by the other."""
+    limited = asked_for(only=given.only) if given.only else Asked()
     return replace(
-        limited, method=Method(method), compacting=compacting, snapshot=state, take_over=frozenset(take_over or ())
+        limited,
+        method=Method(given.method),
+        compacting=given.compacting,
+        snapshot=given.state,
+        take_over=frozenset(given.take_over),
+        old_style=given.old_style,
+        instead_of=given.instead_of,
     )
 
 

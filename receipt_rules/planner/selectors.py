@@ -1,7 +1,7 @@
 """What the page of a plan shows beside its steps: whose addresses they are, and what has happened before."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,7 +11,7 @@ from accounts.models.people import Customer
 from audit.models import Change
 from receipt_rules.addresses.selectors import Holders
 from receipt_rules.models.runs import Run, RunKind
-from receipt_rules.planner.core.consequences import Consequence
+from receipt_rules.planner.core.consequences import Consequence, Fate
 from receipt_rules.planner.core.groups import AddressGroup, grouped_addresses
 from receipt_rules.planner.core.rules import domain_of
 
@@ -23,46 +23,21 @@ WISHES = ("address.", "catch_all.", "endpoint.")
 
 @dataclass(frozen=True)
 class GroupShown:
-    """`customers` are names, each with the number of their addresses, the most first; "" is nobody's."""
+    """`named` are customers, each with the number of their addresses, the most first; "" is nobody's."""
 
-    group: AddressGroup
-    customers: tuple[tuple[str, int], ...]
-
-    @property
-    def number(self) -> int:
-        return len(self.group.members)
-
-    @property
-    def examples(self) -> list[str]:
-        return [each.who for each in self.group.members[:MOST_EXAMPLES]]
+    fate: Fate
+    number: int
+    examples: tuple[str, ...]
+    befores: tuple[str, ...]
+    more_befores: int
+    afters: tuple[str, ...]
+    more_afters: int
+    named: tuple[tuple[str, int], ...]
+    more_customers: int
 
     @property
     def more(self) -> int:
-        return max(0, self.number - MOST_EXAMPLES)
-
-    @property
-    def befores(self) -> tuple[str, ...]:
-        return self.group.befores[:MOST_PLACES]
-
-    @property
-    def more_befores(self) -> int:
-        return max(0, len(self.group.befores) - MOST_PLACES)
-
-    @property
-    def afters(self) -> tuple[str, ...]:
-        return self.group.after[:MOST_PLACES]
-
-    @property
-    def more_afters(self) -> int:
-        return max(0, len(self.group.after) - MOST_PLACES)
-
-    @property
-    def named(self) -> tuple[tuple[str, int], ...]:
-        return self.customers[:MOST_CUSTOMERS]
-
-    @property
-    def more_customers(self) -> int:
-        return max(0, len(self.customers) - MOST_CUSTOMERS)
+        return self.number - len(self.examples)
 
 
 def groups_shown(found: tuple[Consequence, ...]) -> list[GroupShown]:
@@ -71,10 +46,22 @@ def groups_shown(found: tuple[Consequence, ...]) -> list[GroupShown]:
         return []
     owner = cache(Holders.read().customer_of)
     names = dict(Customer.objects.values_list("pk", "name"))
-    return [
-        GroupShown(group, _customers((owner(domain_of(each.address)) for each in group.members), names))
-        for group in grouped_addresses(found)
-    ]
+    return [_shown(group, owner, names) for group in grouped_addresses(found)]
+
+
+def _shown(group: AddressGroup, owner: Callable[[str], str], names: dict[str, str]) -> GroupShown:
+    customers = _customers((owner(domain_of(each.address)) for each in group.members), names)
+    return GroupShown(
+        fate=group.fate,
+        number=len(group.members),
+        examples=tuple(each.who for each in group.members[:MOST_EXAMPLES]),
+        befores=group.befores[:MOST_PLACES],
+        more_befores=max(0, len(group.befores) - MOST_PLACES),
+        afters=group.after[:MOST_PLACES],
+        more_afters=max(0, len(group.after) - MOST_PLACES),
+        named=customers[:MOST_CUSTOMERS],
+        more_customers=max(0, len(customers) - MOST_CUSTOMERS),
+    )
 
 
 def _customers(owners: Iterable[str], names: dict[str, str]) -> tuple[tuple[str, int], ...]:

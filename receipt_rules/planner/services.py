@@ -4,9 +4,10 @@ The desired state is read from the rows: which recipients, and the delivery of e
 it is (`receipt_rules.rollback`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 
 from django.conf import settings
 from django.db import transaction
@@ -31,6 +32,9 @@ from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
 from receipt_rules.planner.core.rules import S3, Action, Lambda, RuleDelivery, RuleLimits, RuleSet, domain_of
 from receipt_rules.rollback.services import as_it_was, held_recipients, hold_back, holds, with_held
 
+READ_AT_ONCE = 10_000  # rows
+AS_USUAL = Q(s3_bucket="", s3_prefix="", lambda_arn="", sns_topic="", tls_required=None, scan=None)  # of an endpoint
+
 
 @dataclass(frozen=True)
 class WantedState:
@@ -45,16 +49,18 @@ def limits() -> RuleLimits:
     return RuleLimits(rules=settings.SES_RULES_PER_SET, recipients=settings.SES_RECIPIENTS_PER_RULE)
 
 
-def wanted(*, stopped: frozenset[str] | None = None) -> WantedState:
+def wanted(*, stopped: frozenset[str] | None = None, customers: frozenset[str] | None = None) -> WantedState:
     """All active addresses and catch-alls of this region. Raises AwsProblem where the account cannot be found out.
 
-    `stopped` are ids of customers of whom no mail is taken; None: those whose receiving our staff have stopped.
+    `stopped` are ids of customers of whom no mail is taken; None: those whose receiving our staff have stopped. With
+    `customers`, ids as well, only theirs: what others want changes nothing of a plan whose scope is theirs, since no
+    entry covers an address at a name that another customer holds.
     """
-    holders = Holders.read()
+    holders = Holders.read(customers)
     deliver = _deliveries()
     silent = stopped_customers() if stopped is None else stopped
     entries: dict[str, RuleDelivery] = {}
-    for recipient, owner, domain, endpoint, of in (*_addresses(), *_catch_alls(holders)):
+    for recipient, owner, domain, endpoint, of in chain(_addresses(customers), _catch_alls(holders, customers)):
         if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
             entries[recipient] = deliver(endpoint if of == owner else None, domain)
     return WantedState(reduced(entries), holders, silent)
@@ -79,40 +85,31 @@ def stopped_customers() -> frozenset[str]:
 _Row = tuple[str, str, str, str | None, str | None]  # recipient, customer, domain, endpoint, customer of the endpoint
 
 
-def _receiving() -> Q:
+def _receiving(customers: frozenset[str] | None) -> Q:
     """Of a domain that only sends nothing is wanted; its addresses are kept."""
-    return Q(domain__region=settings.AWS_REGION, domain__receives=True)
+    here = Q(domain__region=settings.AWS_REGION, domain__receives=True, is_active=True, refused_because="")
+    return here if customers is None else here & Q(domain__customer__in=customers)
 
 
-def _addresses() -> list[_Row]:
-    rows = Address.objects.filter(_receiving(), is_active=True, refused_because="")
-    return list(
-        rows.order_by("address").values_list(
-            "address", "domain__customer_id", "domain__name", "endpoint_id", "endpoint__customer_id"
-        )
-    )
+_ROW = ("domain__customer_id", "domain__name", "endpoint_id", "endpoint__customer_id")
 
 
-def _catch_alls(holders: Holders) -> list[_Row]:
+def _addresses(customers: frozenset[str] | None) -> Iterator[_Row]:
+    rows = Address.objects.filter(_receiving(customers)).order_by("address").values_list("address", *_ROW)
+    return rows.iterator(chunk_size=READ_AT_ONCE)
+
+
+def _catch_alls(holders: Holders, customers: frozenset[str] | None) -> Iterator[_Row]:
     """One for all sub-domains is not wanted as soon as another customer holds one of them."""
-    rows = CatchAll.objects.filter(_receiving(), is_active=True, refused_because="")
-    found = rows.order_by("domain__name").select_related("domain", "endpoint")
-    return [
-        (
-            row.recipient,
-            row.domain.customer_id,
-            row.domain.name,
-            row.endpoint_id,
-            row.endpoint.customer_id if row.endpoint else None,
-        )
-        for row in found
-        if not (row.subdomains and holders.shares_below(row.domain.name))
-    ]
+    rows = CatchAll.objects.filter(_receiving(customers)).order_by("domain__name")
+    for subdomains, owner, domain, endpoint, of in rows.values_list("subdomains", *_ROW).iterator(READ_AT_ONCE):
+        if not (subdomains and holders.shares_below(domain)):
+            yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, endpoint, of
 
 
 def _deliveries() -> Callable[[str | None, str], RuleDelivery]:
     """Each delivery is made once: a plan compares them once a recipient."""
-    special = {endpoint.id: endpoint for endpoint in Endpoint.objects.all()}
+    special = {endpoint.id: endpoint for endpoint in Endpoint.objects.exclude(AS_USUAL).defer("sealed_config")}
     each_domain = settings.RECEIVING_PREFIX_EACH_DOMAIN
 
     @cache
@@ -127,7 +124,8 @@ def _delivery(endpoint: Endpoint, domain: str) -> RuleDelivery:
     if settings.RECEIVING_PREFIX_EACH_DOMAIN and domain and not endpoint.s3_prefix:
         prefix = f"{prefix}{domain}/"
     topic = endpoint.sns_topic or settings.RECEIVING_TOPIC
-    actions: list[Action] = [S3(endpoint.s3_bucket or settings.RECEIVING_BUCKET, prefix, topic)]
+    bucket = endpoint.s3_bucket or settings.RECEIVING_BUCKET
+    actions: list[Action] = [S3(bucket, prefix, topic, role=role_for(bucket))]
     if arn := endpoint.lambda_arn or function_arn():
         actions.append(Lambda(arn))
     tls, scan = endpoint.tls_required, endpoint.scan
@@ -136,6 +134,11 @@ def _delivery(endpoint: Endpoint, domain: str) -> RuleDelivery:
         tls_required=settings.RECEIVING_TLS_REQUIRED if tls is None else tls,
         scan=settings.RECEIVING_SCAN if scan is None else scan,
     )
+
+
+def role_for(bucket: str) -> str:
+    """The IAM role with which SES writes to the bucket; "" where the bucket's own policy lets it."""
+    return settings.RECEIVING_BUCKET_ROLE if bucket == settings.RECEIVING_BUCKET else ""
 
 
 def function_arn() -> str:

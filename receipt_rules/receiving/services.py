@@ -30,7 +30,8 @@ _Wishes = Sequence[Address | CatchAll]
 def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
     """`active` is what SES has, an empty set where none is active. Of one customer where one is named."""
     wishes = [*_of(Address, customer_id), *_of(CatchAll, customer_id)]
-    trace, desired, halted = Trace(active), wanted().desired, stopped_customers()
+    customers = frozenset([customer_id]) if customer_id else None
+    trace, desired, halted = Trace(active), wanted(customers=customers).desired, stopped_customers()
     facts: dict[str, RulesFact] = {}
     for wish in wishes:
         address = sample_address(wish.recipient)

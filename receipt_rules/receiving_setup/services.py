@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
-from domains.records.core import RECEIVING_REGIONS
+from domains.domain_list.selectors import domains_in_region
+from domains.receiving.core import MxFact
+from domains.records.core import RECEIVING_REGIONS, can_receive
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsDenied, AwsMissing, AwsProblem, Refused
 from receipt_rules.live import gateway as live_gateway
@@ -18,6 +20,7 @@ from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.permissions.services import Grant, pretty
 from receipt_rules.planner.core.rules import S3, RuleSet, is_ours
+from receipt_rules.planner.services import role_for
 from receipt_rules.receiving_setup import gateway
 from receipt_rules.receiving_setup.core import (
     SID,
@@ -33,6 +36,7 @@ from receipt_rules.receiving_setup.core import (
 
 MOST_LOOKED_AT = 10  # of each kind: the page waits for them
 LOOK_ALLOWED = "Give our credentials the permissions that the README lists, then look again."
+ROLE = "Name a role that SES may assume in RECEIVING_BUCKET_ROLE, or a bucket in a region in which SES receives mail."
 UNCLEAR = "has conditions that we cannot judge."
 TRIED = "Amazon tries it whenever a rule is written, and the run says what it answered."
 _Look = Callable[[str, RuleSet], SetupFinding]
@@ -76,6 +80,12 @@ def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
     region = gateway.get_bucket_location(name)
     letting = permissions_services.bucket_grant(name, rule_set)
     where = f"{name} is in {region}."
+    if role := role_for(name):
+        sentence = f"{where} SES writes to it with the role {role}, which we do not judge."
+        return SetupFinding("Bucket", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=letting.there)
+    if not can_receive(region):
+        sentence = f"{where} SES does not receive mail there, so it writes to that bucket with an IAM role alone."
+        return SetupFinding("Bucket", SetupVerdict.WRONG, sentence, ROLE, shown=letting.there)
     return _judged("Bucket", where, letting, "Its policy", "write", Button.BUCKET_POLICY)
 
 
@@ -175,7 +185,7 @@ def check_receiving() -> tuple[SetupFinding, ...]:
     except AwsProblem as problem:
         return (region, SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem)))
     places = look_at_places(live.rule_set)
-    return (region, _rule_set(live), *places, _keys(live), _ip_filters(), *_last_run(), *_waiting())
+    return (region, _rule_set(live), *places, _keys(live), _ip_filters(), *_mail_manager(), *_last_run(), *_waiting())
 
 
 def _region() -> SetupFinding:
@@ -241,6 +251,17 @@ def _ip_filters() -> SetupFinding:
             "There are none. Amazon itself blocks mail from EC2 and from known abusers.",
         )
     return SetupFinding("IP filters", SetupVerdict.RIGHT, f"They are asked before any rule: {listed}.")
+
+
+def _mail_manager() -> tuple[SetupFinding, ...]:
+    """Amazon's second way to receive: receipt rules never see that mail. From our own rows."""
+    rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
+    names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
+    if not names:
+        return ()
+    sentence = f"The MX of {_some(names)} leads to SES Mail Manager, so receipt rules never see that mail."
+    repair = "Change such a domain to send only, or point its MX record here once its addresses are ready."
+    return (SetupFinding("Mail Manager", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
 
 
 def _some(names: list[str]) -> str:

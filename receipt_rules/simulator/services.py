@@ -12,7 +12,7 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
-from domains.receiving.core import MxFact, Receiving, RulesFact, judge, mx_fact
+from domains.receiving.core import MxFact, Receiving, RulesFact, is_mail_manager, judge, mx_fact
 from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
@@ -47,6 +47,8 @@ class MailHost:
         if not self.hosts:
             return f"{self.domain} has no MX record: most senders find nobody to give the mail to."
         winner = f"{self.hosts[0]} takes mail for {self.domain}"
+        if is_mail_manager(self.hosts[0]):
+            return f"{winner}. It is an ingress endpoint of SES Mail Manager: these rules never see it."
         return f"{winner}." if self.is_amazon else f"{winner}, not Amazon: these rules never see it."
 
 

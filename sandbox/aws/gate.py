@@ -79,6 +79,8 @@ def _refused(response: Any, service: str, operation: str, fault: Fault | None) -
         return _server_error(response, service)
     if fault and fault.kind == "denied":
         return _denied(service, operation)
+    if fault and fault.kind == "missing":
+        return _by_hand(service, 404, "NotFoundException", f"{operation} is not known here.")
     admitted = service in UNPACED or operation.startswith("Send") or _admits(response)
     if admitted and not (fault and fault.kind == "throttle"):
         return None
@@ -100,12 +102,17 @@ def _server_error(response: Any, service: str) -> Answer:
 
 def _denied(service: str, operation: str) -> Answer:
     """Written by hand: no model of SES knows the code, so that moto would not serialise it."""
-    said = f"User is not authorized to perform: ses:{operation}"
+    code = "AccessDeniedException" if service == "sesv2" else "AccessDenied"
+    return _by_hand(service, 403, code, f"User is not authorized to perform: ses:{operation}")
+
+
+def _by_hand(service: str, status: int, code: str, said: str) -> Answer:
     if service == "sesv2":
-        headers = {"x-amzn-errortype": "AccessDeniedException", "content-type": "application/json", "status": "403"}
-        return 403, headers, json.dumps({"message": said})
-    body = f"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{said}</Message></Error>"
-    return 403, {"content-type": "text/xml", "status": "403"}, f"{body}<RequestId>denied</RequestId></ErrorResponse>"
+        headers = {"x-amzn-errortype": code, "content-type": "application/json", "status": str(status)}
+        return status, headers, json.dumps({"message": said})
+    body = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{said}</Message></Error>"
+    headers = {"content-type": "text/xml", "status": str(status)}
+    return status, headers, f"{body}<RequestId>refused</RequestId></ErrorResponse>"
 
 
 def _serialised(response: Any, refusal: SesRefusal) -> Answer:

@@ -23,10 +23,24 @@ def find(ask: Request, name: str) -> Identity | None:
     return ask.state.identities.get(canonical(name))
 
 
+REPLICA = "AWS_SES_"
+
+
 def tokens(state: RegionState, identity: Identity) -> list[str]:
+    """A replica (Deterministic Easy DKIM) has the keys that its parent had when it was made."""
     if identity.origin == "EXTERNAL":
         return [identity.selector]
-    return names.dkim_tokens(state.account_id, state.region, identity.domain, identity.key_generation)
+    return names.dkim_tokens(state.account_id, _home(state, identity), identity.domain, identity.key_generation)
+
+
+def zone(state: RegionState, identity: Identity) -> str:
+    return names.dkim_zone(_home(state, identity))
+
+
+def _home(state: RegionState, identity: Identity) -> str:
+    """The region whose keys it has; its own unless it is a replica."""
+    is_replica = identity.origin.startswith(REPLICA)
+    return identity.origin.removeprefix(REPLICA).lower().replace("_", "-") if is_replica else state.region
 
 
 def create(ask: Request, name: str) -> Identity:
@@ -158,10 +172,15 @@ def _each(ask: Request, read: Callable[[Identity], Mapping[str, object] | None])
     return {name: answer for name, identity in known if (answer := read(identity)) is not None}
 
 
+def has_token(identity: Identity) -> bool:
+    """Whether a TXT record verifies it; of an identity that v2 made with DKIM alone that is a belief."""
+    return identity.has_txt or WORLD.beliefs.dkim_only_txt == "yes"
+
+
 @v1("GetIdentityVerificationAttributes")
 def get_identity_verification_attributes(ask: Request) -> Answer:
     def read(identity: Identity) -> Mapping[str, object]:
-        token = names.txt_token(ask.state.account_id, ask.state.region, identity.name) if identity.has_txt else None
+        token = names.txt_token(ask.state.account_id, ask.state.region, identity.name) if has_token(identity) else None
         return {"VerificationStatus": identity.ownership.status, "VerificationToken": token}
 
     return {"VerificationAttributes": _each(ask, read)}

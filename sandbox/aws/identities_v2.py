@@ -5,7 +5,7 @@ import re
 from sandbox.aws import names
 from sandbox.aws.errors import already_exists, bad_request, not_found
 from sandbox.aws.extension import Answer, Request, v2
-from sandbox.aws.identities import create, delete, find, set_mail_from, tokens
+from sandbox.aws.identities import create, delete, find, set_mail_from, tokens, zone
 from sandbox.aws.pages import BadToken, page
 from sandbox.aws.state import NOT_STARTED, PENDING, SUCCESS, WORLD, Aspect, Identity
 from sandbox.aws.tags import put_tags, tags_of
@@ -45,7 +45,8 @@ def _dkim(ask: Request, identity: Identity, status: str | None = None) -> dict[s
 
 
 def _zone(ask: Request, identity: Identity) -> str | None:
-    return None if identity.origin == "EXTERNAL" else names.dkim_zone(ask.state.region)
+    told = identity.origin != "EXTERNAL" and WORLD.beliefs.hosted_zone == "yes"
+    return zone(ask.state, identity) if told else None
 
 
 @v2("CreateEmailIdentity")
@@ -68,7 +69,8 @@ def create_email_identity(ask: Request) -> Answer:
 
 def _sign(ask: Request, identity: Identity, attributes: dict[str, str]) -> None:
     identity.selector = attributes.get("DomainSigningSelector", "")
-    identity.origin = "EXTERNAL" if identity.selector else "AWS_SES"
+    parent = attributes.get("DomainSigningAttributesOrigin", "")
+    identity.origin = "EXTERNAL" if identity.selector else parent or "AWS_SES"
     identity.key_length = attributes.get("NextSigningKeyLength", identity.key_length)
     identity.keys_made = ask.now
     identity.dkim.start(ask.now)

@@ -27,6 +27,23 @@ class Beliefs:
 
     # CloudWatch's breakdown by tenant: counts by TenantId and TenantName ("pair"), rates by TenantName ("name"), "none"
     tenant_metrics: str = "pair"
+    # Whether v1 tells a TXT token of an identity that v2 made with DKIM alone: "no" or "yes"
+    dkim_only_txt: str = "no"
+    # Whether v2 names the zone of the DKIM keys (SigningHostedZone): "yes" or "no"
+    hosted_zone: str = "yes"
+    # The Cause of a sending status that a customer set by API: SES's samples have the first, others were seen without
+    manual_cause: str = "Status manually updated."
+    # `*@example.com` as a recipient of a rule: "refused", or "literal" (an address whose local part is an asterisk)
+    star_recipient: str = "refused"
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "tenant_metrics": ("pair", "name", "none"),
+    "dkim_only_txt": ("no", "yes"),
+    "hosted_zone": ("yes", "no"),
+    "manual_cause": ("Status manually updated.", ""),
+    "star_recipient": ("refused", "literal"),
+}
 
 
 @dataclass

@@ -90,7 +90,7 @@ def _checked(ask: Request) -> dict[str, Any]:
     if rule["TlsPolicy"] not in ("Optional", "Require"):
         raise validation_error(f"Value '{rule['TlsPolicy']}' at 'rule.tlsPolicy' failed to satisfy constraint.")
     for recipient in recipients:
-        if not is_recipient(recipient) or recipient.lower() in WORLD.refused_recipients:
+        if not _is_recipient(recipient) or recipient.lower() in WORLD.refused_recipients:
             raise invalid_parameter(f"Invalid recipient: {recipient}")
     for action in actions:
         check_action(Rule(ask.state, ask.text("RuleSetName"), rule["Name"]), action)
@@ -178,3 +178,9 @@ def reorder_receipt_rule_set(ask: Request) -> Answer:
         raise invalid_parameter("All rules of the rule set must be named exactly once.")
     rules.sort(key=lambda rule: order.index(rule["Name"]))
     return None
+
+
+def _is_recipient(recipient: str) -> bool:
+    """Whether SES takes an asterisk as a local part is a belief."""
+    starred = recipient.startswith("*@") and WORLD.beliefs.star_recipient == "literal"
+    return is_recipient(recipient.removeprefix("*@") if starred else recipient)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.aws.errors import bad_request, not_found
 from sandbox.aws.extension import Answer, Request, v2
-from sandbox.aws.state import Finding, RegionState, Standing, Tenant
+from sandbox.aws.state import WORLD, Finding, RegionState, Standing, Tenant
 from sandbox.aws.tenants import aggregate, pages
 
 STATUSES = ("ENABLED", "DISABLED", "REINSTATED")
@@ -119,7 +119,7 @@ def update_reputation_entity_customer_managed_status(ask: Request) -> Answer:
     tenant, status = _known(ask), ask.text("SendingStatus")
     if status not in STATUSES:
         raise bad_request(f"Invalid SendingStatus {status}.")
-    tenant.customer.set(status, ask.now)
+    tenant.customer.set(status, ask.now, WORLD.beliefs.manual_cause or None)
     if status == "ENABLED":
         apply_policy(tenant, ask.now)
     return None

@@ -13,6 +13,7 @@ from moto.sns.models import sns_backends
 
 from sandbox.aws.errors import SesRefusal, invalid_parameter
 from sandbox.aws.identities import is_verified
+from sandbox.aws.names import RECEIVING
 from sandbox.aws.policies import allows
 from sandbox.aws.state import RegionState
 
@@ -55,7 +56,7 @@ def _check_s3(rule: Rule, settings: Mapping[str, Any]) -> None:
     key = f"{settings.get('ObjectKeyPrefix') or ''}{PROBE}"
     if role := settings.get("IamRoleArn"):
         _check_role(rule, role)
-    elif not allows(
+    elif buckets.get_bucket(name).region_name not in RECEIVING or not allows(
         buckets.get_bucket(name).policy,
         action="s3:PutObject",
         resource=f"arn:aws:s3:::{name}/{key}",

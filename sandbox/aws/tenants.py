@@ -121,6 +121,15 @@ def put_tenant_suppression_attributes(ask: Request) -> Answer:
     return None
 
 
+@v2("PutConfigurationSetReputationOptions")
+def put_configuration_set_reputation_options(ask: Request) -> Answer:
+    found = ask.backend.config_sets.get(ask.text("ConfigurationSetName"))
+    if found is None:
+        raise not_found(f"Configuration set {ask.text('ConfigurationSetName')} does not exist.")
+    found.reputation_options = {"ReputationMetricsEnabled": bool(ask.params.get("ReputationMetricsEnabled"))}
+    return None
+
+
 @v2("CreateTenantResourceAssociation")
 def create_tenant_resource_association(ask: Request) -> Answer:
     tenant, arn = _known(ask), ask.text("ResourceArn")

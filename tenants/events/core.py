@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
+from inbound_admin.lib.partitions import dns_suffix
+
 NOTIFICATION, CONFIRMATION, END = "Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"
 SIGNED: Mapping[str, tuple[str, ...]] = {
     NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
@@ -124,7 +126,10 @@ def _of_sns(url: str, topic: str) -> str:
     if found is None:
         raise Untrusted("TopicArn is not one of SNS's.")
     region = found["region"]
-    start = f"https://sns.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    suffix = dns_suffix(region)
+    if not suffix:
+        raise Untrusted(f"The host names of the region {region} are not known here.")
+    start = f"https://sns.{region}.{suffix}"
     if not url.startswith(f"{start}/"):
         raise Untrusted("A URL in it does not lead to Amazon SNS in the topic's region.")
     return url.removeprefix(start)

@@ -34,6 +34,7 @@ class ForStaffOut(Out):
     adopted: bool
     policy: str
     amazon_policy: str | None
+    suppression: str = Field(description="Whose list of bad addresses holds: account or tenant")
     configuration_set: str
     is_paused: bool = Field(description="What staff want; `standing` says what is so")
     pause_reason: str | None
@@ -139,6 +140,7 @@ def _for_staff(tenant: Tenant) -> ForStaffOut:
         adopted=tenant.adopted,
         policy=str(tenant.policy),
         amazon_policy=tenant.ses_policy or None,
+        suppression=str(tenant.suppression),
         configuration_set=tenant.configuration_set,
         is_paused=tenant.is_paused,
         pause_reason=tenant.pause_reason or None,
@@ -213,7 +215,10 @@ class TenantWanted(In):
 
 
 class PolicyWanted(In):
+    """`suppression`: whose list of addresses that bounced or complained holds for it; absent: as it is."""
+
     policy: PolicyName
+    suppression: Literal["account", "tenant"] | None = None
     because: Text
 
 
@@ -278,7 +283,13 @@ def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[Confirm
 @router.put("/v2/tenants/{tenant_id}/policy", **writes(Accepted, status=202, staff=True), summary="Another policy")
 def change_tenant_policy(request: HttpRequest, tenant_id: str, asked: PolicyWanted) -> Status[Accepted]:
     tenant = staff_tenant(request, tenant_id)
-    policy_services.change_policy(tenant=tenant, policy=asked.policy, because=asked.because, actor=caller(request))
+    policy_services.change(
+        tenant=tenant,
+        policy=asked.policy,
+        suppression=asked.suppression or tenant.suppression,
+        because=asked.because,
+        actor=caller(request),
+    )
     return under_way(tenant, f"Amazon is being told of the policy {asked.policy}.")
 
 

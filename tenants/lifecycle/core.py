@@ -14,7 +14,7 @@ from tenants.status.core import SIDE
 
 @dataclass(frozen=True)
 class TenantFound:
-    """SESv2's Tenant; `tags` are empty where SES does not tell them (ListTenants)."""
+    """SESv2's Tenant; `tags` are empty, and `suppression` is no word, where SES does not tell them (ListTenants)."""
 
     name: str
     ses_id: str
@@ -22,6 +22,7 @@ class TenantFound:
     created_at: datetime | None
     status: str
     tags: tuple[tuple[str, str], ...] = ()
+    suppression: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Entity:
 class ConfigurationSet:
     name: str
     sends: bool
+    measures: bool
     tags: tuple[tuple[str, str], ...] = ()
 
 

@@ -7,7 +7,7 @@ from accounts.models.people import Customer, User
 from accounts.people import selectors as people_selectors
 from accounts.people.forms import CustomerChoice
 from tenants.lifecycle import selectors
-from tenants.status.core import POLICIES
+from tenants.status.core import POLICIES, SUPPRESSIONS
 
 
 def _default_policy() -> str:
@@ -15,6 +15,9 @@ def _default_policy() -> str:
 
 
 _POLICIES = [(value, f"{words.title}: {words.meaning}") for value, words in POLICIES.items()]
+
+
+_SUPPRESSIONS = [(value, f"{words.title}: {words.meaning}") for value, words in SUPPRESSIONS.items()]
 
 
 class NewTenantForm(forms.Form):
@@ -42,4 +45,7 @@ class NewTenantForm(forms.Form):
 
 class PolicyForm(forms.Form):
     policy = forms.ChoiceField(choices=_POLICIES, widget=forms.RadioSelect)
+    suppression = forms.ChoiceField(
+        label="Suppression list", choices=_SUPPRESSIONS, required=False, widget=forms.RadioSelect
+    )
     because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))

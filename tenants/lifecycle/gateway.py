@@ -8,7 +8,7 @@ from typing import Any
 
 from inbound_admin.lib import aws
 from tenants.lifecycle.core import Account, ConfigurationSet, Entity, Resource, TenantFound, kind_of
-from tenants.status.core import SIDE, Policy, SendingStatus
+from tenants.status.core import SIDE, Policy, SendingStatus, Suppression
 
 PAGE = 100  # the largest page of every list of tenants
 OURS = "inbound-admin:tenant"  # the tag by which we know a tenant or configuration set that we created
@@ -105,6 +105,24 @@ def set_policy(tenant_arn: str, policy: Policy) -> None:
         )
 
 
+def set_suppression(name: str, scope: Suppression) -> None:
+    """Bounces and complaints, by the tenant's own list or the account's. Repeatable. AwsMissing: no such tenant."""
+    with aws.calling("sesv2", f"set the suppression list of the tenant {name}") as ses:
+        ses.put_tenant_suppression_attributes(
+            TenantName=name,
+            SuppressionScope="TENANT" if scope is Suppression.TENANT else "ACCOUNT",
+            SuppressedReasons=["BOUNCE", "COMPLAINT"],
+        )
+
+
+def set_measured(configuration_set: str) -> None:
+    """Its reputation is measured from now on. Repeatable. AwsMissing: no such set."""
+    with aws.calling("sesv2", f"have the reputation of {configuration_set} measured") as ses:
+        ses.put_configuration_set_reputation_options(
+            ConfigurationSetName=configuration_set, ReputationMetricsEnabled=True
+        )
+
+
 def create_configuration_set(name: str, *, ours: str) -> None:
     """With our tag, sending on, and its reputation measured, which is off by default. AwsConflict: it exists."""
     with aws.calling("sesv2", f"create the configuration set {name}") as ses:
@@ -121,7 +139,8 @@ def get_configuration_set(name: str) -> ConfigurationSet:
     with aws.calling("sesv2", f"read the configuration set {name}") as ses:
         answer = ses.get_configuration_set(ConfigurationSetName=name)
     sends = bool(answer.get("SendingOptions", {}).get("SendingEnabled", True))
-    return ConfigurationSet(name, sends, _read_tags(answer))
+    measures = bool(answer.get("ReputationOptions", {}).get("ReputationMetricsEnabled", False))
+    return ConfigurationSet(name, sends, measures, _read_tags(answer))
 
 
 def delete_configuration_set(name: str) -> None:
@@ -170,6 +189,7 @@ def _tenant(row: Any) -> TenantFound:
         created_at=row.get("CreatedTimestamp"),
         status=row.get("SendingStatus", ""),
         tags=_read_tags(row),
+        suppression=str((row.get("SuppressionAttributes") or {}).get("SuppressionScope") or "ACCOUNT").lower(),
     )
 
 

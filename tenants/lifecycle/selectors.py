@@ -41,7 +41,7 @@ ORDERS: dict[str, Order] = {
 
 @dataclass(frozen=True)
 class TenantCapacity:
-    """How full the account is; the price is the setting's, in US dollars a month."""
+    """How full the account is; the price is by the settings, in US dollars a month."""
 
     count: int
     quota: int
@@ -132,14 +132,15 @@ def unfinished() -> QuerySet[Tenant]:
     """Tenants of which Amazon has still to be told something, or to be read to be as wanted."""
     on_their_way = Q(stage__in=(TenantStage.CREATING, TenantStage.DELETING))
     under_way = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
-    policy = ~Q(policy=F("policy_told"))
+    policy = ~Q(policy=F("policy_told"), suppression=F("suppression_told"))
     loose = TenantResource.objects.filter(Q(wanted=False) | Q(associated_at=None, held_by=""))
     return tenants_in_region().filter(on_their_way | under_way | policy | Q(pk__in=loose.values("tenant")))
 
 
 def capacity() -> TenantCapacity:
     count = tenants_in_region().count()
-    return TenantCapacity(count, settings.SES_TENANTS, round(count * settings.TENANT_MONTHLY_PRICE, 2))
+    priced = max(count - settings.TENANTS_INCLUDED, 0)
+    return TenantCapacity(count, settings.SES_TENANTS, round(priced * settings.TENANT_MONTHLY_PRICE, 2))
 
 
 def tenants_for_staff(viewer: Viewer) -> QuerySet[Tenant]:

@@ -117,6 +117,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "other_layers": others,
         "others_matter": any(layer.allows is not True for layer in others),
         "policy": status_core.POLICIES[tenant.policy],
+        "suppression": status_core.SUPPRESSIONS[tenant.suppression],
         "review_is_due": review_on is not None and review_on <= timezone.localdate(),
         "poll_seconds": POLL_SECONDS if _is_under_way(tenant) else None,
     }
@@ -175,10 +176,12 @@ def _create(given: dict[str, Any], request: SignedIn) -> Tenant:
 @require_http_methods(["GET", "POST"])
 def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = _managed(request, tenant_id)
-    form = PolicyForm(request.POST or None, initial={"policy": tenant.policy})
+    form = PolicyForm(request.POST or None, initial={"policy": tenant.policy, "suppression": tenant.suppression})
     if request.method == "POST" and form.is_valid():
         try:
-            policy_services.change_policy(tenant=tenant, actor=request.user, **form.cleaned_data)
+            given = form.cleaned_data
+            suppression = given["suppression"] or tenant.suppression
+            policy_services.change(tenant=tenant, actor=request.user, **{**given, "suppression": suppression})
         except Refused as refused:
             form.add_error(None, str(refused))
         else:

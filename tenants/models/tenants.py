@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
-from tenants.status.core import LayerName, Policy, SendingStatus, Standing
+from tenants.status.core import LayerName, Policy, SendingStatus, Standing, Suppression, status_to_resume
 
 
 def new_tenant_id() -> str:
@@ -30,6 +30,7 @@ class PauseReason(models.TextChoices):
 
 
 STANDINGS = [(standing.value, standing.value) for standing in Standing]
+SUPPRESSIONS = [(each.value, each.value) for each in Suppression]
 POLICIES = [(policy.value, policy.value) for policy in Policy]
 
 
@@ -52,8 +53,16 @@ class Tenant(models.Model):
     # what is wanted
     policy = models.CharField(max_length=10, choices=POLICIES, default=Policy.STANDARD)
     policy_told = models.CharField(max_length=10, blank=True, help_text="The policy that Amazon last took from us.")
+    suppression = models.CharField(
+        max_length=10, choices=SUPPRESSIONS, default=Suppression.ACCOUNT, help_text="Whose list of bad addresses holds."
+    )
+    suppression_told = models.CharField(max_length=10, blank=True, default=Suppression.ACCOUNT)
     configuration_set = models.CharField(max_length=64, help_text="The customer's own, associated with the tenant.")
     is_paused = models.BooleanField(default=False, help_text="Staff want that it sends nothing.")
+    pause_is_ours = models.BooleanField(
+        default=False,
+        help_text="Our call paused it, until it was read to send again; else the policy or a hand at SES.",
+    )
     pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
     pause_text = models.TextField(blank=True, help_text="Why, for our staff.")
     pause_told = models.TextField(blank=True, help_text="What the customer is told.")
@@ -74,6 +83,7 @@ class Tenant(models.Model):
     arn = models.CharField(max_length=300, blank=True)
     ses_created_at = models.DateTimeField(null=True, blank=True)
     ses_policy = models.CharField(max_length=100, blank=True, help_text="As its ARN ends; empty: not read.")
+    ses_suppression = models.CharField(max_length=10, blank=True, help_text="SES's SuppressionScope; empty: not read.")
     staff_status = models.CharField(max_length=30, blank=True, help_text="SES's CustomerManagedStatus.")
     staff_cause = models.TextField(blank=True)
     staff_since = models.DateTimeField(null=True, blank=True)
@@ -83,6 +93,7 @@ class Tenant(models.Model):
     aggregate = models.CharField(max_length=30, blank=True, help_text="SES's SendingStatusAggregate: what counts.")
     impact = models.CharField(max_length=30, blank=True, help_text="SES's ReputationImpact.")
     set_sends = models.BooleanField(null=True, help_text="Whether the configuration set may send; null: not read.")
+    set_measures = models.BooleanField(null=True, help_text="Whether the set's reputation is measured; null: not read.")
     read_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon last answered about it.")
     read_problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
 
@@ -114,6 +125,16 @@ class Tenant(models.Model):
     @property
     def may_send(self) -> bool:
         return self.aggregate in (SendingStatus.ENABLED, SendingStatus.REINSTATED)
+
+    @property
+    def resumes_as(self) -> SendingStatus:
+        """With which word it resumes, by what was last read; for the page as for the call."""
+        found = (("HIGH", self.open_high), ("LOW", self.open_low))
+        return status_to_resume(
+            policy=self.ses_policy or self.policy,
+            impacts=(self.impact, *(impact for impact, number in found if number)),
+            is_ours=self.pause_is_ours,
+        )
 
     @property
     def is_under_way(self) -> bool:

@@ -21,7 +21,7 @@ from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
 from tenants.status import core as status_core
 from tenants.status import services as status_services
-from tenants.status.core import SendingStatus, Standing, status_to_resume
+from tenants.status.core import SendingStatus, Standing
 
 LOOK_AGAIN_SECONDS = 2
 NOT_YOURS = "Your role cannot pause or resume tenants. Ask Trust & Safety."
@@ -53,6 +53,7 @@ def pause(
         if locked.is_paused:
             raise Refused(f"{locked} is {locked.standing} already.", code="PAUSED_ALREADY")
         locked.is_paused, locked.pause_reason, locked.pause_text = True, reason, text
+        locked.pause_is_ours = locked.staff_status != SendingStatus.DISABLED
         locked.pause_told, locked.pause_review_on = told.strip() or status_core.told_for(reason), review_on
         locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
         _ask(locked, actor)
@@ -138,7 +139,7 @@ def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
         if locked.is_under_way or locked.is_paused == paused:
             raise Refused(f"{locked} is as it is wanted already, or on its way.", code="NO_DIFFERENCE")
         before = {"paused": locked.is_paused}
-        locked.is_paused = paused
+        locked.is_paused, locked.pause_is_ours = paused, False
         locked.pause_reason = PauseReason.OTHER if paused else ""
         locked.pause_text, locked.pause_told = (because, "") if paused else ("", "")
         locked.pause_review_on, locked.stops_receiving = None, False
@@ -170,7 +171,7 @@ def _tell(tenant: Tenant) -> list[str]:
         status = SendingStatus.DISABLED
     else:
         status_services.read(tenant)  # findings may have come since: they decide with which word it resumes
-        status = status_to_resume(policy=tenant.ses_policy, impact=tenant.impact, cause=tenant.staff_cause)
+        status = tenant.resumes_as
     with aws.recording() as request_ids:
         lifecycle_gateway.set_status(tenant.arn, status)
     told = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)

@@ -1,4 +1,7 @@
-"""A tenant's reputation policy: on which findings SES pauses it by itself. Wanted first, then told."""
+"""A tenant's reputation policy, on which findings SES pauses it by itself, and whose suppression list holds for it.
+
+Both are wanted first, then told.
+"""
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +16,16 @@ from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.status import services as status_services
-from tenants.status.core import Policy
+from tenants.status.core import Policy, Suppression
+
+UNREAD = "The policy has just been changed. Amazon's status under the new one was not read yet."
+
+
+@transaction.atomic
+def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor: User) -> None:
+    """Both, or neither; what is as it was stays. Raises Refused."""
+    change_policy(tenant=tenant, policy=policy, because=because, actor=actor)
+    change_suppression(tenant=tenant, suppression=suppression, because=because, actor=actor)
 
 
 def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
@@ -42,6 +54,54 @@ def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
         )
         policy_soon(locked)
     tenant.refresh_from_db()
+
+
+def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor: User) -> None:
+    """Store the wish; the worker tells Amazon. Raises Refused without a reason or for a list that does not exist."""
+    require(actor, MANAGE, "Your role cannot change a tenant's suppression list. Ask an operator.")
+    because = require_reason(because, "Say why the suppression list changes; the next person will ask.")
+    if suppression not in tuple(Suppression):
+        raise Refused("Choose one of the lists: account or tenant.")
+    with transaction.atomic():
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        if locked.stage == TenantStage.DELETING:
+            raise Refused("This tenant is being deleted.", code="TENANT_DELETING")
+        if locked.suppression == suppression == (locked.ses_suppression or locked.suppression_told):
+            return
+        before, after = {"suppression": locked.ses_suppression or locked.suppression}, {"suppression": suppression}
+        locked.suppression, locked.suppression_told = suppression, ""
+        locked.save(update_fields=("suppression", "suppression_told", "updated_at"))
+        _record("tenant.suppression", locked, actor, because, before, after)
+        policy_soon(locked)
+    tenant.refresh_from_db()
+
+
+def accept_suppression(*, tenant: Tenant, because: str, actor: User) -> None:
+    """The list that somebody chose at Amazon becomes the one that is wanted; nothing is told. Raises Refused."""
+    require(actor, MANAGE, "Your role cannot change a tenant's suppression list. Ask an operator.")
+    because = require_reason(because, "Say why Amazon's list is to stay; the next person will ask.")
+    with transaction.atomic():
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        if locked.ses_suppression not in tuple(Suppression):
+            raise Refused("Amazon's suppression list was not read yet.")
+        before, after = {"suppression": locked.suppression}, {"suppression": locked.ses_suppression}
+        locked.suppression = locked.suppression_told = locked.ses_suppression
+        locked.save(update_fields=("suppression", "suppression_told", "updated_at"))
+        _record("tenant.suppression", locked, actor, because, before, after)
+    tenant.refresh_from_db()
+
+
+def _record(
+    what: str, locked: Tenant, actor: User, because: str, before: dict[str, str], after: dict[str, str]
+) -> None:
+    about = tenant_subject(locked)
+    audit_services.record(what, about=about, actor=actor, because=because, before=before, after=after, for_staff=True)
+
+
+def measure(*, tenant: Tenant) -> None:
+    """The reputation of its configuration set is measured from now on: one call. Raises AwsProblem."""
+    lifecycle_gateway.set_measured(tenant.configuration_set)
+    Tenant.objects.filter(pk=tenant.pk).update(set_measures=True)
 
 
 def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
@@ -73,6 +133,10 @@ def carry_out_policy(*, tenant_id: str) -> None:
     if tenant is None:
         return
     try:
+        if tenant.suppression != tenant.suppression_told:
+            lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
+            told = {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
+            Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**told)
         if tenant.policy != tenant.policy_told:
             with aws.recording() as request_ids:
                 lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
@@ -88,7 +152,7 @@ def carry_out_policy(*, tenant_id: str) -> None:
 def _told(tenant: Tenant, request_ids: list[str]) -> None:
     rows = Tenant.objects.filter(pk=tenant.pk, policy=tenant.policy).exclude(policy_told=tenant.policy)
     fields = {"policy_told": tenant.policy, "updated_at": timezone.now()}
-    if not rows.update(**fields, ses_policy=tenant.policy):
+    if not rows.update(**fields, ses_policy=tenant.policy, read_problem=UNREAD):
         return
     audit_services.record(
         "tenant.policy_told",

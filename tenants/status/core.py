@@ -8,7 +8,7 @@ A customer's banner, and the email that says the same, give the reason, what sti
 contain staff notes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,13 @@ class Policy(StrEnum):
     STANDARD = "standard"
     STRICT = "strict"
     NONE = "none"
+
+
+class Suppression(StrEnum):
+    """Whose list of addresses that bounced or complained SES does not send to."""
+
+    ACCOUNT = "account"
+    TENANT = "tenant"
 
 
 class SendingStatus(StrEnum):
@@ -118,12 +125,14 @@ def is_settled(*, wants_pause: bool, staff: str, amazon: str, aggregate: str) ->
     return staff in SENDING and (aggregate in SENDING or amazon == SendingStatus.DISABLED)
 
 
-def status_to_resume(*, policy: str, impact: str, cause: str) -> SendingStatus:
-    """REINSTATED where findings would pause it again at once, or where it was not our call that paused it.
+def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> SendingStatus:
+    """REINSTATED where the policy would pause it again at once, or has paused it: `is_ours` False.
 
-    SES writes a cause when its policy paused; UpdateReputationEntityCustomerManagedStatus takes none.
+    `impacts`: SES's ReputationImpact, and those of the open findings. The presence of a Cause tells nothing: SES's own
+    samples have one for a pause by UpdateReputationEntityCustomerManagedStatus too.
     """
-    if impact in PAUSES_ON.get(policy, ()) or cause:
+    pauses_on = PAUSES_ON.get(policy, ())
+    if set(impacts) & set(pauses_on) or (pauses_on and not is_ours):
         return SendingStatus.REINSTATED
     return SendingStatus.ENABLED
 
@@ -148,8 +157,10 @@ def _amazon(facts: StatusFacts) -> Layer:
 
 def _staff(facts: StatusFacts) -> Layer:
     status, cause, since = facts.staff
-    if not cause and status == SendingStatus.DISABLED:
-        cause = "Our staff paused it." if facts.paused_by_us else "It was paused at Amazon, and not from here."
+    if status == SendingStatus.DISABLED and facts.paused_by_us:
+        cause = "Our staff paused it."
+    elif status == SendingStatus.DISABLED and not cause:
+        cause = "It was paused at Amazon, and not from here."
     if not cause and status == SendingStatus.REINSTATED:
         cause = "It may send although findings are open."
     return Layer(LayerName.STAFF, status, cause, since, BY_STAFF, _allows(status))
@@ -200,6 +211,19 @@ POLICIES: Mapping[str, PolicyWords] = {
     Policy.NONE: PolicyWords(
         "None", "Findings pause nothing by themselves. In severe cases Amazon may suspend the tenant all the same."
     ),
+}
+SUPPRESSIONS: Mapping[str, PolicyWords] = {
+    Suppression.ACCOUNT: PolicyWords(
+        "Account list",
+        "An address that bounced or complained for any customer is suppressed for this one too.",
+    ),
+    Suppression.TENANT: PolicyWords(
+        "Own list", "Only addresses that bounced or complained for this customer are suppressed for them."
+    ),
+}
+SUPPRESSED_FOR_CUSTOMER: Mapping[str, str] = {
+    Suppression.ACCOUNT: "We don't send to addresses that bounced or complained, for you or for another customer.",
+    Suppression.TENANT: "We don't send to addresses that bounced or complained when you sent to them.",
 }
 STANDINGS: Mapping[str, str] = {
     Standing.ACTIVE: "It may send: nobody has switched it off.",

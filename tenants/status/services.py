@@ -6,6 +6,7 @@ review date. `refresh` queues a read of status, recommendations and rates, a job
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, datetime
 
 import structlog
@@ -80,6 +81,7 @@ def read_tenant(*, tenant_id: str) -> None:
     try:
         read(tenant)
         _read_set(tenant)
+        _read_suppression(tenant)
     except AwsProblem as problem:
         Tenant.objects.filter(pk=tenant.pk).update(read_problem=str(problem))
         raise
@@ -191,6 +193,7 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) ->
     asked = locked.is_under_way
     if asked and _is_proven(locked):
         locked.status_proven_at, locked.status_problem = timezone.now(), ""
+        locked.pause_is_ours = locked.pause_is_ours and locked.is_paused
     old = locked.standing
     recompute_standing(locked)
     after = _seen(locked)
@@ -250,14 +253,22 @@ def _note(locked: Tenant, layer: LayerName, old: str, new: str, cause: str, sinc
 def _read_set(tenant: Tenant) -> None:
     """Whether its configuration set may send. One that is gone sends nothing."""
     try:
-        sends = lifecycle_gateway.get_configuration_set(tenant.configuration_set).sends
+        found = lifecycle_gateway.get_configuration_set(tenant.configuration_set)
+        sends, measures = found.sends, found.measures
     except AwsMissing:
-        sends = False
+        sends = measures = False
     with transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         old = "" if locked.set_sends is None else ("ENABLED" if locked.set_sends else "DISABLED")
         _note(locked, LayerName.CONFIGURATION_SET, old, "ENABLED" if sends else "DISABLED", "", None)
-        Tenant.objects.filter(pk=tenant.pk).update(set_sends=sends)
+        Tenant.objects.filter(pk=tenant.pk).update(set_sends=sends, set_measures=measures)
+
+
+def _read_suppression(tenant: Tenant) -> None:
+    """A tenant that is gone was noted by the read before."""
+    with suppress(AwsMissing):
+        found = lifecycle_gateway.get_tenant(tenant.name)
+        Tenant.objects.filter(pk=tenant.pk, arn=found.arn).update(ses_suppression=found.suppression)
 
 
 @transaction.atomic

@@ -94,8 +94,15 @@ def _cannot_run(why: str) -> NoReturn:
     pytest.skip(f"This test could not run. {why}")
 
 
+NO_COMPLAINT = (
+    "Failed to load resource",  # an error answer that a test provokes
+    "htmx:afterRequest",  # htmx says so of every request without an answer, beside why: sendError, timeout, sendAbort
+    "htmx:sendAbort",  # the page was left while it polled
+)
+
+
 def _complaint(page: Page, message: ConsoleMessage) -> list[str]:
-    """An error answer that a test provokes is no complaint; everything else in red is."""
-    if message.type != "error" or message.text.startswith("Failed to load resource"):
+    """Everything else in red is one."""
+    if message.type != "error" or message.text.startswith(NO_COMPLAINT):
         return []
     return [f"{page.url}: {message.text}"]

@@ -75,7 +75,7 @@ def make_receiving(world: Showcase) -> None:
         region=settings.AWS_REGION,
         state=RunState.WAITING,
         calls=3,
-        summary="1 begins to be taken.",
+        summary="1 starts receiving.",
         because="Alice asked for it",
         problem="Amazon asks us to slow down. We go on by ourselves.",
     )
@@ -84,6 +84,20 @@ def make_receiving(world: Showcase) -> None:
     delivery = RuleDelivery((S3("inbound-mail"),))
     store_snapshot(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("first@acme.com",)),)), run)
     store_snapshot(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("second@acme.com",)),)))
+
+
+def proposed(world: Showcase) -> tuple[str]:
+    """The run waits for a second operator."""
+    make_receiving(world)
+    run = Run.objects.get()
+    Run.objects.filter(pk=run.pk).update(state=RunState.PROPOSED, problem="")
+    return (run.pk,)
+
+
+def done(_: Showcase) -> tuple[()]:
+    """The run is over, so that a plan can be approved."""
+    Run.objects.update(state=RunState.DONE, problem="", ended_at=timezone.now())
+    return ()
 
 
 def waiting_endpoint(world: Showcase) -> tuple[str, ...]:

@@ -1,14 +1,17 @@
 """What the URL of a list asks for, as every list reads it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Lower
 from django.http import QueryDict
 
 from accounts.models.people import Customer
-from inbound_admin.lib.lists import LONGEST, ListFilters, exactly, text_in
-from tests.factories import make_customer
+from inbound_admin.lib import lists
+from inbound_admin.lib.lists import LONGEST, ListFilters, ListPage, exactly, text_in
+from tests.factories import make_customer, make_member
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,67 @@ def test_a_text_is_cut_and_holds_nothing_that_the_database_cannot() -> None:
 
 def test_what_is_false_or_empty_is_asked_for_and_none_is_not() -> None:
     assert exactly(a=None, b=False, c="") == Q(b=False, c="")
+
+
+def walked(rows: QuerySet[Customer], start: str, step: str, per_page: int = 3) -> list[list[str]]:
+    """The names on each page, from one page to the next or back."""
+    found, asked = [], start
+    while True:
+        page: ListPage[Customer] = ListPage(rows, asked, per_page)
+        found.append([row.name for row in page])
+        if not getattr(page, f"has_{step}")():
+            return found
+        asked = str(getattr(page, f"{step}_page_number")())
+
+
+ORDERS = [
+    ("name",),
+    ("-name",),
+    (F("created_at").desc(nulls_last=True), "name"),
+    (Lower("name"),),
+    ("members__email", "-name"),
+    (F("members__email").asc(nulls_first=True),),
+]
+
+
+@pytest.mark.parametrize("counted", [1, 6, 1000])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.django_db
+def test_every_row_is_on_one_page_in_its_order_however_far_it_is_counted(
+    order: tuple[Any, ...], counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "MOST_COUNTED", counted)
+    some = [make_customer(name) for name in ("b", "a", "A", "d", "c", "c", "e", "f", "B", "g")]
+    for each in some[::3]:
+        make_member(each)
+    rows = Customer.objects.filter(pk__in=[each.pk for each in some]).order_by(*order)
+    expected = [row.name for row in rows.order_by(*rows.query.order_by, "-pk" if order[-1] == "-name" else "pk")]
+    assert [name for page in walked(rows, "", "next") for name in page] == expected
+    assert [name for page in reversed(walked(rows, "last", "previous")) for name in page] == expected
+    assert [name for page in walked(rows.reverse(), "", "next") for name in page] == expected[::-1]
+
+
+@pytest.mark.django_db
+def test_a_list_counts_as_far_as_it_must_and_says_where_there_are_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Customer.objects.filter(pk__in=[make_customer(name).pk for name in ("Alpha", "Alpha", "Alpha", "Beta")])
+    monkeypatch.setattr(lists, "MOST_COUNTED", 2)
+    assert str(ListPage(rows, "", 1).count) == "2+"
+    assert {key: str(number) for key, number in CustomerFilters().counts(rows).items()} == {"alpha": "2+"}
+    assert {key: str(number) for key, number in CustomerFilters(name="Beta").counts(rows).items()} == {"alpha": "0"}
+
+
+@pytest.mark.parametrize("asked", ["", "0", "x", "-1", "after-", "after-x:y:z", "before-e30", "99999999999", "٣"])
+@pytest.mark.django_db
+def test_nonsense_in_place_of_a_page_is_a_page(asked: str) -> None:
+    rows = Customer.objects.filter(pk__in=[make_customer(name).pk for name in "abcd"])
+    page: ListPage[Customer] = ListPage(rows, asked, 3)
+    assert len(page) in (1, 3)
+
+
+@pytest.mark.django_db
+def test_a_page_costs_the_same_queries_whatever_it_shows(django_assert_num_queries: Any) -> None:
+    rows = Customer.objects.filter(pk__in=[make_customer(name).pk for name in "abcdefg"])
+    for asked in ("", "2"):
+        with django_assert_num_queries(3):
+            page: ListPage[Customer] = ListPage(rows, asked, 3)
+            assert page.count == 7

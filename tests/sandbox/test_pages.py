@@ -117,6 +117,16 @@ def test_support_sees_the_zones_of_everybody(sandbox: Sandbox, sam_client: Clien
     assert sam_client.get(reverse("sandbox:zone", args=["bob.com"])).status_code == 200
 
 
+def test_what_amazons_documents_leave_open_is_chosen_on_the_page(sandbox: Sandbox, alice_client: Client) -> None:
+    url = reverse("sandbox:faults")
+    assert "Taken literally" in alice_client.get(url).text
+    given = {"do": "believe", "hosted_zone": "no", "manual_cause": "", "star_recipient": "literal"}
+    assert alice_client.post(url, given).status_code == 302
+    now = sandbox.control.beliefs()
+    assert (now["hosted_zone"], now["manual_cause"], now["star_recipient"]) == ("no", "", "literal")
+    assert now["tenant_metrics"] == "pair"
+
+
 def test_a_stranger_is_sent_to_the_sign_in(client: Client) -> None:
     for name, arguments in (("zones", []), ("zone", ["alice.com"]), ("faults", [])):
         response = client.get(reverse(f"sandbox:{name}", args=arguments))

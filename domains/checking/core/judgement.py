@@ -118,7 +118,7 @@ _BY_AMAZON = {
     ),
     (State.VERIFIED, SesStatus.UNKNOWN): (
         State.COULD_NOT_CHECK,
-        "{subject} is right in DNS. We could not ask Amazon about it; we try again by ourselves.",
+        "{subject} is right in DNS. We don't know yet what Amazon says of it; we ask again by ourselves.",
     ),
 }
 
@@ -147,7 +147,7 @@ def judge(
     `names` is what DNS said of the names in an SPF record.
     """
     compared = [comparison.compare(record, answer, further, names) for answer in answers]
-    state, finding = _decide(compared, verified_before)
+    state, finding = _decide(compared, None if record.is_needless else verified_before)  # what is not needed is no loss
     if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
         state = State.WAITING  # it is changed last
     sentence = sentences.describe(finding.code, record, finding.found, names)
@@ -160,14 +160,20 @@ def judge(
 def judge_aspect(aspect: Aspect, judgements: Sequence[Judgement], ses_status: SesStatus) -> AspectState:
     """Of the judgements those that belong to the aspect count. SES has no status for receiving: there DNS decides."""
     own = [judgement for judgement in judgements if aspect_of(judgement.key) is aspect]
+    if aspect is Aspect.IDENTITY and not any(judgement.need is Need.REQUIRED for judgement in own):
+        own = [judgement for judgement in judgements if aspect_of(judgement.key) is Aspect.DKIM]
+        if ses_status is SesStatus.SUCCESS:
+            return AspectState(aspect, State.VERIFIED, "SES has verified the domain by its DKIM records.")
     in_dns = most_urgent([judgement.state for judgement in own])
     state, sentence = _with_amazon(aspect, in_dns, ses_status)
     return AspectState(aspect, state, sentence.format(subject=_SUBJECTS[aspect]))
 
 
 def judge_aspects(judgements: Sequence[Judgement], ses_statuses: Mapping[Aspect, SesStatus]) -> tuple[AspectState, ...]:
-    """All aspects that the domain has records for."""
+    """All aspects that the domain has records for; DKIM's verify the identity too."""
     present = {aspect_of(judgement.key) for judgement in judgements}
+    if Aspect.DKIM in present:
+        present.add(Aspect.IDENTITY)
     return tuple(
         judge_aspect(aspect, judgements, ses_statuses.get(aspect, SesStatus.UNKNOWN))
         for aspect in Aspect
@@ -200,6 +206,16 @@ def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
     if all(each.state is ReceivingState.SEND_ONLY for each in found):
         return replace(result, sentence="Everything is in place to send. The domain does not receive mail here.")
     return result
+
+
+def is_signed(judgements: Sequence[Judgement]) -> bool:
+    """Whether the DKIM records are right; else, where their zone is not known, the one that is shown may be wrong."""
+    return all(each.state is State.VERIFIED for each in judgements if aspect_of(each.key) is Aspect.DKIM)
+
+
+def has_unasked(judgements: Sequence[Judgement]) -> bool:
+    """Whether a record has another name since this look began, so that nobody was asked for it."""
+    return any(judgement.code == "dns.not_checked" for judgement in judgements)
 
 
 def aspect_of(key: str) -> Aspect | None:

@@ -11,7 +11,7 @@ from inbound_admin.lib.errors import Problem
 from operations.models import Migration, MigrationItem
 from operations.tenant_migration import services as tenant_migration_services
 from operations.tenant_migration.core import Chosen, calls, plan, seconds_left
-from operations.tenant_migration.selectors import counts, inventory_of, migrations
+from operations.tenant_migration.selectors import counts, forecast, inventory_of, migrations
 from operations.tenant_migration.services import Choice
 
 
@@ -70,6 +70,9 @@ class Command(BaseCommand):
             for sentence in inventory.left_out:
                 self.stdout.write(f"  {'left out':<34} {sentence}")
         self._left_out(choice)
+        chosen = Customer.objects.filter(pk__in=[customer.pk for customer in choice.customers])
+        for sentence in forecast(chosen, choice.chosen).warnings:
+            self.stdout.write(sentence)
         seconds = seconds_left(len(choice.customers), total, None)
         self.stdout.write(f"{len(choice.customers)} customers, {total} calls, about {seconds // 60 + 1} minutes.")
         self.stdout.write("Nothing was called.")

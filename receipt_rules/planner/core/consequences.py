@@ -23,7 +23,7 @@ _SENTENCES = {
     Fate.REDIRECTED: "{who} changes destination: {after}; until now {before}.",
     Fate.TWICE: "{who} is stored and processed twice: {after}; until now {before}.",
     Fate.ONCE: "{who} is stored and processed less often than now: {after}.",
-    Fate.GAINS: "{who} begins to be taken: {after}.",
+    Fate.GAINS: "{who} starts receiving: {after}.",
 }
 
 
@@ -137,12 +137,12 @@ def _buckets(deliveries: Iterable[RuleDelivery]) -> frozenset[str]:
 
 
 def summary(found: Iterable[Consequence]) -> str:
-    """One sentence: how many addresses change destination, lose delivery, begin to be taken."""
+    """One sentence: how many addresses change destination, lose delivery, start receiving."""
     number = Counter(each.fate for each in found)
     parts = [
         f"{_addresses(number[Fate.REDIRECTED])} {_verb('change', number[Fate.REDIRECTED])} destination",
         f"{number[Fate.LOSES]} {_verb('lose', number[Fate.LOSES])} delivery",
-        f"{number[Fate.GAINS]} {_verb('begin', number[Fate.GAINS])} to be taken",
+        f"{number[Fate.GAINS]} {_verb('start', number[Fate.GAINS])} receiving",
     ]
     if number[Fate.TWICE]:
         parts.append(f"{number[Fate.TWICE]} {'is' if number[Fate.TWICE] == 1 else 'are'} stored twice")

@@ -6,7 +6,7 @@ both rules: a Stop cannot prevent that, since it would end the evaluation for ot
 message too. Such addresses are reported as `doubles`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -80,9 +80,9 @@ def reduced(wanted: Mapping[str, RuleDelivery]) -> Desired:
     entries: dict[str, RuleDelivery] = {}
     covered: dict[str, str] = {}
     doubles: list[Double] = []
-    simple = all("@" in recipient and "+" not in recipient for recipient in wanted)  # then nothing is broader
+    has_below = any(recipient[0] == "." for recipient in wanted)
     for recipient, delivery in wanted.items():
-        above = [] if simple else [other for other in broader(recipient) if other in wanted]
+        above = _broader_wanted(recipient, wanted, has_below=has_below)
         by = next((other for other in above if wanted[other] == delivery), "")
         if by:
             covered[recipient] = by
@@ -90,6 +90,14 @@ def reduced(wanted: Mapping[str, RuleDelivery]) -> Desired:
         entries[recipient] = delivery
         doubles.extend(Double(recipient, other) for other in above[:1])
     return Desired(MappingProxyType(entries), MappingProxyType(covered), tuple(doubles))
+
+
+def _broader_wanted(recipient: str, wanted: Mapping[str, RuleDelivery], *, has_below: bool) -> Sequence[str]:
+    """As `broader`, of a million: only its own domain's entry is broader where none is for names below."""
+    if has_below or "+" in recipient:
+        return [other for other in broader(recipient) if other in wanted]
+    _, is_exact, name = recipient.rpartition("@")
+    return (name,) if is_exact and name in wanted else ()
 
 
 def as_it_stands(rule_set: RuleSet) -> Desired:

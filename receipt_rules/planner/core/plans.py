@@ -87,7 +87,7 @@ class Plan:
 
     @cached_property
     def summary(self) -> str:
-        """As "3 addresses change destination, 0 lose delivery, 2 begin to be taken."""
+        """As "3 addresses change destination, 0 lose delivery, 2 start receiving."""
         return summary(self.consequences)
 
     def with_fate(self, fate: Fate) -> tuple[Consequence, ...]:

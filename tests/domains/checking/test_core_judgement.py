@@ -356,7 +356,7 @@ def test_recommended_records_do_not_hold_the_whole_back() -> None:
         ({}, {Aspect.DKIM: SesStatus.PENDING}, State.SPREADING, Turn.AMAZON, "Amazon has not confirmed it yet"),
         ({}, {Aspect.DKIM: SesStatus.FAILED}, State.WRONG, Turn.YOU, "Start the check again"),
         ({}, {Aspect.DKIM: SesStatus.TEMPORARY_FAILURE}, State.AT_RISK, Turn.AMAZON, "looks again by itself"),
-        ({}, {Aspect.DKIM: SesStatus.UNKNOWN}, State.COULD_NOT_CHECK, Turn.US, "could not ask Amazon"),
+        ({}, {Aspect.DKIM: SesStatus.UNKNOWN}, State.COULD_NOT_CHECK, Turn.US, "what Amazon says of it"),
         ({"dkim_1": State.COULD_NOT_CHECK}, {}, State.COULD_NOT_CHECK, Turn.US, "could not look at 1 of 7"),
     ],
 )

@@ -17,6 +17,7 @@ from domains.dns import services as dns_services
 from domains.dns.core import Answer, Question
 from domains.dns.services import look_up
 from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, RecordCheck, Stage
 from domains.overrides import services as overrides_services
 from domains.settings import services as settings_services
@@ -105,17 +106,28 @@ def test_a_mistake_is_wrong_and_says_which(sandbox: Sandbox) -> None:
 
 def test_a_record_that_vanishes_puts_the_domain_at_risk_and_says_since_when(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
-    remove(sandbox, domain, "identity")
+    remove(sandbox, domain, "dkim-1")
     looked_at(domain, NOW + HOUR)
-    check = domain.record_checks.get(key="identity")
+    check = domain.record_checks.get(key="dkim-1")
     assert (domain.state, domain.state_since, domain.verified_at) == (State.AT_RISK, NOW + HOUR, NOW)
     assert check.verified_at == NOW
     assert "24 November 2026, 12:00 UTC" in check.sentence
 
 
-def test_at_risk_since_outlives_a_look_that_failed(sandbox: Sandbox) -> None:
+def test_the_ownership_record_may_vanish_while_dkim_verifies_the_domain(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     remove(sandbox, domain, "identity")
+    looked_at(domain, NOW + HOUR)
+    assert domain.state == State.VERIFIED
+    assert domain.record_checks.get(key="identity").state == State.WAITING
+    turn_identity("shop.com", ownership="TemporaryFailure", dkim="TemporaryFailure")
+    assert looked_at(domain, NOW + 2 * HOUR).state == State.AT_RISK
+    assert domain.record_checks.get(key="identity").state == State.AT_RISK
+
+
+def test_at_risk_since_outlives_a_look_that_failed(sandbox: Sandbox) -> None:
+    domain = verified(sandbox)
+    remove(sandbox, domain, "dkim-1")
     looked_at(domain, NOW + HOUR)
     sandbox.control.set_dns_fault(zone_of(domain), "servfail")
     assert looked_at(domain, NOW + 2 * HOUR).state == State.COULD_NOT_CHECK
@@ -195,7 +207,7 @@ def test_an_identity_that_is_gone_marks_its_own_domain_alone(sandbox: Sandbox) -
     checking_services.check([gone, other], now=NOW + HOUR)
     assert (gone.state, gone.summary, gone.identity_status) == (
         State.WRONG,
-        identity_services.GONE,
+        identity_status_services.GONE,
         SesStatus.NOT_STARTED,
     )
     assert (other.state, other.ses_problem) == (State.VERIFIED, "")
@@ -211,7 +223,7 @@ def test_a_call_that_fails_marks_those_alone_that_were_not_read(
     domains = [make_domain(f"d{number}.com", stage=Stage.READY) for number in range(how_many)]
     seed_identities([domain.name for domain in domains])
     sandbox.control.add_fault("error", failing, nth=2, times=3)
-    identity_services.read(domains, now=NOW)
+    identity_status_services.read(domains, now=NOW)
     problems = [bool(domain.ses_problem) for domain in domains]
     assert problems == [False] * (how_many - unread) + [True] * unread
     assert [domain.last_ses_check for domain in domains] == [None if problem else NOW for problem in problems]
@@ -227,14 +239,14 @@ def test_one_domain_is_read_in_one_call(sandbox: Sandbox) -> None:
 def test_many_domains_are_read_in_three_calls_a_hundred(sandbox: Sandbox) -> None:
     domains = [make_domain(f"d{number}.com", stage=Stage.READY) for number in range(250)]
     seed_identities([domain.name for domain in domains[1:]], ownership="Success", dkim="Success")
-    identity_services.read(domains, now=NOW)
+    identity_status_services.read(domains, now=NOW)
     assert Counter(sandbox.control.call_counts()) == {
         "GetIdentityVerificationAttributes": 3,
         "GetIdentityDkimAttributes": 3,
         "GetIdentityMailFromDomainAttributes": 3,
     }
     stored = Domain.objects.in_bulk([domain.pk for domain in domains])
-    assert stored[domains[0].pk].ses_problem == identity_services.GONE
+    assert stored[domains[0].pk].ses_problem == identity_status_services.GONE
     for domain in domains[1:]:
         row = stored[domain.pk]
         assert (row.identity_status, row.dkim_status, row.ses_problem) == (SesStatus.SUCCESS, SesStatus.SUCCESS, "")
@@ -247,11 +259,11 @@ def test_what_changed_among_ten_thousand_is_noticed_in_twelve_calls(sandbox: San
     seed_identities([f"x{number}.com" for number in range(9_998)])
     seed_identities([same.name, turned.name], ownership="Success")
     turn_identity(turned.name, ownership="TemporaryFailure")
-    assert identity_services.notice_changes(now=NOW) == 2
+    assert identity_status_services.notice_changes(now=NOW) == 2
     assert sum(sandbox.control.call_counts().values()) <= 12
     due = Domain.objects.filter(next_check_at=NOW).values_list("name", flat=True)
     assert sorted(due) == ["gone.com", "turned.com"]
-    assert identity_services.notice_changes(now=NOW) == 0
+    assert identity_status_services.notice_changes(now=NOW) == 0
 
 
 def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
@@ -259,7 +271,7 @@ def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
     seed_identities([f"x{number}.com" for number in range(1_001)])
     sandbox.control.add_fault("error", "ListEmailIdentities", nth=2, times=3)
     with pytest.raises(AwsProblem):
-        identity_services.notice_changes(now=NOW)
+        identity_status_services.notice_changes(now=NOW)
     domain.refresh_from_db()
     assert domain.next_check_at == NOW + HOUR
 

@@ -21,7 +21,7 @@ from domains.diagnosis.core.findings import LinkState, Severity
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Query, Question
 from domains.dns.services import MOST_QUERIES, Asker, Net
-from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, RecordCheck, Stage
 from sandbox.process import Sandbox
 from tests.domains.dns.test_gateway import Scripted, reply
@@ -74,7 +74,7 @@ def test_the_eleventh_look_up_of_spf_is_one_too_many(sandbox: Sandbox, terms: in
 
 def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
-    identity_services.read([domain], now=timezone.now())
+    identity_status_services.read([domain], now=timezone.now())
     domain.refresh_from_db()
     assert domain.ses_soa
     assert f"It saw the zone of {domain.ses_soa}" in diagnosis_services.look(domain, now=timezone.now()).lanes[2].lines

@@ -11,6 +11,7 @@ from domains.deletion import services as deletion_services
 from domains.identity import services as identity_services
 from domains.models.domains import Domain, Stage
 from domains.preflight import services as preflight_services
+from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, AwsUnreachable
 from sandbox.process import Sandbox
@@ -131,3 +132,32 @@ def test_once_set_up_it_is_looked_at_at_once(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     assert domain.next_check_at is not None
     assert waiting_jobs(domain) == ["domains.set_up"]
+
+
+def test_a_mail_from_name_that_amazon_refuses_hides_no_other_record(sandbox: Sandbox) -> None:
+    domain = preflight_services.add(text="shop.com", customer=make_customer(), actor=None)
+    sandbox.control.add_fault("denied", "SetIdentityMailFromDomain", times=9)
+    identity_services.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.is_configuring) == (Stage.READY, True)
+    keys = {record.key for record in domain.records}
+    assert {"identity", "dkim-1", "dkim-2", "dkim-3"} <= keys
+    assert "mail-from-mx" not in keys
+    with pytest.raises(AwsProblem):
+        settings_services.apply(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert "MAIL FROM" in domain.stage_problem
+    sandbox.control.clear_faults()
+    settings_services.apply(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert (domain.is_configuring, domain.stage_problem) == (False, "")
+
+
+def test_a_mail_from_name_that_amazon_refuses_keeps_no_other_setting_from_being_told(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    type(domain).objects.filter(pk=domain.pk).update(mail_from_label="mail", dkim_signing=False)
+    sandbox.control.add_fault("denied", "SetIdentityMailFromDomain", times=9)
+    with pytest.raises(AwsProblem):
+        settings_services.apply(domain_id=domain.id)
+    domain.refresh_from_db()
+    assert (domain.ses_dkim_signing, domain.ses_mail_from) == (False, "bounce.shop.com")

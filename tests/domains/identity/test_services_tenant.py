@@ -6,6 +6,7 @@ from django.utils import timezone
 from audit.models import Change
 from domains.deletion import services as deletion_services
 from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.ownership_claims import services as ownership_claims_services
@@ -121,7 +122,7 @@ def test_a_domain_that_is_set_up_again_is_associated_again(sandbox: Sandbox) -> 
     tenant_resource = aws.identity_arn("shop.com")
     aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=tenant_resource)
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
-    identity_services.read([domain], now=timezone.now())
+    identity_status_services.read([domain], now=timezone.now())
     settings_services.start_again(domain=Domain.objects.get(), actor=make_staff())
     identity_services.set_up(domain_id=domain.pk)
     assert associated(tenant) == {"shop.com"}
@@ -131,11 +132,11 @@ def test_whether_the_identity_is_verified_is_a_layer_of_the_tenant(sandbox: Sand
     tenant = set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
     associated(tenant)
-    identity_services.read([domain], now=timezone.now())
+    identity_status_services.read([domain], now=timezone.now())
     layer = layers_of(tenant)[-1]
     assert (layer.name, layer.allows) == (LayerName.IDENTITY, False)
     turn_identity("shop.com", ownership="Success", dkim="Success")
-    identity_services.read([domain], now=timezone.now())
+    identity_status_services.read([domain], now=timezone.now())
     assert layers_of(tenant)[-1].allows is True
 
 
@@ -145,5 +146,5 @@ def test_what_amazon_could_not_say_of_an_identity_leaves_what_is_known(sandbox: 
     resource = resources_services.request_association(tenant=tenant, arn=aws.identity_arn("shop.com"))
     TenantResource.objects.filter(pk=resource.pk).update(verified=True)
     sandbox.control.add_fault("cut_before", times=None)
-    identity_services.read([domain], now=timezone.now())
+    identity_status_services.read([domain], now=timezone.now())
     assert TenantResource.objects.get(pk=resource.pk).verified is True

@@ -96,3 +96,10 @@ def test_our_own_mx_is_no_rival() -> None:
 def test_a_verified_parent_and_the_dns_host_are_named() -> None:
     look = assess(DOMAIN, nothing(), verified_parent="com", provider="Cloudflare")
     assert {"preflight.parent", "preflight.provider"} <= codes(look)
+
+
+def test_mail_manager_is_recognised_as_amazons_and_left_as_it_is() -> None:
+    look = assess(DOMAIN, nothing(found("shop.com", "MX", "10 abcd.efgh.mail-manager-smtp.amazonaws.com")))
+    assert "preflight.mail_manager" in codes(look)
+    assert "preflight.mail_elsewhere" not in codes(look)
+    assert not look.is_safe

@@ -139,3 +139,16 @@ def test_where_the_mx_leads_follows_from_the_best_preference_and_never_from_sile
     answers: list[tuple[str, ...] | None], before: str, fact: Mx
 ) -> None:
     assert mx_fact(answers, HOST, Mx(before)) is fact
+
+
+INGRESS = "10 abcdefghijkl.mnop.mail-manager-smtp.amazonaws.com"
+
+
+def test_an_ingress_endpoint_of_mail_manager_is_amazons_and_not_managed_here() -> None:
+    assert mx_fact([(INGRESS,)], "inbound-smtp.eu-west-1.amazonaws.com", Mx.NOT_CHECKED) is Mx.MAIL_MANAGER
+    mixed = (INGRESS, "10 mx.example.net")
+    assert mx_fact([mixed], "inbound-smtp.eu-west-1.amazonaws.com", Mx.NOT_CHECKED) is Mx.ELSEWHERE
+    found = judge(ReceivingFacts("shop.com", mx=Mx.MAIL_MANAGER))
+    assert (found.state, "SES Mail Manager" in found.sentence) == (ReceivingState.FOREIGN, True)
+    wanted = judge(ReceivingFacts("shop.com", mx=Mx.MAIL_MANAGER, rules=RulesFact.CARRIED))
+    assert (wanted.state, "goes to SES Mail Manager now" in wanted.sentence) == (ReceivingState.PUBLISH_MX, True)

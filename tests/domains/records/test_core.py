@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.names.core import DomainName
-from domains.records.core import IdentityFacts, Need, Purpose, inbound_host, mail_from_candidates, records_for
+from domains.records.core import (
+    NO_ZONE,
+    USUAL_ZONE,
+    IdentityFacts,
+    Need,
+    Purpose,
+    inbound_host,
+    mail_from_candidates,
+    records_for,
+)
 from domains.spf.core import grammar, merger
 from tests.domains.mistakes import nothing_published
 
@@ -57,7 +66,6 @@ def test_records_come_in_the_order_of_purposes() -> None:
 def test_what_is_not_known_yet_is_not_a_record() -> None:
     assert keys(IdentityFacts(DOMAIN, "eu-west-1")) == []
     assert keys(make_facts(verification_token="")) == keys(make_facts())[1:]
-    assert "dkim-1" not in keys(make_facts(dkim_zone=""))
 
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "ap-south-2", "ca-west-1", "me-central-1", "moon-1", ""])
@@ -70,6 +78,24 @@ def test_there_is_no_way_in_where_amazon_does_not_receive(region: str) -> None:
 def test_the_dkim_zone_is_the_one_that_amazon_told() -> None:
     records = records_for(make_facts(dkim_zone="dkim.eu-south-1.amazonses.com"))
     assert records[1].value == "one.dkim.eu-south-1.amazonses.com"
+
+
+@pytest.mark.parametrize(
+    ("region", "zone"), [("eu-west-1", "dkim.amazonses.com"), ("eu-south-1", "dkim.eu-south-1.amazonses.com")]
+)
+def test_keys_whose_zone_was_not_told_are_at_the_usual_one_of_the_region_and_say_so(region: str, zone: str) -> None:
+    record = records_for(make_facts(region=region, dkim_zone=""))[1]
+    assert (record.value, record.note, record.need) == (f"one.{zone}", USUAL_ZONE.format(region=region), "required")
+
+
+def test_keys_in_a_partition_that_we_do_not_know_are_withheld_and_not_left_out() -> None:
+    record = records_for(make_facts(region="eusc-de-east-1", dkim_zone=""))[1]
+    assert (record.value, record.withheld) == ("", NO_ZONE.format(region="eusc-de-east-1"))
+
+
+def test_the_host_for_bounces_is_withheld_where_it_is_not_known() -> None:
+    records = {record.key: record for record in records_for(make_facts(region="eusc-de-east-1"))}
+    assert (records["mail-from-mx"].value, "eusc-de-east-1" in records["mail-from-mx"].withheld) == ("", True)
 
 
 def test_mail_from_is_never_the_webmail() -> None:

@@ -3,19 +3,23 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models.people import User
 from audit.models import Change
+from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus
 from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.preflight import services as preflight_services
+from domains.records.selectors import UNSIGNED, records_page
 from domains.settings import services as settings_services
 from domains.settings.services import WantedSettings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from sandbox.process import Sandbox
-from tests.domains.making import at_amazon, make_domain, set_up_domain, turn_identity, waiting_jobs
+from tests.domains.making import at_amazon, make_domain, publish, set_up_domain, turn_identity, waiting_jobs
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +201,71 @@ def test_new_keys_are_new_keys(sandbox: Sandbox, olga: User) -> None:
     assert identity is not None
     assert domain.dkim_tokens == identity["DkimAttributes"]["Tokens"]
     assert not set(domain.dkim_tokens) & set(old)
+
+
+def verified(sandbox: Sandbox) -> Domain:
+    domain = set_up_domain(sandbox, "shop.com")
+    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    identity_status_services.read([domain], now=timezone.now())
+    assert set(domain.ses_statuses.values()) == {SesStatus.SUCCESS}
+    return domain
+
+
+def test_the_status_of_the_old_bounce_name_is_not_the_new_ones(sandbox: Sandbox, olga: User) -> None:
+    domain = verified(sandbox)
+    settings_services.configure(domain=domain, wanted=wanted(domain, mail_from_label="mail"), actor=olga)
+    settings_services.apply(domain_id=domain.id)
+    told = Domain.objects.get(pk=domain.pk)
+    assert (told.ses_mail_from, told.mail_from_status, told.dkim_status) == (
+        "mail.shop.com",
+        SesStatus.UNKNOWN,
+        SesStatus.SUCCESS,
+    )
+
+
+def test_what_happens_while_a_record_is_missing_changes_no_status(sandbox: Sandbox, olga: User) -> None:
+    domain = verified(sandbox)
+    settings_services.configure(domain=domain, wanted=wanted(domain, on_mx_failure=OnMxFailure.REJECT), actor=olga)
+    settings_services.apply(domain_id=domain.id)
+    assert Domain.objects.get(pk=domain.pk).mail_from_status == SesStatus.SUCCESS
+
+
+def test_the_status_of_the_old_keys_is_not_the_new_ones(sandbox: Sandbox, olga: User) -> None:
+    domain = verified(sandbox)
+    settings_services.want_new_dkim(domain=domain, actor=olga, because="The key leaked")
+    settings_services.apply(domain_id=domain.id)
+    told = Domain.objects.get(pk=domain.pk)
+    assert (told.dkim_status, told.identity_status) == (SesStatus.UNKNOWN, SesStatus.SUCCESS)
+    assert next(record.need for record in told.records if record.key == "identity") == "required"
+
+
+def test_an_answer_about_what_was_told_before_is_no_status_of_what_is_told_now(sandbox: Sandbox) -> None:
+    """The worker told SES another name, and other keys, while we waited for the answer about the old ones."""
+    domain = verified(sandbox)
+    Domain.objects.filter(pk=domain.pk).update(ses_mail_from="mail.shop.com", dkim_tokens=["a", "b", "c"])
+    identity_status_services.read([domain], now=timezone.now())
+    stored = Domain.objects.get(pk=domain.pk)
+    assert (stored.mail_from_status, stored.dkim_status, stored.ses_mail_from) == ("", "", "mail.shop.com")
+
+
+@pytest.mark.parametrize("others", [0, 5])
+def test_what_somebody_set_at_amazon_has_no_status_of_ours(sandbox: Sandbox, others: int) -> None:
+    domain = verified(sandbox)
+    with aws.calling("ses", "set") as client:
+        client.set_identity_mail_from_domain(Identity="shop.com", MailFromDomain="other.shop.com")
+    turn_identity("shop.com", mail_from="Success")
+    identity_status_services.read([domain, *(make_domain() for _ in range(others))], now=timezone.now())
+    assert (domain.mail_from_status, domain.dkim_status) == (SesStatus.UNKNOWN, SesStatus.SUCCESS)
+
+
+def test_keys_that_do_not_sign_are_called_so(sandbox: Sandbox, olga: User) -> None:
+    domain = verified(sandbox)
+    publish(sandbox, domain)
+    checking_services.check([domain], now=timezone.now())
+    settings_services.configure(domain=domain, wanted=wanted(domain, dkim_signing=False), actor=olga)
+    settings_services.apply(domain_id=domain.id)
+    page = records_page(Domain.objects.get(pk=domain.pk), can_check_in=0)
+    assert UNSIGNED in [aspect.sentence for aspect in page.aspects]
 
 
 def test_nobody_starts_again_what_amazon_has_not_given_up(sandbox: Sandbox) -> None:

@@ -47,6 +47,14 @@ def test_a_call_that_is_denied_is_named_with_its_action(sandbox: Sandbox) -> Non
     assert "fault  ses:ListTenants" in doctor()
 
 
+def test_a_list_that_amazon_does_not_have_is_not_allowed_but_not_known(sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("missing", "ListTenants", nth=1, times=1)
+    sandbox.control.add_fault("missing", "GetTenant", nth=1, times=1)
+    said = doctor()
+    assert "?  ses:ListTenants: Amazon does not know this call" in said
+    assert "ok  ses:GetTenant: Allowed." in said
+
+
 def test_a_call_without_an_answer_is_no_missing_permission(sandbox: Sandbox) -> None:
     sandbox.control.add_fault("error", "ListTenants", nth=1, times=9)
     assert "?  ses:ListTenants" in doctor()

@@ -122,9 +122,46 @@ def test_one_bad_line_is_refused_alone_and_lends_its_owner_to_nobody() -> None:
     assert (said["a@b.com"], said["shop.com"]) == ("", "")
     assert "more cells" in said["stray"]
     assert "no user u2" in said["other.com"]
-    assert said["Desk"] == "Its cell under config is no JSON."
+    assert said["Desk"] == "Its config is no JSON."
     (row,) = made_ready(sections_in({"old.json": b'{"users": [1]}'}))
     assert row.why_not == "It is no row with named fields."
+
+
+@pytest.mark.parametrize("config", [{"forwardTo": "a@b.com"}, '{"forwardTo": "a@b.com"}'], ids=["object", "text"])
+def test_a_configuration_in_a_document_is_an_object_or_the_text_of_a_database(config: Any) -> None:
+    endpoint = {"id": "e1", "name": "Desk", "type": "email", "config": config, "userId": "u1"}
+    hook = {"id": "w1", "name": "Hook", "url": "https://a.example/", "headers": '{"X-Key": "1"}', "userId": "u1"}
+    document = {"users": [ALICE], "endpoints": [endpoint], "webhooks": [hook], "domains": None}
+    rows = made_ready(sections_in({"old.json": json.dumps(document).encode()}))
+    found = {given.name: given for given in rows if given.kind is RowKind.ENDPOINT}
+    assert found["Desk"].values["config"] == {"address": "a@b.com"}
+    assert found["Hook"].values["config"]["headers"] == {"X-Key": "1"}
+    assert {given.why_not for given in rows} == {""}
+
+
+@pytest.mark.parametrize(("config", "why"), [("{", "no JSON"), ("[1]", "no JSON object"), (7, "no JSON object")])
+def test_a_configuration_that_cannot_be_read_refuses_its_row_alone_and_says_so(config: Any, why: str) -> None:
+    bad = {"id": "e1", "name": "Bad", "type": "email", "config": config, "userId": "u1"}
+    good = bad | {"id": "e2", "name": "Good", "config": '{"forwardTo": "a@b.com"}'}
+    document = {"users": [ALICE], "endpoints": [bad, good]}
+    said = {g.name: g.why_not for g in made_ready(sections_in({"old.json": json.dumps(document).encode()}))}
+    assert (said["Bad"], said["Good"]) == (f"Its config is {why}.", "")
+
+
+def test_one_line_that_is_no_csv_is_refused_alone() -> None:
+    users = 'id;email;name\nu1;a@b.com;"Alice, A."\nu2;"b@b.com;Bob\nu3;c@b.com;"Carl"x\nu4;d@b.com;Dora\n'
+    rows = made_ready(sections_in({"users.csv": users.encode()}))
+    assert [given.owner for given in rows if not given.why_not] == ["a@b.com", "d@b.com"]
+    assert [given.why_not.partition(" of the file")[0] for given in rows if given.why_not] == [
+        "Its line, 3",
+        "Its line, 4",
+    ]
+
+
+def test_a_webhook_of_a_table_has_its_numbers_as_digits() -> None:
+    table = b"id;name;url;timeout;retryAttempts;headers;userId\nw1;Hook;https://a.example/;30;3;;u1\n"
+    (row,) = made_ready({"users": [ALICE], **sections_in({"webhooks.csv": table})})[1:]
+    assert row.values["config"] == {"url": "https://a.example/", "timeout": 30, "retry_attempts": 3}
 
 
 def test_an_address_after_a_refused_one_of_the_same_name_is_taken() -> None:

@@ -4,8 +4,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.roles import Role
+from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration
@@ -41,6 +43,22 @@ def test_one_customer_now_is_shown_as_a_dry_run_and_moved(olga: Client, sandbox:
     assert "8 of 8" not in page  # the switch and the read-back are steps as well
     assert Tenant.objects.get(customer=customer).policy == "strict"
     assert "already" in olga.get(url).content.decode()
+
+
+def test_a_planned_migration_sums_calls_and_says_what_does_not_go_along(olga: Client, sandbox: Sandbox) -> None:
+    make_sender("First", domains=3)
+    waiting, verified, starting = Domain.objects.filter(customer__name="First").order_by("name")
+    Domain.objects.filter(pk=waiting.pk).update(verified_at=None)
+    Domain.objects.filter(pk=verified.pk).update(verified_at=timezone.now())
+    Domain.objects.filter(pk=starting.pk).update(stage=Stage.STARTING)
+    make_sender("Second", domains=0)
+    olga.post(reverse("operations:plan_migration"), {"chosen": "all", "policy": "standard", "because": "as announced"})
+    migration = Migration.objects.get()
+    page = olga.get(reverse("operations:migration", args=[migration.pk])).content.decode()
+    assert "2 customers with 2 domains: at most 14 calls to Amazon" in " ".join(page.split())
+    assert f"Not verified, so SES refuses to send for them: 1 domain ({waiting.name})." in page
+    assert f"Not set up yet, and join the tenant once they are: 1 domain ({starting.name})." in page
+    assert "1 customer has no domain in this region." in page
 
 
 def test_all_are_planned_looked_at_started_and_followed(olga: Client, sandbox: Sandbox) -> None:

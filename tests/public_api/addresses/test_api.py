@@ -13,7 +13,7 @@ from accounts.models.people import Customer, User
 from inbound_admin.lib.redaction import MASK
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.models.runs import PendingChange
 from sandbox.process import Sandbox
 from tests.calling import Api, api_of, ok, refused
@@ -138,7 +138,7 @@ def test_an_endpoint_of_each_type_is_added_and_shown(alice: Api) -> None:
         body = ok(alice.post(ENDPOINTS, asked), 201)
         assert (body["type"], body["config"], body["description"]) == (kind, shown, "for tests")
         assert body["groupEmails"] == (["a@b.com", "c@d.com"] if kind == "email_group" else None)
-        assert body["deliveryStats"] == {"total": None, "successful": None, "failed": None, "lastDelivery": None}
+        assert body["deliveryStats"] == {"total": 0, "successful": 0, "failed": 0, "lastDelivery": None}
     assert ok(alice.get(ENDPOINTS))["pagination"]["total"] == 3
     assert [row["type"] for row in ok(alice.get(ENDPOINTS, type="email"))["data"]] == ["email"]
     refused(alice.post(ENDPOINTS, asked), 409, "ENDPOINT_NAME_TAKEN")
@@ -155,7 +155,6 @@ def test_an_endpoint_of_each_type_is_added_and_shown(alice: Api) -> None:
         ("webhook", {"url": "https://a.example/", "headers": {"a": "c\r\nd: e"}}),
         ("webhook", {"url": "https://a.example/", "headers": {"Host": "elsewhere.example"}}),
         ("webhook", {"url": "https://a.example/", "headers": {"transfer-encoding": "chunked"}}),
-        ("webhook", {"url": "https://a.example/", "secret": "x"}),
         ("email", {"forwardTo": "nobody"}),
         ("email", {"forwardTo": ["a@b.com"]}),
         ("email_group", {"emails": []}),
@@ -214,6 +213,7 @@ class _Hook(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(type(self).answers)
         self.end_headers()
+        self.wfile.write(b"Thank you.")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its own word
         """Silent."""
@@ -238,7 +238,8 @@ def test_a_webhook_is_tried_and_its_answer_told(
     server, url = hook
     path = f"{ENDPOINTS}/{make_endpoint(customer, config={'url': url, 'headers': {'X-Key': '1'}}).pk}/test"
     body = ok(alice.post(path))
-    assert (body["success"], body["statusCode"]) == (True, 200)
+    assert (body["success"], body["statusCode"], body["responseBody"]) == (True, 200, "Thank you.")
+    assert (body["testPayload"]["event"], body["urlTested"]) == ("email.received", url)
     assert server.seen[0]["X-Key"] == "1"
     refused(alice.post(path), 429, "RATE_LIMITED")
     assert len(server.seen) == 1
@@ -259,6 +260,18 @@ def test_a_private_address_is_never_tried(
     assert "statusCode" not in body
 
 
-def test_what_forwards_mail_cannot_be_tried_from_here(alice: Api, customer: Customer) -> None:
+def test_a_test_of_what_forwards_mail_tells_where_to_and_whether_they_have_confirmed(
+    alice: Api, customer: Customer
+) -> None:
     endpoint = make_endpoint(customer, type=EndpointType.EMAIL, config={"address": "a@b.com"})
-    refused(alice.post(f"{ENDPOINTS}/{endpoint.pk}/test"), 422, "ENDPOINT_NOT_TESTABLE")
+    body = ok(alice.post(f"{ENDPOINTS}/{endpoint.pk}/test"))
+    assert (body["success"], "a@b.com must confirm first" in body["message"]) == (False, True)
+    Forwarding.objects.create(customer=customer, address="a@b.com", state=ForwardingState.CONFIRMED)
+    body = ok(alice.post(f"{ENDPOINTS}/{endpoint.pk}/test", {}))
+    assert (body["success"], body["testPayload"]["forwardTo"]) == (True, "a@b.com")
+    assert "No test message is sent" in body["message"]
+
+
+def test_a_test_goes_to_no_other_place_than_the_stored_one(alice: Api, customer: Customer) -> None:
+    path = f"{ENDPOINTS}/{make_endpoint(customer).pk}/test"
+    refused(alice.post(path, {"overrideUrl": "https://else.example/"}), 400, "OVERRIDE_URL")

@@ -53,6 +53,8 @@ def test_the_catch_all_of_1_1(alice: Api, customer: Customer) -> None:
         "domainId": domain.pk,
         "domainName": "shop.com",
         "hasCatchAll": False,
+        "isCatchAllEnabled": False,
+        "catchAllEndpointId": None,
         "endpoint": None,
         "receiptRuleName": None,
         "warning": "",
@@ -162,7 +164,12 @@ def test_the_actions_from_adding_to_deleting(alice: Api, sandbox: Sandbox) -> No
     make_address("a@shop.com", domain)
     body = act(alice, "getDomain", refreshProvider=True)
     assert body["domain"]["status"] == "verified"
-    assert body["stats"] == {"totalEmailAddresses": 1, "activeEmailAddresses": 1, "configuredEmailAddresses": 0}
+    assert body["stats"] == {
+        "totalEmailAddresses": 1,
+        "activeEmailAddresses": 1,
+        "configuredEmailAddresses": 0,
+        "totalEmailsLast24h": 0,
+    }
     other = alice.post(ACTIONS, {"action": "getDomain", "domain": "else.com", "domainId": domain.pk})
     refused(other, 400, "OTHER_DOMAIN")
     deleted = act(alice, "deleteDomain")

@@ -93,7 +93,7 @@ def test_the_first_plan_makes_the_set_fills_it_and_activates_it_last() -> None:
     plan = make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(), ""))
     assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
     assert plan.calls == 6
-    assert plan.summary.endswith("3 begin to be taken.")
+    assert plan.summary.endswith("3 start receiving.")
 
 
 def test_a_set_that_exists_and_is_not_active_is_activated_and_all_of_it_begins() -> None:
@@ -323,7 +323,7 @@ def test_every_consequence_is_a_sentence_that_names_whose_mail_it_is() -> None:
         "info@example.com is no longer taken: Amazon rejects its mail.",
     ]
     assert sentences[3:] == [
-        "sales@example.com begins to be taken: store in mail/, then call the function inbound-mail-handler."
+        "sales@example.com starts receiving: store in mail/, then call the function inbound-mail-handler."
     ]
 
 

@@ -7,6 +7,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from django.core.management import CommandError, call_command
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 from pytest_django import Settings
 
 from audit.models import Change
@@ -96,6 +98,27 @@ def test_a_region_that_does_not_receive_is_told_without_a_call(settings: Setting
 
 
 # --- the bucket
+
+
+def test_a_bucket_where_ses_does_not_receive_needs_a_role(shop: Domain, settings: Settings) -> None:
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket("far-away", "eu-south-2")
+    settings.RECEIVING_BUCKET = "far-away"
+    bucket = found("Bucket")
+    assert (bucket.verdict, "eu-south-2" in bucket.sentence) == (SetupVerdict.WRONG, True)
+    assert "RECEIVING_BUCKET_ROLE" in bucket.repair
+    settings.RECEIVING_BUCKET_ROLE = "arn:aws:iam::123456789012:role/inbound-mail-handler"
+    bucket = found("Bucket")
+    assert (bucket.verdict, settings.RECEIVING_BUCKET_ROLE in bucket.sentence) == (SetupVerdict.COULD_NOT_TELL, True)
+
+
+def test_the_role_of_the_bucket_is_in_every_rule_and_ses_takes_it(shop: Domain, settings: Settings) -> None:
+    role = aws.client("lambda").get_function(FunctionName=settings.RECEIVING_FUNCTION)["Configuration"]["Role"]
+    settings.RECEIVING_BUCKET_ROLE = role
+    approve_and_run(make_operator())
+    rule_set = live_gateway.describe_active_rule_set()
+    assert rule_set is not None
+    actions = [action for rule in rule_set.rules if isinstance(rule, Rule) for action in rule.delivery.actions]
+    assert {action.role for action in actions if isinstance(action, S3)} == {role}
 
 
 def test_a_bucket_that_is_not_there_is_to_be_made_and_a_run_says_what_amazon_refused(
@@ -307,3 +330,9 @@ def test_a_policy_of_a_bucket_that_is_gone_is_not_put(shop: Domain, settings: Se
     settings.RECEIVING_BUCKET = "not-there"
     with pytest.raises(AwsMissing):
         permissions_services.policy_preview("not-there")
+
+
+def test_domains_whose_mail_goes_to_mail_manager_are_named(shop: Domain) -> None:
+    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "Mail Manager"]
+    Domain.objects.filter(pk=shop.pk).update(mx_facts={"shop.com": "mail_manager"})
+    assert "The MX of shop.com leads to SES Mail Manager" in found("Mail Manager").sentence

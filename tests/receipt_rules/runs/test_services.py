@@ -389,7 +389,7 @@ def test_a_full_old_set_is_folded_into_one_rule(sandbox: Sandbox) -> None:
         planner_services.plan()
     asked = Asked(take_over=frozenset(f"{name}-rule" for name in names))
     made = planner_services.plan(asked=asked)
-    assert made.summary == "200 addresses change destination, 0 lose delivery, 0 begin to be taken."
+    assert made.summary == "200 addresses change destination, 0 lose delivery, 0 start receiving."
     run = planner_services.approve(
         digest=made.digest, because="as planned", actor=operator, asked=asked, typed="inbound-mail"
     )

@@ -82,5 +82,7 @@ def test_how_full_the_account_is_and_what_it_costs(settings: Settings) -> None:
     settings.SES_TENANTS, settings.TENANT_MONTHLY_PRICE = 8, 0.5
     make_tenant()
     make_tenant()
+    assert lifecycle_selectors.capacity().monthly_cost == 0  # a thousand are included
+    settings.TENANTS_INCLUDED = 0
     found = lifecycle_selectors.capacity()
     assert (found.count, found.quota, found.share, found.monthly_cost) == (2, 8, 0.25, 1.0)

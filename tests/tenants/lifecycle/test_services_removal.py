@@ -5,7 +5,7 @@ import pytest
 from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
 from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
@@ -157,3 +157,17 @@ def test_a_paused_tenant_is_not_deleted_until_it_is_resumed(sandbox: Sandbox) ->
     pause_tenant(tenant)
     with pytest.raises(Refused, match="Resume it first"):
         delete(tenant)
+
+
+def test_a_status_of_before_the_policy_is_not_called_the_new_ones(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    policy_services.change_policy(tenant=tenant, policy="strict", because="why", actor=make_staff(Role.OPERATOR))
+    sandbox.control.add_fault("error", "GetReputationEntity", times=9)
+    with pytest.raises(AwsProblem):
+        policy_services.carry_out_policy(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.ses_policy, tenant.read_problem) == ("strict", policy_services.UNREAD)
+    sandbox.control.clear_faults()
+    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert tenant.read_problem == ""

@@ -13,13 +13,15 @@ from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
+from operations.pause.selectors import outcome_of_resuming
 from sandbox.aws.state import WORLD, regions
 from sandbox.process import Sandbox
+from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import StatusChange, Tenant
 from tenants.pause import services as pause_services
 from tenants.status import services as status_services
-from tenants.status.core import LayerName, Standing
+from tenants.status.core import LayerName, SendingStatus, Standing
 from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, make_tess, pause_tenant, set_up_tenant
 
@@ -148,6 +150,40 @@ def test_the_log_has_the_wish_for_staff_and_the_proof_for_the_customer(sandbox: 
     assert (paused.what, paused.actor_kind, paused.for_staff) == ("tenant.paused", "worker", False)
     assert paused.after == {"standing": "paused", "staff": "DISABLED"}
     assert len(paused.aws_request_ids) == 2  # the call, and the look that proves it
+
+
+@pytest.mark.parametrize("cause", ["", "Status manually updated."])
+def test_our_own_pause_ends_as_enabled_whatever_cause_amazon_writes(sandbox: Sandbox, cause: str) -> None:
+    sandbox.control.set_beliefs(manual_cause=cause)
+    tenant = set_up_tenant()
+    pause_tenant(tenant)
+    assert (tenant.staff_cause, outcome_of_resuming(tenant).sentence[:15]) == (cause, "It sends again.")
+    pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert (tenant.standing, tenant.staff_status, tenant.pause_is_ours) == (Standing.ACTIVE, "ENABLED", False)
+
+
+@pytest.mark.parametrize("cause", ["", "Status manually updated."])
+def test_a_pause_by_hand_at_amazon_is_reinstated_and_the_page_says_so(sandbox: Sandbox, cause: str) -> None:
+    sandbox.control.set_beliefs(manual_cause=cause)
+    tenant = set_up_tenant()
+    lifecycle_gateway.set_status(tenant.arn, SendingStatus.DISABLED)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    assert "by its policy, or by hand at Amazon" in outcome_of_resuming(tenant).sentence
+    pause_services.resume(tenant=tenant, because="We looked at it.", actor=make_tess())
+    pause_services.carry_out_status(tenant_id=tenant.pk)
+    assert fresh(tenant).staff_status == "REINSTATED"
+
+
+def test_a_pause_on_top_of_the_policys_is_not_ours(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.set_finding(tenant.name, "COMPLAINT", "HIGH")
+    status_services.read_tenant(tenant_id=tenant.pk)
+    tenant = fresh(tenant)
+    pause_tenant(tenant)
+    assert (tenant.is_paused, tenant.pause_is_ours) == (True, False)
 
 
 def test_a_resume_is_proven_as_well(sandbox: Sandbox) -> None:

@@ -87,21 +87,23 @@ def test_a_pause_is_proven_by_both_the_aggregate_and_our_side(staff: str, amazon
 
 
 @pytest.mark.parametrize(
-    ("policy", "impact", "cause", "status"),
+    ("policy", "impacts", "is_ours", "status"),
     [
-        ("standard", "NONE", "", SendingStatus.ENABLED),
-        ("standard", "LOW", "", SendingStatus.ENABLED),
-        ("standard", "HIGH", "", SendingStatus.REINSTATED),
-        ("strict", "LOW", "", SendingStatus.REINSTATED),
-        ("none", "HIGH", "", SendingStatus.ENABLED),
-        ("none", "NONE", "Paused by the reputation policy.", SendingStatus.REINSTATED),
-        ("a new one", "HIGH", "", SendingStatus.ENABLED),
+        ("standard", ["NONE"], True, SendingStatus.ENABLED),
+        ("standard", ["LOW"], True, SendingStatus.ENABLED),
+        ("standard", ["HIGH"], True, SendingStatus.REINSTATED),
+        ("standard", ["NONE", "HIGH"], True, SendingStatus.REINSTATED),  # a finding that the impact does not show yet
+        ("strict", ["LOW"], True, SendingStatus.REINSTATED),
+        ("standard", ["NONE"], False, SendingStatus.REINSTATED),
+        ("none", ["HIGH"], True, SendingStatus.ENABLED),
+        ("none", ["HIGH"], False, SendingStatus.ENABLED),  # this policy pauses nothing
+        ("a new one", ["HIGH"], True, SendingStatus.ENABLED),
     ],
 )
 def test_what_would_be_paused_again_at_once_is_reinstated(
-    policy: str, impact: str, cause: str, status: SendingStatus
+    policy: str, impacts: list[str], is_ours: bool, status: SendingStatus
 ) -> None:
-    assert status_to_resume(policy=policy, impact=impact, cause=cause) == status
+    assert status_to_resume(policy=policy, impacts=impacts, is_ours=is_ours) == status
 
 
 def allowed(facts: StatusFacts) -> dict[LayerName, bool | None]:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus
-from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain, publish, seed_identities, set_up_domain, turn_identity
@@ -21,11 +21,11 @@ def test_all_domains_are_read_in_three_calls_a_hundred_and_what_changed_is_due(s
     for name in names:
         make_domain(name, stage=Stage.READY, next_check_at=now + timedelta(days=1), identity_status="PENDING")
     seed_identities(names)
-    identity_services.read_all(now=now)
+    identity_status_services.read_all(now=now)
     sandbox.control.clear_calls()
     turn_identity("d7.com", ownership="Failed")
     Domain.objects.update(next_check_at=now + timedelta(days=1))
-    assert identity_services.read_all(now=now) == 1
+    assert identity_status_services.read_all(now=now) == 1
     assert sum(sandbox.control.call_counts().values()) == 9
     assert Domain.objects.get(next_check_at__lte=now).name == "d7.com"
 

@@ -1,0 +1,194 @@
+"""Reads what SES says of identities, one by one or in batches, and stores it beside what was told.
+
+Reading takes one call per domain for a few, and batches of a hundred for many.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from django.db import transaction
+
+from audit import services as audit_services
+from domains.checking.core.judgement import SesStatus
+from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import domain_subject
+from domains.identity import gateway
+from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity
+from domains.identity.services import note_verified
+from domains.models.domains import Domain, Stage
+from inbound_admin.lib.errors import AwsMissing, AwsProblem
+
+A_FEW = 3  # up to here one call a domain is no dearer than three batched ones, and tells more (why, and when)
+COLUMNS = (
+    "identity_status",
+    "dkim_status",
+    "mail_from_status",
+    "ses_error_type",
+    "ses_looked_at",
+    "ses_soa",
+    "ses_problem",
+    "last_ses_check",
+)
+AT_ONCE = 1000  # domains in memory
+GONE = "Amazon does not know this domain any more. Set it up again."
+
+
+def read(domains: Sequence[Domain], *, now: datetime, closely: Collection[str] = ()) -> None:
+    """Store what Amazon says; where it cannot be asked, what is stored stays and the reason is stored beside it.
+
+    `closely`: ids of those that are read one by one, which alone tells where their keys are.
+    """
+    rest = sorted(domains, key=lambda domain: domain.pk not in closely)
+    alone = len(rest) if len(rest) <= A_FEW else len(set(closely))
+    try:
+        while rest:
+            at_once = 1 if alone > 0 else gateway.BATCH
+            _read(rest[:at_once], now)
+            del rest[:at_once]
+            alone -= 1
+    except AwsProblem as problem:
+        for domain in rest:  # not asked any further: an Amazon that does not answer costs its time-out each time
+            domain.ses_problem = str(problem)
+    _store_read(domains)
+    note_verified(domains)
+
+
+@transaction.atomic
+def _store_read(domains: Sequence[Domain]) -> None:
+    """A status is of the MAIL FROM name and the keys that were asked about, not of others that were told meanwhile."""
+    now_told = {
+        pk: (mail_from, tokens)
+        for pk, mail_from, tokens in Domain.objects.select_for_update()
+        .filter(pk__in=[domain.pk for domain in domains])
+        .order_by("pk")
+        .values_list("pk", "ses_mail_from", "dkim_tokens")
+    }
+    for domain in domains:
+        mail_from, tokens = now_told.get(domain.pk, (domain.ses_mail_from, domain.dkim_tokens))
+        if mail_from != domain.ses_mail_from:
+            domain.mail_from_status = SesStatus.UNKNOWN
+        if tokens != domain.dkim_tokens:
+            domain.dkim_status = SesStatus.UNKNOWN
+    Domain.objects.bulk_update(domains, COLUMNS, batch_size=500)
+
+
+def read_all(*, now: datetime) -> int:
+    """All three families of every domain that is set up, in batches; whatever changed is due for a look. How many are.
+
+    Three calls for each hundred domains, however many of them come due one by one in between.
+    """
+    ready = domain_list_selectors.domains_in_region().filter(stage=Stage.READY, held_at__isnull=True).order_by("pk")
+    changed: list[str] = []
+    for some in batched(ready.iterator(chunk_size=AT_ONCE), AT_ONCE):
+        before = {domain.pk: domain.ses_statuses for domain in some}
+        read(some, now=now)
+        changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
+    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+
+
+def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
+    """As itertools has it from Python 3.12 on."""
+    waiting = iter(domains)
+    while some := list(islice(waiting, size)):
+        yield some
+
+
+def notice_changes(*, now: datetime) -> int:
+    """Every identity's state in pages of a thousand; whatever is not as we know it is due for a look. How many are.
+
+    Raises AwsProblem, and nothing is noticed: half a list would show the other half as gone.
+    """
+    seen, token = gateway.list_identities()
+    while token:
+        page, token = gateway.list_identities(token)
+        seen |= page
+    known = (
+        domain_list_selectors.domains_in_region().filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
+    )
+    changed = [pk for pk, name, status in known if seen.get(name, SesStatus.NOT_STARTED) != status]
+    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+
+
+def _read(domains: Sequence[Domain], now: datetime) -> None:
+    if len(domains) == 1:
+        _read_one(domains[0])
+    else:
+        _read_batch(domains)
+    for domain in domains:
+        domain.last_ses_check = now
+
+
+def _read_one(domain: Domain) -> None:
+    try:
+        identity = gateway.get_identity(domain.name)
+    except AwsMissing:
+        _gone(domain)
+        return
+    domain.identity_status = identity.identity_status
+    _take_keys(domain, identity)
+    _read_statuses(domain, identity.dkim_tokens, identity.dkim_status, identity.mail_from, identity.mail_from_status)
+    domain.ses_error_type = identity.error_type
+    domain.ses_looked_at = identity.looked_at
+    domain.ses_soa = identity.soa[:280]
+    domain.ses_problem = ""
+
+
+def _read_batch(domains: Sequence[Domain]) -> None:
+    names = [domain.name for domain in domains]
+    identities, dkim, mail_from = gateway.get_verification(names), gateway.get_dkim(names), gateway.get_mail_from(names)
+    for domain in domains:
+        if domain.name not in identities:
+            _gone(domain)
+            continue
+        domain.identity_status = identities[domain.name][0]
+        if domain.dkim_tokens and sorted(dkim.get(domain.name, NO_DKIM).tokens) != sorted(domain.dkim_tokens):
+            _read_one(domain)  # new keys: their zone, and whose they are, is told of one at a time
+            continue
+        keys, bounces = dkim.get(domain.name, NO_DKIM), mail_from.get(domain.name, NO_MAIL_FROM)
+        _read_statuses(domain, keys.tokens, keys.status, bounces.name, bounces.status)
+        if domain.identity_status == SesStatus.SUCCESS:
+            domain.ses_error_type = ""  # the batched calls do not tell it, and an old one would lie
+        domain.ses_problem = ""
+
+
+@transaction.atomic
+def _take_keys(domain: Domain, identity: Identity) -> None:
+    """The keys, their zone and origin are as Amazon has them: a parent's new keys are its replicas' too."""
+    fields = {
+        "dkim_tokens": list(identity.dkim_tokens),
+        "dkim_zone": identity.dkim_zone or domain.dkim_zone,
+        "dkim_origin": identity.dkim_origin,
+        "own_dkim_key": identity.own_dkim_key,
+    }
+    before = {name: getattr(domain, name) for name in fields}
+    if before == fields or not identity.dkim_tokens:
+        return
+    mine = Domain.objects.filter(pk=domain.pk, dkim_tokens=domain.dkim_tokens, new_dkim_wanted=False, stage=Stage.READY)
+    if not mine.update(**fields):
+        return
+    for name, value in fields.items():
+        setattr(domain, name, value)
+    if before["dkim_tokens"] not in ([], fields["dkim_tokens"]):
+        domain.record_checks.filter(key__startswith="dkim-").delete()
+        audit_services.record(
+            "domain.new_dkim",
+            about=domain_subject(domain),
+            actor=audit_services.AMAZON,
+            before={"dkim_tokens": before["dkim_tokens"]},
+            after={"dkim_tokens": domain.dkim_tokens},
+        )
+
+
+def _read_statuses(
+    domain: Domain, tokens: Sequence[str], dkim: SesStatus, mail_from: str, mail_from_status: SesStatus
+) -> None:
+    """What SES says of other keys, or of another MAIL FROM name, than it was told is no status of ours."""
+    same_keys = not domain.dkim_tokens or sorted(tokens) == sorted(domain.dkim_tokens)
+    domain.dkim_status = dkim if same_keys else SesStatus.UNKNOWN
+    domain.mail_from_status = mail_from_status if mail_from == domain.ses_mail_from else SesStatus.UNKNOWN
+
+
+def _gone(domain: Domain) -> None:
+    domain.identity_status = domain.dkim_status = domain.mail_from_status = SesStatus.NOT_STARTED
+    domain.ses_problem = GONE

@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = (("domains", "0005_dkim_origin"),)
+
+    operations = (
+        migrations.AddField(
+            model_name="domain",
+            name="zone",
+            field=models.CharField(
+                blank=True, help_text="Where its zone begins, if below the registrable name.", max_length=253
+            ),
+        ),
+    )

@@ -1,0 +1,38 @@
+"""Looks where a domain's zone begins, at the name servers of the zone above, and stores it at the domain.
+
+The resolvers are asked where those cannot be: a resolver that hears too early that a name is absent remembers that of
+the domain's records too.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from domains.dns import services as dns_services
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.models.domains import Domain
+from domains.zone_cut.core import cut_of, cut_questions
+
+DEEPEST = 3  # cuts below one another
+
+
+def look(domains: Sequence[Domain]) -> None:
+    """Of sub-domains alone; what nobody told stays as it was."""
+    waiting = {domain: domain.parsed for domain in domains if cut_questions(domain.parsed)}
+    found: dict[Domain, str] = {}
+    for _ in range(DEEPEST):
+        asked = [(found.get(domain) or name.zone, q) for domain, name in waiting.items() for q in cut_questions(name)]
+        answers = _told(asked)
+        seen = {domain: cut for domain, name in waiting.items() if (cut := cut_of(name, answers)) is not None}
+        waiting = {d: waiting[d] for d, cut in seen.items() if len(cut) > len(found.get(d, "")) and cut != d.name}
+        found |= {domain: cut for domain, cut in seen.items() if cut or domain not in found}
+    for domain, cut in found.items():
+        if cut != domain.zone:
+            domain.zone = cut
+            Domain.objects.filter(pk=domain.pk).update(zone=cut)
+
+
+def _told(asked: Iterable[tuple[str, Question]]) -> list[Answer]:
+    wanted = list(asked)
+    answers = dns_services.told_by_hosts(wanted) if wanted else []
+    heard = {a.question for a in answers if a.cut or (a.authoritative and a.status is not LookupStatus.FAILED)}
+    silent = [question for _, question in wanted if question not in heard]
+    return [*(a for a in answers if a.question in heard), *(dns_services.look_up(silent) if silent else ())]

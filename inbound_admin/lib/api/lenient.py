@@ -1,0 +1,82 @@
+"""Input of the published families: what they do not know is left out, and the header X-Ignored names it.
+
+Programs that were written for the system before this one send members and filters that it did not read. A null where
+the contract has none is as if it were absent. A wrong type is still refused: nothing is guessed.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Self, get_args
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse
+from pydantic import AfterValidator, ConfigDict, Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
+from pydantic_core import ValidationError
+
+from inbound_admin.lib.api.values import MOST, USUAL, In, Paged, QueryIn
+
+HEADER = "X-Ignored"
+MOST_NAMED, LONGEST = 20, 60
+_NOT_UNDERSTOOD = frozenset(("literal_error", "bool_parsing", "bool_type"))
+
+
+class LenientIn(In):
+    """A body: an unknown member is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, dict):
+            return given
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        _note(info, (name for name in given if name not in fields))
+        return {
+            name: value
+            for name, value in given.items()
+            if name in fields and (value is not None or type(None) in get_args(fields[name].annotation))
+        }
+
+
+class LenientQuery(QueryIn):
+    """A query string: a choice or a boolean that is not understood filters nothing."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _ignore_choices(cls, given: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        try:
+            return handler(given)
+        except ValidationError as error:
+            unclear = {str(each["loc"][0]) for each in error.errors() if each["type"] in _NOT_UNDERSTOOD}
+            if not unclear:
+                raise
+            _note(info, sorted(unclear))
+            return handler({name: value for name, value in given.items() if name not in unclear})
+
+
+def clamped(most: int) -> AfterValidator:
+    return AfterValidator(lambda number: min(number, most))
+
+
+class LenientPaged(LenientQuery, Paged):
+    """More than the most is the most."""
+
+    limit: Annotated[int, Field(ge=1), clamped(MOST)] = USUAL
+
+
+def note_ignored(request: HttpRequest, names: Iterable[str]) -> None:
+    """For the answer's header, beside what was noted before."""
+    request.ignored = [*getattr(request, "ignored", ()), *names]  # type: ignore[attr-defined]  # read below
+
+
+def name_ignored(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """The answer, with the header where something was ignored. Names are percent-encoded, at most twenty."""
+    if names := list(dict.fromkeys(getattr(request, "ignored", ()))):
+        shown = (quote(name[:LONGEST].encode("utf-8", "replace"), safe="[]") for name in names[:MOST_NAMED])
+        answer.headers[HEADER] = ", ".join(shown)
+    return answer
+
+
+def _note(info: ValidationInfo, names: Iterable[str]) -> None:
+    if info.context is not None:
+        note_ignored(info.context["request"], names)

@@ -1,0 +1,124 @@
+"""The family of the newer client (`inboundemail` at npm): domains, addresses and endpoints of v2 under /api/e2/.
+
+A null where its types have an optional text is left out. Its mail methods have no address here: see `nothing_here`.
+"""
+
+from typing import Annotated
+
+from django.http import HttpRequest
+from ninja import Query, Status
+
+from accounts.api_keys.api import call_router, reads, writes
+from inbound_admin.lib.api.values import Page
+from public_api.addresses import api as addresses_api
+from public_api.addresses.api import AddressOut
+from public_api.domain_removal.api import DomainDeletedOut, deleted
+from public_api.domains import api as domains_api
+from public_api.domains.api import DomainAddedOut, DomainChangedOut, DomainOne, DomainPage
+from public_api.endpoints import api as endpoints_api
+from public_api.endpoints.api import EndpointOne, EndpointOut, EndpointRemovedOut
+
+router = call_router("Version e2", lenient=True)
+OPTIONAL = ("mail_from_domain", "mail_from_domain_status")
+
+
+class DomainAddedE2(DomainAddedOut):
+    mail_from_domain: str | None = None
+    mail_from_domain_status: str | None = None  # type: ignore[assignment]  # the words of `Published`
+
+
+@router.get("/e2/domains", **reads(DomainPage), summary="Your domains")
+def list_domains_e2(request: HttpRequest, query: Annotated[domains_api.DomainFilters, Query()]) -> DomainPage:
+    return domains_api.list_domains(request, query)
+
+
+@router.post("/e2/domains", **writes(DomainAddedE2, status=201), summary="Add a domain and begin its verification")
+def add_domain_e2(request: HttpRequest, asked: domains_api.DomainAdded) -> Status[DomainAddedE2]:
+    made = domains_api.added(request, asked).model_dump(exclude_unset=True)
+    return Status(201, DomainAddedE2(**_without_nulls(made)))
+
+
+@router.get("/e2/domains/{domain_id}", **reads(DomainOne), summary="One domain, with its records")
+def get_domain_e2(request: HttpRequest, domain_id: str, query: Annotated[domains_api.CheckAsked, Query()]) -> DomainOne:
+    return domains_api.get_domain(request, domain_id, query)
+
+
+@router.patch("/e2/domains/{domain_id}", **writes(DomainChangedOut), summary="Catch-all, MAIL FROM, DMARC summaries")
+def change_domain_e2(request: HttpRequest, domain_id: str, asked: domains_api.DomainChanged) -> DomainChangedOut:
+    return domains_api.change_domain(request, domain_id, asked)
+
+
+@router.delete(
+    "/e2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain with its addresses"
+)
+def delete_domain_e2(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
+    return deleted(request, domain_id)
+
+
+@router.get("/e2/email-addresses", **reads(Page[AddressOut]), summary="Your addresses")
+def list_addresses_e2(
+    request: HttpRequest, query: Annotated[addresses_api.AddressFilters, Query()]
+) -> Page[AddressOut]:
+    return addresses_api.list_addresses(request, query)
+
+
+@router.post("/e2/email-addresses", **writes(AddressOut, status=201), summary="Add an address")
+def add_address_e2(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[AddressOut]:
+    return Status(201, addresses_api.added(request, asked))
+
+
+@router.get("/e2/email-addresses/{address_id}", **reads(AddressOut), summary="One address")
+def get_address_e2(request: HttpRequest, address_id: str) -> AddressOut:
+    return addresses_api.get_address(request, address_id)
+
+
+@router.put("/e2/email-addresses/{address_id}", **writes(AddressOut), summary="Where its mail goes, on or off")
+def change_address_e2(request: HttpRequest, address_id: str, asked: addresses_api.AddressChanged) -> AddressOut:
+    return addresses_api.change_address(request, address_id, asked)
+
+
+@router.delete(
+    "/e2/email-addresses/{address_id}", **writes(addresses_api.AddressRemovedOut), summary="Remove an address"
+)
+def delete_address_e2(request: HttpRequest, address_id: str) -> addresses_api.AddressRemovedOut:
+    return addresses_api.delete_address(request, address_id)
+
+
+@router.get("/e2/endpoints", **reads(Page[EndpointOut]), summary="Your endpoints")
+def list_endpoints_e2(
+    request: HttpRequest, query: Annotated[endpoints_api.EndpointFilters, Query()]
+) -> Page[EndpointOut]:
+    return endpoints_api.endpoint_page(request, query)
+
+
+@router.post("/e2/endpoints", **writes(EndpointOut, status=201), summary="Add an endpoint")
+def add_endpoint_e2(request: HttpRequest, asked: endpoints_api.EndpointAdded) -> Status[EndpointOut]:
+    return Status(201, endpoints_api.added(request, asked))
+
+
+@router.get("/e2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="One endpoint, and what points to it")
+def get_endpoint_e2(request: HttpRequest, endpoint_id: str) -> EndpointOne:
+    return endpoints_api.one(request, endpoint_id)
+
+
+@router.put("/e2/endpoints/{endpoint_id}", **writes(EndpointOne), summary="Change an endpoint")
+def change_endpoint_e2(request: HttpRequest, endpoint_id: str, asked: endpoints_api.EndpointChanged) -> EndpointOne:
+    return endpoints_api.changed(request, endpoint_id, asked)
+
+
+@router.delete("/e2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
+def delete_endpoint_e2(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
+    return endpoints_api.removed(request, endpoint_id)
+
+
+@router.post("/e2/endpoints/{endpoint_id}/test", **writes(endpoints_api.TestedOut), summary="Send a test message")
+def test_endpoint_e2(
+    request: HttpRequest,
+    endpoint_id: str,
+    asked: endpoints_api.TestAsked | None = None,  # noqa: PT028  # no test of pytest's
+) -> endpoints_api.TestedOut:
+    return endpoints_api.tested(request, endpoint_id, asked)
+
+
+def _without_nulls(fields: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None or name not in OPTIONAL}

@@ -1,0 +1,290 @@
+"""What the page of a plan shows, and drafts: plans of many recipients, which the worker makes while the page waits.
+
+A plan of a whole region takes seconds and much memory, so that a request makes it only where few recipients are wanted.
+A draft is kept for some minutes and holds what the page shows, never the plan itself: an approval plans again, in the
+worker too, and refuses another digest. What is lost with the cache is a draft, and the page asks for another one.
+"""
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+
+from accounts.models.people import User
+from inbound_admin.lib import jobs
+from inbound_admin.lib.errors import AwsProblem, Problem, Refused
+from inbound_admin.lib.ids import new_id
+from receipt_rules.drift import services as drift_services
+from receipt_rules.expectations.selectors import newly_broken, still_broken
+from receipt_rules.live.services import Live, read_live
+from receipt_rules.models.addresses import Address
+from receipt_rules.planner import selectors
+from receipt_rules.planner.core.desired import as_it_stands
+from receipt_rules.planner.core.groups import grouped_steps
+from receipt_rules.planner.core.planner import old_style
+from receipt_rules.planner.core.plans import Plan
+from receipt_rules.planner.core.rules import AnyRule
+from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Step, Update
+from receipt_rules.planner.services import (
+    Asked,
+    WantedState,
+    approve,
+    asked_for,
+    guard,
+    needs_typing,
+    plan_for,
+    wanted,
+)
+from receipt_rules.rollback.services import changed_recipients
+
+DRAFT = "receipt_rules.plan_draft"
+KEPT_SECONDS = 900
+IS_DRAFT = re.compile(r"draft_[0-9a-z]{20}")
+FAULT = "The plan could not be made: a fault in Inbound Admin, which is in the worker’s log. Nothing was changed."
+FEW = 2_000  # addresses; of so many a plan is made while one waits
+MOST_SHOWN = 200  # steps; more are counted
+MOST_RECIPIENTS = 600  # of all steps together; each shows some
+FEWEST_OF_ONE = 3
+MOST_DOUBLES = 20
+MOST_NEWS = 5  # differences at Amazon since the last approval
+
+
+@dataclass(frozen=True)
+class PlanShown:
+    """A plan in its numbers and sentences. `number`: of its steps."""
+
+    is_empty: bool
+    summary: str
+    number: int
+    method: str
+    calls: int
+    seconds: float
+    warnings: tuple[str, ...]
+    doubles: tuple[str, ...]
+    more_doubles: int
+    digest: str
+    rule_set: str
+
+
+@dataclass(frozen=True)
+class StepShown:
+    """One step, as its rule changes: recipients that come and go, and what its mail does before and after."""
+
+    number: int
+    kind: str
+    sentence: str
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    before: str = ""
+    after: str = ""
+    adds: int = 0
+    removes: int = 0
+
+    @property
+    def more(self) -> int:
+        return self.adds + self.removes - len(self.added) - len(self.removed)
+
+
+@dataclass(frozen=True)
+class StepsShown:
+    """Steps of one kind that follow on each other, as one line where they are many."""
+
+    steps: tuple[StepShown, ...]
+    number: int
+    recipients: int
+
+    @property
+    def first(self) -> StepShown:
+        return self.steps[0]
+
+    @property
+    def more(self) -> int:
+        return self.number - len(self.steps)
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What a person sent with the plan's page."""
+
+    digest: str
+    because: str
+    typed: str
+    actor: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """`shown` is what the page shows once it is made. Of an approval, `run` is what came of it."""
+
+    id: str
+    asked: Asked
+    only: str = ""
+    approval: Approval | None = None
+    is_made: bool = False
+    run: str = ""
+    refused: Problem | None = None
+    shown: dict[str, Any] = field(default_factory=dict)
+
+
+def is_large() -> bool:
+    """Whether more recipients are wanted than a request may plan."""
+    return Address.objects.filter(is_active=True).values("pk")[FEW : FEW + 1].exists()
+
+
+def begin(*, asked: Asked, only: str = "", approval: Approval | None = None) -> Draft:
+    """The worker makes it, or carries the approval on."""
+    draft = Draft(new_id("draft"), asked, only, approval)
+    _keep(draft)
+    jobs.queue(DRAFT, lock=f"plan {draft.id}", draft_id=draft.id)
+    return draft
+
+
+def read(draft_id: str) -> Draft | None:
+    """None for one that is not kept any more."""
+    found: Draft | None = cache.get(_key(draft_id)) if IS_DRAFT.fullmatch(draft_id) else None
+    return found
+
+
+def make(*, draft_id: str) -> None:
+    """In the worker. What is refused, or Amazon's silence, is what the page shows."""
+    draft = read(draft_id)
+    if draft is None or draft.is_made:
+        return
+    try:
+        _make(draft)
+    except (Refused, AwsProblem) as problem:
+        _keep(replace(draft, is_made=True, refused=problem))
+    except Exception:
+        _keep(replace(draft, is_made=True, refused=Refused(FAULT)))
+        raise
+
+
+def _make(draft: Draft) -> None:
+    asked = limited(draft.asked, draft.only)
+    if draft.approval:
+        actor = User.objects.get(pk=draft.approval.actor)
+        given = {name: value for name, value in asdict(draft.approval).items() if name != "actor"}
+        _keep(replace(draft, is_made=True, run=approve(**given, actor=actor, asked=asked).pk))
+    else:
+        _keep(replace(draft, is_made=True, shown=planned(asked)))
+
+
+def limited(asked: Asked, only: str) -> Asked:
+    """To what a person typed. Raises Refused for what is not known."""
+    if not only.strip():
+        return asked
+    found = asked_for(only=only)
+    return replace(asked, scope=found.scope, customer=found.customer, domain=found.domain)
+
+
+def _keep(draft: Draft) -> None:
+    cache.set(_key(draft.id), draft, KEPT_SECONDS)
+
+
+def _key(draft_id: str) -> str:
+    return f"plan:{settings.AWS_REGION}:{draft_id}"
+
+
+def planned(asked: Asked) -> dict[str, Any]:
+    """What the page of a plan shows, bounded. Raises Refused and AwsProblem as `plan_for`."""
+    live, wanted_now = read_live(), wanted()
+    read_at = timezone.now()
+    made = plan_for(asked, live, wanted_now)
+    found = guard(made, asked)
+    return {
+        "plan": _plan_shown(made),
+        "read_at": read_at,
+        "steps": shown_steps(made),
+        "groups": selectors.groups_shown(made.consequences),
+        "fates": dict(Counter(str(each.fate) for each in made.consequences)),
+        "guard": found,
+        "needs_typing": needs_typing(found),
+        "broken": newly_broken(made),
+        "still_broken": still_broken(made),
+        "foreign": [rule.name for rule in made.before.foreign if rule.may_be_taken_over],
+        "old_style": len(old_style(live.rule_set, wanted_now.desired)),
+        **_since(live),
+        **_undone_by(asked, made, wanted_now),
+    }
+
+
+def _since(live: Live) -> dict[str, Any]:
+    """The last approval, and what has changed since then at Amazon and in what is wanted."""
+    last = selectors.last_approval()
+    news = [each for each in drift_services.differences(live) if not each.is_ignored]
+    return {
+        "last": last,
+        "wishes_since": selectors.wishes_since(last) if last else 0,
+        "news": news[:MOST_NEWS],
+        "more_news": max(0, len(news) - MOST_NEWS),
+    }
+
+
+def _undone_by(asked: Asked, made: Plan, wanted_now: WantedState) -> dict[str, Any]:
+    """Of a rollback: the recipients that are wanted otherwise, so that only the hold keeps them."""
+    if not asked.snapshot:
+        return {}
+    undone = sorted(changed_recipients(wanted_now.desired, as_it_stands(made.after)))
+    return {"undone": undone[:MOST_NEWS], "undone_number": len(undone)}
+
+
+def shown_steps(made: Plan) -> list[StepsShown]:
+    left, groups = MOST_SHOWN, []
+    most = max(FEWEST_OF_ONE, MOST_RECIPIENTS // max(1, min(MOST_SHOWN, len(made.steps))))
+    for group in grouped_steps(made.steps):
+        some = tuple(_shown(group.number + at, step, most) for at, step in enumerate(group.members[: max(1, left)]))
+        left -= len(some)
+        groups.append(StepsShown(some, len(group.members), sum(map(_number_of, group.members))))
+    return groups
+
+
+def _number_of(step: Step) -> int:
+    match step:
+        case Create():
+            return len(step.new.recipient_set)
+        case Delete():
+            return len(step.old.recipient_set)
+        case Update():
+            return len(step.added) + len(step.removed)
+    return 0
+
+
+def _shown(number: int, step: Step, most: int) -> StepShown:
+    match step:
+        case Create():
+            made = StepShown(number, "create", str(step), added=_recipients(step.new), after=str(step.new.delivery))
+        case Delete():
+            made = StepShown(number, "delete", str(step), removed=_recipients(step.old), before=str(step.old.delivery))
+        case Update():
+            before, after = (str(step.old.delivery), str(step.new.delivery)) if step.redirects else ("", "")
+            made = StepShown(number, "update", str(step), step.added, step.removed, before, after)
+        case Move() | Reorder():
+            made = StepShown(number, "order", str(step))
+        case CreateSet() | CloneSet() | Activate():
+            made = StepShown(number, "set", str(step))
+    counted = {"adds": len(made.added), "removes": len(made.removed)}
+    return replace(made, added=made.added[:most], removed=made.removed[:most], **counted)
+
+
+def _recipients(rule: AnyRule) -> tuple[str, ...]:
+    return tuple(sorted(rule.recipient_set))
+
+
+def _plan_shown(made: Plan) -> PlanShown:
+    return PlanShown(
+        is_empty=made.is_empty,
+        summary=made.summary,
+        number=len(made.steps),
+        method=made.method.value,
+        calls=made.calls,
+        seconds=made.seconds,
+        warnings=made.warnings,
+        doubles=tuple(each.sentence for each in made.doubles[:MOST_DOUBLES]),
+        more_doubles=max(0, len(made.doubles) - MOST_DOUBLES),
+        digest=made.digest,
+        rule_set=made.before.name,
+    )

@@ -1,0 +1,59 @@
+"""A customer is chosen from a select while they are few, and typed where they are many."""
+
+import pytest
+from django import forms
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import Customer
+from accounts.people import forms as people_forms
+from accounts.people.forms import CustomerChoice
+from tests.factories import make_customer, make_member, make_staff
+
+pytestmark = pytest.mark.django_db
+
+
+class ChoiceForm(forms.Form):
+    customer = CustomerChoice(Customer.objects.all())
+
+
+def test_few_customers_stand_in_a_select_and_many_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = make_customer("Alice Ltd")
+    assert f'<option value="{alice.pk}">Alice Ltd ({alice.pk})</option>' in str(ChoiceForm()["customer"])
+    monkeypatch.setattr(people_forms, "MOST_LISTED", 0)
+    field = str(ChoiceForm()["customer"])
+    assert "<select" not in field
+    assert 'list="id_customer_offered"' in field
+    assert '<datalist id="id_customer_offered"></datalist>' in field
+    assert "Alice" not in field
+    assert 'value="alice ltd"' in str(ChoiceForm({"customer": "alice ltd"})["customer"])
+
+
+@pytest.mark.parametrize("typed", ["{id}", "Alice Ltd ({id})", " alice ltd ", "Another name ({id})"])
+def test_a_customer_is_meant_by_its_id_or_its_whole_name(typed: str) -> None:
+    alice = make_customer("Alice Ltd")
+    make_customer("Alice Ltd 2")
+    form = ChoiceForm({"customer": typed.format(id=alice.pk)})
+    assert form.is_valid()
+    assert form.cleaned_data["customer"] == alice
+
+
+@pytest.mark.parametrize(("typed", "said"), [("Alice Ltd", "Choose one with its id"), ("Ali", "valid"), ("\x00", "")])
+def test_what_means_several_or_none_is_refused(typed: str, said: str) -> None:
+    make_customer("Alice Ltd")
+    make_customer("Alice Ltd")
+    form = ChoiceForm({"customer": typed})
+    assert not form.is_valid()
+    assert said in str(form.errors)
+
+
+def test_only_ones_own_customers_are_offered(client: Client) -> None:
+    alice, bob = make_customer("Alice <Ltd>"), make_customer("Bob Ltd")
+    url = reverse("customers:choices")
+    client.force_login(make_member(alice))
+    offered = client.get(url, {"customer": "ltd"}).text
+    assert offered == f'<option value="Alice &lt;Ltd&gt; ({alice.pk})"></option>'
+    assert client.get(url, {"customer": bob.pk}).text == ""
+    assert client.get(url).text == ""
+    client.force_login(make_staff())
+    assert client.get(url, {"anything": "ltd"}).text.count("<option") == 2

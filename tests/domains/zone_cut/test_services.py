@@ -1,0 +1,80 @@
+"""A sub-domain that is delegated as a zone of its own: every name that is typed or exported is relative to it."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from domains.checking import services as checking_services
+from domains.checking.core.judgement import State
+from domains.models.domains import Domain
+from domains.zone_cut import services as zone_cut_services
+from sandbox.process import Sandbox
+from tests.calling import api_of, ok
+from tests.domains.making import make_domain, set_up_domain, wanted
+from tests.factories import make_customer, make_member
+
+pytestmark = pytest.mark.django_db
+
+
+def delegated(sandbox: Sandbox) -> Domain:
+    """Set up while it was in its parent's zone; delegated since."""
+    domain = set_up_domain(sandbox, "shop.example.com", customer=make_customer("Alice Ltd"))
+    assert domain.zone == ""
+    sandbox.control.add_zone("shop.example.com", nameservers=["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"])
+    checking_services.check([domain], now=timezone.now())
+    return Domain.objects.get(pk=domain.pk)
+
+
+def test_the_page_the_files_the_shared_page_and_the_api_follow_the_delegation(sandbox: Sandbox, client: Client) -> None:
+    domain, key = delegated(sandbox), "dkim-1"
+    assert (domain.hosted.zone, domain.parsed.zone) == ("shop.example.com", "example.com")
+    record = next(record for record in domain.records if record.key == key)
+    name = record.name.removesuffix(".shop.example.com")
+    assert domain.provider == "Cloudflare"
+    member = make_member(domain.customer)
+    client.force_login(member)
+    page = client.get(reverse("domains:detail", args=[domain.pk])).text
+    assert f">{name}<" in page
+    assert f">{name}.shop<" not in page
+    zone_file = client.get(reverse("domains:export_file", args=[domain.pk, "zone"])).text
+    assert "$ORIGIN shop.example.com." in zone_file
+    assert "to be added to the zone shop.example.com" in client.get(reverse("domains:print", args=[domain.pk])).text
+    exported = ok(api_of(member).get(f"/api/v2/domains/{domain.pk}/exports/zone"))
+    assert "$ORIGIN shop.example.com." in exported["text"]
+
+
+def test_what_is_published_in_the_delegated_zone_verifies(sandbox: Sandbox) -> None:
+    domain = delegated(sandbox)
+    sandbox.control.publish_missing("shop.example.com", wanted(domain))
+    sandbox.control.tick()
+    checking_services.check([domain], now=timezone.now())
+    assert domain.state == State.VERIFIED
+
+
+def test_a_domain_that_is_delegated_already_is_added_with_its_zone(sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("example.com")
+    sandbox.control.add_zone("shop.example.com", nameservers=["ns1.shop.example.com"])
+    assert set_up_domain(sandbox, "in.shop.example.com").zone == "shop.example.com"
+
+
+def test_a_look_that_fails_leaves_the_zone_as_it_was(sandbox: Sandbox) -> None:
+    domain = delegated(sandbox)
+    sandbox.control.set_dns_fault("example.com", "servfail")
+    zone_cut_services.look([domain])
+    assert Domain.objects.get(pk=domain.pk).zone == "shop.example.com"
+
+
+def test_a_delegation_that_ends_is_seen(sandbox: Sandbox) -> None:
+    domain = delegated(sandbox)
+    sandbox.control.remove_zone("shop.example.com")
+    zone_cut_services.look([domain])
+    assert Domain.objects.get(pk=domain.pk).zone == ""
+
+
+def test_a_zone_below_a_zone_below_is_followed(sandbox: Sandbox) -> None:
+    domain = make_domain("in.mail.shop.example.com")
+    for zone in ("example.com", "shop.example.com", "mail.shop.example.com"):
+        sandbox.control.add_zone(zone, nameservers=[f"ns1.{zone}"])
+    zone_cut_services.look([domain])
+    assert domain.zone == "mail.shop.example.com"

@@ -1,0 +1,108 @@
+"""The page of a plan that the worker makes: it waits, fills itself in, and approves, with and without JavaScript."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from receipt_rules.models.runs import Run
+from receipt_rules.plan_drafts import services
+from receipt_rules.plan_drafts.services import DRAFT
+from receipt_rules.planner import services as planner_services
+from tests.receipt_rules.making import make_address, make_verified, set_up_receiving
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One recipient is too many for a request."""
+    monkeypatch.setattr(services, "FEW", 0)
+
+
+def let_worker_make() -> None:
+    for job in ProcrastinateJob.objects.filter(task_name=DRAFT, status="todo"):
+        services.make(draft_id=job.args["draft_id"])
+
+
+def here(page: str) -> str:
+    found = re.search(r'hx-get="([^"]+)"', page)
+    assert found is not None
+    return found.group(1).replace("&amp;", "&")
+
+
+def test_the_page_waits_for_the_plan_and_then_shows_it(olga_client: Client) -> None:
+    make_address("info@maple.com", make_verified("maple.com"))
+    page = olga_client.get(reverse("receipt_rules:plan") + "?method=blue_green").text
+    assert "The plan is being made" in page
+    assert "Approve it" not in page
+    where = here(page)
+    assert f'<a class="link js-hidden" href="{where.replace("&", "&amp;")}">' in page
+    assert "The plan is being made" in olga_client.get(where).text
+    let_worker_make()
+    made = olga_client.get(where).text
+    assert "info@maple.com" in made
+    assert "Approve it" in made
+    assert "hx-get" not in re.findall(r'<div id="live"[^>]*>', made)[0]
+    part = olga_client.get(where, headers={"HX-Request": "true"}).text
+    assert part.lstrip().startswith('<div id="live"')
+
+
+def test_an_approval_is_carried_on_by_the_worker_and_leads_to_the_run(olga_client: Client) -> None:
+    set_up_receiving()
+    make_address("info@maple.com", make_verified("maple.com"))
+    digest = planner_services.plan().digest
+    given = {"digest": digest, "because": "as planned", "typed": "inbound-mail"}
+    answer = olga_client.post(reverse("receipt_rules:plan"), given)
+    assert answer.status_code == 302
+    assert "The approval is being checked" in olga_client.get(answer["Location"]).text
+    let_worker_make()
+    run = Run.objects.get(digest=digest)
+    assert olga_client.get(answer["Location"])["Location"] == reverse("receipt_rules:run", args=[run.pk])
+    polled = olga_client.get(answer["Location"], headers={"HX-Request": "true"})
+    assert polled["HX-Redirect"] == reverse("receipt_rules:run", args=[run.pk])
+
+
+def test_an_approval_of_what_has_changed_is_refused_and_says_why(olga_client: Client) -> None:
+    set_up_receiving()
+    domain = make_verified("maple.com")
+    make_address("info@maple.com", domain)
+    given = {"digest": planner_services.plan().digest, "because": "as planned", "typed": "inbound-mail"}
+    make_address("sales@maple.com", domain)
+    where = olga_client.post(reverse("receipt_rules:plan"), given)["Location"]
+    let_worker_make()
+    page = olga_client.get(where)
+    assert page.status_code == 422
+    assert "It was not approved" in page.text
+    assert "Something has changed since you looked at the plan." in page.text
+    assert olga_client.get(where, headers={"HX-Request": "true"}).status_code == 200
+    assert not Run.objects.filter(digest=given["digest"]).exists()
+
+
+def test_what_is_refused_and_what_breaks_in_the_worker_is_said_on_the_page(
+    olga_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_address("info@maple.com", make_verified("maple.com"))
+    where = here(olga_client.get(reverse("receipt_rules:plan") + "?only=nobody").text)
+    let_worker_make()
+    assert "There is no domain or customer called “nobody”" in olga_client.get(where).text
+    where = here(olga_client.get(reverse("receipt_rules:plan")).text)
+    monkeypatch.setattr("receipt_rules.plan_drafts.services.read_live", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        let_worker_make()
+    assert services.FAULT in olga_client.get(where).text
+
+
+def test_a_draft_that_is_not_kept_any_more_is_made_again(olga_client: Client) -> None:
+    make_address("info@maple.com", make_verified("maple.com"))
+    page = olga_client.get(reverse("receipt_rules:plan") + "?draft=draft_gone").text
+    assert "The plan is being made" in page
+
+
+def test_the_page_asks_amazon_for_nothing_while_the_plan_is_made(olga_client: Client, sandbox: object) -> None:
+    make_address("info@maple.com", make_verified("maple.com"))
+    sandbox.control.clear_calls()  # type: ignore[attr-defined]  # the sandbox of the fixture
+    olga_client.get(reverse("receipt_rules:plan"))
+    assert sandbox.control.call_counts() == {}  # type: ignore[attr-defined]

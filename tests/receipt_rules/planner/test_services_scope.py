@@ -1,0 +1,85 @@
+"""What is planned for one customer from that customer's rows alone is what would be planned from everybody's."""
+
+import random
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models.people import Customer
+from domains.models.domains import Domain, Stage
+from receipt_rules.addresses.selectors import Holders
+from receipt_rules.live.services import Live
+from receipt_rules.models.addresses import CatchAll
+from receipt_rules.models.live import ReceivingStop
+from receipt_rules.planner.core.planner import make_plan
+from receipt_rules.planner.core.plans import Sets
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.services import Asked, plan_for, scope_of, wanted
+from sandbox.process import Sandbox
+from tests.factories import make_customer
+from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+
+pytestmark = pytest.mark.django_db
+NAMES = ("maple.com", "a.maple.com", "b.a.maple.com", "c.maple.com", "maple.com.au", "xmaple.com", "river.org")
+
+
+def made_at_random(chance: random.Random) -> list[Customer]:
+    """Customers whose names lie inside each other's, with every kind of wish."""
+    some = [make_customer() for _ in range(3)]
+    endpoints = [[make_endpoint(each), make_endpoint(each, s3_bucket="elsewhere")] for each in some]
+    for name in NAMES:
+        owner = chance.randrange(3)
+        held = {} if chance.random() < 0.8 else {"stage": Stage.CLAIM, "proven_at": None}
+        domain = make_verified(name, customer=some[owner], **held)
+        for local, below in (("info", ""), ("sales+x", ""), ("one", "deep."), ("two", "a.")):
+            if chance.random() < 0.6:
+                whose = owner if chance.random() < 0.8 else chance.randrange(3)
+                endpoint = chance.choice([None, *endpoints[whose]])
+                address = f"{local}-{name.replace('.', '')}@{below}{name}"
+                make_address(address, domain, endpoint=endpoint, is_active=chance.random() < 0.9)
+        for subdomains in (False, True):
+            if chance.random() < 0.5:
+                CatchAll.objects.create(
+                    domain=domain, subdomains=subdomains, endpoint=chance.choice([None, *endpoints[owner]])
+                )
+    if chance.random() < 0.3:
+        ReceivingStop.objects.create(customer=chance.choice(some), asked_at=timezone.now())
+    return some
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_plan_for_a_customer_needs_no_row_of_the_others(seed: int, sandbox: Sandbox) -> None:
+    chance = random.Random(seed)
+    customers = made_at_random(chance)
+    before = make_plan(wanted().desired, RuleSet("inbound-mail")).after
+    for domain in Domain.objects.all():
+        if chance.random() < 0.3:
+            domain.customer = chance.choice(customers)
+            domain.save()
+    CatchAll.objects.filter(pk__in=[each.pk for each in CatchAll.objects.all() if chance.random() < 0.3]).delete()
+    live = Live(before, Sets(frozenset([before.name]), before.name), knows_all=True)
+    everything = wanted()
+    for customer in customers:
+        own = frozenset([customer.pk])
+        theirs = wanted(customers=own)
+        scope = scope_of(own, theirs, before)
+        assert scope == scope_of(own, everything, before)
+        asked = Asked(scope=scope, customer=customer.pk)
+        assert plan_for(asked, live, theirs) == plan_for(asked, live, everything)
+
+
+def test_the_rows_read_for_a_customer_do_not_grow_with_the_others(sandbox: Sandbox) -> None:
+    own = make_verified("maple.com")
+    make_address("info@maple.com", own)
+    other = make_verified("a.maple.com")
+    make_verified("river.org")
+    wanted(customers=frozenset([own.customer_id]))
+    with CaptureQueriesContext(connection) as queries:
+        assert set(wanted(customers=frozenset([own.customer_id])).desired.entries) == {"info@maple.com"}
+    assert len(queries) == 6
+    near = Holders.read([own.customer_id])
+    assert near.customer_of("x.a.maple.com") == other.customer_id
+    assert near.customer_of("x.maple.com") == own.customer_id
+    assert not near.customer_of("river.org")

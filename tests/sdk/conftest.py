@@ -1,0 +1,79 @@
+"""The published clients from npm, and what the answers of their types are. Without npm the tests are skipped."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.api_keys.services import create_api_key
+from sandbox.process import Sandbox
+from tests.browser.worker import running_worker
+from tests.factories import make_member
+
+OLDER, NEWER = "@inboundemail/sdk@4.4.0", "inboundemail@0.20.0"
+GENERATORS = ("ts-json-schema-generator@2.10.0", "openapi-typescript@7.13.0", "typescript@5.9.3")
+HERE = Path(__file__).parent
+Call = Callable[..., Any]
+Fits = Callable[[str, Any], list[str]]
+
+
+def without(why: str) -> Any:
+    """Skipped here; in CI, which has a registry, a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"The published clients could not be tried: {why}.")
+    pytest.skip(f"The published clients were not tried: {why}.")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both clients from npm, what makes schemas of their types, and what makes types of our description."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        without("npm and node are not installed here")
+    place = tmp_path_factory.mktemp("sdk")
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(place)]
+    command = ["npm", "install", *options, OLDER, NEWER, *GENERATORS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    if done.returncode:
+        without(f"npm could not install them: {done.stderr[-300:]}")
+    for script in HERE.glob("*.mjs"):
+        shutil.copy(script, place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def fits(installed: Path) -> Fits:
+    """Where an answer is not as the client's type of this name has it."""
+    command = ["node", str(installed / "schemas.mjs"), str(installed)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    schemas = json.loads(done.stdout)
+
+    def found(name: str, answer: Any) -> list[str]:
+        problems = jsonschema_rs.validator_for(schemas[name]).iter_errors(answer)
+        return [f"{'.'.join(map(str, each.instance_path))}: {each.message}" for each in problems]
+
+    return found
+
+
+@pytest.fixture
+def drive(installed: Path, live_server: LiveServer, sandbox: Sandbox, settings: Settings) -> Iterator[Call]:
+    """Calls a method of a client, by the script that drives it, with a real worker behind it; gives its answer."""
+    settings.API_WAIT_SECONDS = 30  # the worker begins on a machine that is busy with other tests
+    secret = create_api_key(user=make_member(), name="sdk", scopes=["read", "write"], actor=None).secret
+
+    def called(script: str, below: str, name: str, given: Any) -> dict[str, Any]:
+        command = ["node", str(installed / script), secret, live_server.url + below, json.dumps([[name, given]])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        answer: dict[str, Any]
+        (answer,) = json.loads(done.stdout)
+        return answer
+
+    with running_worker(sandbox):
+        yield called
