@@ -43,7 +43,7 @@ class Answer:
     name how long resolvers remember the absence; None where nothing said. `error` says why a look-up failed.
 
     `aliases` are the targets passed on the way; `cut` is the zone that a name server says others answer for, and
-    `servers` are those: (name, address or "").
+    `servers` are those: (name, address or ""). `dname` is the name above that redirects all below it (RFC 6672).
     """
 
     question: Question
@@ -56,6 +56,7 @@ class Answer:
     authoritative: bool = False
     cut: str = ""
     servers: tuple[tuple[str, str], ...] = ()
+    dname: str = ""
 
 
 def question_for(record: Record) -> Question:

@@ -209,8 +209,11 @@ async def find_delegation(
 ) -> tuple[Server, ...]:
     """Servers with their addresses, by what came with the referral or else by the resolver."""
     some = list(names)[:MOST_SERVERS]
-    lost = [Query(Question(name, "A"), helper, helper, unchecked=unchecked) for name, address in some if not address]
-    found = {answer.question.name: answer.values[0] for answer in await asker.ask(lost) if answer.values}
+    found: dict[str, str] = {}
+    for kind in ("A", "AAAA"):  # the second for servers that IPv6 alone reaches
+        names_left = [name for name, address in some if not address and name not in found]
+        lost = [Query(Question(name, kind), helper, helper, unchecked=unchecked) for name in names_left]
+        found |= {answer.question.name: answer.values[0] for answer in await asker.ask(lost) if answer.values}
     return tuple(Server(name, place(address or found.get(name, ""), net)) for name, address in some)
 
 
@@ -374,7 +377,10 @@ def _servers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The addresses of each zone's name servers, by the resolvers; a zone exists, so nothing absent is remembered."""
     named = {a.question.name: a.values for a in look_up([Question(z, "NS") for z in zones]) if a.values}
     names = {name for values in named.values() for name in values[:SERVERS]}
-    found = {a.question.name: a.values for a in look_up([Question(n, "A") for n in sorted(names)]) if a.values}
+    found: dict[str, tuple[str, ...]] = {}
+    for kind in ("A", "AAAA"):
+        left = [Question(name, kind) for name in sorted(names.difference(found))]
+        found |= {a.question.name: a.values for a in look_up(left) if a.values} if left else {}
     return {zone: tuple(found[name][0] for name in values[:SERVERS] if name in found) for zone, values in named.items()}
 
 

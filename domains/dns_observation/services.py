@@ -61,9 +61,14 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, ask
         await _look_at_records(look)
         await _look_at_policies_above(look, registered)
         await _look_closer(look)
+    return _observations(look)
+
+
+def _observations(look: _Look) -> Observations:
+    delegation, asker = look.delegation, look.asker
     return Observations(
-        zone=domain.zone,
-        records=records,
+        zone=look.domain.zone,
+        records=look.records,
         servers=tuple(server.name for server in delegation.servers),
         named_inside=delegation.named_inside,
         soas=delegation.soas,

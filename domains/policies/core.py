@@ -60,7 +60,7 @@ NOTHING_KNOWN = PublishedPolicies()
 
 
 @dataclass(frozen=True)
-class Offer:
+class PolicyOffer:
     """The `value` to publish, "" where none is offered for the reason in `withheld`."""
 
     value: str
@@ -118,32 +118,32 @@ def applies(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy | 
     return AppliedPolicy(dmarc_core.read(line).policy, domain.ascii, line) if line else inherited(domain, policies)
 
 
-def offered_dmarc(domain: DomainName, reports_to: str, policies: PublishedPolicies) -> Offer:
+def offered_dmarc(domain: DomainName, reports_to: str, policies: PublishedPolicies) -> PolicyOffer:
     own = policies.dmarc.get(dmarc_name(domain.ascii))
     if own is None:
-        return Offer("", _UNSEEN.format(name=dmarc_name(domain.ascii)))
+        return PolicyOffer("", _UNSEEN.format(name=dmarc_name(domain.ascii)))
     if line := dmarc_core.used_line(own):
         is_whole = not dmarc_core.read(line).problems and _reports_there(line, reports_to)
-        return Offer(line if is_whole else dmarc_core.mended(line, reports_to))
+        return PolicyOffer(line if is_whole else dmarc_core.mended(line, reports_to))
     try:
         above = inherited(domain, policies)
     except ValueError:
-        return Offer("", _UNTOLD.format(name=domain.ascii))
+        return PolicyOffer("", _UNTOLD.format(name=domain.ascii))
     if own:
         strictest = max(own, key=lambda each: dmarc_core.POLICIES.index(dmarc_core.read(each).policy))
-        return Offer(dmarc_core.mended(strictest, reports_to, above))
-    return Offer(dmarc_core.brought_down(above, reports_to) if above else dmarc_core.watching(reports_to))
+        return PolicyOffer(dmarc_core.mended(strictest, reports_to, above))
+    return PolicyOffer(dmarc_core.brought_down(above, reports_to) if above else dmarc_core.watching(reports_to))
 
 
 def _reports_there(line: str, reports_to: str) -> bool:
     return not reports_to or reports_to.lower() in dmarc_core.read(line).reports
 
 
-def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> Offer:
+def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> PolicyOffer:
     """At the domain itself nothing is offered before we saw what is there; a new MAIL FROM name has nothing yet."""
     lines = policies.spf.get(name)
     if lines is None:
-        return Offer("", _UNSEEN.format(name=name)) if is_apex else Offer(merger.FRESH)
+        return PolicyOffer("", _UNSEEN.format(name=name)) if is_apex else PolicyOffer(merger.FRESH)
     kept = lines if is_apex else tuple(line for line in lines if not _is_ours_spoilt(line))
     return _merged(kept, policies.names)
 
@@ -153,6 +153,6 @@ def _is_ours_spoilt(line: str) -> bool:
     return bool(grammar.read(line).problems) and difference(merger.FRESH, line) != DIFFERS
 
 
-def _merged(lines: Sequence[str], names: SpfNames) -> Offer:
+def _merged(lines: Sequence[str], names: SpfNames) -> PolicyOffer:
     found = merger.merged(lines, names) if len(lines) > 1 else merger.merge("".join(lines), names=names)
-    return Offer(found.value, found.withheld)
+    return PolicyOffer(found.value, found.withheld)

@@ -80,7 +80,7 @@ def _dmarc(asked: Iterable[Question], told: Told) -> dict[str, tuple[str, ...]]:
 
 def _is_there(domain: Domain, told: Told) -> bool:
     said = {answer.status for answer in told.get(Question(domain.name, "TXT"), ())} - {LookupStatus.FAILED}
-    return said != {LookupStatus.NO_NAME}
+    return said != {LookupStatus.NO_NAME} if said else domain.published.is_there
 
 
 def _inside(lines: Sequence[str], told: Told) -> dict[str, tuple[str, ...]]:

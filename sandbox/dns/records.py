@@ -13,7 +13,7 @@ import dns.rdatatype
 import dns.tokenizer
 from dns.rdtypes.ANY.TXT import TXT
 
-TYPES: Final = ("A", "AAAA", "CNAME", "MX", "TXT", "NS", "SOA", "CAA", "SRV", "DS")
+TYPES: Final = ("A", "AAAA", "CNAME", "MX", "TXT", "NS", "SOA", "CAA", "SRV", "DS", "DNAME")
 TXT_LIMIT: Final = 4096
 TTL_LIMIT: Final = 2**31 - 1
 _NAME_SHAPE = re.compile(r"[!-~]*")
@@ -23,6 +23,7 @@ _WANTED_SHAPE: Final = {
     "AAAA": "an IPv6 address, as in 2001:db8::1",
     "CNAME": "one host name, as in www.example.net",
     "MX": "a priority and a host name, as in 10 mail.example.net",
+    "DNAME": "one name, as in example.net",
     "NS": "the host name of a nameserver, as in ns1.example.net",
     "SOA": "nameserver, mailbox and five numbers",
     "CAA": 'flags, tag and value, as in 0 issue "ca.example.net"',

@@ -140,7 +140,9 @@ def _sets(owner: str, records: Iterable[ZoneRecord]) -> tuple[RecordSet, ...]:
     by_type: dict[str, list[ZoneRecord]] = {}
     for record in records:
         by_type.setdefault(record.type, []).append(record)
-    return tuple(RecordSet(owner, tuple(group)) for group in by_type.values())
+    return tuple(
+        RecordSet(group[0].name if kind == "DNAME" else owner, tuple(group)) for kind, group in by_type.items()
+    )
 
 
 def _target(found: Found) -> str:

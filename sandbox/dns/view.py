@@ -52,6 +52,8 @@ class ZoneView:
         """What stands at a name within the zone; without `cuts` delegations are looked through."""
         if cuts and (cut := self._cut_above(name, rrtype)):
             return Found(Kind.REFERRAL, cut)
+        if redirected := self._redirected(name):
+            return Found(Kind.CNAME, redirected)
         node = self._node(name)
         return NXDOMAIN if node is None else found_in(node, rrtype)
 
@@ -72,6 +74,15 @@ class ZoneView:
                 continue
             if cut := self._nodes.get(above, {}).get("NS"):
                 return cut
+        return ()
+
+    def _redirected(self, name: str) -> tuple[ZoneRecord, ...]:
+        """The CNAME that stands for a DNAME above (RFC 6672 2.2), and the DNAME."""
+        for above in self._up(name):
+            held = self._nodes.get(above, {}).get("DNAME", ())
+            if held and above != name:
+                target = f"{name.removesuffix(above)}{held[0].value}"
+                return (ZoneRecord("", name, "CNAME", held[0].ttl, target), held[0])
         return ()
 
     def _node(self, name: str) -> Node | None:

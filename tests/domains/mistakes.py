@@ -371,6 +371,15 @@ def _dangling(key: str) -> Callable[[Host], None]:
     return make
 
 
+def _dname(host: Host) -> None:
+    """All names below the customer's sub-domain lead to a vendor's, where ours are not."""
+    for record in host.records:
+        if record.name != host.facts.domain.ascii:
+            host.withdraw(record.key)
+    host.store.add_zone("vendor.example", ("ns.vendor.example",))
+    host.add(host.facts.domain.ascii, "DNAME", "gone.vendor.example")
+
+
 def _inherited_unsigned(host: Host) -> None:
     """The domain above refuses what is not signed, and the sub-domain inherits that."""
     host.withdraw("dmarc", "dkim-1", "dkim-2", "dkim-3")
@@ -500,6 +509,7 @@ BY_HAND = (
     Scene("M44", "dns.alias.dangling", _dangling("dmarc"), about="dmarc"),
     Scene("M44", "dns.alias.dangling", _dangling("identity"), about="identity"),
     Scene("M44", "dns.alias.dangling", _dangling("mail-from-spf"), about="mail from"),
+    Scene("M51", "dns.alias.dname", _dname, "mail.example.com"),
     Scene("M30", "dns.value.mx_alias", _mx_alias),
     Scene("M34", "dns.delegation.sub_zone", _sub_zone),
     Scene("M35", "dns.domain.lapsed", _lapsed),
@@ -512,6 +522,17 @@ BY_HAND = (
 )
 SPREADING = Scene("M31", "dns.spreading", lambda host: None)  # a second resolver has what was there before
 SCENES = (*FROM_MENU, *BY_HAND, SPREADING)
+
+
+def observed(scene: Scene) -> tuple[Host, Observations]:
+    """The host in whose zone the mistake was made, and what was seen of it."""
+    with serving() as (store, server, address):
+        servers = ("ns.registrar.example", NAMESERVERS[0]) if scene.code == "dns.host.elsewhere" else NAMESERVERS
+        host = Host(store, facts_of(scene.name), servers)
+        host.open()
+        host.publish()
+        scene.make(host)
+        return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 0.5)
 
 
 def play(scene: Scene) -> Diagnosis:

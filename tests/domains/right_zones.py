@@ -121,6 +121,12 @@ def _above(text: str) -> Callable[[Host], None]:
     return make
 
 
+def _flattened_apex(host: Host) -> None:
+    """A web site by an alias at the domain itself, which the DNS host answers with addresses."""
+    host.add(host.zone, "A", "104.21.32.10")
+    host.add(host.zone, "AAAA", "2606:4700:3030::6815:200a")
+
+
 def _of_the_registry(host: Host) -> None:
     host.withdraw("dmarc")
     host.store.add_zone("com", ("a.registry.example",))
@@ -160,6 +166,7 @@ RIGHT = (
     Right("DMARC inherited", "mail.example.com", make=_above("v=DMARC1; p=reject; adkim=s")),
     Right("DMARC inherited by sp", "shop.example.co.uk", make=_above("v=DMARC1; p=reject; sp=quarantine; np=reject")),
     Right("DMARC of the registry", make=_of_the_registry),
+    Right("an alias at the domain that its host flattens", nameservers=CLOUDFLARE, make=_flattened_apex),
 )
 
 

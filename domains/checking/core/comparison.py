@@ -19,6 +19,7 @@ from domains.spf.core.evaluation import NO_NAMES, SpfNames
 
 RIGHT_CODE = ""
 ABSENT_CODE = "dns.absent"
+DNAME_CODE = "dns.alias.dname"
 DANGLING_CODE = "dns.alias.dangling"
 OTHER_HOST_CODE = "dns.value.amazon_other_host"
 INHERITED_CODE = "dns.dmarc.inherited"
@@ -56,6 +57,8 @@ def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), name
         return _leads_well(plain, names)
     if plain.verdict in (Verdict.RIGHT, Verdict.UNKNOWN):
         return plain
+    if answer.dname:
+        return Comparison(Verdict.WRONG, DNAME_CODE, (answer.dname,))
     same_source = [other for other in further if other.resolver == answer.resolver]
     better = [finding for other in same_source if (finding := _better(record, plain, other))]
     proof = [finding for finding in better if finding.verdict is Verdict.RIGHT]

@@ -107,6 +107,10 @@ _SENTENCES = {
         "{record.name} is an alias (CNAME) that leads to {found}, which does not exist. Remove the alias, or have that "
         "name set up."
     ),
+    "dns.alias.dname": (
+        "A DNAME record at {found} redirects all names below it, {record.name} among them, so nothing can be added "
+        "there. Add the record where the DNAME leads, or replace the DNAME."
+    ),
     "dns.rival.mx_shared": (
         "Only a part of the mail for {record.name} arrives here: another MX record has the same priority: {found}. "
         "Give ours the lowest number, or remove the other once nobody reads mail there."

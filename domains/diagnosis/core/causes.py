@@ -6,7 +6,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -26,11 +26,9 @@ from domains.diagnosis.core.observations import (
     rival_question,
     serial_of,
 )
-from domains.dmarc import core as dmarc_core
+from domains.diagnosis.core.policies import INSIDE_SPF, strict_policy, unwelcome_reports
 from domains.dns.core import Answer, LookupStatus, Question, question_for
-from domains.policies import core as policies_core
 from domains.records.core import RECEIVING_REGIONS, Purpose, Record, is_inbound
-from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids
 from domains.spf.core.grammar import spf_among
 
 PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial has not moved by then has published nothing
@@ -190,8 +188,8 @@ def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ..
         return Cause("dns.value.dot", record, found)
     if code == "dns.value.other_region" and _is_no_region(record, found):
         code = "dns.value.typo"
-    if code in _INSIDE_SPF:
-        return Cause(code, record, found, data=_INSIDE_SPF[code](spf_among(found)[0], case.facts.policies.names))
+    if code in INSIDE_SPF:
+        return Cause(code, record, found, data=INSIDE_SPF[code](spf_among(found)[0], case.facts.policies.names))
     if code in _ELSEWHERE:
         return misplaced(record, case) or _rival(record, case, code, found)
     if code == "dns.value.differs" or record.key == "dmarc":
@@ -206,52 +204,8 @@ def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: boo
     if rivals and not _is_the_way(case, record, rivals):
         yield Cause("dns.rival.cname", record, rivals, at=question.type)
     if record.key == "dmarc":
-        yield from _strict(record, case, signed)
-        yield from _unwelcome_reports(record, case, found)
-
-
-_Data = tuple[tuple[str, str], ...]
-
-
-def _of_include(line: str, names: SpfNames) -> _Data:
-    broken = broken_includes(line, names)[0]
-    return ("term", broken.term), ("reason", broken.reason)
-
-
-def _of_lookups(line: str, names: SpfNames) -> _Data:
-    counted = count_lookups(line, names)
-    term, costs = counted.costliest
-    return ("lookups", str(counted.total)), ("costliest", term), ("costs", str(costs))
-
-
-def _of_voids(line: str, names: SpfNames) -> _Data:
-    return (("lookups", str(count_voids(line, names))),)
-
-
-_INSIDE_SPF: Mapping[str, Callable[[str, SpfNames], _Data]] = {
-    "dns.value.spf_include": _of_include,
-    "dns.value.spf_lookups": _of_lookups,
-    "dns.value.spf_voids": _of_voids,
-}
-
-
-def _strict(record: Record, case: Case, signed: bool) -> Iterator[Cause]:
-    """The policy that applies, the domain's own or an inherited one, refuses what is not signed, and nothing is."""
-    try:
-        policy = policies_core.applies(case.facts.domain, case.facts.policies)
-    except ValueError:
-        return  # could not be told
-    if policy and policy.policy != "none" and not signed:
-        data = (("policy", policy.policy), ("policy_at", policies_core.dmarc_name(policy.name)))
-        yield Cause("dns.value.dmarc_strict", record, (policy.text,), data=data)
-
-
-def _unwelcome_reports(record: Record, case: Case, found: tuple[str, ...]) -> Iterator[Cause]:
-    for address in dmarc_core.reports_elsewhere(filter(dmarc_core.is_dmarc, found), case.domain.ascii):
-        name = dmarc_core.consent_name(case.domain.ascii, address)
-        if dict(case.seen.consents).get(name) is False:
-            yield Cause("dns.value.dmarc_consent", record, found, at=name, data=(("address", address),))
-            return
+        yield from strict_policy(record, case, signed)
+        yield from unwelcome_reports(record, case, found)
 
 
 def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
@@ -343,10 +297,10 @@ def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], 
         errors = tuple(dict.fromkeys(answer.error for answer, _ in compared))
         return Judged(record, host, LinkState.NOT_REACHED, (), (Cause("dns.lookup_failed", record, errors),))
     if host is LinkState.BROKEN:
-        strict = _strict(record, case, signed) if record.key == "dmarc" else ()
+        strict = strict_policy(record, case, signed) if record.key == "dmarc" else ()
         return Judged(record, host, LinkState.NOT_REACHED, found, (_broken(record, case, compared), *strict))
     if any(told.code == INHERITED_CODE for _, told in compared):
-        return Judged(record, host, LinkState.OK, (), tuple(_strict(record, case, signed)))
+        return Judged(record, host, LinkState.OK, (), tuple(strict_policy(record, case, signed)))
     beside = tuple(beside_right(record, case, found, signed))
     public, waiting = _public(record, case)
     return Judged(record, host, public, found, (*beside, *waiting))

@@ -209,6 +209,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "subject": subject,
         "lower_subject": subject[0].lower() + subject[1:],
         "type": record.type,
+        "a_type": f"an {record.type}" if record.type.startswith("M") else f"a {record.type}",
         "name": record.name,
         "typed": typed,
         "where": "At your DNS host" if boxes.provider == GENERIC else f"At {boxes.provider.name}",

@@ -45,7 +45,16 @@ def _understand(question: Question, resolver: str, message: dns.message.Message)
     if sum(map(len, values)) > MOST_CHARACTERS:
         return failed(question, resolver, "the answer is too long to be read")
     proven = bool(message.flags & dns.flags.AA)
-    return Answer(question, resolver, LookupStatus.FOUND, values, chain.minimum_ttl, "", _aliases(chain), proven)
+    return Answer(
+        question,
+        resolver,
+        LookupStatus.FOUND,
+        values,
+        chain.minimum_ttl,
+        aliases=_aliases(chain),
+        authoritative=proven,
+        dname=_dname(message),
+    )
 
 
 def _absent(
@@ -56,13 +65,19 @@ def _absent(
     says_so = dns.rdatatype.SOA in types
     aliases, proven = _aliases(chain), bool(message.flags & dns.flags.AA)
     ttl = chain.minimum_ttl if says_so else None
+    dname = _dname(message)
     if message.rcode() == dns.rcode.NXDOMAIN:
-        return Answer(question, resolver, LookupStatus.NO_NAME, (), ttl, "", aliases, proven)
+        return Answer(question, resolver, LookupStatus.NO_NAME, (), ttl, "", aliases, proven, dname=dname)
     if not says_so and (chain.cnames or dns.rdatatype.NS in types):
         cut, servers = _referral(message)
         why = "the resolver pointed elsewhere instead of answering"
-        return Answer(question, resolver, LookupStatus.FAILED, (), None, why, aliases, proven, cut, servers)
-    return Answer(question, resolver, LookupStatus.NO_DATA, (), ttl, "", aliases, proven)
+        return Answer(question, resolver, LookupStatus.FAILED, (), None, why, aliases, proven, cut, servers, dname)
+    return Answer(question, resolver, LookupStatus.NO_DATA, (), ttl, "", aliases, proven, dname=dname)
+
+
+def _dname(message: dns.message.Message) -> str:
+    """Whose names below are redirected as a whole; the first on the way."""
+    return next((_host(rrset.name) for rrset in message.answer if rrset.rdtype == dns.rdatatype.DNAME), "")
 
 
 def _aliases(chain: dns.message.ChainingResult) -> tuple[str, ...]:
@@ -70,14 +85,15 @@ def _aliases(chain: dns.message.ChainingResult) -> tuple[str, ...]:
 
 
 def _referral(message: dns.message.Message) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The zone cut and its servers, each with the address that came along (A records alone)."""
+    """The zone cut and its servers, each with the address that came along: IPv4 where there is one."""
     cuts = [rrset for rrset in message.authority if rrset.rdtype == dns.rdatatype.NS]
     if not cuts:
         return "", ()
     glue = {
         _host(rrset.name): rrset[0].to_text()
+        for kind in (dns.rdatatype.AAAA, dns.rdatatype.A)
         for rrset in message.additional
-        if rrset.rdtype == dns.rdatatype.A and rrset
+        if rrset.rdtype == kind and rrset
     }
     names = sorted(_host(rdata.target) for rdata in cuts[0])
     return _host(cuts[0].name), tuple((name, glue.get(name, "")) for name in names)

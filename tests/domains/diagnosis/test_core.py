@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.checking.core import sentences
-from domains.diagnosis.core import causes, findings, observations, words
+from domains.diagnosis.core import causes, findings, observations, policies, words
 from domains.diagnosis.core.chain import diagnose
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import LANES, LINKS, LinkState, Severity, as_json, as_reply
@@ -61,7 +61,7 @@ def test_every_code_breaks_a_link_that_there_is_and_has_a_number_of_the_catalogu
 def test_a_text_names_in_braces_only_what_can_be_filled_in() -> None:
     told = [(code.code, text) for code in CODES.values() for text in (code.verdict, *code.steps, code.why, code.then)]
     named = {(code, name) for code, text in told for _, name, _, _ in Formatter().parse(text or "") if name is not None}
-    source = inspect.getsource(words) + inspect.getsource(causes)
+    source = "".join(map(inspect.getsource, (words, causes, policies)))
     assert [(code, name) for code, name in sorted(named) if f'"{name}"' not in source] == []
 
 

@@ -1,98 +1,79 @@
 """A lookup that failed is no fact: replacing any answer by a failure never accuses anybody of what was not seen."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
-from domains.diagnosis.core.findings import Diagnosis
-from domains.diagnosis.core.observations import Observations
-from domains.dns.core import Answer, LookupStatus
-from tests.domains.mistakes import BY_HAND, FROM_MENU, Host, Scene, facts_of, serving
+from domains.checking.core.judgement import State, judge
+from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
+from domains.names.core import DomainName
+from sandbox.dns.server import DnsServer
+from tests.domains.failures import OF_SERVERS, accused, failed
+from tests.domains.mistakes import BY_HAND, FROM_MENU, NOW, Host, Scene, facts_of, observed, serving
 from tests.domains.right_zones import RIGHT, Right
 
 pytestmark = pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])
-LANES = ("host", "internet", "soas", "public_soas", "unchecked", "parent", "elsewhere")
-FOLLOWED = ("spf", "spf_absent", "dmarc", "consents", "named_inside", "cuts")  # what failed of these is not in them
-# What is said of a record that is missing or wrong where the lookup that would have told the cause failed.
-LESS_EXACT = frozenset({"dns.absent", "dns.change.gone", "dns.value.differs", "dns.rival.mail_from_in_use"})
-# A server that does not answer is one: it is told as a note, with what to ask the DNS host.
-OF_SERVERS = frozenset({"dns.server.lame", "dns.server.silent", "dns.dnssec.broken"})
-
-
-def failed(answer: Answer) -> Answer:
-    return Answer(answer.question, answer.resolver, LookupStatus.FAILED, error="no answer within 2 seconds")
-
-
-def with_one_failure(seen: Observations) -> Iterator[tuple[str, Observations]]:
-    """Each answer failed, one at a time; then all to one question; then each thing that was followed left out."""
-    for lane in LANES:
-        answers: tuple[Answer, ...] = getattr(seen, lane)
-        for at, answer in enumerate(answers):
-            changed = {lane: (*answers[:at], failed(answer), *answers[at + 1 :])}
-            yield f"{lane} {answer.resolver} {answer.question}", _with(seen, changed)
-    for question in dict.fromkeys(answer.question for answer in (*seen.host, *seen.internet)):
-        both = {"host": seen.host, "internet": seen.internet}
-        all_failed = {
-            lane: tuple(failed(a) if a.question == question else a for a in answers) for lane, answers in both.items()
-        }
-        yield f"all {question}", _with(seen, all_failed)
-    for name in FOLLOWED:
-        kept: tuple[object, ...] = getattr(seen, name)
-        for at in range(len(kept)):
-            yield f"{name} {kept[at]}", _with(seen, {name: (*kept[:at], *kept[at + 1 :])})
-
-
-def _with(seen: Observations, changed: Mapping[str, Any]) -> Observations:
-    return replace(seen, **changed)
-
-
-def accusations(before: Diagnosis, after: Diagnosis) -> list[str]:
-    """What is said of somebody after the failure, and was not before."""
-    known = {(finding.code, finding.record_key) for finding in before.findings}
-    blamed = {finding.record_key for finding in before.findings}
-    return [
-        f"{finding.code} {finding.record_key}"
-        for finding in after.findings
-        if (finding.code, finding.record_key) not in known
-        and finding.code not in (*OF_SERVERS, "dns.lookup_failed", "amazon.unknown")
-        and not (finding.code in LESS_EXACT and finding.record_key in blamed)
-        and not (finding.code == "dns.spreading" and finding.record_key in blamed)
-    ]
-
-
 SCENES = [*FROM_MENU, *BY_HAND]
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
 def test_a_failure_adds_no_accusation_to_a_mistake(scene: Scene) -> None:
-    with serving() as (store, server, address):
-        servers = ("ns.registrar.example", "ns1.host.example") if scene.code == "dns.host.elsewhere" else ()
-        host = Host(store, facts_of(scene.name), servers or ("ns1.host.example", "ns2.host.example"))
-        host.open()
-        host.publish()
-        scene.make(host)
-        seen = host.observe(server, address, timeout=0.1 if "zone." in scene.about else 0.5)
-    check(host, seen)
+    found = accused(*observed(scene))
+    assert found == {}, found
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=lambda right: right.title)
 def test_a_failure_adds_no_accusation_to_a_right_zone(right: Right) -> None:
     with serving() as (store, server, address):
-        host = Host(store, facts_of(right.name, wants_apex_spf=right.wants_apex_spf), right.nameservers)
-        host.open()
-        host.publish()
-        right.make(host)
-        seen = host.observe(server, address)
-    check(host, seen)
-
-
-def check(host: Host, seen: Observations) -> None:
-    before = host.told(seen)
-    found = {
-        what: accused
-        for what, changed in with_one_failure(seen)
-        if (accused := accusations(before, host.told(changed)))
-    }
+        host = right_host(right, store)
+        found = accused(host, host.observe(server, address))
     assert found == {}, found
+
+
+def right_host(right: Right, store: object) -> Host:
+    host = Host(store, facts_of(right.name, wants_apex_spf=right.wants_apex_spf), right.nameservers)  # type: ignore[arg-type]  # of `serving`
+    host.open()
+    host.publish()
+    right.make(host)
+    return host
+
+
+@pytest.mark.parametrize("right", RIGHT[::4], ids=lambda right: right.title)
+def test_a_name_that_fails_on_the_wire_accuses_nobody_in_a_right_zone(right: Right) -> None:
+    """The observer's next questions follow from the failure too."""
+    with serving() as (store, server, address):
+        host = right_host(right, store)
+        names = {answer.question.name for answer in host.observe(server, address).host}
+        for name in sorted(names - {host.zone}):
+            store.set_fault(name, "servfail")
+            codes = told_codes(host, server, address)
+            store.clear_faults()
+            assert codes <= {*OF_SERVERS, "dns.lookup_failed"}, (name, codes)
+
+
+def told_codes(host: Host, server: DnsServer, address: tuple[str, int]) -> set[str]:
+    found = host.diagnose(server, address)
+    return {finding.code for finding in found.findings}
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
+def test_a_plain_check_with_a_failure_finds_nothing_else(scene: Scene) -> None:
+    """Of each record: the answer of one resolver and what explains it; any of them failed says less, never other."""
+    host, seen = observed(scene)
+    domain = DomainName.stored(scene.name)
+    for record in host.records:
+        questions = [question_for(record), *further_questions(record, domain)]
+        told = [answer for question in questions for answer in first(seen.at_host(question), question)]
+        if not told or told[0].question != questions[0]:
+            continue
+        whole = judge(record, told[:1], verified_before=None, now=NOW, further=told[1:])
+        for at, answer in enumerate(told):
+            changed = [*told[:at], failed(answer), *told[at + 1 :]]
+            less = judge(record, changed[:1], verified_before=None, now=NOW, further=changed[1:])
+            assert less.state in (whole.state, State.COULD_NOT_CHECK, State.WAITING, State.WRONG), (record.key, answer)
+            assert not (whole.state is State.VERIFIED and less.state in (State.WRONG, State.WAITING, State.AT_RISK))
+            assert at > 0 or less.state is State.COULD_NOT_CHECK
+
+
+def first(answers: tuple[Answer, ...], question: Question) -> list[Answer]:
+    """As one resolver would have said it."""
+    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    return [Answer(question, "one", told[0].status, told[0].values, aliases=told[0].aliases)] if told else []

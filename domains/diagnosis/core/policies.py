@@ -1,0 +1,52 @@
+"""What spoils the SPF and DMARC of a domain although each record is written correctly. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from domains.diagnosis.core.findings import Case, Cause
+from domains.dmarc import core as dmarc_core
+from domains.policies import core as policies_core
+from domains.records.core import Record
+from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids
+
+_Data = tuple[tuple[str, str], ...]
+
+
+def _of_include(line: str, names: SpfNames) -> _Data:
+    broken = broken_includes(line, names)[0]
+    return ("term", broken.term), ("reason", broken.reason)
+
+
+def _of_lookups(line: str, names: SpfNames) -> _Data:
+    counted = count_lookups(line, names)
+    term, costs = counted.costliest
+    return ("lookups", str(counted.total)), ("costliest", term), ("costs", str(costs))
+
+
+def _of_voids(line: str, names: SpfNames) -> _Data:
+    return (("lookups", str(count_voids(line, names))),)
+
+
+INSIDE_SPF: Mapping[str, Callable[[str, SpfNames], _Data]] = {
+    "dns.value.spf_include": _of_include,
+    "dns.value.spf_lookups": _of_lookups,
+    "dns.value.spf_voids": _of_voids,
+}
+
+
+def strict_policy(record: Record, case: Case, signed: bool) -> Iterator[Cause]:
+    """The policy that applies, the domain's own or an inherited one, refuses what is not signed, and nothing is."""
+    try:
+        policy = policies_core.applies(case.facts.domain, case.facts.policies)
+    except ValueError:
+        return  # could not be told
+    if policy and policy.policy != "none" and not signed:
+        data = (("policy", policy.policy), ("policy_at", policies_core.dmarc_name(policy.name)))
+        yield Cause("dns.value.dmarc_strict", record, (policy.text,), data=data)
+
+
+def unwelcome_reports(record: Record, case: Case, found: tuple[str, ...]) -> Iterator[Cause]:
+    for address in dmarc_core.reports_elsewhere(filter(dmarc_core.is_dmarc, found), case.domain.ascii):
+        name = dmarc_core.consent_name(case.domain.ascii, address)
+        if dict(case.seen.consents).get(name) is False:
+            yield Cause("dns.value.dmarc_consent", record, found, at=name, data=(("address", address),))
+            return

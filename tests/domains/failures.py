@@ -1,0 +1,65 @@
+"""What was observed with one lookup failed, and whom the diagnosis accuses only because of that."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from domains.diagnosis.core.findings import Diagnosis
+from domains.diagnosis.core.observations import Observations
+from domains.dns.core import Answer, LookupStatus
+from tests.domains.mistakes import Host
+
+LANES = ("host", "internet", "soas", "public_soas", "unchecked", "parent", "elsewhere")
+FOLLOWED = ("spf", "spf_absent", "dmarc", "consents", "named_inside", "cuts")  # what failed of these is not in them
+# What is said of a record that is missing or wrong where the lookup that would have told the cause failed.
+LESS_EXACT = frozenset({"dns.absent", "dns.change.gone", "dns.value.differs", "dns.rival.mail_from_in_use"})
+# A server that does not answer is one: it is told as a note, with what to ask the DNS host.
+OF_SERVERS = frozenset({"dns.server.lame", "dns.server.silent", "dns.dnssec.broken"})
+
+
+def failed(answer: Answer) -> Answer:
+    return Answer(answer.question, answer.resolver, LookupStatus.FAILED, error="no answer within 2 seconds")
+
+
+def with_one_failure(seen: Observations) -> Iterator[tuple[str, Observations]]:
+    """Each answer failed, one at a time; then all to one question; then each thing that was followed left out."""
+    for lane in LANES:
+        answers: tuple[Answer, ...] = getattr(seen, lane)
+        for at, answer in enumerate(answers):
+            changed = {lane: (*answers[:at], failed(answer), *answers[at + 1 :])}
+            yield f"{lane} {answer.resolver} {answer.question}", _with(seen, changed)
+    for question in dict.fromkeys(answer.question for answer in (*seen.host, *seen.internet)):
+        both = {"host": seen.host, "internet": seen.internet}
+        all_failed = {
+            lane: tuple(failed(a) if a.question == question else a for a in answers) for lane, answers in both.items()
+        }
+        yield f"all {question}", _with(seen, all_failed)
+    for name in FOLLOWED:
+        kept: tuple[object, ...] = getattr(seen, name)
+        for at in range(len(kept)):
+            yield f"{name} {kept[at]}", _with(seen, {name: (*kept[:at], *kept[at + 1 :])})
+
+
+def _with(seen: Observations, changed: Mapping[str, Any]) -> Observations:
+    return replace(seen, **changed)
+
+
+def accusations(before: Diagnosis, after: Diagnosis) -> list[str]:
+    """What is said of somebody after the failure, and was not before."""
+    known = {(finding.code, finding.record_key) for finding in before.findings}
+    blamed = {finding.record_key for finding in before.findings}
+    return [
+        f"{finding.code} {finding.record_key}"
+        for finding in after.findings
+        if (finding.code, finding.record_key) not in known
+        and finding.code not in (*OF_SERVERS, "dns.lookup_failed", "amazon.unknown")
+        and not (finding.code in LESS_EXACT and finding.record_key in blamed)
+        and not (finding.code == "dns.spreading" and finding.record_key in blamed)
+    ]
+
+
+def accused(host: Host, seen: Observations) -> dict[str, list[str]]:
+    """By the lookup that failed."""
+    before = host.told(seen)
+    found = {what: accusations(before, host.told(changed)) for what, changed in with_one_failure(seen)}
+    return {what: some for what, some in found.items() if some}
