@@ -161,7 +161,7 @@ def test_no_role_of_staff_tests_a_customers_webhook(customer: Customer) -> None:
     assert not Delivery.objects.exists()
 
 
-@pytest.mark.parametrize(("reason", "status"), [(ZOE, 200), ("", 422), (" ", 422), (7, 400), (None, 400)])
+@pytest.mark.parametrize(("reason", "status"), [(ZOE, 200), ("", 422), (" ", 422), (7, 422), (None, 422)])
 def test_the_api_takes_the_reason_in_the_body(customer: Customer, reason: object, status: int) -> None:
     address = make_address("a@shop.com", make_verified("shop.com", customer=customer))
     path = f"/api/v1.1/email-addresses/{address.pk}"

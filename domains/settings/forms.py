@@ -5,7 +5,7 @@ from django import forms
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, OnMxFailure
 from domains.settings.services import WantedSettings
-from inbound_admin.lib.mail_addresses import AddressField
+from inbound_admin.lib.fields import AddressField
 
 SHOWN_AS = {
     State.VERIFIED: "Verified",

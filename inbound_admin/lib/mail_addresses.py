@@ -3,8 +3,6 @@
 import re
 import unicodedata
 
-from django import forms
-
 _NAMED = re.compile(r"[^<>]*<([^<>]+)>\s*[,;.]?")  # a display name before it, as mail programs write addresses
 _AROUND = " \t\"'“”‘’,;"
 _SCHEME = re.compile(r"mailto:", re.IGNORECASE)
@@ -17,13 +15,3 @@ def plain_address(text: str) -> str:
     bare = (inside.group(1) if inside else seen).strip(_AROUND)
     scheme = _SCHEME.match(bare)
     return bare[scheme.end() :].partition("?")[0].strip() if scheme else bare
-
-
-class AddressField(forms.EmailField):
-    """An email address, also as `plain_address` reads it."""
-
-    # The browser's own check of type=email would refuse what is read here.
-    widget = forms.TextInput(attrs={"inputmode": "email", "autocapitalize": "none", "spellcheck": "false"})
-
-    def to_python(self, value: object) -> str:
-        return str(super().to_python(plain_address(str(value)) if value else value))

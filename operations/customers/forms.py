@@ -5,7 +5,7 @@ from django import forms
 from accounts.models.people import MemberRole, User, new_customer_id
 from accounts.people import selectors as people_selectors
 from accounts.people.forms import ADDRESS
-from inbound_admin.lib.mail_addresses import AddressField
+from inbound_admin.lib.fields import AddressField
 
 ROLES = (
     (MemberRole.MEMBER, "Member: sees and looks after the domains"),

@@ -7,8 +7,7 @@ from accounts.models.people import Customer, User
 from accounts.people import selectors as people_selectors
 from accounts.people.forms import CustomerChoice
 from tenants.lifecycle import selectors
-from tenants.policy.core import SUPPRESSIONS
-from tenants.status.core import POLICIES
+from tenants.policy.core import POLICIES, SUPPRESSIONS
 
 
 def _default_policy() -> str:

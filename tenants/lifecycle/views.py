@@ -20,7 +20,7 @@ from tenants.lifecycle.forms import NewTenantForm, PolicyForm
 from tenants.lifecycle.selectors import WORST_FIRST
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.policy import services as policy_services
-from tenants.policy.core import SUPPRESSIONS
+from tenants.policy.core import POLICIES, SUPPRESSIONS
 from tenants.status import core as status_core
 from tenants.status.core import LayerName, Standing
 
@@ -117,7 +117,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "main_layers": [main[name] for name in MAIN_LAYERS],
         "other_layers": others,
         "others_matter": any(layer.allows is not True for layer in others),
-        "policy": status_core.POLICIES[tenant.policy],
+        "policy": POLICIES[tenant.policy],
         "suppression": SUPPRESSIONS[tenant.suppression],
         "review_is_due": review_on is not None and review_on <= timezone.localdate(),
         "poll_seconds": POLL_SECONDS if _is_under_way(tenant) else None,

@@ -1,9 +1,32 @@
-"""Whose suppression list holds for a tenant, and the words for it. Pure."""
+"""A tenant's reputation policy and whose suppression list holds for it, in words. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
-from tenants.status.core import PolicyWords
+from tenants.status.core import Policy
+
+
+@dataclass(frozen=True)
+class PolicyWords:
+    title: str
+    meaning: str
+
+
+# The thresholds are Amazon's (developer guide, reputation policies; ses.md E); they hold over a representative volume.
+POLICIES: Mapping[str, PolicyWords] = {
+    Policy.STANDARD: PolicyWords(
+        "Standard",
+        "Amazon pauses the tenant by itself on a finding of high impact: above 15% bounces or 1% complaints.",
+    ),
+    Policy.STRICT: PolicyWords(
+        "Strict",
+        "Amazon pauses the tenant by itself on any finding: already above 10% bounces or 0.5% complaints.",
+    ),
+    Policy.NONE: PolicyWords(
+        "None", "Findings pause nothing by themselves. In severe cases Amazon may suspend the tenant all the same."
+    ),
+}
 
 
 class Suppression(StrEnum):

@@ -185,26 +185,6 @@ def _allows(status: str) -> bool | None:
     return False if status == SendingStatus.DISABLED else None
 
 
-@dataclass(frozen=True)
-class PolicyWords:
-    title: str
-    meaning: str
-
-
-# The thresholds are Amazon's (developer guide, reputation policies; ses.md E); they hold over a representative volume.
-POLICIES: Mapping[str, PolicyWords] = {
-    Policy.STANDARD: PolicyWords(
-        "Standard",
-        "Amazon pauses the tenant by itself on a finding of high impact: above 15% bounces or 1% complaints.",
-    ),
-    Policy.STRICT: PolicyWords(
-        "Strict",
-        "Amazon pauses the tenant by itself on any finding: already above 10% bounces or 0.5% complaints.",
-    ),
-    Policy.NONE: PolicyWords(
-        "None", "Findings pause nothing by themselves. In severe cases Amazon may suspend the tenant all the same."
-    ),
-}
 STANDINGS: Mapping[str, str] = {
     Standing.ACTIVE: "It may send: nobody has switched it off.",
     Standing.PAUSING: "It is being paused. Until Amazon has confirmed that, mail may still leave.",

@@ -1,4 +1,4 @@
-"""A night: bulk work, a phishing pause, an old system, a foreign Stop rule, a killed worker, throttling; then morning."""
+"""A night: bulk work, a pause, an old system, a foreign Stop rule, a killed worker, throttling; then morning."""
 
 from collections.abc import Iterator
 

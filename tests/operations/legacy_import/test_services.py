@@ -247,7 +247,7 @@ def test_many_customers_domains_are_read_together(sandbox: Sandbox) -> None:
     legacy_import_services.begin(moving_in=moving, actor=None)
     legacy_import_services.work()
     assert Domain.objects.filter(stage=Stage.READY).count() == 30
-    assert sum(sandbox.control.call_counts().values()) == 4
+    assert sum(sandbox.control.call_counts().values()) == 3
 
 
 def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
