@@ -191,9 +191,11 @@ def test_what_was_refused_is_tried_again_alone(sandbox: Sandbox) -> None:
 
 def test_records_are_compared_and_not_stored(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    returns = {"domainId": "d1", "recordType": "TXT", "name": "_dmarc.shop.com"}
+    known = aws.client("ses").get_identity_dkim_attributes(Identities=["shop.com"])["DkimAttributes"]
+    token = known["shop.com"]["DkimTokens"][0]
+    key = {"recordType": "CNAME", "name": f"{token}._domainkey.shop.com", "value": f"{token}.dkim.amazonses.com"}
     records = [
-        {**returns, "value": "v=DMARC1; p=none"},
+        {"domainId": "d1", **key},
         {"domainId": "d1", "recordType": "MX", "name": "shop.com", "value": "10 mx.elsewhere.example"},
     ]
     moving = moved(document(dnsRecords=records))

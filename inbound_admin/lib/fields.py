@@ -1,0 +1,15 @@
+"""Form fields that several apps use."""
+
+from django import forms
+
+from inbound_admin.lib.mail_addresses import plain_address
+
+
+class AddressField(forms.EmailField):
+    """An email address, also as `plain_address` reads it."""
+
+    # The browser's own check of type=email would refuse what is read here.
+    widget = forms.TextInput(attrs={"inputmode": "email", "autocapitalize": "none", "spellcheck": "false"})
+
+    def to_python(self, value: object) -> str:
+        return str(super().to_python(plain_address(str(value)) if value else value))
