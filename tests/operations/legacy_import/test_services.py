@@ -11,6 +11,7 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import Change
 from domains.models.domains import Domain, Stage
+from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.legacy_import import services as legacy_import_services
 from operations.legacy_import.core import ImportFate, RowKind
