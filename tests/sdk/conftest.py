@@ -40,7 +40,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("sdk")
     options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(place)]
     command = ["npm", "install", *options, OLDER, NEWER, *GENERATORS]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         without(f"npm could not install them: {done.stderr[-300:]}")
     for script in HERE.glob("*.mjs"):
@@ -52,7 +52,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fits(installed: Path) -> Fits:
     """Where an answer is not as the client's type of this name has it."""
     command = ["node", str(installed / "schemas.mjs"), str(installed)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     schemas = json.loads(done.stdout)
 
     def found(name: str, answer: Any) -> list[str]:
