@@ -83,7 +83,7 @@ def test_openapi_python_client_makes_a_client_that_lists_domains(
 def _installed(place: Path) -> Path:
     """The generator in an environment of its own, since it needs other versions than we do."""
     subprocess.run([sys.executable, "-m", "venv", place], check=True, timeout=PATIENCE)
-    pip = [place / "bin" / "pip", "install", "--quiet", GENERATOR]
+    pip = [str(place / "bin" / "pip"), "install", "--quiet", GENERATOR]
     done = subprocess.run(pip, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if done.returncode:
         without(f"pip could not install {GENERATOR}: {done.stderr[-300:]}")
