@@ -190,10 +190,16 @@ class RunExecutor:
         self.run.save(update_fields=("set_aside", "touched"))
 
     def refused_in(self, step: Step, problem: AwsProblem) -> frozenset[str]:
-        """The recipients that SES refuses, where that is why it refused the step. Raises AwsProblem."""
+        """The recipients that SES refuses, where that is why it refused the step. Raises AwsProblem.
+
+        Empty where rules take the mail of one of them: without it that mail would be lost, so the run stops instead.
+        """
         if problem.aws_code != refusals_services.INVALID or not isinstance(step, Create | Update):
             return frozenset()
-        return frozenset(refusals_services.refused_recipients(step.new, run_id=self.run.pk, live=self._active))
+        refused = refusals_services.refused_recipients(step.new, run_id=self.run.pk, live=self._active)
+        rules = self._active.rules if self._active else ()
+        is_live = any(recipient in rule.recipient_set for rule in rules for recipient in refused)
+        return frozenset() if is_live else frozenset(refused)
 
     def make(self, step: Step) -> bool:
         """False when it stood already. Raises Stopped and AwsProblem."""

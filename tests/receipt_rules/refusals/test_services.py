@@ -121,6 +121,19 @@ def test_where_ses_refuses_every_recipient_none_is_to_blame(sandbox: Sandbox) ->
     assert not Address.objects.exclude(refused_because="").exists()
 
 
+def test_an_address_that_receives_mail_is_never_taken_out_because_ses_refuses_it_now(sandbox: Sandbox) -> None:
+    shop = make_verified("shop.com")
+    make_address("old@shop.com", shop)
+    make_address("zoe@shop.com", shop)
+    operator = set_up_receiving()
+    make_address("new@shop.com", shop)
+    sandbox.control.set_refused_recipients(["zoe@shop.com"])
+    run = approve_and_run(operator)
+    assert (run.state, run.set_aside) == (RunState.FAILED, [])
+    assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new")] == [1, 1, 0]
+    assert not Address.objects.exclude(refused_because="").exists()
+
+
 def test_a_search_that_amazon_throttles_goes_on_where_it_was(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     shop = make_verified("shop.com")
