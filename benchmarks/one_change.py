@@ -62,11 +62,12 @@ def _peak(began: float) -> float:
 
 
 def _until_first(measure: Any) -> float:
-    """Of an address of its own at a customer's domain; what it left is removed."""
+    """Of an address of its own at a customer's domain; what it left is removed. An error where no rule would change."""
     from domains.models.domains import Domain
     from receipt_rules.addresses import services as addresses_services
     from receipt_rules.auto_apply import services as auto_apply_services
     from receipt_rules.live import gateway
+    from receipt_rules.models.runs import PendingChange
 
     domain = Domain.objects.filter(has_catch_all=False).earliest("pk")
     kept, found = (gateway.create_rule, gateway.update_rule), [0.0]
@@ -82,6 +83,8 @@ def _until_first(measure: Any) -> float:
     try:
         addresses_services.add_address(text=f"bench@{domain.name}", customer=domain.customer, actor=None)
         auto_apply_services.carry_out_changes()
+        waits = PendingChange.objects.filter(customer=domain.customer_id).values_list("waits_because", flat=True)
+        raise RuntimeError(f"No rule was to be changed. What waits: {list(waits)}")
     except _FirstChange:
         pass
     finally:

@@ -68,10 +68,8 @@ def carry_out_changes(*, stops_only: bool = False) -> None:
     if not pending:
         return
     concerned = frozenset(each.customer_id for each in pending)
-    live, wanted_now = (
-        read_live(),
-        wanted(customers=concerned),
-    )  # in this order: the rows are newer than what is pending
+    live = read_live()  # before the rows, which are newer than what is pending
+    wanted_now = wanted(customers=concerned)
     alerts_services.tell_of_waiting_customers(is_set_up=live.is_active, customers=[each.customer for each in pending])
     if not live.is_active:
         receiving_services.note_live(live.active, is_ours=False)
