@@ -1,7 +1,4 @@
-"""One engine for work on many things: bulk actions become batches, and the batches of pauses become rows of them."""
-
-from collections.abc import Iterator
-from typing import Any
+"""One engine for work on many things: bulk actions become batches."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -18,28 +15,6 @@ KINDS = [
     ("decide", "Decide"),
 ]
 STATES = [("waiting", "Waiting"), ("done", "Done"), ("refused", "Not done"), ("stopped", "Stopped")]
-NOT_ASKED = "It was not asked for: try again."
-
-
-def move_pauses(apps: Any, schema_editor: Any) -> None:
-    old, batch, item = (apps.get_model("operations", name) for name in ("PauseBatch", "Batch", "BatchItem"))
-    for pauses in old.objects.all():
-        made = batch.objects.create(id=pauses.pk, kind=pauses.kind, words=pauses.words, by_id=pauses.by_id)
-        batch.objects.filter(pk=made.pk).update(created_at=pauses.created_at)
-        item.objects.bulk_create(_items(item, made, pauses))
-
-
-def _items(item: Any, batch: Any, pauses: Any) -> Iterator[Any]:
-    for number, old in enumerate(pauses.items.order_by("name", "pk"), start=1):
-        yield item(
-            batch=batch,
-            number=number,
-            name=old.name,
-            tenant_id=old.tenant_id,
-            state="done" if old.asked_at else "refused",
-            problem="" if old.asked_at else old.problem or NOT_ASKED,
-            done_at=old.asked_at,
-        )
 
 
 class Migration(migrations.Migration):
@@ -88,7 +63,4 @@ class Migration(migrations.Migration):
             "BatchItem",
             models.Index(condition=models.Q(state="waiting"), fields=["number", "id"], name="batch_item_waiting"),
         ),
-        migrations.RunPython(move_pauses, migrations.RunPython.noop),
-        migrations.DeleteModel("PauseBatchItem"),
-        migrations.DeleteModel("PauseBatch"),
     ]
