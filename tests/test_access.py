@@ -56,6 +56,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "domains:exports": ALICES,
     "domains:export_file": ALICES,
     "domains:print": ALICES,
+    "domains:mail_records": ALICES,
     "domains:share": ALICES,
     "domains:share_revoke": ALICES_POST,
     "domains:shared": (NONE,) * 7,  # public, and the token is nobody's

@@ -404,6 +404,12 @@ def _let_in(name: str) -> Callable[[World], Post]:
 
 WRITES = (
     Write("domains:add", "domain.added", "alice", lambda _: Post(form={"name": "new.com", "confirm": "1"})),
+    Write(
+        "domains:mail_records",
+        "domain.records_mailed",
+        "alice",
+        lambda w: Post((_ready(w).pk,), {"to": "d@example.com"}),
+    ),
     Write("domains:share", "domain.share_created", "alice", lambda w: Post((_ready(w).pk,), {"days": "7"})),
     Write("domains:share_revoke", "domain.share_revoked", "alice", _share_revoke),
     Write("domains:settings", "domain.recommended", "alice", _settings),

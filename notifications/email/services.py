@@ -11,7 +11,7 @@ from smtplib import SMTPException
 
 import structlog
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage, send_mail
 from django.db.models import F
 from django.urls import NoReverseMatch, reverse
 
@@ -51,6 +51,12 @@ def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, 
     if allowed:
         send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, allowed)
     return allowed
+
+
+def send(*, title: str, text: str, to: Sequence[str], reply_to: str = "") -> None:
+    """The caller has counted it (`take_unsolicited_turn`). Raises SMTPException or OSError."""
+    answers = [reply_to] if reply_to else None
+    EmailMessage(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to), reply_to=answers).send()
 
 
 def send_at_once(*, title: str, text: str, to: Sequence[str]) -> None:

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("domains", "0007_list_indexes"),)
+    dependencies = (("domains", "0008_mailed_records"),)
 
     operations = (
         migrations.AddField(
