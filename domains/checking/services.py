@@ -40,6 +40,7 @@ from domains.identity_status import services as identity_status_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
+from domains.mta_sts import services as mta_sts_services
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
@@ -133,6 +134,8 @@ MOVED = (
     "policies",
     "mx_facts",
     "receiving_state",
+    "mta_sts",
+    "mta_sts_at",
 )
 
 
@@ -156,6 +159,8 @@ def _look_now(domain: Domain, now: datetime) -> str:
     before = domain.state
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
+    if mta_sts_services.is_announced(domain):
+        mta_sts_services.fetch([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
     return f"We looked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
 
@@ -322,6 +327,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
     _save_records(domain, judgements, now)
+    mta_sts_services.note(locked, judgements, now)
     _move(locked, result, now, is_due=locked.records != asked_before or has_unasked(judgements))
     announce_domain(locked, known_before, identity, judgements, now)
     for name in MOVED:

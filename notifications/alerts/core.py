@@ -52,6 +52,12 @@ _KINDS = (
         for_customers=True,
     ),
     AlertKind(
+        "domain.mta_sts",
+        "A TLS policy (MTA-STS) keeps a domain's mail away",
+        "The TLS policy (MTA-STS) no longer keeps the domain's mail away",
+        for_customers=True,
+    ),
+    AlertKind(
         "domain.displaced",
         "Ownership was proven from another account",
         "Ownership of the domain is proven",
