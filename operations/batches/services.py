@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import customers_for
+from accounts.people.selectors import customers_for, is_staff_member
 from accounts.roles import PAUSE, require
 from audit import services as audit_services
 from audit.services import acting, reason_for
@@ -153,7 +153,14 @@ def _import(item: BulkItem, actor: User) -> None:
         raise Refused("The customer that it is for is not yours any more.")
     look = preflight_services.look_before(text=item.name, customer=customer)
     with transaction.atomic():
-        domain = preflight_services.add(text=item.name, customer=customer, actor=actor, look=look, bulk_id=item.bulk_id)
+        domain = preflight_services.add(
+            text=item.name,
+            customer=customer,
+            actor=actor,
+            look=look,
+            bulk_id=item.bulk_id,
+            tell_when_verified=not is_staff_member(actor),
+        )
         _settle(item, domain)
 
 
