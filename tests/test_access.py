@@ -57,6 +57,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "domains:export_file": ALICES,
     "domains:print": ALICES,
     "domains:mail_records": ALICES,
+    "domains:verified_notice": ALICES_POST,
     "domains:share": ALICES,
     "domains:share_revoke": ALICES_POST,
     "domains:shared": (NONE,) * 7,  # public, and the token is nobody's

@@ -418,6 +418,12 @@ def _let_in(name: str) -> Callable[[World], Post]:
 WRITES = (
     Write("domains:add", "domain.added", "alice", lambda _: Post(form={"name": "new.com", "confirm": "1"})),
     Write(
+        "domains:verified_notice",
+        "domain.verified_notice",
+        "alice",
+        lambda w: Post((_ready(w, verified_at=None).pk,), {"tell": "on"}),
+    ),
+    Write(
         "domains:mail_records",
         "domain.records_mailed",
         "alice",

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import customers_for
+from accounts.people.selectors import customers_for, is_staff_member
 from audit.services import reason_for
 from domains.checking import services as checking_services
 from domains.domain_list.selectors import domains_for
@@ -95,7 +95,12 @@ def add(item: BatchItem, actor: User) -> None:
     look = preflight_services.look_before(text=item.name, customer=customer)
     with transaction.atomic():
         domain = preflight_services.add(
-            text=item.name, customer=customer, actor=actor, look=look, bulk_id=item.batch_id
+            text=item.name,
+            customer=customer,
+            actor=actor,
+            look=look,
+            bulk_id=item.batch_id,
+            tell_when_verified=not is_staff_member(actor),
         )
         _settle(item, domain)
 

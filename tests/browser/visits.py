@@ -487,6 +487,7 @@ NO_PAGE = {
     "domains:check": "a button of the records page",
     "domains:dns_history_file": "a file",
     "domains:export_file": "a file",
+    "domains:verified_notice": "a button of the records page",
     "domains:share_revoke": "a button of the page of links",
     "domains:new_keys": "a button of the settings",
     "domains:start_again": "a button of the settings",
