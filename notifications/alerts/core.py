@@ -87,6 +87,11 @@ _KINDS = (
     AlertKind(
         "rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"
     ),
+    AlertKind(
+        "rule.untouched",
+        "SES refuses an address that receives mail: its rule stays as it is",
+        "Every receipt rule can be changed again",
+    ),
     AlertKind("drift.found", "Amazon is not as our rows say", "Amazon is as our rows say again"),
     AlertKind(
         "address.refused",
