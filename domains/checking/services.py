@@ -40,12 +40,14 @@ from domains.identity_status import services as identity_status_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
+from domains.mta_sts import services as mta_sts_services
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Record, is_inbound
+from domains.verified_notices import services as verified_notices_services
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -133,6 +135,8 @@ MOVED = (
     "policies",
     "mx_facts",
     "receiving_state",
+    "mta_sts",
+    "mta_sts_at",
 )
 
 
@@ -156,6 +160,8 @@ def _look_now(domain: Domain, now: datetime) -> str:
     before = domain.state
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
+    if mta_sts_services.is_announced(domain):
+        mta_sts_services.fetch([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
     return f"We looked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
 
@@ -321,7 +327,9 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     own = [each for each in judgements if not is_inbound(each.key)]  # how its mail comes in is a matter of its own
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
+        verified_notices_services.tell(locked, now=now)
     _save_records(domain, judgements, now)
+    mta_sts_services.note(locked, judgements, now)
     _move(locked, result, now, is_due=locked.records != asked_before or has_unasked(judgements))
     announce_domain(locked, known_before, identity, judgements, now)
     for name in MOVED:

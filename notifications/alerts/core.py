@@ -22,7 +22,7 @@ class AlertKind:
     """`looks` in a row must have seen it, the first and the last at least `minimum_age` apart; then it is raised.
 
     `looks_clear` in a row must have seen that it is over. `for_customers`: their people are told as well. Who is told
-    of a kind that is not `optional` cannot switch it off.
+    of a kind that is not `optional` cannot switch it off. `is_news`: it is no condition, and over as soon as told.
     """
 
     name: str
@@ -33,6 +33,7 @@ class AlertKind:
     looks_clear: int = 1
     for_customers: bool = False
     optional: bool = True
+    is_news: bool = False
 
 
 _KINDS = (
@@ -46,9 +47,22 @@ _KINDS = (
         for_customers=True,
     ),
     AlertKind(
+        "domain.verified",
+        "A domain that you asked about is verified",
+        "The domain is verified",
+        for_customers=True,
+        is_news=True,
+    ),
+    AlertKind(
         "domain.rejects_mail",
         "SES rejects a domain's mail",
         "SES no longer rejects the domain's mail",
+        for_customers=True,
+    ),
+    AlertKind(
+        "domain.mta_sts",
+        "A TLS policy (MTA-STS) keeps a domain's mail away",
+        "The TLS policy (MTA-STS) no longer keeps the domain's mail away",
         for_customers=True,
     ),
     AlertKind(
