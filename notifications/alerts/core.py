@@ -109,6 +109,9 @@ _KINDS = (
     AlertKind(
         "tenant.complaints", "Too many recipients complain of a tenant", "Fewer recipients complain again", looks=2
     ),
+    AlertKind(
+        "tenant.unmeasured", "A tenant sent mail, and nothing is measured", "The tenant's mail is measured again"
+    ),
     AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant sends again", for_customers=True),
     AlertKind("account.reputation", "Amazon watches our whole account", "Our account is in good standing again"),
     AlertKind(
