@@ -18,6 +18,7 @@ from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import DRAFT
+from receipt_rules.runs import services as runs_services
 
 LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ def work() -> None:
 @jobs.task(LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
     drift_services.check_drift()
+    runs_services.clear_probes()
 
 
 @jobs.task(DRAFT)
