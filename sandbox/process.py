@@ -7,9 +7,9 @@ last one left, unless it is reset. moto's `mock_aws` would wipe it: use one or t
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sandbox import aws
+from sandbox import aws, connect_host
 from sandbox.aws.state import WORLD
 from sandbox.control import Control
 from sandbox.control_wire import answer
@@ -67,7 +67,9 @@ class Sandbox:
         self._verifier = Verifier(self.dns_address)
         self.control = Control(self.zones, self._verifier, self._regions)
         try:
-            self._http = HttpServer(Application(self._answer, self._exit_process), self._host, self._aws_port)
+            self._http = HttpServer(
+                Application(self._answer, self._connect, self._exit_process), self._host, self._aws_port
+            )
         except BaseException:
             self._dns.stop()
             raise
@@ -97,6 +99,9 @@ class Sandbox:
 
     def _answer(self, method: str, arguments: Mapping[str, object]) -> object:
         return answer(self.control, method, arguments)
+
+    def _connect(self, environ: dict[str, Any]) -> connect_host.Answered:
+        return connect_host.answer(environ, self.control)
 
     def __enter__(self) -> Self:
         return self.start()

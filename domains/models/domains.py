@@ -165,6 +165,8 @@ class Domain(models.Model):
     last_dns_check = models.DateTimeField(null=True, blank=True)
     policies = models.JSONField(default=dict, blank=True, help_text="What it last told of SPF and DMARC, by name.")
     provider = models.CharField(max_length=60, blank=True)
+    domain_connect = models.JSONField(default=dict, blank=True, help_text="Its DNS host's page, if it supports it.")
+    domain_connect_at = models.DateTimeField(null=True, blank=True)
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")

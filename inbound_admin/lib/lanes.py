@@ -43,6 +43,7 @@ TASKS: Mapping[str, WorkLane] = {
     "domains.count_states": WorkLane.LOOKS,
     "domains.delete": WorkLane.PEOPLE,
     "domains.diagnose": WorkLane.PEOPLE,
+    "domains.discover": WorkLane.LOOKS,
     "domains.end_unproven": WorkLane.LOOKS,
     "domains.forget_old": WorkLane.LOOKS,
     "domains.notice": WorkLane.LOOKS,
@@ -94,7 +95,9 @@ CALLS = {"domains.set_up": 4, "domains.delete": 3, "tenants.create": 5, "tenants
 LONG = frozenset(
     ("operations.bulk", "operations.migrate", "operations.move_in", "receipt_rules.work", "tenants.associate")
 )
-NO_CALLS = frozenset(("domains.diagnose", "inbound_admin.rescue", "notifications.deliver", "notifications.mail"))
+NO_CALLS = frozenset(
+    ("domains.diagnose", "domains.discover", "inbound_admin.rescue", "notifications.deliver", "notifications.mail")
+)
 
 _current: ContextVar[WorkLane] = ContextVar("lane", default=WorkLane.PEOPLE)
 
