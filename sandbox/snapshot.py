@@ -94,6 +94,7 @@ def _aws() -> dict[str, Any]:
         "offset": WORLD.clock.offset,
         "per_second": WORLD.throttle.per_second,
         "refused_recipients": WORLD.refused_recipients,
+        "sites": WORLD.sites,
     }
 
 
@@ -105,3 +106,4 @@ def _restore(held: dict[str, Any]) -> None:
     WORLD.beliefs = Beliefs(**held["beliefs"])
     WORLD.throttle.set(held["per_second"])
     WORLD.refused_recipients = held["refused_recipients"]
+    WORLD.sites = held.get("sites", {})

@@ -45,6 +45,7 @@ TASKS: Mapping[str, WorkLane] = {
     "domains.diagnose": WorkLane.PEOPLE,
     "domains.discover": WorkLane.LOOKS,
     "domains.end_unproven": WorkLane.LOOKS,
+    "domains.fetch_policies": WorkLane.LOOKS,
     "domains.forget_old": WorkLane.LOOKS,
     "domains.notice": WorkLane.LOOKS,
     "domains.read_all": WorkLane.LOOKS,
@@ -63,6 +64,7 @@ TASKS: Mapping[str, WorkLane] = {
     "operations.move_in": WorkLane.BACKGROUND,
     "operations.remove": WorkLane.PEOPLE,
     "operations.sweep": WorkLane.LOOKS,
+    "operations.urgent_bulk": WorkLane.URGENT,
     "operations.watch": WorkLane.LOOKS,
     "receipt_rules.ask_recipients": WorkLane.PEOPLE,
     "receipt_rules.look": WorkLane.LOOKS,
@@ -96,7 +98,14 @@ LONG = frozenset(
     ("operations.bulk", "operations.migrate", "operations.move_in", "receipt_rules.work", "tenants.associate")
 )
 NO_CALLS = frozenset(
-    ("domains.diagnose", "domains.discover", "inbound_admin.rescue", "notifications.deliver", "notifications.mail")
+    (
+        "domains.diagnose",
+        "domains.discover",
+        "domains.fetch_policies",
+        "inbound_admin.rescue",
+        "notifications.deliver",
+        "notifications.mail",
+    )
 )
 
 _current: ContextVar[WorkLane] = ContextVar("lane", default=WorkLane.PEOPLE)

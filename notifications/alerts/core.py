@@ -60,6 +60,12 @@ _KINDS = (
         for_customers=True,
     ),
     AlertKind(
+        "domain.mta_sts",
+        "A TLS policy (MTA-STS) keeps a domain's mail away",
+        "The TLS policy (MTA-STS) no longer keeps the domain's mail away",
+        for_customers=True,
+    ),
+    AlertKind(
         "domain.displaced",
         "Ownership was proven from another account",
         "Ownership of the domain is proven",
@@ -81,6 +87,11 @@ _KINDS = (
     AlertKind(
         "rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"
     ),
+    AlertKind(
+        "rule.untouched",
+        "SES refuses an address that receives mail: its rule stays as it is",
+        "Every receipt rule can be changed again",
+    ),
     AlertKind("drift.found", "Amazon is not as our rows say", "Amazon is as our rows say again"),
     AlertKind(
         "address.refused",
@@ -97,6 +108,9 @@ _KINDS = (
     AlertKind("tenant.bounces", "Too much of a tenant's mail bounces", "Fewer messages bounce again", looks=2),
     AlertKind(
         "tenant.complaints", "Too many recipients complain of a tenant", "Fewer recipients complain again", looks=2
+    ),
+    AlertKind(
+        "tenant.unmeasured", "A tenant sent mail, and nothing is measured", "The tenant's mail is measured again"
     ),
     AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant sends again", for_customers=True),
     AlertKind("account.reputation", "Amazon watches our whole account", "Our account is in good standing again"),

@@ -149,6 +149,7 @@ class World:
     on_change: list[Callable[[], None]] = field(default_factory=list)
     sns_tokens: dict[str, str] = field(default_factory=dict)  # the topic that each would confirm
     sns_confirmed: set[str] = field(default_factory=set)
+    sites: dict[str, Any] = field(default_factory=dict)  # what the customers' web host serves, by domain
     refused_recipients: tuple[str, ...] = ()  # in lower case; whatever else SES's grammar allows
 
     def changed(self) -> None:
@@ -163,6 +164,7 @@ class World:
         self.calls.clear()
         self.sns_tokens.clear()
         self.sns_confirmed.clear()
+        self.sites.clear()
         self.refused_recipients = ()
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, Membership, User
 from audit.models import Change
+from domains.announcements import services as announcements_services
 from domains.checking import services as checking_services
 from domains.identity import services as identity_services
 from domains.models.domains import Domain
@@ -97,7 +98,7 @@ def test_a_process_that_dies_over_it_tells_it_the_next_time(
     publish(sandbox, domain)
     sandbox.control.tick()
     with monkeypatch.context() as patched:
-        patched.setattr(checking_services, "announce_domain", _dies)
+        patched.setattr(announcements_services, "announce_domain", _dies)
         with pytest.raises(KeyboardInterrupt):
             look(domain)
     domain.refresh_from_db()

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('domains', '0009_verified_notices'),
+        ('domains', '0010_verified_notices'),
     ]
 
     operations = [

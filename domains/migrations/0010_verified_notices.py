@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('domains', '0008_mailed_records'),
+        ('domains', '0009_mta_sts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
