@@ -5,10 +5,10 @@ look-up or host that fails changes nothing: what is known stays.
 """
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
-from django.utils import timezone
+from django.core.cache import cache
 
 from domains.checking.core.judgement import State
 from domains.dns import services as dns_services
@@ -35,14 +35,11 @@ def identity() -> ConnectIdentity | None:
     return ConnectIdentity(settings.DOMAIN_CONNECT_PROVIDER, service, key, name)
 
 
-def discover_if_due(domain: Domain, *, now: datetime) -> None:
+def discover_if_due(domain: Domain) -> None:
     """Queued, since a page waits for no stranger's host."""
     if not settings.DOMAIN_CONNECT_KEY or domain.stage != Stage.READY or domain.state == State.VERIFIED:
         return
-    last = domain.domain_connect_at
-    if last is not None and last > now - AGAIN_AFTER:
-        return
-    if Domain.objects.filter(pk=domain.pk, domain_connect_at=last).update(domain_connect_at=now):
+    if cache.add(f"domain-connect:{domain.pk}", 1, AGAIN_AFTER.total_seconds()):
         discover_soon(domain)
 
 
@@ -53,7 +50,7 @@ def discover(*, domain_id: str) -> None:
         return
     found = _found(domain.hosted.zone, ours)
     if found is not None:
-        Domain.objects.filter(pk=domain.pk).update(domain_connect=found, domain_connect_at=timezone.now())
+        Domain.objects.filter(pk=domain.pk).update(domain_connect=found)
 
 
 def _found(zone: str, ours: ConnectIdentity) -> dict[str, str] | None:

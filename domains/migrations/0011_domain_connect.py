@@ -15,9 +15,4 @@ class Migration(migrations.Migration):
             name='domain_connect',
             field=models.JSONField(blank=True, default=dict, help_text="Its DNS host's page, if it supports it."),
         ),
-        migrations.AddField(
-            model_name='domain',
-            name='domain_connect_at',
-            field=models.DateTimeField(blank=True, null=True),
-        ),
     ]

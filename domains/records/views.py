@@ -55,7 +55,7 @@ def _page(request: SignedIn, domain: Domain, said: str = "") -> HttpResponse:
     todo, host = request.GET.get("show") == "todo", chosen_host(request, domain)
     page = records_page(domain, can_check_in=wait, only_todo=todo, said=said, host=host)
     asked = None if domain.verified_at else verified_notices_services.asked_by(request.user, domain)
-    domain_connect_services.discover_if_due(domain, now=timezone.now())
+    domain_connect_services.discover_if_due(domain)
     link = domain_connect_services.link_for(domain, page)
     context = {"domain": domain, "page": page, "tab": "records", "asked": asked, "connect": link}
     part = "#live" if request.htmx else ""

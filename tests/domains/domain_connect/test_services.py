@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from domains.checking import services as checking_services
@@ -145,18 +146,16 @@ def test_page_and_share_link_open_it_and_the_job_is_queued_once_a_day(sandbox: S
     assert "Set up at Sandbox DNS" in client.get(reverse("domains:detail", args=(domain.pk,))).text
     link = sharing_services.create(domain=domain, actor=alice)
     assert "Set up at Sandbox DNS" in Client().get(reverse("domains:shared", args=(token_of(link),))).text
-    before = Domain.objects.get(pk=domain.pk).domain_connect_at
     client.get(reverse("domains:detail", args=(domain.pk,)))
-    assert Domain.objects.get(pk=domain.pk).domain_connect_at == before
+    assert ProcrastinateJob.objects.filter(task_name="domains.discover").count() == 1
 
 
 def test_without_a_key_nothing_is_asked_and_nothing_shown(sandbox: Sandbox, settings: Settings) -> None:
     domain = at_host(sandbox)
     settings.DOMAIN_CONNECT_KEY = ""
     assert link_of(domain) is None
-    Domain.objects.filter(pk=domain.pk).update(domain_connect_at=None)
-    services.discover_if_due(Domain.objects.get(pk=domain.pk), now=timezone.now())
-    assert Domain.objects.get(pk=domain.pk).domain_connect_at is None
+    services.discover_if_due(domain)
+    assert not ProcrastinateJob.objects.filter(task_name="domains.discover").exists()
 
 
 def test_the_template_has_the_shape_of_the_public_repository() -> None:
