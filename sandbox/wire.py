@@ -19,8 +19,11 @@ from sandbox.aws.state import WORLD
 # No browser asks the fake AWS anything, and the headers for it cost a tenth of a call.
 werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # imported there, and read when an app is made
 CONTROL_PATH = "/_sandbox/"
+CONNECT_PATH = "/_connect/"
 # The control API answers a JSON body to a method's name and a JSON object of its arguments.
 Control = Callable[[str, dict[str, Any]], object]
+# A host of Domain Connect answers a request with a status, headers and a body.
+ConnectHost = Callable[[dict[str, Any]], tuple[str, list[tuple[str, str]], bytes]]
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
@@ -33,14 +36,17 @@ class Handler(MotoRequestHandler):
 
 
 class Application:
-    def __init__(self, control: Control, exit_process: Callable[[], None] | None) -> None:
+    def __init__(self, control: Control, connect: ConnectHost, exit_process: Callable[[], None] | None) -> None:
         self._aws = DomainDispatcherApplication(create_backend_app)
         self._control = control
+        self._connect = connect
         self._exit_process = exit_process
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(CONTROL_PATH):
             return self._answer_control(environ, start_response)
+        if environ["PATH_INFO"].startswith(CONNECT_PATH):
+            return self._deliver(start_response, *self._connect(environ))
         if environ["PATH_INFO"] == CERTIFICATE_PATH:
             return self._deliver(start_response, "200 OK", [], certificate(WORLD.clock.now()))
         if environ.get("QUERY_STRING", "").startswith(CONFIRM):
