@@ -22,6 +22,7 @@ from domains.exports import api as domains_exports
 from domains.history import api as domains_history
 from domains.records_mail import api as domains_records_mail
 from domains.sharing import api as domains_sharing
+from domains.verified_notices import api as domains_verified_notices
 from inbound_admin.health import probe_all
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_answer
 from inbound_admin.lib.api.values import Out
@@ -108,6 +109,7 @@ SUBJECTS = (
     domains_exports,
     domains_sharing,
     domains_records_mail,
+    domains_verified_notices,
     public_api_domains,
     public_api_addresses,
     public_api_endpoints,

@@ -63,6 +63,7 @@ TASKS: Mapping[str, WorkLane] = {
     "operations.move_in": WorkLane.BACKGROUND,
     "operations.remove": WorkLane.PEOPLE,
     "operations.sweep": WorkLane.LOOKS,
+    "operations.urgent_bulk": WorkLane.URGENT,
     "operations.watch": WorkLane.LOOKS,
     "receipt_rules.ask_recipients": WorkLane.PEOPLE,
     "receipt_rules.look": WorkLane.LOOKS,

@@ -22,7 +22,7 @@ class AlertKind:
     """`looks` in a row must have seen it, the first and the last at least `minimum_age` apart; then it is raised.
 
     `looks_clear` in a row must have seen that it is over. `for_customers`: their people are told as well. Who is told
-    of a kind that is not `optional` cannot switch it off.
+    of a kind that is not `optional` cannot switch it off. `is_news`: it is no condition, and over as soon as told.
     """
 
     name: str
@@ -33,6 +33,7 @@ class AlertKind:
     looks_clear: int = 1
     for_customers: bool = False
     optional: bool = True
+    is_news: bool = False
 
 
 _KINDS = (
@@ -44,6 +45,13 @@ _KINDS = (
         looks=2,
         minimum_age=timedelta(minutes=1),
         for_customers=True,
+    ),
+    AlertKind(
+        "domain.verified",
+        "A domain that you asked about is verified",
+        "The domain is verified",
+        for_customers=True,
+        is_news=True,
     ),
     AlertKind(
         "domain.rejects_mail",
@@ -78,6 +86,11 @@ _KINDS = (
     ),
     AlertKind(
         "rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"
+    ),
+    AlertKind(
+        "rule.untouched",
+        "SES refuses an address that receives mail: its rule stays as it is",
+        "Every receipt rule can be changed again",
     ),
     AlertKind("drift.found", "Amazon is not as our rows say", "Amazon is as our rows say again"),
     AlertKind(

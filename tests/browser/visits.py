@@ -300,6 +300,8 @@ SPANNING = (
     Visit("operations:move", "sam", of=acme),
     Visit("operations:differences", "adam", of=moving.nothing),
     Visit("operations:differences", "sam", of=moving.nothing, query="?show=ignored"),
+    Visit("operations:decide_many", "adam", of=moving.nothing, query="?area=tenants&kind=policy"),
+    Visit("operations:decide_many", "adam", of=moving.nothing, query="?area=rules&kind=nonsense", note="none"),
     Visit("operations:difference", "adam", of=moving.of(Difference, kind="policy")),
     Visit("operations:difference", "adam", of=moving.of(Difference, kind="unknown"), note="nobody's"),
     Visit(
@@ -485,6 +487,7 @@ NO_PAGE = {
     "domains:check": "a button of the records page",
     "domains:dns_history_file": "a file",
     "domains:export_file": "a file",
+    "domains:verified_notice": "a button of the records page",
     "domains:share_revoke": "a button of the page of links",
     "domains:new_keys": "a button of the settings",
     "domains:start_again": "a button of the settings",
