@@ -11,6 +11,7 @@ from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from sandbox.aws import mail_manager
 from sandbox.aws.events import CERTIFICATE_PATH, CONFIRM, certificate, confirm
 from sandbox.aws.faults import ConnectionCut
 from sandbox.aws.gate import EXIT_HEADER, SLOW_HEADER
@@ -52,6 +53,11 @@ class Application:
         if environ.get("QUERY_STRING", "").startswith(CONFIRM):
             status, body = confirm(environ["QUERY_STRING"])
             return self._deliver(start_response, status, [], body)
+        if (target := environ.get("HTTP_X_AMZ_TARGET", "")).startswith(mail_manager.TARGET):
+            operation, sent = target.removeprefix(mail_manager.TARGET), environ["wsgi.input"].read(_length(environ))
+            with WORLD.lock:
+                answered = mail_manager.answer(operation, environ.get("HTTP_AUTHORIZATION", ""), sent)
+            return self._deliver(start_response, *answered)
         try:
             status, headers, body = self._answer_aws(environ)
         except ConnectionCut:
@@ -88,7 +94,7 @@ class Application:
 
     def _answer_control(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         method = environ["PATH_INFO"].removeprefix(CONTROL_PATH)
-        sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        sent = environ["wsgi.input"].read(_length(environ))
         try:
             answer, status = self._control(method, json.loads(sent or b"{}")), "200 OK"
         except (ValueError, TypeError, LookupError) as problem:
@@ -96,6 +102,10 @@ class Application:
         body = json.dumps(answer).encode()
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
+
+
+def _length(environ: Environ) -> int:
+    return int(environ.get("CONTENT_LENGTH") or 0)
 
 
 def _sentence(problem: Exception) -> str:
