@@ -15,6 +15,7 @@ from sandbox.aws.events import CERTIFICATE_PATH, CONFIRM, certificate, confirm
 from sandbox.aws.faults import ConnectionCut
 from sandbox.aws.gate import EXIT_HEADER, SLOW_HEADER
 from sandbox.aws.state import WORLD
+from sandbox.mail import sink
 
 # No browser asks the fake AWS anything, and the headers for it cost a tenth of a call.
 werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # imported there, and read when an app is made
@@ -41,6 +42,8 @@ class Application:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(CONTROL_PATH):
             return self._answer_control(environ, start_response)
+        if environ["PATH_INFO"].startswith(sink.PATH):
+            return self._answer_sink(environ, start_response)
         if environ["PATH_INFO"] == CERTIFICATE_PATH:
             return self._deliver(start_response, "200 OK", [], certificate(WORLD.clock.now()))
         if environ.get("QUERY_STRING", "").startswith(CONFIRM):
@@ -80,6 +83,15 @@ class Application:
         start_response(status, [*kept, ("Content-Length", str(len(body)))])
         return [body]
 
+    def _answer_sink(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
+        headers = {
+            key[5:].replace("_", "-").lower(): str(value) for key, value in environ.items() if key[:5] == "HTTP_"
+        }
+        sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        status = sink.take(environ["PATH_INFO"].removeprefix(sink.PATH), headers, sent)
+        said = "200 OK" if status == 200 else "500 Internal Server Error"
+        return self._deliver(start_response, said, [("Content-Type", "text/plain")], said.encode())
+
     def _answer_control(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         method = environ["PATH_INFO"].removeprefix(CONTROL_PATH)
         sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -116,6 +128,10 @@ class HttpServer:
 
     def start(self) -> None:
         self._thread.start()
+
+    def close(self) -> None:
+        """For one that was never started."""
+        self._server.server_close()
 
     def stop(self) -> None:
         self._server.shutdown()

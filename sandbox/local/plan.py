@@ -12,7 +12,7 @@ from sandbox.local import ports
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # named, so that they can be told apart
 _OFF = ("0", "false", "no", "off")
-_AWS_PORT, _DNS_PORT = 4599, 5399
+_AWS_PORT, _DNS_PORT, _SMTP_PORT = 4599, 5399, 2525
 WEB_THREADS = 16  # of each web process: half may wait for the network, see lib/slow_work.py
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 # Empty, as a line of .env may leave them, they are not set: else the sandbox would be passed over for the real ones.
@@ -36,7 +36,7 @@ class Plan:
     host: str
     port: int
     sandbox: bool
-    sandbox_ports: tuple[int, int] | None
+    sandbox_ports: tuple[int, int, int] | None  # of AWS, DNS and SMTP
     environment: Mapping[str, str]
 
     @property
@@ -105,11 +105,11 @@ def _port(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _sandbox_ports(environment: Mapping[str, str]) -> tuple[int, int] | None:
+def _sandbox_ports(environment: Mapping[str, str]) -> tuple[int, int, int] | None:
     """None when both addresses are given: then somebody else's sandbox serves them."""
     if environment.get("AWS_ENDPOINT_URL", "").strip() and environment.get("DNS_RESOLVERS", "").strip():
         return None
-    return ports.next_free(_AWS_PORT), ports.next_free(_DNS_PORT)
+    return ports.next_free(_AWS_PORT), ports.next_free(_DNS_PORT), ports.next_free(_SMTP_PORT)
 
 
 def _allowed_hosts(environment: Mapping[str, str], *, sandbox: bool) -> str:
