@@ -24,6 +24,7 @@ NAME_LENGTH = 254  # of who did it, as the row holds it
 
 acted_for_customer = Signal()  # with `change` and `actor`, in the transaction that stores the change
 _reason_given: ContextVar[Callable[[], str] | None] = ContextVar("reason_given", default=None)
+_batch_id: ContextVar[str] = ContextVar("batch_id", default="")
 
 
 class ReasonMissing(Problem):
@@ -54,13 +55,17 @@ class Subject:
 
 
 @contextmanager
-def acting(reason: Callable[[], str]) -> Iterator[None]:
-    """Within it, staff who change a customer's things need a reason; `reason` is asked only then."""
-    token = _reason_given.set(reason)
+def acting(reason: Callable[[], str], *, bulk_id: str = "") -> Iterator[None]:
+    """Within it, staff who change a customer's things need a reason; `reason` is asked only then.
+
+    `bulk_id`: of the batch whose changes these are, so that each of them carries it.
+    """
+    reason_before, batch_before = _reason_given.set(reason), _batch_id.set(bulk_id)
     try:
         yield
     finally:
-        _reason_given.reset(token)
+        _reason_given.reset(reason_before)
+        _batch_id.reset(batch_before)
 
 
 def reason_for(*, actor: object, customer_id: str, because: str = "") -> str:
@@ -94,7 +99,7 @@ def record(
     is_told = not for_staff and _acts_for_customer(actor, about.customer_id)
     because = reason_for(actor=actor, customer_id=about.customer_id, because=because) if is_told else because
     change = Change.objects.create(
-        bulk_id=bulk_id or new_change_id(),
+        bulk_id=bulk_id or _batch_id.get() or new_change_id(),
         actor_kind=kind,
         actor_id="" if actor_id is None else str(actor_id),
         actor_name=name,

@@ -9,6 +9,7 @@ UNMAKE = "domains.unmake"
 CONFIGURE = "domains.configure"
 CHECK_DUE = "domains.check_due"
 DIAGNOSE = "domains.diagnose"
+FETCH_POLICIES = "domains.fetch_policies"
 
 
 def set_up_soon(domain: Domain, *, unless_running: bool = False) -> None:
@@ -34,6 +35,11 @@ def unmake_soon(domain: Domain, *, unless_running: bool = False) -> None:
 def check_soon() -> None:
     """One look at all that is due."""
     jobs.queue(CHECK_DUE, lock="all domains")
+
+
+def fetch_policies_soon() -> None:
+    """The MTA-STS policies of all that are due."""
+    jobs.queue(FETCH_POLICIES, lock="policies of MTA-STS")
 
 
 def diagnose_soon(customer_id: str, *, in_seconds: int = 0) -> None:

@@ -9,7 +9,8 @@ from domains.domain_list import services as domain_list_services
 from domains.history import services as history_services
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
-from domains.jobs import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, SET_UP, UNMAKE, check_soon
+from domains.jobs import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, FETCH_POLICIES, SET_UP, UNMAKE, check_soon
+from domains.mta_sts import services as mta_sts_services
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
 from domains.settings import services as settings_services
@@ -46,6 +47,11 @@ def unmake(domain_id: str) -> None:
 @jobs.task(CHECK_DUE)
 def check_due() -> None:
     checking_services.check_due(now=timezone.now())
+
+
+@jobs.task(FETCH_POLICIES)
+def fetch_policies() -> None:
+    mta_sts_services.fetch_due(now=timezone.now())
 
 
 @jobs.periodic("domains.read_all", cron="23 2 * * *")

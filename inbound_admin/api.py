@@ -20,7 +20,9 @@ from accounts.api_keys.api import call_router, keep_answer, reads
 from domains.diagnosis import api as domains_diagnosis
 from domains.exports import api as domains_exports
 from domains.history import api as domains_history
+from domains.records_mail import api as domains_records_mail
 from domains.sharing import api as domains_sharing
+from domains.verified_notices import api as domains_verified_notices
 from inbound_admin.health import probe_all
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_answer
 from inbound_admin.lib.api.values import Out
@@ -107,6 +109,8 @@ SUBJECTS = (
     domains_history,
     domains_exports,
     domains_sharing,
+    domains_records_mail,
+    domains_verified_notices,
     public_api_domains,
     public_api_addresses,
     public_api_endpoints,

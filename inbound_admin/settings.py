@@ -76,6 +76,8 @@ RECEIVING_FUNCTION = env.str("RECEIVING_FUNCTION", default="inbound-mail-handler
 RECEIVING_TOPIC = env.str("RECEIVING_TOPIC", default="")
 RECEIVING_TLS_REQUIRED = env.bool("RECEIVING_TLS_REQUIRED", default=False)
 RECOMMEND_MTA_STS = env.bool("RECOMMEND_MTA_STS", default=True)
+MTA_STS_PORT = env.int("MTA_STS_PORT", default=443)
+MTA_STS_AUTHORITIES = env.str("MTA_STS_AUTHORITIES", default="")  # PEM; empty: the system's
 RECEIVING_SCAN = env.bool("RECEIVING_SCAN", default=True)
 FORWARD_WITHOUT_CONFIRMATION = env.bool("FORWARD_WITHOUT_CONFIRMATION", default=False)
 RECEIVING_WAIT_SECONDS = env.int("RECEIVING_WAIT_SECONDS", default=3)

@@ -14,7 +14,16 @@ from accounts.admin import who
 from accounts.models.people import Customer, Invitation
 from inbound_admin.lib.admin import ReadOnly
 from operations.customers.services import create_customer, delete_customer, rename_customer
-from operations.models import Difference, Migration, MigrationItem, MigrationStep, MovingIn, MovingInRow
+from operations.models import (
+    Batch,
+    BatchItem,
+    Difference,
+    Migration,
+    MigrationItem,
+    MigrationStep,
+    MovingIn,
+    MovingInRow,
+)
 
 
 @admin.register(Migration)
@@ -51,6 +60,22 @@ class DifferenceAdmin(ReadOnly):
     list_filter = ("area", "kind", "decision")
     list_select_related = ("customer", "by")
     search_fields = ("subject", "sentence", "customer__name")
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnly):
+    list_display = ("__str__", "id", "kind", "by", "created_at")
+    list_filter = ("kind",)
+    list_select_related = ("by",)
+    search_fields = ("id",)
+
+
+@admin.register(BatchItem)
+class BatchItemAdmin(ReadOnly):
+    list_display = ("name", "batch", "state", "problem", "done_at")
+    list_filter = ("state", "batch__kind")
+    list_select_related = ("batch",)
+    search_fields = ("name", "batch__id")
 
 
 @admin.register(MovingIn)

@@ -2,14 +2,16 @@
 
 from audit.services import Subject
 from inbound_admin.lib import jobs
-from operations.models import Bulk, Difference, Migration, MovingIn
+from operations.models import Batch, Difference, Migration, MovingIn
 
 MIGRATE = "operations.migrate"
 LOOK = "operations.look"
 REMOVE = "operations.remove"
 MOVE_IN = "operations.move_in"
-BULK = "operations.bulk"
-BULK_LOCK = "bulk"
+BATCHES = "operations.bulk"
+URGENT_BATCHES = "operations.urgent_bulk"
+BATCHES_LOCK = "bulk"
+URGENT_BATCHES_LOCK = "urgent bulk"
 MIGRATE_LOCK = "migrations"
 LOOK_LOCK = "drift"
 REMOVE_LOCK = "removals"
@@ -33,8 +35,12 @@ def move_in_soon(*, unless_running: bool = False) -> None:
     jobs.queue(MOVE_IN, lock=MOVE_IN_LOCK, unless_running=unless_running)
 
 
-def bulk_soon(*, unless_running: bool = False) -> None:
-    jobs.queue(BULK, lock=BULK_LOCK, unless_running=unless_running)
+def batches_soon(*, unless_running: bool = False) -> None:
+    jobs.queue(BATCHES, lock=BATCHES_LOCK, unless_running=unless_running)
+
+
+def urgent_batches_soon(*, unless_running: bool = False) -> None:
+    jobs.queue(URGENT_BATCHES, lock=URGENT_BATCHES_LOCK, unless_running=unless_running)
 
 
 def migration_subject(migration: Migration) -> Subject:
@@ -46,8 +52,8 @@ def difference_subject(difference: Difference) -> Subject:
     return Subject("difference", difference.pk, difference.subject[:254], difference.customer_id or "")
 
 
-def bulk_subject(bulk: Bulk) -> Subject:
-    return Subject("bulk", bulk.pk, str(bulk))
+def batch_subject(batch: Batch) -> Subject:
+    return Subject("bulk", batch.pk, str(batch))
 
 
 def moving_in_subject(moving_in: MovingIn) -> Subject:

@@ -1,10 +1,12 @@
 """What spans the apps: migrations of customers into tenants, and differences between Amazon and our rows."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
-from operations.batches.core import BulkAction
+from operations.batches.core import BatchKind
 from operations.drift.core import OUTAGES, Decision
 from operations.legacy_import.core import ImportFate, RowKind
 from operations.tenant_migration.core import Chosen, MigrationStepState, Progress
@@ -201,42 +203,58 @@ def new_batch_id() -> str:
     return new_id("bulk")
 
 
-class BatchKind(models.TextChoices):
-    PAUSE = "pause", "Pause"
-    RESUME = "resume", "Resume"
+class BatchItemState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Not done"
+    STOPPED = "stopped", "Stopped"
 
 
-class PauseBatch(models.Model):
-    """Several tenants paused or resumed at once, in the same words; its id is the one that all its changes carry."""
+class Batch(models.Model):
+    """The same asked for many things, in the same words; its id is the one that all its changes carry."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_batch_id, editable=False)
-    kind = models.CharField(max_length=10, choices=BatchKind.choices)
-    words = models.JSONField(help_text="What was said for all of them: the reason, the text, what customers are told.")
+    kind = models.CharField(max_length=10, choices=[(each.value, each.words) for each in BatchKind])
+    words = models.JSONField(default=dict, help_text="What was said for all of them: why, until when, to whom.")
     by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-created_at", "-id")
+        verbose_name_plural = "batches"
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.created_at:%-d %b %Y %H:%M}"
+        return f"{self.get_kind_display()}, {self.created_at:%-d %b %Y %H:%M}"
 
 
-class PauseBatchItem(models.Model):
-    """One tenant of a batch: whether it was asked for; what comes of it is the tenant's own standing."""
+class BatchItem(models.Model):
+    """One domain, tenant or difference of a batch, and what came of it."""
 
-    batch = models.ForeignKey(PauseBatch, on_delete=models.CASCADE, related_name="items")
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items")
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=400, help_text="Of what it is about, which it outlives.")
+    domain = models.ForeignKey("domains.Domain", null=True, on_delete=models.SET_NULL, related_name="+")
     tenant = models.ForeignKey("tenants.Tenant", null=True, on_delete=models.SET_NULL, related_name="+")
-    name = models.CharField(max_length=64, help_text="The tenant's, which it outlives.")
-    asked_at = models.DateTimeField(null=True, help_text="When it was asked for; null: not yet, or refused.")
-    problem = models.TextField(blank=True, help_text="Why it was refused, in words for people.")
+    difference = models.ForeignKey(Difference, null=True, on_delete=models.SET_NULL, related_name="+")
+    customer = models.ForeignKey("accounts.Customer", null=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=10, choices=BatchItemState.choices, default=BatchItemState.WAITING)
+    problem = models.TextField(blank=True, help_text="Why it was refused or waits, in words for people.")
+    done_at = models.DateTimeField(null=True)
 
     class Meta:
-        ordering = ("batch", "name")
-        constraints = (models.UniqueConstraint(fields=("batch", "tenant"), name="tenant_once_in_batch"),)
+        ordering = ("batch", "number")
+        constraints = (models.UniqueConstraint(fields=("batch", "number"), name="batch_item_once"),)
+        indexes = (
+            models.Index(fields=("number", "id"), name="batch_item_waiting", condition=models.Q(state="waiting")),
+        )
 
     def __str__(self) -> str:
         return self.name
+
+    def settle(self, *, now: datetime) -> None:
+        """In the transaction of the item's change."""
+        self.state, self.problem, self.done_at = BatchItemState.DONE, "", now
+        self.save(update_fields=("state", "problem", "domain", "done_at"))
 
 
 class DomainRemoval(models.Model):
@@ -314,49 +332,3 @@ class MovingInRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.name}"
-
-
-class BulkState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    DONE = "done", "Done"
-    REFUSED = "refused", "Not done"
-    STOPPED = "stopped", "Stopped"
-
-
-class Bulk(models.Model):
-    """The same asked of several domains, with the same words; its id is the one that all its changes carry."""
-
-    id = models.CharField(primary_key=True, max_length=40, default=new_batch_id, editable=False)
-    action = models.CharField(max_length=10, choices=[(each.value, each.words) for each in BulkAction])
-    words = models.JSONField(default=dict, help_text="What was said for all of them: why, until when, to whom.")
-    by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ("-created_at", "-id")
-
-    def __str__(self) -> str:
-        return f"{self.get_action_display()}, {self.created_at:%-d %b %Y %H:%M}"
-
-
-class BulkItem(models.Model):
-    """One domain of it, and what came of it."""
-
-    bulk = models.ForeignKey(Bulk, on_delete=models.CASCADE, related_name="items")
-    number = models.PositiveIntegerField()
-    name = models.CharField(max_length=253, help_text="The domain's, which it outlives.")
-    domain = models.ForeignKey("domains.Domain", null=True, on_delete=models.SET_NULL, related_name="+")
-    customer = models.ForeignKey("accounts.Customer", null=True, on_delete=models.SET_NULL, related_name="+")
-    state = models.CharField(max_length=10, choices=BulkState.choices, default=BulkState.WAITING)
-    problem = models.TextField(blank=True, help_text="Why it was refused or waits, in words for people.")
-    done_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ("bulk", "number")
-        constraints = (models.UniqueConstraint(fields=("bulk", "number"), name="bulk_item_once"),)
-        indexes = (
-            models.Index(fields=("number", "id"), name="bulk_item_waiting", condition=models.Q(state="waiting")),
-        )
-
-    def __str__(self) -> str:
-        return self.name

@@ -9,7 +9,7 @@ from operations.dashboard import services as dashboard_services
 from operations.domain_removal import services as domain_removal_services
 from operations.drift import services as drift_services
 from operations.identity_drift import services as identity_drift_services
-from operations.jobs import BULK, LOOK, MIGRATE, MOVE_IN, REMOVE, remove_soon
+from operations.jobs import BATCHES, LOOK, MIGRATE, MOVE_IN, REMOVE, URGENT_BATCHES, remove_soon
 from operations.legacy_import import services as legacy_import_services
 from operations.migration_steps import services as migration_steps_services
 from operations.reconciler import services as reconciler_services
@@ -29,9 +29,14 @@ def look() -> None:
     identity_drift_services.work()
 
 
-@jobs.task(BULK, retry=UntilAmazonAnswers())
-def bulk() -> None:
+@jobs.task(BATCHES, retry=UntilAmazonAnswers())
+def work_on_batches() -> None:
     batches_services.work()
+
+
+@jobs.task(URGENT_BATCHES, retry=UntilAmazonAnswers())
+def work_on_urgent_batches() -> None:
+    batches_services.work_urgent()
 
 
 @jobs.task(REMOVE, retry=UntilAmazonAnswers())

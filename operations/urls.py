@@ -4,8 +4,10 @@ from operations.audit_log import views as audit_log_views
 from operations.batches import views as batches_views
 from operations.customers import views as customers_views
 from operations.dashboard import views as dashboard_views
+from operations.domain_actions import views as domain_actions_views
 from operations.domain_removal import views as domain_removal_views
 from operations.drift import views as drift_views
+from operations.drift_decisions import views as drift_decisions_views
 from operations.legacy_import import views as legacy_import_views
 from operations.pause import views as pause_views
 from operations.search import views as search_views
@@ -25,6 +27,7 @@ urlpatterns = [
     path("domains/<str:domain_id>/delete/", domain_removal_views.domain, name="delete_domain"),
     path("differences/", drift_views.list_, name="differences"),
     path("differences/look/", drift_views.look, name="look"),
+    path("differences/decide/", drift_decisions_views.decide_many, name="decide_many"),
     path("differences/<str:difference_id>/", drift_views.detail, name="difference"),
     path("moving-in/", legacy_import_views.moving_in, name="moving_in"),
     path("moving-in/identities/", legacy_import_views.adopt_identities, name="adopt_identities"),
@@ -37,13 +40,13 @@ urlpatterns = [
     re_path(r"^changes\.(?P<kind>csv|json)$", audit_log_views.export_changes, name="export_changes"),
     path("tenants/<str:tenant_id>/pause/", pause_views.pause, name="pause"),
     path("tenants/<str:tenant_id>/resume/", pause_views.resume, name="resume"),
-    path("bulk/", batches_views.start_bulk, name="start_bulk"),
+    path("bulk/", domain_actions_views.start_bulk, name="start_bulk"),
     path("bulk/<str:bulk_id>/", batches_views.bulk, name="bulk"),
     path("bulk/<str:bulk_id>/stop/", batches_views.stop_bulk, name="stop_bulk"),
     path("bulk/<str:bulk_id>/retry/", batches_views.retry_bulk, name="retry_bulk"),
-    path("pause/", batches_views.choose, name="pause_many"),
-    path("pause/<str:batch_id>/", batches_views.batch, name="batch"),
-    path("pause/<str:batch_id>/retry/", batches_views.retry, name="retry_batch"),
+    path("pause/", pause_views.choose, name="pause_many"),
+    path("pause/<str:bulk_id>/", batches_views.bulk, name="batch"),
+    path("pause/<str:bulk_id>/retry/", batches_views.retry_bulk, name="retry_batch"),
 ]
 
 customer_urlpatterns = [

@@ -233,6 +233,17 @@ class ControlClient:
     def make_mistake(self, zone: str, wanted: WantedRecord, code: str) -> tuple[ZoneRecord, ...]:
         return _records(self._call("make_mistake", zone=zone, wanted=asdict(wanted), code=code))
 
+    # The customers' web host
+
+    def host_policy(self, domain: str, policy: str, fault: str = "") -> None:
+        self._call("host_policy", domain=domain, policy=policy, fault=fault)
+
+    def remove_policy(self, domain: str) -> None:
+        self._call("remove_policy", domain=domain)
+
+    def policies(self) -> dict[str, dict[str, str]]:
+        return dict(self._call("policies"))
+
     # The whole
 
     def tick(self) -> Round:

@@ -12,12 +12,13 @@ from sandbox.aws.limits import CHOICES, Beliefs, Limits
 from sandbox.aws.metrics import leave_points
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
-from sandbox.control_dns import DnsControl
+from sandbox.control_dns import DEFAULT_TTL, DnsControl
 from sandbox.control_mail import MailControl
 from sandbox.dns.zones import ZoneStore
 from sandbox.seed import seed
-from sandbox.values import Call, Fault, FaultKind, Round
+from sandbox.values import WEB_FAULTS, Call, Fault, FaultKind, Round
 from sandbox.verifier import Verifier
+from sandbox.web_host import Site
 
 
 class AwsControl:
@@ -200,6 +201,27 @@ class Control(AwsControl, DnsControl, MailControl):
         vars(self).update(vars(mail))
         self._verifier = verifier
         self._regions = tuple(regions_to_seed)
+
+    def host_policy(self, domain: str, policy: str, fault: str = "") -> None:
+        """Serve the MTA-STS policy of a domain over HTTPS. `fault` is one of `values.WEB_FAULTS`. Raises ValueError."""
+        if fault and fault not in WEB_FAULTS:
+            raise ValueError(f"A web host cannot be {fault!r}.")
+        host, zone = f"mta-sts.{domain}", self._zones.zone_for(domain)
+        with WORLD.lock:
+            WORLD.sites[domain] = Site(policy, fault)
+        if zone and not any(r.name == host and r.type in ("A", "CNAME") for r in self._zones.records(zone)):
+            self._zones.add_record(zone, host, "A", "127.0.0.1", DEFAULT_TTL)
+        WORLD.changed()
+
+    def remove_policy(self, domain: str) -> None:
+        """The host answers 404 from then on; its name in DNS stays."""
+        with WORLD.lock:
+            WORLD.sites.pop(domain, None)
+        WORLD.changed()
+
+    def policies(self) -> dict[str, dict[str, str]]:
+        """What is served, by domain."""
+        return {domain: asdict(site) for domain, site in WORLD.sites.items()}
 
     def tick(self) -> Round:
         """One round of verification over every identity, at once."""

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from domains.models.domains import Domain
+from domains.records.core import can_receive, inbound_host, mta_sts_policy
 from inbound_admin.lib.errors import Refused
 from sandbox.dns.mistake import WantedRecord
 from sandbox.dns.mistakes import ZONE_MISTAKES
 from sandbox.forms import RecordForm
 from sandbox.panel import SandboxSilent, ZonePage, control
+from sandbox.values import WEB_FAULTS
 
 Posted = Mapping[str, str]
 Action = Callable[[ZonePage, Posted], str]
@@ -110,6 +112,34 @@ def _nameserver(page: ZonePage) -> WantedRecord:
     return WantedRecord("zone", "NS", page.name, page.nameservers[0])
 
 
+POLICIES = {
+    "testing": "Right, in testing",
+    "enforce": "Right, in force",
+    "others": "In force, for another mail service",
+    "": "None",
+}
+
+
+def host_policy(page: ZonePage, posted: Posted) -> str:
+    """What the customer's web host serves as the MTA-STS policy of one of the zone's domains."""
+    domain = next((part.domain for part in page.parts if part.domain.id == posted.get("domain")), None)
+    kind, fault = posted.get("policy", ""), posted.get("fault", "")
+    if domain is None or kind not in POLICIES or (fault and fault not in WEB_FAULTS):
+        raise Refused("Choose a domain, a policy and what goes wrong from the menus.")
+    right = mta_sts_policy(domain.region) if can_receive(domain.region) else ""
+    mode = "testing" if kind == "testing" else "enforce"
+    policy = right.replace("mode: testing", f"mode: {mode}")
+    if kind == "others":
+        policy = policy.replace(inbound_host(domain.region), "mx.pretend-mail.net")
+    with control() as host:
+        if kind:
+            host.host_policy(domain.name, f"{policy}\n", fault)
+        else:
+            host.remove_policy(domain.name)
+    broken = f" Broken on purpose: {WEB_FAULTS[fault]}." if fault and kind else ""
+    return f"MTA-STS policy of {domain}: {POLICIES[kind].lower()}.{broken}"
+
+
 ACTIONS: Mapping[str, Action] = {
     "publish": publish,
     "publish_missing": publish_missing,
@@ -117,4 +147,5 @@ ACTIONS: Mapping[str, Action] = {
     "remove": remove,
     "break_zone": break_zone,
     "mend_zone": mend_zone,
+    "host_policy": host_policy,
 }

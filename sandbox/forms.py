@@ -20,7 +20,13 @@ KINDS = (
 BELIEFS = {
     "tenant_metrics": (
         "CloudWatch's metrics of a tenant",
-        {"pair": "Counts by TenantId and TenantName", "name": "Rates by TenantName", "none": "None"},
+        {
+            "pair": "Counts by TenantId and TenantName",
+            "pair_singular": "The same, named Send, Bounce, Complaint",
+            "name": "Rates by TenantName",
+            "other": "Counts of names that nobody told",
+            "none": "None",
+        },
     ),
     "dkim_only_txt": ("v1 tells a TXT token of an identity with DKIM alone", {"no": "No", "yes": "Yes"}),
     "hosted_zone": ("v2 tells where DKIM keys are published", {"yes": "Yes", "no": "No"}),

@@ -18,7 +18,7 @@ from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
 from domains.ownership import core as ownership_core
 from domains.records.core import Record
-from domains.records.selectors import LABELS
+from domains.records.selectors import label_of
 from inbound_admin.lib.errors import Problem, Refused
 from sandbox.client import ControlClient, SandboxError, SandboxUnreachable
 from sandbox.demo import accounts_that_are_there
@@ -222,7 +222,7 @@ def _row(zone: str, domain: Domain, record: Record, facts: Facts, asked: Facts) 
     return WantedRow(
         domain=domain,
         record=record,
-        label=f"DKIM record {record.key[-1]}" if record.key.startswith("dkim-") else LABELS[record.key],
+        label=label_of(record),
         relative=relative_to(zone, record.name),
         mistakes=mistakes_for(wanted, zone),
         mistake=mistake_made(wanted, zone, facts, asked),

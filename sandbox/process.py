@@ -1,9 +1,10 @@
-"""The sandbox as one thing to start and stop: AWS and the control API on one port, DNS on another.
+"""The sandbox as one thing to start and stop: AWS and the control API on one port, DNS and a web host on two others.
 
 moto's state belongs to the process, so a process has one sandbox at a time; another in its place takes over what the
 last one left, unless it is reset. moto's `mock_aws` would wipe it: use one or the other.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from sandbox.mail.smtp import SmtpServer
 from sandbox.seed import seed
 from sandbox.snapshot import Snapshot
 from sandbox.verifier import Verifier
+from sandbox.web_host import WebHost
 from sandbox.wire import Application, HttpServer
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -40,16 +42,19 @@ class Sandbox:
         host: str = "127.0.0.1",
         aws_port: int = 0,
         dns_port: int = 0,
-        smtp_port: int = 0,
         state_dir: Path | None = None,
         verify_every: float = 0,
         *,
+        web_port: int = 0,
+        smtp_port: int = 0,
         regions: Sequence[str] = REGIONS,
         exit_process: Callable[[], None] | None = None,
     ) -> None:
         aws.install()
-        self._host, self._aws_port, self._dns_port, self._smtp_port = host, aws_port, dns_port, smtp_port
-        self._verify_every = verify_every
+        self._host, self._aws_port, self._dns_port = host, aws_port, dns_port
+        self._web_port, self._smtp_port, self._verify_every = web_port, smtp_port, verify_every
+        self._own_dir = None if state_dir else tempfile.TemporaryDirectory(prefix="sandbox-")
+        self._directory = state_dir or Path(self._own_dir.name if self._own_dir else "")
         self._regions = tuple(regions)
         self._exit_process = exit_process
         self.zones = ZoneStore()
@@ -63,6 +68,16 @@ class Sandbox:
         """What the DNS server has been asked, by the application and by the sandbox's own Amazon."""
         return self._dns.queries
 
+    @property
+    def web_port(self) -> int:
+        """Where the web host of the customers serves HTTPS."""
+        return self._web.port
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the CA that the web host's certificates are of."""
+        return self._web.authority
+
     def start(self) -> Self:
         """Raises OSError when a port is taken; nothing runs then."""
         if self._snapshot:
@@ -72,10 +87,12 @@ class Sandbox:
         self.dns_address = "{}:{}".format(*self._dns.start())
         self._verifier = Verifier(self.dns_address)
         try:
+            self._web = WebHost(self._host, self._web_port, self._directory)
             self._http = HttpServer(Application(self._answer, self._exit_process), self._host, self._aws_port)
         except BaseException:
             self._dns.stop()
             raise
+        self._web.start()
         self.aws_url = f"http://{self._host}:{self._http.port}"
         self._start_mail()
         self._http.start()
@@ -89,6 +106,7 @@ class Sandbox:
             self.smtp_address = self._smtp.start()
         except OSError:
             self._dns.stop()
+            self._web.stop()
             self._http.close()
             raise
         self._function = FunctionRunner(self.aws_url)
@@ -107,7 +125,10 @@ class Sandbox:
         self._smtp.stop()
         self._function.stop()
         self._http.stop()
+        self._web.stop()
         self._dns.stop()
+        if self._own_dir:
+            self._own_dir.cleanup()
         if self._snapshot:
             WORLD.on_change.remove(self._snapshot.save_soon)
             self._snapshot.stop()

@@ -40,3 +40,16 @@ class Round:
 
     checked: int
     changes: tuple[str, ...]
+
+
+# How the customers' web host misbehaves when a policy is fetched from it.
+WEB_FAULTS = {
+    "not_found": "The host answers 404",
+    "error": "The host answers 503",
+    "redirect": "The host redirects to www",
+    "html": "The host serves it as a web page",
+    "certificate": "The certificate is of another name",
+    "expired": "The certificate has expired",
+    "silent": "The host takes the connection and stays silent",
+    "cut": "The answer breaks off",
+}

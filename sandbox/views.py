@@ -18,6 +18,7 @@ from inbound_admin.lib.http import PER_PAGE, SignedIn
 from sandbox import bad_days, dns_host, panel, reputations
 from sandbox.dns.mistakes import ZONE_MISTAKES
 from sandbox.forms import BeliefForm, ClockForm, FaultForm, RecipientForm, RecordForm, ResetForm
+from sandbox.values import WEB_FAULTS
 from tenants.models.tenants import Tenant
 
 MOST_TENANTS = 500  # in the menu
@@ -158,6 +159,8 @@ def _zone(
         "lines": [(line, typed.get(line.record.id) or _form_of(line)) for line in page.lines],
         "form": typed.get(ADD) or RecordForm(auto_id=_auto_id(ADD)),
         "zone_mistakes": ZONE_MISTAKES,
+        "policies": dns_host.POLICIES,
+        "web_faults": WEB_FAULTS,
         "part": "zones",
         **(told or {}),
     }

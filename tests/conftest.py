@@ -71,6 +71,8 @@ def sandbox(running_sandbox: Sandbox, settings: Settings) -> Sandbox:
     running_sandbox.control.reset()
     settings.AWS_ENDPOINT_URL = running_sandbox.aws_url
     settings.DNS_RESOLVERS = (running_sandbox.dns_address,)
+    settings.MTA_STS_PORT = running_sandbox.web_port
+    settings.MTA_STS_AUTHORITIES = str(running_sandbox.authority)
     settings.AWS_CALLS_PER_SECOND = 0
     settings.DNS_TIMEOUT_SECONDS = 0.3
     return running_sandbox

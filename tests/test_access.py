@@ -13,7 +13,7 @@ from accounts.models.people import Customer, MemberRole, User
 from accounts.roles import Role
 from domains.models.domains import Domain
 from domains.sharing.services import create as create_link
-from operations.models import Bulk, MovingIn, PauseBatch
+from operations.models import Batch, MovingIn
 from receipt_rules.models.runs import Run, RunKind
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
@@ -56,6 +56,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "domains:exports": ALICES,
     "domains:export_file": ALICES,
     "domains:print": ALICES,
+    "domains:mail_records": ALICES,
+    "domains:verified_notice": ALICES_POST,
     "domains:share": ALICES,
     "domains:share_revoke": ALICES_POST,
     "domains:shared": (NONE,) * 7,  # public, and the token is nobody's
@@ -83,6 +85,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:delete_domain": ALICES,
     "operations:differences": STAFFS,
     "operations:look": ALICES_POST,
+    "operations:decide_many": (LOGIN, NO, NO, NO, OK, NO, OK),
     "operations:difference": OF_STAFF,
     "operations:start_bulk": EVERYBODY,
     "operations:bulk": OF_STAFF,  # and whoever asked for it
@@ -271,8 +274,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "item_id": lambda world: make_item(world.customer).id,
     "moving_in_id": lambda _: MovingIn.objects.create(region="eu-west-1", name="old.json", because="Contract 12").id,
     "difference_id": lambda world: make_difference(world.customer).id,
-    "bulk_id": lambda _: Bulk.objects.create(action="hold").id,
-    "batch_id": lambda _: PauseBatch.objects.create(kind="pause", words={"text": "", "told": ""}).id,
+    "bulk_id": lambda _: Batch.objects.create(kind="hold").id,
     "alert_id": lambda world: raise_for(world.customer.id).pk,
     "target_id": lambda world: make_target(customer_id=world.customer.id).pk,
     "delivery_id": lambda world: make_delivery(world.customer.id).pk,

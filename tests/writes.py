@@ -22,12 +22,14 @@ from inbound_admin.lib import aws
 from notifications.alerts import services as alerts_services
 from notifications.models.webhooks import Delivery, DeliveryState
 from operations.batches import services as batches_services
-from operations.batches.core import BulkAction, Named
-from operations.batches.selectors import predicted
+from operations.batches.core import BatchKind
+from operations.domain_actions import services as domain_actions_services
+from operations.domain_actions.core import Named
+from operations.domain_actions.selectors import Predicted, predicted
 from operations.domain_removal import services as domain_removal_services
 from operations.legacy_import import services as legacy_import_services
 from operations.migration_steps import services as migration_steps_services
-from operations.models import MigrationItem, PauseBatch
+from operations.models import Batch, MigrationItem
 from operations.tenant_migration import services as tenant_migration_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
@@ -342,22 +344,33 @@ def _difference(decision: str) -> Callable[[World], Post]:
     return of
 
 
+def _decide_many(world: World) -> Post:
+    row = make_difference(world.customer)
+    form = {"difference": row.pk, "decision": "ignore", "typed": 1, **WHY}
+    return Post(form=form, worker=batches_services.work)
+
+
 def _bulk(world: World) -> Post:
     _ready(world)
     return Post(form={"do": "hold", "names": "shop.com", "go": "yes", **WHY}, worker=batches_services.work)
 
 
+def _held(rows: tuple[Predicted, ...], sam: User) -> Batch:
+    items = domain_actions_services.items_of(rows)
+    return batches_services.start(kind=BatchKind.HOLD, items=items, words=WHY, actor=sam)
+
+
 def _stop_bulk(world: World) -> Post:
     _ready(world)
     sam = world.people["sam"]
-    rows = predicted(BulkAction.HOLD, (Named("shop.com"),), viewer=sam)
-    return Post((batches_services.start(action=BulkAction.HOLD, rows=rows, words=WHY, actor=sam).pk,))
+    rows = predicted(BatchKind.HOLD, (Named("shop.com"),), viewer=sam)
+    return Post((_held(rows, sam).pk,))
 
 
 def _retry_bulk(world: World) -> Post:
     domain, sam = _ready(world), world.people["sam"]
-    rows = predicted(BulkAction.HOLD, (Named("shop.com"),), viewer=sam)
-    made = batches_services.start(action=BulkAction.HOLD, rows=rows, words=WHY, actor=sam)
+    rows = predicted(BatchKind.HOLD, (Named("shop.com"),), viewer=sam)
+    made = _held(rows, sam)
     made.items.update(state="refused")
     assert not domain.is_held
     return Post((made.pk,), worker=batches_services.work)
@@ -365,8 +378,8 @@ def _retry_bulk(world: World) -> Post:
 
 def _retry_batch(world: World) -> Post:
     words = {**PAUSE, "review_on": ""}
-    batch = PauseBatch.objects.create(kind="pause", words=words, by=world.people["tess"])
-    batch.items.create(tenant=make_tenant(world.customer), name="t", problem="Amazon was away.")
+    batch = Batch.objects.create(kind="pause", words=words, by=world.people["tess"])
+    batch.items.create(number=1, tenant=make_tenant(world.customer), name="t", state="refused", problem="No.")
     return Post((batch.pk,))
 
 
@@ -411,6 +424,18 @@ def _let_in(name: str) -> Callable[[World], Post]:
 
 WRITES = (
     Write("domains:add", "domain.added", "alice", lambda _: Post(form={"name": "new.com", "confirm": "1"})),
+    Write(
+        "domains:verified_notice",
+        "domain.verified_notice",
+        "alice",
+        lambda w: Post((_ready(w, verified_at=None).pk,), {"tell": "on"}),
+    ),
+    Write(
+        "domains:mail_records",
+        "domain.records_mailed",
+        "alice",
+        lambda w: Post((_ready(w).pk,), {"to": "d@example.com"}),
+    ),
     Write("domains:share", "domain.share_created", "alice", lambda w: Post((_ready(w).pk,), {"days": "7"})),
     Write("domains:share_revoke", "domain.share_revoked", "alice", _share_revoke),
     Write("domains:settings", "domain.recommended", "alice", _settings),
@@ -577,6 +602,7 @@ WRITES = (
     Write("operations:difference", "drift.adopted", "olga", _difference("adopt"), beside=("tenant.policy",)),
     Write("operations:difference", "drift.restored", "olga", _difference("restore"), beside=("tenant.policy",)),
     Write("operations:difference", "drift.ignored", "olga", _difference("ignore")),
+    Write("operations:decide_many", "drift.ignored", "olga", _decide_many),
     Write(
         "operations:moving_in",
         "moving_in.taken_in",

@@ -1,10 +1,6 @@
-"""Checks the DNS records and SES status of domains in batches, stores what it saw, and announces what changed.
+"""Checks the DNS records and SES status of domains in batches, stores what it saw, and announces what changed."""
 
-Announcements are webhook events and an alert for the owners. They are level-triggered: each check compares with the
-state that was last announced, so nothing is announced twice.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import services as audit_services
-from audit.services import Subject
+from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import (
     Judgement,
     Overall,
@@ -40,80 +36,19 @@ from domains.identity_status import services as identity_status_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
+from domains.mta_sts import services as mta_sts_services
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
-from domains.records.core import Record, is_inbound
+from domains.records.core import is_inbound
+from domains.verified_notices import services as verified_notices_services
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
-from notifications.alerts import core as alerts_core
-from notifications.alerts import services as alerts_services
-from notifications.events import services as events_services
 
 UNDER_WAY = {Stage.STARTING: "The domain is still being set up with Amazon.", Stage.DELETING: "It is being deleted."}
-LOST = (State.AT_RISK, State.WRONG)
-DOMAIN_EVENTS = ("domain.verified", "domain.at_risk")
-RECORD_EVENTS = ("record.mismatch", "record.recovered")
-
-
-def announce_records(domain: Domain, before: Mapping[str, str], judgements: Sequence[Judgement], now: datetime) -> None:
-    """`before`: the state of each record that was right once, as the look before left it."""
-    records = {record.key: record for record in domain.records}
-    for judgement in judgements:
-        if before.get(judgement.key) in (None, judgement.state) or judgement.key not in records:
-            continue
-        if judgement.state is State.AT_RISK:
-            _tell_of_record("record.mismatch", domain, records[judgement.key], judgement, now)
-        elif judgement.state is State.VERIFIED:
-            _tell_of_record("record.recovered", domain, records[judgement.key], judgement, now)
-
-
-def announce_domain(
-    domain: Domain, known_before: str, result: Overall, judgements: Sequence[Judgement], now: datetime
-) -> None:
-    """The alert is looked at each time, except while all was and is well; what could not be checked is no look."""
-    is_lost = result.state in LOST and domain.verified_at is not None
-    if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
-        return
-    why = " ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4])
-    _tell_of_domain("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
-    alerts_services.observe(
-        kind="domain.at_risk",
-        about=domain_subject(domain),
-        firing=is_lost,
-        why=why,
-        severity="high",
-        audience=alerts_core.CustomerPeople(domain.customer_id),
-        now=now,
-    )
-
-
-def _tell_of_domain(event: str, domain: Domain, why: str, now: datetime) -> None:
-    about = domain_subject(domain)
-    if not events_services.was_last_told(event, about=about, among=DOMAIN_EVENTS):
-        data = {"state": str(domain.known_state), "region": domain.region, "why": why}
-        events_services.emit(event=event, about=about, data=data, now=now)
-
-
-def _tell_of_record(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
-    """That one is right again is told where its loss was told, and not where nobody knew."""
-    about = Subject("record", f"{domain.id}/{record.key}", record.name, domain.customer_id)
-    lost = events_services.was_last_told("record.mismatch", about=about, among=RECORD_EVENTS)
-    if lost == (event == "record.mismatch"):
-        return
-    data = {
-        "domain": {"id": domain.id, "name": domain.name},
-        "record": {"key": record.key, "type": record.type, "name": record.name, "value": record.value},
-        "found": list(judgement.found),
-        "code": judgement.code,
-        "why": judgement.sentence,
-    }
-    events_services.emit(event=event, about=about, data=data, now=now)
-
-
 AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
 WATCHED_FOR = timedelta(minutes=15)  # after it was added, or somebody changed it or asked
 WATCHED_EVERY = timedelta(seconds=3)  # while it is so fresh, and a page of it is open
@@ -133,6 +68,8 @@ MOVED = (
     "policies",
     "mx_facts",
     "receiving_state",
+    "mta_sts",
+    "mta_sts_at",
 )
 
 
@@ -156,6 +93,8 @@ def _look_now(domain: Domain, now: datetime) -> str:
     before = domain.state
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
+    if mta_sts_services.is_announced(domain):
+        mta_sts_services.fetch([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
     return f"We looked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
 
@@ -321,9 +260,11 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     own = [each for each in judgements if not is_inbound(each.key)]  # how its mail comes in is a matter of its own
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
+        verified_notices_services.tell(locked, now=now)
     _save_records(domain, judgements, now)
+    mta_sts_services.note(locked, judgements, now)
     _move(locked, result, now, is_due=locked.records != asked_before or has_unasked(judgements))
-    announce_domain(locked, known_before, identity, judgements, now)
+    announcements_services.announce_domain(locked, known_before, identity, judgements, now)
     for name in MOVED:
         setattr(domain, name, getattr(locked, name))
 
@@ -348,7 +289,7 @@ def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime
     )
     keys = [judgement.key for judgement in judgements]
     RecordCheck.objects.filter(domain=domain).exclude(key__in=keys).delete()
-    announce_records(domain, {key: known[key].state for key in right_once}, judgements, now)
+    announcements_services.announce_records(domain, {key: known[key].state for key in right_once}, judgements, now)
 
 
 def _row(domain: Domain, judgement: Judgement, verified_at: datetime | None, now: datetime) -> RecordCheck:
@@ -388,7 +329,7 @@ def _move(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> No
         now=now,
         failures=domain.failed_checks,
         jitter=jitter_for(domain.name),
-        lost_at=domain.state_since if domain.verified_at and result.state in LOST else None,
+        lost_at=domain.state_since if domain.verified_at and result.state in announcements_services.LOST else None,
     )
     domain.next_check_at = now if is_due else domain.next_check_at
     domain.save(update_fields=MOVED)

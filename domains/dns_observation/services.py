@@ -37,6 +37,7 @@ class _Look:
     cuts: dict[str, Cut] = field(default_factory=dict)
     spf: dict[str, tuple[str, ...]] = field(default_factory=dict)
     spf_absent: list[tuple[str, str]] = field(default_factory=list)
+    spf_present: list[tuple[str, str]] = field(default_factory=list)
     dmarc: dict[str, tuple[str, ...]] = field(default_factory=dict)
     is_there: bool = True
     consents: list[tuple[str, bool]] = field(default_factory=list)
@@ -81,6 +82,7 @@ def _observations(look: _Look) -> Observations:
         cuts=tuple(look.cuts.values()),
         spf=tuple(look.spf.items()),
         spf_absent=tuple(look.spf_absent),
+        spf_present=tuple(look.spf_present),
         dmarc=tuple(look.dmarc.items()),
         is_there=look.is_there,
         consents=tuple(look.consents),
@@ -259,18 +261,20 @@ async def _look_elsewhere(look: _Look, missing: Sequence[Record]) -> None:
         servers = tuple(server for server in servers if server.name in held)
 
 
-SPF_DEPTH = 3  # levels of includes that are followed
-SPF_NAMES = 8  # of each level
+SPF_DEPTH = 10  # levels of includes that are followed: more than ten are an error
+SPF_NAMES = 12  # of each level
 
 
 async def _follow_spf(look: _Look) -> None:
     """The SPF lines behind includes, and whether other terms find anything; Amazon's own is left out: it is known."""
     spf = [question_for(record) for record in look.records if record.key in ("mail-from-spf", "apex-spf")]
     lines = [line for a in look.host if a.question in spf for line in grammar.spf_among(a.values)]
-    await _look_for_voids(look, lines)
     for _ in range(SPF_DEPTH):
+        await _look_for_voids(look, lines)
         inside = [name for line in lines for name in evaluation.names_inside(line)]
         names = [name for name in dict.fromkeys(inside) if name not in (grammar.AMAZON, *look.spf)]
+        if not names:
+            break
         told = await _ask_helper(look, [Question(name, "TXT") for name in names[:SPF_NAMES]])
         new = {a.question.name: grammar.spf_among(a.values) for a in told}
         look.spf |= new
@@ -279,9 +283,10 @@ async def _follow_spf(look: _Look) -> None:
 
 async def _look_for_voids(look: _Look, lines: Sequence[str]) -> None:
     pairs = dict.fromkeys(pair for line in lines for pair in evaluation.names_looked_up(line))
-    told = await _ask_helper(look, [Question(*pair) for pair in pairs][:SPF_NAMES])
-    absent = [a.question for a in told if is_void(a.question.type, a.status)]
-    look.spf_absent += [(question.name, question.type) for question in absent]
+    new = [Question(*pair) for pair in pairs if pair not in (*look.spf_absent, *look.spf_present)]
+    for answer in await _ask_helper(look, new[:SPF_NAMES]):
+        question, is_nothing = answer.question, is_void(answer.question.type, answer.status)
+        (look.spf_absent if is_nothing else look.spf_present).append((question.name, question.type))
 
 
 async def _ask_consent(look: _Look) -> None:

@@ -58,4 +58,5 @@ def _add(form: AddForm, request: SignedIn) -> Any:
         customer=form.chosen_customer,
         actor=request.user,
         receives=not form.cleaned_data["send_only"],
+        tell_when_verified=form.cleaned_data["tell_when_verified"],
     )

@@ -13,6 +13,7 @@ from domains.models.domains import (
 from domains.models.history import ObservedAnswer
 from domains.models.record_checks import RecordCheck
 from domains.models.sharing import ShareLink, ShareVisit, new_share_id
+from domains.models.verified_notices import VerifiedNotice
 
 __all__ = [
     "HEADLINES",
@@ -26,6 +27,7 @@ __all__ = [
     "ShareLink",
     "ShareVisit",
     "Stage",
+    "VerifiedNotice",
     "new_domain_id",
     "new_share_id",
 ]

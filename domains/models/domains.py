@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
 from domains.identity.core import replica_of
+from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
 from domains.policies.core import PublishedPolicies
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, is_asked, judge
@@ -169,6 +170,9 @@ class Domain(models.Model):
     soa_serial_since = models.DateTimeField(null=True, blank=True)
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")
 
+    mta_sts = models.JSONField(default=dict, blank=True, help_text="What its MTA-STS policy does.")
+    mta_sts_at = models.DateTimeField(null=True, blank=True, help_text="When the policy was last tried to be fetched.")
+
     # how its mail comes in: noted by the app that routes mail, and by the check; judged in receiving/core.py
     mail_rules = models.JSONField(
         default=dict, blank=True, help_text="What the active rules do with mail, by name: its own and those below."
@@ -259,6 +263,10 @@ class Domain(models.Model):
         return PublishedPolicies.of_json(self.policies)
 
     @property
+    def mta_sts_check(self) -> PolicyCheck:
+        return PolicyCheck.of_json(self.mta_sts)
+
+    @property
     def records(self) -> tuple[Record, ...]:
         return as_expected(records_for(self.facts), {each.key: each for each in self.expected})
 
@@ -338,9 +346,8 @@ class Domain(models.Model):
     @property
     def amazon_gave_up(self) -> bool:
         """SES looks for 72 hours and then no more; an identity that is gone has nothing to look for."""
-        if self.stage != Stage.READY:
-            return False
-        return SesStatus.FAILED in self.ses_statuses.values() or self.identity_status == SesStatus.NOT_STARTED
+        gave_up = SesStatus.FAILED in self.ses_statuses.values() or self.identity_status == SesStatus.NOT_STARTED
+        return self.stage == Stage.READY and gave_up
 
     @property
     def mail_from(self) -> str:
@@ -386,8 +393,7 @@ class Domain(models.Model):
         if self.unproven_warned_at is None or self.is_proven:
             return None
         days, warning = settings.UNPROVEN_DOMAIN_DAYS, settings.UNPROVEN_WARNING_DAYS
-        after_warning = self.unproven_warned_at + timedelta(days=warning)
-        return max(self.created_at + timedelta(days=days), after_warning)
+        return max(self.created_at + timedelta(days=days), self.unproven_warned_at + timedelta(days=warning))
 
     @property
     def is_held(self) -> bool:

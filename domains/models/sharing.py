@@ -25,6 +25,8 @@ class ShareLink(models.Model):
     )
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    mailed_to = models.EmailField(blank=True, help_text="To whom we mailed the records with this link.")
+    mailed_at = models.DateTimeField(null=True, blank=True, help_text="Empty until a mail server took it.")
 
     class Meta:
         ordering = ("-created_at", "id")

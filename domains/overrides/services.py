@@ -21,6 +21,7 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, tell_owners
 from domains.records.core import EXPECTABLE, expected_host
+from domains.verified_notices import services as verified_notices_services
 from inbound_admin.lib.errors import Refused
 from tenants.lifecycle.selectors import tenant_of
 from tenants.resources import services as resources_services
@@ -236,6 +237,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         _note_former_holder(locked, before)
         clear(locked)
         locked.save(update_fields=MOVED)
+        verified_notices_services.drop(locked)
         locked.share_links.all().delete()  # they were given to people of the old holder, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)

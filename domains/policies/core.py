@@ -6,7 +6,7 @@ nothing is offered.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from domains.checking.core.nearness import DIFFERS, difference
@@ -24,38 +24,47 @@ _UNTOLD = "We couldn't look up which DMARC policy applies to {name}, so we offer
 class PublishedPolicies:
     """By name what DNS last told; a name that is missing could not be told yet.
 
-    `spf` are the SPF lines at the names where Amazon's is wanted, `inside` those behind includes, `absent` (name, type)
-    of other terms that hold nothing; `dmarc` the DMARC records at the domain's own `_dmarc` name and at those above.
+    `spf` are the SPF lines at the names where Amazon's is wanted, `inside` those behind includes. Of other terms
+    (name, type) is in `absent` where they find nothing, in `present` where they find something. `dmarc` are the DMARC
+    records at the domain's own `_dmarc` name and at those above.
     `is_there` is False where the domain's name does not exist, so that `np=` applies to it.
     """
 
     spf: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     inside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     absent: frozenset[tuple[str, str]] = frozenset()
+    present: frozenset[tuple[str, str]] = frozenset()
     dmarc: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_there: bool = True
 
     @property
     def names(self) -> SpfNames:
-        return SpfNames(self.inside, self.absent)
+        return SpfNames(self.inside, self.absent, self.present)
 
     def updated(self, new: Self) -> "PublishedPolicies":
         """With what was told anew of the records; what could not be told stays as it was."""
-        spf, dmarc = {**self.spf, **new.spf}, {**self.dmarc, **new.dmarc}
-        return replace(new, spf=spf, dmarc=dmarc)
+        return PublishedPolicies(
+            spf={**self.spf, **new.spf},
+            inside={**self.inside, **new.inside},
+            absent=(self.absent - new.present) | new.absent,
+            present=(self.present - new.absent) | new.present,
+            dmarc={**self.dmarc, **new.dmarc},
+            is_there=new.is_there,
+        )
 
     def as_json(self) -> dict[str, Any]:
         lists = {key: {name: list(lines) for name, lines in getattr(self, key).items()} for key in _BY_NAME}
-        return {**lists, "absent": sorted(map(list, self.absent)), "is_there": self.is_there}
+        terms = {key: sorted(map(list, getattr(self, key))) for key in _TERMS}
+        return {**lists, **terms, "is_there": self.is_there}
 
     @classmethod
     def of_json(cls, stored: Mapping[str, Any]) -> "PublishedPolicies":
         by_name = {key: {n: tuple(lines) for n, lines in stored.get(key, {}).items()} for key in _BY_NAME}
-        absent = frozenset((name, kind) for name, kind in stored.get("absent", ()))
-        return PublishedPolicies(**by_name, absent=absent, is_there=stored.get("is_there", True))
+        absent, present = (frozenset((name, kind) for name, kind in stored.get(key, ())) for key in _TERMS)
+        return PublishedPolicies(**by_name, absent=absent, present=present, is_there=stored.get("is_there", True))
 
 
-_BY_NAME = ("spf", "inside", "dmarc")
+_BY_NAME, _TERMS = ("spf", "inside", "dmarc"), ("absent", "present")
 NOTHING_KNOWN = PublishedPolicies()
 
 

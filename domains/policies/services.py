@@ -1,6 +1,7 @@
 """Looks up what a check must know of SPF and DMARC before a value is offered: the policy above, what includes hold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from domains.dmarc import core as dmarc_core
 from domains.dns import services as dns_services
@@ -12,7 +13,7 @@ from domains.policies.core import PublishedPolicies
 from domains.spf.core import evaluation
 from domains.spf.core.grammar import AMAZON, spf_among
 
-DEPTH = 4  # levels of includes that are followed
+DEPTH = 10  # levels of includes that are followed: each costs a lookup, and more than ten are an error
 NAMES = 20  # of each level and record; more than ten lookups are an error anyway
 
 
@@ -28,10 +29,14 @@ def look(domains: Sequence[Domain], seen: HostLookup) -> None:
     inside = _inside([line for each in own.values() for lines in each.spf.values() for line in lines], told)
     for domain in domains:
         known = domain.published.updated(own[domain.pk])
-        names, absent = _reached(known, {**domain.published.inside, **inside}, told)
-        above = _dmarc(asked[domain.pk], told)
-        new = PublishedPolicies(inside=names, absent=absent, dmarc=above, is_there=_is_there(domain, told))
-        domain.policies = known.updated(new).as_json()
+        new = PublishedPolicies(
+            inside=inside,
+            absent=_terms(told, is_void_wanted=True),
+            present=_terms(told, is_void_wanted=False),
+            dmarc=_dmarc(asked[domain.pk], told),
+            is_there=_is_there(domain, told),
+        )
+        domain.policies = _reached(known.updated(new)).as_json()
 
 
 def _own(domain: Domain, seen: HostLookup) -> PublishedPolicies:
@@ -101,22 +106,24 @@ def _inside(lines: Sequence[str], told: Told) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _reached(
-    known: PublishedPolicies, inside: Mapping[str, tuple[str, ...]], told: Told
-) -> tuple[dict[str, tuple[str, ...]], frozenset[tuple[str, str]]]:
-    """Of what was found, the names that this domain's SPF lines lead to, and the other terms that hold nothing."""
+def _reached(known: PublishedPolicies) -> PublishedPolicies:
+    """Without the names that none of this domain's SPF lines leads to."""
     names: dict[str, tuple[str, ...]] = {}
-    lines = [line for each in known.spf.values() for line in each]
-    absent: set[tuple[str, str]] = set()
-    for _ in range(DEPTH + 1):
-        pairs = [pair for line in lines for pair in evaluation.names_looked_up(line)]
-        absent |= {pair for pair in pairs if _holds_nothing(told.get(Question(*pair), ()), pair[1])}
-        new = {name for line in lines for name in evaluation.names_inside(line) if name in inside} - set(names)
-        names |= {name: inside[name] for name in sorted(new)}
-        lines = [line for name in new for line in inside[name]]
-    return names, frozenset(absent)
+    lines, pairs = [line for each in known.spf.values() for line in each], set[tuple[str, str]]()
+    while lines:
+        pairs |= {pair for line in lines for pair in evaluation.names_looked_up(line)}
+        new = {name for line in lines for name in evaluation.names_inside(line) if name in known.inside} - set(names)
+        names |= {name: known.inside[name] for name in sorted(new)}
+        lines = [line for name in new for line in known.inside[name]]
+    return replace(known, inside=names, absent=known.absent & pairs, present=known.present & pairs)
 
 
-def _holds_nothing(answers: Iterable[Answer], kind: str) -> bool:
-    told = [answer.status for answer in answers if answer.status is not LookupStatus.FAILED]
-    return bool(told) and all(is_void(kind, status) for status in told)
+def _terms(told: Told, *, is_void_wanted: bool) -> frozenset[tuple[str, str]]:
+    """Those of whose question DNS told that nothing, or that something, is there."""
+    return frozenset(
+        (question.name, question.type)
+        for question, answers in told.items()
+        if question.type in ("A", "MX")
+        and (said := [a.status for a in answers if a.status is not LookupStatus.FAILED])
+        and all(is_void(question.type, status) for status in said) is is_void_wanted
+    )

@@ -32,6 +32,13 @@ class AddForm(forms.Form):
         help_text="Mail for the domain stays with another mail service. You can change this later.",
     )
 
+    tell_when_verified = forms.BooleanField(
+        label="Email me when it is verified",
+        required=False,
+        initial=True,
+        help_text="Once, when all required records are in place. Your own webhooks get it too.",
+    )
+
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         customers = customers_for(viewer)

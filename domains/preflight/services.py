@@ -26,6 +26,7 @@ from domains.preflight.core import Preflight
 from domains.preflight.selectors import TAKEN, acceptable
 from domains.providers.core import provider_of
 from domains.records.core import can_receive, inbound_host, mail_from_candidates
+from domains.verified_notices import services as verified_notices_services
 from domains.zone_cut.core import cut_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
@@ -48,15 +49,20 @@ def add(
     look: Preflight | None = None,
     bulk_id: str = "",
     receives: bool = True,
+    tell_when_verified: bool = True,
 ) -> Domain:
     """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs.
 
-    `look` is what `look_before` told of it just now. `receives` False: the domain only sends.
+    `look` is what `look_before` told of it just now. `receives` False: the domain only sends. `tell_when_verified`:
+    the actor is told then.
     """
     understood = acceptable(text, customer)
     look = look or _look(understood, customer)
     try:
-        domain = _store(understood.domain, customer, actor, look, bulk_id=bulk_id, receives=receives)
+        with transaction.atomic():
+            domain = _store(understood.domain, customer, actor, look, bulk_id=bulk_id, receives=receives)
+            if actor is not None and tell_when_verified:
+                verified_notices_services.ask_at_first(domain, actor)
     except IntegrityError as error:
         acceptable(text, customer)  # has the right sentence for whoever was a moment too late
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error

@@ -11,6 +11,7 @@ from domains.checking.core.judgement import Aspect, AspectState, Judgement, Stat
 from domains.diagnosis.core.findings import Pair, marks
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
+from domains.mta_sts.core import PolicyCheck
 from domains.ownership import core as ownership_core
 from domains.providers.core import Typed, typed
 from domains.providers.selectors import DnsHost, dns_host
@@ -59,6 +60,7 @@ class RecordRow:
     code: str
     checked_at: datetime | None
     last_right: datetime | None = None
+    policy: PolicyCheck | None = None
 
     @property
     def is_done(self) -> bool:
@@ -189,6 +191,7 @@ def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHos
         code=check.code if check else "",
         checked_at=check.checked_at if check else None,
         last_right=check.verified_at if check else None,
+        policy=domain.mta_sts_check if record.key == "mta-sts" and domain.mta_sts_at else None,
     )
 
 

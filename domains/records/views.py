@@ -14,6 +14,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain
 from domains.providers.views import chosen_host
 from domains.records.selectors import records_page
+from domains.verified_notices import services as verified_notices_services
 from inbound_admin.lib.http import SignedIn, page_of
 
 
@@ -52,6 +53,7 @@ def _page(request: SignedIn, domain: Domain, said: str = "") -> HttpResponse:
     wait = checking_services.can_check_in(domain, timezone.now())
     todo, host = request.GET.get("show") == "todo", chosen_host(request, domain)
     page = records_page(domain, can_check_in=wait, only_todo=todo, said=said, host=host)
-    context = {"domain": domain, "page": page, "tab": "records"}
+    asked = None if domain.verified_at else verified_notices_services.asked_by(request.user, domain)
+    context = {"domain": domain, "page": page, "tab": "records", "asked": asked}
     part = "#live" if request.htmx else ""
     return TemplateResponse(request, f"domains/records/detail.html{part}", context)

@@ -1,7 +1,7 @@
 """Links for whoever looks after the DNS of a domain and has no account: made, listed, withdrawn."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -40,6 +40,8 @@ class ShareLinkOut(Out):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
+    mailed_to: str | None = Field(description="To whom we mailed the records with it")
+    mailed_at: datetime | None
     visits: list[VisitOut] = Field(description="The last ten")
 
 
@@ -51,7 +53,7 @@ class ShareLinkWanted(In):
 @router.get("/v2/domains/{domain_id}/share-links", **reads(Page[ShareLinkOut]), summary="Links to the records")
 def list_share_links(request: HttpRequest, domain_id: str, query: Annotated[Paged, Query()]) -> Page[ShareLinkOut]:
     rows, pagination = page_of(links_of(domain_of(request, domain_id)), query)
-    return Page[ShareLinkOut](data=[ShareLinkOut(**_fields(request, row)) for row in rows], pagination=pagination)
+    return Page[ShareLinkOut](data=[link_out(request, row) for row in rows], pagination=pagination)
 
 
 @router.post("/v2/domains/{domain_id}/share-links", **writes(ShareLinkOut, status=201), summary="A link to the records")
@@ -61,7 +63,7 @@ def create_share_link(
     wanted = asked or ShareLinkWanted.model_validate({})
     domain = domain_of(request, domain_id)
     link = services.create(domain=domain, actor=caller(request), meant_for=wanted.meant_for, days=wanted.days)
-    return Status(201, ShareLinkOut(**_fields(request, link)))
+    return Status(201, link_out(request, link))
 
 
 @router.delete("/v2/domains/{domain_id}/share-links/{link_id}", **writes(ShareLinkOut), summary="Withdraw a link")
@@ -69,21 +71,23 @@ def revoke_share_link(request: HttpRequest, domain_id: str, link_id: str) -> Sha
     """It opens nothing any more; withdrawn already is withdrawn."""
     links = links_of(domain_of(request, domain_id))
     services.revoke(link=get_object_or_404(links, pk=link_id), actor=caller(request))
-    return ShareLinkOut(**_fields(request, get_object_or_404(links.all(), pk=link_id)))
+    return link_out(request, get_object_or_404(links.all(), pk=link_id))
 
 
-def _fields(request: HttpRequest, link: ShareLink) -> dict[str, Any]:
-    return {
-        "id": link.pk,
-        "domain_id": link.domain_id,
-        "meant_for": link.meant_for,
-        "state": str(link.state(timezone.now())),
-        "url": request.build_absolute_uri(reverse("domains:shared", args=(token_of(link),))),
-        "created_at": link.created_at,
-        "expires_at": link.expires_at,
-        "revoked_at": link.revoked_at,
-        "visits": [_visit(each) for each in list(link.visits.all())[:10]],
-    }
+def link_out(request: HttpRequest, link: ShareLink) -> ShareLinkOut:
+    return ShareLinkOut(
+        id=link.pk,
+        domain_id=link.domain_id,
+        meant_for=link.meant_for,
+        state=link.state(timezone.now()).value,
+        url=request.build_absolute_uri(reverse("domains:shared", args=(token_of(link),))),
+        created_at=link.created_at,
+        expires_at=link.expires_at,
+        revoked_at=link.revoked_at,
+        mailed_to=link.mailed_to or None,
+        mailed_at=link.mailed_at,
+        visits=[_visit(each) for each in list(link.visits.all())[:10]],
+    )
 
 
 def _visit(row: ShareVisit) -> VisitOut:

@@ -32,6 +32,31 @@ MOST_VISITS = 200  # rows of one link; whoever comes then is counted in one row 
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
     """A link that works for so many days. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    link = _made(locked, actor, days, meant_for=meant_for)
+    after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
+    audit_services.record("domain.share_created", about=domain_subject(locked), actor=actor, after=after)
+    return link
+
+
+@transaction.atomic
+def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
+    """The link that a mail to this recipient carries: the one that they have already, or a new one. Raises Refused."""
+    locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
+    link = _lasting(link) if link else _made(locked, actor, None, meant_for=to[:100], mailed_to=to)
+    after = {"to": to, "until": link.expires_at.isoformat(timespec="seconds")}
+    audit_services.record("domain.records_mailed", about=domain_subject(locked), actor=actor, after=after)
+    return link
+
+
+def _lasting(link: ShareLink) -> ShareLink:
+    """What is mailed again works as long as a new one would."""
+    link.expires_at = max(link.expires_at, timezone.now() + timedelta(days=settings.SHARE_LINK_DAYS))
+    link.save(update_fields=("expires_at",))
+    return link
+
+
+def _made(locked: Domain, actor: User, days: int | None, **fields: str) -> ShareLink:
     if locked.stage == Stage.DELETING:
         raise Refused("The domain is being deleted.")
     now, days = timezone.now(), days or settings.SHARE_LINK_DAYS
@@ -39,12 +64,7 @@ def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None
         raise Refused(f"A link works for 1 to {LONGEST_DAYS} days.")
     if selectors.open_links(locked, now).count() >= MOST_OPEN:
         raise Refused(f"{MOST_OPEN} links to this domain work already. Withdraw one that nobody needs.")
-    link = ShareLink.objects.create(
-        domain=locked, meant_for=meant_for, created_by=actor, expires_at=now + timedelta(days=days)
-    )
-    after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
-    audit_services.record("domain.share_created", about=domain_subject(locked), actor=actor, after=after)
-    return link
+    return ShareLink.objects.create(domain=locked, created_by=actor, expires_at=now + timedelta(days=days), **fields)
 
 
 @transaction.atomic

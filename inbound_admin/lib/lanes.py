@@ -44,6 +44,7 @@ TASKS: Mapping[str, WorkLane] = {
     "domains.delete": WorkLane.PEOPLE,
     "domains.diagnose": WorkLane.PEOPLE,
     "domains.end_unproven": WorkLane.LOOKS,
+    "domains.fetch_policies": WorkLane.LOOKS,
     "domains.forget_old": WorkLane.LOOKS,
     "domains.notice": WorkLane.LOOKS,
     "domains.read_all": WorkLane.LOOKS,
@@ -62,6 +63,7 @@ TASKS: Mapping[str, WorkLane] = {
     "operations.move_in": WorkLane.BACKGROUND,
     "operations.remove": WorkLane.PEOPLE,
     "operations.sweep": WorkLane.LOOKS,
+    "operations.urgent_bulk": WorkLane.URGENT,
     "operations.watch": WorkLane.LOOKS,
     "receipt_rules.ask_recipients": WorkLane.PEOPLE,
     "receipt_rules.look": WorkLane.LOOKS,
@@ -95,7 +97,15 @@ CALLS = {"domains.set_up": 4, "domains.delete": 3, "tenants.create": 5, "tenants
 LONG = frozenset(
     ("operations.bulk", "operations.migrate", "operations.move_in", "receipt_rules.work", "tenants.associate")
 )
-NO_CALLS = frozenset(("domains.diagnose", "inbound_admin.rescue", "notifications.deliver", "notifications.mail"))
+NO_CALLS = frozenset(
+    (
+        "domains.diagnose",
+        "domains.fetch_policies",
+        "inbound_admin.rescue",
+        "notifications.deliver",
+        "notifications.mail",
+    )
+)
 
 _current: ContextVar[WorkLane] = ContextVar("lane", default=WorkLane.PEOPLE)
 

@@ -16,12 +16,15 @@ def take_unsolicited_turn(email: str) -> bool:
 
     Each mail takes a slot of its own, since the cache adds atomically and counts not.
     """
-    key = f"unsolicited mail {_mailbox(email)}".replace(" ", ":")
-    slots = (f"{key}:{slot}" for slot in range(settings.UNSOLICITED_MAILS_PER_DAY))
-    if any(cache.add(slot, 1, UNSOLICITED_WINDOW.total_seconds()) for slot in slots):
+    if take_turn(f"unsolicited:mail:{_mailbox(email)}", most=settings.UNSOLICITED_MAILS_PER_DAY):
         return True
     log.warning("mail not sent: this recipient got enough today")
     return False
+
+
+def take_turn(key: str, *, most: int, window: timedelta = UNSOLICITED_WINDOW) -> bool:
+    """Whether it may be done once more within the window; it counts as done then."""
+    return any(cache.add(f"{key}:{slot}", 1, window.total_seconds()) for slot in range(most))
 
 
 def _mailbox(email: str) -> str:

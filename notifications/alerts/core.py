@@ -22,7 +22,7 @@ class AlertKind:
     """`looks` in a row must have seen it, the first and the last at least `minimum_age` apart; then it is raised.
 
     `looks_clear` in a row must have seen that it is over. `for_customers`: their people are told as well. Who is told
-    of a kind that is not `optional` cannot switch it off.
+    of a kind that is not `optional` cannot switch it off. `is_news`: it is no condition, and over as soon as told.
     """
 
     name: str
@@ -33,6 +33,7 @@ class AlertKind:
     looks_clear: int = 1
     for_customers: bool = False
     optional: bool = True
+    is_news: bool = False
 
 
 _KINDS = (
@@ -46,9 +47,22 @@ _KINDS = (
         for_customers=True,
     ),
     AlertKind(
+        "domain.verified",
+        "A domain that you asked about is verified",
+        "The domain is verified",
+        for_customers=True,
+        is_news=True,
+    ),
+    AlertKind(
         "domain.rejects_mail",
         "SES rejects a domain's mail",
         "SES no longer rejects the domain's mail",
+        for_customers=True,
+    ),
+    AlertKind(
+        "domain.mta_sts",
+        "A TLS policy (MTA-STS) keeps a domain's mail away",
+        "The TLS policy (MTA-STS) no longer keeps the domain's mail away",
         for_customers=True,
     ),
     AlertKind(
@@ -73,6 +87,11 @@ _KINDS = (
     AlertKind(
         "rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"
     ),
+    AlertKind(
+        "rule.untouched",
+        "SES refuses an address that receives mail: its rule stays as it is",
+        "Every receipt rule can be changed again",
+    ),
     AlertKind("drift.found", "Amazon is not as our rows say", "Amazon is as our rows say again"),
     AlertKind(
         "address.refused",
@@ -96,6 +115,9 @@ _KINDS = (
     AlertKind("tenant.bounces", "Too much of a tenant's mail bounces", "Fewer messages bounce again", looks=2),
     AlertKind(
         "tenant.complaints", "Too many recipients complain of a tenant", "Fewer recipients complain again", looks=2
+    ),
+    AlertKind(
+        "tenant.unmeasured", "A tenant sent mail, and nothing is measured", "The tenant's mail is measured again"
     ),
     AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant sends again", for_customers=True),
     AlertKind("account.reputation", "Amazon watches our whole account", "Our account is in good standing again"),

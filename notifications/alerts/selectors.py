@@ -73,6 +73,15 @@ def customer_names(ids: Iterable[str]) -> dict[str, str]:
     return {str(pk): str(name) for pk, name in people.values_list(*columns).distinct()}
 
 
+def may_hear(person: Any, *, customer_id: str) -> bool:
+    """Whether they still have to do with it: asked when it goes out, hours after it was raised. Staff have with all."""
+    if not person.is_active:
+        return False
+    if not customer_id or person.is_staff or supports_everyone(person):
+        return True
+    return customer_id in {each.customer_id for each in belongings_of(person)}
+
+
 SHOWN = (AlertState.OPEN, AlertState.RECOVERED)  # a suspicion is no news yet
 
 

@@ -27,7 +27,7 @@ from notifications.alerts.core import (
     kind_named,
     look,
 )
-from notifications.alerts.selectors import is_muted, own_alerts_for, recipients_of
+from notifications.alerts.selectors import is_muted, may_hear, own_alerts_for, recipients_of
 from notifications.email.core import Habits, after_quiet, mail_due
 from notifications.events import services as events_services
 from notifications.events.core import RAISED, RECOVERED
@@ -70,7 +70,8 @@ def audience_of(alert: Alert) -> Audience:
 
 def _event(name: str, alert: Alert, now: datetime) -> Any:
     """For the webhooks of its customer and of staff; an alert of one person goes to that person's own alone."""
-    about = Subject(alert.object_type, alert.object_id, alert.object_name, alert.customer_id)
+    whose = alert.customer_id if alert.person_id is None else alert.about_customer_id
+    about = Subject(alert.object_type, alert.object_id, alert.object_name, whose)
     data = {
         "alert": alert.pk,
         "kind": alert.kind,
@@ -102,7 +103,9 @@ def _targets_told(alert: Alert) -> list[WebhookTarget]:
         event__event=RAISED,
         event__data__alert=alert.pk,
     )
-    return list(WebhookTarget.objects.filter(pk__in=told.values("target"), person__isnull=False, is_on=True))
+    targets = WebhookTarget.objects.filter(pk__in=told.values("target"), person__isnull=False, is_on=True)
+    customer_id = alert.about_customer_id
+    return [each for each in targets.select_related("person") if may_hear(each.person, customer_id=customer_id)]
 
 
 Wishes = dict[int, NotificationPreference]
@@ -154,6 +157,41 @@ def observe(
     if firing:
         alert.why, alert.severity, alert.object_name = why, AlertSeverity(severity), about.name
     return _advance(alert, firing, now)
+
+
+@transaction.atomic
+def announce(*, kind: str, about: Subject, person: Any, why: str, now: datetime) -> None:
+    """News for one person, which is over as soon as it is told. Nothing where they may not see what it is about."""
+    if not may_hear(person, customer_id=about.customer_id):
+        return
+    alert = Alert.objects.create(
+        kind=kind,
+        object_type=about.type,
+        object_id=about.id,
+        object_name=about.name,
+        about_customer_id=about.customer_id,
+        person=person,
+        severity=AlertSeverity.LOW,
+        state=AlertState.RECOVERED,
+        why=why,
+        since=now,
+        looks=1,
+        looked_at=now,
+        raised_at=now,
+        told_at=now,
+        recovered_at=now,
+    )
+    tell_raised(alert, now=now)
+
+
+@transaction.atomic
+def withdraw(*, kind: str, about: Subject) -> None:
+    """What was announced of the thing, and has reached nobody yet, reaches nobody: it is another's now."""
+    unsent = Notice.objects.filter(alert__kind=kind, alert__object_type=about.type, alert__object_id=about.id)
+    unsent.filter(sent_at=None).delete()
+    waiting = Delivery.objects.filter(state=DeliveryState.WAITING, event__data__kind=kind)
+    waiting = waiting.filter(event__object_type=about.type, event__object_id=about.id)
+    waiting.update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=timezone.now())
 
 
 @transaction.atomic

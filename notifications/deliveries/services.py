@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 from audit import services as audit_services
 from inbound_admin.lib import sealed as inbound_admin_lib_sealed
 from inbound_admin.lib.errors import Problem
+from notifications.alerts.selectors import may_hear
 from notifications.jobs import deliver_soon
 from notifications.models.webhooks import Attempt, Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks import gateway as webhooks_gateway
@@ -29,11 +30,15 @@ log = structlog.get_logger(__name__)
 def attempt(*, delivery_id: str, now: datetime | None = None) -> None:
     """Nothing where it is over, or not yet due: a job that came too early is queued for its time."""
     now = now or timezone.now()
-    delivery = Delivery.objects.select_related("target", "event").filter(pk=delivery_id).first()
+    delivery = Delivery.objects.select_related("target__person", "event").filter(pk=delivery_id).first()
     if delivery is None or delivery.state != DeliveryState.WAITING:
         return
     if not delivery.target.is_on:
         cancel_waiting(delivery.target)
+        return
+    person = delivery.target.person
+    if person is not None and not may_hear(person, customer_id=delivery.event.customer_id):
+        _waiting(delivery).update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=now)
         return
     wait = ((delivery.next_attempt_at or now) - now).total_seconds()
     if wait > 1:

@@ -4,19 +4,21 @@ Delivery is at least once: the row is marked after sending. Emails that a strang
 a name near somebody's domain) go through `send_unsolicited`, which limits them per recipient and day.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from smtplib import SMTPException
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage, send_mail
 from django.db.models import F
 from django.urls import NoReverseMatch, reverse
 
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from notifications.alerts.core import kind_named
+from notifications.alerts.selectors import may_hear
 from notifications.models.alerts import Notice
 
 _PAGES = {"domain": "domains:detail", "customer": "customers:detail"}
@@ -53,6 +55,12 @@ def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, 
     return allowed
 
 
+def send(*, title: str, text: str, to: Sequence[str], reply_to: str = "") -> None:
+    """The caller has counted it (`take_unsolicited_turn`). Raises SMTPException or OSError."""
+    answers = [reply_to] if reply_to else None
+    EmailMessage(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to), reply_to=answers).send()
+
+
 def send_at_once(*, title: str, text: str, to: Sequence[str]) -> None:
     """A mail that cannot be sent is logged: it must not turn a change that was made into an error page."""
     try:
@@ -73,10 +81,12 @@ def send_due(*, now: datetime) -> int:
 
 
 def _send(notices: Sequence[Notice], now: datetime) -> bool:
-    person, own = notices[0].person, Notice.objects.filter(pk__in=[notice.pk for notice in notices])
-    if not person.is_active:
-        own.delete()
+    person = notices[0].person
+    notices, gone = _heard(person, notices)
+    Notice.objects.filter(pk__in=gone).delete()
+    if not notices:
         return False
+    own = Notice.objects.filter(pk__in=[notice.pk for notice in notices])
     try:
         send_mail(_title(notices), _text(notices), settings.DEFAULT_FROM_EMAIL, [person.email])
     except (SMTPException, OSError) as problem:
@@ -86,6 +96,18 @@ def _send(notices: Sequence[Notice], now: datetime) -> bool:
         return False
     own.update(sent_at=now, problem="")
     return True
+
+
+def _heard(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice], list[int]]:
+    """What the person may still hear, and the rest: they may have left since it was raised."""
+    may = {pk: may_hear(person, customer_id=pk) for pk in {notice.alert.about_customer_id for notice in notices}}
+    heard = [
+        notice
+        for notice in notices
+        if may[notice.alert.about_customer_id]
+        and (not notice.alert.permission or person.has_perm(notice.alert.permission))
+    ]
+    return heard, [notice.pk for notice in notices if notice not in heard]
 
 
 def _title(notices: Sequence[Notice]) -> str:
@@ -108,14 +130,20 @@ def _part(notice: Notice) -> str:
     lines = [f"{' '.join(alert.object_name.split())}: {_words(notice)}."]
     if notice.phase == "raised":
         lines += [alert.why] if alert.why else []
-        lines.append(f"Since {alert.since:%-d %B %Y, %H:%M} UTC.")
-        if alert.recovered_at:
-            lines.append(f"It is over since {alert.recovered_at:%-d %B %Y, %H:%M} UTC.")
-    elif alert.recovered_at:
-        lines.append(f"From {alert.since:%-d %B %Y, %H:%M} to {alert.recovered_at:%-d %B %Y, %H:%M} UTC.")
+    lines += () if kind_named(alert.kind).is_news else _since(notice)
     if link := link_to(alert.object_type, alert.object_id):
         lines.append(link)
     return "\n".join(lines)
+
+
+def _since(notice: Notice) -> Iterator[str]:
+    alert = notice.alert
+    if notice.phase == "raised":
+        yield f"Since {alert.since:%-d %B %Y, %H:%M} UTC."
+        if alert.recovered_at:
+            yield f"It is over since {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
+    elif alert.recovered_at:
+        yield f"From {alert.since:%-d %B %Y, %H:%M} to {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
 
 
 def _words(notice: Notice) -> str:

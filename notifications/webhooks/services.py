@@ -19,6 +19,7 @@ from audit import services as audit_services
 from audit.services import Subject
 from inbound_admin.lib import sealed, slow_work
 from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
+from inbound_admin.lib.public_url import BadUrl
 from inbound_admin.lib.redaction import MASK
 from notifications.alerts.core import Audience, CustomerPeople, Person, Staff
 from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
@@ -27,7 +28,7 @@ from notifications.events import services as events_services
 from notifications.events.core import TEST, events_for
 from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks import gateway
-from notifications.webhooks.core import BadUrl, Format, parse_target
+from notifications.webhooks.core import Format, parse_target
 from notifications.webhooks.gateway import NotDelivered, Reply
 from notifications.webhooks.selectors import may_manage
 

@@ -1,71 +1,63 @@
-"""What can be done to several domains at once, and what was pasted or uploaded to say which."""
+"""The kinds of batches, and how one item's result reads. Pure."""
 
-import csv
-import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-MOST = 1000  # domains in one bulk: a page lists each of them
 
-
-class BulkAction(StrEnum):
+class BatchKind(StrEnum):
     CHECK = "check"
     IMPORT = "import"
     TRANSFER = "transfer"
     HOLD = "hold"
     RELEASE = "release"
     DELETE = "delete"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DECIDE = "decide"
 
     @property
     def words(self) -> str:
         return _WORDS[self]
 
     @property
-    def needs_reason(self) -> bool:
-        return self in (BulkAction.TRANSFER, BulkAction.HOLD)
+    def noun(self) -> str:
+        """What one item is, in the singular."""
+        return _NOUNS.get(self, "domain")
 
 
 _WORDS = {
-    BulkAction.CHECK: "Check again",
-    BulkAction.IMPORT: "Add",
-    BulkAction.TRANSFER: "Transfer",
-    BulkAction.HOLD: "Hold",
-    BulkAction.RELEASE: "Release",
-    BulkAction.DELETE: "Delete",
+    BatchKind.CHECK: "Check again",
+    BatchKind.IMPORT: "Add",
+    BatchKind.TRANSFER: "Transfer",
+    BatchKind.HOLD: "Hold",
+    BatchKind.RELEASE: "Release",
+    BatchKind.DELETE: "Delete",
+    BatchKind.PAUSE: "Pause",
+    BatchKind.RESUME: "Resume",
+    BatchKind.DECIDE: "Decide",
+}
+_NOUNS = {BatchKind.PAUSE: "tenant", BatchKind.RESUME: "tenant", BatchKind.DECIDE: "difference"}
+DOMAIN_KINDS = tuple(kind for kind in BatchKind if kind.noun == "domain")
+# A person waits for these: they are carried out at once, and what a crash leaves goes in the urgent lane.
+URGENT_KINDS = (BatchKind.PAUSE, BatchKind.RESUME)
+# What the page lists for all items together: the key of `Batch.words`, and its label.
+SHOWN_WORDS: Mapping[str, str] = {
+    "decision_words": "Decision",
+    "customer_name": "Customer",
+    "because": "Why",
+    "until": "Until",
+    "text": "In words, for staff",
+    "told": "Customers are told",
+    "review_on": "To be looked at again",
 }
 
 
 @dataclass(frozen=True)
-class Named:
-    """One line of what was given; `customer` is an id or a whole name, "" where the line says none."""
+class BatchResult:
+    """How an item reads now. `waits`: its effect is still to come. `label` names it where its row is gone."""
 
-    name: str
-    customer: str = ""
-
-
-def named_in(text: str, *, with_customers: bool = False) -> tuple[Named, ...]:
-    """Each name once, in the order given; a heading line `domain` is none. For two customers, it is there twice.
-
-    `with_customers`: lines of CSV, the domain and then whose it is; otherwise names apart by commas, blanks or lines.
-    """
-    rows = _rows(text) if with_customers else [[word] for word in text.replace(",", " ").replace(";", " ").split()]
-    found: dict[tuple[str, str], Named] = {}
-    for row in rows:
-        name, customer = (*(cell.strip() for cell in row), "", "")[:2]
-        if name and name.lower() not in ("domain", "name"):
-            found.setdefault((name.lower(), customer.casefold()), Named(name, customer))
-    return tuple(found.values())
-
-
-def as_lines(named: tuple[Named, ...]) -> str:
-    """As `named_in` reads it again, customers included."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([each.name, each.customer] if each.customer else [each.name] for each in named)
-    return out.getvalue()
-
-
-def _rows(text: str) -> list[list[str]]:
-    """A spreadsheet of some countries writes semicolons."""
-    text = text.lstrip("\ufeff \r\n")
-    return list(csv.reader(io.StringIO(text), delimiter=";" if ";" in text.partition("\n")[0] else ","))
+    word: str
+    tone: str
+    sentence: str
+    waits: bool = False

@@ -1,262 +1,178 @@
-"""Runs bulk actions: the same action on several domains, or pause and resume of several tenants.
+"""Runs batches: the same act on many domains, tenants or differences, each by itself.
 
-Each item stands alone, so one refusal stops no other. A row for each is stored before anything is done, and it is
-settled in the transaction of its change, or when its change is found done already. So the process may die anywhere, and
-what waits is continued.
+ONE engine and ONE table of kinds. A row for each item is stored before anything is done, and it is settled in the
+transaction of its change, or when its change is found done already. So the process may die anywhere, and what waits is
+continued. One refusal stops no other; only an Amazon that does not answer makes the rest wait.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from functools import partial
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from accounts.models.people import Customer, User
-from accounts.people.selectors import customers_for
-from accounts.roles import PAUSE, require
+from accounts.models.people import User
 from audit import services as audit_services
-from audit.services import acting, reason_for
-from domains.checking import services as checking_services
-from domains.domain_list.selectors import domains_for
-from domains.models.domains import Domain
-from domains.overrides import services as overrides_services
-from domains.preflight import services as preflight_services
-from inbound_admin.lib.errors import AwsProblem, Refused
-from operations.batches.core import MOST, BulkAction
-from operations.batches.selectors import Predicted, actions_for
-from operations.domain_removal import services as domain_removal_services
-from operations.jobs import bulk_soon, bulk_subject
-from operations.models import BatchKind, Bulk, BulkItem, BulkState, PauseBatch, PauseBatchItem
+from audit.services import acting
+from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Refused
+from operations.batches.core import DOMAIN_KINDS, URGENT_KINDS, BatchKind
+from operations.domain_actions import services as domain_actions_services
+from operations.drift_decisions import services as drift_decisions_services
+from operations.jobs import batch_subject, batches_soon, urgent_batches_soon
+from operations.models import Batch, BatchItem, BatchItemState
 from operations.pause import services as pause_services
-from tenants.models.tenants import Tenant
+
+ITEMS_AT_ONCE = 1000  # stored in one statement
 
 
-def start(*, action: BulkAction, rows: Sequence[Predicted], words: Mapping[str, str], actor: User) -> Bulk:
-    """Note it, row by row; the worker carries it out. Raises Refused for none or too many, or without a reason."""
-    _refuse_who_may_not(action, actor)
-    if not rows or len(rows) > MOST:
-        raise Refused(f"Name between 1 and {MOST} domains.")
-    if action.needs_reason and not words.get("because", "").strip():
-        raise Refused("Say why: the next person will ask.", code="REASON_MISSING")
-    if action is BulkAction.TRANSFER and not words.get("customer"):
-        raise Refused("Choose the customer that the domains go to.", code="CUSTOMER_MISSING")
-    words = {**words, "because": _reason(action, rows, words.get("because", ""), actor)}
-    with transaction.atomic():
-        bulk = Bulk.objects.create(action=action, words=words, by=actor)
-        BulkItem.objects.bulk_create(_item(bulk, number, row) for number, row in enumerate(rows, start=1))
-        bulk_soon()
-    return bulk
+@dataclass(frozen=True)
+class ActionOfKind:
+    """`refuse_who_may_not` raises; `prepare` gives the words to store and raises Refused; `act` settles the item."""
+
+    refuse_who_may_not: Callable[[User], None]
+    prepare: Callable[[Sequence[BatchItem], Mapping[str, str], User], Mapping[str, str]]
+    act: Callable[[BatchItem, User], None]
 
 
-def retry(*, bulk: Bulk, actor: User) -> int:
-    """Those alone that were refused or stopped; how many."""
-    _refuse_who_may_not(BulkAction(bulk.action), actor)
-    with transaction.atomic():
-        again = bulk.items.filter(state__in=(BulkState.REFUSED, BulkState.STOPPED)).update(
-            state=BulkState.WAITING, problem=""
+_DOMAIN_ACTS: Mapping[BatchKind, Callable[[BatchItem, User], None]] = {
+    BatchKind.CHECK: domain_actions_services.check,
+    BatchKind.IMPORT: domain_actions_services.add,
+    BatchKind.TRANSFER: domain_actions_services.transfer,
+    BatchKind.HOLD: domain_actions_services.hold,
+    BatchKind.RELEASE: domain_actions_services.release,
+    BatchKind.DELETE: domain_actions_services.delete,
+}
+KINDS: Mapping[BatchKind, ActionOfKind] = {
+    **{
+        kind: ActionOfKind(
+            partial(domain_actions_services.refuse_who_may_not, kind),
+            partial(domain_actions_services.prepare, kind),
+            _DOMAIN_ACTS[kind],
         )
-        bulk_soon()
+        for kind in DOMAIN_KINDS
+    },
+    BatchKind.PAUSE: ActionOfKind(
+        pause_services.refuse_who_may_not, pause_services.prepare, pause_services.pause_in_batch
+    ),
+    BatchKind.RESUME: ActionOfKind(
+        pause_services.refuse_who_may_not, pause_services.prepare, pause_services.resume_in_batch
+    ),
+    BatchKind.DECIDE: ActionOfKind(
+        drift_decisions_services.refuse_who_may_not,
+        drift_decisions_services.prepare,
+        drift_decisions_services.decide_in_batch,
+    ),
+}
+
+
+def start(*, kind: BatchKind, items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Batch:
+    """Store it, item by item; the worker carries it out. Raises what the kind's checks raise, and stores nothing."""
+    KINDS[kind].refuse_who_may_not(actor)
+    words = KINDS[kind].prepare(items, words, actor)
+    with transaction.atomic():
+        batch = Batch.objects.create(kind=kind, words=dict(words), by=actor)
+        for number, item in enumerate(items, start=1):
+            item.batch, item.number = batch, number
+        BatchItem.objects.bulk_create(items, batch_size=ITEMS_AT_ONCE)
+        _queue(kind)
+    _now_if_urgent(batch)
+    return batch
+
+
+def retry(*, batch: Batch, actor: User) -> int:
+    """Those alone that were refused or stopped; how many."""
+    kind = BatchKind(batch.kind)
+    KINDS[kind].refuse_who_may_not(actor)
+    failed = batch.items.filter(state__in=(BatchItemState.REFUSED, BatchItemState.STOPPED))
+    with transaction.atomic():
+        again = failed.update(state=BatchItemState.WAITING, problem="")
+        _queue(kind)
+    _now_if_urgent(batch)
     return again
 
 
 @transaction.atomic
-def stop(*, bulk: Bulk, actor: User) -> int:
+def stop(*, batch: Batch, actor: User) -> int:
     """What is done stays, what is being done is finished, and nothing else is begun; how many that are."""
-    _refuse_who_may_not(BulkAction(bulk.action), actor)
-    stopped = bulk.items.filter(state=BulkState.WAITING).update(state=BulkState.STOPPED, problem="")
+    KINDS[BatchKind(batch.kind)].refuse_who_may_not(actor)
+    stopped = batch.items.filter(state=BatchItemState.WAITING).update(state=BatchItemState.STOPPED, problem="")
     if stopped:
-        about, after = bulk_subject(bulk), {"not_begun": stopped}
-        audit_services.record("bulk.stopped", about=about, actor=actor, after=after, bulk_id=bulk.pk, for_staff=True)
+        about, after = batch_subject(batch), {"not_begun": stopped}
+        audit_services.record("bulk.stopped", about=about, actor=actor, after=after, bulk_id=batch.pk, for_staff=True)
     return stopped
 
 
 def work() -> None:
-    """All that waits, in its order. Raises AwsProblem where to wait for Amazon: the row says so meanwhile."""
-    for pk in list(waiting().order_by("bulk__created_at", "bulk", "number").values_list("pk", flat=True)):
-        _carry_out(pk)
+    """All that waits, batches side by side. Raises AwsProblem where to wait for Amazon: the row says so meanwhile."""
+    _work(waiting())
 
 
-def waiting() -> QuerySet[BulkItem]:
-    return BulkItem.objects.filter(state=BulkState.WAITING)
+def work_urgent() -> None:
+    """As `work`, of the urgent kinds alone."""
+    _work(waiting_urgent())
 
 
-def _reason(action: BulkAction, rows: Sequence[Predicted], because: str, actor: User) -> str:
-    """What the change log will ask for when the worker stores each. Raises ReasonMissing."""
-    if action is BulkAction.CHECK:
-        return because
-    for row in rows:
-        customer_id = row.domain.customer_id if row.domain else row.customer.pk if row.customer else ""
-        because = reason_for(actor=actor, customer_id=customer_id, because=because)
-    return because
+def waiting() -> QuerySet[BatchItem]:
+    return BatchItem.objects.filter(state=BatchItemState.WAITING)
 
 
-def _item(bulk: Bulk, number: int, row: Predicted) -> BulkItem:
-    name = row.domain.name if row.domain else row.named.name[:253]
-    return BulkItem(bulk=bulk, number=number, name=name, domain=row.domain, customer=row.customer)
+def waiting_urgent() -> QuerySet[BatchItem]:
+    return waiting().filter(batch__kind__in=URGENT_KINDS)
 
 
-def _refuse_who_may_not(action: BulkAction, actor: User) -> None:
-    if action not in actions_for(actor):
-        raise PermissionDenied
+def _queue(kind: BatchKind) -> None:
+    if kind in URGENT_KINDS:
+        urgent_batches_soon()
+    else:
+        batches_soon()
 
 
-def _carry_out(pk: int) -> None:
-    item = waiting().select_related("bulk__by", "domain__customer", "customer").filter(pk=pk).first()
-    if item is None:  # stopped meanwhile
+def _now_if_urgent(batch: Batch) -> None:
+    """Who pauses does not wait for a worker. What Amazon does not take now, the queued job tries again."""
+    if batch.kind not in URGENT_KINDS:
         return
+    for item in _in_turn(waiting().filter(batch=batch)):
+        try:
+            _carry_out(item)
+        except AwsProblem:
+            return
+
+
+def _work(items: QuerySet[BatchItem]) -> None:
+    for item in _in_turn(items):
+        _carry_out(item)
+
+
+def _in_turn(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:
+    """The first of each batch, then the second: a short batch does not wait for a long one that was there before."""
+    ordered = items.select_related("batch__by", "domain__customer", "tenant__customer", "difference", "customer")
+    while item := ordered.order_by("number", "batch__created_at", "pk").first():
+        yield item
+
+
+def _carry_out(item: BatchItem) -> None:
+    """Raises AwsBusy and AwsUnreachable, where the next item would fare no better."""
+    because = str(item.batch.words.get("because", ""))
     try:
-        with acting(lambda: str(item.bulk.words.get("because", ""))):
-            ACTS[BulkAction(item.bulk.action)](item, _asker(item))
-    except Refused as refused:
-        BulkItem.objects.filter(pk=pk).update(state=BulkState.REFUSED, problem=str(refused))
-    except AwsProblem as problem:
-        BulkItem.objects.filter(pk=pk).update(problem=str(problem))
+        with acting(lambda: because, bulk_id=item.batch_id):
+            KINDS[BatchKind(item.batch.kind)].act(item, _asker(item))
+    except (AwsBusy, AwsUnreachable) as problem:
+        BatchItem.objects.filter(pk=item.pk).update(problem=str(problem))
         raise
-
-
-def _asker(item: BulkItem) -> User:
-    """Raises Refused where there is none any more, or one who may not do it any more."""
-    actor = item.bulk.by
-    if actor is None or not actor.is_active or BulkAction(item.bulk.action) not in actions_for(actor):
-        raise Refused("Whoever asked for it may not do it any more.")
-    return actor
-
-
-def _settle(item: BulkItem, domain: Domain | None) -> None:
-    item.state, item.problem, item.domain, item.done_at = BulkState.DONE, "", domain, timezone.now()
-    item.save(update_fields=("state", "problem", "domain", "done_at"))
-
-
-def _domain_of(item: BulkItem, actor: User) -> Domain:
-    """Raises Refused for one that is gone, or that the asker may not see any more."""
-    found = domains_for(actor).filter(pk=item.domain_id).first()
-    if found is None:
-        raise Refused("It is not in your list any more.")
-    return found
-
-
-@transaction.atomic
-def _check(item: BulkItem, actor: User) -> None:
-    domain = _domain_of(item, actor)
-    if wait := checking_services.can_check_in(domain, timezone.now()):
-        raise Refused(f"It was looked at a moment ago. Try again in {wait} seconds.")
-    overrides_services.check_again(domain=domain, actor=actor, bulk_id=item.bulk_id)
-    _settle(item, domain)
-
-
-def _import(item: BulkItem, actor: User) -> None:
-    """DNS is asked before the transaction that stores it."""
-    customer = customers_for(actor).filter(pk=item.customer_id).first()
-    if customer is None:
-        raise Refused("The customer that it is for is not yours any more.")
-    look = preflight_services.look_before(text=item.name, customer=customer)
-    with transaction.atomic():
-        domain = preflight_services.add(text=item.name, customer=customer, actor=actor, look=look, bulk_id=item.bulk_id)
-        _settle(item, domain)
-
-
-def _transfer(item: BulkItem, actor: User) -> None:
-    """Amazon may be asked in between, so it is no one transaction: what is there already is done."""
-    domain = _domain_of(item, actor)
-    to = Customer.objects.filter(pk=item.bulk.words.get("customer", "")).first()
-    if to is None or domain.customer_id != to.pk:
-        overrides_services.transfer(
-            domain=domain, to=to, because=item.bulk.words.get("because", ""), actor=actor, bulk_id=item.bulk_id
-        )
-    _settle(item, domain)
-
-
-@transaction.atomic
-def _hold(item: BulkItem, actor: User) -> None:
-    words, domain = item.bulk.words, _domain_of(item, actor)
-    until = datetime.fromisoformat(words["until"]) if words.get("until") else None
-    overrides_services.hold(
-        domain=domain, because=words.get("because", ""), until=until, actor=actor, bulk_id=item.bulk_id
-    )
-    _settle(item, domain)
-
-
-@transaction.atomic
-def _release(item: BulkItem, actor: User) -> None:
-    domain = _domain_of(item, actor)
-    overrides_services.release(
-        domain=domain, because=item.bulk.words.get("because", ""), actor=actor, bulk_id=item.bulk_id
-    )
-    _settle(item, domain)
-
-
-@transaction.atomic
-def _delete(item: BulkItem, actor: User) -> None:
-    domain = _domain_of(item, actor)
-    asked = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.bulk_id)
-    _settle(item, None if asked.is_gone else domain)
-
-
-ACTS: dict[BulkAction, Callable[[BulkItem, User], None]] = {
-    BulkAction.CHECK: _check,
-    BulkAction.IMPORT: _import,
-    BulkAction.TRANSFER: _transfer,
-    BulkAction.HOLD: _hold,
-    BulkAction.RELEASE: _release,
-    BulkAction.DELETE: _delete,
-}
-
-
-MOST_TENANTS = 200  # in one batch: they are asked for while a person waits
-NOT_YOURS = "Your role cannot pause or resume tenants. Ask Trust & Safety."
-
-
-def start_pauses(*, kind: BatchKind, tenants: Iterable[Tenant], words: Mapping[str, str], actor: User) -> PauseBatch:
-    """Note the batch, then ask for each. Raises Refused for none or too many."""
-    require(actor, PAUSE, NOT_YOURS)
-    chosen = list(tenants)
-    if not chosen or len(chosen) > MOST_TENANTS:
-        raise Refused(f"Choose between 1 and {MOST_TENANTS} tenants." if chosen else "Choose at least one tenant.")
-    with transaction.atomic():
-        batch = PauseBatch.objects.create(kind=kind, words=dict(words), by=actor)
-        items = [PauseBatchItem(batch=batch, tenant=tenant, name=tenant.name) for tenant in chosen]
-        PauseBatchItem.objects.bulk_create(items)
-    _ask_all(batch, actor)
-    return batch
-
-
-def retry_pauses(*, batch: PauseBatch, actor: User) -> int:
-    """Those alone that were refused, or that were never asked for; how many. Raises Refused."""
-    require(actor, PAUSE, NOT_YOURS)
-    return _ask_all(batch, actor)
-
-
-def _ask_all(batch: PauseBatch, actor: User) -> int:
-    items = batch.items.filter(asked_at=None, tenant__isnull=False).select_related("tenant__customer")
-    for item in items:
-        _ask(item, batch, actor)
-    return len(items)
-
-
-def _ask(item: PauseBatchItem, batch: PauseBatch, actor: User) -> None:
-    assert item.tenant is not None  # noqa: S101 - the rows were filtered
-    try:
-        with transaction.atomic():
-            _pause_each(item.tenant, batch, actor)
-            item.asked_at, item.problem = timezone.now(), ""
-            item.save(update_fields=("asked_at", "problem"))
     except (Refused, AwsProblem) as problem:
-        PauseBatchItem.objects.filter(pk=item.pk).update(problem=str(problem))
+        BatchItem.objects.filter(pk=item.pk).update(state=BatchItemState.REFUSED, problem=str(problem))
 
 
-def _pause_each(tenant: Tenant, batch: PauseBatch, actor: User) -> None:
-    words = batch.words
-    if batch.kind == BatchKind.RESUME:
-        pause_services.resume(tenant=tenant, because=words["because"], actor=actor, bulk_id=batch.pk)
-        return
-    pause_services.pause(
-        tenant=tenant,
-        reason=words["reason"],
-        text=words["text"],
-        told=words["told"],
-        review_on=date.fromisoformat(words["review_on"]) if words["review_on"] else None,
-        actor=actor,
-        bulk_id=batch.pk,
-    )
+def _asker(item: BatchItem) -> User:
+    """Raises Refused where there is none any more, or one who may not do it any more."""
+    actor = item.batch.by
+    gone = Refused("Whoever asked for it may not do it any more.")
+    if actor is None or not actor.is_active:
+        raise gone
+    try:
+        KINDS[BatchKind(item.batch.kind)].refuse_who_may_not(actor)
+    except (PermissionDenied, NotAllowed):
+        raise gone from None
+    return actor

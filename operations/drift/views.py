@@ -15,6 +15,7 @@ from operations.drift import services
 from operations.drift.core import TENANTS_AREA, UNKNOWN, UNOWNED, Decision
 from operations.drift.forms import DecideForm
 from operations.drift.selectors import AREAS, SHOWN, counts, differences, differences_shown, last_look, looks_by_area
+from operations.drift_decisions.selectors import open_kinds
 from operations.legacy_import.selectors import may_move_in
 from operations.models import Difference
 from operations.tenant_migration.selectors import may_migrate, may_see
@@ -37,6 +38,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "looks": looks,
         "unowned": differences_shown("open").filter(kind=UNOWNED).count(),
         "may_move_in": may_move_in(request.user),
+        "open_kinds": open_kinds(area),
         "show": show,
         "groups": [(key, words, number[key]) for key, (words, _) in SHOWN.items()],
         "look": look,

@@ -19,7 +19,7 @@ from audit import services as audit_services
 from domains.adoption import services as adoption_services
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.redaction import masked_text
-from operations.batches.core import Named, named_in
+from operations.domain_actions.core import Named, named_in
 from operations.drift.core import IDENTITIES_AREA, UNOWNED
 from operations.drift.selectors import differences
 from operations.identity_drift import services as identity_drift_services

@@ -1,9 +1,18 @@
-"""What would come of resuming a tenant, said before anybody asks for it."""
+"""What would come of resuming a tenant, and what came of pausing or resuming several."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from accounts.models.people import User
+from accounts.roles import PAUSE
+from operations.batches.core import BatchKind, BatchResult
+from operations.models import BatchItem
 from tenants.models.tenants import Tenant
-from tenants.status.core import BY_AMAZON, SendingStatus
+from tenants.status.core import BY_AMAZON, SendingStatus, Standing
+
+_DONE = {BatchKind.PAUSE: Standing.PAUSED, BatchKind.RESUME: Standing.ACTIVE}
+_UNDER_WAY = {BatchKind.PAUSE: Standing.PAUSING, BatchKind.RESUME: Standing.RESUMING}
+_WORDS = {BatchKind.PAUSE: ("Paused", "Being paused"), BatchKind.RESUME: ("Resumed", "Being resumed")}
 
 
 @dataclass(frozen=True)
@@ -30,3 +39,39 @@ def outcome_of_resuming(tenant: Tenant) -> ResumeOutcome:
             possible=True,
         )
     return ResumeOutcome("It sends again. The page says “active” once Amazon has confirmed it.", possible=True)
+
+
+@dataclass(frozen=True)
+class PredictedPause:
+    """`works` False: it would be refused, or nothing would change."""
+
+    tenant: Tenant
+    sentence: str
+    works: bool
+
+
+def predicted_resumes(tenants: list[Tenant]) -> list[PredictedPause]:
+    outcomes = [(tenant, outcome_of_resuming(tenant)) for tenant in tenants]
+    return [PredictedPause(tenant, outcome.sentence, outcome.possible) for tenant, outcome in outcomes]
+
+
+def may_pause(viewer: User) -> bool:
+    return viewer.has_perm(PAUSE)
+
+
+def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
+    """Of items that were asked for: a tenant is paused when Amazon says so."""
+    return [_pause_result(kind, item.tenant) for item in items]
+
+
+def _pause_result(kind: BatchKind, tenant: Tenant | None) -> BatchResult:
+    done, under_way = _WORDS[kind]
+    if tenant is None:
+        return BatchResult("Deleted", "mute", "The tenant has been deleted since.")
+    if tenant.standing == _DONE[kind]:
+        return BatchResult(done, "good", f"Amazon has confirmed it: {done.lower()}.")
+    if tenant.standing == _UNDER_WAY[kind]:
+        return BatchResult(under_way, "info", tenant.status_problem or "Amazon is being told.", waits=True)
+    if tenant.standing == Standing.SUSPENDED and kind is BatchKind.PAUSE:
+        return BatchResult(done, "good", "Amazon has suspended it; the pause stays when Amazon lifts that.")
+    return BatchResult("Look at it", "mute", f"Since then it has become {tenant.standing}.")

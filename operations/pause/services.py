@@ -3,6 +3,7 @@
 Sending belongs to the SES tenant, receiving to the account's rules; each app carries out its own part.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,8 +12,10 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models.people import User
+from accounts.roles import PAUSE, require
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import AwsProblem, Refused
+from operations.models import BatchItem, BatchItemState
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.plans import Plan
@@ -21,6 +24,8 @@ from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tenants.status.core import SendingStatus, Standing
 
+MOST_TENANTS = 200  # in one batch: they are asked for while a person waits
+NOT_YOURS = "Your role cannot pause or resume tenants. Ask Trust & Safety."
 SUSPENDED = "Amazon has suspended it: it sends nothing already, and the pause stays when Amazon lifts that."
 PAUSED = "It is paused already: nothing changes."
 PAUSES = "Its sending stops. The page says “paused” once Amazon has confirmed it."
@@ -120,6 +125,57 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
     with transaction.atomic():
         pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id)
         auto_apply_services.resume(customer=tenant.customer, because=because.strip(), actor=actor, bulk_id=bulk_id)
+
+
+def items_of(tenants: Sequence[Tenant]) -> list[BatchItem]:
+    """Not stored yet: for `batches.services.start`."""
+    return [BatchItem(name=tenant.name, tenant=tenant, customer=tenant.customer) for tenant in tenants]
+
+
+def refuse_who_may_not(actor: User) -> None:
+    """Raises NotAllowed."""
+    require(actor, PAUSE, NOT_YOURS)
+
+
+def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
+    """The words of a batch of tenants, as given. Raises Refused for none or too many."""
+    if not items or len(items) > MOST_TENANTS:
+        raise Refused(f"Choose between 1 and {MOST_TENANTS} tenants." if items else "Choose at least one tenant.")
+    return words
+
+
+@transaction.atomic
+def pause_in_batch(item: BatchItem, actor: User) -> None:
+    if (tenant := _claimed(item)) is None:
+        return
+    words = item.batch.words
+    pause(
+        tenant=tenant,
+        reason=words["reason"],
+        text=words["text"],
+        told=words["told"],
+        review_on=date.fromisoformat(words["review_on"]) if words["review_on"] else None,
+        actor=actor,
+        bulk_id=item.batch_id,
+    )
+    item.settle(now=timezone.now())
+
+
+@transaction.atomic
+def resume_in_batch(item: BatchItem, actor: User) -> None:
+    if (tenant := _claimed(item)) is None:
+        return
+    resume(tenant=tenant, because=item.batch.words["because"], actor=actor, bulk_id=item.batch_id)
+    item.settle(now=timezone.now())
+
+
+def _claimed(item: BatchItem) -> Tenant | None:
+    """None where the request and the worker came to it at once, and the other was first. Raises Refused."""
+    if not BatchItem.objects.select_for_update().filter(pk=item.pk, state=BatchItemState.WAITING).exists():
+        return None
+    if item.tenant is None:
+        raise Refused("The tenant has been deleted since.")
+    return item.tenant
 
 
 def _receiving(tenant: Tenant) -> tuple[Plan | None, str]:

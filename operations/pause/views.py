@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
@@ -13,9 +13,11 @@ from accounts.people.selectors import owners_of
 from accounts.roles import PAUSE
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
+from operations.batches import services as batches_services
+from operations.batches.core import BatchKind
 from operations.pause import services
-from operations.pause.forms import PauseForm, ResumeForm
-from operations.pause.selectors import outcome_of_resuming
+from operations.pause.forms import PauseForm, PauseManyForm, ResumeForm
+from operations.pause.selectors import PredictedPause, outcome_of_resuming, predicted_resumes
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle.selectors import tenants_for_staff
 from tenants.models.tenants import PauseReason, Tenant
@@ -118,3 +120,49 @@ def resume(request: SignedIn, tenant_id: str) -> HttpResponse:
         "receiving_is_stopped": auto_apply_services.is_stopped(tenant.customer),
     }
     return TemplateResponse(request, "operations/pause/resume.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def choose(request: SignedIn) -> HttpResponse:
+    """Which tenants, by `?tenant=` each, and `?do=`; a POST carries it out."""
+    refuse_who_may_not_pause(request)
+    asked = request.POST if request.method == "POST" else request.GET
+    kind = BatchKind.RESUME if asked.get("do") == BatchKind.RESUME else BatchKind.PAUSE
+    chosen = _chosen(request, asked)
+    form = _form(kind, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            started = batches_services.start(
+                kind=kind, items=services.items_of(chosen), words=_words(form), actor=request.user
+            )
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            return redirect("operations:batch", started.pk)
+    rows = sorted(_predicted(kind, chosen), key=lambda row: row.works)
+    context = {"kind": kind.value, "rows": rows, "form": form, "works": [row.tenant.id for row in rows if row.works]}
+    return TemplateResponse(request, "operations/pause/pause_many.html", context, status=422 if form.errors else 200)
+
+
+def _chosen(request: SignedIn, asked: QueryDict) -> list[Tenant]:
+    ids = asked.getlist("tenant")[: services.MOST_TENANTS + 1]
+    return list(tenants_for_staff(request.user).filter(pk__in=ids).order_by("name"))
+
+
+def _form(kind: BatchKind, posted: QueryDict | None) -> PauseManyForm | ResumeForm:
+    if kind is BatchKind.RESUME:
+        return ResumeForm(posted)
+    return PauseManyForm(posted)
+
+
+def _words(form: PauseManyForm | ResumeForm) -> dict[str, str]:
+    given = form.cleaned_data
+    day = given.get("review_on")
+    return {**given, "review_on": day.isoformat()} if day else {name: value or "" for name, value in given.items()}
+
+
+def _predicted(kind: BatchKind, chosen: list[Tenant]) -> list[PredictedPause]:
+    if kind is BatchKind.RESUME:
+        return predicted_resumes(chosen)
+    previews = [services.preview(tenant=tenant) for tenant in chosen]
+    return [PredictedPause(shown.tenant, shown.outcome, shown.changes_anything) for shown in previews]

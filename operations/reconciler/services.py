@@ -64,7 +64,8 @@ TOGETHER: tuple[tuple[Callable[[datetime], bool], Queue], ...] = (
     (lambda now: forwarding_services.is_due(now=now), receipt_rules_jobs.ask_recipients_soon),
     (lambda now: unfinished_migrations().exists(), operations_jobs.migrate_soon),
     (lambda now: domain_removal_services.waiting().exists(), operations_jobs.remove_soon),
-    (lambda now: batches_services.waiting().exists(), operations_jobs.bulk_soon),
+    (lambda now: batches_services.waiting().exists(), operations_jobs.batches_soon),
+    (lambda now: batches_services.waiting_urgent().exists(), operations_jobs.urgent_batches_soon),
     (lambda now: legacy_import_services.unfinished().exists(), operations_jobs.move_in_soon),
 )
 

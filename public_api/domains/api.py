@@ -198,6 +198,7 @@ class DomainAdded(LenientIn):
     send_only: bool = Field(
         False, description="Mail for it stays with another mail service: no inbound MX is asked for"
     )
+    tell_when_verified: bool = Field(True, description="Whether the person behind the key is told then, once")
 
 
 class ConflictOut(Out):
@@ -280,7 +281,12 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     customer = chosen_customer(caller(request), asked.customer_id)
     look = preflight_services.look_before(text=asked.domain, customer=customer)
     made = preflight_services.add(
-        text=asked.domain, customer=customer, actor=caller(request), look=look, receives=not asked.send_only
+        text=asked.domain,
+        customer=customer,
+        actor=caller(request),
+        look=look,
+        receives=not asked.send_only,
+        tell_when_verified=asked.tell_when_verified,
     )
     domain = settled(made)
     checks = checks_of([domain])[domain.pk]

@@ -28,6 +28,18 @@ class ReceivingBelowOut(Out):
     receiving_message: str
 
 
+class MtaStsOut(Out):
+    """The MTA-STS policy as we fetched it last; `problem`: why the last try could not tell."""
+
+    effect: str = Field(description="enforced, testing, off, ignored, loses_mail, or empty while nobody could tell")
+    message: str
+    mode: str
+    mx: list[str]
+    max_age: int | None = Field(description="In seconds")
+    problem: str
+    fetched_at: datetime | None = Field(description="When it was tried last")
+
+
 class DomainMain(Out):
     """A domain's own fields."""
 
@@ -43,6 +55,7 @@ class DomainMain(Out):
     )
     receiving_message: str = Field(description="The same in words, and what to do")
     receiving_below: list[ReceivingBelowOut] = Field(description="The same of each name below it that takes mail")
+    mta_sts: MtaStsOut | None = Field(description="null while the domain publishes no MTA-STS record")
     domain_provider: str | None
     provider_confidence: Literal["high"] | None
     last_dns_check: datetime | None
@@ -132,6 +145,7 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
             ReceivingBelowOut(name=each.name, receiving=each.state.value, receiving_message=each.sentence)
             for each in domain.receiving_below
         ],
+        "mta_sts": _mta_sts(domain),
         "domain_provider": domain.provider or None,
         "provider_confidence": "high" if domain.provider else None,
         "last_dns_check": domain.last_dns_check,
@@ -145,6 +159,21 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
         "user_id": owner,
         "tenant_id": domain.tenant_id,
     }
+
+
+def _mta_sts(domain: Domain) -> MtaStsOut | None:
+    if domain.mta_sts_at is None:
+        return None
+    check = domain.mta_sts_check
+    return MtaStsOut(
+        effect=check.effect.value,
+        message=check.sentence,
+        mode=check.mode,
+        mx=list(check.mx),
+        max_age=check.max_age,
+        problem=check.problem,
+        fetched_at=domain.mta_sts_at,
+    )
 
 
 def updated_at(domain: Domain) -> datetime:

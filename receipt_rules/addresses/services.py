@@ -261,11 +261,14 @@ def _note_tried_again(wish: Address | CatchAll, about: audit_services.Subject) -
 
 
 def set_aside(*, recipient: str, because: str) -> bool:
-    """SES does not take this recipient: plans leave it out, and its row says why. False where no row wants it."""
+    """SES does not take this recipient: plans leave it out, and its row says why.
+
+    False where no row wants it, and where its row says so already.
+    """
     with transaction.atomic():
         found = _wish_of(recipient)
-        if found is None or found.refused_because == because:
-            return found is not None
+        if found is None or found.refused_because:
+            return False
         Domain.objects.select_for_update(no_key=True).filter(pk=found.domain_id).first()
         is_address = isinstance(found, Address)
         about = address_subject(found) if isinstance(found, Address) else catch_all_subject(found)

@@ -16,10 +16,12 @@ from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.capacity.selectors import Meter, capacity
 from receipt_rules.live.selectors import ReceivingOutage
 from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.core.untouched import Untouched
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 FULL_FROM = 80  # per cent
+MOST_RULES = 3  # in one alert
 MOST_TOLD = 20  # differences in one event
 
 
@@ -93,6 +95,18 @@ def tell_of_harm(recipients: Sequence[str], customers: Collection[str]) -> None:
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
         firing=bool(recipients),
         why=f"Rules that are not ours take, bounce or stop the mail of {counted}: {named}." if recipients else "",
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
+def tell_of_untouched(found: Sequence[Untouched]) -> None:
+    """At each look: rules that stay as they are, since SES refuses a recipient in them; one alert, however many."""
+    alerts_services.observe(
+        kind="rule.untouched",
+        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
+        firing=bool(found),
+        why=" ".join(each.sentence for each in found[:MOST_RULES]),
         severity="high",
         audience=OPERATORS,
     )

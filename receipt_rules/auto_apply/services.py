@@ -56,6 +56,9 @@ FOR_OPERATOR = "This needs a look by an operator first, because of the other mai
 TOO_MANY = "This concerns {number} addresses at once. An operator looks at it first."
 STOPPED = (RunState.FAILED, RunState.CANCELLED)
 HELD = "An operator has rolled this back and holds it for now. It is carried out when the operator releases it."
+UNTOUCHED = (
+    "SES takes no change of a receipt rule that this is in. Its mail goes on as before, and an operator is told."
+)
 FAILED = "This was stopped before Amazon had taken all of it. An operator has to look at it."
 
 
@@ -100,7 +103,7 @@ def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Li
         return _wait(change, why, live)
     if made.is_empty:
         receiving_services.note_live(live.rule_set, is_ours=True, customer_id=change.customer_id)
-        return _settle(change, live)
+        return _wait(change, UNTOUCHED, live) if made.waiting else _settle(change, live)
     if _failed_before(change):
         return _wait(change, FAILED, live)
     with transaction.atomic():
@@ -109,7 +112,8 @@ def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Li
     after = runs_services.carry_out(run_id=run.pk, active=live.rule_set)
     if after is None:
         return _wait(change, FAILED, live) if _failed_before(change) else read_live()
-    return _settle(change, Live(after, live.sets, live.knows_all))
+    live = Live(after, live.sets, live.knows_all)
+    return _wait(change, UNTOUCHED, live) if made.waiting else _settle(change, live)
 
 
 def _about(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:

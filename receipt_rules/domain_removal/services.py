@@ -1,7 +1,7 @@
 """A domain goes: its addresses and catch-alls first, and SES's rules are read to name it no more."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import transaction
@@ -45,6 +45,8 @@ def plan_without(*, domain: Domain) -> Plan:
     live, now = read_live(), wanted()
     scope = recipients_at(domain.name, now, live.rule_set)
     rest = reduced({recipient: each for recipient, each in now.desired.entries.items() if recipient not in scope})
+    refused = {recipient: each for recipient, each in now.desired.refused.items() if recipient not in scope}
+    rest = replace(rest, refused=refused)
     return plan_for(Asked(scope=scope), live, WantedState(rest, now.holders))
 
 

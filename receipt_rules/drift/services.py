@@ -24,7 +24,7 @@ from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import Addresses, Trace
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of
-from receipt_rules.planner.services import EVERYTHING, plan_for, wanted
+from receipt_rules.planner.services import EVERYTHING, plan_for, untouched, wanted
 from receipt_rules.receiving import services as receiving_services
 
 OUTAGES = ("none_active", "stranger_active")
@@ -66,7 +66,7 @@ def check_drift() -> tuple[RuleDifference, ...]:
         _store(problem=str(problem))
         raise
     found = (*differences(live), *not_as_wanted(live))
-    active = live.active
+    active, stays = live.active, untouched(live)
     with transaction.atomic():
         receiving_services.note_live(active, is_ours=live.is_active)
         alerts_services.tell_of_active_set(
@@ -78,6 +78,7 @@ def check_drift() -> tuple[RuleDifference, ...]:
                 about = rule_set_subject(active.name or live.rule_set.name)
                 audit_services.record("rules.drift", about=about, actor=None, because=each.sentence, for_staff=True)
         alerts_services.tell_of_drift(active.name or live.rule_set.name, found, news)
+        alerts_services.tell_of_untouched(stays)
         alerts_services.tell_of_quotas(active)
         _store(found)
     return found

@@ -24,10 +24,11 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.public_url import BadUrl
 from inbound_admin.lib.redaction import MASK
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
-from notifications.webhooks.core import BadUrl, parse_target
+from notifications.webhooks.core import parse_target
 from receipt_rules.addresses.selectors import domains_using, endpoint_subject
 from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, restored
 from receipt_rules.forwarding.services import ask_new

@@ -144,7 +144,8 @@ def _settle(domain: Domain, live: Live, wanted_now: WantedState) -> Live:
 
 def _outlived(domain: Domain, live: Live, wanted_now: WantedState) -> list[tuple[str, AnyRule]]:
     """Recipients in our rules that take mail at the domain and that nobody wants, or wants delivered elsewhere."""
-    entries, holders = wanted_now.desired.entries, wanted_now.holders
+    desired, holders = wanted_now.desired, wanted_now.holders
+    entries = {**desired.entries, **desired.refused}
     return [
         (each, rule)
         for rule in live.rule_set.ours
@@ -180,11 +181,12 @@ def _sentences(domain: Domain, live: Live, wanted_now: WantedState) -> Iterator[
 
 def _end_routes(domain: Domain, live: Live, wanted_now: WantedState) -> tuple[Live, str]:
     """One run for this domain's names. Returns what is live then, and why it could not be done. Raises AwsProblem."""
-    scope = _scope(domain, live, wanted_now)
     try:
-        made, asked = _plan(scope, live, wanted_now)
+        made, asked = _plan(_scope(domain, live, wanted_now), live, wanted_now)
     except Refused as refused:
         return live, str(refused)
+    if made.is_empty:
+        return live, " ".join(each.sentence for each in made.untouched)
     with transaction.atomic():
         because = f"{domain} has a new holder."
         run = store_run(made, asked, kind=RunKind.HOLDER, actor=None, because=because)

@@ -66,6 +66,8 @@ class PlanShown:
     warnings: tuple[str, ...]
     doubles: tuple[str, ...]
     more_doubles: int
+    untouched: tuple[str, ...]
+    waiting: int
     digest: str
     rule_set: str
 
@@ -285,6 +287,8 @@ def _plan_shown(made: Plan) -> PlanShown:
         warnings=made.warnings,
         doubles=tuple(each.sentence for each in made.doubles[:MOST_DOUBLES]),
         more_doubles=max(0, len(made.doubles) - MOST_DOUBLES),
+        untouched=tuple(each.sentence for each in made.untouched),
+        waiting=len(made.waiting),
         digest=made.digest,
         rule_set=made.before.name,
     )

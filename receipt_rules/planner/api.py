@@ -18,6 +18,7 @@ from receipt_rules.addresses.selectors import snapshots, steps_of
 from receipt_rules.expectations.selectors import newly_broken, still_broken
 from receipt_rules.live.api import rules_viewer
 from receipt_rules.models.runs import Run, RunStep, Snapshot
+from receipt_rules.planner.core.consequences import Impact
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.services import Asked, approve, asked_for, guard, needs_typing, plan, under_way
 from receipt_rules.runs import services as runs_services
@@ -85,6 +86,11 @@ class PlanOut(Out):
     consequences: list[ConsequenceOut] = Field(description="The worst first")
     more_consequences: int
     warnings: list[str]
+    untouched: list[str] = Field(
+        description="Rules that stay as they are: SES refuses a recipient in them now, and it receives mail"
+    )
+    waiting: list[str] = Field(description="Recipients whose change waits for such a rule")
+    more_waiting: int
     impact: ImpactOut
     still_broken: list[str] = Field(description="What is expected and does not hold already; it stops nothing")
     under_way: str | None = Field(description="The run that is being carried out: until its end nothing is approved")
@@ -229,17 +235,24 @@ def _plan(made: Plan, asked: Asked) -> PlanOut:
         ],
         more_consequences=max(0, len(made.consequences) - MOST_SHOWN),
         warnings=list(made.warnings),
-        impact=ImpactOut(
-            served=found.served,
-            stop=found.stops,
-            change_place=found.moves,
-            stored_twice=found.twice,
-            to_strangers=found.strangers,
-            other_customers=len(found.others),
-        ),
+        untouched=[each.sentence for each in made.untouched],
+        waiting=list(made.waiting[:MOST_SHOWN]),
+        more_waiting=max(0, len(made.waiting) - MOST_SHOWN),
+        impact=_impact(found),
         still_broken=list(still_broken(made)),
         under_way=run.pk if run else None,
         breaks=list(newly_broken(made)),
+    )
+
+
+def _impact(found: Impact) -> ImpactOut:
+    return ImpactOut(
+        served=found.served,
+        stop=found.stops,
+        change_place=found.moves,
+        stored_twice=found.twice,
+        to_strangers=found.strangers,
+        other_customers=len(found.others),
     )
 
 

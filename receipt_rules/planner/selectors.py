@@ -1,20 +1,23 @@
-"""What the page of a plan shows beside its steps: whose addresses they are, and what has happened before."""
+"""The rows from which a plan is made, and what its page shows beside its steps."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from django.conf import settings
+from django.db.models import Q
 
 from accounts.models.people import Customer
 from audit.models import Change
 from receipt_rules.addresses.selectors import Holders
+from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import Run, RunKind
 from receipt_rules.planner.core.consequences import Consequence, Fate
 from receipt_rules.planner.core.groups import AddressGroup, grouped_addresses
 from receipt_rules.planner.core.rules import domain_of
 
+READ_AT_ONCE = 10_000  # rows
 MOST_EXAMPLES = 5
 MOST_PLACES = 3
 MOST_CUSTOMERS = 4
@@ -77,3 +80,38 @@ def wishes_since(run: Run) -> int:
     """How many changes of addresses, catch-alls and endpoints the log has since a run was approved."""
     rows = Change.objects.filter(at__gt=run.created_at)
     return sum(rows.filter(what__startswith=kind).count() for kind in WISHES)
+
+
+# The rows from which what is wanted is made
+
+# Recipient, customer, domain, endpoint, customer of the endpoint.
+WishRow = tuple[str, str, str, str | None, str | None]
+_IN_FORCE = Q(domain__receives=True, is_active=True)
+_ROW = ("domain__customer_id", "domain__name", "endpoint_id", "endpoint__customer_id")
+
+
+def _receiving(customers: frozenset[str] | None) -> Q:
+    """Of a domain that only sends nothing is wanted; its addresses are kept."""
+    here = _IN_FORCE & Q(domain__region=settings.AWS_REGION, refused_because="")
+    return here if customers is None else here & Q(domain__customer__in=customers)
+
+
+def refused_rows() -> Iterator[WishRow]:
+    """Of all customers: what SES refuses of one holds up the rule that another shares."""
+    here = _IN_FORCE & Q(domain__region=settings.AWS_REGION) & ~Q(refused_because="")
+    yield from Address.objects.filter(here).values_list("address", *_ROW)
+    for subdomains, owner, domain, *rest in CatchAll.objects.filter(here).values_list("subdomains", *_ROW):
+        yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, *rest
+
+
+def address_rows(customers: frozenset[str] | None) -> Iterator[WishRow]:
+    rows = Address.objects.filter(_receiving(customers)).order_by("address").values_list("address", *_ROW)
+    return rows.iterator(chunk_size=READ_AT_ONCE)
+
+
+def catch_all_rows(holders: Holders, customers: frozenset[str] | None) -> Iterator[WishRow]:
+    """One for all sub-domains is not wanted as soon as another customer holds one of them."""
+    rows = CatchAll.objects.filter(_receiving(customers)).order_by("domain__name")
+    for subdomains, owner, domain, endpoint, of in rows.values_list("subdomains", *_ROW).iterator(READ_AT_ONCE):
+        if not (subdomains and holders.shares_below(domain)):
+            yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, endpoint, of

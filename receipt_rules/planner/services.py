@@ -21,19 +21,29 @@ from receipt_rules.addresses.selectors import Holders, holder_of
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import work_soon
 from receipt_rules.live.services import Live, read_live
-from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
+from receipt_rules.planner import selectors
 from receipt_rules.planner.core.consequences import Impact, impact, served
 from receipt_rules.planner.core.desired import Desired, reduced
 from receipt_rules.planner.core.layout import layout_remarks
 from receipt_rules.planner.core.planner import make_plan, old_style
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
-from receipt_rules.planner.core.rules import S3, Action, Lambda, RuleDelivery, RuleLimits, RuleSet, broader, domain_of
+from receipt_rules.planner.core.rules import (
+    S3,
+    Action,
+    Lambda,
+    RuleDelivery,
+    RuleLimits,
+    RuleSet,
+    broader,
+    domain_of,
+    is_address,
+)
+from receipt_rules.planner.core.untouched import Untouched, around
 from receipt_rules.rollback.services import as_it_was, held_recipients, hold_back, holds, with_held
 
-READ_AT_ONCE = 10_000  # rows
 AS_USUAL = Q(s3_bucket="", s3_prefix="", lambda_arn="", sns_topic="", tls_required=None, scan=None)  # of an endpoint
 
 
@@ -57,17 +67,28 @@ def wanted(*, stopped: frozenset[str] | None = None, customers: frozenset[str] |
     `customers`, ids as well, only theirs: what others want changes nothing of a plan whose scope is theirs, since no
     entry covers an address at a name that another customer holds.
     """
-    holders = Holders.read(customers)
+    refused = list(selectors.refused_rows())
+    set_aside = {recipient for recipient, *_ in refused}
+    holders = Holders.read(customers if customers is None else customers | {owner for _, owner, *_ in refused})
     deliver = _deliveries()
     silent = stopped_customers() if stopped is None else stopped
     entries: dict[str, RuleDelivery] = {}
-    catch_alls = list(_catch_alls(holders, customers))
-    caught = {row[0] for row in catch_alls} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
-    for recipient, owner, domain, endpoint, of in chain(_addresses(customers), catch_alls):
+    kept: dict[str, RuleDelivery] = {}
+    catch_alls = list(selectors.catch_all_rows(holders, customers))
+    caught = {row[0] for row in (*catch_alls, *refused)} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
+    for recipient, owner, domain, endpoint, of in chain(selectors.address_rows(customers), catch_alls, refused):
         if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
-            is_caught = bool(caught) and not caught.isdisjoint((recipient, *broader(recipient)))
-            entries[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
-    return WantedState(reduced(entries), holders, silent)
+            if recipient in set_aside and recipient.startswith(".") and holders.shares_below(domain):
+                continue
+            is_caught = bool(caught) and not caught.isdisjoint(_catching(recipient))
+            made = kept if recipient in set_aside else entries
+            made[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
+    return WantedState(replace(reduced(entries), refused=kept), holders, silent)
+
+
+def _catching(recipient: str) -> Iterator[str]:
+    """The catch-alls that could take its mail, itself where it is one."""
+    return (each for each in (recipient, *broader(recipient)) if not is_address(each))
 
 
 def scope_of(customers: frozenset[str], wanted_now: WantedState, live: RuleSet) -> frozenset[str]:
@@ -84,31 +105,6 @@ def scope_of(customers: frozenset[str], wanted_now: WantedState, live: RuleSet) 
 
 def stopped_customers() -> frozenset[str]:
     return frozenset(ReceivingStop.objects.filter(is_stopped=True).values_list("customer_id", flat=True))
-
-
-_Row = tuple[str, str, str, str | None, str | None]  # recipient, customer, domain, endpoint, customer of the endpoint
-
-
-def _receiving(customers: frozenset[str] | None) -> Q:
-    """Of a domain that only sends nothing is wanted; its addresses are kept."""
-    here = Q(domain__region=settings.AWS_REGION, domain__receives=True, is_active=True, refused_because="")
-    return here if customers is None else here & Q(domain__customer__in=customers)
-
-
-_ROW = ("domain__customer_id", "domain__name", "endpoint_id", "endpoint__customer_id")
-
-
-def _addresses(customers: frozenset[str] | None) -> Iterator[_Row]:
-    rows = Address.objects.filter(_receiving(customers)).order_by("address").values_list("address", *_ROW)
-    return rows.iterator(chunk_size=READ_AT_ONCE)
-
-
-def _catch_alls(holders: Holders, customers: frozenset[str] | None) -> Iterator[_Row]:
-    """One for all sub-domains is not wanted as soon as another customer holds one of them."""
-    rows = CatchAll.objects.filter(_receiving(customers)).order_by("domain__name")
-    for subdomains, owner, domain, endpoint, of in rows.values_list("subdomains", *_ROW).iterator(READ_AT_ONCE):
-        if not (subdomains and holders.shares_below(domain)):
-            yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, endpoint, of
 
 
 def _deliveries() -> Callable[[str | None, str, bool], RuleDelivery]:
@@ -265,6 +261,13 @@ def _desired(asked: Asked, live: Live, wanted_now: WantedState) -> Desired:
     if asked.snapshot:
         return as_it_was(asked.snapshot, live.rule_set, wanted_now.desired, wanted_now.holders)
     return with_held(wanted_now.desired, held(wanted_now), live.rule_set)
+
+
+def untouched(live: Live) -> tuple[Untouched, ...]:
+    """The rules that stay as they are, since SES refuses a recipient in them that receives mail."""
+    if not live.is_active or not any(True for _ in selectors.refused_rows()):
+        return ()
+    return around(_desired(EVERYTHING, live, wanted()), live.rule_set, scope=None).untouched
 
 
 def held(wanted_now: WantedState) -> frozenset[str]:

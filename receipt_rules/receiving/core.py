@@ -38,7 +38,9 @@ def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
 
 
 def delivery_of(recipient: str, desired: Desired) -> RuleDelivery | None:
-    """That of its own entry, or of the entry that serves it."""
+    """That of its own entry, or of the entry that serves it; of what SES refuses, the one that it would have."""
+    if recipient in desired.refused:
+        return desired.refused[recipient]
     while recipient not in desired.entries:
         if recipient not in desired.covered:
             return None

@@ -7,9 +7,11 @@ whenever a rule is written; its last answer is in the runs. A failed read is "co
 from collections.abc import Callable, Iterator
 
 from django.conf import settings
+from django.db.models import Q
 
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_in_region
+from domains.mta_sts.core import PolicyEffect
 from domains.receiving.core import MxFact, ReceivingState
 from domains.records.core import RECEIVING_REGIONS, can_receive
 from inbound_admin.lib import aws
@@ -271,12 +273,14 @@ def _tls() -> tuple[SetupFinding, ...]:
     if not settings.RECEIVING_TLS_REQUIRED:
         return ()
     live = domains_in_region().filter(receiving_state=ReceivingState.LIVE)
-    without = live.exclude(record_checks__key="mta-sts", record_checks__state=State.VERIFIED).order_by("name")
-    names = list(without.values_list("name", flat=True))
+    announced = Q(record_checks__key="mta-sts", record_checks__state=State.VERIFIED)
+    served = Q(mta_sts__effect__in=(PolicyEffect.ENFORCED, PolicyEffect.TESTING))
+    with_it = live.filter(announced & served)
+    names = list(live.exclude(pk__in=with_it.values("pk")).order_by("name").values_list("name", flat=True))
     if not names:
         return ()
     sentence = f"SES bounces mail that comes without TLS, and nothing tells senders to use it: {_some(names)}."
-    repair = "Publish MTA-STS for these domains, or set RECEIVING_TLS_REQUIRED=0."
+    repair = "Publish MTA-STS for these domains and host its policy, or set RECEIVING_TLS_REQUIRED=0."
     return (SetupFinding("TLS", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
 
 

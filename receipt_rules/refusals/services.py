@@ -29,7 +29,7 @@ def refused_recipients(rule: Rule, *, run_id: str, live: RuleSet | None) -> tupl
         gateway.create_rule_set(probe_set)
     known = next((one for each in (live.ours if live else ()) for one in each.recipients), SURELY_TAKEN)
     found: tuple[str, ...] = ()
-    if _is_taken(probe_set, replace(rule, recipients=(known,))):
+    if any(_is_taken(probe_set, replace(rule, recipients=(one,))) for one in dict.fromkeys((known, SURELY_TAKEN))):
         found = tuple(_refused(probe_set, rule, rule.recipients))
     gateway.delete_rule_set(probe_set)
     return found

@@ -78,7 +78,7 @@ def as_it_was(snapshot_id: str, live: RuleSet, wanted: Desired, holders: Holders
         if rule.enabled and rule.may_be_taken_over and rule.name not in live.by_name:
             back = (each for each in rule.recipient_set if names.may_return(each) or names.is_nobodys(each))
             entries |= {each: rule.delivery for each in back if each not in entries}
-    return Desired(entries)
+    return Desired(entries, refused=wanted.refused)
 
 
 def holds() -> QuerySet[RollbackHold]:

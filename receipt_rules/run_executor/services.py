@@ -18,7 +18,7 @@ from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot, StepSt
 from receipt_rules.planner.core.consequences import HARMFUL, Consequence, consequences
 from receipt_rules.planner.core.planner import active_after, known_after
 from receipt_rules.planner.core.plans import MOST_SENTENCES, digest, dump, load, touched_digest
-from receipt_rules.planner.core.rules import RuleSet, domain_of
+from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
 from receipt_rules.planner.core.steps import (
     Activate,
     CloneSet,
@@ -190,16 +190,39 @@ class RunExecutor:
         self.run.save(update_fields=("set_aside", "touched"))
 
     def refused_in(self, step: Step, problem: AwsProblem) -> frozenset[str]:
-        """The recipients that SES refuses, where that is why it refused the step. Raises AwsProblem.
-
-        Empty where rules take the mail of one of them: without it that mail would be lost, so the run stops instead.
-        """
+        """The recipients that SES refuses, where that is why it refused the step. Raises AwsProblem."""
         if problem.aws_code != refusals_services.INVALID or not isinstance(step, Create | Update):
             return frozenset()
-        refused = refusals_services.refused_recipients(step.new, run_id=self.run.pk, live=self._active)
-        rules = self._active.rules if self._active else ()
-        is_live = any(recipient in rule.recipient_set for rule in rules for recipient in refused)
-        return frozenset() if is_live else frozenset(refused)
+        return frozenset(refusals_services.refused_recipients(step.new, run_id=self.run.pk, live=self._active))
+
+    def receiving(self, recipients: frozenset[str]) -> frozenset[str]:
+        """Those that a rule names which takes mail now: without them in it, that mail would be lost."""
+        rules = [rule for rule in self._active.rules if rule.enabled] if self._active else []
+        return frozenset(each for each in recipients if any(each in rule.recipient_set for rule in rules))
+
+    def is_limited_to_own_set(self) -> bool:
+        """Whether the plan changes the active set of ours, and does not put ours in another's place."""
+        return self._active is not None and self._active.name == self._planned_for and not self._replaces_foreign
+
+    def concerned(self) -> frozenset[str]:
+        """Every recipient whose mail a step changes."""
+        found: set[str] = set()
+        for step in rule_steps(self.steps):
+            match step:
+                case Create():
+                    found |= step.new.recipient_set
+                case Delete():
+                    found |= step.old.recipient_set
+                case Update():
+                    both = step.new.recipient_set | step.old.recipient_set
+                    found |= both if step.redirects else {*step.added, *step.removed}
+        return frozenset(found)
+
+    def taken_over(self) -> frozenset[str]:
+        """The foreign rules that are not deleted yet."""
+        live = self._active.by_name if self._active else {}
+        gone = [step.old for step in rule_steps(self.steps) if isinstance(step, Delete)]
+        return frozenset(old.name for old in gone if not is_ours(old.name) and old.name in live)
 
     def make(self, step: Step) -> bool:
         """False when it stood already. Raises Stopped and AwsProblem."""

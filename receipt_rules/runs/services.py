@@ -14,14 +14,17 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.alerts import services as alerts_services
+from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import look_soon, urgent_work_waits, work_soon
 from receipt_rules.live import services as live_services
 from receipt_rules.models.live import Look
-from receipt_rules.models.runs import UNFINISHED, Run, RunState, RunStep, StepState
+from receipt_rules.models.runs import UNFINISHED, Run, RunKind, RunState, RunStep, StepState
+from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.consequences import summary
-from receipt_rules.planner.core.plans import MOST_SENTENCES, load
+from receipt_rules.planner.core.plans import MOST_SENTENCES, Plan, load
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.steps import Activate
+from receipt_rules.planner.services import Asked
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.run_executor.services import RunExecutor, Stopped, explained, passes_by_itself
 
@@ -43,6 +46,8 @@ def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
         after, differs = executor.read_back()
     except Stopped as stopped:
         _end(run, RunState.REFUSED, str(stopped))
+    except MustGoAround as stays:
+        _go_around(run, executor, stays)
     except _Cancelled:
         _end(run, RunState.CANCELLED, "")
     except _Yielded:
@@ -142,13 +147,77 @@ def _make_steps(run: Run, executor: RunExecutor) -> None:
 
 
 def _set_aside(executor: RunExecutor, refused: frozenset[str], problem: AwsProblem) -> None:
-    """Their rows say why, and the others go on. Raises the problem again where no recipient is to blame."""
+    """Their rows say why, and the others go on. Raises the problem again where no recipient is to blame.
+
+    Raises MustGoAround for one that receives mail: its rule must stay as it is.
+    """
     if not refused:
         raise problem
+    receiving = executor.receiving(refused)
     with transaction.atomic():
-        for recipient in sorted(refused):
-            addresses_services.set_aside(recipient=recipient, because=f"Amazon SES refuses {recipient} in a rule.")
-        executor.leave_out(refused)
+        news = {each for each in sorted(refused) if _is_new(each, is_receiving=each in receiving)}
+        if not receiving:
+            executor.leave_out(refused)
+    if receiving and not receiving & news:
+        raise problem
+    if receiving:
+        raise MustGoAround(receiving)
+
+
+def _is_new(recipient: str, *, is_receiving: bool) -> bool:
+    goes_on = " now. It receives mail as before." if is_receiving else "."
+    return addresses_services.set_aside(
+        recipient=recipient, because=f"Amazon SES refuses {recipient} in a rule{goes_on}"
+    )
+
+
+class MustGoAround(Exception):
+    """SES refuses what receives mail: the rule must stay as it is, and the rest be planned around it."""
+
+    def __init__(self, refused: frozenset[str]) -> None:
+        self.refused = refused
+        named = ", ".join(sorted(refused))
+        super().__init__(f"SES refuses {named} in a rule now, and it receives mail: that rule stays as it is.")
+
+
+def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
+    """This run ends. Another one carries the rest through, where it does no more than was approved.
+
+    A customer's own change, and what ends for a former holder, are planned again by whoever asked for this run.
+    """
+    made, rest = None, "The rest is planned again."
+    if run.kind in (RunKind.APPROVED, RunKind.ROLLBACK) and not run.customer_id:
+        made, asked = _planned_around(run, executor)
+        rest = "Plan again for the rest." if made is None else "Nothing else was to be done."
+    with transaction.atomic():
+        if made is not None and not made.is_empty:
+            kind = RunKind(run.kind)
+            other = planner_services.store_run(made, asked, kind=kind, actor=run.approved_by, because=run.because)
+            rest = f"The rest is carried out by the run {other.pk}."
+        if made is not None and (number := len(made.waiting)):
+            rest = f"{number:,} change{' waits' if number == 1 else 's wait'} for it. {rest}"
+        _end(run, RunState.REFUSED, f"{stays} {rest}")
+        look_soon()  # for the alert
+        work_soon()
+
+
+def _planned_around(run: Run, executor: RunExecutor) -> tuple[Plan | None, Asked]:
+    """Of the same recipients alone. None where the plan means something that was not approved."""
+    asked = Asked(
+        scope=executor.concerned(),
+        take_over=executor.taken_over(),
+        snapshot=run.asked["snapshot"],
+        customer=run.asked["customer"],
+        domain=run.asked["domain"],
+    )
+    if run.asked["compacting"] or not executor.is_limited_to_own_set() or len(run.consequences) >= MOST_SENTENCES:
+        return None, asked
+    try:
+        made = planner_services.plan(asked=asked)
+    except Refused:
+        return None, asked
+    is_approved = {each.sentence for each in made.consequences} <= set(run.consequences)
+    return (made if is_approved and not newly_broken(made) else None), asked
 
 
 def _refused_by_amazon(run: Run, problem: AwsProblem) -> None:

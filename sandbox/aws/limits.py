@@ -25,7 +25,8 @@ class Limits:
 class Beliefs:
     """What Amazon's documents leave open, so that a test can play it either way."""
 
-    # CloudWatch's breakdown by tenant: counts by TenantId and TenantName ("pair"), rates by TenantName ("name"), "none"
+    # CloudWatch's breakdown by tenant: counts by TenantId and TenantName ("pair"), the same named as SES's own metrics
+    # are ("pair_singular"), rates by TenantName ("name"), metrics of names that nobody told ("other"), "none"
     tenant_metrics: str = "pair"
     # Whether v1 tells a TXT token of an identity that v2 made with DKIM alone: "no" or "yes"
     dkim_only_txt: str = "no"
@@ -38,7 +39,7 @@ class Beliefs:
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "tenant_metrics": ("pair", "name", "none"),
+    "tenant_metrics": ("pair", "pair_singular", "name", "other", "none"),
     "dkim_only_txt": ("no", "yes"),
     "hosted_zone": ("yes", "no"),
     "manual_cause": ("Status manually updated.", ""),

@@ -105,7 +105,7 @@ def _dimensions(state: RegionState, name: str, tenant: str) -> Iterable[dict[str
         yield {}
         return
     known = state.tenants.get(tenant)
-    if counted and WORLD.beliefs.tenant_metrics == "pair" and known is not None:
+    if counted and WORLD.beliefs.tenant_metrics in ("pair", "pair_singular", "other") and known is not None:
         yield {"TenantId": known.id, DIMENSION: tenant}
     if not counted and WORLD.beliefs.tenant_metrics == "name":
         yield {DIMENSION: tenant}
@@ -127,12 +127,19 @@ def _measured(ask: Request) -> Measured:
     found: Measured = {}
     for (name, tenant), points in ask.state.metrics.items():
         for dimensions in _dimensions(ask.state, name, tenant):
-            found[NAMESPACE, name, frozenset(dimensions.items())] = list(points)
+            found[NAMESPACE, _named(name, tenant), frozenset(dimensions.items())] = list(points)
     for datum in cloudwatch_backends[ask.state.account_id][ask.state.region].metric_data:
         if isinstance(datum, MetricDatum):
             names = frozenset((str(each.name), str(each.value)) for each in datum.dimensions)
             found.setdefault((datum.namespace, datum.name, names), []).append((_aware(datum.timestamp), datum.value))
     return found
+
+
+def _named(name: str, tenant: str) -> str:
+    """A tenant's counts have the name that the belief gives them."""
+    if not tenant or name not in (*COUNTS.values(), COUNTED):
+        return name
+    return {"pair_singular": name.removesuffix("s"), "other": f"Tenant.{name}"}.get(WORLD.beliefs.tenant_metrics, name)
 
 
 def _aware(moment: datetime) -> datetime:

@@ -153,6 +153,7 @@ class World:
     mail: MailLog = field(default_factory=MailLog)
     receiver: tuple[str, str] = ("", "")  # the product's address, and the key of its function
     forward_from: str = ""
+    sites: dict[str, Any] = field(default_factory=dict)  # what the customers' web host serves, by domain
     refused_recipients: tuple[str, ...] = ()  # in lower case; whatever else SES's grammar allows
 
     def changed(self) -> None:
@@ -168,6 +169,7 @@ class World:
         self.sns_tokens.clear()
         self.sns_confirmed.clear()
         self.mail.clear()
+        self.sites.clear()
         self.refused_recipients = ()
 
 

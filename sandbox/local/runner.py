@@ -123,10 +123,11 @@ def _prepare(plan_: plan.Plan, children: Children, root: Path) -> None:
 def _start_sandbox(plan_: plan.Plan, children: Children, root: Path) -> None:
     if plan_.sandbox_ports is None:
         return
-    aws, dns, smtp = plan_.sandbox_ports
+    aws, dns, web, smtp = plan_.sandbox_ports
     state = root / ".local" / "sandbox"
     state.mkdir(parents=True, exist_ok=True)
-    ports = ["--aws-port", str(aws), "--dns-port", str(dns), "--smtp-port", str(smtp), "--state-dir", str(state)]
+    ports = ["--aws-port", str(aws), "--dns-port", str(dns), "--web-port", str(web), "--smtp-port", str(smtp)]
+    ports += ["--state-dir", str(state)]
     children.start("sandbox", _manage(root, "sandbox", *ports))
     if not children.wait_until(lambda: _answers(f"http://127.0.0.1:{aws}/"), seconds=_ANSWER_SECONDS):
         raise Problem(f"The sandbox does not answer on port {aws} after {_ANSWER_SECONDS} seconds.")

@@ -73,8 +73,11 @@ class RateSource(StrEnum):
 
 @dataclass(frozen=True)
 class MetricsOfTenant:
+    """`unknown`: the names of metrics of the tenant's where none can be used; then it sent something all the same."""
+
     source: RateSource
     metrics: tuple[tuple[Measure, ListedMetric], ...]
+    unknown: tuple[str, ...] = ()
 
 
 TENANT, TENANT_ID, OF_SET = "TenantName", "TenantId", "ses:configuration-set"
@@ -93,8 +96,10 @@ def metrics_of_tenant(tenant: str, configuration_set: str, listed: Iterable[List
     """
     of_tenant: dict[str, ListedMetric] = {}
     of_set: dict[str, ListedMetric] = {}
+    named: set[str] = set()
     for metric in sorted(listed, reverse=True):
         names = dict(metric.dimensions)
+        named |= {metric.name} if names.get(TENANT) == tenant else set()
         if names.get(TENANT) == tenant and set(names) <= {TENANT, TENANT_ID}:
             of_tenant[metric.name] = metric
         elif metric.dimensions == ((OF_SET, configuration_set),):
@@ -105,7 +110,25 @@ def metrics_of_tenant(tenant: str, configuration_set: str, listed: Iterable[List
     if counts:
         return MetricsOfTenant(RateSource.COUNTS, counts)
     rates = _rates(of_set)
-    return MetricsOfTenant(RateSource.CONFIGURATION_SET if rates else RateSource.NONE, rates)
+    if rates:
+        return MetricsOfTenant(RateSource.CONFIGURATION_SET, rates)
+    return MetricsOfTenant(RateSource.NONE, (), tuple(sorted(named)))
+
+
+def unmeasured_because(found: MetricsOfTenant, *, sent_lately: float, impact: str, open_findings: int) -> str:
+    """Why we know that the tenant sent mail of which nothing is measured; "" where nothing is measured or known.
+
+    `sent_lately`: messages of the past week by earlier reads. CloudWatch lists what has a point in two weeks.
+    """
+    if found.source is not RateSource.NONE:
+        return ""
+    if found.unknown:
+        return f"CloudWatch has other metrics of it than we know: {', '.join(found.unknown[:5])}."
+    if sent_lately:
+        return f"{sent_lately:,.0f} messages were measured in the past week, and CloudWatch lists no metric of it now."
+    if open_findings:
+        return "SES has findings about its mail."
+    return f"SES rates the impact on its reputation as {impact}." if impact in ("LOW", "HIGH") else ""
 
 
 def _rates(known: Mapping[str, ListedMetric]) -> tuple[tuple[Measure, ListedMetric], ...]:

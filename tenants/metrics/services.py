@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsProblem
@@ -25,15 +26,17 @@ from tenants.metrics.core import (
     hours_of,
     metrics_of_tenant,
     rates_of_counts,
+    unmeasured_because,
 )
 from tenants.metrics.gateway import MetricWanted
 from tenants.models.reputation import RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
-from tenants.reputation.services import score_risk, warn_of_account
+from tenants.reputation.services import score_risk, warn_of_account, warn_of_unmeasured
 
 TENANTS_A_CALL = MOST_QUERIES // len(Measure)
 FIRST_LOOK = timedelta(days=14)
+SURELY_LISTED = timedelta(days=7)  # ListMetrics leaves out what has had no point for two weeks
 OVERLAP = timedelta(hours=3)  # CloudWatch completes the last hours afterwards
 OF_ACCOUNT = tuple(
     MetricWanted("", measure, ListedMetric(name, ())) for measure, name in {**RATE_NAMES, Measure.SENT: "Send"}.items()
@@ -136,7 +139,23 @@ def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now:
         _store([(tenant, hour) for tenant in batch for hour in hours_of(rates.get(tenant.name, []))])
         problems = {tenant: _what_was_untold([one for one in untold if one.tenant == tenant.name]) for tenant in batch}
         _note_all(problems, now, {name: metrics.source for name, metrics in found.items()})
+    _note_unmeasured(batch, found, now)
     _renew(batch, now)
+
+
+def _note_unmeasured(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now: datetime) -> None:
+    """What CloudWatch lists and what we know otherwise disagree: that is a warning of its own, never "no mail"."""
+    sent = RateSample.objects.filter(tenant__in=batch, at__gte=now - SURELY_LISTED).values("tenant_id")
+    lately = dict(sent.annotate(total=Sum("sent")).values_list("tenant_id", "total"))
+    for tenant in batch:
+        why = unmeasured_because(
+            found[tenant.name],
+            sent_lately=lately.get(tenant.pk) or 0,
+            impact=tenant.impact,
+            open_findings=tenant.open_high + tenant.open_low,
+        )
+        ReputationRead.objects.filter(tenant=tenant).exclude(unmeasured_because=why).update(unmeasured_because=why)
+        warn_of_unmeasured(tenant, why, now=now)
 
 
 def _rates(source: RateSource, series: Sequence[RateSeries], start: datetime) -> list[RateSeries]:

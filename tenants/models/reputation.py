@@ -60,6 +60,9 @@ class ReputationRead(models.Model):
         blank=True,
         help_text="What CloudWatch had: counts, rates, configuration_set, none.",
     )
+    unmeasured_because = models.TextField(
+        blank=True, help_text="Why we know that it sent mail of which nothing is measured; empty: it is measured."
+    )
     findings_at = models.DateTimeField(null=True, help_text="When SES last listed the findings.")
     findings_problem = models.TextField(blank=True, help_text="Why it could not; empty when it did.")
 

@@ -46,6 +46,9 @@ class ReadOut(Out):
     rates_source: str | None = Field(
         description="What CloudWatch measures of the tenant: counts, rates, configuration_set (its rates), or none"
     )
+    unmeasured_because: str | None = Field(
+        description="Why we know that mail was sent of which nothing is measured; null where that is not so"
+    )
     findings_at: datetime | None
     findings_problem: str | None
 
@@ -133,11 +136,13 @@ def _hour(hour: Hour) -> HourOut:
 
 def _read(row: ReputationRead | None) -> ReadOut:
     if row is None:
-        return ReadOut(rates_at=None, rates_problem=None, rates_source=None, findings_at=None, findings_problem=None)
+        fields = ("rates_at", "rates_problem", "rates_source", "unmeasured_because", "findings_at", "findings_problem")
+        return ReadOut(**dict.fromkeys(fields))
     return ReadOut(
         rates_at=row.rates_at,
         rates_problem=row.rates_problem or None,
         rates_source=row.rates_source or None,
+        unmeasured_because=row.unmeasured_because or None,
         findings_at=row.findings_at,
         findings_problem=row.findings_problem or None,
     )

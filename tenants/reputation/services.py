@@ -77,6 +77,12 @@ def warn_of_rate(tenant: Tenant, measure: Measure, rate: float | None, *, now: d
     _observe(KINDS[measure], tenant, firing=grown is not Grade.HEALTHY, why=why, severity=severity, now=now)
 
 
+def warn_of_unmeasured(tenant: Tenant, because: str, *, now: datetime) -> None:
+    """Mail was sent, and no rate of it is known: nobody would see how much of it bounces."""
+    why = f"{tenant.name} sent mail, and CloudWatch measures no rate of it. {because}" if because else ""
+    _observe("tenant.unmeasured", tenant, firing=bool(because), why=why, severity="medium", now=now)
+
+
 def warn_of_account(bounce: float | None, complaint: float | None, *, now: datetime) -> None:
     """Of the whole account's rates: every customer stops when Amazon stops the account."""
     grades = {

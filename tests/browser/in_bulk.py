@@ -2,8 +2,8 @@
 
 from django.utils import timezone
 
-from operations.batches.core import BulkAction
-from operations.models import Bulk
+from operations.batches.core import BatchKind
+from operations.models import Batch
 from tests.browser.showcase import Showcase
 
 RESULTS = (
@@ -16,7 +16,7 @@ RESULTS = (
 def held(world: Showcase) -> tuple[str]:
     """Three that were to be held: one is, one was refused, one waits."""
     words = {"because": "The customer asked us to wait."}
-    made = Bulk.objects.create(action=BulkAction.HOLD, words=words, by=world.people["sam"])
+    made = Batch.objects.create(kind=BatchKind.HOLD, words=words, by=world.people["sam"])
     for number, (key, state, problem) in enumerate(RESULTS, start=1):
         domain = world.domains[key]
         made.items.create(

@@ -7,7 +7,7 @@ from allauth.account.models import EmailAddress
 from django.utils import timezone
 
 from accounts.roles import Role
-from operations.models import PauseBatch, PauseBatchItem
+from operations.models import Batch, BatchItem
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource
 from tests.browser.showcase import Showcase
 from tests.factories import make_customer, make_member, make_staff
@@ -34,7 +34,7 @@ def nothing(world: Showcase) -> tuple[()]:
 
 def batch(world: Showcase) -> tuple[str]:
     make_tenancy(world)
-    return (PauseBatch.objects.get().pk,)
+    return (Batch.objects.get(kind="pause").pk,)
 
 
 def make_tenancy(world: Showcase) -> None:
@@ -101,11 +101,12 @@ def _findings_of(tenant: Tenant) -> None:
 
 def _make_batch(paused: Tenant, world: Showcase) -> None:
     words = {"reason": "spam", "text": "One list, many senders.", "told": TOLD, "review_on": "2030-01-01"}
-    made = PauseBatch.objects.create(kind="pause", words=words, by=world.people["tess"])
+    made = Batch.objects.create(kind="pause", words=words, by=world.people["tess"])
     waiting = Tenant.objects.get(name="pausing")
-    for tenant, fields in (
-        (paused, {"asked_at": timezone.now()}),
-        (waiting, {"asked_at": timezone.now()}),
-        (Tenant.objects.get(name="unknown"), {"problem": "This tenant is being deleted."}),
-    ):
-        PauseBatchItem.objects.create(batch=made, tenant=tenant, name=tenant.name, **fields)
+    rows: tuple[tuple[Tenant, dict[str, Any]], ...] = (
+        (paused, {"state": "done", "done_at": timezone.now()}),
+        (waiting, {"state": "done", "done_at": timezone.now()}),
+        (Tenant.objects.get(name="unknown"), {"state": "refused", "problem": "This tenant is being deleted."}),
+    )
+    for number, (tenant, fields) in enumerate(rows, start=1):
+        BatchItem.objects.create(batch=made, number=number, tenant=tenant, name=tenant.name, **fields)

@@ -16,6 +16,8 @@ from domains.names.core import DomainName
 from domains.policies import core as policies_core
 from domains.policies.core import PublishedPolicies
 from domains.records.core import IdentityFacts, Record, records_for
+from domains.spf.core import evaluation
+from domains.spf.core.evaluation import SpfNames
 from sandbox.dns import mistakes
 from sandbox.dns.mistake import WantedRecord
 from sandbox.dns.server import DnsServer
@@ -51,6 +53,12 @@ def nothing_published(name: str) -> PublishedPolicies:
     """As after a look that found no SPF and no DMARC, at the domain and above."""
     domain = DomainName.stored(name)
     return PublishedPolicies(spf={name: ()}, dmarc=dict.fromkeys(policies_core.dmarc_questions(domain), ()))
+
+
+def all_found(*lines: str) -> SpfNames:
+    """As after a look at which everything in the SPF lines was there; behind their includes are plain addresses."""
+    inside = {name: ("v=spf1 ip4:192.0.2.1 -all",) for line in lines for name in evaluation.names_inside(line)}
+    return SpfNames(inside, present=frozenset(pair for line in lines for pair in evaluation.names_looked_up(line)))
 
 
 class Host:

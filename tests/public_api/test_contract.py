@@ -25,7 +25,7 @@ from tests.calling import Api, api_of, never_waiting, operations
 pytestmark = pytest.mark.django_db
 CONTRACT = Path(__file__).with_name("contract.txt")
 FAMILIES = ("/api/v2/domains", "/api/v2/email-addresses", "/api/v2/endpoints", "/api/v1.1/", "/api/inbound/")
-OURS = ("/diagnosis", "/dns-history", "/exports", "/share-links", "/confirmations")
+OURS = ("/diagnosis", "/dns-history", "/exports", "/share-links", "/mail-records", "/verified-notice", "/confirmations")
 D, A, E = "domains/{domain_id}", "email-addresses/{address_id}", "endpoints/{endpoint_id}"
 _ADDRESS = {"address": "new@shop.com", "domainId": "{domain_id}", "endpointId": "{endpoint_id}", "isActive": True}
 _ENDPOINT = {"name": "new", "type": "email", "config": {"forwardTo": "a@b.com"}, "description": "words"}
@@ -35,7 +35,10 @@ _AT_ADDRESS = ("endpointId", "isActive", "routing.type")
 _AT_ENDPOINT = ("name", "description", "isActive", "config")
 # The good body of each operation that has one, and the fields of its answer that tell what a member did.
 BODIES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "POST /api/v2/domains": ({"domain": "new.com", "customerId": "{customer_id}", "sendOnly": False}, ("sendOnly",)),
+    "POST /api/v2/domains": (
+        {"domain": "new.com", "customerId": "{customer_id}", "sendOnly": False, "tellWhenVerified": True},
+        ("sendOnly",),
+    ),
     f"PUT /api/v2/{D}": (
         {
             "isCatchAllEnabled": True,

@@ -62,7 +62,18 @@ def test_calls_at_once_are_all_applied(local: Sandbox, over_http: Aws) -> None:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    arguments = ["--aws-port", "0", "--dns-port", "0", "--verify-every", "0", "--state-dir", str(tmp_path)]
+    arguments = [
+        "--aws-port",
+        "0",
+        "--dns-port",
+        "0",
+        "--web-port",
+        "0",
+        "--verify-every",
+        "0",
+        "--state-dir",
+        str(tmp_path),
+    ]
     with subprocess.Popen([sys.executable, "-m", "sandbox", *arguments], stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()

@@ -402,3 +402,31 @@ def test_without_the_sandbox_the_pages_do_not_exist() -> None:
     )
     assert made.returncode != 0
     assert "Resolver404" in made.stderr
+
+
+def test_a_policy_is_hosted_for_a_domain_of_the_zone_alone(
+    sandbox: Sandbox, alice: Customer, alice_client: Client
+) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=alice)
+    other = set_up_domain(sandbox, "other.com")
+    swap(alice_client, "shop.com", "host_policy", domain=domain.id, policy="enforce", fault="expired")
+    (site,) = sandbox.control.policies().values()
+    assert ("mode: enforce" in site["policy"], site["fault"]) == (True, "expired")
+    for wrong in ({"domain": other.id}, {"policy": "no"}, {"fault": "no"}):
+        given = {"domain": domain.id, "policy": "enforce", "fault": ""} | wrong
+        assert "Choose a domain" in swap(alice_client, "shop.com", "host_policy", **given).content.decode()
+    swap(alice_client, "shop.com", "host_policy", domain=domain.id, policy="", fault="")
+    assert sandbox.control.policies() == {}
+
+
+def test_a_name_below_that_takes_mail_does_not_break_the_page(
+    sandbox: Sandbox, alice: Customer, alice_client: Client
+) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=alice)
+    Domain.objects.filter(pk=domain.pk).update(
+        mail_rules={"shop.com": "carried", "*.shop.com": "carried"},
+        identity_status="SUCCESS",
+        proven_at=domain.created_at,
+    )
+    page = alice_client.get(reverse("sandbox:zone", args=["shop.com"])).content.decode()
+    assert "Inbound mail record for *.shop.com" in page

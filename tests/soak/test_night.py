@@ -12,10 +12,12 @@ from benchmarks.urgent import seconds_to_pause
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from operations.batches import services as batches_services
-from operations.batches.core import BulkAction, Named
-from operations.batches.selectors import predicted
+from operations.batches.core import BatchKind
+from operations.domain_actions import services as domain_actions_services
+from operations.domain_actions.core import Named
+from operations.domain_actions.selectors import predicted
 from operations.drift import services as drift_services
-from operations.models import Bulk
+from operations.models import Batch
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import Run
 from receipt_rules.planner import services as planner_services
@@ -55,11 +57,13 @@ class Night:
         assert answer.status_code == 200
         return answer.text
 
-    def add_in_bulk(self) -> Bulk:
+    def add_in_bulk(self) -> Batch:
         alice = make_member(make_customer("Alice"))
-        rows = predicted(BulkAction.IMPORT, tuple(Named(f"bulk{n}.com") for n in range(DOMAINS)), viewer=alice)
+        rows = predicted(BatchKind.IMPORT, tuple(Named(f"bulk{n}.com") for n in range(DOMAINS)), viewer=alice)
         assert all(row.works for row in rows)
-        return batches_services.start(action=BulkAction.IMPORT, rows=rows, words={}, actor=alice)
+        return batches_services.start(
+            kind=BatchKind.IMPORT, items=domain_actions_services.items_of(rows), words={}, actor=alice
+        )
 
     def approve(self, asked: Asked = EVERYTHING, typed: str = "") -> None:
         made = planner_services.plan(asked=asked)

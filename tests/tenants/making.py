@@ -95,9 +95,16 @@ def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
     return found
 
 
-def make_measured(sandbox: Sandbox, **rates: float) -> Tenant:
-    """At the sandbox's Amazon, with these rates there (`bounce`, `complaint`), and read."""
+def make_measured(sandbox: Sandbox, *, without_set: bool = False, **rates: float) -> Tenant:
+    """At the sandbox's Amazon, with these rates there (`bounce`, `complaint`), and read.
+
+    `without_set`: the reputation of its configuration set is not measured.
+    """
     tenant = set_up_tenant()
+    if without_set:
+        aws.client("sesv2").put_configuration_set_reputation_options(
+            ConfigurationSetName=tenant.configuration_set, ReputationMetricsEnabled=False
+        )
     sandbox.control.set_rates(tenant.name, **rates)
     metrics_services.sync_due_metrics(now=timezone.now())
     tenant.refresh_from_db()

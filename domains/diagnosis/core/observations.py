@@ -54,6 +54,7 @@ class Observations:
     cuts: tuple[Cut, ...] = ()
     spf: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the SPF lines behind includes, by name; () where none is
     spf_absent: tuple[tuple[str, str], ...] = ()  # (name, type) of other terms of SPF that hold nothing
+    spf_present: tuple[tuple[str, str], ...] = ()  # (name, type) of those that hold something
     dmarc: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the DMARC records above, by name; () where none is
     is_there: bool = True  # False: the domain's name does not exist
     consents: tuple[tuple[str, bool], ...] = ()  # (name, whether reports are accepted) where DMARC reports go elsewhere
@@ -86,8 +87,8 @@ class Observations:
         told = {r.key: values for r in self.records if (values := self._first_told(question_for(r))) is not None}
         spf = {r.name: grammar.spf_among(told[r.key]) for r in self.records if r.key in SPF_KEYS and r.key in told}
         own = {r.name: dmarc_lines(told[r.key]) for r in self.records if r.key == "dmarc" and r.key in told}
-        absent = frozenset(self.spf_absent)
-        return PublishedPolicies(spf, dict(self.spf), absent, {**dict(self.dmarc), **own}, self.is_there)
+        absent, present = frozenset(self.spf_absent), frozenset(self.spf_present)
+        return PublishedPolicies(spf, dict(self.spf), absent, present, {**dict(self.dmarc), **own}, self.is_there)
 
     def _first_told(self, question: Question) -> tuple[str, ...] | None:
         told = (a.values for a in self.at_host(question) if a.status is not LookupStatus.FAILED)

@@ -7,7 +7,7 @@ an error of the whole (5.2, 6.1). What could not be looked up counts as one look
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from domains.spf.core.grammar import Spf, Term, read
+from domains.spf.core.grammar import AMAZON, Spf, Term, read
 
 MOST_LOOKUPS = 10
 MOST_VOIDS = 2
@@ -16,13 +16,15 @@ _DEEPEST = 10  # an include that includes itself ends here
 
 @dataclass(frozen=True)
 class SpfNames:
-    """What DNS said of the names in a record: the SPF `lines` at each, () for none, and (name, type) that hold nothing.
+    """What DNS said of the names in a record: the SPF `lines` at each, () for none.
 
-    A name that is in neither could not be told.
+    Of the other terms (name, type) is in `absent` where they find nothing, in `present` where they find something. A
+    name that is nowhere could not be told.
     """
 
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     absent: frozenset[tuple[str, str]] = frozenset()
+    present: frozenset[tuple[str, str]] = frozenset()
 
 
 NO_NAMES = SpfNames()
@@ -80,6 +82,20 @@ def broken_includes(line: str, names: SpfNames) -> tuple[BrokenInclude, ...]:
 def count_voids(line: str, names: SpfNames) -> int:
     """Lookups that find nothing; more than two are an error."""
     return sum(pair in names.absent for pair in _all_looked_up(line, names, 0))
+
+
+def untold(line: str, names: SpfNames) -> str:
+    """The first name that the line leads to of which DNS could not tell what it costs; "" where all is known."""
+    return next(_untold(line, names, 0), "")
+
+
+def _untold(line: str, names: SpfNames, depth: int) -> Iterator[str]:
+    yield from (pair[0] for pair in names_looked_up(line) if pair not in names.absent | names.present)
+    for name in names_inside(line) if depth < _DEEPEST else ():
+        if name != AMAZON and name not in names.lines:
+            yield name
+        for inner in names.lines.get(name, ())[:1]:
+            yield from _untold(inner, names, depth + 1)
 
 
 def _leads_on(term: Term) -> bool:

@@ -1,7 +1,8 @@
 """Adds SES's include to an SPF record and merges several records into one, and judges the result. Pure.
 
 A merged value is offered only where it is valid, asks for at most ten lookups and authorises every sender that one of
-the lines authorised. Otherwise `Merged.withheld` says why, and what to change first.
+the lines authorised; so where a name in it could not be looked up, none is offered. `Merged.withheld` says why, and
+what to change first.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,17 @@ from domains.spf.core.evaluation import (
     broken_includes,
     count_lookups,
     count_voids,
+    untold,
 )
 from domains.spf.core.grammar import AMAZON, Spf, Term, allows, read, term_of
 
 FRESH = f"v=spf1 include:{AMAZON} ~all"
 _LONGEST = 2000  # characters: beyond that DNS hosts and receivers cut a record
+
+
+_UNTOLD = (
+    "We couldn't look up {name}, so we can't tell whether one record for all would work. Check again in a few minutes."
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ def _judged(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
     counted = count_lookups(text, names)
     problems = [problem.reason for line in before for problem in read(line).problems]
     inner = [f"Remove or correct “{each.term}”. {each.reason}" for each in broken_includes(text, names)]
+    unknown = "" if text in before else untold(text, names)  # what stands there already is nothing new
     is_open = any(read(line).is_open for line in before)
     reasons = (
         (bool(problems), f"The record that is there is broken. Correct it first: {''.join(problems[:1])}"),
@@ -73,6 +81,7 @@ def _judged(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
         (counted.too_many, _too_many(counted.total, counted.costliest)),
         (count_voids(text, names) > MOST_VOIDS, "More than two of its hosts do not exist. Remove those that are gone."),
         (is_open, "The record that is there lets everybody send. Change “+all” to “~all”."),
+        (bool(unknown), _UNTOLD.format(name=unknown)),
         (len(text) > _LONGEST, f"The one record would have {len(text)} characters, too many for DNS."),
     )
     withheld = next((reason for holds, reason in reasons if holds), "")

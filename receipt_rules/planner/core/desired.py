@@ -58,11 +58,15 @@ class Double:
 
 @dataclass(frozen=True)
 class Desired:
-    """`entries`: recipient to delivery. `covered`: an address without an entry to the entry that serves it."""
+    """`entries`: recipient to delivery. `covered`: an address without an entry to the entry that serves it.
+
+    `refused`: what SES refuses in a rule, with the delivery that it would have; it is in neither of both.
+    """
 
     entries: Mapping[str, RuleDelivery]
     covered: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     doubles: tuple[Double, ...] = ()
+    refused: Mapping[str, RuleDelivery] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()) -> Desired:

@@ -26,7 +26,10 @@ from receipt_rules.planner.core.rules import (
 
 @dataclass(eq=False)
 class Bin:
-    """`delivery` is a number of `Deliveries`. `pinned` recipients are out of scope: they stay, and so does the rule."""
+    """`delivery` is a number of `Deliveries`. `pinned` recipients are out of scope: they stay, and so does the rule.
+
+    One that `stays` is not changed at all (`untouched`).
+    """
 
     name: str
     first: bool
@@ -34,6 +37,7 @@ class Bin:
     old: Rule | None = None
     kept: set[str] = field(default_factory=set)
     pinned: set[str] = field(default_factory=set)
+    stays: bool = False
     is_dirty: bool = False  # whether the plan changes the rule already, so that one more recipient costs no call
 
     def keep(self, recipient: str) -> None:
@@ -41,7 +45,7 @@ class Bin:
         self.is_dirty = self.is_dirty or self.old is None or recipient not in self.old.recipient_set
 
     def room(self, size: int) -> int:
-        return size - len(self.kept) - len(self.pinned)
+        return 0 if self.stays else size - len(self.kept) - len(self.pinned)
 
     @property
     def is_empty(self) -> bool:
@@ -60,6 +64,8 @@ class Bin:
 
     def as_rule(self, delivery: RuleDelivery) -> Rule:
         """The rule itself where nothing about it changes."""
+        if self.old is not None and self.stays:
+            return self.old
         if self.old is None:
             return Rule(self.name, delivery, tuple(self.kept))
         enabled = self.old.enabled if self.pinned else True
@@ -122,6 +128,11 @@ def _open(rule: Rule, wanted: Mapping[str, int], numbers: Deliveries, scope: fro
     return made
 
 
+def _let_stay(each: Bin, numbers: Deliveries, untouched: frozenset[str]) -> None:
+    if each.name in untouched and each.old is not None:
+        each.stays, each.pinned, each.delivery = True, set(each.old.recipients), numbers.number(each.old.delivery)
+
+
 def _most_wanted(rule: Rule, wanted: Mapping[str, int], now: int) -> int:
     """A change of delivery is one call and moves nobody, where most of the rule's recipients want it."""
     votes: dict[int, int] = {now: 0}
@@ -138,12 +149,14 @@ def pack(
     limits: RuleLimits,
     taken: Iterable[str] = (),
     scope: frozenset[str] | None = None,
+    untouched: frozenset[str] = frozenset(),
 ) -> tuple[Rule, ...]:
     """Our rules as they shall be, in their order. `taken` are other names of the set.
 
-    With a scope, recipients outside of it stay exactly where they are. Raises Refused over the limit of a name.
+    With a scope, recipients outside of it stay exactly where they are. `untouched` names rules that stay as they are.
+    Raises Refused over the limit of a name.
     """
-    return _Packer(wanted, ours, limits, taken, scope).packed()
+    return _Packer(wanted, ours, limits, taken, scope, untouched).packed()
 
 
 class _Packer:
@@ -154,6 +167,7 @@ class _Packer:
         limits: RuleLimits,
         taken: Iterable[str],
         scope: frozenset[str] | None,
+        untouched: frozenset[str],
     ) -> None:
         self.numbers = Deliveries()
         self.wanted = {
@@ -165,6 +179,8 @@ class _Packer:
         self.size = limits.recipients
         self.is_scoped = scope is not None
         found = open_bins(ours, self.wanted, self.numbers, scope)
+        for each in found:
+            _let_stay(each, self.numbers, untouched)
         self.first = [each for each in found if each.first]
         self.general = [each for each in found if not each.first]
         self.where: dict[str, Bin] = {}
@@ -176,7 +192,8 @@ class _Packer:
         return new_names({*taken, *(each.name for each in found)}, first=first, limits=limits)
 
     def packed(self) -> tuple[Rule, ...]:
-        self._places = {each: place for place, each in enumerate(self.general)}
+        self._places = {each: at for at, each in enumerate((*self.first, *self.general), start=-len(self.first))}
+        self._keep_what_stays()
         self._keep_domains()
         self._keep_addresses()
         for each in (*self.first, *self.general):
@@ -189,6 +206,12 @@ class _Packer:
         return tuple(each.as_rule(self.numbers.values[each.delivery]) for each in full)
 
     # Keeping
+
+    def _keep_what_stays(self) -> None:
+        for each in (*self.first, *self.general):
+            for recipient in sorted(each.pinned) if each.stays else ():
+                if self.wanted.get(recipient) == each.delivery:
+                    self.where.setdefault(recipient, each)
 
     def _keep_domains(self) -> None:
         for each in self.general:
@@ -204,7 +227,7 @@ class _Packer:
 
     def _right_in(self, each: Bin) -> Iterator[str]:
         """The recipients whose mail this rule brings to where it is wanted, and that no earlier rule has kept."""
-        if each.old is None or not each.is_usable:
+        if each.old is None or each.stays or not each.is_usable:
             return
         for recipient in each.old.recipients:
             if self.wanted.get(recipient) == each.delivery and recipient not in self.where:
@@ -226,7 +249,7 @@ class _Packer:
             delivery = self.wanted[entry]
             candidates = self._open(self.general[earliest:], delivery)
             chosen = self._best(candidates, entry) or self._emptied(self.general[earliest:], entry, delivery)
-            if chosen is None and earliest and self._has_spare(delivery):
+            if chosen is None and earliest and self._has_spare(delivery) and not self._is_behind_what_stays(entry):
                 self._send_to_first(entry)
                 chosen = self._best(self._open(self.general, delivery), entry)
             self._put(entry, chosen or self._new(delivery, first=False))
@@ -244,6 +267,10 @@ class _Packer:
     def _has_spare(self, delivery: int) -> bool:
         """Whether a rule of this delivery has room: one more, only to stand later, would be one too many."""
         return any(True for _ in self._open(self.general, delivery))
+
+    def _is_behind_what_stays(self, entry: str) -> bool:
+        addresses = (self.where.get(one) for one, against in self.conflicts.items() if entry in against)
+        return any(each is not None and each.stays for each in addresses)
 
     def _send_to_first(self, entry: str) -> None:
         """The addresses that would stand behind this entry leave their rules; they are placed anew."""

@@ -48,6 +48,7 @@ from receipt_rules.planner.core.steps import (
     barrier,
     rule_steps,
 )
+from receipt_rules.planner.core.untouched import Detour, around
 
 
 def remarks(after: RuleSet, seen: Moments) -> tuple[str, ...]:
@@ -138,6 +139,11 @@ def check_in_place(seen: Moments, limits: RuleLimits) -> None:
         raise Refused(f"In place, there would be {seen.most_rules} rules for a moment. Use a copy of the rule set.")
 
 
+def check_compaction(detour: Detour, *, compacting: bool) -> None:
+    if compacting and detour.untouched:
+        raise Refused(f"The rules cannot be compacted now. {detour.untouched[0].sentence}", code="RULE_UNTOUCHED")
+
+
 def check_room_for_set(sets: Sets, limits: RuleLimits) -> None:
     if len(sets.names) >= limits.rule_sets:
         raise Refused(f"This needs one more rule set, and the account has {len(sets.names)}. Delete an old one first.")
@@ -172,16 +178,22 @@ def make_plan(
     sets = sets or Sets(frozenset([actual.name]), actual.name)
     check_active(actual, sets, stranger)
     check_take_over(actual, take_over, scope)
+    detour = around(desired, actual, scope=scope, take_over=take_over)
+    desired, stays = detour.desired, detour.names
     check_deliveries(desired.entries, limits)
-    ours = _packed(desired.entries, actual, scope, limits, compacting=compacting)
-    change = _Change(actual, ours, _dropped(actual, ours, scope) | take_over, limits, sets, scope is None, stranger)
+    check_compaction(detour, compacting=compacting)
+    ours = _packed(desired.entries, actual, scope, limits, stays, compacting=compacting)
+    dropped = (_dropped(actual, ours, scope) | take_over) - stays
+    change = _Change(actual, ours, dropped, limits, sets, scope is None, stranger, stays)
     check_number(len(change.end.rules), actual, limits)
-    return _plan(change, desired, scope, *_chosen(change, method))
+    return replace(_plan(change, desired, scope, *_chosen(change, method)), untouched=detour.untouched)
 
 
 @dataclass(frozen=True)
 class _Change:
-    """`ours` are our rules as they shall be, in their order; `dropped` names the rules that go."""
+    """`ours` are our rules as they shall be, in their order; `dropped` names those that go, `stays` those that SES
+    would refuse to take once more.
+    """
 
     actual: RuleSet
     ours: tuple[Rule, ...]
@@ -190,6 +202,7 @@ class _Change:
     sets: Sets
     reorders: bool
     stranger: RuleSet | None = None
+    stays: frozenset[str] = frozenset()
 
     @property
     def is_live(self) -> bool:
@@ -222,7 +235,8 @@ class _Change:
         edits = sequence.on_a_copy(self.actual, self.ours, self.dropped, reorders=self.reorders, name=new)
         fresh = sequence.in_new_set(self.ours, new)
         activate = Activate(new, instead_of=old)
-        if len(fresh) < len(edits) and all(rule.name in self.dropped for rule in self.actual.foreign):
+        is_whole = not self.stays and all(rule.name in self.dropped for rule in self.actual.foreign)
+        if is_whole and len(fresh) < len(edits):
             return (CreateSet(new), *fresh, activate)
         return (CloneSet(old, new), *edits, activate)
 
@@ -232,26 +246,27 @@ def _packed(
     actual: RuleSet,
     scope: frozenset[str] | None,
     limits: RuleLimits,
+    stays: frozenset[str],
     *,
     compacting: bool,
 ) -> tuple[Rule, ...]:
     if scope is not None:
         if compacting:
             raise Refused("A compaction concerns all rules and cannot be limited to some recipients.")
-        return pack(wanted, actual.ours, limits=limits, taken=actual.names, scope=scope)
+        return pack(wanted, actual.ours, limits=limits, taken=actual.names, scope=scope, untouched=stays)
     check_bound(wanted, actual, limits)
-    ours = tuple(_repaired(actual, wanted))
-    packed = pack(wanted, ours, limits=limits, taken=actual.names)
+    ours = tuple(_repaired(actual, wanted, stays))
+    packed = pack(wanted, ours, limits=limits, taken=actual.names, untouched=stays)
     tight = compact(wanted, ours, limits=limits, taken=actual.names) if compacting else packed
     return tight if len(tight) < len(packed) else packed
 
 
-def _repaired(actual: RuleSet, wanted: Mapping[str, RuleDelivery]) -> Iterable[Rule]:
+def _repaired(actual: RuleSet, wanted: Mapping[str, RuleDelivery], stays: frozenset[str]) -> Iterable[Rule]:
     """Our rules; one that was damaged by hand as it may have been: with a delivery that its recipients want."""
     for rule in actual.rules:
         if isinstance(rule, Rule):
             yield rule
-        elif is_ours(rule.name):
+        elif is_ours(rule.name) and rule.name not in stays:
             delivery = next((wanted[one] for one in sorted(rule.recipient_set) if one in wanted), None)
             if delivery is not None:
                 yield Rule(rule.name, delivery, tuple(rule.recipient_set))

@@ -19,6 +19,7 @@ from receipt_rules.planner.core.desired import Double
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.sequence import Moments
 from receipt_rules.planner.core.steps import Activate, Create, Delete, Move, Reorder, RuleStep, Step, Update
+from receipt_rules.planner.core.untouched import Untouched
 
 READS = 2  # the live set is read before and after
 SECONDS_PER_CALL = 1.0  # SES's pace (ses.md A)
@@ -60,6 +61,12 @@ class Plan:
     emptied: tuple[str, ...]
     touched: str
     digest: str
+    untouched: tuple[Untouched, ...] = ()
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The recipients whose change waits for rules that must stay as they are."""
+        return tuple(recipient for each in self.untouched for recipient in each.waiting)
 
     @property
     def is_empty(self) -> bool:

@@ -22,7 +22,7 @@ from domains.names.core import LONGEST_NAME, DomainName
 from domains.records.core import records_for
 from domains.spf.core import evaluation, merger
 from domains.spf.core.evaluation import SpfNames
-from tests.domains.mistakes import CONFIRMED, DKIM, NOW, facts_of
+from tests.domains.mistakes import CONFIRMED, DKIM, NOW, all_found, facts_of
 
 FACTS = facts_of("mail.example.co.uk", wants_apex_spf=True)
 RECORDS = records_for(FACTS)
@@ -138,7 +138,8 @@ def test_a_time_is_rounded_up_and_names_another_day() -> None:
 
 
 def test_two_spf_lines_become_one_with_all_senders_and_one_all() -> None:
-    line = merger.merged(("v=spf1 include:_spf.google.com -all", "v=spf1 mx include:_spf.google.com ~all"))
+    lines = ("v=spf1 include:_spf.google.com -all", "v=spf1 mx include:_spf.google.com ~all")
+    line = merger.merged(lines, all_found(*lines))
     assert line.value == "v=spf1 include:_spf.google.com mx include:amazonses.com ~all"
     assert line.lookups == 3
 

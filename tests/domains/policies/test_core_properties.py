@@ -21,7 +21,7 @@ from domains.policies import core
 from domains.policies.core import PublishedPolicies
 from domains.records.core import SPF_KEYS, IdentityFacts, Record, records_for
 from domains.spf.core import grammar
-from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups
+from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, untold
 from tests.domains.mistakes import facts_of
 
 EXAMPLES = int(os.environ.get("POLICY_EXAMPLES", "200"))
@@ -36,6 +36,7 @@ INSIDE = {
     "circle.net": ("v=spf1 include:circle.net -all",),
     "neutral.net": ("v=spf1 -ip4:192.0.2.3 ?all",),
 }
+PRESENT = frozenset({("host.net", "A"), *((f"h{number}.net", "A") for number in range(9))})
 ADDRESSES = [ipaddress.ip_address(f"192.0.2.{number}") for number in range(1, 9)]
 HOSTS = {"host.net": {"192.0.2.5"}, "": {"192.0.2.6"}, "mx": {"192.0.2.7"}}
 TERMS = st.sampled_from(
@@ -82,6 +83,7 @@ PUBLISHED = st.builds(
     lambda apex, bounces, dmarc, is_there: PublishedPolicies(
         spf={SHOP.ascii: tuple(apex), f"bounce.{SHOP.ascii}": tuple(bounces)},
         inside=INSIDE,
+        present=PRESENT,
         dmarc={f"_dmarc.{name}": tuple(lines) for name, lines in dmarc.items() if lines is not None},
         is_there=is_there,
     ),
@@ -136,6 +138,7 @@ def check_spf(record: Record, policies: PublishedPolicies) -> None:
     assert broken_includes(record.value, names_of(policies)) == ()
     assert not count_lookups(record.value, names_of(policies)).too_many
     assert grammar.allows(record.value)
+    assert record.value in before or not untold(record.value, names_of(policies))
     assert senders(before) | {"192.0.2.8"} <= senders((record.value,)), (before, record.value)
 
 

@@ -18,7 +18,7 @@ from domains.records.core import (
     records_for,
 )
 from domains.spf.core import grammar, merger
-from tests.domains.mistakes import nothing_published
+from tests.domains.mistakes import all_found, nothing_published
 
 DOMAIN = DomainName.stored("shop.example.co.uk")
 
@@ -136,8 +136,10 @@ def test_no_name_or_value_ends_in_a_dot_or_has_quotes() -> None:
     ],
 )
 def test_amazon_is_added_to_spf_before_all_and_the_rest_is_kept(existing: str, merged: str) -> None:
-    assert merger.merge(existing).value == merged
-    published = replace(nothing_published(DOMAIN.ascii), spf={DOMAIN.ascii: (existing,) if existing else ()})
+    lines = (existing,) if existing else ()
+    names = all_found(*lines)
+    assert merger.merge(existing, names=names).value == merged
+    published = replace(nothing_published(DOMAIN.ascii), spf={DOMAIN.ascii: lines}, inside=names.lines)
     assert records_for(make_facts(wants_apex_spf=True, policies=published))[-1].value == merged
 
 
@@ -159,8 +161,8 @@ def test_spf_counts_its_own_lookups(text: str, lookups: int) -> None:
 def test_the_eleventh_lookup_is_one_too_many() -> None:
     nine = "v=spf1 " + " ".join(f"include:s{n}.net" for n in range(9)) + " -all"
     ten = "v=spf1 " + " ".join(f"include:s{n}.net" for n in range(10)) + " -all"
-    assert not merger.merge(nine).withheld
-    assert merger.merge(ten).withheld
+    assert not merger.merge(nine, names=all_found(nine)).withheld
+    assert "11 DNS lookups" in merger.merge(ten, names=all_found(ten)).withheld
 
 
 @pytest.mark.parametrize("text", ["", "v=spf10 -all", "v=spf1include:a", "spf1", " v=spf1"])
@@ -188,7 +190,8 @@ TERMS = st.sampled_from(
 
 @given(st.lists(TERMS, max_size=6))
 def test_merging_lets_amazon_in_keeps_all_else_and_is_done_once(terms: list[str]) -> None:
-    once = merger.merge(" ".join(["v=spf1", *terms])).value
+    names = all_found("v=spf1 include:x.net redirect=y.net")
+    once = merger.merge(" ".join(["v=spf1", *terms]), names=names).value
     if max(terms.count("redirect=y.net"), terms.count("exp=z.net")) > 1:
         assert once == ""
         return
@@ -196,7 +199,7 @@ def test_merging_lets_amazon_in_keeps_all_else_and_is_done_once(terms: list[str]
         assert once == ""
         return
     assert grammar.allows(once)
-    assert merger.merge(once).value == once
+    assert merger.merge(once, names=names).value == once
     others = [term for term in terms if term != "include:amazonses.com"]
     assert [term for term in once.split()[1:] if term != "include:amazonses.com"] == others
 

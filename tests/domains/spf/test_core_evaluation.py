@@ -18,6 +18,7 @@ NAMES = SpfNames(
         "big.example": (" ".join(["v=spf1", *(f"a:h{n}.example" for n in range(9)), "-all"]),),
     },
     frozenset({("gone1.example", "A"), ("gone2.example", "A"), ("gone3.example", "MX")}),
+    frozenset({*((f"h{n}.example", "A") for n in range(9)), ("there.example", "A")}),
 )
 
 
@@ -79,6 +80,23 @@ def test_a_merged_record_that_would_not_work_is_not_offered_and_the_reason_is_sa
     line = merger.merged(lines, NAMES)
     assert line.value == ""
     assert why in line.withheld
+
+
+@pytest.mark.parametrize("term", ["include:unknown.example", "redirect=unknown.example", "a:unknown.example"])
+def test_what_could_not_be_looked_up_is_not_merged_and_the_reason_is_said(term: str) -> None:
+    for line in (merger.merge(f"v=spf1 {term}", names=NAMES), merger.merged((f"v=spf1 {term}", "v=spf1 mx"), NAMES)):
+        assert line.value == ""
+        assert "couldn't look up unknown.example" in line.withheld
+
+
+def test_what_an_include_leads_to_counts_as_well() -> None:
+    names = SpfNames({"good.example": ("v=spf1 include:unknown.example -all",)})
+    assert "unknown.example" in merger.merge("v=spf1 include:good.example", names=names).withheld
+
+
+def test_a_record_that_is_as_it_has_to_be_stays_though_its_includes_could_not_be_looked_up() -> None:
+    line = "v=spf1 include:unknown.example include:amazonses.com -all"
+    assert merger.merge(line, names=NAMES).value == line
 
 
 def test_a_broken_record_is_not_offered_with_amazon_added() -> None:

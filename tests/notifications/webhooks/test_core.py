@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inbound_admin.lib.public_url import BadUrl
 from notifications.alerts.core import KINDS, AlertKind, AlertState, Effect, Watch, kind_named, kinds_for, look
 from notifications.email.core import ByMail, Habits, after_quiet, mail_due
 from notifications.events.core import EVENTS, events_for, is_wanted, words_for
-from notifications.webhooks.core import PAUSES, BadUrl, Format, Happening, body, is_given_up, next_attempt, parse_target
+from notifications.webhooks.core import PAUSES, Format, Happening, body, is_given_up, next_attempt, parse_target
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 TWICE = AlertKind("k", "words", "over", looks=2, minimum_age=timedelta(minutes=1), looks_clear=2)

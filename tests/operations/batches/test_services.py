@@ -15,9 +15,12 @@ from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from inbound_admin.lib.errors import Refused
 from operations.batches import services as batches_services
-from operations.batches.core import MOST, BulkAction, Named, named_in
-from operations.batches.selectors import bulks_for, items_of, predicted, results_of
-from operations.models import Bulk, BulkState, DomainRemoval
+from operations.batches.core import BatchKind
+from operations.batches.selectors import batches_for, items_of, results_of
+from operations.domain_actions import services as domain_actions_services
+from operations.domain_actions.core import MOST, Named, named_in
+from operations.domain_actions.selectors import predicted
+from operations.models import Batch, BatchItemState, DomainRemoval
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
@@ -34,13 +37,13 @@ def sam() -> User:
     return make_staff(Role.SUPPORT)
 
 
-def ask(action: BulkAction, actor: User, *names: str, **words: str) -> Bulk:
+def ask(kind: BatchKind, actor: User, *names: str, **words: str) -> Batch:
     named = tuple(Named(*name.split("|")) for name in names)
-    rows = [row for row in predicted(action, named, viewer=actor) if row.works]
-    return batches_services.start(action=action, rows=rows, words=words, actor=actor)
+    rows = [row for row in predicted(kind, named, viewer=actor) if row.works]
+    return batches_services.start(kind=kind, items=domain_actions_services.items_of(rows), words=words, actor=actor)
 
 
-def states(asked: Bulk) -> dict[str, str]:
+def states(asked: Batch) -> dict[str, str]:
     return dict(asked.items.values_list("name", "state"))
 
 
@@ -48,7 +51,7 @@ def test_a_transfer_moves_each_with_one_change_id_and_one_refusal_stops_no_other
     alice, bob = make_customer("Alice"), make_customer("Bob")
     tenant = make_tenant(bob)
     domains = [make_ready(f"d{number}.com", alice) for number in range(3)]
-    asked = ask(BulkAction.TRANSFER, sam, "d0.com", "d1.com", "d2.com", customer=bob.pk, because="Merger")
+    asked = ask(BatchKind.TRANSFER, sam, "d0.com", "d1.com", "d2.com", customer=bob.pk, because="Merger")
     make_domain("d1.com", customer=bob, stage=Stage.CLAIM)
     batches_services.work()
     assert states(asked) == {"d0.com": "done", "d1.com": "refused", "d2.com": "done"}
@@ -62,11 +65,11 @@ def test_what_failed_alone_is_tried_again(sandbox: Sandbox, sam: User) -> None:
     bob = make_customer("Bob")
     make_ready("a.com", make_customer())
     make_ready("b.com", make_customer())
-    asked = ask(BulkAction.TRANSFER, sam, "a.com", "b.com", customer=bob.pk, because="Merger")
+    asked = ask(BatchKind.TRANSFER, sam, "a.com", "b.com", customer=bob.pk, because="Merger")
     rival = make_domain("b.com", customer=bob, stage=Stage.CLAIM)
     batches_services.work()
     rival.delete()
-    assert batches_services.retry(bulk=asked, actor=sam) == 1
+    assert batches_services.retry(batch=asked, actor=sam) == 1
     batches_services.work()
     assert states(asked) == {"a.com": "done", "b.com": "done"}
     assert Change.objects.filter(bulk_id=asked.pk, what="domain.transferred").count() == 2
@@ -75,9 +78,9 @@ def test_what_failed_alone_is_tried_again(sandbox: Sandbox, sam: User) -> None:
 def test_a_worker_that_died_between_two_repeats_nothing(sandbox: Sandbox, sam: User) -> None:
     bob = make_customer("Bob")
     make_ready("a.com", make_customer())
-    asked = ask(BulkAction.TRANSFER, sam, "a.com", customer=bob.pk, because="Merger")
+    asked = ask(BatchKind.TRANSFER, sam, "a.com", customer=bob.pk, because="Merger")
     batches_services.work()
-    asked.items.update(state=BulkState.WAITING)  # as if it had died before it wrote the row
+    asked.items.update(state=BatchItemState.WAITING)  # as if it had died before it wrote the row
     batches_services.work()
     assert states(asked) == {"a.com": "done"}
     assert Change.objects.filter(what="domain.transferred").count() == 1
@@ -87,9 +90,9 @@ def test_hold_and_release_keep_one_id_each_and_their_reason(sam: User) -> None:
     for name in ("a.com", "b.com"):
         make_domain(name, stage=Stage.READY)
     until = (timezone.now() + timedelta(days=1)).isoformat()
-    held = ask(BulkAction.HOLD, sam, "a.com", "b.com", because="Abuse", until=until)
+    held = ask(BatchKind.HOLD, sam, "a.com", "b.com", because="Abuse", until=until)
     batches_services.work()
-    released = ask(BulkAction.RELEASE, sam, "a.com", "b.com", because="Settled")
+    released = ask(BatchKind.RELEASE, sam, "a.com", "b.com", because="Settled")
     batches_services.work()
     lines = Change.objects.order_by("id").values_list("what", "because", "bulk_id")
     assert list(lines) == [
@@ -105,24 +108,24 @@ def test_a_customer_checks_deletes_and_adds_their_own_and_nothing_else(sandbox: 
     customer = alice.memberships.get().customer
     make_domain("mine.com", customer=customer, stage=Stage.READY)
     make_domain("bobs.com", stage=Stage.READY)
-    rows = predicted(BulkAction.CHECK, (Named("mine.com"), Named("bobs.com")), viewer=alice)
+    rows = predicted(BatchKind.CHECK, (Named("mine.com"), Named("bobs.com")), viewer=alice)
     assert [(row.works, row.sentence) for row in rows][1] == (False, "There is no such domain in your list.")
-    checked = ask(BulkAction.CHECK, alice, "mine.com", "bobs.com")
-    added = ask(BulkAction.IMPORT, alice, "new.com", "bobs.com")
+    checked = ask(BatchKind.CHECK, alice, "mine.com", "bobs.com")
+    added = ask(BatchKind.IMPORT, alice, "new.com", "bobs.com")
     batches_services.work()
     assert states(checked) == {"mine.com": "done"}
     assert states(added) == {"new.com": "done"}
     assert Change.objects.get(what="domain.added").bulk_id == added.pk
-    for action in (BulkAction.TRANSFER, BulkAction.HOLD, BulkAction.RELEASE):
+    for kind in (BatchKind.TRANSFER, BatchKind.HOLD, BatchKind.RELEASE):
         with pytest.raises(PermissionDenied):
-            ask(action, alice, "mine.com", because="x", customer=customer.pk)
-    assert not bulks_for(make_member()).exists()
+            ask(kind, alice, "mine.com", because="x", customer=customer.pk)
+    assert not batches_for(make_member()).exists()
 
 
 def test_a_domain_that_left_the_customer_meanwhile_is_not_theirs_to_check(sam: User) -> None:
     alice = make_member()
     domain = make_domain("mine.com", customer=alice.memberships.get().customer, stage=Stage.READY)
-    asked = ask(BulkAction.CHECK, alice, "mine.com")
+    asked = ask(BatchKind.CHECK, alice, "mine.com")
     overrides_services.transfer(domain=domain, to=make_customer("Bob"), because="Sold", actor=sam)
     batches_services.work()
     assert asked.items.get().problem == "It is not in your list any more."
@@ -137,7 +140,7 @@ def test_an_import_says_of_each_line_whose_it_is_or_why_not(sam: User) -> None:
     make_domain("parent.com", stage=Stage.READY)
     lines = ("a.com|Alice Ltd", f"b.com|{alice.pk}", "c.com|Nobody", "d.com|Twins", "e.com", "taken.com|Alice Ltd")
     rows = predicted(
-        BulkAction.IMPORT, tuple(Named(*line.split("|")) for line in (*lines, "x.parent.com|Alice Ltd")), viewer=sam
+        BatchKind.IMPORT, tuple(Named(*line.split("|")) for line in (*lines, "x.parent.com|Alice Ltd")), viewer=sam
     )
     assert [row.works for row in rows] == [True, True, False, False, False, False, True]
     said = [row.sentence for row in rows]
@@ -155,14 +158,14 @@ def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandb
     make_domain("b.com", customer=alice, stage=Stage.READY)
     make_domain("x.b.com", customer=alice, stage=Stage.READY)
     make_address("info@a.com", domain)
-    rows = predicted(BulkAction.DELETE, (Named("a.com"), Named("b.com")), viewer=sam)
+    rows = predicted(BatchKind.DELETE, (Named("a.com"), Named("b.com")), viewer=sam)
     assert [row.works for row in rows] == [True, False]
     assert "1 address" in rows[0].sentence
     assert "sub-domains" in rows[1].sentence
-    asked = ask(BulkAction.DELETE, sam, "a.com", "b.com")
+    asked = ask(BatchKind.DELETE, sam, "a.com", "b.com")
     batches_services.work()
     assert DomainRemoval.objects.get().bulk_id == asked.pk
-    (result,) = results_of(asked, list(asked.items.all()))
+    ((_, result),) = results_of(asked, list(asked.items.all()))
     assert (result.word, result.tone) == ("Being deleted", "info")
     assert set(Change.objects.values_list("what", "bulk_id")) == {("address.removed", asked.pk)}
 
@@ -172,18 +175,19 @@ def test_none_too_many_or_no_reason_is_refused(sam: User) -> None:
     given: list[dict[str, Any]] = [{"names": ()}, {"names": ("a.com",), "because": " "}]
     for each in given:
         with pytest.raises(Refused):
-            ask(BulkAction.HOLD, sam, *each["names"], because=each.get("because", "x"))
-    (row,) = predicted(BulkAction.HOLD, (Named("a.com"),), viewer=sam)
+            ask(BatchKind.HOLD, sam, *each["names"], because=each.get("because", "x"))
+    (row,) = predicted(BatchKind.HOLD, (Named("a.com"),), viewer=sam)
+    too_many = domain_actions_services.items_of([row] * (MOST + 1))
     with pytest.raises(Refused):
-        batches_services.start(action=BulkAction.HOLD, rows=[row] * (MOST + 1), words={"because": "x"}, actor=sam)
+        batches_services.start(kind=BatchKind.HOLD, items=too_many, words={"because": "x"}, actor=sam)
     with pytest.raises(Refused):
-        ask(BulkAction.TRANSFER, sam, "a.com", because="x")
-    assert not Bulk.objects.exists()
+        ask(BatchKind.TRANSFER, sam, "a.com", because="x")
+    assert not Batch.objects.exists()
 
 
 def test_who_lost_the_right_meanwhile_has_nothing_done(sam: User) -> None:
     make_domain("a.com", stage=Stage.READY)
-    asked = ask(BulkAction.HOLD, sam, "a.com", because="x")
+    asked = ask(BatchKind.HOLD, sam, "a.com", because="x")
     sam.groups.clear()
     batches_services.work()
     assert states(asked) == {"a.com": "refused"}
@@ -192,7 +196,7 @@ def test_who_lost_the_right_meanwhile_has_nothing_done(sam: User) -> None:
 
 def test_what_waits_and_has_no_job_is_queued_again_once(sam: User) -> None:
     make_domain("a.com", stage=Stage.READY)
-    ask(BulkAction.HOLD, sam, "a.com", because="x")
+    ask(BatchKind.HOLD, sam, "a.com", because="x")
     jobs = ProcrastinateJob.objects.filter(task_name="operations.bulk")
     jobs._raw_delete("default")
     reconciler_services.queue_unfinished()
@@ -206,9 +210,9 @@ def test_what_waits_and_has_no_job_is_queued_again_once(sam: User) -> None:
 
 def test_a_claim_that_was_never_proven_is_gone_at_once_and_its_row_of_the_batch_says_so(sam: User) -> None:
     make_domain("a.com", stage=Stage.CLAIM, claim_token="t")
-    asked = ask(BulkAction.DELETE, sam, "a.com")
+    asked = ask(BatchKind.DELETE, sam, "a.com")
     batches_services.work()
-    (result,) = results_of(asked, list(asked.items.all()))
+    ((_, result),) = results_of(asked, list(asked.items.all()))
     assert (result.word, result.tone) == ("Deleted", "good")
     assert not Domain.objects.exists()
 
@@ -216,15 +220,15 @@ def test_a_claim_that_was_never_proven_is_gone_at_once_and_its_row_of_the_batch_
 def test_a_bulk_that_is_stopped_begins_nothing_else_and_goes_on_when_asked_again(sam: User) -> None:
     for name in ("a.com", "b.com"):
         make_domain(name, stage=Stage.READY)
-    asked = ask(BulkAction.HOLD, sam, "a.com", "b.com", because="x")
-    asked.items.filter(name="a.com").update(state=BulkState.DONE)
-    assert batches_services.stop(bulk=asked, actor=sam) == 1
+    asked = ask(BatchKind.HOLD, sam, "a.com", "b.com", because="x")
+    asked.items.filter(name="a.com").update(state=BatchItemState.DONE)
+    assert batches_services.stop(batch=asked, actor=sam) == 1
     batches_services.work()
     assert states(asked) == {"a.com": "done", "b.com": "stopped"}
     assert not Domain.objects.get(name="b.com").is_held
     assert Change.objects.get(what="bulk.stopped").bulk_id == asked.pk
-    assert batches_services.stop(bulk=asked, actor=sam) == 0
-    assert batches_services.retry(bulk=asked, actor=sam) == 1
+    assert batches_services.stop(batch=asked, actor=sam) == 0
+    assert batches_services.retry(batch=asked, actor=sam) == 1
     batches_services.work()
     assert states(asked) == {"a.com": "done", "b.com": "done"}
 
@@ -233,17 +237,28 @@ def test_lines_that_name_a_domain_for_two_customers_are_both_refused(sam: User) 
     make_customer("Alice")
     make_customer("Bob")
     named = named_in("a.com,Alice\nA.com,Bob\nb.com,Bob\n", with_customers=True)
-    rows = predicted(BulkAction.IMPORT, named, viewer=sam)
+    rows = predicted(BatchKind.IMPORT, named, viewer=sam)
     assert [(row.works, row.named.customer) for row in rows] == [(False, "Alice"), (False, "Bob"), (True, "Bob")]
     make_domain("xn--bcher-kva.de", stage=Stage.READY)
-    rows = predicted(BulkAction.HOLD, (Named("bücher.de"), Named("xn--bcher-kva.de")), viewer=sam)
+    rows = predicted(BatchKind.HOLD, (Named("bücher.de"), Named("xn--bcher-kva.de")), viewer=sam)
     assert [row.works for row in rows] == [True, False]
 
 
 def test_what_was_refused_stands_first(sam: User) -> None:
     for name in ("a.com", "b.com", "c.com", "d.com"):
         make_domain(name, stage=Stage.READY)
-    asked = ask(BulkAction.HOLD, sam, "a.com", "b.com", "c.com", "d.com", because="x")
+    asked = ask(BatchKind.HOLD, sam, "a.com", "b.com", "c.com", "d.com", because="x")
     for name, state in (("a.com", "done"), ("c.com", "stopped"), ("d.com", "refused")):
         asked.items.filter(name=name).update(state=state)
     assert [item.name for item in items_of(asked)] == ["d.com", "c.com", "b.com", "a.com"]
+
+
+def test_batches_go_on_side_by_side_so_that_a_short_one_does_not_wait_for_a_long_one(sam: User) -> None:
+    for number in range(3):
+        make_domain(f"long{number}.com", stage=Stage.READY)
+    make_domain("short.com", stage=Stage.READY)
+    ask(BatchKind.HOLD, sam, "long0.com", "long1.com", "long2.com", because="x")
+    ask(BatchKind.HOLD, sam, "short.com", because="x")
+    batches_services.work()
+    held = Change.objects.filter(what="domain.held").order_by("id").values_list("object_name", flat=True)
+    assert list(held) == ["long0.com", "short.com", "long1.com", "long2.com"]

@@ -10,7 +10,7 @@ from accounts.roles import Role
 from audit.models import Change
 from domains.models.domains import Domain, Stage
 from operations.batches import services as batches_services
-from operations.models import Bulk
+from operations.models import Batch
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
@@ -40,19 +40,19 @@ def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client
     assert page.status_code == 200
     for words in ("Hold 1 domain?", "Our staff holds it.", "1 of 2 can be done", 'name="because"'):
         assert words in page.text
-    assert not Bulk.objects.exists()
+    assert not Batch.objects.exists()
 
 
 def test_a_paste_is_shown_then_done_then_followed_and_tried_again(sandbox: Sandbox, sam: Client) -> None:
     for name in ("a.com", "b.com"):
         make_domain(name, stage=Stage.READY)
     shown = sam.post(START, {"do": "hold", "names": "a.com, b.com, nobody.com"})
-    assert (shown.status_code, Bulk.objects.count()) == (200, 0)
+    assert (shown.status_code, Batch.objects.count()) == (200, 0)
     assert "There is no such domain" in shown.text
     without = sam.post(START, {"do": "hold", "names": "a.com\nb.com", "go": "yes"})
-    assert (without.status_code, Bulk.objects.count()) == (422, 0)
+    assert (without.status_code, Batch.objects.count()) == (422, 0)
     going = sam.post(START, {"do": "hold", "names": "a.com\nb.com", "because": "Abuse", "go": "yes"})
-    asked = Bulk.objects.get()
+    asked = Batch.objects.get()
     assert going["Location"] == reverse("operations:bulk", args=[asked.pk])
     waits = sam.get(going["Location"]).text
     assert "Of 2: 2 still to do." in waits
@@ -89,9 +89,9 @@ def test_a_deletion_wants_the_number_typed(sandbox: Sandbox) -> None:
         make_domain(name, customer=alice.memberships.get().customer, stage=Stage.READY)
     client, given = signed_in(alice), {"do": "delete", "names": "a.com\nb.com", "go": "yes"}
     assert client.post(START, given | {"typed": "3"}).status_code == 422
-    assert not Bulk.objects.exists()
+    assert not Batch.objects.exists()
     assert client.post(START, given | {"typed": "2"}).status_code == 302
-    assert client.get(reverse("operations:bulk", args=[Bulk.objects.get().pk])).status_code == 200
+    assert client.get(reverse("operations:bulk", args=[Batch.objects.get().pk])).status_code == 200
 
 
 def test_a_customer_is_offered_their_three_actions_and_cannot_post_another() -> None:
@@ -105,7 +105,7 @@ def test_a_customer_is_offered_their_three_actions_and_cannot_post_another() -> 
     ]
     assert client.post(START, {"do": "hold", "names": "a.com", "because": "x", "go": "yes"}).status_code == 422
     assert client.get(START, {"do": "pause"}).status_code == 403
-    assert not Bulk.objects.exists()
+    assert not Batch.objects.exists()
 
 
 def test_to_pause_leads_to_the_tenants_of_whose_the_domains_are() -> None:
@@ -127,7 +127,7 @@ def test_more_than_are_done_at_once_are_refused_and_nothing_is_lost(sam: Client)
 def test_a_running_bulk_has_a_stop_and_a_finished_one_has_none(sam: Client) -> None:
     make_domain("a.com", stage=Stage.READY)
     sam.post(START, {"do": "hold", "names": "a.com", "because": "x", "go": "yes"})
-    bulk = Bulk.objects.get()
+    bulk = Batch.objects.get()
     page, stop = reverse("operations:bulk", args=[bulk.pk]), reverse("operations:stop_bulk", args=[bulk.pk])
     assert stop in sam.get(page).text
     said = sam.post(stop, follow=True).text

@@ -7,10 +7,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.roles import Role
 from audit.models import Change
-from operations.models import PauseBatch
+from inbound_admin.lib.lanes import WorkLane
+from operations.batches import services as batches_services
+from operations.models import Batch
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.jobs import customer_changed
 from sandbox.process import Sandbox
@@ -222,7 +225,7 @@ def test_several_are_listed_each_with_what_would_come_of_it(tess_client: Client)
     assert "Pause 2 tenants?" in page
     assert "Its sending stops" in page
     assert "It is paused already" in page
-    assert not PauseBatch.objects.exists()
+    assert not Batch.objects.exists()
 
 
 def test_none_chosen_says_how_to_choose(tess_client: Client) -> None:
@@ -232,7 +235,7 @@ def test_none_chosen_says_how_to_choose(tess_client: Client) -> None:
 def test_of_several_one_refusal_stops_no_other_and_all_carry_one_id(tess_client: Client, sandbox: Sandbox) -> None:
     on, off = set_up_tenant(), paused(name="off-already")
     answer = tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [on.id, off.id], "do": "pause"})
-    batch = PauseBatch.objects.get()
+    batch = Batch.objects.get()
     assert answer["Location"] == reverse("operations:batch", args=[batch.pk])
     page = tess_client.get(answer["Location"]).text
     assert "Of 2: 1 being paused, 1 not done." in page
@@ -248,7 +251,7 @@ def test_of_several_one_refusal_stops_no_other_and_all_carry_one_id(tess_client:
 def test_only_what_failed_is_tried_again(tess_client: Client) -> None:
     on, off = make_tenant(name="on"), paused(name="off")
     tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [on.id, off.id], "do": "pause"})
-    batch = PauseBatch.objects.get()
+    batch = Batch.objects.get()
     Tenant.objects.filter(pk=off.pk).update(is_paused=False, standing="active")
     tess_client.post(reverse("operations:retry_batch", args=[batch.pk]))
     off.refresh_from_db()
@@ -268,11 +271,25 @@ def test_several_are_resumed(tess_client: Client) -> None:
     assert "Of 2: 1 being resumed, 1 not done." in shown
 
 
+def test_what_a_crash_left_of_a_pause_is_queued_as_urgent_and_asked_once(tess_client: Client) -> None:
+    one, two = make_tenant(name="one"), make_tenant(name="two")
+    tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [one.id, two.id], "do": "pause"})
+    batch = Batch.objects.get()
+    job = ProcrastinateJob.objects.get(task_name="operations.urgent_bulk")
+    assert (job.queue_name, job.priority) == ("urgent", WorkLane.URGENT)
+    batch.items.filter(name="two").update(state="waiting")
+    Tenant.objects.filter(pk=two.pk).update(is_paused=False, standing="active")
+    batches_services.work_urgent()
+    two.refresh_from_db()
+    assert two.is_paused
+    assert Change.objects.filter(what="tenant.pause_asked", object_id=one.id).count() == 1
+
+
 def test_nothing_is_done_to_several_without_a_reason(tess_client: Client) -> None:
     tenant = make_tenant()
     answer = tess_client.post(reverse("operations:pause_many"), {"tenant": [tenant.id], "do": "pause", "reason": ""})
     assert answer.status_code == 422
-    assert not PauseBatch.objects.exists()
+    assert not Batch.objects.exists()
 
 
 def test_support_sees_a_batch_and_starts_none(tess_client: Client) -> None:
@@ -280,7 +297,7 @@ def test_support_sees_a_batch_and_starts_none(tess_client: Client) -> None:
     tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [tenant.id], "do": "pause"})
     sam = Client()
     sam.force_login(make_staff(Role.SUPPORT))
-    batch = PauseBatch.objects.get()
+    batch = Batch.objects.get()
     assert sam.get(reverse("operations:batch", args=[batch.pk])).status_code == 200
     assert sam.get(reverse("operations:pause_many")).status_code == 403
     assert sam.post(reverse("operations:retry_batch", args=[batch.pk])).status_code == 403

@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from audit.models import Change
 from domains.models.domains import Domain
+from domains.mta_sts.core import PolicyCheck, PolicyEffect
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, Refused
 from receipt_rules.addresses import services as addresses_services
@@ -345,4 +346,9 @@ def test_tls_that_is_required_and_not_announced_is_warned_of(shop: Domain, setti
     settings.RECEIVING_TLS_REQUIRED = True
     assert "nothing tells senders to use it: shop.com" in found("TLS").sentence
     shop.record_checks.create(key="mta-sts", state="verified", checked_at=timezone.now())
+    assert "nothing tells senders to use it: shop.com" in found("TLS").sentence  # announced, and nobody saw the policy
+    for effect in ("ignored", "off", "loses_mail"):
+        Domain.objects.filter(pk=shop.pk).update(mta_sts=PolicyCheck(PolicyEffect(effect)).as_json())
+        assert "shop.com" in found("TLS").sentence
+    Domain.objects.filter(pk=shop.pk).update(mta_sts=PolicyCheck(PolicyEffect.TESTING).as_json())
     assert not [each for each in receiving_setup_services.check_receiving() if each.what == "TLS"]

@@ -3,23 +3,26 @@
 import pytest
 from django.test import Client
 
+from accounts.models.people import User
 from audit.models import Change
 from inbound_admin.lib import aws
 from notifications.models.alerts import Alert
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunState, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import Asked
-from receipt_rules.refusals.services import SET_PREFIX
+from receipt_rules.refusals.services import SET_PREFIX, SURELY_TAKEN
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import (
     approve_and_run,
     live,
     make_address,
+    make_endpoint,
     make_operator,
     make_verified,
     set_up_receiving,
@@ -110,28 +113,101 @@ def test_the_owner_tries_again_and_it_is_taken(sandbox: Sandbox) -> None:
     assert Alert.objects.get(kind="address.refused").state == "recovered"
 
 
-def test_where_ses_refuses_every_recipient_none_is_to_blame(sandbox: Sandbox) -> None:
+def _refuse_zoe(sandbox: Sandbox, *more: str) -> User:
+    """zoe@ and old@ share a live rule; then SES refuses zoe@."""
     shop = make_verified("shop.com")
     make_address("old@shop.com", shop)
+    make_address("zoe@shop.com", shop)
     operator = set_up_receiving()
-    make_address("new@shop.com", shop)
-    sandbox.control.set_refused_recipients(["old@shop.com", "new@shop.com"])
+    for name in more:
+        make_address(f"{name}@shop.com", shop)
+    sandbox.control.set_refused_recipients(["zoe@shop.com"])
+    return operator
+
+
+def test_where_ses_refuses_every_rule_no_recipient_is_to_blame(sandbox: Sandbox) -> None:
+    operator = _refuse_zoe(sandbox, "new")
+    sandbox.control.set_refused_recipients(["old@shop.com", "new@shop.com", SURELY_TAKEN])
     run = approve_and_run(operator)
     assert run.state == RunState.FAILED
     assert not Address.objects.exclude(refused_because="").exists()
 
 
-def test_an_address_that_receives_mail_is_never_taken_out_because_ses_refuses_it_now(sandbox: Sandbox) -> None:
-    shop = make_verified("shop.com")
-    make_address("old@shop.com", shop)
-    make_address("zoe@shop.com", shop)
-    operator = set_up_receiving()
-    make_address("new@shop.com", shop)
-    sandbox.control.set_refused_recipients(["zoe@shop.com"])
+def test_an_address_that_receives_mail_keeps_its_rule_and_the_others_go_into_another(sandbox: Sandbox) -> None:
+    operator = _refuse_zoe(sandbox, "new", "newer")
+    before = live().rules
     run = approve_and_run(operator)
-    assert (run.state, run.set_aside) == (RunState.FAILED, [])
-    assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new")] == [1, 1, 0]
-    assert not Address.objects.exclude(refused_because="").exists()
+    assert (run.state, run.set_aside) == (RunState.REFUSED, [])
+    assert "The rest is carried out by the run" in run.problem
+    auto_apply_services.work()
+    assert Run.objects.latest("created_at").state == RunState.DONE
+    assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new", "newer")] == [1, 1, 1, 1]
+    assert live().rules[: len(before)] == before
+    assert planner_services.plan().is_empty
+    zoe = Address.objects.get(address="zoe@shop.com")
+    assert "It receives mail as before." in zoe.refused_because
+    assert zoe.is_carried
+    assert Alert.objects.get(kind="address.refused").state == "open"
+
+
+def test_what_would_change_its_rule_waits_is_counted_and_staff_are_told(sandbox: Sandbox) -> None:
+    operator = _refuse_zoe(sandbox)
+    Address.objects.filter(address="old@shop.com").delete()
+    assert approve_and_run(operator, typed="inbound-mail").state == RunState.REFUSED
+    made = planner_services.plan()
+    assert (made.is_empty, made.waiting) == (True, ("old@shop.com",))
+    drift_services.check_drift()
+    alert = Alert.objects.get(kind="rule.untouched")
+    assert "1 change waits for it: old@shop.com." in alert.why
+    client = Client()
+    client.force_login(operator)
+    page = client.get("/inbound/plan/").content.decode()
+    assert "1 change waits" in page
+    assert "SES refuses zoe@shop.com" in page
+    said = client.get("/api/v2/receipt-rules/plan").json()
+    assert (said["waiting"], said["isEmpty"]) == (["old@shop.com"], True)
+    sandbox.control.set_refused_recipients([])
+    addresses_services.change_address(address=Address.objects.get(), actor=operator, is_active=True, endpoint=None)
+    assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
+    assert [taken(f"{name}@shop.com") for name in ("old", "zoe")] == [0, 1]
+    drift_services.check_drift()
+    alert.refresh_from_db()
+    assert alert.state == "recovered"
+
+
+def test_a_customers_own_change_goes_around_and_what_waits_is_said_to_them(sandbox: Sandbox) -> None:
+    _refuse_zoe(sandbox)
+    bob = make_verified("bob.net", customer=make_customer("Bob"))
+    addresses_services.add_address(text="ann@bob.net", customer=bob.customer, actor=None)
+    addresses_services.remove_address(address=Address.objects.get(address="old@shop.com"), actor=None)
+    auto_apply_services.work()
+    auto_apply_services.work()
+    assert [taken(each) for each in ("ann@bob.net", "zoe@shop.com", "old@shop.com")] == [1, 1, 1]
+    waiting = PendingChange.objects.get()
+    assert waiting.waits_because == auto_apply_services.UNTOUCHED
+    assert waiting.customer != bob.customer
+
+
+def test_who_switches_it_off_frees_its_rule(sandbox: Sandbox) -> None:
+    operator = _refuse_zoe(sandbox, "new")
+    approve_and_run(operator)
+    auto_apply_services.work()
+    zoe = Address.objects.get(address="zoe@shop.com")
+    addresses_services.change_address(address=zoe, actor=operator, is_active=False, endpoint=None)
+    auto_apply_services.work()
+    assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new")] == [1, 0, 1]
+
+
+def test_the_rest_of_a_plan_that_means_more_by_now_is_shown_first(sandbox: Sandbox) -> None:
+    operator = _refuse_zoe(sandbox, "new")
+    made = planner_services.plan()
+    run = planner_services.approve(digest=made.digest, because="as planned", actor=operator)
+    endpoint = make_endpoint(Address.objects.get(address="new@shop.com").domain.customer, s3_prefix="else/")
+    Address.objects.filter(address="new@shop.com").update(endpoint=endpoint)
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert run.problem.endswith("Plan again for the rest.")
+    assert taken("new@shop.com") == 0
 
 
 def test_a_search_that_amazon_throttles_goes_on_where_it_was(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

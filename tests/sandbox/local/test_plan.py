@@ -41,6 +41,8 @@ def test_the_sandbox_is_the_default_and_its_addresses_reach_the_children(free: s
     assert made.sandbox_ports is not None
     assert made.environment["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{made.sandbox_ports[0]}"
     assert made.environment["DNS_RESOLVERS"] == f"127.0.0.1:{made.sandbox_ports[1]}"
+    assert made.environment["MTA_STS_PORT"] == str(made.sandbox_ports[2])
+    assert made.environment["MTA_STS_AUTHORITIES"] == str(tmp_path / "sandbox" / "authority.pem")
     assert made.environment["SANDBOX"] == "1"
 
 

@@ -10,10 +10,12 @@ from pytest_django import Settings
 
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsUnreachable
+from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from tenants.metrics import services as metrics_services
 from tenants.metrics.core import Hour
 from tenants.models.reputation import RateSample, ReputationRead
+from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation import services as reputation_services
 from tests.tenants.making import make_measured, make_tenant, set_up_tenant
@@ -219,3 +221,56 @@ def test_a_tenant_that_is_gone_meanwhile_is_no_error(sandbox: Sandbox) -> None:
     metrics_services.sync_metrics(tenant_id="tenant-nobody", now=timezone.now())
     reputation_services.sync_recommendations(tenant_id="tenant-nobody", now=timezone.now())
     assert not ReputationRead.objects.exists()
+
+
+def _unmeasured() -> list[str]:
+    return list(Alert.objects.filter(kind="tenant.unmeasured", state="open").values_list("why", flat=True))
+
+
+def test_metrics_of_names_that_we_do_not_know_are_mail_of_which_nothing_is_measured(sandbox: Sandbox) -> None:
+    sandbox.control.set_beliefs(tenant_metrics="other")
+    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    (why,) = _unmeasured()
+    assert "Tenant.Bounces, Tenant.Sends" in why
+    assert ReputationRead.objects.get(tenant=tenant).unmeasured_because in why
+    sandbox.control.set_beliefs(tenant_metrics="pair")
+    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    assert _unmeasured() == []
+    assert ReputationRead.objects.get(tenant=tenant).unmeasured_because == ""
+
+
+def test_counts_named_as_ses_names_its_own_are_read_too(sandbox: Sandbox) -> None:
+    sandbox.control.set_beliefs(tenant_metrics="pair_singular")
+    assert make_measured(sandbox, bounce=0.12, without_set=True).bounce_rate is not None
+    assert _unmeasured() == []
+
+
+def test_a_metric_that_is_listed_no_more_after_mail_was_measured_is_told(sandbox: Sandbox) -> None:
+    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    sandbox.control.set_beliefs(tenant_metrics="none")
+    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    assert "messages were measured in the past week" in _unmeasured()[0]
+
+
+def test_a_tenant_that_sent_nothing_is_no_alert(sandbox: Sandbox) -> None:
+    make_measured(sandbox)
+    assert _unmeasured() == []
+
+
+def test_what_ses_says_of_a_tenants_reputation_is_proof_that_it_sends(sandbox: Sandbox) -> None:
+    tenant = make_measured(sandbox)
+    Tenant.objects.filter(pk=tenant.pk).update(impact="LOW")
+    metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    assert "impact on its reputation as LOW" in _unmeasured()[0]
+
+
+def test_cloudwatch_that_does_not_answer_is_no_proof_of_anything(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _one_attempt(monkeypatch)
+    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    sandbox.control.set_beliefs(tenant_metrics="none")
+    sandbox.control.add_fault("error", "ListMetrics", times=None)
+    with pytest.raises(AwsUnreachable):
+        metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
+    assert _unmeasured() == []

@@ -6,7 +6,8 @@ from django import forms
 
 from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
-from operations.batches.core import BulkAction, Named, as_lines, named_in
+from operations.batches.core import BatchKind
+from operations.domain_actions.core import Named, as_lines, named_in
 
 MOST_BYTES = 1_000_000
 
@@ -24,14 +25,14 @@ class NamesForm(forms.Form):
     )
     file = forms.FileField(label="Or a file (CSV)", required=False, help_text="With the same lines.")
 
-    def __init__(self, *args: Any, actions: tuple[BulkAction, ...], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kinds: tuple[BatchKind, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["do"].choices = [(each.value, each.words) for each in actions]  # type: ignore[attr-defined]  # above
+        self.fields["do"].choices = [(each.value, each.words) for each in kinds]  # type: ignore[attr-defined]  # above
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         text = f"{cleaned.get('names') or ''}\n{_read(cleaned.get('file'))}"
-        cleaned["named"] = named_in(text, with_customers=cleaned.get("do") == BulkAction.IMPORT)
+        cleaned["named"] = named_in(text, with_customers=cleaned.get("do") == BatchKind.IMPORT)
         if not cleaned["named"]:
             self.add_error("names", "Write at least one domain, or choose a file.")
         return cleaned
@@ -71,12 +72,12 @@ class WordsForm(forms.Form):
     )
     typed = forms.IntegerField(label="How many domains are deleted", min_value=1)
 
-    def __init__(self, *args: Any, action: BulkAction, number: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: BatchKind, number: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.number = number
-        for name in set(self.fields) - set(_FIELDS[action]):
+        for name in set(self.fields) - set(_FIELDS[kind]):
             del self.fields[name]
-        if action is BulkAction.RELEASE:
+        if kind is BatchKind.RELEASE:
             self.fields["because"].required = False
         if "typed" in self.fields:
             self.fields["typed"].help_text = f"Type {number}, to confirm."
@@ -98,11 +99,11 @@ class WordsForm(forms.Form):
         return said
 
 
-_FIELDS: dict[BulkAction, tuple[str, ...]] = {
-    BulkAction.CHECK: (),
-    BulkAction.IMPORT: (),
-    BulkAction.TRANSFER: ("customer", "because"),
-    BulkAction.HOLD: ("because", "until"),
-    BulkAction.RELEASE: ("because",),
-    BulkAction.DELETE: ("typed",),
+_FIELDS: dict[BatchKind, tuple[str, ...]] = {
+    BatchKind.CHECK: (),
+    BatchKind.IMPORT: (),
+    BatchKind.TRANSFER: ("customer", "because"),
+    BatchKind.HOLD: ("because", "until"),
+    BatchKind.RELEASE: ("because",),
+    BatchKind.DELETE: ("typed",),
 }

@@ -1,6 +1,6 @@
 """What people paste and upload to name domains."""
 
-from operations.batches.core import Named, as_lines, named_in
+from operations.domain_actions.core import Named, as_lines, named_in
 
 
 def test_names_are_apart_by_anything_and_each_is_there_once() -> None:

@@ -1,0 +1,175 @@
+"""Reads the MTA-STS policy that a domain serves over HTTPS, and says what it does to mail that is to come here. Pure.
+
+By RFC 8461, sections 3.2 and 3.3. Senders that cannot fetch a valid policy ignore it; one that is in force and does not
+name our host keeps their mail away.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+MOST_BYTES = 64_000  # RFC 8461, 3.3: senders may refuse what is longer
+LONGEST_AGE = 31_557_600  # a year, in seconds
+_VERSION = "STSv1"
+_MODES = ("enforce", "testing", "none")
+
+
+class PolicyEffect(StrEnum):
+    """What the policy that was fetched last does; NOT_FETCHED until one could be."""
+
+    NOT_FETCHED = ""
+    ENFORCED = "enforced"
+    TESTING = "testing"
+    OFF = "off"
+    IGNORED = "ignored"
+    LOSES_MAIL = "loses_mail"
+
+
+@dataclass(frozen=True)
+class StsPolicy:
+    """`mx` are host names, "*." for one label in front of the rest."""
+
+    mode: str
+    mx: tuple[str, ...]
+    max_age: int
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a host answered at a policy's address."""
+
+    status: int
+    content_type: str
+    body: bytes
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class PolicyCheck:
+    """`sentence` says what the effect means and what to do; `problem` why the last try could not tell, then what is
+    known stays as it was.
+    """
+
+    effect: PolicyEffect = PolicyEffect.NOT_FETCHED
+    sentence: str = ""
+    mode: str = ""
+    mx: tuple[str, ...] = field(default=())
+    max_age: int | None = None
+    problem: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it tells senders to use TLS to us, or is about to."""
+        return self.effect in (PolicyEffect.ENFORCED, PolicyEffect.TESTING)
+
+    @property
+    def loses_mail(self) -> bool:
+        return self.effect is PolicyEffect.LOSES_MAIL
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "mx": list(self.mx)}
+
+    @classmethod
+    def of_json(cls, stored: Mapping[str, Any]) -> "PolicyCheck":
+        if not stored:
+            return cls()
+        return cls(**{**stored, "effect": PolicyEffect(stored["effect"]), "mx": tuple(stored["mx"])})
+
+
+def policy_host(name: str) -> str:
+    return f"mta-sts.{name}"
+
+
+def policy_path() -> str:
+    return "/.well-known/mta-sts.txt"
+
+
+def policy_url(name: str) -> str:
+    """Where senders fetch the policy of a domain."""
+    return f"https://{policy_host(name)}{policy_path()}"
+
+
+def read_policy(text: str) -> StsPolicy:
+    """Raises ValueError with what is wrong, in words. Of a key that stands twice the first counts, as for senders."""
+    pairs = [_pair(line) for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+    values: dict[str, str] = {}
+    for key, value in pairs:
+        values.setdefault(key, value)
+    if values.get("version") != _VERSION:
+        raise ValueError(f"It has no line “version: {_VERSION}”.")
+    if values.get("mode") not in _MODES:
+        raise ValueError(f"Its mode is none of {', '.join(_MODES)}.")
+    age = values.get("max_age", "")
+    if not (age.isascii() and age.isdecimal() and int(age) <= LONGEST_AGE):
+        raise ValueError(f"Its max_age is no number of seconds up to {LONGEST_AGE:,}.")
+    mx = tuple(value.lower().rstrip(".") for key, value in pairs if key == "mx")
+    if not mx and values["mode"] != "none":
+        raise ValueError("It has no line “mx:”.")
+    return StsPolicy(values["mode"], mx, int(age))
+
+
+def _pair(line: str) -> tuple[str, str]:
+    key, colon, value = line.partition(":")
+    if not colon or not key.strip():
+        raise ValueError(f"The line “{line.strip()[:60]}” has no colon.")
+    return key.strip(), value.strip()
+
+
+def names(policy: StsPolicy, host: str) -> bool:
+    """Whether senders accept the host by it: a "*." stands for exactly one label (RFC 8461, 4.1)."""
+    _, _, rest = host.partition(".")
+    return any(pattern == host or (pattern.startswith("*.") and pattern[2:] == rest) for pattern in policy.mx)
+
+
+def judge(name: str, host: str, fetched: Fetched) -> PolicyCheck:
+    """Of what the policy's host answered. `host` is where mail for the name is to go."""
+    url = policy_url(name)
+    if reason := _refusal(fetched):
+        return ignored(f"{url} {reason}")
+    try:
+        policy = read_policy(fetched.body.decode("utf-8"))
+    except UnicodeDecodeError:
+        return ignored(f"{url} holds no text.")
+    except ValueError as error:
+        return ignored(f"{url} is no valid policy. {error}")
+    effect, sentence = _effect(policy, host)
+    return PolicyCheck(effect, sentence, policy.mode, policy.mx, policy.max_age)
+
+
+def ignored(said: str) -> PolicyCheck:
+    """What every sender sees too, and why none of them uses the policy."""
+    return PolicyCheck(PolicyEffect.IGNORED, f"{said} Senders ignore MTA-STS until this is corrected.")
+
+
+def could_not_tell(known: PolicyCheck, why: str) -> PolicyCheck:
+    """A fetch that failed says nothing about the policy: what is known of it stays."""
+    return PolicyCheck(known.effect, known.sentence, known.mode, known.mx, known.max_age, problem=why)
+
+
+def _refusal(fetched: Fetched) -> str:
+    kind = fetched.content_type.partition(";")[0].strip().lower()
+    if fetched.status != 200:
+        moved = ", and senders follow no redirect" if 300 <= fetched.status < 400 else ""
+        return f"answers {fetched.status}{moved}."
+    if len(fetched.body) >= MOST_BYTES:
+        return f"is longer than {MOST_BYTES:,} bytes."
+    if kind != "text/plain":
+        return f"is served as {kind[:60] or 'nothing that is named'}. It must be text/plain."
+    return ""
+
+
+def _effect(policy: StsPolicy, host: str) -> tuple[PolicyEffect, str]:
+    if policy.mode == "none":
+        return PolicyEffect.OFF, "The policy's mode is “none”, so it asks nothing of senders."
+    line = f"Add the line “mx: {host}” to the policy, then change the id in the TXT record."
+    if not names(policy, host) and policy.mode == "enforce":
+        said = f"The policy is in force and does not name {host}. Senders that follow it do not deliver mail there."
+        return PolicyEffect.LOSES_MAIL, f"{said} {line}"
+    if not names(policy, host):
+        said = f"The policy does not name {host}. Once its mode is “enforce”, mail does not arrive."
+        return PolicyEffect.IGNORED, f"{said} {line}"
+    if policy.mode == "testing":
+        said = "The policy is served and names our host. Its mode is “testing”: it changes no delivery."
+        return PolicyEffect.TESTING, f"{said} Set “enforce” once senders report no failures."
+    return PolicyEffect.ENFORCED, "The policy is served, names our host and is in force: senders use TLS."

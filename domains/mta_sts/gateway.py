@@ -1,0 +1,22 @@
+"""Fetches a domain's MTA-STS policy over HTTPS, as senders do: no redirect, a certificate of the policy's own name."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from domains.mta_sts.core import MOST_BYTES, Fetched, policy_host, policy_path
+from inbound_admin.lib.public_http import Reach, get
+from inbound_admin.lib.public_url import PublicUrl
+
+
+def fetch_policy(name: str, addresses: Sequence[str], *, seconds: float) -> Fetched:
+    """`addresses` are those of the policy's host by DNS. Raises NoAnswer. In the sandbox, hosts are on this machine."""
+    reach = Reach(
+        seconds,
+        most_bytes=MOST_BYTES,
+        may_be_private=settings.SANDBOX,
+        authorities=settings.MTA_STS_AUTHORITIES,
+        resolve=lambda _host, _port: addresses,
+    )
+    answer = get(PublicUrl("https", policy_host(name), settings.MTA_STS_PORT, policy_path()), reach)
+    return Fetched(answer.status, answer.headers.get("content-type", ""), answer.body, answer.is_whole)

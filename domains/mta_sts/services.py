@@ -1,0 +1,141 @@
+"""Fetches and stores the MTA-STS policies of domains whose TXT record says that they have one.
+
+A fetch that failed leaves what is known as it was, and says why. While a policy in force keeps mail away from here, its
+owners are alerted (`domain.mta_sts`).
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from domains.checking.core.judgement import Judgement, State
+from domains.dns import services as dns_services
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.domain_list.selectors import domain_subject, domains_in_region
+from domains.jobs import fetch_policies_soon
+from domains.models.domains import Domain, Stage
+from domains.mta_sts import core, gateway
+from domains.mta_sts.core import Fetched, PolicyCheck
+from domains.records.core import INBOUND_MX
+from inbound_admin.lib import slow_work
+from inbound_admin.lib.public_http import NoAnswer, Why
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+
+KEY = "mta-sts"  # of the TXT record that announces a policy
+EVERY = timedelta(hours=6)
+SECONDS = 5.0  # for one policy
+AT_ONCE = 20  # policies that are fetched at the same time
+# What senders see as we do; nothing else that keeps an answer away says anything of the policy.
+SEEN_BY_ALL = (Why.CERTIFICATE,)
+
+
+def note(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+    """Inside a check's transaction, which saves the row: whether the policy is due, or is announced no more."""
+    state = next((judgement.state for judgement in judgements if judgement.key == KEY), State.WAITING)
+    if state is State.VERIFIED:
+        if domain.mta_sts_at is None or domain.mta_sts_at <= now - EVERY:
+            fetch_policies_soon()
+    elif state in (State.WAITING, State.WRONG, State.AT_RISK) and domain.mta_sts_at is not None:
+        _tell(domain, PolicyCheck(), now)
+        domain.mta_sts, domain.mta_sts_at = {}, None
+
+
+def fetch_due(*, now: datetime) -> int:
+    """All that are due, those first that were never fetched; returns how many."""
+    announced = Q(record_checks__key=KEY, record_checks__state=State.VERIFIED)
+    due = domains_in_region().filter(announced, stage=Stage.READY, held_at=None)
+    due = due.filter(Q(mta_sts_at=None) | Q(mta_sts_at__lte=now - EVERY)).order_by(
+        F("mta_sts_at").asc(nulls_first=True)
+    )
+    done = 0
+    while some := list(due[:AT_ONCE]):
+        fetch(some, now=now)
+        done += len(some)
+    return done
+
+
+def fetch(domains: Sequence[Domain], *, now: datetime) -> None:
+    """Of these domains at once, and stores what came of it, also in the objects that were given."""
+    with slow_work.place():
+        addresses = _addresses([core.policy_host(domain.name) for domain in domains])
+        seconds = slow_work.seconds_left(SECONDS)
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            found = list(pool.map(partial(_look, addresses=addresses, seconds=seconds), domains))
+    for domain, check in zip(domains, found, strict=True):
+        _store(domain, check, now)
+
+
+def is_announced(domain: Domain) -> bool:
+    """Whether its TXT record was right at the last look."""
+    return domain.record_checks.filter(key=KEY, state=State.VERIFIED).exists()
+
+
+def _look(domain: Domain, *, addresses: Mapping[str, Sequence[str] | str], seconds: float) -> PolicyCheck:
+    """In a thread of its own, so nothing here touches the database."""
+    at = addresses[core.policy_host(domain.name)]
+    if isinstance(at, str):
+        return core.could_not_tell(domain.mta_sts_check, f"The policy's host could not be looked up: {at}.")
+    if not at:
+        return core.ignored(f"{core.policy_host(domain.name)} has no address in DNS.")
+    try:
+        fetched = gateway.fetch_policy(domain.name, at, seconds=seconds)
+    except NoAnswer as problem:
+        if problem.why in SEEN_BY_ALL:
+            return core.ignored(str(problem))
+        return core.could_not_tell(domain.mta_sts_check, f"The policy could not be fetched. {problem}")
+    return _judged(domain, fetched)
+
+
+def _judged(domain: Domain, fetched: Fetched) -> PolicyCheck:
+    """A server in trouble, or an answer that broke off, is no answer about the policy."""
+    said = f"answered {fetched.status}" if fetched.status >= 500 else ""
+    if not said and not fetched.is_whole and len(fetched.body) < core.MOST_BYTES:
+        said = "broke off its answer"
+    if said:
+        return core.could_not_tell(domain.mta_sts_check, f"{core.policy_host(domain.name)} {said}.")
+    host = next((record.value for record in domain.records if record.key == INBOUND_MX), "")
+    return core.judge(domain.name, host, fetched)
+
+
+def _addresses(hosts: Sequence[str]) -> dict[str, Sequence[str] | str]:
+    """By host; a text is why nobody could tell."""
+    told = dns_services.ask_hosts([Question(host, kind) for host in hosts for kind in ("A", "AAAA")])
+    return {host: _of_host([a for kind in ("A", "AAAA") for a in told.get(Question(host, kind), ())]) for host in hosts}
+
+
+def _of_host(answers: Sequence[Answer]) -> Sequence[str] | str:
+    found = tuple(dict.fromkeys(v for a in answers if a.status is LookupStatus.FOUND for v in a.values))
+    failed = next((answer.error or "no answer" for answer in answers if answer.status is LookupStatus.FAILED), "")
+    return failed if failed and not found else found
+
+
+@transaction.atomic
+def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
+    """Nothing where it was deleted or its record taken away meanwhile."""
+    locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk, stage=Stage.READY).first()
+    if locked is None or not is_announced(locked):
+        return
+    Domain.objects.filter(pk=domain.pk).update(mta_sts=check.as_json(), mta_sts_at=now)
+    domain.mta_sts, domain.mta_sts_at = check.as_json(), now
+    if not check.problem:
+        _tell(locked, check, now)
+
+
+def _tell(domain: Domain, check: PolicyCheck, now: datetime) -> None:
+    """Level-triggered; where all was and is well there is nothing to look at."""
+    if not check.loses_mail and not domain.mta_sts_check.loses_mail:
+        return
+    alerts_services.observe(
+        kind="domain.mta_sts",
+        about=domain_subject(domain),
+        firing=check.loses_mail,
+        why=check.sentence,
+        severity="high",
+        audience=alerts_core.CustomerPeople(domain.customer_id),
+        now=now,
+    )

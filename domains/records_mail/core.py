@@ -1,0 +1,89 @@
+"""The mail that hands the records to whoever edits the DNS: plain text, in the words of their DNS host. Pure.
+
+Of what is published today it quotes nothing: anybody can publish anything, and this mail goes out under our name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domains.providers.core import DnsProvider, Typed
+
+
+@dataclass(frozen=True)
+class MailedRecord:
+    """`is_in_place`: something stands at the name already, and the page behind the link says what to change."""
+
+    label: str
+    is_required: bool
+    is_in_place: bool
+    typed: Typed
+
+
+@dataclass(frozen=True)
+class RecordsLetter:
+    """`sender` is a name that is safe in our mail; `link` opens the page that ticks the records off until `expires`."""
+
+    domain: str
+    zone: str
+    provider: DnsProvider
+    records: tuple[MailedRecord, ...]
+    sender: str
+    site_name: str
+    link: str
+    expires: datetime
+
+    @property
+    def title(self) -> str:
+        return f"DNS records for {self.domain}"
+
+    @property
+    def text(self) -> str:
+        """Each value stands on a line of its own, so that it can be copied as it is."""
+        parts = [self._opening, self._where, *map(_record, range(1, len(self.records) + 1), self.records), self._end]
+        return "\n\n".join(parts) + "\n"
+
+    @property
+    def _opening(self) -> str:
+        number = len(self.records)
+        what = "this DNS record" if number == 1 else f"these {number} DNS records"
+        return (
+            f"{self.sender} asks you to add {what} for {self.domain}.\n\n"
+            f"This page shows them too, and ticks off what it finds. It needs no account, and works until "
+            f"{self.expires:%-d %B %Y}:\n\n{self.link}"
+        )
+
+    @property
+    def _where(self) -> str:
+        host, page = self.provider, self.provider.page_for(self.zone)
+        at = f" at {host.name}" if host.nameservers else ""
+        lines = [f"Add them in the zone {self.zone}{at}. Leave everything else there as it is."]
+        lines += [f"{host.name}: {page}"] if page else []
+        lines += [f"Where to click: {host.way}"] if host.way else []
+        return "\n".join([*lines, *host.traps])
+
+    @property
+    def _end(self) -> str:
+        return (
+            f"{self.site_name} sends this because {self.sender} asked for it. Whoever has the link can open the page. "
+            "If you do not know what this is about, do nothing."
+        )
+
+
+def _record(number: int, record: MailedRecord) -> str:
+    boxes, need = record.typed, "" if record.is_required else " (recommended)"
+    rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave this box empty)")]
+    rows.append((boxes.value_label, boxes.value))
+    if boxes.priority_label:
+        rows.append((boxes.priority_label, boxes.priority))
+    rows.append((boxes.ttl_label, boxes.ttl))
+    lines = [f"{number}. {record.label}{need}", *_aligned(rows)]
+    if record.is_in_place:
+        lines.append("   Something stands at this name already. Open the page first: it says what to change.")
+    lines += [f"   {warning}" for warning in boxes.warnings if warning not in boxes.provider.traps]
+    return "\n".join(lines)
+
+
+def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max(len(label) for label, _ in rows) + 1
+    return [f"   {f'{label}:':<{width}} {text}" for label, text in rows]

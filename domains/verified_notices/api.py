@@ -1,0 +1,44 @@
+"""Whether the person behind the key is told when a domain is verified."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from pydantic import Field
+
+from accounts.api_keys.api import call_router, caller, reads, writes
+from domains.domain_list.api import domain_of
+from domains.models.domains import Domain
+from domains.verified_notices import services
+from inbound_admin.lib.api.values import In, Out
+
+router = call_router("Domains")
+
+
+class VerifiedNoticeOut(Out):
+    domain_id: str
+    tell_when_verified: bool = Field(description="Of the person whose key it is")
+    told_at: datetime | None
+
+
+class VerifiedNoticeWanted(In):
+    tell_when_verified: bool
+
+
+@router.get("/v2/domains/{domain_id}/verified-notice", **reads(VerifiedNoticeOut), summary="Whether you are told of it")
+def get_verified_notice(request: HttpRequest, domain_id: str) -> VerifiedNoticeOut:
+    return _out(request, domain_of(request, domain_id))
+
+
+@router.put(
+    "/v2/domains/{domain_id}/verified-notice", **writes(VerifiedNoticeOut), summary="Be told when it is verified"
+)
+def set_verified_notice(request: HttpRequest, domain_id: str, asked: VerifiedNoticeWanted) -> VerifiedNoticeOut:
+    """By email, and by your own webhooks as `alert.raised`. 422 `VERIFIED_ALREADY` where it is verified."""
+    domain = domain_of(request, domain_id)
+    services.ask(domain=domain, person=caller(request), wanted=asked.tell_when_verified)
+    return _out(request, domain)
+
+
+def _out(request: HttpRequest, domain: Domain) -> VerifiedNoticeOut:
+    found = services.asked_by(caller(request), domain)
+    return VerifiedNoticeOut(domain_id=domain.pk, tell_when_verified=found.is_on, told_at=found.told_at)

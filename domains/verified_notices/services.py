@@ -1,0 +1,78 @@
+"""Tells the people who asked for it that a domain is verified: once, by email and their own webhooks.
+
+Whoever adds a domain asks for it unless they say otherwise; whoever sees it may ask as well. The words go the road of
+alerts, so that each person's channels, digest and quiet hours hold, and nobody who has lost access is told.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models.people import User
+from audit import services as audit_services
+from domains.domain_list.selectors import domain_subject
+from domains.models.domains import Domain
+from domains.models.verified_notices import VerifiedNotice
+from inbound_admin.lib.errors import Refused
+from notifications.alerts import services as alerts_services
+
+KIND = "domain.verified"
+DONE = "All that is required is in place: SES sends mail for it and signs it."
+
+
+@dataclass(frozen=True)
+class NoticeWish:
+    """Of one person and one domain. `can_change`: the domain is not verified yet, so that there is news to come."""
+
+    is_on: bool
+    told_at: datetime | None
+    can_change: bool
+
+
+def asked_by(person: User, domain: Domain) -> NoticeWish:
+    row = VerifiedNotice.objects.filter(domain=domain, person=person).first()
+    return NoticeWish(row is not None, row.told_at if row else None, domain.verified_at is None)
+
+
+def ask_at_first(domain: Domain, person: User) -> None:
+    """Part of adding the domain, in its transaction, whose line in the change log is the domain's."""
+    VerifiedNotice.objects.get_or_create(domain=domain, person=person)
+
+
+@transaction.atomic
+def ask(*, domain: Domain, person: User, wanted: bool) -> None:
+    """Asked again it stays as it is. Raises Refused where there is nothing more to tell."""
+    locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    before = VerifiedNotice.objects.filter(domain=locked, person=person).exists()
+    if before == wanted:
+        return
+    if locked.verified_at is not None:
+        raise Refused(f"{locked} is verified already.", code="VERIFIED_ALREADY")
+    if wanted:
+        VerifiedNotice.objects.create(domain=locked, person=person)
+    else:
+        VerifiedNotice.objects.filter(domain=locked, person=person, told_at=None).delete()
+    audit_services.record(
+        "domain.verified_notice",
+        about=domain_subject(locked),
+        actor=person,
+        before={"told": before},
+        after={"told": wanted},
+    )
+
+
+def tell(domain: Domain, *, now: datetime) -> None:
+    """In the transaction that found the domain verified."""
+    why = DONE if domain.receiving.is_live or not domain.receives else f"{DONE} {domain.receiving.sentence}"
+    waiting = VerifiedNotice.objects.filter(domain=domain, told_at=None)
+    for row in waiting.select_for_update(of=("self",)).select_related("person"):
+        alerts_services.announce(kind=KIND, about=domain_subject(domain), person=row.person, why=why, now=now)
+        row.told_at = now
+        row.save(update_fields=("told_at",))
+
+
+def drop(domain: Domain) -> None:
+    """The domain changes hands: whoever asked was of its former holder."""
+    VerifiedNotice.objects.filter(domain=domain).delete()
+    alerts_services.withdraw(kind=KIND, about=domain_subject(domain))

@@ -1,0 +1,19 @@
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from domains.records.views import domain_for
+from domains.verified_notices import services
+from inbound_admin.lib.http import SignedIn
+
+
+@require_POST
+def verified_notice(request: SignedIn, domain_id: str) -> HttpResponse:
+    """The switch of the records page, of whoever looks at it."""
+    domain = domain_for(request, domain_id)
+    wanted = request.POST.get("tell") == "on"
+    services.ask(domain=domain, person=request.user, wanted=wanted)
+    said = f"We email you when {domain} is verified." if wanted else f"We do not email you when {domain} is verified."
+    messages.success(request, said)
+    return redirect("domains:detail", domain.id)

@@ -1,0 +1,211 @@
+"""What would come of an action for each domain that is named, and what came of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, Q
+
+from accounts.models.people import Customer, User
+from accounts.people.selectors import customers_for
+from domains.domain_list.selectors import domains_for
+from domains.models.domains import Domain, Stage
+from domains.names.core import understand
+from domains.ownership.selectors import related_domains
+from domains.preflight import selectors as preflight_selectors
+from inbound_admin.lib.errors import Refused
+from operations.batches.core import DOMAIN_KINDS, BatchKind, BatchResult
+from operations.domain_actions.core import Named
+from operations.models import BatchItem, DomainRemoval
+from receipt_rules.models.addresses import Address
+
+TWICE = "Another line names it already."
+SEVERAL_LINES = "Several lines name it. Write one line, with the customer that it is for."
+RIGHTS = {
+    BatchKind.TRANSFER: "domains.transfer_domain",
+    BatchKind.HOLD: "domains.hold_domain",
+    BatchKind.RELEASE: "domains.hold_domain",
+}
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """`works` False: it would be refused, and the sentence says why."""
+
+    named: Named
+    sentence: str
+    works: bool
+    domain: Domain | None = None
+    customer: Customer | None = None
+
+
+def kinds_for(viewer: User) -> tuple[BatchKind, ...]:
+    """A customer's own domains are theirs to check, add and delete; the rest is for staff with the right to it."""
+    return tuple(each for each in DOMAIN_KINDS if each not in RIGHTS or viewer.has_perm(RIGHTS[each]))
+
+
+def predicted(
+    kind: BatchKind, named: tuple[Named, ...], *, viewer: User, to: Customer | None = None
+) -> tuple[Predicted, ...]:
+    """From our rows alone, before anything is asked of DNS or Amazon."""
+    keys = [_plain(each.name) or each.name.lower() for each in named]
+    if kind is BatchKind.IMPORT:
+        lines = Counter(keys)
+        return tuple(_of_import(each, viewer, lines[key]) for each, key in zip(named, keys, strict=True))
+    known, seen, found = _known(named, viewer), set[str](), []
+    for each, key in zip(named, keys, strict=True):
+        is_second = key in seen
+        seen.add(key)
+        found.append(Predicted(each, TWICE, works=False) if is_second else _of_known(kind, each, known, to))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the rows say of all that are named, read at once."""
+
+    domains: dict[str, Domain]
+    going: frozenset[str]
+    addresses: dict[str, int]
+    names: dict[str, list[str]]
+
+
+def _known(named: tuple[Named, ...], viewer: User) -> _Known:
+    """Of several claims to one name, the domain that is held counts."""
+    found = list(domains_for(viewer).filter(name__in=[_plain(each.name) for each in named]))
+    found.sort(key=lambda domain: domain.stage != Stage.CLAIM)
+    names: dict[str, list[str]] = {}
+    owners = {domain.customer_id for domain in found}
+    for owner, name in Domain.objects.filter(customer__in=owners).order_by("name").values_list("customer_id", "name"):
+        names.setdefault(owner, []).append(name)
+    counted = Address.objects.filter(domain__in=found).order_by().values_list("domain_id").annotate(n=Count("pk"))
+    removals = DomainRemoval.objects.filter(domain__in=found).values_list("domain_id", flat=True)
+    return _Known({domain.name: domain for domain in found}, frozenset(removals), dict(counted), names)
+
+
+def _plain(text: str) -> str:
+    try:
+        return understand(text).domain.ascii
+    except Refused:
+        return ""
+
+
+def _of_known(kind: BatchKind, named: Named, known: _Known, to: Customer | None) -> Predicted:
+    domain = known.domains.get(_plain(named.name))
+    if domain is None:
+        return Predicted(named, "There is no such domain in your list.", works=False)
+    refused = _refusal(kind, domain, known, to)
+    outcome = refused or _outcome(kind, domain, known.addresses.get(domain.pk, 0), to)
+    return Predicted(named, outcome, not refused, domain, domain.customer)
+
+
+def _refusal(kind: BatchKind, domain: Domain, known: _Known, to: Customer | None) -> str:
+    """Empty where nothing speaks against it."""
+    if domain.stage == Stage.DELETING or domain.pk in known.going:
+        return "It is being deleted."
+    if domain.region != settings.AWS_REGION:
+        return f"It belongs to the region {domain.region}, which is looked after elsewhere."
+    below = _below(domain, known) if kind is BatchKind.DELETE else []
+    reasons = (
+        (
+            domain.is_held and kind in (BatchKind.CHECK, BatchKind.HOLD, BatchKind.DELETE),
+            "Our staff holds it.",
+        ),
+        (kind is BatchKind.RELEASE and not domain.is_held, "It is not held."),
+        (kind is BatchKind.CHECK and domain.stage == Stage.STARTING, "It is still being set up with Amazon."),
+        (bool(below), f"It has sub-domains here: {', '.join(below[:3])}. Delete those first."),
+    )
+    said = next((sentence for holds, sentence in reasons if holds), "")
+    return said or (_refusal_of_transfer(domain, to) if kind is BatchKind.TRANSFER else "")
+
+
+def _refusal_of_transfer(domain: Domain, to: Customer | None) -> str:
+    if to is not None and domain.customer_id == to.pk:
+        return f"It belongs to {to} already."
+    if to is not None and Domain.objects.filter(customer=to, name=domain.name).exists():
+        return f"{to} asks for it already. Approve that claim, or delete it, instead."
+    return ""
+
+
+def _below(domain: Domain, known: _Known) -> list[str]:
+    return [name for name in known.names[domain.customer_id] if name.endswith(f".{domain.name}")]
+
+
+def _outcome(kind: BatchKind, domain: Domain, addresses: int, to: Customer | None) -> str:
+    takes = f"It takes mail at {addresses} address{'' if addresses == 1 else 'es'}"
+    match kind:
+        case BatchKind.TRANSFER:
+            where = f"to {to}" if to else "to the customer that you choose"
+            tenant = " Its association with the SES tenant moves along." if domain.tenant_id else ""
+            return f"Goes from {domain.customer} {where}.{tenant} {takes if addresses else 'It takes no mail'}."
+        case BatchKind.DELETE:
+            rules = f"{takes}, which go first, with their rules. Then" if addresses else "It takes no mail;"
+            return f"{rules} the identity at Amazon goes, and the domain."
+        case BatchKind.HOLD:
+            return "Is held: no checks until it is released. Its mail and sending go on."
+        case BatchKind.RELEASE:
+            return "Is released and looked at."
+    return "DNS is looked at within a minute, and Amazon where it may have something new to say."
+
+
+def _of_import(named: Named, viewer: User, lines: int) -> Predicted:
+    """`lines`: how many name it. Of several nobody knows which customer is meant, so none is done."""
+    if lines > 1:
+        return Predicted(named, SEVERAL_LINES, works=False)
+    try:
+        customer = _owner(named, viewer)
+        understood = preflight_selectors.acceptable(named.name, customer)
+    except Refused as refused:
+        return Predicted(named, str(refused), works=False)
+    claimed = related_domains(understood.domain).exclude(customer=customer).exists()
+    proof = "Ownership has to be proven first, by a record." if claimed else "It is set up with Amazon."
+    return Predicted(named, f"Is added for {customer}. {proof}", True, customer=customer)
+
+
+def _owner(named: Named, viewer: User) -> Customer:
+    """The customer of the line, by id or whole name; the viewer's only one where it names none. Raises Refused."""
+    own = customers_for(viewer)
+    if not named.customer:
+        first = list(own[:2])
+        if len(first) == 1:
+            return first[0]
+        raise Refused("The line does not say which customer it is for.")
+    found = list(own.filter(Q(pk=named.customer) | Q(name__iexact=named.customer))[:2])
+    if len(found) != 1:
+        raise Refused(
+            f"There are several customers called {named.customer}. Write the id instead."
+            if found
+            else f"There is no customer {named.customer}."
+        )
+    return found[0]
+
+
+def domain_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
+    """Of items that are done: what has become of each domain since."""
+    going = {row.domain_id: row for row in DomainRemoval.objects.filter(domain__in=[each.domain_id for each in items])}
+    return [_result(kind, item, going.get(item.domain_id or "")) for item in items]
+
+
+def _result(kind: BatchKind, item: BatchItem, removal: DomainRemoval | None) -> BatchResult:
+    if item.domain is None:
+        gone = "It is gone, at Amazon as well." if kind is BatchKind.DELETE else "It has been deleted since."
+        return BatchResult("Deleted", "good" if kind is BatchKind.DELETE else "mute", gone)
+    if kind is BatchKind.DELETE:
+        why = (removal.problem if removal else "") or item.domain.stage_problem
+        return BatchResult("Being deleted", "info", why or "Its rules go first, then its identity.", waits=True)
+    return BatchResult("Done", "good", _afterwards(kind, item, item.domain))
+
+
+def _afterwards(kind: BatchKind, item: BatchItem, domain: Domain) -> str:
+    match kind:
+        case BatchKind.TRANSFER:
+            return f"It is with {domain.customer}."
+        case BatchKind.HOLD:
+            return "It is held." if domain.is_held else "It was held, and has been released since."
+        case BatchKind.RELEASE:
+            return "It is held again." if domain.is_held else "It is released."
+        case BatchKind.IMPORT:
+            return f"It is with {domain.customer}. {domain.headline}".strip()
+    looked = domain.last_dns_check is not None and item.done_at is not None and domain.last_dns_check >= item.done_at
+    return domain.headline if looked else "It is at the head of the queue and is looked at now."

@@ -1,0 +1,86 @@
+"""Pages of an action on several domains: which, then what would come of each."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from domains.domain_list.selectors import domains_for
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.http import SignedIn, require_password
+from operations.batches import services as batches_services
+from operations.batches.core import BatchKind
+from operations.domain_actions import services
+from operations.domain_actions.core import MOST
+from operations.domain_actions.forms import NamesForm, WordsForm
+from operations.domain_actions.selectors import kinds_for, predicted
+from tenants.lifecycle.selectors import sees_tenants
+
+PAUSE_ACTION = "pause"
+
+
+@require_http_methods(["GET", "POST"])
+def start_bulk(request: SignedIn) -> HttpResponse:
+    """By `?do=` and `?domain=` each, from the list, or by names; a POST with `go` carries it out."""
+    if request.method == "GET" and request.GET.get("do") == PAUSE_ACTION:
+        return _pause_their_tenants(request)
+    kinds = kinds_for(request.user)
+    given = request.POST if request.method == "POST" else _given(request)
+    if request.method == "GET" and not given.get("names"):
+        form = NamesForm(initial={"do": given.get("do") or BatchKind.CHECK}, kinds=kinds)
+        return TemplateResponse(request, "operations/domain_actions/start_bulk.html", {"form": form, "most": MOST})
+    form = NamesForm(given, request.FILES, kinds=kinds)
+    if not form.is_valid():
+        return TemplateResponse(
+            request, "operations/domain_actions/start_bulk.html", {"form": form, "most": MOST}, status=422
+        )
+    return _preview_or_go(request, BatchKind(form.cleaned_data["do"]), form)
+
+
+def _given(request: SignedIn) -> QueryDict:
+    """What was ticked in the list, as if it had been pasted."""
+    given = request.GET.copy()
+    if chosen := given.getlist("domain")[: MOST + 1]:
+        given["names"] = "\n".join(domains_for(request.user).filter(pk__in=chosen).values_list("name", flat=True))
+    return given
+
+
+def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> HttpResponse:
+    if len(names.named) > MOST:
+        names.add_error("names", f"These are {len(names.named)}. At most {MOST} are done at once.")
+        return TemplateResponse(
+            request, "operations/domain_actions/start_bulk.html", {"form": names, "most": MOST}, status=422
+        )
+    rows = sorted(predicted(kind, names.named, viewer=request.user), key=lambda row: row.works)  # refusals first
+    works = [row for row in rows if row.works]
+    going = request.method == "POST" and "go" in request.POST
+    if going and kind is BatchKind.DELETE:
+        require_password(request)
+    form = WordsForm(request.POST if going else None, kind=kind, number=len(works))
+    if going and form.is_valid():
+        try:
+            started = batches_services.start(
+                kind=kind, items=services.items_of(works), words=form.words, actor=request.user
+            )
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            return redirect("operations:bulk", started.pk)
+    context = {"kind": kind, "rows": rows, "works": works, "form": form, "names": names.lines}
+    return TemplateResponse(
+        request, "operations/domain_actions/bulk_preview.html", context, status=422 if form.errors else 200
+    )
+
+
+def _pause_their_tenants(request: SignedIn) -> HttpResponse:
+    """Not the domains are paused but the sending of whose they are: that has its own page, with its own words."""
+    if not sees_tenants(request.user):
+        raise PermissionDenied
+    chosen = domains_for(request.user).filter(pk__in=request.GET.getlist("domain"))
+    tenants = sorted(set(chosen.exclude(customer__tenants=None).values_list("customer__tenants", flat=True)))
+    query = QueryDict(mutable=True)
+    query.update({"do": PAUSE_ACTION})
+    query.setlist("tenant", tenants)
+    return redirect(f"{reverse('operations:pause_many')}?{query.urlencode()}")

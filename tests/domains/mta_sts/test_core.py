@@ -1,0 +1,104 @@
+"""MTA-STS policies as RFC 8461 has them: what is valid, which hosts they name, what they do to our mail."""
+
+import pytest
+
+from domains.mta_sts.core import (
+    Fetched,
+    PolicyCheck,
+    PolicyEffect,
+    StsPolicy,
+    could_not_tell,
+    judge,
+    names,
+    read_policy,
+)
+
+OURS = "inbound-smtp.eu-west-1.amazonaws.com"
+POLICY = f"version: STSv1\nmode: enforce\nmx: {OURS}\nmax_age: 86400\n"
+
+
+def fetched(text: str = POLICY, *, status: int = 200, kind: str = "text/plain; charset=utf-8") -> Fetched:
+    return Fetched(status, kind, text.encode(), is_whole=True)
+
+
+@pytest.mark.parametrize("text", [POLICY, POLICY.replace("\n", "\r\n"), POLICY.replace(": ", ":"), POLICY.rstrip("\n")])
+def test_a_policy_is_read_with_either_end_of_line(text: str) -> None:
+    assert read_policy(text) == StsPolicy("enforce", (OURS,), 86400)
+
+
+def test_of_a_key_that_stands_twice_the_first_counts_and_unknown_ones_are_passed_over() -> None:
+    assert read_policy(f"{POLICY}mode: none\nfuture: 1\nmx: *.Example.com.\n") == StsPolicy(
+        "enforce", (OURS, "*.example.com"), 86400
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "version: STSv1"),
+        (POLICY.replace("STSv1", "STSv2"), "version: STSv1"),
+        (POLICY.replace("enforce", "on"), "mode is none of"),
+        (POLICY.replace("86400", "a day"), "max_age"),
+        (POLICY.replace("86400", "31557601"), "max_age"),
+        (POLICY.replace("86400", "-1"), "max_age"),
+        (POLICY.replace(f"mx: {OURS}\n", ""), "no line “mx:”"),
+        ("<html>\n" + POLICY, "no colon"),
+    ],
+)
+def test_what_is_no_policy_says_why(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_policy(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_named"),
+    [
+        (OURS, True),
+        ("*.eu-west-1.amazonaws.com", True),
+        ("*.amazonaws.com", False),
+        ("*.com", False),
+        ("inbound-smtp.us-east-1.amazonaws.com", False),
+        ("*", False),
+    ],
+)
+def test_a_star_stands_for_one_label(pattern: str, is_named: bool) -> None:
+    assert names(StsPolicy("enforce", (pattern,), 1), OURS) is is_named
+
+
+@pytest.mark.parametrize(
+    ("answer", "effect", "said"),
+    [
+        (fetched(), PolicyEffect.ENFORCED, "in force"),
+        (fetched(POLICY.replace("enforce", "testing")), PolicyEffect.TESTING, "changes no delivery"),
+        (fetched(POLICY.replace("enforce", "none")), PolicyEffect.OFF, "asks nothing"),
+        (fetched(POLICY.replace(OURS, "aspmx.l.google.com")), PolicyEffect.LOSES_MAIL, f"mx: {OURS}"),
+        (
+            fetched(POLICY.replace(OURS, "aspmx.l.google.com").replace("enforce", "testing")),
+            PolicyEffect.IGNORED,
+            f"mx: {OURS}",
+        ),
+        (fetched(status=404), PolicyEffect.IGNORED, "answers 404"),
+        (fetched(status=301), PolicyEffect.IGNORED, "follow no redirect"),
+        (fetched(kind="text/html"), PolicyEffect.IGNORED, "served as text/html"),
+        (fetched(kind=""), PolicyEffect.IGNORED, "text/plain"),
+        (fetched("x" * 64_000), PolicyEffect.IGNORED, "longer than 64,000"),
+        (fetched("nonsense"), PolicyEffect.IGNORED, "no valid policy"),
+        (Fetched(200, "text/plain", b"\xff", is_whole=True), PolicyEffect.IGNORED, "holds no text"),
+    ],
+)
+def test_what_a_policy_does(answer: Fetched, effect: PolicyEffect, said: str) -> None:
+    check = judge("shop.com", OURS, answer)
+    assert (check.effect, said in check.sentence) == (effect, True), check.sentence
+
+
+def test_a_fetch_that_failed_leaves_what_is_known() -> None:
+    known = judge("shop.com", OURS, fetched(POLICY.replace(OURS, "mx.other.net")))
+    later = could_not_tell(known, "It is silent.")
+    assert (later.effect, later.sentence, later.problem) == (known.effect, known.sentence, "It is silent.")
+    assert could_not_tell(PolicyCheck(), "It is silent.").effect is PolicyEffect.NOT_FETCHED
+
+
+def test_what_is_stored_is_read_back() -> None:
+    check = judge("shop.com", OURS, fetched())
+    assert PolicyCheck.of_json(check.as_json()) == check
+    assert PolicyCheck.of_json({}) == PolicyCheck()

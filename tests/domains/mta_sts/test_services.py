@@ -1,0 +1,145 @@
+"""Policies fetched over HTTPS from the sandbox's web host: what is stored, shown and alerted, and what a failure is."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from domains.checking import services as checking_services
+from domains.models.domains import Domain
+from domains.mta_sts import services as mta_sts_services
+from domains.mta_sts.core import PolicyEffect
+from notifications.models.alerts import Alert
+from sandbox.process import Sandbox
+from sandbox.values import WEB_FAULTS
+from tests.domains.making import publish, set_up_domain, take_mail
+from tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+OURS = "inbound-smtp.eu-west-1.amazonaws.com"
+ENFORCED = f"version: STSv1\nmode: enforce\nmx: {OURS}\nmax_age: 86400\n"
+OTHERS = ENFORCED.replace(OURS, "aspmx.l.google.com")
+TOLD_NOTHING = ("error", "silent", "cut")
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Domain:
+    """All its records published, the one of MTA-STS among them."""
+    domain = take_mail(set_up_domain(sandbox, "shop.com"))
+    publish(sandbox, domain)
+    sandbox.control.tick()
+    return domain
+
+
+def check(domain: Domain) -> Domain:
+    """A check, and the job that it queues."""
+    checking_services.check([domain], now=timezone.now())
+    mta_sts_services.fetch_due(now=timezone.now())
+    domain.refresh_from_db()
+    return domain
+
+
+def again(domain: Domain) -> Domain:
+    Domain.objects.filter(pk=domain.pk).update(mta_sts_at=timezone.now() - mta_sts_services.EVERY)
+    return check(domain)
+
+
+def test_a_policy_that_names_our_host_is_good(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    found = check(shop).mta_sts_check
+    assert (found.effect, found.mode, found.mx, found.max_age, found.problem) == (
+        PolicyEffect.ENFORCED,
+        "enforce",
+        (OURS,),
+        86400,
+        "",
+    )
+
+
+def test_a_check_queues_the_fetch_once_the_record_is_right(sandbox: Sandbox, shop: Domain) -> None:
+    checking_services.check([shop], now=timezone.now())
+    checking_services.check([shop], now=timezone.now())
+    assert ProcrastinateJob.objects.filter(task_name="domains.fetch_policies").count() == 1
+
+
+def test_without_the_record_nothing_is_fetched(sandbox: Sandbox) -> None:
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    domain = check(take_mail(set_up_domain(sandbox, "shop.com")))
+    assert (domain.mta_sts, domain.mta_sts_at) == ({}, None)
+
+
+@pytest.mark.parametrize("fault", sorted(WEB_FAULTS))
+def test_what_the_web_host_does_wrong(
+    fault: str, sandbox: Sandbox, shop: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it answered, senders ignore the policy; where it did not, nobody can tell, and what was known stays."""
+    monkeypatch.setattr(mta_sts_services, "SECONDS", 0.5)
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    check(shop)
+    sandbox.control.host_policy("shop.com", ENFORCED, fault)
+    found = again(shop).mta_sts_check
+    if fault in TOLD_NOTHING:
+        assert (found.effect, bool(found.problem)) == (PolicyEffect.ENFORCED, True)
+    else:
+        assert (found.effect, found.problem) == (PolicyEffect.IGNORED, "")
+        assert "Senders ignore MTA-STS" in found.sentence
+
+
+def test_a_host_without_an_address_is_told_apart_from_a_lookup_that_failed(sandbox: Sandbox, shop: Domain) -> None:
+    assert "has no address in DNS" in check(shop).mta_sts_check.sentence
+    sandbox.control.set_dns_fault("mta-sts.shop.com", "servfail")
+    found = again(shop).mta_sts_check
+    assert "could not be looked up" in found.problem
+    assert "has no address in DNS" in found.sentence
+
+
+def test_a_policy_in_force_without_our_host_is_an_alert_that_ends(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    assert check(shop).mta_sts_check.loses_mail
+    assert "does not name inbound-smtp" in Alert.objects.get(kind="domain.mta_sts", state="open").why
+    sandbox.control.host_policy("shop.com", OTHERS, "error")
+    again(shop)
+    assert Alert.objects.filter(kind="domain.mta_sts", state="open").exists()  # nobody could tell: it goes on
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    again(shop)
+    assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
+
+
+def test_a_record_that_is_taken_away_ends_it_all(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    (record,) = [each for each in sandbox.control.records("shop.com") if each.name == "_mta-sts.shop.com"]
+    sandbox.control.remove_record("shop.com", record.id)
+    domain = check(shop)
+    assert (domain.mta_sts, domain.mta_sts_at) == ({}, None)
+    assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
+
+
+def test_a_zone_that_is_silent_takes_nothing_away(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    assert check(shop).mta_sts_check.loses_mail
+
+
+def test_it_is_fetched_again_after_hours_and_not_before(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    first = check(shop).mta_sts_at
+    assert first is not None
+    assert mta_sts_services.fetch_due(now=first + mta_sts_services.EVERY - timedelta(seconds=1)) == 0
+    assert mta_sts_services.fetch_due(now=first + mta_sts_services.EVERY) == 1
+
+
+def test_a_person_who_checks_sees_the_policy_of_now(sandbox: Sandbox, shop: Domain, client: Client) -> None:
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    check(shop)
+    sandbox.control.host_policy("shop.com", OTHERS)
+    client.force_login(make_member(shop.customer, email="alice@alice.com"))
+    Domain.objects.filter(pk=shop.pk).update(last_dns_check=None)
+    client.post(reverse("domains:check", args=[shop.pk]))
+    page = client.get(f"/domains/{shop.pk}/").content.decode()
+    assert 'data-policy="loses_mail"' in page
+    assert "A TLS policy (MTA-STS) keeps mail away" in page

@@ -1,0 +1,187 @@
+"""A decision over many differences: by kind or ticked, shown first, then carried out as a batch and followed."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.roles import Role
+from audit.models import Change
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy
+from operations.batches import services as batches_services
+from operations.models import Batch, Difference
+from operations.tenant_drift import services as tenant_drift_services
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tests.factories import make_customer, make_member, make_staff
+from tests.operations.making import make_difference
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+URL = reverse("operations:decide_many")
+BOARD = reverse("operations:differences")
+
+
+@pytest.fixture
+def olga(client: Client) -> Client:
+    client.force_login(make_staff(Role.OPERATOR))
+    return client
+
+
+def unknown_tenants(number: int) -> None:
+    for each in range(number):
+        aws.client("sesv2").create_tenant(TenantName=f"by-hand-{each}")
+    tenant_drift_services.ask_to_look()
+    tenant_drift_services.work()
+
+
+def offer_each_to_another() -> None:
+    for row in Difference.objects.all():
+        Difference.objects.filter(pk=row.pk).update(customer=make_customer())
+
+
+def policies(number: int) -> list[Difference]:
+    found = []
+    for each in range(number):
+        customer = make_customer()
+        tenant = make_tenant(customer, name=f"t{each}", ses_policy="none")
+        sides = {"found": {"policy": "none"}, "wanted": {"policy": "standard"}}
+        found.append(make_difference(customer, key=f"policy {each}", subject=tenant.name, place=tenant.name, **sides))
+    return found
+
+
+def asked(decision: str, number: int, **more: object) -> dict[str, object]:
+    return {"decision": decision, "because": "as agreed", "typed": number, **more}
+
+
+def test_all_of_a_kind_are_shown_then_decided_then_followed(olga: Client) -> None:
+    rows = policies(3)
+    other = make_difference(area="identities", kind="gone", key="gone shop.com", place="shop.com")
+    board = olga.get(BOARD).text
+    assert "Decide about all 3" in board
+    shown = olga.get(URL, {"area": "tenants", "kind": "policy"})
+    assert "Decide about 3 differences" in shown.text
+    assert rows[0].sentence in shown.text
+    assert not Batch.objects.exists()
+    choice = {"area": "tenants", "kind": "policy"}
+    assert olga.post(URL, asked("restore", 2, **choice)).status_code == 422
+    assert olga.post(URL, asked("restore", 3, **choice) | {"because": ""}).status_code == 422
+    answer = olga.post(URL, asked("restore", 3, **choice))
+    batch = Batch.objects.get()
+    assert answer["Location"] == reverse("operations:bulk", args=[batch.pk])
+    assert "Of 3: 3 still to do." in olga.get(answer["Location"]).text
+    batches_services.work()
+    assert "Of 3: 3 decided." in olga.get(answer["Location"]).text
+    assert set(Difference.objects.filter(decision="restore")) == set(rows)
+    assert not Difference.objects.get(pk=other.pk).decision
+    assert set(Change.objects.filter(what="drift.restored").values_list("bulk_id", flat=True)) == {batch.pk}
+    assert set(Change.objects.values_list("bulk_id", flat=True)) == {batch.pk}
+
+
+def test_what_is_found_after_the_page_was_shown_is_not_decided_with_it(olga: Client) -> None:
+    before = timezone.now()
+    policies(2)
+    Difference.objects.filter(key="policy 0").update(first_seen_at=before)
+    answer = olga.post(URL, asked("ignore", 1, area="tenants", kind="policy", until=before.isoformat()))
+    assert answer.status_code == 302
+    assert [item.difference.key for item in Batch.objects.get().items.all() if item.difference] == ["policy 0"]
+
+
+def test_ticked_ones_alone(olga: Client) -> None:
+    first, _, third = policies(3)
+    board = olga.get(BOARD).text
+    assert f'value="{first.pk}" form="chosen"' in board
+    olga.post(URL, asked("ignore", 2, difference=[first.pk, third.pk]))
+    batches_services.work()
+    assert set(Difference.objects.filter(decision="ignore")) == {first, third}
+
+
+def test_tenants_go_to_whom_they_were_offered_or_to_the_customer_that_is_chosen(olga: Client, sandbox: Sandbox) -> None:
+    unknown_tenants(3)
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    Difference.objects.filter(subject="by-hand-0").update(customer=alice)
+    choice = {"area": "tenants", "kind": "unknown"}
+    assert "nobody is offered" in olga.get(URL, choice).text
+    Difference.objects.filter(subject="by-hand-2").delete()
+    olga.post(URL, asked("adopt", 2, customer=bob.pk, **choice))
+    batches_services.work()
+    assert dict(Tenant.objects.values_list("name", "customer__name")) == {"by-hand-0": "Alice", "by-hand-1": "Bob"}
+
+
+def test_one_that_fails_holds_up_no_other_and_is_tried_again(olga: Client, sandbox: Sandbox) -> None:
+    unknown_tenants(2)
+    Difference.objects.filter(subject="by-hand-0").update(customer=make_customer("Alice"))
+    answer = olga.post(URL, asked("adopt", 2, area="tenants", kind="unknown"))
+    batches_services.work()
+    page = olga.get(answer["Location"]).text
+    assert "1 not done" in page
+    assert "Choose the customer whose tenant it becomes." in page
+    assert "Try the 1 again" in page
+    assert Tenant.objects.count() == 1
+
+
+def test_what_amazon_denies_for_one_holds_up_no_other(olga: Client, sandbox: Sandbox) -> None:
+    unknown_tenants(2)
+    offer_each_to_another()
+    olga.post(URL, asked("adopt", 2, area="tenants", kind="unknown"))
+    sandbox.control.add_fault("denied", "GetTenant", nth=1, times=1)
+    batches_services.work()
+    states = Batch.objects.get().items.order_by("number").values_list("state", flat=True)
+    assert list(states) == ["refused", "done"]
+
+
+def test_while_amazon_does_not_answer_all_wait_and_the_rows_say_why(olga: Client, sandbox: Sandbox) -> None:
+    unknown_tenants(2)
+    offer_each_to_another()
+    answer = olga.post(URL, asked("adopt", 2, area="tenants", kind="unknown"))
+    sandbox.control.add_fault("throttle", "GetTenant", nth=1, times=99)
+    with pytest.raises(AwsBusy):
+        batches_services.work()
+    first = Batch.objects.get().items.order_by("number").first()
+    assert first is not None
+    assert (first.state, bool(first.problem)) == ("waiting", True)
+    assert "Of 2: 2 still to do." in olga.get(answer["Location"]).text
+    sandbox.control.clear_faults()
+    batches_services.work()
+    assert set(Batch.objects.get().items.values_list("state", flat=True)) == {"done"}
+
+
+def test_a_worker_that_died_after_the_decision_decides_nothing_twice(olga: Client) -> None:
+    policies(1)
+    olga.post(URL, asked("ignore", 1, area="tenants", kind="policy"))
+    batches_services.work()
+    Batch.objects.get().items.update(state="waiting")
+    batches_services.work()
+    assert Change.objects.filter(what="drift.ignored").count() == 1
+    assert Batch.objects.get().items.get().state == "done"
+
+
+def test_what_cannot_be_decided_over_many_leads_to_where_it_is(olga: Client) -> None:
+    make_difference(area="rules", kind="stranger_active", key="a", may_restore=False)
+    page = olga.get(URL, {"area": "rules", "kind": "stranger_active"}).text
+    assert reverse("receipt_rules:plan") in page
+    assert 'value="adopt"' not in page
+    make_difference(area="identities", kind="unowned", key="b", may_restore=False)
+    page = olga.get(URL, {"area": "identities", "kind": "unowned"}).text
+    assert 'value="ignore"' in page
+    assert 'value="adopt"' not in page
+
+
+def test_nothing_chosen_and_nonsense_say_that_there_is_none(olga: Client) -> None:
+    policies(1)
+    for given in ({}, {"kind": "nonsense"}, {"difference": "nobody's"}, {"area": "tenants", "until": "2026-13-45"}):
+        assert "No open difference" in olga.get(URL, given).text
+
+
+def test_who_may_not_decide_sees_and_starts_nothing(client: Client) -> None:
+    policies(1)
+    for person in (make_member(), make_staff(Role.SUPPORT)):
+        client.force_login(person)
+        assert client.get(URL).status_code == 403
+        assert client.post(URL, asked("ignore", 1, area="tenants", kind="policy")).status_code == 403
+    board = client.get(BOARD).text
+    assert "The reputation policy" in board
+    assert "Decide by kind" not in board
+    assert 'form="chosen"' not in board
+    assert not Batch.objects.exists()
