@@ -112,7 +112,7 @@ class Receiver:
                 self._markers.forget_waiting(arrival, recipient)
         except forwards.NotForwarded as problem:
             return Outcome("held", recipients, endpoint_id, str(problem))
-        except (http_post.NoAnswer, webhooks.BadSecret, NotStored, *_Aws) as problem:
+        except (http_post.NoReply, webhooks.BadSecret, NotStored, *_Aws) as problem:
             return Outcome("failed", recipients, endpoint_id, str(problem))
         return Outcome("delivered", recipients, endpoint_id)
 
@@ -125,7 +125,7 @@ class Receiver:
         url = str(endpoint["config"]["url"])
         answer = http_post.post(url, body, headers, seconds=seconds, may_be_private=deployment.may_be_private)
         if not answer.is_taken:
-            raise http_post.NoAnswer(f"The webhook answered {answer.status}. {answer.excerpt}".strip())
+            raise http_post.NoReply(f"The webhook answered {answer.status}. {answer.excerpt}".strip())
 
     def _forward(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> None:
         if not self._deployment.forward_from:

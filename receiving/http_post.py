@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 EXCERPT = 300  # bytes of an answer that a person reads
 
 
-class NoAnswer(Exception):
+class NoReply(Exception):
     """`str()` says why, for people. It may have arrived all the same."""
 
 
@@ -45,11 +45,11 @@ def post(
     may_be_private: bool = False,
     most: int = 10_000,
 ) -> PostAnswer:
-    """`most`: bytes of the answer that are read. Raises NoAnswer."""
+    """`most`: bytes of the answer that are read. Raises NoReply."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme not in ("https", "http") or not host:
-        raise NoAnswer("This is no address of a webhook.")
+        raise NoReply("This is no address of a webhook.")
     try:
         with _connected(
             host, parts.port, parts.scheme == "https", seconds, may_be_private=may_be_private
@@ -59,11 +59,11 @@ def post(
             answer = connection.getresponse()
             return PostAnswer(answer.status, answer.read(most))
     except ssl.SSLCertVerificationError as error:
-        raise NoAnswer(f"The certificate of {host} is not valid: {error.verify_message}.") from error
+        raise NoReply(f"The certificate of {host} is not valid: {error.verify_message}.") from error
     except TimeoutError as error:
-        raise NoAnswer(f"{host} did not answer within {seconds:g} seconds.") from error
+        raise NoReply(f"{host} did not answer within {seconds:g} seconds.") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NoAnswer(f"{host} did not answer: {getattr(error, 'strerror', None) or error}.") from error
+        raise NoReply(f"{host} did not answer: {getattr(error, 'strerror', None) or error}.") from error
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _address(host: str, port: int, may_be_private: bool) -> str:
     """The first of its addresses. One that is not public spoils them all: such a name was made to lead us astray."""
     found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not may_be_private and (inside := [each for each in found if not _is_public(each)]):
-        raise NoAnswer(f"{host} leads to {inside[0]}, which is not of the public internet. Nothing was sent.")
+        raise NoReply(f"{host} leads to {inside[0]}, which is not of the public internet. Nothing was sent.")
     return found[0]
 
 

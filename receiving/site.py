@@ -61,7 +61,7 @@ def _call(deployment: Deployment, what: str, body: Mapping[str, Any]) -> Mapping
     url, sent = f"{deployment.site_url}/api/v2/{what}", json.dumps(body).encode()
     try:
         answer = http_post.post(url, sent, headers, seconds=SECONDS, may_be_private=True, most=LARGEST_ANSWER)
-    except http_post.NoAnswer as error:
+    except http_post.NoReply as error:
         raise SiteProblem(f"Inbound Admin ({what}): {error}") from error
     if not answer.is_taken:
         raise SiteProblem(f"Inbound Admin ({what}) answered {answer.status}: {answer.excerpt}")
