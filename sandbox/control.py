@@ -14,6 +14,7 @@ from sandbox.aws.metrics import leave_points
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
 from sandbox.control_dns import DEFAULT_TTL, DnsControl
+from sandbox.control_mail import MailControl
 from sandbox.dns.zones import ZoneStore
 from sandbox.seed import seed
 from sandbox.values import WEB_FAULTS, Call, Fault, FaultKind, Round
@@ -202,9 +203,10 @@ def _region(name: str) -> RegionState:
     raise LookupError(f"No call was made in {name} yet.")
 
 
-class Control(AwsControl, DnsControl):
-    def __init__(self, zones: ZoneStore, verifier: Verifier, regions_to_seed: Sequence[str]) -> None:
+class Control(AwsControl, DnsControl, MailControl):
+    def __init__(self, zones: ZoneStore, verifier: Verifier, regions_to_seed: Sequence[str], mail: MailControl) -> None:
         DnsControl.__init__(self, zones)
+        vars(self).update(vars(mail))
         self._verifier = verifier
         self._regions = tuple(regions_to_seed)
 

@@ -15,6 +15,7 @@ from moto.ses.models import ses_backends
 from sandbox.aws.clock import Clock
 from sandbox.aws.faults import CallLog, Faults
 from sandbox.aws.limits import Beliefs, Limits, Throttle
+from sandbox.mail.log import MailLog
 
 PENDING, SUCCESS, FAILED = "Pending", "Success", "Failed"
 TEMPORARY_FAILURE, NOT_STARTED = "TemporaryFailure", "NotStarted"
@@ -150,6 +151,9 @@ class World:
     on_change: list[Callable[[], None]] = field(default_factory=list)
     sns_tokens: dict[str, str] = field(default_factory=dict)  # the topic that each would confirm
     sns_confirmed: set[str] = field(default_factory=set)
+    mail: MailLog = field(default_factory=MailLog)
+    receiver: tuple[str, str] = ("", "")  # the product's address, and the key of its function
+    forward_from: str = ""
     sites: dict[str, Any] = field(default_factory=dict)  # what the customers' web host serves, by domain
     refused_recipients: tuple[str, ...] = ()  # in lower case; whatever else SES's grammar allows
 
@@ -165,6 +169,7 @@ class World:
         self.calls.clear()
         self.sns_tokens.clear()
         self.sns_confirmed.clear()
+        self.mail.clear()
         self.sites.clear()
         self.refused_recipients = ()
 
