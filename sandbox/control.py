@@ -9,10 +9,12 @@ from moto.core.model_instances import reset_model_data
 
 from sandbox.aws.events import confirmation, event_about, notification
 from sandbox.aws.limits import CHOICES, Beliefs, Limits
+from sandbox.aws.mail_manager import add_ingress_point
 from sandbox.aws.metrics import leave_points
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
 from sandbox.control_dns import DEFAULT_TTL, DnsControl
+from sandbox.control_mail import MailControl
 from sandbox.dns.zones import ZoneStore
 from sandbox.seed import seed
 from sandbox.values import WEB_FAULTS, Call, Fault, FaultKind, Round
@@ -169,6 +171,13 @@ class AwsControl:
             state.account = replace(state.account, **members)  # type: ignore[arg-type]  # names checked above
             WORLD.changed()
 
+    def add_ingress_point(self, region: str, name: str, rule_set: str) -> str:
+        """One of Mail Manager; the host that an MX record names to reach it."""
+        with WORLD.lock:
+            made = add_ingress_point(_region(region), name, rule_set)
+            WORLD.changed()
+        return made.host
+
     def _on_tenant(self, name: str, change: Callable[[Tenant], None]) -> None:
         """In whatever region it is. Raises LookupError."""
         with WORLD.lock:
@@ -194,9 +203,10 @@ def _region(name: str) -> RegionState:
     raise LookupError(f"No call was made in {name} yet.")
 
 
-class Control(AwsControl, DnsControl):
-    def __init__(self, zones: ZoneStore, verifier: Verifier, regions_to_seed: Sequence[str]) -> None:
+class Control(AwsControl, DnsControl, MailControl):
+    def __init__(self, zones: ZoneStore, verifier: Verifier, regions_to_seed: Sequence[str], mail: MailControl) -> None:
         DnsControl.__init__(self, zones)
+        vars(self).update(vars(mail))
         self._verifier = verifier
         self._regions = tuple(regions_to_seed)
 

@@ -72,6 +72,7 @@ TASKS: Mapping[str, WorkLane] = {
     "receipt_rules.sweep": WorkLane.LOOKS,
     "receipt_rules.sweep_drift": WorkLane.LOOKS,
     "receipt_rules.watch": WorkLane.LOOKS,
+    "receipt_rules.forget_received": WorkLane.LOOKS,
     "receipt_rules.watch_active_set": WorkLane.LOOKS,
     "receipt_rules.work": WorkLane.PEOPLE,
     "tenants.associate": WorkLane.PEOPLE,

@@ -15,6 +15,7 @@ from moto.ses.models import ses_backends
 from sandbox.aws.clock import Clock
 from sandbox.aws.faults import CallLog, Faults
 from sandbox.aws.limits import Beliefs, Limits, Throttle
+from sandbox.mail.log import MailLog
 
 PENDING, SUCCESS, FAILED = "Pending", "Success", "Failed"
 TEMPORARY_FAILURE, NOT_STARTED = "TemporaryFailure", "NotStarted"
@@ -126,6 +127,7 @@ class RegionState:
     identities: dict[str, Identity] = field(default_factory=dict)
     tenants: dict[str, Tenant] = field(default_factory=dict)
     filters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ingress_points: dict[str, Any] = field(default_factory=dict)  # of Mail Manager, by name
     account: Account = field(default_factory=Account)
     # CloudWatch's points by the metric's name and the tenant's ("" for the whole account)
     metrics: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)
@@ -149,6 +151,9 @@ class World:
     on_change: list[Callable[[], None]] = field(default_factory=list)
     sns_tokens: dict[str, str] = field(default_factory=dict)  # the topic that each would confirm
     sns_confirmed: set[str] = field(default_factory=set)
+    mail: MailLog = field(default_factory=MailLog)
+    receiver: tuple[str, str] = ("", "")  # the product's address, and the key of its function
+    forward_from: str = ""
     sites: dict[str, Any] = field(default_factory=dict)  # what the customers' web host serves, by domain
     refused_recipients: tuple[str, ...] = ()  # in lower case; whatever else SES's grammar allows
 
@@ -164,6 +169,7 @@ class World:
         self.calls.clear()
         self.sns_tokens.clear()
         self.sns_confirmed.clear()
+        self.mail.clear()
         self.sites.clear()
         self.refused_recipients = ()
 

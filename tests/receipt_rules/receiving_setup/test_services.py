@@ -85,7 +85,7 @@ def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
         each.what for each in receiving_setup_services.check_receiving() if each.verdict is not SetupVerdict.RIGHT
     }
     assert before == {"Rule set"}
-    with pytest.raises(CommandError, match="1 of 6"):
+    with pytest.raises(CommandError, match="1 of 8"):
         call_command("check_receiving")
     approve_and_run(make_operator())
     assert {each.verdict for each in receiving_setup_services.check_receiving()} == {SetupVerdict.RIGHT}
@@ -332,12 +332,6 @@ def test_a_policy_of_a_bucket_that_is_gone_is_not_put(shop: Domain, settings: Se
     settings.RECEIVING_BUCKET = "not-there"
     with pytest.raises(AwsMissing):
         permissions_services.policy_preview("not-there")
-
-
-def test_domains_whose_mail_goes_to_mail_manager_are_named(shop: Domain) -> None:
-    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "Mail Manager"]
-    Domain.objects.filter(pk=shop.pk).update(mx_facts={"shop.com": "mail_manager"})
-    assert "The MX of shop.com leads to SES Mail Manager" in found("Mail Manager").sentence
 
 
 def test_tls_that_is_required_and_not_announced_is_warned_of(shop: Domain, settings: Settings) -> None:
