@@ -18,6 +18,8 @@ from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import DRAFT
+from receipt_rules.received_mail import services as received_mail_services
+from receipt_rules.runs import services as runs_services
 
 LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
@@ -31,6 +33,7 @@ def work() -> None:
 @jobs.task(LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
     drift_services.check_drift()
+    runs_services.clear_probes()
 
 
 @jobs.task(DRAFT)
@@ -73,3 +76,9 @@ def watch(timestamp: int) -> None:
         pipeline_services.watch_for_losses(now=timezone.now())
     except AwsProblem as problem:
         log.warning("receiving could not be watched", problem=str(problem))
+
+
+@jobs.periodic("receipt_rules.forget_received", cron="53 3 * * *")
+def forget_received(timestamp: int) -> None:
+    """Once a night what RECEIVED_MAIL_DAYS no longer keeps."""
+    received_mail_services.delete_expired(now=timezone.now())

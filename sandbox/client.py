@@ -11,6 +11,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from sandbox.dns.faults import FaultEntry
 from sandbox.dns.mistake import WantedRecord
 from sandbox.dns.records import ZoneRecord
+from sandbox.mail.log import FunctionJob, MailEntry, SinkCall
 from sandbox.values import Call, Fault, FaultKind, Round
 
 
@@ -105,6 +106,36 @@ class ControlClient:
     def set_refused_recipients(self, recipients: Sequence[str]) -> None:
         self._call("set_refused_recipients", recipients=list(recipients))
 
+    def smtp_address(self) -> str:
+        return str(self._call("smtp_address"))
+
+    def sink_url(self, name: str = "demo") -> str:
+        return str(self._call("sink_url", name=name))
+
+    def set_receiver(self, site_url: str, key: str, forward_from: str = "") -> None:
+        self._call("set_receiver", site_url=site_url, key=key, forward_from=forward_from)
+
+    def has_receiver(self, site_url: str) -> bool:
+        return bool(self._call("has_receiver", site_url=site_url))
+
+    def mail_log(self, last: int = 50) -> tuple[MailEntry, ...]:
+        return tuple(MailEntry(**_timed(each, "at")) for each in self._call("mail_log", last=last))
+
+    def function_jobs(self, last: int = 50) -> tuple[FunctionJob, ...]:
+        return tuple(FunctionJob(**_timed(each, "due")) for each in self._call("function_jobs", last=last))
+
+    def sink_calls(self, last: int = 50) -> tuple[SinkCall, ...]:
+        return tuple(SinkCall(**_timed(each, "at")) for each in self._call("sink_calls", last=last))
+
+    def fail_sink(self, name: str, times: int) -> None:
+        self._call("fail_sink", name=name, times=times)
+
+    def run_function(self) -> int:
+        return int(self._call("run_function"))
+
+    def redrive_dead_letters(self) -> int:
+        return int(self._call("redrive_dead_letters"))
+
     def set_finding(
         self, tenant: str, kind: str, impact: str = "HIGH", status: str = "OPEN", description: str = ""
     ) -> None:
@@ -115,6 +146,9 @@ class ControlClient:
 
     def set_account_rates(self, region: str, bounce: float | None = None, complaint: float | None = None) -> None:
         self._call("set_account_rates", region=region, bounce=bounce, complaint=complaint)
+
+    def lose_mail(self, region: str, rule: str, number: int = 1) -> None:
+        self._call("lose_mail", region=region, rule=rule, number=number)
 
     def suspend_tenant(self, tenant: str, cause: str = "Suspended by Amazon SES.") -> None:
         self._call("suspend_tenant", tenant=tenant, cause=cause)
@@ -240,3 +274,8 @@ def _message(refusal: HTTPError) -> str:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
         return f"The sandbox answered {refusal.code}: {body[:200].decode(errors='replace')}"
+
+
+def _timed(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """With the moment that JSON has as text."""
+    return {**told, name: datetime.fromisoformat(told[name])}

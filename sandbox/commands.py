@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--aws-port", type=int, default=4599)
     parser.add_argument("--dns-port", type=int, default=5399)
+    parser.add_argument("--smtp-port", type=int, default=2525)
     parser.add_argument("--web-port", type=int, default=4543, help="of the customers' web host, HTTPS")
     parser.add_argument("--state-dir", type=Path, default=None, help="keeps the state over a restart")
     parser.add_argument(
@@ -27,6 +28,7 @@ def run(
     host: str,
     aws_port: int,
     dns_port: int,
+    smtp_port: int,
     web_port: int,
     state_dir: Path | None,
     verify_every: float,
@@ -44,9 +46,19 @@ def run(
         sandbox.save()
         os._exit(EXIT_ON_FAULT)
 
-    sandbox = Sandbox(host, aws_port, dns_port, state_dir, verify_every, web_port=web_port, exit_process=die)
+    sandbox = Sandbox(
+        host,
+        aws_port,
+        dns_port,
+        state_dir,
+        verify_every,
+        web_port=web_port,
+        smtp_port=smtp_port,
+        exit_process=die,
+    )
     with sandbox:
         say(f"AWS  {sandbox.aws_url}")
         say(f"DNS  {sandbox.dns_address}")
         say(f"Web  {host}:{sandbox.web_port}, certificates by {sandbox.authority}")
+        say(f"SMTP {sandbox.smtp_address}")
         stopping.wait()

@@ -10,10 +10,11 @@ from moto.core.model_instances import reset_model_data
 from sandbox.aws.events import confirmation, event_about, notification
 from sandbox.aws.limits import CHOICES, Beliefs, Limits
 from sandbox.aws.mail_manager import add_ingress_point
-from sandbox.aws.metrics import leave_points
+from sandbox.aws.metrics import leave_points, lose_mail
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
 from sandbox.control_dns import DEFAULT_TTL, DnsControl
+from sandbox.control_mail import MailControl
 from sandbox.dns.zones import ZoneStore
 from sandbox.seed import seed
 from sandbox.values import WEB_FAULTS, Call, Fault, FaultKind, Round
@@ -138,6 +139,12 @@ class AwsControl:
                     leave_points(state, "", kind, rate, WORLD.clock.now())
             WORLD.changed()
 
+    def lose_mail(self, region: str, rule: str, number: int = 1) -> None:
+        """SES gives up so many messages of the rule; where it is counted is a belief (`lost_mail`)."""
+        with WORLD.lock:
+            lose_mail(_region(region), rule, number, WORLD.clock.now())
+            WORLD.changed()
+
     def suspend_tenant(self, tenant: str, cause: str = "Suspended by Amazon SES.") -> None:
         """Amazon's own DISABLED, which no status of the customer's overrides."""
         self._on_tenant(tenant, lambda one: one.amazon.set("DISABLED", WORLD.clock.now(), cause))
@@ -202,9 +209,10 @@ def _region(name: str) -> RegionState:
     raise LookupError(f"No call was made in {name} yet.")
 
 
-class Control(AwsControl, DnsControl):
-    def __init__(self, zones: ZoneStore, verifier: Verifier, regions_to_seed: Sequence[str]) -> None:
+class Control(AwsControl, DnsControl, MailControl):
+    def __init__(self, zones: ZoneStore, verifier: Verifier, regions_to_seed: Sequence[str], mail: MailControl) -> None:
         DnsControl.__init__(self, zones)
+        vars(self).update(vars(mail))
         self._verifier = verifier
         self._regions = tuple(regions_to_seed)
 

@@ -8,15 +8,18 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sandbox import aws
+from sandbox import aws, connect_host
 from sandbox.aws.state import WORLD
 from sandbox.control import Control
+from sandbox.control_mail import MailControl
 from sandbox.control_wire import answer
 from sandbox.dns.server import DnsServer
 from sandbox.dns.wire import QueryCount
 from sandbox.dns.zones import ZoneStore
+from sandbox.mail.function import FunctionRunner
+from sandbox.mail.smtp import SmtpServer
 from sandbox.seed import seed
 from sandbox.snapshot import Snapshot
 from sandbox.verifier import Verifier
@@ -27,7 +30,8 @@ REGIONS = ("us-east-1", "eu-west-1")
 
 
 class Sandbox:
-    """Ports of 0 are chosen by the system. `verify_every` in seconds; 0: only `control.tick()` verifies.
+    """Ports of 0 are chosen by the system. `verify_every` in seconds; 0: only `control.tick()`
+    verifies, and only `control.run_function()` runs the function.
 
     Without `exit_process`, an `exit_after` fault raises ProcessCut in the boto3 client if that lives in this process
     (its session made after `aws.install`). With it, the sandbox's own process is ended by calling it.
@@ -42,12 +46,13 @@ class Sandbox:
         verify_every: float = 0,
         *,
         web_port: int = 0,
+        smtp_port: int = 0,
         regions: Sequence[str] = REGIONS,
         exit_process: Callable[[], None] | None = None,
     ) -> None:
         aws.install()
         self._host, self._aws_port, self._dns_port = host, aws_port, dns_port
-        self._web_port, self._verify_every = web_port, verify_every
+        self._web_port, self._smtp_port, self._verify_every = web_port, smtp_port, verify_every
         self._own_dir = None if state_dir else tempfile.TemporaryDirectory(prefix="sandbox-")
         self._directory = state_dir or Path(self._own_dir.name if self._own_dir else "")
         self._regions = tuple(regions)
@@ -56,6 +61,7 @@ class Sandbox:
         self._snapshot = Snapshot(state_dir, self.zones) if state_dir else None
         self.aws_url = ""
         self.dns_address = ""
+        self.smtp_address = ""
 
     @property
     def queries(self) -> QueryCount:
@@ -80,27 +86,45 @@ class Sandbox:
         self._dns = DnsServer(self.zones, self._host, self._dns_port)
         self.dns_address = "{}:{}".format(*self._dns.start())
         self._verifier = Verifier(self.dns_address)
-        self.control = Control(self.zones, self._verifier, self._regions)
         try:
             self._web = WebHost(self._host, self._web_port, self._directory)
-            self._http = HttpServer(Application(self._answer, self._exit_process), self._host, self._aws_port)
+            application = Application(self._answer, self._connect, self._exit_process)
+            self._http = HttpServer(application, self._host, self._aws_port)
         except BaseException:
             self._dns.stop()
             raise
         self._web.start()
-        self._http.start()
         self.aws_url = f"http://{self._host}:{self._http.port}"
+        self._start_mail()
+        self._http.start()
         self._begin_background()
         return self
+
+    def _start_mail(self) -> None:
+        """Before anybody can ask the control API. Raises OSError when its port is taken."""
+        self._smtp = SmtpServer(self.zones, self._host, self._smtp_port)
+        try:
+            self.smtp_address = self._smtp.start()
+        except OSError:
+            self._dns.stop()
+            self._web.stop()
+            self._http.close()
+            raise
+        self._function = FunctionRunner(self.aws_url)
+        mail = MailControl(self.smtp_address, self.aws_url, self._function)
+        self.control = Control(self.zones, self._verifier, self._regions, mail)
 
     def _begin_background(self) -> None:
         if self._snapshot:
             WORLD.on_change.append(self._snapshot.save_soon)
         if self._verify_every:
             self._verifier.start(self._verify_every)
+            self._function.start()
 
     def stop(self) -> None:
         self._verifier.stop()
+        self._smtp.stop()
+        self._function.stop()
         self._http.stop()
         self._web.stop()
         self._dns.stop()
@@ -117,6 +141,9 @@ class Sandbox:
 
     def _answer(self, method: str, arguments: Mapping[str, object]) -> object:
         return answer(self.control, method, arguments)
+
+    def _connect(self, environ: dict[str, Any]) -> connect_host.Answered:
+        return connect_host.answer(environ, self.control)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -1,4 +1,4 @@
-"""What a deployment finds in its account: a bucket and a function that SES may use. Made again at every boot."""
+"""What a deployment finds in its account: the receiving stack, as far as SES uses it. Made again at every boot."""
 
 import base64
 import io
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from moto.awslambda.models import lambda_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
@@ -22,6 +23,7 @@ def seed(regions: Iterable[str], account: str = DEFAULT_ACCOUNT_ID) -> None:
     _seed_bucket(account)
     for region in regions:
         _seed_function(account, region)
+        _seed_alarms(account, region)
 
 
 def _seed_bucket(account: str) -> None:
@@ -59,6 +61,28 @@ def _seed_function(account: str, region: str) -> None:
         "SourceAccount": account,
     }
     functions.add_permission(FUNCTION, None, json.dumps(permission))  # type: ignore[arg-type]  # as moto itself calls it
+    retries = {"OnFailure": {"Destination": f"arn:aws:sqs:{region}:{account}:{FUNCTION}-retries"}}
+    functions.put_function_event_invoke_config(FUNCTION, {"DestinationConfig": retries})
+
+
+def _seed_alarms(account: str, region: str) -> None:
+    """As the template makes them."""
+    topic = f"arn:aws:sns:{region}:{account}:{FUNCTION}-alarms"
+    watched = {"mail-expired": ("AWS/SES", "PublishExpired"), "function-fails": ("AWS/Lambda", "Errors")}
+    for name, (namespace, metric) in watched.items():
+        cloudwatch_backends[account][region].put_metric_alarm(
+            name=name,
+            namespace=namespace,
+            metric_name=metric,
+            comparison_operator="GreaterThanThreshold",
+            evaluation_periods=1,
+            period=300,
+            threshold=0,
+            statistic="Sum",
+            description=name,
+            dimensions=[],
+            alarm_actions=[topic],
+        )
 
 
 def _role(account: str) -> str:

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from sandbox import views
+from sandbox import mail_views, views
 
 app_name = "sandbox"
 urlpatterns = [
     path("", views.zones, name="zones"),
     path("amazon/", views.faults, name="faults"),
+    path("mail/", mail_views.mail, name="mail"),
     path("tenants/", views.tenants, name="tenants"),
     path("zones/<str:zone>/", views.zone, name="zone"),
 ]

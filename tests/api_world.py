@@ -18,13 +18,14 @@ from notifications.models.webhooks import Delivery
 from operations.models import Difference, Migration, MigrationItem
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.models.runs import Run, Snapshot
 from tenants.models.reputation import Finding
 from tenants.models.tenants import StatusChange, Tenant, TenantResource
 from tests.factories import make_customer, make_member
 from tests.notifications.making import domain_subject, make_delivery, make_target, raise_for
 from tests.operations.making import make_difference, make_item
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.making import make_address, make_endpoint, make_mail, make_verified
 from tests.tenants.making import make_tenant
 
 
@@ -45,6 +46,7 @@ class World:
     difference: Difference
     alert: Alert
     delivery: Delivery
+    mail: ReceivedMail
 
     @property
     def ids(self) -> dict[str, str]:
@@ -64,6 +66,7 @@ class World:
             "alert_id": self.alert.pk,
             "webhook_id": self.delivery.target_id,
             "delivery_id": self.delivery.pk,
+            "mail_id": self.mail.pk,
         }
 
 
@@ -89,6 +92,7 @@ def make_world() -> World:
         difference=make_difference(customer),
         alert=raise_for(customer.pk, name="other.example"),
         delivery=make_delivery(customer.pk),
+        mail=make_mail(endpoint),
     )
 
 
@@ -123,4 +127,5 @@ def make_more(world: World, *, start: int, end: int) -> None:
         make_delivery(tenant.customer_id)
         make_target(customer_id=world.customer.pk, name=f"more {each}")
         emit(event="domain.verified", about=domain_subject(world.customer.pk), data={})
+        make_mail(make_endpoint(world.customer))
         ObservedAnswer.objects.create(domain=world.domain, name="x", type="TXT", resolver=str(each), since=now)

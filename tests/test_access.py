@@ -20,7 +20,7 @@ from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.notifications.making import make_delivery, make_target, raise_for
 from tests.operations.making import make_difference, make_item
-from tests.receipt_rules.making import make_address, make_endpoint
+from tests.receipt_rules.making import make_address, make_endpoint, make_mail
 from tests.tenants.making import make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +105,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:endpoints": EVERYBODY,
     "receipt_rules:add_endpoint": EVERYBODY,
     "receipt_rules:endpoint": ALICES,
+    "receipt_rules:signing_secret": ALICES_POST,
+    "receipt_rules:received": EVERYBODY,
+    "receipt_rules:received_message": ALICES,
     "receipt_rules:forwarding": (NONE,) * 7,  # public, and the token is nobody's
     "receipt_rules:rules": STAFFS,
     "receipt_rules:plan": STAFFS,
@@ -159,6 +162,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "sandbox:zone": ALICES,
     "sandbox:faults": EVERYBODY,
     "sandbox:tenants": EVERYBODY,
+    "sandbox:mail": EVERYBODY,
 }
 # Django's and allauth's pages: tested below by their rule; the API: each call by its key, in the tests of its app.
 NOT_OURS = ("admin:", "account_", "mfa_", "socialaccount_", "api-1.0.0:")
@@ -254,6 +258,7 @@ def _run_of(_: World) -> str:
 ARGUMENTS: dict[str, Callable[[World], object]] = {
     "address_id": lambda world: make_address("billing@of-the-world.example", world.domain).id,
     "endpoint_id": lambda world: make_endpoint(world.customer).id,
+    "mail_id": lambda world: make_mail(make_endpoint(world.customer)).id,
     "run_id": _run_of,
     "domain_id": lambda world: world.domain.id,
     "format_key": lambda _: "zone",

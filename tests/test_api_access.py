@@ -150,12 +150,20 @@ def _forwarding(world: World) -> None:
     Forwarding.objects.create(customer=world.customer, address="someone@else.example", asked_at=asked_at)
 
 
+def _routed(world: World) -> None:
+    """The recipient of the message has an endpoint."""
+    world.address.endpoint = world.endpoint
+    world.address.save()
+
+
 def _receiving(world: World) -> None:
     """A rule set of ours is active, as our last run left it."""
     world.run.delete()
     set_up_receiving()
 
 
+_MOMENT = "2026-01-01T12:00:00Z"
+REPORT = {"messageId": "m", "receivedAt": _MOMENT, "recipients": ["a@shop.com"], "outcome": "unrouted", "at": _MOMENT}
 DOMAIN, ADDRESS, ENDPOINT = "/domains/{domain_id}", "/email-addresses/{address_id}", "/endpoints/{endpoint_id}"
 TENANT, RULES, DELIVERIES = "/api/v2/tenants/{tenant_id}", "/api/v2/receipt-rules", "/api/v2/webhooks/deliveries"
 MIGRATION, ALERT, WEBHOOK = "/api/v2/migrations/{migration_id}", "/api/v2/alerts/{alert_id}", "/api/v2/webhooks"
@@ -217,6 +225,7 @@ COMPATIBLE: dict[str, Row] = {
     "POST /api/domain/verifications": _change(lambda _: {"domain": "shop.com", "action": "getDomain"}),
     # Everybody's mail at once, for the operator's function: its own scope, which none of these keys has.
     "POST /api/v2/route-lookup": _row(403, 403, 403, 403, 403, lambda _: {"recipients": ["a@shop.com"]}),
+    "POST /api/v2/deliveries": _row(403, 403, 403, 403, 403, lambda _: {"deliveries": [REPORT]}),
 }
 OURS: dict[str, Row] = {
     f"GET /api/v2{DOMAIN}/diagnosis": _one(),
@@ -295,6 +304,8 @@ OURS: dict[str, Row] = {
     f"POST {DELIVERIES}/{{delivery_id}}/redeliver": _own(
         status=202, arranged=lambda world: type(world.delivery).objects.update(state="delivered")
     ),
+    "GET /api/v2/deliveries": _list(),
+    "POST /api/v2/deliveries/{mail_id}/again": _change(status=202, arranged=_routed),
     "GET /api/v2/health": _list(),
 }
 TABLE = COMPATIBLE | OURS

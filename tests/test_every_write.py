@@ -29,6 +29,7 @@ NONE = {
     "tenants:ask_again": "A look at Amazon; what has changed has its line.",
     "tenants:events": "Amazon's own notices, which are kept as rows of their own.",
     "sandbox:faults": "The pretended Amazon, which no installation has.",
+    "sandbox:mail": "The pretended Amazon, which no installation has.",
     "sandbox:tenants": "The pretended Amazon, which no installation has.",
     "sandbox:zone": "The pretended DNS host, which no installation has.",
 }

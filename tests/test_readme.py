@@ -13,7 +13,7 @@ from botocore.session import Session
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 # The IAM action where it is not the operation's own name.
-ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
+ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "lambda:Invoke": "lambda:InvokeFunction"}
 PREFIXES = {
     "ses": "ses",
     "sesv2": "ses",

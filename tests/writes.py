@@ -53,6 +53,7 @@ from tests.receipt_rules.making import (
     foreign_rule,
     make_address,
     make_endpoint,
+    make_mail,
     make_operator,
     make_verified,
     set_up_receiving,
@@ -187,6 +188,12 @@ def _forwarding(world: World) -> Post:
 
 def _endpoint(**form: str) -> Callable[[World], Post]:
     return lambda world: Post((make_endpoint(world.customer).pk,), form)
+
+
+def _received(world: World) -> Post:
+    endpoint = make_endpoint(world.customer)
+    make_address("a@shop.com", make_verified("shop.com", customer=world.customer), endpoint=endpoint)
+    return Post((make_mail(endpoint).pk,))
 
 
 def _many(world: World) -> Post:
@@ -487,6 +494,8 @@ WRITES = (
     ),
     Write("receipt_rules:endpoint", "endpoint.removed", "alice", _endpoint(do="remove")),
     Write("receipt_rules:endpoint", "forwarding.asked", "alice", _forwarding),
+    Write("receipt_rules:signing_secret", "endpoint.changed", "alice", _endpoint()),
+    Write("receipt_rules:received_message", "received_mail.again", "alice", _received),
     Write("receipt_rules:rules", "rules.adopted", "olga", _adopt_rules),
     Write("receipt_rules:rules", "rules.accepted", "olga", _rules_differ("accept")),
     Write("receipt_rules:rules", "rules.ignored", "olga", _rules_differ("ignore")),

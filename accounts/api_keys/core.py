@@ -12,9 +12,11 @@ class Scope(StrEnum):
     WRITE = "write"
     STAFF = "staff"
     ROUTE = "route"
+    REPORT = "report"
 
 
-OF_EVERYBODY = frozenset({Scope.STAFF, Scope.ROUTE})  # they reach the rows of every customer
+OF_THE_FUNCTION = frozenset({Scope.ROUTE, Scope.REPORT})  # of what receives mail: no limit holds a message up
+OF_EVERYBODY = frozenset({Scope.STAFF, Scope.ROUTE, Scope.REPORT})  # they reach the rows of every customer
 
 
 class KeyState(StrEnum):

@@ -120,6 +120,7 @@ MOVED = (
     "routes_look_at",
     "moved_at",
     "moved_from",
+    "proven_at",
     *FIELDS,
 )
 
@@ -212,6 +213,8 @@ def _note_former_holder(domain: Domain, before: Customer) -> None:
     """Until rules are read to deliver as wanted. Of several moves before that the first holder's routes may stand."""
     if domain.moved_at is None:
         domain.moved_at, domain.moved_from = timezone.now(), before
+    if domain.proven_at is not None:
+        domain.proven_at = timezone.now()  # by our staff; mail from before it stays the former holder's
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
 
 

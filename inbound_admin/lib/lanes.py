@@ -43,6 +43,7 @@ TASKS: Mapping[str, WorkLane] = {
     "domains.count_states": WorkLane.LOOKS,
     "domains.delete": WorkLane.PEOPLE,
     "domains.diagnose": WorkLane.PEOPLE,
+    "domains.discover": WorkLane.LOOKS,
     "domains.end_unproven": WorkLane.LOOKS,
     "domains.fetch_policies": WorkLane.LOOKS,
     "domains.forget_old": WorkLane.LOOKS,
@@ -71,6 +72,7 @@ TASKS: Mapping[str, WorkLane] = {
     "receipt_rules.sweep": WorkLane.LOOKS,
     "receipt_rules.sweep_drift": WorkLane.LOOKS,
     "receipt_rules.watch": WorkLane.LOOKS,
+    "receipt_rules.forget_received": WorkLane.LOOKS,
     "receipt_rules.watch_active_set": WorkLane.LOOKS,
     "receipt_rules.work": WorkLane.PEOPLE,
     "tenants.associate": WorkLane.PEOPLE,
@@ -99,6 +101,7 @@ LONG = frozenset(
 NO_CALLS = frozenset(
     (
         "domains.diagnose",
+        "domains.discover",
         "domains.fetch_policies",
         "inbound_admin.rescue",
         "notifications.deliver",

@@ -99,6 +99,13 @@ _KINDS = (
         "The address that Amazon refused is changed",
         for_customers=True,
     ),
+    AlertKind(
+        "endpoint.failing",
+        "An endpoint does not take mail",
+        "The endpoint takes mail again",
+        looks=3,
+        for_customers=True,
+    ),
     AlertKind("run.failed", "A run of changes failed", "The run was carried out"),
     AlertKind("quota.80", "A quota is used to 80 % or more", "The quota is below 80 % again"),
     AlertKind(

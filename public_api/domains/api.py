@@ -43,6 +43,7 @@ from public_api.records.api import (
     wanted_records,
 )
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.received_mail.selectors import received_counts
 
 
 class EndpointBrief(Out):
@@ -59,7 +60,7 @@ class Stats(Out):
 
 
 class StatsOne(Stats):
-    """Mail is not stored here, so none is counted: the three numbers are always 0."""
+    """Messages that the function that delivers has reported for the domain."""
 
     emails_last_24h: int = Field(alias="emailsLast24h")
     emails_last_7d: int = Field(alias="emailsLast7d")
@@ -108,7 +109,8 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
     parent = verified_parent(domain.parsed, domain.customer)
     recommended = {each.key: each for each in domain.records if each.purpose is Purpose.RECOMMENDED}
     row = _row(domain, checks, receiving, first_owners([domain.customer_id]), checked=checked)
-    counts = dict.fromkeys(("emails_last_24h", "emails_last_7d", "emails_last_30d"), 0)
+    received = received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())
+    counts = dict(zip(("emails_last_24h", "emails_last_7d", "emails_last_30d"), received, strict=True))
     stats = StatsOne(**row["stats"].model_dump() | counts)
     return DomainOne(
         **row | {"stats": stats},

@@ -23,9 +23,14 @@ from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.forwarding.selectors import Forwardings, forwardings_of, recipients_of
 from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.received_mail.selectors import DeliveryCounts, delivery_counts
 
 _OUT: dict[str, dict[str, tuple[str, ...]]] = {
-    EndpointType.WEBHOOK.value: {"retry_attempts": ("retryAttempts",), "verification_token": ("verificationToken",)},
+    EndpointType.WEBHOOK.value: {
+        "retry_attempts": ("retryAttempts",),
+        "verification_token": ("verificationToken",),
+        "signing_secret": ("signingSecret",),
+    },
     # The published client itself calls it "email" where the contract has "forwardTo".
     EndpointType.EMAIL.value: {"address": ("forwardTo", "email")},
     EndpointType.EMAIL_GROUP.value: {"addresses": ("emails",)},
@@ -50,7 +55,7 @@ MOST_ENDPOINTS = 500  # of a page
 
 
 class EndpointFilters(LenientPaged):
-    limit: Annotated[int, Field(ge=1), clamped(MOST_ENDPOINTS)] = USUAL
+    limit: Annotated[int, clamped(1, MOST_ENDPOINTS)] = USUAL
     type: Kind | None = None
     active: bool | None = None
     search: Text | None = None
@@ -58,7 +63,7 @@ class EndpointFilters(LenientPaged):
 
 
 class DeliveryStats(Out):
-    """Always 0: the operator's function delivers, and what it delivered is not counted here."""
+    """What the function that delivers has reported, as long as received mail is kept."""
 
     total: int = 0
     successful: int = 0
@@ -327,14 +332,20 @@ def endpoint_of(request: HttpRequest, endpoint_id: str) -> Endpoint:
 
 def _rows(some: Collection[Endpoint]) -> list[EndpointOut]:
     owners, known = first_owners(endpoint.customer_id for endpoint in some), forwardings_of(some)
-    return [EndpointOut(**_fields(endpoint, owners.get(endpoint.customer_id), known)) for endpoint in some]
+    counts = delivery_counts([endpoint.pk for endpoint in some])
+    return [EndpointOut(**_fields(endpoint, owners.get(endpoint.customer_id), known, counts)) for endpoint in some]
 
 
 def _one(endpoint: Endpoint) -> EndpointOne:
     uses: Uses = uses_of([endpoint], at_most=MOST_NAMED)[endpoint.pk]
     return EndpointOne(
-        **_fields(endpoint, first_owners([endpoint.customer_id]).get(endpoint.customer_id), forwardings_of([endpoint])),
-        recent_deliveries=[],
+        **_fields(
+            endpoint,
+            first_owners([endpoint.customer_id]).get(endpoint.customer_id),
+            forwardings_of([endpoint]),
+            delivery_counts([endpoint.pk]),
+        ),
+        recent_deliveries=services.recent(endpoint),
         associated_emails=[
             AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active, created_at=each.created_at)
             for each in uses.addresses
@@ -354,7 +365,10 @@ def _confirmation(endpoint: Endpoint, known: Forwardings) -> ConfirmationOut | N
     return ConfirmationOut(status=status, waiting_for=waiting)
 
 
-def _fields(endpoint: Endpoint, owner: str | None, known: Forwardings) -> dict[str, Any]:
+def _fields(
+    endpoint: Endpoint, owner: str | None, known: Forwardings, counts: Mapping[str, DeliveryCounts]
+) -> dict[str, Any]:
+    counted = counts.get(endpoint.pk, DeliveryCounts())
     is_group = endpoint.type == EndpointType.EMAIL_GROUP
     return {
         "id": endpoint.pk,
@@ -368,5 +382,7 @@ def _fields(endpoint: Endpoint, owner: str | None, known: Forwardings) -> dict[s
         "updated_at": endpoint.changed_at,  # type: ignore[attr-defined]  # annotated by `endpoints_found`
         "group_emails": list(endpoint.config.get("addresses", ())) if is_group else None,
         "confirmation": _confirmation(endpoint, known),
-        "delivery_stats": DeliveryStats(total=0, successful=0, failed=0, last_delivery=None),
+        "delivery_stats": DeliveryStats(
+            total=counted.total, successful=counted.successful, failed=counted.failed, last_delivery=counted.last
+        ),
     }

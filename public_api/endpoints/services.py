@@ -11,6 +11,7 @@ from receipt_rules.addresses.services import change_address, set_catch_all
 from receipt_rules.endpoints.services import WEBHOOK_EXTRAS, remove_endpoint
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.received_mail.selectors import recent_deliveries
 
 KNOWN: dict[str, tuple[str, ...]] = {
     EndpointType.WEBHOOK.value: ("url", *WEBHOOK_EXTRAS),
@@ -44,3 +45,19 @@ def remove(*, endpoint: Endpoint, actor: User) -> Freed:
             set_catch_all(domain=row.domain, actor=actor, is_active=row.is_active, subdomains=row.subdomains)
         remove_endpoint(endpoint=endpoint, actor=actor)
     return Freed(tuple(each.address for each in addresses), tuple(row.domain.name for row in catch_alls))
+
+
+def recent(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """The last deliveries, in the older system's words."""
+    return [
+        {
+            "id": row.pk,
+            "emailId": row.message_id,
+            "deliveryType": endpoint.type,
+            "status": {"delivered": "success", "failed": "failed"}.get(row.outcome, "pending"),
+            "attempts": row.tries,
+            "lastAttemptAt": row.reported_at.isoformat(),
+            "createdAt": row.received_at.isoformat(),
+        }
+        for row in recent_deliveries(endpoint)
+    ]

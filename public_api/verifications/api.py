@@ -39,10 +39,11 @@ from public_api.domains.selectors import (
 )
 from public_api.records.api import DomainMain, description, error_of, main_fields, with_priority
 from receipt_rules.live.selectors import applied_when
+from receipt_rules.models.addresses import Address
+from receipt_rules.received_mail.selectors import received_counts, received_lately
 
 router = call_router("Older", lenient=True)
 MOST_ADDRESSES = 100
-NONE_COUNTED: dict[str, Any] = {"total_emails_last_24h": 0}
 
 
 class RecordSeenOut(Out):
@@ -108,7 +109,7 @@ class NamedDomain(DomainMain):
 
 
 class NamedAddress(AddressOut):
-    emails_last_24h: int = Field(alias="emailsLast24h", description="Always 0: mail is not stored here")
+    emails_last_24h: int = Field(alias="emailsLast24h", description="As the function that delivers has reported")
 
 
 class Provider(Out):
@@ -126,7 +127,7 @@ class AddressCounts(Out):
     total_email_addresses: int
     active_email_addresses: int
     configured_email_addresses: int
-    total_emails_last_24h: int = Field(alias="totalEmailsLast24h", description="Always 0, as above")
+    total_emails_last_24h: int = Field(alias="totalEmailsLast24h", description="Of the domain; as above")
 
 
 class ActionAsked(LenientIn):
@@ -271,18 +272,28 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
             can_proceed=domain.stage == Stage.READY,
         ),
         "dns_records": _seen(domain),
-        "email_addresses": [_named_address(each) for each in rows(list(addresses))],
+        "email_addresses": _named_addresses(domain, list(addresses)),
         "stats": AddressCounts(
             total_email_addresses=receiving.addresses,
             active_email_addresses=receiving.active,
             configured_email_addresses=receiving.configured,
-            **NONE_COUNTED,
+            **_counted(domain),
         ),
     }
 
 
-def _named_address(row: AddressOut) -> NamedAddress:
-    return NamedAddress(**row.model_dump(exclude_unset=True) | {"emails_last_24h": 0})
+def _counted(domain: Domain) -> dict[str, Any]:
+    lately, _, _ = received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())
+    return {"total_emails_last_24h": lately}
+
+
+def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]:
+    asked = [each.address for each in found]
+    lately = received_lately(asked, customer_id=domain.customer_id, now=timezone.now())
+    return [
+        NamedAddress(**row.model_dump(exclude_unset=True) | {"emails_last_24h": lately.get(row.address, 0)})
+        for row in rows(found)
+    ]
 
 
 def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:

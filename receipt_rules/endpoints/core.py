@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 from inbound_admin.lib.redaction import HEADERS, MASK, masked, masked_url
 
 TOKEN = "verification_token"  # noqa: S105  a name
-SENT_ALONG = (HEADERS, TOKEN)  # what a webhook gets with its mail, and nobody at another host shall get
+SIGNING_SECRET = "signing_secret"  # noqa: S105  a name
+TOKENS = (TOKEN, SIGNING_SECRET)
+SENT_ALONG = (HEADERS, *TOKENS)  # what a webhook gets with its mail, and nobody at another host shall get
 
 
 class SecretMissing(ValueError):
@@ -35,11 +37,14 @@ def restored(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[
     known = {} if moved else stored
     headers, lost = _restored_headers(merged.get(HEADERS), stored.get(HEADERS) or {}, given.get(HEADERS), moved=moved)
     merged[HEADERS] = headers
-    if merged.get(TOKEN) == MASK or (moved and TOKEN not in given):
-        lost += (TOKEN,) if stored.get(TOKEN) and moved else ()
-        merged[TOKEN] = known.get(TOKEN, "")
-        if not moved and not merged[TOKEN]:
-            raise SecretMissing("There is no stored token to keep. Give the whole token.")
+    for name in TOKENS:
+        if merged.get(name) != MASK and not (moved and name not in given):
+            continue
+        lost += (name,) if stored.get(name) and moved else ()
+        merged[name] = known.get(name, "")
+        if not moved and not merged[name]:
+            what = "token" if name == TOKEN else "signing secret"
+            raise SecretMissing(f"There is no stored {what} to keep. Give the whole {what}.")
     return {name: value for name, value in merged.items() if value not in (None, "", {})}, lost
 
 

@@ -48,6 +48,11 @@ class EndpointForm(forms.Form):
         widget=forms.TextInput(AS_TYPED),
         help_text=f"Sent along, so that the receiver knows the mail is yours. {_KEPT}",
     )
+    payload = forms.ChoiceField(
+        label="Format",
+        choices=(("inbound", "The older system’s, one call for each recipient"), ("standard", "Standard Webhooks")),
+        required=False,
+    )
     address = forms.CharField(label="Email address", max_length=320, required=False, widget=forms.TextInput(AS_TYPED))
     addresses = forms.CharField(
         label="Email addresses",
@@ -89,7 +94,7 @@ class EndpointForm(forms.Form):
     @property
     def config(self) -> dict[str, Any]:
         """A field that the page did not send says nothing of it."""
-        webhooks = [name for name in ("headers", "verification_token") if name in self.data]
+        webhooks = [name for name in ("headers", "verification_token", "payload") if name in self.data]
         return {name: self.cleaned_data[name] for name in ("url", "address", "addresses", *webhooks)}
 
     @property

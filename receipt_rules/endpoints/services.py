@@ -4,8 +4,10 @@ Each type has its own configuration. An endpoint in use by an address or a catch
 sends a test message to a webhook and reports its response.
 """
 
+import base64
 import json
 import re
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -28,7 +30,7 @@ from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
 from receipt_rules.addresses.selectors import domains_using, endpoint_subject
-from receipt_rules.endpoints.core import TOKEN, SecretMissing, restored
+from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, restored
 from receipt_rules.forwarding.services import ask_new
 from receipt_rules.jobs import customer_changed
 from receipt_rules.models.addresses import Address, CatchAll
@@ -36,7 +38,8 @@ from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 MOST_MEMBERS = 50
 # For the operator's function: how long it waits, how often it tries, what it sends along.
-WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token")
+WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token", "signing_secret", "payload")
+PAYLOADS = ("inbound", "standard")  # receiving/webhooks.py
 MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
 # What the sending itself has to say (RFC 9110, 7.6.1 and 8.6): another's word would spoil or redirect the message.
 OF_THE_SENDING = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
@@ -67,6 +70,11 @@ def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
         _check_headers(found["headers"])
     if "verification_token" in found:
         _check_value(found["verification_token"])
+    if "signing_secret" in found:
+        _check_value(found["signing_secret"])
+        _check_secret(found["signing_secret"])
+    if found.get("payload", PAYLOADS[0]) not in PAYLOADS:
+        raise Refused(f"payload is {' or '.join(PAYLOADS)}.", code="ENDPOINT_CONFIG")
     return found
 
 
@@ -86,6 +94,16 @@ def _check_value(value: Any) -> None:
         raise Refused(f"{MASK} stands for a hidden value. Give the value itself.", code="ENDPOINT_CONFIG")
     if not isinstance(value, str) or len(value) > 1000 or not value.isascii() or not value.isprintable():
         raise Refused("Headers and tokens have up to 1000 printable ASCII characters.", code="ENDPOINT_CONFIG")
+
+
+def _check_secret(value: str) -> None:
+    """As Standard Webhooks wants it: 24 to 64 bytes in base64."""
+    try:
+        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise Refused("A signing secret is whsec_ and 24 to 64 bytes in base64.", code="ENDPOINT_CONFIG")
 
 
 def _text(value: Any) -> str:
@@ -129,6 +147,9 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]{0,200}")
 
 
+_PUBLISHED = {TOKEN: "verificationToken", SIGNING_SECRET: "signingSecret"}
+
+
 @dataclass(frozen=True)
 class EndpointChange:
     """`dropped`: secrets that went, because the URL has another host now; whoever changed it supplies them again."""
@@ -140,7 +161,7 @@ class EndpointChange:
     def warning(self) -> str:
         if not self.dropped:
             return ""
-        names = ", ".join("verificationToken" if name == TOKEN else name for name in self.dropped)
+        names = ", ".join(_PUBLISHED.get(name, name) for name in self.dropped)
         return f"The URL has another host now, so its secrets were removed: {names}. Give them again if it needs them."
 
 
@@ -210,6 +231,15 @@ def change_endpoint(
                 customer_changed(locked.customer, actor, domains=domains_using(locked))
             ask_new(endpoint=locked, actor=actor)
     return EndpointChange(locked, dropped)
+
+
+def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
+    """A new one, which nobody can read again; the old one signs nothing from now on. Raises Refused."""
+    if endpoint.type != EndpointType.WEBHOOK:
+        raise Refused("Only what goes to a webhook is signed.", code="ENDPOINT_TYPE")
+    secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    change_endpoint(endpoint=endpoint, actor=actor, config={SIGNING_SECRET: secret})
+    return secret
 
 
 def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:

@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inbound_admin.lib.errors import Refused
@@ -13,10 +15,11 @@ from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import endpoints_for, endpoints_found, may_operate, used_by
 from receipt_rules.endpoints.forms import EndpointForm, SesForm
-from receipt_rules.endpoints.services import add_endpoint, change_endpoint, remove_endpoint
+from receipt_rules.endpoints.services import add_endpoint, change_endpoint, make_signing_secret, remove_endpoint
 from receipt_rules.forwarding.selectors import forwardings_of, rows_of
 from receipt_rules.forwarding.services import ask_again
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.received_mail.selectors import endpoint_health
 
 
 @require_GET
@@ -53,6 +56,16 @@ def _add(form: EndpointForm, request: SignedIn) -> Endpoint:
     )
 
 
+@never_cache
+@require_http_methods(["POST"])
+def signing_secret(request: SignedIn, endpoint_id: str) -> HttpResponse:
+    """The answer is the one time that anybody sees it."""
+    endpoint = get_object_or_404(endpoints_for(request.user), pk=endpoint_id)
+    secret = make_signing_secret(endpoint=endpoint, actor=request.user)
+    context = {"endpoint": endpoint, "secret": secret}
+    return TemplateResponse(request, "receipt_rules/endpoints/signing_secret.html", context)
+
+
 @require_http_methods(["GET", "POST"])
 def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     """Changed by its customer; what Amazon does for it by operators; removed while nothing uses it."""
@@ -66,6 +79,7 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
     context["may_operate"] = may_operate(request.user)
     context |= _confirmations(endpoint)
+    context["health"] = endpoint_health(endpoint.pk, now=timezone.now())
     return TemplateResponse(request, "receipt_rules/endpoints/endpoint.html", context, status=status)
 
 

@@ -11,6 +11,7 @@ from receipt_rules.models.endpoints import (
 )
 from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
 from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, Look, ReceivingStop
+from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail, new_received_mail_id
 from receipt_rules.models.runs import (
     UNFINISHED,
     OwnRuleSet,
@@ -30,6 +31,7 @@ __all__ = [
     "ActiveRuleSet",
     "Address",
     "CatchAll",
+    "DeliveryOutcome",
     "Endpoint",
     "EndpointType",
     "Expectation",
@@ -40,6 +42,7 @@ __all__ = [
     "Look",
     "OwnRuleSet",
     "PendingChange",
+    "ReceivedMail",
     "ReceivingStop",
     "Run",
     "RunKind",
@@ -53,6 +56,7 @@ __all__ = [
     "new_endpoint_id",
     "new_expectation_id",
     "new_forwarding_id",
+    "new_received_mail_id",
     "new_run_id",
     "new_snapshot_id",
 ]

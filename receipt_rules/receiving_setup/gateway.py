@@ -9,6 +9,7 @@ from inbound_admin.lib.errors import AwsMissing
 from receipt_rules.receiving_setup.core import SES
 
 SETUP_NOTIFICATION = "AMAZON_SES_SETUP_NOTIFICATION"  # the object that SES writes to try a bucket (ses.md B)
+NOT_MAIL = ".inbound-admin/"  # where the function keeps its marks (receiving/markers.py)
 _OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}  # as S3 has answered since before regions
 
 
@@ -39,12 +40,13 @@ def put_bucket_policy(bucket: str, policy: str, *, account: str) -> None:
 def list_objects(bucket: str, prefix: str, *, token: str = "") -> tuple[tuple[datetime, ...], str]:
     """When each object of a page (up to 1,000, by name) was stored, and the token of the next ("" at the end).
 
-    What SES writes to try the bucket is no mail and left out.
+    What SES writes to try the bucket is no mail, nor is what the function keeps beside it: both are left out.
     """
     more: Any = {"ContinuationToken": token} if token else {}
     with aws.calling("s3", f"list what is in the bucket {bucket}") as s3:
         answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
-    mail = (each for each in answer.get("Contents", ()) if not each["Key"].endswith(SETUP_NOTIFICATION))
+    stored = answer.get("Contents", ())
+    mail = (each for each in stored if not each["Key"].endswith(SETUP_NOTIFICATION) and NOT_MAIL not in each["Key"])
     return tuple(each["LastModified"] for each in mail), answer.get("NextContinuationToken", "")
 
 
@@ -52,6 +54,31 @@ def get_function(arn: str) -> str:
     """Its state: Active, Pending, Inactive (asleep; a call wakes it) or Failed."""
     with aws.calling("lambda", f"look at the function {arn}") as functions:
         return str(functions.get_function(FunctionName=arn)["Configuration"].get("State", "Active"))
+
+
+def get_failure_destination(arn: str) -> str:
+    """The ARN of the queue or topic that gets what the function fails on; "" for none."""
+    try:
+        with aws.calling("lambda", f"read what follows failures of the function {arn}") as functions:
+            config = functions.get_function_event_invoke_config(FunctionName=arn)
+    except AwsMissing:
+        return ""
+    return config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+
+
+def alarmed_metrics() -> frozenset[tuple[str, str]]:
+    """Namespace and name of every metric that an alarm with an action watches."""
+    found: set[tuple[str, str]] = set()
+    token = ""
+    while True:
+        more: Any = {"NextToken": token} if token else {}
+        with aws.calling("cloudwatch", "list the alarms") as cloudwatch:
+            answer = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm"], MaxRecords=100, **more)
+        alarms = answer.get("MetricAlarms", [])
+        found |= {(str(each.get("Namespace")), str(each.get("MetricName"))) for each in alarms if each["AlarmActions"]}
+        token = answer.get("NextToken", "")
+        if not token:
+            return frozenset(found)
 
 
 def get_policy(arn: str) -> str:

@@ -37,6 +37,7 @@ from receipt_rules.receiving_setup.core import (
     read_policy,
     ses_statement,
 )
+from receipt_rules.receiving_stack.services import stack_findings
 
 MOST_LOOKED_AT = 10  # of each kind: the page waits for them
 LOOK_ALLOWED = "Give our credentials the permissions that the README lists, then look again."
@@ -193,6 +194,7 @@ def check_receiving() -> tuple[SetupFinding, ...]:
         region,
         _rule_set(live),
         *places,
+        *stack_findings(),
         _keys(live),
         _ip_filters(),
         *_tls(),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, JsonResponse
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from accounts.api_keys.api import ApiKeyWith, call_router
 from accounts.api_keys.core import Scope
@@ -12,7 +12,7 @@ from inbound_admin.lib.api.answers import ERRORS
 from inbound_admin.lib.api.values import In, Out
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
-from receipt_rules.route_lookup.selectors import Route, route_lookup
+from receipt_rules.route_lookup.selectors import Route, route_lookup, stores_of
 
 router = call_router("Receiving")
 
@@ -27,6 +27,10 @@ _CONFIG_NAMES = {
 
 class RecipientsAsked(In):
     recipients: Annotated[list[Recipient], Field(min_length=1, max_length=MOST_RECIPIENTS)]
+    received_at: Annotated[
+        Annotated[AwareDatetime, Field(strict=False)] | None,
+        Field(description="When the message came: what came before the name's present holder had it is not theirs"),
+    ] = None
 
 
 class RouteOwnerOut(Out):
@@ -49,14 +53,22 @@ class RouteDomainOut(Out):
     name: str
 
 
+class StoreOut(Out):
+    bucket: str
+    prefix: str
+
+
 class RouteOut(Out):
     recipient: str
-    because: str = Field(description="address, label, domain, subdomain, off (the address is switched off), or nobody")
+    because: str = Field(description="address, label, domain, subdomain, off (switched off), nobody, or earlier")
     owner: RouteOwnerOut | None
     domain: RouteDomainOut | None
     endpoint: Annotated[RouteEndpointOut | None, Field(description="null: nothing shall be delivered")]
     awaits_confirmation: bool = Field(
         description="Its endpoint forwards to somebody who has not confirmed it: keep the message, deliver nothing yet"
+    )
+    stores: list[StoreOut] = Field(
+        description="Where the rules store the message, the likeliest first: prefix and message id are the key"
     )
 
 
@@ -76,7 +88,7 @@ def look_up_route(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
 
     The one call that answers secrets as they are stored: its key has the scope "route", which only staff can give.
     """
-    routes = zip(asked.recipients, route_lookup(asked.recipients), strict=True)
+    routes = zip(asked.recipients, route_lookup(asked.recipients, received_at=asked.received_at), strict=True)
     # Straight to JSON: checking our own answer against its schema would take longer than finding it. A test does.
     return JsonResponse({"data": [_route(recipient, route) for recipient, route in routes]})
 
@@ -89,6 +101,7 @@ def _route(recipient: str, route: Route) -> dict[str, Any]:
         "domain": {"id": route.row.domain.id, "name": route.row.domain.name} if route.row else None,
         "endpoint": _endpoint(route.endpoint, route.config) if route.endpoint else None,
         "awaitsConfirmation": route.waits_for is not None,
+        "stores": [{"bucket": store.bucket, "prefix": store.prefix} for store in stores_of(route)],
     }
 
 

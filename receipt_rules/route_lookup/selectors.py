@@ -5,8 +5,10 @@ SES's rules only bring the mail in; the operator's function asks here whose it i
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from domains.ownership.selectors import held_domains
@@ -23,12 +25,13 @@ class Route:
 
     recipient: str
     owner: str = ""
-    because: str = "nobody"  # address, label, domain, subdomain, off, nobody
+    because: str = "nobody"  # address, label, domain, subdomain, off, nobody, earlier
     customer: str = ""
     endpoint: Endpoint | None = None
     row: Address | CatchAll | None = None
     waits_for: Endpoint | None = None  # where it would go, had a recipient confirmed that they want it
     members: tuple[str, ...] = ()  # of a group, those to whom mail may go
+    since: datetime | None = None  # when the customer's hold on the name began
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -40,19 +43,54 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Store:
+    """Where the rules store a recipient's mail: `prefix` and the message id are the object's key."""
+
+    bucket: str
+    prefix: str
+
+
+def stores_of(route: Route) -> tuple[Store, ...]:
+    """The likeliest first. Beside a catch-all an address is stored where the catch-all is (planner/services.py)."""
+    endpoint = route.row.own_endpoint if route.row else None
+    bucket = (endpoint.s3_bucket if endpoint else "") or settings.RECEIVING_BUCKET
+    if endpoint and endpoint.s3_prefix:
+        return (Store(bucket, endpoint.s3_prefix),)
+    is_each = settings.RECEIVING_PREFIX_EACH_DOMAIN and route.row is not None
+    prefix = (
+        f"{settings.RECEIVING_PREFIX}{route.row.domain.name}/" if is_each and route.row else settings.RECEIVING_PREFIX
+    )
+    tails = (settings.RECEIVING_CATCH_ALL_PREFIX, "")
+    return tuple(Store(bucket, f"{prefix}{tail}") for tail in dict.fromkeys(tails))
+
+
+@dataclass(frozen=True)
 class _Known:
     """What the rows say about the names asked for; three queries, however many recipients."""
 
     addresses: Mapping[str, Address]
     catch_alls: Mapping[str, CatchAll]
-    held: Mapping[str, str]
+    held: Mapping[str, tuple[str, datetime | None]]  # the customer's id, and since when it is theirs
+
+    def holder(self, name: str) -> tuple[str, datetime | None]:
+        return next((self.held[above] for above in names_above(name) if above in self.held), ("", None))
 
 
-def route_lookup(recipients: Iterable[str]) -> tuple[Route, ...]:
-    """One route for each recipient, in their order. Three queries, and three more where mail is forwarded."""
+def route_lookup(recipients: Iterable[str], *, received_at: datetime | None = None) -> tuple[Route, ...]:
+    """One route for each recipient, in their order. Three queries, and three more where mail is forwarded.
+
+    What was received before the name was its present holder's was somebody else's mail: it has no endpoint.
+    """
     asked = [recipient.strip().lower() for recipient in recipients]
     known = _read(asked)
-    return _confirmed([_route(recipient, known) for recipient in asked])
+    routes = [replace(_route(each, known), since=known.holder(domain_of(each))[1]) for each in asked]
+    return _confirmed([_not_earlier(route, received_at) for route in routes])
+
+
+def _not_earlier(route: Route, received_at: datetime | None) -> Route:
+    if route.since is None or received_at is None or received_at >= route.since:
+        return route
+    return Route(route.recipient, because="earlier", since=route.since)
 
 
 def _confirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
@@ -77,21 +115,26 @@ def _read(asked: Iterable[str]) -> _Known:
     return _Known(
         {row.address: row for row in addresses},
         {row.recipient: row for row in catch_alls},
-        dict(held_domains().filter(name__in=names).values_list("name", "customer_id")),
+        {
+            name: (customer, since)
+            for name, customer, since in held_domains()
+            .filter(name__in=names)
+            .values_list("name", "customer_id", "proven_at")
+        },
     )
 
 
 def _narrow(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
     """Only what a route tells: a domain's row is wide, and this is asked for every message."""
     domain = ("domain__name", "domain__customer")
-    endpoint = ("name", "type", "sealed_config", "is_active", "customer")
+    endpoint = ("name", "type", "sealed_config", "is_active", "customer", "s3_bucket", "s3_prefix")
     told = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
     return rows.select_related("domain", "endpoint").only(*told).order_by()
 
 
 def _route(recipient: str, known: _Known) -> Route:
     name = domain_of(recipient)
-    holder = next((known.held[above] for above in names_above(name) if above in known.held), "")
+    holder, _ = known.holder(name)
     for spelling, because in ((recipient, "address"), (_without_label(recipient), "label")):
         row = known.addresses.get(spelling)
         if row is not None and row.domain.customer_id == holder:

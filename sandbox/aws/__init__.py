@@ -22,6 +22,7 @@ def _register_operations() -> None:
     from sandbox.aws import (
         account,  # noqa: F401
         filters,  # noqa: F401
+        functions,  # noqa: F401
         identities,  # noqa: F401
         identities_v2,  # noqa: F401
         metrics,  # noqa: F401

@@ -12,9 +12,11 @@ from typing import Any
 
 from moto.ses.models import ses_backends
 
+from inbound_admin.lib.partitions import partition_of
 from sandbox.aws.clock import Clock
 from sandbox.aws.faults import CallLog, Faults
 from sandbox.aws.limits import Beliefs, Limits, Throttle
+from sandbox.mail.log import MailLog
 
 PENDING, SUCCESS, FAILED = "Pending", "Success", "Failed"
 TEMPORARY_FAILURE, NOT_STARTED = "TemporaryFailure", "NotStarted"
@@ -129,10 +131,11 @@ class RegionState:
     ingress_points: dict[str, Any] = field(default_factory=dict)  # of Mail Manager, by name
     account: Account = field(default_factory=Account)
     # CloudWatch's points by the metric's name and the tenant's ("" for the whole account)
+    lost: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)  # by dimension
     metrics: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)
 
     def arn(self, kind: str, name: str) -> str:
-        return f"arn:aws:ses:{self.region}:{self.account_id}:{kind}/{name}"
+        return f"arn:{partition_of(self.region) or 'aws'}:ses:{self.region}:{self.account_id}:{kind}/{name}"
 
     def tenants_of(self, arn: str) -> list[Tenant]:
         return [tenant for tenant in self.tenants.values() if arn in tenant.associations]
@@ -150,6 +153,9 @@ class World:
     on_change: list[Callable[[], None]] = field(default_factory=list)
     sns_tokens: dict[str, str] = field(default_factory=dict)  # the topic that each would confirm
     sns_confirmed: set[str] = field(default_factory=set)
+    mail: MailLog = field(default_factory=MailLog)
+    receiver: tuple[str, str] = ("", "")  # the product's address, and the key of its function
+    forward_from: str = ""
     sites: dict[str, Any] = field(default_factory=dict)  # what the customers' web host serves, by domain
     refused_recipients: tuple[str, ...] = ()  # in lower case; whatever else SES's grammar allows
 
@@ -165,6 +171,7 @@ class World:
         self.calls.clear()
         self.sns_tokens.clear()
         self.sns_confirmed.clear()
+        self.mail.clear()
         self.sites.clear()
         self.refused_recipients = ()
 

@@ -12,7 +12,7 @@ from sandbox.local import ports
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # named, so that they can be told apart
 _OFF = ("0", "false", "no", "off")
-_AWS_PORT, _DNS_PORT, _WEB_PORT = 4599, 5399, 4543
+_AWS_PORT, _DNS_PORT, _WEB_PORT, _SMTP_PORT = 4599, 5399, 4543, 2525
 WEB_THREADS = 16  # of each web process: half may wait for the network, see lib/slow_work.py
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 # Empty, as a line of .env may leave them, they are not set: else the sandbox would be passed over for the real ones.
@@ -36,7 +36,7 @@ class Plan:
     host: str
     port: int
     sandbox: bool
-    sandbox_ports: tuple[int, int, int] | None
+    sandbox_ports: tuple[int, int, int, int] | None  # of AWS, DNS, the web host and SMTP
     environment: Mapping[str, str]
 
     @property
@@ -107,11 +107,13 @@ def _port(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _sandbox_ports(environment: Mapping[str, str]) -> tuple[int, int, int] | None:
+def _sandbox_ports(environment: Mapping[str, str]) -> tuple[int, int, int, int] | None:
     """None when both addresses are given: then somebody else's sandbox serves them."""
     if environment.get("AWS_ENDPOINT_URL", "").strip() and environment.get("DNS_RESOLVERS", "").strip():
         return None
-    return ports.next_free(_AWS_PORT), ports.next_free(_DNS_PORT), ports.next_free(_WEB_PORT)
+    usual = (_AWS_PORT, _DNS_PORT, _WEB_PORT, _SMTP_PORT)
+    aws, dns, web, smtp = (ports.next_free(port) for port in usual)
+    return aws, dns, web, smtp
 
 
 def _allowed_hosts(environment: Mapping[str, str], *, sandbox: bool) -> str:

@@ -123,10 +123,11 @@ def _prepare(plan_: plan.Plan, children: Children, root: Path) -> None:
 def _start_sandbox(plan_: plan.Plan, children: Children, root: Path) -> None:
     if plan_.sandbox_ports is None:
         return
-    aws, dns, web = plan_.sandbox_ports
+    aws, dns, web, smtp = plan_.sandbox_ports
     state = root / ".local" / "sandbox"
     state.mkdir(parents=True, exist_ok=True)
-    ports = ["--aws-port", str(aws), "--dns-port", str(dns), "--web-port", str(web), "--state-dir", str(state)]
+    ports = ["--aws-port", str(aws), "--dns-port", str(dns), "--web-port", str(web), "--smtp-port", str(smtp)]
+    ports += ["--state-dir", str(state)]
     children.start("sandbox", _manage(root, "sandbox", *ports))
     if not children.wait_until(lambda: _answers(f"http://127.0.0.1:{aws}/"), seconds=_ANSWER_SECONDS):
         raise Problem(f"The sandbox does not answer on port {aws} after {_ANSWER_SECONDS} seconds.")
@@ -218,7 +219,7 @@ def _once_a_second(is_true: Callable[[], bool]) -> Callable[[], bool]:
 
 
 def _sign_ins(plan_: plan.Plan, children: Children, root: Path) -> list[str]:
-    return children.output_of("seed", _manage(root, "seed_demo", "--show")) if plan_.sandbox else []
+    return children.output_of("seed", _manage(root, "seed_demo", "--show", "--mail")) if plan_.sandbox else []
 
 
 def _announce(plan_: plan.Plan, children: Children, sign_ins: list[str], unwell: str, *, seconds: float) -> None:

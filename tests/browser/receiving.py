@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.db.models import Model
 from django.utils import timezone
 
+from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.sealed import seal_values
 from receipt_rules.forwarding.selectors import token_of
@@ -17,6 +19,7 @@ from receipt_rules.live.services import store_snapshot
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.models.expectations import Expectation
+from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.models.runs import Run, RunKind, RunState
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
 from tests.browser.showcase import Showcase
@@ -70,6 +73,7 @@ def make_receiving(world: Showcase) -> None:
         Address.objects.create(address=f"{local}@{domain.name}", domain=domain, **fields)
     CatchAll.objects.create(domain=domain, endpoint=everybody)
     Expectation.objects.create(address=f"billing@{domain.name}")
+    _received(world, domain, webhook, long)
     run = Run.objects.create(
         kind=RunKind.APPROVED,
         region=settings.AWS_REGION,
@@ -84,6 +88,31 @@ def make_receiving(world: Showcase) -> None:
     delivery = RuleDelivery((S3("inbound-mail"),))
     store_snapshot(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("first@acme.com",)),)), run)
     store_snapshot(RuleSet(settings.RULE_SET, (Rule("inbound-admin-001", delivery, ("second@acme.com",)),)))
+
+
+def _received(world: Showcase, domain: Domain, webhook: Endpoint, long: str) -> None:
+    """One of each outcome."""
+    now = timezone.now()
+    problem = "The webhook answered 500. Internal server error, says a program that explains itself at some length."
+    for number, outcome in enumerate(DeliveryOutcome):
+        ReceivedMail.objects.create(
+            message_id=f"o3vrnil0e2ic28trm7dfhrc2v0clambda4nbp0g{number}",
+            recipient=f"{long if outcome == DeliveryOutcome.UNROUTED else 'billing'}@{domain.name}",
+            customer=world.acme,
+            domain=domain,
+            endpoint=None if outcome == DeliveryOutcome.UNROUTED else webhook,
+            received_at=now - timedelta(minutes=number),
+            reported_at=now,
+            outcome=outcome,
+            problem=problem if outcome == DeliveryOutcome.FAILED else "",
+            size=48_213,
+            tries=3,
+        )
+
+
+def failed_mail(world: Showcase) -> tuple[str]:
+    make_receiving(world)
+    return (ReceivedMail.objects.get(outcome=DeliveryOutcome.FAILED).pk,)
 
 
 def proposed(world: Showcase) -> tuple[str]:

@@ -33,7 +33,8 @@ class Emulator:
         """As another program would call it, without our gateways."""
         config = Config(retries={"mode": "standard", "total_max_attempts": 1})
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        return boto3.session.Session().client(service, region_name=REGION, endpoint_url=self.url, config=config, **keys)
+        session: Any = boto3.session.Session()  # its types know each service by a literal name
+        return session.client(service, region_name=REGION, endpoint_url=self.url, config=config, **keys)
 
 
 @pytest.fixture(scope="session")

@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models.people import Customer
-from domains.models.domains import Stage
+from domains.models.domains import Domain, Stage
 from inbound_admin.lib.redaction import MASK
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import EndpointType
+from receipt_rules.received_mail.services import record_deliveries
 from sandbox.process import Sandbox
 from tests.calling import Api, api_of, never_waiting, ok, refused
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified
 
 pytestmark = pytest.mark.django_db
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
@@ -136,9 +138,14 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
 @differs("`emailsLast24h` and its like")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     path = f"/api/v2/domains/{make_verified('shop.com', customer=customer).pk}"
+    endpoint = make_endpoint(customer)
     assert ok(alice.get(path))["stats"]["emailsLast30d"] == 0
-    desk = ok(alice.get(f"/api/v2/endpoints/{make_endpoint(customer).pk}"))
-    assert (desk["deliveryStats"]["total"], desk["recentDeliveries"]) == (0, [])
+    make_address("a@shop.com", Domain.objects.get(), endpoint=endpoint)
+    report = make_report("a@shop.com", endpoint=endpoint)
+    record_deliveries(reports=[report], now=timezone.now())
+    assert ok(alice.get(path))["stats"]["emailsLast30d"] == 1
+    desk = ok(alice.get(f"/api/v2/endpoints/{endpoint.pk}"))
+    assert (desk["deliveryStats"]["successful"], len(desk["recentDeliveries"])) == (1, 1)
 
 
 @differs("A test of an endpoint goes to its stored URL")

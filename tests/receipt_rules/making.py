@@ -14,11 +14,13 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.models.runs import Run
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.services import EVERYTHING, Asked
+from receipt_rules.received_mail.core import Report
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_staff
 
@@ -85,3 +87,23 @@ def make_bucket(name: str) -> None:
     """In our region, with no policy."""
     client = aws.client("s3")
     client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": client.meta.region_name})
+
+
+def make_report(
+    *recipients: str, endpoint: Endpoint | None = None, outcome: str = "delivered", message: str = "", **fields: Any
+) -> Report:
+    """As the function tells of a message that came just now."""
+    now = timezone.now()
+    told: dict[str, Any] = {"received_at": now, "at": now, "problem": "", "size": 1234} | fields
+    name = message or f"message{next(_numbers)}"
+    return Report(
+        message_id=name, recipients=recipients, endpoint_id=endpoint.pk if endpoint else "", outcome=outcome, **told
+    )
+
+
+def make_mail(endpoint: Endpoint, **fields: Any) -> ReceivedMail:
+    """A message that the endpoint took."""
+    now = timezone.now()
+    told = {"recipient": "a@shop.com", "received_at": now, "reported_at": now, "outcome": "delivered"} | fields
+    name = f"message{next(_numbers)}"
+    return ReceivedMail.objects.create(message_id=name, endpoint=endpoint, customer=endpoint.customer, **told)

@@ -87,6 +87,7 @@ def test_the_exact_address_then_the_name_below_then_the_domain_own_the_mail(secr
         "domain": None,
         "endpoint": None,
         "awaitsConfirmation": False,
+        "stores": [{"bucket": "inbound-mail", "prefix": ""}],
     }
     assert answers[3]["owner"] == {"id": under.id, "type": "catchAll", "recipient": ".shop.com", "isActive": True}
     assert answers[0]["domain"] == {"id": shop.id, "name": "shop.com"}

@@ -1,5 +1,6 @@
 """The demo: people who can sign in, and domains in the states that it promises."""
 
+import smtplib
 from io import StringIO
 
 import pytest
@@ -9,10 +10,12 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.models.domains import Domain, Stage
 from domains.ownership.core import ClaimReason
+from sandbox import mail_story
 from sandbox.demo import demo_accounts
 from sandbox.panel import demo
 from sandbox.process import Sandbox
@@ -35,6 +38,8 @@ def roles() -> None:
     for role in Role:
         group, _ = Group.objects.get_or_create(name=role)
         group.permissions.add(Permission.objects.get(codename="support_customer"))
+        if role in (Role.ADMIN, Role.OPERATOR):
+            group.permissions.add(Permission.objects.get(codename="operate_rules"))
 
 
 def seed(*arguments: str) -> str:
@@ -130,3 +135,21 @@ def test_the_sign_in_page_offers_those_alone_who_are_there(
     assert not demo(request)["demo_accounts"]
     seed()
     assert [it.email for it in demo(request)["demo_accounts"]] == [it.email for it in demo_accounts()]  # type: ignore[attr-defined]
+
+
+def test_mail_for_the_demo_comes_out_at_the_sink_wherever_the_site_is(
+    sandbox: Sandbox, roles: None, settings: Settings
+) -> None:
+    settings.SITE_URL = "http://127.0.0.1:8123/"
+    seed()
+    told = seed("--mail")
+    assert sandbox.smtp_address in told
+    assert sandbox.control.sink_url() in told
+    assert sandbox.control.has_receiver("http://127.0.0.1:8123")
+    settings.SITE_URL = "http://127.0.0.1:8124/"
+    seed("--mail")
+    assert sandbox.control.has_receiver("http://127.0.0.1:8124")
+    assert ApiKey.objects.filter(name=mail_story.KEY, revoked_at=None).count() == 1
+    host, _, port = sandbox.smtp_address.partition(":")
+    with smtplib.SMTP(host, int(port), timeout=10) as smtp:
+        assert smtp.sendmail("a@else.example", [mail_story.ADDRESS], "Subject: x\r\n\r\nx\r\n") == {}

@@ -85,7 +85,7 @@ def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
         each.what for each in receiving_setup_services.check_receiving() if each.verdict is not SetupVerdict.RIGHT
     }
     assert before == {"Rule set"}
-    with pytest.raises(CommandError, match="1 of 6"):
+    with pytest.raises(CommandError, match="1 of 8"):
         call_command("check_receiving")
     approve_and_run(make_operator())
     assert {each.verdict for each in receiving_setup_services.check_receiving()} == {SetupVerdict.RIGHT}

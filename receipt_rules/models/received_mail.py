@@ -1,0 +1,64 @@
+"""What became of each message that was received: reported by the function that delivers it, without any content."""
+
+from django.db import models
+from django.db.models.functions import Coalesce
+
+from inbound_admin.lib.ids import new_id
+from receipt_rules.models.endpoints import Endpoint
+
+
+def new_received_mail_id() -> str:
+    return new_id("rcv")
+
+
+class DeliveryOutcome(models.TextChoices):
+    DELIVERED = "delivered", "Delivered"
+    FAILED = "failed", "Failed"
+    WAITING = "waiting", "Waiting for confirmation"
+    HELD = "held", "Held"
+    UNROUTED = "unrouted", "Not delivered"
+
+
+class ReceivedMail(models.Model):
+    """A message for one recipient, as it was last reported. `customer` is whose it was when it came, and stays."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_received_mail_id, editable=False)
+    message_id = models.CharField(max_length=200, help_text="SES's own; under it the message lies in the bucket.")
+    recipient = models.CharField(max_length=320, help_text="Lower case.")
+    customer = models.ForeignKey("accounts.Customer", null=True, on_delete=models.CASCADE, related_name="+")
+    domain = models.ForeignKey("domains.Domain", null=True, on_delete=models.SET_NULL, related_name="+")
+    endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")
+    received_at = models.DateTimeField()
+    outcome = models.CharField(max_length=10, choices=DeliveryOutcome.choices)
+    problem = models.TextField(blank=True, help_text="Why it is not delivered, in words for people.")
+    size = models.PositiveBigIntegerField(null=True, help_text="Bytes; null where the message was not read.")
+    tries = models.PositiveIntegerField(default=0)
+    reported_at = models.DateTimeField(help_text="When the function had this outcome.")
+
+    class Meta:
+        ordering = ("-received_at", "-id")
+        verbose_name = "received message"
+        indexes = (
+            models.Index(fields=("-received_at", "-id"), name="received_latest"),
+            models.Index(fields=("customer", "-received_at", "-id"), name="received_of_customer"),
+            models.Index(fields=("endpoint", "-received_at", "-id"), name="received_of_endpoint"),
+            models.Index(fields=("domain", "-received_at", "-id"), name="received_of_domain"),
+            models.Index(fields=("recipient", "-received_at"), name="received_of_recipient"),
+            models.Index(
+                fields=("customer", "-received_at"),
+                name="received_undelivered",
+                condition=~models.Q(outcome=DeliveryOutcome.DELIVERED),
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                "message_id", "recipient", Coalesce("customer_id", models.Value("")), name="received_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_id} for {self.recipient}"
+
+    @property
+    def needs_attention(self) -> bool:
+        return self.outcome in (DeliveryOutcome.FAILED, DeliveryOutcome.HELD)

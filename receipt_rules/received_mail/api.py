@@ -1,0 +1,147 @@
+"""The JSON API of received mail: the function reports what became of it, people and programs read that."""
+
+from datetime import datetime
+from typing import Annotated, Literal, cast
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from ninja import Query, Status
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from accounts.api_keys.api import ApiKeyWith, call_router, caller, reads, writes
+from accounts.api_keys.core import Scope
+from inbound_admin.lib.api.answers import ERRORS
+from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.lists import kept_count
+from receipt_rules.models.received_mail import ReceivedMail
+from receipt_rules.received_mail import services
+from receipt_rules.received_mail.core import Report
+from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
+from receipt_rules.route_lookup.api import MOST_RECIPIENTS, Recipient
+
+router = call_router("Received mail")
+
+MOST_REPORTS = 100
+LARGEST_MESSAGE = 100_000_000  # bytes; SES takes 40 MB
+# SES's message ids are letters and digits; what other systems call theirs has a few signs more.
+MessageId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+Moment = Annotated[AwareDatetime, Field(strict=False)]
+OutcomeName = Literal["delivered", "failed", "waiting", "held", "unrouted"]
+
+
+class DeliveryIn(In):
+    """What became of a message for some of its recipients; nothing of its content."""
+
+    message_id: MessageId
+    received_at: Moment
+    recipients: Annotated[list[Recipient], Field(min_length=1, max_length=MOST_RECIPIENTS)]
+    endpoint_id: Annotated[Text | None, Field(max_length=40)] = None
+    outcome: OutcomeName
+    problem: Text = ""
+    bytes: Annotated[int | None, Field(ge=0, le=LARGEST_MESSAGE)] = None
+    at: Moment
+
+
+class DeliveriesIn(In):
+    deliveries: Annotated[list[DeliveryIn], Field(min_length=1, max_length=MOST_REPORTS)]
+
+
+class DeliveriesAccepted(Out):
+    accepted: int
+
+
+class ReceivedMailOut(Out):
+    """A message for one recipient, as it was last reported."""
+
+    id: str
+    message_id: str
+    recipient: str
+    received_at: datetime
+    domain_id: str | None
+    endpoint_id: str | None
+    endpoint_name: str | None
+    customer_id: str | None
+    outcome: OutcomeName
+    problem: str
+    bytes: int | None
+    tries: int
+    reported_at: datetime
+
+
+class DeliveryQuery(Paged):
+    """`search`: a whole address, domain or message id."""
+
+    search: Text = ""
+    outcome: Literal["", "delivered", "failed", "waiting", "held", "unrouted"] = ""
+    endpoint_id: Text = ""
+    domain_id: Text = ""
+    customer_id: Text = ""
+
+
+@router.post(
+    "/v2/deliveries",
+    auth=ApiKeyWith(Scope.REPORT),
+    response={200: DeliveriesAccepted, **ERRORS},
+    by_alias=True,
+    summary="Report what became of received mail",
+)
+def report_deliveries(request: HttpRequest, asked: DeliveriesIn) -> DeliveriesAccepted:
+    """For the function that receives. The same report again changes nothing, and neither does an older one."""
+    reports = [_report(each) for each in asked.deliveries]
+    return DeliveriesAccepted(accepted=services.record_deliveries(reports=reports, now=timezone.now()))
+
+
+@router.get("/v2/deliveries", **reads(Page[ReceivedMailOut]), summary="Received mail, the newest first")
+def list_received_mail(request: HttpRequest, query: Annotated[DeliveryQuery, Query()]) -> Page[ReceivedMailOut]:
+    filters = ReceivedFilters(
+        q=query.search.strip(),
+        show=query.outcome,
+        endpoint=query.endpoint_id,
+        domain=query.domain_id,
+        customer=query.customer_id,
+    )
+    found = filters.search(received_for(caller(request)))
+    rows, pagination = page_of(found, query, total=kept_count(found))
+    return Page[ReceivedMailOut](data=[_delivery(row) for row in rows], pagination=pagination)
+
+
+@router.post(
+    "/v2/deliveries/{mail_id}/again", **writes(ReceivedMailOut, status=202), summary="Deliver a message once more"
+)
+def deliver_mail_again(request: HttpRequest, mail_id: str) -> Status[ReceivedMailOut]:
+    """To where its recipient's mail goes now. 202: the function does it, and reports when it is done."""
+    row = get_object_or_404(received_for(caller(request)), pk=mail_id)
+    services.deliver_again(mail=row, actor=caller(request))
+    return Status(202, _delivery(row))
+
+
+def _report(each: DeliveryIn) -> Report:
+    return Report(
+        message_id=each.message_id,
+        received_at=each.received_at,
+        recipients=tuple(each.recipients),
+        endpoint_id=each.endpoint_id or "",
+        outcome=each.outcome,
+        at=each.at,
+        problem=each.problem,
+        size=each.bytes,
+    )
+
+
+def _delivery(row: ReceivedMail) -> ReceivedMailOut:
+    return ReceivedMailOut(
+        id=row.pk,
+        message_id=row.message_id,
+        recipient=row.recipient,
+        received_at=row.received_at,
+        domain_id=row.domain_id,
+        endpoint_id=row.endpoint_id,
+        endpoint_name=row.endpoint.name if row.endpoint else None,
+        customer_id=row.customer_id,
+        outcome=cast("OutcomeName", row.outcome),
+        problem=row.problem,
+        bytes=row.size,
+        tries=row.tries,
+        reported_at=row.reported_at,
+    )

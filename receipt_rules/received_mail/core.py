@@ -1,0 +1,26 @@
+"""A report of the function, and the event that asks it to deliver a message once more. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a message for some of its recipients, at `at`; `endpoint_id` "" where none was asked."""
+
+    message_id: str
+    received_at: datetime
+    recipients: tuple[str, ...]
+    endpoint_id: str
+    outcome: str
+    at: datetime
+    problem: str = ""
+    size: int | None = None
+
+
+def again_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:
+    """As receiving/events.py reads it."""
+    asked = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}
+    return {"inboundAdmin": {"deliver": asked}}

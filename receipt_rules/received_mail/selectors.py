@@ -1,0 +1,136 @@
+"""Received mail as a viewer may see it, what of it was delivered, and how well an endpoint takes it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.db.models import Count, Max, Q, QuerySet
+
+from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from audit.services import Subject
+from inbound_admin.lib.lists import ListFilters, Order
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
+
+WINDOWS = (timedelta(hours=24), timedelta(days=7), timedelta(days=30))
+HEALTH = timedelta(days=7)
+_FAILED = Q(outcome__in=(DeliveryOutcome.FAILED, DeliveryOutcome.HELD))
+
+
+def received_mail_subject(mail: ReceivedMail) -> Subject:
+    """What the change log calls it: by its recipient, since a message's id says nothing to people."""
+    return Subject("received_mail", mail.pk, mail.recipient[:254], mail.customer_id or "")
+
+
+def received_for(viewer: Viewer) -> QuerySet[ReceivedMail]:
+    """Of the viewer's customers; for staff who support everybody all, what is nobody's included."""
+    rows = ReceivedMail.objects.select_related("endpoint", "customer", "domain")
+    return rows if supports_everyone(viewer) else rows.filter(customer__in=customers_for(viewer))
+
+
+@dataclass(frozen=True)
+class ReceivedFilters(ListFilters):
+    """`q`: a whole address, domain or message id. Newest first."""
+
+    endpoint: str = ""
+    domain: str = ""
+    customer: str = ""
+
+    columns: ClassVar[Mapping[str, str]] = {
+        "endpoint": "endpoint_id",
+        "domain": "domain_id",
+        "customer": "customer_id",
+    }
+    sorts: ClassVar[Mapping[str, Order]] = {"newest": ("-received_at", "-id")}
+
+    def groups(self) -> Mapping[str, Q]:
+        return {outcome.value: Q(outcome=outcome) for outcome in DeliveryOutcome}
+
+    def search(self, rows: QuerySet[ReceivedMail]) -> QuerySet[ReceivedMail]:  # type: ignore[override]  # of one model
+        text = self.q.lower()
+        found = super().search(rows)
+        if not text:
+            return found
+        return found.filter(Q(recipient=text) | Q(message_id=self.q) | Q(domain__name=text))
+
+
+@dataclass(frozen=True)
+class DeliveryCounts:
+    """Of an endpoint, as long as received mail is kept."""
+
+    total: int = 0
+    successful: int = 0
+    failed: int = 0
+    last: datetime | None = None
+
+
+def delivery_counts(endpoints: Collection[str]) -> dict[str, DeliveryCounts]:
+    """By the endpoint's id; one that took nothing is not in it."""
+    delivered = Q(outcome=DeliveryOutcome.DELIVERED)
+    rows = ReceivedMail.objects.filter(endpoint__in=endpoints).order_by().values("endpoint_id")
+    counted = rows.annotate(
+        total=Count("pk"),
+        successful=Count("pk", filter=delivered),
+        failed=Count("pk", filter=_FAILED),
+        last=Max("reported_at", filter=delivered),
+    )
+    return {
+        row["endpoint_id"]: DeliveryCounts(row["total"], row["successful"], row["failed"], row["last"])
+        for row in counted
+    }
+
+
+def recent_deliveries(endpoint: Endpoint) -> QuerySet[ReceivedMail]:
+    """The last ten, of its own customer."""
+    return ReceivedMail.objects.filter(endpoint=endpoint, customer=endpoint.customer_id)[:10]
+
+
+def received_counts(domain_id: str, *, customer_id: str, now: datetime) -> tuple[int, int, int]:
+    """Messages for a domain within a day, a week and 30 days, of its present holder alone."""
+    since = [now - window for window in WINDOWS]
+    rows = ReceivedMail.objects.filter(domain=domain_id, customer=customer_id, received_at__gte=since[-1]).order_by()
+    day, week, month = since
+    found = rows.aggregate(
+        day=Count("message_id", distinct=True, filter=Q(received_at__gte=day)),
+        week=Count("message_id", distinct=True, filter=Q(received_at__gte=week)),
+        month=Count("message_id", distinct=True, filter=Q(received_at__gte=month)),
+    )
+    return found["day"], found["week"], found["month"]
+
+
+def received_lately(addresses: Collection[str], *, customer_id: str, now: datetime) -> dict[str, int]:
+    """Messages of the last 24 hours by recipient."""
+    rows = ReceivedMail.objects.filter(
+        recipient__in=addresses, customer=customer_id, received_at__gte=now - WINDOWS[0]
+    ).order_by()
+    return dict(rows.values("recipient").annotate(number=Count("pk")).values_list("recipient", "number"))
+
+
+@dataclass(frozen=True)
+class EndpointHealth:
+    """How the endpoint took the mail of the last week; `problem` is what it said at the last failure."""
+
+    counts: DeliveryCounts
+    problem: str = ""
+    failed_at: datetime | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last that it was given failed."""
+        return self.failed_at is not None and (self.counts.last is None or self.failed_at > self.counts.last)
+
+
+def endpoint_health(endpoint_id: str, *, now: datetime) -> EndpointHealth:
+    lately = ReceivedMail.objects.filter(endpoint=endpoint_id, received_at__gte=now - HEALTH).order_by()
+    delivered = Q(outcome=DeliveryOutcome.DELIVERED)
+    found = lately.aggregate(
+        total=Count("pk"),
+        successful=Count("pk", filter=delivered),
+        failed=Count("pk", filter=_FAILED),
+        last=Max("reported_at", filter=delivered),
+    )
+    failed = lately.filter(outcome=DeliveryOutcome.FAILED).order_by("-reported_at").first()
+    return EndpointHealth(
+        DeliveryCounts(**found), failed.problem if failed else "", failed.reported_at if failed else None
+    )

@@ -1,0 +1,181 @@
+"""Keeps what the function reports, watches endpoints by it, and asks the function to deliver a message once more.
+
+A report is kept once for each message and recipient, however often it comes, and an older one changes nothing. Whose
+a message is was decided when it came: a domain that moves takes none of its mail along.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+
+from accounts.models.people import User
+from audit import services as audit_services
+from inbound_admin.lib.errors import RateLimited, Refused
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
+from receipt_rules.addresses.selectors import endpoint_subject
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
+from receipt_rules.planner.services import function_arn
+from receipt_rules.received_mail import gateway
+from receipt_rules.received_mail.core import Report, again_event
+from receipt_rules.received_mail.selectors import received_mail_subject
+from receipt_rules.route_lookup.selectors import Route, route_lookup
+
+AGAIN_EVERY_SECONDS = 30
+DELETED_AT_ONCE = 10_000
+_Key = tuple[str, str, str]  # message, recipient, the customer's id or ""
+_CHANGED = ("outcome", "problem", "size", "tries", "reported_at", "endpoint", "domain")
+_TRIED = (DeliveryOutcome.DELIVERED, DeliveryOutcome.FAILED)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A report for one recipient, with what our rows say of it."""
+
+    report: Report
+    recipient: str
+    customer_id: str
+    domain_id: str | None
+    endpoint: Endpoint | None
+
+    @property
+    def key(self) -> _Key:
+        return (self.report.message_id, self.recipient, self.customer_id)
+
+    @property
+    def row(self) -> ReceivedMail:
+        report = self.report
+        return ReceivedMail(
+            message_id=report.message_id,
+            recipient=self.recipient,
+            customer_id=self.customer_id or None,
+            domain_id=self.domain_id,
+            endpoint=self.endpoint,
+            received_at=report.received_at,
+            outcome=report.outcome,
+            problem=report.problem,
+            size=report.size,
+            tries=int(report.outcome in _TRIED),
+            reported_at=report.at,
+        )
+
+
+def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
+    """How many messages, each for one recipient, they tell of. Safe to repeat."""
+    told = _understood(reports)
+    by_key: dict[_Key, _Told] = {}
+    for each in sorted(told, key=lambda one: one.report.at):
+        by_key[each.key] = each
+    with transaction.atomic():
+        made = {key: each.row for key, each in sorted(by_key.items())}
+        ReceivedMail.objects.bulk_create(made.values(), ignore_conflicts=True)
+        _bring_up_to_date(by_key, {row.pk for row in made.values()})
+    _watch_endpoints(by_key.values(), now)
+    return len(by_key)
+
+
+def _understood(reports: Sequence[Report]) -> list[_Told]:
+    recipients = sorted({recipient.strip().lower() for report in reports for recipient in report.recipients})
+    routes = {route.recipient: route for route in route_lookup(recipients)}
+    named = {report.endpoint_id for report in reports if report.endpoint_id}
+    endpoints = Endpoint.objects.select_related("customer").in_bulk(named)
+    return [
+        _one(report, routes[recipient.strip().lower()], endpoints.get(report.endpoint_id))
+        for report in reports
+        for recipient in report.recipients
+    ]
+
+
+def _one(report: Report, route: Route, endpoint: Endpoint | None) -> _Told:
+    """Delivered mail is the endpoint's customer's; else it is whoever's the name is, if it was theirs when it came."""
+    holder = "" if route.since and report.received_at < route.since else route.customer
+    customer = endpoint.customer_id if endpoint else holder
+    domain = route.row.domain_id if route.row and route.row.domain.customer_id == customer else None
+    return _Told(report, route.recipient, customer, domain, endpoint)
+
+
+def _bring_up_to_date(by_key: Mapping[_Key, _Told], new: set[str]) -> None:
+    """Rows that were there before, where the report is younger than they are."""
+    messages = {message for message, _, _ in by_key}
+    rows = ReceivedMail.objects.select_for_update(of=("self",)).filter(message_id__in=messages).exclude(pk__in=new)
+    changed = []
+    for row in rows.order_by("pk"):
+        told = by_key.get((row.message_id, row.recipient, row.customer_id or ""))
+        if told is None or told.report.at <= row.reported_at:
+            continue
+        fresh = told.row
+        fresh.tries += row.tries
+        fresh.size = row.size if fresh.size is None else fresh.size
+        for name in _CHANGED:
+            setattr(row, name, getattr(fresh, name))
+        changed.append(row)
+    ReceivedMail.objects.bulk_update(changed, _CHANGED)
+
+
+def _watch_endpoints(told: Iterable[_Told], now: datetime) -> None:
+    """Each report is one look at the endpoint; one that takes anything is not failing."""
+    by_endpoint: dict[str, list[_Told]] = {}
+    for each in told:
+        if each.endpoint is not None and each.report.outcome in _TRIED:
+            by_endpoint.setdefault(each.endpoint.pk, []).append(each)
+    for some in by_endpoint.values():
+        endpoint = some[0].endpoint
+        failed = [each for each in some if each.report.outcome == DeliveryOutcome.FAILED]
+        if endpoint is None:
+            continue
+        alerts_services.observe(
+            kind="endpoint.failing",
+            about=endpoint_subject(endpoint),
+            firing=len(failed) == len(some),
+            why=failed[-1].report.problem if failed else "",
+            severity="medium",
+            audience=alerts_core.CustomerPeople(endpoint.customer_id),
+            now=now,
+        )
+
+
+def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
+    """Ask the function to deliver it to where it goes now. It reports by itself. Raises Refused, AwsProblem."""
+    arn = (mail.endpoint.lambda_arn if mail.endpoint else "") or function_arn()
+    (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
+    _refuse(mail, route, arn)
+    because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "")
+    if not cache.add(f"deliver-again:{mail.pk}", 1, AGAIN_EVERY_SECONDS):
+        said = f"A message can be delivered again every {AGAIN_EVERY_SECONDS} seconds."
+        raise RateLimited(said, retry_after=AGAIN_EVERY_SECONDS)
+    goes_to = route.endpoint or route.waits_for
+    audit_services.record(
+        "received_mail.again",
+        about=received_mail_subject(mail),
+        actor=actor,
+        because=because,
+        before={"outcome": mail.outcome},
+        after={"endpoint": str(goes_to)},
+    )
+    gateway.invoke(arn, again_event(mail.message_id, [mail.recipient], mail.received_at))
+
+
+def _refuse(mail: ReceivedMail, route: Route, arn: str) -> None:
+    """Whoever holds the name now must be whose the message was."""
+    if not arn:
+        raise Refused("No function delivers mail here: RECEIVING_FUNCTION is empty.", code="NO_FUNCTION")
+    if not mail.customer_id or route.customer != mail.customer_id:
+        raise Refused("The name of its recipient has another holder now.", code="HOLDER_CHANGED")
+    if route.endpoint is None and route.waits_for is None:
+        raise Refused(f"{mail.recipient} has no endpoint. Choose one first.", code="NO_ENDPOINT")
+
+
+def delete_expired(*, now: datetime) -> int:
+    """In parts, so that no lock is long; RECEIVED_MAIL_DAYS of 0 keeps all. How many went."""
+    if not settings.RECEIVED_MAIL_DAYS:
+        return 0
+    old = ReceivedMail.objects.filter(received_at__lt=now - timedelta(days=settings.RECEIVED_MAIL_DAYS)).order_by()
+    deleted = 0
+    while keys := list(old.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
+        deleted += ReceivedMail.objects.filter(pk__in=keys).delete()[0]
+    return deleted

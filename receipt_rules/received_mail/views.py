@@ -1,0 +1,44 @@
+"""Received: what came, where it went, what failed, and the button that delivers it again."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused
+from inbound_admin.lib.http import SignedIn, page_of, template
+from receipt_rules.models.received_mail import DeliveryOutcome
+from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
+from receipt_rules.received_mail.services import deliver_again
+
+
+@require_GET
+def list_(request: SignedIn) -> HttpResponse:
+    filters = ReceivedFilters.read(request.GET)
+    rows = received_for(request.user)
+    context = {
+        "page": page_of(filters.search(rows), request),
+        "filters": filters,
+        "counts": filters.counts(rows),
+        "outcomes": DeliveryOutcome.choices,
+        "tab": "received",
+    }
+    return TemplateResponse(request, template(request, "receipt_rules/received_mail/received.html", "results"), context)
+
+
+@require_http_methods(["GET", "POST"])
+def detail(request: SignedIn, mail_id: str) -> HttpResponse:
+    mail = get_object_or_404(received_for(request.user), pk=mail_id)
+    if request.method == "POST":
+        try:
+            deliver_again(mail=mail, actor=request.user)
+        except (Refused, RateLimited, AwsProblem) as problem:
+            if getattr(problem, "code", "") == "REASON_MISSING":
+                raise
+            messages.error(request, str(problem))
+        else:
+            messages.success(request, "The message is being delivered again. This page shows what comes of it.")
+        return redirect("receipt_rules:received_message", mail.pk)
+    context = {"mail": mail, "tab": "received"}
+    return TemplateResponse(request, template(request, "receipt_rules/received_mail/message.html", "message"), context)

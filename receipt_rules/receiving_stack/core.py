@@ -1,0 +1,36 @@
+"""The CloudFormation template of receiving with a deployment's names in it, and the archive of the code. Pure."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file, so that the same code is the same archive
+
+
+def filled_template(template: str, names: Mapping[str, str]) -> str:
+    """With `names` as the defaults of its parameters; "" leaves the template's own. Raises KeyError for others."""
+    document: dict[str, Any] = json.loads(template)
+    for name, value in names.items():
+        parameter = document["Parameters"][name]
+        if value:
+            parameter["Default"] = value
+    return json.dumps(document, indent=2)
+
+
+def code_archive(files: Mapping[str, bytes]) -> bytes:
+    """A ZIP for Lambda. The same files give the same bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, files[name])
+    return packed.getvalue()
+
+
+def code_key(archive: bytes) -> str:
+    """The object's key: another for other code, since CloudFormation replaces a function's code by its key alone."""
+    return f"receiving-{hashlib.sha256(archive).hexdigest()[:16]}.zip"

@@ -1,0 +1,80 @@
+"""The template of the receiving stack and the function's code, and which parts of the stack are there.
+
+A stack that somebody made by hand is as good as ours, so the parts are looked for, not the stack's name.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from inbound_admin.lib.errors import AwsDenied, AwsProblem
+from receipt_rules.permissions import services as permissions_services
+from receipt_rules.receiving_setup import gateway
+from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
+from receipt_rules.receiving_stack.core import code_archive, code_key, filled_template
+
+
+def template_for_here(*, key: str = "") -> str:
+    """JSON. `key`: the object that holds the code, where one was packed."""
+    names = {
+        "BucketName": settings.RECEIVING_BUCKET,
+        "FunctionName": settings.RECEIVING_FUNCTION.rpartition(":function:")[2],
+        "SiteUrl": settings.SITE_URL.rstrip("/"),
+        "CodeKey": key,
+    }
+    return filled_template((_folder() / "template.json").read_text(), names)
+
+
+def pack_code() -> tuple[str, bytes]:
+    """The key under which the function's code belongs into a bucket, and the archive."""
+    files = {f"receiving/{path.name}": path.read_bytes() for path in _folder().glob("*.py")}
+    archive = code_archive(files)
+    return code_key(archive), archive
+
+
+PRINT = "manage.py receiving_stack prints a template that has it."
+ALLOW = "Give our credentials the permissions that the README lists, then look again."
+ALARMS = {
+    ("AWS/SES", "PublishExpired"): "mail that SES gives up on",
+    ("AWS/Lambda", "Errors"): "errors of the function",
+}
+
+
+def stack_findings() -> Iterator[SetupFinding]:
+    """Beside bucket, function and topic: what keeps failures, and who is told of them. Two calls at least."""
+    yield _looked("Retries", _retries)
+    yield _looked("Alarms", _alarms)
+
+
+def _looked(what: str, look: Callable[[], SetupFinding]) -> SetupFinding:
+    try:
+        return look()
+    except AwsProblem as problem:
+        repair = ALLOW if isinstance(problem, AwsDenied) else ""
+        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
+
+
+def _retries() -> SetupFinding:
+    """Lambda itself tries twice more within minutes, and then forgets the event."""
+    functions = permissions_services.functions()
+    without = [arn for arn in functions if not gateway.get_failure_destination(arn)]
+    if not functions:
+        return SetupFinding("Retries", SetupVerdict.RIGHT, "No function is named, so that none can fail.")
+    if without:
+        sentence = f"{without[0]} has no on-failure destination: what it fails on three times is not tried again."
+        return SetupFinding("Retries", SetupVerdict.WRONG, sentence, PRINT)
+    return SetupFinding("Retries", SetupVerdict.RIGHT, "What the function fails on goes to its on-failure destination.")
+
+
+def _alarms() -> SetupFinding:
+    watched = gateway.alarmed_metrics()
+    missing = [words for metric, words in ALARMS.items() if metric not in watched]
+    if missing:
+        sentence = f"No CloudWatch alarm watches {' and '.join(missing)}."
+        return SetupFinding("Alarms", SetupVerdict.WRONG, sentence, PRINT)
+    return SetupFinding("Alarms", SetupVerdict.RIGHT, f"Alarms watch {' and '.join(ALARMS.values())}.")
+
+
+def _folder() -> Path:
+    return Path(settings.BASE_DIR) / "receiving"

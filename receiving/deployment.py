@@ -1,0 +1,59 @@
+"""What the function is told about its deployment, by its environment; `template.json` sets each of these."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+
+Client = Callable[[str], Any]  # of the service's name
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """`key` is an API key of Inbound Admin with the scopes "route" and "report".
+
+    `forward_from`: the address in whose name mail is forwarded; "" forwards nothing. `may_be_private`: webhooks may
+    lead to private addresses, as on one machine.
+    """
+
+    site_url: str
+    key: str
+    bucket: str
+    forward_from: str = ""
+    may_be_private: bool = False
+    delivers_viruses: bool = False
+    webhook_seconds: float = 20.0
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.site_url and self.key and self.bucket)
+
+
+def read_deployment(environment: Mapping[str, str], client: Client) -> Deployment:
+    """The key itself, or the name of the SSM parameter that holds it. Raises ValueError where something is missing."""
+    name = environment.get("INBOUND_ADMIN_KEY_PARAMETER", "")
+    found = Deployment(
+        site_url=environment.get("INBOUND_ADMIN_URL", "").rstrip("/"),
+        key=environment.get("INBOUND_ADMIN_KEY", "") or (_parameter(name, client) if name else ""),
+        bucket=environment.get("MAIL_BUCKET", ""),
+        forward_from=environment.get("FORWARD_FROM", ""),
+        may_be_private=environment.get("WEBHOOKS_MAY_BE_PRIVATE", "") == "1",
+        delivers_viruses=environment.get("DELIVER_VIRUSES", "") == "1",
+        webhook_seconds=float(environment.get("WEBHOOK_SECONDS", "") or 20),
+    )
+    if not found.is_complete:
+        raise ValueError("INBOUND_ADMIN_URL, MAIL_BUCKET and INBOUND_ADMIN_KEY_PARAMETER must be set.")
+    return found
+
+
+@cache
+def client_of(service: str) -> Any:
+    """One for each service: making one takes longer than most calls."""
+    return boto3.client(service)  # type: ignore[call-overload]  # the stubs want each name written out
+
+
+def _parameter(name: str, client: Client) -> str:
+    """A key that was replaced is read again when Lambda starts the next copy of the function."""
+    return str(client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])

@@ -1,0 +1,112 @@
+"""Reads what the function is called with: SES's own event, SNS's, the retry queue's, and what Inbound Admin asks.
+
+The shapes are those of the AWS documentation: "Lambda function: SES event record", "Contents of notifications for
+Amazon SES email receiving", and "Invocation record" of Lambda's destinations.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SETUP_NOTIFICATION = "AMAZON_SES_SETUP_NOTIFICATION"  # what SES writes to try a bucket is no mail
+_VERDICTS = ("spam", "virus", "spf", "dkim", "dmarc")
+
+
+class UnknownEvent(ValueError):
+    """It fails, and so ends in the queue of dead letters, where a person sees it."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One message and those of its recipients that the event is about.
+
+    `stored`: bucket and key where the event tells them. `is_again`: a person asked to deliver it once more.
+    """
+
+    message_id: str
+    recipients: tuple[str, ...]
+    received_at: str
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    stored: tuple[str, str] | None = None
+    is_again: bool = False
+
+    @property
+    def has_virus(self) -> bool:
+        return self.verdicts.get("virus") == "FAIL"
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """By a schedule: what waits for a recipient's confirmation is looked up once more."""
+
+
+def read_event(event: Mapping[str, Any]) -> tuple[Arrival | LookAgain, ...]:
+    """Raises UnknownEvent."""
+    if "inboundAdmin" in event:
+        return (_asked(event["inboundAdmin"]),)
+    if not isinstance(event.get("Records"), list):
+        raise UnknownEvent(f"This event has no records: {sorted(event)[:10]}")
+    return tuple(found for record in event["Records"] for found in _record(record))
+
+
+def _record(record: Mapping[str, Any]) -> Iterator[Arrival | LookAgain]:
+    source = record.get("eventSource") or record.get("EventSource")
+    if source == "aws:ses":
+        yield from _mail(record["ses"])
+    elif source == "aws:sns":
+        yield from _notification(record["Sns"]["Message"])
+    elif source == "aws:sqs":
+        yield from _queued(record["body"])
+    else:
+        raise UnknownEvent(f"Nothing is known of events of {source}.")
+
+
+def _queued(body: str) -> Iterator[Arrival | LookAgain]:
+    """What Lambda could not do: the event inside of the record that its destination wrote, or the event itself."""
+    said = json.loads(body)
+    yield from read_event(said.get("requestPayload", said))
+
+
+def _notification(message: str) -> Iterator[Arrival]:
+    try:
+        said = json.loads(message)
+    except ValueError:  # "Successfully validated SNS topic for Amazon SES event publishing."
+        return
+    if isinstance(said, dict) and said.get("notificationType") == "Received":
+        yield from _mail(said)
+
+
+def _mail(said: Mapping[str, Any]) -> Iterator[Arrival]:
+    mail, receipt = said["mail"], said["receipt"]
+    if mail["messageId"] == SETUP_NOTIFICATION:
+        return
+    action = receipt.get("action", {})
+    stored = (action["bucketName"], action["objectKey"]) if action.get("type") == "S3" else None
+    yield Arrival(
+        message_id=str(mail["messageId"]),
+        recipients=_lower(receipt["recipients"]),
+        received_at=str(receipt.get("timestamp") or mail["timestamp"]),
+        verdicts={name: receipt.get(f"{name}Verdict", {}).get("status", "") for name in _VERDICTS},
+        stored=stored,
+    )
+
+
+def _asked(said: Mapping[str, Any]) -> Arrival | LookAgain:
+    if said.get("lookAgain"):
+        return LookAgain()
+    if "deliver" not in said:
+        raise UnknownEvent(f"Inbound Admin asks for something unknown: {sorted(said)[:10]}")
+    wanted = said["deliver"]
+    return Arrival(
+        message_id=str(wanted["messageId"]),
+        recipients=_lower(wanted["recipients"]),
+        received_at=str(wanted["receivedAt"]),
+        verdicts=wanted.get("verdicts", {}),
+        is_again=bool(wanted.get("isAgain", True)),
+    )
+
+
+def _lower(recipients: list[str]) -> tuple[str, ...]:
+    """Each once, in lower case, as Inbound Admin knows them."""
+    return tuple(dict.fromkeys(each.strip().lower() for each in recipients))

@@ -1,0 +1,86 @@
+"""Rewrites a message so that SES may send it on, and refuses to take part in a loop.
+
+SES sends only in the name of an identity of ours, so From becomes the deployment's address and Reply-To the sender's.
+Everything below the headers is sent byte for byte: whatever MIME it is, nothing is written anew.
+"""
+
+import re
+from collections.abc import Sequence
+from email.utils import formataddr
+
+from receiving.events import Arrival
+from receiving.messages import Letter
+
+MARK = b"X-Inbound-Admin-Forwarded"
+MOST_HOPS = 25  # Received headers; a message on its way through a loop collects them
+LARGEST = 39_000_000  # bytes: SES sends up to 40 MB, the headers that it adds included
+# What is the former sending's own. SES refuses a second DKIM signature of its domain and sets Return-Path itself.
+_REPLACED = frozenset(
+    (b"from", b"sender", b"return-path", b"reply-to", b"dkim-signature", b"bcc", b"disposition-notification-to")
+)
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+
+
+class NotForwarded(Exception):
+    """It stays in the bucket, and trying again would change nothing. `str()` says why, for people."""
+
+
+def refuse_loop(letter: Letter, recipient: str, to: Sequence[str]) -> None:
+    """Raises NotForwarded."""
+    if letter.headers.get(MARK.decode().lower()):
+        raise NotForwarded("It was forwarded by this service before: it would go round in a loop.")
+    if len(letter.headers.get("received", ())) > MOST_HOPS:
+        raise NotForwarded(f"It has passed more than {MOST_HOPS} servers, as in a loop.")
+    if recipient in {each.lower() for each in to}:
+        raise NotForwarded("It would be forwarded to the address that it came to.")
+    if len(letter.raw) > LARGEST:
+        raise NotForwarded("SES sends messages of up to 40 MB. Fetch it from the bucket.")
+
+
+def rewritten(arrival: Arrival, letter: Letter, recipient: str, forward_from: str) -> bytes:
+    """The message in our name, with a mark by which we know it again."""
+    fields, rest = _split(letter.raw)
+    kept = [field for field in fields if _name(field) not in _REPLACED]
+    return b"".join([*_own(arrival, letter, recipient, forward_from), *kept, b"\r\n", rest])
+
+
+def _own(arrival: Arrival, letter: Letter, recipient: str, forward_from: str) -> list[bytes]:
+    senders = letter.mailboxes("from")
+    answers = letter.mailboxes("reply-to") or senders[:1]
+    shown = senders[0].name or senders[0].address if senders else "Unknown sender"
+    lines = [f"From: {formataddr((f'{shown} via {recipient}'[:150], forward_from))}"]
+    if plain := [each.address for each in answers if _is_plain(each.address)]:
+        lines.append(f"Reply-To: {', '.join(plain)}")
+    lines.append(f"{MARK.decode()}: {arrival.message_id} {recipient}")
+    return [f"{line}\r\n".encode("ascii", "replace") for line in lines]
+
+
+def _is_plain(address: str) -> bool:
+    """What a stranger wrote must not become a header of its own."""
+    return address.isascii() and address.isprintable() and not set(address) & set(' ,;<>"')
+
+
+def _split(raw: bytes) -> tuple[list[bytes], bytes]:
+    """The header fields, each with its folded lines, and what stands below them. No field: all of it is the body."""
+    fields: list[bytes] = []
+    place = 0
+    for line in raw.splitlines(keepends=True):
+        if line.strip(b"\r\n") == b"":
+            return fields, raw[place + len(line) :]
+        if line[:1] in (b" ", b"\t") and fields:
+            fields[-1] += _ended(line)
+        elif _FIELD.match(line):
+            fields.append(_ended(line))
+        else:
+            return fields, raw[place:]
+        place += len(line)
+    return fields, b""
+
+
+def _ended(line: bytes) -> bytes:
+    return line.rstrip(b"\r\n") + b"\r\n"
+
+
+def _name(field: bytes) -> bytes:
+    found = _FIELD.match(field)
+    return found.group(1).lower() if found else b""

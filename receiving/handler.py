@@ -1,0 +1,236 @@
+"""The entry of the function. One message at a time: look up its recipients, deliver to each endpoint, report.
+
+It raises if any part of the work failed, and then the same event comes again: first by Lambda itself, then from the
+retry queue, at last into the queue of dead letters. What was delivered is marked and is not delivered again. Whatever
+happens, the message stays in the bucket.
+"""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from receiving import forwards, http_post, site, webhooks
+from receiving.deployment import Client, Deployment, client_of, read_deployment
+from receiving.events import Arrival, LookAgain, read_event
+from receiving.markers import FOLDER, Markers
+from receiving.messages import Letter
+from receiving.site import Outcome, Route, SiteProblem
+
+LINK_SECONDS = 12 * 60 * 60  # a link ends with the credentials of the function that signed it, if that is sooner
+VIRUS = "SES found a virus in it. It stays in the bucket."
+NO_FORWARDING = "This deployment forwards no mail: FORWARD_FROM is not set. The message stays in the bucket."
+_Aws = (BotoCoreError, ClientError)
+log = logging.getLogger(__name__)
+
+
+class Undelivered(Exception):
+    """Some of it failed. `str()` names each message and endpoint."""
+
+
+class NotStored(Exception):
+    """The message is not where the rules store it."""
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
+    """What Lambda calls. Raises Undelivered."""
+    return Receiver(read_deployment(os.environ, client_of), client_of).handle(event)
+
+
+class Receiver:
+    """One deployment's; `client` makes its boto3 clients."""
+
+    def __init__(self, deployment: Deployment, client: Client) -> None:
+        self._deployment, self._client = deployment, client
+        self._markers = Markers(client("s3"), deployment.bucket)
+
+    def handle(self, event: Mapping[str, Any]) -> dict[str, str]:
+        """Raises Undelivered."""
+        problems: list[str] = []
+        for one in read_event(event):
+            if isinstance(one, LookAgain):
+                self._look_again()
+            else:
+                problems += self._receive(one)
+        if problems:
+            raise Undelivered("; ".join(problems))
+        return {"disposition": "CONTINUE"}
+
+    def _look_again(self) -> None:
+        """The schedule is its retry: one that fails keeps its note, is reported, and holds no other up."""
+        for arrival in self._markers.waiting():
+            self._receive(arrival)
+
+    def _receive(self, arrival: Arrival) -> list[str]:
+        try:
+            routes = site.look_up(self._deployment, arrival.recipients, arrival.received_at)
+        except SiteProblem as problem:
+            return [f"{arrival.message_id}: {problem}"]
+        mail = _Mail(arrival, routes, self._client, self._deployment.bucket)
+        try:
+            outcomes = self._outcomes(mail)
+        except (*_Aws, NotStored) as problem:
+            outcomes = [Outcome("failed", arrival.recipients, problem=f"The message could not be read: {problem}")]
+        return self._told(mail, outcomes)
+
+    def _outcomes(self, mail: "_Mail") -> list[Outcome]:
+        arrival, found = mail.arrival, []
+        for endpoint, recipients in mail.by_endpoint():
+            found += self._to_endpoint(mail, endpoint, recipients)
+        for route in mail.routes:
+            if route["endpoint"] is not None:
+                continue
+            if waits := bool(route["awaitsConfirmation"]):
+                self._markers.note_waiting(arrival, route["recipient"])
+            found.append(Outcome("waiting" if waits else "unrouted", (route["recipient"],)))
+        return found
+
+    def _to_endpoint(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> list[Outcome]:
+        """One that fails leaves the other endpoints theirs."""
+        arrival, name = mail.arrival, str(endpoint["id"])
+        done = [each for each in recipients if self._is_done(arrival, each, name)]
+        left = [each for each in recipients if each not in done]
+        found = [Outcome("delivered", tuple(done), name)] if done else []
+        if left and arrival.has_virus and not self._deployment.delivers_viruses:
+            return [*found, Outcome("held", tuple(left), name, VIRUS)]
+        deliver = self._to_webhook if endpoint["type"] == "webhook" else self._forward
+        calls = webhooks.calls_for(endpoint, left) if left else []
+        return found + [self._delivered(partial(deliver, mail, endpoint, some), arrival, some, name) for some in calls]
+
+    def _is_done(self, arrival: Arrival, recipient: str, endpoint_id: str) -> bool:
+        return not arrival.is_again and self._markers.is_delivered(arrival.message_id, recipient, endpoint_id)
+
+    def _delivered(self, deliver: Any, arrival: Arrival, recipients: tuple[str, ...], endpoint_id: str) -> Outcome:
+        try:
+            deliver()
+            for recipient in recipients:
+                self._markers.mark_delivered(arrival.message_id, recipient, endpoint_id)
+                self._markers.forget_waiting(arrival, recipient)
+        except forwards.NotForwarded as problem:
+            return Outcome("held", recipients, endpoint_id, str(problem))
+        except (http_post.NoReply, webhooks.BadSecret, NotStored, *_Aws) as problem:
+            return Outcome("failed", recipients, endpoint_id, str(problem))
+        return Outcome("delivered", recipients, endpoint_id)
+
+    def _to_webhook(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> None:
+        now, arrival = datetime.now(UTC), mail.arrival
+        body = webhooks.body(arrival, mail.letter, endpoint, recipients, mail.links, now.isoformat(timespec="seconds"))
+        headers = webhooks.headers(arrival, endpoint, recipients, body, int(now.timestamp()))
+        most, deployment = self._deployment.webhook_seconds, self._deployment
+        seconds = min(float(endpoint["config"].get("timeout") or most * 1000) / 1000, most)
+        url = str(endpoint["config"]["url"])
+        answer = http_post.post(url, body, headers, seconds=seconds, may_be_private=deployment.may_be_private)
+        if not answer.is_taken:
+            raise http_post.NoReply(f"The webhook answered {answer.status}. {answer.excerpt}".strip())
+
+    def _forward(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> None:
+        if not self._deployment.forward_from:
+            raise forwards.NotForwarded(NO_FORWARDING)
+        config = endpoint["config"]
+        to = list(config.get("emails") or [config["forwardTo"]])
+        for recipient in recipients:
+            forwards.refuse_loop(mail.letter, recipient, to)
+            raw = forwards.rewritten(mail.arrival, mail.letter, recipient, self._deployment.forward_from)
+            self._client("ses").send_raw_email(
+                Source=self._deployment.forward_from, Destinations=to, RawMessage={"Data": raw}
+            )
+
+    def _told(self, mail: "_Mail", outcomes: Sequence[Outcome]) -> list[str]:
+        """A report that fails is a failure: what is marked is not delivered again, only reported."""
+        problems = [
+            f"{mail.arrival.message_id} to {one.endpoint_id or 'its endpoints'}: {one.problem}"
+            for one in outcomes
+            if one.outcome == "failed"
+        ]
+        try:
+            site.report(self._deployment, [mail.reported(one) for one in outcomes])
+        except SiteProblem as problem:
+            problems.append(f"{mail.arrival.message_id}: {problem}")
+        for each in problems:
+            log.error("%s", each)
+        return problems
+
+
+class _Mail:
+    """A message with its routes; fetched once, when an endpoint needs it."""
+
+    def __init__(self, arrival: Arrival, routes: Sequence[Route], client: Client, bucket: str) -> None:
+        self.arrival, self.routes = arrival, routes
+        self._s3, self._bucket = client("s3"), bucket
+        self._letter: Letter | None = None
+        self._place: tuple[str, str] | None = arrival.stored
+        self._links: webhooks.Links | None = None
+
+    def by_endpoint(self) -> list[tuple[Mapping[str, Any], list[str]]]:
+        """Each endpoint once."""
+        found: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
+        for route in self.routes:
+            if route["endpoint"] is not None:
+                found.setdefault(route["endpoint"]["id"], (route["endpoint"], []))[1].append(route["recipient"])
+        return list(found.values())
+
+    @property
+    def letter(self) -> Letter:
+        """Raises NotStored."""
+        if self._letter is None:
+            self._letter = Letter(self._fetched())
+        return self._letter
+
+    @property
+    def links(self) -> webhooks.Links:
+        """Attachments are stored beside the message, so that each has a link of its own."""
+        if self._links is None:
+            bucket, key = self._place or (self._bucket, self.arrival.message_id)
+            attached = enumerate(self.letter.attachments)
+            places = [self._attached(number, each.filename, each.content) for number, each in attached]
+            self._links = webhooks.Links(
+                self._link(bucket, key), tuple(self._link(self._bucket, key) for key in places)
+            )
+        return self._links
+
+    def reported(self, outcome: Outcome) -> dict[str, Any]:
+        """For Inbound Admin: no content."""
+        return {
+            "messageId": self.arrival.message_id,
+            "receivedAt": self.arrival.received_at,
+            "recipients": list(outcome.recipients),
+            "endpointId": outcome.endpoint_id or None,
+            "outcome": outcome.outcome,
+            "problem": outcome.problem[:1000],
+            "bytes": len(self._letter.raw) if self._letter else None,
+            "at": datetime.now(UTC).isoformat(),
+        }
+
+    def _fetched(self) -> bytes:
+        """From where the event says it is, else from wherever the rules store mail of these recipients."""
+        for bucket, key in self._places():
+            try:
+                found: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "NoSuchKey":
+                    raise
+                continue
+            self._place = (bucket, key)
+            return found
+        looked = ", ".join(f"{bucket}/{key}" for bucket, key in self._places())
+        raise NotStored(f"It is not in the bucket: {looked}")
+
+    def _places(self) -> list[tuple[str, str]]:
+        if self._place:
+            return [self._place]
+        stores = [store for route in self.routes for store in route.get("stores", ())]
+        found = [(store["bucket"], f"{store['prefix']}{self.arrival.message_id}") for store in stores]
+        return list(dict.fromkeys(found)) or [(self._bucket, self.arrival.message_id)]
+
+    def _attached(self, number: int, filename: str, content: bytes) -> str:
+        key = f"{FOLDER}attachments/{self.arrival.message_id}/{number}/{filename}"
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=content, ContentDisposition="attachment")
+        return key
+
+    def _link(self, bucket: str, key: str) -> str:
+        where = {"Bucket": bucket, "Key": key, "ResponseContentDisposition": "attachment"}
+        return str(self._s3.generate_presigned_url("get_object", Params=where, ExpiresIn=LINK_SECONDS))

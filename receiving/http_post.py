@@ -1,0 +1,119 @@
+"""One POST that follows no redirect, uses no proxy, and goes to no address inside of a network.
+
+The name is resolved once, each address is checked, and the connection goes to a checked one. A timer ends it, however
+slowly an answer drips: the other endpoints of the message wait for it.
+"""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from threading import Timer
+from urllib.parse import urlsplit
+
+EXCERPT = 300  # bytes of an answer that a person reads
+
+
+class NoReply(Exception):
+    """`str()` says why, for people. It may have arrived all the same."""
+
+
+@dataclass(frozen=True)
+class PostAnswer:
+    status: int
+    body: bytes
+
+    @property
+    def is_taken(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def excerpt(self) -> str:
+        text = self.body[:EXCERPT].decode("utf-8", "replace")
+        return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    seconds: float,
+    may_be_private: bool = False,
+    most: int = 10_000,
+) -> PostAnswer:
+    """`most`: bytes of the answer that are read. Raises NoReply."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("https", "http") or not host:
+        raise NoReply("This is no address of a webhook.")
+    try:
+        with _connected(
+            host, parts.port, parts.scheme == "https", seconds, may_be_private=may_be_private
+        ) as connection:
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request("POST", path, body=body, headers=dict(headers))
+            answer = connection.getresponse()
+            return PostAnswer(answer.status, answer.read(most))
+    except ssl.SSLCertVerificationError as error:
+        raise NoReply(f"The certificate of {host} is not valid: {error.verify_message}.") from error
+    except TimeoutError as error:
+        raise NoReply(f"{host} did not answer within {seconds:g} seconds.") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NoReply(f"{host} did not answer: {getattr(error, 'strerror', None) or error}.") from error
+
+
+@contextmanager
+def _connected(
+    host: str, port: int | None, is_tls: bool, seconds: float, *, may_be_private: bool
+) -> Iterator[http.client.HTTPConnection]:
+    number = port or (443 if is_tls else 80)
+    plain = socket.create_connection((_address(host, number, may_be_private), number), timeout=seconds)
+    handle, over = plain.dup(), []
+
+    def end() -> None:
+        over.append(True)
+        with suppress(OSError):  # it was closed meanwhile, which is what is wanted
+            handle.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection  # the port that is usual is not named
+    connection = kind(host, number, timeout=seconds)
+    try:
+        context = ssl.create_default_context() if is_tls else None
+        connection.sock = context.wrap_socket(plain, server_hostname=host) if context else plain
+        yield connection
+        if over:
+            raise TimeoutError
+    except (OSError, http.client.HTTPException) as error:
+        if over:
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+        connection.close()
+        plain.close()
+        handle.close()
+
+
+def _address(host: str, port: int, may_be_private: bool) -> str:
+    """The first of its addresses. One that is not public spoils them all: such a name was made to lead us astray."""
+    found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not may_be_private and (inside := [each for each in found if not _is_public(each)]):
+        raise NoReply(f"{host} leads to {inside[0]}, which is not of the public internet. Nothing was sent.")
+    return found[0]
+
+
+def _is_public(address: str) -> bool:
+    """The address, and the IPv4 address inside of it. Translators and tunnels count as not public."""
+    parsed = ip_address(address.partition("%")[0])
+    if parsed.version == 6 and (parsed.ipv4_mapped or parsed.sixtofour or parsed.teredo or "%" in address):
+        return False
+    if address.startswith(("64:ff9b:", "168.63.129.16")):
+        return False
+    return parsed.is_global and not parsed.is_multicast

@@ -1,0 +1,102 @@
+"""Lambda, its retries and the queue behind it, played for one function: the shipped one, run in this process.
+
+The times are shorter than Amazon's, the numbers of attempts are the template's.
+"""
+
+import logging
+import threading
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from receiving.deployment import Deployment
+from receiving.handler import Receiver
+from sandbox.aws.state import WORLD
+from sandbox.mail.log import FunctionJob
+from sandbox.seed import BUCKET
+
+EVERY_SECONDS = 0.2
+BY_LAMBDA, BY_QUEUE = 3, 100  # attempts
+AFTER, FROM_QUEUE = timedelta(seconds=1), timedelta(seconds=10)
+NOT_TOLD = "Inbound Admin has not told the sandbox where it is: `make run` does."
+log = logging.getLogger(__name__)
+
+
+class FunctionRunner:
+    """`aws_url`: where the function finds S3 and SES, which is this sandbox."""
+
+    def __init__(self, aws_url: str) -> None:
+        self._aws_url = aws_url
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def start(self) -> None:
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="function", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def run_due(self, *, all_waiting: bool = False) -> int:
+        """How many attempts were made. Those that are not due yet as well, if asked for."""
+        with self._one_at_a_time:
+            with WORLD.lock:
+                now = WORLD.clock.now()
+                due = [job for job in WORLD.mail.jobs if job.state == "waiting" and (all_waiting or job.due <= now)]
+            for job in due:
+                self._attempt(job)
+        return len(due)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(EVERY_SECONDS):
+            self.run_due()
+
+    def _attempt(self, job: FunctionJob) -> None:
+        """Whatever the function raises is a failure of the function, as it is for Lambda."""
+        problem = ""
+        try:
+            self._call(job)
+        except Exception as error:  # noqa: BLE001  # Lambda catches everything
+            problem = f"{type(error).__name__}: {error}"
+            log.info("the function failed: %s", problem)
+        with WORLD.lock:
+            job.tries += 1
+            job.problem = problem
+            if not problem:
+                job.state = "done"
+            elif job.tries >= BY_LAMBDA + BY_QUEUE:
+                job.state = "dead"
+            else:
+                job.due = WORLD.clock.now() + (AFTER if job.tries < BY_LAMBDA else FROM_QUEUE)
+            WORLD.changed()
+
+    def _call(self, job: FunctionJob) -> None:
+        with WORLD.lock:
+            site_url, key = WORLD.receiver
+        if not site_url:
+            raise LookupError(NOT_TOLD)
+        told = Deployment(
+            site_url=site_url,
+            key=key,
+            bucket=BUCKET,
+            forward_from=WORLD.forward_from,
+            may_be_private=True,
+        )
+        url, region = self._aws_url, job.region
+        Receiver(told, lambda service: _client(service, url, region)).handle(job.event)
+
+
+@cache
+def _client(service: str, url: str, region: str) -> Any:
+    """Of the account that everybody has here."""
+    session = boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox", region_name=region)  # noqa: S106
+    config = Config(retries={"total_max_attempts": 2}, s3={"addressing_style": "path"})
+    return session.client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]  # by its name

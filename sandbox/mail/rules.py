@@ -1,0 +1,219 @@
+"""Runs the active rule set over one envelope, as SES does (ses.md B): order, Stop, Bounce, and each action.
+
+Written from the facts sheet alone, not from the product's planner: the two must be able to disagree.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from moto.s3.models import s3_backends
+from moto.ses.models import ses_backends
+from moto.sns.models import sns_backends
+
+from sandbox.aws.identities import is_verified
+from sandbox.aws.state import WORLD, RegionState, regions
+from sandbox.mail.log import MailEntry
+
+VIRUS = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"  # what every scanner reports
+SPAM = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+
+
+@dataclass(frozen=True)
+class Envelope:
+    sender: str
+    recipients: tuple[str, ...]
+    raw: bytes
+    is_tls: bool = False
+
+
+@dataclass
+class _Passage:
+    """One envelope on its way through the rules of a region."""
+
+    state: RegionState
+    envelope: Envelope
+    message_id: str
+    now: datetime
+    rule_set: str
+    raw: bytes
+    steps: list[str] = field(default_factory=list)
+    refusal: str = ""
+    is_over: bool = False
+
+
+def takes(state: RegionState, recipient: str) -> bool:
+    """Whether SES takes mail for it at all: a verified identity, and a rule that names it."""
+    return is_verified(state, recipient) and any(_named(rule, [recipient]) for rule in _active(state)[1])
+
+
+def receive(state: RegionState, envelope: Envelope) -> MailEntry:
+    """Under the world's lock. Every rule in order; what the sender is told is that of the first Bounce."""
+    name, rules = _active(state)
+    passage = _Passage(state, envelope, secrets.token_hex(20), WORLD.clock.now(), name, envelope.raw)
+    passage.steps.append(f"Rule set {name}: {len(rules)} rule{'' if len(rules) == 1 else 's'}.")
+    matched = 0
+    for rule in rules:
+        if passage.is_over:
+            break
+        if recipients := _named(rule, envelope.recipients):
+            matched += 1
+            _apply(passage, rule, recipients)
+    is_accepted = bool(matched) and not passage.refusal
+    if not matched:
+        passage.steps.append("No rule matches: SES rejects the mail.")
+    entry = MailEntry(
+        passage.now,
+        passage.message_id,
+        envelope.sender,
+        envelope.recipients,
+        len(envelope.raw),
+        is_accepted,
+        tuple(passage.steps),
+    )
+    WORLD.mail.entries.append(entry)
+    WORLD.changed()
+    return entry
+
+
+def region_named(name: str) -> RegionState | None:
+    return next((state for _, state in regions() if state.region == name), None)
+
+
+def _active(state: RegionState) -> tuple[str, list[dict[str, Any]]]:
+    found = ses_backends[state.account_id][state.region].describe_active_receipt_rule_set()
+    return (found.name, [rule for rule in found.rules if rule.get("Enabled")]) if found else ("none", [])
+
+
+def _named(rule: Mapping[str, Any], recipients: "list[str] | tuple[str, ...]") -> list[str]:
+    """Those of the envelope that a rule is for; one without recipients is for all."""
+    wanted = [each.lower() for each in rule.get("Recipients") or []]
+    return [each for each in recipients if not wanted or any(_matches(one, each.lower()) for one in wanted)]
+
+
+def _matches(wanted: str, recipient: str) -> bool:
+    """An address also with a label, a domain exactly, a dot and a domain for the names below it."""
+    local, _, domain = recipient.rpartition("@")
+    if "@" in wanted:
+        return wanted in (recipient, f"{local.partition('+')[0]}@{domain}")
+    return domain.endswith(wanted) if wanted.startswith(".") else domain == wanted
+
+
+def _apply(passage: _Passage, rule: Mapping[str, Any], recipients: list[str]) -> None:
+    if rule.get("TlsPolicy") == "Require" and not passage.envelope.is_tls:
+        passage.steps.append(f"Rule {rule['Name']}: it wants TLS, so the mail bounces.")
+        passage.refusal = "TLS is required"
+        return
+    passage.steps.append(f"Rule {rule['Name']} is for {', '.join(recipients)}.")
+    for action in rule.get("Actions") or []:
+        for kind, act in _ACTIONS.items():
+            if (settings := action.get(kind)) is not None:
+                passage.steps += act(passage, settings, recipients, rule)
+
+
+def _s3(
+    passage: _Passage, settings: Mapping[str, Any], recipients: list[str], rule: Mapping[str, Any]
+) -> Iterator[str]:
+    bucket, key = settings["BucketName"], f"{settings.get('ObjectKeyPrefix') or ''}{passage.message_id}"
+    backend = s3_backends[passage.state.account_id]["aws"]
+    if bucket not in backend.buckets:
+        yield f"S3: there is no bucket {bucket}. SES tries again for 36 hours."
+        return
+    backend.put_object(bucket, key, passage.raw)
+    yield f"S3: stored as {bucket}/{key}."
+    if topic := settings.get("TopicArn"):
+        action = {"type": "S3", "topicArn": topic, "bucketName": bucket, "objectKey": key}
+        yield from _publish(
+            passage, topic, {"notificationType": "Received", **_said(passage, recipients, rule, action)}
+        )
+
+
+def _lambda(
+    passage: _Passage, settings: Mapping[str, Any], recipients: list[str], rule: Mapping[str, Any]
+) -> Iterator[str]:
+    arn, kind = settings["FunctionArn"], settings.get("InvocationType", "Event")
+    action = {"type": "Lambda", "functionArn": arn, "invocationType": kind}
+    record = {"eventSource": "aws:ses", "eventVersion": "1.0", "ses": _said(passage, recipients, rule, action)}
+    WORLD.mail.add_job(passage.state.region, {"Records": [record]}, passage.now)
+    yield f"Lambda: {arn.rpartition(':')[2]} is called."
+
+
+def _sns(
+    passage: _Passage, settings: Mapping[str, Any], recipients: list[str], rule: Mapping[str, Any]
+) -> Iterator[str]:
+    topic = settings["TopicArn"]
+    action = {"type": "SNS", "topicArn": topic}
+    content = passage.raw.decode("utf-8", "replace")
+    yield from _publish(
+        passage, topic, {"notificationType": "Received", "content": content, **_said(passage, recipients, rule, action)}
+    )
+
+
+def _publish(passage: _Passage, topic: str, said: Mapping[str, Any]) -> Iterator[str]:
+    backend = sns_backends[passage.state.account_id][passage.state.region]
+    if topic not in backend.topics:
+        yield f"SNS: there is no topic {topic}. SES tries again for 36 hours."
+        return
+    backend.publish(arn=topic, message=json.dumps(said))
+    yield f"SNS: {topic.rpartition(':')[2]} was told."
+
+
+def _bounce(
+    passage: _Passage, settings: Mapping[str, Any], recipients: list[str], rule: Mapping[str, Any]
+) -> Iterator[str]:
+    passage.refusal = passage.refusal or f"{settings['SmtpReplyCode']} {settings['Message']}"
+    yield f"Bounce: {settings['SmtpReplyCode']} {settings['Message']}"
+
+
+def _header(
+    passage: _Passage, settings: Mapping[str, Any], recipients: list[str], rule: Mapping[str, Any]
+) -> Iterator[str]:
+    passage.raw = f"{settings['HeaderName']}: {settings['HeaderValue']}\r\n".encode() + passage.raw
+    yield f"Header {settings['HeaderName']} is added."
+
+
+def _stop(
+    passage: _Passage, settings: Mapping[str, Any], recipients: list[str], rule: Mapping[str, Any]
+) -> Iterator[str]:
+    passage.is_over = True
+    yield "Stop: no later rule is applied, for no recipient."
+
+
+_ACTIONS = {
+    "S3Action": _s3,
+    "LambdaAction": _lambda,
+    "SNSAction": _sns,
+    "BounceAction": _bounce,
+    "AddHeaderAction": _header,
+    "StopAction": _stop,
+}
+
+
+def _said(
+    passage: _Passage, recipients: list[str], rule: Mapping[str, Any], action: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`mail` and `receipt`, as SES tells them to a function and to a topic."""
+    moment = f"{passage.now:%Y-%m-%dT%H:%M:%S}.{passage.now.microsecond // 1000:03}Z"
+    scans = bool(rule.get("ScanEnabled"))
+    return {
+        "mail": {
+            "timestamp": moment,
+            "source": passage.envelope.sender,
+            "messageId": passage.message_id,
+            "destination": list(passage.envelope.recipients),
+        },
+        "receipt": {
+            "timestamp": moment,
+            "recipients": recipients,
+            "spamVerdict": {"status": _verdict(passage.raw, SPAM, scans=scans)},
+            "virusVerdict": {"status": _verdict(passage.raw, VIRUS, scans=scans)},
+            "action": dict(action),
+        },
+    }
+
+
+def _verdict(raw: bytes, sign: bytes, *, scans: bool) -> str:
+    return "DISABLED" if not scans else "FAIL" if sign in raw else "PASS"

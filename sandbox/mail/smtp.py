@@ -1,0 +1,127 @@
+"""Amazon's inbound host: it takes mail for the names whose MX, in the sandbox's DNS, leads to SES."""
+
+import asyncio
+import logging
+import re
+import threading
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from sandbox.aws.state import WORLD, RegionState
+from sandbox.dns.resolve import resolve
+from sandbox.dns.zones import ZoneStore
+from sandbox.mail import rules
+from sandbox.mail.log import MailEntry
+
+LARGEST = 41_943_040  # bytes: SES takes 40 MB
+_INBOUND = re.compile(r"inbound-smtp\.([a-z0-9-]+)\.amazonaws\.com\.?")
+
+
+class InboundHost:
+    """aiosmtpd's handler: each method answers one command of SMTP."""
+
+    def __init__(self, zones: ZoneStore) -> None:
+        self._zones = zones
+
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        refusal = await asyncio.to_thread(self._refusal, address)
+        if refusal:
+            return f"550 5.1.1 {refusal}"
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        return await asyncio.to_thread(self._receive, envelope)
+
+    def region_of(self, address: str) -> str:
+        """The region to which the name's MX leads; "" where it leads elsewhere, or nowhere."""
+        domain = address.rpartition("@")[2].lower()
+        found = resolve(self._zones, domain, "MX")
+        hosts = [record.value.split()[-1].lower() for each in found.answer for record in each.records]
+        regions = [match[1] for host in hosts if (match := _INBOUND.fullmatch(host))]
+        return regions[0] if regions else ""
+
+    def _refusal(self, address: str) -> str:
+        domain = address.rpartition("@")[2]
+        region = self.region_of(address)
+        if not region:
+            return self._refused(address, f"The MX record of {domain} does not lead here.")
+        with WORLD.lock:
+            state = rules.region_named(region)
+            if state is None or not rules.takes(state, address):
+                return self._refused(address, f"No active receipt rule in {region} takes mail for {address}.")
+        return ""
+
+    def _refused(self, address: str, why: str) -> str:
+        with WORLD.lock:
+            entry = MailEntry(WORLD.clock.now(), "", "", (address,), 0, is_accepted=False, steps=(why,))
+            WORLD.mail.entries.append(entry)
+        return why
+
+    def _receive(self, envelope: Envelope) -> str:
+        """Each region that an MX leads to takes its recipients, as SES of that region would."""
+        by_region: dict[str, list[str]] = {}
+        for address in envelope.rcpt_tos:
+            by_region.setdefault(self.region_of(address), []).append(address)
+        said = ""
+        with WORLD.lock:
+            for name, recipients in by_region.items():
+                said = _pass(rules.region_named(name), envelope, recipients)
+        return said
+
+
+def _pass(state: RegionState | None, envelope: Envelope, recipients: list[str]) -> str:
+    if state is None:
+        return "451 4.3.0 The region is not there any more."
+    raw = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
+    entry = rules.receive(state, rules.Envelope(envelope.mail_from or "", tuple(recipients), raw))
+    if entry.is_accepted:
+        return f"250 OK {entry.message_id}"
+    return f"550 5.7.1 {entry.steps[-1]}"
+
+
+class SmtpServer:
+    """Serves in a thread of its own, with a loop of its own, from `start` to `stop`."""
+
+    def __init__(self, zones: ZoneStore, host: str, port: int) -> None:
+        self._handler, self._host, self._port = InboundHost(zones), host, port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
+
+    def start(self) -> str:
+        """Where it listens, as host:port. Raises OSError when the port is taken."""
+        logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells every command
+        try:
+            made = self._loop.create_server(self._protocol, self._host, self._port)
+            self._server = self._loop.run_until_complete(made)
+        except OSError:
+            self._loop.close()
+            raise
+        self._thread.start()
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"{host}:{port}"
+
+    def stop(self) -> None:
+        """Sessions that are still open are cut."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _close(self) -> None:
+        self._server.close()
+        mine = asyncio.current_task()
+        for task in asyncio.all_tasks():
+            if task is not mine:
+                task.cancel()
+        await asyncio.sleep(0)
+
+    def _protocol(self) -> Any:
+        return SMTP(
+            self._handler, hostname="inbound-smtp.sandbox", data_size_limit=LARGEST, loop=self._loop, ident="Sandbox"
+        )

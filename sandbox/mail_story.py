@@ -1,0 +1,91 @@
+"""Northwind's mail arrives in the demo: rules, an MX record, an address, and an endpoint that is the sandbox's sink.
+
+Safe to repeat: what is there stays, and only where the sandbox listens is told anew.
+"""
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.api_keys.services import create_api_key, revoke_api_key
+from accounts.models.api_keys import ApiKey
+from accounts.models.people import Customer, User
+from domains.checking import services as checking_services
+from domains.models.domains import Domain
+from inbound_admin.lib.errors import Problem
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.endpoints import services as endpoints_services
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.planner import services as planner_services
+from sandbox.client import ControlClient
+from sandbox.demo import ACCOUNTS
+from sandbox.panel import control
+
+NAME, CUSTOMER, ADDRESS = "northwind-books.com", "Northwind Books", "orders@northwind-books.com"
+SINK, KEY = "Demo sink", "sandbox function"
+WHY = "The demo receives mail."
+
+
+def mail() -> None:
+    """Raises Problem when the sandbox does not answer."""
+    domain = Domain.objects.select_related("customer").get(name=NAME)
+    with control(60.0) as host:
+        endpoint = _endpoint(host, domain.customer)
+        if not Address.objects.filter(address=ADDRESS).exists():
+            addresses_services.add_address(text=ADDRESS, customer=domain.customer, actor=None, endpoint=endpoint)
+            _apply()
+        _publish_mx(host, domain)
+        connect(host)
+
+
+def connect(host: ControlClient) -> None:
+    """Tell the sandbox where we are, with a key for its function; an earlier key ends."""
+    known = Endpoint.objects.select_related("customer").filter(name=SINK).first()
+    if known is not None:
+        _endpoint(host, known.customer)
+    if not settings.SITE_URL or host.has_receiver(settings.SITE_URL.rstrip("/")):
+        return
+    for old in ApiKey.objects.filter(name=KEY, revoked_at=None):
+        revoke_api_key(key=old, actor=None)
+    made = create_api_key(user=_operator(), name=KEY, scopes=["route", "report"], actor=None)
+    host.set_receiver(settings.SITE_URL.rstrip("/"), made.secret)
+
+
+def _endpoint(host: ControlClient, customer: Customer) -> Endpoint:
+    """Its URL follows the sandbox's port."""
+    url = host.sink_url()
+    found = Endpoint.objects.filter(customer=customer, name=SINK).first()
+    if found is None:
+        return endpoints_services.add_endpoint(
+            customer=customer, name=SINK, type="webhook", config={"url": url}, actor=None
+        )
+    if found.config["url"] != url:
+        endpoints_services.change_endpoint(endpoint=found, actor=None, config={"url": url})
+    return found
+
+
+def _apply() -> None:
+    """As an operator approves the first plan, and the worker carries it out."""
+    made = planner_services.plan()
+    if not made.is_empty:
+        name = made.before.name
+        planner_services.approve(digest=made.digest, because=WHY, actor=_operator(), typed=name)
+    auto_apply_services.work()
+
+
+def _publish_mx(host: ControlClient, domain: Domain) -> None:
+    zone = domain.parsed.zone
+    if any((record.name, record.type) == (domain.name, "MX") for record in host.records(zone)):
+        return
+    host.add_record(zone, domain.name, "MX", f"10 inbound-smtp.{settings.AWS_REGION}.amazonaws.com")
+    domain.refresh_from_db()
+    checking_services.check([domain], now=timezone.now())
+
+
+def _operator() -> User:
+    email = next(account.email for account in ACCOUNTS if account.role)
+    found = User.objects.filter(email=email).first()
+    if found is None:
+        raise Problem(f"There is no {email} in the demo.")
+    return found

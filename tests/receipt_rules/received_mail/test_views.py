@@ -1,0 +1,77 @@
+"""The page Received: own rows alone, filters, and the button."""
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from moto.awslambda.models import lambda_backends
+
+from accounts.models.people import Customer
+from receipt_rules.models.received_mail import ReceivedMail
+from receipt_rules.received_mail.services import record_deliveries
+from sandbox.aws.state import WORLD
+from sandbox.process import Sandbox
+from tests.factories import make_customer
+from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified
+
+pytestmark = pytest.mark.django_db
+URL = "/inbound/received/"
+
+
+@pytest.fixture
+def mail(alices: Customer) -> ReceivedMail:
+    shop, desk = make_verified("alice.com", customer=alices), make_endpoint(alices, name="Desk")
+    make_address("a@alice.com", shop, endpoint=desk)
+    bobs = make_endpoint(make_customer("Bob Ltd"), name="Bob's desk")
+    reports = [
+        make_report("a@alice.com", endpoint=desk, outcome="failed", problem="It answered 500."),
+        make_report("b@bob.com", endpoint=bobs),
+        make_report("x@nobodys.example", outcome="unrouted"),
+    ]
+    record_deliveries(reports=reports, now=timezone.now())
+    return ReceivedMail.objects.get(recipient="a@alice.com")
+
+
+def test_a_customer_sees_their_own_mail_alone(alice_client: Client, mail: ReceivedMail) -> None:
+    page = alice_client.get(URL).content.decode()
+    assert "a@alice.com" in page
+    assert "Failed" in page
+    assert "bob.com" not in page
+    assert "nobodys" not in page
+    other = ReceivedMail.objects.get(recipient="b@bob.com")
+    assert alice_client.get(f"{URL}{other.pk}/").status_code == 404
+    assert alice_client.post(f"{URL}{other.pk}/").status_code == 404
+
+
+def test_staff_see_all_and_what_is_nobodys(sam_client: Client, mail: ReceivedMail) -> None:
+    page = sam_client.get(URL).content.decode()
+    assert all(each in page for each in ("a@alice.com", "b@bob.com", "x@nobodys.example", "Nobody"))
+
+
+def test_a_swap_is_the_results_alone(alice_client: Client, mail: ReceivedMail) -> None:
+    page = alice_client.get(f"{URL}?show=delivered", headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in page
+    assert "No message is like that" in page
+
+
+def test_an_empty_list_says_what_will_be_there(alice_client: Client) -> None:
+    assert "No mail was received yet" in alice_client.get(URL).content.decode()
+
+
+def test_deliver_again_is_a_button_and_says_what_it_did(
+    alice_client: Client, mail: ReceivedMail, sandbox: Sandbox
+) -> None:
+    here = f"{URL}{mail.pk}/"
+    assert "It answered 500." in alice_client.get(here).content.decode()
+    page = alice_client.post(here, follow=True).content.decode()
+    assert "being delivered again" in page
+    assert len(WORLD.mail.jobs) == 1
+    assert "every 30 seconds" in alice_client.post(here, follow=True).content.decode()
+
+
+def test_a_function_that_cannot_be_called_is_said_on_the_page(
+    alice_client: Client, mail: ReceivedMail, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lambda_backends["123456789012"]["eu-west-1"].delete_function("inbound-mail-handler")
+    page = alice_client.post(f"{URL}{mail.pk}/", follow=True).content.decode()
+    assert "inbound-mail-handler" in page
+    assert "being delivered again" not in page

@@ -1,0 +1,82 @@
+"""The template is right by cfn-lint, and its role has exactly the policy of the README."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from receipt_rules.receiving_stack.core import code_archive, code_key, filled_template
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE = ROOT / "receiving" / "template.json"
+SUBSTITUTES = {
+    "arn:aws:s3:::YOUR-BUCKET": "arn:${AWS::Partition}:s3:::${BucketName}",
+    "arn:aws:lambda:YOUR-REGION:YOUR-ACCOUNT:function:YOUR-FUNCTION": (
+        "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${FunctionName}"
+    ),
+}
+
+
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(TEMPLATE.read_text())
+    return found
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    command = [str(lint), "--regions", "eu-west-1", "us-east-1", "--", str(TEMPLATE)]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (made.stdout, made.stderr, made.returncode) == ("", "", 0)
+
+
+def test_the_role_of_the_panel_has_exactly_the_policy_of_the_readme() -> None:
+    """`tests/test_readme.py` holds that policy against the calls that our gateways make."""
+    policy = json.loads((ROOT / "README.md").read_text().partition("```json")[2].partition("```")[0])
+    wanted = [statement | {"Resource": _resource(statement["Resource"])} for statement in policy["Statement"]]
+    (of_role,) = document()["Resources"]["PanelRole"]["Properties"]["Policies"]
+    assert of_role["PolicyDocument"]["Statement"] == wanted
+
+
+def _resource(given: Any) -> Any:
+    return given if given == "*" else [{"Fn::Sub": SUBSTITUTES[each]} for each in given]
+
+
+def test_all_that_the_set_up_page_names_is_an_output() -> None:
+    said = " ".join(each["Description"] for each in document()["Outputs"].values())
+    for setting in ("RECEIVING_BUCKET", "RECEIVING_FUNCTION", "RECEIVING_TOPIC"):
+        assert setting in said
+
+
+def test_every_setting_of_the_function_is_one_that_it_reads() -> None:
+    read = (ROOT / "receiving" / "deployment.py").read_text()
+    told = document()["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+    assert [name for name in told if f'"{name}"' not in read] == []
+
+
+def test_the_retry_queue_gives_the_function_longer_than_it_may_take() -> None:
+    """Lambda's guide: six times the function's timeout, or a message comes again while it is worked on."""
+    resources = document()["Resources"]
+    timeout = resources["Function"]["Properties"]["Timeout"]
+    assert resources["Retries"]["Properties"]["VisibilityTimeout"] >= 6 * timeout
+
+
+def test_names_become_defaults_and_an_empty_one_changes_nothing() -> None:
+    made = json.loads(filled_template(TEMPLATE.read_text(), {"BucketName": "my-mail", "SiteUrl": ""}))["Parameters"]
+    plain = document()["Parameters"]
+    assert made["BucketName"]["Default"] == "my-mail"
+    assert made["SiteUrl"] == plain["SiteUrl"]
+    with pytest.raises(KeyError):
+        filled_template(TEMPLATE.read_text(), {"Bucket": "x"})
+
+
+def test_the_same_code_is_the_same_archive_and_other_code_has_another_key() -> None:
+    files = {"receiving/b.py": b"2", "receiving/a.py": b"1"}
+    archive = code_archive(files)
+    assert archive == code_archive(dict(reversed(files.items())))
+    assert code_key(archive) != code_key(code_archive(files | {"receiving/a.py": b"3"}))
+    assert zipfile.ZipFile(io.BytesIO(archive)).read("receiving/a.py") == b"1"

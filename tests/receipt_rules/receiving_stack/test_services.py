@@ -1,0 +1,74 @@
+"""What the command prints, that the packed code runs, and which parts of the stack are there."""
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from moto.awslambda.models import lambda_backends
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from pytest_django import Settings
+
+from receipt_rules.receiving_setup.core import SetupVerdict
+from receipt_rules.receiving_stack.services import stack_findings
+from sandbox.process import Sandbox
+from sandbox.seed import FUNCTION
+
+REGION = "eu-west-1"
+
+
+def test_the_command_prints_a_template_with_the_names_of_this_deployment(settings: Settings, tmp_path: Path) -> None:
+    settings.RECEIVING_BUCKET, settings.SITE_URL = "acme-mail", "https://panel.acme.example/"
+    settings.RECEIVING_FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:acme-handler"
+    out, err = StringIO(), StringIO()
+    call_command("receiving_stack", code=str(tmp_path), stdout=out, stderr=err)
+    made = {name: each.get("Default") for name, each in json.loads(out.getvalue())["Parameters"].items()}
+    (archive,) = tmp_path.iterdir()
+    assert (made["BucketName"], made["FunctionName"]) == ("acme-mail", "acme-handler")
+    assert (made["SiteUrl"], made["CodeKey"]) == ("https://panel.acme.example", archive.name)
+    assert archive.name in err.getvalue()
+
+
+def test_the_packed_code_imports_nothing_but_itself_and_boto3(tmp_path: Path) -> None:
+    call_command("receiving_stack", code=str(tmp_path), stdout=StringIO(), stderr=StringIO())
+    (archive,) = tmp_path.iterdir()
+    program = f"""
+import sys
+sys.path[:] = [{str(archive)!r}] + [each for each in sys.path if each]
+from receiving.handler import handler
+assert {archive.name!r} in sys.modules["receiving"].__file__
+ours = [name for name in sys.modules if name.split(".")[0] in ("django", "receipt_rules", "inbound_admin")]
+assert not ours, ours
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CommandError, match="cannot be written to"):
+        call_command("receiving_stack", code=str(tmp_path / "file"), stdout=StringIO(), stderr=StringIO())
+
+
+def verdicts() -> dict[str, SetupVerdict]:
+    return {each.what: each.verdict for each in stack_findings()}
+
+
+@pytest.mark.django_db
+def test_the_check_says_which_parts_of_the_stack_are_missing(sandbox: Sandbox) -> None:
+    assert verdicts() == {"Retries": SetupVerdict.RIGHT, "Alarms": SetupVerdict.RIGHT}
+    lambda_backends[DEFAULT_ACCOUNT_ID][REGION].get_function(FUNCTION).event_invoke_config.clear()
+    cloudwatch_backends[DEFAULT_ACCOUNT_ID][REGION].delete_alarms(["mail-expired"])
+    assert verdicts() == {"Retries": SetupVerdict.WRONG, "Alarms": SetupVerdict.WRONG}
+    missing = next(each for each in stack_findings() if each.what == "Alarms")
+    assert "mail that SES gives up on" in missing.sentence
+    assert "errors of the function" not in missing.sentence
+
+
+@pytest.mark.django_db
+def test_a_look_that_fails_is_no_finding_of_anything_missing(sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("error", "DescribeAlarms", times=None)
+    assert verdicts()["Alarms"] is SetupVerdict.COULD_NOT_TELL

@@ -1,0 +1,67 @@
+"""What the function is called with, in the shapes of the AWS documentation."""
+
+import json
+from typing import Any
+
+import pytest
+
+from receiving.events import Arrival, LookAgain, UnknownEvent, read_event
+from tests.receiving.test_handler import event
+
+
+def notification(**receipt: Any) -> dict[str, Any]:
+    """SNS's, of a message that an S3 action stored."""
+    action = {"type": "S3", "topicArn": "arn:t", "bucketName": "mail", "objectKeyPrefix": "in", "objectKey": "in/abc"}
+    said = {
+        "notificationType": "Received",
+        "receipt": {"recipients": ["A@shop.com"], "timestamp": "2026-01-01T12:00:00.000Z", "action": action, **receipt},
+        "mail": {"messageId": "abc", "timestamp": "2026-01-01T12:00:00.000Z", "destination": ["A@shop.com"]},
+    }
+    return _sns(json.dumps(said))
+
+
+def _sns(message: str) -> dict[str, Any]:
+    return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Message": message}}]}
+
+
+def _sqs(*bodies: Any) -> dict[str, Any]:
+    return {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(body)} for body in bodies]}
+
+
+def test_an_event_of_the_lambda_action_names_its_recipients_in_lower_case() -> None:
+    (found,) = read_event(event("A@Shop.com", "a@shop.com", "b@shop.com", virus="FAIL"))
+    assert isinstance(found, Arrival)
+    assert (found.recipients, found.has_virus, found.stored) == (("a@shop.com", "b@shop.com"), True, None)
+
+
+def test_a_notification_tells_where_the_message_is() -> None:
+    (found,) = read_event(notification())
+    assert isinstance(found, Arrival)
+    assert (found.message_id, found.stored) == ("abc", ("mail", "in/abc"))
+
+
+def test_what_comes_from_the_queue_is_the_event_inside() -> None:
+    record = {"version": "1.0", "requestPayload": event("a@shop.com"), "responsePayload": {"errorType": "Undelivered"}}
+    assert read_event(_sqs(record, event("a@shop.com"))) == read_event(event("a@shop.com")) * 2
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Successfully validated SNS topic for Amazon SES event publishing.", '{"notificationType": "Bounce"}', "[]"],
+)
+def test_a_topic_says_other_things_as_well(message: str) -> None:
+    assert read_event(_sns(message)) == ()
+
+
+def test_the_object_that_tries_a_bucket_is_no_mail() -> None:
+    assert read_event(event("a@shop.com", message="AMAZON_SES_SETUP_NOTIFICATION")) == ()
+
+
+def test_the_schedule_asks_to_look_again() -> None:
+    assert read_event({"inboundAdmin": {"lookAgain": True}}) == (LookAgain(),)
+
+
+@pytest.mark.parametrize("strange", [{}, {"Records": [{"eventSource": "aws:dynamodb"}]}, {"inboundAdmin": {"drop": 1}}])
+def test_an_event_that_nobody_knows_fails(strange: dict[str, Any]) -> None:
+    with pytest.raises(UnknownEvent):
+        read_event(strange)

@@ -1,0 +1,238 @@
+"""The function, with messages that SES stored: what is delivered once, what is tried again, what is reported."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from receiving.handler import Undelivered
+from receiving.markers import FOLDER
+from tests.receiving.conftest import Function
+from tests.receiving.servers import BUCKET, Server, Site
+
+MESSAGE = "o3vrnil0e2ic28trm7dfhrc2v0clambda4nbp0g1"
+RAW = (
+    b"From: Ann Smith <ann@else.example>\r\nTo: Books <billing@shop.com>\r\nSubject: =?utf-8?q?Caf=C3=A9?=\r\n"
+    b"Message-ID: <1@else.example>\r\nDate: Thu, 1 Jan 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHello\r\n"
+    b'--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename="bill.pdf"\r\n'
+    b"Content-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--b--\r\n"
+)
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def event(*recipients: str, message: str = MESSAGE, virus: str = "PASS") -> dict[str, Any]:
+    """As the developer guide shows it, of what the function reads."""
+    mail = {
+        "timestamp": "2026-01-01T12:00:00.000Z",
+        "source": "ann@else.example",
+        "messageId": message,
+        "destination": list(recipients),
+    }
+    receipt = {
+        "timestamp": "2026-01-01T12:00:00.000Z",
+        "recipients": list(recipients),
+        "spamVerdict": {"status": "PASS"},
+        "virusVerdict": {"status": virus},
+        "action": {"type": "Lambda", "functionArn": "arn:aws:lambda:eu-west-1:1:function:f", "invocationType": "Event"},
+    }
+    return {"Records": [{"eventSource": "aws:ses", "eventVersion": "1.0", "ses": {"mail": mail, "receipt": receipt}}]}
+
+
+def endpoint(name: str, kind: str = "webhook", **config: Any) -> dict[str, Any]:
+    return {"id": f"ep_{name}", "name": name, "type": kind, "isActive": True, "config": config}
+
+
+@pytest.fixture
+def books(site: Site, webhook: Server, function: Function) -> dict[str, Any]:
+    """billing@ and bills@ go to the books, in our own shape, signed; the message is stored."""
+    found = endpoint("books", url=f"{webhook.url}/mail", payload="standard", signing_secret=SECRET)
+    site.goes_to("billing@shop.com", found)
+    site.goes_to("bills@shop.com", found)
+    function.store(MESSAGE, RAW)
+    return found
+
+
+def test_one_call_has_all_recipients_of_the_endpoint_and_is_signed(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any]
+) -> None:
+    function(event("Billing@shop.com", "bills@shop.com", "x@nobodys.example"))
+    ((path, headers, body),) = webhook.got
+    told = Webhook(SECRET).verify(body, headers)
+    assert path == "/mail"
+    assert told["data"]["recipients"] == ["billing@shop.com", "bills@shop.com"]
+    assert (told["data"]["subject"], told["data"]["text"].strip()) == ("Café", "Hello")
+    assert told["data"]["attachments"][0]["filename"] == "bill.pdf"
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify(body + b" ", headers)
+    assert site.lookups == [["billing@shop.com", "bills@shop.com", "x@nobodys.example"]]
+    assert site.outcomes == {
+        "billing@shop.com": "delivered",
+        "bills@shop.com": "delivered",
+        "x@nobodys.example": "unrouted",
+    }
+    assert "Hello" not in json.dumps(site.reports)
+    assert "Café" not in json.dumps(site.reports)
+
+
+def test_links_lead_to_the_message_and_to_each_attachment(
+    function: Function, webhook: Server, books: dict[str, Any]
+) -> None:
+    function(event("billing@shop.com"))
+    data = webhook.bodies[0]["data"]
+    keys = [url.partition("?")[0].partition(f"/{BUCKET}/")[2] for url in (data["downloadUrl"], _attached(data))]
+    read = [function.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys]
+    assert read == [RAW, b"%PDF"]
+
+
+def _attached(data: dict[str, Any]) -> str:
+    return str(data["attachments"][0]["downloadUrl"])
+
+
+def test_the_older_shape_is_one_call_for_each_recipient(function: Function, site: Site, webhook: Server) -> None:
+    config: dict[str, Any] = {
+        "url": webhook.url,
+        "verification_token": "t0ken",
+        "headers": {"X-Own": "1", "X-Endpoint-ID": "ep_other"},
+    }
+    site.goes_to("billing@shop.com", endpoint("old", **config))
+    site.goes_to("bills@shop.com", endpoint("old", **config))
+    function.store(MESSAGE, RAW)
+    function(event("billing@shop.com", "bills@shop.com"))
+    assert [body["email"]["recipient"] for body in webhook.bodies] == ["billing@shop.com", "bills@shop.com"]
+    told = webhook.bodies[0]
+    assert (told["event"], told["endpoint"]) == ("email.received", {"id": "ep_old", "name": "old", "type": "webhook"})
+    assert told["email"]["from"] == {
+        "text": "Ann Smith <ann@else.example>",
+        "addresses": [{"name": "Ann Smith", "address": "ann@else.example"}],
+    }
+    assert told["email"]["parsedData"]["attachments"][0]["size"] == 4
+    assert told["email"]["cleanedContent"]["hasText"] is True
+    headers = webhook.got[0][1]
+    assert (headers["X-Webhook-Verification-Token"], headers["X-Endpoint-ID"]) == ("t0ken", "ep_old")
+    assert headers["X-Own"] == "1"
+
+
+def test_the_same_event_twice_is_delivered_once(function: Function, webhook: Server, books: dict[str, Any]) -> None:
+    function(event("billing@shop.com"))
+    function(event("billing@shop.com", "bills@shop.com"))
+    assert [body["data"]["recipients"] for body in webhook.bodies] == [["billing@shop.com"], ["bills@shop.com"]]
+
+
+def test_what_an_endpoint_refuses_is_tried_again_and_holds_no_other_up(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any]
+) -> None:
+    down = endpoint("down", url="http://127.0.0.1:9/")
+    site.goes_to("down@shop.com", down)
+    webhook.statuses = [500, 302]
+    webhook.location = f"{webhook.url}/elsewhere"
+    for answered in ("500", "302"):
+        with pytest.raises(Undelivered, match=f"answered {answered}"):
+            function(event("down@shop.com", "billing@shop.com"))
+    assert (webhook.got, site.outcomes["billing@shop.com"]) == ([], "failed")
+    with pytest.raises(Undelivered, match="ep_down"):
+        function(event("down@shop.com", "billing@shop.com"))
+    assert len(webhook.got) == 1
+    assert site.outcomes == {"down@shop.com": "failed", "billing@shop.com": "delivered"}
+    assert function.client("s3").get_object(Bucket=BUCKET, Key=MESSAGE)["Body"].read() == RAW
+
+
+def test_a_look_up_that_is_down_delivers_nothing_and_marks_nothing(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any]
+) -> None:
+    site.statuses = [503]
+    with pytest.raises(Undelivered, match="503"):
+        function(event("billing@shop.com"))
+    assert (webhook.got, site.reports) == ([], [])
+    with pytest.raises(Undelivered, match="did not answer"):
+        function.changed(site_url="http://127.0.0.1:9")(event("billing@shop.com"))
+    function(event("billing@shop.com"))
+    assert len(webhook.got) == 1
+
+
+def test_a_report_that_fails_is_made_again_without_a_second_delivery(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any]
+) -> None:
+    site.statuses = [200, 503]
+    with pytest.raises(Undelivered, match="deliveries"):
+        function(event("billing@shop.com"))
+    function(event("billing@shop.com"))
+    assert (len(webhook.got), site.outcomes) == (1, {"billing@shop.com": "delivered"})
+
+
+def test_without_leave_to_list_the_bucket_a_missing_mark_is_not_taken_for_undelivered(
+    function: Function, webhook: Server, books: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+
+    def refuse(**_: Any) -> None:
+        raise denied
+
+    monkeypatch.setattr(function.client("s3"), "head_object", refuse)
+    with pytest.raises(Undelivered, match="Forbidden"):
+        function(event("billing@shop.com"))
+    assert webhook.got == []
+
+
+def test_a_message_with_a_virus_stays_in_the_bucket(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any]
+) -> None:
+    function(event("billing@shop.com", virus="FAIL"))
+    assert (webhook.got, site.outcomes) == ([], {"billing@shop.com": "held"})
+    function.changed(delivers_viruses=True)(event("billing@shop.com", virus="FAIL"))
+    assert len(webhook.got) == 1
+
+
+def test_what_is_not_in_the_bucket_fails_and_is_reported(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any]
+) -> None:
+    with pytest.raises(Undelivered, match="not in the bucket"):
+        function(event("billing@shop.com", message="another"))
+    assert (webhook.got, site.outcomes) == ([], {"billing@shop.com": "failed"})
+
+
+def test_mail_that_waits_for_a_confirmation_is_delivered_after_it(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any]
+) -> None:
+    site.goes_to("sales@shop.com", None, waits=True)
+    function(event("sales@shop.com"))
+    function({"inboundAdmin": {"lookAgain": True}})
+    assert (webhook.got, site.outcomes) == ([], {"sales@shop.com": "waiting"})
+    site.goes_to("sales@shop.com", books)
+    function({"inboundAdmin": {"lookAgain": True}})
+    function({"inboundAdmin": {"lookAgain": True}})
+    assert (len(webhook.got), site.outcomes) == (1, {"sales@shop.com": "delivered"})
+    left = function.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"{FOLDER}waiting/")
+    assert left["KeyCount"] == 0
+
+
+def test_deliver_again_sends_what_was_delivered_under_the_same_id(
+    function: Function, webhook: Server, books: dict[str, Any]
+) -> None:
+    function(event("billing@shop.com"))
+    asked = {"messageId": MESSAGE, "recipients": ["billing@shop.com"], "receivedAt": "2026-01-01T12:00:00Z"}
+    function({"inboundAdmin": {"deliver": asked}})
+    first, second = (headers["webhook-id"] for _, headers, _ in webhook.got)
+    assert first == second
+
+
+def test_a_webhook_inside_of_a_network_gets_nothing(function: Function, webhook: Server, books: dict[str, Any]) -> None:
+    with pytest.raises(Undelivered, match="not of the public internet"):
+        function.changed(may_be_private=False)(event("billing@shop.com"))
+    assert webhook.got == []
+
+
+def test_forty_megabytes_are_delivered_by_a_link(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any]
+) -> None:
+    raw = b"Subject: Big\r\n\r\n" + b"x" * 78 + b"\r\n"
+    raw += (b"y" * 76 + b"\r\n") * ((40_000_000 - len(raw)) // 78)
+    function.store("big", raw)
+    function(event("billing@shop.com", message="big"))
+    data = webhook.bodies[0]["data"]
+    assert (data["bytes"], data["isCut"]) == (len(raw), True)
+    assert len(webhook.got[0][2]) < 2_000_000
+    assert site.reports[0]["bytes"] == len(raw)

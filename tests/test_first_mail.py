@@ -1,0 +1,223 @@
+"""From SMTP to the webhook and the page Received: the sandbox, the shipped function and the product, together."""
+
+import json
+import smtplib
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.api_keys.services import create_api_key
+from accounts.models.people import Customer
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from receipt_rules.models.addresses import CatchAll
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.received_mail import ReceivedMail
+from sandbox.aws.state import SUCCESS, WORLD, Aspect
+from sandbox.mail.rules import VIRUS, region_named
+from sandbox.process import Sandbox
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified, set_up_receiving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+REGION = "eu-west-1"
+MX = f"10 inbound-smtp.{REGION}.amazonaws.com"
+
+
+@pytest.fixture
+def receiving(sandbox: Sandbox, live_server: LiveServer, settings: Settings) -> Sandbox:
+    """The function knows the product; nothing is at Amazon yet."""
+    operator = make_operator()
+    key = create_api_key(user=operator, name="function", scopes=["route", "report"], actor=None).secret
+    sandbox.control.set_receiver(live_server.url, key)
+    return sandbox
+
+
+def make_receiver(sandbox: Sandbox, name: str, customer: Customer | None = None) -> tuple[Domain, Endpoint]:
+    """A domain that SES has verified, with its MX, and an endpoint at a sink of its own."""
+    customer = customer or make_customer(f"{name} Ltd")
+    domain = make_verified(name, customer=customer)
+    aws.client("sesv2").create_email_identity(EmailIdentity=name)
+    state = region_named(REGION)
+    assert state is not None
+    state.identities[name].ownership = Aspect(SUCCESS)
+    sandbox.control.add_zone(name)
+    sandbox.control.add_record(name, name, "MX", MX)
+    config = {"url": sandbox.control.sink_url(name), "payload": "standard"}
+    return domain, make_endpoint(customer, name=f"Sink of {name}", config=config)
+
+
+def send(sandbox: Sandbox, *recipients: str, content: bytes = b"") -> dict[str, Any]:
+    """Who was refused, and why."""
+    host, _, port = sandbox.smtp_address.partition(":")
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "ann@else.example", ", ".join(recipients), "Hello"
+    message.set_content("How are you?")
+    with smtplib.SMTP(host, int(port), timeout=30) as smtp:
+        return smtp.sendmail("ann@else.example", recipients, content or message.as_bytes())
+
+
+def sinks(sandbox: Sandbox) -> dict[str, list[str]]:
+    """By the sink's name the recipients of what it took."""
+    found: dict[str, list[str]] = {}
+    for call in reversed(sandbox.control.sink_calls(200)):
+        if call.status == 200:
+            found.setdefault(call.name, []).extend(json.loads(call.body)["data"]["recipients"])
+    return found
+
+
+def outcomes() -> dict[str, tuple[str, int]]:
+    return {mail.recipient: (mail.outcome, mail.tries) for mail in ReceivedMail.objects.all()}
+
+
+def test_a_message_by_smtp_is_at_the_sink_and_received_shows_it(receiving: Sandbox, client: Client) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    make_address("a@shop.com", domain, endpoint=endpoint)
+    set_up_receiving()
+    assert send(receiving, "A@shop.com") == {}
+    assert receiving.control.run_function() == 1
+    (call,) = receiving.control.sink_calls()
+    data = json.loads(call.body)["data"]
+    assert (data["subject"], data["text"].strip()) == ("Hello", "How are you?")
+    mail = ReceivedMail.objects.get()
+    assert (mail.customer, mail.domain, mail.endpoint) == (domain.customer, domain, endpoint)
+    client.force_login(make_member(domain.customer))
+    page = client.get("/inbound/received/").text
+    assert "a@shop.com" in page
+    assert "Delivered" in page
+    assert mail.message_id == receiving.control.mail_log()[0].message_id
+
+
+def test_one_envelope_to_three_customers_where_one_is_stopped_and_one_fails_twice(receiving: Sandbox) -> None:
+    """The Stop is in front of the rule of the third customer, and ends the evaluation for nobody before it."""
+    for name in ("one.com", "two.com", "three.com"):
+        domain, endpoint = make_receiver(receiving, name)
+        make_address(f"a@{name}", domain, endpoint=endpoint)
+    set_up_receiving()
+    _stop_in_front("three.com")
+    receiving.control.fail_sink("two.com", 2)
+    assert send(receiving, "a@one.com", "a@two.com", "a@three.com") == {}
+    receiving.control.run_function()
+    assert outcomes() == {"a@one.com": ("delivered", 1), "a@two.com": ("failed", 1)}
+    for _ in range(2):
+        receiving.control.run_function()
+    assert receiving.control.run_function() == 0
+    assert outcomes() == {"a@one.com": ("delivered", 3), "a@two.com": ("delivered", 3)}
+    assert sinks(receiving) == {"one.com": ["a@one.com"], "two.com": ["a@two.com"]}
+    assert any("Stop" in step for step in receiving.control.mail_log()[0].steps)
+
+
+def _stop_in_front(name: str) -> None:
+    """The third customer's recipient gets a rule of its own behind the others, and a foreign Stop comes before it."""
+    ses = aws.client("ses")
+    rule_set = ses.describe_active_receipt_rule_set()
+    name_of_set = rule_set["Metadata"]["Name"]
+    (ours,) = rule_set["Rules"]
+    address = f"a@{name}"
+    others = [each for each in ours["Recipients"] if each != address]
+    ses.update_receipt_rule(RuleSetName=name_of_set, Rule=ours | {"Recipients": others})
+    stop = {
+        "Name": "theirs",
+        "Enabled": True,
+        "Recipients": [address],
+        "Actions": [{"StopAction": {"Scope": "RuleSet"}}],
+    }
+    ses.create_receipt_rule(RuleSetName=name_of_set, Rule=stop, After=ours["Name"])
+    last = ours | {"Name": "inbound-admin-last", "Recipients": [address]}
+    ses.create_receipt_rule(RuleSetName=name_of_set, Rule=last, After="theirs")
+
+
+def test_mail_is_refused_where_no_mx_leads_here_or_no_rule_takes_it(receiving: Sandbox) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    make_address("a@shop.com", domain, endpoint=endpoint)
+    with pytest.raises(smtplib.SMTPRecipientsRefused, match="No active receipt rule"):
+        send(receiving, "a@shop.com")
+    set_up_receiving()
+    with pytest.raises(smtplib.SMTPRecipientsRefused, match="No active receipt rule"):
+        send(receiving, "other@shop.com")
+    (record,) = [each for each in receiving.control.records("shop.com") if each.type == "MX"]
+    receiving.control.remove_record("shop.com", record.id)
+    receiving.control.add_record("shop.com", "shop.com", "MX", "10 mail.elsewhere.example")
+    with pytest.raises(smtplib.SMTPRecipientsRefused, match="does not lead here"):
+        send(receiving, "a@shop.com")
+    assert not WORLD.mail.jobs
+
+
+def test_a_bounce_tells_the_sender(receiving: Sandbox) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    make_address("a@shop.com", domain, endpoint=endpoint)
+    set_up_receiving()
+    ses = aws.client("ses")
+    rule_set = ses.describe_active_receipt_rule_set()
+    bounce = {"SmtpReplyCode": "550", "Message": "Not here", "Sender": "postmaster@shop.com"}
+    rule = {"Name": "theirs", "Enabled": True, "Recipients": ["a@shop.com"], "Actions": [{"BounceAction": bounce}]}
+    ses.create_receipt_rule(RuleSetName=rule_set["Metadata"]["Name"], Rule=rule)
+    with pytest.raises(smtplib.SMTPDataError, match="550"):
+        send(receiving, "a@shop.com")
+
+
+def test_a_product_that_is_down_delays_mail_and_loses_none(receiving: Sandbox) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    CatchAll.objects.create(domain=domain, endpoint=endpoint)
+    set_up_receiving()
+    site_url, key = WORLD.receiver
+    receiving.control.set_receiver("http://127.0.0.1:9", key)
+    assert send(receiving, "anything@shop.com") == {}
+    receiving.control.run_function()
+    assert (sinks(receiving), outcomes()) == ({}, {})
+    assert "did not answer" in receiving.control.function_jobs()[0].problem
+    receiving.control.set_receiver(site_url, key)
+    receiving.control.run_function()
+    assert outcomes() == {"anything@shop.com": ("delivered", 1)}
+
+
+def test_a_virus_is_held_and_bad_mime_is_delivered(receiving: Sandbox) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    CatchAll.objects.create(domain=domain, endpoint=endpoint)
+    set_up_receiving()
+    send(receiving, "virus@shop.com", content=b"Subject: x\r\n\r\n" + VIRUS + b"\r\n")
+    send(receiving, "bad@shop.com", content=b'Content-Type: multipart/mixed; boundary="\r\n\r\n\x80\xff--\r\n')
+    receiving.control.run_function()
+    assert outcomes() == {"virus@shop.com": ("held", 0), "bad@shop.com": ("delivered", 1)}
+    assert sinks(receiving) == {"shop.com": ["bad@shop.com"]}
+
+
+def test_forty_megabytes_come_through_and_more_is_refused(receiving: Sandbox) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    make_address("a@shop.com", domain, endpoint=endpoint)
+    set_up_receiving()
+    line = b"x" * 76 + b"\r\n"
+    send(receiving, "a@shop.com", content=b"Subject: x\r\n\r\n" + line * (40_000_000 // len(line)))
+    receiving.control.run_function()
+    mail = ReceivedMail.objects.get()
+    assert mail.outcome == "delivered"
+    assert mail.size is not None
+    assert mail.size > 39_900_000
+    with pytest.raises(smtplib.SMTPResponseException):
+        send(receiving, "a@shop.com", content=b"Subject: x\r\n\r\n" + line * (43_000_000 // len(line)))
+
+
+def test_deliver_again_goes_to_where_mail_goes_now(receiving: Sandbox, client: Client) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    address = make_address("a@shop.com", domain, endpoint=endpoint)
+    set_up_receiving()
+    receiving.control.fail_sink("shop.com", 1)
+    send(receiving, "a@shop.com")
+    receiving.control.run_function()
+    mail = ReceivedMail.objects.get()
+    assert mail.outcome == "failed"
+    WORLD.mail.jobs.clear()  # as if it had been given up
+    config = {"url": receiving.control.sink_url("new"), "payload": "standard"}
+    address.endpoint = make_endpoint(domain.customer, name="New", config=config)
+    address.save()
+    cache.clear()
+    client.force_login(make_member(domain.customer))
+    assert client.post(f"/inbound/received/{mail.pk}/").status_code == 302
+    receiving.control.run_function()
+    mail.refresh_from_db()
+    assert (mail.outcome, mail.endpoint, sinks(receiving)) == ("delivered", address.endpoint, {"new": ["a@shop.com"]})
