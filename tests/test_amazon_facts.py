@@ -71,10 +71,10 @@ def source_of(path: str, name: str) -> str:
     """A test with its decorators, and the fixtures and constants of its module, which may set the belief."""
     text = (ROOT / path).read_text()
     found = [
-        ast.get_source_segment(text, node) or ""
+        ast.get_source_segment(text, part) or ""
         for node in ast.parse(text).body
         if isinstance(node, ast.FunctionDef) and (node.name == name or not node.name.startswith("test_"))
-        for node in (*node.decorator_list, node)
+        for part in (*node.decorator_list, node)
     ]
     constants = [ast.get_source_segment(text, n) or "" for n in ast.parse(text).body if isinstance(n, ast.Assign)]
     return "\n".join([*constants, *found])
