@@ -29,11 +29,11 @@ REGION = "eu-west-1"
 class Emulator:
     url: str
 
-    def client(self, service: Any) -> Any:
+    def client(self, service: str) -> Any:
         """As another program would call it, without our gateways."""
         config = Config(retries={"mode": "standard", "total_max_attempts": 1})
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        session: Any = boto3.session.Session()  # its types know each service by a literal name
+        session: Any = boto3.session.Session()  # the types know a client by a literal name alone
         return session.client(service, region_name=REGION, endpoint_url=self.url, config=config, **keys)
 
 
