@@ -7,6 +7,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
+# A second Amazon for tests/emulator, which pins another botocore than ours.
+EMULATOR := .emulator
+EMULATED := $(EMULATOR)/installed.lock
 # What hangs is ended. All of it is to take under fifteen minutes on two cores; CI gives a busy machine more.
 TEST_SECONDS := 2400
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS))
@@ -23,7 +26,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test soak fuzz coverage mutate bench confusion fill css lock format lint screenshots clean
+.PHONY: help run manage check test emulator soak fuzz coverage mutate bench confusion fill css lock format lint screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +38,13 @@ manage: $(INSTALLED) ## a command of manage.py on the data of `make run`: make m
 	@$(BIN)/python -m sandbox.local manage $(DO)
 
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
-	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak"
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak and not emulator"
 
-test: lint ## all of check and the browser tests, within 15 minutes
+test: lint emulator ## all of check and the browser tests, within 15 minutes
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not browser and not soak"
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(BROWSERS) -m "browser and not soak"
+
+emulator: $(EMULATED) ## install the second Amazon that tests/emulator runs against
 
 soak: css ## what takes longer than CI allows
 	$(BIN)/python -m pytest -rs -m soak
@@ -92,12 +97,14 @@ format: $(INSTALLED) ## put Python and templates into shape
 lock: $(INSTALLED) ## pin every package anew, with hashes and without addresses
 	$(COMPILE) --output-file requirements.lock
 	$(COMPILE) --extra dev --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		tests/emulator/requirements.in --output-file requirements-emulator.lock
 
 screenshots: css ## take the pictures in docs/screenshots from the browser tests
 	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs -m browser
 
 clean: ## remove what was built; the data in .local stays
-	rm -rf $(VENV) static/build staticfiles test-results benchmarks/latest.json
+	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -117,3 +124,10 @@ $(INSTALLED): requirements-dev.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
 		-r requirements-dev.lock
 	@cp requirements-dev.lock $@
+
+$(EMULATED): requirements-emulator.lock $(INSTALLED)
+	@$(EMULATOR)/bin/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m venv --clear $(EMULATOR)
+	@echo "Installing the second emulator into $(EMULATOR) ..."
+	@$(EMULATOR)/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
+		-r requirements-emulator.lock
+	@cp requirements-emulator.lock $@

@@ -8,15 +8,28 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
+from benchmarks import real_servers
 from benchmarks.rows import Row, at_least, at_most, shown
 from domains.diagnosis.core.codes import MISTAKES
 from domains.diagnosis.core.findings import Diagnosis
 from tests.domains.failures import accused
-from tests.domains.mistakes import BY_HAND, FROM_MENU, SCENES, Host, facts_of, observed, play, serving
-from tests.domains.right_zones import RIGHT, look_at
+from tests.domains.mistakes import (
+    BY_HAND,
+    FROM_MENU,
+    SCENES,
+    SPREADING,
+    Host,
+    Scene,
+    built,
+    facts_of,
+    observed,
+    play,
+    serving,
+)
+from tests.domains.right_zones import RIGHT, Right, built_right, look_at
 
 MISSED = 2  # mistakes that need not be found
 LEAST_MADE = 70
@@ -27,7 +40,7 @@ NOTHING = "nothing"
 
 
 def rows() -> list[Row]:
-    """Prints the table as well; takes about a minute."""
+    """Prints the table as well; takes some minutes."""
     table: dict[str, Counter[str]] = {}
     looks: list[tuple[Diagnosis, float]] = []
     for scene in SCENES:
@@ -47,7 +60,43 @@ def rows() -> list[Row]:
         shown("a diagnosis, slowest (silent name servers)", max(seconds), "s"),
         at_most("questions of a diagnosis, most", max(found.asked for found, _ in (*looks, *right)), "", MOST_QUERIES),
         shown("diagnoses of a right domain a second", _a_second(), "/s"),
+        *_by_other_programs(),
     ]
+
+
+def _by_other_programs() -> list[Row]:
+    """The same zones on nsd, with unbound as the resolver, where honest servers can hold them."""
+    table: dict[str, Counter[str]] = {}
+    found, right = on_real_servers(SCENES), on_real_servers_right(RIGHT)
+    for scene, told in found:
+        table.setdefault(scene.id, Counter()).update([_named(told)])
+    lost = [scene.id for scene, told in found if scene.code not in {finding.code for finding in told.findings}]
+    return [
+        at_least("nsd and unbound: mistakes made", len(table), "", LEAST_MADE),
+        at_most("nsd and unbound: mistakes not found", len(lost), "", 0),
+        at_most("nsd and unbound: wrong findings in zones with a mistake", _wrong(table), "", 0),
+        at_most("nsd and unbound: findings in right zones", sum(len(told.findings) for _, told in right), "", 0),
+        shown("nsd and unbound: right zones", len(right), ""),
+    ]
+
+
+def on_real_servers(scenes: Iterable[Scene]) -> list[tuple[Scene, Diagnosis]]:
+    """Those that honest servers can hold."""
+    told = ((scene, _on_real_servers(built(scene))) for scene in scenes if scene is not SPREADING)
+    return [(scene, found) for scene, found in told if found is not None]
+
+
+def on_real_servers_right(zones: Iterable[Right]) -> list[tuple[Right, Diagnosis]]:
+    told = ((right, _on_real_servers(built_right(right))) for right in zones)
+    return [(right, found) for right, found in told if found is not None]
+
+
+def _on_real_servers(host: Host) -> Diagnosis | None:
+    try:
+        with real_servers.serving(host.store) as (resolver, port):
+            return host.diagnose_at(resolver, port)
+    except real_servers.Unservable:
+        return None
 
 
 def _accused() -> int:

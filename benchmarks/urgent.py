@@ -16,9 +16,9 @@ GIVE_UP_SECONDS = 60
 
 def rows() -> list[Row]:
     """On a database of their own; the worst of several pauses."""
-    from tests.browser.worker import running_worker
-
     with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox):
+        from tests.browser.worker import running_worker
+
         tenant = _tenant()
         with running_worker(sandbox, calls_per_second=PACE):
             _until(_worker_is_there)
@@ -46,6 +46,7 @@ def _queue_set_ups() -> None:
     from domains import jobs as domains_jobs
     from inbound_admin.lib import lanes
     from inbound_admin.lib.lanes import WorkLane
+    from operations.reconciler import services as reconciler_services
     from tests.domains.making import make_domain
     from tests.factories import make_customer
 
@@ -53,6 +54,8 @@ def _queue_set_ups() -> None:
     with lanes.within(WorkLane.BACKGROUND):
         for number in range(SET_UPS):
             domains_jobs.set_up_soon(make_domain(f"domain{number}.com", customer=customer))
+    with lanes.within(WorkLane.LOOKS):
+        reconciler_services.queue_unfinished()  # as each minute's sweep
 
 
 def _set_ups_left() -> int:

@@ -9,6 +9,7 @@ UNMAKE = "domains.unmake"
 CONFIGURE = "domains.configure"
 CHECK_DUE = "domains.check_due"
 DIAGNOSE = "domains.diagnose"
+DISCOVER = "domains.discover"
 FETCH_POLICIES = "domains.fetch_policies"
 
 
@@ -45,6 +46,11 @@ def fetch_policies_soon() -> None:
 def diagnose_soon(customer_id: str, *, in_seconds: int = 0) -> None:
     """One diagnosis of the customer's domains at a time."""
     jobs.queue(DIAGNOSE, lock=f"diagnoses of {customer_id}", in_seconds=in_seconds, customer_id=customer_id)
+
+
+def discover_soon(domain: Domain) -> None:
+    """On a lane of its own: a stranger's host that is slow holds nothing of the domain up."""
+    jobs.queue(DISCOVER, lock=f"domain connect {domain.pk}", domain_id=domain.pk)
 
 
 def _queue(task: str, domain: Domain, *, in_seconds: int = 0, unless_running: bool = False) -> None:

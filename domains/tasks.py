@@ -5,11 +5,12 @@ from django.utils import timezone
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
 from domains.diagnosis_requests import services as diagnosis_requests_services
+from domains.domain_connect import services as domain_connect_services
 from domains.domain_list import services as domain_list_services
 from domains.history import services as history_services
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
-from domains.jobs import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, FETCH_POLICIES, SET_UP, UNMAKE, check_soon
+from domains.jobs import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, DISCOVER, FETCH_POLICIES, SET_UP, UNMAKE, check_soon
 from domains.mta_sts import services as mta_sts_services
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
@@ -37,6 +38,11 @@ def delete(domain_id: str) -> None:
 @jobs.task(DIAGNOSE)
 def diagnose(customer_id: str) -> None:
     diagnosis_requests_services.carry_out(customer_id=customer_id)
+
+
+@jobs.task(DISCOVER)
+def discover(domain_id: str) -> None:
+    domain_connect_services.discover(domain_id=domain_id)
 
 
 @jobs.task(UNMAKE, retry=UntilAmazonAnswers())

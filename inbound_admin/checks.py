@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
@@ -32,6 +34,23 @@ def some_threads_never_wait(**_: Any) -> list[CheckMessage]:
         " every thread."
     )
     return [Error(said, hint="Unset the first two: they follow from WEB_THREADS.", id="inbound_admin.E003")]
+
+
+@register()
+def domain_connect_can_sign(**_: Any) -> list[CheckMessage]:
+    if not settings.DOMAIN_CONNECT_KEY and not settings.DOMAIN_CONNECT_PROVIDER:
+        return []
+    hint = "docs/domain-connect.md says how to make it."
+    if not (settings.DOMAIN_CONNECT_KEY and settings.DOMAIN_CONNECT_PROVIDER):
+        said = "DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY belong together, and one of them is not set."
+        return [Error(said, hint=hint, id="inbound_admin.E005")]
+    try:
+        key = load_pem_private_key(settings.DOMAIN_CONNECT_KEY.replace("\\n", "\n").encode(), password=None)
+    except (ValueError, TypeError):
+        return [Error("DOMAIN_CONNECT_KEY is no private key in PEM.", hint=hint, id="inbound_admin.E005")]
+    if isinstance(key, RSAPrivateKey) and key.key_size >= 2048:
+        return []
+    return [Error("DOMAIN_CONNECT_KEY is no RSA key of 2048 bits or more.", hint=hint, id="inbound_admin.E005")]
 
 
 @register(deploy=True)

@@ -20,6 +20,7 @@ from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import DRAFT
 from receipt_rules.probes import services as probes_services
 from receipt_rules.received_mail import services as received_mail_services
+from receipt_rules.runs import services as runs_services
 
 LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ def work() -> None:
 @jobs.task(LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
     drift_services.check_drift()
+    runs_services.clear_probes()
 
 
 @jobs.task(DRAFT)

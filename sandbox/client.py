@@ -166,6 +166,9 @@ class ControlClient:
     def set_account(self, region: str, **members: object) -> None:
         self._call("set_account", region=region, **members)
 
+    def add_ingress_point(self, region: str, name: str, rule_set: str) -> str:
+        return str(self._call("add_ingress_point", region=region, name=name, rule_set=rule_set))
+
     # DNS
 
     def list_zones(self) -> tuple[str, ...]:

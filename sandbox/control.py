@@ -9,6 +9,7 @@ from moto.core.model_instances import reset_model_data
 
 from sandbox.aws.events import confirmation, event_about, notification
 from sandbox.aws.limits import CHOICES, Beliefs, Limits
+from sandbox.aws.mail_manager import add_ingress_point
 from sandbox.aws.metrics import leave_points
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
@@ -169,6 +170,13 @@ class AwsControl:
             state = _region(region)
             state.account = replace(state.account, **members)  # type: ignore[arg-type]  # names checked above
             WORLD.changed()
+
+    def add_ingress_point(self, region: str, name: str, rule_set: str) -> str:
+        """One of Mail Manager; the host that an MX record names to reach it."""
+        with WORLD.lock:
+            made = add_ingress_point(_region(region), name, rule_set)
+            WORLD.changed()
+        return made.host
 
     def _on_tenant(self, name: str, change: Callable[[Tenant], None]) -> None:
         """In whatever region it is. Raises LookupError."""

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sandbox import aws
+from sandbox import aws, connect_host
 from sandbox.aws.state import WORLD
 from sandbox.control import Control
 from sandbox.control_mail import MailControl
@@ -88,7 +88,8 @@ class Sandbox:
         self._verifier = Verifier(self.dns_address)
         try:
             self._web = WebHost(self._host, self._web_port, self._directory)
-            self._http = HttpServer(Application(self._answer, self._exit_process), self._host, self._aws_port)
+            application = Application(self._answer, self._connect, self._exit_process)
+            self._http = HttpServer(application, self._host, self._aws_port)
         except BaseException:
             self._dns.stop()
             raise
@@ -140,6 +141,9 @@ class Sandbox:
 
     def _answer(self, method: str, arguments: Mapping[str, object]) -> object:
         return answer(self.control, method, arguments)
+
+    def _connect(self, environ: dict[str, Any]) -> connect_host.Answered:
+        return connect_host.answer(environ, self.control)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -18,7 +18,7 @@ from sandbox.aws.limits import Beliefs, Limits
 from sandbox.aws.state import WORLD, regions
 from sandbox.dns.zones import ZoneStore
 
-FORMAT = 2
+FORMAT = 4
 FILE = "state.pickle"
 DELAY_SECONDS = 1.0
 logger = logging.getLogger(__name__)
@@ -107,6 +107,6 @@ def _restore(held: dict[str, Any]) -> None:
     WORLD.beliefs = Beliefs(**held["beliefs"])
     WORLD.throttle.set(held["per_second"])
     WORLD.refused_recipients = held["refused_recipients"]
-    site_url, key, WORLD.forward_from = held.get("receiver", ("", "", ""))
+    site_url, key, WORLD.forward_from = held["receiver"]
     WORLD.receiver = (site_url, key)
-    WORLD.sites = held.get("sites", {})
+    WORLD.sites = held["sites"]

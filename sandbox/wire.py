@@ -11,6 +11,7 @@ from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from sandbox.aws import mail_manager
 from sandbox.aws.events import CERTIFICATE_PATH, CONFIRM, certificate, confirm
 from sandbox.aws.faults import ConnectionCut
 from sandbox.aws.gate import EXIT_HEADER, SLOW_HEADER
@@ -20,8 +21,12 @@ from sandbox.mail import sink
 # No browser asks the fake AWS anything, and the headers for it cost a tenth of a call.
 werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # imported there, and read when an app is made
 CONTROL_PATH = "/_sandbox/"
+CONNECT_PATH = "/_connect/"
 # The control API answers a JSON body to a method's name and a JSON object of its arguments.
 Control = Callable[[str, dict[str, Any]], object]
+# A host of Domain Connect answers a request with a status, headers and a body.
+Answer = tuple[str, list[tuple[str, str]], bytes]
+ConnectHost = Callable[[dict[str, Any]], Answer]
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
@@ -34,28 +39,37 @@ class Handler(MotoRequestHandler):
 
 
 class Application:
-    def __init__(self, control: Control, exit_process: Callable[[], None] | None) -> None:
+    def __init__(self, control: Control, connect: ConnectHost, exit_process: Callable[[], None] | None) -> None:
         self._aws = DomainDispatcherApplication(create_backend_app)
         self._control = control
+        self._connect = connect
         self._exit_process = exit_process
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"].startswith(CONTROL_PATH):
+        path = environ["PATH_INFO"]
+        if path.startswith(CONTROL_PATH):
             return self._answer_control(environ, start_response)
-        if environ["PATH_INFO"].startswith(sink.PATH):
-            return self._answer_sink(environ, start_response)
-        if environ["PATH_INFO"] == CERTIFICATE_PATH:
-            return self._deliver(start_response, "200 OK", [], certificate(WORLD.clock.now()))
-        if environ.get("QUERY_STRING", "").startswith(CONFIRM):
-            status, body = confirm(environ["QUERY_STRING"])
-            return self._deliver(start_response, status, [], body)
         try:
-            status, headers, body = self._answer_aws(environ)
+            answered = self._answer_beside_aws(path, environ) or self._answer_aws(environ)
         except ConnectionCut:
             return _cut(environ)
-        return self._deliver(start_response, status, headers, body)
+        return self._deliver(start_response, *answered)
 
-    def _answer_aws(self, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _answer_beside_aws(self, path: str, environ: Environ) -> Answer | None:
+        """What moto has no part in: hosts of others, SNS's own pages, Mail Manager; None for the rest."""
+        query, target = environ.get("QUERY_STRING", ""), environ.get("HTTP_X_AMZ_TARGET", "")
+        if path.startswith(CONNECT_PATH):
+            return self._connect(environ)
+        if path.startswith(sink.PATH):
+            return _answer_sink(environ)
+        if path == CERTIFICATE_PATH:
+            return "200 OK", [], certificate(WORLD.clock.now())
+        if query.startswith(CONFIRM):
+            status, body = confirm(query)
+            return status, [], body
+        return _answer_mail_manager(target, environ) if target.startswith(mail_manager.TARGET) else None
+
+    def _answer_aws(self, environ: Environ) -> Answer:
         """The whole answer, made under the lock: moto's server is not safe under threads."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -83,18 +97,9 @@ class Application:
         start_response(status, [*kept, ("Content-Length", str(len(body)))])
         return [body]
 
-    def _answer_sink(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
-        headers = {
-            key[5:].replace("_", "-").lower(): str(value) for key, value in environ.items() if key[:5] == "HTTP_"
-        }
-        sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        status = sink.take(environ["PATH_INFO"].removeprefix(sink.PATH), headers, sent)
-        said = "200 OK" if status == 200 else "500 Internal Server Error"
-        return self._deliver(start_response, said, [("Content-Type", "text/plain")], said.encode())
-
     def _answer_control(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         method = environ["PATH_INFO"].removeprefix(CONTROL_PATH)
-        sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        sent = environ["wsgi.input"].read(_length(environ))
         try:
             answer, status = self._control(method, json.loads(sent or b"{}")), "200 OK"
         except (ValueError, TypeError, LookupError) as problem:
@@ -102,6 +107,10 @@ class Application:
         body = json.dumps(answer).encode()
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
+
+
+def _length(environ: Environ) -> int:
+    return int(environ.get("CONTENT_LENGTH") or 0)
 
 
 def _sentence(problem: Exception) -> str:
@@ -137,3 +146,17 @@ class HttpServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def _answer_sink(environ: Environ) -> Answer:
+    headers = {key[5:].replace("_", "-").lower(): str(value) for key, value in environ.items() if key[:5] == "HTTP_"}
+    sent = environ["wsgi.input"].read(_length(environ))
+    status = sink.take(environ["PATH_INFO"].removeprefix(sink.PATH), headers, sent)
+    said = "200 OK" if status == 200 else "500 Internal Server Error"
+    return said, [("Content-Type", "text/plain")], said.encode()
+
+
+def _answer_mail_manager(target: str, environ: Environ) -> Answer:
+    operation, sent = target.removeprefix(mail_manager.TARGET), environ["wsgi.input"].read(_length(environ))
+    with WORLD.lock:
+        return mail_manager.answer(operation, environ.get("HTTP_AUTHORIZATION", ""), sent)

@@ -22,6 +22,7 @@ PREFIXES = {
     "sns": "sns",
     "cloudwatch": "cloudwatch",
     "logs": "logs",
+    "mailmanager": "ses",
 }
 
 

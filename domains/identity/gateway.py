@@ -88,11 +88,7 @@ def list_identities(token: str = "") -> tuple[dict[str, SesStatus], str]:
             else ses.list_email_identities(PageSize=PAGE)
         )
     rows = answer.get("EmailIdentities", [])
-    found = {
-        row["IdentityName"]: _status(row.get("VerificationStatus", ""))
-        for row in rows
-        if row["IdentityType"] == "DOMAIN"
-    }
+    found = {row["IdentityName"]: _verification(row) for row in rows if row["IdentityType"] == "DOMAIN"}
     return found, str(answer.get("NextToken", ""))
 
 
@@ -136,7 +132,7 @@ def _read(domain: str, answer: Any) -> Identity:
     soa = seen.get("SOARecord", {})
     return Identity(
         domain=domain,
-        identity_status=_status(answer.get("VerificationStatus", "")),
+        identity_status=_verification(answer),
         dkim_status=_status(dkim.get("Status", "")),
         dkim_signing=bool(dkim.get("SigningEnabled", False)),
         dkim_tokens=tuple(dkim.get("Tokens", [])),
@@ -153,6 +149,14 @@ def _read(domain: str, answer: Any) -> Identity:
         tags=tuple((tag["Key"], tag["Value"]) for tag in answer.get("Tags", [])),
         configuration_set=answer.get("ConfigurationSetName") or "",
     )
+
+
+def _verification(told: Any) -> SesStatus:
+    """Where no status is told: an identity that may send is verified; of one that may not, nothing is known."""
+    if status := told.get("VerificationStatus", ""):
+        return _status(status)
+    may_send = told.get("VerifiedForSendingStatus") or told.get("SendingEnabled")
+    return SesStatus.SUCCESS if may_send else SesStatus.UNKNOWN
 
 
 def _status(text: str) -> SesStatus:

@@ -166,6 +166,7 @@ class Domain(models.Model):
     last_dns_check = models.DateTimeField(null=True, blank=True)
     policies = models.JSONField(default=dict, blank=True, help_text="What it last told of SPF and DMARC, by name.")
     provider = models.CharField(max_length=60, blank=True)
+    domain_connect = models.JSONField(default=dict, blank=True, help_text="Its DNS host's page, if it supports it.")
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")
@@ -329,9 +330,8 @@ class Domain(models.Model):
     @property
     def shown_state(self) -> State:
         """The state for the eye: a claim waits for the customer; what staff said for a time is shown as theirs."""
-        if self.stage == Stage.CLAIM:
-            return State.WAITING
-        return State(self.override_state) if self.is_overridden else State(self.state)
+        shown = self.override_state if self.is_overridden else self.state
+        return State.WAITING if self.stage == Stage.CLAIM else State(shown)
 
     @property
     def is_overridden(self) -> bool:

@@ -23,6 +23,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_POST
 
 from domains.checking import services as checking_services
+from domains.domain_connect import services as domain_connect_services
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.records.selectors import records_page
@@ -112,6 +113,7 @@ def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> Htt
         "page": page,
         "shared": shared_page(domain, page, host=_host(request), explained=explained),
         "link": link,
+        "connect": domain_connect_services.link_for(domain, page),
         "token": token,
         "here": _address(token, request),
     }

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
     from types_boto3_sns import SNSClient
 
-Service = Literal["ses", "sesv2", "s3", "lambda", "sns", "cloudwatch", "logs"]
+Service = Literal["ses", "sesv2", "s3", "lambda", "sns", "cloudwatch", "logs", "mailmanager"]
 PACED = ("ses", "sesv2")  # the others allow more calls than we ever make
 
 MISSING = {
@@ -142,6 +142,8 @@ def calling(service: Literal["sns"], doing: str) -> "AbstractContextManager[SNSC
 def calling(service: Literal["cloudwatch"], doing: str) -> "AbstractContextManager[CloudWatchClient]": ...
 @overload
 def calling(service: Literal["logs"], doing: str) -> "AbstractContextManager[CloudWatchLogsClient]": ...
+@overload
+def calling(service: Literal["mailmanager"], doing: str) -> "AbstractContextManager[Any]": ...  # it has no types here
 def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
     """A client, when it is our turn; `doing` completes the sentence "Amazon could not ..."."""
     return _calling(service, doing)

@@ -84,13 +84,15 @@ def queue(
     """Queue the task named, unless one waits already; of one lock one job runs at a time.
 
     `unless_running` is for what repairs: a job that runs will do it. A person's new wish must wait for the next one.
-    One that waits in a lower lane is moved up. `lane` overrules the table of `lib.lanes`.
+    One that waits in a lower lane is moved up for people and what is urgent: a sweep that finds a thousand set-ups of a
+    bulk import leaves them in the background. `lane` overrules the table of `lib.lanes`.
     """
     lane = lanes.lane_of(task) if lane is None else lane
     states = ("todo", "doing") if unless_running else ("todo",)
     if not in_seconds and not unless_running:
         _bring_forward(lock)
-    _move_up(task, lock, lane)
+    if lane >= WorkLane.PEOPLE:
+        _move_up(task, lock, lane)
     if ProcrastinateJob.objects.filter(task_name=task, lock=lock, status__in=states).exists():
         return
     later = {"seconds": in_seconds} if in_seconds else None

@@ -43,6 +43,7 @@ TASKS: Mapping[str, WorkLane] = {
     "domains.count_states": WorkLane.LOOKS,
     "domains.delete": WorkLane.PEOPLE,
     "domains.diagnose": WorkLane.PEOPLE,
+    "domains.discover": WorkLane.LOOKS,
     "domains.end_unproven": WorkLane.LOOKS,
     "domains.fetch_policies": WorkLane.LOOKS,
     "domains.forget_old": WorkLane.LOOKS,
@@ -101,6 +102,7 @@ LONG = frozenset(
 NO_CALLS = frozenset(
     (
         "domains.diagnose",
+        "domains.discover",
         "domains.fetch_policies",
         "inbound_admin.rescue",
         "notifications.deliver",

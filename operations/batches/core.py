@@ -45,6 +45,7 @@ URGENT_KINDS = (BatchKind.PAUSE, BatchKind.RESUME)
 SHOWN_WORDS: Mapping[str, str] = {
     "decision_words": "Decision",
     "customer_name": "Customer",
+    "receiving": "Receiving",
     "because": "Why",
     "until": "Until",
     "text": "In words, for staff",

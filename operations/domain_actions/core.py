@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import dataclass
 
+SEND_ONLY = "Send only"  # in a batch's words
 MOST = 1000  # domains in one batch: its preview lists each of them
 
 

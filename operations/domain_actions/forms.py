@@ -7,7 +7,7 @@ from django import forms
 from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
 from operations.batches.core import BatchKind
-from operations.domain_actions.core import Named, as_lines, named_in
+from operations.domain_actions.core import SEND_ONLY, Named, as_lines, named_in
 
 MOST_BYTES = 1_000_000
 
@@ -70,6 +70,11 @@ class WordsForm(forms.Form):
         help_text="Leave empty to hold them until somebody releases them.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
+    send_only = forms.BooleanField(
+        label="Send only",
+        required=False,
+        help_text="These domains only send. Their MX record stays with another mail service, and is not asked for.",
+    )
     typed = forms.IntegerField(label="How many domains are deleted", min_value=1)
 
     def __init__(self, *args: Any, kind: BatchKind, number: int, **kwargs: Any) -> None:
@@ -92,6 +97,8 @@ class WordsForm(forms.Form):
     def words(self) -> dict[str, str]:
         given = self.cleaned_data
         said = {"because": str(given.get("because") or "").strip()}
+        if given.get("send_only"):
+            said["receiving"] = SEND_ONLY
         if given.get("until"):
             said["until"] = given["until"].isoformat()
         if given.get("customer"):
@@ -101,7 +108,7 @@ class WordsForm(forms.Form):
 
 _FIELDS: dict[BatchKind, tuple[str, ...]] = {
     BatchKind.CHECK: (),
-    BatchKind.IMPORT: (),
+    BatchKind.IMPORT: ("send_only",),
     BatchKind.TRANSFER: ("customer", "because"),
     BatchKind.HOLD: ("because", "until"),
     BatchKind.RELEASE: ("because",),

@@ -21,7 +21,7 @@ from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from operations.batches.core import BatchKind
-from operations.domain_actions.core import MOST
+from operations.domain_actions.core import MOST, SEND_ONLY
 from operations.domain_actions.selectors import Predicted, kinds_for
 from operations.domain_removal import services as domain_removal_services
 from operations.models import BatchItem
@@ -101,6 +101,7 @@ def add(item: BatchItem, actor: User) -> None:
             look=look,
             bulk_id=item.batch_id,
             tell_when_verified=not is_staff_member(actor),
+            receives=item.batch.words.get("receiving") != SEND_ONLY,
         )
         _settle(item, domain)
 

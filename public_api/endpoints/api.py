@@ -55,7 +55,7 @@ MOST_ENDPOINTS = 500  # of a page
 
 
 class EndpointFilters(LenientPaged):
-    limit: Annotated[int, Field(ge=1), clamped(MOST_ENDPOINTS)] = USUAL
+    limit: Annotated[int, clamped(1, MOST_ENDPOINTS)] = USUAL
     type: Kind | None = None
     active: bool | None = None
     search: Text | None = None

@@ -8,6 +8,7 @@ worker too, and refuses another digest. What is lost with the cache is a draft, 
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.expectations.selectors import newly_broken, still_broken
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.addresses import Address
+from receipt_rules.models.runs import Run
 from receipt_rules.planner import selectors
 from receipt_rules.planner.core.desired import as_it_stands
 from receipt_rules.planner.core.groups import grouped_steps
@@ -128,6 +130,7 @@ class Draft:
     approval: Approval | None = None
     is_made: bool = False
     run: str = ""
+    began: datetime | None = None
     refused: Problem | None = None
     shown: dict[str, Any] = field(default_factory=dict)
 
@@ -139,10 +142,15 @@ def is_large() -> bool:
 
 def begin(*, asked: Asked, only: str = "", approval: Approval | None = None) -> Draft:
     """The worker makes it, or carries the approval on."""
-    draft = Draft(new_id("draft"), asked, only, approval)
+    draft = Draft(new_id("draft"), asked, only, approval, began=timezone.now())
     _keep(draft)
-    jobs.queue(DRAFT, lock=f"plan {draft.id}", draft_id=draft.id)
+    queue(draft=draft)
     return draft
+
+
+def queue(*, draft: Draft) -> None:
+    """Unless its job waits or runs: also for one whose worker died and whose job was lost."""
+    jobs.queue(DRAFT, lock=f"plan {draft.id}", unless_running=True, draft_id=draft.id)
 
 
 def read(draft_id: str) -> Draft | None:
@@ -169,10 +177,17 @@ def _make(draft: Draft) -> None:
     asked = limited(draft.asked, draft.only)
     if draft.approval:
         actor = User.objects.get(pk=draft.approval.actor)
+        if done := _approved_before(draft.approval, draft.began):
+            return _keep(replace(draft, is_made=True, run=done.pk))
         given = {name: value for name, value in asdict(draft.approval).items() if name != "actor"}
-        _keep(replace(draft, is_made=True, run=approve(**given, actor=actor, asked=asked).pk))
-    else:
-        _keep(replace(draft, is_made=True, shown=planned(asked)))
+        return _keep(replace(draft, is_made=True, run=approve(**given, actor=actor, asked=asked).pk))
+    return _keep(replace(draft, is_made=True, shown=planned(asked)))
+
+
+def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
+    """The run of this very approval, where a worker died after it was stored: it may be over by now."""
+    rows = Run.objects.filter(digest=approval.digest, approved_by=approval.actor, region=settings.AWS_REGION)
+    return rows.filter(created_at__gte=since).first() if since else None
 
 
 def limited(asked: Asked, only: str) -> Asked:

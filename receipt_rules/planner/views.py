@@ -79,6 +79,7 @@ def _by_worker(request: SignedIn, form: ApproveForm, asked: Asked, only: str) ->
         return _refused(draft.refused) | {"was_approval": draft.approval is not None}
     if draft.is_made:
         return draft.shown
+    plan_drafts_services.queue(draft=draft)
     here = _here(request.POST if request.method == "POST" else request.GET, draft)
     return {"waits_for": draft, "here": here, "poll_seconds": POLL_SECONDS}
 

@@ -12,13 +12,14 @@ from django.db.models import Q
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_in_region
 from domains.mta_sts.core import PolicyEffect
-from domains.receiving.core import MxFact, ReceivingState
+from domains.receiving.core import ReceivingState
 from domains.records.core import RECEIVING_REGIONS, can_receive
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsDenied, AwsMissing, AwsProblem, Refused
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live.core import block_everybody
 from receipt_rules.live.services import Live, read_live
+from receipt_rules.mail_manager.services import check_mail_manager
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.permissions.services import Grant, pretty
@@ -197,7 +198,7 @@ def check_receiving() -> tuple[SetupFinding, ...]:
         _keys(live),
         _ip_filters(),
         *_tls(),
-        *_mail_manager(),
+        *check_mail_manager(),
         *_last_run(),
         *_waiting(),
     )
@@ -282,17 +283,6 @@ def _tls() -> tuple[SetupFinding, ...]:
     sentence = f"SES bounces mail that comes without TLS, and nothing tells senders to use it: {_some(names)}."
     repair = "Publish MTA-STS for these domains and host its policy, or set RECEIVING_TLS_REQUIRED=0."
     return (SetupFinding("TLS", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
-
-
-def _mail_manager() -> tuple[SetupFinding, ...]:
-    """Amazon's second way to receive: receipt rules never see that mail. From our own rows."""
-    rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
-    names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
-    if not names:
-        return ()
-    sentence = f"The MX of {_some(names)} leads to SES Mail Manager, so receipt rules never see that mail."
-    repair = "Change such a domain to send only, or point its MX record here once its addresses are ready."
-    return (SetupFinding("Mail Manager", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
 
 
 def _some(names: list[str]) -> str:

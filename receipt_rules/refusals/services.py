@@ -5,7 +5,7 @@ rule that takes mail is touched, and a process may die at any time. The set is n
 accepted before has its rule there already.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def refused_recipients(rule: Rule, *, run_id: str, live: RuleSet | None) -> tupl
 
     Raises AwsProblem.
     """
-    probe_set = f"{SET_PREFIX}{run_id}"[:64]
+    probe_set = _probe_set(run_id)
     with suppress(AwsConflict):  # an earlier attempt made it
         gateway.create_rule_set(probe_set)
     known = next((one for each in (live.ours if live else ()) for one in each.recipients), SURELY_TAKEN)
@@ -33,6 +33,24 @@ def refused_recipients(rule: Rule, *, run_id: str, live: RuleSet | None) -> tupl
         found = tuple(_refused(probe_set, rule, rule.recipients))
     gateway.delete_rule_set(probe_set)
     return found
+
+
+def clear_left_over(*, of_unfinished: Collection[str]) -> int:
+    """Delete the probe sets of runs that ended by a crash or by hand. Returns their number. Raises AwsProblem."""
+    kept = {_probe_set(run_id) for run_id in of_unfinished}
+    token, left = "", []
+    while True:
+        found, token = gateway.list_rule_sets(token)
+        left += [each.name for each in found if each.name.startswith(SET_PREFIX) and each.name not in kept]
+        if not token:
+            break
+    for name in left:
+        gateway.delete_rule_set(name)
+    return len(left)
+
+
+def _probe_set(run_id: str) -> str:
+    return f"{SET_PREFIX}{run_id}"[:64]
 
 
 def _refused(probe_set: str, rule: Rule, some: Sequence[str]) -> Iterator[str]:

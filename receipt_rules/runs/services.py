@@ -26,6 +26,7 @@ from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.steps import Activate
 from receipt_rules.planner.services import Asked
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.refusals import services as refusals_services
 from receipt_rules.run_executor.services import RunExecutor, Stopped, explained, passes_by_itself
 
 MAY_SETTLE = ("InvalidS3Configuration", "InvalidLambdaFunction", "InvalidSnsTopic")  # a policy takes time to arrive
@@ -104,6 +105,12 @@ class _Cancelled(Exception):
 
 class _Yielded(Exception):
     """Something urgent waits for the rules' lock; the run goes on after it."""
+
+
+def clear_probes() -> None:
+    """What a search for refused recipients left behind where its run was ended meanwhile. Raises AwsProblem."""
+    rows = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
+    refusals_services.clear_left_over(of_unfinished=list(rows.values_list("pk", flat=True)))
 
 
 def is_copying() -> bool:

@@ -127,6 +127,7 @@ class RegionState:
     identities: dict[str, Identity] = field(default_factory=dict)
     tenants: dict[str, Tenant] = field(default_factory=dict)
     filters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ingress_points: dict[str, Any] = field(default_factory=dict)  # of Mail Manager, by name
     account: Account = field(default_factory=Account)
     # CloudWatch's points by the metric's name and the tenant's ("" for the whole account)
     metrics: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)

@@ -129,6 +129,11 @@ class ZoneStore:
             held.override(normal_name(nameserver), records)
             self._changed(held)
 
+    def has_overrides(self) -> bool:
+        """Whether the nameservers of any zone disagree."""
+        with self._lock:
+            return any(zone.overrides for zone in self._zones.values())
+
     # Faults, and what mistakes left
 
     def set_fault(self, zone_or_name: str, fault: str | None, nameserver: str | None = None) -> None:

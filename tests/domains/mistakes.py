@@ -114,6 +114,11 @@ class Host:
         asking = Asker(timeout=timeout, seconds=seconds)
         return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
+    def diagnose_at(self, resolver: str, port: int) -> Diagnosis:
+        """By another resolver, and name servers at that port of their addresses."""
+        net, asking = Net((resolver,), port=port, private=True), Asker(timeout=1.0, seconds=10.0)
+        return self.told(asyncio.run(observe(self.facts.domain, self.records, net, asking)))
+
     def diagnose(
         self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
     ) -> Diagnosis:
@@ -541,6 +546,16 @@ def observed(scene: Scene) -> tuple[Host, Observations]:
         host.publish()
         scene.make(host)
         return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 0.5)
+
+
+def built(scene: Scene) -> Host:
+    """The host in whose zone the mistake was made, served by nobody."""
+    servers = ("ns.registrar.example", *NAMESERVERS) if scene.code == "dns.host.elsewhere" else NAMESERVERS
+    host = Host(ZoneStore(), facts_of(scene.name), servers)
+    host.open()
+    host.publish()
+    scene.make(host)
+    return host
 
 
 def play(scene: Scene) -> Diagnosis:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from domains.diagnosis.core.findings import Diagnosis
+from sandbox.dns.zones import ZoneStore
 from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving, wanted_of
 
 
@@ -168,6 +169,15 @@ RIGHT = (
     Right("DMARC of the registry", make=_of_the_registry),
     Right("an alias at the domain that its host flattens", nameservers=CLOUDFLARE, make=_flattened_apex),
 )
+
+
+def built_right(right: Right) -> Host:
+    """Served by nobody."""
+    host = Host(ZoneStore(), facts_of(right.name, wants_apex_spf=right.wants_apex_spf), right.nameservers)
+    host.open()
+    host.publish()
+    right.make(host)
+    return host
 
 
 def look_at(right: Right) -> Diagnosis:

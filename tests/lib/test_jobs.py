@@ -14,6 +14,7 @@ from domains import jobs as domains_jobs
 from inbound_admin.lib import jobs, lanes
 from inbound_admin.lib.lanes import WorkLane
 from operations import jobs as operations_jobs
+from operations.reconciler import services as reconciler_services
 from tenants import jobs as tenants_jobs
 from tests.domains.making import make_domain, waiting_jobs
 from tests.tenants.making import make_tenant
@@ -69,6 +70,14 @@ def test_a_job_that_a_person_asks_for_too_is_moved_up_and_never_down() -> None:
         domains_jobs.set_up_soon(domain)
     assert waiting_jobs(domain) == ["domains.set_up"]
     assert queued()["domains.set_up"] == ("people", WorkLane.PEOPLE)
+
+
+def test_a_sweep_leaves_what_a_bulk_import_waits_for_in_the_background() -> None:
+    with lanes.within(WorkLane.BACKGROUND):
+        domains_jobs.set_up_soon(make_domain("bulk.com"))
+    with lanes.within(WorkLane.LOOKS):
+        reconciler_services.queue_unfinished()
+    assert queued()["domains.set_up"] == ("background", WorkLane.BACKGROUND)
 
 
 @pytest.mark.parametrize("urgent", [tenants_jobs.status_soon, tenants_jobs.policy_soon])

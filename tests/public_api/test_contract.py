@@ -1,6 +1,9 @@
 """contract.txt holds each route of the older families: what it is asked, and every field that it answers.
 
-Of each member of a body: what happens where it is absent, null or empty, as the status and the fields that tell it.
+Of each member of a body: what happens where it is absent, null or empty, as the status and the fields that tell it. Of
+each query parameter: what some values do. Then what a caller gets without a key, with the key of another customer, and
+for a body that is not JSON.
+
 Each call finds the same world: shop.com, verified, with its catch-all on, and billing@shop.com at an endpoint. A line
 that is out of date is shown by the test; `CONTRACT=write` writes the file anew, for a person to read the difference.
 """
@@ -16,11 +19,13 @@ from django.db import transaction
 from pytest_django import Settings
 
 from domains.models.domains import Domain
+from inbound_admin.api import api
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.api_world import World, make_world
 from tests.calling import Api, api_of, never_waiting, operations
+from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
 CONTRACT = Path(__file__).with_name("contract.txt")
@@ -132,23 +137,61 @@ def _told(operation: str, world: World) -> Iterator[str]:
         cases = {"absent": without, "null": sent | {member: None}, "empty": sent | {member: _empty(sent[member])}}
         for case, given in cases.items():
             yield f"        {case}: {_outcome(_answered(world, method, path, given), telling)}"
+    yield from _queried(path, world) if method == "GET" else ()
     if sent:
         unknown = _answered(world, method, path, sent | {"zzz": 1})
         yield f"    leaves an unknown member out: {unknown.status_code}, X-Ignored: {unknown.headers.get('X-Ignored')}"
+    yield from _failures(method, path, sent, world)
     yield ""
+
+
+VALUES = ("", "zzz", "-1", "0", "2", "100000")  # of a query parameter, whatever it is
+
+
+def _queried(path: str, world: World) -> Iterator[str]:
+    schema = api.get_openapi_schema(path_prefix="/api")["paths"][path]["get"]
+    called, address = api_of(world.alice), path.format(**world.ids)
+    names = [each["name"] for each in schema.get("parameters", ()) if each["in"] == "query"]
+    for name in names:
+        yield f"    takes ?{name}="
+        for value in VALUES:
+            yield f'        "{value}": {_listed(called.get(address, **{name: value}))}'
+    if names:
+        answer = called.get(address, zzz=1)
+        yield f"    leaves an unknown parameter out: {answer.status_code}, X-Ignored: {answer.headers.get('X-Ignored')}"
+
+
+def _listed(answer: Any) -> str:
+    body = answer.json()
+    if answer.status_code >= 400:
+        return f"{answer.status_code} {body['code']}"
+    rows, page = body.get("data"), body.get("pagination") or {}
+    told = [f"{name}={page[name]}" for name in ("limit", "offset", "page") if name in page]
+    return ", ".join([str(answer.status_code), *([f"rows={len(rows)}"] if isinstance(rows, list) else []), *told])
+
+
+def _failures(method: str, path: str, body: dict[str, Any], world: World) -> Iterator[str]:
+    """As JSON with a code, each of them."""
+    yield f"    without a key: {_outcome(_answered(world, method, path, body, caller=Api('')), ())}"
+    if "{" in path:
+        bob = api_of(make_member(make_customer("Bob Ltd")))
+        yield f"    with a stranger's key: {_outcome(_answered(world, method, path, body, caller=bob), ())}"
+    if body:
+        broken = api_of(world.alice)._call(method, path.format(**world.ids), b"{", {})
+        yield f"    for a body that is no JSON: {_outcome(broken, ())}"
 
 
 def _empty(value: Any) -> Any:
     return type(value)() if isinstance(value, dict | list) else ""
 
 
-def _answered(world: World, method: str, path: str, body: dict[str, Any]) -> Any:
+def _answered(world: World, method: str, path: str, body: dict[str, Any], *, caller: Api | None = None) -> Any:
     """And undone."""
     before = transaction.savepoint()
-    api: Api = api_of(world.alice)
+    caller = caller or api_of(world.alice)
     address = path.format(**world.ids)
-    call = {"GET": api.get, "DELETE": api.delete}.get(method)
-    answer = call(address) if call else getattr(api, method.lower())(address, body)
+    call = {"GET": caller.get, "DELETE": caller.delete}.get(method)
+    answer = call(address) if call else getattr(caller, method.lower())(address, body)
     transaction.savepoint_rollback(before)
     return answer
 

@@ -1,5 +1,6 @@
 """A night: bulk work, a pause, an old system, a foreign Stop rule, a killed worker, throttling; then morning."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -32,7 +33,7 @@ from tests.tenants.making import pause_tenant, set_up_tenant
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
-DOMAINS = 500
+DOMAINS = int(os.environ.get("SOAK_DOMAINS", "500"))
 PACE = 2.0  # calls a second of all workers together
 CALLS_TO_PAUSE = 3
 MINUTE = 60  # of the clock that reads the active set; each step may need some rounds of it

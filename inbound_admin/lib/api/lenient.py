@@ -4,15 +4,15 @@ Programs that were written for the system before this one send members and filte
 the contract has none is as if it were absent. A wrong type is still refused: nothing is guessed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self, get_args
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
-from pydantic import AfterValidator, ConfigDict, Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
+from pydantic import AfterValidator, ConfigDict, ModelWrapValidatorHandler, ValidationInfo, model_validator
 from pydantic_core import ValidationError
 
-from inbound_admin.lib.api.values import MOST, USUAL, In, Paged, QueryIn
+from inbound_admin.lib.api.values import FARTHEST, MOST, USUAL, In, Paged, QueryIn
 
 HEADER = "X-Ignored"
 MOST_NAMED, LONGEST = 20, 60
@@ -54,14 +54,22 @@ class LenientQuery(QueryIn):
             return handler({name: value for name, value in given.items() if name not in unclear})
 
 
-def clamped(most: int) -> AfterValidator:
-    return AfterValidator(lambda number: min(number, most))
+def clamped(least: int, most: int) -> AfterValidator:
+    return AfterValidator(lambda number: max(least, min(number, most)))
 
 
 class LenientPaged(LenientQuery, Paged):
-    """More than the most is the most."""
+    """Less than the least is the least, more than the most the most; an empty one is as if it were absent."""
 
-    limit: Annotated[int, Field(ge=1), clamped(MOST)] = USUAL
+    limit: Annotated[int, clamped(1, MOST)] = USUAL
+    offset: Annotated[int, clamped(0, FARTHEST)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_empty_out(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {name: value for name, value in given.items() if name not in ("limit", "offset") or value != ""}
 
 
 def note_ignored(request: HttpRequest, names: Iterable[str]) -> None:

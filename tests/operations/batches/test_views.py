@@ -43,6 +43,16 @@ def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client
     assert not Batch.objects.exists()
 
 
+def test_domains_that_only_send_are_added_so_in_bulk_and_the_page_says_it(sandbox: Sandbox) -> None:
+    alice = make_member(make_customer("Alice"))
+    client, given = signed_in(alice), {"do": "import", "names": "a.com\nb.com", "go": "yes"}
+    assert "These domains only send." in client.post(START, {"do": "import", "names": "a.com"}).text
+    going = client.post(START, given | {"send_only": "on"})
+    batches_services.work()
+    assert list(Domain.objects.values_list("name", "receives").order_by("name")) == [("a.com", False), ("b.com", False)]
+    assert "Send only" in client.get(going["Location"]).text
+
+
 def test_a_paste_is_shown_then_done_then_followed_and_tried_again(sandbox: Sandbox, sam: Client) -> None:
     for name in ("a.com", "b.com"):
         make_domain(name, stage=Stage.READY)

@@ -163,7 +163,10 @@ def test_the_list_counts_all_that_the_filter_matches(alice: Api, customer: Custo
     assert ok(alice.get("/api/v2/domains", search="V1"))["pagination"]["total"] == 1
     assert ok(alice.get("/api/v2/domains", offset=99))["data"] == []
     assert ok(alice.get("/api/v2/domains", limit=101))["pagination"]["limit"] == 100
-    refused(alice.get("/api/v2/domains", limit=0), 400, "MALFORMED")
+    assert ok(alice.get("/api/v2/domains", limit=0))["pagination"]["limit"] == 1
+    assert ok(alice.get("/api/v2/domains", limit="", offset=""))["pagination"]["limit"] == 50
+    assert ok(alice.get("/api/v2/domains", offset=-5))["pagination"]["offset"] == 0
+    refused(alice.get("/api/v2/domains", limit="ten"), 400, "MALFORMED")
 
 
 def test_a_catch_all_goes_on_and_off_with_its_endpoint(alice: Api, customer: Customer) -> None:

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.runs import Run
 from receipt_rules.plan_drafts import services
 from receipt_rules.plan_drafts.services import DRAFT
@@ -106,3 +107,31 @@ def test_the_page_asks_amazon_for_nothing_while_the_plan_is_made(olga_client: Cl
     sandbox.control.clear_calls()  # type: ignore[attr-defined]  # the sandbox of the fixture
     olga_client.get(reverse("receipt_rules:plan"))
     assert sandbox.control.call_counts() == {}  # type: ignore[attr-defined]
+
+
+def test_a_draft_whose_job_was_lost_with_its_worker_is_made_again(olga_client: Client) -> None:
+    make_address("info@maple.com", make_verified("maple.com"))
+    where = here(olga_client.get(reverse("receipt_rules:plan")).text)
+    ProcrastinateJob.objects.filter(task_name=DRAFT).delete()
+    assert "The plan is being made" in olga_client.get(where).text
+    assert "The plan is being made" in olga_client.get(where).text
+    assert ProcrastinateJob.objects.filter(task_name=DRAFT).count() == 1
+    let_worker_make()
+    assert "info@maple.com" in olga_client.get(where).text
+
+
+def test_an_approval_whose_worker_died_leads_to_its_run_even_if_that_is_over(
+    olga_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up_receiving()
+    make_address("info@maple.com", make_verified("maple.com"))
+    given = {"digest": planner_services.plan().digest, "because": "as planned", "typed": "inbound-mail"}
+    where = olga_client.post(reverse("receipt_rules:plan"), given)["Location"]
+    before = services.read(where.rpartition("draft=")[2])
+    assert before is not None
+    let_worker_make()
+    auto_apply_services.work()
+    services._keep(before)  # as it stands where the worker died between the approval and its note
+    let_worker_make()
+    run = Run.objects.get(digest=given["digest"])
+    assert olga_client.get(where)["Location"] == reverse("receipt_rules:run", args=[run.pk])

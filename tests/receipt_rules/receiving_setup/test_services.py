@@ -334,12 +334,6 @@ def test_a_policy_of_a_bucket_that_is_gone_is_not_put(shop: Domain, settings: Se
         permissions_services.policy_preview("not-there")
 
 
-def test_domains_whose_mail_goes_to_mail_manager_are_named(shop: Domain) -> None:
-    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "Mail Manager"]
-    Domain.objects.filter(pk=shop.pk).update(mx_facts={"shop.com": "mail_manager"})
-    assert "The MX of shop.com leads to SES Mail Manager" in found("Mail Manager").sentence
-
-
 def test_tls_that_is_required_and_not_announced_is_warned_of(shop: Domain, settings: Settings) -> None:
     Domain.objects.filter(pk=shop.pk).update(receiving_state="live")
     assert not [each for each in receiving_setup_services.check_receiving() if each.what == "TLS"]

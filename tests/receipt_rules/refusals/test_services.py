@@ -16,6 +16,8 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import Asked
 from receipt_rules.refusals.services import SET_PREFIX, SURELY_TAKEN
+from receipt_rules.runs import services as runs_services
+from receipt_rules.tasks import look
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import (
@@ -226,3 +228,21 @@ def test_a_search_that_amazon_throttles_goes_on_where_it_was(sandbox: Sandbox, m
     run.refresh_from_db()
     assert (run.state, run.set_aside) == (RunState.DONE, ["bad@shop.com"])
     assert [taken(f"{name}@shop.com") for name in ("good", "better", "best")] == [1, 1, 1]
+
+
+def test_the_probe_set_of_a_run_that_was_ended_by_hand_is_deleted_and_of_one_that_waits_is_kept(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    operator = _refuse_zoe(sandbox, "new")
+    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    sandbox.control.add_fault("throttle", "CreateReceiptRule", nth=3)
+    with pytest.raises(Exception, match="slow down"):
+        auto_apply_services.work()
+    probe = f"{SET_PREFIX}{run.pk}"[:64]
+    runs_services.clear_probes()
+    assert probe in _rule_sets()
+    Run.objects.filter(pk=run.pk).update(state=RunState.FAILED)
+    look()
+    assert probe not in _rule_sets()
+    assert live().name in _rule_sets()

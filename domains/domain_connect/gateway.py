@@ -1,0 +1,40 @@
+"""Asks a DNS host's Domain Connect API: two GETs, to a public address, bounded in time and size."""
+
+from dataclasses import dataclass
+
+from inbound_admin.lib import public_http
+from inbound_admin.lib.public_http import NoAnswer, Reach
+from inbound_admin.lib.public_url import parse_url
+
+SECONDS = 5.0
+MOST_BYTES = 50_000
+REDIRECTS = 2
+
+
+@dataclass(frozen=True)
+class ConnectAnswer:
+    """`is_told` False: nobody answered, or not as one that knows; `body` only of a 200."""
+
+    is_told: bool
+    is_there: bool = False
+    body: bytes = b""
+
+
+UNTOLD = ConnectAnswer(is_told=False)
+
+
+def ask(url: str, *, may_be_private: bool = False) -> ConnectAnswer:
+    """200 is there, 404 and 410 are not; anything else, a cut answer and silence tell nothing."""
+    reach = Reach(SECONDS, most_bytes=MOST_BYTES, redirects=REDIRECTS, may_be_private=may_be_private)
+    try:
+        response = public_http.get(parse_url(url, may_be_private=may_be_private), reach, headers=_HEADERS)
+    except (NoAnswer, ValueError):
+        return UNTOLD
+    if response.status in (404, 410):
+        return ConnectAnswer(is_told=True)
+    if response.status != 200 or not response.is_whole:
+        return UNTOLD
+    return ConnectAnswer(is_told=True, is_there=True, body=response.body)
+
+
+_HEADERS = {"Accept": "application/json"}

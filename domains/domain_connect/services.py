@@ -1,0 +1,93 @@
+"""Finds out whether a domain's DNS host supports Domain Connect and has our template, and offers its page.
+
+The worker finds out, at most once a day for each domain on which something is left to do; pages read what it stored. A
+look-up or host that fails changes nothing: what is known stays.
+"""
+
+from dataclasses import asdict
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.cache import cache
+
+from domains.checking.core.judgement import State
+from domains.dns import services as dns_services
+from domains.dns.core import LookupStatus, Question
+from domains.domain_connect import core, gateway
+from domains.domain_connect.core import ConnectHost, ConnectIdentity, ConnectLink
+from domains.jobs import discover_soon
+from domains.models.domains import Domain, Stage
+from domains.records.selectors import RecordsPage
+
+AGAIN_AFTER = timedelta(days=1)
+EMPTY = (State.WAITING, State.AT_RISK)  # a look saw that nothing is there; what could not be looked at is in neither
+
+
+def identity() -> ConnectIdentity | None:
+    """None where the operator has registered no template, and nothing of it is shown or asked."""
+    if not (settings.DOMAIN_CONNECT_KEY and settings.DOMAIN_CONNECT_PROVIDER):
+        return None
+    try:
+        key = core.read_key(settings.DOMAIN_CONNECT_KEY)
+    except ValueError:
+        return None  # `manage.py check` says why
+    service, name = settings.DOMAIN_CONNECT_SERVICE, settings.DOMAIN_CONNECT_KEY_NAME
+    return ConnectIdentity(settings.DOMAIN_CONNECT_PROVIDER, service, key, name)
+
+
+def discover_if_due(domain: Domain) -> None:
+    """Queued, since a page waits for no stranger's host."""
+    if not settings.DOMAIN_CONNECT_KEY or domain.stage != Stage.READY or domain.state == State.VERIFIED:
+        return
+    if cache.add(f"domain-connect:{domain.pk}", 1, AGAIN_AFTER.total_seconds()):
+        discover_soon(domain)
+
+
+def discover(*, domain_id: str) -> None:
+    """Ask DNS and the host, and store what is known then."""
+    domain, ours = Domain.objects.filter(pk=domain_id).first(), identity()
+    if domain is None or ours is None:
+        return
+    found = _found(domain.hosted.zone, ours)
+    if found is not None:
+        Domain.objects.filter(pk=domain.pk).update(domain_connect=found)
+
+
+def _found(zone: str, ours: ConnectIdentity) -> dict[str, str] | None:
+    """{} where it is not supported, None where that could not be told."""
+    answers = dns_services.look_up([Question(f"_domainconnect.{zone}", "TXT")])
+    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    if not told:
+        return None
+    place = core.place_in(told[0].values)
+    if not place:
+        return {}
+    private = settings.DOMAIN_CONNECT_MAY_BE_PRIVATE
+    said = gateway.ask(f"{_scheme(place)}://{place}/v2/{zone}/settings", may_be_private=private)
+    if not said.is_told:
+        return None
+    host = core.read_settings(said.body, schemes=("https", "http") if private else ("https",))
+    if host is None:
+        return {}
+    template = gateway.ask(f"{host.api}{core.template_path(ours)}", may_be_private=private)
+    if not template.is_told:
+        return None
+    return {"zone": zone, **asdict(host)} if template.is_there else {}
+
+
+def _scheme(place: str) -> str:
+    """The sandbox's host has no certificate."""
+    return "http" if settings.DOMAIN_CONNECT_MAY_BE_PRIVATE and place.startswith("127.0.0.1:") else "https"
+
+
+def link_for(domain: Domain, page: RecordsPage) -> ConnectLink | None:
+    """None where the host does not support it, or nothing that it could add is left."""
+    known, ours = domain.domain_connect, identity()
+    if not known or ours is None or domain.stage != Stage.READY or domain.is_held:
+        return None
+    if known["zone"] != domain.hosted.zone:
+        return None  # the zone begins elsewhere since
+    rows = [row for group in page.groups for row in group.rows]
+    absent = [row.record for row in rows if row.is_left and row.state in EMPTY and not row.found and row.record.value]
+    host = ConnectHost(known["name"], known["page"], known["api"])
+    return core.link_for(host, ours, domain.facts, domain.hosted, absent)

@@ -1,0 +1,103 @@
+"""Reads which ingress points of SES Mail Manager the account has, and says which of our domains go there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from domains.dns import services as dns_services
+from domains.dns.core import Answer, Question
+from domains.domain_list.selectors import domains_in_region
+from domains.receiving.core import MxFact, is_mail_manager
+from inbound_admin.lib.errors import AwsProblem
+from receipt_rules.mail_manager import gateway
+from receipt_rules.mail_manager.core import IngressPoint, domains_at, elsewhere
+from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
+
+WHAT = "Mail Manager"
+MOST_PAGES = 20
+MOST_READ = 10  # ingress points whose rule sets are read: the page waits for them
+MOST_NAMED, MOST_ASKED = 5, 50
+LEAVE = "Change such a domain to send only, or point its MX record here once its addresses are ready."
+NO_DOMAIN = "No domain of ours goes there."
+
+
+def check_mail_manager() -> tuple[SetupFinding, ...]:
+    """Nothing where the account does not use it and no domain's MX names it. Two calls, and one for each point."""
+    hosts = _domains_there()
+    try:
+        points = read_ingress_points()
+    except AwsProblem as problem:
+        failed = SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, str(problem))
+        return (failed, _unclear(tuple(hosts))) if hosts else (failed,)
+    found = [_of_point(point, domains_at(point, hosts)) for point in points]
+    if unclear := tuple(name for name, named in hosts.items() if not named):
+        found.append(_unclear(unclear))
+    if others := elsewhere(points, hosts):
+        sentence = (
+            f"The MX of {_some(others)} leads to a Mail Manager that is not of this account and region, "
+            "so receipt rules never see that mail."
+        )
+        found.append(SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE))
+    return tuple(found)
+
+
+def read_ingress_points() -> tuple[IngressPoint, ...]:
+    """All of this account and region, the first ones with the names of their rule sets. Raises AwsProblem."""
+    points: list[IngressPoint] = []
+    token = ""
+    for _ in range(MOST_PAGES):
+        page, token = gateway.list_ingress_points(token)
+        points += page
+        if not token:
+            break
+    if not points:
+        return ()
+    names = _rule_set_names()
+    read = [replace(p, rule_set=_named(gateway.get_ingress_point(p.id), names)) for p in points[:MOST_READ]]
+    return (*read, *points[MOST_READ:])
+
+
+def _named(rule_set: str, names: dict[str, str]) -> str:
+    return names.get(rule_set, rule_set)
+
+
+def _rule_set_names() -> dict[str, str]:
+    names: dict[str, str] = {}
+    token = ""
+    for _ in range(MOST_PAGES):
+        page, token = gateway.list_rule_sets(token)
+        names |= dict(page)
+        if not token:
+            break
+    return names
+
+
+def _of_point(point: IngressPoint, domains: tuple[str, ...]) -> SetupFinding:
+    by = f", with the rule set {point.rule_set}" if point.rule_set else ""
+    sentence = f"This account has the ingress point {point.name} ({point.host}){by}."
+    if not domains:
+        return SetupFinding(WHAT, SetupVerdict.RIGHT, f"{sentence} {NO_DOMAIN}")
+    sentence += f" The MX of {_some(domains)} leads to SES Mail Manager, so receipt rules never see that mail."
+    return SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE)
+
+
+def _domains_there() -> dict[str, tuple[str, ...]]:
+    """The Mail Manager hosts in the MX of each domain whose last check found one; () where DNS could not tell now."""
+    rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
+    names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
+    answers = dns_services.ask_hosts([Question(name, "MX") for name in names[:MOST_ASKED]]) if names else {}
+    return {name: _hosts(answers.get(Question(name, "MX"), ())) for name in names}
+
+
+def _hosts(answers: Sequence[Answer]) -> tuple[str, ...]:
+    hosts = (value.rpartition(" ")[2].rstrip(".").lower() for answer in answers for value in answer.values)
+    return tuple(dict.fromkeys(host for host in hosts if is_mail_manager(host)))
+
+
+def _unclear(names: tuple[str, ...]) -> SetupFinding:
+    sentence = f"The MX of {_some(names)} leads to SES Mail Manager, so receipt rules never see that mail."
+    return SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

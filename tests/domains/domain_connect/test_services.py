@@ -1,0 +1,211 @@
+"""Domain Connect: found by DNS and the host's own API, offered only for what is absent, signed, and harmless else."""
+
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import Settings
+
+from domains.checking import services as checking_services
+from domains.domain_connect import core, services
+from domains.models.domains import Domain
+from domains.records.selectors import records_page
+from domains.sharing import services as sharing_services
+from domains.sharing.selectors import token_of
+from inbound_admin.checks import domain_connect_can_sign
+from sandbox.process import Sandbox
+from tests.domains.making import set_up_domain, zone_of
+from tests.factories import make_member
+
+pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts(["127.0.0.1"])]
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+PEM = KEY.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+).decode()
+
+
+@pytest.fixture(autouse=True)
+def ours(settings: Settings, sandbox: Sandbox) -> None:
+    settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = "panel.example", PEM
+    settings.DOMAIN_CONNECT_MAY_BE_PRIVATE = True
+    identity = services.identity()
+    assert identity is not None
+    sandbox.control.add_zone("panel.example")
+    for name, value in core.key_records(identity):
+        sandbox.control.add_record("panel.example", name, "TXT", value)
+
+
+def at_host(sandbox: Sandbox, mood: str = "supported", name: str = "shop.com") -> Domain:
+    """A domain whose DNS host is in that mood, looked at once, and whose support was found out."""
+    domain = set_up_domain(sandbox, name)
+    zone = zone_of(domain)
+    place = f"{urlsplit(sandbox.aws_url).netloc}/_connect/{mood}"
+    sandbox.control.add_record(zone, f"_domainconnect.{zone}", "TXT", place)
+    return looked(domain)
+
+
+def looked(domain: Domain) -> Domain:
+    checking_services.check([domain], now=timezone.now())
+    services.discover(domain_id=domain.pk)
+    return Domain.objects.get(pk=domain.pk)
+
+
+def link_of(domain: Domain) -> core.ConnectLink | None:
+    return services.link_for(domain, records_page(domain, can_check_in=0))
+
+
+@pytest.mark.parametrize("name", ["shop.com", "xn--bcher-kva.com", "eu.firma.co.uk"])
+def test_the_hosts_page_adds_exactly_what_is_asked_for(sandbox: Sandbox, name: str) -> None:
+    domain = at_host(sandbox, name=name)
+    link = link_of(domain)
+    assert link is not None
+    assert link.host == "Sandbox DNS"
+    wanted = {record.key for record in domain.records if record.value}
+    assert set(link.keys) == wanted
+    assert "Add to" in urlopen(link.url).read().decode()  # noqa: S310  the sandbox's own address
+    assert "Added" in urlopen(Request(link.url, method="POST", data=b"")).read().decode()  # noqa: S310
+    checking_services.check([domain], now=timezone.now())
+    seen = {check.key: str(check.state) for check in domain.record_checks.all()}
+    assert {key: seen[key] for key in wanted} == dict.fromkeys(wanted, "verified"), seen
+    assert link_of(Domain.objects.get(pk=domain.pk)) is None
+
+
+def test_a_link_that_was_changed_is_not_good(sandbox: Sandbox) -> None:
+    link = link_of(at_host(sandbox))
+    assert link is not None
+    with pytest.raises(OSError, match="403"):
+        urlopen(link.url.replace("verification=", "verification=x"))  # noqa: S310
+
+
+MOODS = ("no_template", "unknown_domain", "down", "huge", "wrong_json", "redirect", "script", "no_page")
+
+
+@pytest.mark.parametrize("mood", MOODS)
+def test_without_support_nothing_is_shown(sandbox: Sandbox, mood: str, client: Client) -> None:
+    domain = at_host(sandbox, mood)
+    assert (domain.domain_connect, link_of(domain)) == ({}, None)
+    client.force_login(make_member(domain.customer))
+    assert "domain-connect" not in client.get(reverse("domains:detail", args=(domain.pk,))).text
+
+
+def test_a_host_without_the_record_is_not_asked(sandbox: Sandbox) -> None:
+    assert looked(set_up_domain(sandbox)).domain_connect == {}
+
+
+@pytest.mark.parametrize("fault", ["servfail", "silent"])
+def test_what_failed_changes_nothing_of_what_is_known(sandbox: Sandbox, fault: str, settings: Settings) -> None:
+    settings.DNS_TIMEOUT_SECONDS = 0.2
+    domain = at_host(sandbox)
+    sandbox.control.set_dns_fault("_domainconnect.shop.com", fault)
+    services.discover(domain_id=domain.pk)
+    assert Domain.objects.get(pk=domain.pk).domain_connect == domain.domain_connect != {}
+    sandbox.control.clear_dns_faults()
+    sandbox.control.add_record(
+        "shop.com", "_domainconnect.shop.com", "TXT", f"{urlsplit(sandbox.aws_url).netloc}/_connect/down"
+    )
+
+
+def test_what_stands_there_is_never_among_what_the_host_adds(sandbox: Sandbox) -> None:
+    """Applied, an MX of ours would replace the mail service that the customer has."""
+    domain = set_up_domain(sandbox, "shop.com")
+    zone = zone_of(domain)
+    sandbox.control.add_record(zone, "shop.com", "MX", "1 aspmx.l.google.com")
+    sandbox.control.add_record(zone, "shop.com", "TXT", "v=spf1 ip4:192.0.2.1 -all")
+    sandbox.control.add_record(zone, "_dmarc.shop.com", "TXT", "v=DMARC1; p=rejct")
+    sandbox.control.add_record(zone, "bounce.shop.com", "MX", "10 mx.other.net")
+    place = f"{urlsplit(sandbox.aws_url).netloc}/_connect/supported"
+    sandbox.control.add_record(zone, f"_domainconnect.{zone}", "TXT", place)
+    Domain.objects.filter(pk=domain.pk).update(
+        proven_at=timezone.now(), identity_status="Success", routes_unchecked=False, mail_rules={"shop.com": "carried"}
+    )
+    link = link_of(looked(Domain.objects.get(pk=domain.pk)))
+    assert link is not None
+    assert not set(link.keys) & {"inbound-mx", "apex-spf", "dmarc", "mail-from-mx"}
+    assert {"dkim-1", "dkim-2", "dkim-3"} <= set(link.keys)
+
+
+def test_what_could_not_be_looked_at_is_not_taken_for_absent(sandbox: Sandbox) -> None:
+    domain = at_host(sandbox)
+    domain.record_checks.filter(key="dkim-1").update(state="could_not_check", found=[])
+    link = link_of(domain)
+    assert link is not None
+    assert "dkim-1" not in link.keys
+
+
+def test_page_and_share_link_open_it_and_the_job_is_queued_once_a_day(sandbox: Sandbox, client: Client) -> None:
+    domain = at_host(sandbox)
+    alice = make_member(domain.customer)
+    client.force_login(alice)
+    assert "Set up at Sandbox DNS" in client.get(reverse("domains:detail", args=(domain.pk,))).text
+    link = sharing_services.create(domain=domain, actor=alice)
+    assert "Set up at Sandbox DNS" in Client().get(reverse("domains:shared", args=(token_of(link),))).text
+    client.get(reverse("domains:detail", args=(domain.pk,)))
+    assert ProcrastinateJob.objects.filter(task_name="domains.discover").count() == 1
+
+
+def test_without_a_key_nothing_is_asked_and_nothing_shown(sandbox: Sandbox, settings: Settings) -> None:
+    domain = at_host(sandbox)
+    settings.DOMAIN_CONNECT_KEY = ""
+    assert link_of(domain) is None
+    services.discover_if_due(domain)
+    assert not ProcrastinateJob.objects.filter(task_name="domains.discover").exists()
+
+
+def test_the_template_has_the_shape_of_the_public_repository() -> None:
+    assert set(core.TEMPLATE) <= {
+        *("providerId", "providerName", "serviceId", "serviceName", "version", "logoUrl", "description"),
+        *("variableDescription", "syncBlock", "shared", "syncRedirectDomain", "syncPubKeyDomain", "multiInstance"),
+        *("warnPhishing", "hostRequired", "records"),
+    }
+    needed = {"CNAME": {"pointsTo"}, "TXT": {"data"}, "MX": {"pointsTo", "priority"}, "SPFM": {"spfRules"}}
+    for record in core.TEMPLATE["records"]:
+        assert {"type", "host", *needed[record["type"]]} <= set(record)
+        assert record["type"] == "SPFM" or isinstance(record["ttl"], int)
+
+
+def test_the_command_prints_the_template_and_the_key(capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
+    call_command("domain_connect")
+    said = capsys.readouterr().out
+    assert "panel.example.mail.json" in said
+    assert '_dck1.panel.example. TXT "p=1,a=RS256,d=' in said
+    settings.DOMAIN_CONNECT_KEY = ""
+    with pytest.raises(CommandError, match="DOMAIN_CONNECT"):
+        call_command("domain_connect")
+
+
+@pytest.mark.parametrize(
+    ("provider", "key", "why"),
+    [
+        ("", "", ""),
+        ("a.example", PEM.replace("\n", "\\n"), ""),
+        ("", PEM, "belong together"),
+        ("a.example", "x", "PEM"),
+    ],
+)
+def test_the_check_says_what_is_wrong_with_the_key(settings: Settings, provider: str, key: str, why: str) -> None:
+    settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = provider, key
+    found = domain_connect_can_sign()
+    assert [why in str(each.msg) for each in found] == ([True] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("domainconnect.godaddy.example", "domainconnect.godaddy.example"),
+        ('"api.cloud.example/client/v4/dns/domainconnect/"', "api.cloud.example/client/v4/dns/domainconnect"),
+        ("https://api.example", ""),
+        ("user@api.example", ""),
+        ("api.example/x?y=1", ""),
+        ("api.example/" + "x" * 300, ""),
+        ("", ""),
+    ],
+)
+def test_the_place_is_a_host_and_a_path(text: str, place: str) -> None:
+    assert core.place_in([text]) == place

@@ -1,0 +1,113 @@
+"""Amazon does not answer for a while: nothing is lost, every page says so, and afterwards all is carried out."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models.people import User
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem
+from notifications.models.alerts import Alert
+from operations.dashboard import services as dashboard_services
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.runs import PendingChange, Run, RunState
+from receipt_rules.planner import services as planner_services
+from receipt_rules.tasks import watch_active_set
+from sandbox.process import Sandbox
+from tests.factories import make_member
+from tests.receipt_rules.making import live, make_verified, set_up_receiving, taken
+
+pytestmark = pytest.mark.django_db
+FOR_EVER = 10_000
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Domain:
+    domain = make_verified("shop.com")
+    addresses_services.add_address(text="old@shop.com", customer=domain.customer, actor=None)
+    return domain
+
+
+@pytest.fixture
+def olga(shop: Domain, monkeypatch: pytest.MonkeyPatch) -> User:
+    operator = set_up_receiving()
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    return operator
+
+
+def stop_answering(sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("error", "*", times=FOR_EVER)
+
+
+def test_staff_are_told_after_ten_minutes_and_when_it_is_over(sandbox: Sandbox, olga: User) -> None:
+    stop_answering(sandbox)
+    for minutes in (0, 11):
+        dashboard_services.watch(now=timezone.now() + timedelta(minutes=minutes))
+    alert = Alert.objects.get(kind="amazon.unreachable")
+    assert alert.state == "open"
+    sandbox.control.clear_faults()
+    dashboard_services.watch(now=timezone.now() + timedelta(minutes=12))
+    alert.refresh_from_db()
+    assert alert.state == "recovered"
+
+
+def test_a_silent_amazon_is_no_outage_of_our_rules_and_pages_show_what_was_read_last(
+    sandbox: Sandbox, olga: User, client: Client
+) -> None:
+    watch_active_set(0)
+    stop_answering(sandbox)
+    watch_active_set(0)
+    client.force_login(olga)
+    assert 'id="receiving-outage"' not in client.get(reverse("operations:overview")).text
+    rules = client.get(reverse("receipt_rules:rules")).text
+    assert "What you see is from" in rules
+    assert "old@shop.com" in rules
+    plan = client.get(reverse("receipt_rules:plan"))
+    assert "Approve it" not in plan.text
+    assert Address.objects.get(address="old@shop.com").is_carried
+
+
+def test_what_customers_change_meanwhile_is_kept_and_carried_out_afterwards(
+    sandbox: Sandbox, shop: Domain, olga: User, client: Client
+) -> None:
+    stop_answering(sandbox)
+    client.force_login(make_member(shop.customer))
+    where = reverse("receipt_rules:domain", args=[shop.pk])
+    assert client.post(where, {"do": "address", "address-address": "new"}, follow=True).status_code == 200
+    with pytest.raises(AwsProblem):
+        auto_apply_services.work()
+    assert PendingChange.objects.exists()
+    assert "new@shop.com" in client.get(where).text
+    assert not Address.objects.get(address="new@shop.com").is_carried
+    sandbox.control.clear_faults()
+    auto_apply_services.work()
+    assert [taken(f"{name}@shop.com") for name in ("old", "new")] == [1, 1]
+    assert not PendingChange.objects.exists()
+
+
+def test_a_run_under_way_waits_says_why_and_goes_on(sandbox: Sandbox, shop: Domain, olga: User, client: Client) -> None:
+    addresses_services.set_catch_all(domain=make_verified("more.com"), actor=None)
+    made = planner_services.plan()
+    run = planner_services.approve(digest=made.digest, because="as planned", actor=olga)
+    sandbox.control.add_fault("error", "UpdateReceiptRule", times=FOR_EVER)
+    sandbox.control.add_fault("error", "CreateReceiptRule", times=FOR_EVER)
+    with pytest.raises(AwsProblem):
+        auto_apply_services.work()
+    run.refresh_from_db()
+    assert run.state == RunState.RUNNING
+    client.force_login(olga)
+    assert run.problem
+    assert run.problem.split(".")[0] in client.get(reverse("receipt_rules:run", args=[run.pk])).text.replace(
+        "&#x27;", "'"
+    )
+    sandbox.control.clear_faults()
+    auto_apply_services.work()
+    assert Run.objects.get(pk=run.pk).state == RunState.DONE
+    assert taken("any@more.com") == 1
+    assert live().name == "inbound-mail"
