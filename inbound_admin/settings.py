@@ -267,6 +267,20 @@ MFA_FORMS: dict[str, str] = {}
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+_PROBE = env.email_url("PROBE_EMAIL_URL", default="consolemail://")  # empty: test messages go the way of all others
+PROBE_EMAIL = (
+    {
+        "backend": _PROBE["EMAIL_BACKEND"],
+        "host": _PROBE["EMAIL_HOST"],
+        "port": _PROBE["EMAIL_PORT"],
+        "username": _PROBE["EMAIL_HOST_USER"],
+        "password": _PROBE["EMAIL_HOST_PASSWORD"],
+        "use_tls": _PROBE.get("EMAIL_USE_TLS", False),
+        "use_ssl": _PROBE.get("EMAIL_USE_SSL", False),
+    }
+    if env.str("PROBE_EMAIL_URL", default="")
+    else {}
+)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Inbound Admin <inbound-admin@localhost>")
 
 # --- what the browser is told ----------------------------------------------------------------------------------------

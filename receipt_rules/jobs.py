@@ -18,6 +18,7 @@ WORK = "receipt_rules.work"
 LOOK = "receipt_rules.look"
 LOCK = "receipt rules"
 ASK = "receipt_rules.ask_recipients"
+PROBE = "receipt_rules.send_probe"
 
 
 def work_soon(*, in_seconds: int = 0, unless_running: bool = False, urgent: bool = False) -> None:
@@ -62,3 +63,7 @@ def customer_changed(
 def ask_recipients_soon(*, unless_running: bool = False) -> None:
     """Mails with links to confirm: apart from the rules, whose lock a slow mail server must not hold."""
     jobs.queue(ASK, lock=ASK, unless_running=unless_running)
+
+
+def send_probe_soon(probe_id: str) -> None:
+    jobs.queue(PROBE, lock=f"probe {probe_id}", probe_id=probe_id)

@@ -13,11 +13,12 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.holders import services as holders_services
-from receipt_rules.jobs import ASK, LOOK, WORK, look_soon
+from receipt_rules.jobs import ASK, LOOK, PROBE, WORK, look_soon
 from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import DRAFT
+from receipt_rules.probes import services as probes_services
 from receipt_rules.received_mail import services as received_mail_services
 from receipt_rules.runs import services as runs_services
 
@@ -44,6 +45,11 @@ def plan_draft(draft_id: str) -> None:
 @jobs.task(ASK)
 def ask_recipients() -> None:
     forwarding_services.send_due(now=timezone.now())
+
+
+@jobs.task(PROBE)
+def send_probe(probe_id: str) -> None:
+    probes_services.send_probe(probe_id=probe_id)
 
 
 @jobs.periodic("receipt_rules.sweep", cron="* * * * *")
@@ -80,5 +86,6 @@ def watch(timestamp: int) -> None:
 
 @jobs.periodic("receipt_rules.forget_received", cron="53 3 * * *")
 def forget_received(timestamp: int) -> None:
-    """Once a night what RECEIVED_MAIL_DAYS no longer keeps."""
+    """Once a night what RECEIVED_MAIL_DAYS no longer keeps, and test messages of last month."""
+    probes_services.delete_old_probes(now=timezone.now())
     received_mail_services.delete_expired(now=timezone.now())

@@ -6,6 +6,7 @@ from receipt_rules.forwarding import views as forwarding_views
 from receipt_rules.live import views as live_views
 from receipt_rules.pipeline import views as pipeline_views
 from receipt_rules.planner import views as planner_views
+from receipt_rules.probes import views as probes_views
 from receipt_rules.received_mail import views as received_mail_views
 from receipt_rules.receiving_setup import views as receiving_setup_views
 from receipt_rules.runs import views as runs_views
@@ -25,6 +26,8 @@ urlpatterns = [
     path("endpoints/<str:endpoint_id>/", endpoints_views.detail, name="endpoint"),
     path("endpoints/<str:endpoint_id>/signing-secret/", endpoints_views.signing_secret, name="signing_secret"),
     path("forwarding/<str:token>/", forwarding_views.answer, name="forwarding"),
+    path("test-messages/", probes_views.list_, name="probes"),
+    path("test-messages/<str:probe_id>/", probes_views.detail, name="probe"),
     path("received/", received_mail_views.list_, name="received"),
     path("received/<str:mail_id>/", received_mail_views.detail, name="received_message"),
     path("rules/", live_views.list_, name="rules"),

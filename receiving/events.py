@@ -5,11 +5,12 @@ Amazon SES email receiving", and "Invocation record" of Lambda's destinations.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 SETUP_NOTIFICATION = "AMAZON_SES_SETUP_NOTIFICATION"  # what SES writes to try a bucket is no mail
+PROBE_HEADER = "x-inbound-admin-probe"
 _VERDICTS = ("spam", "virus", "spf", "dkim", "dmarc")
 
 
@@ -22,6 +23,7 @@ class Arrival:
     """One message and those of its recipients that the event is about.
 
     `stored`: bucket and key where the event tells them. `is_again`: a person asked to deliver it once more.
+    `probe`: the token of a test message.
     """
 
     message_id: str
@@ -30,6 +32,7 @@ class Arrival:
     verdicts: Mapping[str, str] = field(default_factory=dict)
     stored: tuple[str, str] | None = None
     is_again: bool = False
+    probe: str = ""
 
     @property
     def has_virus(self) -> bool:
@@ -89,7 +92,14 @@ def _mail(said: Mapping[str, Any]) -> Iterator[Arrival]:
         received_at=str(receipt.get("timestamp") or mail["timestamp"]),
         verdicts={name: receipt.get(f"{name}Verdict", {}).get("status", "") for name in _VERDICTS},
         stored=stored,
+        probe=_probe(mail.get("headers") or ()),
     )
+
+
+def _probe(headers: Iterable[Mapping[str, Any]]) -> str:
+    """The token of a test message, which its sender knows; SES tells the headers of all but the largest messages."""
+    found = (each.get("value", "") for each in headers if str(each.get("name", "")).lower() == PROBE_HEADER)
+    return str(next(found, ""))[:64]
 
 
 def _asked(said: Mapping[str, Any]) -> Arrival | LookAgain:

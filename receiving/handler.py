@@ -203,6 +203,7 @@ class _Mail:
             "problem": outcome.problem[:1000],
             "bytes": len(self._letter.raw) if self._letter else None,
             "at": datetime.now(UTC).isoformat(),
+            "probe": self.arrival.probe,
         }
 
     def _fetched(self) -> bytes:

@@ -20,7 +20,7 @@ from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.notifications.making import make_delivery, make_target, raise_for
 from tests.operations.making import make_difference, make_item
-from tests.receipt_rules.making import make_address, make_endpoint, make_mail
+from tests.receipt_rules.making import make_address, make_endpoint, make_mail, make_probe
 from tests.tenants.making import make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +106,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:add_endpoint": EVERYBODY,
     "receipt_rules:endpoint": ALICES,
     "receipt_rules:signing_secret": ALICES_POST,
+    "receipt_rules:probes": EVERYBODY,
+    "receipt_rules:probe": ALICES,
     "receipt_rules:received": EVERYBODY,
     "receipt_rules:received_message": ALICES,
     "receipt_rules:forwarding": (NONE,) * 7,  # public, and the token is nobody's
@@ -259,6 +261,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "address_id": lambda world: make_address("billing@of-the-world.example", world.domain).id,
     "endpoint_id": lambda world: make_endpoint(world.customer).id,
     "mail_id": lambda world: make_mail(make_endpoint(world.customer)).id,
+    "probe_id": lambda world: make_probe(world.domain).id,
     "run_id": _run_of,
     "domain_id": lambda world: world.domain.id,
     "format_key": lambda _: "zone",

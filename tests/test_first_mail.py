@@ -17,7 +17,9 @@ from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.probes import Probe
 from receipt_rules.models.received_mail import ReceivedMail
+from receipt_rules.probes.services import send_probe
 from sandbox.aws.state import SUCCESS, WORLD, Aspect
 from sandbox.mail.rules import VIRUS, region_named
 from sandbox.process import Sandbox
@@ -221,3 +223,30 @@ def test_deliver_again_goes_to_where_mail_goes_now(receiving: Sandbox, client: C
     receiving.control.run_function()
     mail.refresh_from_db()
     assert (mail.outcome, mail.endpoint, sinks(receiving)) == ("delivered", address.endpoint, {"new": ["a@shop.com"]})
+
+
+def test_a_test_message_is_followed_to_the_endpoint_or_to_where_it_stops(
+    receiving: Sandbox, client: Client, settings: Settings
+) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    make_address("a@shop.com", domain, endpoint=endpoint)
+    set_up_receiving()
+    host, _, port = receiving.smtp_address.partition(":")
+    settings.PROBE_EMAIL = {
+        "backend": "django.core.mail.backends.smtp.EmailBackend",
+        "host": host,
+        "port": int(port),
+    }
+    client.force_login(make_member(domain.customer))
+    for recipient in ("a@shop.com", "nobody@shop.com"):
+        assert client.post("/inbound/test-messages/", {"recipient": recipient}).status_code == 302
+        send_probe(probe_id=Probe.objects.get(recipient=recipient).pk)
+    receiving.control.run_function()
+    arrived, refused = (Probe.objects.get(recipient=each) for each in ("a@shop.com", "nobody@shop.com"))
+    assert client.get(f"/inbound/test-messages/{arrived.pk}/").text.count(">Done") == 6
+    page = client.get(f"/inbound/test-messages/{refused.pk}/").text
+    assert "No active receipt rule" in page
+    assert "Stopped here" in page
+    other = Client()
+    other.force_login(make_member(make_customer("Bob Ltd")))
+    assert other.get(f"/inbound/test-messages/{arrived.pk}/").status_code == 404

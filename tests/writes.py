@@ -190,6 +190,11 @@ def _endpoint(**form: str) -> Callable[[World], Post]:
     return lambda world: Post((make_endpoint(world.customer).pk,), form)
 
 
+def _probe(world: World) -> Post:
+    make_verified("shop.com", customer=world.customer)
+    return Post(form={"recipient": "a@shop.com"})
+
+
 def _received(world: World) -> Post:
     endpoint = make_endpoint(world.customer)
     make_address("a@shop.com", make_verified("shop.com", customer=world.customer), endpoint=endpoint)
@@ -495,6 +500,7 @@ WRITES = (
     Write("receipt_rules:endpoint", "endpoint.removed", "alice", _endpoint(do="remove")),
     Write("receipt_rules:endpoint", "forwarding.asked", "alice", _forwarding),
     Write("receipt_rules:signing_secret", "endpoint.changed", "alice", _endpoint()),
+    Write("receipt_rules:probes", "probe.sent", "alice", _probe),
     Write("receipt_rules:received_message", "received_mail.again", "alice", _received),
     Write("receipt_rules:rules", "rules.adopted", "olga", _adopt_rules),
     Write("receipt_rules:rules", "rules.accepted", "olga", _rules_differ("accept")),

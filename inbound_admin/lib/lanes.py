@@ -69,6 +69,7 @@ TASKS: Mapping[str, WorkLane] = {
     "receipt_rules.ask_recipients": WorkLane.PEOPLE,
     "receipt_rules.look": WorkLane.LOOKS,
     "receipt_rules.plan_draft": WorkLane.PEOPLE,
+    "receipt_rules.send_probe": WorkLane.PEOPLE,
     "receipt_rules.sweep": WorkLane.LOOKS,
     "receipt_rules.sweep_drift": WorkLane.LOOKS,
     "receipt_rules.watch": WorkLane.LOOKS,

@@ -11,6 +11,7 @@ from receipt_rules.models.endpoints import (
 )
 from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
 from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, Look, ReceivingStop
+from receipt_rules.models.probes import Probe, new_probe_id, new_probe_token
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail, new_received_mail_id
 from receipt_rules.models.runs import (
     UNFINISHED,
@@ -42,6 +43,7 @@ __all__ = [
     "Look",
     "OwnRuleSet",
     "PendingChange",
+    "Probe",
     "ReceivedMail",
     "ReceivingStop",
     "Run",
@@ -56,6 +58,8 @@ __all__ = [
     "new_endpoint_id",
     "new_expectation_id",
     "new_forwarding_id",
+    "new_probe_id",
+    "new_probe_token",
     "new_received_mail_id",
     "new_run_id",
     "new_snapshot_id",

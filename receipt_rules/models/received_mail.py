@@ -44,11 +44,8 @@ class ReceivedMail(models.Model):
             models.Index(fields=("endpoint", "-received_at", "-id"), name="received_of_endpoint"),
             models.Index(fields=("domain", "-received_at", "-id"), name="received_of_domain"),
             models.Index(fields=("recipient", "-received_at"), name="received_of_recipient"),
-            models.Index(
-                fields=("customer", "-received_at"),
-                name="received_undelivered",
-                condition=~models.Q(outcome=DeliveryOutcome.DELIVERED),
-            ),
+            models.Index(fields=("outcome", "-received_at", "-id"), name="received_with_outcome"),
+            models.Index(fields=("customer", "outcome", "-received_at", "-id"), name="received_own_outcome"),
         )
         constraints = (
             models.UniqueConstraint(

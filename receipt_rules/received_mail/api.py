@@ -41,6 +41,7 @@ class DeliveryIn(In):
     problem: Text = ""
     bytes: Annotated[int | None, Field(ge=0, le=LARGEST_MESSAGE)] = None
     at: Moment
+    probe: Annotated[Text, Field(max_length=64, description="The token of a test message")] = ""
 
 
 class DeliveriesIn(In):
@@ -126,6 +127,7 @@ def _report(each: DeliveryIn) -> Report:
         at=each.at,
         problem=each.problem,
         size=each.bytes,
+        probe=each.probe,
     )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a message for some of its recipients, at `at`; `endpoint_id` "" where none was asked."""
+    """What became of a message for some of its recipients, at `at`; `endpoint_id` "" where none was asked.
+
+    `probe`: the token of a test message, if it is one."""
 
     message_id: str
     received_at: datetime
@@ -18,6 +20,7 @@ class Report:
     at: datetime
     problem: str = ""
     size: int | None = None
+    probe: str = ""
 
 
 def again_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:

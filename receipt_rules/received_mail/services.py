@@ -21,6 +21,7 @@ from receipt_rules.addresses.selectors import endpoint_subject
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.planner.services import function_arn
+from receipt_rules.probes.services import note_reports
 from receipt_rules.received_mail import gateway
 from receipt_rules.received_mail.core import Report, again_event
 from receipt_rules.received_mail.selectors import received_mail_subject
@@ -75,6 +76,7 @@ def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
         made = {key: each.row for key, each in sorted(by_key.items())}
         ReceivedMail.objects.bulk_create(made.values(), ignore_conflicts=True)
         _bring_up_to_date(by_key, {row.pk for row in made.values()})
+    note_reports(reports)
     _watch_endpoints(by_key.values(), now)
     return len(by_key)
 

@@ -22,6 +22,7 @@ _EMPTY_IS_UNSET = (
     "DATABASE_URL",
     "DNS_RESOLVERS",
     "HTTPS",
+    "PROBE_EMAIL_URL",
     "SITE_URL",
     "WEB_THREADS",
 )
@@ -76,6 +77,7 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
     if sandbox_ports:
         told.setdefault("AWS_ENDPOINT_URL", f"http://127.0.0.1:{sandbox_ports[0]}")
         told.setdefault("DNS_RESOLVERS", f"127.0.0.1:{sandbox_ports[1]}")
+        told.setdefault("PROBE_EMAIL_URL", f"smtp://127.0.0.1:{sandbox_ports[3]}")
         told.setdefault("MTA_STS_PORT", str(sandbox_ports[2]))
         told.setdefault("MTA_STS_AUTHORITIES", str(local / "sandbox" / "authority.pem"))
     return Plan(host, port, sandbox, sandbox_ports, told)

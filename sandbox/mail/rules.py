@@ -3,6 +3,7 @@
 Written from the facts sheet alone, not from the product's planner: the two must be able to disagree.
 """
 
+import email
 import json
 import secrets
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from sandbox.aws.identities import is_verified
 from sandbox.aws.state import WORLD, RegionState, regions
 from sandbox.mail.log import MailEntry
 
+MOST_HEADERS = 50_000  # characters, to a function
 VIRUS = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"  # what every scanner reports
 SPAM = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
@@ -204,6 +206,7 @@ def _said(
             "source": passage.envelope.sender,
             "messageId": passage.message_id,
             "destination": list(passage.envelope.recipients),
+            "headers": _headers(passage.raw),
         },
         "receipt": {
             "timestamp": moment,
@@ -213,6 +216,13 @@ def _said(
             "action": dict(action),
         },
     }
+
+
+def _headers(raw: bytes) -> list[dict[str, str]]:
+    """SES leaves them out where they are larger than it tells a function."""
+    top = email.message_from_bytes(raw.partition(b"\r\n\r\n")[0])
+    found = [{"name": name, "value": str(value)} for name, value in top.items()]
+    return found if sum(len(each["value"]) for each in found) < MOST_HEADERS else []
 
 
 def _verdict(raw: bytes, sign: bytes, *, scans: bool) -> str:

@@ -1,0 +1,47 @@
+"""Test messages: one is sent by a form, and followed on its own page."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.http import SignedIn, page_of, template
+from inbound_admin.lib.lists import text_in
+from receipt_rules.probes.core import is_over, stages
+from receipt_rules.probes.selectors import facts_of_probe, probes_for
+from receipt_rules.probes.services import ask_for_probe
+
+
+@require_http_methods(["GET", "POST"])
+def list_(request: SignedIn) -> HttpResponse:
+    """The form, and what was sent before."""
+    recipient, problem = text_in(request.GET, "recipient"), ""
+    if request.method == "POST":
+        recipient = text_in(request.POST, "recipient")
+        try:
+            made = ask_for_probe(recipient=recipient, actor=request.user)
+        except (Refused, RateLimited) as refused:
+            if getattr(refused, "code", "") == "REASON_MISSING":
+                raise
+            problem = str(refused)
+        else:
+            messages.success(request, "The test message is on its way. This page follows it.")
+            return redirect("receipt_rules:probe", made.pk)
+    context = {
+        "page": page_of(probes_for(request.user), request, 20),
+        "recipient": recipient,
+        "problem": problem,
+        "tab": "received",
+    }
+    return TemplateResponse(request, "receipt_rules/probes/probes.html", context, status=422 if problem else 200)
+
+
+@require_GET
+def detail(request: SignedIn, probe_id: str) -> HttpResponse:
+    probe = get_object_or_404(probes_for(request.user), pk=probe_id)
+    facts, now = facts_of_probe(probe), timezone.now()
+    context = {"probe": probe, "stages": stages(facts, now), "is_over": is_over(facts, now)}
+    return TemplateResponse(request, template(request, "receipt_rules/probes/probe.html", "probe"), context)

@@ -1,0 +1,99 @@
+"""Test messages are sent to one's own addresses alone, and only who knows the token passes for one."""
+
+import smtplib
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.core.mail.backends.locmem import EmailBackend
+from django.utils import timezone
+
+from accounts.models.people import Customer
+from domains.receiving.core import MxFact
+from inbound_admin.lib.errors import RateLimited, Refused
+from receipt_rules.models.probes import Probe
+from receipt_rules.probes.core import HEADER
+from receipt_rules.probes.services import ask_for_probe, delete_old_probes, send_probe
+from receipt_rules.received_mail.services import record_deliveries
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.making import make_probe, make_report, make_verified
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alices() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+def test_it_goes_out_by_our_mail_server_with_its_token_once(alices: Customer) -> None:
+    make_verified("shop.com", customer=alices, mx_facts={"shop.com": MxFact.HERE.value})
+    probe = ask_for_probe(recipient="Test@Shop.com", actor=make_member(alices))
+    assert (probe.recipient, probe.mx_leads_here, mail.outbox) == ("test@shop.com", True, [])
+    send_probe(probe_id=probe.pk)
+    send_probe(probe_id=probe.pk)
+    (sent,) = mail.outbox
+    assert (sent.to, sent.extra_headers[HEADER]) == (["test@shop.com"], probe.token)
+    probe.refresh_from_db()
+    assert probe.sent_at is not None
+
+
+def test_nobody_sends_one_to_a_strangers_address(alices: Customer) -> None:
+    make_verified("shop.com", customer=alices)
+    bob = make_member(make_customer("Bob Ltd"))
+    for recipient in ("a@shop.com", "a@nobodys.example", "shop.com", "not an address"):
+        with pytest.raises(Refused):
+            ask_for_probe(recipient=recipient, actor=bob)
+    assert not Probe.objects.exists()
+
+
+def test_another_within_seconds_waits(alices: Customer) -> None:
+    make_verified("shop.com", customer=alices)
+    alice = make_member(alices)
+    ask_for_probe(recipient="a@shop.com", actor=alice)
+    with pytest.raises(RateLimited):
+        ask_for_probe(recipient="a@shop.com", actor=alice)
+    cache.clear()
+    ask_for_probe(recipient="a@shop.com", actor=alice)
+
+
+def test_what_the_mail_server_refuses_is_told_and_not_sent_again(
+    alices: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise smtplib.SMTPRecipientsRefused({"a@shop.com": (550, b"5.1.1 No such mailbox")})
+
+    probe = make_probe(make_verified("shop.com", customer=alices))
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+    send_probe(probe_id=probe.pk)
+    monkeypatch.undo()
+    send_probe(probe_id=probe.pk)
+    probe.refresh_from_db()
+    assert probe.send_problem == "The mail server refused the message: 550 5.1.1 No such mailbox"
+    assert mail.outbox == []
+
+
+def test_a_report_is_noted_by_token_and_recipient_and_an_older_one_changes_nothing(alices: Customer) -> None:
+    probe = make_probe(make_verified("shop.com", customer=alices))
+    now = timezone.now()
+    for report in (
+        make_report(probe.recipient, probe="a guess", at=now),
+        make_report("other@shop.com", probe=probe.token, at=now),
+    ):
+        record_deliveries(reports=[report], now=now)
+    probe.refresh_from_db()
+    assert probe.handled_at is None
+    record_deliveries(reports=[make_report(probe.recipient, probe=probe.token, at=now)], now=now)
+    older = make_report(probe.recipient, probe=probe.token, outcome="failed", at=now - timedelta(minutes=1))
+    record_deliveries(reports=[older], now=now)
+    probe.refresh_from_db()
+    assert (probe.outcome, probe.handled_at) == ("delivered", now)
+
+
+def test_those_of_last_month_go(alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    make_probe(domain, asked_at=timezone.now() - timedelta(days=31))
+    kept = make_probe(domain)
+    assert delete_old_probes(now=timezone.now()) == 1
+    assert Probe.objects.get() == kept
