@@ -147,6 +147,9 @@ class ControlClient:
     def set_account_rates(self, region: str, bounce: float | None = None, complaint: float | None = None) -> None:
         self._call("set_account_rates", region=region, bounce=bounce, complaint=complaint)
 
+    def lose_mail(self, region: str, rule: str, number: int = 1) -> None:
+        self._call("lose_mail", region=region, rule=rule, number=number)
+
     def suspend_tenant(self, tenant: str, cause: str = "Suspended by Amazon SES.") -> None:
         self._call("suspend_tenant", tenant=tenant, cause=cause)
 

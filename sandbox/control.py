@@ -10,7 +10,7 @@ from moto.core.model_instances import reset_model_data
 from sandbox.aws.events import confirmation, event_about, notification
 from sandbox.aws.limits import CHOICES, Beliefs, Limits
 from sandbox.aws.mail_manager import add_ingress_point
-from sandbox.aws.metrics import leave_points
+from sandbox.aws.metrics import leave_points, lose_mail
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
 from sandbox.control_dns import DEFAULT_TTL, DnsControl
@@ -137,6 +137,12 @@ class AwsControl:
             for kind, rate in {"BOUNCE": bounce, "COMPLAINT": complaint}.items():
                 if rate is not None:
                     leave_points(state, "", kind, rate, WORLD.clock.now())
+            WORLD.changed()
+
+    def lose_mail(self, region: str, rule: str, number: int = 1) -> None:
+        """SES gives up so many messages of the rule; where it is counted is a belief (`lost_mail`)."""
+        with WORLD.lock:
+            lose_mail(_region(region), rule, number, WORLD.clock.now())
             WORLD.changed()
 
     def suspend_tenant(self, tenant: str, cause: str = "Suspended by Amazon SES.") -> None:

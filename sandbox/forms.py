@@ -34,6 +34,11 @@ BELIEFS = {
         "The cause of a pause by API",
         {"Status manually updated.": "“Status manually updated.”", "": "None"},
     ),
+    "lost_mail": (
+        "Lost mail in CloudWatch (PublishExpired)",
+        {"rule_set": "At the active rule set alone", "rule": "At its rule too"},
+    ),
+    "metric_values": ("What CloudWatch tells of a metric", {"whole": "All at once", "parts": "Parts, in pages"}),
     "star_recipient": ("A rule for *@example.com", {"refused": "Refused", "literal": "Taken literally"}),
 }
 EVERY = "*"

@@ -4,6 +4,7 @@ moto's state belongs to the process, so a process has one sandbox at a time; ano
 last one left, unless it is reset. moto's `mock_aws` would wipe it: use one or the other.
 """
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -53,8 +54,7 @@ class Sandbox:
         aws.install()
         self._host, self._aws_port, self._dns_port = host, aws_port, dns_port
         self._web_port, self._smtp_port, self._verify_every = web_port, smtp_port, verify_every
-        self._own_dir = None if state_dir else tempfile.TemporaryDirectory(prefix="sandbox-")
-        self._directory = state_dir or Path(self._own_dir.name if self._own_dir else "")
+        self._state_dir = state_dir
         self._regions = tuple(regions)
         self._exit_process = exit_process
         self.zones = ZoneStore()
@@ -80,6 +80,8 @@ class Sandbox:
 
     def start(self) -> Self:
         """Raises OSError when a port is taken; nothing runs then."""
+        self._directory = self._state_dir or Path(tempfile.mkdtemp(prefix="sandbox-"))
+        self._directory.mkdir(parents=True, exist_ok=True)
         if self._snapshot:
             self._snapshot.load()
         seed(self._regions)
@@ -128,8 +130,8 @@ class Sandbox:
         self._http.stop()
         self._web.stop()
         self._dns.stop()
-        if self._own_dir:
-            self._own_dir.cleanup()
+        if not self._state_dir:
+            shutil.rmtree(self._directory, ignore_errors=True)
         if self._snapshot:
             WORLD.on_change.remove(self._snapshot.save_soon)
             self._snapshot.stop()

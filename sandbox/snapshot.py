@@ -18,7 +18,7 @@ from sandbox.aws.limits import Beliefs, Limits
 from sandbox.aws.state import WORLD, regions
 from sandbox.dns.zones import ZoneStore
 
-FORMAT = 4
+FORMAT = 5
 FILE = "state.pickle"
 DELAY_SECONDS = 1.0
 logger = logging.getLogger(__name__)

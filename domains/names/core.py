@@ -15,6 +15,7 @@ import idna
 from publicsuffixlist import PublicSuffixList
 
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.mail_addresses import without_list_mark
 
 _TOGETHER = (
     frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"}),
@@ -65,7 +66,6 @@ _DOTS = str.maketrans("。．｡", "...")
 _SCHEME = re.compile(r"(?:mailto:|(?:[a-z][a-z0-9+.-]*:)?//)", re.IGNORECASE)
 _PLAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_LISTED = re.compile(r"\s*(?:[(\[]?[0-9]{1,4}[.)\]:]|[-–—•*·])\s+(?=\S)")  # "1. ", "(2) ", "- " before the name
 _JOINERS = "\u200c\u200d"
 _WRAPPING = " \"'`<>()“”‘’„«»,;"
 
@@ -146,7 +146,7 @@ def _unwrap(text: str) -> tuple[str, list[str]]:
     visible = _without_invisible(typed)
     if visible != typed:
         noticed.append("We removed characters that cannot be seen.")
-    unlisted = _LISTED.sub("", visible.translate(_DOTS))
+    unlisted = without_list_mark(visible.translate(_DOTS))
     if unlisted != visible.translate(_DOTS):
         noticed.append("We left out the number or mark of the list.")
     single_spaced = " ".join(unlisted.split()).strip(_WRAPPING)

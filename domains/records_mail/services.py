@@ -82,7 +82,7 @@ def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str)
 
 def recipient_in(text: str) -> str:
     """One email address, as people paste it. Raises Refused."""
-    address = plain_address(text).lower()
+    address = plain_address(text).rstrip(".").lower()
     try:
         validate_email(address)
     except ValidationError as error:

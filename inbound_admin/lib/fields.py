@@ -12,4 +12,5 @@ class AddressField(forms.EmailField):
     widget = forms.TextInput(attrs={"inputmode": "email", "autocapitalize": "none", "spellcheck": "false"})
 
     def to_python(self, value: object) -> str:
-        return str(super().to_python(plain_address(str(value)) if value else value))
+        """The full stop of a sentence is no part of it."""
+        return str(super().to_python(plain_address(str(value)).rstrip(".") if value else value))

@@ -34,6 +34,10 @@ class Beliefs:
     hosted_zone: str = "yes"
     # The Cause of a sending status that a customer set by API: SES's samples have the first, others were seen without
     manual_cause: str = "Status manually updated."
+    # Mail that SES gives up is counted (PublishExpired) at the active rule set alone ("rule_set"), or at its rule too
+    lost_mail: str = "rule_set"
+    # Whether CloudWatch tells a metric's values at once ("whole"), or some in each page (PartialData): "parts"
+    metric_values: str = "whole"
     # `*@example.com` as a recipient of a rule: "refused", or "literal" (an address whose local part is an asterisk)
     star_recipient: str = "refused"
 
@@ -43,6 +47,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "dkim_only_txt": ("no", "yes"),
     "hosted_zone": ("yes", "no"),
     "manual_cause": ("Status manually updated.", ""),
+    "lost_mail": ("rule_set", "rule"),
+    "metric_values": ("whole", "parts"),
     "star_recipient": ("refused", "literal"),
 }
 

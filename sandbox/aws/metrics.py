@@ -23,6 +23,8 @@ COUNTED = "Sends"
 OF_SET = "ses:configuration-set"
 MOST_QUERIES, METRICS_A_PAGE = 500, 500
 HISTORY_HOURS = 24
+VALUES_IN_PARTS = 5  # in a page
+LOST = "PublishExpired"
 
 Point = tuple[datetime, float]
 Measured = dict[tuple[str, str, frozenset[tuple[str, str]]], list[Point]]
@@ -46,7 +48,7 @@ def leave_points(state: RegionState, tenant: str, kind: str, rate: float, now: d
 @cloudwatch("GetMetricData")
 def get_metric_data(ask: Request) -> Answer:
     """A page holds so many values; a metric that does not fit goes on in the next. The token: metric, value."""
-    queries, room, measured = ask.params["MetricDataQueries"], WORLD.limits.metric_values_per_page, _measured(ask)
+    queries, room, measured = ask.params["MetricDataQueries"], _room(), _measured(ask)
     first, at = (int(part) for part in ask.text("NextToken", "0:0").split(":"))
     if len(queries) > MOST_QUERIES:
         raise invalid_parameter(f"At most {MOST_QUERIES} MetricDataQueries are allowed.")
@@ -59,6 +61,19 @@ def get_metric_data(ask: Request) -> Answer:
             return {"MetricDataResults": results, "NextToken": f"{number}:{at + room}"}
         room, at = room - len(ordered), 0
     return {"MetricDataResults": results}
+
+
+def _room() -> int:
+    """How many values there are in a page."""
+    most = WORLD.limits.metric_values_per_page
+    return min(most, VALUES_IN_PARTS) if WORLD.beliefs.metric_values == "parts" else most
+
+
+def lose_mail(state: RegionState, rule: str, number: float, now: datetime) -> None:
+    """As if SES had given up so many messages in the last minutes."""
+    at = now - timedelta(minutes=5)
+    state.lost.setdefault(("RuleSetName", "[Active]"), []).append((at, number))
+    state.lost.setdefault(("RuleName", rule), []).append((at, number))
 
 
 def _result(name: str, found: Sequence[Point], *, is_all: bool) -> dict[str, Any]:
@@ -128,6 +143,9 @@ def _measured(ask: Request) -> Measured:
     for (name, tenant), points in ask.state.metrics.items():
         for dimensions in _dimensions(ask.state, name, tenant):
             found[NAMESPACE, _named(name, tenant), frozenset(dimensions.items())] = list(points)
+    for dimension, points in ask.state.lost.items():
+        if dimension[0] == "RuleSetName" or WORLD.beliefs.lost_mail == "rule":
+            found[NAMESPACE, LOST, frozenset((dimension,))] = list(points)
     for datum in cloudwatch_backends[ask.state.account_id][ask.state.region].metric_data:
         if isinstance(datum, MetricDatum):
             names = frozenset((str(each.name), str(each.value)) for each in datum.dimensions)

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from inbound_admin.lib.partitions import partition_of
 from sandbox.aws.errors import bad_request, not_found
 from sandbox.aws.extension import Answer, Request, v2
 from sandbox.aws.state import WORLD, Finding, RegionState, Standing, Tenant
 from sandbox.aws.tenants import aggregate, pages
 
 STATUSES = ("ENABLED", "DISABLED", "REINSTATED")
-_POLICY = re.compile(r"arn:aws:ses:([a-z0-9-]+):aws:reputation-policy/(standard|strict|none)")
+_POLICY = re.compile(r"arn:aws[a-z-]*:ses:([a-z0-9-]+):aws:reputation-policy/(standard|strict|none)")
 # The impacts on which each policy pauses.
 PAUSES = {"none": (), "standard": ("HIGH",), "strict": ("HIGH", "LOW")}
 # ses.md E: the fractions from which a rate is a finding of this impact.
@@ -54,7 +55,7 @@ def put_rate(tenant: Tenant, kind: str, rate: float, now: datetime) -> None:
 
 
 def policy_arn(state: RegionState, policy: str) -> str:
-    return f"arn:aws:ses:{state.region}:aws:reputation-policy/{policy}"
+    return f"arn:{partition_of(state.region) or 'aws'}:ses:{state.region}:aws:reputation-policy/{policy}"
 
 
 def _known(ask: Request) -> Tenant:

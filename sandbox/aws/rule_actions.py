@@ -19,8 +19,8 @@ from sandbox.aws.state import RegionState
 
 PROBE = "AMAZON_SES_SETUP_NOTIFICATION"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,50}")
-_FUNCTION_ARN = re.compile(r"arn:aws:lambda:([a-z0-9-]+):(\d{12}):function:([\w-]+)(:[\w$-]+)?")
-_TOPIC_ARN = re.compile(r"arn:aws:sns:([a-z0-9-]+):(\d{12}):[\w.-]+")
+_FUNCTION_ARN = re.compile(r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):(\d{12}):function:([\w-]+)(:[\w$-]+)?")
+_TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):(\d{12}):[\w.-]+")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from moto.ses.models import ses_backends
 
+from inbound_admin.lib.partitions import partition_of
 from sandbox.aws.clock import Clock
 from sandbox.aws.faults import CallLog, Faults
 from sandbox.aws.limits import Beliefs, Limits, Throttle
@@ -130,10 +131,11 @@ class RegionState:
     ingress_points: dict[str, Any] = field(default_factory=dict)  # of Mail Manager, by name
     account: Account = field(default_factory=Account)
     # CloudWatch's points by the metric's name and the tenant's ("" for the whole account)
+    lost: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)  # by dimension
     metrics: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)
 
     def arn(self, kind: str, name: str) -> str:
-        return f"arn:aws:ses:{self.region}:{self.account_id}:{kind}/{name}"
+        return f"arn:{partition_of(self.region) or 'aws'}:ses:{self.region}:{self.account_id}:{kind}/{name}"
 
     def tenants_of(self, arn: str) -> list[Tenant]:
         return [tenant for tenant in self.tenants.values() if arn in tenant.associations]

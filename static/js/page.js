@@ -50,7 +50,16 @@
 
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
   const format = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "always" });
+  // The server's title is in UTC; here it is in the reader's own zone, which it names.
+  const exact = new Intl.DateTimeFormat("en-GB", {
+    day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    hourCycle: "h23", timeZoneName: "short",
+  });
   const freshen = () => document.querySelectorAll("time[datetime]").forEach((time) => {
+    if (time.shown !== time.dateTime) {
+      time.title = exact.format(new Date(time.dateTime));
+      time.shown = time.dateTime;
+    }
     const seconds = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
     if (Math.abs(seconds) > 86400 * 2) return;
     if ("future" in time.dataset && seconds < 1) { time.textContent = "any moment"; return; }

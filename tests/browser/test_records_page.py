@@ -277,3 +277,15 @@ def test_the_host_shows_the_mistake_that_was_made(
     expect(rows.filter(has_text="Name doubled").filter(has=page.get_by_role("button", name="Mend"))).to_have_count(1)
     expect(rows.filter(has_text="Missing")).to_have_count(1)
     picture(page, "sandbox_zone")
+
+
+def test_a_time_names_the_readers_own_zone_and_without_a_script_utc(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
+) -> None:
+    domain = ready(sandbox, northwind)
+    for options, zone in (({"timezone_id": "Asia/Tokyo"}, "GMT+9"), ({"java_script_enabled": False}, "UTC")):
+        page = new_page(viewport=DESK, **options)
+        open_as(page, nora, live_server.url, domain)
+        titles = [time.get_attribute("title") or "" for time in page.locator("time[datetime]").all()]
+        assert titles
+        assert [title for title in titles if not title.endswith(zone)] == []

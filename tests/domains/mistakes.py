@@ -496,6 +496,11 @@ BY_HAND = (
     *(
         Scene("M11", "dns.value.typo", _text(key, value), about=value)
         for key, value in (
+            ("inbound-mx", "10 amazonses.com"),
+            ("inbound-mx", "10 smtp.us-east-1.amazonaws.com"),
+            ("inbound-mx", "10 inbound-smtp.us-east-1.amazonaws.com.cn"),
+            ("mail-from-mx", "10 amazonses.com"),
+            ("dkim-1", "abcd1efgh2ijkl3mnop4qrst5uvwx6yz.domainkey.amazonses.com"),
             ("mail-from-mx", "10 feedback.us-east-1.amazonses.com"),
             ("mail-from-mx", "10 feedback-smtp.amazonses.com"),
             ("mail-from-mx", "10 fedback-smtp.us-east-1.amazonaws.com"),
@@ -508,6 +513,10 @@ BY_HAND = (
     Scene("M17", "dns.value.spaces", _text("identity", f'"{TOKEN} "'), about="space behind"),
     Scene("M47", "dns.rival.null_mx_beside", _beside("inbound-mx", "0 ."), about="inbound"),
     Scene("M47", "dns.rival.null_mx_beside", _beside("mail-from-mx", "0 ."), about="mail from"),
+    *(
+        Scene("M28", "dns.value.other_region", _beside("inbound-mx", value), about=f"beside ours {value}")
+        for value in ("10 inbound-smtp.eu-west-1.amazonaws.com", "5 inbound-smtp.eu-west-1.amazonaws.com")
+    ),
     Scene("M48", "dns.rival.mx_shared", _beside("inbound-mx", "10 mx.mailer.example")),
     *(
         Scene("M49", "dns.value.impossible_host", _text(key, value), about=f"{key} {value}")

@@ -1,6 +1,7 @@
 """A night: bulk work, a pause, an old system, a foreign Stop rule, a killed worker, throttling; then morning."""
 
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +19,7 @@ from operations.domain_actions import services as domain_actions_services
 from operations.domain_actions.core import Named
 from operations.domain_actions.selectors import predicted
 from operations.drift import services as drift_services
-from operations.models import Batch
+from operations.models import Batch, BatchItem, BatchItemState
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import Run
 from receipt_rules.planner import services as planner_services
@@ -34,6 +35,7 @@ from tests.tenants.making import pause_tenant, set_up_tenant
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
 DOMAINS = int(os.environ.get("SOAK_DOMAINS", "500"))
+LATE = 12  # domains that are added while Amazon throttles and a worker dies
 PACE = 2.0  # calls a second of all workers together
 CALLS_TO_PAUSE = 3
 MINUTE = 60  # of the clock that reads the active set; each step may need some rounds of it
@@ -58,9 +60,9 @@ class Night:
         assert answer.status_code == 200
         return answer.text
 
-    def add_in_bulk(self) -> Batch:
-        alice = make_member(make_customer("Alice"))
-        rows = predicted(BatchKind.IMPORT, tuple(Named(f"bulk{n}.com") for n in range(DOMAINS)), viewer=alice)
+    def add_in_bulk(self, what: str, number: int) -> Batch:
+        alice = make_member(make_customer(f"Alice of {what}"))
+        rows = predicted(BatchKind.IMPORT, tuple(Named(f"{what}{n}.com") for n in range(number)), viewer=alice)
         assert all(row.works for row in rows)
         return batches_services.start(
             kind=BatchKind.IMPORT, items=domain_actions_services.items_of(rows), words={}, actor=alice
@@ -89,12 +91,18 @@ def workers(night: Night, sandbox: Sandbox) -> Iterator[None]:
         yield
 
 
-def ready() -> int:
-    return Domain.objects.filter(name__startswith="bulk", stage=Stage.READY).count()
+def ready(what: str = "bulk") -> int:
+    return Domain.objects.filter(name__startswith=what, stage=Stage.READY).count()
+
+
+def done_on(page: str) -> int:
+    """How many domains a batch's page says are done."""
+    found = re.search(r"(\d+) done", page)
+    return int(found[1]) if found else 0
 
 
 def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
-    bulk = night.add_in_bulk()
+    bulk = night.add_in_bulk("bulk", DOMAINS)
     until(lambda: ready() > 0, 3 * MINUTE)
     assert f"of {DOMAINS}" in night.page("operations:bulk", bulk.pk, of=bulk.by)
 
@@ -121,12 +129,16 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
 
     sandbox.control.set_throttle(PACE / 2)
     with running_worker(sandbox, calls_per_second=PACE) as victim:
-        before = ready()
-        until(lambda: ready() > before, 3 * MINUTE)
+        late = night.add_in_bulk("late", LATE)
+        until(lambda: ready("late") > 0, 3 * MINUTE)
         victim.kill()
+    before = ready("late")
+    said = done_on(night.page("operations:bulk", late.pk, of=late.by))
+    assert before <= said <= BatchItem.objects.filter(batch=late, state=BatchItemState.DONE).count()
     sandbox.control.set_throttle(None)
 
-    until(lambda: ready() == DOMAINS, WHOLE_NIGHT)
+    until(lambda: (ready(), ready("late")) == (DOMAINS, LATE), WHOLE_NIGHT)
+    assert f"Of {LATE}: {LATE} done." in night.page("operations:bulk", late.pk, of=late.by)
     assert f"Of {DOMAINS}: {DOMAINS} done." in night.page("operations:bulk", bulk.pk, of=bulk.by)
     assert [taken(f"a@{shop.name}") for shop in night.shops] == [1, 1, 1]
     assert "Paused" in night.page("tenants:detail", night.tenant.pk)

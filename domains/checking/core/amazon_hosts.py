@@ -34,6 +34,7 @@ _TABLE = (
     (re.compile(rf"email-smtp(?:-fips)?\.{_REGION}\.amazonaws\.com"), HostUse.SENDING),
     (re.compile(rf"[a-z0-9]+\.dkim\.(?:{_REGION}\.)?amazonses\.com"), HostUse.SIGNING),
 )
+_BARE = re.compile(rf"(?:smtp|ses|mail|mx|inbound-mail)\.{_REGION}\.amazonaws\.com")
 _STARTS = {"inbound": HostUse.RECEIVING, "feedback": HostUse.BOUNCES, "email": HostUse.SENDING}
 _ENDINGS = ("amazonaws.com", "amazonses.com")
 
@@ -44,6 +45,16 @@ def amazon_host(name: str) -> AmazonHost | None:
         if found := pattern.fullmatch(name):
             return AmazonHost(use, found["region"] or "")
     return None
+
+
+def is_amazons(name: str) -> bool:
+    """Whether the name is one of SES's own domain, where no customer has hosts, or of Amazon's at all."""
+    return any(name == each or name.endswith(f".{each}") for each in _ENDINGS)
+
+
+def is_almost_ses(name: str) -> bool:
+    """What can only be meant as a host of SES: a customer's own servers are called otherwise at Amazon."""
+    return name == "amazonses.com" or name.endswith(".amazonses.com") or bool(_BARE.fullmatch(name))
 
 
 def meant_use(name: str) -> HostUse | None:

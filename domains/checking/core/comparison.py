@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from domains.checking.core.amazon_hosts import HostUse, amazon_host, meant_use
+from domains.checking.core.amazon_hosts import HostUse, amazon_host, is_almost_ses, is_amazons, meant_use
 from domains.checking.core.nearness import DIFFERS, difference
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus
@@ -115,7 +115,7 @@ def _text(record: Record, values: tuple[str, ...]) -> Comparison:
     """Exact, case and all. Other values beside ours are allowed: each account and region has its own token."""
     if record.value in values:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
-    code = _telling(difference(record.value, value) for value in values)
+    code = _telling(_usual(record, value) for value in values)
     if code == DIFFERS and record.key == "identity" and all(map(_SES_TOKEN.fullmatch, values)):
         return Comparison(Verdict.ABSENT, "dns.value.other_token", values)
     return Comparison(Verdict.WRONG, code, values)
@@ -133,14 +133,23 @@ def _alias_difference(record: Record, host: str) -> str:
     expected = record.value.lower()
     if host in record.others:
         return "dns.value.keys_swapped"
-    other, code = amazon_host(host), difference(expected, host)
+    other, code = amazon_host(host), _usual(record, host)
     if other is None:
-        return code
+        is_our_key = host.partition(".")[0] == expected.partition(".")[0] and is_amazons(host)
+        return "dns.value.typo" if code == DIFFERS and is_our_key else code
     if other.use is not HostUse.SIGNING:
         return OTHER_HOST_CODE
     if host.partition(".")[0] == expected.partition(".")[0]:
         return "dns.value.other_region"
     return "dns.value.old_key" if code == DIFFERS else code
+
+
+def _usual(record: Record, found: str) -> str:
+    """`difference`; what was added to the end is the zone only where the record's name ends in it as well."""
+    code, added = difference(record.value.lower() if record.type != "TXT" else record.value, found), ""
+    if code == "dns.value.zone_appended":
+        added = found.lower()[len(record.value) + 1 :].rstrip(".")
+    return "dns.value.typo" if added and ("." not in added or not f".{record.name}".endswith(f".{added}")) else code
 
 
 def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
@@ -152,6 +161,9 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
         return _wrong_mx(record, values, "dns.rival.mx")
     if _has_null(values):
         return Comparison(Verdict.WRONG, "dns.rival.null_mx_beside", values)
+    ahead = {host for preference, host in _mx(values) if preference <= min(ours)} - {record.value.lower()}
+    if ahead and all((there := amazon_host(host)) and there.use is HostUse.RECEIVING for host in ahead):
+        return Comparison(Verdict.WRONG, "dns.value.other_region", values)  # ours in another region is nobody's rival
     if min(ours) > best:
         return Comparison(Verdict.WRONG, "dns.rival.mx", values)
     if min(ours) in rivals:
@@ -190,9 +202,9 @@ def _mx_difference(record: Record, host: str) -> str:
         return "dns.value.other_region" if there.use is wanted.use else OTHER_HOST_CODE
     if _IP.fullmatch(host):
         return "dns.value.ip"
-    if (code := difference(expected, host)) != DIFFERS:
+    if (code := _usual(record, host)) != DIFFERS:
         return code
-    if wanted and meant_use(host) is wanted.use:
+    if wanted and (meant_use(host) is wanted.use or is_almost_ses(host)):
         return "dns.value.typo"
     is_itself = host == record.name and not is_inbound(record.key)  # a domain may well be its own mail server
     return "dns.value.impossible_host" if is_itself or not _HOST.fullmatch(host) else DIFFERS

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from domains.models.domains import Domain
@@ -245,3 +247,14 @@ def test_one_look_at_a_time_for_the_link_and_for_the_address(
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
     assert "Try again" in refused.text
     assert Client().get(address(link)).status_code == 200
+
+
+def test_a_link_that_is_opened_an_hour_later_checks_again_by_itself(link: ShareLink, client: Client) -> None:
+    hour_ago = timezone.now() - timedelta(hours=1)
+    old = {"watched_from": hour_ago, "last_dns_check": hour_ago, "next_check_at": timezone.now() + timedelta(hours=1)}
+    Domain.objects.filter(pk=link.domain_id).update(**old)
+    page = client.get(address(link)).text
+    domain = Domain.objects.get(pk=link.domain_id)
+    assert domain.next_check_at is not None
+    assert domain.next_check_at <= timezone.now()
+    assert 'hx-trigger="every' in page

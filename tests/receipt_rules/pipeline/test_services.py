@@ -176,6 +176,19 @@ def test_what_ses_counts_for_the_whole_set_alone_is_lost_mail_as_well(rule: str,
     assert "No rule’s own number shows it" in page
 
 
+@pytest.mark.parametrize("values", ["whole", "parts"])
+@pytest.mark.parametrize("scope", ["rule_set", "rule"])
+def test_lost_mail_is_found_wherever_it_is_counted_and_counted_once(
+    rule: str, sandbox: Sandbox, settings: Settings, scope: str, values: str
+) -> None:
+    sandbox.control.set_beliefs(lost_mail=scope, metric_values=values)
+    aws.client("ses").list_identities()  # the region is opened by the first call there
+    sandbox.control.lose_mail(settings.AWS_REGION, rule, 2)
+    found = pipeline_services.watch_for_losses(now=timezone.now())
+    assert (found.lost, found.losing_rules) == (2, (rule,) if scope == "rule" else ())
+    assert alerts() == {("receiving.lost", "open")}
+
+
 def test_lost_mail_is_found_where_our_rules_were_never_read(sandbox: Sandbox) -> None:
     measured(ACTIVE, "PublishExpired", 3, dimension="RuleSetName")
     assert pipeline_services.watch_for_losses(now=timezone.now()).lost == 3

@@ -274,3 +274,15 @@ def test_cloudwatch_that_does_not_answer_is_no_proof_of_anything(
     with pytest.raises(AwsUnreachable):
         metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert _unmeasured() == []
+
+
+@pytest.mark.parametrize("values", ["whole", "parts"])
+@pytest.mark.parametrize("metrics", ["pair", "pair_singular", "name"])
+def test_a_tenants_rates_are_the_same_however_cloudwatch_tells_them(
+    sandbox: Sandbox, metrics: str, values: str
+) -> None:
+    sandbox.control.set_beliefs(tenant_metrics=metrics, metric_values=values)
+    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002, without_set=True)
+    assert (tenant.bounce_rate or 0) > 0.05
+    assert tenant.complaint_rate is not None
+    assert RateSample.objects.filter(tenant=tenant, bounce__isnull=False).count() >= 24

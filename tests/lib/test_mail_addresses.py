@@ -1,0 +1,34 @@
+"""An address out of a mail program, a web page, a chat or a list."""
+
+import pytest
+
+from inbound_admin.lib.fields import AddressField
+from inbound_admin.lib.mail_addresses import plain_address, without_list_mark
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a@b.com", "Name <a@b.com>", '"Name, X" <a@b.com>', "mailto:a@b.com", "<mailto:a@b.com?subject=x>"),
+        *("a@b.com\u200b", "(a@b.com)", "[a@b.com]", "‘a@b.com’,", "a@b.com (Name)"),
+        *("1. a@b.com", "b) a@b.com", "• a@b.com"),
+    ],
+)
+def test_the_address_is_read_however_it_is_wrapped(text: str) -> None:
+    assert plain_address(text) == "a@b.com"
+    assert AddressField().clean(text) == AddressField().clean("a@b.com.") == "a@b.com"
+
+
+@pytest.mark.parametrize("text", ["a@b.com; c@d.com", "a @b.com", "Name a@b.com", "nonsense"])
+def test_what_may_be_something_else_stays_for_the_person_to_correct(text: str) -> None:
+    assert plain_address(text) == text
+
+
+@pytest.mark.parametrize("mark", ["1.", "(2)", "3:", "10.)", "#4)", "a.", "B)", "iv.", "-", "1 -", "３.", "➤", "•"])
+def test_the_mark_of_a_list_is_left_out(mark: str) -> None:
+    assert without_list_mark(f"{mark} example.com") == "example.com"
+
+
+@pytest.mark.parametrize("text", ["1.example.com", "www. example.com", "a.b.com", "4chan.org", "mail 1. example.com"])
+def test_what_is_no_mark_stays(text: str) -> None:
+    assert without_list_mark(text) == text
