@@ -45,6 +45,7 @@ from public_api.version_1_1 import api as public_api_version_1_1
 from public_api.version_e2 import api as public_api_version_e2
 from receipt_rules.live import api as receipt_rules_live
 from receipt_rules.planner import api as receipt_rules_planner
+from receipt_rules.probe_schedules import api as receipt_rules_probe_schedules
 from receipt_rules.received_mail import api as receipt_rules_received_mail
 from receipt_rules.route_lookup import api as receipt_rules_route_lookup
 from receipt_rules.simulator import api as receipt_rules_simulator
@@ -118,6 +119,7 @@ SUBJECTS = (
     public_api_version_e2,
     public_api_verifications,
     receipt_rules_route_lookup,
+    receipt_rules_probe_schedules,
     receipt_rules_received_mail,
     receipt_rules_live,
     receipt_rules_planner,

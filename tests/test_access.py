@@ -116,6 +116,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:runs": STAFFS,
     "receipt_rules:run": (LOGIN, NONE, NONE, OK, OK, OK, OK),
     "receipt_rules:cancel": ALICES_POST,
+    "receipt_rules:probe_schedule": ALICES_POST,
     "receipt_rules:confirm": ALICES_POST,
     "receipt_rules:states": STAFFS,
     "receipt_rules:check": STAFFS,

@@ -235,6 +235,8 @@ OURS: dict[str, Row] = {
     f"POST /api/v2{DOMAIN}/mail-records": _change(lambda _: {"to": "dns@example.com"}, status=201),
     f"GET /api/v2{DOMAIN}/verified-notice": _one(),
     f"PUT /api/v2{DOMAIN}/verified-notice": _change(lambda _: {"tellWhenVerified": False}),
+    f"GET /api/v2{DOMAIN}/test-messages": _one(),
+    f"PUT /api/v2{DOMAIN}/test-messages": _change(lambda _: {"schedule": "hourly"}),
     f"GET /api/v2{DOMAIN}/share-links": _one(),
     f"POST /api/v2{DOMAIN}/share-links": _change(status=201),
     f"DELETE /api/v2{DOMAIN}/share-links/{{link_id}}": _change(),

@@ -501,6 +501,7 @@ WRITES = (
     Write("receipt_rules:endpoint", "forwarding.asked", "alice", _forwarding),
     Write("receipt_rules:signing_secret", "endpoint.changed", "alice", _endpoint()),
     Write("receipt_rules:probes", "probe.sent", "alice", _probe),
+    Write("receipt_rules:probe_schedule", "probe.scheduled", "alice", _inbound(pace="daily")),
     Write("receipt_rules:received_message", "received_mail.again", "alice", _received),
     Write("receipt_rules:rules", "rules.adopted", "olga", _adopt_rules),
     Write("receipt_rules:rules", "rules.accepted", "olga", _rules_differ("accept")),

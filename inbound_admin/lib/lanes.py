@@ -69,6 +69,7 @@ TASKS: Mapping[str, WorkLane] = {
     "receipt_rules.ask_recipients": WorkLane.PEOPLE,
     "receipt_rules.look": WorkLane.LOOKS,
     "receipt_rules.plan_draft": WorkLane.PEOPLE,
+    "receipt_rules.probe_domains": WorkLane.LOOKS,
     "receipt_rules.send_probe": WorkLane.PEOPLE,
     "receipt_rules.sweep": WorkLane.LOOKS,
     "receipt_rules.sweep_drift": WorkLane.LOOKS,
@@ -107,6 +108,7 @@ NO_CALLS = frozenset(
         "inbound_admin.rescue",
         "notifications.deliver",
         "notifications.mail",
+        "receipt_rules.probe_domains",
     )
 )
 

@@ -66,6 +66,12 @@ _KINDS = (
         for_customers=True,
     ),
     AlertKind(
+        "domain.probe_missing",
+        "A scheduled test message did not arrive",
+        "No scheduled test message is missing any more",
+        for_customers=True,
+    ),
+    AlertKind(
         "domain.displaced",
         "Ownership was proven from another account",
         "Ownership of the domain is proven",

@@ -43,6 +43,9 @@ from receipt_rules.addresses.services import (
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.probe_schedules.core import OFF
+from receipt_rules.probe_schedules.forms import ProbeScheduleForm
+from receipt_rules.probe_schedules.selectors import schedule_of
 
 MOST_LINES = 500
 
@@ -219,7 +222,10 @@ def _template(request: SignedIn) -> str:
 
 
 def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
+    schedule = schedule_of(domain)
     return {
+        "schedule": schedule,
+        "schedule_form": ProbeScheduleForm(initial={"pace": schedule.pace if schedule else OFF}),
         "domain": domain,
         "tab": "inbound",
         "inbound": inbound,

@@ -11,7 +11,7 @@ from receipt_rules.models.endpoints import (
 )
 from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
 from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, Look, ReceivingStop
-from receipt_rules.models.probes import MailProbe, new_probe_id, new_probe_token
+from receipt_rules.models.probes import MailProbe, ProbeSchedule, new_probe_id, new_probe_token
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail, new_received_mail_id
 from receipt_rules.models.runs import (
     UNFINISHED,
@@ -44,6 +44,7 @@ __all__ = [
     "MailProbe",
     "OwnRuleSet",
     "PendingChange",
+    "ProbeSchedule",
     "ReceivedMail",
     "ReceivingStop",
     "Run",

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
+from receipt_rules.probe_schedules.core import ProbePace, ProbeVerdict
 
 
 def new_probe_id() -> str:
@@ -47,3 +48,32 @@ class MailProbe(models.Model):
 
     def __str__(self) -> str:
         return f"Test message to {self.recipient}"
+
+
+class ProbeSchedule(models.Model):
+    """Test messages of a domain by the clock. No row is "off"; one of a former holder counts for nothing."""
+
+    domain = models.OneToOneField("domains.Domain", primary_key=True, on_delete=models.CASCADE, related_name="+")
+    customer = models.ForeignKey(
+        "accounts.Customer", on_delete=models.CASCADE, related_name="+", help_text="Whose the domain was then."
+    )
+    pace = models.CharField(max_length=10, choices=[(pace.value, pace.value) for pace in ProbePace])
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    next_at = models.DateTimeField()
+    last_probe = models.ForeignKey(MailProbe, null=True, on_delete=models.SET_NULL, related_name="+")
+    verdict = models.CharField(
+        max_length=20, blank=True, choices=[(verdict.value, verdict.value) for verdict in ProbeVerdict if verdict]
+    )
+    sentence = models.TextField(blank=True, help_text="Why it is missing, or why nobody can tell.")
+    judged_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("domain",)
+        verbose_name = "schedule of test messages"
+        indexes = (
+            models.Index(fields=("next_at",), name="probe_schedule_due"),
+            models.Index(fields=("verdict", "judged_at"), name="probe_schedule_judged"),
+        )
+
+    def __str__(self) -> str:
+        return f"Test messages of {self.domain}: {self.pace}"

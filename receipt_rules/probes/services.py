@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.domain_list.selectors import domains_for
+from domains.models.domains import Domain
 from domains.receiving.core import ARRIVES, MxFact
 from inbound_admin.lib.errors import RateLimited, Refused
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
@@ -44,21 +45,27 @@ def ask_for_probe(*, recipient: str, actor: User) -> MailProbe:
     if not cache.add(f"probe:{address}", 1, EVERY_SECONDS):
         said = f"A test message can be sent to an address every {EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=EVERY_SECONDS)
-    mx = MxFact(domain.mx_facts.get(domain_of(address), ""))
     with transaction.atomic():
-        probe = MailProbe.objects.create(
-            recipient=address,
-            customer=domain.customer,
-            domain=domain,
-            by=actor,
-            asked_at=timezone.now(),
-            mx_leads_here=None if mx in _UNKNOWN else mx in ARRIVES,
-            mx_seen_at=domain.last_dns_check,
-        )
+        probe = store_probe(recipient=address, domain=domain, by=actor, now=timezone.now())
         audit_services.record(
             "probe.sent", about=probe_subject(probe), actor=actor, because=because, after={"recipient": address}
         )
-        send_probe_soon(probe.pk)
+    return probe
+
+
+def store_probe(*, recipient: str, domain: Domain, by: User | None, now: datetime) -> MailProbe:
+    """In the transaction that makes it necessary; the worker sends it. The domain holds the recipient's name."""
+    mx = MxFact(domain.mx_facts.get(domain_of(recipient), ""))
+    probe = MailProbe.objects.create(
+        recipient=recipient,
+        customer=domain.customer,
+        domain=domain,
+        by=by,
+        asked_at=now,
+        mx_leads_here=None if mx in _UNKNOWN else mx in ARRIVES,
+        mx_seen_at=domain.last_dns_check,
+    )
+    send_probe_soon(probe.pk)
     return probe
 
 

@@ -19,7 +19,8 @@ from receipt_rules.live.services import store_snapshot
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.models.expectations import Expectation
-from receipt_rules.models.probes import MailProbe
+from receipt_rules.models.probes import MailProbe, ProbeSchedule
+from receipt_rules.probe_schedules.core import ProbePace, ProbeVerdict
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.models.runs import Run, RunKind, RunState
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
@@ -168,3 +169,16 @@ def forwarding_link(state: ForwardingState) -> Callable[[Showcase], tuple[Any, .
         return (token_of(row),)
 
     return arguments
+
+
+def missing_probe(world: Showcase) -> tuple[str]:
+    """A domain whose last scheduled message did not arrive."""
+    make_receiving(world)
+    domain, now = world.domains["verified"], timezone.now()
+    recipient = f"the-people-who-look-after-all-of-our-orders-and-returns@{domain.name}"
+    sent = {"customer": world.acme, "domain": domain, "asked_at": now, "sent_at": now}
+    made, _ = MailProbe.objects.get_or_create(recipient=recipient, defaults=sent)
+    told = {"pace": ProbePace.HOURLY, "next_at": now, "last_probe": made, "verdict": ProbeVerdict.MISSING}
+    why = f"The test message to {recipient} did not arrive. It stopped at “Handler”."
+    ProbeSchedule.objects.get_or_create(domain=domain, customer=world.acme, defaults=told | {"sentence": why})
+    return (domain.pk,)

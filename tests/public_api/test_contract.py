@@ -30,7 +30,16 @@ from tests.factories import make_customer, make_member
 pytestmark = pytest.mark.django_db
 CONTRACT = Path(__file__).with_name("contract.txt")
 FAMILIES = ("/api/v2/domains", "/api/v2/email-addresses", "/api/v2/endpoints", "/api/v1.1/", "/api/inbound/")
-OURS = ("/diagnosis", "/dns-history", "/exports", "/share-links", "/mail-records", "/verified-notice", "/confirmations")
+OURS = (
+    "/test-messages",
+    "/diagnosis",
+    "/dns-history",
+    "/exports",
+    "/share-links",
+    "/mail-records",
+    "/verified-notice",
+    "/confirmations",
+)
 D, A, E = "domains/{domain_id}", "email-addresses/{address_id}", "endpoints/{endpoint_id}"
 _ADDRESS = {"address": "new@shop.com", "domainId": "{domain_id}", "endpointId": "{endpoint_id}", "isActive": True}
 _ENDPOINT = {"name": "new", "type": "email", "config": {"forwardTo": "a@b.com"}, "description": "words"}
