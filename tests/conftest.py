@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from django.db import connection
@@ -11,6 +12,10 @@ from pytest_django import Settings
 
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
+
+# How long one example takes says nothing on a machine that does something else as well.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 # The groups of our staff go as well; `tests.factories` makes them again.
 OF_PROCRASTINATE = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers")

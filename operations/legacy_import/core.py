@@ -203,16 +203,23 @@ def our_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return {_OURS.get(name, name): value for name, value in config.items() if kind != "webhook" or name != "email"}
 
 
+TWICE = "It is given twice."
+
+
 def once_each(rows: Iterable[Given]) -> tuple[Given, ...]:
-    """The second of two that are one and the same to us is refused, whoever has it; a person may be named twice."""
+    """The second of two domains that are one and the same to us is refused, whoever has it.
+
+    A person may be named twice. Of addresses and catch-alls the first that is taken counts, which shows when they are
+    stored.
+    """
     seen: set[tuple[RowKind, str]] = set()
     found = []
     for given in rows:
         key = (given.kind, given.name.casefold())
-        is_second = given.kind in (RowKind.DOMAIN, RowKind.CATCH_ALL, RowKind.ADDRESS) and key in seen
+        is_second = given.kind is RowKind.DOMAIN and key in seen
         if not given.why_not:  # one that is refused takes nothing from the next
             seen.add(key)
-        found.append(replace(given, why_not=given.why_not or "It is given twice.") if is_second else given)
+        found.append(replace(given, why_not=given.why_not or TWICE) if is_second else given)
     return tuple(found)
 
 

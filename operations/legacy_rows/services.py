@@ -19,7 +19,7 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import existing_name
 from inbound_admin.lib import sealed
 from inbound_admin.lib.errors import Refused
-from operations.legacy_import.core import Given, ImportFate, RowKind
+from operations.legacy_import.core import TWICE, Given, ImportFate, RowKind
 from receipt_rules.legacy_import import services as legacy_import_services
 from receipt_rules.legacy_import.services import Import, StoredImport
 from receipt_rules.models.endpoints import Endpoint
@@ -63,6 +63,7 @@ class _Owner:
         self.endpoints: dict[str, Endpoint] = {}
         self.records: dict[str, frozenset[tuple[str, str, str]]] = {}
         self.has_mail = False
+        self.taken: set[tuple[RowKind, str]] = set()  # one that was refused takes nothing from the next
         self.doing: Mapping[RowKind, Callable[[Given], ImportOutcome]] = {
             RowKind.PERSON: self._person,
             RowKind.ENDPOINT: self._endpoint,
@@ -75,13 +76,19 @@ class _Owner:
     def outcome_of(self, given: Given) -> ImportOutcome:
         if given.why_not:
             return ImportOutcome(ImportFate.REFUSED, given.why_not)
+        key = (given.kind, given.name.casefold())
+        if key in self.taken:
+            return ImportOutcome(ImportFate.REFUSED, TWICE)
         try:
             with transaction.atomic():
-                return self.doing[given.kind](given)
+                outcome = self.doing[given.kind](given)
         except Refused as refused:
             if given.kind is RowKind.PERSON:
                 self.why_not = f"Whose it is was refused: {refused}"
             return ImportOutcome(ImportFate.REFUSED, str(refused))
+        if given.kind in (RowKind.ADDRESS, RowKind.CATCH_ALL):
+            self.taken.add(key)
+        return outcome
 
     @cached_property
     def importing(self) -> Import:

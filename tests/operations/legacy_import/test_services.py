@@ -177,6 +177,28 @@ def test_mail_whose_endpoint_is_refused_is_refused_and_not_left_without_one(sand
     assert shown["address", "old@shop.com"] == "new"
 
 
+def test_an_address_after_a_refused_one_of_the_same_name_is_taken_and_a_third_is_not(sandbox: Sandbox) -> None:
+    found = document()
+    found["endpoints"][0]["config"] = {"url": "ftp://not-safe.example/"}
+    spellings = ("Billing@shop.com", "BILLING@shop.com", "billing@shop.com")
+    found["emailAddresses"] = [
+        {"id": f"a{number}", "address": address, "domainId": "d1", "userId": "u1"}
+        | ({"endpointId": "e1"} if number == 0 else {})
+        for number, address in enumerate(spellings)
+    ]
+    moving = moved(found)
+    assert [fates(moving)["address", name] for name in spellings] == ["refused", "new", "refused"]
+    assert moving.rows.get(name="billing@shop.com").words == "It is given twice."
+
+
+def test_an_address_that_somebody_else_named_first_goes_to_whose_domain_it_is(sandbox: Sandbox) -> None:
+    found = document()
+    found["users"].insert(0, {"id": "u2", "email": "bob@example.com", "name": "Bob"})
+    found["emailAddresses"].insert(0, {"id": "a9", "address": "Old@shop.com", "domainId": "d1", "userId": "u2"})
+    shown = fates(moved(found))
+    assert (shown["address", "Old@shop.com"], shown["address", "old@shop.com"]) == ("refused", "new")
+
+
 def test_what_was_refused_is_tried_again_alone(sandbox: Sandbox) -> None:
     bobs = make_domain("shop.com", stage=Stage.READY)
     moving = moved()
