@@ -24,6 +24,7 @@ from procrastinate.tasks import Task
 from inbound_admin.lib import bulk, lanes
 from inbound_admin.lib.lanes import WorkLane
 
+BEHIND_ALL = (True, 2**63)
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
 SILENT_AFTER_SECONDS = 30  # three heartbeats of a worker
 SECONDS_OF_A_CALL = 1.0  # where there is no pace
@@ -173,7 +174,8 @@ def late_lanes() -> dict[WorkLane, int]:
 def seconds_left(*, task: str, calls: int) -> int:
     """Until the job of this task has made so many calls more, behind and beside all else that is queued.
 
-    For pages that say how long something takes. By the rule of the lanes and the pace; for a job that runs or waits.
+    For pages that say how long something takes. By the rule of the lanes and the pace. Where no such job runs or waits,
+    one that is queued now is meant, behind all that is there.
     """
     if calls <= 0:
         return 0
@@ -181,7 +183,7 @@ def seconds_left(*, task: str, calls: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         rows = cursor.fetchall()
-    first = min(((not doing, job_id) for _, name, doing, job_id, _ in rows if name == task), default=(False, 0))
+    first = min(((not doing, job_id) for _, name, doing, job_id, _ in rows if name == task), default=BEHIND_ALL)
     for queue_name, name, doing, job_id, number in rows:
         lane = lanes.lane_of_queue(queue_name)
         if name == task:
