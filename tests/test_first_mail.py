@@ -17,7 +17,7 @@ from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.probes import Probe
+from receipt_rules.models.probes import MailProbe
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.probes.services import send_probe
 from sandbox.aws.state import SUCCESS, WORLD, Aspect
@@ -240,9 +240,9 @@ def test_a_test_message_is_followed_to_the_endpoint_or_to_where_it_stops(
     client.force_login(make_member(domain.customer))
     for recipient in ("a@shop.com", "nobody@shop.com"):
         assert client.post("/inbound/test-messages/", {"recipient": recipient}).status_code == 302
-        send_probe(probe_id=Probe.objects.get(recipient=recipient).pk)
+        send_probe(probe_id=MailProbe.objects.get(recipient=recipient).pk)
     receiving.control.run_function()
-    arrived, refused = (Probe.objects.get(recipient=each) for each in ("a@shop.com", "nobody@shop.com"))
+    arrived, refused = (MailProbe.objects.get(recipient=each) for each in ("a@shop.com", "nobody@shop.com"))
     assert client.get(f"/inbound/test-messages/{arrived.pk}/").text.count(">Done") == 6
     page = client.get(f"/inbound/test-messages/{refused.pk}/").text
     assert "No active receipt rule" in page

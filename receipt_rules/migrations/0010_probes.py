@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Probe',
+            name='MailProbe',
             fields=[
                 ('id', models.CharField(default=receipt_rules.models.probes.new_probe_id, editable=False, max_length=40, primary_key=True, serialize=False)),
                 ('token', models.CharField(default=receipt_rules.models.probes.new_probe_token, editable=False, max_length=64, unique=True)),

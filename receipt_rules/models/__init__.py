@@ -11,7 +11,7 @@ from receipt_rules.models.endpoints import (
 )
 from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
 from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, Look, ReceivingStop
-from receipt_rules.models.probes import Probe, new_probe_id, new_probe_token
+from receipt_rules.models.probes import MailProbe, new_probe_id, new_probe_token
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail, new_received_mail_id
 from receipt_rules.models.runs import (
     UNFINISHED,
@@ -41,9 +41,9 @@ __all__ = [
     "ForwardingState",
     "IgnoredDifference",
     "Look",
+    "MailProbe",
     "OwnRuleSet",
     "PendingChange",
-    "Probe",
     "ReceivedMail",
     "ReceivingStop",
     "Run",

@@ -17,7 +17,7 @@ def new_probe_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class Probe(models.Model):
+class MailProbe(models.Model):
     """One test message to one recipient. The row is there before the message is."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_probe_id, editable=False)

@@ -22,7 +22,7 @@ from inbound_admin.lib.errors import RateLimited, Refused
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.selectors import holder_of
 from receipt_rules.jobs import send_probe_soon
-from receipt_rules.models.probes import Probe
+from receipt_rules.models.probes import MailProbe
 from receipt_rules.planner.core.rules import domain_of
 from receipt_rules.probes.core import HEADER
 from receipt_rules.probes.selectors import probe_subject
@@ -34,7 +34,7 @@ BODY = "This is a test message of {site}, sent to see whether mail for {recipien
 _UNKNOWN = (MxFact.UNKNOWN, MxFact.UNSEEN, MxFact.NOT_CHECKED)
 
 
-def ask_for_probe(*, recipient: str, actor: User) -> Probe:
+def ask_for_probe(*, recipient: str, actor: User) -> MailProbe:
     """Raises Refused for an address that is not at a domain of the actor's; RateLimited for another within seconds."""
     address = _address(recipient)
     domain = holder_of(domain_of(address))
@@ -46,7 +46,7 @@ def ask_for_probe(*, recipient: str, actor: User) -> Probe:
         raise RateLimited(said, retry_after=EVERY_SECONDS)
     mx = MxFact(domain.mx_facts.get(domain_of(address), ""))
     with transaction.atomic():
-        probe = Probe.objects.create(
+        probe = MailProbe.objects.create(
             recipient=address,
             customer=domain.customer,
             domain=domain,
@@ -64,7 +64,7 @@ def ask_for_probe(*, recipient: str, actor: User) -> Probe:
 
 def send_probe(*, probe_id: str) -> None:
     """Nothing where it is over. What our mail server refuses is told on the page, and is not tried again."""
-    probe = Probe.objects.filter(pk=probe_id, sent_at=None, send_problem="").first()
+    probe = MailProbe.objects.filter(pk=probe_id, sent_at=None, send_problem="").first()
     if probe is None:
         return
     body = BODY.format(site=settings.SITE_NAME, recipient=probe.recipient)
@@ -75,19 +75,19 @@ def send_probe(*, probe_id: str) -> None:
         message.send()
     except (SMTPException, OSError) as error:
         problem = f"The mail server refused the message: {_words(error)}"
-    Probe.objects.filter(pk=probe.pk).update(sent_at=timezone.now(), send_problem=problem[:1000])
+    MailProbe.objects.filter(pk=probe.pk).update(sent_at=timezone.now(), send_problem=problem[:1000])
 
 
 def note_reports(reports: Iterable[Report]) -> None:
     """Of messages that carry a token of ours; the recipient must be the probe's. An older report changes nothing."""
     told = {report.probe: report for report in reports if report.probe}
-    for probe in Probe.objects.filter(token__in=told) if told else ():
+    for probe in MailProbe.objects.filter(token__in=told) if told else ():
         report = told[probe.token]
         if probe.recipient not in {each.lower() for each in report.recipients}:
             continue
         if probe.handled_at is not None and report.at <= probe.handled_at:
             continue
-        Probe.objects.filter(pk=probe.pk).update(
+        MailProbe.objects.filter(pk=probe.pk).update(
             message_id=report.message_id,
             received_at=report.received_at,
             handled_at=report.at,
@@ -97,7 +97,7 @@ def note_reports(reports: Iterable[Report]) -> None:
 
 
 def delete_old_probes(*, now: datetime) -> int:
-    return Probe.objects.filter(asked_at__lt=now - KEPT).delete()[0]
+    return MailProbe.objects.filter(asked_at__lt=now - KEPT).delete()[0]
 
 
 def _address(text: str) -> str:

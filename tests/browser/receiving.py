@@ -19,7 +19,7 @@ from receipt_rules.live.services import store_snapshot
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.models.expectations import Expectation
-from receipt_rules.models.probes import Probe
+from receipt_rules.models.probes import MailProbe
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.models.runs import Run, RunKind, RunState
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
@@ -115,7 +115,7 @@ def probe(world: Showcase) -> tuple[str]:
     """Long on its way, and refused."""
     make_receiving(world)
     domain = Address.objects.order_by("pk")[:1].get().domain
-    made, _ = Probe.objects.get_or_create(
+    made, _ = MailProbe.objects.get_or_create(
         recipient=f"billing@{domain.name}",
         customer=world.acme,
         defaults={"asked_at": timezone.now(), "send_problem": "The mail server refused the message: 550 5.1.1 No."},

@@ -275,7 +275,10 @@ RECEIVING = (
     Visit("receipt_rules:received", query="?q=nothing-like-it"),
     Visit("receipt_rules:received_message", of=receiving.failed_mail),
     Visit(
-        "receipt_rules:endpoint", of=receiving.of(Endpoint), act=press("Make a new signing secret"), note="the secret"
+        "receipt_rules:endpoint",
+        of=receiving.of(Endpoint),
+        act=press("Make a new signing secret", seen="#secret"),
+        note="the secret",
     ),
     Visit("receipt_rules:rules", "adam"),
     Visit("receipt_rules:plan", "adam", note="while a run is under way"),
@@ -433,7 +436,7 @@ SANDBOX = (
     Visit("sandbox:zone", of=lambda world: (_zone_of(world.domains["long"]),)),
     Visit("sandbox:faults"),
     Visit("sandbox:mail"),
-    Visit("sandbox:mail", "adam", act=press("Run the function now"), note="nothing waits"),
+    Visit("sandbox:mail", "adam", act=press("Run the function now", seen="#came-title"), note="nothing waits"),
     Visit("sandbox:tenants", "adam", of=tenancy.nothing),
     Visit("sandbox:tenants", "newcomer", note="none yet"),
     Visit("sandbox:tenants", "adam", act=press("Set the rates"), note="nothing typed"),

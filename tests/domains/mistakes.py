@@ -114,10 +114,10 @@ class Host:
         asking = Asker(timeout=timeout, seconds=seconds)
         return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
-    def diagnose_at(self, resolver: str, port: int) -> Diagnosis:
+    def observe_at(self, resolver: str, port: int) -> Observations:
         """By another resolver, and name servers at that port of their addresses."""
         net, asking = Net((resolver,), port=port, private=True), Asker(timeout=1.0, seconds=10.0)
-        return self.told(asyncio.run(observe(self.facts.domain, self.records, net, asking)))
+        return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
     def diagnose(
         self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0

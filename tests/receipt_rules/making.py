@@ -14,7 +14,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint, EndpointType
-from receipt_rules.models.probes import Probe
+from receipt_rules.models.probes import MailProbe
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.models.runs import Run
 from receipt_rules.planner import services as planner_services
@@ -110,6 +110,6 @@ def make_mail(endpoint: Endpoint, **fields: Any) -> ReceivedMail:
     return ReceivedMail.objects.create(message_id=name, endpoint=endpoint, customer=endpoint.customer, **told)
 
 
-def make_probe(domain: Domain, **fields: Any) -> Probe:
+def make_probe(domain: Domain, **fields: Any) -> MailProbe:
     told = {"recipient": f"a@{domain.name}", "asked_at": timezone.now()} | fields
-    return Probe.objects.create(domain=domain, customer=domain.customer, **told)
+    return MailProbe.objects.create(domain=domain, customer=domain.customer, **told)

@@ -163,6 +163,17 @@ def test_when_amazon_is_silent_the_last_known_rules_are_shown(
     assert "What you see is from" in olga_client.get(reverse("receipt_rules:simulator") + "?addresses=a@b.com").text
 
 
+def test_an_amazon_that_throttles_is_not_called_silent(olga_client: Client, mixed: None, sandbox: Sandbox) -> None:
+    set_up_receiving()
+    for call in ("ses:DescribeActiveReceiptRuleSet", "ses:ListReceiptRuleSets"):
+        sandbox.control.add_fault("throttle", call, times=None)
+    for name in ("receipt_rules:rules", "receipt_rules:check"):
+        page = olga_client.get(reverse(name)).text
+        assert "Amazon asks us to slow down" in page, name
+        assert "not answering" not in page, name
+        assert "does not answer" not in page, name
+
+
 def test_the_way_back_is_a_plan(olga_client: Client, mixed: None) -> None:
     olga = set_up_receiving()
     Address.objects.all().delete()

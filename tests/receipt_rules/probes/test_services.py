@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models.people import Customer
 from domains.receiving.core import MxFact
 from inbound_admin.lib.errors import RateLimited, Refused
-from receipt_rules.models.probes import Probe
+from receipt_rules.models.probes import MailProbe
 from receipt_rules.probes.core import HEADER
 from receipt_rules.probes.services import ask_for_probe, delete_old_probes, send_probe
 from receipt_rules.received_mail.services import record_deliveries
@@ -45,7 +45,7 @@ def test_nobody_sends_one_to_a_strangers_address(alices: Customer) -> None:
     for recipient in ("a@shop.com", "a@nobodys.example", "shop.com", "not an address"):
         with pytest.raises(Refused):
             ask_for_probe(recipient=recipient, actor=bob)
-    assert not Probe.objects.exists()
+    assert not MailProbe.objects.exists()
 
 
 def test_another_within_seconds_waits(alices: Customer) -> None:
@@ -86,8 +86,8 @@ def test_a_report_is_noted_by_token_and_recipient_and_an_older_one_changes_nothi
     record_deliveries(reports=[make_report(probe.recipient, probe=probe.token, at=now)], now=now)
     older = make_report(probe.recipient, probe=probe.token, outcome="failed", at=now - timedelta(minutes=1))
     record_deliveries(reports=[older], now=now)
-    probe.refresh_from_db()
-    assert (probe.outcome, probe.handled_at) == ("delivered", now)
+    found = MailProbe.objects.get()
+    assert (found.outcome, found.handled_at) == ("delivered", now)
 
 
 def test_those_of_last_month_go(alices: Customer) -> None:
@@ -95,4 +95,4 @@ def test_those_of_last_month_go(alices: Customer) -> None:
     make_probe(domain, asked_at=timezone.now() - timedelta(days=31))
     kept = make_probe(domain)
     assert delete_old_probes(now=timezone.now()) == 1
-    assert Probe.objects.get() == kept
+    assert MailProbe.objects.get() == kept

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -35,11 +36,19 @@ def test_cfn_lint_finds_nothing() -> None:
 
 
 def test_the_role_of_the_panel_has_exactly_the_policy_of_the_readme() -> None:
-    """`tests/test_readme.py` holds that policy against the calls that our gateways make."""
+    """`tests/test_readme.py` holds that policy against our gateways. `STACK=write` writes it into the template."""
     policy = json.loads((ROOT / "README.md").read_text().partition("```json")[2].partition("```")[0])
     wanted = [statement | {"Resource": _resource(statement["Resource"])} for statement in policy["Statement"]]
+    if os.environ.get("STACK") == "write":
+        _write(wanted)
     (of_role,) = document()["Resources"]["PanelRole"]["Properties"]["Policies"]
     assert of_role["PolicyDocument"]["Statement"] == wanted
+
+
+def _write(statements: list[dict[str, Any]]) -> None:
+    found = document()
+    found["Resources"]["PanelRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"] = statements
+    TEMPLATE.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _resource(given: Any) -> Any:
