@@ -82,7 +82,8 @@ def test_a_report_is_noted_by_token_and_recipient_and_an_older_one_changes_nothi
         make_report("other@shop.com", probe=probe.token, at=now),
     ):
         record_deliveries(reports=[report], now=now)
-    assert Probe.objects.get(pk=probe.pk).handled_at is None
+    probe.refresh_from_db()
+    assert probe.handled_at is None
     record_deliveries(reports=[make_report(probe.recipient, probe=probe.token, at=now)], now=now)
     older = make_report(probe.recipient, probe=probe.token, outcome="failed", at=now - timedelta(minutes=1))
     record_deliveries(reports=[older], now=now)
