@@ -16,6 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.dispatch import Signal
 
 from audit.models import ActorKind, Change, new_change_id
+from inbound_admin.lib import bulk
 from inbound_admin.lib.errors import Problem
 from inbound_admin.lib.redaction import masked_change, masked_text
 
@@ -24,7 +25,6 @@ NAME_LENGTH = 254  # of who did it, as the row holds it
 
 acted_for_customer = Signal()  # with `change` and `actor`, in the transaction that stores the change
 _reason_given: ContextVar[Callable[[], str] | None] = ContextVar("reason_given", default=None)
-_batch_id: ContextVar[str] = ContextVar("batch_id", default="")
 
 
 class ReasonMissing(Problem):
@@ -58,14 +58,14 @@ class Subject:
 def acting(reason: Callable[[], str], *, bulk_id: str = "") -> Iterator[None]:
     """Within it, staff who change a customer's things need a reason; `reason` is asked only then.
 
-    `bulk_id`: of the batch whose changes these are, so that each of them carries it.
+    `bulk_id`: of the batch whose changes these are, so that each of them carries it, and what the worker does after it.
     """
-    reason_before, batch_before = _reason_given.set(reason), _batch_id.set(bulk_id)
+    reason_before = _reason_given.set(reason)
     try:
-        yield
+        with bulk.within(bulk_id):
+            yield
     finally:
         _reason_given.reset(reason_before)
-        _batch_id.reset(batch_before)
 
 
 def reason_for(*, actor: object, customer_id: str, because: str = "") -> str:
@@ -99,7 +99,7 @@ def record(
     is_told = not for_staff and _acts_for_customer(actor, about.customer_id)
     because = reason_for(actor=actor, customer_id=about.customer_id, because=because) if is_told else because
     change = Change.objects.create(
-        bulk_id=bulk_id or _batch_id.get() or new_change_id(),
+        bulk_id=bulk_id or bulk.current() or new_change_id(),
         actor_kind=kind,
         actor_id="" if actor_id is None else str(actor_id),
         actor_name=name,

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 
 from inbound_admin.lib import aws
 from inbound_admin.lib.database import missing_migrations
-from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.errors import AwsBusy, AwsProblem
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, late_lanes, worker_silent_for
 
 AWS_ASKED_EVERY_SECONDS = 15
@@ -90,6 +90,8 @@ def _aws() -> str:
 def _ask_sts() -> str:
     try:
         aws.ask_account_id()
+    except AwsBusy as problem:
+        log.warning("health probe was throttled", probe="aws", error=str(problem))  # so Amazon answers
     except AwsProblem as problem:
         log.error("health probe failed", probe="aws", error=str(problem))
         return "Amazon does not answer or does not accept our credentials"

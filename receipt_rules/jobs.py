@@ -27,6 +27,11 @@ def work_soon(*, in_seconds: int = 0, unless_running: bool = False, urgent: bool
     jobs.queue(WORK, lock=LOCK, in_seconds=in_seconds, unless_running=unless_running, lane=lane)
 
 
+def seconds_needed(calls: int) -> int:
+    """Until a plan of so many calls is carried out, if it were approved now: by the queue and the pace."""
+    return jobs.seconds_left(task=WORK, calls=calls)
+
+
 def urgent_work_waits() -> bool:
     """Whether whoever holds the rules' lock is to let it go, between two calls. Urgent work itself does not."""
     return lanes.current() < WorkLane.URGENT and jobs.is_waited_for(LOCK, above=WorkLane.PEOPLE)

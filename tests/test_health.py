@@ -9,6 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy
 from sandbox.process import Sandbox
 from tenants import jobs as tenants_jobs
 from tests.tenants.making import make_tenant
@@ -65,6 +66,16 @@ def test_a_worker_that_fell_silent_is_named_with_how_long(sandbox: Sandbox) -> N
 def test_one_worker_that_is_well_is_enough(sandbox: Sandbox) -> None:
     worker_was_seen(seconds_ago=5)
     worker_was_seen(seconds_ago=9000)
+    assert ask() == (200, WELL)
+
+
+@pytest.mark.django_db
+def test_an_amazon_that_asks_us_to_slow_down_answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttled() -> str:
+        raise AwsBusy("Amazon asks us to slow down.")
+
+    monkeypatch.setattr(aws, "ask_account_id", throttled)
+    worker_was_seen(seconds_ago=5)
     assert ask() == (200, WELL)
 
 

@@ -60,7 +60,7 @@ class Record:
     `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `note` says
     what is to be known about it: why a record that is usually required is not, or that its value is not certain.
     `others` are the values of the domain's other DKIM records, `inherited` is the DMARC policy that applies while it
-    has no record.
+    has no record; `is_inherited_told` is False where that could not be looked up.
     """
 
     key: str
@@ -74,6 +74,7 @@ class Record:
     note: str = ""
     others: tuple[str, ...] = ()
     inherited: AppliedPolicy | None = None
+    is_inherited_told: bool = True
 
     @property
     def is_needless(self) -> bool:
@@ -261,10 +262,10 @@ def with_policy(record: Record, facts: IdentityFacts) -> Record:
         return record
     offer = policies_core.offered_dmarc(facts.domain, facts.dmarc_reports_to, facts.policies)
     try:
-        above = policies_core.inherited(facts.domain, facts.policies)
+        above, is_told = policies_core.inherited(facts.domain, facts.policies), True
     except ValueError:
-        above = None  # could not be told: then the offer is withheld
-    return replace(record, value=offer.value, withheld=offer.withheld, inherited=above)
+        above, is_told = None, False
+    return replace(record, value=offer.value, withheld=offer.withheld, inherited=above, is_inherited_told=is_told)
 
 
 # What Amazon itself asks for (ownership, keys, MAIL FROM) is not here: without it the domain does not work at all.

@@ -3,7 +3,6 @@
 Of what is published today it quotes nothing: anybody can publish anything, and this mail goes out under our name.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,13 +76,8 @@ def _record(number: int, record: MailedRecord) -> str:
     if boxes.priority_label:
         rows.append((boxes.priority_label, boxes.priority))
     rows.append((boxes.ttl_label, boxes.ttl))
-    lines = [f"{number}. {record.label}{need}", *_aligned(rows)]
+    lines = [f"{number}. {record.label}{need}", *(f"   {label}: {text}" for label, text in rows)]
     if record.is_in_place:
         lines.append("   Something stands at this name already. Open the page first: it says what to change.")
     lines += [f"   {warning}" for warning in boxes.warnings if warning not in boxes.provider.traps]
     return "\n".join(lines)
-
-
-def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
-    width = max(len(label) for label, _ in rows) + 1
-    return [f"   {f'{label}:':<{width}} {text}" for label, text in rows]

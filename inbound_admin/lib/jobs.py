@@ -6,6 +6,7 @@ Each job goes into the queue of its lane (`lib.lanes`), with the lane's priority
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from asgiref.sync import async_to_sync
@@ -20,14 +21,16 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task
 
-from inbound_admin.lib import lanes
+from inbound_admin.lib import bulk, lanes
 from inbound_admin.lib.lanes import WorkLane
 
+BEHIND_ALL = (True, 2**63)
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
 SILENT_AFTER_SECONDS = 30  # three heartbeats of a worker
 SECONDS_OF_A_CALL = 1.0  # where there is no pace
 # Then it is said to staff and machines. Bulk work may take hours.
 LATE_AFTER = {WorkLane.URGENT: 30, WorkLane.PEOPLE: 300, WorkLane.LOOKS: 1800}  # seconds
+BULK_ID = "bulk_id"  # of a job's arguments
 OLDEST = """
     SELECT first.queue_name, EXTRACT(EPOCH FROM clock_timestamp() - COALESCE(job.scheduled_at, asked.at))
     FROM (
@@ -51,9 +54,18 @@ R = TypeVar("R")
 
 
 def task(name: str, *, retry: BaseRetryStrategy | bool = False) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:
-    """Declares a task in its lane."""
+    """Declares a task in its lane. A job that a bulk change queued has its id in the argument BULK_ID."""
     lane = lanes.TASKS[name]
-    return app.task(name=name, retry=retry, queue=lane.queue, priority=lane)
+
+    def declare(function: Callable[P, R]) -> "Task[P, R, P]":
+        @wraps(function)
+        def of_bulk(*args: P.args, **arguments: P.kwargs) -> R:
+            with bulk.within(str(arguments.pop(BULK_ID, bulk.current()))):
+                return function(*args, **arguments)
+
+        return app.task(name=name, retry=retry, queue=lane.queue, priority=lane)(of_bulk)
+
+    return declare
 
 
 def periodic(
@@ -93,11 +105,26 @@ def queue(
         _bring_forward(lock)
     if lane >= WorkLane.PEOPLE:
         _move_up(task, lock, lane)
+    if arguments and not unless_running:
+        _note_bulk(task, lock)
     if ProcrastinateJob.objects.filter(task_name=task, lock=lock, status__in=states).exists():
         return
+    if arguments and bulk.current():  # about one object: a job about many may do what others asked for
+        arguments[BULK_ID] = bulk.current()
     later = {"seconds": in_seconds} if in_seconds else None
     asked = app.configure_task(task, lock=lock, schedule_in=later, queue=lane.queue, priority=lane)
     IN_TRANSACTION.defer_job(asked.make_new_job(**arguments))
+
+
+def _note_bulk(task: str, lock: str) -> None:
+    """One that waits already will do the newest wish, so it is of that one's bulk change, or of none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET args = CASE WHEN %s = '' THEN args - %s"
+            " ELSE args || jsonb_build_object(%s::text, %s::text) END"
+            " WHERE lock = %s AND task_name = %s AND status = 'todo' AND COALESCE(args ->> %s, '') <> %s",
+            [bulk.current(), BULK_ID, BULK_ID, bulk.current(), lock, task, BULK_ID, bulk.current()],
+        )
 
 
 def _bring_forward(lock: str) -> None:
@@ -147,7 +174,8 @@ def late_lanes() -> dict[WorkLane, int]:
 def seconds_left(*, task: str, calls: int) -> int:
     """Until the job of this task has made so many calls more, behind and beside all else that is queued.
 
-    For pages that say how long something takes. By the rule of the lanes and the pace; for a job that runs or waits.
+    For pages that say how long something takes. By the rule of the lanes and the pace. Where no such job runs or waits,
+    one that is queued now is meant, behind all that is there.
     """
     if calls <= 0:
         return 0
@@ -155,7 +183,7 @@ def seconds_left(*, task: str, calls: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         rows = cursor.fetchall()
-    first = min(((not doing, job_id) for _, name, doing, job_id, _ in rows if name == task), default=(False, 0))
+    first = min(((not doing, job_id) for _, name, doing, job_id, _ in rows if name == task), default=BEHIND_ALL)
     for queue_name, name, doing, job_id, number in rows:
         lane = lanes.lane_of_queue(queue_name)
         if name == task:

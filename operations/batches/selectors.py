@@ -22,7 +22,7 @@ _RESULTS: Mapping[BatchKind, _Results] = {
     BatchKind.RESUME: pause_results,
     BatchKind.DECIDE: decision_results,
 }
-STATE_WORDS = {"done": "done", "waiting": "still to do", "refused": "not done", "stopped": "stopped"}
+STATE_WORDS = {"done": "taken up", "waiting": "still to do", "refused": "not done", "stopped": "stopped"}
 SUMMARY_WORDS = {"Waiting": "still to do", "Look at it": "to be looked at"}
 TONES = ("good", "info", "warn", "mute")
 MOST_READ = 1000

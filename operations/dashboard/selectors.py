@@ -48,14 +48,17 @@ class CapacitySummary:
 
 
 def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
-    """The worst first; nothing that is at zero."""
-    found = [*(_of_receiving() if may_see_rules(viewer) else ()), *_of_amazon(), *_of_domains(viewer, now)]
+    """The worst first: mail that is lost or goes to a stranger, then what stops a pause; nothing that is at zero."""
+    sees_rules = may_see_rules(viewer)
+    found = [*_of_receiving(), *_of_former_holders()] if sees_rules else []
+    found += _of_rejecting(viewer)
     if supports_everyone(viewer):
         found += _of_queue()
     if lifecycle_selectors.sees_tenants(viewer):
         found += _of_tenants(viewer)
-    if may_see_rules(viewer):
-        found += [*_of_former_holders(), *_of_rules(now)]
+    found += [*_of_amazon(), *_of_domains(viewer, now)]
+    if sees_rules:
+        found += _of_rules(now)
         found += [
             AttentionItem(1, f"{meter.name} are {meter.percent} % full", "receipt_rules:rules")
             for meter in _nearly_full()
@@ -124,9 +127,10 @@ def _of_queue() -> Iterator[AttentionItem]:
 
 
 def _of_amazon() -> Iterator[AttentionItem]:
-    look = drift_selectors.last_look("tenants")
-    if look is not None and look.problem:
-        yield AttentionItem(1, "Amazon could not be read at the last look", "operations:differences", tone="bad")
+    unread = [look.area for look in drift_selectors.looks_by_area() if look.problem]
+    if unread:
+        sentence = f"Amazon’s {' and '.join(unread)} could not be read at the last look"
+        yield AttentionItem(1, sentence, "operations:differences", tone="bad")
 
 
 def _of_receiving() -> Iterator[AttentionItem]:
@@ -137,17 +141,15 @@ def _of_receiving() -> Iterator[AttentionItem]:
         yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
 
 
+def _of_rejecting(viewer: Viewer) -> Iterator[AttentionItem]:
+    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))
+    sentence = _many(rejecting, "domain loses mail: SES rejects it", "domains lose mail: SES rejects it")
+    yield AttentionItem(rejecting, sentence, "domains:list", "show=rejecting", "bad")
+
+
 def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
     wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
-    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))
-    yield AttentionItem(
-        rejecting,
-        _many(rejecting, "domain loses mail: SES rejects it", "domains lose mail: SES rejects it"),
-        "domains:list",
-        "show=rejecting",
-        "bad",
-    )
     yield AttentionItem(
         wrong, _many(wrong, "domain needs attention", "domains need attention"), "domains:list", "show=attention", "bad"
     )

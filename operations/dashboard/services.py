@@ -6,7 +6,7 @@ from django.conf import settings
 
 from audit.services import Subject
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.errors import AwsBusy, AwsProblem
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from operations.drift.core import RULES_AREA as RULES
@@ -25,6 +25,8 @@ def _amazon(now: datetime) -> None:
     try:
         aws.ask_account_id()
         why = ""
+    except AwsBusy:
+        why = ""  # it answers: asked to slow down is not silent
     except AwsProblem as problem:
         why = problem.in_full
     _observe("amazon.unreachable", "amazon", f"Amazon in {settings.AWS_REGION}", why, "high", now)

@@ -39,6 +39,7 @@ def as_lines(named: tuple[Named, ...]) -> str:
 
 
 def _rows(text: str) -> list[list[str]]:
-    """A spreadsheet of some countries writes semicolons."""
-    text = text.lstrip("\ufeff \r\n")
-    return list(csv.reader(io.StringIO(text), delimiter=";" if ";" in text.partition("\n")[0] else ","))
+    """A spreadsheet of some countries writes semicolons. A quote that is never closed takes no other line with it."""
+    lines = text.lstrip("\ufeff \r\n").splitlines()
+    delimiter = ";" if lines and ";" in lines[0] else ","
+    return [next(csv.reader([line], delimiter=delimiter), []) for line in lines]

@@ -42,14 +42,16 @@ def carry_over() -> None:
     known = DriftLook.objects.filter(region=settings.AWS_REGION, area=RULES_AREA).first()
     if last is None or (known is not None and known.at == last.at):
         return
+    asked = known.asked_at if known is not None else None
+    asked = asked if asked is not None and asked > last.at else None  # that one is still to come
     if last.problem:
-        drift_store_services.note_look(RULES_AREA, problem=last.problem, asked_at=None)
+        drift_store_services.note_look(RULES_AREA, problem=last.problem, asked_at=asked)
         return
     rows = [(each["key"], each["kind"], each["rule"], each["sentence"]) for each in last.differences]
     with transaction.atomic():
         drift_store_services.store(area=RULES_AREA, found=found_in_rules(rows), now=last.at, is_logged=False)
         _carry_over_what_is_left()
-        drift_store_services.note_look(RULES_AREA, at=last.at, problem="", asked_at=None)
+        drift_store_services.note_look(RULES_AREA, at=last.at, problem="", asked_at=asked)
 
 
 def _carry_over_what_is_left() -> None:

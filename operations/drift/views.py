@@ -42,6 +42,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "show": show,
         "groups": [(key, words, number[key]) for key, (words, _) in SHOWN.items()],
         "look": look,
+        "is_read": {each.area for each in looks if each.at} >= ({area} if area in AREAS else set(AREAS)),
         "capacity": capacity(),
         "price": settings.TENANT_MONTHLY_PRICE,
         "included": settings.TENANTS_INCLUDED,

@@ -17,7 +17,7 @@ from domains.adoption.services import import_domain
 from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
 from domains.names.core import existing_name
-from inbound_admin.lib import sealed
+from inbound_admin.lib import bulk, sealed
 from inbound_admin.lib.errors import Refused
 from operations.legacy_import.core import TWICE, Given, ImportFate, RowKind
 from receipt_rules.legacy_import import services as legacy_import_services
@@ -80,7 +80,7 @@ class _Owner:
         if key in self.taken:
             return ImportOutcome(ImportFate.REFUSED, TWICE)
         try:
-            with transaction.atomic():
+            with transaction.atomic(), bulk.within(self.move.bulk_id):
                 outcome = self.doing[given.kind](given)
         except Refused as refused:
             if given.kind is RowKind.PERSON:

@@ -164,8 +164,12 @@ def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
     steps = MigrationStep.objects.filter(item__migration=migration, item__state=ItemState.RUNNING)
     to_do = steps.filter(state=MigrationStepState.TO_DO).exclude(call="").count()
     calls = _calls_at_most(waiting_customers(migration), migration.chosen) + to_do
-    queued = jobs.seconds_left(task=MIGRATE, calls=calls)
-    return max(queued, seconds_left(by_group["waiting"], calls, migration.at_most_per_hour))
+    return seconds_needed(by_group["waiting"], calls, migration.at_most_per_hour)
+
+
+def seconds_needed(customers: int, calls: int, at_most_per_hour: int | None) -> int:
+    """By the queue and the pace, or by the limit an hour where that is slower."""
+    return max(jobs.seconds_left(task=MIGRATE, calls=calls), seconds_left(customers, calls, at_most_per_hour))
 
 
 def next_item(migration: Migration) -> MigrationItem | None:

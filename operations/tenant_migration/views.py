@@ -15,7 +15,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, page_of, takes_upload, template
 from operations.models import Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors, services
-from operations.tenant_migration.core import Chosen, calls, plan, seconds_left
+from operations.tenant_migration.core import Chosen, calls, plan
 from operations.tenant_migration.forms import MOST_BYTES, MoveForm, PlanForm, RollBackForm
 from operations.tenant_migration.selectors import inventory_of
 from operations.tenant_migration.services import Choice
@@ -210,7 +210,12 @@ def _dry_run(customer: Customer) -> dict[str, Any]:
         return {"problem": problem}
     steps = plan(inventory)
     number = calls(steps)
-    return {"inventory": inventory, "steps": steps, "calls": number, "seconds": seconds_left(1, number, None)}
+    return {
+        "inventory": inventory,
+        "steps": steps,
+        "calls": number,
+        "seconds": selectors.seconds_needed(1, number, None),
+    }
 
 
 def _customers(request: SignedIn) -> Any:

@@ -86,8 +86,9 @@ def read_lines(text: str, customer: Customer) -> list[PastedLine]:
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
-    for number, row in enumerate(csv.reader(text.replace("\x00", "").replace(";", ",").splitlines()), start=1):
-        cells = [cell.strip() for cell in row]
+    """Each line by itself: a quote that is never closed takes no other line with it."""
+    for number, line in enumerate(text.replace("\x00", "").replace(";", ",").splitlines(), start=1):
+        cells = [cell.strip() for cell in next(csv.reader([line]), [])]
         if not any(cells) or cells[0].lower() in ("address", "email", "e-mail"):
             continue
         yield number, cells
@@ -191,7 +192,8 @@ def add_many(request: SignedIn) -> HttpResponse:
         lines = read_lines(text, customer)
         if "confirm" in request.POST:
             lines = add_lines(lines, customer, request.user)
-        context |= {"lines": lines, "text": text, "customer": customer, "is_done": "confirm" in request.POST}
+        worst_first = sorted(lines, key=lambda line: line.is_good)
+        context |= {"lines": worst_first, "text": text, "customer": customer, "is_done": "confirm" in request.POST}
         context["good"] = sum(line.is_good for line in lines)
     return TemplateResponse(
         request, "receipt_rules/addresses/add_many.html", context, status=422 if form.errors else 200

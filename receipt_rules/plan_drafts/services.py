@@ -64,7 +64,6 @@ class PlanShown:
     number: int
     method: str
     calls: int
-    seconds: float
     warnings: tuple[str, ...]
     doubles: tuple[str, ...]
     more_doubles: int
@@ -298,7 +297,6 @@ def _plan_shown(made: Plan) -> PlanShown:
         number=len(made.steps),
         method=made.method.value,
         calls=made.calls,
-        seconds=made.seconds,
         warnings=made.warnings,
         doubles=tuple(each.sentence for each in made.doubles[:MOST_DOUBLES]),
         more_doubles=max(0, len(made.doubles) - MOST_DOUBLES),

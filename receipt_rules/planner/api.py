@@ -16,6 +16,7 @@ from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, pa
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import snapshots, steps_of
 from receipt_rules.expectations.selectors import newly_broken, still_broken
+from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.api import rules_viewer
 from receipt_rules.models.runs import Run, RunStep, Snapshot
 from receipt_rules.planner.core.consequences import Impact
@@ -225,7 +226,7 @@ def _plan(made: Plan, asked: Asked) -> PlanOut:
         is_empty=made.is_empty,
         needs_typing=needs_typing(found),
         calls=made.calls,
-        seconds=made.seconds,
+        seconds=seconds_needed(made.calls),
         summary=made.summary,
         steps=[str(step) for step in made.steps[:MOST_SHOWN]],
         more_steps=max(0, len(made.steps) - MOST_SHOWN),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from inbound_admin.lib.errors import AwsProblem, Problem, Refused
 from inbound_admin.lib.http import SignedIn, led_to, template
 from receipt_rules.addresses.selectors import may_operate
+from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_known
 from receipt_rules.live.views import given, refuse_strangers
 from receipt_rules.plan_drafts import services as plan_drafts_services
@@ -42,6 +43,8 @@ def detail(request: SignedIn) -> HttpResponse:
     if isinstance(found, HttpResponse):
         return found
     context |= found
+    if shown := found.get("plan"):
+        context["seconds"] = seconds_needed(shown.calls)
     status = 422 if form.errors else context.pop("status", 200)
     page = template(request, "receipt_rules/planner/plan.html", "live")
     is_part = page.endswith("#live")  # htmx shows no part that comes with an error's status

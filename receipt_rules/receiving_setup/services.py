@@ -229,9 +229,8 @@ def _rule_set(live: Live) -> SetupFinding:
             "Approve the plan on the Plan page: it makes the rule set and activates it.",
         )
     number = len(live.rule_set.rules)
-    return SetupFinding(
-        "Rule set", SetupVerdict.RIGHT, f"{live.rule_set.name} is active and ours; it has {number} rules."
-    )
+    has = "1 rule" if number == 1 else f"{number} rules"
+    return SetupFinding("Rule set", SetupVerdict.RIGHT, f"{live.rule_set.name} is active and ours; it has {has}.")
 
 
 def _keys(live: Live) -> SetupFinding:

@@ -44,18 +44,18 @@ def check(request: SignedIn) -> HttpResponse:
         "tab": "check",
         "findings": findings,
         "right": sum(each.verdict is SetupVerdict.RIGHT for each in findings),
-        "old_sets": _old_sets(),
+        **_old_sets(),
         "may_operate": may_operate(request.user),
     }
     return TemplateResponse(request, "receipt_rules/receiving_setup/check.html", context)
 
 
-def _old_sets() -> tuple[str, ...] | None:
-    """None where Amazon does not answer: whether there are any is not known then."""
+def _old_sets() -> dict[str, object]:
+    """With the problem where they could not be read: whether there are any is not known then."""
     try:
-        return old_rule_sets()
-    except AwsProblem:
-        return None
+        return {"old_sets": old_rule_sets()}
+    except AwsProblem as problem:
+        return {"old_sets_problem": problem}
 
 
 def _delete(request: SignedIn) -> None:

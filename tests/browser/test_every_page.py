@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.urls import reverse
 from playwright.sync_api import Error, Page, ViewportSize
 from pytest_django import Settings
@@ -55,9 +57,15 @@ def test_every_url_is_visited_or_is_no_page() -> None:
     assert not visited & set(NO_PAGE)
 
 
+def _pem() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 @pytest.fixture
 def showcase(sandbox: Sandbox, transactional_db: None, settings: Settings) -> Showcase:
     settings.ROOT_URLCONF = "tests.browser.problem_urls"
+    settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = "panel.example", _pem()
     return make_showcase(sandbox)
 
 

@@ -207,6 +207,24 @@ def visible(rows: Locator) -> list[str | None]:
     return [row.get_attribute("id") for row in rows.all() if row.is_visible()]
 
 
+def test_no_head_of_a_column_runs_into_the_next(
+    sandbox: Sandbox, nora: User, new_page: NewPage, live_server: LiveServer
+) -> None:
+    """A host of which we know nothing has the longest: “Mail server (also called …) or Value (also called …)”."""
+    sandbox.control.add_zone("unknown-host.com", ("ns1.pretend-dns.net", "ns2.pretend-dns.net"))
+
+    def make() -> Domain:
+        return set_up_domain(sandbox, "unknown-host.com", customer=nora.memberships.get().customer)
+
+    domain = aside(make)
+    page = new_page(viewport=DESK)
+    open_as(page, nora, live_server.url, domain)
+    heads = page.locator(".records thead th")
+    assert any(" or Value" in text for text in heads.all_inner_texts())
+    wide = "heads => heads.filter(it => it.scrollWidth > it.clientWidth).map(it => it.textContent)"
+    assert heads.evaluate_all(wide) == []
+
+
 def test_on_a_phone_each_record_is_a_card_and_the_rest_is_counted(
     sandbox: Sandbox, northwind: Customer, nora: User, phone_page: Page, live_server: LiveServer, picture: Picture
 ) -> None:

@@ -88,6 +88,14 @@ def remembered(key: str) -> Arguments:
     return arguments
 
 
+def at_a_host_that_helps(world: Showcase) -> tuple[Any, ...]:
+    """Its DNS host supports Domain Connect and knows our template."""
+    domain, page = world.domains["waiting"], "https://dns-host.example/connect"
+    domain.domain_connect = {"api": page, "page": page, "name": "A DNS host", "zone": domain.hosted.zone}
+    domain.save(update_fields=["domain_connect"])
+    return (domain.id,)
+
+
 def acme(world: Showcase) -> tuple[str, ...]:
     return (world.acme.pk,)
 
@@ -166,6 +174,12 @@ DOMAINS = (
     *(Visit("domains:detail", of=domain(key), note=key) for key in ("claim", "starting", "stuck", "waiting", "each")),
     *(Visit("domains:detail", of=domain(key), note=key) for key in ("long", "verified", "idn", "deleting", "held")),
     Visit("domains:detail", of=domain("verified"), query="?show=todo"),
+    Visit(
+        "domains:detail",
+        of=at_a_host_that_helps,
+        act=lambda page: page.locator("#domain-connect").wait_for(),
+        note="Domain Connect",
+    ),
     Visit("domains:detail", "sam", of=domain("held"), note="held"),
     Visit("domains:diagnosis", of=domain("broken"), act=_diagnosed),
     Visit("domains:diagnosis", of=domain("broken"), query="?look=1", note="waiting"),

@@ -169,3 +169,12 @@ def test_what_waits_in_the_queue_says_the_time_of_those_before_it(settings: Sett
             domains_jobs.set_up_soon(make_domain())
     operations_jobs.migrate_soon()
     assert jobs.seconds_left(task="operations.migrate", calls=60) >= 194 * 4 + 60
+
+
+def test_what_is_not_queued_yet_says_the_time_of_all_that_would_be_before_it(settings: Settings) -> None:
+    settings.AWS_CALLS_PER_SECOND = 1
+    assert jobs.seconds_left(task="operations.migrate", calls=60) == 60
+    with lanes.within(WorkLane.BACKGROUND):
+        for _ in range(50):
+            domains_jobs.set_up_soon(make_domain())
+    assert jobs.seconds_left(task="operations.migrate", calls=60) >= 50 * 4 + 60

@@ -218,6 +218,18 @@ def test_every_line_of_a_paste_shows_its_fate_before_anything_is_added(alice_cli
     }
 
 
+def test_what_is_refused_stands_first_and_an_open_quote_swallows_no_line(
+    alice_client: Client, alices: Customer
+) -> None:
+    make_verified("shop.com", customer=alices)
+    pasted = 'ann@shop.com\n"bob@shop.com,x\ncy@shop.com\nno address\n'
+    page = alice_client.post(reverse("receipt_rules:add_many"), {"text": pasted}).text
+    assert "Add 2 addresses for" in page
+    table = page[page.index("What becomes of it") :]
+    shown = [table.index(name) for name in ("bob@shop.com", "no address", "ann@shop.com", "cy@shop.com")]
+    assert shown == sorted(shown)
+
+
 def test_a_csv_file_is_read_like_a_paste(alice_client: Client, alices: Customer) -> None:
     make_verified("shop.com", customer=alices)
     url = reverse("receipt_rules:add_many")

@@ -19,6 +19,8 @@ from sandbox import mail_story
 from sandbox.demo import demo_accounts
 from sandbox.panel import demo
 from sandbox.process import Sandbox
+from tenants.models.reputation import ReputationRead
+from tenants.models.tenants import Tenant
 
 pytestmark = pytest.mark.django_db
 STATES = [
@@ -113,6 +115,37 @@ def test_show_prints_the_sign_ins_and_changes_nothing() -> None:
         assert account.email in told
         assert account.password in told
     assert not User.objects.exists()
+
+
+def reputation_page(of: str) -> str:
+    client = Client()
+    client.force_login(User.objects.get(email="tess@inbound-admin.example"))
+    return client.get(reverse("tenants:reputation", args=[Tenant.objects.get(customer__name=of).pk])).text
+
+
+@pytest.mark.parametrize(("metrics", "source"), [("pair", "counts"), ("name", "rates")])
+def test_the_rates_of_the_demo_appear_however_cloudwatch_breaks_them_down(
+    sandbox: Sandbox, roles: None, metrics: str, source: str
+) -> None:
+    sandbox.control.set_beliefs(tenant_metrics=metrics)
+    seed()
+    assert set(ReputationRead.objects.exclude(tenant=None).values_list("rates_source", flat=True)) == {source}
+    bounces = {tenant.customer.name: tenant.bounce_rate for tenant in Tenant.objects.select_related("customer")}
+    assert bounces.pop("Harbour Dental") == pytest.approx(0.118, rel=0.1)
+    assert [rate for rate in bounces.values() if not rate] == []
+    page = reputation_page("Harbour Dental")
+    assert "%, above the lower limit" in page
+    assert "Nothing was measured" not in page
+
+
+def test_where_cloudwatch_measures_nothing_of_a_tenant_the_demo_shows_no_rate_of_zero(
+    sandbox: Sandbox, roles: None
+) -> None:
+    sandbox.control.set_beliefs(tenant_metrics="none")
+    seed()
+    page = reputation_page("Harbour Dental")
+    assert "CloudWatch measures nothing of the tenant itself" in page
+    assert "0.00%" not in page
 
 
 def test_missing_roles_are_explained(sandbox: Sandbox) -> None:

@@ -297,7 +297,7 @@ def _as_asked(record: Record) -> str:
 
 def _inherited(record: Record) -> Comparison:
     """Without a record of its own the domain has the policy of the one above, which is enough but for the reports."""
-    if record.withheld:
+    if record.withheld or not record.is_inherited_told:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
     if record.inherited is None:
         return Comparison(Verdict.ABSENT, ABSENT_CODE)

@@ -10,8 +10,8 @@ from accounts.models.people import Customer
 from inbound_admin.lib.errors import Problem
 from operations.models import Migration, MigrationItem
 from operations.tenant_migration import services as tenant_migration_services
-from operations.tenant_migration.core import Chosen, calls, plan, seconds_left
-from operations.tenant_migration.selectors import counts, forecast, inventory_of, migrations
+from operations.tenant_migration.core import Chosen, calls, plan
+from operations.tenant_migration.selectors import counts, forecast, inventory_of, migrations, seconds_needed
 from operations.tenant_migration.services import Choice
 
 
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         chosen = Customer.objects.filter(pk__in=[customer.pk for customer in choice.customers])
         for sentence in forecast(chosen, choice.chosen).warnings:
             self.stdout.write(sentence)
-        seconds = seconds_left(len(choice.customers), total, None)
+        seconds = seconds_needed(len(choice.customers), total, None)
         self.stdout.write(f"{len(choice.customers)} customers, {total} calls, about {seconds // 60 + 1} minutes.")
         self.stdout.write("Nothing was called.")
 

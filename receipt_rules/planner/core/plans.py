@@ -22,7 +22,6 @@ from receipt_rules.planner.core.steps import Activate, Create, Delete, Move, Reo
 from receipt_rules.planner.core.untouched import Untouched
 
 READS = 2  # the live set is read before and after
-SECONDS_PER_CALL = 1.0  # SES's pace (ses.md A)
 
 MOST_SENTENCES = 1000  # of the consequences, the worst first, that a run keeps
 
@@ -80,10 +79,6 @@ class Plan:
         """
         looks = sum(1 + bool(step.instead_of) for step in self.steps if isinstance(step, Activate))
         return len(self.steps) + READS + looks
-
-    @property
-    def seconds(self) -> float:
-        return self.calls * SECONDS_PER_CALL
 
     @cached_property
     def consequences(self) -> tuple[Consequence, ...]:

@@ -66,6 +66,7 @@ def test_another_dns_host_has_other_words(shop: Domain, alice: User) -> None:
     (mail,) = outbox.outbox
     assert "Record name" in mail.body
     assert "10 feedback-smtp.eu-west-1.amazonses.com" in mail.body
+    assert "   Type: MX\n" in mail.body  # one space: aligned, a phone would break each line
 
 
 def test_the_change_log_has_who_mailed_them_to_whom(shop: Domain, alice: User) -> None:

@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import User
 from accounts.roles import Role
 from audit.models import Change
+from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
+from domains.preflight import services as preflight_services
+from inbound_admin.lib import bulk
 from inbound_admin.lib.errors import Refused
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
@@ -23,6 +27,7 @@ from operations.domain_actions.selectors import predicted
 from operations.models import Batch, BatchItemState, DomainRemoval
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
+from tenants.jobs import status_soon
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.making import make_ready
@@ -262,3 +267,50 @@ def test_batches_go_on_side_by_side_so_that_a_short_one_does_not_wait_for_a_long
     batches_services.work()
     held = Change.objects.filter(what="domain.held").order_by("id").values_list("object_name", flat=True)
     assert list(held) == ["long0.com", "short.com", "long1.com", "long2.com"]
+
+
+def run_queued(task: str) -> None:
+    """Every job of the task that waits, as the worker calls it."""
+    for job in ProcrastinateJob.objects.filter(task_name=task, status="todo"):
+        app.tasks[task].func(**job.args)
+        ProcrastinateJob.objects.filter(pk=job.pk).delete()
+
+
+def test_what_the_worker_does_later_because_of_a_batch_has_its_id(sandbox: Sandbox, sam: User) -> None:
+    alice = make_customer("Alice Ltd")
+    added = ask(BatchKind.IMPORT, sam, "a.com|Alice Ltd", "b.com|Alice Ltd")
+    batches_services.work()
+    alone = preflight_services.add(text="c.com", customer=alice, actor=None)
+    make_tenant(alice, sends_since=timezone.now())  # its sends name it from now on
+    run_queued("domains.set_up")
+    later = Change.objects.filter(what__in=("domain.joined_tenant", "domain.set_up"))
+    told = {(change.what, change.object_name) for change in later.filter(bulk_id=added.pk)}
+    assert told == {(what, name) for what in ("domain.joined_tenant", "domain.set_up") for name in ("a.com", "b.com")}
+    assert set(later.filter(object_id=alone.pk).values_list("what", flat=True)) == {
+        "domain.joined_tenant",
+        "domain.set_up",
+    }
+
+
+def test_a_job_that_waits_already_is_of_the_newest_wish(sam: User) -> None:
+    tenant = make_tenant()
+
+    def bulk_of() -> str | None:
+        job: dict[str, str] = ProcrastinateJob.objects.get(task_name="tenants.status").args
+        return job.get("bulk_id")
+
+    with bulk.within("btc_1"):
+        status_soon(tenant)
+    assert bulk_of() == "btc_1"
+    status_soon(tenant, unless_running=True)  # a repair is no wish
+    assert bulk_of() == "btc_1"
+    with bulk.within("btc_2"):
+        status_soon(tenant)
+    assert bulk_of() == "btc_2"
+    status_soon(tenant)
+    assert bulk_of() is None
+    with bulk.within("btc_3"):
+        status_soon(tenant)
+        check_soon()
+    assert bulk_of() == "btc_3"
+    assert ProcrastinateJob.objects.get(task_name="domains.check_due").args == {}  # it looks at others' domains too

@@ -7,6 +7,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy
 from notifications.models.alerts import Alert
 from operations.dashboard import services as dashboard_services
 from operations.drift.core import Decision
@@ -63,3 +64,13 @@ def test_a_difference_is_told_until_somebody_has_decided_it(sandbox: Sandbox) ->
     Difference.objects.filter(pk=row.pk).update(decision=Decision.IGNORE)
     watch(minutes=5)
     assert states() == {"drift.found": "recovered"}
+
+
+def test_an_amazon_that_asks_us_to_slow_down_is_no_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttled() -> str:
+        raise AwsBusy("Amazon asks us to slow down.")
+
+    monkeypatch.setattr(aws, "ask_account_id", throttled)
+    watch()
+    watch(minutes=11)
+    assert "amazon.unreachable" not in states()

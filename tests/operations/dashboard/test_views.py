@@ -15,9 +15,12 @@ from domains.domain_list.services import note_states
 from domains.models.domains import Stage
 from inbound_admin.lib import counters
 from operations.dashboard import selectors as dashboard_selectors
+from operations.drift_store.services import note_look
 from operations.search import selectors as search_selectors
+from receipt_rules.models.runs import Snapshot
 from tenants import jobs as tenants_jobs
 from tenants.models.tenants import Tenant
+from tenants.status.core import Standing
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.making import make_address
@@ -137,3 +140,34 @@ def test_staff_read_first_that_urgent_work_waits(alice: User) -> None:
     staff = make_staff(Role.OPERATOR)
     assert next(iter(needs(staff))) == "Urgent work (a pause, a stop) waits for 75 seconds: see the runbook"
     assert not any("waits for 75" in sentence for sentence in needs(alice))
+
+
+def test_the_overview_is_in_the_order_of_harm(alices: Customer) -> None:
+    moved = make_domain("moved.com", customer=alices, stage=Stage.READY, moved_at=timezone.now())
+    make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
+    make_tenant(alices, is_paused=True, standing=Standing.PAUSING)
+    note_look("identities", problem="Amazon SES is not answering.")
+    shown = list(needs(make_staff(Role.OPERATOR)))
+    assert moved.moved_at is not None
+    assert [sentence for sentence in shown if "alert" not in sentence] == [
+        "Mail for moved.com may still go to its former holder",
+        "1 tenant is not paused yet: mail may leave",
+        "Amazon’s identities could not be read at the last look",
+        "1 domain needs attention",
+    ]
+
+
+def test_only_what_was_read_from_ses_is_called_so(client: Client) -> None:
+    Snapshot.objects.create(
+        region="eu-west-1",
+        name="inbound-mail",
+        content={},
+        digest="d",
+        recipients=4,
+        rules=3,
+        own_rules=3,
+        own_recipients=4,
+    )
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.get(reverse("operations:overview")).text
+    assert "Rules and recipients as last read from SES; identities and tenants as counted in our database." in page

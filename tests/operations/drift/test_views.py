@@ -3,9 +3,11 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.roles import Role
 from inbound_admin.lib import aws
+from operations.drift_store.services import note_look
 from operations.models import Difference, DriftLook
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
@@ -27,6 +29,16 @@ def test_before_the_first_look_nothing_is_said_to_be_well(olga: Client) -> None:
     page = olga.get(reverse(URL)).content.decode()
     assert "Not looked yet" in page
     assert "Nothing to decide" not in page
+
+
+def test_where_one_area_was_never_read_nothing_is_said_to_be_well(olga: Client) -> None:
+    for area in ("tenants", "identities"):
+        note_look(area, at=timezone.now())
+    assert "Nothing to decide" not in olga.get(reverse(URL)).text
+    assert "Nothing to decide" not in olga.get(reverse(URL), {"area": "rules"}).text
+    assert "Nothing to decide" in olga.get(reverse(URL), {"area": "tenants"}).text
+    note_look("rules", at=timezone.now())
+    assert "Nothing to decide" in olga.get(reverse(URL)).text
 
 
 def test_a_look_is_asked_for_followed_and_shown(olga: Client, sandbox: Sandbox) -> None:

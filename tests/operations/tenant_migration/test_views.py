@@ -97,6 +97,16 @@ def test_it_is_paused_resumed_and_cancelled_by_buttons(olga: Client, sandbox: Sa
     assert "not possible now" in page
 
 
+def test_a_migration_that_migrated_nobody_does_not_read_as_complete(olga: Client, sandbox: Sandbox) -> None:
+    make_sender("First", domains=1)
+    olga.post(reverse("operations:plan_migration"), {"chosen": "all", "policy": "standard", "because": "as announced"})
+    migration = Migration.objects.get()
+    tenant_migration_services.cancel(migration=migration, actor=make_staff(Role.OPERATOR))
+    page = olga.get(reverse("operations:migration", args=[migration.pk])).text
+    assert "None of the 1 is migrated: they send as before." in page
+    assert "Nobody is left" not in page
+
+
 def test_a_file_chooses_and_names_whom_it_does_not_know(olga: Client, sandbox: Sandbox) -> None:
     customer = make_sender("Northwind", domains=0)
     make_sender("Other", domains=0)

@@ -15,6 +15,7 @@ from domains.checking.core.judgement import State
 from domains.models.domains import Domain
 from domains.records.core import VERIFIED_BY_DKIM
 from inbound_admin.lib import aws
+from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
 from tests.calling import api_of, ok
 from tests.domains.making import make_zone, set_up_domain, turn_identity, wanted
@@ -64,6 +65,10 @@ def test_dkim_alone_verifies_a_domain_for_page_and_every_api(
     assert (VERIFIED_BY_DKIM in page) is has_txt
     assert "SES has verified the domain by its DKIM records." in page
     assert "_amazonses" not in client.get(reverse("domains:detail", args=[domain.pk]), {"show": "todo"}).text
+    inbound = reverse("receipt_rules:domain", args=[domain.pk])
+    assert "Add the address" in client.get(inbound).text
+    assert client.post(inbound, {"do": "address", "address-address": "page"})["Location"] == inbound
+    assert "page@shop.com" in client.get(inbound).text
     api = api_of(member)
     assert ok(api.get(f"/api/v2/domains/{domain.pk}"))["status"] == "verified"
     assert [each["status"] for each in ok(api.get("/api/v1.1/domains?status=verified"))["data"]] == ["verified"]
@@ -71,6 +76,8 @@ def test_dkim_alone_verifies_a_domain_for_page_and_every_api(
     assert seen["domain"]["status"] == "verified"
     ok(api.post("/api/v1.1/email-addresses", {"address": "b@shop.com", "domainId": domain.pk}), 201)
     ok(api.post("/api/inbound/configure-email", {"domain": "shop.com", "emailAddresses": ["c@shop.com"]}))
+    taken = sorted(Address.objects.values_list("address", flat=True))
+    assert taken == ["a@shop.com", "b@shop.com", "c@shop.com", "page@shop.com"]
 
 
 def test_the_ownership_record_alone_verifies_for_the_api_too(sandbox: Sandbox) -> None:

@@ -1,8 +1,11 @@
 """SES stops applying our rules: a person deactivates the set, or an old system activates its own."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import User
@@ -19,6 +22,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live import gateway
 from receipt_rules.live.selectors import receiving_outage
+from receipt_rules.models.live import Look
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import Asked
 from receipt_rules.tasks import watch_active_set
@@ -234,6 +238,15 @@ def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Cl
     drift_services.check_drift()
     board_services.carry_over()
     assert "Rules: last read whole" in page(client, olga, "operations:differences")
+
+
+def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Client, olga: User) -> None:
+    before = timezone.now() - timedelta(minutes=5)
+    for problem in ("Amazon SES is not answering.", ""):
+        Look.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
+        board_services.ask_to_look_at_rules()
+        board_services.carry_over()
+        assert "Rules: Amazon is being read" in page(client, olga, "operations:differences")
 
 
 def test_nothing_is_foretold_of_a_region_that_was_never_read(client: Client, shop: Domain) -> None:

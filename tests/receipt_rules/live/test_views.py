@@ -3,8 +3,10 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from accounts.models.people import Customer
+from domains.jobs import set_up_soon
 from inbound_admin.lib import aws
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
@@ -14,6 +16,7 @@ from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import Asked, plan
 from sandbox.process import Sandbox
+from tests.domains.making import make_domain
 from tests.messages import said
 from tests.receipt_rules.making import (
     approve_and_run,
@@ -61,6 +64,17 @@ def test_a_plan_is_shown_approved_and_carried_out(olga_client: Client, mixed: No
     assert "Amazon’s request" in done
     assert (taken("billing@shop.com"), taken("other@shop.com")) == (2, 1)
     assert "Alice asked for it" in olga_client.get(reverse("receipt_rules:runs")).text
+
+
+def test_a_plan_says_how_long_it_takes_behind_what_is_queued(
+    olga_client: Client, mixed: None, settings: Settings
+) -> None:
+    settings.AWS_CALLS_PER_SECOND = 1
+    url = reverse("receipt_rules:plan")
+    assert "calls to Amazon, about 7 seconds." in olga_client.get(url).text
+    for _ in range(100):
+        set_up_soon(make_domain())
+    assert "calls to Amazon, about 7 minutes." in olga_client.get(url).text
 
 
 def test_a_plan_that_has_changed_since_is_not_approved(olga_client: Client, mixed: None) -> None:
@@ -161,6 +175,17 @@ def test_when_amazon_is_silent_the_last_known_rules_are_shown(
     assert "Ours" in page
     assert olga_client.get(reverse("receipt_rules:plan")).status_code in (502, 503)
     assert "What you see is from" in olga_client.get(reverse("receipt_rules:simulator") + "?addresses=a@b.com").text
+
+
+def test_an_amazon_that_throttles_is_not_called_silent(olga_client: Client, mixed: None, sandbox: Sandbox) -> None:
+    set_up_receiving()
+    for call in ("ses:DescribeActiveReceiptRuleSet", "ses:ListReceiptRuleSets"):
+        sandbox.control.add_fault("throttle", call, times=None)
+    for name in ("receipt_rules:rules", "receipt_rules:check"):
+        page = olga_client.get(reverse(name)).text
+        assert "Amazon asks us to slow down" in page, name
+        assert "not answering" not in page, name
+        assert "does not answer" not in page, name
 
 
 def test_the_way_back_is_a_plan(olga_client: Client, mixed: None) -> None:

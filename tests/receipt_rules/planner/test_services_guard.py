@@ -129,6 +129,16 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
     assert taken("a@shop.com") == 3
 
 
+def test_an_expectation_that_mail_goes_nowhere_blocks_the_plan_that_takes_it(sandbox: Sandbox) -> None:
+    shop = make_verified("shop.com")
+    operator = set_up_receiving()
+    simulator_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    make_address("a@shop.com", shop)
+    with pytest.raises(Refused, match="a@shop.com"):
+        approve_and_run(operator, typed="inbound-mail")
+    assert taken("a@shop.com") == 0
+
+
 def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
     alice = make_customer("Alice")
     shop = make_verified("shop.com", customer=alice)

@@ -166,11 +166,15 @@ def test_an_address_below_the_domain_needs_an_mx_of_its_own(sandbox: Sandbox) ->
     auto_apply_services.work()
     domain = checked(domain)
     assert asked(domain) == {"in.shop.com", "*.shop.com"}
-    assert not Address.objects.select_related("domain").get().receiving.is_live
+    address = Address.objects.select_related("domain").get()
+    assert not address.receiving.is_live
+    api, at = api_of(make_member(domain.customer)), f"/api/v2/email-addresses/{address.pk}"
+    assert api.get(at).json()["receiving"] == address.receiving.state
     move_mx(sandbox, domain, "in.shop.com", HERE)
     move_mx(sandbox, domain, "*.shop.com", HERE)
     domain = checked(domain)
     assert [each.is_live for each in domain.receiving_below] == [True, True]
+    assert api.get(at).json()["receiving"] == "live"
     assert Address.objects.select_related("domain").get().receiving.is_live
     assert CatchAll.objects.select_related("domain").get().receiving.is_live
 

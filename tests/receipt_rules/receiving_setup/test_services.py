@@ -88,7 +88,9 @@ def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
     with pytest.raises(CommandError, match="1 of 8"):
         call_command("check_receiving")
     approve_and_run(make_operator())
-    assert {each.verdict for each in receiving_setup_services.check_receiving()} == {SetupVerdict.RIGHT}
+    after = receiving_setup_services.check_receiving()
+    assert {each.verdict for each in after} == {SetupVerdict.RIGHT}
+    assert "inbound-mail is active and ours; it has 1 rule." in {each.sentence for each in after}
     call_command("check_receiving", "--policies")
 
 

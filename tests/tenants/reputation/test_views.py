@@ -1,5 +1,6 @@
 """The page of a reputation: findings in plain words, plots with a table that says the same, and what is not known."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from accounts.roles import Role
+from sandbox.process import Sandbox
 from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import Tenant
 from tests.factories import make_member, make_staff
-from tests.tenants.making import make_tenant
+from tests.tenants.making import make_measured, make_tenant
 
 pytestmark = pytest.mark.django_db
 PLOT = 'viewBox="0 0 520'  # as on a desk; a phone is shown another
@@ -57,6 +59,24 @@ def test_after_a_read_without_data_the_page_says_that_nothing_was_measured(tess:
     page = _page(tess, tenant)
     assert "Nothing was measured in this time" in page
     assert "No finding is open" in page
+
+
+@pytest.mark.parametrize("is_to_name_it", [True, False])
+def test_a_tenant_that_cloudwatch_has_no_metric_of_is_said_so_and_no_rate_is_zero(
+    tess: Client, sandbox: Sandbox, is_to_name_it: bool
+) -> None:
+    sandbox.control.set_beliefs(tenant_metrics="none")
+    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    Tenant.objects.update(sends_since=timezone.now() if is_to_name_it else None)
+    page = _page(tess, tenant)
+    assert page.count("CloudWatch measures nothing of this tenant") == 1
+    assert ("the sending program does not pass" in page) is is_to_name_it
+    assert "No data is not the same as a rate of zero." in page
+    assert PLOT not in page
+    assert not re.search(r"\b0(\.0+)?%", page)
+    listed = tess.get(reverse("tenants:list")).text
+    assert tenant.name in listed
+    assert not re.search(r"\b0(\.0+)?%", listed)
 
 
 def test_the_plot_and_its_table_say_the_same(tess: Client) -> None:

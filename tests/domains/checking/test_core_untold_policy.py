@@ -1,0 +1,18 @@
+"""Where the policy above could not be looked up, a DMARC record that is not there is unknown, never missing."""
+
+from dataclasses import replace
+
+from domains.checking.core.comparison import Verdict, compare
+from domains.dns.core import Answer, LookupStatus, question_for
+from domains.policies.core import PublishedPolicies
+from domains.records.core import records_for
+from tests.domains.mistakes import facts_of
+
+
+def test_an_absent_record_is_unknown_where_the_policy_above_could_not_be_told() -> None:
+    own = PublishedPolicies(dmarc={"_dmarc.example.com": ("v=DMARC1; p=none",)})
+    facts = replace(facts_of(), policies=own)
+    record = next(record for record in records_for(facts) if record.key == "dmarc")
+    assert (record.withheld, record.is_inherited_told) == ("", False)
+    absent = Answer(question_for(record), "ns2", LookupStatus.NO_NAME)
+    assert compare(record, absent).verdict is Verdict.UNKNOWN
