@@ -512,6 +512,7 @@ NO_PAGE = {
     "receipt_rules:home": "leads to the rules, or to the addresses",
     "receipt_rules:cancel": "a button of the run",
     "receipt_rules:probe_schedule": "a form of the Inbound tab",
+    "receipt_rules:signing_secret": "a button of the endpoint",
     "receipt_rules:confirm": "a button of the run",
     "home": "leads to the overview",
     "healthz": "JSON, for machines",
