@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from django.core import signing
 from django.core.cache import cache
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.db import connection
 from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, Value
 from django.db.models.expressions import OrderBy
@@ -108,7 +108,10 @@ def bounded_count(rows: QuerySet[Any]) -> Bounded:
 
 def kept_count(rows: QuerySet[Any]) -> int:
     """Exact, and of more than MOST_COUNTED as it was within the last minutes: for pages that many open."""
-    sql, values = rows.order_by().query.sql_with_params()
+    try:
+        sql, values = rows.order_by().query.sql_with_params()
+    except EmptyResultSet:  # nothing can match, so there is nothing to ask
+        return 0
     key = f"kept_count:{hashlib.sha256(repr((sql, values)).encode()).hexdigest()}"
     kept: int | None = cache.get(key)
     found = rows.order_by().count() if kept is None else kept

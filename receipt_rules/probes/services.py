@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models.people import User
@@ -86,9 +87,13 @@ def send_probe(*, probe_id: str) -> None:
 
 
 def note_reports(reports: Iterable[Report]) -> None:
-    """Of messages that carry a token of ours; the recipient must be the probe's. An older report changes nothing."""
+    """Of messages that carry a token of ours; the recipient must be the probe's. An older report changes nothing.
+
+    What became of a message whose domain has another holder by now is no news for who had it.
+    """
     told = {report.probe: report for report in reports if report.probe}
-    for probe in MailProbe.objects.filter(token__in=told) if told else ():
+    rows = MailProbe.objects.filter(token__in=told, domain__customer=F("customer"))
+    for probe in rows if told else ():
         report = told[probe.token]
         if probe.recipient not in {each.lower() for each in report.recipients}:
             continue

@@ -11,7 +11,16 @@ from django.http import QueryDict
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from inbound_admin.lib import lists
-from inbound_admin.lib.lists import LONGEST, ListFilters, ListPage, distinct_values, exactly, has_part, text_in
+from inbound_admin.lib.lists import (
+    LONGEST,
+    ListFilters,
+    ListPage,
+    distinct_values,
+    exactly,
+    has_part,
+    kept_count,
+    text_in,
+)
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member
 
@@ -149,3 +158,11 @@ def test_values_stand_once_and_those_of_others_do_not() -> None:
         make_domain(provider=provider)
     assert distinct_values(Domain.objects.all(), "provider") == ["hover", "wix"]
     assert distinct_values(Domain.objects.filter(provider="wix"), "provider") == ["wix"]
+
+
+@pytest.mark.django_db
+def test_what_can_match_nothing_counts_as_none_without_a_query() -> None:
+    make_customer("Alpha")
+    assert kept_count(Customer.objects.none()) == 0
+    assert kept_count(Customer.objects.filter(pk__in=[])) == 0
+    assert kept_count(Customer.objects.all()) == 1

@@ -91,6 +91,17 @@ def test_a_report_is_noted_by_token_and_recipient_and_an_older_one_changes_nothi
     assert (found.outcome, found.handled_at) == ("delivered", now)
 
 
+def test_what_became_of_it_after_a_transfer_is_no_news_for_the_former_holder(alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    probe = make_probe(domain)
+    domain.customer = make_customer("Bob Ltd")
+    domain.save(update_fields=("customer",))
+    report = make_report(probe.recipient, probe=probe.token, at=timezone.now())
+    record_deliveries(reports=[report], now=timezone.now())
+    probe.refresh_from_db()
+    assert (probe.handled_at, probe.outcome, probe.problem) == (None, "", "")
+
+
 def test_those_of_last_month_go(alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     make_probe(domain, asked_at=timezone.now() - timedelta(days=31))
