@@ -93,24 +93,30 @@ class SmtpServer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
 
     def start(self) -> str:
-        """Where it listens, as host:port. Raises OSError when the port is taken."""
+        """Where it listens, as host:port. Raises OSError when the port is taken.
+
+        Nothing runs in the caller's thread, which may have a loop of its own running, as Playwright's.
+        """
         logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells every command
+        self._thread.start()
         try:
             made = self._loop.create_server(self._protocol, self._host, self._port)
-            self._server = self._loop.run_until_complete(made)
+            self._server = asyncio.run_coroutine_threadsafe(made, self._loop).result()
         except OSError:
-            self._loop.close()
+            self._end()
             raise
-        self._thread.start()
         host, port = self._server.sockets[0].getsockname()[:2]
         return f"{host}:{port}"
 
     def stop(self) -> None:
         """Sessions that are still open are cut."""
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
+        self._end()
+
+    def _end(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
     async def _close(self) -> None:
