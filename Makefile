@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed.lock
 # A second Amazon for tests/emulator, which pins another botocore than ours.
 EMULATOR := .emulator
 EMULATED := $(EMULATOR)/installed.lock
-# What hangs is ended. All of it is to take under fifteen minutes on two cores; CI gives a busy machine more.
+# What hangs is ended. All of it takes about twenty minutes on two cores; CI gives a busy machine more.
 TEST_SECONDS := 2400
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS))
 # What a deployment would set: only so are Django's deployment checks worth anything.
@@ -40,7 +40,7 @@ manage: $(INSTALLED) ## a command of manage.py on the data of `make run`: make m
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak and not emulator"
 
-test: lint emulator ## all of check and the browser tests, within 15 minutes
+test: lint emulator ## all of check and the browser tests, about 20 minutes on two cores
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not browser and not soak"
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(BROWSERS) -m "browser and not soak"
 
