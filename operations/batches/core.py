@@ -56,7 +56,7 @@ SHOWN_WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How an item reads now. `waits`: its effect is still to come. `label` names it where its row is gone."""
+    """How an item reads now. `tone` is of its label; `waits`: its effect is still to come."""
 
     word: str
     tone: str

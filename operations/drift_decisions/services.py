@@ -44,6 +44,8 @@ def decide_in_batch(item: BatchItem, actor: User) -> None:
     if difference is None:
         raise Refused("This difference is gone: somebody has mended it.")
     decision = Decision(words["decision"])
+    if difference.decision not in ("", decision):  # it was open when the batch was started
+        raise Refused(f"Somebody has decided it otherwise since: {Decision(difference.decision).words}.")
     if difference.decision != decision:
         drift_services.decide(
             difference=difference,

@@ -147,6 +147,17 @@ def test_while_amazon_does_not_answer_all_wait_and_the_rows_say_why(olga: Client
     assert set(Batch.objects.get().items.values_list("state", flat=True)) == {"done"}
 
 
+def test_what_somebody_decided_otherwise_meanwhile_stays_as_they_decided(olga: Client) -> None:
+    (row,) = policies(1)
+    olga.post(URL, asked("ignore", 1, area="tenants", kind="policy"))
+    olga.post(reverse("operations:difference", args=[row.pk]), {"decision": "restore", "because": "as agreed"})
+    batches_services.work()
+    row.refresh_from_db()
+    item = Batch.objects.get().items.get()
+    assert (row.decision, item.state) == ("restore", "refused")
+    assert "decided it otherwise since" in item.problem
+
+
 def test_a_worker_that_died_after_the_decision_decides_nothing_twice(olga: Client) -> None:
     policies(1)
     olga.post(URL, asked("ignore", 1, area="tenants", kind="policy"))
