@@ -56,9 +56,9 @@ def worker(shop: Domain, sandbox: Sandbox) -> Iterator[None]:
 
 def approve(page: Page, because: str) -> None:
     """From the plan to the end of its run; with so few addresses, most plans touch a third of them."""
+    page.get_by_label("Why").fill(because)  # which waits for the plan's page; the count after it does not wait
     if (confirm := page.get_by_label("to confirm it")).count():
         confirm.fill("inbound-mail")
-    page.get_by_label("Why").fill(because)
     page.get_by_role("button", name="Approve ").click()
     expect(page.locator("#live [data-summary]")).to_contain_text(
         "Carried out, and read back from Amazon.", timeout=A_WHILE
