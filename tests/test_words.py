@@ -69,8 +69,7 @@ def visible_in_template(text: str) -> Iterator[str]:
 def visible_in_module(text: str) -> Iterator[str]:
     """String constants that are phrases; docstrings are for engineers and are not among them."""
     tree = ast.parse(text)
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docs = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and docstring(node)}
+    docs = {id(docstring(node)) for node in ast.walk(tree)}
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Constant)
@@ -81,9 +80,11 @@ def visible_in_module(text: str) -> Iterator[str]:
             yield node.value
 
 
-def docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def docstring(node: ast.AST) -> ast.expr | None:
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
     first = node.body[0] if node.body else None
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    return first.value if isinstance(first, ast.Expr) else None
 
 
 def quote(text: str, hit: re.Match[str]) -> str:
