@@ -125,7 +125,7 @@ def test_what_is_not_as_wanted_is_told_although_nobody_touched_amazon(olga: User
     make_address("a@eu.shop.com", shop)
     (found,) = drift_services.check_drift()
     assert found.kind == "not_as_wanted"
-    assert "1 starts receiving" in found.sentence
+    assert "1 address starts receiving" in found.sentence
     drift_services.ignore(key=found.key, because="tomorrow", actor=olga)
     assert [each.is_ignored for each in drift_services.check_drift()] == [True]
 

@@ -82,7 +82,7 @@ def test_an_mx_that_leads_here_is_red_for_a_domain_that_only_sends(sandbox: Sand
     move_mx(sandbox, domain, "shop.com", HERE)
     domain = checked(domain)
     assert domain.state == State.WRONG
-    assert "it is set to send only, and its MX record leads here" in domain.summary
+    assert "it is now set to send only, and its MX record leads here" in domain.summary
 
 
 def test_no_address_is_added_to_a_domain_that_only_sends(sandbox: Sandbox) -> None:
