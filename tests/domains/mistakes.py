@@ -106,7 +106,7 @@ class Host:
         mistakes.apply(self.store, self.zone, wanted_of(self.record(key)), code)
 
     def observe(
-        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
+        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 1.5, seconds: float = 10.0
     ) -> Observations:
         server.bind_nameservers()
         resolver = f"{address[0]}:{address[1]}"
@@ -120,7 +120,7 @@ class Host:
         return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
     def diagnose(
-        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
+        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 1.5, seconds: float = 10.0
     ) -> Diagnosis:
         seen = self.observe(server, address, timeout=timeout, seconds=seconds)
         return self.told(seen)
@@ -554,7 +554,7 @@ def observed(scene: Scene) -> tuple[Host, Observations]:
         host.open()
         host.publish()
         scene.make(host)
-        return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 0.5)
+        return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 1.5)
 
 
 def built(scene: Scene) -> Host:
@@ -575,7 +575,7 @@ def play(scene: Scene) -> Diagnosis:
         host.open()
         host.publish()
         scene.make(host)
-        timeout = 0.1 if scene.about.endswith(("silent", "servfail", "lame")) else 0.5
+        timeout = 0.1 if scene.about.endswith(("silent", "servfail", "lame")) else 1.5
         if scene is not SPREADING:
             return host.diagnose(server, address, timeout=timeout)
         with serving() as (older, _, other):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import takewhile
 
 from domains.checking.core.amazon_hosts import HostUse, amazon_host, is_almost_ses, is_amazons, meant_use
 from domains.checking.core.nearness import DIFFERS, difference
@@ -60,9 +61,17 @@ def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), name
     if answer.dname:
         return Comparison(Verdict.WRONG, DNAME_CODE, (answer.dname,))
     same_source = [other for other in further if other.resolver == answer.resolver]
-    better = [finding for other in same_source if (finding := _better(record, plain, other))]
-    proof = [finding for finding in better if finding.verdict is Verdict.RIGHT]
-    return (proof or better or [plain])[0]
+    return _best(plain, [(other, _better(record, plain, other)) for other in same_source])
+
+
+def _best(plain: Comparison, further: Sequence[tuple[Answer, Comparison | None]]) -> Comparison:
+    """Proof, then what could have been proof, then the likeliest cause; none behind a lookup that failed."""
+    found = [finding for _, finding in further if finding]
+    for verdict in (Verdict.RIGHT, Verdict.UNKNOWN):
+        if best := [finding for finding in found if finding.verdict is verdict]:
+            return best[0]
+    answered = takewhile(lambda pair: pair[0].status is not LookupStatus.FAILED, further)
+    return next((finding for _, finding in answered if finding), plain)
 
 
 def _compare_plain(record: Record, answer: Answer) -> Comparison:

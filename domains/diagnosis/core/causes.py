@@ -37,37 +37,55 @@ PATIENCE = 2  # looks that must have failed before we ask about underscores
 
 def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple[str, ...] = ()) -> Cause:
     """`wrong` and `found` are the code and values of what stands there instead, where something does."""
-    cause = misplaced(record, case) or _hidden(record, case) or _lost(record, case)
-    return cause or Cause(wrong or "dns.absent", record, found)
+    cause = misplaced(record, case)
+    if cause is None and case.seen.is_searched(record, case.domain):
+        cause = _hidden(record, case) or _lost(record, case)
+    return cause or _changed(record, case, ()) or Cause(wrong or "dns.absent", record, found)
 
 
 def misplaced(record: Record, case: Case) -> Cause | None:
-    """The right content, somewhere else."""
-    for answer in case.seen.elsewhere:
-        if answer.question == question_for(record) and holds(record, answer.values):
+    """The right content, somewhere else; behind a look-up that failed no place that is less likely is told."""
+    for answer in (each for each in case.seen.elsewhere if each.question == question_for(record)):
+        if holds(record, answer.values):
             return Cause("dns.host.elsewhere", record, case.seen.servers, at=answer.resolver)
+        if answer.status is LookupStatus.FAILED:
+            return None
     for probe in observations.probes(record, case.domain):
         values = case.seen.values(probe.question.name, probe.question.type)
-        if values and (cause := _at(record, case, probe, values)):
+        if case.seen.is_lost(probe.question, record):
+            return None
+        caught = _may_be_caught(record, case, probe.question.type, values)
+        if values and not caught and (cause := _at(record, case, probe, values)):
             return cause
     return None
 
 
+def _may_be_caught(record: Record, case: Case, kind: str, values: tuple[str, ...]) -> bool:
+    """Whether a catch-all answers so everywhere, or might: the look-up failed that would have told."""
+    name = observations.wildcard_name(record)
+    return values == case.seen.values(name, kind) or not case.seen.is_told(Question(name, kind))
+
+
 def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str, ...]) -> Cause | None:
     place, name = probe.place, probe.question.name
-    if values == case.seen.values(observations.wildcard_name(record), probe.question.type):
-        return None  # a catch-all answers so everywhere
     if place is ProbePlace.TYPE:
         return _of_another_type(record, probe.question.type, values)
     if place is ProbePlace.SWAPPED:
         return Cause("dns.name.swapped", record, at=name) if _is_swapped(record, case, values) else None
     if place is ProbePlace.WILDCARD or not holds(record, values):
         return None
-    refused = "dns.name.underscore_forgotten" if _takes_underscores(case) else "dns.name.underscore"
-    codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: refused}
-    if place in codes:
-        return Cause(codes[place], record, values, at=name)
+    if place is ProbePlace.DOUBLED:
+        return Cause("dns.name.doubled_zone", record, values, at=name)
+    if place is ProbePlace.UNDERSCORE:
+        return Cause(_of_underscore(case), record, values, at=name)
     return _too_high(record, case, place, name, values)
+
+
+def _of_underscore(case: Case) -> str:
+    """Who left it out, the customer or the DNS host; neither where a look-up failed that would have told."""
+    if _takes_underscores(case):
+        return "dns.name.underscore_forgotten"
+    return "dns.name.underscore" if all(case.seen.is_told(each) for each in _underscored(case)) else "dns.absent"
 
 
 def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
@@ -153,15 +171,18 @@ def _lost(record: Record, case: Case) -> Cause | None:
     return Cause("dns.name.underscore", record) if _underscores_alone(record, case) else None
 
 
+def _underscored(case: Case) -> Iterator[Question]:
+    return (question_for(record) for record in case.seen.records if "_" in record.name)
+
+
 def _takes_underscores(case: Case) -> bool:
     """Whether the zone has another name with an underscore: then its host does not refuse them."""
-    found = (case.seen.values(r.name, r.type) for r in case.seen.records if "_" in r.name)
-    return any(found)
+    return any(said.values or said.aliases for each in _underscored(case) for said in case.seen.at_host(each))
 
 
 def _stands_still(case: Case) -> bool:
-    """Whether the zone's serial is what it was before the customer said that the records are added."""
-    told = {serial for soa in case.seen.soas if (serial := serial_of(soa))}
+    """Whether the zone's serial is, at each server, what it was before the customer said that the records are added."""
+    told = {serial_of(soa) for soa in case.seen.soas}
     since, said = case.history.serial_since, case.history.said_added_at
     return bool(since and said and since <= said and told == {case.history.serial})
 
@@ -170,10 +191,9 @@ def _underscores_alone(record: Record, case: Case) -> bool:
     """After looks that failed: every name with "_" is missing, and a name without one is there."""
     if "_" not in record.name or case.history.failed_looks < PATIENCE:
         return False
-    found = {bool(case.seen.values(r.name, r.type)) for r in case.seen.records if "_" in r.name}
-    return found == {False} and any(
-        holds(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name
-    )
+    if _takes_underscores(case) or not all(case.seen.is_told(question) for question in _underscored(case)):
+        return False
+    return any(holds(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name)
 
 
 _DOTS = re.compile(r"[.\\]+$")
@@ -184,17 +204,26 @@ def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ..
     """`code` is what comparing the values alone came to."""
     if is_wildcard(record, case) and not holds(record, found):
         return Cause("dns.rival.wildcard", record, found, at=f"*.{record.name.partition('.')[2]}")
+    if not holds(record, found) and not case.seen.is_told(Question(observations.wildcard_name(record), record.type)):
+        return Cause("dns.lookup_failed", record, found)
     if _is_dotted(record, found):
         return Cause("dns.value.dot", record, found)
     if code == "dns.value.other_region" and _is_no_region(record, found):
         code = "dns.value.typo"
     if code in INSIDE_SPF:
         return Cause(code, record, found, data=INSIDE_SPF[code](spf_among(found)[0], case.facts.policies.names))
-    if code in _ELSEWHERE:
-        return misplaced(record, case) or _rival(record, case, code, found)
-    if code == "dns.value.differs" or record.key == "dmarc":
-        return misplaced(record, case) or _changed(record, case, found) or Cause(code, record, found)
+    if code in _ELSEWHERE or code == "dns.value.differs" or record.key == "dmarc":
+        return misplaced(record, case) or _in_place(record, case, code, found)
     return Cause(code, record, found)
+
+
+def _in_place(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
+    """What stands there is somebody else's, unless a look-up failed that would have shown ours in another place."""
+    if code != "dns.value.differs" and not case.seen.is_searched(record, case.domain):
+        return Cause("dns.lookup_failed", record, found)
+    if code in _ELSEWHERE:
+        return _rival(record, case, code, found)
+    return _changed(record, case, found) or Cause(code, record, found)
 
 
 def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
