@@ -435,6 +435,16 @@ def _held(host: Host) -> None:
     host.amazon = AmazonView(held_elsewhere=True)
 
 
+def _both_at_apex(host: Host) -> None:
+    host.withdraw("identity")
+    host.add(host.zone, "TXT", f"_amazonses={TOKEN}")
+
+
+def _both_as_name(host: Host) -> None:
+    host.withdraw("identity")
+    host.add(f"_amazonses={TOKEN}.{host.zone}".lower(), "TXT", TOKEN)
+
+
 OURS = "v=spf1 include:amazonses.com"
 BY_HAND = (
     Scene("M13", "dns.value.wrong_type", _alias_alone, about="alias alone"),
@@ -461,6 +471,18 @@ BY_HAND = (
         "dns.value.spf_syntax",
         _text("mail-from-spf", "v=spf1; mx a -all"),
         about="version",
+    ),
+    Scene("M52", "dns.value.spf_equals", _text("mail-from-spf", "v=spf1 mx include=amazonses.com -all")),
+    Scene("M52", "dns.spf.ignored", _text("mail-from-spf", f"{OURS} include=vendor.example -all"), about="another's"),
+    *(
+        Scene("M53", "dns.value.name_inside", _text("identity", text), about=text)
+        for text in (f"_amazonses={TOKEN}", f"_amazonses: {TOKEN}", f"_amazonses.example.com TXT {TOKEN}")
+    ),
+    Scene("M53", "dns.value.name_inside", _both_at_apex, about="at the domain"),
+    Scene("M53", "dns.value.name_inside", _both_as_name, "mail.example.com", "as the name"),
+    *(
+        Scene("M54", "dns.value.spf_part", _text("mail-from-spf", text), about=text)
+        for text in ("amazonses.com", "include:amazonses.com ~all")
     ),
     Scene("M40", "dns.value.spf_include", _included(), about="none"),
     Scene("M40", "dns.value.spf_include", _included("v=spf1 -all", "v=spf1 mx -all"), about="two"),

@@ -17,18 +17,16 @@ from domains.checking.core.nearness import is_close
 from domains.diagnosis.core import observations, words
 from domains.diagnosis.core.findings import Case, Cause, LinkState
 from domains.diagnosis.core.observations import (
-    ProbePlace,
     holds,
     is_forwarding,
-    is_key,
-    is_proxied,
     mx_hosts,
     rival_question,
     serial_of,
 )
-from domains.diagnosis.core.policies import INSIDE_SPF, strict_policy, unwelcome_reports
+from domains.diagnosis.core.places import misplaced, takes_underscores, underscored
+from domains.diagnosis.core.policies import INSIDE_SPF, ignored_terms, strict_policy, unwelcome_reports
 from domains.dns.core import Answer, LookupStatus, Question, question_for
-from domains.records.core import RECEIVING_REGIONS, Purpose, Record, is_inbound
+from domains.records.core import RECEIVING_REGIONS, Purpose, Record
 from domains.spf.core.grammar import spf_among
 
 PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial has not moved by then has published nothing
@@ -41,86 +39,6 @@ def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple
     if cause is None and case.seen.is_searched(record, case.domain):
         cause = _hidden(record, case) or _lost(record, case)
     return cause or _changed(record, case, ()) or Cause(wrong or "dns.absent", record, found)
-
-
-def misplaced(record: Record, case: Case) -> Cause | None:
-    """The right content, somewhere else; behind a look-up that failed no place that is less likely is told."""
-    for answer in (each for each in case.seen.elsewhere if each.question == question_for(record)):
-        if holds(record, answer.values):
-            return Cause("dns.host.elsewhere", record, case.seen.servers, at=answer.resolver)
-        if answer.status is LookupStatus.FAILED:
-            return None
-    for probe in observations.probes(record, case.domain):
-        values = case.seen.values(probe.question.name, probe.question.type)
-        if case.seen.is_lost(probe.question, record):
-            return None
-        caught = _may_be_caught(record, case, probe.question.type, values)
-        if values and not caught and (cause := _at(record, case, probe, values)):
-            return cause
-    return None
-
-
-def _may_be_caught(record: Record, case: Case, kind: str, values: tuple[str, ...]) -> bool:
-    """Whether a catch-all answers so everywhere, or might: the look-up failed that would have told."""
-    name = observations.wildcard_name(record)
-    return values == case.seen.values(name, kind) or not case.seen.is_told(Question(name, kind))
-
-
-def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str, ...]) -> Cause | None:
-    place, name = probe.place, probe.question.name
-    if place is ProbePlace.TYPE:
-        return _of_another_type(record, probe.question.type, values)
-    if place is ProbePlace.SWAPPED:
-        return Cause("dns.name.swapped", record, at=name) if _is_swapped(record, case, values) else None
-    if place is ProbePlace.WILDCARD or not holds(record, values):
-        return None
-    if place is ProbePlace.DOUBLED:
-        return Cause("dns.name.doubled_zone", record, values, at=name)
-    if place is ProbePlace.UNDERSCORE:
-        return Cause(_of_underscore(case), record, values, at=name)
-    return _too_high(record, case, place, name, values)
-
-
-def _of_underscore(case: Case) -> str:
-    """Who left it out, the customer or the DNS host; neither where a look-up failed that would have told."""
-    if _takes_underscores(case):
-        return "dns.name.underscore_forgotten"
-    return "dns.name.underscore" if all(case.seen.is_told(each) for each in _underscored(case)) else "dns.absent"
-
-
-def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
-    """At the top of the domain or of its zone, or with labels forgotten."""
-    if record.key == "dmarc":
-        return Cause("dns.name.dmarc", record, values, at=name) if place is ProbePlace.APEX else None
-    if record.key == "apex-spf" or is_inbound(record.key):
-        return None  # a name above has an SPF, or receives through Amazon, in its own right: never advise to remove it
-    if place is ProbePlace.PARENT:
-        return Cause("dns.name.wrong_parent", record, values, at=name)
-    if record.key == "mail-from-spf":
-        return None if case.facts.wants_apex_spf else Cause("dns.name.spf_at_apex", record, values, at=name)
-    return Cause("dns.name.apex_mx" if record.type == "MX" else "dns.name.apex", record, values, at=name)
-
-
-def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Cause | None:
-    plain = tuple(value.strip().rstrip(".").lower() for value in values)
-    wanted = record.value.lower()
-    if wanted in plain or (record.type == "MX" and f"{record.priority} {wanted}" in plain):
-        return Cause("dns.value.wrong_type", record, values, at=kind)
-    if record.type == "CNAME" and kind == "TXT" and is_key(values):
-        return Cause("dns.value.flattened", record, values, at=kind)
-    if record.type == "CNAME" and kind == "A" and is_proxied(values):
-        return Cause("dns.rival.proxied", record, values, at=kind)
-    return None
-
-
-def _is_swapped(record: Record, case: Case, values: tuple[str, ...]) -> bool:
-    """What was typed into the value box is the name, whole or as the host has it."""
-    typed = {record.name, case.domain.relative(record.name)}
-    said = (value.rpartition(" ")[2] if record.type == "MX" else value for value in values)
-    return any(
-        value.rstrip(".").lower() in typed or value.rstrip(".").lower() == f"{record.name}.{case.domain.zone}"
-        for value in said
-    )
 
 
 def _hidden(record: Record, case: Case) -> Cause | None:
@@ -171,15 +89,6 @@ def _lost(record: Record, case: Case) -> Cause | None:
     return Cause("dns.name.underscore", record) if _underscores_alone(record, case) else None
 
 
-def _underscored(case: Case) -> Iterator[Question]:
-    return (question_for(record) for record in case.seen.records if "_" in record.name)
-
-
-def _takes_underscores(case: Case) -> bool:
-    """Whether the zone has another name with an underscore: then its host does not refuse them."""
-    return any(said.values or said.aliases for each in _underscored(case) for said in case.seen.at_host(each))
-
-
 def _stands_still(case: Case) -> bool:
     """Whether the zone's serial is, at each server, what it was before the customer said that the records are added."""
     told = {serial_of(soa) for soa in case.seen.soas}
@@ -191,7 +100,7 @@ def _underscores_alone(record: Record, case: Case) -> bool:
     """After looks that failed: every name with "_" is missing, and a name without one is there."""
     if "_" not in record.name or case.history.failed_looks < PATIENCE:
         return False
-    if _takes_underscores(case) or not all(case.seen.is_told(question) for question in _underscored(case)):
+    if takes_underscores(case) or not all(case.seen.is_told(question) for question in underscored(case)):
         return False
     return any(holds(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name)
 
@@ -235,6 +144,7 @@ def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: boo
     if record.key == "dmarc":
         yield from strict_policy(record, case, signed)
         yield from unwelcome_reports(record, case, found)
+    yield from ignored_terms(record, found)
 
 
 def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
@@ -292,7 +202,7 @@ def _is_dotted(record: Record, found: tuple[str, ...]) -> bool:
     return any(value != expected and _DOTS.sub("", value) == expected for value in said)
 
 
-_NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent"})
+_NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent", "dns.spf.ignored"})
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,7 @@ def _is_ip(text: str) -> bool:
 
 
 MOST = 12
+ONE_BOX = "_amazonses="  # before the value of the ownership record: its name and value, typed into one box
 NOBODY = "inbound-admin-asks-whether-all-names-answer"  # a label that nobody publishes: what answers is a catch-all
 
 
@@ -320,7 +321,9 @@ def _without_underscore(record: Record, domain: DomainName) -> tuple[str, ...]:
 
 def _swapped(record: Record, zone: str) -> tuple[str, ...]:
     value = record.value.rstrip(".").lower()
-    return (f"{value}.{zone}",) if value and not any(sign in value for sign in ' ;"\\@()') else ()
+    if not value or any(sign in value for sign in ' ;"\\@()'):
+        return ()
+    return (f"{value}.{zone}", *([f"{ONE_BOX}{value}.{zone}"] if record.key == "identity" else []))
 
 
 def _can_be_asked(name: str) -> bool:

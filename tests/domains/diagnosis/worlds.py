@@ -43,9 +43,23 @@ ODD = {
             "v=spf1 include:amazonses.com ~all",
             "v=spf1 mx +all",
         ),
-        *("v=spf1 ip4:300.1.1.1 -all", "v=spf1 include=amazonses.com ~all", "v=spf1 -all include:amazonses.com"),
+        *(
+            "v=spf1 ip4:300.1.1.1 -all",
+            "v=spf1 include=amazonses.com ~all",
+            "v=spf1 include:amazonses.com ip4=192.0.2.1 -all",
+            "v=spf1 -all include:amazonses.com",
+        ),
         *("v=DMARC1; p=reject", "v=DMARC1; p=quarantine; rua=mailto:r@vendor.example", "v=DMARC1; p=rejct", "v=dmarc1"),
-        *(f"amazonses:{TOKEN}", TOKEN.lower(), f"{TOKEN[:-1]}x", "ZZ" + TOKEN[2:], "some-verification=1", TOKEN[:30]),
+        *(
+            f"amazonses:{TOKEN}",
+            TOKEN.lower(),
+            f"{TOKEN[:-1]}x",
+            "ZZ" + TOKEN[2:],
+            f"_amazonses={TOKEN}",
+            "amazonses.com",
+            "some-verification=1",
+            TOKEN[:30],
+        ),
     ),
 }
 KINDS = st.sampled_from(
