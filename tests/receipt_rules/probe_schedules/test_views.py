@@ -23,7 +23,7 @@ def test_alice_chooses_on_the_tab_and_reads_what_the_last_one_proves(alice_clien
     assert "Scheduled test messages" in alice_client.get(url).text
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), {"pace": "hourly"})
     assert answer["Location"] == url
-    assert "Test messages to shop.com go out once an hour." in said(answer)
+    assert "Test messages to shop.com will be sent once an hour, starting within the hour." in said(answer)
     assert "None sent yet." in alice_client.get(url).text
     probe = make_probe(domain)
     ProbeSchedule.objects.update(last_probe=probe, verdict=ProbeVerdict.MISSING, sentence="It stopped at “Handler”.")
