@@ -99,11 +99,8 @@ def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
 
 
 STATES = {
-    State.VERIFIED.value: "Verified",
-    State.WAITING.value: "Waiting",
-    State.AT_RISK.value: "At risk",
-    State.WRONG.value: "Wrong",
-    State.COULD_NOT_CHECK.value: "Could not check",
+    state.value: state.label
+    for state in (State.VERIFIED, State.WAITING, State.AT_RISK, State.WRONG, State.COULD_NOT_CHECK)
 }
 
 

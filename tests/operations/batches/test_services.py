@@ -171,7 +171,7 @@ def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandb
     batches_services.work()
     assert DomainRemoval.objects.get().bulk_id == asked.pk
     ((_, result),) = results_of(asked, list(asked.items.all()))
-    assert (result.word, result.tone) == ("Being deleted", "info")
+    assert (result.word, result.tone) == ("Deleting", "info")
     assert set(Change.objects.values_list("what", "bulk_id")) == {("address.removed", asked.pk)}
 
 

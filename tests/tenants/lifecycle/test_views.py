@@ -190,7 +190,7 @@ def test_the_history_has_the_statuses_and_what_was_done(olga_client: Client) -> 
     tenant = make_tenant()
     tenant.status_changes.create(layer="amazon", old="ENABLED", new="DISABLED", cause="Complaints")
     url = reverse("tenants:history", args=[tenant.id])
-    assert "Nothing has happened yet" in olga_client.get(url).text
+    assert "No activity yet" in olga_client.get(url).text
     statuses = olga_client.get(url + "?show=statuses").text
     assert "DISABLED" in statuses
     assert "Complaints" in statuses
@@ -206,7 +206,7 @@ def test_an_operator_creates_a_tenant_for_a_customer_without_one(olga_client: Cl
     tenant = Tenant.objects.get(customer=lacks)
     assert answer["Location"] == reverse("tenants:detail", args=[tenant.id])
     assert tenant.policy == "strict"
-    assert "Being created" in olga_client.get(answer["Location"]).text
+    assert "Creating" in olga_client.get(answer["Location"]).text
 
 
 def test_a_customer_who_has_one_is_refused_another(olga_client: Client) -> None:
