@@ -49,7 +49,7 @@ class ChangeFilters(Paged):
     until: date | None = None
 
 
-@router.get("/v2/audit", **reads(Page[ChangeOut]), summary="Every change, the newest first")
+@router.get("/v2/audit", **reads(Page[ChangeOut]), summary="List changes, newest first")
 def list_changes(request: HttpRequest, query: Annotated[ChangeFilters, Query()]) -> Page[ChangeOut]:
     """Of your customers, without what is for staff alone; for staff who may read the log, of everybody."""
     filters = ChangeListFilters(

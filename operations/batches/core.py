@@ -27,7 +27,7 @@ class BatchKind(StrEnum):
 
 
 _WORDS = {
-    BatchKind.CHECK: "Check again",
+    BatchKind.CHECK: "Check",
     BatchKind.IMPORT: "Add",
     BatchKind.TRANSFER: "Transfer",
     BatchKind.HOLD: "Hold",
@@ -35,7 +35,7 @@ _WORDS = {
     BatchKind.DELETE: "Delete",
     BatchKind.PAUSE: "Pause",
     BatchKind.RESUME: "Resume",
-    BatchKind.DECIDE: "Decide",
+    BatchKind.DECIDE: "Resolve",
 }
 _NOUNS = {BatchKind.PAUSE: "tenant", BatchKind.RESUME: "tenant", BatchKind.DECIDE: "difference"}
 DOMAIN_KINDS = tuple(kind for kind in BatchKind if kind.noun == "domain")
@@ -46,11 +46,11 @@ SHOWN_WORDS: Mapping[str, str] = {
     "decision_words": "Decision",
     "customer_name": "Customer",
     "receiving": "Receiving",
-    "because": "Why",
+    "because": "Reason",
     "until": "Until",
-    "text": "In words, for staff",
-    "told": "Customers are told",
-    "review_on": "To be looked at again",
+    "text": "Staff note",
+    "told": "Message to customers",
+    "review_on": "Review date",
 }
 
 

@@ -22,14 +22,14 @@ _RESULTS: Mapping[BatchKind, _Results] = {
     BatchKind.RESUME: pause_results,
     BatchKind.DECIDE: decision_results,
 }
-STATE_WORDS = {"done": "taken up", "waiting": "still to do", "refused": "not done", "stopped": "stopped"}
-SUMMARY_WORDS = {"Waiting": "still to do", "Look at it": "to be looked at"}
+STATE_WORDS = {"done": "processed", "waiting": "pending", "refused": "failed", "stopped": "stopped"}
+SUMMARY_WORDS = {"Changed": "changed since"}
 TONES = ("good", "info", "warn", "mute")
 MOST_READ = 1000
 _BEFORE_ITS_TURN = {
-    BatchItemState.REFUSED: BatchResult("Not done", "warn", ""),
-    BatchItemState.WAITING: BatchResult("Waiting", "info", "The worker has not come to it yet.", waits=True),
-    BatchItemState.STOPPED: BatchResult("Stopped", "mute", "Stopped before it was begun."),
+    BatchItemState.REFUSED: BatchResult("Failed", "warn", ""),
+    BatchItemState.WAITING: BatchResult("Pending", "info", "Waiting in the queue.", waits=True),
+    BatchItemState.STOPPED: BatchResult("Stopped", "mute", "Stopped before it started."),
 }
 
 

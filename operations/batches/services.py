@@ -168,7 +168,7 @@ def _carry_out(item: BatchItem) -> None:
 def _asker(item: BatchItem) -> User:
     """Raises Refused where there is none any more, or one who may not do it any more."""
     actor = item.batch.by
-    gone = Refused("Whoever asked for it may not do it any more.")
+    gone = Refused("The person who started it no longer has permission.")
     if actor is None or not actor.is_active:
         raise gone
     try:

@@ -65,7 +65,7 @@ def retry_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
     """Those that failed, alone."""
     shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
     number, noun = services.retry(batch=shown, actor=request.user), BatchKind(shown.kind).noun
-    messages.info(request, f"{number:,} {noun}{'' if number == 1 else 's'} will be tried again.")
+    messages.info(request, f"{number:,} {noun}{'' if number == 1 else 's'} queued for retry.")
     return redirect(_name(shown), shown.pk)
 
 
@@ -74,7 +74,7 @@ def stop_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
     shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
     number, noun = services.stop(batch=shown, actor=request.user), BatchKind(shown.kind).noun
     said = f"{number:,} {noun} stays" if number == 1 else f"{number:,} {noun}s stay"
-    messages.info(request, f"Stopped. {said} as before.")
+    messages.info(request, f"Stopped. {said} unchanged.")
     return redirect(_name(shown), shown.pk)
 
 

@@ -60,14 +60,14 @@ def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
     if sees_rules:
         found += _of_rules(now)
         found += [
-            AttentionItem(1, f"{meter.name} are {meter.percent} % full", "receipt_rules:rules")
+            AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
             for meter in _nearly_full()
         ]
     if unanswered := number_unanswered(viewer):
         found.append(
             AttentionItem(
                 unanswered,
-                _many(unanswered, "alert nobody has taken up", "alerts nobody has taken up"),
+                _many(unanswered, "unacknowledged alert", "unacknowledged alerts"),
                 "notifications:inbox",
             )
         )
@@ -87,23 +87,23 @@ def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
     """Of the last week, by the hour, as all our processes counted."""
     window = plots.Window(now - timedelta(days=SHOWN_DAYS), now, step=timedelta(hours=2))
     states = {words: _levels("domains_by_state", key, window) for key, words in STATES.items()}
-    checks = {"Looks at the DNS": _sums("dns_look", window)}
-    calls = {"Calls to Amazon": _sums("aws_call", window)}
+    checks = {"DNS checks": _sums("dns_look", window)}
+    calls = {"AWS API calls": _sums("aws_call", window)}
     most = settings.AWS_CALLS_PER_SECOND * 3600
-    pace = [plots.Limit(most, "the pace that all share", "warn")] if most > 0 else []
+    pace = [plots.Limit(most, "shared rate limit", "warn")] if most > 0 else []
     return (
-        plots.chart("Domains by state", states, window),
-        plots.chart("Looks at the DNS, an hour", checks, window),
-        plots.chart("Calls to Amazon, an hour", calls, window, limits=pace),
+        plots.chart("Domains by status", states, window),
+        plots.chart("DNS checks per hour", checks, window),
+        plots.chart("AWS API calls per hour", calls, window, limits=pace),
     )
 
 
 STATES = {
     State.VERIFIED.value: "Verified",
-    State.WAITING.value: "Waiting",
+    State.WAITING.value: "Pending",
     State.AT_RISK.value: "At risk",
-    State.WRONG.value: "Wrong",
-    State.COULD_NOT_CHECK.value: "Could not check",
+    State.WRONG.value: "Needs fixing",
+    State.COULD_NOT_CHECK.value: "Check failed",
 }
 
 
@@ -115,9 +115,9 @@ def domains_to_do(viewer: Viewer) -> list[Domain]:
 
 
 LATE = {
-    WorkLane.URGENT: "Urgent work (a pause, a stop) waits for {seconds} seconds: see the runbook",
-    WorkLane.PEOPLE: "What people wait for is held up for {seconds} seconds: see the runbook",
-    WorkLane.LOOKS: "Hourly checks are held up for {seconds} seconds: see the runbook",
+    WorkLane.URGENT: "Urgent work (pause, stop) is delayed by {seconds} seconds: see the runbook",
+    WorkLane.PEOPLE: "Work that people wait for is delayed by {seconds} seconds: see the runbook",
+    WorkLane.LOOKS: "Hourly checks are delayed by {seconds} seconds: see the runbook",
 }
 
 
@@ -129,7 +129,7 @@ def _of_queue() -> Iterator[AttentionItem]:
 def _of_amazon() -> Iterator[AttentionItem]:
     unread = [look.area for look in drift_selectors.looks_by_area() if look.problem]
     if unread:
-        sentence = f"Amazon’s {' and '.join(unread)} could not be read at the last look"
+        sentence = f"{' and '.join(unread).capitalize()} could not be read from SES at the last check"
         yield AttentionItem(1, sentence, "operations:differences", tone="bad")
 
 
@@ -143,7 +143,7 @@ def _of_receiving() -> Iterator[AttentionItem]:
 
 def _of_rejecting(viewer: Viewer) -> Iterator[AttentionItem]:
     rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))
-    sentence = _many(rejecting, "domain loses mail: SES rejects it", "domains lose mail: SES rejects it")
+    sentence = _many(rejecting, "domain is losing mail: SES rejects it", "domains are losing mail: SES rejects it")
     yield AttentionItem(rejecting, sentence, "domains:list", "show=rejecting", "bad")
 
 
@@ -155,7 +155,7 @@ def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     )
     yield AttentionItem(
         stuck,
-        _many(stuck, "domain waits for more than a day", "domains wait for more than a day"),
+        _many(stuck, "domain pending for more than a day", "domains pending for more than a day"),
         "domains:list",
         "show=stuck",
     )
@@ -171,13 +171,13 @@ def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
 def _of_tenants(viewer: Viewer) -> Iterator[AttentionItem]:
     counted = lifecycle_selectors.counts(viewer=viewer, filters=lifecycle_selectors.TenantListFilters())
     words = (
-        ("suspended", "tenant is suspended by Amazon", "tenants are suspended by Amazon", "bad"),
-        ("held_up", "tenant is not as we want it", "tenants are not as we want them", "warn"),
-        ("findings", "tenant has a finding of Amazon’s", "tenants have findings of Amazon’s", "warn"),
+        ("suspended", "tenant is suspended by AWS", "tenants are suspended by AWS", "bad"),
+        ("held_up", "tenant differs from its requested state", "tenants differ from their requested state", "warn"),
+        ("findings", "tenant has an open reputation finding", "tenants have open reputation findings", "warn"),
         (
             "pausing",
-            "tenant is not paused yet: mail may leave",
-            "tenants are not paused yet: mail may leave",
+            "tenant is still pausing: mail may still be sent",
+            "tenants are still pausing: mail may still be sent",
             "bad",
         ),
         ("paused", "tenant is paused", "tenants are paused", "warn"),
@@ -190,19 +190,17 @@ def _of_rules(now: datetime) -> Iterator[AttentionItem]:
     region = settings.AWS_REGION
     last = Run.objects.filter(region=region, state__in=(RunState.DONE, RunState.FAILED)).order_by("-ended_at").first()
     failed = int(last is not None and last.state == RunState.FAILED)
-    yield AttentionItem(failed, "The last run of changes failed", "receipt_rules:runs", tone="bad")
+    yield AttentionItem(failed, "The last run failed", "receipt_rules:runs", tone="bad")
     waiting = PendingChange.objects.exclude(waits_because="").count()
     yield AttentionItem(
         waiting,
-        _many(waiting, "customer’s change waits for an operator", "customers’ changes wait for an operator"),
+        _many(waiting, "customer change is pending approval", "customer changes are pending approval"),
         "receipt_rules:plan",
     )
     drift = drift_selectors.counts()["open"]
     yield AttentionItem(
         drift,
-        _many(
-            drift, "difference between Amazon and us is undecided", "differences between Amazon and us are undecided"
-        ),
+        _many(drift, "open difference between SES and the database", "open differences between SES and the database"),
         "operations:differences",
     )
 
@@ -213,8 +211,8 @@ def _of_former_holders() -> Iterator[AttentionItem]:
     if names:
         query = f"q={names[0]}" if len(names) == 1 else "show=former"
         number = domain_list_selectors.domains_with_former_routes().count()
-        one = f"Mail for {names[0]} may still go to its former holder"
-        several = f"Mail for {number:,} domains may still go to their former holders"
+        one = f"Mail for {names[0]} may still be delivered to its previous customer"
+        several = f"Mail for {number:,} domains may still be delivered to their previous customers"
         yield AttentionItem(number, one if number == 1 else several, "domains:list", query, tone="bad")
 
 
@@ -244,4 +242,4 @@ def _sums(name: str, window: plots.Window) -> plots.Points:
 
 
 def _many(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
+    return f"{count:,} {one if count == 1 else several}"

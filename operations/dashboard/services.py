@@ -29,7 +29,7 @@ def _amazon(now: datetime) -> None:
         why = ""  # it answers: asked to slow down is not silent
     except AwsProblem as problem:
         why = problem.in_full
-    _observe("amazon.unreachable", "amazon", f"Amazon in {settings.AWS_REGION}", why, "high", now)
+    _observe("amazon.unreachable", "amazon", f"Amazon SES in {settings.AWS_REGION}", why, "high", now)
 
 
 def _drift(now: datetime) -> None:
@@ -37,7 +37,7 @@ def _drift(now: datetime) -> None:
     rows = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None, decision="").exclude(area=RULES)
     open_ = rows.order_by("first_seen_at")
     number, first = open_.count(), open_.first()
-    why = f"{number} undecided. The oldest: {first.sentence}" if first else ""
+    why = f"{number:,} open. Oldest: {first.sentence}" if first else ""
     _observe("drift.found", "drift", f"Drift in {settings.AWS_REGION}", why, "medium", now)
 
 

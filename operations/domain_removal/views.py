@@ -54,6 +54,6 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
 
 def _gone(request: SignedIn, name: str) -> HttpResponse:
     """Where the page that waited for it ends, and a second press of the button."""
-    messages.success(request, f"{name} is deleted.")
+    messages.success(request, f"{name} was deleted.")
     waits = request.htmx and not request.htmx.boosted
     return HttpResponseClientRedirect(reverse("domains:list")) if waits else redirect("domains:list")

@@ -8,9 +8,9 @@ from operations.models import Difference, DriftLook
 
 AREAS = {"identities": "Identities", "rules": "Rules", "tenants": "Tenants"}
 SHOWN = {
-    "open": ("To decide", Q(decision="")),
-    "decided": ("Being mended", Q(decision__in=(Decision.ADOPT, Decision.RESTORE))),
-    "ignored": ("Left with a reason", Q(decision=Decision.IGNORE)),
+    "open": ("Open", Q(decision="")),
+    "decided": ("Fixing", Q(decision__in=(Decision.ADOPT, Decision.RESTORE))),
+    "ignored": ("Ignored", Q(decision=Decision.IGNORE)),
 }
 
 

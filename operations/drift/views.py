@@ -56,7 +56,9 @@ def list_(request: SignedIn) -> HttpResponse:
 def look(request: SignedIn) -> HttpResponse:
     refuse_strangers(request, manages=True)
     services.ask_to_look()
-    messages.success(request, "Amazon is being read: all identities, rules and tenants. This page follows it.")
+    messages.success(
+        request, "Reading all identities, receipt rules and tenants from SES. This page updates automatically."
+    )
     return redirect("operations:differences")
 
 
@@ -83,5 +85,5 @@ def _decided(request: SignedIn, difference: Difference, form: DecideForm) -> boo
         field = "customer" if isinstance(problem, Refused) and problem.code == "CUSTOMER_MISSING" else None
         form.add_error(field, str(problem))
         return False
-    messages.success(request, f"Noted: {Decision(given['decision']).words.lower()}.")
+    messages.success(request, f"Decision saved: {Decision(given['decision']).words}.")
     return True

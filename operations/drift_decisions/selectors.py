@@ -21,23 +21,23 @@ _POSSIBLE = {
     Decision.IGNORE: ~Q(kind__in=OUTAGES),
 }
 KIND_WORDS = {
-    "gone": "Identity is not in SES",
+    "gone": "Identity is missing in SES",
     "mail_from": "MAIL FROM differs",
     "signing": "DKIM signing differs",
     "unowned": "Identity without a customer",
-    "missing": "Tenant is not in SES",
-    "replaced": "Tenant was made again",
+    "missing": "Tenant is missing in SES",
+    "replaced": "Tenant was recreated",
     "unknown": "Tenant without a customer",
     "policy": "Reputation policy differs",
     "status": "Sending status differs",
     "suppression": "Suppression list differs",
     "unmeasured": "Reputation is not measured",
     "not_associated": "Association is missing",
-    "also_associated": "Association that is not ours",
+    "also_associated": "Unmanaged association",
     "outside": "Identity is in no tenant",
     "stranger_active": "Another rule set is active",
     "none_active": "No rule set is active",
-    "harmful": "Rule of another program takes mail",
+    "harmful": "Unmanaged rule receives mail",
     "not_as_wanted": "Rules differ from the plan",
 }
 
@@ -105,9 +105,9 @@ def decision_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchR
 
 def _decision_result(difference: Difference | None) -> BatchResult:
     if difference is None or difference.gone_at is not None:
-        return BatchResult("Done", "good", "The difference is gone.")
+        return BatchResult("Done", "good", "The difference no longer exists.")
     if difference.decision == Decision.IGNORE:
-        return BatchResult("Left", "mute", "It stays as it is until it changes.")
+        return BatchResult("Left", "mute", "Ignored until it changes.")
     if difference.problem:
-        return BatchResult("Not done yet", "warn", difference.problem)
-    return BatchResult("Decided", "info", "The worker carries it out, then reads Amazon again.", waits=True)
+        return BatchResult("Pending", "warn", difference.problem)
+    return BatchResult("Decided", "info", "The worker applies the change, then reads SES again.", waits=True)

@@ -103,14 +103,14 @@ def _steered(request: SignedIn, moving: MovingIn) -> str:
     match request.POST.get("do", ""):
         case "begin":
             services.begin(moving_in=moving, actor=request.user)
-            return "Begun: one customer after the other. This page follows it."
+            return "Import started. This page updates automatically."
         case "retry":
             number = services.try_again(moving_in=moving, actor=request.user)
-            return f"{number} row{'' if number == 1 else 's'} tried again."
+            return f"{number} row{'' if number == 1 else 's'} queued for retry."
         case "cancel":
             services.cancel(moving_in=moving, actor=request.user)
-            return "Cancelled. Whoever is stored stays."
-    raise Refused("Choose what is to be done.", code="NOTHING_CHOSEN")
+            return "Import cancelled. Rows that are already stored are kept."
+    raise Refused("Choose an action.", code="NOTHING_CHOSEN")
 
 
 def _moving_in(request: SignedIn, moving_in_id: str) -> MovingIn:

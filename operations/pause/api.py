@@ -13,7 +13,7 @@ from operations.pause import services
 from tenants.lifecycle.api import staff_tenant, under_way
 
 router = call_router("Tenants")
-WAIT = "The tenant's standing says when Amazon has confirmed it."
+WAIT = "`standing` shows when SES has confirmed it."
 Reason = Literal["spam", "phishing", "bounces", "complaints", "compromised", "payment", "legal", "other"]
 
 
@@ -45,7 +45,9 @@ class PausePreviewOut(Out):
     outcome: str
     changes_anything: bool
     stops: list[StopsOut]
-    through_tenant: bool = Field(description="False: the customer's sends do not name the tenant, so nothing stops")
+    through_tenant: bool = Field(
+        description="False: the customer's sends don't name the tenant, so a pause stops nothing"
+    )
     shared_sets: list[SharedSetOut]
     goes_on: list[str]
     sent_in_a_day: int | None
@@ -68,7 +70,7 @@ class ResumeWanted(In):
     because: Text
 
 
-@router.get("/v2/tenants/{tenant_id}/pause", **reads(PausePreviewOut, staff=True), summary="What a pause would do")
+@router.get("/v2/tenants/{tenant_id}/pause", **reads(PausePreviewOut, staff=True), summary="Preview a pause")
 def preview_pause(
     request: HttpRequest, tenant_id: str, query: Annotated[PausePreviewQuery, Query()]
 ) -> PausePreviewOut:
@@ -90,7 +92,7 @@ def preview_pause(
     )
 
 
-@router.post("/v2/tenants/{tenant_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause its sending")
+@router.post("/v2/tenants/{tenant_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause sending")
 def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> Status[Accepted]:
     """It is paused when `standing` says so: until then mail may still leave."""
     tenant = staff_tenant(request, tenant_id)
@@ -104,15 +106,15 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
         receiving_digest=asked.receiving_digest,
         actor=caller(request),
     )
-    return under_way(tenant, f"The pause was asked for. {WAIT}")
+    return under_way(tenant, f"Pause requested. {WAIT}")
 
 
-@router.post("/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume its sending")
+@router.post("/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume sending")
 def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> Status[Accepted]:
     """And its receiving, where the pause had stopped that. While Amazon suspends it, it is refused."""
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))
-    return under_way(tenant, f"The resume was asked for. {WAIT}")
+    return under_way(tenant, f"Resume requested. {WAIT}")
 
 
 def _stops(each: services.StoppedIdentity) -> StopsOut:

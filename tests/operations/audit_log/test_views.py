@@ -58,8 +58,8 @@ def test_a_swap_is_the_results_alone(client: Client, log: tuple[str, str]) -> No
 
 def test_a_filter_that_finds_nothing_says_so_with_a_way_back(client: Client, log: tuple[str, str]) -> None:
     page = signed_in(client, make_staff()).get("/operations/changes/?q=nowhere").content.decode()
-    assert "No change is like that" in page
-    assert "Clear the filter" in page
+    assert "No changes match these filters" in page
+    assert "Clear filters" in page
 
 
 def test_the_export_has_all_that_the_filter_shows_and_no_formula(client: Client, log: tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Several domains at once on pages: named or ticked, shown before, carried out, and followed."""
+"""Bulk actions on pages: named or ticked, shown before, carried out, and followed."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -38,7 +38,12 @@ def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client
     assert f'value="{free.pk}" form="chosen"' in listed
     page = sam.get(START, {"do": "hold", "domain": [held.pk, free.pk]})
     assert page.status_code == 200
-    for words in ("Hold 1 domain?", "Our staff holds it.", "1 of 2 can be done", 'name="because"'):
+    for words in (
+        "Hold 1 domain?",
+        "Our support team put this domain on hold.",
+        "1 of 2 can be processed",
+        'name="because"',
+    ):
         assert words in page.text
     assert not Batch.objects.exists()
 
@@ -141,7 +146,7 @@ def test_a_running_bulk_has_a_stop_and_a_finished_one_has_none(sam: Client) -> N
     page, stop = reverse("operations:bulk", args=[bulk.pk]), reverse("operations:stop_bulk", args=[bulk.pk])
     assert stop in sam.get(page).text
     said = sam.post(stop, follow=True).text
-    assert "Stopped. 1 domain stays as before." in said
+    assert "Stopped. 1 domain stays unchanged." in said
     assert stop not in said
-    assert "Try the 1 again" in said
+    assert "Retry 1 failed" in said
     assert signed_in(make_member()).post(stop).status_code == 404

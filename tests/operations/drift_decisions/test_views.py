@@ -59,9 +59,9 @@ def test_all_of_a_kind_are_shown_then_decided_then_followed(olga: Client) -> Non
     rows = policies(3)
     other = make_difference(area="identities", kind="gone", key="gone shop.com", place="shop.com")
     board = olga.get(BOARD).text
-    assert "Decide about all 3" in board
+    assert "Resolve all 3" in board
     shown = olga.get(URL, {"area": "tenants", "kind": "policy"})
-    assert "Decide about 3 differences" in shown.text
+    assert "Resolve 3 differences" in shown.text
     assert rows[0].sentence in shown.text
     assert not Batch.objects.exists()
     choice = {"area": "tenants", "kind": "policy"}
@@ -116,8 +116,8 @@ def test_one_that_fails_holds_up_no_other_and_is_tried_again(olga: Client, sandb
     batches_services.work()
     page = olga.get(answer["Location"]).text
     assert "1 not done" in page
-    assert "Choose the customer whose tenant it becomes." in page
-    assert "Try the 1 again" in page
+    assert "Choose the customer for this tenant." in page
+    assert "Retry 1 failed" in page
     assert Tenant.objects.count() == 1
 
 

@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> str:
 def test_a_preview_shows_each_row_and_stores_none(sandbox: Sandbox, file: str) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     said = command(file, "--preview")
-    assert "New                  Domain      shop.com  Taken over as Amazon has it." in said
+    assert "New                  Domain      shop.com  Imported with its SES settings." in said
     assert "6 rows: 6 new." in said
     assert not Domain.objects.exists()
     assert MovingIn.objects.get().state == MovingInState.CANCELLED

@@ -76,7 +76,7 @@ def test_of_two_that_are_one_to_us_the_second_is_refused() -> None:
     rows = once_each(
         made_ready({"users": [ALICE, BOB], "domains": [SHOP, {**SHOP, "domain": "Shop.com", "userId": "u2"}]})
     )
-    assert [given.why_not for given in rows if given.kind is RowKind.DOMAIN] == ["", "It is given twice."]
+    assert [given.why_not for given in rows if given.kind is RowKind.DOMAIN] == ["", "Duplicate row."]
 
 
 def test_a_document_and_tables_say_the_same() -> None:
@@ -122,9 +122,9 @@ def test_one_bad_line_is_refused_alone_and_lends_its_owner_to_nobody() -> None:
     assert (said["a@b.com"], said["shop.com"]) == ("", "")
     assert "more cells" in said["stray"]
     assert "no user u2" in said["other.com"]
-    assert said["Desk"] == "Its config is no JSON."
+    assert said["Desk"] == "config is not valid JSON."
     (row,) = made_ready(sections_in({"old.json": b'{"users": [1]}'}))
-    assert row.why_not == "It is no row with named fields."
+    assert row.why_not == "The row is not an object with named fields."
 
 
 @pytest.mark.parametrize("config", [{"forwardTo": "a@b.com"}, '{"forwardTo": "a@b.com"}'], ids=["object", "text"])

@@ -188,7 +188,7 @@ def test_an_address_after_a_refused_one_of_the_same_name_is_taken_and_a_third_is
     ]
     moving = moved(found)
     assert [fates(moving)["address", name] for name in spellings] == ["refused", "new", "refused"]
-    assert moving.rows.get(name="billing@shop.com").words == "It is given twice."
+    assert moving.rows.get(name="billing@shop.com").words == "Duplicate row."
 
 
 def test_an_address_that_somebody_else_named_first_goes_to_whose_domain_it_is(sandbox: Sandbox) -> None:

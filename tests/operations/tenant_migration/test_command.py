@@ -73,7 +73,7 @@ def test_it_is_paused_resumed_looked_at_and_rolled_back(sandbox: Sandbox) -> Non
         (("--customer", "nobody"), "No customer"),
         (("--csv", "not-there.csv"), "could not be read"),
         (("--pause", "mig_none"), "There is no migration"),
-        (("--all", "--because", "as a test"), "Nobody is left"),
+        (("--all", "--because", "as a test"), "No customers to migrate"),
     ],
 )
 def test_what_cannot_be_done_is_said(sandbox: Sandbox, arguments: tuple[str, ...], sentence: str) -> None:

@@ -75,7 +75,7 @@ def test_a_second_run_calls_nothing(sandbox: Sandbox) -> None:
     sandbox.control.clear_calls()
     migration_steps_services.work()
     assert calls(sandbox) == {}
-    with pytest.raises(Refused, match="Nobody is left"):
+    with pytest.raises(Refused, match="No customers to migrate"):
         tenant_migration_services.plan_migration(choice=tenant_migration_services.all_of_them(), actor=None)
 
 
