@@ -1,4 +1,4 @@
-"""The kinds of batches, and how one item's result reads. Pure."""
+"""Kinds of batches and the result of an item. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class BatchKind(StrEnum):
 
     @property
     def noun(self) -> str:
-        """What one item is, in the singular."""
+        """The noun for one item."""
         return _NOUNS.get(self, "domain")
 
 
@@ -56,7 +56,7 @@ SHOWN_WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How an item reads now. `tone` is of its label; `waits`: its effect is still to come."""
+    """Result of an item. `tone` colours its label; `waits`: the effect is still pending."""
 
     word: str
     tone: str

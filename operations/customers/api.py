@@ -1,4 +1,4 @@
-"""Customers (organisations): the caller's own, for staff all. Their ids say whose a new thing becomes."""
+"""Customers (organisations): the caller's own; for staff all."""
 
 from datetime import datetime
 from typing import Annotated
@@ -31,7 +31,7 @@ class CustomerFilters(Paged):
 
 @router.get("/v2/customers", **reads(Page[CustomerOut]), summary="List your organisations")
 def list_customers(request: HttpRequest, query: Annotated[CustomerFilters, Query()]) -> Page[CustomerOut]:
-    """For staff all of them; `search` is part of the name or of a member's address, or the whole id."""
+    """Staff get all. `search` matches part of the name, part of a member's email address, or a full ID."""
     found = customers_found(viewer=caller(request), text=query.search.strip())
     rows, pagination = page_of(found, query)
     return Page[CustomerOut](data=_customers(rows), pagination=pagination)

@@ -1,4 +1,4 @@
-"""What is done to several domains, to which, and with which words."""
+"""Forms of bulk actions on domains: action, domains, details."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ MOST_BYTES = 1_000_000
 
 
 class NamesForm(forms.Form):
-    """The first step: which domains; by hand or by a file."""
+    """Step 1: the domains, typed or from a file."""
 
     do = forms.ChoiceField(label="Action", widget=forms.RadioSelect)
     names = forms.CharField(
@@ -48,7 +48,7 @@ class NamesForm(forms.Form):
 
 
 def _read(file: Any) -> str:
-    """Raises ValidationError for what is no text."""
+    """Raises ValidationError if the file is not text."""
     if not file:
         return ""
     if file.size > MOST_BYTES:
@@ -60,7 +60,7 @@ def _read(file: Any) -> str:
 
 
 class WordsForm(forms.Form):
-    """The second step: what is said for all of them. Fields that the action does not need are not there."""
+    """Step 2: details for all domains. Fields that the action doesn't need are removed."""
 
     customer = CustomerChoice(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
     because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))

@@ -1,11 +1,11 @@
-"""What would come of an action for each domain that is named, and what came of it."""
+"""Predicts and reports the result of a bulk action for each domain."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
@@ -31,7 +31,7 @@ RIGHTS = {
 
 @dataclass(frozen=True)
 class Predicted:
-    """`works` False: it would be refused, and the sentence says why."""
+    """`works` False: it would be refused, for the reason in `sentence`."""
 
     named: Named
     sentence: str
@@ -48,7 +48,7 @@ def kinds_for(viewer: User) -> tuple[BatchKind, ...]:
 def predicted(
     kind: BatchKind, named: tuple[Named, ...], *, viewer: User, to: Customer | None = None
 ) -> tuple[Predicted, ...]:
-    """From our rows alone, before anything is asked of DNS or Amazon."""
+    """From the database only; neither DNS nor SES is asked."""
     keys = [_plain(each.name) or each.name.lower() for each in named]
     if kind is BatchKind.IMPORT:
         lines = Counter(keys)
@@ -101,7 +101,7 @@ def _of_known(kind: BatchKind, named: Named, known: _Known, to: Customer | None)
 
 
 def _refusal(kind: BatchKind, domain: Domain, known: _Known, to: Customer | None) -> str:
-    """Empty where nothing speaks against it."""
+    """The reason for a refusal; "" if there is none."""
     if domain.stage == Stage.DELETING or domain.pk in known.going:
         return "The domain is being deleted."
     if domain.region != settings.AWS_REGION:
@@ -183,9 +183,20 @@ def _owner(named: Named, viewer: User) -> Customer:
 
 
 def domain_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
-    """Of items that are done: what has become of each domain since."""
+    """Results of done items, from the current state of each domain."""
     going = {row.domain_id: row for row in DomainRemoval.objects.filter(domain__in=[each.domain_id for each in items])}
     return [_result(kind, item, going.get(item.domain_id or "")) for item in items]
+
+
+def domain_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
+    """The same results without their sentences, counted by the database."""
+    counted = done.aggregate(there=Count("pk", filter=~Q(domain=None)), gone=Count("pk", filter=Q(domain=None)))
+    gone = BatchResult("Deleted", "good" if kind is BatchKind.DELETE else "mute", "")
+    there = BatchResult("Deleting", "info", "", waits=True) if kind is BatchKind.DELETE else _DONE
+    return [(gone, counted["gone"]), (there, counted["there"])]
+
+
+_DONE = BatchResult("Done", "good", "")
 
 
 def _result(kind: BatchKind, item: BatchItem, removal: DomainRemoval | None) -> BatchResult:

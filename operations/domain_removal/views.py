@@ -1,4 +1,4 @@
-"""Deleting a domain with all that takes mail at it: everything that goes, in its order; then how far it is."""
+"""Delete a domain with its addresses: preview in order, then progress."""
 
 from typing import Any
 

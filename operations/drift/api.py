@@ -1,4 +1,4 @@
-"""What at Amazon is not as our rows have it: looked for, listed, decided; for staff."""
+"""Differences between SES and the database: check, list, resolve. For staff."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -48,7 +48,7 @@ class DifferenceOut(Out):
 
 
 class LookOut(Out):
-    """`problem`: Amazon could not be read, so the differences are those of the look before."""
+    """`problem`: why SES could not be read. The differences are then those of the check before."""
 
     at: datetime | None
     asked_at: datetime | None
@@ -66,7 +66,7 @@ class DifferenceFilters(Paged):
 
 
 class DecisionTaken(In):
-    """adopt: our rows become as Amazon is (a tenant that nobody knows becomes `customerId`'s); restore: the reverse."""
+    """adopt: accept from SES (an unmanaged tenant goes to `customerId`). restore: set in SES. ignore: keep both."""
 
     decision: Literal["adopt", "restore", "ignore"]
     because: Text
@@ -74,7 +74,7 @@ class DecisionTaken(In):
 
 
 class DecisionsTaken(DecisionTaken):
-    """The differences of these ids, or else the first open ones of an area and kind."""
+    """The differences with these IDs, or the first open ones of an area and kind."""
 
     ids: Annotated[list[Text], Field(max_length=MOST_DECIDED)] = Field(default_factory=list)
     area: Text = ""
@@ -102,7 +102,7 @@ def list_differences(request: HttpRequest, query: Annotated[DifferenceFilters, Q
 
 @router.post("/v2/drift/look", **writes(Accepted, status=202, staff=True), summary="Check SES now")
 def look_for_differences(request: HttpRequest) -> Status[Accepted]:
-    """The worker reads every tenant, a call each; `look` of the list says when it was done."""
+    """The worker reads every tenant with one call each. `look` in the list has the time of the last check."""
     if not may_migrate(_viewer(request)):
         raise NotAllowed("Only operators can start a check.")
     services.ask_to_look()
@@ -111,7 +111,7 @@ def look_for_differences(request: HttpRequest) -> Status[Accepted]:
 
 @router.post("/v2/drift/decisions", **writes(DecisionsOut, staff=True), summary="Resolve differences")
 def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> DecisionsOut:
-    """At most two hundred at a time; one that is refused holds up no other. An identity is adopted by an import."""
+    """Up to 200 per request; one rejection doesn't stop the others. Identities without a customer need an import."""
     actor = _viewer(request)
     if not asked.ids and not (asked.area and asked.kind):
         raise Malformed("Give ids, or area and kind.", code="WHICH")
@@ -142,7 +142,7 @@ def get_difference(request: HttpRequest, difference_id: str) -> DifferenceOut:
 
 @router.post("/v2/drift/{difference_id}/decision", **writes(DifferenceOut, staff=True), summary="Resolve a difference")
 def decide_over_difference(request: HttpRequest, difference_id: str, asked: DecisionTaken) -> DifferenceOut:
-    """What is restored is done by the worker; `problem` says why it could not be."""
+    """The worker restores it. If that fails, `problem` has the reason."""
     actor = _viewer(request)
     row = get_object_or_404(differences(), pk=difference_id)
     decision = Decision(asked.decision)

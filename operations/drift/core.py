@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Decision(StrEnum):
-    """ADOPT: our rows become as Amazon is. RESTORE: Amazon becomes as our rows are. IGNORE: until it changes."""
+    """ADOPT: accept from SES. RESTORE: set in SES again. IGNORE: keep both until something changes."""
 
     ADOPT = "adopt"
     RESTORE = "restore"

@@ -1,4 +1,4 @@
-"""What a person says who decides over a difference."""
+"""The form to resolve a difference."""
 
 from typing import Any
 

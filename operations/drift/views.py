@@ -1,4 +1,4 @@
-"""The board of differences between Amazon and our rows: look, take over, have undone, or leave with a reason."""
+"""Drift pages: check SES now, list differences, accept, restore or ignore one."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def look(request: SignedIn) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def detail(request: SignedIn, difference_id: str) -> HttpResponse:
-    """For a customer there is none, as if it did not exist."""
+    """404 for customers."""
     rows = differences() if may_see(request.user) else differences().none()
     difference = get_object_or_404(rows, pk=difference_id)
     form = DecideForm(request.POST or None, difference=difference, asks_customer=difference.kind in (UNKNOWN, UNOWNED))

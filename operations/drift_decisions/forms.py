@@ -1,4 +1,4 @@
-"""What a person says who decides over many differences."""
+"""The form to resolve many differences."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the system before this one gave: one JSON document or several CSV files; and which identities become whose."""
+"""Forms of the import: files of the previous system, and identities to assign to customers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,7 +48,7 @@ class MoveInForm(forms.Form):
 
 
 class AdoptForm(forms.Form):
-    """Which identities become whose."""
+    """Identities to assign to customers."""
 
     everything = forms.BooleanField(label="All identities without a customer, as last read from SES", required=False)
     text = forms.CharField(

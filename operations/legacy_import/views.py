@@ -1,4 +1,4 @@
-"""Moving in: files are taken in, each row's fate is shown, and then each customer is stored, followed on its page."""
+"""Import pages: upload files, preview each row, then store customer by customer."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ def moving_in_outcomes(request: SignedIn, moving_in_id: str) -> HttpResponse:
 
 @require_POST
 def steer_moving_in(request: SignedIn, moving_in_id: str) -> HttpResponse:
-    """Begin, try again, cancel."""
+    """Start, retry or cancel."""
     moving = _moving_in(request, moving_in_id)
     try:
         messages.success(request, _steered(request, moving))

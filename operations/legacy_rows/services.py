@@ -100,7 +100,7 @@ class _Owner:
         words: dict[str, Any] = {"actor": self.move.actor, "because": self.move.because, "bulk_id": self.move.bulk_id}
         person, is_new = import_person(email=given.owner, name=given.values["name"], **words)
         self.customer, has_new = import_customer(owner=person, **words)
-        sentence = f"Customer {self.customer} {'will be created' if has_new else 'already exists'}."
+        sentence = f"{'New' if has_new else 'Existing'} customer: {self.customer}."
         if not person.is_active:
             sentence += " They can’t sign in: their account is disabled here."
         return ImportOutcome(ImportFate.NEW if is_new or has_new else ImportFate.SAME, sentence, self.customer.pk)

@@ -1,4 +1,4 @@
-"""Pausing a tenant and resuming it: first what comes of it, then the wish; Amazon's answer is the tenant's standing."""
+"""Preview, request and undo a pause of a tenant's sending. `standing` shows when SES has confirmed it."""
 
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ class SharedSetOut(Out):
 
 
 class ReceivingOut(Out):
-    """What “also stop receiving” does to Amazon's rules; its digest goes with the pause."""
+    """Changes to the receipt rules when receiving stops too. Send the digest with the pause."""
 
     digest: str
     summary: str
@@ -56,7 +56,7 @@ class PausePreviewOut(Out):
 
 
 class PauseWanted(In):
-    """`text` is for staff, `told` for the customer. `receivingDigest`: of the preview, where receiving stops too."""
+    """`text` is for staff, `told` for the customer. `receivingDigest`: from the preview, if receiving stops too."""
 
     reason: Reason
     text: Text
@@ -74,7 +74,7 @@ class ResumeWanted(In):
 def preview_pause(
     request: HttpRequest, tenant_id: str, query: Annotated[PausePreviewQuery, Query()]
 ) -> PausePreviewOut:
-    """From our rows; with `stopsReceiving` the live rules are read from Amazon."""
+    """Computed from the database. With `stopsReceiving` the live receipt rules are read from SES."""
     found = services.preview(tenant=staff_tenant(request, tenant_id), stops_receiving=query.stops_receiving)
     return PausePreviewOut(
         tenant_id=found.tenant.pk,
@@ -94,7 +94,7 @@ def preview_pause(
 
 @router.post("/v2/tenants/{tenant_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause sending")
 def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> Status[Accepted]:
-    """It is paused when `standing` says so: until then mail may still leave."""
+    """Mail may still be sent until `standing` is paused."""
     tenant = staff_tenant(request, tenant_id)
     services.pause(
         tenant=tenant,
@@ -111,7 +111,7 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
 
 @router.post("/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume sending")
 def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> Status[Accepted]:
-    """And its receiving, where the pause had stopped that. While Amazon suspends it, it is refused."""
+    """Also resumes receiving if the pause stopped it. Rejected while AWS suspends the tenant."""
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))
     return under_way(tenant, f"Resume requested. {WAIT}")

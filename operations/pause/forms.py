@@ -1,4 +1,4 @@
-"""What a person says who pauses or resumes: the reason as a code and in words, and what the customer is told."""
+"""Forms to pause and resume: reason, staff note, message to the customer."""
 
 from datetime import date
 from typing import Any

@@ -1,7 +1,9 @@
-"""What would come of resuming a tenant, and what came of pausing or resuming several."""
+"""Predicts the result of a resume, and reports the results of bulk pauses and resumes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from django.db.models import Count, QuerySet
 
 from accounts.models.people import User
 from accounts.roles import PAUSE
@@ -24,7 +26,7 @@ class ResumeOutcome:
 
 
 def outcome_of_resuming(tenant: Tenant) -> ResumeOutcome:
-    """From the rows; Amazon may know better by the time it is asked."""
+    """From the database; SES may have changed since."""
     if tenant.amazon_status == SendingStatus.DISABLED:
         return ResumeOutcome(
             f"AWS suspended this tenant, so it can’t be resumed here. Can be lifted by: {BY_AMAZON}", possible=False
@@ -60,20 +62,40 @@ def may_pause(viewer: User) -> bool:
 
 
 def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
-    """Of items that were asked for: a tenant is paused when Amazon says so."""
+    """Results of done items: a tenant is paused only when SES says so."""
     return [_pause_result(kind, item.tenant) for item in items]
 
 
-def _pause_result(kind: BatchKind, tenant: Tenant | None) -> BatchResult:
+def pause_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
+    """The same results without their sentences, counted by the database."""
+    counted = done.order_by().values_list("tenant__standing").annotate(number=Count("pk"))
+    return [(_word_of(kind, standing), number) for standing, number in counted]
+
+
+def _word_of(kind: BatchKind, standing: str | None) -> BatchResult:
+    """`standing` None: the tenant was deleted."""
     done, under_way = _WORDS[kind]
+    if standing is None:
+        return BatchResult("Deleted", "mute", "")
+    if standing == _DONE[kind] or (standing == Standing.SUSPENDED and kind is BatchKind.PAUSE):
+        return BatchResult(done, "good", "")
+    if standing == _UNDER_WAY[kind]:
+        return BatchResult(under_way, "info", "", waits=True)
+    return BatchResult("Changed", "mute", "")
+
+
+def _pause_result(kind: BatchKind, tenant: Tenant | None) -> BatchResult:
+    found = _word_of(kind, tenant.standing if tenant else None)
+    return replace(found, sentence=_sentence(kind, tenant, found))
+
+
+def _sentence(kind: BatchKind, tenant: Tenant | None, found: BatchResult) -> str:
     if tenant is None:
-        return BatchResult("Deleted", "mute", "The tenant was deleted.")
-    if tenant.standing == _DONE[kind]:
-        return BatchResult(done, "good", f"{done}, confirmed by SES.")
-    if tenant.standing == _UNDER_WAY[kind]:
-        return BatchResult(
-            under_way, "info", tenant.status_problem or "The change is being applied in SES.", waits=True
-        )
+        return "The tenant was deleted."
+    if found.waits:
+        return tenant.status_problem or "The change is being applied in SES."
     if tenant.standing == Standing.SUSPENDED and kind is BatchKind.PAUSE:
-        return BatchResult(done, "good", "AWS suspended this tenant. The pause stays when AWS lifts the suspension.")
-    return BatchResult("Changed", "mute", f"The tenant’s status is now: {STANDING_WORDS[tenant.standing]}.")
+        return "AWS suspended this tenant. The pause stays when AWS lifts the suspension."
+    if tenant.standing == _DONE[kind]:
+        return f"{found.word}, confirmed by SES."
+    return f"The tenant’s status is now: {STANDING_WORDS[tenant.standing]}."

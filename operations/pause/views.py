@@ -1,4 +1,4 @@
-"""Pausing a tenant and resuming it: first what stops and what goes on, then the reason, then what the customer gets."""
+"""Pause and resume tenants: consequences, reason, preview of what the customer sees."""
 
 from typing import Any
 

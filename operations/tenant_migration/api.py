@@ -140,7 +140,7 @@ MOST_CUSTOMERS = 1000  # by id in one call; more go by filter, or all
 
 
 class MigrationWanted(In):
-    """`all` who are not migrated, those by part of a name (`filter`, `text`), or `customers` by their ids."""
+    """All customers that are not migrated (`all`), by part of the name (`filter`, `text`), or by ID (`customers`)."""
 
     chosen: Literal["all", "filter", "customers"]
     text: Text = ""
@@ -167,7 +167,7 @@ def list_migrations(request: HttpRequest, query: Annotated[Paged, Query()]) -> P
 
 @router.post("/v2/migrations", **writes(MigrationOne, status=201, staff=True), summary="Plan a migration")
 def plan_migration(request: HttpRequest, asked: MigrationWanted) -> Status[MigrationOne]:
-    """Rows alone: nothing is called until it is started."""
+    """Nothing changes in SES until the migration is started."""
     actor = _viewer(request)
     migration = services.plan_migration(
         choice=_choice(asked, actor),

@@ -27,7 +27,7 @@ from tenants.status.core import Layer
 
 
 class ForStaffOut(Out):
-    """Rates are fractions; null is "not known", which is not 0. Amazon's words are as they came."""
+    """Rates are fractions; null means unknown, not 0. SES values are returned unchanged."""
 
     amazon_id: str | None
     arn: str | None
@@ -76,7 +76,7 @@ class TenantOut(Out):
 
 
 class LayerOut(Out):
-    """`allows` null: not known."""
+    """`allows` null: unknown."""
 
     name: str
     title: str
@@ -209,7 +209,7 @@ class TenantFilters(Paged):
 
 
 class TenantWanted(In):
-    """`name`: one that is at Amazon already and is taken over; then its policy stays as it is there."""
+    """`name`: an existing SES tenant to import; its policy is kept."""
 
     customer_id: Text
     policy: PolicyName | None = None
@@ -217,7 +217,7 @@ class TenantWanted(In):
 
 
 class PolicyWanted(In):
-    """`suppression`: whose list of addresses that bounced or complained holds for it; absent: as it is."""
+    """`suppression`: whose suppression list applies (account or tenant); absent: unchanged."""
 
     policy: PolicyName
     suppression: Literal["account", "tenant"] | None = None
@@ -233,7 +233,7 @@ def tenant_address(tenant_id: str) -> str:
 
 
 def staff_tenant(request: HttpRequest, tenant_id: str) -> Tenant:
-    """For calls of staff. One that is not there is 404; so is every one for whoever may not see them all."""
+    """For staff operations. 404 if it does not exist, or if the caller may not see all tenants."""
     return get_object_or_404(tenants_for_staff(caller(request)), pk=tenant_id)
 
 
@@ -257,7 +257,7 @@ def list_tenants(request: HttpRequest, query: Annotated[TenantFilters, Query()])
     "/v2/tenants", **writes(Accepted, status=202, staff=True), summary="Create a tenant, or import one from SES"
 )
 def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]:
-    """The worker makes it at Amazon. A customer has one in a region: another is refused."""
+    """The worker creates it in SES. A customer has one tenant per region; a second one is rejected."""
     actor = caller(request)
     customer = _customer(request, asked.customer_id)
     if asked.name is not None:
@@ -282,7 +282,7 @@ def get_tenant(request: HttpRequest, tenant_id: str) -> TenantOne:
     "/v2/tenants/{tenant_id}", **writes(Accepted, status=202, staff=True, proven=True), summary="Delete a tenant"
 )
 def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[ConfirmQuery, Query()]) -> Status[Accepted]:
-    """`confirm` is its name. What is associated leaves it first and stays at Amazon."""
+    """`confirm` is its name. Its resources are removed from it first and stay in SES."""
     tenant = staff_tenant(request, tenant_id)
     services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
     return under_way(tenant, f"Deleting {tenant.name}. Its URL returns 404 when it is deleted.")

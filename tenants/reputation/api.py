@@ -1,4 +1,4 @@
-"""What was measured of a tenant or of our whole account, and what Amazon found; for staff."""
+"""Rates and findings of a tenant or of the AWS account. For staff."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -30,7 +30,7 @@ class DaysQuery(QueryIn):
 
 
 class HourOut(Out):
-    """Fractions; null is "no data"."""
+    """Rates are fractions; null means no data."""
 
     at: datetime
     bounce_rate: float | None
@@ -39,7 +39,7 @@ class HourOut(Out):
 
 
 class ReadOut(Out):
-    """How fresh it is; a problem says why it could not be renewed."""
+    """Time of the last successful read; a problem says why a later read failed."""
 
     rates_at: datetime | None
     rates_problem: str | None
@@ -97,7 +97,7 @@ def get_tenant_reputation(request: HttpRequest, tenant_id: str, query: Annotated
     summary="Read status, findings and rates from SES again",
 )
 def refresh_tenant_reputation(request: HttpRequest, tenant_id: str) -> Status[Accepted]:
-    """At most every half a minute for a tenant (429)."""
+    """At most once every 30 seconds per tenant (429 otherwise)."""
     tenant = staff_tenant(request, tenant_id)
     status_services.refresh(tenant=tenant)
     return under_way(tenant, "Reading from SES. The tenant shows the result in a moment.")

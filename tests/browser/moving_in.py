@@ -12,7 +12,7 @@ from tests.browser.showcase import Showcase
 
 LONG = "the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
 ROWS = (
-    (RowKind.PERSON, "carol@harbour.example", ImportFate.NEW, "Customer Carol Clark will be created."),
+    (RowKind.PERSON, "carol@harbour.example", ImportFate.NEW, "New customer: Carol Clark."),
     (RowKind.ENDPOINT, "Front desk", ImportFate.SAME, ""),
     (RowKind.DOMAIN, LONG, ImportFate.NEW, "Imported with its SES settings. Verified in SES."),
     (RowKind.DOMAIN, "elsewhere.example", ImportFate.REFUSED, "This domain belongs to another customer."),

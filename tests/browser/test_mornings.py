@@ -69,12 +69,24 @@ def test_sam_finds_what_is_wrong_with_a_domain_and_takes_the_reply_along(
     page.wait_for_url("**/operations/domains/**")
     make_diagnoses(page)
     expect(page.locator("#result [data-summary]")).to_have_text(VERDICT)
-    expect(page.locator("#whose")).to_contain_text("alice@acme.example")
+    expect(page.locator("#case")).to_contain_text("alice@acme.example")
+    assert_fits_without_scrolling(page)
     assert_accessible(page)
     picture(page, "case")
-    page.get_by_role("button", name="Copy the reply").click()
+    page.get_by_label("Reply to the customer", exact=True).fill("Hello, here is what to change.")
+    page.locator("#copy-case-reply").click()
     expect(page.locator("#announcer")).to_have_text("Copied the reply")
-    assert VERDICT in page.evaluate("navigator.clipboard.readText()")
+    assert page.evaluate("navigator.clipboard.readText()") == "Hello, here is what to change."
+    page.locator("#copy-reply").click()
+    page.wait_for_function("async (verdict) => (await navigator.clipboard.readText()).includes(verdict)", arg=VERDICT)
+
+
+def assert_fits_without_scrolling(page: Page) -> None:
+    """What is wrong, since when, who acts and the reply, at 1280 x 800."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.evaluate("scrollTo(0, 0)")
+    for part in ("#case-title", "#case dl", "#case-reply", "#copy-case-reply"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
 
 
 def search(page: Page, text: str) -> None:
@@ -162,7 +174,7 @@ def test_adam_overrides_a_state_and_finds_that_in_the_changes(
     form.get_by_label("Why").fill("Amazon told us on the phone.")
     form.get_by_role("button", name="Override the state").click()
     expect(page.get_by_role("button", name="Show what the checks say")).to_be_visible()
-    page.get_by_role("link", name="Changes", exact=True).click()
+    page.get_by_role("link", name="Change log", exact=True).click()
     page.get_by_label("Name, person, reason or ID").fill("Amazon told us")
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("#results")).to_contain_text("Amazon told us on the phone.")

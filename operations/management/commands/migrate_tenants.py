@@ -71,7 +71,7 @@ class Command(BaseCommand):
             total += calls(steps)
             self.stdout.write(f"{customer} ({customer.pk}): {calls(steps)} calls")
             for step in steps:
-                mark = "stands" if step.stands else step.call or "no API call"
+                mark = "already done" if step.stands else step.call or "no API call"
                 self.stdout.write(f"  {mark:<34} {step.sentence}")
             for sentence in inventory.left_out:
                 self.stdout.write(f"  {'left out':<34} {sentence}")

@@ -43,6 +43,14 @@ def test_a_customer_sees_own_changes_alone(client: Client, log: tuple[str, str])
     assert exported == []
 
 
+def test_a_customer_is_offered_only_the_kinds_that_occur_and_staff_all(client: Client, log: tuple[str, str]) -> None:
+    alice = make_member(Customer.objects.get(pk=log[0]))
+    offered = signed_in(client, alice).get("/operations/changes/").context["choices"]
+    assert [value for value, _ in offered["what"]] == ["domain.added"]  # "domain.note" is for staff
+    assert [value for value, _ in offered["about"]] == ["domain"]
+    assert len(signed_in(client, make_staff()).get("/operations/changes/").context["choices"]["what"]) > 50
+
+
 def test_staff_see_everybodys_and_find_one(client: Client, log: tuple[str, str]) -> None:
     page = signed_in(client, make_staff(Role.SUPPORT)).get("/operations/changes/?q=bob").content.decode()
     assert "bob.example" in page

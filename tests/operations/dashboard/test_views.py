@@ -85,7 +85,38 @@ def test_the_plots_show_what_was_counted(client: Client) -> None:
     assert dict(zip(states.columns, states.rows[0].values, strict=True))["Verified"] == 1
     assert list(calls.rows[0].values) == [7]
     client.force_login(make_staff())
-    assert "View as table" in client.get(reverse("operations:overview")).content.decode()
+    first_day = client.get(reverse("operations:overview")).text
+    assert "Collecting since" in first_day
+    assert "View as table" not in first_day
+
+
+def test_on_the_first_days_the_plots_begin_with_the_first_count(client: Client) -> None:
+    now = timezone.now()
+    first = (now - timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+    for hour in (first, first + timedelta(hours=1)):
+        counters.set_levels("domains_by_state", {"verified": 3}, now=hour)
+    assert counters.counting_since(now - timedelta(days=7)) == first
+    states, *_ = dashboard_selectors.charts(now=now)
+    (verified, *_) = states.wide.lines
+    assert verified.paths[0].startswith(f"M{states.wide.left}.0 ")  # nothing is empty before it
+    client.force_login(make_staff())
+    page = client.get(reverse("operations:overview")).text
+    assert "Collecting since" not in page
+    assert "View as table" in page
+
+
+def test_what_is_counted_for_long_has_the_whole_week() -> None:
+    now = timezone.now()
+    counters.set_levels("domains_by_state", {"verified": 3}, now=now - timedelta(days=20))
+    assert counters.counting_since(now - timedelta(days=7)) is None
+    assert dashboard_selectors.collecting_since(now=now) is None
+
+
+def test_each_number_of_the_capacity_leads_to_its_list(client: Client) -> None:
+    client.force_login(make_staff())
+    page = client.get(reverse("operations:overview")).text.partition('id="full-title"')[2]
+    for name, url in (("Identities", "domains:list"), ("Tenants", "tenants:list")):
+        assert f'href="{reverse(url)}" aria-label="{name}: 0 of' in page
 
 
 def hits(viewer: User, text: str) -> list[tuple[str, str]]:

@@ -100,7 +100,7 @@ def test_several_tables_are_given_at_once(olga: Client) -> None:
 
 def test_what_cannot_be_read_says_why_and_keeps_the_reason(olga: Client) -> None:
     page = given(olga, b"{")
-    assert "no JSON" in page
+    assert "not valid JSON" in page
     assert "Contract 12" in page
     assert "This field is required" in given(olga, because="")
     assert not MovingIn.objects.exists()

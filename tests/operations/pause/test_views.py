@@ -238,12 +238,12 @@ def test_of_several_one_refusal_stops_no_other_and_all_carry_one_id(tess_client:
     batch = Batch.objects.get()
     assert answer["Location"] == reverse("operations:batch", args=[batch.pk])
     page = tess_client.get(answer["Location"]).text
-    assert "Of 2: 1 being paused, 1 not done." in page
+    assert "1 pausing, 1 failed." in page
     assert "hx-trigger" in page
     tell_amazon(on)
     part = tess_client.get(answer["Location"], headers=HTMX).text
     assert "<html" not in part
-    assert "Of 2: 1 paused, 1 not done." in part
+    assert "1 paused, 1 failed." in part
     assert "hx-trigger" not in part
     assert set(Change.objects.filter(bulk_id=batch.pk).values_list("object_id", flat=True)) == {on.id}
 
@@ -268,7 +268,7 @@ def test_several_are_resumed(tess_client: Client) -> None:
     assert "AWS suspended this tenant" in page
     answer = tess_client.post(url, {"tenant": [one.id, two.id], "do": "resume", "because": "All is well."})
     shown = tess_client.get(answer["Location"]).text
-    assert "Of 2: 1 being resumed, 1 not done." in shown
+    assert "1 resuming, 1 failed." in shown
 
 
 def test_what_a_crash_left_of_a_pause_is_queued_as_urgent_and_asked_once(tess_client: Client) -> None:
