@@ -20,8 +20,11 @@ WORK: tuple[Entry, ...] = (
     ("Domains", "domains:list", "globe-alt", "d"),
     ("Inbound rules", "receipt_rules:home", "inbox-arrow-down", "r"),
 )
-CHANGES: Entry = ("Changes", "operations:changes", "clock", "h")
-OWN: tuple[Entry, ...] = (("Organisation", "customers:list", "building-office-2", "c"), CHANGES)
+CHANGES: Entry = ("Change log", "operations:changes", "clock", "h")
+OWN: tuple[Entry, ...] = (
+    ("Organisation", "customers:list", "building-office-2", "c"),
+    ("Activity", "operations:changes", "clock", "h"),
+)
 CUSTOMERS: Entry = ("Customers", "customers:list", "building-office-2", "c")
 TENANTS: tuple[Entry, ...] = (
     ("Tenants", "tenants:list", "shield-check", "t"),

@@ -121,6 +121,24 @@ def pending_invitations(customer: Customer) -> QuerySet[Invitation]:
     return invitations.select_related("invited_by")
 
 
+def memberships_found(*, viewer: Viewer, text: str) -> QuerySet[Membership]:
+    """Of the customers that the viewer may see, by part of a member's email address or name."""
+    wanted = Q(user__email__icontains=text) | Q(user__first_name__icontains=text) | Q(user__last_name__icontains=text)
+    found = Membership.objects.filter(wanted, customer__in=customers_for(viewer).values("pk"))
+    return found.select_related("user", "customer").order_by(Lower("user__email"), "customer_id")
+
+
+def invitations_found(*, viewer: Viewer, text: str) -> QuerySet[Invitation]:
+    """Pending ones by part of the email address, of the customers whose people the viewer manages."""
+    pending = Invitation.objects.filter(email__icontains=text, accepted_at=None, revoked_at=None)
+    if not (supports_everyone(viewer) and viewer.has_perm("accounts.change_customer")):
+        if not isinstance(viewer, User) or not viewer.is_active:
+            return Invitation.objects.none()
+        owned = Membership.objects.filter(user=viewer, role=MemberRole.OWNER)
+        pending = pending.filter(customer__in=owned.values("customer"))
+    return pending.select_related("customer").order_by(Lower("email"), "customer_id")
+
+
 def invitation_by_token(token: str) -> QuerySet[Invitation]:
     """At most one; a set, so that a service can lock it."""
     return Invitation.objects.filter(token_hash=hash_of(token)).select_related("customer", "invited_by")

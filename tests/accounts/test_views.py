@@ -164,7 +164,7 @@ def test_a_name_that_another_customer_has_is_warned_of_once(acme: Customer) -> N
     sam, given = signed_in(make_staff()), {"name": " aCME ", "customer_id": "cus_" + "1" * 20}
     warned = sam.post(url("create"), given)
     assert warned.status_code == 422
-    said = f"There is a customer of that name already ({acme.pk}). Press again to create another."
+    said = f"A customer with this name already exists ({acme.pk}). Submit again to create another."
     assert said in text(warned)
     assert Customer.objects.count() == 1
     again = sam.post(url("create"), given | {"warned_of": warned_of(text(warned))})
@@ -199,7 +199,7 @@ def test_an_owner_renames_and_a_member_does_not(acme: Customer, alice: User) -> 
     assert member.get(url("rename", acme.pk)).status_code == 403
     assert member.post(url("rename", acme.pk), {"name": "Mine"}).status_code == 403
     page = signed_in(alice).post(url("rename", acme.pk), {"name": "Acme Ltd"}, follow=True)
-    assert "The name is now Acme Ltd." in text(page)
+    assert "Name changed to Acme Ltd." in text(page)
     assert signed_in(alice).post(url("rename", acme.pk), {"name": ""}).status_code == 422
 
 
@@ -298,7 +298,7 @@ def test_an_invitation_is_sent_again_or_withdrawn(acme: Customer, alice: User, h
     assert Client().get(old).status_code == 410
     newest = Invitation.objects.filter(revoked_at=None).get()
     done = client.post(url("invitation", acme.pk, newest.pk), {"do": "revoke"}, headers=headers, follow=not headers)
-    assert "The invitation of carol@acme.example was withdrawn." in text(done)
+    assert "Invitation for carol@acme.example withdrawn." in text(done)
     assert not Invitation.objects.filter(revoked_at=None).exists()
     assert client.post(url("invitation", acme.pk, newest.pk), {"do": "revoke"}, headers=headers).status_code == 404
 
@@ -312,7 +312,7 @@ def test_an_owner_changes_a_role_and_removes_a_member(acme: Customer, alice: Use
     changed = client.post(address, {"do": "role", "role": "owner"}, headers=headers, follow=plain)
     assert "carol@acme.example is now an owner." in text(changed)
     removed = client.post(address, {"do": "remove"}, headers=headers, follow=plain)
-    assert "carol@acme.example was removed from Acme." in text(removed)
+    assert "Removed carol@acme.example from Acme." in text(removed)
     assert list(acme.members.all()) == [alice]
 
 

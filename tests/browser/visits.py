@@ -130,22 +130,22 @@ def _diagnosed(page: Page) -> None:
 
 def _look_before_pausing(page: Page) -> None:
     page.get_by_label("Reason").select_option("spam")
-    fill("In words, for our staff", "Forty reports since noon.", "Look before pausing", seen="#mail-title")(page)
+    fill("Staff note", "Forty reports since noon.", "Review pause", seen="#mail-title")(page)
 
 
 def _choose_two(page: Page) -> None:
     for name in ("suspended", "paused-by-us"):
-        page.get_by_label(f"Choose {name}", exact=True).check()
+        page.get_by_label(f"Select {name}", exact=True).check()
     press("Pause…", seen="#rows-title")(page)
 
 
 def _wrong_sign_in(page: Page) -> None:
-    page.get_by_label("E-mail address").fill("alice@acme.example")
+    page.get_by_label("Email address").fill("alice@acme.example")
     fill("Password", "a guess", "Sign in")(page)
 
 
 def _to_the_second_step(page: Page) -> None:
-    page.get_by_label("E-mail address").fill("tessa@acme.example")
+    page.get_by_label("Email address").fill("tessa@acme.example")
     fill("Password", PASSWORD, "Sign in", seen="h1:text('The second step')")(page)
 
 
@@ -320,7 +320,7 @@ SPANNING = (
     Visit("operations:migrations", "adam", of=moving.nothing),
     Visit("operations:migrations", "sam"),
     Visit("operations:plan_migration", "adam"),
-    Visit("operations:plan_migration", "adam", act=press("Look at the plan"), note="without a reason"),
+    Visit("operations:plan_migration", "adam", act=press("Preview plan"), note="without a reason"),
     Visit("operations:migration", "adam", of=moving.of(Migration, state="running")),
     Visit("operations:migration", "adam", of=moving.of(Migration, state="running"), query="?show=failed"),
     Visit("operations:migration", "adam", of=moving.of(Migration, state="planned"), note="planned"),
@@ -334,25 +334,29 @@ SPANNING = (
     Visit("operations:difference", "adam", of=moving.of(Difference, kind="policy")),
     Visit("operations:difference", "adam", of=moving.of(Difference, kind="unknown"), note="nobody's"),
     Visit(
-        "operations:difference", "adam", of=moving.of(Difference, kind="policy"), act=press("Decide"), note="no reason"
+        "operations:difference",
+        "adam",
+        of=moving.of(Difference, kind="policy"),
+        act=press("Apply decision"),
+        note="no reason",
     ),
     Visit("operations:difference", "sam", of=moving.of(Difference, kind="status"), note="left"),
     Visit("operations:moving_in", "adam", note="nothing yet"),
-    Visit("operations:moving_in", "adam", act=press("Look at each row"), note="without a file"),
+    Visit("operations:moving_in", "adam", act=press("Preview import"), note="without a file"),
     *(Visit("operations:moving_in_rows", "adam", of=moving_in.of(state), note=state) for state in MOVING_IN),
     Visit("operations:moving_in_rows", "adam", of=moving_in.of("done"), query="?fate=refused"),
     Visit("operations:moving_in", "adam"),
     Visit("operations:adopt_identities", "adam"),
-    Visit("operations:adopt_identities", "adam", act=press("Look at each"), note="without a reason"),
+    Visit("operations:adopt_identities", "adam", act=press("Preview"), note="without a reason"),
     Visit("operations:start_bulk", "sam"),
-    Visit("operations:start_bulk", "sam", act=press("See what would come of it"), note="nothing named"),
+    Visit("operations:start_bulk", "sam", act=press("Preview"), note="nothing named"),
     Visit(
         "operations:start_bulk",
         "sam",
         act=fill(
             "Domains (optional)",
             "verified.acme.com held.acme.com nobody.example",
-            "See what would come of it",
+            "Preview",
             seen=NAMED,
         ),
         note="looked at",
@@ -407,13 +411,13 @@ TENANTS = (
     Visit("tenants:history", "sam", of=tenancy.of("paused-by-us")),
     Visit("tenants:history", "sam", of=tenancy.of("paused-by-us"), query="?show=statuses"),
     Visit("tenants:create", "olga"),
-    Visit("tenants:create", "olga", act=press("Create the tenant"), note="nothing chosen"),
+    Visit("tenants:create", "olga", act=press("Create tenant"), note="nothing chosen"),
     Visit("tenants:policy", "olga", of=tenancy.of("paused-by-us")),
     Visit("tenants:keep", "tess", of=tenancy.of("paused-by-us")),
     Visit("tenants:delete", "olga", of=tenancy.of("suspended")),
     Visit("tenants:delete", "olga", of=tenancy.of("paused-by-us"), note="not while it is paused"),
     Visit("operations:pause", "tess", of=tenancy.of(ACMES)),
-    Visit("operations:pause", "tess", of=tenancy.of(ACMES), act=press("Look before pausing"), note="without a reason"),
+    Visit("operations:pause", "tess", of=tenancy.of(ACMES), act=press("Review pause"), note="without a reason"),
     Visit("operations:pause", "tess", of=tenancy.of(ACMES), act=_look_before_pausing, note="looked at"),
     Visit("operations:resume", "tess", of=tenancy.of("paused-by-us")),
     Visit("operations:resume", "tess", of=tenancy.of("suspended"), note="suspended by Amazon"),

@@ -90,7 +90,7 @@ def test_findings_are_told_in_our_words_open_or_over(olga: Api) -> None:
     Finding.objects.create(tenant=tenant, kind="BOUNCE", impact="HIGH", status="OPEN", opened_at=now)
     Finding.objects.create(tenant=tenant, kind="DKIM", impact="LOW", status="FIXED", opened_at=now, over_at=now)
     address = f"{TENANTS}/{tenant.pk}/findings"
-    assert [row["title"] for row in ok(olga.get(address))["data"]] == ["Too many messages bounce"]
+    assert [row["title"] for row in ok(olga.get(address))["data"]] == ["High bounce rate"]
     assert [row["kind"] for row in ok(olga.get(address, state="over"))["data"]] == ["DKIM"]
     assert ok(olga.get(address, state="all"))["pagination"]["total"] == 2
 

@@ -54,7 +54,7 @@ def test_names_of_a_strangers_making_bring_no_link_into_the_mail(acme: Customer,
     invited(acme, User.objects.get(pk=alice.pk))
     (letter,) = mail.outbox
     assert "evil" not in f"{letter.body} {letter.subject}"
-    assert "Win at invites you to free money" in letter.body
+    assert "Win at invited you to free money" in letter.body
     assert "free money " * 6 not in letter.body
 
 
@@ -85,7 +85,7 @@ def test_a_customer_with_a_line_break_in_its_name_cannot_write_headers(alice: Us
     rename_customer(customer=acme, name="Acme\nBcc: all@example.com", actor=alice)
     invited(acme, alice)
     assert mail.outbox[0].subject == "An invitation to Inbound Admin"
-    assert "invites you to Acme Bcc: on Inbound Admin" in mail.outbox[0].body
+    assert "invited you to Acme Bcc: on Inbound Admin" in mail.outbox[0].body
 
 
 def test_a_second_invitation_ends_the_first(acme: Customer, alice: User) -> None:

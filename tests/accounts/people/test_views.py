@@ -76,7 +76,7 @@ def test_a_password_is_asked_for_again_in_our_words(alice: User) -> None:
     page = text(client.get(reverse("account_reauthenticate")))
     assert "Please type your password again" in page
     wrong = client.post(reverse("account_reauthenticate"), {"password": "not hers"})
-    assert "That is not your password." in text(wrong)
+    assert "The password is incorrect." in text(wrong)
 
 
 def test_an_account_that_is_switched_off_is_told_whom_to_ask() -> None:

@@ -234,10 +234,10 @@ def test_what_a_run_mended_closes_itself_at_the_look_that_the_run_asks_for(olga:
 
 def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Client, olga: User) -> None:
     board_services.ask_to_look_at_rules()
-    assert "Rules: Amazon is being read" in page(client, olga, "operations:differences")
+    assert "Rules: reading from SES" in page(client, olga, "operations:differences")
     drift_services.check_drift()
     board_services.carry_over()
-    assert "Rules: last read whole" in page(client, olga, "operations:differences")
+    assert "Rules: last fully read" in page(client, olga, "operations:differences")
 
 
 def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Client, olga: User) -> None:
@@ -246,7 +246,7 @@ def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Cl
         Look.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
         board_services.ask_to_look_at_rules()
         board_services.carry_over()
-        assert "Rules: Amazon is being read" in page(client, olga, "operations:differences")
+        assert "Rules: reading from SES" in page(client, olga, "operations:differences")
 
 
 def test_nothing_is_foretold_of_a_region_that_was_never_read(client: Client, shop: Domain) -> None:

@@ -213,7 +213,7 @@ def test_a_run_is_stopped_before_its_next_step(olga_client: Client, mixed: None)
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
     assert "0 of" in olga_client.get(reverse("receipt_rules:run", args=[run.id])).text
-    assert "It is over already." in said(olga_client.post(reverse("receipt_rules:cancel", args=[run.id])))
+    assert "The import is already finished." in said(olga_client.post(reverse("receipt_rules:cancel", args=[run.id])))
 
 
 def test_the_set_up_says_what_is_wrong_and_what_to_paste(olga_client: Client, mixed: None) -> None:

@@ -111,7 +111,7 @@ def test_an_mx_that_leads_here_with_nothing_behind_it_is_red_everywhere(
     ):
         assert sentence in alice_client.get(page).content.decode(), page
     overview = alice_client.get(reverse("operations:overview")).content.decode()
-    assert "1 domain loses mail: SES rejects it" in overview
+    assert "1 domain is losing mail: SES rejects it" in overview
     assert sentence in overview
 
 
