@@ -202,7 +202,7 @@ def test_the_customer_sees_that_it_is_set_by_staff_and_what_the_checks_say(olga:
     client.force_login(alice)
     for url in (reverse("domains:list"), reverse("domains:detail", args=[domain.pk])):
         page = client.get(url).text
-        assert "Set by our staff; the checks say: wrong" in page
+        assert "Set by support · actual check result: wrong" in page
     assert "They move on Monday" in page
 
 
