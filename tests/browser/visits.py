@@ -146,7 +146,7 @@ def _wrong_sign_in(page: Page) -> None:
 
 def _to_the_second_step(page: Page) -> None:
     page.get_by_label("Email address").fill("tessa@acme.example")
-    fill("Password", PASSWORD, "Sign in", seen="h1:text('The second step')")(page)
+    fill("Password", PASSWORD, "Sign in", seen="h1:text('Two-step sign-in')")(page)
 
 
 def _reset_link(world: Showcase) -> tuple[str, str]:
@@ -228,7 +228,7 @@ PEOPLE = (
     Visit("customers:list", "sam", query="?q=nobody"),
     Visit("customers:list", "newcomer"),
     Visit("customers:create", "adam"),
-    Visit("customers:create", "adam", act=press("Create the customer"), note="without a name"),
+    Visit("customers:create", "adam", act=press("Create customer"), note="without a name"),
     Visit("customers:detail", of=acme),
     Visit("customers:detail", "mick", of=acme),
     Visit("customers:detail", "adam", of=acme),
@@ -237,8 +237,8 @@ PEOPLE = (
     Visit("customers:member", of=lambda world: (world.acme.pk, world.membership.pk)),
     Visit("accounts:account"),
     Visit("accounts:keys", "nina", note="none yet"),
-    Visit("accounts:keys", act=press("Make the key"), note="nothing typed"),
-    Visit("accounts:keys", act=fill("Name", "Shop", "Make the key", seen="#secret"), note="made"),
+    Visit("accounts:keys", act=press("Create key"), note="nothing typed"),
+    Visit("accounts:keys", act=fill("Name", "Shop", "Create key", seen="#secret"), note="made"),
     Visit("accounts:accept", "", of=lambda world: (world.token,)),
     Visit("accounts:accept", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("accounts:accept", of=lambda world: (world.token,), status=403, note="of somebody else"),
@@ -386,7 +386,7 @@ SIGNING_IN = (
     Visit("mfa_index"),
     Visit("mfa_index", "tessa", note="switched on"),
     Visit("mfa_activate_totp"),
-    Visit("mfa_activate_totp", act=fill("Code of six digits", "000000", "Switch it on"), note="a wrong code"),
+    Visit("mfa_activate_totp", act=fill("Six-digit code", "000000", "Turn on"), note="a wrong code"),
     Visit("mfa_activate_totp", lately=False, elsewhere=True, note="asks for the password again"),
     Visit("mfa_deactivate_totp", "tessa"),
     Visit("mfa_view_recovery_codes", "tessa"),
@@ -437,14 +437,14 @@ SANDBOX = (
     Visit("sandbox:zones"),
     Visit("sandbox:zones", "nina", note="none yet"),
     Visit("sandbox:zone", of=lambda _: ("acme.com",)),
-    Visit("sandbox:zone", of=lambda _: ("acme.com",), act=press("Add the record"), note="nothing typed"),
+    Visit("sandbox:zone", of=lambda _: ("acme.com",), act=press("Add record"), note="nothing typed"),
     Visit("sandbox:zone", of=lambda world: (_zone_of(world.domains["long"]),)),
     Visit("sandbox:faults"),
     Visit("sandbox:mail"),
-    Visit("sandbox:mail", "adam", act=press("Run the function now", seen="#came-title"), note="nothing waits"),
+    Visit("sandbox:mail", "adam", act=press("Run function now", seen="#came-title"), note="nothing waits"),
     Visit("sandbox:tenants", "adam", of=tenancy.nothing),
     Visit("sandbox:tenants", "newcomer", note="none yet"),
-    Visit("sandbox:tenants", "adam", act=press("Set the rates"), note="nothing typed"),
+    Visit("sandbox:tenants", "adam", act=press("Set rates"), note="nothing typed"),
 )
 GONE_WRONG = (
     *(Visit(f"problem-{name}", status=status, note=str(status)) for name, (status, _) in PROBLEMS.items()),
@@ -464,14 +464,14 @@ ALERTS = (
     Visit("notifications:alert", "sam", of=alerting.alert("lost"), note="of a customer"),
     Visit("notifications:webhooks", of=alerting.inbox),
     Visit("notifications:add_webhook"),
-    Visit("notifications:add_webhook", act=press("Add the webhook"), note="nothing typed"),
+    Visit("notifications:add_webhook", act=press("Add webhook"), note="nothing typed"),
     Visit("notifications:webhook", of=alerting.target("works")),
     Visit("notifications:webhook", "mick", of=alerting.target("works"), note="of a member"),
     Visit("notifications:webhook", of=alerting.target("off"), note="switched off"),
     Visit(
         "notifications:webhook",
         of=alerting.target("works"),
-        act=press("Make a new secret", seen="#secret"),
+        act=press("Rotate secret", seen="#secret"),
         note="with its new secret",
     ),
     Visit("notifications:delivery", of=alerting.delivery(DeliveryState.DELIVERED), note="delivered"),

@@ -273,7 +273,7 @@ def test_a_webhook_without_https_is_refused_at_its_field(alice_client: Client, s
     form = {"name": "Support", "type": "webhook", "url": "http://example.com"}
     answer = alice_client.post(reverse("receipt_rules:add_endpoint"), form)
     assert answer.status_code == 422
-    assert "A webhook needs an https:// address" in answer.text
+    assert "Enter an https:// URL" in answer.text
     assert not Endpoint.objects.exists()
 
 
