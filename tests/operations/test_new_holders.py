@@ -222,7 +222,7 @@ def test_a_foreign_rule_that_names_a_moved_domain_is_shown_until_ses_was_read_wi
     )
     assert "Mail may still go to the former holder" in support
     assert "old-system" in support
-    assert f"Mail for {NAME} may still go to its former holder" in overview
+    assert f"Mail for {NAME} may still be delivered to its previous customer" in overview
     assert domain_list_selectors.domains_with_former_routes().count() == 1
     live_gateway.delete_rule(live().name, "old-system")
     assert holders_services.are_waiting() is False  # not each minute

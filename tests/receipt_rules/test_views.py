@@ -56,7 +56,7 @@ def test_an_address_is_added_and_seen_on_its_way(alice_client: Client, alices: C
     swapped = alice_client.get(url, headers=HTMX).text
     assert "<html" not in swapped
     assert "billing@ goes to A; all other mail is rejected." in swapped
-    assert "Being applied" in swapped
+    assert "Applying" in swapped
     assert 'hx-trigger="every 3s' in swapped
 
 
@@ -79,7 +79,7 @@ def test_a_change_that_needs_an_operator_says_so(alice_client: Client, alices: C
     alice_client.post(url, {"do": "address", "address-address": "billing"})
     auto_apply_services.work()  # no rule set is active, and a customer's change makes none
     page = alice_client.get(url).text
-    assert "Waiting for our staff" in page
+    assert "Pending our team" in page
     assert "Inbound mail isn't enabled in this region yet" in page
     assert 'hx-trigger="every 30s' in page
 
@@ -273,7 +273,7 @@ def test_a_webhook_without_https_is_refused_at_its_field(alice_client: Client, s
     form = {"name": "Support", "type": "webhook", "url": "http://example.com"}
     answer = alice_client.post(reverse("receipt_rules:add_endpoint"), form)
     assert answer.status_code == 422
-    assert "A webhook needs an https:// address" in answer.text
+    assert "Enter an https:// URL" in answer.text
     assert not Endpoint.objects.exists()
 
 

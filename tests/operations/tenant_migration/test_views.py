@@ -103,8 +103,8 @@ def test_a_migration_that_migrated_nobody_does_not_read_as_complete(olga: Client
     migration = Migration.objects.get()
     tenant_migration_services.cancel(migration=migration, actor=make_staff(Role.OPERATOR))
     page = olga.get(reverse("operations:migration", args=[migration.pk])).text
-    assert "None of the 1 is migrated: they send as before." in page
-    assert "Nobody is left" not in page
+    assert "No customers migrated. All send as before." in page
+    assert "All customers migrated" not in page
 
 
 def test_a_file_chooses_and_names_whom_it_does_not_know(olga: Client, sandbox: Sandbox) -> None:
@@ -121,8 +121,8 @@ def test_a_file_chooses_and_names_whom_it_does_not_know(olga: Client, sandbox: S
     ("given", "sentence"),
     [
         ({"chosen": "filter", "text": " "}, "Type part of a customer"),
-        ({"chosen": "csv"}, "Choose the file."),
-        ({"chosen": "all"}, "Nobody is left"),
+        ({"chosen": "csv"}, "Choose a file."),
+        ({"chosen": "all"}, "No customers to migrate"),
         ({"chosen": "all", "at_most_per_hour": "0"}, "greater than or equal to 1"),
     ],
 )
@@ -140,7 +140,7 @@ def test_partial_success_is_shown_as_partial_and_what_failed_is_tried_again(olga
     migration = migrate(held, other)
     url = reverse("operations:migration", args=[migration.pk])
     page = olga.get(url).content.decode()
-    assert "Over, in part" in page
+    assert "Partly done" in page
     assert "1 of 2" in page
     assert "another tenant" in page
     assert "Other" not in olga.get(f"{url}?show=failed").content.decode().split("<ol")[1]

@@ -65,7 +65,7 @@ def test_what_amazon_has_not_done_in_time_is_said(
     never_waiting(monkeypatch)
     body = add(alice)
     assert [record for record in body["dnsRecords"] if record["type"] == "CNAME"] == []
-    assert "has not finished yet" in body["message"]
+    assert "hasn't finished yet" in body["message"]
     refused(alice.patch(f"/api/v2/domains/{body['id']}/auth"), 400, "AUTH_NOT_BEGUN")
 
 

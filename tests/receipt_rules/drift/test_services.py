@@ -183,4 +183,4 @@ def test_a_mail_host_that_cannot_be_looked_up_is_not_said_to_be_missing(sandbox:
     sandbox.control.set_dns_fault("shop.com", "servfail")
     (found,) = simulator_services.mail_hosts(["shop.com"])
     assert found.is_amazon is None
-    assert "could not be looked up" in found.sentence
+    assert "couldn't look up" in found.sentence

@@ -185,7 +185,7 @@ def test_an_amazon_that_throttles_is_not_called_silent(olga_client: Client, mixe
         sandbox.control.add_fault("throttle", call, times=None)
     for name in ("receipt_rules:rules", "receipt_rules:check"):
         page = olga_client.get(reverse(name)).text
-        assert "Amazon asks us to slow down" in page, name
+        assert "AWS is throttling our requests" in page, name
         assert "isn’t answering" not in page, name
         assert "does not answer" not in page, name
 

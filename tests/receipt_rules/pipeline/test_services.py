@@ -234,7 +234,7 @@ def test_the_page_shows_rules_function_log_and_bucket(rule: str, client: Client)
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
     assert "Delivery failed 1 time" in page
     assert "ia-000001" in page
-    assert "The same as a table" in page
+    assert "View as table" in page
     assert "No errors in this period." in page
     assert "0 messages under" in page
 

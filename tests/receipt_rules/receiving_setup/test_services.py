@@ -207,7 +207,7 @@ def test_a_look_that_is_not_allowed_is_not_said_to_be_missing(shop: Domain) -> N
     finally:
         aws.client("s3").meta.events.unregister("before-send.s3.GetBucketLocation", answer)
     assert bucket.verdict is SetupVerdict.COULD_NOT_TELL
-    assert "Amazon does not allow us to" in bucket.sentence
+    assert "AWS denied access" in bucket.sentence
     assert "README" in bucket.repair
 
 
