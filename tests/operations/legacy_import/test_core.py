@@ -139,7 +139,9 @@ def test_a_configuration_in_a_document_is_an_object_or_the_text_of_a_database(co
     assert {given.why_not for given in rows} == {""}
 
 
-@pytest.mark.parametrize(("config", "why"), [("{", "not valid JSON"), ("[1]", "not a JSON object"), (7, "not a JSON object")])
+@pytest.mark.parametrize(
+    ("config", "why"), [("{", "not valid JSON"), ("[1]", "not a JSON object"), (7, "not a JSON object")]
+)
 def test_a_configuration_that_cannot_be_read_refuses_its_row_alone_and_says_so(config: Any, why: str) -> None:
     bad = {"id": "e1", "name": "Bad", "type": "email", "config": config, "userId": "u1"}
     good = bad | {"id": "e2", "name": "Good", "config": '{"forwardTo": "a@b.com"}'}
