@@ -121,11 +121,8 @@ def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
 
 
 STATES = {
-    State.VERIFIED.value: "Verified",
-    State.WAITING.value: "Pending",
-    State.AT_RISK.value: "At risk",
-    State.WRONG.value: "Needs fixing",
-    State.COULD_NOT_CHECK.value: "Check failed",
+    state.value: state.label
+    for state in (State.VERIFIED, State.WAITING, State.AT_RISK, State.WRONG, State.COULD_NOT_CHECK)
 }
 
 

@@ -331,7 +331,7 @@ def test_an_act_that_names_nothing_is_refused(acme: Customer, alice: User) -> No
 
 def test_the_history_says_who_did_what_in_words(acme: Customer, alice: User) -> None:
     client = signed_in(alice)
-    assert "Nothing has happened yet" in text(client.get(url("history", acme.pk)))
+    assert "No activity yet" in text(client.get(url("history", acme.pk)))
     client.post(url("rename", acme.pk), {"name": "Acme Ltd"})
     page = text(client.get(url("history", acme.pk)))
     assert "Changed the name" in page

@@ -94,7 +94,7 @@ def _observe(customer_id: str, name: str, *, firing: bool = True) -> None:
             kind="domain.at_risk",
             about=Subject("domain", f"dom_{name}", f"a-rather-long-name-of-{name}.acme.com", customer_id),
             firing=firing,
-            why="Your turn: 1 of 7 records was right and now is not. The record for receiving mail is not there.",
+            why="1 of 7 records has changed or disappeared. Restore it before the domain loses its verification.",
             severity="high",
             audience=CustomerPeople(customer_id),
             now=timezone.now() - timedelta(minutes=minutes if firing else 1),

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
-VERDICT = f"Signing key 1 is there, but one step too far: your DNS host added {BROKEN} by itself."
+VERDICT = f"DKIM record 1 has {BROKEN} in its name twice. Your DNS host appended it."
 CLIPBOARD = ("clipboard-read", "clipboard-write")
 
 
@@ -169,11 +169,11 @@ def test_adam_overrides_a_state_and_finds_that_in_the_changes(
     begin(page, world.people["adam"], live_server.url)
     page.goto(reverse("domains:support", args=[domain.id]))
     form = page.locator("#override")
-    form.get_by_label("Show it as").select_option("verified")
+    form.get_by_label("Status").select_option("verified")
     form.get_by_label("Until").fill(f"{timezone.now() + timedelta(days=2):%Y-%m-%dT%H:%M}")
-    form.get_by_label("Why").fill("Amazon told us on the phone.")
-    form.get_by_role("button", name="Override the state").click()
-    expect(page.get_by_role("button", name="Show what the checks say")).to_be_visible()
+    form.get_by_label("Reason").fill("Amazon told us on the phone.")
+    form.get_by_role("button", name="Override status").click()
+    expect(page.get_by_role("button", name="End override")).to_be_visible()
     page.get_by_role("link", name="Change log", exact=True).click()
     page.get_by_label("Name, person, reason or ID").fill("Amazon told us")
     page.get_by_role("button", name="Filter").click()
@@ -204,5 +204,5 @@ def test_alice_learns_on_her_phone_what_is_wrong_and_mends_it(
     host.mend(window, "dkim-1")
     page.reload()
     make_diagnoses(page)
-    expect(page.locator("#record-dkim-1")).to_contain_text("Signing key 1 is right.")
+    expect(page.locator("#record-dkim-1")).to_contain_text("DKIM record 1 is correct.")
     assert Domain.objects.get(name=BROKEN).customer == world.acme

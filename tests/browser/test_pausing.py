@@ -87,7 +87,7 @@ def see_the_notice(page: Page, picture: Picture) -> None:
     expect(page.get_by_text("What to do:")).to_be_visible()
     assert_accessible(page)
     picture(page, "customer_paused")
-    page.get_by_role("link", name="Add a domain").first.click()
+    page.get_by_role("link", name="Add domain").first.click()
     expect(page.get_by_role("textbox", name="Domain")).to_be_visible()
     expect(page.get_by_text("Sending for Northwind is paused")).to_be_visible()
 

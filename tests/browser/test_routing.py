@@ -118,7 +118,7 @@ def test_a_customer_adds_an_address_and_sees_it_live(
     page.get_by_label("Address", exact=True).fill("billing")
     page.get_by_role("button", name="Add the address").click()
     row = page.locator("#inbound tr", has_text="billing@shop.com")
-    expect(row.get_by_text("Being applied")).to_be_visible()
+    expect(row.get_by_text("Applying")).to_be_visible()
     assert_accessible(page)
     expect(row.get_by_text("Live", exact=True)).to_be_visible(timeout=A_WHILE)
     expect(page.locator("#inbound")).not_to_have_attribute("hx-trigger", "", timeout=A_WHILE)

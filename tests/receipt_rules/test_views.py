@@ -56,7 +56,7 @@ def test_an_address_is_added_and_seen_on_its_way(alice_client: Client, alices: C
     swapped = alice_client.get(url, headers=HTMX).text
     assert "<html" not in swapped
     assert "billing@ goes to A; everything else is turned away." in swapped
-    assert "Being applied" in swapped
+    assert "Applying" in swapped
     assert 'hx-trigger="every 3s' in swapped
 
 
@@ -79,7 +79,7 @@ def test_a_change_that_needs_an_operator_says_so(alice_client: Client, alices: C
     alice_client.post(url, {"do": "address", "address-address": "billing"})
     auto_apply_services.work()  # no rule set is active, and a customer's change makes none
     page = alice_client.get(url).text
-    assert "Waiting for our staff" in page
+    assert "Pending our team" in page
     assert "Receiving is not set up in this region yet" in page
     assert 'hx-trigger="every 30s' in page
 

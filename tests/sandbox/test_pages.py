@@ -193,7 +193,7 @@ def test_the_proof_of_a_claim_is_published_from_the_page(
     domain = make_domain("alice.com", customer=alice)
     ownership_claims_services.require_proof(domain, ClaimReason.RELATED)
     page = alice_client.get(reverse("sandbox:zone", args=["alice.com"]))
-    assert "Proof record" in page.text
+    assert "Ownership challenge" in page.text
     post(alice_client, "alice.com", "publish", key=key(domain, "challenge"))
     proof = challenge(domain.parsed, domain.claim_token)
     assert values(sandbox, "alice.com", proof.name, "TXT") == [proof.value]
@@ -227,7 +227,7 @@ def test_a_swap_answers_with_the_part_alone(sandbox: Sandbox, alice: Customer, a
     part = swap(alice_client, "alice.com", "publish", key=key(domain, "identity"))
     assert part.status_code == 200
     assert "<html" not in part.text
-    assert "Ownership record: published" in part.text
+    assert "Ownership (TXT): published" in part.text
     assert f'id="row-{key(domain, "identity")}" tabindex="-1" autofocus' in part.text
 
 
@@ -429,4 +429,4 @@ def test_a_name_below_that_takes_mail_does_not_break_the_page(
         proven_at=domain.created_at,
     )
     page = alice_client.get(reverse("sandbox:zone", args=["shop.com"])).content.decode()
-    assert "Inbound mail record for *.shop.com" in page
+    assert "Inbound MX for *.shop.com" in page

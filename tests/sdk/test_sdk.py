@@ -53,7 +53,7 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, sandbox: Sandbox) -> 
     assert (made["domain"], made["status"]) == ("shop.com", "pending")
     assert [record["type"] for record in made["dnsRecords"]].count("CNAME") == 3
     domain = Domain.objects.get(pk=made["id"])
-    assert call("domain.create", {"domain": "shop.com"}) == "shop.com is in your list already."
+    assert call("domain.create", {"domain": "shop.com"}) == "shop.com is already in your list."
     assert call("domain.verify", domain.pk)["dkimEnabled"] is True
     listed = call("domain.getDnsRecords", domain.pk)["records"]
     assert len(listed) >= 7

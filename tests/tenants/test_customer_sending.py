@@ -87,7 +87,7 @@ def test_the_domains_page_tells_developers_what_a_send_names(alice_client: Clien
     tenant = make_tenant(northwind)
     domain = make_domain("northwind.example", customer=northwind, tenant=tenant)
     url = reverse("domains:sending", args=[domain.id])
-    assert "is not part of it yet" in alice_client.get(url).text
+    assert "Not linked yet" in alice_client.get(url).text
     problem = "It is in another tenant, bobs-1234."
     arn = "arn:aws:ses:eu-west-1:123456789012:identity/northwind.example"
     tenant.resources.create(kind="identity", arn=arn, name=domain.name, problem=problem)
@@ -101,4 +101,4 @@ def test_the_domains_page_tells_developers_what_a_send_names(alice_client: Clien
 
 def test_a_customer_without_a_tenant_sends_as_before(alice_client: Client, northwind: Customer) -> None:
     domain = make_domain("northwind.example", customer=northwind)
-    assert "leaves as it always has" in alice_client.get(reverse("domains:sending", args=[domain.id])).text
+    assert "is sent as before" in alice_client.get(reverse("domains:sending", args=[domain.id])).text

@@ -41,6 +41,7 @@ NUMBERS = {
     "spf.glued": "M39",
     "spf.comma": "M39",
     "spf.url": "M39",
+    "spf.equals": "M52",
     "dmarc.version": "M42",
     "dmarc.backslash": "M42",
     "dmarc.space": "M42",
@@ -62,7 +63,7 @@ def test_a_mistake_is_found_and_not_another(scene: Scene) -> None:
 
 
 def test_every_mistake_of_the_catalogue_has_a_zone() -> None:
-    assert {scene.mistake for scene in SCENES} == set(MISTAKES) == {f"M{number:02}" for number in range(1, 52)}
+    assert {scene.mistake for scene in SCENES} == set(MISTAKES) == {f"M{number:02}" for number in range(1, 55)}
 
 
 def words(finding: DiagnosisFinding) -> int:
@@ -124,7 +125,7 @@ def with_alias(host: Host) -> None:
 def test_nobody_is_told_to_remove_the_alias_of_a_web_site() -> None:
     found = play(Scene("M24", "dns.rival.cname", with_alias, "shop.example.com"))
     finding = next(finding for finding in found.findings if finding.code == "dns.rival.cname")
-    assert finding.steps[0].startswith("Keep the web site:")
+    assert finding.steps[0].startswith("Ask your website's host")
     assert "remove" not in " ".join(finding.steps).lower()
 
 

@@ -162,7 +162,7 @@ def test_what_is_over_the_budget_says_that_it_was_not_asked() -> None:
     assert asker.asked == 57
     assert [answer.question for answer in answers] == [query.question for query in queries]
     assert [answer.status for answer in answers] == [LookupStatus.NO_NAME] * 57 + [LookupStatus.FAILED] * 13
-    assert "not asked" in answers[-1].error
+    assert "skipped" in answers[-1].error
 
 
 def test_the_log_of_look_ups_shows_hostile_answers_harmless() -> None:

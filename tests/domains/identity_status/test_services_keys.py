@@ -75,8 +75,8 @@ def test_a_replicas_keys_are_never_made_anew_here(sandbox: Sandbox, client: Clie
         settings_services.want_new_dkim(domain=domain, actor=olga, because="The key leaked")
     client.force_login(olga)
     page = client.get(reverse("domains:settings", args=[domain.pk])).text
-    assert "New keys are made there." in page
-    assert "Replace the three keys" not in page
+    assert "Rotate the keys in that region." in page
+    assert "Rotate 3 DKIM keys" not in page
 
 
 def test_a_replica_that_was_not_known_to_be_one_keeps_its_keys(sandbox: Sandbox) -> None:

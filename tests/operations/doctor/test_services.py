@@ -80,7 +80,7 @@ def test_without_a_running_sandbox_it_says_so_and_asks_nobody(settings: Settings
     settings.SANDBOX, settings.AWS_ENDPOINT_URL, settings.DNS_RESOLVERS = True, "", ()
     said = doctor()
     assert "fault  AWS: Amazon was not called: SANDBOX is on and no sandbox is running" in said
-    assert "?  DNS: DNS was not asked: SANDBOX is on and no sandbox is running" in said
+    assert "?  DNS: DNS wasn't queried: SANDBOX is on, but no sandbox is running" in said
 
 
 def test_a_site_without_its_address_is_a_fault(sandbox: Sandbox, settings: Settings) -> None:

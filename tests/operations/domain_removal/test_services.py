@@ -79,7 +79,7 @@ def test_it_is_refused_as_ever_and_nothing_is_removed(alice: User) -> None:
     with pytest.raises(Refused, match="type its name"):
         domain_removal_services.ask(domain=the_domain(), typed_name="other.com", actor=alice)
     overrides_services.hold(domain=the_domain(), because="asked on the phone", actor=make_staff())
-    with pytest.raises(Refused, match="holds this domain"):
+    with pytest.raises(Refused, match="on hold"):
         domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
     assert taken(f"billing@{NAME}") == 1
     assert not DomainRemoval.objects.exists()

@@ -172,11 +172,11 @@ def test_customers_read_on_their_own_domain_that_receiving_is_disturbed(
     alice, bob_domain = make_member(shop.customer), make_verified("bob.com")
     activate_old_system()
     text = page(client, alice, "receipt_rules:domain", shop.pk)
-    assert "Receiving is disturbed" in text
+    assert "Inbound mail is disrupted" in text
     assert "postbox-2019" not in text
     assert BANNER not in text
     bob = make_member(bob_domain.customer)
-    assert "Receiving is disturbed" not in page(client, bob, "receipt_rules:domain", bob_domain.pk)
+    assert "Inbound mail is disrupted" not in page(client, bob, "receipt_rules:domain", bob_domain.pk)
 
 
 def test_a_region_that_nobody_receives_in_is_no_outage(client: Client, sandbox: Sandbox) -> None:

@@ -76,7 +76,7 @@ def test_a_customer_with_mail_elsewhere_is_asked_for_the_mx_only_when_something_
     move_mx(sandbox, domain, "shop.com", HERE)
     domain = checked(domain)
     assert (domain.state, domain.receiving.state) == (State.VERIFIED, ReceivingState.LIVE)
-    assert domain.summary == "Everything is in place. There is nothing to do."
+    assert domain.summary == "All records verified."
     assert Address.objects.select_related("domain").get().receiving.is_live
 
 
@@ -150,7 +150,7 @@ def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_live(sandbox: Sandb
     client = aws.client("ses")
     drift_services.check_drift()
     domain.refresh_from_db()
-    assert domain.receiving.word == "Taken by another rule"
+    assert domain.receiving.word == "Caught by another rule"
     assert not CatchAll.objects.select_related("domain").get().receiving.is_live
     assert "shop.com" in Alert.objects.get(kind="receiving.harmed", state="open").why
     client.delete_receipt_rule(RuleSetName="inbound-mail", RuleName="corp")
