@@ -15,6 +15,7 @@ TEST_SECONDS := 2400
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS))
 # What a deployment would set: only so are Django's deployment checks worth anything.
 AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org EMAIL_URL=smtp://localhost:25 \
+	SITE_URL=https://example.org DEFAULT_FROM_EMAIL=panel@example.org \
 	SECRET_KEY=used-by-the-checks-alone-0123456789-abcdefghijklmnopqrstuvwxyz
 AS_SANDBOX := DEBUG=0 SANDBOX=1
 # A file of tests stays on one core, but for browser tests: those share no fixture of a file, and some take minutes.
@@ -75,7 +76,7 @@ confusion: css ## what the diagnosis finds for each mistake in DNS, in right zon
 	@$(BIN)/python -m benchmarks confusion
 
 css: $(INSTALLED) ## build static/build/site.css
-	@$(BIN)/python -m sandbox.local css
+	@$(BIN)/python -m inbound_admin.css
 
 lint: css
 	$(BIN)/ruff check .

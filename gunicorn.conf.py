@@ -5,6 +5,7 @@ from typing import Any
 from inbound_admin import settings
 
 threads = settings.WEB_THREADS
+control_socket_disable = True  # nobody asks it anything, and where the disk is read-only it has no place
 
 
 def on_starting(server: Any) -> None:

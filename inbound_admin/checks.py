@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from inbound_admin.lib.dns_address import parse_resolver
 
 YEAR = 31_536_000  # seconds
+OWN_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 
 
 @register()
@@ -61,6 +62,23 @@ def preload_is_the_last_step(**_: Any) -> list[CheckMessage]:
     said = "HSTS_PRELOAD is on before the steps that it needs."
     hint = f"Set HSTS_SECONDS to {YEAR} and HSTS_INCLUDE_SUBDOMAINS to 1 first, or HSTS_PRELOAD to 0."
     return [Error(said, hint=hint, id="inbound_admin.E003")]
+
+
+@register(deploy=True)
+def what_no_default_can_know_is_set(**_: Any) -> list[CheckMessage]:
+    """Each would fail late and quietly: mails without links, or from nobody; every request refused."""
+    if settings.SANDBOX:
+        return []
+    missing = {
+        "ALLOWED_HOSTS": ("No name but this machine's own is allowed.", set(settings.ALLOWED_HOSTS) <= OWN_HOSTS),
+        "SITE_URL": ("Mails and webhooks carry no links.", not settings.SITE_URL),
+        "DEFAULT_FROM_EMAIL": ("Mails have a sender at localhost.", "@localhost" in settings.DEFAULT_FROM_EMAIL),
+    }
+    return [
+        Warning(f"{name} is not set: {sentence}", hint=f"Set {name}. See docs/deployment.md.", id="inbound_admin.W002")
+        for name, (sentence, is_missing) in missing.items()
+        if is_missing
+    ]
 
 
 @register(deploy=True)

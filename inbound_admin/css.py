@@ -1,4 +1,7 @@
-"""Builds `static/build/site.css`, which is not committed, with the Tailwind of a wheel."""
+"""Builds `static/build/site.css`, which is not committed, with the Tailwind of a wheel.
+
+`python -m inbound_admin.css` builds it with the packages of production alone, as `make css` and the container file do.
+"""
 
 import os
 import subprocess
@@ -45,3 +48,7 @@ def _sources(root: Path, built: Path) -> Iterator[Path]:
         for path in (root / folder).rglob(pattern) if folder != "." else root.glob(pattern):
             if path != built and not path.relative_to(root).parts[0].startswith("."):
                 yield path
+
+
+if __name__ == "__main__":
+    build(Path(__file__).resolve().parents[1])

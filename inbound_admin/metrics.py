@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from math import inf
 from secrets import compare_digest
 from typing import Any
 
@@ -15,7 +16,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from inbound_admin.lib import counters
-from inbound_admin.lib.jobs import oldest_waiting
+from inbound_admin.lib.jobs import oldest_waiting, worker_silent_for
 
 REQUESTS = Counter("inbound_admin_requests", "Requests answered", ("view", "method", "status"))
 SECONDS = Histogram("inbound_admin_request_seconds", "Seconds until the answer was ready", ("view",))
@@ -58,6 +59,7 @@ class OfTheDatabase:
         oldest = GaugeMetricFamily("inbound_admin_oldest_due_check_seconds", "How long the oldest check is overdue")
         oldest.add_metric([], float(_rows(OLDEST_DUE)[0][0]))
         yield oldest
+        yield _silence()
 
 
 @login_not_required
@@ -107,6 +109,14 @@ def _waiting() -> Metric:
     family = GaugeMetricFamily("inbound_admin_oldest_job_seconds", words, labels=("lane",))
     for lane, age in oldest_waiting().items():
         family.add_metric([lane.queue], age)
+    return family
+
+
+def _silence() -> Metric:
+    """Infinite where no worker has ever started, so that a rule with a bound holds for that as well."""
+    silent = worker_silent_for()
+    family = GaugeMetricFamily("inbound_admin_worker_silent_seconds", "Since the last sign of life of any worker")
+    family.add_metric([], inf if silent is None else silent.total_seconds())
     return family
 
 

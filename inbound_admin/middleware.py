@@ -9,7 +9,14 @@ from urllib.parse import urlencode, urlsplit
 import structlog
 from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponsePermanentRedirect,
+    HttpResponseRedirect,
+)
+from django.middleware.common import CommonMiddleware
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -18,6 +25,7 @@ from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
 from inbound_admin.lib.http import led_to
 
 Handler = Callable[[HttpRequest], HttpResponse]
+OF_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger(__name__)
 
 
@@ -39,6 +47,13 @@ def request_id(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+class HostChecked(CommonMiddleware):
+    """Refuses a host that ALLOWED_HOSTS lacks, but not the probes of machines: they ask at an address of the moment."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        return None if request.path in OF_MACHINES else super().process_request(request)
 
 
 class SignInRequired(LoginRequiredMiddleware):

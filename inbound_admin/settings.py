@@ -148,7 +148,7 @@ MIDDLEWARE = [
     "inbound_admin.lib.slow_work.bounded",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "inbound_admin.middleware.HostChecked",
     "inbound_admin.request_body.BoundedBody",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -1,5 +1,7 @@
 """What `manage.py check --deploy` says about settings that would only hurt later."""
 
+from typing import Any
+
 import pytest
 from django.core.checks import registry
 from pytest_django import Settings
@@ -41,3 +43,23 @@ def test_preload_before_its_steps_is_an_error(
     settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = seconds, subdomains
     settings.SECURE_HSTS_PRELOAD = preload
     assert ("inbound_admin.E003" in said()) is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"]),
+        ("SITE_URL", ""),
+        ("DEFAULT_FROM_EMAIL", "Inbound Admin <inbound-admin@localhost>"),
+    ],
+)
+def test_what_no_default_can_know_is_asked_for(settings: Settings, name: str, default: Any) -> None:
+    settings.SANDBOX = False
+    settings.ALLOWED_HOSTS, settings.SITE_URL = ["panel.example.com"], "https://panel.example.com"
+    settings.DEFAULT_FROM_EMAIL = "panel@example.com"
+    assert "inbound_admin.W002" not in said()
+    setattr(settings, name, default)
+    found = [each for each in registry.run_checks(include_deployment_checks=True) if each.id == "inbound_admin.W002"]
+    assert [each.msg.startswith(f"{name} is not set") for each in found] == [True]
+    settings.SANDBOX = True
+    assert "inbound_admin.W002" not in said()

@@ -1,5 +1,7 @@
 """`/metrics`: for who has the token, in the words that Prometheus reads; `/readyz` for balancers."""
 
+import math
+
 import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
@@ -8,6 +10,7 @@ from pytest_django import Settings
 from domains import jobs as domains_jobs
 from inbound_admin.lib import counters
 from tests.domains.making import make_domain
+from tests.test_health import worker_was_seen
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +63,12 @@ def test_a_web_process_with_its_tables_is_ready_without_worker_and_amazon(client
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json() == {"web": "ok", "database": "ok", "migrations": "ok"}
+
+
+def test_a_silent_worker_is_measured_and_one_that_never_started_is_silent_for_ever(
+    client: Client, settings: Settings
+) -> None:
+    settings.METRICS_TOKEN = "tell-me"
+    assert ask(client)["inbound_admin_worker_silent_seconds", ()] == math.inf
+    worker_was_seen(seconds_ago=90)
+    assert 90 <= ask(client)["inbound_admin_worker_silent_seconds", ()] < 120

@@ -48,3 +48,16 @@ def test_what_only_a_button_may_ask_for_leads_to_the_page_with_the_button(alice:
     domain = make_domain()
     answer = alice.get(reverse("domains:check", args=[domain.id]))
     assert answer["Location"] == reverse("domains:detail", args=[domain.id])
+
+
+def test_machines_ask_at_any_address_and_people_under_our_names_alone(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "METRICS_TOKEN", "tell-me")
+    monkeypatch.setattr(settings, "ALLOWED_HOSTS", ["panel.example.com"])
+    token = {"Authorization": "Bearer tell-me"}
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert client.get(path, headers={"Host": "10.1.2.3:8000", **token}).status_code in (200, 503), path
+    for path in ("/accounts/login/", "/", "/api/docs", "/healthz/"):
+        assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 400, path
+        assert client.get(path, headers={"Host": "panel.example.com"}).status_code != 400, path

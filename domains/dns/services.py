@@ -60,6 +60,7 @@ MOST_QUERIES = 60
 RESERVE = 3  # of them, for answers that are too long for a datagram and are asked for again over TCP
 SECONDS = 10.0
 SILENCE = "no answer within"  # as the gateway says it
+NOT_ASKED = "skipped: the time limit of the check was reached"
 
 
 class Asker:
@@ -72,6 +73,7 @@ class Asker:
         self._ends = clock() + seconds
         self._known: dict[Query, Answer] = {}
         self._heard: set[str] = set()
+        self._was_held_up = False
         self.asked = 0
         self.transcript: list[str] = []
 
@@ -87,9 +89,14 @@ class Asker:
         await self._send(sent)
         lost = [query for query in sent if query.at in self._heard and self._known[query].error.startswith(SILENCE)]
         await self._send(self._allowed(lost)[0])
+        self._was_held_up |= bool(lost) or self._seconds <= 0
         return [
             self._known.get(query) or _not_asked(query) for query in queries if query in self._known or query in over
         ]
+
+    def is_spared(self, answer: Answer) -> bool:
+        """Whether nobody was asked, because enough was asked already, and not because others kept us waiting."""
+        return answer.error == NOT_ASKED and not self._was_held_up
 
     def _allowed(self, queries: list[Query]) -> tuple[list[Query], list[Query]]:
         """What the budget still has room for, and the rest."""
@@ -120,9 +127,7 @@ class Asker:
 
 
 def _not_asked(query: Query) -> Answer:
-    return Answer(
-        query.question, query.who, LookupStatus.FAILED, error="skipped: the time limit of the check was reached"
-    )
+    return Answer(query.question, query.who, LookupStatus.FAILED, error=NOT_ASKED)
 
 
 def _line(query: Query, answer: Answer) -> str:

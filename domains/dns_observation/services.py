@@ -168,7 +168,8 @@ async def _look_closer(look: _Look) -> None:
     seen_public = {(query.question, query.who) for query in (*public, *optional)}
     for answer in answers:
         is_public = (answer.question, answer.resolver) in seen_public
-        (look.internet if is_public else look.host).append(answer)
+        if is_public or not look.asker.is_spared(answer):
+            (look.internet if is_public else look.host).append(answer)
     await _follow_spf(look)
     await _ask_consent(look)
     await _look_at_other_proof(look, missing)

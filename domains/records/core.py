@@ -144,8 +144,8 @@ def usual_dkim_zone(region: str) -> str:
 
 MTA_STS, TLS_RPT = "v=STSv1", "v=TLSRPTv1"
 MTA_STS_NOTE = (
-    "Publish it only if you host the policy at https://mta-sts.{name}/.well-known/mta-sts.txt, a line each: {policy}. "
-    "It tells senders to use TLS."
+    "Optional: it tells senders to use TLS. Host the policy at https://mta-sts.{name}/.well-known/mta-sts.txt first, "
+    "a line each: {policy}. Then add this record."
 )
 VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record isn't needed."
 

@@ -68,6 +68,10 @@ def _moved(wanted: WantedRecord, name: str) -> Records:
     return (Typed(name, wanted.type, right(wanted).value),)
 
 
+def spf_equals(wanted: WantedRecord, zone: str) -> Records:
+    return _instead(wanted, wanted.value.replace("include:amazonses.com", "include=amazonses.com"))
+
+
 def doubled(wanted: WantedRecord, zone: str) -> Records:
     return _moved(wanted, f"{wanted.name}.{zone}")
 
@@ -261,6 +265,7 @@ RECORD_MISTAKES: Final = (
     Mistake("spf.glued", "SPF terms without a space", "A space was lost in SPF.", spf_glued, _is_spf),
     Mistake("spf.comma", "SPF with a comma", "A comma stands where a space must.", _before_all("mx,a"), _is_spf),
     Mistake("spf.url", "SPF with a web address", "A URL was pasted.", _before_all("a:https://x.example"), _is_spf),
+    Mistake("spf.equals", "SPF with “=” for “:”", "include=, which receivers ignore.", spf_equals, _is_spf),
     Mistake("dmarc.version", "DMARC in small letters", "v=dmarc1.", _as_dmarc("v=dmarc1; p=reject"), _is_dmarc),
     Mistake("dmarc.backslash", "DMARC with a backslash", "\\;", _as_dmarc("v=DMARC1\\; p=reject"), _is_dmarc),
     Mistake("dmarc.space", "DMARC behind a space", "A space leads.", _as_dmarc(" v=DMARC1; p=quarantine"), _is_dmarc),

@@ -1,11 +1,10 @@
-"""`python -m sandbox.local run | manage ... | css | browser | with-postgres COMMAND...`: for the Makefile."""
+"""`python -m sandbox.local run | manage ... | browser | with-postgres COMMAND...`: for the Makefile."""
 
 import argparse
 import os
 import subprocess
 import sys
 
-from inbound_admin import css
 from inbound_admin.lib.errors import Problem
 from sandbox.local import browser, runner, throw_away
 
@@ -28,7 +27,6 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="start everything, until Ctrl-C")
     managed = commands.add_parser("manage", help="a command of manage.py, on the database of `run`")
     managed.add_argument("managed", nargs=argparse.REMAINDER, metavar="COMMAND")
-    commands.add_parser("css", help="build the style sheet")
     commands.add_parser("browser", help="print the path of a Chromium, got if need be")
     wrapped = commands.add_parser("with-postgres", help="run a command on a throw-away PostgreSQL")
     wrapped.add_argument("wrapped", nargs=argparse.REMAINDER, metavar="COMMAND")
@@ -42,10 +40,7 @@ def _do(asked: argparse.Namespace) -> int:
         return runner.manage(runner.ROOT, asked.managed)
     if asked.command == "with-postgres":
         return _with_postgres(asked.wrapped)
-    if asked.command == "css":
-        css.build(runner.ROOT)
-    else:
-        print(browser.obtain())
+    print(browser.obtain())
     return 0
 
 

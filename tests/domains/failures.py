@@ -12,7 +12,13 @@ from tests.domains.mistakes import Host
 LANES = ("host", "internet", "soas", "public_soas", "unchecked", "parent", "elsewhere")
 FOLLOWED = ("spf", "spf_absent", "dmarc", "consents", "named_inside", "cuts")  # what failed of these is not in them
 # What is said of a record that is missing or wrong where the lookup that would have told the cause failed.
-LESS_EXACT = frozenset({"dns.absent", "dns.change.gone", "dns.value.differs", "dns.rival.mail_from_in_use"})
+# None of these advises a removal: they say what is there, or that ours is not.
+LESS_EXACT = frozenset(
+    (
+        *("dns.absent", "dns.change.gone", "dns.value.differs", "dns.rival.mail_from_in_use"),
+        *("dns.value.other_token", "dns.value.spf_without_amazon", "dns.dmarc.own_reports"),
+    )
+)
 # A server that does not answer is one: it is told as a note, with what to ask the DNS host.
 OF_SERVERS = frozenset({"dns.server.lame", "dns.server.silent", "dns.dnssec.broken"})
 

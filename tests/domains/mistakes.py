@@ -106,7 +106,7 @@ class Host:
         mistakes.apply(self.store, self.zone, wanted_of(self.record(key)), code)
 
     def observe(
-        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
+        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 1.5, seconds: float = 10.0
     ) -> Observations:
         server.bind_nameservers()
         resolver = f"{address[0]}:{address[1]}"
@@ -120,7 +120,7 @@ class Host:
         return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
     def diagnose(
-        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 0.5, seconds: float = 10.0
+        self, server: DnsServer, address: tuple[str, int], *, timeout: float = 1.5, seconds: float = 10.0
     ) -> Diagnosis:
         seen = self.observe(server, address, timeout=timeout, seconds=seconds)
         return self.told(seen)
@@ -435,6 +435,16 @@ def _held(host: Host) -> None:
     host.amazon = AmazonView(held_elsewhere=True)
 
 
+def _both_at_apex(host: Host) -> None:
+    host.withdraw("identity")
+    host.add(host.zone, "TXT", f"_amazonses={TOKEN}")
+
+
+def _both_as_name(host: Host) -> None:
+    host.withdraw("identity")
+    host.add(f"_amazonses={TOKEN}.{host.zone}".lower(), "TXT", TOKEN)
+
+
 OURS = "v=spf1 include:amazonses.com"
 BY_HAND = (
     Scene("M13", "dns.value.wrong_type", _alias_alone, about="alias alone"),
@@ -461,6 +471,18 @@ BY_HAND = (
         "dns.value.spf_syntax",
         _text("mail-from-spf", "v=spf1; mx a -all"),
         about="version",
+    ),
+    Scene("M52", "dns.value.spf_equals", _text("mail-from-spf", "v=spf1 mx include=amazonses.com -all")),
+    Scene("M52", "dns.spf.ignored", _text("mail-from-spf", f"{OURS} include=vendor.example -all"), about="another's"),
+    *(
+        Scene("M53", "dns.value.name_inside", _text("identity", text), about=text)
+        for text in (f"_amazonses={TOKEN}", f"_amazonses: {TOKEN}", f"_amazonses.example.com TXT {TOKEN}")
+    ),
+    Scene("M53", "dns.value.name_inside", _both_at_apex, about="at the domain"),
+    Scene("M53", "dns.value.name_inside", _both_as_name, "mail.example.com", "as the name"),
+    *(
+        Scene("M54", "dns.value.spf_part", _text("mail-from-spf", text), about=text)
+        for text in ("amazonses.com", "include:amazonses.com ~all")
     ),
     Scene("M40", "dns.value.spf_include", _included(), about="none"),
     Scene("M40", "dns.value.spf_include", _included("v=spf1 -all", "v=spf1 mx -all"), about="two"),
@@ -554,7 +576,7 @@ def observed(scene: Scene) -> tuple[Host, Observations]:
         host.open()
         host.publish()
         scene.make(host)
-        return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 0.5)
+        return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 1.5)
 
 
 def built(scene: Scene) -> Host:
@@ -575,7 +597,7 @@ def play(scene: Scene) -> Diagnosis:
         host.open()
         host.publish()
         scene.make(host)
-        timeout = 0.1 if scene.about.endswith(("silent", "servfail", "lame")) else 0.5
+        timeout = 0.1 if scene.about.endswith(("silent", "servfail", "lame")) else 1.5
         if scene is not SPREADING:
             return host.diagnose(server, address, timeout=timeout)
         with serving() as (older, _, other):

@@ -1,8 +1,9 @@
-"""Records page, exports, share link, diagnosis and published API tell the same name, zone and value."""
+"""Pages, exports, share link, mailed records, diagnosis, its reply and the API tell the same name, zone and value."""
 
 from datetime import timedelta
 
 import pytest
+from django.core import mail as outbox
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,10 +18,13 @@ from domains.models.domains import Domain
 from domains.providers.core import GENERIC, typed
 from domains.records.core import INBOUND_MX
 from domains.records.selectors import records_page
+from domains.records_mail import services as records_mail_services
 from domains.sharing import selectors as sharing_selectors
 from domains.sharing import services as sharing_services
 from public_api.domains.selectors import records_of
+from public_api.records.api import with_priority
 from sandbox.process import Sandbox
+from tests.calling import api_of, ok
 from tests.domains.making import set_up_domain
 from tests.factories import make_member
 
@@ -81,6 +85,33 @@ def test_all_places_agree_on_name_zone_and_value(domain: Domain, kind: tuple[str
         if not row.is_done:
             assert escape(boxes.value) in shared
             assert escape(boxes.name) in shared
+
+
+def test_what_is_mailed_and_what_programs_get_agree_with_the_page(
+    domain: Domain, kind: tuple[str, str], alice: User
+) -> None:
+    zone = kind[1]
+    rows = [row for group in records_page(domain, can_check_in=0).groups for row in group.rows]
+    wanted = {(row.record.name, row.record.type, with_priority(row.record)) for row in rows}
+    api = api_of(alice)
+    told = ok(api.get(f"/api/v2/domains/{domain.pk}/dns-records"))["records"]
+    inbound = {(record.name, record.type, with_priority(record)) for record in domain.checked_records}
+    assert wanted <= {(each["name"], each["recordType"], each["value"]) for each in told} <= wanted | inbound
+    found = ok(api.get(f"/api/v2/domains/{domain.pk}/diagnosis"))
+    assert {(each["name"], each["type"], each["value"]) for each in found["records"]} == {
+        (row.record.name, row.record.type, row.record.value) for row in rows
+    }
+    first = next(row.record for row in rows if row.record.key == found["finding"]["recordKey"])
+    boxes = typed(first, GENERIC, zone)
+    assert f"“{boxes.name}”" in found["reply"]
+    assert boxes.value in found["reply"]
+    records_mail_services.mail(domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/")
+    body = outbox.outbox[-1].body
+    assert f"in the zone {zone}." in body
+    for row in rows:
+        boxes = typed(row.record, GENERIC, zone)
+        is_told = f" {boxes.name}\n" in body and f" {boxes.value}\n" in body
+        assert is_told is not row.is_done, row.record
 
 
 def shared_text(domain: Domain, alice: User) -> str:

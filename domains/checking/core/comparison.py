@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import takewhile
 
 from domains.checking.core.amazon_hosts import HostUse, amazon_host, is_almost_ses, is_amazons, meant_use
-from domains.checking.core.nearness import DIFFERS, difference
+from domains.checking.core.nearness import DIFFERS, difference, has_name_inside
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus
 from domains.records.core import SPF_KEYS, Record, is_inbound
@@ -24,10 +25,15 @@ DANGLING_CODE = "dns.alias.dangling"
 OTHER_HOST_CODE = "dns.value.amazon_other_host"
 INHERITED_CODE = "dns.dmarc.inherited"
 FAILED_CODE = "dns.lookup_failed"
+ONE_BOX_CODE = "dns.value.name_inside"
+IGNORED_CODE = "dns.spf.ignored"
 
 _LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # than the place and reason of a broken term
 _SES_TOKEN = re.compile(r"[A-Za-z0-9+/]{43}=")
 _IP = re.compile(r"[0-9.]+|[0-9a-f]*:[0-9a-f:.]*")
+_PART_OF_SPF = re.compile(
+    r"[\s\"'“”]*(?:[+?~-]?include\s*[:=]\s*)?amazonses\.com\.?(?:\s+[+?~-]?all)?[\s\"'“”]*", re.IGNORECASE
+)
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
@@ -60,9 +66,17 @@ def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), name
     if answer.dname:
         return Comparison(Verdict.WRONG, DNAME_CODE, (answer.dname,))
     same_source = [other for other in further if other.resolver == answer.resolver]
-    better = [finding for other in same_source if (finding := _better(record, plain, other))]
-    proof = [finding for finding in better if finding.verdict is Verdict.RIGHT]
-    return (proof or better or [plain])[0]
+    return _best(plain, [(other, _better(record, plain, other)) for other in same_source])
+
+
+def _best(plain: Comparison, further: Sequence[tuple[Answer, Comparison | None]]) -> Comparison:
+    """Proof, then what could have been proof, then the likeliest cause; none behind a lookup that failed."""
+    found = [finding for _, finding in further if finding]
+    for verdict in (Verdict.RIGHT, Verdict.UNKNOWN):
+        if best := [finding for finding in found if finding.verdict is verdict]:
+            return best[0]
+    answered = takewhile(lambda pair: pair[0].status is not LookupStatus.FAILED, further)
+    return next((finding for _, finding in answered if finding), plain)
 
 
 def _compare_plain(record: Record, answer: Answer) -> Comparison:
@@ -98,8 +112,15 @@ def _at_the_apex(record: Record, other: Answer) -> Comparison | None:
     """Amazon takes `amazonses:TOKEN` at the domain itself where a DNS host refuses underscores."""
     if other.status is LookupStatus.FAILED:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
-    right = f"amazonses:{record.value}" in other.values
-    return Comparison(Verdict.RIGHT, RIGHT_CODE, (f"amazonses:{record.value}",)) if right else None
+    if f"amazonses:{record.value}" in other.values:
+        return Comparison(Verdict.RIGHT, RIGHT_CODE, (f"amazonses:{record.value}",))
+    typed = names_inside(record, other.values)
+    return Comparison(Verdict.WRONG, ONE_BOX_CODE, typed) if typed else None
+
+
+def names_inside(record: Record, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Those into which the name of the ownership record was typed as well."""
+    return tuple(v for v in values if record.key == "identity" and has_name_inside(record.value, v))
 
 
 def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison | None:
@@ -116,6 +137,8 @@ def _text(record: Record, values: tuple[str, ...]) -> Comparison:
     if record.value in values:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
     code = _telling(_usual(record, value) for value in values)
+    if code == DIFFERS and (typed := names_inside(record, values)):
+        return Comparison(Verdict.WRONG, ONE_BOX_CODE, typed)
     if code == DIFFERS and record.key == "identity" and all(map(_SES_TOKEN.fullmatch, values)):
         return Comparison(Verdict.ABSENT, "dns.value.other_token", values)
     return Comparison(Verdict.WRONG, code, values)
@@ -216,6 +239,8 @@ def _spf(record: Record, values: tuple[str, ...]) -> Comparison:
     if len(lines) > 1:
         return Comparison(Verdict.WRONG, "dns.rival.spf", lines)
     if not lines:
+        if part := tuple(filter(_PART_OF_SPF.fullmatch, values)):
+            return Comparison(Verdict.WRONG, "dns.value.spf_part", part)
         broken = tuple(filter(grammar.resembles_spf, values))
         return _spoilt_or_absent(merger.FRESH, values, broken, "dns.value.spf_syntax")
     line = grammar.read(lines[0])
@@ -236,11 +261,15 @@ def _leads_well(right: Comparison, names: SpfNames) -> Comparison:
         (evaluation.count_voids(line, names) > evaluation.MOST_VOIDS, "dns.value.spf_voids"),
     )
     code = next((code for holds, code in stumbles if holds), "")
-    return Comparison(Verdict.WRONG, code, right.found) if code else right
+    if code:
+        return Comparison(Verdict.WRONG, code, right.found)
+    return Comparison(Verdict.RIGHT, IGNORED_CODE, right.found) if grammar.read(line).ignored else right
 
 
 def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -> Comparison:
     """Ours spoilt, or somebody else's. At the domain itself ours is the line that is there and more, not cut."""
+    if not line.problems and any(term.domain == grammar.AMAZON for term in line.ignored):
+        return Comparison(Verdict.WRONG, "dns.value.spf_equals", lines)
     spoilt, at_apex = difference(merger.FRESH, lines[0]), record.key == "apex-spf"
     is_whole = at_apex and spoilt == "dns.value.cut" and not line.problems
     if spoilt != DIFFERS and not is_whole and not (line.problems and spoilt in _LESS_EXACT):

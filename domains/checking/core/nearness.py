@@ -5,6 +5,7 @@ import re
 DIFFERS = "dns.value.differs"
 
 _QUOTES = "\"'“”„‟‘’`\\"
+_BOTH_BOXES = re.compile(r"[\s\"'“”]*_?amazonses(?:\.[^\s=:]+)?(?:\s*[=:]\s*|\s+(?:in\s+)?(?:txt\s+)?)", re.IGNORECASE)
 _UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\ufffd]|\\[0-9]{3}")  # a host name shows a byte as "\226"
 
 
@@ -22,6 +23,12 @@ def difference(expected: str, found: str) -> str:
         (len(expected) > 8 and is_close(expected, found, 3), "dns.value.typo"),
     )
     return next((code for holds, code in looks if holds), DIFFERS)
+
+
+def has_name_inside(expected: str, found: str) -> bool:
+    """Whether the name of the ownership record was typed into the box of its value: "_amazonses=TOKEN"."""
+    lead = _BOTH_BOXES.match(found)
+    return lead is not None and found[lead.end() :].strip().strip(_QUOTES).strip() == expected
 
 
 def is_close(one: str, other: str, most: int) -> bool:

@@ -71,6 +71,18 @@ _SENTENCES = {
         "In the SPF record at {record.name}, “include:amazonses.com” comes after “all”, so it's ignored. Move it "
         "before “all”."
     ),
+    "dns.value.spf_equals": (
+        "The SPF record at {record.name} has “{place}”, which receivers ignore, so Amazon SES may not send. {reason}"
+    ),
+    "dns.value.spf_part": (
+        "The TXT record at {record.name} contains only part of an SPF record: {found}. Receivers ignore it. Replace it "
+        "with the value shown."
+    ),
+    "dns.spf.ignored": "{subject} is correct, but receivers ignore “{place}” in it. {reason}",
+    "dns.value.name_inside": (
+        "{subject} has its name and value in one field: {found}. Enter the name in the Name field and only the value "
+        "in the Value field."
+    ),
     "dns.value.spf_syntax": (
         "The SPF record at {record.name} is invalid, so receivers reject the whole record. Correct “{place}”: {reason}"
     ),
@@ -144,6 +156,7 @@ _SENTENCES = {
     ),
 }
 
+_WITHOUT_POLICY = "{subject} is optional and not published. Add it only after you host the policy that it announces."
 CODES = frozenset(_SENTENCES)
 
 
@@ -169,7 +182,8 @@ def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames 
     fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": reason}
     fields["use"] = use_of(found)
     fields |= {"above": above.name, "policy": above.policy} if above else {"above": "", "policy": ""}
-    return _SENTENCES[code].format(record=record, **fields)
+    is_announced_later = code == "dns.absent" and record.key == "mta-sts"
+    return (_WITHOUT_POLICY if is_announced_later else _SENTENCES[code]).format(record=record, **fields)
 
 
 def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[str, str]:
@@ -177,8 +191,16 @@ def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[st
     problems = problems_in(record, found)
     if not problems and record.key in SPF_KEYS and (inside := broken_includes(found[0], names)):
         return "", inside[0].reason
+    if not problems and record.key in SPF_KEYS and (place := ignored_in(found)):
+        return place
     text, problem = problems[0] if problems else ("", RecordProblem(0, 0, "The syntax is invalid."))
     return text[problem.start : problem.end].strip()[:_LONGEST_QUOTE] or "a space", problem.reason
+
+
+def ignored_in(found: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first term of an SPF record with "=" in place of ":", and how to write it."""
+    terms = [term for line in grammar.spf_among(found) for term in grammar.read(line).ignored]
+    return (terms[0].text, f"Write “{terms[0].name}:{terms[0].argument}”.") if terms else None
 
 
 def use_of(found: tuple[str, ...]) -> str:

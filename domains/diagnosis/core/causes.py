@@ -17,18 +17,16 @@ from domains.checking.core.nearness import is_close
 from domains.diagnosis.core import observations, words
 from domains.diagnosis.core.findings import Case, Cause, LinkState
 from domains.diagnosis.core.observations import (
-    ProbePlace,
     holds,
     is_forwarding,
-    is_key,
-    is_proxied,
     mx_hosts,
     rival_question,
     serial_of,
 )
-from domains.diagnosis.core.policies import INSIDE_SPF, strict_policy, unwelcome_reports
+from domains.diagnosis.core.places import misplaced, takes_underscores, underscored
+from domains.diagnosis.core.policies import INSIDE_SPF, ignored_terms, strict_policy, unwelcome_reports
 from domains.dns.core import Answer, LookupStatus, Question, question_for
-from domains.records.core import RECEIVING_REGIONS, Purpose, Record, is_inbound
+from domains.records.core import RECEIVING_REGIONS, Purpose, Record
 from domains.spf.core.grammar import spf_among
 
 PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial has not moved by then has published nothing
@@ -37,72 +35,10 @@ PATIENCE = 2  # looks that must have failed before we ask about underscores
 
 def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple[str, ...] = ()) -> Cause:
     """`wrong` and `found` are the code and values of what stands there instead, where something does."""
-    cause = misplaced(record, case) or _hidden(record, case) or _lost(record, case)
-    return cause or Cause(wrong or "dns.absent", record, found)
-
-
-def misplaced(record: Record, case: Case) -> Cause | None:
-    """The right content, somewhere else."""
-    for answer in case.seen.elsewhere:
-        if answer.question == question_for(record) and holds(record, answer.values):
-            return Cause("dns.host.elsewhere", record, case.seen.servers, at=answer.resolver)
-    for probe in observations.probes(record, case.domain):
-        values = case.seen.values(probe.question.name, probe.question.type)
-        if values and (cause := _at(record, case, probe, values)):
-            return cause
-    return None
-
-
-def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str, ...]) -> Cause | None:
-    place, name = probe.place, probe.question.name
-    if values == case.seen.values(observations.wildcard_name(record), probe.question.type):
-        return None  # a catch-all answers so everywhere
-    if place is ProbePlace.TYPE:
-        return _of_another_type(record, probe.question.type, values)
-    if place is ProbePlace.SWAPPED:
-        return Cause("dns.name.swapped", record, at=name) if _is_swapped(record, case, values) else None
-    if place is ProbePlace.WILDCARD or not holds(record, values):
-        return None
-    refused = "dns.name.underscore_forgotten" if _takes_underscores(case) else "dns.name.underscore"
-    codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: refused}
-    if place in codes:
-        return Cause(codes[place], record, values, at=name)
-    return _too_high(record, case, place, name, values)
-
-
-def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
-    """At the top of the domain or of its zone, or with labels forgotten."""
-    if record.key == "dmarc":
-        return Cause("dns.name.dmarc", record, values, at=name) if place is ProbePlace.APEX else None
-    if record.key == "apex-spf" or is_inbound(record.key):
-        return None  # a name above has an SPF, or receives through Amazon, in its own right: never advise to remove it
-    if place is ProbePlace.PARENT:
-        return Cause("dns.name.wrong_parent", record, values, at=name)
-    if record.key == "mail-from-spf":
-        return None if case.facts.wants_apex_spf else Cause("dns.name.spf_at_apex", record, values, at=name)
-    return Cause("dns.name.apex_mx" if record.type == "MX" else "dns.name.apex", record, values, at=name)
-
-
-def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Cause | None:
-    plain = tuple(value.strip().rstrip(".").lower() for value in values)
-    wanted = record.value.lower()
-    if wanted in plain or (record.type == "MX" and f"{record.priority} {wanted}" in plain):
-        return Cause("dns.value.wrong_type", record, values, at=kind)
-    if record.type == "CNAME" and kind == "TXT" and is_key(values):
-        return Cause("dns.value.flattened", record, values, at=kind)
-    if record.type == "CNAME" and kind == "A" and is_proxied(values):
-        return Cause("dns.rival.proxied", record, values, at=kind)
-    return None
-
-
-def _is_swapped(record: Record, case: Case, values: tuple[str, ...]) -> bool:
-    """What was typed into the value box is the name, whole or as the host has it."""
-    typed = {record.name, case.domain.relative(record.name)}
-    said = (value.rpartition(" ")[2] if record.type == "MX" else value for value in values)
-    return any(
-        value.rstrip(".").lower() in typed or value.rstrip(".").lower() == f"{record.name}.{case.domain.zone}"
-        for value in said
-    )
+    cause = misplaced(record, case)
+    if cause is None and case.seen.is_searched(record, case.domain):
+        cause = _hidden(record, case) or _lost(record, case)
+    return cause or _changed(record, case, ()) or Cause(wrong or "dns.absent", record, found)
 
 
 def _hidden(record: Record, case: Case) -> Cause | None:
@@ -153,15 +89,9 @@ def _lost(record: Record, case: Case) -> Cause | None:
     return Cause("dns.name.underscore", record) if _underscores_alone(record, case) else None
 
 
-def _takes_underscores(case: Case) -> bool:
-    """Whether the zone has another name with an underscore: then its host does not refuse them."""
-    found = (case.seen.values(r.name, r.type) for r in case.seen.records if "_" in r.name)
-    return any(found)
-
-
 def _stands_still(case: Case) -> bool:
-    """Whether the zone's serial is what it was before the customer said that the records are added."""
-    told = {serial for soa in case.seen.soas if (serial := serial_of(soa))}
+    """Whether the zone's serial is, at each server, what it was before the customer said that the records are added."""
+    told = {serial_of(soa) for soa in case.seen.soas}
     since, said = case.history.serial_since, case.history.said_added_at
     return bool(since and said and since <= said and told == {case.history.serial})
 
@@ -170,10 +100,9 @@ def _underscores_alone(record: Record, case: Case) -> bool:
     """After looks that failed: every name with "_" is missing, and a name without one is there."""
     if "_" not in record.name or case.history.failed_looks < PATIENCE:
         return False
-    found = {bool(case.seen.values(r.name, r.type)) for r in case.seen.records if "_" in r.name}
-    return found == {False} and any(
-        holds(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name
-    )
+    if takes_underscores(case) or not all(case.seen.is_told(question) for question in underscored(case)):
+        return False
+    return any(holds(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name)
 
 
 _DOTS = re.compile(r"[.\\]+$")
@@ -184,17 +113,26 @@ def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ..
     """`code` is what comparing the values alone came to."""
     if is_wildcard(record, case) and not holds(record, found):
         return Cause("dns.rival.wildcard", record, found, at=f"*.{record.name.partition('.')[2]}")
+    if not holds(record, found) and not case.seen.is_told(Question(observations.wildcard_name(record), record.type)):
+        return Cause("dns.lookup_failed", record, found)
     if _is_dotted(record, found):
         return Cause("dns.value.dot", record, found)
     if code == "dns.value.other_region" and _is_no_region(record, found):
         code = "dns.value.typo"
     if code in INSIDE_SPF:
         return Cause(code, record, found, data=INSIDE_SPF[code](spf_among(found)[0], case.facts.policies.names))
-    if code in _ELSEWHERE:
-        return misplaced(record, case) or _rival(record, case, code, found)
-    if code == "dns.value.differs" or record.key == "dmarc":
-        return misplaced(record, case) or _changed(record, case, found) or Cause(code, record, found)
+    if code in _ELSEWHERE or code == "dns.value.differs" or record.key == "dmarc":
+        return misplaced(record, case) or _in_place(record, case, code, found)
     return Cause(code, record, found)
+
+
+def _in_place(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
+    """What stands there is somebody else's, unless a look-up failed that would have shown ours in another place."""
+    if code != "dns.value.differs" and not case.seen.is_searched(record, case.domain):
+        return Cause("dns.lookup_failed", record, found)
+    if code in _ELSEWHERE:
+        return _rival(record, case, code, found)
+    return _changed(record, case, found) or Cause(code, record, found)
 
 
 def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
@@ -206,6 +144,7 @@ def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: boo
     if record.key == "dmarc":
         yield from strict_policy(record, case, signed)
         yield from unwelcome_reports(record, case, found)
+    yield from ignored_terms(record, found)
 
 
 def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
@@ -263,7 +202,7 @@ def _is_dotted(record: Record, found: tuple[str, ...]) -> bool:
     return any(value != expected and _DOTS.sub("", value) == expected for value in said)
 
 
-_NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent"})
+_NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent", "dns.spf.ignored"})
 
 
 @dataclass(frozen=True)

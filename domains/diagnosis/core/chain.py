@@ -329,13 +329,22 @@ def _findings(case: Case, judged: tuple[Judged, ...]) -> tuple[DiagnosisFinding,
     zone = zone_causes(case)
     records = () if is_lost(case) else tuple(cause for each in judged for cause in each.causes)
     moved = any(cause.code == "dns.change.nameservers" for cause in zone)
-    if moved and not any(cause.code == "dns.change.gone" for cause in records):
+    if moved and not any(_is_surely_gone(cause, case) for cause in records):
         zone = tuple(cause for cause in zone if cause.code != "dns.change.nameservers")
     if any(cause.code == "dns.dnssec.broken" for cause in zone):
         records = tuple(cause for cause in records if cause.code != "dns.lookup_failed")
     told = {(cause.code, cause.record): cause for cause in (*zone, *records)}
     found = [finding_of(cause, case) for cause in told.values()]
     return (*found, *_of_amazon(case, judged, found))
+
+
+def _is_surely_gone(cause: Cause, case: Case) -> bool:
+    """Gone, and not only because the look-up failed that would have shown it in another place."""
+    return (
+        cause.code == "dns.change.gone"
+        and cause.record is not None
+        and case.seen.is_searched(cause.record, case.domain)
+    )
 
 
 def _of_amazon(case: Case, judged: tuple[Judged, ...], found: list[DiagnosisFinding]) -> tuple[DiagnosisFinding, ...]:

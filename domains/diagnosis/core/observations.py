@@ -78,6 +78,25 @@ class Observations:
         told = [answer for answer in self.at_host(Question(name, kind)) if answer.status is LookupStatus.FOUND]
         return told[0].values if told else ()
 
+    def is_told(self, question: Question) -> bool:
+        """Whether no lookup of it failed; also where nobody asked, since a look asks where it matters.
+
+        A server that names an alias or a delegation outside its zones has answered: nothing else is there.
+        """
+        said = self.at_host(question)
+        return all(answer.status is not LookupStatus.FAILED or answer.aliases or answer.cut for answer in said)
+
+    def is_searched(self, record: Record, domain: DomainName) -> bool:
+        """Whether every place was told where the record could have been instead."""
+        own = question_for(record)
+        lost = any(each.question == own and each.status is LookupStatus.FAILED for each in self.elsewhere)
+        return not lost and not any(self.is_lost(probe.question, record) for probe in probes(record, domain))
+
+    def is_lost(self, question: Question, record: Record) -> bool:
+        """Whether a look-up failed that matters: behind an alias that is there no other type is at its name."""
+        is_alias = record.type == "CNAME" and question.name == record.name and bool(self.values(record.name, "CNAME"))
+        return not is_alias and not self.is_told(question)
+
     def in_public(self, question: Question) -> tuple[Answer, ...]:
         return tuple(answer for answer in self.internet if answer.question == question)
 
@@ -220,6 +239,7 @@ def _is_ip(text: str) -> bool:
 
 
 MOST = 12
+ONE_BOX = "_amazonses="  # before the value of the ownership record: its name and value, typed into one box
 NOBODY = "inbound-admin-asks-whether-all-names-answer"  # a label that nobody publishes: what answers is a catch-all
 
 
@@ -301,7 +321,9 @@ def _without_underscore(record: Record, domain: DomainName) -> tuple[str, ...]:
 
 def _swapped(record: Record, zone: str) -> tuple[str, ...]:
     value = record.value.rstrip(".").lower()
-    return (f"{value}.{zone}",) if value and not any(sign in value for sign in ' ;"\\@()') else ()
+    if not value or any(sign in value for sign in ' ;"\\@()'):
+        return ()
+    return (f"{value}.{zone}", *([f"{ONE_BOX}{value}.{zone}"] if record.key == "identity" else []))
 
 
 def _can_be_asked(name: str) -> bool:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from domains.checking.core import sentences
 from domains.diagnosis.core.findings import Case, Cause
 from domains.dmarc import core as dmarc_core
 from domains.policies import core as policies_core
-from domains.records.core import Record
-from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids
+from domains.records.core import SPF_KEYS, Record
+from domains.spf.core import grammar
+from domains.spf.core.evaluation import NO_NAMES, SpfNames, broken_includes, count_lookups, count_voids
 
 _Data = tuple[tuple[str, str], ...]
 
@@ -26,10 +28,17 @@ def _of_voids(line: str, names: SpfNames) -> _Data:
     return (("lookups", str(count_voids(line, names))),)
 
 
+def of_ignored(line: str, names: SpfNames = NO_NAMES) -> _Data:
+    """The first term that receivers ignore, and how to write it; () where there is none."""
+    place = sentences.ignored_in((line,))
+    return (("place", place[0]), ("reason", place[1])) if place else ()
+
+
 INSIDE_SPF: Mapping[str, Callable[[str, SpfNames], _Data]] = {
     "dns.value.spf_include": _of_include,
     "dns.value.spf_lookups": _of_lookups,
     "dns.value.spf_voids": _of_voids,
+    "dns.value.spf_equals": of_ignored,
 }
 
 
@@ -50,3 +59,11 @@ def unwelcome_reports(record: Record, case: Case, found: tuple[str, ...]) -> Ite
         if dict(case.seen.consents).get(name) is False:
             yield Cause("dns.value.dmarc_consent", record, found, at=name, data=(("address", address),))
             return
+
+
+def ignored_terms(record: Record, found: tuple[str, ...]) -> Iterator[Cause]:
+    """What somebody meant as a sender of theirs, and receivers ignore."""
+    lines = grammar.spf_among(found) if record.key in SPF_KEYS else ()
+    data = of_ignored(lines[0]) if lines else ()
+    if data:
+        yield Cause("dns.spf.ignored", record, lines, data=data)

@@ -80,6 +80,7 @@ _SEVERITY = {
     "dns.lookup_failed": Severity.UNKNOWN,
     "amazon.unknown": Severity.UNKNOWN,
     "dns.server.lame": Severity.NOTE,
+    "dns.spf.ignored": Severity.NOTE,
 }
 _OF_TYPE = ("dns.value.wrong_type", "dns.value.flattened", "dns.rival.proxied", "dns.rival.cname")
 LONGEST_VALUE = 4000  # of what is to be copied, which must not be cut
@@ -265,7 +266,8 @@ def _of_broken(record: Record, cause: Cause) -> dict[str, str]:
     """Of a policy record that is written wrongly: the first broken place and why it is."""
     problems = problems_in(record, cause.found)
     if not problems:
-        return {"place": "", "reason": dict(cause.data).get("reason", "")}
+        said = dict(cause.data)
+        return {key: findings.clean_text(said.get(key, ""), 160) for key in ("place", "reason")}
     text, problem = problems[0]
     place = findings.clean_text(text[problem.start : problem.end].strip(), 80)
     return {"place": place or "a space", "reason": findings.clean_text(problem.reason, 160)}

@@ -41,6 +41,11 @@ class Term:
         return self.name == "redirect" and self.is_modifier
 
     @property
+    def has_wrong_sign(self) -> bool:
+        """Whether "=" stands where ":" was meant: by RFC 7208 6 that is an unknown modifier, which receivers ignore."""
+        return self.is_modifier and self.name in _MECHANISMS
+
+    @property
     def looks_up(self) -> bool:
         """Whether it costs one of the ten DNS lookups that RFC 7208 4.6.4 allows."""
         return self.name in _LOOKING_UP and self.is_modifier == (self.name == "redirect")
@@ -79,6 +84,11 @@ class Spf:
     def lookups(self) -> int:
         """Lookups that this record itself asks for; those inside of its includes come on top of that."""
         return sum(term.looks_up for term in self.reached)
+
+    @property
+    def ignored(self) -> tuple[Term, ...]:
+        """The terms that receivers ignore and that their author meant as mechanisms."""
+        return tuple(term for term in self.terms if term.has_wrong_sign)
 
     @property
     def reached(self) -> tuple[Term, ...]:

@@ -2,13 +2,16 @@
 
 It is one process that holds several of Procrastinate's workers. `manage.py procrastinate worker` does the same work in
 the same order, but an urgent job then waits until one that runs is over.
+
+With `--lanes` it does the work of those lanes alone, so that urgent work can have a process of its own, which a large
+job of another lane cannot take down. All four lanes together must be served by the workers that run.
 """
 
 import argparse
 import asyncio
 import signal
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -65,28 +68,43 @@ class Command(BaseCommand):
         parser.add_argument(
             "--shutdown-graceful-timeout", type=float, default=None, help="Seconds that running jobs have to end."
         )
+        parser.add_argument(
+            "--lanes",
+            nargs="+",
+            choices=[lane.queue for lane in WorkLane],
+            default=[],
+            help="Only work of these lanes; start other workers for the others. Default: all.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - the Django app has no other
+        places = places_of([lane for lane in WorkLane if lane.queue in options["lanes"]])
         with app.replace_connector(app.connector.get_worker_connector()) as replaced:
             replaced.job_manager = LanesJobManager(replaced.connector)
-            ended = asyncio.run(_run(replaced, options["name"], options["shutdown_graceful_timeout"]))
+            ended = asyncio.run(_run(replaced, places, options["name"], options["shutdown_graceful_timeout"]))
         if ended:
             raise CommandError(f"The part of the worker for {', '.join(ended)} ended by itself, so all of it stops.")
 
 
-def all_places() -> tuple[Places, ...]:
-    return (*RESERVED, Places("any", (), settings.WORKER_JOBS, looks_every=5.0))
+def places_of(lanes: Sequence[WorkLane] = ()) -> tuple[Places, ...]:
+    """Of a worker for these lanes, none named for all: the places reserved for one of them, and those for any."""
+    served = tuple(lanes) or tuple(WorkLane)
+    reserved = [
+        replace(each, lanes=tuple(lane for lane in each.lanes if lane in served))
+        for each in RESERVED
+        if each.lanes[-1] in served  # the lane that the places are for; those before it may use them
+    ]
+    return (*reserved, Places("any", tuple(lanes), settings.WORKER_JOBS, looks_every=5.0))
 
 
-async def _run(app: App, name: str, grace: float | None) -> list[str]:
+async def _run(app: App, places: Sequence[Places], name: str, grace: float | None) -> list[str]:
     """Until a signal: then the list is empty. A part that ends earlier is named, and takes the others along."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with app.open_async():
-        parts = {asyncio.create_task(_part(app, places, name, grace), name=places.name) for places in all_places()}
+        parts = {asyncio.create_task(_part(app, each, name, grace), name=each.name) for each in places}
         waits = asyncio.create_task(stopped.wait())
         over, _ = await asyncio.wait({*parts, waits}, return_when=asyncio.FIRST_COMPLETED)
         for each in (*parts, waits):

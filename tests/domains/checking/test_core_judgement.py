@@ -90,6 +90,9 @@ def elsewhere(
         ("identity", (f"\u200b{TOKEN}",), State.WRONG, "dns.value.spaces"),
         ("identity", (f"{TOKEN}.example.com",), State.WRONG, "dns.value.zone_appended"),
         ("identity", (f"amazonses:{TOKEN}",), State.WRONG, "dns.value.prefixed"),
+        ("identity", (f"_amazonses={TOKEN}",), State.WRONG, "dns.value.name_inside"),
+        ("identity", (f"_amazonses.shop.com: {TOKEN}",), State.WRONG, "dns.value.name_inside"),
+        ("identity", (f"_amazonses={TOKEN[:20]}",), State.WRONG, "dns.value.differs"),
         ("identity", (TOKEN[:30],), State.WRONG, "dns.value.cut"),
         ("identity", (TOKEN[:20] + TOKEN[22:],), State.WRONG, "dns.value.typo"),
         ("identity", ("B" * 43 + "=",), State.WAITING, "dns.value.other_token"),
@@ -135,6 +138,10 @@ def elsewhere(
         ("mail-from-spf", ("v=spf1 -all include:amazonses.com",), State.WRONG, "dns.value.spf_order"),
         ("mail-from-spf", ("v=spf1 include:amazonses.com +all",), State.WRONG, "dns.value.spf_open"),
         ("mail-from-spf", (f'"{SPF}"',), State.WRONG, "dns.value.quoted"),
+        ("mail-from-spf", ("v=spf1 include=amazonses.com ~all",), State.WRONG, "dns.value.spf_equals"),
+        ("mail-from-spf", (f"{SPF[:-5]} ip4=192.0.2.1 -all",), State.VERIFIED, "dns.spf.ignored"),
+        ("mail-from-spf", ("amazonses.com", "unrelated"), State.WRONG, "dns.value.spf_part"),
+        ("mail-from-spf", ("include:amazonses.com ~all",), State.WRONG, "dns.value.spf_part"),
         ("mail-from-spf", ("unrelated",), State.WAITING, "dns.absent"),
         ("apex-spf", ("v=spf1 include:_spf.google.com ~all",), State.WAITING, "dns.value.spf_without_amazon"),
         ("apex-spf", ("v=spf1 include:_spf.google.com include:amazonses.com -all",), State.VERIFIED, ""),
@@ -239,6 +246,7 @@ DOUBLED = "shop.example.com.example.com"
         ("identity", elsewhere(APEX, "TXT", f"amazonses:{TOKEN}", "x"), State.VERIFIED, ""),
         ("identity", elsewhere(APEX, "TXT", f"amazonses:{TOKEN.lower()}"), State.WAITING, "dns.absent"),
         ("identity", elsewhere(APEX, "TXT", TOKEN), State.WAITING, "dns.absent"),
+        ("identity", elsewhere(APEX, "TXT", f"_amazonses={TOKEN}"), State.WRONG, "dns.value.name_inside"),
         ("identity", elsewhere(APEX, "TXT", status=LookupStatus.FAILED), State.COULD_NOT_CHECK, "dns.lookup_failed"),
         ("identity", elsewhere(APEX, "TXT", f"amazonses:{TOKEN}", resolver="b"), State.WAITING, "dns.absent"),
         ("identity", elsewhere(f"_amazonses.{DOUBLED}", "TXT", TOKEN), State.WRONG, "dns.name.doubled_zone"),
@@ -255,6 +263,19 @@ def test_further_answers_explain_what_is_missing(key: str, further: Answer, stat
     judgement = judged(key, absent(key), further=(further,))
     assert (judgement.state, judgement.code) == (state, code)
     assert further.question in further_questions(RECORDS[key], DOMAIN)
+
+
+def test_a_sign_that_receivers_ignore_is_named_with_the_right_one() -> None:
+    wrong = judged("mail-from-spf", found("mail-from-spf", "v=spf1 mx include=amazonses.com -all"))
+    assert "“include=amazonses.com”" in wrong.sentence
+    assert "Write “include:amazonses.com”." in wrong.sentence
+
+
+def test_where_an_earlier_place_could_not_be_looked_at_no_later_one_is_blamed() -> None:
+    lost = elsewhere(DOUBLED, "MX", status=LookupStatus.FAILED)
+    rival = elsewhere(APEX, "CNAME", "shops.net")
+    assert judged("inbound-mx", absent("inbound-mx"), further=(lost, rival)).code == "dns.absent"
+    assert judged("inbound-mx", absent("inbound-mx"), further=(rival,)).code == "dns.rival.cname"
 
 
 def test_the_proof_at_the_domain_itself_beats_a_doubled_name() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from domains.checking.core.comparison import Verdict, compare
+from domains.checking.core.sentences import describe
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.records.core import Need, Purpose, Record
 
@@ -10,6 +11,11 @@ STS = Record("mta-sts", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", "_mta-sts.sho
 RPT = Record(
     "tls-rpt", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", "_smtp._tls.shop.com", "v=TLSRPTv1; rua=mailto:a@b.com"
 )
+
+
+def test_nobody_is_told_to_add_the_record_of_a_policy_that_is_not_hosted() -> None:
+    assert "only after you host the policy" in describe("dns.absent", STS, ())
+    assert "Add this TXT record" in describe("dns.absent", RPT, ())
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ TERMS = st.sampled_from(
             "include:amazonses.com",
             "-include:amazonses.com",
             "include:neutral.net",
+            "include=good.net",
+            "include=amazonses.com",
             "exp=why.net",
         ),
         *("include:big.net", "include:none.net", "include:two.net", "include:circle.net", "include:unknown.net"),

@@ -1,0 +1,107 @@
+"""Finds where a record is that is not at its place: at another name, of another type, or in the wrong box. Pure."""
+
+from collections.abc import Iterator
+
+from domains.checking.core.comparison import ONE_BOX_CODE, names_inside
+from domains.diagnosis.core import observations
+from domains.diagnosis.core.findings import Case, Cause
+from domains.diagnosis.core.observations import ProbePlace, holds, is_key, is_proxied
+from domains.dns.core import LookupStatus, Question, question_for
+from domains.records.core import Record, is_inbound
+
+
+def misplaced(record: Record, case: Case) -> Cause | None:
+    """The right content, somewhere else; behind a look-up that failed no place that is less likely is told."""
+    for answer in (each for each in case.seen.elsewhere if each.question == question_for(record)):
+        if holds(record, answer.values):
+            return Cause("dns.host.elsewhere", record, case.seen.servers, at=answer.resolver)
+        if answer.status is LookupStatus.FAILED:
+            return None
+    for probe in observations.probes(record, case.domain):
+        values = case.seen.values(probe.question.name, probe.question.type)
+        if case.seen.is_lost(probe.question, record):
+            return None
+        caught = _may_be_caught(record, case, probe.question.type, values)
+        if values and not caught and (cause := _at(record, case, probe, values)):
+            return cause
+    return None
+
+
+def _may_be_caught(record: Record, case: Case, kind: str, values: tuple[str, ...]) -> bool:
+    """Whether a catch-all answers so everywhere, or might: the look-up failed that would have told."""
+    name = observations.wildcard_name(record)
+    return values == case.seen.values(name, kind) or not case.seen.is_told(Question(name, kind))
+
+
+def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str, ...]) -> Cause | None:
+    place, name = probe.place, probe.question.name
+    if place is ProbePlace.TYPE:
+        return _of_another_type(record, probe.question.type, values)
+    if place is ProbePlace.SWAPPED:
+        return _in_wrong_box(record, case, name, values)
+    if place is ProbePlace.APEX and (typed := names_inside(record, values)):
+        return Cause(ONE_BOX_CODE, record, typed, at=name)
+    if place is ProbePlace.WILDCARD or not holds(record, values):
+        return None
+    codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: _of_underscore(case)}
+    if place in codes:
+        return Cause(codes[place], record, values, at=name)
+    return _too_high(record, case, place, name, values)
+
+
+def _in_wrong_box(record: Record, case: Case, name: str, values: tuple[str, ...]) -> Cause | None:
+    """Name and value the wrong way round, or both as the name."""
+    if name.startswith(observations.ONE_BOX):
+        return Cause(ONE_BOX_CODE, record, (name,))
+    return Cause("dns.name.swapped", record, at=name) if _is_swapped(record, case, values) else None
+
+
+def _of_underscore(case: Case) -> str:
+    """Who left it out, the customer or the DNS host; neither where a look-up failed that would have told."""
+    if takes_underscores(case):
+        return "dns.name.underscore_forgotten"
+    return "dns.name.underscore" if all(case.seen.is_told(each) for each in underscored(case)) else "dns.absent"
+
+
+def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
+    """At the top of the domain or of its zone, or with labels forgotten."""
+    if record.key == "dmarc":
+        return Cause("dns.name.dmarc", record, values, at=name) if place is ProbePlace.APEX else None
+    if record.key == "apex-spf" or is_inbound(record.key):
+        return None  # a name above has an SPF, or receives through Amazon, in its own right: never advise to remove it
+    if place is ProbePlace.PARENT:
+        return Cause("dns.name.wrong_parent", record, values, at=name)
+    if record.key == "mail-from-spf":
+        return None if case.facts.wants_apex_spf else Cause("dns.name.spf_at_apex", record, values, at=name)
+    return Cause("dns.name.apex_mx" if record.type == "MX" else "dns.name.apex", record, values, at=name)
+
+
+def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Cause | None:
+    plain = tuple(value.strip().rstrip(".").lower() for value in values)
+    wanted = record.value.lower()
+    if wanted in plain or (record.type == "MX" and f"{record.priority} {wanted}" in plain):
+        return Cause("dns.value.wrong_type", record, values, at=kind)
+    if record.type == "CNAME" and kind == "TXT" and is_key(values):
+        return Cause("dns.value.flattened", record, values, at=kind)
+    if record.type == "CNAME" and kind == "A" and is_proxied(values):
+        return Cause("dns.rival.proxied", record, values, at=kind)
+    return None
+
+
+def _is_swapped(record: Record, case: Case, values: tuple[str, ...]) -> bool:
+    """What was typed into the value box is the name, whole or as the host has it."""
+    typed = {record.name, case.domain.relative(record.name)}
+    said = (value.rpartition(" ")[2] if record.type == "MX" else value for value in values)
+    return any(
+        value.rstrip(".").lower() in typed or value.rstrip(".").lower() == f"{record.name}.{case.domain.zone}"
+        for value in said
+    )
+
+
+def underscored(case: Case) -> Iterator[Question]:
+    return (question_for(record) for record in case.seen.records if "_" in record.name)
+
+
+def takes_underscores(case: Case) -> bool:
+    """Whether the zone has another name with an underscore: then its host does not refuse them."""
+    return any(said.values or said.aliases for each in underscored(case) for said in case.seen.at_host(each))

@@ -1,0 +1,107 @@
+"""Whatever a look saw: any answers of it replaced by failures never add a finding that accuses or advises a removal."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domains.checking.core.judgement import State, judge
+from domains.diagnosis.core.chain import diagnose
+from domains.diagnosis.core.findings import Diagnosis
+from domains.diagnosis.core.observations import Observations, RecordHistory
+from domains.dns.core import further_questions, question_for
+from domains.policies import core as policies_core
+from domains.records.core import Record
+from tests.domains.diagnosis.worlds import (
+    ERRORS,
+    HISTORIES,
+    RESOLVERS,
+    SERVERS,
+    World,
+    places_in,
+    seen_in,
+    with_failures,
+    worlds,
+)
+from tests.domains.failures import accusations, failed
+from tests.domains.mistakes import CONFIRMED, NOW
+
+EXAMPLES = int(os.environ.get("FAILURE_EXAMPLES", "200"))
+SOAK = "2000"
+
+
+def told(world: World, seen: Observations, history: RecordHistory) -> Diagnosis:
+    facts = replace(world.facts, policies=policies_core.NOTHING_KNOWN)
+    return diagnose(facts, seen, CONFIRMED, NOW, history)
+
+
+def new_accusations(world: World, seen: Observations, less: Observations, history: RecordHistory) -> list[str]:
+    """Where servers tell different things of a record and one of them fails, the other's word is left: that was there
+    before, and is no accusation more than what that server alone tells.
+    """
+    after = told(world, less, history)
+    found = accusations(told(world, seen, history), after)
+    disputed = {record.key for record in seen.records if len(set(told_of(seen, record))) > 1}
+    for who in SERVERS if found and disputed else ():
+        alone = accusations(told(world, of_one_server(seen, who), history), after)
+        found = [each for each in found if each in alone or each.partition(" ")[2] not in (*disputed, "")]
+    return found
+
+
+def of_one_server(seen: Observations, who: str) -> Observations:
+    plain = {question_for(record) for record in seen.records}
+    return replace(seen, host=tuple(a for a in seen.host if a.resolver == who or a.question not in plain))
+
+
+def told_of(seen: Observations, record: Record) -> list[tuple[object, ...]]:
+    return [(answer.values, answer.aliases) for answer in seen.at_host(question_for(record))]
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.none() | st.sampled_from((*SERVERS, *RESOLVERS)), HISTORIES, st.data())
+def test_failures_add_no_accusation(
+    world: World, behind: str | None, history: RecordHistory, data: st.DataObject
+) -> None:
+    seen = seen_in(world, behind)
+    places = places_in(seen)
+    some = st.dictionaries(st.sampled_from(places), st.sampled_from(ERRORS), min_size=1, max_size=12)
+    whole = st.sampled_from(sorted({(lane, answer_of(seen, lane, at)) for lane, at in places}))
+    lost = data.draw(some)
+    for wanted in data.draw(st.lists(whole, max_size=3)):
+        lost |= {(lane, at): ERRORS[0] for lane, at in places if (lane, answer_of(seen, lane, at)) == wanted}
+    found = new_accusations(world, seen, with_failures(seen, lost), history)
+    before = [f"{each.code} {each.record_key}" for each in told(world, seen, history).findings]
+    assert found == [], (found, before, [str(getattr(seen, lane)[at])[:120] for lane, at in lost])
+
+
+def answer_of(seen: Observations, lane: str, at: int) -> str:
+    return str(getattr(getattr(seen, lane)[at], "question", at))
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.data())
+def test_a_plain_check_with_failures_finds_nothing_else(world: World, data: st.DataObject) -> None:
+    for record in world.records:
+        plain, *others = [question_for(record), *further_questions(record, world.facts.domain)]
+        answers = [world.answer(question, "one") for question in (plain, *others)]
+        lost = data.draw(st.sets(st.sampled_from(range(len(answers))), min_size=1))
+        whole = judge(record, answers[:1], verified_before=None, now=NOW, further=answers[1:])
+        less = [failed(answer) if at in lost else answer for at, answer in enumerate(answers)]
+        found = judge(record, less[:1], verified_before=None, now=NOW, further=less[1:])
+        alone = judge(record, answers[:1], verified_before=None, now=NOW)
+        could_not_tell = (State.COULD_NOT_CHECK, "dns.lookup_failed")
+        assert 0 not in lost or found.state is State.COULD_NOT_CHECK
+        said = [(each.state, each.code) for each in (whole, alone)]
+        assert (found.state, found.code) in (could_not_tell, *said), (record.key, found, said)
+        assert not (whole.state is State.VERIFIED and found.state in (State.WRONG, State.WAITING, State.AT_RISK))
+
+
+@pytest.mark.soak
+def test_two_thousand_looks_hold_the_same() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not soak", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(command, env={**os.environ, "FAILURE_EXAMPLES": SOAK}, check=False)
+    assert done.returncode == 0

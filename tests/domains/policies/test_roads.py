@@ -1,0 +1,192 @@
+"""By whatever road a value reaches a customer, it compares right, is sound, and takes nothing away from anybody.
+
+The roads are taken below their templates, from one row: the records page, the share link, the mailed records, each
+file, the API, the diagnosis and its reply. `test_agreement.py` opens the pages themselves.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models.people import User
+from domains.checking.core.comparison import Verdict, compare
+from domains.diagnosis.core.chain import diagnose
+from domains.diagnosis.core.findings import Diagnosis, as_json, as_reply
+from domains.diagnosis.core.observations import Observations
+from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.exports.core.formats import FORMATS, export
+from domains.exports.core.values import Entry, entries
+from domains.models.domains import Domain
+from domains.policies.core import PublishedPolicies, dmarc_questions
+from domains.providers.core import PROVIDERS, DnsProvider, Typed, becomes, typed
+from domains.records.core import SPF_KEYS, Record
+from domains.records.selectors import records_page
+from domains.records_mail import services as records_mail_services
+from domains.sharing.selectors import shared_page
+from public_api.domains.selectors import records_of
+from public_api.records.api import wanted_records
+from tests.domains.making import make_domain
+from tests.domains.mistakes import CONFIRMED, DKIM, NOW, TOKEN
+from tests.domains.policies.test_core_properties import PUBLISHED, SHOP, check_dmarc, check_spf
+from tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+EXAMPLES = int(os.environ.get("ROAD_EXAMPLES", "200"))
+SOAK = "2000"
+SERVER = "ns1.host.example"
+MEND = re.compile(r"^(?:\d+\. )?Replace what is there with: (.*)$", re.MULTILINE)
+
+
+@pytest.fixture
+def shop() -> Domain:
+    return make_domain(
+        SHOP.ascii,
+        region="us-east-1",
+        verification_token=TOKEN,
+        dkim_tokens=list(DKIM),
+        dkim_zone="dkim.amazonses.com",
+        ses_mail_from=f"bounce.{SHOP.ascii}",
+        wants_apex_spf=True,
+        wants_dmarc=True,
+        stage="ready",
+        identity_status="SUCCESS",
+    )
+
+
+@pytest.fixture
+def alice(shop: Domain) -> User:
+    return make_member(shop.customer)
+
+
+def boxes_of(boxes: Typed, zone: str) -> Entry:
+    """The record that the DNS host makes of what is typed."""
+    return Entry(*becomes(boxes, zone))
+
+
+def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
+    """The records page and the page behind a share link."""
+    zone = domain.hosted.zone
+    page = records_page(domain, can_check_in=0, host=host)
+    yield from (boxes_of(row.typed, zone) for group in page.groups for row in group.rows if row.record.value)
+    yield from (boxes_of(todo.typed, zone) for todo in shared_page(domain, page, host=host).todo)
+
+
+def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Entry]:
+    """Read back from the text of the letter, box by box."""
+    zone, empty = domain.hosted.zone, typed(domain.records[0], provider, domain.hosted.zone)
+    letter = records_mail_services.letter(
+        domain=domain, sender=sender, host=provider.key, link=None, site_url="https://ours.example/"
+    )
+    for part in re.split(r"^\d+\. .*$", letter.text, flags=re.MULTILINE)[1:]:
+        said = dict(line[3:].split(": ", 1) for line in part.splitlines() if line.startswith("   ") and ": " in line)
+        name = said[provider.name_label].replace("(leave this box empty)", "")
+        value, priority = said[provider.value_label(said["Type"])], said.get(provider.priority_label, "")
+        yield boxes_of(replace(empty, type=said["Type"], name=name, value=value, priority=priority), zone)
+
+
+def by_files(domain: Domain) -> Iterator[Entry]:
+    wanted = entries(domain.records)
+    for kind in FORMATS:
+        yield from kind.read(export(wanted, kind, domain.hosted.zone).text, domain.hosted.zone)
+
+
+def by_api(domain: Domain) -> Iterator[Entry]:
+    for told in wanted_records(domain):
+        priority, _, host = told.value.partition(" ") if told.type == "MX" else ("", "", told.value)
+        yield Entry(told.name, told.type, host, int(priority) if priority else None)
+
+
+def seen_with(domain: Domain, policies: PublishedPolicies) -> Observations:
+    """What a look sees where of all records those of SPF and DMARC alone are there, in whatever state; what the
+    policies do not know could not be told.
+    """
+    untold = {Question(name, "TXT") for name in dmarc_questions(domain.parsed) if name not in policies.dmarc}
+    held = {Question(name, "TXT"): lines for name, lines in (*policies.spf.items(), *policies.dmarc.items()) if lines}
+    questions = dict.fromkeys(map(question_for, domain.records))
+    zone = domain.parsed.zone
+    return Observations(
+        zone=zone,
+        records=domain.records,
+        servers=(SERVER,),
+        soas=(answer_to(Question(zone, "SOA"), ("a. b. 7 1 1 1 60",)),),
+        host=tuple(
+            failed(question) if question in untold else answer_to(question, held.get(question, ()))
+            for question in questions
+        ),
+        spf=tuple(policies.inside.items()),
+        spf_present=tuple(policies.present),
+        dmarc=tuple(
+            (name, policies.dmarc[name]) for name in dmarc_questions(domain.parsed)[1:] if name in policies.dmarc
+        ),
+        is_there=policies.is_there,
+    )
+
+
+def answer_to(question: Question, values: tuple[str, ...]) -> Answer:
+    status = LookupStatus.FOUND if values else LookupStatus.NO_DATA
+    return Answer(question, SERVER, status, values, 300, authoritative=True)
+
+
+def failed(question: Question) -> Answer:
+    return Answer(question, SERVER, LookupStatus.FAILED, error="SERVFAIL")
+
+
+def by_diagnosis(found: Diagnosis, records: Mapping[str, Record]) -> Iterator[Entry]:
+    """What the API offers to copy, and the line that the reply to the customer holds."""
+    told: dict[str, Any] = as_json(found)
+    for finding in filter(None, (told["finding"], *told["further"])):
+        record, offered = records.get(finding["record_key"]), finding["data"]
+        values = [offered[key] for key in ("value", "merged") if key in offered]
+        yield from (entry_of(record, value) for value in values if record)
+    for finding in found.findings:
+        record, reply = records.get(finding.record_key), as_reply(replace(found, finding=finding, further=()))
+        yield from (entry_of(record, value) for value in MEND.findall(reply) if record)
+
+
+def entry_of(record: Record, value: str) -> Entry:
+    return Entry(record.name, record.type, value, record.priority)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(policies=PUBLISHED, provider=st.sampled_from(PROVIDERS), reports_to=st.sampled_from(["", "us@shop.example.com"]))
+def test_every_road_tells_the_same_values_and_they_are_sound(
+    shop: Domain, alice: User, policies: PublishedPolicies, provider: DnsProvider, reports_to: str
+) -> None:
+    shop.policies, shop.dmarc_reports_to = policies.as_json(), reports_to
+    records = {record.key: record for record in shop.records if record.value}
+    wanted = {entry_of(record, record.value) for record in records.values()}
+    assert set(by_pages(shop, provider.key)) == set(by_mail(shop, alice, provider)) == wanted
+    assert set(by_files(shop)) == set(by_api(shop)) == {entry_of(r, r.value) for r in records_of(shop)} == wanted
+    found = diagnose(shop.facts, seen_with(shop, policies), CONFIRMED, NOW, provider=provider)
+    assert {(r.name, r.type, r.value, r.priority) for r in found.records if r.value} == {
+        (entry.name, entry.type, entry.value, entry.priority) for entry in wanted
+    }
+    for entry in (*wanted, *by_diagnosis(found, records)):
+        check(entry, shop, policies)
+
+
+def check(entry: Entry, shop: Domain, policies: PublishedPolicies) -> None:
+    """Compares right, parses, authorises whom the records of before did, and is not weaker than what applied before."""
+    record = next(each for each in shop.records if (each.name, each.type) == (entry.name, entry.type) and each.value)
+    told = replace(record, value=entry.value)
+    value = entry.value if entry.priority is None else f"{entry.priority} {entry.value}"
+    assert compare(record, answer_to(question_for(record), (value,)), names=policies.names).verdict is Verdict.RIGHT
+    if record.key in SPF_KEYS:
+        check_spf(told, policies)
+    if record.key == "dmarc":
+        check_dmarc(told, shop.facts)
+
+
+@pytest.mark.soak
+def test_two_thousand_states_of_dns_are_told_soundly() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not soak", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(command, env={**os.environ, "ROAD_EXAMPLES": SOAK}, check=False)
+    assert done.returncode == 0
