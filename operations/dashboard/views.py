@@ -11,6 +11,7 @@ from audit.selectors import changes_of
 from domains.domain_list import selectors as domain_list_selectors
 from domains.records.views import domain_for
 from inbound_admin.lib.http import SignedIn
+from operations.checklist.selectors import checklist
 from operations.dashboard import selectors
 from receipt_rules.addresses.selectors import inbound_summary
 from tenants.lifecycle.selectors import tenant_of
@@ -31,7 +32,7 @@ def overview(request: SignedIn) -> HttpResponse:
     if staff:
         context |= {"full": selectors.how_full(now=now), "charts": selectors.charts(now=now)}
     else:
-        context |= {"to_do": selectors.domains_to_do(request.user)}
+        context |= {"to_do": selectors.domains_to_do(request.user), "checklist": checklist(request.user)}
     return TemplateResponse(request, "operations/dashboard/overview.html", context)
 
 

@@ -1,5 +1,7 @@
 """The first steps on a customer's overview: each is done once it is true, and the next one has the primary button."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -36,7 +38,7 @@ def next_of(viewer: User) -> tuple[str, str]:
     return next((step.key, step.url) for step in checklist(viewer) if step.is_next)
 
 
-def make_ready(alices: Customer, state: State, **fields: object) -> Domain:
+def make_ready(alices: Customer, state: State, **fields: Any) -> Domain:
     return make_domain(customer=alices, stage=Stage.READY, state=state, **fields)
 
 
