@@ -72,16 +72,17 @@ _SENTENCES = {
         "before “all”."
     ),
     "dns.value.spf_equals": (
-        "The SPF record at {record.name} has “{place}”, which receivers ignore, so Amazon SES may not send. {reason}"
+        "The SPF record at {record.name} has “{place}”, which receivers ignore, so SES isn't authorised to "
+        "send. {reason}"
     ),
     "dns.value.spf_part": (
-        "The TXT record at {record.name} contains only part of an SPF record: {found}. Receivers ignore it. Replace it "
+        "The TXT record at {record.name} has only a part of an SPF record, so receivers see none: {found}. Replace it "
         "with the value shown."
     ),
-    "dns.spf.ignored": "{subject} is correct, but receivers ignore “{place}” in it. {reason}",
+    "dns.spf.ignored": "{subject} is correct, but receivers ignore “{place}” in the record. {reason}",
     "dns.value.name_inside": (
-        "{subject} has its name and value in one field: {found}. Enter the name in the Name field and only the value "
-        "in the Value field."
+        "{subject} has its name and value in one field: {found}. Enter the name shown in the Name field, and only "
+        "the value in the Value field."
     ),
     "dns.value.spf_syntax": (
         "The SPF record at {record.name} is invalid, so receivers reject the whole record. Correct “{place}”: {reason}"

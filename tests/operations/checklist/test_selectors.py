@@ -89,6 +89,6 @@ def test_the_overview_shows_it_to_customers_alone(client: Client, alice: User, a
     client.force_login(alice)
     page = client.get(reverse("operations:overview")).text
     assert 'id="step-records"' in page
-    assert "Nothing. All is" not in page  # a domain still has to be published
+    assert "Nothing needs attention" not in page  # a domain still has to be published
     client.force_login(make_staff())
     assert 'id="checklist"' not in client.get(reverse("operations:overview")).text
