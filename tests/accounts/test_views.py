@@ -78,7 +78,7 @@ def test_the_list_of_a_person_shows_their_own_alone(acme: Customer, alice: User,
 
 
 def test_who_belongs_to_nothing_is_told_whom_to_ask() -> None:
-    assert "You belong to no organisation" in text(signed_in(make_user()).get(url("list")))
+    assert "You don’t belong to an organisation" in text(signed_in(make_user()).get(url("list")))
 
 
 def test_a_search_of_alice_finds_nothing_of_bobs(alice: User, bob: User) -> None:
@@ -213,7 +213,7 @@ def test_a_member_sees_the_members_and_may_leave_but_invites_nobody(acme: Custom
     page = text(client.get(url("detail", acme.pk)))
     assert "alice@acme.example" in page
     assert "Leave…" in page
-    assert "Send the invitation" not in page
+    assert "Send invitation" not in page
     assert "secret@acme.example" not in page
     assert client.post(url("invite", acme.pk), {"email": "x@x.example", "role": "member"}).status_code == 403
     assert client.get(url("member", acme.pk, alice.memberships.get().pk)).status_code == 404
@@ -258,7 +258,7 @@ def test_an_invitation_by_htmx_swaps_the_people(acme: Customer, alice: User) -> 
     part = text(signed_in(alice).post(url("invite", acme.pk), given, headers=HTMX))
     assert part.lstrip().startswith('<div id="people"')
     assert "Invitation sent to carol@acme.example" in part
-    assert "Open invitations" in part
+    assert "Pending invitations" in part
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
@@ -266,7 +266,7 @@ def test_an_invitation_by_htmx_swaps_the_people(acme: Customer, alice: User) -> 
     ("email", "sentence"),
     [
         ("nonsense", "Enter a valid email address."),
-        ("alice@acme.example", "alice@acme.example belongs to Acme already."),
+        ("alice@acme.example", "alice@acme.example already belongs to Acme."),
     ],
 )
 def test_who_cannot_be_invited_is_said_at_the_field(
@@ -319,7 +319,7 @@ def test_an_owner_changes_a_role_and_removes_a_member(acme: Customer, alice: Use
 def test_the_last_owner_reads_why_they_cannot_leave(acme: Customer, alice: User) -> None:
     response = signed_in(alice).post(url("member", acme.pk, alice.memberships.get().pk), {"do": "remove"})
     assert response.status_code == 422
-    assert "alice@acme.example is the last owner of Acme. Make somebody else an owner first." in text(response)
+    assert "alice@acme.example is the last owner of Acme. Make another member an owner first." in text(response)
 
 
 def test_an_act_that_names_nothing_is_refused(acme: Customer, alice: User) -> None:
@@ -334,6 +334,6 @@ def test_the_history_says_who_did_what_in_words(acme: Customer, alice: User) -> 
     assert "No activity yet" in text(client.get(url("history", acme.pk)))
     client.post(url("rename", acme.pk), {"name": "Acme Ltd"})
     page = text(client.get(url("history", acme.pk)))
-    assert "Changed the name" in page
+    assert "Renamed the customer" in page
     assert "<del>Acme</del>" in page
     assert "<ins>Acme Ltd</ins>" in page

@@ -58,7 +58,7 @@ def _make(world: Showcase, state: str) -> MovingIn:
         state=state,
         by=world.people["adam"],
         started_at=now if state in ("moving", "done") else None,
-        problem="We could not read the state of the identities: Amazon did not answer." if state == "moving" else "",
+        problem="We couldn't read the state of the identities: Amazon did not answer." if state == "moving" else "",
     )
     for number, (kind, name, fate, words) in enumerate(ROWS, start=1):
         moving.rows.create(

@@ -200,7 +200,7 @@ def see_nothing(page: Page, domain: Domain) -> None:
     answer = page.goto(f"/domains/{domain.pk}/")
     assert answer
     assert answer.status == 404
-    expect(page.get_by_text("There is nothing here")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_be_visible()
     page.goto("/")
     expect(page.get_by_text("Add your first domain")).to_be_visible()
 

@@ -138,7 +138,7 @@ def test_asked_again_too_soon_without_a_script_is_a_page(
         scriptless_page.get_by_role("button", name="Check now").click()
     assert answer.value.status == 429
     assert 1 <= int(answer.value.headers["retry-after"]) <= 10
-    expect(scriptless_page.get_by_role("heading", name="A little too fast")).to_be_visible()
+    expect(scriptless_page.get_by_role("heading", name="Too many requests")).to_be_visible()
     expect(scriptless_page.get_by_text("We checked a moment ago.").first).to_be_visible()
 
 
@@ -292,7 +292,7 @@ def test_the_host_shows_the_mistake_that_was_made(
     enter_as(page.context, nora, live_server.url)
     page.goto("/sandbox/zones/northwind-books.com/")
     rows = page.locator("#zone li[id^='row-']")
-    expect(rows.filter(has_text="Name doubled").filter(has=page.get_by_role("button", name="Mend"))).to_have_count(1)
+    expect(rows.filter(has_text="Name doubled").filter(has=page.get_by_role("button", name="Fix"))).to_have_count(1)
     expect(rows.filter(has_text="Missing")).to_have_count(1)
     picture(page, "sandbox_zone")
 

@@ -52,7 +52,7 @@ def add(page: Page) -> None:
 def publish_what_is_missing(page: Page) -> None:
     host.open_zone(page, "example.co.uk")
     host.publish_all(page)
-    page.get_by_role("link", name="See it in").click()
+    page.get_by_role("link", name="View in").click()
 
 
 def see_it_verified(page: Page) -> None:

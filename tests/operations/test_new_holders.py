@@ -285,7 +285,7 @@ def test_addresses_of_a_proven_parent_leave_a_name_below_as_soon_as_another_prov
     assert Address.objects.get(address=f"info@sub.{NAME}").is_carried is False
     (line,) = changes_of("domain", parent.pk, of_customers=[alice.pk]).filter(what="domain.routes_left")
     assert line.after["name"] == f"sub.{NAME}"
-    (said,) = [message for message in mailoutbox if "not received for you" in message.subject]
+    (said,) = [message for message in mailoutbox if "no longer received for you" in message.subject]
     assert f"info@sub.{NAME}" in said.body
     assert "Bob" not in said.body
 

@@ -59,7 +59,7 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, sandbox: Sandbox) -> 
     assert len(listed) >= 7
     set_up_receiving()
     waiting = call("email.address.create", {"address": "a@shop.com", "domainId": domain.pk})
-    assert "not live" in waiting["warning"]
+    assert "isn't live" in waiting["warning"]
     make_zone(sandbox, domain)
     publish(sandbox, domain)
     (mx,) = (record for record in listed if (record["recordType"], record["name"]) == ("MX", "shop.com"))
@@ -105,7 +105,7 @@ def test_an_address_and_its_endpoint(call: Call) -> None:
     assert (tried["success"], tried["webhookFormat"]) == (False, "inbound")  # it is a private address
     assert call("endpoint.delete", desk["id"])["cleanup"]["emailAddressesUpdated"] == 1
     assert call("email.address.delete", made["id"])["cleanup"]["emailAddress"] == "a@shop.com"
-    assert call("email.address.get", made["id"]) == "There is nothing here."
+    assert call("email.address.get", made["id"]) == "Not found."
 
 
 def test_the_conveniences(call: Call) -> None:

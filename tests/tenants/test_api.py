@@ -61,7 +61,7 @@ def test_a_change_by_a_key_names_the_key_and_its_person(olga: Api) -> None:
     ok(olga.put(f"{TENANTS}/{tenant.pk}/policy", {"policy": "none", "because": "They are ours."}), 202)
     change = Change.objects.get(what="tenant.policy")
     assert change.actor_kind == ActorKind.KEY
-    assert "by the key deploy (" in change.actor_name
+    assert "with API key deploy (" in change.actor_name
     assert change.because == "They are ours."
 
 

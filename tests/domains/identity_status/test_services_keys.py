@@ -119,7 +119,7 @@ def test_new_keys_of_the_parent_are_shown_and_logged(sandbox: Sandbox, others: i
     domain = Domain.objects.get(pk=domain.pk)
     assert not set(values(domain)) & set(old)
     assert values(domain)[0].endswith(".dkim.eu-south-1.amazonses.com")
-    assert Change.objects.get(what="domain.new_dkim").actor_name == "Amazon"
+    assert Change.objects.get(what="domain.new_dkim").actor_name == "AWS"
 
 
 @pytest.mark.parametrize("told", ["yes", "no"])

@@ -71,7 +71,7 @@ def mailed(after: timedelta = timedelta(seconds=1)) -> list[str]:
     return [f"{mail.to[0]}: {mail.subject}" for mail in outbox.outbox]
 
 
-TOLD = "alice@acme.example: shop.com: A domain that you asked about is verified"
+TOLD = "alice@acme.example: shop.com: A domain you asked about is verified"
 
 
 def test_who_added_it_is_told_once(sandbox: Sandbox, alice: User, acme: Customer) -> None:
@@ -178,7 +178,7 @@ def test_anybody_who_sees_it_may_ask_and_stop(sandbox: Sandbox, alice: User, acm
     client.force_login(alice)
     assert "Email me when it’s verified" in client.post(switch, {"tell": "off"}, follow=True).text
     verify(sandbox, domain)
-    assert mailed() == ["mick@acme.example: shop.com: A domain that you asked about is verified"]
+    assert mailed() == ["mick@acme.example: shop.com: A domain you asked about is verified"]
     assert "verified-notice" not in client.get(page).text
 
 

@@ -177,7 +177,7 @@ def test_the_overview_is_in_the_order_of_harm(alices: Customer) -> None:
     moved = make_domain("moved.com", customer=alices, stage=Stage.READY, moved_at=timezone.now())
     make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
     make_tenant(alices, is_paused=True, standing=Standing.PAUSING)
-    note_look("identities", problem="Amazon SES is not answering.")
+    note_look("identities", problem="Amazon SES isn’t answering.")
     shown = list(needs(make_staff(Role.OPERATOR)))
     assert moved.moved_at is not None
     assert [sentence for sentence in shown if "alert" not in sentence] == [

@@ -67,7 +67,7 @@ def test_dkim_alone_verifies_a_domain_for_page_and_every_api(
     assert "SES has verified the domain by its DKIM records." in page
     assert "_amazonses" not in client.get(reverse("domains:detail", args=[domain.pk]), {"show": "todo"}).text
     inbound = reverse("receipt_rules:domain", args=[domain.pk])
-    assert "Add the address" in client.get(inbound).text
+    assert "Add address" in client.get(inbound).text
     assert client.post(inbound, {"do": "address", "address-address": "page"})["Location"] == inbound
     assert "page@shop.com" in client.get(inbound).text
     api = api_of(member)

@@ -199,7 +199,7 @@ def test_where_receiving_is_not_set_up_staff_are_alarmed_and_customers_are_told_
     domain = verified(sandbox, mx=GOOGLE, customer=alices)
     page = reverse("receipt_rules:domain", args=[domain.pk])
     answer = alice_client.post(page, {"do": "address", "address-address": "billing"}, follow=True).content.decode()
-    assert "It is applied once receiving is set up in this region." in answer
+    assert "It takes effect once inbound mail is enabled in this region." in answer
     assert "in a few seconds" not in answer
     auto_apply_services.work()
     alert = Alert.objects.get(kind="receiving.not_set_up")
@@ -223,7 +223,7 @@ def test_what_is_pending_is_shown_on_the_domain_that_it_concerns_alone(
     pages = [
         alice_client.get(reverse("receipt_rules:domain", args=[each.pk])).content.decode() for each in (one, other)
     ]
-    assert ["Your last change is on its way." in page for page in pages] == [True, False]
+    assert ["Your last change is being applied." in page for page in pages] == [True, False]
 
 
 def test_the_api_says_the_same_of_domain_and_address(sandbox: Sandbox, alices: Customer) -> None:

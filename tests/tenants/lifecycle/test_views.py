@@ -190,7 +190,7 @@ def test_the_history_has_the_statuses_and_what_was_done(olga_client: Client) -> 
     tenant = make_tenant()
     tenant.status_changes.create(layer="amazon", old="ENABLED", new="DISABLED", cause="Complaints")
     url = reverse("tenants:history", args=[tenant.id])
-    assert "No changes yet" in olga_client.get(url).text
+    assert "No activity yet" in olga_client.get(url).text
     statuses = olga_client.get(url + "?show=statuses").text
     assert "DISABLED" in statuses
     assert "Complaints" in statuses

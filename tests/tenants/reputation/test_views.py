@@ -122,9 +122,9 @@ def test_a_finding_is_in_plain_words_with_what_to_do_and_amazons_own_text(tess: 
 
 def test_a_failure_is_shown_beside_what_was_known(tess: Client) -> None:
     tenant = make_tenant()
-    _read(tenant, tenant.region, rates_problem="We could not read the rates.", findings_problem="Amazon is away.")
+    _read(tenant, tenant.region, rates_problem="We couldn't read the rates.", findings_problem="Amazon is away.")
     page = _page(tess, tenant)
-    assert "We could not read the rates." in page
+    assert "We couldn't read the rates." in page
     assert "Amazon is away." in page
 
 
