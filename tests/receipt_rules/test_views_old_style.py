@@ -50,7 +50,7 @@ def test_they_are_offered_while_ours_and_theirs_take_the_same_mail(olga_client: 
     set_up_receiving(make_operator())
     page = olga_client.get(reverse("receipt_rules:plan")).content.decode()
     assert "No changes" in page
-    assert "Plan to take over 2 older rules" in page
+    assert "Plan takeover of 2 older rules" in page
 
 
 def test_where_there_are_none_nothing_is_offered(client: Client, sandbox: Sandbox) -> None:

@@ -136,7 +136,7 @@ def test_a_rule_that_needs_tls_is_flagged() -> None:
     [
         ((".example.com",), "not example.com itself"),
         (("example.org", "bob@example.com"), "1 other address at example.com"),
-        (("example.org",), "nothing at example.com"),
+        (("example.org",), "no recipients at example.com"),
     ],
 )
 def test_a_miss_names_what_comes_nearest(entries: tuple[str, ...], said: str) -> None:

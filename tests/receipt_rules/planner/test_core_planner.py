@@ -103,7 +103,7 @@ def test_a_set_that_exists_and_is_not_active_is_activated_and_all_of_it_begins()
 
 
 def test_another_active_set_is_never_replaced() -> None:
-    with pytest.raises(Refused, match="theirs is active") as told:
+    with pytest.raises(Refused, match="the rule set theirs") as told:
         make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(["inbound", "theirs"]), "theirs"))
     assert told.value.code == "RULE_SET_NOT_OURS"
 
