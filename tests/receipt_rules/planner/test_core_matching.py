@@ -58,7 +58,7 @@ def test_a_rule_without_recipients_is_for_everybody() -> None:
     found = match(foreign(), "ann@example.com")
     assert found is not None
     assert found.because is Because.EVERYBODY
-    assert "no recipients" in route([foreign()], ["a@example.com"]).flags[0]
+    assert "no recipient condition" in route([foreign()], ["a@example.com"]).flags[0]
 
 
 def test_the_narrowest_entry_is_the_reason() -> None:
@@ -123,7 +123,7 @@ def test_a_function_that_is_waited_for_is_flagged() -> None:
     waiting = rule("a.com", delivery=RuleDelivery((Lambda("arn", Invocation.REQUEST_RESPONSE),)))
     routing = route([waiting], ["x@a.com"])
     assert routing.may_be_stopped_by == ("inbound-admin-001",)
-    assert any("may end the evaluation" in flag for flag in routing.flags)
+    assert any("may stop rule evaluation" in flag for flag in routing.flags)
 
 
 def test_a_rule_that_needs_tls_is_flagged() -> None:
