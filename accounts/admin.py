@@ -1,4 +1,4 @@
-"""Overrides by our staff: accounts and roles, customers, members, invitations. Each goes through a service."""
+"""Admin of accounts, roles, customers, members, invitations and API keys. Every change calls a service."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -26,7 +26,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 
 
 def each(request: HttpRequest, rows: Iterable[Model], act: Callable[[Any], object], done: str) -> None:
-    """A sentence for each row; one that is refused does not stop the others."""
+    """Run `act` for each row and show a message for each. A refused row doesn't stop the others."""
     for row in rows:
         try:
             act(row)
@@ -38,7 +38,7 @@ def each(request: HttpRequest, rows: Iterable[Model], act: Callable[[Any], objec
 
 @admin.register(User)
 class PersonAdmin(UserAdmin[User]):
-    """No passwords here: people set their own by a link. Nobody is deleted, since the change log names them."""
+    """No passwords: people set their own through a link. No deletion, because the change log names people."""
 
     form = ModelForm[User]
     add_form = ModelForm[User]  # Django's asks for a password
@@ -49,15 +49,15 @@ class PersonAdmin(UserAdmin[User]):
     filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("email", "first_name", "last_name")}),
-        ("What they may do", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
-        ("Seen", {"fields": ("last_login", "date_joined")}),
+        ("Permissions", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
+        ("Activity", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
         (
             None,
             {
                 "fields": ("email", "first_name", "last_name", "is_staff", "groups"),
-                "description": "Afterwards send them a link to set a password, by the action in the list.",
+                "description": "After saving, select the person in the list and run “Send password link”.",
             },
         ),
     )
@@ -67,7 +67,7 @@ class PersonAdmin(UserAdmin[User]):
         return super(UserAdmin, self).get_urls()  # type: ignore[return-value]  # as above; without the password page
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """An address is changed by its owner, who proves it: whoever may write it could become them."""
+        """Only owners change their address, because anyone who can write it could take over the account."""
         fixed = ("last_login", "date_joined") + (("email",) if obj else ())
         return fixed if who(request).is_superuser else (*fixed, "is_superuser")
 
@@ -82,24 +82,24 @@ class PersonAdmin(UserAdmin[User]):
         groups = form.cleaned_data.get("groups", ())
         store_person(person=obj, groups=groups, actor=who(request))
 
-    @admin.action(description="Send a link to set a password", permissions=["change"])
+    @admin.action(description="Send password link", permissions=["change"])
     def send_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         each(
             request, queryset, lambda row: send_password_link(person=row, actor=who(request), request=request), "sent."
         )
 
-    @admin.action(description="Switch off", permissions=["change"])
+    @admin.action(description="Disable", permissions=["change"])
     def turn_off(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        each(request, queryset, lambda row: switch_off(person=row, actor=who(request)), "is switched off.")
+        each(request, queryset, lambda row: switch_off(person=row, actor=who(request)), "disabled.")
 
-    @admin.action(description="Switch on", permissions=["change"])
+    @admin.action(description="Enable", permissions=["change"])
     def turn_on(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        each(request, queryset, lambda row: switch_on(person=row, actor=who(request)), "is switched on.")
+        each(request, queryset, lambda row: switch_on(person=row, actor=who(request)), "enabled.")
 
 
 @admin.register(Membership)
 class MembershipAdmin(admin.ModelAdmin[Membership]):
-    """One becomes a member by an invitation alone."""
+    """Members are added only by invitation."""
 
     list_display = ("user", "customer", "role", "since")
     list_filter = ("role",)
@@ -119,7 +119,7 @@ class MembershipAdmin(admin.ModelAdmin[Membership]):
 
     @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
-        """All or none: a customer that would lose its last owner stops the whole."""
+        """Delete all or none: a customer that would lose its last owner stops the whole."""
         for membership in queryset:
             remove_member(membership=membership, actor=who(request))
 
@@ -148,24 +148,24 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
-        """The actions alone; no field of one can be written."""
+        """Allow actions, but no field can be edited."""
         return obj is None and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
         return False
 
-    @admin.action(description="Send again under a new link", permissions=["change"])
+    @admin.action(description="Send again with a new link", permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         each(request, queryset, lambda row: _send_again(request, row), "sent again.")
 
-    @admin.action(description="Withdraw", permissions=["change"])
+    @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
-        each(request, queryset, lambda row: revoke_invitation(invitation=row, actor=who(request)), "withdrawn.")
+        each(request, queryset, lambda row: revoke_invitation(invitation=row, actor=who(request)), "revoked.")
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
-    """Keys are made at a terminal, where the secret is shown to one person once. Here they are revoked."""
+    """Keys are created on the command line or by their owner. The admin only revokes them."""
 
     list_display = ("name", "starts", "user", "scope_list", "state", "created_at", "last_used_at", "expires_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
@@ -186,7 +186,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """The action alone; no field of one can be written."""
+        """Allow the action, but no field can be edited."""
         return obj is None and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
@@ -199,7 +199,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
 def _send_again(request: HttpRequest, row: Invitation) -> None:
     if row.state in (InvitationState.ACCEPTED, InvitationState.REVOKED):
-        raise Refused(f"it is {row.state.value} already; invite again on the customer's page.")
+        raise Refused(f"it is already {row.state.value}. Invite the person again on the customer's page.")
     invited = invite(
         customer=row.customer,
         email=row.email,
@@ -208,11 +208,11 @@ def _send_again(request: HttpRequest, row: Invitation) -> None:
         site_url=request.build_absolute_uri("/"),
     )
     if not invited.mailed:
-        raise Refused("there is a new link, but its e-mail could not be sent. Send it again a little later.")
+        raise Refused("a new link was created, but the email couldn't be sent. Try again later.")
 
 
 def who(request: HttpRequest) -> User:
-    """The admin lets nobody in who is not signed in."""
+    """Return the signed-in user. The admin requires one."""
     if not isinstance(request.user, User):
         raise TypeError("nobody is signed in")
     return request.user

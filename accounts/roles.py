@@ -1,4 +1,4 @@
-"""Who of our staff may do what: one table of permissions by role, given to Django's groups after each migrate."""
+"""Permissions of staff roles: one table, applied to Django's groups after each migrate."""
 
 from enum import StrEnum
 from typing import Any
@@ -23,13 +23,13 @@ MANAGE = "tenants.manage_tenant"
 
 
 def require(actor: User | None, permission: str, sentence: str) -> None:
-    """Raises NotAllowed with the sentence unless the actor has the permission."""
+    """Raise NotAllowed with the sentence unless the actor has the permission."""
     if actor is not None and not actor.has_perm(permission):
         raise NotAllowed(sentence)
 
 
 def require_reason(because: str, sentence: str) -> str:
-    """The reason, trimmed. Raises Refused with the sentence when there is none."""
+    """Return the trimmed reason. Raises Refused with the sentence if it is blank."""
     if not because.strip():
         raise Refused(sentence, code="REASON_MISSING")
     return because.strip()
@@ -38,7 +38,7 @@ def require_reason(because: str, sentence: str) -> str:
 _ALL = tuple(Role)
 _SUPPORT, _OPERATOR, _TRUST, _ADMIN = Role.SUPPORT, Role.OPERATOR, Role.TRUST_AND_SAFETY, Role.ADMIN
 
-# Support has no change_user: whoever can write another's account can become them.
+# Support has no change_user: anyone who can write another account can take it over.
 PERMISSIONS: dict[str, tuple[Role, ...]] = {
     "audit.view_change": _ALL,
     "accounts.support_customer": _ALL,
@@ -100,14 +100,14 @@ PERMISSIONS: dict[str, tuple[Role, ...]] = {
 
 
 def permissions_of(role: Role) -> frozenset[str]:
-    """The permissions that the table gives to one role, as Django writes them (`app_label.codename`)."""
+    """Return the permissions of a role as `app_label.codename`."""
     return frozenset(name for name, roles in PERMISSIONS.items() if role in roles)
 
 
 def apply_roles(app_config: AppConfig, using: str, **_: Any) -> None:
-    """Receiver of post_migrate: the groups of the roles get exactly what the table says for this app.
+    """Receiver of post_migrate: set the permissions of the role groups for this app.
 
-    Permissions that an administrator gave to another group, or to a person, are left alone.
+    Permissions of other groups and of people are unchanged.
     """
     label = app_config.label
     named = {name.partition(".")[2] for name in PERMISSIONS if name.startswith(f"{label}.")}

@@ -1,4 +1,4 @@
-"""The change log in words for people."""
+"""The words of the change log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from inbound_admin.lib.tables import keyed, read_toml
 _WORDS = read_toml(Path(__file__).with_name("words.toml"), dict[str, dict[str, str]])
 WORDS = keyed((f"{about}.{done}", words) for about, verbs in _WORDS.items() for done, words in verbs.items())
 NAMES = {
-    "dkim_signing": "signing (DKIM)",
-    "dkim_tokens": "signing keys",
-    "dmarc_reports_to": "summaries about forged mail (DMARC) to",
-    "dkim_zone": "zone of the signing keys",
-    "mail_from": "return address (MAIL FROM)",
-    "on_mx_failure": "while it is not ready",
-    "wants_apex_spf": "sender record (SPF)",
-    "wants_dmarc": "record against forged mail (DMARC)",
+    "dkim_signing": "DKIM signing",
+    "dkim_tokens": "DKIM tokens",
+    "dmarc_reports_to": "DMARC reports to",
+    "dkim_zone": "DKIM zone",
+    "mail_from": "MAIL FROM domain",
+    "on_mx_failure": "MAIL FROM fallback",
+    "wants_apex_spf": "SPF record",
+    "wants_dmarc": "DMARC record",
 }
-VALUES = {"UseDefaultValue": "send with Amazon's own", "RejectMessage": "refuse to send"}
+VALUES = {"UseDefaultValue": "use SES's MAIL FROM domain", "RejectMessage": "reject outgoing mail"}
 
 
 @dataclass(frozen=True)
 class Detail:
-    """One thing that a change touched; None is "was not there" or "is there no more"."""
+    """One value that a change touched. None: it was absent before, or is absent now."""
 
     name: str
     old: str | None
@@ -32,12 +32,12 @@ class Detail:
 
 
 def words_for(what: str) -> str:
-    """A verb without words of its own is shown as it is written in the log."""
+    """Return the words for a verb, or the verb itself if it has none."""
     return WORDS.get(what, what)
 
 
 def details(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Detail, ...]:
-    """What differs, in the order in which it was written."""
+    """Return the differences in the order in which they were written."""
     keys = dict.fromkeys((*before, *after))
     return tuple(Detail(NAMES.get(k, k.replace("_", " ")), _text(before.get(k)), _text(after.get(k))) for k in keys)
 

@@ -13,13 +13,15 @@ class ActorKind(models.TextChoices):
     PERSON = "person", "Person"
     KEY = "key", "API key"
     WORKER = "worker", "Inbound Admin"
-    AMAZON = "amazon", "Amazon"
+    AMAZON = "amazon", "AWS"
 
 
 class Change(models.Model):
-    """One change by somebody. Outlives what it is about and who made it, so it names both as text and has no keys."""
+    """One change. It outlives its object and its actor, so it names both as text and has no foreign keys."""
 
-    bulk_id = models.CharField(max_length=40, default=new_change_id, help_text="The same over a bulk change.")
+    bulk_id = models.CharField(
+        max_length=40, default=new_change_id, help_text="The same for all changes of one bulk action."
+    )
     at = models.DateTimeField(auto_now_add=True)
     actor_kind = models.CharField(max_length=10, choices=ActorKind.choices)
     actor_id = models.CharField(max_length=64, blank=True)
@@ -28,8 +30,8 @@ class Change(models.Model):
     object_type = models.CharField(max_length=40)
     object_id = models.CharField(max_length=64)
     object_name = models.CharField(max_length=254)
-    customer_id = models.CharField(max_length=64, blank=True, help_text="Whose members may read it.")
-    for_staff = models.BooleanField(default=False, help_text="Staff alone may read it.")
+    customer_id = models.CharField(max_length=64, blank=True, help_text="The customer whose members can read it.")
+    for_staff = models.BooleanField(default=False, help_text="Only staff can read it.")
     because = models.TextField(blank=True)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)

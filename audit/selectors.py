@@ -72,11 +72,12 @@ def changes_found(filters: ChangeListFilters, *, of_customers: Collection[str] |
     return filters.search(changes)
 
 
-def choices() -> dict[str, list[tuple[str, str]]]:
-    """What the filters offer: the verbs that have words, and what they are about."""
-    kinds = sorted({what.partition(".")[0] for what in WORDS})
+def choices(occurring: Collection[str] | None = None) -> dict[str, list[tuple[str, str]]]:
+    """Options of the filters: the verbs that have words, and their objects. `occurring`: only these verbs."""
+    offered = {what: words for what, words in WORDS.items() if occurring is None or what in occurring}
+    kinds = sorted({what.partition(".")[0] for what in offered})
     return {
-        "what": sorted(WORDS.items(), key=lambda pair: pair[1]),
+        "what": sorted(offered.items(), key=lambda pair: pair[1]),
         "about": [(kind, kind.replace("_", " ").capitalize()) for kind in kinds],
         "by": [(kind.value, str(kind.label)) for kind in ActorKind],
     }

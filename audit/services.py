@@ -1,4 +1,4 @@
-"""Writes the change log. Services of the other apps call `record` in the transaction that stores the outcome.
+"""Write the change log. Services of the other apps call `record` in the transaction that stores the outcome.
 
 This module is the one place that asks staff for a reason. A request or a batch opens `acting`. Within it, a change that
 staff make to the things of a customer they do not belong to needs a reason, and sends the signal `acted_for_customer`.
@@ -28,17 +28,19 @@ _reason_given: ContextVar[Callable[[], str] | None] = ContextVar("reason_given",
 
 
 class ReasonMissing(Problem):
-    """Staff change a customer's things and do not say why. No `Refused`: no form of a view has the field for it."""
+    """Staff changed a customer's data without a reason. Not a `Refused`, because no form has a field for it."""
 
     code = "REASON_MISSING"
     status = 422
 
     def __init__(self) -> None:
-        super().__init__("Say why you change this for the customer. Its owners are told who, what and why.")
+        super().__init__(
+            "Give a reason for changing this on the customer's behalf. Its owners are notified of who, what and why."
+        )
 
 
 class AmazonActor:
-    """As the actor: Amazon, its policy, or a hand at its console; we see what it did and not who."""
+    """The actor for a change seen in SES: SES itself, a reputation policy or a person at the AWS console."""
 
 
 AMAZON = AmazonActor()
@@ -56,9 +58,9 @@ class Subject:
 
 @contextmanager
 def acting(reason: Callable[[], str], *, bulk_id: str = "") -> Iterator[None]:
-    """Within it, staff who change a customer's things need a reason; `reason` is asked only then.
+    """Require a reason from staff who change a customer's data inside this context. `reason` is called only then.
 
-    `bulk_id`: of the batch whose changes these are, so that each of them carries it, and what the worker does after it.
+    `bulk_id` is stored with every change made inside, and with what the worker does afterwards.
     """
     reason_before = _reason_given.set(reason)
     try:
@@ -69,7 +71,7 @@ def acting(reason: Callable[[], str], *, bulk_id: str = "") -> Iterator[None]:
 
 
 def reason_for(*, actor: object, customer_id: str, because: str = "") -> str:
-    """The reason to store with an intent that the worker carries out. Raises ReasonMissing."""
+    """Return the reason to store with an intent that the worker carries out. Raises ReasonMissing."""
     if because.strip() or not _acts_for_customer(actor, customer_id):
         return because.strip()
     given = _reason_given.get()
@@ -90,7 +92,7 @@ def record(
     bulk_id: str = "",
     for_staff: bool = False,
 ) -> Change:
-    """`actor` None is our own worker. Of `before` and `after` only what differs is kept, and no secret.
+    """Store a change. `actor` None is the worker. Only differences of `before` and `after` are kept, and no secrets.
 
     Raises ReasonMissing.
     """
@@ -120,23 +122,23 @@ def record(
 
 
 def record_staff_request(what: str, *, about: Subject, actor: AbstractBaseUser | None, because: str = "") -> None:
-    """For what the worker carries out later: the reason and the notice belong to the moment when staff ask for it.
+    """Record a staff request that the worker carries out later, with its reason, at the moment of the request.
 
-    Writes nothing for customers themselves, whose one line is the outcome. Raises ReasonMissing.
+    Write nothing for customers: for them only the outcome is logged. Raises ReasonMissing.
     """
     if _acts_for_customer(actor, about.customer_id):
         record(what, about=about, actor=actor, because=because)
 
 
 def forget_before(moment: datetime) -> int:
-    """Retention: the one way by which rows leave the log; how many went."""
+    """Delete rows older than `moment` (retention) and return how many. Nothing else deletes rows of the log."""
     with pgtrigger.ignore("audit.Change:append_only"):
         gone, _ = Change.objects.filter(at__lt=moment).delete()
     return gone
 
 
 def _acts_for_customer(actor: object, customer_id: str) -> bool:
-    """Our staff, inside of `acting`, on what is a customer's that they do not belong to."""
+    """Whether the actor is staff, inside `acting`, changing data of a customer they don't belong to."""
     asked = getattr(actor, "acts_for_customer", None)
     return bool(asked and customer_id and _reason_given.get() is not None and asked(customer_id))
 
@@ -145,7 +147,7 @@ def _who(actor: AbstractBaseUser | AmazonActor | None) -> tuple[ActorKind, objec
     if actor is None:
         return ActorKind.WORKER, None, "Inbound Admin"
     if isinstance(actor, AmazonActor):
-        return ActorKind.AMAZON, None, "Amazon"
+        return ActorKind.AMAZON, None, "AWS"
     if key := getattr(actor, "acts_by_key", ""):
-        return ActorKind.KEY, actor.pk, f"{actor.get_username()} by the key {key}"[:NAME_LENGTH]
+        return ActorKind.KEY, actor.pk, f"{actor.get_username()} with API key {key}"[:NAME_LENGTH]
     return ActorKind.PERSON, actor.pk, actor.get_username()

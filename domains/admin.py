@@ -25,18 +25,18 @@ from inbound_admin.lib.errors import Problem
 
 
 class AdminOverrideForm(ActionForm):
-    """Stands beside the choice of the action: an override is nothing without its reason."""
+    """The fields beside the choice of the action."""
 
-    because = forms.CharField(label="Why", required=False, max_length=2000)
+    because = forms.CharField(label="Reason", required=False, max_length=2000)
     until = forms.CharField(label="Until", required=False, max_length=40)  # read by `_read`: Django hides what is wrong
     customer = CustomerChoice(Customer.objects.all(), label="Transfer to", required=False)
     shown_as = forms.ChoiceField(label="Override as", required=False)
     record = forms.ChoiceField(label="Record", required=False, choices=[("", "-"), *EXPECTABLE.items()])
-    host = forms.CharField(label="Expected host (empty: not asked for)", required=False, max_length=253)
+    host = forms.CharField(label="Expected host (blank: not required)", required=False, max_length=253)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        states = [(state.value, state.value.replace("_", " ")) for state in State]
+        states = [(state.value, state.label) for state in State]
         self.fields["shown_as"].choices = [("", "-"), *states]  # type: ignore[attr-defined]  # a ChoiceField, above
 
 
@@ -104,7 +104,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> list[str]:
         return [field.name for field in Domain._meta.fields]
 
-    @admin.display(boolean=True, description="held")
+    @admin.display(boolean=True, description="on hold")
     def is_held(self, domain: Domain) -> bool:
         return domain.is_held
 
@@ -112,9 +112,9 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     def overridden(self, domain: Domain) -> str:
         return f"{domain.override_state}, until {domain.override_until:%-d %b %Y %H:%M}" if domain.is_overridden else ""
 
-    @admin.display(description="expected otherwise")
+    @admin.display(description="exceptions")
     def expects(self, domain: Domain) -> str:
-        return ", ".join(f"{each.title}: {each.value or 'not asked for'}" for each in domain.expected)
+        return ", ".join(f"{each.title}: {each.value or 'not required'}" for each in domain.expected)
 
     def has_hold_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("domains.hold_domain")
@@ -131,7 +131,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     def has_expect_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("domains.expect_record")
 
-    @admin.action(description="Hold (says why; until)", permissions=["hold"])
+    @admin.action(description="Hold (reason, until)", permissions=["hold"])
     def hold(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -141,7 +141,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             ),
         )
 
-    @admin.action(description="Release", permissions=["hold"])
+    @admin.action(description="Release from hold", permissions=["hold"])
     def release(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -159,7 +159,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             lambda domain, said: overrides_services.check_again(domain=domain, actor=said.actor, bulk_id=said.bulk_id),
         )
 
-    @admin.action(description="Re-issue DKIM keys (says why)", permissions=["hold"])
+    @admin.action(description="Rotate DKIM keys (reason)", permissions=["hold"])
     def new_dkim(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -167,7 +167,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             lambda domain, said: settings_services.want_new_dkim(domain=domain, because=said.because, actor=said.actor),
         )
 
-    @admin.action(description="Transfer to another customer (says why)", permissions=["transfer"])
+    @admin.action(description="Transfer to another customer (reason)", permissions=["transfer"])
     def transfer(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -177,7 +177,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             ),
         )
 
-    @admin.action(description="Approve the claim without the DNS proof (says why)", permissions=["approve"])
+    @admin.action(description="Approve claim without DNS proof (reason)", permissions=["approve"])
     def approve_claim(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -187,7 +187,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             ),
         )
 
-    @admin.action(description="Override the state (as, says why, until)", permissions=["override"])
+    @admin.action(description="Override status (as, reason, until)", permissions=["override"])
     def override_state(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -202,7 +202,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             ),
         )
 
-    @admin.action(description="End the override of the state", permissions=["override"])
+    @admin.action(description="End status override", permissions=["override"])
     def end_override(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -212,7 +212,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             ),
         )
 
-    @admin.action(description="Expect a record otherwise (record, host, says why)", permissions=["expect"])
+    @admin.action(description="Add record exception (record, host, reason)", permissions=["expect"])
     def expect(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -227,7 +227,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             ),
         )
 
-    @admin.action(description="Ask for a record as for every domain (record)", permissions=["expect"])
+    @admin.action(description="Remove record exception (record)", permissions=["expect"])
     def expect_no_more(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
@@ -247,7 +247,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             try:
                 act(domain, said)
             except Problem as problem:
-                self.message_user(request, f"Not {domain}: {problem}", messages.ERROR)
+                self.message_user(request, f"{domain}: {problem}", messages.ERROR)
             else:
                 self.message_user(request, f"Done: {domain}", messages.SUCCESS)
 

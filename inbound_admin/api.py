@@ -52,7 +52,7 @@ from receipt_rules.simulator import api as receipt_rules_simulator
 from tenants.lifecycle import api as tenants_lifecycle
 from tenants.reputation import api as tenants_reputation
 
-BROKEN = "Something went wrong on our side; it is written down. Try again, or tell our support when this was."
+BROKEN = "Something went wrong on our side. Try again, or contact support with the time of the error."
 log = structlog.get_logger(__name__)
 
 # Mail itself, in the published families. 404, since the newer client repeats a call that is answered 5xx.
@@ -76,7 +76,7 @@ STATUSES = {
 
 
 class Api(NinjaAPI):
-    """Every answer passes here, so that a repeated call can be answered as the first was."""
+    """Store every response, so that a repeated request gets the first response."""
 
     def create_response(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return keep_answer(request, super().create_response(request, *args, **kwargs))
@@ -93,8 +93,9 @@ class Api(NinjaAPI):
 api = Api(
     title="Inbound Admin",
     version="1.0.0",
-    description="Every call needs a key, “Authorization: Bearer <key>”, or a signed-in session with its CSRF token. "
-    "Errors are {error, code, details?}. Lists take limit and offset. Every POST honours Idempotency-Key.",
+    description="Every call requires an API key, “Authorization: Bearer <key>”, or a signed-in session with its "
+    "CSRF token. Errors are {error, code, details?}. "
+    "Lists accept limit and offset. Every POST honours Idempotency-Key.",
     docs_url="/docs",
     docs_decorator=lambda view: csrf_exempt(require_safe(view)),
     openapi_url="/openapi.json",
@@ -137,15 +138,15 @@ health = call_router("Health")
 
 
 class HealthOut(Out):
-    """`parts`: “ok” for each, or what is the matter with it."""
+    """`parts`: “ok” for each part, or its problem."""
 
     is_well: bool
     parts: dict[str, str]
 
 
-@health.get("/v2/health", **reads(HealthOut), summary="Whether web, database, worker and Amazon are well")
+@health.get("/v2/health", **reads(HealthOut), summary="Health of web, database, worker and AWS")
 def get_health(request: HttpRequest) -> HealthOut:
-    """Always 200: `/healthz` answers 503 where something is not well, and asks for no key."""
+    """Always 200. `/healthz` answers 503 if a part has a problem, and requires no key."""
     parts = probe_all()
     return HealthOut(is_well=all(state == "ok" for state in parts.values()), parts=parts)
 
@@ -166,29 +167,29 @@ def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """Says where and what, never what was sent: it may be no Unicode."""
+    """Return where and what is wrong, but never the input, which may not be Unicode."""
     details = [{"where": ".".join(map(str, each["loc"]))[:200], "what": each["msg"]} for each in error.errors[:50]]
-    return error_answer("The request is not as this call needs it: see the details.", "MALFORMED", 400, details)
+    return error_answer("The request isn't valid. See details.", "MALFORMED", 400, details)
 
 
 @api.exception_handler(HttpError)
 def _no_json(request: HttpRequest, error: HttpError) -> HttpResponse:
     if error.status_code == 403:
-        sentence = "A signed-in session needs the CSRF token of its page (X-CSRFToken) to change anything."
+        sentence = "Changes from a signed-in session require the CSRF token of the page (X-CSRFToken)."
         return error_answer(sentence, "NO_CSRF_TOKEN", 403)
     code = "MALFORMED" if error.status_code == 400 else "REFUSED"
-    sentence = "The body is no JSON." if error.status_code == 400 else str(error)
+    sentence = "The body isn't valid JSON." if error.status_code == 400 else str(error)
     return error_answer(sentence, code, error.status_code)
 
 
 @api.exception_handler(RequestDataTooBig)
 def _too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return error_answer("The body is larger than any call needs.", "TOO_LARGE", 413)
+    return error_answer("The body is too large.", "TOO_LARGE", 413)
 
 
 @api.exception_handler(AuthenticationError)
 def _no_key(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    sentence = "This call needs a key: “Authorization: Bearer <key>”."
+    sentence = "This call requires an API key: “Authorization: Bearer <key>”."
     return error_answer(sentence, "NO_KEY", 401, WWW_Authenticate="Bearer")
 
 
@@ -199,25 +200,23 @@ def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
 
 @csrf_exempt
 def nothing_here(request: HttpRequest, **_: Any) -> HttpResponse:
-    """Also for every address below /api/ that is no call; mail itself is not this product's."""
+    """Return 404 for every unknown URL below /api/."""
     if request.path.startswith(MAIL_METHODS):
-        sentence = (
-            "Sending, reading and storing mail are out of scope here: this API has domains, addresses, endpoints."
-        )
+        sentence = "This API doesn't send, read or store mail. It manages domains, addresses and endpoints."
         return error_answer(sentence, "OUT_OF_SCOPE", 404)
-    return error_answer("There is nothing here.", "NOT_FOUND", 404)
+    return error_answer("Not found.", "NOT_FOUND", 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """What no view could catch, such as a failure in a middleware: JSON for a program, the page for a person."""
+    """Handle errors outside views, such as in middleware: JSON for programs, a page for people."""
     return error_answer(BROKEN, "INTERNAL", 500) if _is_call(request) else defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A request that Django refuses before any view, such as one for another host."""
+    """Handle requests that Django rejects before any view, such as for another host."""
     if not _is_call(request):
         return defaults.bad_request(request, exception)
-    return error_answer("The request is malformed: check its host name and its headers.", "MALFORMED", 400)
+    return error_answer("The request is malformed. Check its host name and headers.", "MALFORMED", 400)
 
 
 def _is_call(request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""What `manage.py check` says about settings that would only fail later."""
+"""System checks for settings that would otherwise fail later."""
 
 from typing import Any
 
@@ -26,32 +26,32 @@ def resolvers_are_addresses(**_: Any) -> list[CheckMessage]:
 
 @register()
 def some_threads_never_wait(**_: Any) -> list[CheckMessage]:
-    """The places for slow requests are fewer than the threads, and at least one."""
+    """Slow requests must leave at least one thread free."""
     if 1 <= settings.SLOW_REQUESTS_EACH <= settings.SLOW_REQUESTS_AT_ONCE < settings.WEB_THREADS:
         return []
     said = (
         f"SLOW_REQUESTS_EACH ({settings.SLOW_REQUESTS_EACH}), SLOW_REQUESTS_AT_ONCE ({settings.SLOW_REQUESTS_AT_ONCE})"
-        f" and WEB_THREADS ({settings.WEB_THREADS}) must ascend, the last by one at least: slow requests would hold"
-        " every thread."
+        f" and WEB_THREADS ({settings.WEB_THREADS}) must ascend, the last by at least one."
+        " Otherwise slow requests could hold every thread."
     )
-    return [Error(said, hint="Unset the first two: they follow from WEB_THREADS.", id="inbound_admin.E003")]
+    return [Error(said, hint="Unset the first two. They default from WEB_THREADS.", id="inbound_admin.E003")]
 
 
 @register()
 def domain_connect_can_sign(**_: Any) -> list[CheckMessage]:
     if not settings.DOMAIN_CONNECT_KEY and not settings.DOMAIN_CONNECT_PROVIDER:
         return []
-    hint = "docs/domain-connect.md says how to make it."
+    hint = "See docs/domain-connect.md."
     if not (settings.DOMAIN_CONNECT_KEY and settings.DOMAIN_CONNECT_PROVIDER):
-        said = "DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY belong together, and one of them is not set."
+        said = "Set both DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY, or neither."
         return [Error(said, hint=hint, id="inbound_admin.E005")]
     try:
         key = load_pem_private_key(settings.DOMAIN_CONNECT_KEY.replace("\\n", "\n").encode(), password=None)
     except (ValueError, TypeError):
-        return [Error("DOMAIN_CONNECT_KEY is no private key in PEM.", hint=hint, id="inbound_admin.E005")]
+        return [Error("DOMAIN_CONNECT_KEY isn't a PEM private key.", hint=hint, id="inbound_admin.E005")]
     if isinstance(key, RSAPrivateKey) and key.key_size >= 2048:
         return []
-    return [Error("DOMAIN_CONNECT_KEY is no RSA key of 2048 bits or more.", hint=hint, id="inbound_admin.E005")]
+    return [Error("DOMAIN_CONNECT_KEY isn't an RSA key of at least 2048 bits.", hint=hint, id="inbound_admin.E005")]
 
 
 @register(deploy=True)
@@ -59,20 +59,20 @@ def preload_is_the_last_step(**_: Any) -> list[CheckMessage]:
     ready = settings.SECURE_HSTS_SECONDS >= YEAR and settings.SECURE_HSTS_INCLUDE_SUBDOMAINS
     if ready or not settings.SECURE_HSTS_PRELOAD:
         return []
-    said = "HSTS_PRELOAD is on before the steps that it needs."
+    said = "HSTS_PRELOAD is on but its prerequisites aren't."
     hint = f"Set HSTS_SECONDS to {YEAR} and HSTS_INCLUDE_SUBDOMAINS to 1 first, or HSTS_PRELOAD to 0."
     return [Error(said, hint=hint, id="inbound_admin.E003")]
 
 
 @register(deploy=True)
 def what_no_default_can_know_is_set(**_: Any) -> list[CheckMessage]:
-    """Each would fail late and quietly: mails without links, or from nobody; every request refused."""
+    """Settings that would otherwise fail late and silently."""
     if settings.SANDBOX:
         return []
     missing = {
-        "ALLOWED_HOSTS": ("No name but this machine's own is allowed.", set(settings.ALLOWED_HOSTS) <= OWN_HOSTS),
-        "SITE_URL": ("Mails and webhooks carry no links.", not settings.SITE_URL),
-        "DEFAULT_FROM_EMAIL": ("Mails have a sender at localhost.", "@localhost" in settings.DEFAULT_FROM_EMAIL),
+        "ALLOWED_HOSTS": ("Only local host names are allowed.", set(settings.ALLOWED_HOSTS) <= OWN_HOSTS),
+        "SITE_URL": ("Emails and webhooks contain no links.", not settings.SITE_URL),
+        "DEFAULT_FROM_EMAIL": ("Emails are sent from localhost.", "@localhost" in settings.DEFAULT_FROM_EMAIL),
     }
     return [
         Warning(f"{name} is not set: {sentence}", hint=f"Set {name}. See docs/deployment.md.", id="inbound_admin.W002")
@@ -85,12 +85,12 @@ def what_no_default_can_know_is_set(**_: Any) -> list[CheckMessage]:
 def no_sandbox_in_production(**_: Any) -> list[CheckMessage]:
     if not settings.SANDBOX:
         return []
-    return [Warning("SANDBOX is on: nothing here reaches Amazon or the real DNS.", id="inbound_admin.W001")]
+    return [Warning("SANDBOX is on: nothing reaches AWS or public DNS.", id="inbound_admin.W001")]
 
 
 @register(deploy=True)
 def invitations_are_not_printed(**_: Any) -> list[CheckMessage]:
     if settings.SANDBOX or settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend":
         return []
-    said = "E-mail is printed instead of sent: whoever reads the logs could open the links of invitations."
+    said = "Email is printed instead of sent. Anyone who reads the logs could open invitation links."
     return [Error(said, hint="Set EMAIL_URL, such as smtp+tls://user:password@host:587.", id="inbound_admin.E002")]

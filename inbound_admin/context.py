@@ -1,4 +1,4 @@
-"""What every page knows: where it is, for which region, who looks at it."""
+"""Template context of every page: navigation, region and user."""
 
 from typing import Any
 
@@ -20,8 +20,11 @@ WORK: tuple[Entry, ...] = (
     ("Domains", "domains:list", "globe-alt", "d"),
     ("Inbound rules", "receipt_rules:home", "inbox-arrow-down", "r"),
 )
-CHANGES: Entry = ("Changes", "operations:changes", "clock", "h")
-OWN: tuple[Entry, ...] = (("Organisation", "customers:list", "building-office-2", "c"), CHANGES)
+CHANGES: Entry = ("Change log", "operations:changes", "clock", "h")
+OWN: tuple[Entry, ...] = (
+    ("Organisation", "customers:list", "building-office-2", "c"),
+    ("Activity", "operations:changes", "clock", "h"),
+)
 CUSTOMERS: Entry = ("Customers", "customers:list", "building-office-2", "c")
 TENANTS: tuple[Entry, ...] = (
     ("Tenants", "tenants:list", "shield-check", "t"),
@@ -54,11 +57,11 @@ def site(request: HttpRequest) -> dict[str, Any]:
 
 
 def _navigation(request: HttpRequest, *, support: bool, tenants: bool) -> list[dict[str, Any]]:
-    """Groups of entries; to a customer all is one group."""
+    """Return groups of entries. Customers get one group."""
     groups: list[tuple[str, tuple[Entry, ...]]] = [("", WORK if support else (*WORK, *OWN))]
     if support:
         groups.append(("Customers", (CUSTOMERS, *TENANTS) if tenants else (CUSTOMERS,)))
-        groups.append(("Watch", (CHANGES, DRIFT) if tenants else (CHANGES,)))
+        groups.append(("Monitoring", (CHANGES, DRIFT) if tenants else (CHANGES,)))
     return [{"title": title, "entries": [_entry(request, *each) for each in entries]} for title, entries in groups]
 
 

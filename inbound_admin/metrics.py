@@ -18,8 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from inbound_admin.lib import counters
 from inbound_admin.lib.jobs import oldest_waiting, worker_silent_for
 
-REQUESTS = Counter("inbound_admin_requests", "Requests answered", ("view", "method", "status"))
-SECONDS = Histogram("inbound_admin_request_seconds", "Seconds until the answer was ready", ("view",))
+REQUESTS = Counter("inbound_admin_requests", "HTTP requests", ("view", "method", "status"))
+SECONDS = Histogram("inbound_admin_request_seconds", "Response time in seconds", ("view",))
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 QUEUE = (
     "SELECT task_name, status::text, count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1, 2"
@@ -33,7 +33,7 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def measured(get_response: Handler) -> Handler:
-    """Counts by the view's name, never by the path, which names rows. No stranger's word becomes a label."""
+    """Count by view name, never by path, so that no input becomes a label."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         started = time.monotonic()
@@ -49,14 +49,16 @@ def measured(get_response: Handler) -> Handler:
 
 
 class OfTheDatabase:
-    """What all processes share: read when it is asked for."""
+    """Metrics shared by all processes, read from the database on request."""
 
     def collect(self) -> Iterator[Metric]:
         yield _calls()
         yield _waited()
         yield _queue()
         yield _waiting()
-        oldest = GaugeMetricFamily("inbound_admin_oldest_due_check_seconds", "How long the oldest check is overdue")
+        oldest = GaugeMetricFamily(
+            "inbound_admin_oldest_due_check_seconds", "Seconds the oldest domain check is overdue"
+        )
         oldest.add_metric([], float(_rows(OLDEST_DUE)[0][0]))
         yield oldest
         yield _silence()
@@ -65,7 +67,7 @@ class OfTheDatabase:
 @login_not_required
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """404 without the right token: who has none need not know that it is there."""
+    """Return the metrics, or 404 without the token."""
     given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
     if not settings.METRICS_TOKEN or not compare_digest(given, settings.METRICS_TOKEN.encode()):
         raise Http404
@@ -73,7 +75,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _registry() -> CollectorRegistry:
-    """With PROMETHEUS_MULTIPROC_DIR set, prometheus-client joins the processes of one machine."""
+    """Return a registry. PROMETHEUS_MULTIPROC_DIR merges the processes of one machine."""
     registry = CollectorRegistry()
     if settings.PROMETHEUS_MULTIPROC_DIR:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus-client's own gap
@@ -85,27 +87,29 @@ def _registry() -> CollectorRegistry:
 
 
 def _calls() -> Metric:
-    family = CounterMetricFamily("inbound_admin_aws_calls", "Calls to Amazon", labels=("operation", "outcome"))
+    family = CounterMetricFamily("inbound_admin_aws_calls", "AWS API calls", labels=("operation", "outcome"))
     for each in counters.totals("aws_call"):
         family.add_metric([each.label, each.outcome], each.number)
     return family
 
 
 def _waited() -> Metric:
-    family = CounterMetricFamily("inbound_admin_aws_wait_seconds", "Seconds spent waiting for a turn to call Amazon")
+    family = CounterMetricFamily(
+        "inbound_admin_aws_wait_seconds", "Seconds spent waiting for the shared SES rate limit"
+    )
     family.add_metric([], sum(each.seconds for each in counters.totals("aws_wait")))
     return family
 
 
 def _queue() -> Metric:
-    family = GaugeMetricFamily("inbound_admin_jobs", "Jobs that wait or run", labels=("task", "state"))
+    family = GaugeMetricFamily("inbound_admin_jobs", "Queued and running jobs", labels=("task", "state"))
     for task, state, number in _rows(QUEUE):
         family.add_metric([task, state], number)
     return family
 
 
 def _waiting() -> Metric:
-    words = "How long the first job that is due waits, by lane"
+    words = "Age of the oldest due job by lane, in seconds"
     family = GaugeMetricFamily("inbound_admin_oldest_job_seconds", words, labels=("lane",))
     for lane, age in oldest_waiting().items():
         family.add_metric([lane.queue], age)
@@ -113,9 +117,9 @@ def _waiting() -> Metric:
 
 
 def _silence() -> Metric:
-    """Infinite where no worker has ever started, so that a rule with a bound holds for that as well."""
+    """Return infinity if no worker has ever started, so that alert rules with a threshold fire then too."""
     silent = worker_silent_for()
-    family = GaugeMetricFamily("inbound_admin_worker_silent_seconds", "Since the last sign of life of any worker")
+    family = GaugeMetricFamily("inbound_admin_worker_silent_seconds", "Seconds since the last heartbeat of any worker")
     family.add_metric([], inf if silent is None else silent.total_seconds())
     return family
 

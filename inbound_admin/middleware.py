@@ -1,4 +1,4 @@
-"""What happens around every request: its id in the logs, the sign-in, and a page for every Problem."""
+"""Middleware for request IDs in logs, the sign-in and pages for every Problem."""
 
 import uuid
 from collections.abc import Callable
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 def request_id(get_response: Handler) -> Handler:
-    """Names the request in the logs and in the answer. A NUL, which no row can hold, finds nothing."""
+    """Set the request ID in logs and the response. Rejects NUL characters, which the database can't store."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\x00" in request.path:
@@ -50,14 +50,14 @@ def request_id(get_response: Handler) -> Handler:
 
 
 class HostChecked(CommonMiddleware):
-    """Refuses a host that ALLOWED_HOSTS lacks, but not the probes of machines: they ask at an address of the moment."""
+    """Rejects hosts that aren't in ALLOWED_HOSTS, except for probes, which use the address of the process."""
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         return None if request.path in OF_MACHINES else super().process_request(request)
 
 
 class SignInRequired(LoginRequiredMiddleware):
-    """Every page asks for a sign-in; what is public is marked `login_not_required` or is allauth's own."""
+    """Requires a sign-in. Public views are marked `login_not_required` or belong to allauth."""
 
     def process_view(
         self,
@@ -77,13 +77,13 @@ class SignInRequired(LoginRequiredMiddleware):
 
 
 def _sign_in_again(request: HttpRequest) -> str:
-    """Back to the page that the person sees, not to the part of it that was asked for."""
+    """Redirect to the sign-in and back to the page, not to a part of it."""
     shown = urlsplit(request.headers.get("HX-Current-URL", "")).path
     return f"{reverse('account_login')}?{urlencode({'next': shown or '/'})}"
 
 
 class ExplainProblems:
-    """Shows every Problem that a view did not: as a page, or in place for htmx."""
+    """Shows every unhandled Problem as a page, or within the page for htmx."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -116,7 +116,7 @@ def _asking_again() -> tuple[str, ...]:
 
 
 def _forget_htmx(request: HttpRequest) -> None:
-    """allauth keeps the request until the password was typed; htmx has gone to another page by then."""
+    """Remove htmx headers, because allauth repeats the request without htmx after the password."""
     for name in [name for name in request.META if name.startswith("HTTP_HX_")]:
         del request.META[name]
 
@@ -134,7 +134,7 @@ def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
 
 
 def place_in_page(request: HttpRequest, response: HttpResponse, problem: Problem) -> HttpResponse:
-    """For htmx, the page's own place for problems; static/js/htmx.js lets such an answer be swapped in."""
+    """For htmx, target the problem area of the page."""
     response.headers["X-Problem"] = problem.code
     if "HX-Request" in request.headers:
         response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#problem", "innerHTML"

@@ -1,4 +1,4 @@
-"""How much a request may send: judged by its headers, before a byte of the body is read."""
+"""Limit the size of requests by their headers, before the body is read."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -19,14 +19,14 @@ class TooLarge(Refused):
 
 
 class LengthRequired(Refused):
-    """A body without a length could be endless; Django would read nothing of it."""
+    """The body has no length."""
 
     code = "LENGTH_REQUIRED"
     status = HTTPStatus.LENGTH_REQUIRED
 
 
 class BoundedBody:
-    """Stands before Django's CSRF check, which is the first to read a body."""
+    """Runs before Django's CSRF check, which is the first to read a body."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -49,10 +49,10 @@ class BoundedBody:
 
 def _problem_of(request: HttpRequest, limit: int) -> Refused | None:
     if "HTTP_TRANSFER_ENCODING" in request.META:
-        return LengthRequired("Send the body with its length (Content-Length), not in chunks.")
+        return LengthRequired("Send the body with Content-Length, not in chunks.")
     length = str(request.META.get("CONTENT_LENGTH") or "0")
     if not (length.isascii() and length.isdigit()):
-        return LengthRequired("The Content-Length is not a number.")
+        return LengthRequired("Content-Length isn't a number.")
     if int(length) > limit:
-        return TooLarge(f"This request has {int(length):,} bytes. At most {limit:,} are accepted here.")
+        return TooLarge(f"This request has {int(length):,} bytes. The limit is {limit:,}.")
     return None

@@ -1,4 +1,4 @@
-"""What every answer says about itself, and that /api/ never answers with a page."""
+"""Headers of every response, and JSON for every response below /api/."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -40,7 +40,7 @@ _NEVER_STORED = ("/accounts/", "/admin/")
 
 
 def response_headers(get_response: Handler) -> Handler:
-    """Outermost but for `SecurityMiddleware`, so that refusals of other middleware get them as well."""
+    """Runs outside all middleware except `SecurityMiddleware`, so that their responses get the headers too."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
@@ -54,7 +54,7 @@ def response_headers(get_response: Handler) -> Handler:
 
 
 def _say_who_may_keep_it(path: str, response: HttpResponseBase) -> None:
-    """The API's answers, whoever asked, are kept nowhere; pages by nobody but the reader's own browser."""
+    """API responses are never cached, pages only in the reader's browser."""
     if path.startswith(answers.PREFIX):
         response.headers["Cache-Control"] = "no-store"
     elif path.startswith(_NEVER_STORED):
@@ -64,7 +64,7 @@ def _say_who_may_keep_it(path: str, response: HttpResponseBase) -> None:
 
 
 def _in_json(response: HttpResponse) -> HttpResponse:
-    """A refusal that Django made before or beside the API, as the API would have made it."""
+    """Return an error of Django below /api/ in the format of the API."""
     status = response.status_code
     if status < HTTPStatus.BAD_REQUEST or response.headers.get("Content-Type", "").startswith("application/json"):
         return response

@@ -1,4 +1,4 @@
-"""Settings by the environment: `.env.example` names every one with its meaning and default."""
+"""Settings from the environment. `.env.example` lists each with its meaning and default."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is asked of staff beyond the password: a second factor, a session of today, the password again in the admin."""
+"""Extra rules for staff: second factor, maximum session age, password again in the admin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +53,7 @@ def _is_open(request: HttpRequest) -> bool:
 
 
 def _password_again(request: HttpRequest) -> HttpResponse | None:
-    """Every change in the admin; the form goes on where it was when the password was right."""
+    """Require the password for changes in the admin, then continue with the form."""
     if not is_reauthentication_required(request, app=""):
         return None
     answer: HttpResponse = suspend_request(request, reverse("account_reauthenticate"))

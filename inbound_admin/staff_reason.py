@@ -1,4 +1,4 @@
-"""Why our staff change a customer's things: taken from the request, and asked for once where it is missing."""
+"""The reason of staff for changing a customer's data: read from the request, or asked for."""
 
 from http import HTTPStatus
 
@@ -20,7 +20,7 @@ class ReasonForm(forms.Form):
 
 
 class StaffReason:
-    """The change log asks for the reason only where staff act for a customer, so customers never see the question."""
+    """Provides the reason to the change log, which requires it only from staff who act for a customer."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -30,7 +30,7 @@ class StaffReason:
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """The form that was sent, once more, with the field for the reason."""
+        """Show the submitted form again with a field for the reason."""
         if not isinstance(exception, ReasonMissing):
             return None
         get_token(request)
@@ -44,7 +44,7 @@ class StaffReason:
 
 
 def reason_of(request: HttpRequest) -> str:
-    """By header (UTF-8) or member of the JSON body from programs, by field from pages; one line."""
+    """Return the reason from header (UTF-8), JSON body or form field, as one line."""
     header = request.headers.get(HEADER, "").encode("latin-1", "replace").decode("utf-8", "replace")
     text = header or getattr(request, "reason_in_body", "") or str(request.POST.get(FIELD, ""))
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:LONGEST]

@@ -1,4 +1,4 @@
-"""The worker looks after its own: jobs of a process that died are taken up again, finished ones are cleared away."""
+"""Maintenance of jobs: recover jobs of dead processes and delete finished ones."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ def rescue(timestamp: int) -> None:
 
 @jobs.periodic("inbound_admin.clear", cron="17 3 * * *")
 async def clear(timestamp: int) -> None:
-    """Jobs that are over are kept for three days, failed ones too, to be looked into."""
+    """Delete jobs that finished or failed more than three days ago."""
     await app.job_manager.delete_old_jobs(
         nb_hours=KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )

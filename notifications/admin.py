@@ -21,7 +21,7 @@ class EventAdmin(ReadOnly):
 
 @admin.register(WebhookTarget)
 class WebhookTargetAdmin(ReadOnly):
-    """Neither the secrets, sealed as they are, nor the whole address: Slack's is a secret too."""
+    """Shows neither secrets nor full URLs, because a Slack URL is a secret too."""
 
     list_display = ("name", "place", "customer_id", "person", "form", "is_on", "failing_since", "last_success_at")
     list_filter = ("is_on", "form")

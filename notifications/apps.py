@@ -7,5 +7,5 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        """Connects what listens to the change log."""
+        """Connect the receivers of the change log."""
         import_module("notifications.staff_acts.services")

@@ -1,4 +1,4 @@
-"""Work for the worker on alerts. Tasks are named by string, since they stand above the services."""
+"""Queue work on alerts. Tasks are named by string because they are above the services."""
 
 from inbound_admin.lib import jobs
 from notifications.models.webhooks import Delivery
@@ -8,7 +8,7 @@ MAIL = "notifications.mail"
 
 
 def deliver_soon(delivery: Delivery, *, in_seconds: int = 0, unless_running: bool = False) -> None:
-    """One job for each delivery, so that a slow target holds back no other."""
+    """Queue one job per delivery, so that a slow target doesn't block others."""
     jobs.queue(
         DELIVER,
         lock=f"delivery {delivery.pk}",
@@ -19,5 +19,5 @@ def deliver_soon(delivery: Delivery, *, in_seconds: int = 0, unless_running: boo
 
 
 def mail_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
-    """One run for all that is due."""
+    """Queue one job for everything due."""
     jobs.queue(MAIL, lock="alerts by mail", in_seconds=in_seconds, unless_running=unless_running)

@@ -1,4 +1,4 @@
-"""What the worker does with alerts."""
+"""Worker tasks of alerts."""
 
 from django.utils import timezone
 

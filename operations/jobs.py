@@ -15,7 +15,7 @@ URGENT_BATCHES_LOCK = "urgent bulk"
 MIGRATE_LOCK = "migrations"
 LOOK_LOCK = "drift"
 REMOVE_LOCK = "removals"
-MOVE_IN_LOCK = "moving in"
+MOVE_IN_LOCK = "legacy-import"
 
 
 def migrate_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:

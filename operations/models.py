@@ -30,7 +30,7 @@ class MigrationState(models.TextChoices):
     PLANNED = "planned", "Planned"
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"
-    DONE = "done", "Over"
+    DONE = "done", "Done"
     CANCELLED = "cancelled", "Cancelled"
 
 
@@ -40,13 +40,15 @@ class Migration(models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=new_migration_id, editable=False)
     region = models.CharField(max_length=32)
     chosen = models.CharField(max_length=10, choices=[(each.value, each.words) for each in Chosen])
-    chosen_text = models.CharField(max_length=200, blank=True, help_text="The filter, or the file's name.")
+    chosen_text = models.CharField(max_length=200, blank=True, help_text="The filter text or the file name.")
     because = models.TextField(blank=True)
-    policy = models.CharField(max_length=10, help_text="The reputation policy of tenants that are made.")
-    taken = models.JSONField(null=True, help_text="Identities in tenants at its start, ARN to name; null: not read.")
-    at_most_per_hour = models.PositiveIntegerField(null=True, blank=True, help_text="Customers begun in an hour.")
+    policy = models.CharField(max_length=10, help_text="Reputation policy of new tenants.")
+    taken = models.JSONField(null=True, help_text="Identities in tenants when it started, ARN to name; null: not read.")
+    at_most_per_hour = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Maximum customers started per hour."
+    )
     state = models.CharField(max_length=10, choices=MigrationState.choices, default=MigrationState.PLANNED)
-    waits_because = models.TextField(blank=True, help_text="Why nothing moves just now, in words for people.")
+    waits_because = models.TextField(blank=True, help_text="Why it waits, as shown on the page.")
     by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -65,12 +67,12 @@ class Migration(models.Model):
 
 
 class ItemState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    RUNNING = "running", "Being migrated"
+    WAITING = "waiting", "Pending"
+    RUNNING = "running", "Migrating"
     DONE = "done", "Migrated"
-    FAILED = "failed", "Stopped by a problem"
-    CANCELLED = "cancelled", "Not begun"
-    ROLLING_BACK = "rolling_back", "Being rolled back"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+    ROLLING_BACK = "rolling_back", "Rolling back"
     ROLLED_BACK = "rolled_back", "Rolled back"
 
 
@@ -84,13 +86,13 @@ class MigrationItem(models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=new_item_id, editable=False)
     migration = models.ForeignKey(Migration, on_delete=models.CASCADE, related_name="items")
     customer = models.ForeignKey("accounts.Customer", on_delete=models.CASCADE, related_name="+")
-    number = models.PositiveIntegerField(help_text="Its place in the migration, from 1.")
+    number = models.PositiveIntegerField(help_text="Position in the migration, from 1.")
     state = models.CharField(max_length=15, choices=ItemState.choices, default=ItemState.WAITING)
-    problem = models.TextField(blank=True, help_text="Why it waits or was stopped, in words for people.")
-    before = models.JSONField(default=dict, help_text="What was, to go back to; empty: not begun.")
+    problem = models.TextField(blank=True, help_text="Why it waits or failed, as shown on the page.")
+    before = models.JSONField(default=dict, help_text="State before the migration, for a rollback; empty: not started.")
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    switched_at = models.DateTimeField(null=True, help_text="When the customer's sends began to name the tenant.")
+    switched_at = models.DateTimeField(null=True, help_text="When the customer's sends started naming the tenant.")
 
     class Meta:
         ordering = ("migration", "number")
@@ -119,9 +121,9 @@ class MigrationStep(models.Model):
     item = models.ForeignKey(MigrationItem, on_delete=models.CASCADE, related_name="steps")
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=20)
-    subject = models.CharField(max_length=400, blank=True, help_text="The ARN of what is associated.")
+    subject = models.CharField(max_length=400, blank=True, help_text="ARN of the associated resource.")
     sentence = models.TextField()
-    call = models.CharField(max_length=60, blank=True, help_text="Amazon's operation; empty where it needs none.")
+    call = models.CharField(max_length=60, blank=True, help_text="SES operation; empty if none is needed.")
     state = models.CharField(max_length=10, choices=[(each.value, each.words) for each in MigrationStepState])
     problem = models.TextField(blank=True)
     done_at = models.DateTimeField(null=True)
@@ -143,11 +145,11 @@ class Difference(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_difference_id, editable=False)
     region = models.CharField(max_length=32)
-    area = models.CharField(max_length=20, help_text="Whose it is: tenants, identities, rules.")
+    area = models.CharField(max_length=20, help_text="tenants, identities or rules.")
     kind = models.CharField(max_length=40)
     key = models.CharField(max_length=500)
-    subject = models.CharField(max_length=400, help_text="The name or ARN of what differs.")
-    place = models.CharField(max_length=64, blank=True, help_text="Where it is: the tenant's name, the rule set's.")
+    subject = models.CharField(max_length=400, help_text="Name or ARN of the object that differs.")
+    place = models.CharField(max_length=64, blank=True, help_text="Name of the tenant or rule set.")
     customer = models.ForeignKey("accounts.Customer", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     sentence = models.TextField()
     wanted = models.JSONField(default=dict)
@@ -158,10 +160,10 @@ class Difference(models.Model):
     because = models.TextField(blank=True)
     by = models.ForeignKey(_PERSON, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     decided_at = models.DateTimeField(null=True)
-    problem = models.TextField(blank=True, help_text="Why what was decided could not be done.")
+    problem = models.TextField(blank=True, help_text="Why the decision could not be applied.")
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True, help_text="When a look found it no more.")
+    gone_at = models.DateTimeField(null=True, help_text="When a check no longer found it.")
 
     class Meta:
         ordering = ("area", "subject", "kind")
@@ -186,10 +188,10 @@ class DriftLook(models.Model):
 
     region = models.CharField(max_length=32)
     area = models.CharField(max_length=20)
-    at = models.DateTimeField(null=True, help_text="When Amazon was last read whole.")
-    asked_at = models.DateTimeField(null=True, help_text="When a look was last asked for.")
+    at = models.DateTimeField(null=True, help_text="When SES was last read completely.")
+    asked_at = models.DateTimeField(null=True, help_text="When a check was last requested.")
     calls = models.PositiveIntegerField(default=0)
-    tenants = models.PositiveIntegerField(null=True, help_text="How many the account holds at Amazon.")
+    tenants = models.PositiveIntegerField(null=True, help_text="Tenants of the account in SES.")
     problem = models.TextField(blank=True)
 
     class Meta:
@@ -204,9 +206,9 @@ def new_batch_id() -> str:
 
 
 class BatchItemState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
+    WAITING = "waiting", "Pending"
     DONE = "done", "Done"
-    REFUSED = "refused", "Not done"
+    REFUSED = "refused", "Failed"
     STOPPED = "stopped", "Stopped"
 
 
@@ -215,7 +217,7 @@ class Batch(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_batch_id, editable=False)
     kind = models.CharField(max_length=10, choices=[(each.value, each.words) for each in BatchKind])
-    words = models.JSONField(default=dict, help_text="What was said for all of them: why, until when, to whom.")
+    words = models.JSONField(default=dict, help_text="Details for all items: reason, dates, recipient.")
     by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -232,13 +234,13 @@ class BatchItem(models.Model):
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items")
     number = models.PositiveIntegerField()
-    name = models.CharField(max_length=400, help_text="Of what it is about, which it outlives.")
+    name = models.CharField(max_length=400, help_text="Name of the item, kept after the item is deleted.")
     domain = models.ForeignKey("domains.Domain", null=True, on_delete=models.SET_NULL, related_name="+")
     tenant = models.ForeignKey("tenants.Tenant", null=True, on_delete=models.SET_NULL, related_name="+")
     difference = models.ForeignKey(Difference, null=True, on_delete=models.SET_NULL, related_name="+")
     customer = models.ForeignKey("accounts.Customer", null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, choices=BatchItemState.choices, default=BatchItemState.WAITING)
-    problem = models.TextField(blank=True, help_text="Why it was refused or waits, in words for people.")
+    problem = models.TextField(blank=True, help_text="Why it failed or waits, as shown on the page.")
     done_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -261,10 +263,10 @@ class DomainRemoval(models.Model):
     """A domain that goes with all that takes mail at it: first that, then the rules, then the identity; row by row."""
 
     domain = models.OneToOneField("domains.Domain", on_delete=models.CASCADE, related_name="+", primary_key=True)
-    bulk_id = models.CharField(max_length=40, help_text="The one of all changes that belong to it.")
+    bulk_id = models.CharField(max_length=40, help_text="ID of the bulk action that all its changes carry.")
     by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
     asked_at = models.DateTimeField(auto_now_add=True)
-    problem = models.TextField(blank=True, help_text="Why it waits, in words for people.")
+    problem = models.TextField(blank=True, help_text="Why it waits, as shown on the page.")
 
     class Meta:
         ordering = ("asked_at",)
@@ -278,9 +280,9 @@ def new_moving_in_id() -> str:
 
 
 class MovingInState(models.TextChoices):
-    LOOKING = "looking", "Being looked at"
-    LOOKED = "looked", "To be begun"
-    MOVING = "moving", "Moving in"
+    LOOKING = "looking", "Checking"
+    LOOKED = "looked", "Ready to import"
+    MOVING = "moving", "Importing"
     DONE = "done", "Done"
     CANCELLED = "cancelled", "Cancelled"
 
@@ -290,10 +292,10 @@ class MovingIn(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_moving_in_id, editable=False)
     region = models.CharField(max_length=32)
-    name = models.CharField(max_length=200, help_text="Of the files.")
+    name = models.CharField(max_length=200, help_text="Names of the files.")
     because = models.TextField()
     state = models.CharField(max_length=10, choices=MovingInState.choices, default=MovingInState.LOOKING)
-    problem = models.TextField(blank=True, help_text="Why it waits, in words for people.")
+    problem = models.TextField(blank=True, help_text="Why it waits, as shown on the page.")
     by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -316,10 +318,10 @@ class MovingInRow(models.Model):
     moving_in = models.ForeignKey(MovingIn, on_delete=models.CASCADE, related_name="rows")
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=[(each.value, each.words) for each in RowKind])
-    owner = models.CharField(max_length=320, blank=True, help_text="E-mail address of whose it is.")
+    owner = models.CharField(max_length=320, blank=True, help_text="Email address of its owner.")
     name = models.CharField(max_length=400, blank=True)
     values = models.JSONField(default=dict)
-    why_not = models.TextField(blank=True, help_text="Why it cannot be taken as it was given.")
+    why_not = models.TextField(blank=True, help_text="Why the row can't be imported.")
     fate = models.CharField(max_length=10, blank=True, choices=[(each.value, each.words) for each in ImportFate])
     words = models.TextField(blank=True)
     object_id = models.CharField(max_length=40, blank=True)

@@ -1,4 +1,4 @@
-"""Receiving in Django admin: to look at. What is wanted is changed by services, what Amazon owns by runs."""
+"""Receiving in Django admin, read-only. Services change rows, runs change SES."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from receipt_rules.runs import services as runs_services
 class AdminReasonForm(ActionForm):
     """Stands beside the choice of the action."""
 
-    because = forms.CharField(label="Why", required=False, max_length=2000)
+    because = forms.CharField(label="Reason", required=False, max_length=2000)
 
 
 class ReadOnlyRows(admin.ModelAdmin[Any]):
@@ -56,7 +56,7 @@ class ReadOnlyRows(admin.ModelAdmin[Any]):
             except ReasonMissing:
                 raise  # one question for all of them, on a page of its own
             except Problem as problem:
-                self.message_user(request, f"Not {row}: {problem}", messages.ERROR)
+                self.message_user(request, f"Failed: {row}: {problem}", messages.ERROR)
             else:
                 self.message_user(request, f"Done: {row}", messages.SUCCESS)
 
@@ -69,11 +69,11 @@ class AddressAdmin(ReadOnlyRows):
     search_fields = ("address", "domain__name", "domain__customer__name", "id")
     actions = ("switch_off", "switch_on")
 
-    @admin.action(description="Switch off", permissions=["operate"])
+    @admin.action(description="Turn off", permissions=["operate"])
     def switch_off(self, request: HttpRequest, rows: QuerySet[Address]) -> None:
         self._switch(request, rows, is_active=False)
 
-    @admin.action(description="Switch on", permissions=["operate"])
+    @admin.action(description="Turn on", permissions=["operate"])
     def switch_on(self, request: HttpRequest, rows: QuerySet[Address]) -> None:
         self._switch(request, rows, is_active=True)
 
@@ -119,7 +119,7 @@ class ForwardingAdmin(ReadOnlyRows):
     action_form = AdminReasonForm
     actions = ("allow",)
 
-    @admin.action(description="Allow without confirmation (says why)", permissions=["operate"])
+    @admin.action(description="Allow without confirmation (reason required)", permissions=["operate"])
     def allow(self, request: HttpRequest, rows: QuerySet[Forwarding]) -> None:
         actor, because = cast("User", request.user), request.POST.get("because", "")[:2000]
         self._each(request, rows, lambda row: forwarding_services.allow(row=row, because=because, actor=actor))
@@ -145,12 +145,12 @@ class RunAdmin(ReadOnlyRows):
     action_form = AdminReasonForm
     actions = ("cancel", "unlock")
 
-    @admin.action(description="Stop before the next step", permissions=["operate"])
+    @admin.action(description="Stop before next step", permissions=["operate"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
         actor = cast("User", request.user)
         self._each(request, rows, lambda run: runs_services.cancel(run=run, actor=actor))
 
-    @admin.action(description="End a run that is stuck (says why)", permissions=["operate"])
+    @admin.action(description="End a stuck run (reason required)", permissions=["operate"])
     def unlock(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
         actor, because, bulk_id = cast("User", request.user), request.POST.get("because", "")[:2000], new_change_id()
         self._each(

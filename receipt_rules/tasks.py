@@ -1,4 +1,4 @@
-"""What the worker does with receipt rules."""
+"""The worker's tasks for receipt rules."""
 
 import structlog
 from django.conf import settings

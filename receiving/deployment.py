@@ -1,4 +1,4 @@
-"""What the function is told about its deployment, by its environment; `template.json` sets each of these."""
+"""The function's configuration from its environment; `template.json` sets each variable."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

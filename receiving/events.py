@@ -41,7 +41,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class LookAgain:
-    """By a schedule: what waits for a recipient's confirmation is looked up once more."""
+    """A scheduled event: look up mail that waits for a recipient's confirmation again."""
 
 
 def read_event(event: Mapping[str, Any]) -> tuple[Arrival | LookAgain, ...]:
@@ -62,7 +62,7 @@ def _record(record: Mapping[str, Any]) -> Iterator[Arrival | LookAgain]:
     elif source == "aws:sqs":
         yield from _queued(record["body"])
     else:
-        raise UnknownEvent(f"Nothing is known of events of {source}.")
+        raise UnknownEvent(f"Unknown event source: {source}.")
 
 
 def _queued(body: str) -> Iterator[Arrival | LookAgain]:
@@ -106,7 +106,7 @@ def _asked(said: Mapping[str, Any]) -> Arrival | LookAgain:
     if said.get("lookAgain"):
         return LookAgain()
     if "deliver" not in said:
-        raise UnknownEvent(f"Inbound Admin asks for something unknown: {sorted(said)[:10]}")
+        raise UnknownEvent(f"Unknown request from Inbound Admin: {sorted(said)[:10]}")
     wanted = said["deliver"]
     return Arrival(
         message_id=str(wanted["messageId"]),

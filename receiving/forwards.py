@@ -28,13 +28,13 @@ class NotForwarded(Exception):
 def refuse_loop(letter: Letter, recipient: str, to: Sequence[str]) -> None:
     """Raises NotForwarded."""
     if letter.headers.get(MARK.decode().lower()):
-        raise NotForwarded("It was forwarded by this service before: it would go round in a loop.")
+        raise NotForwarded("This service already forwarded the message: forwarding it again would cause a loop.")
     if len(letter.headers.get("received", ())) > MOST_HOPS:
-        raise NotForwarded(f"It has passed more than {MOST_HOPS} servers, as in a loop.")
+        raise NotForwarded(f"The message passed more than {MOST_HOPS} servers, which suggests a loop.")
     if recipient in {each.lower() for each in to}:
-        raise NotForwarded("It would be forwarded to the address that it came to.")
+        raise NotForwarded("The message would be forwarded to the address it was sent to.")
     if len(letter.raw) > LARGEST:
-        raise NotForwarded("SES sends messages of up to 40 MB. Fetch it from the bucket.")
+        raise NotForwarded("The message is larger than 40 MB, the most that SES sends. Fetch it from the bucket.")
 
 
 def rewritten(arrival: Arrival, letter: Letter, recipient: str, forward_from: str) -> bytes:

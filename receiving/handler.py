@@ -22,8 +22,8 @@ from receiving.messages import Letter
 from receiving.site import Outcome, Route, SiteProblem
 
 LINK_SECONDS = 12 * 60 * 60  # a link ends with the credentials of the function that signed it, if that is sooner
-VIRUS = "SES found a virus in it. It stays in the bucket."
-NO_FORWARDING = "This deployment forwards no mail: FORWARD_FROM is not set. The message stays in the bucket."
+VIRUS = "SES found a virus. The message stays in the bucket."
+NO_FORWARDING = "This deployment doesn't forward mail: FORWARD_FROM isn't set. The message stays in the bucket."
 _Aws = (BotoCoreError, ClientError)
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class NotStored(Exception):
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
-    """What Lambda calls. Raises Undelivered."""
+    """Handle a Lambda event. Raises Undelivered."""
     return Receiver(read_deployment(os.environ, client_of), client_of).handle(event)
 
 
@@ -74,7 +74,7 @@ class Receiver:
         try:
             outcomes = self._outcomes(mail)
         except (*_Aws, NotStored) as problem:
-            outcomes = [Outcome("failed", arrival.recipients, problem=f"The message could not be read: {problem}")]
+            outcomes = [Outcome("failed", arrival.recipients, problem=f"We couldn't read the message: {problem}")]
         return self._told(mail, outcomes)
 
     def _outcomes(self, mail: "_Mail") -> list[Outcome]:
@@ -218,7 +218,7 @@ class _Mail:
             self._place = (bucket, key)
             return found
         looked = ", ".join(f"{bucket}/{key}" for bucket, key in self._places())
-        raise NotStored(f"It is not in the bucket: {looked}")
+        raise NotStored(f"The message isn't in the bucket: {looked}")
 
     def _places(self) -> list[tuple[str, str]]:
         if self._place:

@@ -49,7 +49,7 @@ def post(
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme not in ("https", "http") or not host:
-        raise NoReply("This is no address of a webhook.")
+        raise NoReply("This isn't a valid webhook URL.")
     try:
         with _connected(
             host, parts.port, parts.scheme == "https", seconds, may_be_private=may_be_private
@@ -59,11 +59,11 @@ def post(
             answer = connection.getresponse()
             return PostAnswer(answer.status, answer.read(most))
     except ssl.SSLCertVerificationError as error:
-        raise NoReply(f"The certificate of {host} is not valid: {error.verify_message}.") from error
+        raise NoReply(f"The certificate of {host} isn't valid: {error.verify_message}.") from error
     except TimeoutError as error:
-        raise NoReply(f"{host} did not answer within {seconds:g} seconds.") from error
+        raise NoReply(f"{host} didn't respond within {seconds:g} seconds.") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NoReply(f"{host} did not answer: {getattr(error, 'strerror', None) or error}.") from error
+        raise NoReply(f"{host} didn't respond: {getattr(error, 'strerror', None) or error}.") from error
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _address(host: str, port: int, may_be_private: bool) -> str:
     """The first of its addresses. One that is not public spoils them all: such a name was made to lead us astray."""
     found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not may_be_private and (inside := [each for each in found if not _is_public(each)]):
-        raise NoReply(f"{host} leads to {inside[0]}, which is not of the public internet. Nothing was sent.")
+        raise NoReply(f"{host} resolves to {inside[0]}, which isn't a public address. Nothing was sent.")
     return found[0]
 
 

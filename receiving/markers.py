@@ -1,4 +1,4 @@
-"""What was done for each message, as objects in the bucket: every copy of the function sees them.
+"""Markers of completed deliveries, as objects in the bucket that every copy of the function sees.
 
 A mark is left after an endpoint has taken a message for a recipient, so whatever breaks in between, the mail is sent
 again and never lost. A note says that a recipient's mail waits for a confirmation. Both go when the bucket's lifecycle

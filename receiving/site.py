@@ -22,7 +22,7 @@ class SiteProblem(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a message for some of its recipients; never any of its content.
+    """The outcome of a message for some of its recipients; no content.
 
     `outcome`: delivered, failed (it is tried again), waiting (for a confirmation), held (it stays in the bucket), or
     unrouted (nobody wants it delivered).
@@ -41,7 +41,7 @@ def look_up(deployment: Deployment, recipients: Sequence[str], received_at: str)
         answer = _call(deployment, "route-lookup", {"recipients": list(some), "receivedAt": received_at})
         routes = answer.get("data")
         if not isinstance(routes, list) or [each["recipient"] for each in routes] != list(some):
-            raise SiteProblem("The look-up answered for other recipients than were asked for.")
+            raise SiteProblem("Route lookup answered for different recipients than requested.")
         found += routes
     return found
 
@@ -68,7 +68,7 @@ def _call(deployment: Deployment, what: str, body: Mapping[str, Any]) -> Mapping
     try:
         found = json.loads(answer.body)
     except ValueError as error:
-        raise SiteProblem(f"Inbound Admin ({what}) answered no JSON.") from error
+        raise SiteProblem(f"Inbound Admin ({what}) didn't answer with JSON.") from error
     if not isinstance(found, dict):
         raise SiteProblem(f"Inbound Admin ({what}) answered {type(found).__name__}.")
     return found

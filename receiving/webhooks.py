@@ -1,4 +1,4 @@
-"""What a webhook gets of a message: its body in one of two shapes, and the headers with the signature.
+"""The webhook call for a message: its body in one of two formats, and the headers with the signature.
 
 `inbound` is the shape of the system before this one, one call for each recipient; its clients read it unchanged.
 `standard` is ours: Standard Webhooks, one call with all recipients of the endpoint.
@@ -88,7 +88,7 @@ def signature(secret: str, name: str, now: int, sent: bytes) -> str:
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadSecret("The signing secret of this endpoint is not valid. Make a new one.") from error
+        raise BadSecret("This endpoint's signing secret isn't valid. Generate a new one.") from error
     signed = hmac.new(key, f"{name}.{now}.".encode() + sent, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(signed).decode()}"
 

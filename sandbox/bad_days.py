@@ -1,4 +1,4 @@
-"""The pretend Amazon: its faults, its throttle, its clock, its calls, and the beginning anew."""
+"""The sandbox AWS: faults, throttle, clock, calls and reset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class FaultLine:
 
 @dataclass(frozen=True)
 class CallLine:
-    """`subject` is empty where it is another customer's."""
+    """`subject` is empty if it belongs to another customer."""
 
     at: datetime
     operation: str
@@ -80,32 +80,32 @@ def add_fault(form: FaultForm) -> str:
             wanted["kind"], wanted["operation"], nth=wanted["nth"], times=wanted["times"], seconds=seconds
         )
     line = _fault(made)
-    return f"Switched on: {line.title}; {line.operation}, {line.when}."
+    return f"Fault on: {line.title}; {line.operation}, {line.when}."
 
 
 def remove_fault(fault_id: str) -> str:
     with control() as amazon:
         amazon.remove_fault(fault_id)
-    return "Switched off."
+    return "Fault off."
 
 
 def clear_faults() -> str:
     with control() as amazon:
         amazon.clear_faults()
-    return "All faults are switched off. Amazon answers as it should."
+    return "All faults are off."
 
 
 def set_throttle(*, on: bool) -> str:
     with control() as amazon:
         amazon.set_throttle(ONE_A_SECOND if on else None)
-    return "Amazon now takes one call a second, as SES does." if on else "Amazon takes calls as fast as they come."
+    return "AWS now accepts one call per second, as SES does." if on else "AWS has no rate limit."
 
 
 def refuse_recipient(form: RecipientForm) -> str:
     recipient = form.cleaned_data["recipient"].strip().lower()
     with control() as amazon:
         amazon.set_refused_recipients((*amazon.refused_recipients(), recipient))
-    return f"Amazon now refuses every receipt rule that names {recipient}."
+    return f"SES now rejects every receipt rule with {recipient}."
 
 
 def beliefs() -> dict[str, str]:
@@ -116,33 +116,33 @@ def beliefs() -> dict[str, str]:
 def believe(form: BeliefForm) -> str:
     with control() as amazon:
         amazon.set_beliefs(**form.cleaned_data)
-    return "Amazon is now as you chose where its documents leave it open."
+    return "Behaviour saved."
 
 
 def refuse_no_recipient() -> str:
     with control() as amazon:
         amazon.set_refused_recipients(())
-    return "Amazon refuses no recipient any more, but those that its grammar does not allow."
+    return "SES now only rejects invalid recipients."
 
 
 def advance_clock(form: ClockForm) -> str:
-    """What is due by then happens at once."""
+    """Advance the AWS clock and run everything due by then."""
     with control() as amazon:
         amazon.advance_clock(form.seconds)
         now, changes = amazon.now(), amazon.tick().changes
-    happened = f"; {len(changes)} states changed" if changes else ""
-    return f"At Amazon it is now {now:%-d %B %Y, %H:%M} UTC{happened}."
+    happened = f". {len(changes)} status change{'s' if len(changes) > 1 else ''}" if changes else ""
+    return f"The AWS clock now shows {now:%-d %B %Y, %H:%M} UTC{happened}."
 
 
 def reset() -> str:
     with control() as amazon:
         amazon.reset()
-    return "The sandbox is as on its first day: no identities, no zones, no faults, the clock right."
+    return "Sandbox reset: no identities, zones or faults, and the clock shows the real time."
 
 
 def _fault(fault: Fault) -> FaultLine:
     title = TITLES.get(fault.kind, fault.kind)
-    often = "until it is switched off" if fault.times is None else f"for {_times(fault.times)}"
+    often = "until turned off" if fault.times is None else f"for {_times(fault.times)}"
     begin = f", from call {fault.nth} on" if fault.nth > 1 else ""
     held = f" ({fault.seconds:g} s)" if fault.kind == "slow" else ""
     operation = "every call" if fault.operation == EVERY else fault.operation
@@ -154,7 +154,7 @@ def _times(count: int) -> str:
 
 
 def _calls(calls: tuple[Call, ...], viewer: Viewer) -> tuple[CallLine, ...]:
-    """What a call was about is shown to those alone whose domain it was, and to staff."""
+    """Hide the subject of a call unless it is one of the viewer's domains. Staff see all."""
     all_of_them = supports_everyone(viewer)
     about = {call.subject for call in calls}
     own = about if all_of_them else set(domains_for(viewer).filter(name__in=about).values_list("name", flat=True))

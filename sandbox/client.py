@@ -44,7 +44,7 @@ class ControlClient:
         except HTTPError as refusal:
             raise SandboxError(_message(refusal)) from refusal
         except (URLError, OSError, ValueError) as problem:
-            raise SandboxUnreachable(f"The sandbox does not answer at {self._base_url}: {problem}") from problem
+            raise SandboxUnreachable(f"The sandbox isn't responding at {self._base_url}: {problem}") from problem
 
     # AWS
 
@@ -273,7 +273,7 @@ def _message(refusal: HTTPError) -> str:
     try:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
-        return f"The sandbox answered {refusal.code}: {body[:200].decode(errors='replace')}"
+        return f"The sandbox returned {refusal.code}: {body[:200].decode(errors='replace')}"
 
 
 def _timed(told: Mapping[str, Any], name: str) -> dict[str, Any]:

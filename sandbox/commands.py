@@ -16,11 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--aws-port", type=int, default=4599)
     parser.add_argument("--dns-port", type=int, default=5399)
     parser.add_argument("--smtp-port", type=int, default=2525)
-    parser.add_argument("--web-port", type=int, default=4543, help="of the customers' web host, HTTPS")
-    parser.add_argument("--state-dir", type=Path, default=None, help="keeps the state over a restart")
-    parser.add_argument(
-        "--verify-every", type=float, default=3.0, help="seconds between rounds of verification; 0: never"
-    )
+    parser.add_argument("--web-port", type=int, default=4543, help="HTTPS port of the customers' web host")
+    parser.add_argument("--state-dir", type=Path, default=None, help="keep state across restarts")
+    parser.add_argument("--verify-every", type=float, default=3.0, help="seconds between verification rounds; 0: never")
 
 
 def run(

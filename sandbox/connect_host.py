@@ -58,7 +58,7 @@ def _settings(mood: str, base: str) -> Answered:
 def _apply(method: str, query: str, control: Control) -> Answered:
     asked = {name: values[0] for name, values in parse_qs(query).items()}
     if not _is_signed(query, asked, control):
-        return _plain("403 Forbidden", "The signature is not good.")
+        return _plain("403 Forbidden", "The signature isn't valid.")
     records = made(asked)
     if method == "POST":
         for name, kind, value in records:

@@ -77,7 +77,7 @@ class AwsControl:
     def set_throttle(self, per_second: float | None) -> None:
         """SES's own is 1.0; None is off."""
         if per_second is not None and per_second <= 0:
-            raise ValueError("A throttle admits more than 0 calls a second; None turns it off.")
+            raise ValueError("A throttle must allow more than 0 calls per second. None turns it off.")
         with WORLD.lock:
             WORLD.throttle.set(per_second)
             WORLD.changed()
@@ -88,7 +88,7 @@ class AwsControl:
     def set_limits(self, **limits: int) -> dict[str, int]:
         """Raises ValueError for a limit that does not exist."""
         if unknown := set(limits) - {field.name for field in fields(Limits)}:
-            raise ValueError(f"There is no limit {', '.join(sorted(unknown))}.")
+            raise ValueError(f"Unknown limit: {', '.join(sorted(unknown))}.")
         with WORLD.lock:
             WORLD.limits = replace(WORLD.limits, **limits)
             WORLD.changed()
@@ -100,9 +100,9 @@ class AwsControl:
     def set_beliefs(self, **beliefs: str) -> dict[str, str]:
         """Raises ValueError for one that does not exist, or for what it cannot be."""
         if unknown := set(beliefs) - {field.name for field in fields(Beliefs)}:
-            raise ValueError(f"There is no belief {', '.join(sorted(unknown))}.")
+            raise ValueError(f"Unknown behaviour: {', '.join(sorted(unknown))}.")
         if wrong := [f"{name}={value!r}" for name, value in beliefs.items() if value not in CHOICES[name]]:
-            raise ValueError(f"No belief can be {', '.join(wrong)}.")
+            raise ValueError(f"Invalid behaviour: {', '.join(wrong)}.")
         with WORLD.lock:
             WORLD.beliefs = replace(WORLD.beliefs, **beliefs)
             WORLD.changed()
@@ -158,7 +158,7 @@ class AwsControl:
         for _, state in regions():
             if tenant in state.tenants:
                 return notification(topic, event_about(state, state.tenants[tenant], detail_type, now), now, version)
-        raise LookupError(f"There is no tenant {tenant} in the sandbox.")
+        raise LookupError(f"No tenant {tenant} in the sandbox.")
 
     def sns_confirmation(self, topic: str, version: str = "2") -> dict[str, str]:
         """What SNS posts first, when an endpoint is subscribed to the topic."""
@@ -171,7 +171,7 @@ class AwsControl:
     def set_account(self, region: str, **members: object) -> None:
         """Members of `Account`: enforcement, production_access, sending_enabled, ... Raises ValueError."""
         if unknown := set(members) - {field.name for field in fields(Account)}:
-            raise ValueError(f"GetAccount knows no {', '.join(sorted(unknown))}.")
+            raise ValueError(f"Unknown GetAccount field: {', '.join(sorted(unknown))}.")
         with WORLD.lock:
             state = _region(region)
             state.account = replace(state.account, **members)  # type: ignore[arg-type]  # names checked above
@@ -189,7 +189,7 @@ class AwsControl:
         with WORLD.lock:
             found = [state.tenants[name] for _, state in regions() if name in state.tenants]
             if not found:
-                raise LookupError(f"There is no tenant {name} in the sandbox.")
+                raise LookupError(f"No tenant {name} in the sandbox.")
             for tenant in found:
                 change(tenant)
             WORLD.changed()
@@ -219,7 +219,7 @@ class Control(AwsControl, DnsControl, MailControl):
     def host_policy(self, domain: str, policy: str, fault: str = "") -> None:
         """Serve the MTA-STS policy of a domain over HTTPS. `fault` is one of `values.WEB_FAULTS`. Raises ValueError."""
         if fault and fault not in WEB_FAULTS:
-            raise ValueError(f"A web host cannot be {fault!r}.")
+            raise ValueError(f"Unknown web host fault: {fault!r}.")
         host, zone = f"mta-sts.{domain}", self._zones.zone_for(domain)
         with WORLD.lock:
             WORLD.sites[domain] = Site(policy, fault)

@@ -50,7 +50,7 @@ class MailControl:
     def fail_sink(self, name: str, times: int) -> None:
         """The next calls of a sink are answered 500."""
         if times < 0:
-            raise ValueError("A sink refuses 0 calls or more.")
+            raise ValueError("The number of failing calls can't be negative.")
         with WORLD.lock:
             WORLD.mail.failures[name] = times
 

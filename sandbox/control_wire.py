@@ -16,7 +16,7 @@ METHODS = frozenset(
 def answer(control: Control, method: str, arguments: Mapping[str, Any]) -> object:
     """Raises LookupError for an unknown method, else what the method raises."""
     if method not in METHODS:
-        raise LookupError(f"The control API has no method {method}.")
+        raise LookupError(f"Unknown control API method: {method}.")
     return as_json(getattr(control, method)(**_typed(arguments)))
 
 

@@ -1,4 +1,4 @@
-"""What one can do at the pretend DNS host. Each answers with the sentence that the page shows."""
+"""Actions at the sandbox DNS host. Each returns the sentence the page shows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,38 +26,38 @@ LOOK_SECONDS = 1.5
 
 
 def let_amazon_look(domains: Sequence[Domain]) -> str:
-    """What Amazon now sees otherwise of these domains. It looks by itself anyway; this saves a few seconds."""
+    """Run SES's check now and return what changed for these domains. It also runs every few seconds."""
     changes: tuple[str, ...] = ()
-    with suppress(SandboxSilent), control(LOOK_SECONDS) as sandbox:  # a silent zone: it goes on looking without us
+    with suppress(SandboxSilent), control(LOOK_SECONDS) as sandbox:  # a silent zone: the periodic check continues
         changes = sandbox.tick().changes
     names = {domain.name for domain in domains}
     own = [change.replace("->", "→") for change in changes if change.partition(" ")[0] in names]
-    return f"Amazon has just looked: {'; '.join(own)}." if own else ""
+    return f"SES checked: {'; '.join(own)}." if own else ""
 
 
 def publish(page: ZonePage, posted: Posted) -> str:
     row = page.row(posted.get("key", ""))
     with control() as host:
         host.publish(page.name, row.as_wanted)
-    return f"{row.label}: mended, and published as asked." if row.mistake else f"{row.label}: published as asked."
+    return f"{row.label}: fixed and published." if row.mistake else f"{row.label}: published."
 
 
 def publish_missing(page: ZonePage, posted: Posted) -> str:
     with control() as host:
         made = host.publish_missing(page.name, [row.as_wanted for row in page.rows])
     if not made:
-        return "Nothing was missing: every record stands as asked."
-    return f"{len(made)} {'record' if len(made) == 1 else 'records'} published. Nothing is missing now."
+        return "No records are missing."
+    return f"{len(made)} {'record' if len(made) == 1 else 'records'} published. No records are missing."
 
 
 def make_mistake(page: ZonePage, posted: Posted) -> str:
     row = page.row(posted.get("key", ""))
     chosen = next((mistake for mistake in row.mistakes if mistake.code == posted.get("code")), None)
     if chosen is None:
-        raise Refused("Choose a mistake from the menu.")
+        raise Refused("Choose a mistake from the list.")
     with control() as host:
         host.make_mistake(page.name, row.as_wanted, chosen.code)
-    return f"{row.label}, broken on purpose: {chosen.title}. {chosen.describe}"
+    return f"{row.label} broken: {chosen.title}. {chosen.describe}"
 
 
 def add(page: ZonePage, form: RecordForm) -> str:
@@ -81,17 +81,17 @@ def remove(page: ZonePage, posted: Posted) -> str:
 
 
 def break_zone(page: ZonePage, posted: Posted) -> str:
-    """One of the ways in which nameservers themselves fail."""
+    """Apply one of the nameserver faults."""
     code = posted.get("code", "")
     mistake = next((mistake for mistake in ZONE_MISTAKES if mistake.code == code), None)
     if mistake is None:
-        raise Refused("Choose what goes wrong with the nameservers.")
+        raise Refused("Choose a nameserver fault.")
     if code == DISAGREE:
         return _disagree(page)
     server = page.nameservers[-1] if page.nameservers and code == "zone.lame" else None
     with control() as host:
         host.set_dns_fault(page.name, code.removeprefix("zone."), server)
-    return f"The nameservers of {page.name}, broken on purpose: {mistake.title}. {mistake.describe}"
+    return f"Nameservers of {page.name} broken: {mistake.title}. {mistake.describe}"
 
 
 def mend_zone(page: ZonePage, posted: Posted) -> str:
@@ -100,39 +100,39 @@ def mend_zone(page: ZonePage, posted: Posted) -> str:
             host.set_dns_fault(fault.name, None, fault.nameserver)
         if page.nameservers:
             host.publish(page.name, _nameserver(page))
-    return f"The nameservers of {page.name} are mended: all of them answer, and say the same."
+    return f"Nameservers of {page.name} fixed: they all respond with the same data."
 
 
 def _disagree(page: ZonePage) -> str:
     row = next((row for row in page.rows if row.is_right), None)
     if row is None or len(page.nameservers) < 2:
-        raise Refused("Publish a record first: then one nameserver can be without it.")
+        raise Refused("Publish a record first, so that one nameserver can lack it.")
     wanted = row.as_wanted
     at_the_zone = WantedRecord(_nameserver(page).key, wanted.type, wanted.name, wanted.value, wanted.priority)
     with control() as host:
         host.make_mistake(page.name, at_the_zone, DISAGREE)
-    return f"Broken on purpose: {page.nameservers[-1]} does not have the {row.label[0].lower()}{row.label[1:]}."
+    return f"Nameserver broken: {page.nameservers[-1]} doesn't have {row.label}."
 
 
 def _nameserver(page: ZonePage) -> WantedRecord:
-    """The zone's own first NS: what mistakes with the zone leave is remembered, and cleared away, under its key."""
+    """Return the zone's first NS record, under whose key zone mistakes are stored and cleared."""
     return WantedRecord("zone", "NS", page.name, page.nameservers[0])
 
 
 POLICIES = {
-    "testing": "Right, in testing",
-    "enforce": "Right, in force",
-    "others": "In force, for another mail service",
+    "testing": "Correct, testing mode",
+    "enforce": "Correct, enforce mode",
+    "others": "Enforce mode, for another mail service",
     "": "None",
 }
 
 
 def host_policy(page: ZonePage, posted: Posted) -> str:
-    """What the customer's web host serves as the MTA-STS policy of one of the zone's domains."""
+    """Set the MTA-STS policy that the web host serves for one of the zone's domains."""
     domain = next((part.domain for part in page.parts if part.domain.id == posted.get("domain")), None)
     kind, fault = posted.get("policy", ""), posted.get("fault", "")
     if domain is None or kind not in POLICIES or (fault and fault not in WEB_FAULTS):
-        raise Refused("Choose a domain, a policy and what goes wrong from the menus.")
+        raise Refused("Choose a domain, a policy and a fault from the lists.")
     right = mta_sts_policy(domain.region) if can_receive(domain.region) else ""
     mode = "testing" if kind == "testing" else "enforce"
     policy = right.replace("mode: testing", f"mode: {mode}")
@@ -143,7 +143,7 @@ def host_policy(page: ZonePage, posted: Posted) -> str:
             host.host_policy(domain.name, f"{policy}\n", fault)
         else:
             host.remove_policy(domain.name)
-    broken = f" Broken on purpose: {WEB_FAULTS[fault]}." if fault and kind else ""
+    broken = f" Fault: {WEB_FAULTS[fault]}." if fault and kind else ""
     return f"MTA-STS policy of {domain}: {POLICIES[kind].lower()}.{broken}"
 
 

@@ -1,4 +1,4 @@
-"""What a person types at the pretend DNS host, and how they let the pretend Amazon misbehave."""
+"""Forms of the sandbox DNS host and of the sandbox AWS."""
 
 from typing import Any, TypedDict
 
@@ -9,37 +9,37 @@ from sandbox.dns.records import TTL_LIMIT, TYPES
 KINDS = (
     ("throttle", "Throttled: “Rate exceeded”"),
     ("error", "Internal error (500)"),
-    ("denied", "Our credentials may not make the call (403)"),
-    ("missing", "Amazon does not know it (404)"),
-    ("slow", "A slow answer"),
-    ("cut_before", "Connection cut before the call counted"),
-    ("cut_after", "Connection cut after the call was carried out"),
-    ("exit_after", "Amazon's process ends after the call"),
+    ("denied", "Access denied (403)"),
+    ("missing", "Not found (404)"),
+    ("slow", "Slow response"),
+    ("cut_before", "Connection lost before the call is applied"),
+    ("cut_after", "Connection lost after the call is applied"),
+    ("exit_after", "AWS process exits after the call"),
 )
-# What Amazon's documents leave open: a sentence, and what each choice means.
+# Behaviour that AWS doesn't document: a label, and the choices.
 BELIEFS = {
     "tenant_metrics": (
-        "CloudWatch's metrics of a tenant",
+        "CloudWatch metrics of a tenant",
         {
             "pair": "Counts by TenantId and TenantName",
-            "pair_singular": "The same, named Send, Bounce, Complaint",
+            "pair_singular": "Counts named Send, Bounce, Complaint",
             "name": "Rates by TenantName",
-            "other": "Counts of names that nobody told",
+            "other": "Counts under unknown names",
             "none": "None",
         },
     ),
-    "dkim_only_txt": ("v1 tells a TXT token of an identity with DKIM alone", {"no": "No", "yes": "Yes"}),
-    "hosted_zone": ("v2 tells where DKIM keys are published", {"yes": "Yes", "no": "No"}),
+    "dkim_only_txt": ("SES v1 returns a TXT token for a DKIM-only identity", {"no": "No", "yes": "Yes"}),
+    "hosted_zone": ("SES v2 returns the hosted zone of DKIM keys", {"yes": "Yes", "no": "No"}),
     "manual_cause": (
-        "The cause of a pause by API",
+        "Cause of a pause through the API",
         {"Status manually updated.": "“Status manually updated.”", "": "None"},
     ),
     "lost_mail": (
         "Lost mail in CloudWatch (PublishExpired)",
-        {"rule_set": "At the active rule set alone", "rule": "At its rule too"},
+        {"rule_set": "For the active rule set only", "rule": "Also for the rule"},
     ),
-    "metric_values": ("What CloudWatch tells of a metric", {"whole": "All at once", "parts": "Parts, in pages"}),
-    "star_recipient": ("A rule for *@example.com", {"refused": "Refused", "literal": "Taken literally"}),
+    "metric_values": ("CloudWatch metric values", {"whole": "In one page", "parts": "In several pages"}),
+    "star_recipient": ("A rule for *@example.com", {"refused": "Rejected", "literal": "Accepted literally"}),
 }
 EVERY = "*"
 OPERATIONS = (
@@ -63,7 +63,7 @@ RESET_WORD = "reset"
 
 
 class Typed(TypedDict):
-    """As the control API's `add_record` takes it."""
+    """A record as the control API's `add_record` accepts it."""
 
     name: str
     type: str
@@ -72,7 +72,7 @@ class Typed(TypedDict):
 
 
 class BeliefForm(forms.Form):
-    """Every belief at once, as it is now unless another is chosen."""
+    """All undocumented behaviours, with their current choice selected."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,18 +80,18 @@ class BeliefForm(forms.Form):
             self.fields[name] = forms.ChoiceField(label=label, choices=list(choices.items()), required=False)
 
     def clean(self) -> dict[str, Any]:
-        """An empty choice is one of them, where it is offered."""
+        """Keep an empty choice where it is offered."""
         given = super().clean() or self.cleaned_data
         return {name: value for name, value in given.items() if value in BELIEFS[name][1]}
 
 
 class RecordForm(forms.Form):
-    """A record as DNS hosts ask for it: the name relative to the zone, the priority of an MX apart."""
+    """A record as at DNS hosts: name relative to the zone, MX priority in its own field."""
 
     name = forms.CharField(
         required=False,
         max_length=260,
-        help_text="Without the zone, which is added to it. @ is the zone itself.",
+        help_text="Without the zone name. Use @ for the zone itself.",
         widget=forms.TextInput(attrs={"class": "font-mono", "autocapitalize": "none", "autocomplete": "off"}),
     )
     type = forms.ChoiceField(choices=[(kind, kind) for kind in TYPES if kind != "SOA"], initial="TXT")
@@ -107,7 +107,7 @@ class RecordForm(forms.Form):
         required=False,
         min_value=0,
         max_value=65535,
-        help_text="For MX alone.",
+        help_text="MX only.",
         widget=forms.TextInput(attrs={"class": "font-mono", "inputmode": "numeric"}),
     )
     value = forms.CharField(
@@ -118,11 +118,11 @@ class RecordForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("type") == "MX" and cleaned.get("priority") is None and "priority" not in self.errors:
-            self.add_error("priority", "An MX has a priority, such as 10.")
+            self.add_error("priority", "Enter a priority for the MX record, such as 10.")
         return cleaned
 
     def record(self, zone: str) -> Typed:
-        """As the host keeps it. A name that ends in a dot is taken as it stands."""
+        """Return the record as stored. A name that ends in a dot is absolute."""
         typed, kind, value = self.cleaned_data["name"], self.cleaned_data["type"], self.cleaned_data["value"]
         name = zone if typed in ("", "@") else typed.removesuffix(".") if typed.endswith(".") else f"{typed}.{zone}"
         value = f"{self.cleaned_data['priority']} {value}" if kind == "MX" else value
@@ -130,32 +130,34 @@ class RecordForm(forms.Form):
 
 
 class FaultForm(forms.Form):
-    kind = forms.ChoiceField(label="What goes wrong", choices=KINDS)
+    kind = forms.ChoiceField(label="Fault", choices=KINDS)
     operation = forms.ChoiceField(
-        label="With which call", choices=((EVERY, "Every call"), *((one, one) for one in OPERATIONS))
+        label="API call", choices=((EVERY, "Every call"), *((one, one) for one in OPERATIONS))
     )
-    nth = forms.IntegerField(
-        label="From which call on", min_value=1, initial=1, help_text="1 is the next one that matches."
-    )
+    nth = forms.IntegerField(label="Start at call", min_value=1, initial=1, help_text="1 is the next matching call.")
     times = forms.IntegerField(
-        label="How often", min_value=1, initial=1, required=False, help_text="Empty: until it is switched off."
+        label="Number of calls",
+        min_value=1,
+        initial=1,
+        required=False,
+        help_text="Leave blank for all calls until turned off.",
     )
     seconds = forms.FloatField(
-        label="Seconds", min_value=0, max_value=120, initial=5, required=False, help_text="For a slow answer alone."
+        label="Seconds", min_value=0, max_value=120, initial=5, required=False, help_text="For a slow response only."
     )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("kind") == "slow" and not cleaned.get("seconds") and "seconds" not in self.errors:
-            self.add_error("seconds", "Say for how many seconds the answer is held back.")
+            self.add_error("seconds", "Enter how many seconds to delay the response.")
         return cleaned
 
 
 class RecipientForm(forms.Form):
     recipient = forms.CharField(
-        label="Refuse this recipient",
+        label="Recipient",
         max_length=320,
-        help_text="An address, a domain, or a dot and a domain, as a receipt rule names it.",
+        help_text="An address, a domain or .domain, as in a receipt rule.",
         widget=forms.TextInput(attrs={"class": "font-mono", "autocapitalize": "none", "autocomplete": "off"}),
     )
 
@@ -164,22 +166,22 @@ FINDINGS = ("BOUNCE", "COMPLAINT", "FEEDBACK_3P", "IP_LISTING", "DKIM", "SPF", "
 
 
 class RatesForm(forms.Form):
-    """In percent, as people say them; an empty one stays as it is."""
+    """Rates in percent. A blank one is unchanged."""
 
-    bounce = forms.FloatField(label="Bounces, in percent", min_value=0, max_value=100, required=False)
-    complaint = forms.FloatField(label="Complaints, in percent", min_value=0, max_value=100, required=False)
+    bounce = forms.FloatField(label="Bounce rate (%)", min_value=0, max_value=100, required=False)
+    complaint = forms.FloatField(label="Complaint rate (%)", min_value=0, max_value=100, required=False)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if not self.errors and cleaned.get("bounce") is None and cleaned.get("complaint") is None:
-            self.add_error("bounce", "Type at least one of the two.")
+            self.add_error("bounce", "Enter at least one rate.")
         return cleaned
 
 
 class FindingForm(forms.Form):
     kind = forms.ChoiceField(label="Finding", choices=[(kind, kind) for kind in FINDINGS])
     impact = forms.ChoiceField(choices=(("HIGH", "High"), ("LOW", "Low")))
-    status = forms.ChoiceField(label="It is", choices=(("OPEN", "open"), ("FIXED", "fixed")))
+    status = forms.ChoiceField(label="Status", choices=(("OPEN", "Open"), ("FIXED", "Fixed")))
 
 
 class SuspendForm(forms.Form):
@@ -187,7 +189,7 @@ class SuspendForm(forms.Form):
 
 
 class ClockForm(forms.Form):
-    amount = forms.IntegerField(label="Forward by", min_value=1, max_value=10_000, initial=1)
+    amount = forms.IntegerField(label="Advance by", min_value=1, max_value=10_000, initial=1)
     unit = forms.ChoiceField(choices=(("3600", "hours"), ("86400", "days")), initial="86400")
 
     @property
@@ -204,5 +206,5 @@ class ResetForm(forms.Form):
     def clean_word(self) -> str:
         word = str(self.cleaned_data["word"])
         if word.lower() != RESET_WORD:
-            raise forms.ValidationError(f"Type {RESET_WORD}, or leave everything as it is.")
+            raise forms.ValidationError(f"Type {RESET_WORD} to confirm.")
         return word

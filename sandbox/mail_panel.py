@@ -1,4 +1,4 @@
-"""What the page *Mail* shows: envelopes, the function's work, the sink's calls; of the viewer's own domains alone."""
+"""Data of the page *Mail*: envelopes, function jobs and webhook calls, only for the viewer's domains."""
 
 import json
 from collections.abc import Iterable
@@ -41,19 +41,19 @@ def mail_page(viewer: Viewer) -> MailPage:
 def run_function() -> str:
     with control(60.0) as host:
         number = host.run_function()
-    return "Nothing waits for the function." if not number else f"The function was called {_times(number)}."
+    return "The function queue is empty." if not number else f"The function ran {_times(number)}."
 
 
 def fail_sink() -> str:
     with control() as host:
         host.fail_sink("demo", 2)
-    return "The sink refuses the next two calls."
+    return "The test webhook fails the next two calls."
 
 
 def redrive() -> str:
     with control() as host:
         number = host.redrive_dead_letters()
-    return "There is no dead letter." if not number else f"{number} dead letters wait for the function again."
+    return "There are no dead letters." if not number else f"{number} dead letters moved back to the function queue."
 
 
 ACTIONS = {"run": run_function, "fail": fail_sink, "redrive": redrive}
@@ -64,13 +64,13 @@ def _times(number: int) -> str:
 
 
 def _entries(host: ControlClient, own: frozenset[str] | None) -> Iterable[MailEntry]:
-    """Of other customers' recipients in the same envelope nothing is shown."""
+    """Yield the entries without the recipients of other customers."""
     for entry in host.mail_log(LAST * 4):
         if own is None:
             yield entry
         elif mine := tuple(each for each in entry.recipients if _own([each], own)):
             whole = len(mine) == len(entry.recipients)
-            yield replace(entry, recipients=mine, steps=entry.steps if whole else ("For others as well.",))
+            yield replace(entry, recipients=mine, steps=entry.steps if whole else ("Also sent to other customers.",))
 
 
 def _own(recipients: Iterable[str], own: frozenset[str]) -> bool:
@@ -86,7 +86,7 @@ def _recipients_of(event: dict[str, Any]) -> list[str]:
 
 
 def _told(call: SinkCall) -> list[str]:
-    """The recipients that the body names, in either format; none where it is no JSON, or was cut."""
+    """Return the recipients in the body, in either format. None if it isn't JSON or is cut off."""
     try:
         body = json.loads(call.body)
     except ValueError:

@@ -13,11 +13,11 @@ from sandbox import mail_panel
 
 @require_http_methods(["GET", "POST"])
 def mail(request: SignedIn) -> HttpResponse:
-    """The buttons are everybody's, as the pretend Amazon is; what is shown is the viewer's own."""
+    """Everyone can use the buttons. The data shown is the viewer's own."""
     if request.method == "POST":
         act = mail_panel.ACTIONS.get(request.POST.get("do", ""))
         if act is None:
-            raise Refused("The sandbox does not know that action.")
+            raise Refused("Unknown action.")
         messages.success(request, act())
         return redirect("sandbox:mail")
     context = {"page": mail_panel.mail_page(request.user), "part": "mail"}

@@ -1,4 +1,4 @@
-"""What the pretend DNS host shows: the zones of the viewer's domains, and beside them the records that are wanted.
+"""Data of the sandbox DNS host: the zones of the viewer's domains and the required records.
 
 The host is another process. Everything about it is asked by the control API; what is wanted comes from our rows.
 """
@@ -40,13 +40,13 @@ class SandboxSilent(Problem):
 
 @contextmanager
 def control(timeout: float = 5.0) -> Iterator[ControlClient]:
-    """The sandbox, `timeout` in seconds. Raises SandboxSilent, or Refused with the sandbox's own sentence."""
+    """Yield a client of the sandbox; `timeout` in seconds. Raises SandboxSilent or Refused."""
     try:
         yield ControlClient(settings.AWS_ENDPOINT_URL, timeout)
     except SandboxUnreachable as problem:
         raise SandboxSilent(
-            "The sandbox does not answer, so its DNS host and its Amazon can be neither shown nor changed. "
-            "Start it again (`make run` starts it with everything else), then load this page again."
+            "The sandbox isn't responding, so its DNS and AWS can't be shown or changed. "
+            "Start it with `make run`, then reload this page."
         ) from problem
     except SandboxError as refusal:
         raise Refused(str(refusal)) from refusal
@@ -122,14 +122,14 @@ class ZonePage:
         for row in self.rows:
             if row.key == key:
                 return row
-        raise Refused("That record is not asked for any more. Load the page again.")
+        raise Refused("This record is no longer required. Reload the page.")
 
     def line(self, number: str) -> Line:
         """Raises Refused when it is gone."""
         for line in self.lines:
             if line.record.id == number:
                 return line
-        raise Refused("That record is not in the zone any more. Load the page again.")
+        raise Refused("This record is no longer in the zone. Reload the page.")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What Amazon would do about a tenant by itself: find something, measure rates, suspend it, lift that."""
+"""What SES does about a tenant: open findings, report rates, suspend and reinstate it."""
 
 from collections.abc import Mapping
 
@@ -18,12 +18,12 @@ FORMS: Mapping[str, type[TenantForm]] = {"finding": FindingForm, "rates": RatesF
 
 
 def tenants_there(viewer: Viewer) -> QuerySet[Tenant]:
-    """The viewer's own, or all for staff; those alone that Amazon has."""
+    """Return the tenants in SES that the viewer can see."""
     return tenants_for(viewer).filter(stage=TenantStage.READY).order_by("name")
 
 
 def carry_out(do: str, tenant: Tenant, form: TenantForm | None) -> str:
-    """What was done; then the product is let to ask, as an event of Amazon's would. Raises Refused, SandboxSilent."""
+    """Do it, queue a check as an SES event would, and return a sentence. Raises Refused, SandboxSilent."""
     if isinstance(form, RatesForm):
         said = _set_rates(tenant, form)
     elif isinstance(form, FindingForm):
@@ -31,15 +31,15 @@ def carry_out(do: str, tenant: Tenant, form: TenantForm | None) -> str:
     elif isinstance(form, SuspendForm):
         with control() as amazon:
             amazon.suspend_tenant(tenant.name, form.cleaned_data["cause"])
-        said = f"Amazon has suspended {tenant.name}."
+        said = f"{tenant.name} suspended."
     elif do == "release":
         with control() as amazon:
             amazon.release_tenant(tenant.name)
-        said = f"Amazon has lifted its suspension of {tenant.name}."
+        said = f"Suspension of {tenant.name} lifted."
     else:
-        raise Refused("The sandbox does not know that action.")
+        raise Refused("Unknown action.")
     _let_product_ask(tenant)
-    return f"{said} The product asks Amazon now: the tenant’s page shows it in a moment."
+    return f"{said} The tenant’s page shows it in a moment."
 
 
 def _set_rates(tenant: Tenant, form: RatesForm) -> str:
@@ -59,11 +59,11 @@ def _set_finding(tenant: Tenant, form: FindingForm) -> str:
     with control() as amazon:
         amazon.set_finding(tenant.name, given["kind"], given["impact"], given["status"])
     now = "open" if given["status"] == "OPEN" else "fixed"
-    return f"The finding {given['kind']} of {given['impact']} impact is {now} for {tenant.name}."
+    return f"{given['kind']} finding with {given['impact']} impact is {now} for {tenant.name}."
 
 
 def _let_product_ask(tenant: Tenant) -> None:
-    """As one of Amazon's events does, which is never believed by itself."""
+    """Queue a check, as an event from SES does. An event alone is never trusted."""
     with transaction.atomic():
         tenants_jobs.read_soon(tenant)
         tenants_jobs.find_out_soon(tenant)

@@ -75,13 +75,13 @@ class Snapshot:
         try:
             held = pickle.loads(self.path.read_bytes())  # noqa: S301 - our own file
             if held["stamp"] != stamp():
-                logger.warning("The sandbox starts afresh: its state was written by %s.", held["stamp"])
+                logger.warning("The sandbox starts empty: its state was written by %s.", held["stamp"])
                 return False
             with WORLD.lock:
                 self._zones.restore(held["zones"])
                 _restore(held["aws"])
         except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError):
-            logger.exception("The sandbox starts afresh: its state cannot be read.")
+            logger.exception("The sandbox starts empty: its state can't be read.")
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""What the control API speaks of. Imports nothing of moto, so that the web application may use it too."""
+"""Values of the control API. Imports nothing of moto, so that the web application can use it too."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +9,9 @@ FaultKind = Literal["throttle", "error", "denied", "missing", "slow", "cut_befor
 
 @dataclass(frozen=True)
 class Fault:
-    """Hits `times` calls (None: for ever) from the `nth` call of `operation` on.
+    """Affects `times` calls (None: all) from the `nth` call of `operation`.
 
-    `operation` is `*`, `CreateTenant`, `sesv2:CreateTenant` or `ses:*`; `seconds` is for `slow` alone.
+    `operation` is `*`, `CreateTenant`, `sesv2:CreateTenant` or `ses:*`; `seconds` applies to `slow` only.
     """
 
     id: str
@@ -36,20 +36,20 @@ class Call:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round of verification did; a change reads `example.com dkim: Pending -> Success`."""
+    """The result of one verification round. A change reads `example.com dkim: Pending -> Success`."""
 
     checked: int
     changes: tuple[str, ...]
 
 
-# How the customers' web host misbehaves when a policy is fetched from it.
+# Faults of the customers' web host when a policy is fetched.
 WEB_FAULTS = {
     "not_found": "The host answers 404",
     "error": "The host answers 503",
     "redirect": "The host redirects to www",
-    "html": "The host serves it as a web page",
-    "certificate": "The certificate is of another name",
+    "html": "The host serves it as HTML",
+    "certificate": "The certificate is for another name",
     "expired": "The certificate has expired",
-    "silent": "The host takes the connection and stays silent",
-    "cut": "The answer breaks off",
+    "silent": "The host accepts the connection and never responds",
+    "cut": "The response is cut off",
 }

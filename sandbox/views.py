@@ -52,7 +52,7 @@ def zone(request: SignedIn, zone: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def faults(request: SignedIn) -> HttpResponse:
-    """Everybody's page: the pretend Amazon is one for all who are signed in."""
+    """The page is shared: there is one sandbox AWS for everyone signed in."""
     forms: dict[str, Any] = {
         "form": FaultForm(),
         "recipient_form": RecipientForm(),
@@ -91,7 +91,7 @@ def _amazon(request: SignedIn, forms: dict[str, Any]) -> str:
         "throttle": lambda: bad_days.set_throttle(on=posted.get("on") == "1"),
     }
     if do not in plain:
-        raise Refused("The sandbox does not know that action.")
+        raise Refused("Unknown action.")
     return plain[do]()
 
 
@@ -114,7 +114,7 @@ def _reputation(request: SignedIn, tenant: Tenant | None, forms: dict[str, Any])
     """What was done; "" where a form has something to say, and then it stands in `forms`."""
     do = request.POST.get("do", "")
     if tenant is None:
-        raise Refused("Choose a tenant that Amazon has.")
+        raise Refused("Choose a tenant that exists in SES.")
     if do not in forms:
         return reputations.carry_out(do, tenant, None)
     forms[do] = reputations.FORMS[do](request.POST)
@@ -123,7 +123,7 @@ def _reputation(request: SignedIn, tenant: Tenant | None, forms: dict[str, Any])
 
 def _action(do: str) -> dns_host.Action:
     if do not in dns_host.ACTIONS:
-        raise Refused("The DNS host does not know that action.")
+        raise Refused("Unknown action.")
     return dns_host.ACTIONS[do]
 
 

@@ -60,11 +60,11 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
     def has_manage_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MANAGE)
 
-    @admin.action(description="Ask Amazon again", permissions=["view"])
+    @admin.action(description="Read from SES again", permissions=["view"])
     def read_now(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         each(request, queryset, lambda row: refresh(tenant=row), "is asked again.")
 
-    @admin.action(description="Try again what could not be associated", permissions=["manage"])
+    @admin.action(description="Retry failed associations", permissions=["manage"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         each(request, queryset, lambda row: look_again(tenant=row, actor=who(request)), "is tried again.")
 

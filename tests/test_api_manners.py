@@ -86,7 +86,7 @@ def test_the_change_log_tells_a_key_from_a_person(alice: Api, owner: User) -> No
     ok(alice.post(ENDPOINTS, EMAIL), 201)
     change = Change.objects.get(what="endpoint.added")
     key = ApiKey.objects.get()
-    named = f"{owner.email} by the key test ({key.starts}…)"
+    named = f"{owner.email} with API key test ({key.starts}…)"
     assert (change.actor_kind, change.actor_id, change.actor_name) == (ActorKind.KEY, str(owner.pk), named)
 
 

@@ -156,7 +156,7 @@ def test_a_bounce_tells_the_sender(receiving: Sandbox) -> None:
     set_up_receiving()
     ses = aws.client("ses")
     rule_set = ses.describe_active_receipt_rule_set()
-    bounce = {"SmtpReplyCode": "550", "Message": "Not here", "Sender": "postmaster@shop.com"}
+    bounce = {"SmtpReplyCode": "550", "Message": "Page not found", "Sender": "postmaster@shop.com"}
     rule = {"Name": "theirs", "Enabled": True, "Recipients": ["a@shop.com"], "Actions": [{"BounceAction": bounce}]}
     ses.create_receipt_rule(RuleSetName=rule_set["Metadata"]["Name"], Rule=rule)
     with pytest.raises(smtplib.SMTPDataError, match="550"):

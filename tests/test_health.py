@@ -86,7 +86,7 @@ def test_an_amazon_that_does_not_answer_is_named(
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     settings.AWS_ENDPOINT_URL = f"http://127.0.0.1:{closed_port()}"
     worker_was_seen(seconds_ago=5)
-    assert ask() == (503, WELL | {"aws": "Amazon does not answer or does not accept our credentials"})
+    assert ask() == (503, WELL | {"aws": "AWS isn't responding or rejects our credentials"})
 
 
 @pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_an_urgent_job_that_waits_is_said_and_takes_no_web_process_away(sandbox:
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")
     status, found = ask()
     assert status == 200
-    assert found["queue"] == "degraded: the first job of urgent waits for 75 s"
+    assert found["queue"] == "degraded: the oldest job of urgent has waited 75 s"
 
 
 @pytest.fixture
@@ -122,4 +122,4 @@ def test_a_database_that_does_not_answer_is_named(sandbox: Sandbox, no_database:
     status, found = ask()
     assert status == 503
     assert found["web"] == "ok"
-    assert found["database"] == "the database did not answer"
+    assert found["database"] == "the database didn't respond"

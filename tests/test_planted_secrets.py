@@ -168,7 +168,7 @@ def test_the_page_keeps_masked_values_and_says_what_another_host_dropped(planted
     client.post(url, form | {"do": "save", "is_active": "on"})
     assert Endpoint.objects.get(pk=planted.endpoint_id).config["headers"] == {"X-Anything": HEADER}
     moved = client.post(url, form | {"do": "save", "is_active": "on", "url": "https://b.example/"}, follow=True)
-    assert "Give them again" in moved.text
+    assert "Enter them again" in moved.text
     assert Endpoint.objects.get(pk=planted.endpoint_id).config == {"url": "https://b.example/"}
 
 

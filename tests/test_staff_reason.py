@@ -75,7 +75,7 @@ def test_the_owners_and_they_alone_are_told_at_once_who_what_and_why(customer: C
     assert send_due(now=timezone.now()) == 1
     (sent,) = mail.outbox
     assert sent.to == ["alice@alice.example"]
-    for words in ("sam@ours.example (Support)", "Changed the name", WHY):
+    for words in ("sam@ours.example (Support)", "Renamed the customer", WHY):
         assert words in sent.body
     inbox = signed_in(alice).get(reverse("notifications:inbox")).content.decode()
     assert WHY in inbox

@@ -1,4 +1,4 @@
-"""A row that stands twice in a table fails the build, wherever the table is."""
+"""A row that appears twice in a table fails the build, wherever the table is."""
 
 import ast
 from collections import Counter
@@ -69,7 +69,7 @@ def test_no_table_names_a_key_twice() -> None:
 
 def test_a_table_keyed_by_a_field_keeps_its_order_and_refuses_a_doubled_key() -> None:
     assert list(keyed([("b", 1), ("a", 2)]).items()) == [("b", 1), ("a", 2)]
-    with pytest.raises(ValueError, match="'a' stands twice"):
+    with pytest.raises(ValueError, match="'a' appears twice"):
         keyed([("a", 1), ("b", 2), ("a", 1)])
 
 

@@ -1,4 +1,4 @@
-"""Who calls, and what an operation asks of them; how one writes an operation stands in `inbound_admin.lib.api`."""
+"""Authentication of API calls. `inbound_admin.lib.api` explains how to write an operation."""
 
 import inspect
 import json
@@ -32,20 +32,20 @@ _REASON = "reason"  # of a JSON body, why staff change a customer's things
 
 @dataclass(frozen=True)
 class Caller:
-    """`name` is what rates and repeated calls are counted by: the key, or the person of a session."""
+    """The authenticated caller. `name` identifies the key or session user for rate limits and idempotency."""
 
     user: User
     name: str
 
 
 def caller(request: HttpRequest) -> User:
-    """On whose behalf: the viewer of selectors, the actor of services."""
+    """Return the user of the call: the viewer of selectors, the actor of services."""
     user: User = request.auth.user  # type: ignore[attr-defined]  # ninja puts it there; the operation asked for it
     return user
 
 
 class ApiKeyWith(HttpBearer):
-    """A bearer key with these scopes. One without the scope "staff" acts as a customer's, whoever's it is."""
+    """A bearer key with these scopes. Without the scope "staff" it has no staff permissions."""
 
     def __init__(self, *scopes: Scope) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class ApiKeyWith(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
         if not token.isascii():
-            raise BadKey("This key is not known.")
+            raise BadKey("Unknown API key.")
         key = use_api_key(secret=token.strip(), scopes=self._scopes, now=timezone.now())
         key.user.acts_by_key, key.user.staff_rights = f"{key.name} ({key.starts}…)", Scope.STAFF in key.scopes
         if OF_THE_FUNCTION.isdisjoint(self._scopes):  # a call that is refused would hold up a message
@@ -62,7 +62,7 @@ class ApiKeyWith(HttpBearer):
 
 
 class SessionWith(APIKeyCookie):
-    """A person who is signed in; what changes something asks for the CSRF token. Only who has one is asked for it."""
+    """A signed-in session. Writes require the CSRF token."""
 
     def __init__(self, *scopes: Scope, proven: bool = False) -> None:
         self.param_name = settings.SESSION_COOKIE_NAME
@@ -80,11 +80,14 @@ class SessionWith(APIKeyCookie):
         if not isinstance(user, User):
             return None
         if Scope.STAFF in self._scopes and not supports_everyone(user):
-            raise NotAllowed("This is for staff who may see every customer.", code="STAFF_ONLY")
+            raise NotAllowed("This call is for staff only.", code="STAFF_ONLY")
         if lacks_second_factor(user):
             raise NotAllowed("Set up two-step sign-in first, under Your account.", code="MFA_REQUIRED")
         if self._proven and is_reauthentication_required(request, app=""):
-            said = "This asks for your password again. Type it at /accounts/reauthenticate/, or call with a key."
+            said = (
+                "This call requires a recent password check. "
+                "Enter your password at /accounts/reauthenticate/, or use an API key."
+            )
             raise NotAllowed(said, code="PASSWORD_REQUIRED")
         name = f"user:{user.pk}"
         check_rate_limit(name)
@@ -92,14 +95,14 @@ class SessionWith(APIKeyCookie):
 
 
 def reads(answer: Any, *, staff: bool = False, session: bool = True) -> dict[str, Any]:
-    """What an operation is told that changes nothing of what is wanted."""
+    """Return the arguments of an operation that changes nothing."""
     return _told(answer, 200, Scope.READ, staff, session)
 
 
 def writes(
     answer: Any, *, status: int = 200, staff: bool = False, session: bool = True, proven: bool = False
 ) -> dict[str, Any]:
-    """`proven`: a person of a session must have typed the password lately; a key is proof by itself."""
+    """Return the arguments of a write. `proven` requires a recent password check of a session; a key needs none."""
     return _told(answer, status, Scope.WRITE, staff, session, proven)
 
 
@@ -110,7 +113,7 @@ def _told(answer: Any, status: int, scope: Scope, staff: bool, session: bool, pr
 
 
 def call_router(tag: str, *, lenient: bool = False) -> Router:
-    """Its operations refuse unknown query parameters, or name them in a header; they honour Idempotency-Key."""
+    """Return a router. Its operations honour Idempotency-Key and reject unknown parameters unless lenient."""
     router = Router(tags=[tag])
     router.add_decorator(_json_alone, mode="view")
     router.add_decorator(_with_manners(note_ignored if lenient else _refuse_unknown), mode="operation")
@@ -118,14 +121,14 @@ def call_router(tag: str, *, lenient: bool = False) -> Router:
 
 
 def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Before the operation reads the body. Without a body no type is needed."""
+    """Check the content type before the operation reads the body. No body needs no type."""
     own = _own_members(getattr(inspect.unwrap(run), "__self__", None))
 
     @wraps(run)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
         if has_body and request.method in ("POST", "PUT", "PATCH") and request.content_type != "application/json":
-            return problem_answer(WrongContentType("Send JSON: “Content-Type: application/json”."))
+            return problem_answer(WrongContentType("Send JSON with “Content-Type: application/json”."))
         if has_body:
             _take_reason(request, own)
         return name_ignored(request, run(request, *args, **kwargs))
@@ -134,16 +137,16 @@ def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _own_members(operation: Operation | None) -> frozenset[str]:
-    """The names that the body of an operation knows by itself."""
+    """Return the names of the body's own members."""
     bodies = [model for model in getattr(operation, "models", ()) if model.__ninja_param_source__ == "body"]
     fields = [field for body in bodies for field in body.model_fields.values()]
     return frozenset(name for field in fields for name in getattr(field.annotation, "model_fields", ()))
 
 
 def _take_reason(request: HttpRequest, own: frozenset[str]) -> None:
-    """Staff may say why in any JSON body: the member is for the change log, and the operation does not see it.
+    """Move the member `reason` from a JSON body to the change log, so that the operation doesn't see it.
 
-    An operation with a `reason` of its own keeps it. What is no text is left to the operation to refuse.
+    An operation with its own `reason` keeps it. A value that isn't text is left for the operation to reject.
     """
     if _REASON in own or b'"reason"' not in request.body:
         return
@@ -176,14 +179,14 @@ def _with_manners(
 
 
 def keep_answer(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """For the same call once more, where it had a key."""
+    """Store the response for a repeated call with the same Idempotency-Key."""
     if begun := getattr(request, "begun", None):
         idempotency.finish(begun, answer, secret=getattr(request, "shown_once", ""))
     return answer
 
 
 def shown_once(request: HttpRequest, secret: str) -> str:
-    """A secret of the answer, which is not kept for the same call once more."""
+    """Mark a secret of the response, which isn't stored for repeated calls."""
     request.shown_once = secret  # type: ignore[attr-defined]
     return secret
 
@@ -201,19 +204,19 @@ def _unknown(request: HttpRequest, values: dict[str, Any]) -> list[str]:
 def _refuse_unknown(request: HttpRequest, unknown: list[str]) -> None:
     if unknown:
         named = ", ".join(name[:40] for name in unknown[:5])
-        raise Malformed(f"This call knows no parameter called {named}.", code="UNKNOWN_PARAMETER")
+        raise Malformed(f"Unknown query parameter: {named}.", code="UNKNOWN_PARAMETER")
 
 
 def chosen_customer(user: User, customer_id: str | None = None) -> Customer:
-    """Whose the new thing becomes: the one that is named, or the caller's only one. Raises Refused."""
+    """Return the customer that will own the new object: the named one, or the caller's only one. Raises Refused."""
     customers = customers_for(user)
     if customer_id is not None:
         found = customers.filter(pk=customer_id).first()
         if found is None:
-            raise Refused("There is no customer of this id.", code="CUSTOMER_MISSING")
+            raise Refused("No customer has this ID.", code="CUSTOMER_MISSING")
         return found
     some = list(customers.order_by("created_at", "pk")[:2])
     if len(some) != 1:
-        reason = "You belong to no customer." if not some else "You belong to several customers."
-        raise Refused(f"{reason} Say whose it shall be: customerId.", code="CUSTOMER_UNCLEAR")
+        reason = "You don't belong to a customer." if not some else "You belong to several customers."
+        raise Refused(f"{reason} Set customerId.", code="CUSTOMER_UNCLEAR")
     return some[0]

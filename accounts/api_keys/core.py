@@ -1,4 +1,4 @@
-"""What an API key may do, and what it is worth at a moment."""
+"""Scopes of an API key and its state at a given time."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -26,14 +26,14 @@ class KeyState(StrEnum):
 
 
 def key_state(now: datetime, *, expires_at: datetime | None, revoked_at: datetime | None) -> KeyState:
-    """The last moment of its time is already too late; without an end it lives until it is revoked."""
+    """Return the state of a key. It expires at `expires_at`; None means no expiry."""
     if revoked_at is not None:
         return KeyState.REVOKED
     return KeyState.EXPIRED if expires_at is not None and now >= expires_at else KeyState.VALID
 
 
 def scopes_named(names: Iterable[str]) -> tuple[Scope, ...]:
-    """Without doubles, in the order of Scope. Raises ValueError for an unknown one."""
+    """Return the scopes without duplicates, in the order of Scope. Raises ValueError for an unknown one."""
     wanted = {Scope(name) for name in names}
     return tuple(scope for scope in Scope if scope in wanted)
 

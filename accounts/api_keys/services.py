@@ -1,4 +1,4 @@
-"""API keys are made, used and revoked. The secret is in the caller's hands alone; we know its hash."""
+"""Create, use and revoke API keys. Only the caller has the secret; we store its hash."""
 
 import hmac
 import secrets
@@ -28,7 +28,7 @@ _NEEDED = (
 
 
 class BadKey(Refused):
-    """No such key, or it is good no more."""
+    """The key is unknown, expired or revoked."""
 
     code = "BAD_KEY"
     status = 401
@@ -36,7 +36,7 @@ class BadKey(Refused):
 
 @dataclass(frozen=True)
 class Created:
-    """`secret` is never to be had again."""
+    """A new key. `secret` can't be retrieved again."""
 
     key: ApiKey
     secret: str
@@ -46,12 +46,12 @@ class Created:
 def create_api_key(
     *, user: User, name: str, scopes: Iterable[str], actor: User | None, days: int | None = None
 ) -> Created:
-    """Raises Refused; NotAllowed where a scope reaches every customer and the user may not see them."""
+    """Raises Refused; NotAllowed if a scope reaches every customer and the user may not see them."""
     name, wanted = " ".join(name.split()), _scopes(scopes)
     if not name or len(name) > _LONGEST:
-        raise Refused(f"A key needs a name of at most {_LONGEST} characters, that says who will use it.")
+        raise Refused(f"Enter a name of at most {_LONGEST} characters that says what will use the key.")
     if days is not None and not 1 <= days <= 3650:
-        raise Refused("A key lives for between one and 3650 days, or without an end.")
+        raise Refused("Choose between 1 and 3,650 days, or no expiry.")
     _may_have(user, wanted)
     _has_factor(user, wanted)
     secret = _PREFIX + secrets.token_urlsafe(32)
@@ -64,13 +64,13 @@ def create_api_key(
         expires_at=None if days is None else timezone.now() + timedelta(days=days),
     )
     audit_services.record("api_key.created", about=person_subject(user), actor=actor, after=_told(key), for_staff=True)
-    tell_of_account(person=user, what=f"A new API key works for your account: {_described(key)}.")
+    tell_of_account(person=user, what=f"A new API key was created for your account: {_described(key)}.")
     return Created(key, secret)
 
 
 @transaction.atomic
 def revoke_api_key(*, key: ApiKey, actor: User | None) -> None:
-    """It opens nothing from the next call on. Revoking again changes nothing."""
+    """Revoke the key, effective from the next call. Revoking it again changes nothing."""
     locked = ApiKey.objects.select_for_update(of=("self",)).select_related("user").get(pk=key.pk)
     if locked.revoked_at is not None:
         return
@@ -83,24 +83,24 @@ def revoke_api_key(*, key: ApiKey, actor: User | None) -> None:
 
 @transaction.atomic
 def revoke_api_keys(*, person: User) -> None:
-    """All that work, as the person chose with a new password."""
+    """Revoke all active keys, as the person chose with a new password."""
     for key in working_keys_of(person):
         revoke_api_key(key=key, actor=person)
 
 
 def use_api_key(*, secret: str, scopes: Iterable[Scope], now: datetime) -> ApiKey:
-    """The key, if it has all these scopes. Raises BadKey or NotAllowed, neither of which says more than it must."""
+    """Return the key if it has all these scopes. Raises BadKey or NotAllowed without revealing more than needed."""
     hashed = hash_of(secret)
     found = ApiKey.objects.select_related("user").only(*_NEEDED).order_by().filter(secret_hash=hashed)
     key = next(iter(found), None)
     if key is None or not hmac.compare_digest(key.secret_hash, hashed) or not key.user.is_active:
-        raise BadKey("This key is not known.")
+        raise BadKey("Unknown API key.")
     state = key_state(now, expires_at=key.expires_at, revoked_at=key.revoked_at)
     if state is not KeyState.VALID:
-        raise BadKey(f"This key is {state}.", code=f"KEY_{state.upper()}")
+        raise BadKey(f"This API key is {state}.", code=f"KEY_{state.upper()}")
     wanted = tuple(scopes)
     if missing := [scope for scope in wanted if scope not in key.scopes]:
-        raise NotAllowed(f"This key lacks the scope “{missing[0]}”.", code="SCOPE_MISSING")
+        raise NotAllowed(f"This API key doesn't have the scope “{missing[0]}”.", code="SCOPE_MISSING")
     _may_have(key.user, wanted)
     _has_factor(key.user, key.scopes)
     if is_use_worth_writing(now, key.last_used_at):
@@ -112,32 +112,32 @@ def _scopes(names: Iterable[str]) -> tuple[Scope, ...]:
     try:
         wanted = scopes_named(names)
     except ValueError as error:
-        raise Refused(f"A scope is one of {', '.join(Scope)}.") from error
+        raise Refused(f"Unknown scope. Choose from: {', '.join(Scope)}.") from error
     if not wanted:
-        raise Refused("A key without a scope opens nothing. Name at least one.")
+        raise Refused("Choose at least one scope.")
     return wanted
 
 
 def _may_have(user: User, scopes: Iterable[Scope]) -> None:
-    """Also at each use: who has left our staff takes no key along."""
+    """Checked at each use too, so former staff lose access."""
     if OF_EVERYBODY.intersection(scopes) and not supports_everyone(user):
-        raise NotAllowed("This scope reaches every customer, and is for staff who may see them.", code="STAFF_ONLY")
+        raise NotAllowed("This scope gives access to every customer, so it is for staff only.", code="STAFF_ONLY")
 
 
 def _has_factor(user: User, scopes: Iterable[str]) -> None:
-    """A key is no way around what the sign-in asks for."""
+    """A key can't bypass the two-step sign-in required of staff."""
     if Scope.STAFF in scopes and lacks_second_factor(user):
         raise NotAllowed(
-            "Keys with the scope “staff” work only for people with two-step sign-in. Set it up under Your account.",
+            "The scope “staff” requires two-step sign-in. Set it up under Your account.",
             code="MFA_REQUIRED",
         )
 
 
 def _described(key: ApiKey) -> str:
-    """Its own name, and what it may do."""
-    name = mail_name(key.name, otherwise="without a name")
-    until = f"until {key.expires_at:%-d %B %Y}" if key.expires_at else "until it is revoked"
-    return f"{name} ({key.starts}…), may {', '.join(key.scopes)}, {until}"
+    """Return the key's name, scopes and expiry as text."""
+    name = mail_name(key.name, otherwise="unnamed")
+    until = f"expires {key.expires_at:%-d %B %Y}" if key.expires_at else "no expiry"
+    return f"{name} ({key.starts}…), scopes {', '.join(key.scopes)}, {until}"
 
 
 def _told(key: ApiKey) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A person's own API keys: made, shown this once, revoked."""
+"""A person's own API keys: create, show once, revoke."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ REMEMBERED_SECONDS = 24 * 3600  # for so long a form that is sent twice makes on
 @require_http_methods(["GET", "POST"])
 @asks_for_password
 def keys(request: SignedIn) -> HttpResponse:
-    """The secret stands in the answer to the form and nowhere else."""
+    """Only the response to the form contains the secret."""
     form = ApiKeyForm(request.POST or None, viewer=request.user)
     context: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         if not cache.add(f"api key form {form.cleaned_data['once']}".replace(" ", "-"), 1, REMEMBERED_SECONDS):
-            messages.info(request, "That key was made already. Its secret cannot be shown again.")
+            messages.info(request, "This key was already created. Its secret can't be shown again.")
             return redirect("accounts:keys")
         try:
             context["made"] = _make(request, form)
@@ -41,10 +41,10 @@ def keys(request: SignedIn) -> HttpResponse:
 
 @require_POST
 def revoke_key(request: SignedIn, key_id: str) -> HttpResponse:
-    """Another person's is 404."""
+    """Return 404 for another person's key."""
     key = get_object_or_404(api_keys_of(request.user), pk=key_id)
     services.revoke_api_key(key=key, actor=request.user)
-    messages.success(request, f"{key} is revoked. It opens nothing from now on.")
+    messages.success(request, f"{key} revoked. It no longer works.")
     return redirect("accounts:keys")
 
 

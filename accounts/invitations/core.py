@@ -1,4 +1,4 @@
-"""What an invitation is worth at a moment, and the name under which we keep its secret."""
+"""State of an invitation at a given time, and the hash of its secret."""
 
 import hashlib
 from datetime import datetime
@@ -15,7 +15,7 @@ class InvitationState(StrEnum):
 def state_at(
     now: datetime, *, expires_at: datetime, accepted_at: datetime | None, revoked_at: datetime | None
 ) -> InvitationState:
-    """What was done with it counts before the time; the last moment of its time is already too late."""
+    """Return the state. Accepted and revoked take precedence over expired. It expires at `expires_at`."""
     if accepted_at is not None:
         return InvitationState.ACCEPTED
     if revoked_at is not None:

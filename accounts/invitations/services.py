@@ -1,8 +1,7 @@
-"""Sends, revokes and accepts invitations.
+"""Send, revoke and accept invitations.
 
-The link goes to the invited address alone: nobody else sees it, staff included. Opening it proves the address, so in
-other hands it would prove something false. `accept_invitation` takes it from a new person, who chooses a password, or
-from a person who is signed in.
+The link is sent only to the invited address. Nobody else sees it, including staff, because opening it proves the
+address. `accept_invitation` accepts it for a new person, who chooses a password, or for a signed-in person.
 """
 
 import secrets
@@ -39,21 +38,21 @@ from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from inbound_admin.lib.mail_names import mail_name
 
-MOST_IN_AN_HOUR = 30  # an invitation is an e-mail from us to anybody whom a customer names
+MOST_IN_AN_HOUR = 30  # a customer can have us email any address
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Invited:
-    """`mailed` False: the invitation stands, the e-mail did not go out."""
+    """`mailed` False: the invitation is valid, but the email couldn't be sent."""
 
     invitation: Invitation
     mailed: bool
 
 
 def invite(*, customer: Customer, email: str, role: MemberRole, actor: User, site_url: str) -> Invited:
-    """Mail a link that expires; an earlier one to the same address stops working. Raises Refused."""
+    """Email an invitation link. An earlier link to the same address stops working. Raises Refused."""
     email = _address(email)
     token = secrets.token_urlsafe(32)
     invitation = _store(customer, email, role, actor, token)
@@ -63,11 +62,11 @@ def invite(*, customer: Customer, email: str, role: MemberRole, actor: User, sit
 
 @transaction.atomic
 def revoke_invitation(*, invitation: Invitation, actor: User | None) -> None:
-    """The link stops working. Raises Refused when it was used already."""
+    """Revoke the link. Raises Refused if it was already used."""
     locked = Invitation.objects.select_for_update(of=("self",)).select_related("customer").get(pk=invitation.pk)
     require_manager(locked.customer, actor)
     if locked.state is InvitationState.ACCEPTED:
-        raise Refused(f"{locked.email} has accepted already. Remove the member instead.", code="INVITATION_USED")
+        raise Refused(f"{locked.email} has already accepted. Remove the member instead.", code="INVITATION_USED")
     if locked.state is InvitationState.REVOKED:
         return
     locked.revoked_at = timezone.now()
@@ -98,12 +97,12 @@ def _store(customer: Customer, email: str, role: MemberRole, actor: User, token:
 
 def _may_be_invited(customer: Customer, email: str) -> None:
     if members_of(customer).filter(user__in=people_with(email)).exists():
-        raise Refused(f"{email} belongs to {customer} already.", code="ALREADY_MEMBER")
+        raise Refused(f"{email} already belongs to {customer}.", code="ALREADY_MEMBER")
     if invitations_since(customer, timezone.now() - timedelta(hours=1)) >= MOST_IN_AN_HOUR:
-        sentence = f"{MOST_IN_AN_HOUR} invitations have gone out within an hour, which is the most. Wait a little."
+        sentence = f"You can send at most {MOST_IN_AN_HOUR} invitations per hour. Try again later."
         raise RateLimited(sentence, retry_after=3600)
     if not take_unsolicited_turn(email):
-        sentence = f"{email} has had as many mails of ours as one address gets in a day. Try again tomorrow."
+        sentence = f"{email} has reached our daily limit of emails. Try again tomorrow."
         raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
 
 
@@ -112,13 +111,13 @@ def _address(text: str) -> str:
     try:
         validate_email(email)
     except ValidationError as error:
-        raise Refused(f"“{text.strip()}” is not an e-mail address.") from error
+        raise Refused(f"“{text.strip()}” isn't a valid email address.") from error
     return email
 
 
 def _mail(invitation: Invitation, link: str) -> bool:
-    """Outside of the transaction: a mail server may be slow, and an invitation without its mail can be sent again."""
-    title = f"An invitation to {settings.SITE_NAME}"
+    """Send outside the transaction: a mail server may be slow, and an invitation can be sent again."""
+    title = f"Invitation to {settings.SITE_NAME}"
     text = render_to_string(
         "tenants/invitation_mail.txt", {"invitation": invitation, "link": link, **_names(invitation)}
     )
@@ -131,10 +130,10 @@ def _mail(invitation: Invitation, link: str) -> bool:
 
 
 def _names(invitation: Invitation) -> dict[str, str]:
-    """Both are chosen by whoever invites, perhaps a stranger to the recipient."""
+    """Both names are chosen by the inviter, who may be a stranger to the recipient."""
     inviter = invitation.invited_by.get_full_name() if invitation.invited_by else ""
     return {
-        "inviter": mail_name(inviter, otherwise="Somebody"),
+        "inviter": mail_name(inviter, otherwise="Someone"),
         "customer": mail_name(invitation.customer.name, otherwise="an organisation"),
         "site_name": settings.SITE_NAME,
     }
@@ -146,7 +145,7 @@ class InvitationUnknown(Refused):
 
 
 class InvitationGone(Refused):
-    """The link was good once."""
+    """The link was used, revoked or has expired."""
 
     status = 410
 
@@ -164,30 +163,32 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True)
 class Offer:
-    """What the holder of a link may accept, and what they need before."""
+    """An invitation and what its recipient needs before accepting."""
 
     invitation: Invitation
     needs: Needs
 
 
 def offer(*, token: str, person: User | None) -> Offer:
-    """What this person may do with the link. Raises Refused: unknown, used, withdrawn, expired, another's."""
+    """Return what this person can accept. Raises Refused if unknown, used, revoked, expired or for another person."""
     return _offer(invitation_by_token(token).first(), person)
 
 
 @transaction.atomic
 def accept_invitation(*, token: str, person: User | None, name: str = "", password: str = "") -> Membership:
-    """Nobody signed in: makes the account. Whoever comes second with the link is refused. Raises Refused."""
+    """Add the person, or a new account if `person` is None. A link works once. Raises Refused."""
     offered = _offer(invitation_by_token(token).select_for_update(of=("self",)).first(), person)
     invitation = offered.invitation
     if offered.needs is Needs.SIGN_IN:
-        raise Refused(f"{invitation.email} has an account here. Sign in with it, then accept.", code="ACCOUNT_EXISTS")
+        raise Refused(
+            f"{invitation.email} already has an account. Sign in with it, then accept.", code="ACCOUNT_EXISTS"
+        )
     member = person or _new_person(invitation.email, name, password)
     membership, joined = Membership.objects.get_or_create(
         customer=invitation.customer, user=member, defaults={"role": invitation.role}
     )
     if not joined:
-        raise Refused(f"You belong to {invitation.customer} already.", code="ALREADY_MEMBER")
+        raise Refused(f"You already belong to {invitation.customer}.", code="ALREADY_MEMBER")
     invitation.accepted_at = timezone.now()
     invitation.save(update_fields=("accepted_at",))
     after = {"member": member.email, "role": membership.role, "new_account": person is None}
@@ -197,24 +198,24 @@ def accept_invitation(*, token: str, person: User | None, name: str = "", passwo
 
 def _offer(invitation: Invitation | None, person: User | None) -> Offer:
     if invitation is None:
-        raise InvitationUnknown("We do not know this link. Perhaps the e-mail program cut it: copy it as a whole.")
+        raise InvitationUnknown("This link isn't valid. Your email program may have cut it off. Copy the whole link.")
     _refuse_unless_open(invitation)
     holders = list(people_with(invitation.email))
     if person is not None:
         if person not in holders:
-            raise WrongPerson(f"This invitation is for {invitation.email}, and you are signed in as {person.email}.")
+            raise WrongPerson(f"This invitation is for {invitation.email}, but you're signed in as {person.email}.")
         return Offer(invitation, Needs.NOTHING)
     if holders and not any(holder.is_active for holder in holders):
-        raise Refused(f"The account of {invitation.email} is switched off. Ask our support.", code="SWITCHED_OFF")
+        raise Refused(f"The account {invitation.email} is disabled. Contact support.", code="SWITCHED_OFF")
     return Offer(invitation, Needs.SIGN_IN if holders else Needs.ACCOUNT)
 
 
 def _refuse_unless_open(invitation: Invitation) -> None:
     ask = f"Ask {invitation.customer} for a new one."
     sentences = {
-        InvitationState.ACCEPTED: "This invitation was used already. If it was you, sign in.",
-        InvitationState.REVOKED: f"This invitation was withdrawn or replaced. Use the newest e-mail, or: {ask}",
-        InvitationState.EXPIRED: f"This invitation has expired, on {invitation.expires_at:%-d %B %Y}. {ask}",
+        InvitationState.ACCEPTED: "This invitation has already been used. If you used it, sign in.",
+        InvitationState.REVOKED: f"This invitation was revoked or replaced. Use the link in the latest email. {ask}",
+        InvitationState.EXPIRED: f"This invitation expired on {invitation.expires_at:%-d %B %Y}. {ask}",
     }
     state = invitation.state
     if state is not InvitationState.OPEN:
@@ -223,13 +224,13 @@ def _refuse_unless_open(invitation: Invitation) -> None:
 
 
 def _new_person(email: str, name: str, password: str) -> User:
-    """The address needs no further proof: the link went to it and to nobody else."""
+    """The address needs no further proof, because the link was sent to it."""
     if not password:
         raise Refused("Choose a password.")
     try:
         with transaction.atomic():
             person = User.objects.create_user(email, password, first_name=name.strip())
     except IntegrityError as error:
-        raise Refused(f"{email} has an account here by now. Sign in, then accept.", code="ACCOUNT_EXISTS") from error
+        raise Refused(f"{email} already has an account. Sign in, then accept.", code="ACCOUNT_EXISTS") from error
     EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
     return person

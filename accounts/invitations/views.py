@@ -1,4 +1,4 @@
-"""The public page that an invitation's link opens. The link is a secret.
+"""The public page of an invitation link. The link is a secret.
 
 A GET changes nothing, because email scanners follow links.
 """
@@ -41,9 +41,9 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _not_too_fast(request: HttpRequest) -> None:
-    """For each client address, which behind a proxy is known only with BEHIND_PROXY; else all share one allowance."""
+    """Rate limit by client address. Behind a proxy, this requires BEHIND_PROXY; otherwise all share one limit."""
     if not consume(request, app="tenants", action="accept_invitation", config=RATES, limit_get=True):
-        raise RateLimited("That was a little too fast. Try again in a minute.", retry_after=60)
+        raise RateLimited("Too many attempts. Try again in a minute.", retry_after=60)
 
 
 def _accept(request: HttpRequest, token: str, person: User | None, form: AcceptForm) -> HttpResponse:

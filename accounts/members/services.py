@@ -1,4 +1,4 @@
-"""Changes and removes members of a customer. A customer always keeps at least one owner."""
+"""Change and remove members of a customer. A customer always keeps at least one owner."""
 
 from django.db import transaction
 
@@ -9,7 +9,7 @@ from inbound_admin.lib.errors import NotAllowed, Refused
 
 
 def require_manager(customer: Customer, actor: User | None) -> None:
-    """Raises NotAllowed unless the actor owns the customer or is staff who look after it. None is we ourselves."""
+    """Raises NotAllowed unless the actor owns the customer or is staff with the permission. None is the system."""
     if actor is not None and not may_manage(actor, customer):
         raise NotAllowed(f"Only an owner of {customer} can do this. Ask one of them.")
 
@@ -45,7 +45,7 @@ def remove_member(*, membership: Membership, actor: User | None) -> None:
 
 @transaction.atomic
 def leave(*, membership: Membership) -> None:
-    """Everybody may go by themselves, except the last owner. Raises Refused."""
+    """Remove the member at their own request. Raises Refused for the last owner."""
     member = _locked(membership)
     _end("member.left", member, member.user)
 
@@ -58,17 +58,17 @@ def _end(what: str, member: Membership, actor: User | None) -> None:
 
 
 def _locked(membership: Membership) -> Membership:
-    """The customer's row is the lock of all its members: two owners cannot both go as the one who is not the last."""
+    """Lock the customer's row, so that two owners can't leave at the same time."""
     Customer.objects.select_for_update(no_key=True).get(pk=membership.customer_id)
     try:
         return Membership.objects.select_related("customer", "user").get(pk=membership.pk)
     except Membership.DoesNotExist as error:
-        raise Refused("They are not a member any more.", code="NOT_A_MEMBER") from error
+        raise Refused("This person is no longer a member.", code="NOT_A_MEMBER") from error
 
 
 def _keep_an_owner(member: Membership) -> None:
     if member.is_owner and not owners_of(member.customer).exclude(pk=member.user_id).exists():
         raise Refused(
-            f"{member.user} is the last owner of {member.customer}. Make somebody else an owner first.",
+            f"{member.user} is the last owner of {member.customer}. Make another member an owner first.",
             code="LAST_OWNER",
         )

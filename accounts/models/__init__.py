@@ -1,4 +1,4 @@
-"""Rows of people, of the customers that they belong to, of invitations and of API keys."""
+"""Models of people, customers, memberships, invitations and API keys."""
 
 from accounts.models.api_keys import ApiKey, new_key_id
 from accounts.models.people import (

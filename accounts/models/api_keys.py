@@ -1,4 +1,4 @@
-"""A program's way in."""
+"""API keys."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -14,16 +14,16 @@ def new_key_id() -> str:
 
 
 class ApiKey(models.Model):
-    """A program's way in, as its user. The secret is shown once: we keep its hash, so a leaked table opens nothing."""
+    """Lets a program act as its user. The secret is shown once and stored as a hash."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_key_id, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=120)
     secret_hash = models.CharField(max_length=64, unique=True)
-    starts = models.CharField(max_length=12, help_text="The secret's first characters, to recognise it by.")
+    starts = models.CharField(max_length=12, help_text="The first characters of the secret, to recognise it by.")
     scopes = ArrayField(models.CharField(max_length=10, choices=[(scope.value, scope.value) for scope in Scope]))
     created_at = models.DateTimeField(auto_now_add=True)
-    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+    last_used_at = models.DateTimeField(null=True, help_text="Accurate to the minute.")
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 

@@ -1,4 +1,4 @@
-"""Who is who: people, the customers (organisations) that they belong to, and invitations to join one."""
+"""People, customers (organisations), memberships and invitations."""
 
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ def new_customer_id() -> str:
 
 
 class UserManager(DjangoUserManager["User"]):
-    """People sign in by e-mail address, so there is no user name."""
+    """People sign in by email address, so there is no user name."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":  # type: ignore[override]  # Django's takes a user name first
         user = self.model(email=self.normalize_email(email).lower(), **fields)
@@ -31,14 +31,14 @@ class UserManager(DjangoUserManager["User"]):
 
 
 class Theme(models.TextChoices):
-    SYSTEM = "system", "As my device"
+    SYSTEM = "system", "Same as device"
     LIGHT = "light", "Light"
     DARK = "dark", "Dark"
 
 
 class User(AbstractUser):
-    username = None  # type: ignore[assignment]  # people sign in by e-mail address
-    email = models.EmailField("e-mail address", unique=True)
+    username = None  # type: ignore[assignment]  # people sign in by email address
+    email = models.EmailField("email address", unique=True)
     theme = models.CharField(max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
     session_generation = models.PositiveIntegerField(default=0, editable=False)
@@ -57,7 +57,7 @@ class User(AbstractUser):
         return self.get_full_name() or self.email
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """As Django's, and sessions end with their generation as they do with the password."""
+        """Like Django's, but a new `session_generation` ends sessions as a new password does."""
         value = f"{self.password}{self.session_generation or ''}"
         return salted_hmac(self.SESSION_SALT, value, secret=secret, algorithm="sha256").hexdigest()
 
@@ -65,7 +65,7 @@ class User(AbstractUser):
         return self.staff_rights and super().has_perm(perm, obj)
 
     def acts_for_customer(self, customer_id: str) -> bool:
-        """Whether this is our staff on behalf of a customer that has people, and that they are none of."""
+        """Whether this is staff acting for a customer that has members and that they don't belong to."""
         if not (self.is_staff or self.is_superuser) or not self.staff_rights:
             return False
         people = set(Membership.objects.filter(customer=customer_id).values_list("user_id", flat=True))
@@ -76,7 +76,7 @@ class User(AbstractUser):
 
 
 class Customer(models.Model):
-    """An organisation whose domains receive mail through us. It alone holds domains; people hold memberships."""
+    """An organisation. It owns domains; people have memberships."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_customer_id, editable=False)
     name = models.CharField(max_length=120)
@@ -119,7 +119,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A link to join a customer. The secret is in the link alone: we keep its hash, so a leaked table opens nothing."""
+    """A link to join a customer. The link's secret is stored as a hash."""
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField()

@@ -29,12 +29,12 @@ class AddEmailForm(allauth.AddEmailForm):  # type: ignore[misc]  # as above
 
 
 class EndsKeys(forms.Form):
-    """The choice at a new password: a key outlives the password under which it was made."""
+    """Offers to revoke API keys with a new password, because keys outlive a password."""
 
     end_keys = forms.BooleanField(
         label="Revoke my API keys as well",
         required=False,
-        help_text="Choose this if somebody else may know your password. Programs that use a key stop working.",
+        help_text="Choose this if someone else may know your password. Programs that use your keys stop working.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,8 +66,8 @@ class ResetPasswordKeyForm(EndsKeys, allauth.ResetPasswordKeyForm):  # type: ign
 
 
 def _say_address(field: forms.Field) -> None:
-    """In our word for it, also where errors name the field."""
-    field.label = "E-mail address"
+    """Set our label, which errors show too."""
+    field.label = "Email address"
     field.widget.attrs["placeholder"] = ADDRESS["placeholder"]
 
 
@@ -77,19 +77,19 @@ class AccountForm(forms.Form):
         max_length=150,
         required=False,
         widget=forms.TextInput({"autocomplete": "name"}),
-        help_text="What colleagues see beside what you did.",
+        help_text="Shown next to your changes.",
     )
     theme = forms.ChoiceField(choices=Theme.choices, widget=forms.RadioSelect)
     shortcuts = forms.BooleanField(
-        label="Keyboard shortcuts", required=False, help_text="Single keys that jump to pages and copy values."
+        label="Keyboard shortcuts", required=False, help_text="Single-key shortcuts to open pages and copy values."
     )
 
 
 class CustomerInput(forms.TextInput):
-    """A text field that offers customers as one types. Without JavaScript a name or an id is typed in full."""
+    """A text field with customer suggestions. Without JavaScript, the full name or ID is entered."""
 
     def __init__(self) -> None:
-        super().__init__({"autocomplete": "off", "placeholder": "Name or id", "maxlength": "200"})
+        super().__init__({"autocomplete": "off", "placeholder": "Name or ID", "maxlength": "200"})
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         offered = f"{(attrs or {}).get('id', name)}_offered"
@@ -100,7 +100,7 @@ class CustomerInput(forms.TextInput):
 
 
 class CustomerChoice(forms.ModelChoiceField[Customer]):
-    """Two customers may have one name, so the id stands with it. Of more than MOST_LISTED one types instead."""
+    """Shows name and ID, because names aren't unique. Above MOST_LISTED customers it is a text field."""
 
     def label_from_instance(self, obj: Customer) -> str:
         return customer_label(obj)
@@ -116,7 +116,7 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
             return None
         found = list(self.queryset.filter(customer_meant(str(value)))[:2])
         if len(found) > 1:
-            raise forms.ValidationError("Several customers have this name. Choose one with its id.", code="several")
+            raise forms.ValidationError("Several customers have this name. Enter the ID instead.", code="several")
         if not found:
             raise forms.ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
         return found[0]

@@ -1,4 +1,4 @@
-"""People and their customers: who may see and manage which, members, owners, invitations and keys."""
+"""Read people, customers, members, owners, invitations and keys, as a viewer may see them."""
 
 import re
 from collections.abc import Iterable
@@ -21,22 +21,22 @@ Viewer = User | AnonymousUser
 
 
 def supports_everyone(viewer: Viewer) -> bool:
-    """Whether the viewer is one of our staff who may see the domains of every customer."""
+    """Whether the viewer is staff who can see the domains of every customer."""
     return viewer.is_active and viewer.has_perm("accounts.support_customer")
 
 
 def is_staff_member(viewer: Viewer) -> bool:
-    """Whether more is asked of the viewer's sign-in than of a customer's."""
+    """Whether the sign-in rules for staff apply to the viewer."""
     return viewer.is_staff or viewer.is_superuser or supports_everyone(viewer)
 
 
 def lacks_second_factor(viewer: Viewer) -> bool:
-    """Whether the viewer must set one up before anything else: `STAFF_MFA_REQUIRED`."""
+    """Whether the viewer must set up a second factor first (`STAFF_MFA_REQUIRED`)."""
     return settings.STAFF_MFA_REQUIRED and is_staff_member(viewer) and not is_mfa_enabled(viewer)
 
 
 def customers_for(viewer: Viewer) -> QuerySet[Customer]:
-    """The customers that the viewer may see: their own, or all for staff who support them."""
+    """Return the customers the viewer can see: their own, or all for staff."""
     if supports_everyone(viewer):
         return Customer.objects.all()
     if not isinstance(viewer, User) or not viewer.is_active:
@@ -45,7 +45,7 @@ def customers_for(viewer: Viewer) -> QuerySet[Customer]:
 
 
 def customers_found(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
-    """By part of the name or of a member's address, or by the whole id; with the number of members of each."""
+    """Filter by part of the name or of a member's address, or by the full ID; annotate the number of members."""
     found = customers_for(viewer)
     if text:
         member = Membership.objects.filter(customer=OuterRef("pk"), user__email__icontains=text)
@@ -59,25 +59,25 @@ _ID = re.compile(r"(?:^|\()(cus_[0-9a-z]+)\)?$")
 
 
 def customers_offered(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
-    """To choose from while one types: by part of the name, or by the id."""
+    """Return suggestions while typing: by part of the name, or by the ID."""
     found = customers_for(viewer).filter(Q(name__icontains=text) | Q(pk=text))
     return found.order_by("name", "pk")[:MOST_OFFERED]
 
 
 def customer_label(customer: Customer) -> str:
-    """With its id: two may have one name."""
+    """Return name and ID, because two customers can have the same name."""
     return f"{customer.name} ({customer.pk})"
 
 
 def customer_meant(text: str) -> Q:
-    """By an id, alone or as `customer_label` shows it, or else by the whole name."""
+    """Return a filter by ID, alone or as in `customer_label`, or by the full name."""
     text = text.replace("\x00", "").strip()
     known = _ID.search(text)
     return Q(pk=known.group(1)) if known else Q(pk=text) | Q(name__iexact=text)
 
 
 def of_customer(column: str, text: str) -> Q:
-    """Rows whose customer is meant by a text."""
+    """Return a filter for rows of the customer that a text means."""
     known = _ID.search(text)
     return (
         Q(**{column: known.group(1)})
@@ -87,42 +87,60 @@ def of_customer(column: str, text: str) -> Q:
 
 
 def customer_named(name: str, *, viewer: Viewer) -> Customer | None:
-    """The first made of that name, in any case."""
+    """Return the oldest customer of that name, ignoring case."""
     return customers_for(viewer).filter(name__iexact=" ".join(name.split())).order_by("created_at", "pk").first()
 
 
 def may_manage(viewer: Viewer, customer: Customer) -> bool:
-    """Whether the viewer may rename the customer, invite to it, and change or remove its members."""
+    """Whether the viewer can rename the customer, and invite, change and remove members."""
     if supports_everyone(viewer) and viewer.has_perm("accounts.change_customer"):
         return True
     return isinstance(viewer, User) and owners_of(customer).filter(pk=viewer.pk).exists()
 
 
 def owners_of(customer: Customer) -> QuerySet[User]:
-    """Who is told of what concerns the customer."""
+    """Return the owners, who are notified about the customer."""
     return User.objects.filter(memberships__customer=customer, memberships__role=MemberRole.OWNER, is_active=True)
 
 
 def first_owners(customer_ids: Iterable[str]) -> dict[str, str]:
-    """Of each customer the id of the person who owns it longest, in one query; for answers that name one person."""
+    """Return the ID of the longest-standing owner of each customer, in one query."""
     owners = Membership.objects.filter(customer__in=set(customer_ids), role=MemberRole.OWNER).order_by("-since", "-pk")
     return {customer: str(user) for customer, user in owners.values_list("customer_id", "user_id")}
 
 
 def members_of(customer: Customer) -> QuerySet[Membership]:
-    """Owners first. The caller has already fetched the customer for its viewer."""
+    """Return the members, owners first. The caller has checked access to the customer."""
     members = Membership.objects.filter(customer=customer).select_related("user")
     return members.order_by("-role", Lower("user__email"))  # "owner" comes after "member"
 
 
 def pending_invitations(customer: Customer) -> QuerySet[Invitation]:
-    """Neither accepted nor withdrawn; those whose time is over are among them, to be sent again."""
+    """Return invitations that are neither accepted nor revoked, including expired ones."""
     invitations = Invitation.objects.filter(customer=customer, accepted_at=None, revoked_at=None)
     return invitations.select_related("invited_by")
 
 
+def memberships_found(*, viewer: Viewer, text: str) -> QuerySet[Membership]:
+    """Of the customers that the viewer may see, by part of a member's email address or name."""
+    wanted = Q(user__email__icontains=text) | Q(user__first_name__icontains=text) | Q(user__last_name__icontains=text)
+    found = Membership.objects.filter(wanted, customer__in=customers_for(viewer).values("pk"))
+    return found.select_related("user", "customer").order_by(Lower("user__email"), "customer_id")
+
+
+def invitations_found(*, viewer: Viewer, text: str) -> QuerySet[Invitation]:
+    """Pending ones by part of the email address, of the customers whose people the viewer manages."""
+    pending = Invitation.objects.filter(email__icontains=text, accepted_at=None, revoked_at=None)
+    if not (supports_everyone(viewer) and viewer.has_perm("accounts.change_customer")):
+        if not isinstance(viewer, User) or not viewer.is_active:
+            return Invitation.objects.none()
+        owned = Membership.objects.filter(user=viewer, role=MemberRole.OWNER)
+        pending = pending.filter(customer__in=owned.values("customer"))
+    return pending.select_related("customer").order_by(Lower("email"), "customer_id")
+
+
 def invitation_by_token(token: str) -> QuerySet[Invitation]:
-    """At most one; a set, so that a service can lock it."""
+    """Return a queryset of at most one invitation, so that a service can lock it."""
     return Invitation.objects.filter(token_hash=hash_of(token)).select_related("customer", "invited_by")
 
 
@@ -131,7 +149,7 @@ def invitations_since(customer: Customer, moment: datetime) -> int:
 
 
 def people_with(email: str) -> QuerySet[User]:
-    """Whose sign-in address this is, or a further one that they have proven; also who is switched off."""
+    """Return people with this sign-in address or confirmed further address, including disabled accounts."""
     proven = EmailAddress.objects.filter(email__iexact=email, verified=True)
     return User.objects.filter(Q(email__iexact=email) | Q(pk__in=proven.values("user")))
 
@@ -141,7 +159,7 @@ def working_keys_of(person: User) -> QuerySet[ApiKey]:
 
 
 def api_keys_of(person: User) -> QuerySet[ApiKey]:
-    """The person's own, those that work first."""
+    """Return the person's keys, active ones first."""
     return ApiKey.objects.filter(user=person).order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "-pk")
 
 

@@ -1,10 +1,10 @@
-"""Changes people's accounts: sessions, own settings, decisions of staff, the legacy import and security emails.
+"""Change people's accounts: sessions, own settings, staff decisions, the legacy import and security emails.
 
-- Sessions: when one began, whether its person proved themselves lately, and how sessions end.
-- Legacy import: a person of the old system becomes an account, with a customer if they have none. It sends no email
-  and calls nobody. The person gets no password; the reset link lets them in. The customer gets no tenant: a tenant
+- Sessions: when one started, whether its person signed in recently, and how sessions end.
+- Legacy import: a person of the old system becomes an account, with a customer if they have none. It sends no email.
+  The person gets no password; the reset link lets them in. The customer gets no tenant: a tenant
   migration creates it.
-- Security emails tell a person what somebody else changed in their account. allauth sends its own for passwords,
+- Security emails notify a person of changes to their account. allauth sends its own for passwords,
   addresses and factors (`ACCOUNT_EMAIL_NOTIFICATIONS`); this module sends the others.
 """
 
@@ -38,30 +38,30 @@ SIGNED_IN_AT = "signed_in_at"
 
 
 def note_sign_in(request: HttpRequest, **_: Any) -> None:
-    """For Django's signal: each way in passes here, also that of an invitation's new password."""
+    """Receiver of Django's signal for every sign-in, including that of a new invited person."""
     request.session[SIGNED_IN_AT] = time.time()
 
 
 def has_just_signed_in(request: HttpRequest) -> bool:
-    """Whoever typed the password a moment ago is not asked for it again."""
+    """Whether the session signed in so recently that no password is required."""
     return _age(request) < float(settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
 
 
 def is_session_over(request: HttpRequest) -> bool:
-    """Staff sign in anew after their hours, whether they were busy or not. A session of unknown age is over."""
+    """Whether a staff session has passed its maximum age. A session of unknown age is over."""
     if not isinstance(request.user, User):
         return False
     return _age(request) >= settings.STAFF_SESSION_HOURS * 3600 and is_staff_member(request.user)
 
 
 def end_sessions(person: User) -> None:
-    """Signs them out everywhere with their next request."""
+    """End all sessions of the person at their next request."""
     User.objects.filter(pk=person.pk).update(session_generation=F("session_generation") + 1)
     person.refresh_from_db(fields=("session_generation",))
 
 
 def end_other_sessions(request: HttpRequest, user: User, **_: Any) -> None:
-    """For allauth's signals of a new or removed factor: sessions from before did not pass by it."""
+    """Receiver of allauth's signals of a new or removed factor: end the other sessions."""
     end_sessions(user)
     update_session_auth_hash(request, user)
 
@@ -78,7 +78,7 @@ def person_subject(person: User) -> audit_services.Subject:
 def change_account(
     *, person: User, name: str | None = None, theme: str | None = None, shortcuts: bool | None = None
 ) -> None:
-    """What a person sets for themselves; None leaves it."""
+    """Store a person's own settings. None leaves a setting unchanged."""
     locked = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     before = _own(locked)
     if name is not None and name.strip() != locked.get_full_name():
@@ -97,9 +97,9 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
     known = User.objects.select_for_update().filter(pk=person.pk).first() if person.pk else None
     _may_decide(actor, known)
     if person.is_superuser and not actor.is_superuser:
-        raise NotAllowed("Only a superuser can make a superuser.")
+        raise NotAllowed("Only a superuser can create a superuser.")
     if person == actor and not person.is_active:
-        raise Refused("You cannot switch yourself off.")
+        raise Refused("You can't disable your own account.")
     before = _decided(known) if known else {}
     names = {group.name for group in groups}
     if known is not None:
@@ -116,9 +116,9 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
 
 
 def switch_off(*, person: User, actor: User) -> None:
-    """Signs them out everywhere at once, and keeps them out. Raises Refused."""
+    """Disable the account and end its sessions. Raises Refused."""
     if person == actor:
-        raise Refused("You cannot switch yourself off.")
+        raise Refused("You can't disable your own account.")
     _set_active(person, actor, active=False)
 
 
@@ -128,13 +128,13 @@ def switch_on(*, person: User, actor: User) -> None:
 
 
 def send_password_link(*, person: User, actor: User, request: HttpRequest) -> None:
-    """An e-mail with allauth's link to set a password; the request gives the link its host. Raises Refused."""
+    """Send allauth's link to set a password; the request provides the host. Raises Refused."""
     _may_decide(actor, person)
     if not person.is_active:
-        raise Refused(f"{person} is switched off.")
+        raise Refused(f"{person} is disabled.")
     form = ResetPasswordForm({"email": person.email})
     if not form.is_valid():
-        raise Refused(f"{person.email} cannot receive a link: {' '.join(form.errors.get('email', []))}")
+        raise Refused(f"Couldn't send a link to {person.email}: {' '.join(form.errors.get('email', []))}")
     form.save(request)
     _record("person.password_link_sent", person, actor, {}, {"to": person.email})
 
@@ -154,9 +154,9 @@ def _set_active(person: User, actor: User, *, active: bool) -> None:
 
 def _may_decide(actor: User, person: User | None) -> None:
     if not actor.has_perm("accounts.add_user" if person is None else "accounts.change_user"):
-        raise NotAllowed("Your role cannot decide over accounts.")
+        raise NotAllowed("Your role can't manage accounts.")
     if person is not None and person.is_superuser and not actor.is_superuser:
-        raise NotAllowed(f"{person} is a superuser; only another superuser can change them.")
+        raise NotAllowed(f"{person} is a superuser. Only another superuser can change the account.")
 
 
 def _powers(person: User, roles: set[str]) -> set[str]:
@@ -165,16 +165,14 @@ def _powers(person: User, roles: set[str]) -> set[str]:
 
 
 def _may_gain(person: User, *, gained: set[str]) -> None:
-    """An account that is there already may be anybody's who once had a link: its owner must have proven more."""
+    """Raise Refused unless an existing account has a confirmed address and, if required, a second factor."""
     if not gained:
         return
     if not EmailAddress.objects.filter(user=person, email__iexact=person.email, verified=True).exists():
-        said = (
-            f"{person.email} is not confirmed yet, so nobody knows whose this account is. Its owner confirms it under"
-        )
-        raise Refused(f"{said} Your account, E-mail address.", code="ADDRESS_UNPROVEN")
+        said = f"{person.email} is unconfirmed. Ask the owner to confirm it under"
+        raise Refused(f"{said} Your account > Email address.", code="ADDRESS_UNPROVEN")
     if settings.STAFF_MFA_REQUIRED and not is_mfa_enabled(person):
-        raise Refused(f"{person.email} has no two-step sign-in yet. Its owner sets it up first.", code="MFA_REQUIRED")
+        raise Refused(f"{person.email} has no two-step sign-in. Ask the owner to set it up first.", code="MFA_REQUIRED")
 
 
 def _own(person: User) -> dict[str, Any]:
@@ -193,25 +191,27 @@ def _decided(person: User) -> dict[str, Any]:
 
 
 def _record(what: str, person: User, actor: User, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """For staff alone: a person belongs to no one customer."""
+    """Record a change for staff only, because a person doesn't belong to one customer."""
     audit_services.record(what, about=person_subject(person), actor=actor, before=before, after=after, for_staff=True)
 
 
 def import_person(*, email: str, name: str, actor: User | None, because: str, bulk_id: str) -> tuple[User, bool]:
-    """The person of this address, and whether they are new; whoever is here keeps their own name. Raises Refused."""
+    """Return the person with this address and whether they are new. Raises Refused."""
     known = User.objects.filter(email__iexact=email).first()
     if known is not None:
         return known, False
     try:
         validate_email(email)
     except ValidationError as error:
-        raise Refused(f"“{email[:80]}” is not an e-mail address.", code="NOT_AN_ADDRESS") from error
+        raise Refused(f"“{email[:80]}” isn't a valid email address.", code="NOT_AN_ADDRESS") from error
     plain = " ".join(name.split())[:150]
     try:
         with transaction.atomic():
             made = User.objects.create_user(email, None, first_name=plain)
     except IntegrityError as error:
-        raise Refused(f"{email} has just been added by somebody else. Try it again.", code="PERSON_EXISTS") from error
+        raise Refused(
+            f"{email} was added by someone else at the same time. Try again.", code="PERSON_EXISTS"
+        ) from error
     audit_services.record(
         "person.added",
         about=person_subject(made),
@@ -225,10 +225,10 @@ def import_person(*, email: str, name: str, actor: User | None, because: str, bu
 
 
 def import_customer(*, owner: User, actor: User | None, because: str, bulk_id: str) -> tuple[Customer, bool]:
-    """The one that they own, and whether it is new. Raises Refused for somebody who owns several."""
+    """Return the customer the person owns and whether it is new. Raises Refused if they own several."""
     known = list(Customer.objects.filter(memberships__user=owner, memberships__role=MemberRole.OWNER)[:2])
     if len(known) > 1:
-        raise Refused(f"{owner.email} owns several customers: whose this is cannot be told.", code="SEVERAL_CUSTOMERS")
+        raise Refused(f"{owner.email} owns several customers, so the right one is unclear.", code="SEVERAL_CUSTOMERS")
     if known:
         return known[0], False
     with transaction.atomic():
@@ -249,14 +249,14 @@ log = structlog.get_logger(__name__)
 
 
 def tell_of_account(*, person: User, what: str) -> None:
-    """After the transaction, at once: an alarm that waits for the worker would come too late."""
+    """Send a security email directly after the transaction, without the worker."""
     context = {"what": what, "at": timezone.now(), "site_name": settings.SITE_NAME, "site_url": settings.SITE_URL}
     text = render_to_string("tenants/account_mail.txt", context)
     transaction.on_commit(lambda: _send(person, text))
 
 
 def _send(person: User, text: str) -> None:
-    """The act stands without its mail; the log and the change log have it."""
+    """Send the email. A failure is only logged, because the change is already stored."""
     try:
         send_mail(f"Your account at {settings.SITE_NAME}", text, settings.DEFAULT_FROM_EMAIL, [person.email])
     except (SMTPException, OSError) as error:

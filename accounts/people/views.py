@@ -1,4 +1,4 @@
-"""What a person sets for themselves."""
+"""A person's own settings."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -27,7 +27,7 @@ def account(request: SignedIn) -> HttpResponse:
 
 @require_POST
 def theme(request: SignedIn) -> HttpResponse:
-    """The theme switch of every page; goes back to the page."""
+    """Store the theme and redirect back to the page."""
     if request.POST.get("theme") in Theme.values:
         services.change_account(person=request.user, theme=request.POST["theme"])
     back = request.POST.get("next", "")

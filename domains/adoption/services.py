@@ -93,9 +93,12 @@ def adopt(*, names: Sequence[str], wish: AdoptionWish) -> tuple[AdoptionOutcome,
     What was stored before an AwsProblem stays: doing it again goes on from there.
     """
     if wish.actor is not None and not wish.actor.has_perm("domains.adopt_identity"):
-        raise Refused("Identities are taken over by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can adopt identities.", code="NOT_ALLOWED")
     if not wish.because.strip():
-        raise Refused("Say why these domains are this customer's: it stands in their history.", code="REASON_MISSING")
+        raise Refused(
+            "Enter the reason why these domains belong to this customer. It appears in their activity.",
+            code="REASON_MISSING",
+        )
     return tuple(outcome for some in batches(names) for outcome in _adopt(some, wish))
 
 

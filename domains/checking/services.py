@@ -48,7 +48,10 @@ from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 
-UNDER_WAY = {Stage.STARTING: "The domain is still being set up with Amazon.", Stage.DELETING: "It is being deleted."}
+UNDER_WAY = {
+    Stage.STARTING: "The domain is still being set up in Amazon SES.",
+    Stage.DELETING: "The domain is being deleted.",
+}
 AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
 WATCHED_FOR = timedelta(minutes=15)  # after it was added, or somebody changed it or asked
 WATCHED_EVERY = timedelta(seconds=3)  # while it is so fresh, and a page of it is open
@@ -77,9 +80,9 @@ def check_now(*, domain: Domain) -> str:
     """What a person asked for: looks at once and says what came of it. Raises RateLimited when asked again too soon."""
     now = timezone.now()
     if domain.is_held:
-        raise Refused("Our staff holds this domain, so it is not looked at. Ask our support.")
+        raise Refused("This domain is on hold, so it can't be checked. Contact support.")
     if domain.region != settings.AWS_REGION:
-        raise Refused(f"{domain} belongs to the region {domain.region}, which is looked after elsewhere.")
+        raise Refused(f"{domain} belongs to the region {domain.region}, which is managed separately.")
     if domain.stage in UNDER_WAY:
         return UNDER_WAY[Stage(domain.stage)]
     with slow_work.place(customer=domain.customer_id):
@@ -96,14 +99,14 @@ def _look_now(domain: Domain, now: datetime) -> str:
     if mta_sts_services.is_announced(domain):
         mta_sts_services.fetch([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
-    return f"We looked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
+    return f"Checked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
 
 
 def _look_at_claim(domain: Domain) -> str:
     if ownership_claims_services.check_claim(domain):
-        return "The proof is there. We set the domain up now."
+        return "Ownership is proven. The domain is being set up."
     seen = domain.record_checks.filter(key=ownership_core.KEY).first()
-    return f"We looked just now. {seen.sentence if seen else ''}".rstrip()
+    return f"Checked just now. {seen.sentence if seen else ''}".rstrip()
 
 
 def can_check_in(domain: Domain, now: datetime) -> int:
@@ -196,7 +199,7 @@ def _take_turn(domain: Domain, now: datetime) -> None:
     if not free.update(last_dns_check=now, watched_from=now):
         domain.refresh_from_db(fields=("last_dns_check",))
         wait = max(1, can_check_in(domain, now))
-        sentence = f"We looked a moment ago. You can ask again in {wait} seconds."
+        sentence = f"We checked a moment ago. You can check again in {wait} second{'' if wait == 1 else 's'}."
         raise RateLimited(sentence, retry_after=wait)
     domain.last_dns_check = domain.watched_from = now
 

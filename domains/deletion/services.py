@@ -83,14 +83,14 @@ def routes_are_removed(*, domain_id: str) -> None:
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
     """Raises Refused for a wrong name, while sub-domains exist, and while our staff holds it."""
     if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
-        raise Refused(f"To delete the domain, type its name: {domain}.", code="NAME_NOT_TYPED")
+        raise Refused(f"To delete the domain, type its name: {domain}", code="NAME_NOT_TYPED")
     if _sub_domains(domain):
         raise Refused(
-            f"{domain} has sub-domains here. Delete those first, so that none of them loses mail unseen.",
+            f"{domain} has subdomains here. Delete those first, because they may still receive mail.",
             code="HAS_SUB_DOMAINS",
         )
     if domain.is_held:
-        raise Refused("Our staff holds this domain, so it cannot be deleted. Ask our support.", code="HELD")
+        raise Refused("This domain is on hold, so it can't be deleted. Contact support.", code="HELD")
 
 
 def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) -> None:
@@ -186,7 +186,7 @@ def _refuse_while_in_use(domain: Domain) -> None:
     if things := _in_use(domain):
         shown = ", ".join(things[:5])
         raise Refused(
-            f"{domain} still takes mail: {shown}. Remove that first, so that nobody loses mail unseen.",
+            f"{domain} still receives mail. Remove these first: {shown}.",
             code="DOMAIN_IN_USE",
         )
 

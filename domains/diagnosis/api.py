@@ -34,7 +34,7 @@ class DiagnosisLaneOut(Out):
 
 
 class DiagnosisFindingOut(Out):
-    code: str = Field(description="Stable; each is explained at /domains/codes/")
+    code: str = Field(description="Permanent. /domains/codes/ explains each code")
     title: str
     record_key: str
     verdict: str
@@ -69,7 +69,7 @@ class DiagnosisRecordOut(Out):
     value: str
     priority: int | None
     is_right: bool
-    is_known: bool = Field(description="False: it could not be told")
+    is_known: bool = Field(description="False: unknown, because a lookup failed")
     found: list[str]
     servers: list[WhoSaysOut]
     finding: str | None
@@ -91,13 +91,15 @@ class DiagnosisOut(Out):
     finding: DiagnosisFindingOut | None
     further: list[DiagnosisFindingOut]
     records: list[DiagnosisRecordOut]
-    reply: str = Field(description="As support would write it to the customer")
-    transcript: list[str] = Field(description="Every look-up that was made, and its answer")
+    reply: str = Field(description="The reply to the customer as plain text")
+    transcript: list[str] = Field(description="Every DNS query and its answer")
     asked: int
 
 
 @router.get(
-    "/v2/domains/{domain_id}/diagnosis", **reads(DiagnosisOut), summary="Why it is not verified, and what to do"
+    "/v2/domains/{domain_id}/diagnosis",
+    **reads(DiagnosisOut),
+    summary="Why the domain isn't verified, and how to fix it",
 )
 def get_diagnosis(request: HttpRequest, domain_id: str) -> DiagnosisOut:
     """Looks at the DNS now (at most 60 questions, 10 seconds); an answer of the last seconds is given again."""

@@ -26,8 +26,8 @@ MOST_WAITING = 10  # of one customer
 KEPT_SECONDS = 600  # for the page that asked; others ask anew after DIAGNOSIS_KEPT_SECONDS
 LONGEST = timedelta(minutes=2)  # that a page waits before it says that nothing comes
 AGAIN_SECONDS = 1  # where others are being made
-NOTHING_CAME = "The diagnosis was not made within two minutes. Our background worker may be down. Try again."
-FAILED = "The diagnosis failed on our side, and it is written down. Try again."
+NOTHING_CAME = "The diagnosis didn't finish within 2 minutes. Our background worker may be down. Try again."
+FAILED = "The diagnosis failed on our side. The error has been logged. Try again."
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _ask(domain: Domain, now: datetime) -> None:
     Customer.objects.select_for_update(no_key=True).get(pk=domain.customer_id)
     recent = waiting(domain.customer_id).filter(asked_at__gt=now - LONGEST)
     if recent.exclude(domain=domain).count() >= MOST_WAITING:
-        said = f"{MOST_WAITING} diagnoses of your domains wait already. Try again when they are done."
+        said = f"{MOST_WAITING} diagnoses of your domains are already queued. Try again when they finish."
         raise TooManyAtOnce(said, retry_after=slow_work.RETRY_AFTER)
     told = {"asked_at": now, "ended_at": None, "problem": ""}
     DiagnosisRequest.objects.update_or_create(domain=domain, defaults=told)

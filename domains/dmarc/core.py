@@ -123,13 +123,13 @@ def applied(
     None is returned where no policy applies. ValueError where that could not be told. `exists` False: `np` counts too.
     """
     if own is None:
-        raise ValueError("the domain's own policy could not be told")
+        raise ValueError("the lookup of the domain's own policy failed")
     if (line := used_line(own)) is not None:
         return AppliedPolicy(read(line).policy, "", line)
     best, below = None, None
     for name, values in above:
         if values is None:
-            raise ValueError(f"the policy at {name} could not be told")
+            raise ValueError(f"the lookup of the policy at {name} failed")
         line = used_line(values)
         here = AppliedPolicy(_policy_for(read(line), exists=exists), name, line) if line is not None else None
         psd = read(line).tags.get("psd", "").lower() if line is not None else ""
@@ -218,32 +218,32 @@ def _problem_of_version(text: str) -> RecordProblem:
     """Of a record that receivers do not take for DMARC."""
     end = len(text.partition(";")[0])
     if lead := re.match(r"[\s\"'“”\\(]+", text):
-        return RecordProblem(0, lead.end(), "The record must begin with “v=DMARC1”, without anything before it.")
+        return RecordProblem(0, lead.end(), "The record must start with “v=DMARC1”.")
     if "\\" in text[:end]:
-        return RecordProblem(0, end, "There is a backslash in front of the semicolon. Type the semicolon alone.")
+        return RecordProblem(0, end, "Remove the backslash before the semicolon.")
     if re.fullmatch(r"v\s*=\s*DMARC1\s*", text[:end], re.IGNORECASE):
-        return RecordProblem(0, end, "The version must be “v=DMARC1” in exactly these letters.")
+        return RecordProblem(0, end, "The version must be “v=DMARC1”, with exactly this capitalisation.")
     if re.match(r"v\s*=\s*DMARC1", text[:end], re.IGNORECASE):
         return RecordProblem(0, end, "A semicolon must follow “v=DMARC1”.")
     if at := _ANYWHERE.search(text):
         return RecordProblem(at.start(), at.end(), "“v=DMARC1” must be the first tag.")
-    return RecordProblem(0, end, "The record must begin with “v=DMARC1;”.")
+    return RecordProblem(0, end, "The record must start with “v=DMARC1;”.")
 
 
 def _missing_policy(text: str) -> RecordProblem:
-    return RecordProblem(0, len(text), "The record has no policy: “p=none”, “p=quarantine” or “p=reject”.")
+    return RecordProblem(0, len(text), "The record has no policy. Add “p=none”, “p=quarantine” or “p=reject”.")
 
 
 def _problem_of(tag: DmarcTag, before: Mapping[str, str], number: int) -> str:
     if "=" not in tag.text or not _TAG.fullmatch(tag.name):
         return f"“{tag.text}” is not a tag. Each tag is a name, “=” and a value; a semicolon ends it."
     if "\\" in tag.text:
-        return "There is a backslash in it. Type the semicolon alone."
+        return "Remove the backslash before the semicolon."
     if tag.name in before:
-        return f"“{tag.name}” may appear once."
+        return f"“{tag.name}” can appear only once."
     if why := _problem_of_value(tag):
         return why
-    return "“p” must follow “v=DMARC1”; older receivers skip the record otherwise." if _is_late(tag, number) else ""
+    return "“p” must follow “v=DMARC1”, or older receivers ignore the record." if _is_late(tag, number) else ""
 
 
 def _is_late(tag: DmarcTag, number: int) -> bool:

@@ -30,7 +30,7 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.public_address import is_public
 
 TRIES = 2
-TOO_LATE = "not asked: the request had taken long enough already"
+TOO_LATE = "skipped: the request's time limit was reached"
 
 
 def look_up(questions: Sequence[Question]) -> list[Answer]:
@@ -50,8 +50,8 @@ def resolvers() -> tuple[str, ...]:
     """Those of the settings, else the system's. Raises Refused in the sandbox, whose zones no other resolver knows."""
     if settings.SANDBOX and not settings.DNS_RESOLVERS:
         raise Refused(
-            "DNS was not asked: SANDBOX is on and no sandbox is running. Start it with `make run`, "
-            "set DNS_RESOLVERS to a sandbox, or set SANDBOX=0 to ask the real DNS."
+            "DNS wasn't queried: SANDBOX is on, but no sandbox is running. Start it with `make run`, "
+            "set DNS_RESOLVERS to a sandbox, or set SANDBOX=0 to query the real DNS."
         )
     return tuple(settings.DNS_RESOLVERS or exchange.system_resolvers())
 
@@ -60,7 +60,7 @@ MOST_QUERIES = 60
 RESERVE = 3  # of them, for answers that are too long for a datagram and are asked for again over TCP
 SECONDS = 10.0
 SILENCE = "no answer within"  # as the gateway says it
-NOT_ASKED = "not asked: the look was long enough already"
+NOT_ASKED = "skipped: the time limit of the check was reached"
 
 
 class Asker:
@@ -349,7 +349,7 @@ def look_at_hosts(wanted: Iterable[tuple[str, Question]]) -> Told:
     told: Told = {}
     for answer in told_by_hosts(wanted):
         if answer.authoritative and answer.status is not LookupStatus.FAILED:
-            told.setdefault(answer.question, []).append(replace(answer, resolver=f"name server {answer.resolver}"))
+            told.setdefault(answer.question, []).append(replace(answer, resolver=f"nameserver {answer.resolver}"))
     return told
 
 

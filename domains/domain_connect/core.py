@@ -116,7 +116,7 @@ def read_key(text: str) -> rsa.RSAPrivateKey:
     except TypeError as error:
         raise ValueError("the key has a password") from error
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < 2048:
-        raise ValueError("an RSA key of at least 2048 bits is needed")
+        raise ValueError("an RSA key of at least 2048 bits is required")
     return key
 
 

@@ -75,9 +75,9 @@ def domains_due(now: datetime) -> QuerySet[Domain]:
 
 ATTENTION = {
     "attention": ("Needs attention", (State.AT_RISK, State.WRONG)),
-    "waiting": ("Waiting", (State.NOT_CHECKED, State.WAITING, State.SPREADING)),
+    "waiting": ("In setup", (State.NOT_CHECKED, State.WAITING, State.SPREADING)),
     "verified": ("Verified", (State.VERIFIED,)),
-    "unclear": ("Could not check", (State.COULD_NOT_CHECK,)),
+    "unclear": ("Check failed", (State.COULD_NOT_CHECK,)),
 }
 
 

@@ -22,7 +22,7 @@ from domains.ownership_claims import services as ownership_claims_services
 from inbound_admin.lib.errors import Refused
 
 Values = Mapping[str, object]
-GONE = "The domain is not set up any more. Look again."
+GONE = "The domain is no longer set up. Reload the page."
 
 
 @dataclass(frozen=True)

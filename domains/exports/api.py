@@ -21,7 +21,7 @@ class FormatOut(Out):
     key: str
     title: str
     content_type: str
-    hint: str = Field(description="What becomes of what is there already")
+    hint: str = Field(description="What happens to existing records")
 
 
 class FormatsOut(Out):
@@ -35,14 +35,14 @@ class ExportOut(Out):
     format: FormatOut
     file_name: str
     text: str
-    command: str = Field(description="What applies it, where there is such a command")
+    command: str = Field(description="The command that applies the file, if there is one")
 
 
 class WhichQuery(QueryIn):
     which: Literal["all", "missing"] = "all"
 
 
-@router.get("/v2/domains/{domain_id}/exports", **reads(FormatsOut), summary="In which formats the records can be had")
+@router.get("/v2/domains/{domain_id}/exports", **reads(FormatsOut), summary="Export formats of the records")
 def list_exports(request: HttpRequest, domain_id: str) -> FormatsOut:
     domain_of(request, domain_id)
     return FormatsOut(data=[_format(kind) for kind in FORMATS])

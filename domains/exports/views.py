@@ -11,7 +11,7 @@ from domains.exports.core.formats import FORMATS, Export, ExportDiffers, export,
 from domains.exports.core.values import Entry, entries
 from domains.models.domains import Domain
 from domains.providers.core import PROVIDERS, named, typed, with_key
-from domains.records.selectors import RecordRow, records_page
+from domains.records.selectors import RecordRow, counted, records_page
 from domains.records.views import domain_for
 from inbound_admin.lib.http import SignedIn
 
@@ -24,6 +24,7 @@ def exports(request: SignedIn, domain_id: str) -> HttpResponse:
     context: dict[str, Any] = {
         "domain": domain,
         "rows": rows,
+        "counts": counted(rows),
         "formats": FORMATS,
         "chosen": chosen,
         "in_the_way": [row for row in rows if row.found and not row.is_done],

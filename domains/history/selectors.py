@@ -16,11 +16,11 @@ from inbound_admin.lib.lists import exactly
 
 MOST_EVENTS = 100
 WORDS = {
-    StandingAnswer.RIGHT: "right",
-    StandingAnswer.SOME: "seen by some",
-    StandingAnswer.WRONG: "wrong",
-    StandingAnswer.ABSENT: "not there",
-    StandingAnswer.UNSEEN: "not looked at",
+    StandingAnswer.RIGHT: "correct",
+    StandingAnswer.SOME: "partly visible",
+    StandingAnswer.WRONG: "wrong value",
+    StandingAnswer.ABSENT: "missing",
+    StandingAnswer.UNSEEN: "no data",
 }
 
 

@@ -48,7 +48,7 @@ def replica_of(origin: str) -> str:
     if not is_replica(origin):
         return ""
     region = origin.removeprefix("AWS_SES_").lower().replace("_", "-")
-    return f"signs with the keys of its identity in {region} (Deterministic Easy DKIM)"
+    return f"uses the DKIM keys of its identity in {region} (Deterministic Easy DKIM)"
 
 
 @dataclass(frozen=True)

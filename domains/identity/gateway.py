@@ -95,14 +95,14 @@ def list_identities(token: str = "") -> tuple[dict[str, SesStatus], str]:
 def set_mail_from(domain: str, mail_from: str, *, reject_on_mx_failure: bool) -> None:
     """v1 SetIdentityMailFromDomain; "" clears it. Repeatable; starts a failed MAIL FROM verification again."""
     behaviour: Any = "RejectMessage" if reject_on_mx_failure else "UseDefaultValue"
-    with aws.calling("ses", f"set the MAIL FROM name of {domain}") as ses:
+    with aws.calling("ses", f"set the MAIL FROM domain of {domain}") as ses:
         wanted: dict[str, Any] = {"MailFromDomain": mail_from} if mail_from else {}
         ses.set_identity_mail_from_domain(Identity=domain, BehaviorOnMXFailure=behaviour, **wanted)
 
 
 def set_dkim_signing(domain: str, *, enabled: bool) -> None:
     """Whether Amazon signs this domain's mail; changes no token and no DKIM status."""
-    with aws.calling("sesv2", f"switch the DKIM signing of {domain}") as ses:
+    with aws.calling("sesv2", f"change DKIM signing of {domain}") as ses:
         ses.put_email_identity_dkim_attributes(EmailIdentity=domain, SigningEnabled=enabled)
 
 
@@ -111,7 +111,7 @@ def reissue_dkim(domain: str, *, strong: bool) -> tuple[tuple[str, ...], str]:
 
     New keys come with another length alone (SESv2 documents that change, and once a day); the same one changes nothing.
     """
-    with aws.calling("sesv2", f"re-issue the DKIM keys of {domain}") as ses:
+    with aws.calling("sesv2", f"rotate the DKIM keys of {domain}") as ses:
         answer = ses.put_email_identity_dkim_signing_attributes(
             EmailIdentity=domain,
             SigningAttributesOrigin="AWS_SES",

@@ -31,7 +31,7 @@ COLUMNS = (
     "last_ses_check",
 )
 AT_ONCE = 1000  # domains in memory
-GONE = "Amazon does not know this domain any more. Set it up again."
+GONE = "Amazon SES no longer has this domain. Set it up again."
 
 
 def read(domains: Sequence[Domain], *, now: datetime, closely: Collection[str] = ()) -> None:

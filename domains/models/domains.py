@@ -34,26 +34,26 @@ def new_domain_id() -> str:
 
 
 class Stage(models.TextChoices):
-    CLAIM = "claim", "Ownership to be proven"
-    STARTING = "starting", "Being set up with Amazon"
+    CLAIM = "claim", "Ownership not proven"
+    STARTING = "starting", "Setting up in Amazon SES"
     READY = "ready", "Set up"
-    DELETING = "deleting", "Being deleted"
+    DELETING = "deleting", "Deleting"
 
 
 class OnMxFailure(models.TextChoices):
     """SES's BehaviorOnMXFailure: what Amazon does with outgoing mail while the MAIL FROM record is missing."""
 
-    USE_DEFAULT = "UseDefaultValue", "Send with Amazon's own bounce address"
-    REJECT = "RejectMessage", "Refuse to send"
+    USE_DEFAULT = "UseDefaultValue", "Use the default MAIL FROM domain"
+    REJECT = "RejectMessage", "Reject the message"
 
 
 HEADLINES = {
-    Stage.CLAIM: "Your turn: show that this domain is yours.",
-    Stage.STARTING: "Being set up with Amazon.",
-    Stage.DELETING: "Being deleted. Its SES identity is being removed.",
+    Stage.CLAIM: "Prove that you own this domain.",
+    Stage.STARTING: "Setting up in Amazon SES.",
+    Stage.DELETING: "Deleting. Removing the domain from Amazon SES.",
 }
-RULES_FIRST = "Being deleted. Receipt rules stop receiving its mail first."
-STATES = [(state.value, state.value) for state in State]
+RULES_FIRST = "Deleting. Removing the domain from the receipt rules first."
+STATES = [(state.value, state.label) for state in State]
 UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known not to be
 RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
@@ -72,54 +72,56 @@ class Domain(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.STARTING)
-    stage_problem = models.TextField(blank=True, help_text="Why the stage could not be left, in words for people.")
-    adopted = models.BooleanField(default=False, help_text="The identity was at Amazon before we were asked.")
+    stage_problem = models.TextField(blank=True, help_text="Why setup or deletion is delayed, as shown on pages.")
+    adopted = models.BooleanField(default=False, help_text="SES already had the identity.")
 
     # what is wanted
     mail_from_label = models.CharField(max_length=252, blank=True)  # an adopted one may have several labels
     on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
     dkim_signing = models.BooleanField(default=True)
-    receives = models.BooleanField(
-        default=True, help_text="Whether mail for it is to arrive through us; else send only."
-    )
+    receives = models.BooleanField(default=True, help_text="Receives mail here. Otherwise send only.")
     wants_apex_spf = models.BooleanField(default=True)
     wants_dmarc = models.BooleanField(default=True)
-    dmarc_reports_to = models.EmailField(blank=True, help_text="Who gets the daily summaries of DMARC.")
-    has_catch_all = models.BooleanField(default=False, help_text="Kept by the app that routes mail, for the list.")
+    dmarc_reports_to = models.EmailField(blank=True, help_text="Address for aggregate DMARC reports.")
+    has_catch_all = models.BooleanField(default=False, help_text="Maintained by the receipt_rules app, for the list.")
 
     wanted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     wanted_because = models.TextField(blank=True)
-    deletion_bulk_id = models.CharField(max_length=40, blank=True, help_text="Of the change that its deletion is.")
+    deletion_bulk_id = models.CharField(max_length=40, blank=True, help_text="Bulk ID of the deletion.")
     routes_removed_at = models.DateTimeField(
-        null=True, blank=True, help_text="When no receipt rule named it any more; until then its deletion waits."
+        null=True,
+        blank=True,
+        help_text="When the last receipt rule with this domain was removed. Deletion waits for it.",
     )
-    new_dkim_wanted = models.BooleanField(default=False, help_text="Amazon is to be asked for new DKIM keys.")
+    new_dkim_wanted = models.BooleanField(default=False, help_text="DKIM key rotation requested.")
 
     # whose it is
     claim_token = models.CharField(max_length=64, blank=True)
     claim_reason = models.CharField(max_length=30, blank=True)
     claim_proven_at = models.DateTimeField(null=True, blank=True)
     proven_at = models.DateTimeField(
-        null=True, blank=True, help_text="When its DNS, or our staff, showed that it is the customer's."
+        null=True, blank=True, help_text="When DNS or staff proved that the customer owns it."
     )
     unproven_warned_at = models.DateTimeField(
-        null=True, blank=True, help_text="When its owners were told that it will be removed."
+        null=True, blank=True, help_text="When its owners were warned of the removal."
     )
-    unmake_wanted = models.BooleanField(default=False, help_text="Its identity at Amazon is to go; the claim stays.")
+    unmake_wanted = models.BooleanField(default=False, help_text="The SES identity is to be deleted. The claim stays.")
 
     # what staff decided
     note = models.TextField(blank=True)
     routes_unchecked = models.BooleanField(
-        default=True, help_text="Its holder is new: receipt rules may still name routes of the one before."
+        default=True, help_text="New holder: receipt rules may still contain routes of the former holder."
     )
-    routes_problem = models.TextField(blank=True, help_text="What rules still do for the former holder, and why.")
-    routes_look_at = models.DateTimeField(null=True, blank=True, help_text="Not before this they are compared again.")
+    routes_problem = models.TextField(
+        blank=True, help_text="What receipt rules still do for the former holder, and why."
+    )
+    routes_look_at = models.DateTimeField(null=True, blank=True, help_text="Earliest time of the next comparison.")
     moved_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="When staff gave it to its holder; empty once SES was read to deliver as wanted.",
+        help_text="When staff transferred it. Empty once SES delivers to the new holder.",
     )
     moved_from = models.ForeignKey(
         "accounts.Customer", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -130,10 +132,10 @@ class Domain(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     held_because = models.TextField(blank=True)
-    expectations = models.JSONField(
-        default=dict, blank=True, help_text="What is expected of a record in place of what we ask for, by its key."
+    expectations = models.JSONField(default=dict, blank=True, help_text="Record exceptions by record key.")
+    override_state = models.CharField(
+        max_length=20, blank=True, choices=STATES, help_text="Status set by staff, shown instead of the check result."
     )
-    override_state = models.CharField(max_length=20, blank=True, choices=STATES, help_text="Beside the fact.")
     override_until = models.DateTimeField(null=True, blank=True)
     override_at = models.DateTimeField(null=True, blank=True)
     override_by = models.ForeignKey(
@@ -154,41 +156,43 @@ class Domain(models.Model):
     dkim_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
     mail_from_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
     ses_error_type = models.CharField(max_length=60, blank=True)
-    ses_looked_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon last looked at the DNS.")
-    ses_soa = models.CharField(max_length=280, blank=True, help_text="Primary name server and serial that Amazon saw.")
+    ses_looked_at = models.DateTimeField(null=True, blank=True, help_text="When SES last checked the DNS.")
+    ses_soa = models.CharField(max_length=280, blank=True, help_text="Primary nameserver and SOA serial seen by SES.")
     last_ses_check = models.DateTimeField(null=True, blank=True)
-    ses_problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
+    ses_problem = models.TextField(blank=True, help_text="Why SES couldn't be reached. Empty if it answered.")
 
     # what the DNS shows
-    zone = models.CharField(
-        max_length=253, blank=True, help_text="Where its zone begins, if below the registrable name."
-    )
+    zone = models.CharField(max_length=253, blank=True, help_text="Name of its zone, if below the registrable name.")
     last_dns_check = models.DateTimeField(null=True, blank=True)
-    policies = models.JSONField(default=dict, blank=True, help_text="What it last told of SPF and DMARC, by name.")
+    policies = models.JSONField(default=dict, blank=True, help_text="Last seen SPF and DMARC records by name.")
     provider = models.CharField(max_length=60, blank=True)
-    domain_connect = models.JSONField(default=dict, blank=True, help_text="Its DNS host's page, if it supports it.")
+    domain_connect = models.JSONField(default=dict, blank=True, help_text="Domain Connect settings of its DNS host.")
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
-    said_added_at = models.DateTimeField(null=True, blank=True, help_text="When we were told: “I have added them.”")
+    said_added_at = models.DateTimeField(
+        null=True, blank=True, help_text="When someone last pressed “I’ve added the records”."
+    )
 
     mta_sts = models.JSONField(default=dict, blank=True, help_text="What its MTA-STS policy does.")
-    mta_sts_at = models.DateTimeField(null=True, blank=True, help_text="When the policy was last tried to be fetched.")
+    mta_sts_at = models.DateTimeField(null=True, blank=True, help_text="Last attempt to fetch the policy.")
 
     # how its mail comes in: noted by the app that routes mail, and by the check; judged in receiving/core.py
     mail_rules = models.JSONField(
-        default=dict, blank=True, help_text="What the active rules do with mail, by name: its own and those below."
+        default=dict, blank=True, help_text="What the active rule set does with mail, by name, including subdomains."
     )
-    mx_facts = models.JSONField(default=dict, blank=True, help_text="Where the MX of each such name leads.")
+    mx_facts = models.JSONField(default=dict, blank=True, help_text="Where the MX of each of these names points.")
     receiving_state = models.CharField(
-        max_length=20, blank=True, choices=RECEIVING_STATES, help_text="The worst name's."
+        max_length=20, blank=True, choices=RECEIVING_STATES, help_text="Of the name with the most severe state."
     )
 
     # what follows
     state = models.CharField(max_length=20, choices=STATES, default=State.NOT_CHECKED)
-    known_state = models.CharField(max_length=20, choices=STATES, default=State.NOT_CHECKED, help_text="Never a guess.")
+    known_state = models.CharField(
+        max_length=20, choices=STATES, default=State.NOT_CHECKED, help_text="The last state from a successful check."
+    )
     state_since = models.DateTimeField(auto_now_add=True)
     summary = models.TextField(blank=True)
-    watched_from = models.DateTimeField(auto_now_add=True, help_text="Checks are frequent at first after this.")
+    watched_from = models.DateTimeField(auto_now_add=True, help_text="Checks are frequent for a while after this.")
     verified_at = models.DateTimeField(null=True, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True)
     failed_checks = models.PositiveIntegerField(default=0)
@@ -196,12 +200,12 @@ class Domain(models.Model):
     class Meta:
         ordering = ("name",)
         permissions = (
-            ("hold_domain", "Can hold a domain and release it"),
-            ("transfer_domain", "Can give a domain to another customer"),
-            ("approve_claim", "Can approve a claim without the DNS proof"),
-            ("adopt_identity", "Can give an identity that was at Amazon before to a customer"),
-            ("expect_record", "Can say what is expected of a record in place of what we ask for"),
-            ("override_state", "Can override the state of a domain for a time"),
+            ("hold_domain", "Can hold and release a domain"),
+            ("transfer_domain", "Can transfer a domain to another customer"),
+            ("approve_claim", "Can approve a claim without DNS proof"),
+            ("adopt_identity", "Can adopt an existing SES identity for a customer"),
+            ("expect_record", "Can add record exceptions"),
+            ("override_state", "Can override the status of a domain"),
         )
         constraints = (
             # Of one name one row alone has the identity. That row gives way to a proof (ownership/services.py).
@@ -340,8 +344,8 @@ class Domain(models.Model):
 
     @property
     def fact(self) -> str:
-        """The state that the checks came to, in words."""
-        return State(self.state).replace("_", " ")
+        """The result of the checks, as pages show it."""
+        return State(self.state).label
 
     @property
     def amazon_gave_up(self) -> bool:

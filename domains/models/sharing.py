@@ -18,15 +18,15 @@ class ShareLink(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_share_id, editable=False)
     domain = models.ForeignKey("domains.Domain", on_delete=models.CASCADE, related_name="share_links")
-    meant_for = models.CharField(max_length=100, blank=True, help_text="Who it was made for, to tell links apart.")
+    meant_for = models.CharField(max_length=100, blank=True, help_text="Label of the link.")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
-    mailed_to = models.EmailField(blank=True, help_text="To whom we mailed the records with this link.")
-    mailed_at = models.DateTimeField(null=True, blank=True, help_text="Empty until a mail server took it.")
+    mailed_to = models.EmailField(blank=True, help_text="Recipient of the email with this link.")
+    mailed_at = models.DateTimeField(null=True, blank=True, help_text="When a mail server accepted the email.")
 
     class Meta:
         ordering = ("-created_at", "id")
@@ -47,7 +47,7 @@ class ShareVisit(models.Model):
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     views = models.PositiveIntegerField(default=0)
-    checks = models.PositiveIntegerField(default=0, help_text="How often “I have added them” was pressed.")
+    checks = models.PositiveIntegerField(default=0, help_text="How often “I’ve added the records” was pressed.")
 
     class Meta:
         ordering = ("-last_at", "-id")

@@ -79,7 +79,7 @@ def _look(domain: Domain, *, addresses: Mapping[str, Sequence[str] | str], secon
     """In a thread of its own, so nothing here touches the database."""
     at = addresses[core.policy_host(domain.name)]
     if isinstance(at, str):
-        return core.could_not_tell(domain.mta_sts_check, f"The policy's host could not be looked up: {at}.")
+        return core.could_not_tell(domain.mta_sts_check, f"The lookup of the policy's host failed: {at}.")
     if not at:
         return core.ignored(f"{core.policy_host(domain.name)} has no address in DNS.")
     try:

@@ -126,7 +126,7 @@ def understand(text: str, *, existing: bool = False) -> Understood:
     `existing`: a name that is at work already, which is taken although IDNA 2008 refuses it.
     """
     if len(text) > 2000:
-        _refuse("TOO_LONG", "That text is too long to be a domain name. Paste the domain alone, such as example.com.")
+        _refuse("TOO_LONG", "That text is too long to be a domain name. Enter only the domain, such as example.com.")
     host, noticed = _unwrap(text)
     name = _as_dns_writes_it(host, existing=existing)
     _refuse_what_cannot_be_verified(name)
@@ -145,14 +145,14 @@ def _unwrap(text: str) -> tuple[str, list[str]]:
     typed = text.strip()
     visible = _without_invisible(typed)
     if visible != typed:
-        noticed.append("We removed characters that cannot be seen.")
+        noticed.append("We removed invisible characters.")
     unlisted = without_list_mark(visible.translate(_DOTS))
     if unlisted != visible.translate(_DOTS):
-        noticed.append("We left out the number or mark of the list.")
+        noticed.append("We removed the list number or bullet.")
     single_spaced = " ".join(unlisted.split()).strip(_WRAPPING)
     bare = re.sub(r"\s*([.@])\s*", r"\1", single_spaced)
     if bare != single_spaced:
-        noticed.append("We took out the spaces: {name}.")
+        noticed.append("We removed the spaces: {name}.")
     host = _inside_address(bare, noticed)
     _refuse_unless_one(host)
     _refuse_ip(host)
@@ -167,25 +167,25 @@ def _inside_address(text: str, noticed: list[str]) -> str:
     host = re.split(r"[/?#\\]", text, maxsplit=1)[0]
     if "@" in host:
         host = host.rpartition("@")[2].strip(_WRAPPING)
-        noticed.append("You pasted an e-mail address; its domain is {name}.")
+        noticed.append("You entered an email address. Its domain is {name}.")
     elif scheme or host != text:
-        noticed.append("You pasted a web address; its domain is {name}.")
+        noticed.append("You entered a URL. Its domain is {name}.")
     return host.strip()
 
 
 def _without_decoration(host: str, noticed: list[str]) -> str:
     without_port = re.sub(r":[0-9]{1,5}$", "", host)
     if without_port != host:
-        noticed.append("We left out the port number.")
+        noticed.append("We removed the port number.")
     without_dot = without_port[:-1] if without_port.endswith(".") else without_port
     if without_dot != without_port:
-        noticed.append("We left out the dot at the end.")
+        noticed.append("We removed the dot at the end.")
     without_star = re.sub(r"^(\*\.)+", "", without_dot)
     if without_star != without_dot:
-        noticed.append("We left out the star: adding {name} covers the names below it for sending.")
+        noticed.append("We removed the asterisk. {name} covers its subdomains for sending.")
     plain = without_star.removeprefix(".")
     if plain != without_star:
-        noticed.append("We left out the dot at the start.")
+        noticed.append("We removed the dot at the start.")
     return plain
 
 
@@ -216,18 +216,21 @@ def _as_dns_writes_it(host: str, *, existing: bool) -> str:
     except UnicodeError:
         _refuse_letters(host)
     if "_" in mapped:
-        _refuse("UNDERSCORE", "A domain for mail has no underscore (_) in it. Add the domain without that part.")
+        _refuse("UNDERSCORE", "An email domain can't contain an underscore (_). Add the domain without that part.")
     labels = [_label(label, existing=existing) for label in mapped.split(".")]
     if len(labels) > 1 and _NUMBER.fullmatch(labels[-1]):
-        _refuse("IP_ADDRESS", "That is an IP address. Mail needs a domain name, such as example.com.")
+        _refuse("IP_ADDRESS", "That's an IP address. Enter a domain name, such as example.com.")
     return ".".join(labels)
 
 
 def _label(label: str, *, existing: bool) -> str:
     if not label:
-        _refuse("NOT_A_DOMAIN", "That is not a domain name: a part between the dots is empty. Type it as example.com.")
+        _refuse(
+            "NOT_A_DOMAIN",
+            "That isn't a domain name: a part between the dots is empty. Enter something like example.com.",
+        )
     if len(label) > LONGEST_LABEL:
-        _refuse("TOO_LONG", f"A part of that name is longer than {LONGEST_LABEL} characters, which DNS does not allow.")
+        _refuse("TOO_LONG", f"A part of that name is longer than {LONGEST_LABEL} characters, which DNS doesn't allow.")
     if label.isascii() and not label.startswith("xn--"):
         return label if _PLAIN_LABEL.fullmatch(label) else _refuse_letters(label)
     try:
@@ -235,7 +238,7 @@ def _label(label: str, *, existing: bool) -> str:
         idna.check_bidi(idna.ulabel(encoded))
     except idna.IDNAError as problem:
         if "too long" in str(problem).lower():
-            _refuse("TOO_LONG", f"A part of that name takes more than {LONGEST_LABEL} characters in DNS.")
+            _refuse("TOO_LONG", f"A part of that name needs more than {LONGEST_LABEL} characters in DNS.")
         return _refused_by_idna(label, existing=existing)
     return encoded
 
@@ -248,8 +251,8 @@ def _refused_by_idna(label: str, *, existing: bool) -> str:
     if not existing:
         _refuse(
             "NOT_A_DOMAIN",
-            f"“{_printable(label)}” has a character that the rules for international names (IDNA 2008) refuse. "
-            "A domain that is at work in SES already can be moved in by our staff.",
+            f"“{_printable(label)}” has a character that isn't allowed in international names (IDNA 2008). "
+            "Our team can import a domain that is already in use at SES.",
         )
     return encoded
 
@@ -269,23 +272,26 @@ def _is_symbol(char: str) -> bool:
 def _refuse_what_cannot_be_verified(name: str) -> None:
     ending = name.rpartition(".")[2]
     if ending in RESERVED_ENDINGS:
-        _refuse("RESERVED_NAME", f"Names that end in .{ending} are reserved and do not exist on the public internet.")
+        _refuse("RESERVED_NAME", f"Names that end in .{ending} are reserved and don't exist on the public internet.")
     if _suffixes().is_public(name, accept_unknown=False):
-        _refuse("PUBLIC_SUFFIX", f"{_readable(name)} is shared by many owners. Add your own name below it.")
+        _refuse(
+            "PUBLIC_SUFFIX",
+            f"{_readable(name)} is a public suffix. Add a domain below it, such as example.{_readable(name)}.",
+        )
     if "." not in name:
-        _refuse("SINGLE_LABEL", f"{_readable(name)} is only part of a domain name: an ending such as .com is missing.")
+        _refuse("SINGLE_LABEL", f"“{_readable(name)}” isn't a full domain. Enter something like example.com.")
     if len(name) > LONGEST_DOMAIN:
         _refuse(
             "TOO_LONG",
-            f"That name has {len(name)} characters. Amazon's records leave room for {LONGEST_DOMAIN}.",
+            f"That name has {len(name)} characters. Amazon SES records allow at most {LONGEST_DOMAIN}.",
         )
 
 
 def _refuse_unless_one(host: str) -> None:
     if not host.strip("."):
-        _refuse("NOT_A_DOMAIN", "There is no domain name in that. Type it as example.com.")
+        _refuse("NOT_A_DOMAIN", "That isn't a domain name. Enter something like example.com.")
     if re.search(r"[\s,;]", host):
-        _refuse("NOT_A_DOMAIN", "That is more than one name, or a name with a space in it. Add one domain at a time.")
+        _refuse("NOT_A_DOMAIN", "Enter one domain at a time, without spaces.")
 
 
 def _refuse_ip(host: str) -> None:
@@ -293,13 +299,13 @@ def _refuse_ip(host: str) -> None:
         ipaddress.ip_address(re.sub(r"(?i)^\[(?:ipv6:)?|\](?::[0-9]+)?$", "", host))
     except ValueError:
         return
-    _refuse("IP_ADDRESS", "That is an IP address. Mail needs a domain name, such as example.com.")
+    _refuse("IP_ADDRESS", "That's an IP address. Enter a domain name, such as example.com.")
 
 
 def _refuse_letters(part: str) -> NoReturn:
     _refuse(
         "NOT_A_DOMAIN",
-        f"“{_printable(part)}” cannot be in a domain name: letters, digits and hyphens inside a part are allowed.",
+        f"“{_printable(part)}” isn't valid in a domain name. Use letters, digits, and hyphens between them.",
     )
 
 
@@ -320,12 +326,12 @@ def _remarks(host: str, domain: DomainName) -> tuple[str, ...]:
     """What a person may want to know of the name itself."""
     remarks = []
     if not host.isascii():
-        remarks.append(f"In DNS the name is written {domain.ascii}.")
+        remarks.append(f"In DNS, the name is {domain.ascii}.")
     if domain.ascii == "www." + domain.zone:
-        remarks.append(f"Mail is seldom sent from a www name. If you meant {_readable(domain.zone)}, add that instead.")
+        remarks.append(f"Mail is rarely sent from a www name. If you meant {_readable(domain.zone)}, add that instead.")
     if _suffixes().publicsuffix(domain.ascii, accept_unknown=False) is None:
         ending = domain.unicode.rpartition(".")[2]
-        remarks.append(f"We do not know the ending .{ending}. Please look for a typing error.")
+        remarks.append(f"We don't know the ending .{ending}. Check the spelling.")
     return tuple(remarks)
 
 

@@ -6,11 +6,10 @@ from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
 from domains.checking.core.judgement import State
 from domains.records.core import EXPECTABLE
-from domains.settings.forms import SHOWN_AS
 
 
 class BecauseForm(forms.Form):
-    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
 
     @property
     def because_text(self) -> str:
@@ -29,7 +28,7 @@ class HoldForm(BecauseForm):
     until = forms.DateTimeField(
         label="Until",
         required=False,
-        help_text="Leave empty to hold until somebody releases it.",
+        help_text="In UTC. Leave blank to hold the domain until someone releases it.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
@@ -37,10 +36,10 @@ class HoldForm(BecauseForm):
 class OverrideForm(BecauseForm):
     """The state as it is to be shown, for a time that ends by itself."""
 
-    state = forms.ChoiceField(label="Show it as", choices=[(each.value, SHOWN_AS[each]) for each in State])
+    state = forms.ChoiceField(label="Status", choices=[(each.value, each.label) for each in State])
     until = forms.DateTimeField(
         label="Until",
-        help_text="Then what the checks come to is shown again, by itself. In UTC, within three months.",
+        help_text="The override ends automatically. In UTC, within 3 months.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
@@ -48,10 +47,10 @@ class OverrideForm(BecauseForm):
 class ExpectForm(BecauseForm):
     key = forms.ChoiceField(label="Record", choices=list(EXPECTABLE.items()))
     host = forms.CharField(
-        label="Where it is expected",
+        label="Expected host",
         max_length=253,
         required=False,
-        help_text="For inbound mail: the host that takes it in. Leave empty: the record is not asked for.",
+        help_text="For the inbound MX: the host that receives the mail. Leave blank if the record isn't required.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
 
@@ -70,5 +69,5 @@ class NoteForm(forms.Form):
         max_length=10_000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Staff alone see it.",
+        help_text="Only staff see this.",
     )

@@ -36,17 +36,17 @@ def override_state(
 ) -> None:
     """Raises Refused without the right, a reason, or an end that is near enough to be looked at again."""
     if not actor.has_perm("domains.override_state"):
-        raise Refused("States are overridden by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can override a status.", code="NOT_ALLOWED")
     if state not in set(State):
-        raise Refused("Choose the state that is to be shown.", code="STATE_MISSING")
+        raise Refused("Choose the status to show.", code="STATE_MISSING")
     if not because.strip():
-        raise Refused("Say why the state is overridden; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter the reason for the override.", code="REASON_MISSING")
     now = timezone.now()
     if until is None or not now < until <= now + LONGEST:
-        raise Refused(f"Say until when: a time to come, within {LONGEST.days} days.", code="UNTIL_MISSING")
+        raise Refused(f"Enter an end time in the future, within {LONGEST.days} days.", code="UNTIL_MISSING")
     locked = _locked_row(domain)
     if locked.stage != Stage.READY:
-        raise Refused(f"{domain} is not set up yet: its state is its stage.")
+        raise Refused(f"{domain} isn't set up yet, so its status can't be overridden.")
     before = _said(locked)
     locked.override_state, locked.override_until = state, until
     locked.override_at, locked.override_by, locked.override_because = now, actor, because.strip()
@@ -57,10 +57,10 @@ def override_state(
 def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str = "") -> None:
     """What the checks come to is shown again. Raises Refused when nothing is overridden."""
     if not actor.has_perm("domains.override_state"):
-        raise Refused("States are overridden by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can override a status.", code="NOT_ALLOWED")
     locked = _locked_row(domain)
     if not locked.override_state:
-        raise Refused(f"The state of {domain} is not overridden.")
+        raise Refused(f"The status of {domain} isn't overridden.")
     _end(locked, actor, because.strip(), bulk_id)
 
 
@@ -69,7 +69,7 @@ def end_expired_overrides(*, now: datetime) -> int:
     """How many came to the time that was said; each has its line in the log."""
     over = list(Domain.objects.select_for_update().filter(override_until__lte=now))
     for locked in over:
-        _end(locked, None, "The time of the override is over.", "")
+        _end(locked, None, "The override expired.", "")
     return len(over)
 
 
@@ -107,7 +107,7 @@ def _locked_row(domain: Domain) -> Domain:
     return Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
 
 
-BY_STAFF = "Our staff moved it."
+BY_STAFF = "Moved by support."
 MOVED = (
     "customer",
     "tenant",
@@ -130,10 +130,10 @@ def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = 
     """No checks until released, or until the time given. Raises Refused without a reason or when held already."""
     locked = _locked(domain)
     if locked.is_held:
-        raise Refused(f"{domain} is held already, since {locked.held_at:%-d %B %Y}.")
-    _need(because, "Say why the domain is held; the next person will ask.")
+        raise Refused(f"{domain} has been on hold since {locked.held_at:%-d %B %Y}.")
+    _need(because, "Enter the reason for the hold.")
     if until is not None and until <= timezone.now():
-        raise Refused("That time is over. Choose one to come, or leave it empty.")
+        raise Refused("That time is in the past. Choose a later time, or leave the field blank.")
     locked.held_at, locked.held_by = timezone.now(), actor
     locked.held_because, locked.held_until = because.strip(), until
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
@@ -154,7 +154,7 @@ def release(*, domain: Domain, actor: User | None, because: str = "", bulk_id: s
     """Checks go on. Raises Refused when it is not held."""
     locked = _locked(domain)
     if not locked.is_held:
-        raise Refused(f"{domain} is not held.")
+        raise Refused(f"{domain} isn't on hold.")
     _release(locked, actor, because.strip(), bulk_id)
 
 
@@ -179,17 +179,17 @@ def release_expired_holds(*, now: datetime) -> int:
     """Holds with an end that has passed are released; returns how many."""
     over = list(Domain.objects.select_for_update().filter(held_at__isnull=False, held_until__lte=now))
     for locked in over:
-        _release(locked, None, "The time of the hold is over.")
+        _release(locked, None, "The hold expired.")
     return len(over)
 
 
 def _refuse_transfer(domain: Domain, to: Customer) -> None:
     if domain.customer == to:
-        raise Refused(f"{domain} belongs to {to} already.")
+        raise Refused(f"{domain} already belongs to {to}.")
     if domain.stage == Stage.DELETING:
         raise Refused(f"{domain} is being deleted.")
     if Domain.objects.filter(customer=to, name=domain.name).exists():
-        raise Refused(f"{to} asks for {domain} already. Approve that claim, or delete it, instead.")
+        raise Refused(f"{to} has already added {domain}. Approve or delete that claim instead.")
 
 
 def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: User, bulk_id: str) -> None:
@@ -221,8 +221,8 @@ def _note_former_holder(domain: Domain, before: Customer) -> None:
 def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
     """Give the domain to another customer; both sets of owners are told. Raises Refused."""
     if to is None:
-        raise Refused("Choose the customer that the domain goes to.", code="CUSTOMER_MISSING")
-    _need(because, "Say why the domain changes hands; both customers may ask.")
+        raise Refused("Choose the new customer.", code="CUSTOMER_MISSING")
+    _need(because, "Enter the reason for the transfer.")
     arn = identity_services.identity_arn_for(domain, tenant_of(to))
     with transaction.atomic():
         locked = _locked(domain)
@@ -232,7 +232,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         identity_services.move(locked, arn, resources_services.tenant_to_join(to))
         locked.wanted_by, locked.wanted_because = None, ""  # whoever wished something is a stranger to the new holder
         if locked.is_held:
-            locked.held_because = "Held before it was moved. Ask our support."
+            locked.held_because = "Put on hold before it was transferred. Contact support."
         locked.expectations = {}
         _note_former_holder(locked, before)
         clear(locked)
@@ -242,8 +242,8 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)
     domain.customer = to
-    _tell(before, f"{domain} has left {before}", f"{domain} was moved out of your organisation by our staff.")
-    _tell(to, f"{domain} is now with {to}", f"{domain} was moved into your organisation by our staff.")
+    _tell(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
+    _tell(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")
 
 
 @transaction.atomic
@@ -264,7 +264,7 @@ def write_note(*, domain: Domain, note: str, actor: User) -> None:
 def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
     """Put the domain at the head of the worker's queue. Raises Refused while it is held."""
     if domain.is_held:
-        raise Refused(f"{domain} is held; release it first.")
+        raise Refused(f"{domain} is on hold. Release it first.")
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
     audit_services.record(
         "domain.check_forced", about=domain_subject(domain), actor=actor, for_staff=True, bulk_id=bulk_id
@@ -273,7 +273,7 @@ def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
 
 
 def _tell(customer: Customer, title: str, text: str) -> None:
-    tell_owners(customer, title, f"{text}\n\nIf you did not expect this, please write to our support.\n")
+    tell_owners(customer, title, f"{text}\n\nIf you didn't expect this, contact support.\n")
 
 
 def _locked(domain: Domain) -> Domain:
@@ -290,14 +290,12 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
     """`value` "": the record is not asked for any more. Raises Refused."""
     _refuse_who_may_not(actor)
     if not because.strip():
-        raise Refused(
-            "Say why the record is expected to be otherwise; the next person will ask.", code="REASON_MISSING"
-        )
+        raise Refused("Enter the reason for the exception.", code="REASON_MISSING")
     said = {"value": expected_host(key, value), "because": because.strip()}
     locked = _locked_check(domain)
     known = locked.expectations.get(key, {})
     if {name: known.get(name) for name in said} == said:
-        raise Refused("That is expected already.")
+        raise Refused("That exception already exists.")
     stamped = {**said, "by": actor.get_username(), "at": timezone.now().isoformat(timespec="seconds")}
     _store(locked, {**locked.expectations, key: stamped}, key, actor, because.strip(), bulk_id)
 
@@ -308,7 +306,7 @@ def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", 
     _refuse_who_may_not(actor)
     locked = _locked_check(domain)
     if key not in locked.expectations:
-        raise Refused(f"Nothing of its own is expected of this record of {domain}.")
+        raise Refused(f"This record of {domain} has no exception.")
     left = {other: said for other, said in locked.expectations.items() if other != key}
     _store(locked, left, key, actor, because.strip(), bulk_id)
 
@@ -335,13 +333,13 @@ def _store(
 
 def _words(expectations: dict[str, dict[str, str]], key: str) -> dict[str, str]:
     said = expectations.get(key)
-    words = "as for every domain" if said is None else said["value"] or "not asked for"
+    words = "as for all domains" if said is None else said["value"] or "not required"
     return {EXPECTABLE.get(key, key): words}
 
 
 def _refuse_who_may_not(actor: User) -> None:
     if not actor.has_perm("domains.expect_record"):
-        raise Refused("What is expected of records is said by our support.", code="NOT_ALLOWED")
+        raise Refused("Only support can change record exceptions.", code="NOT_ALLOWED")
 
 
 def _locked_check(domain: Domain) -> Domain:

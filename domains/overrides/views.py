@@ -68,27 +68,27 @@ def _carried_out(act: Act, domain: Domain, form: forms.Form, request: SignedIn) 
 
 def _hold(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     services.hold(domain=domain, because=str(data["because"]), until=data["until"], actor=request.user)  # type: ignore[arg-type]  # a cleaned DateTimeField
-    return f"{domain} is held. It is not checked until it is released."
+    return f"{domain} is on hold. Checks are paused until you release it."
 
 
 def _release(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     services.release(domain=domain, because=str(data["because"]), actor=request.user)
-    return f"{domain} is released and will be checked now."
+    return f"{domain} is released from hold and will be checked now."
 
 
 def _transfer(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     services.transfer(domain=domain, to=data["customer"], because=str(data["because"]), actor=request.user)  # type: ignore[arg-type]  # a cleaned ModelChoiceField
-    return f"{domain} now belongs to {data['customer']}. The owners on both sides get an e-mail."
+    return f"{domain} now belongs to {data['customer']}. The owners of both customers are notified by email."
 
 
 def _approve(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     ownership_claims_services.approve_claim(domain=domain, because=str(data["because"]), actor=request.user)
-    return f"The claim to {domain} is approved. It is being set up."
+    return f"Claim approved. {domain} is being set up."
 
 
 def _note(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     services.write_note(domain=domain, note=str(data["note"]), actor=request.user)
-    return "The note is saved."
+    return "Note saved."
 
 
 def _override(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
@@ -99,12 +99,12 @@ def _override(domain: Domain, data: dict[str, object], request: SignedIn) -> str
         until=data["until"],  # type: ignore[arg-type]  # a cleaned DateTimeField
         actor=request.user,
     )
-    return f"{domain} is shown as you set it. What the checks come to stands beside it."
+    return f"Status of {domain} overridden. The check result is shown beside it."
 
 
 def _end_override(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     services.end_override(domain=domain, because=str(data["because"]), actor=request.user)
-    return f"{domain} is shown again as the checks have it."
+    return f"Override ended. {domain} shows the check result again."
 
 
 def _expect(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
@@ -115,12 +115,12 @@ def _expect(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
         because=str(data["because"]),
         actor=request.user,
     )
-    return "It is noted. The record is looked at anew, by that measure."
+    return "Exception saved. The record will be checked again."
 
 
 def _expect_no_more(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
     services.stop_expecting(domain=domain, key=str(data["key"]), because=str(data["because"]), actor=request.user)
-    return "The record is asked for again as it is of every domain."
+    return "Exception removed. The record will be checked again."
 
 
 SUPPORT: dict[str, tuple[str, Act]] = {

@@ -25,14 +25,14 @@ class ClaimReason(StrEnum):
     GONE = "gone"
 
 
-_MAY_BE_IN_USE = "This domain, a name below it, or the domain above it may have been set up before."
+_MAY_BE_IN_USE = "This domain, a subdomain or its parent domain may have been set up before."
 WHY = {  # one sentence for all that would tell what other customers have or ask for
     ClaimReason.RELATED: _MAY_BE_IN_USE,
     ClaimReason.IDENTITY_EXISTS: _MAY_BE_IN_USE,
     ClaimReason.RIVAL: _MAY_BE_IN_USE,
-    ClaimReason.RECORDS_ANSWER: "Records of an earlier set-up are still published for this domain.",
-    ClaimReason.GONE: "Amazon does not know this domain any more, so it is set up anew.",
-    ClaimReason.MOVED_IN: "It was taken over from the system before this one, and Amazon does not know it.",
+    ClaimReason.RECORDS_ANSWER: "Records of an earlier setup are still published for this domain.",
+    ClaimReason.GONE: "Amazon SES no longer has this domain, so it has to be set up again.",
+    ClaimReason.MOVED_IN: "This domain was imported from a previous system, but Amazon SES doesn't have it.",
 }
 
 OUR_REASONS = (

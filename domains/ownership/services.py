@@ -39,8 +39,8 @@ from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.resources import services as resources_services
 
-TOO_LATE = "The ownership of this domain was proven from another account. If that cannot be, ask our support."
-BEING_REMOVED = "An entry for this domain is being removed. We set yours up as soon as it is gone."
+TOO_LATE = "Another account has proven ownership of this domain. If that's wrong, contact support."
+BEING_REMOVED = "An earlier entry for this domain is being removed. Yours will be set up as soon as that's finished."
 DISPLACED, EXPIRING = "domain.displaced", "domain.expiring"  # kinds of alerts
 CLEARED = {
     "dkim_tokens": [],
@@ -137,8 +137,8 @@ def _tell_loser(rival: Domain, name: DomainName) -> None:
     Domain.objects.filter(pk=rival.pk).update(stage_problem=TOO_LATE)
     audit_services.record("domain.displaced", about=domain_subject(rival), actor=None)
     why = (
-        f"The ownership of {name} was proven from another account, so your entry cannot be set up. "
-        "If the domain is yours, write to our support. If not, delete the entry."
+        f"Another account has proven ownership of {name}, so your entry can't be set up. "
+        "If you own the domain, contact support. Otherwise, delete the entry."
     )
     _tell(rival, why)
 
@@ -146,8 +146,8 @@ def _tell_loser(rival: Domain, name: DomainName) -> None:
 def _tell_neighbour(rival: Domain) -> None:
     audit_services.record("domain.displaced", about=domain_subject(rival), actor=None)
     why = (
-        f"The ownership of a name next to {rival} was proven first, so {rival} is not set up any more. "
-        "Publish the record that its page shows, then we set it up again."
+        f"Another account has proven ownership of a domain related to {rival}, so {rival} is no longer set up. "
+        "Publish the record shown on its page to set it up again."
     )
     _tell(rival, why)
 
@@ -190,7 +190,7 @@ def tell_owners(customer: Customer, title: str, text: str, *, unsolicited: bool 
         _log.error("mail not sent", title=title, customer=customer.id, problem=str(problem))
 
 
-BECAUSE = "Its ownership was not proven in time."
+BECAUSE = "Ownership wasn't proven in time."
 log = structlog.get_logger(__name__)
 
 
@@ -205,8 +205,8 @@ def refuse_more(customer: Customer, actor: User | None) -> None:
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     if _ending().filter(customer=customer).count() >= most:
         raise Refused(
-            f"{most:,} of your domains are not verified yet, which is the most at a time. "
-            "Verify or delete some of them first, or ask our support to add this one.",
+            f"You have {most:,} unverified domains, which is the maximum. "
+            "Verify or delete some of them first, or ask support to add this one.",
             code="TOO_MANY_UNPROVEN",
         )
 
@@ -243,7 +243,7 @@ def _warn_of(domain: Domain, now: datetime) -> None:
     domain.unproven_warned_at = now
     domain.save(update_fields=("unproven_warned_at",))
     until = domain.removal_at or now
-    why = f"{domain} is not verified yet. Publish its records by {until:%-d %B %Y}, or it is removed from your list."
+    why = f"{domain} isn't verified yet. Publish its records by {until:%-d %B %Y}, or it will be removed."
     audience = alerts_core.CustomerPeople(domain.customer_id)
     alerts_services.observe(
         kind=EXPIRING, about=domain_subject(domain), firing=True, why=why, severity="medium", audience=audience, now=now
@@ -272,8 +272,8 @@ def _remove(now: datetime) -> int:
 def _tell_gone(customer: Customer, names: list[str]) -> None:
     shown = "\n".join(names)
     text = (
-        f"We removed these domains, since they were not verified in {settings.UNPROVEN_DOMAIN_DAYS} days:\n\n"
+        f"We removed these domains because they weren't verified within {settings.UNPROVEN_DOMAIN_DAYS} days:\n\n"
         f"{shown}\n\n"
-        "Add them again when you are ready to publish their records.\n"
+        "You can add them again when you're ready to publish their records.\n"
     )
     tell_owners(customer, f"{len(names):,} unverified {'domain' if len(names) == 1 else 'domains'} removed", text)

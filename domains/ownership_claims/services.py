@@ -80,9 +80,9 @@ def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
     """Staff vouch for a domain that is not proven. Raises Refused without a reason or when it is."""
     is_claim = domain.stage == Stage.CLAIM
     if not is_claim and (domain.proven_at or domain.stage == Stage.DELETING):
-        raise Refused("There is no claim to approve: this domain is not waiting for a proof.")
+        raise Refused("There is no claim to approve. This domain isn't waiting for proof of ownership.")
     if not because.strip():
-        raise Refused("Say why the claim may be approved without the record; it stays in the history.")
+        raise Refused("Enter the reason for approving the claim without the record. It's kept in the change log.")
     said = because.strip()
     is_accepted = (
         _accept(domain, what="domain.claim_approved", actor=actor, because=said)
@@ -90,7 +90,9 @@ def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
         else _vouch(domain, actor, said)
     )
     if not is_accepted:
-        raise Refused("The claim is settled already, somebody else has proven theirs, or the domain is being deleted.")
+        raise Refused(
+            "The claim is already settled, another account has proven ownership, or the domain is being deleted."
+        )
 
 
 def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
@@ -144,12 +146,12 @@ def tell_holders(claimed: Domain) -> None:
     for held in ownership_services.held_nearby(claimed):
         tell_owners(
             held.customer,
-            f"Somebody wants to add {claimed}",
-            f"Somebody else asked to add {claimed}, which belongs together with your domain {held}.\n\n"
-            "They must first publish a record in its DNS, which only its owner can. If that is not you or a colleague, "
-            "look at who may edit your DNS, and write to our support.\n\n"
-            f"We send at most {settings.UNSOLICITED_MAILS_PER_DAY} mails like this a day. "
-            "The history of your domain lists every such request.\n",
+            f"Request to add {claimed}",
+            f"Another account asked to add {claimed}, which is related to your domain {held}.\n\n"
+            "They must first publish a record in its DNS. If this wasn't you or a colleague, "
+            "check who can edit your DNS, and contact support.\n\n"
+            f"We send at most {settings.UNSOLICITED_MAILS_PER_DAY} emails like this a day. "
+            "The Activity tab of your domain lists every such request.\n",
             unsolicited=True,
         )
 
@@ -173,8 +175,8 @@ def earlier_records_answer(domain: Domain) -> bool:
     told = {answer.question for answer in answers if answer.status is not LookupStatus.FAILED}
     if not told.issuperset(asked):
         raise CouldNotTell(
-            f"The DNS of {domain} does not answer, so we cannot tell whether it is in use already. "
-            "We try again by ourselves; if it stays so, look at your name servers."
+            f"The DNS of {domain} doesn't answer, so we can't tell whether the domain is already in use. "
+            "We'll try again automatically. If this continues, check your nameservers."
         )
     return False
 

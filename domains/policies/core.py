@@ -16,8 +16,8 @@ from domains.names.core import DomainName
 from domains.spf.core import grammar, merger
 from domains.spf.core.evaluation import SpfNames
 
-_UNSEEN = "We haven't seen yet what is published at {name}, so we offer no value that could replace it."
-_UNTOLD = "We couldn't look up which DMARC policy applies to {name}, so we offer none: it could be a weaker one."
+_UNSEEN = "We haven't checked {name} yet, so we can't suggest a value that keeps what is published there."
+_UNTOLD = "We couldn't look up the DMARC policy of {name}, so we can't suggest a record that keeps it."
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def applies(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy | 
     name = dmarc_name(domain.ascii)
     own = policies.dmarc.get(name)
     if own is None:
-        raise ValueError("the domain's own policy could not be told")
+        raise ValueError("the lookup of the domain's own policy failed")
     line = dmarc_core.used_line(own)
     return AppliedPolicy(dmarc_core.read(line).policy, domain.ascii, line) if line else inherited(domain, policies)
 

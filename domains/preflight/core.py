@@ -6,7 +6,14 @@ from enum import StrEnum
 
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
-from domains.policies.core import NOTHING_KNOWN, PublishedPolicies, dmarc_lines, dmarc_questions
+from domains.policies.core import (
+    NOTHING_KNOWN,
+    PublishedPolicies,
+    dmarc_lines,
+    dmarc_questions,
+    offered_dmarc,
+    offered_spf,
+)
 from domains.receiving.core import is_mail_manager
 from domains.records.core import mail_from_candidates
 from domains.spf.core.grammar import spf_among
@@ -39,7 +46,8 @@ class Preflight:
     findings: tuple[PreflightFinding, ...]
     mail_from_label: str
     record_count: int
-    suggestion: str = ""  # a sub-domain that receives no mail yet, where the domain itself does
+    recommended_count: int = 2
+    suggestion: str = ""  # a subdomain that receives no mail yet, where the domain itself does
     provider: str = ""
     zone: str = ""  # where it begins, if below the registrable name
     records_answer: bool = False  # records of an earlier set-up at Amazon are still published
@@ -82,26 +90,37 @@ def assess(
 ) -> Preflight:
     """`answers` to `questions(domain)` by one resolver; `verified_parent` is one of the same customer, or "".
 
-    `taken` are names that are domains here, which may have nothing in DNS yet: none of them is for bounces.
+    `taken` are names that are domains here, which may have nothing in DNS yet: none of them is for bounces, and none
+    is suggested.
     """
     seen = {answer.question: answer for answer in answers}
     label = _free_label(domain, seen, taken)
     mx = _values(seen, domain.ascii, "MX")
     others = tuple(value for value in mx if not _is_ours(value))
-    findings = [*_registration(domain, seen), *_www(domain), _mail_today(domain, seen, others), *_alias(domain, seen)]
-    findings += [_mail_from(domain, seen, label), *_parent(verified_parent), _provider(provider)]
+    findings = [*(missing := _registration(domain, seen)), *_www(domain), *_parent(verified_parent)]
+    if not missing:  # of a name that does not exist nothing else is good news
+        findings += [_mail_today(domain, seen, others), *_alias(domain, seen)]
+        findings += [_mail_from(domain, seen, label), _provider(provider)]
+    suggestion, policies = _suggestion(domain, seen, others), _policies(domain, seen)
     return Preflight(
         domain=domain,
         noticed=noticed,
         findings=tuple(findings),
         mail_from_label=label,
         record_count=record_count,
-        suggestion=_suggestion(domain, seen, others),
+        recommended_count=_recommended(domain, policies),
+        suggestion="" if suggestion in taken else suggestion,
         provider=provider,
-        policies=_policies(domain, seen),
+        policies=policies,
         zone=cut_of(domain, answers) or "",
         records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
     )
+
+
+def _recommended(domain: DomainName, policies: PublishedPolicies) -> int:
+    """How many records of SPF and DMARC will be offered, by the rules that make them."""
+    offers = (offered_spf(domain.ascii, policies, is_apex=True), offered_dmarc(domain, "", policies))
+    return sum(bool(offer.value) for offer in offers)
 
 
 def _policies(domain: DomainName, seen: Mapping[Question, Answer]) -> PublishedPolicies:
@@ -113,6 +132,11 @@ def _policies(domain: DomainName, seen: Mapping[Question, Answer]) -> PublishedP
         dmarc={name: dmarc_lines(texts[name].values) for name in dmarc_questions(domain) if name in texts},
         is_there=own is None or own.status is not LookupStatus.NO_NAME,
     )
+
+
+def suggestible(domain: DomainName) -> tuple[str, ...]:
+    """The names that `assess` may suggest in place of this one."""
+    return (f"in.{domain.ascii}", domain.ascii.removeprefix("www."))
 
 
 def _suggestion(domain: DomainName, seen: Mapping[Question, Answer], others: tuple[str, ...]) -> str:
@@ -128,8 +152,8 @@ def _www(domain: DomainName) -> list[PreflightFinding]:
     if not domain.ascii.startswith("www.") or domain.ascii == domain.zone:
         return []
     bare = domain.unicode.removeprefix("www.")
-    text = f"Addresses usually end in {bare}: you would receive mail for name@{domain.unicode} alone."
-    return [PreflightFinding(Level.NOTE, "preflight.www", "This is the name of a web site", text)]
+    text = f"Email addresses usually end in {bare}. This domain would only receive mail for name@{domain.unicode}."
+    return [PreflightFinding(Level.NOTE, "preflight.www", "This is a website name", text)]
 
 
 def _registration(domain: DomainName, seen: Mapping[Question, Answer]) -> list[PreflightFinding]:
@@ -137,78 +161,74 @@ def _registration(domain: DomainName, seen: Mapping[Question, Answer]) -> list[P
     if soa is None or soa.status is not LookupStatus.NO_NAME:
         return []
     text = (
-        f"{domain.zone} does not exist on the public internet. Is it spelled right? "
-        "If you have just registered it, it can take a while to appear."
+        f"{domain.zone} doesn't exist on the public internet. Check the spelling. "
+        "A newly registered domain can take a while to appear."
     )
-    return [PreflightFinding(Level.WARNING, "preflight.no_such_domain", "We cannot find this domain", text)]
+    return [PreflightFinding(Level.WARNING, "preflight.no_such_domain", "Domain not found", text)]
 
 
 def _mail_today(domain: DomainName, seen: Mapping[Question, Answer], others: tuple[str, ...]) -> PreflightFinding:
     answer = seen.get(Question(domain.ascii, "MX"))
     if answer is None or answer.status is LookupStatus.FAILED:
-        text = "The look-up got no answer, so we cannot tell whether mail for this domain goes somewhere today."
-        return PreflightFinding(Level.NOTE, "preflight.mail_unknown", "We could not see who handles mail today", text)
+        text = "The DNS lookup failed, so we can't tell whether another service receives mail for this domain."
+        return PreflightFinding(Level.NOTE, "preflight.mail_unknown", "Current mail service unknown", text)
     if not others:
-        text = "No other mail service receives mail for this name, so nothing is taken away from anybody."
-        return PreflightFinding(Level.OK, "preflight.mail_free", "No mail is received here today", text)
+        text = "No other service receives mail for this domain."
+        return PreflightFinding(Level.OK, "preflight.mail_free", "No mail service is set up", text)
     hosts = ", ".join(sorted({value.split(" ", 1)[-1] for value in others}))
     if all(is_mail_manager(host) for host in hosts.split(", ")):
         text = (
-            f"Mail for {domain.unicode} goes to SES Mail Manager ({hosts}), which is not managed here. If it is used, "
-            "leave it as it is and add a sub-domain for us instead; replacing it would stop that mail."
+            f"Mail for {domain.unicode} goes to SES Mail Manager ({hosts}), which isn't managed here. If it's in use, "
+            "keep it and add a subdomain instead. Replacing it would stop that mail."
         )
         return PreflightFinding(Level.WARNING, "preflight.mail_manager", "SES Mail Manager receives mail here", text)
     text = (
-        f"Mail for {domain.unicode} goes to {hosts}. If people read mail there, leave it as it is and add a sub-domain "
-        "for us instead; replacing it would stop that mail."
+        f"Mail for {domain.unicode} goes to {hosts}. If you use those mailboxes, keep them and add a subdomain "
+        "instead. Replacing the MX record would stop that mail."
     )
-    return PreflightFinding(Level.WARNING, "preflight.mail_elsewhere", "Mail is already received here today", text)
+    return PreflightFinding(Level.WARNING, "preflight.mail_elsewhere", "Another service already receives mail", text)
 
 
 def _alias(domain: DomainName, seen: Mapping[Question, Answer]) -> list[PreflightFinding]:
     targets = _values(seen, domain.ascii, "CNAME")
     if _failed(seen, domain.ascii, "CNAME"):
-        text = "The look-up got no answer, so we cannot tell whether this name is an alias: one can hold no records."
-        return [
-            PreflightFinding(Level.NOTE, "preflight.alias_unknown", "We could not see whether it is an alias", text)
-        ]
+        text = "The DNS lookup failed, so we can't tell whether this name is a CNAME, which can't have other records."
+        return [PreflightFinding(Level.NOTE, "preflight.alias_unknown", "CNAME check failed", text)]
     if not targets:
         return []
     text = (
-        f"{domain.unicode} is an alias (CNAME) of {targets[0]}. A name that is an alias may hold no other record, "
-        "so the mail records cannot be added there. Use another sub-domain, or remove the alias first."
+        f"{domain.unicode} is a CNAME to {targets[0]}. A name with a CNAME can't have other records, "
+        "so you can't add the mail records there. Use another subdomain, or remove the CNAME first."
     )
-    return [PreflightFinding(Level.WARNING, "preflight.alias", "This name is an alias", text)]
+    return [PreflightFinding(Level.WARNING, "preflight.alias", "This name is a CNAME", text)]
 
 
 def _mail_from(domain: DomainName, seen: Mapping[Question, Answer], label: str) -> PreflightFinding:
     taken = [name for name in mail_from_candidates(domain) if _in_use(seen, name)]
-    text = f"Bounces will use {label}.{domain.unicode}, a name that holds nothing today."
+    text = f"The MAIL FROM domain will be {label}.{domain.unicode}. It has no records yet."
     if taken:
-        text += f" ({', '.join(taken)} is in use, so we leave it alone.)"
+        text += f" ({', '.join(taken)} {'is' if len(taken) == 1 else 'are'} already in use.)"
     if all(_in_use(seen, name) for name in mail_from_candidates(domain)):
-        text = "Every name that we tried for bounces is in use. Choose another one under Settings after adding."
-        return PreflightFinding(Level.WARNING, "preflight.bounces_taken", "No free name for bounces", text)
+        text = "All the names we tried are in use. Choose a MAIL FROM domain under Settings after you add the domain."
+        return PreflightFinding(Level.WARNING, "preflight.bounces_taken", "No MAIL FROM domain is available", text)
     if not _is_free(seen, f"{label}.{domain.ascii}"):
-        text = f"Bounces will use {label}.{domain.unicode}. The look-up got no answer, so we cannot tell if it is free."
-        return PreflightFinding(
-            Level.NOTE, "preflight.bounces_unknown", "We could not see which name is free for bounces", text
-        )
-    return PreflightFinding(Level.OK, "preflight.bounces_free", "A free name for bounces", text)
+        text = f"The MAIL FROM domain will be {label}.{domain.unicode}. The DNS lookup failed, so it may be in use."
+        return PreflightFinding(Level.NOTE, "preflight.bounces_unknown", "MAIL FROM domain not checked", text)
+    return PreflightFinding(Level.OK, "preflight.bounces_free", "MAIL FROM domain is available", text)
 
 
 def _parent(verified_parent: str) -> list[PreflightFinding]:
     if not verified_parent:
         return []
-    text = f"You have verified {verified_parent} already. This sub-domain gets records and settings of its own."
-    return [PreflightFinding(Level.NOTE, "preflight.parent", "Part of a domain of yours", text)]
+    text = f"You've already verified {verified_parent}. This subdomain gets its own records and settings."
+    return [PreflightFinding(Level.NOTE, "preflight.parent", f"Subdomain of {verified_parent}", text)]
 
 
 def _provider(provider: str) -> PreflightFinding:
     if not provider:
-        text = "You publish the records at the company that answers for your domain's DNS."
+        text = "Add the records wherever you manage DNS for this domain."
         return PreflightFinding(Level.NOTE, "preflight.provider_unknown", "DNS host not recognised", text)
-    text = f"{provider} answers for this domain, so that is where you publish the records."
+    text = f"Publish the records at {provider}."
     return PreflightFinding(Level.OK, "preflight.provider", f"Your DNS host is {provider}", text)
 
 

@@ -15,7 +15,7 @@ class AddForm(forms.Form):
     name = forms.CharField(
         label="Domain",
         max_length=2000,
-        help_text="Paste it as you have it: a domain, a web address or an e-mail address.",
+        help_text="A domain, URL or email address is fine.",
         widget=forms.TextInput(
             attrs={
                 "placeholder": "shop.example.com",
@@ -29,14 +29,14 @@ class AddForm(forms.Form):
     send_only = forms.BooleanField(
         label="Send only",
         required=False,
-        help_text="Mail for the domain stays with another mail service. You can change this later.",
+        help_text="Another service receives mail for this domain. You can change this later.",
     )
 
     tell_when_verified = forms.BooleanField(
-        label="Email me when it is verified",
+        label="Email me when it's verified",
         required=False,
         initial=True,
-        help_text="Once, when all required records are in place. Your own webhooks get it too.",
+        help_text="One email when all required records are verified. Your webhooks are notified too.",
     )
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:

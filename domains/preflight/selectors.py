@@ -6,7 +6,7 @@ from domains.names.core import Understood, understand
 from domains.ownership.selectors import held_domains, mail_from_of
 from inbound_admin.lib.errors import Refused
 
-TAKEN = "This domain is already in use here. If it is yours, ask our support to look into it."
+TAKEN = "This domain is already in use. If you own it, contact support."
 
 
 def acceptable(text: str, customer: Customer) -> Understood:
@@ -14,13 +14,13 @@ def acceptable(text: str, customer: Customer) -> Understood:
     understood = understand(text)
     name = understood.domain.ascii
     if Domain.objects.filter(name=name, customer=customer).exists():
-        sentence = f"{understood.domain} is in your list already."
+        sentence = f"{understood.domain} is already in your list."
         raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")
     bounces = mail_from_of(understood.domain)
     if bounces is not None and bounces.customer_id == customer.pk:
         raise Refused(
-            f"{understood.domain} is the name for bounces (MAIL FROM) of {bounces}, so it can't be a domain too. "
-            f"Add another name, or change that one under Settings of {bounces} first.",
+            f"{understood.domain} is the MAIL FROM domain of {bounces}, so you can't add it as a domain. "
+            f"Add another name, or change the MAIL FROM domain in the settings of {bounces} first.",
             code="MAIL_FROM_NAME",
         )
     if bounces is not None or held_domains().filter(name=name).exists():

@@ -124,7 +124,7 @@ def _look(understood: Understood, customer: Customer) -> Preflight:
         verified_parent=str(parent) if parent else "",
         provider=provider_of(servers),
         record_count=RECORDS,
-        taken=names_in_use(mail_from_candidates(name), customer),
+        taken=names_in_use((*mail_from_candidates(name), *core.suggestible(name)), customer),
     )
 
 
@@ -182,7 +182,7 @@ def check_usability(*, text: str, customer: Customer) -> Usability:
     questions = (Question(name.ascii, "MX"), Question(name.ascii, "CNAME"), Question(name.zone, "NS"))
     mx, aliases, servers = (_values(answers) for answers in _asked(questions, customer.pk))
     if mx is None or aliases is None:
-        raise CouldNotLook(f"The DNS of {name.unicode} could not be looked at just now. Try again in a moment.")
+        raise CouldNotLook(f"We couldn't check the DNS of {name.unicode}. Try again in a moment.")
     return Usability(name, refused, mx, aliases, provider_of(servers or ()))
 
 

@@ -28,7 +28,7 @@ class DnsProvider:
     values: Mapping[str, str] = field(default_factory=dict)
     priority_label: str = "Priority"
     ttl_label: str = "TTL"
-    ttl: str = "the default"
+    ttl: str = "Default"
     apex: str = "@"
     adds_zone: bool = False
     dot: bool = False
@@ -54,8 +54,8 @@ class DnsProvider:
         return self.page.replace("{zone}", zone)
 
 
-_NO_ZONE = "Leave the domain out of the name box: it is added by itself."
-_DOT = "A host name in the value ends in a dot here; without it the domain is added to it."
+_NO_ZONE = "Don't include the domain in the name. It's added automatically."
+_DOT = "End host names in the value with a dot. Otherwise, the domain is appended."
 
 _HOSTS = read_rows(Path(__file__).with_name("hosts.toml"), DnsProvider)
 PROVIDERS = tuple(host for host in _HOSTS.values() if host.listed)

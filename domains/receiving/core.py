@@ -70,18 +70,18 @@ _LABELS = {
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
     ReceivingState.REJECTED: ("Mail rejected", "bad", "x-circle"),
-    ReceivingState.TAKEN: ("Taken by another rule", "bad", "x-circle"),
+    ReceivingState.TAKEN: ("Caught by another rule", "bad", "x-circle"),
     ReceivingState.FOREIGN: ("Managed elsewhere", "mute", "arrow-top-right-on-square"),
     ReceivingState.PUBLISH_MX: ("MX record missing", "todo", "clock"),
     ReceivingState.ADD_ADDRESS: ("No address yet", "todo", "plus-circle"),
-    ReceivingState.APPLYING: ("Being applied", "info", "signal"),
-    ReceivingState.NOT_SET_UP: ("Waiting for our staff", "todo", "clock"),
+    ReceivingState.APPLYING: ("Applying", "info", "signal"),
+    ReceivingState.NOT_SET_UP: ("Pending our team", "todo", "clock"),
     ReceivingState.BLOCKED: ("Blocked", "warn", "exclamation-triangle"),
-    ReceivingState.UNVERIFIED: ("Waiting for verification", "todo", "clock"),
+    ReceivingState.UNVERIFIED: ("Pending verification", "todo", "clock"),
     ReceivingState.SEND_ONLY: ("Send only", "mute", "paper-airplane"),
     ReceivingState.UNAVAILABLE: ("Not available", "mute", "no-symbol"),
     ReceivingState.NOT_CHECKED: ("Not checked", "mute", "clock"),
-    ReceivingState.COULD_NOT_TELL: ("Could not check", "mute", "question-mark-circle"),
+    ReceivingState.COULD_NOT_TELL: ("Check failed", "mute", "question-mark-circle"),
 }
 
 
@@ -101,7 +101,7 @@ class ReceivingFacts:
 
     @property
     def spoken(self) -> str:
-        return f"names below {self.name[2:]}" if self.name.startswith("*.") else self.name
+        return f"subdomains of {self.name[2:]}" if self.name.startswith("*.") else self.name
 
 
 @dataclass(frozen=True)
@@ -215,17 +215,17 @@ _URGENCY = (
 _WHY_REJECTED = {
     RulesFact.NOTHING: "add an address",
     RulesFact.WAITING: "its addresses are not in the receipt rules yet",
-    RulesFact.NOT_SET_UP: "receiving is not set up in this region. Our staff were notified",
-    RulesFact.HALTED: "our staff have stopped receiving for this customer",
-    RulesFact.BOUNCED: "another receipt rule bounces it. Our staff were notified",
-    RulesFact.STOPPED: "another receipt rule stops it. Our staff were notified",
+    RulesFact.NOT_SET_UP: "inbound mail isn't set up in this region yet. Our team has been notified",
+    RulesFact.HALTED: "our team has turned off inbound mail for this customer",
+    RulesFact.BOUNCED: "another receipt rule bounces it. Our team has been notified",
+    RulesFact.STOPPED: "another receipt rule stops it. Our team has been notified",
 }
 _BLOCKED = {
-    RulesFact.HALTED: "Our staff have stopped receiving for this customer. Leave the MX record as it is.",
-    RulesFact.BOUNCED: "Another receipt rule would bounce mail for {name}. Leave the MX record as it is.",
-    RulesFact.STOPPED: "Another receipt rule would stop mail for {name}. Leave the MX record as it is.",
-    RulesFact.ELSEWHERE: "Another receipt rule would take mail for {name}. Leave the MX record as it is.",
-    RulesFact.UNSURE: "Another receipt rule may stop mail for {name}. Leave the MX record as it is.",
+    RulesFact.HALTED: "Our team has turned off inbound mail for this customer. Don't change the MX record.",
+    RulesFact.BOUNCED: "Another receipt rule would bounce mail for {name}. Don't change the MX record yet.",
+    RulesFact.STOPPED: "Another receipt rule would stop mail for {name}. Don't change the MX record yet.",
+    RulesFact.ELSEWHERE: "Another receipt rule would catch mail for {name}. Don't change the MX record yet.",
+    RulesFact.UNSURE: "Another receipt rule may stop mail for {name}. Don't change the MX record yet.",
 }
 
 
@@ -235,8 +235,12 @@ _Case = tuple[bool, ReceivingState, str]
 def _judged(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
     name = facts.spoken
     cases = (
-        (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES does not receive mail in this region."),
-        (facts.is_elsewhere, ReceivingState.SEND_ONLY, f"Our staff noted that mail for {name} arrives elsewhere."),
+        (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES can't receive mail in this region."),
+        (
+            facts.is_elsewhere,
+            ReceivingState.SEND_ONLY,
+            f"Support has recorded that mail for {name} is received elsewhere.",
+        ),
     )
     arrives = facts.mx in (MxFact.HERE, MxFact.SHARED)
     if not facts.is_wanted:
@@ -249,27 +253,30 @@ def _judged(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
 def _send_only(facts: ReceivingFacts, *, arrives: bool) -> tuple[_Case, ...]:
     name = facts.spoken
     why = (
-        f"SES rejects all mail for {name}: it is set to send only, and its MX record leads here. "
-        "Point the MX record to your mail service, or change the domain to receive."
+        f"SES rejects all mail for {name}: it's set to send only, but its MX record points here. "
+        "Point the MX record to your mail service, or turn on inbound mail for the domain."
     )
     return (
         (arrives, ReceivingState.REJECTED, why),
-        (True, ReceivingState.SEND_ONLY, f"Send only: mail for {name} is not received here."),
+        (True, ReceivingState.SEND_ONLY, f"Send only. Mail for {name} isn't received here."),
     )
 
 
 _TO_OTHERS = {
-    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "Mail for {name} comes in by a receipt rule that is not managed here."),
-    RulesFact.ELSEWHERE: (ReceivingState.TAKEN, "Another receipt rule takes mail for {name}. Our staff were notified."),
+    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "A receipt rule that isn't managed here receives mail for {name}."),
+    RulesFact.ELSEWHERE: (
+        ReceivingState.TAKEN,
+        "Another receipt rule catches mail for {name}. Our team has been notified.",
+    ),
     RulesFact.UNSURE: (
         ReceivingState.COULD_NOT_TELL,
-        "Another receipt rule may stop mail for {name}; we can't tell.",
+        "Another receipt rule may stop mail for {name}. We can't tell.",
     ),
 }
-_UNVERIFIED = "SES rejects all mail for {name} until SES has verified the domain."
-_MANAGERS = "Mail for {name} goes to SES Mail Manager, which is not managed here. Leave the MX record as it is."
-_PART = "Only a part of the mail for {name} arrives here: another MX record has the same priority. Remove it."
-_COPIED = "Mail for {name} arrives here. Another receipt rule takes a copy."
+_UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain."
+_MANAGERS = "Mail for {name} goes to SES Mail Manager, which isn't managed here. Don't change the MX record."
+_PART = "Only some of the mail for {name} arrives here, because another MX record has the same priority. Remove it."
+_COPIED = "Mail for {name} arrives here. Another receipt rule also receives a copy."
 
 
 def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
@@ -278,7 +285,7 @@ def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
     unread, why = rules is RulesFact.NOTHING and facts.is_unread, _WHY_REJECTED.get(rules, "")
     other, sentence = _TO_OTHERS.get(rules, (states.LIVE, ""))
     return (
-        (unread, states.NOT_CHECKED, f"The receipt rules have not been checked for {name} yet."),
+        (unread, states.NOT_CHECKED, f"The receipt rules haven't been checked for {name} yet."),
         (not facts.is_verified, states.REJECTED, _UNVERIFIED.format(name=name)),
         (bool(why), states.REJECTED, f"SES rejects all mail for {name}: {why}."),
         (rules in _TO_OTHERS, other, sentence.format(name=name)),
@@ -289,12 +296,12 @@ def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
 
 
 def _unseen(facts: ReceivingFacts) -> tuple[_Case, ...]:
-    failed = f"The MX record of {facts.spoken} could not be looked up just now."
+    failed = f"We couldn't look up the MX record of {facts.spoken}."
     return (
         (
             facts.mx is MxFact.UNSEEN,
             ReceivingState.COULD_NOT_TELL,
-            f"{failed} When we last could look, it led here.",
+            f"{failed} It pointed here at the last successful check.",
         ),
         (facts.mx is MxFact.UNKNOWN and facts.rules in SERVED, ReceivingState.COULD_NOT_TELL, failed),
     )
@@ -305,14 +312,14 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     name, rules, states = facts.spoken, facts.rules, ReceivingState
     is_managers = facts.mx is MxFact.MAIL_MANAGER
     found = "SES Mail Manager" if is_managers else facts.found
-    goes = f"goes to {found}" if found else "does not arrive here"
-    first = "add an address first. The MX record comes last; until then mail stays where it is."
-    region = "Receiving is not set up in this region yet. Our staff were notified. Leave the MX record as it is."
+    goes = f"goes to {found}" if found else "doesn't arrive here"
+    first = "add an address first. The MX record comes last; your current mail isn't affected until then."
+    region = "Inbound mail isn't set up in this region yet. Our team has been notified. Don't change the MX record yet."
     verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
-    rule = f"The addresses at {name} are not in the receipt rules yet. The MX record comes after that."
-    ready = f"Mail for {name} {goes} now. Publish the MX record to receive it here."
+    rule = f"The addresses at {name} aren't in the receipt rules yet. The MX record comes after that."
+    ready = f"Mail for {name} {goes}. Publish the MX record to receive it here."
     if facts.name.startswith("*."):
-        ready += " A name that has records of its own needs its own MX record."
+        ready += " A subdomain with DNS records needs its own MX record."
     nothing = rules in (RulesFact.NOTHING, RulesFact.FOREIGN)
     return (
         (nothing and is_managers, states.FOREIGN, _MANAGERS.format(name=name)),
@@ -321,6 +328,6 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
         (rules is RulesFact.WAITING, states.APPLYING, rule),
         (not facts.is_verified, states.UNVERIFIED, verified),
-        (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, f"The MX record of {name} has not been checked yet."),
+        (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, f"The MX record of {name} hasn't been checked yet."),
         (True, states.PUBLISH_MX, ready),
     )

@@ -116,7 +116,7 @@ def can_receive(region: str) -> bool:
 def inbound_host(region: str) -> str:
     """The host that takes in mail. ValueError for a region that does not."""
     if not can_receive(region):
-        raise ValueError(f"Amazon does not receive mail in {region}")
+        raise ValueError(f"SES can't receive mail in {region}")
     return f"inbound-smtp.{region}.amazonaws.com"
 
 
@@ -130,9 +130,9 @@ def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
     return tuple(f"{label}.{domain.ascii}" for label in _MAIL_FROM_LABELS)
 
 
-USUAL_ZONE = "SES has not told us where this key is published. The value is the usual one in {region}."
-NO_HOST = "The host that takes bounces for SES in {region} is not known here. Amazon's console names it."
-NO_ZONE = "SES has not told us where this key is published, and the usual place in {region} is not known here."
+USUAL_ZONE = "SES hasn't reported the zone of this key. This is the usual value in {region}."
+NO_HOST = "We don't know the MAIL FROM host of {region}. The SES console shows it."
+NO_ZONE = "SES hasn't reported the zone of this key, and we don't know the usual zone in {region}."
 
 
 def usual_dkim_zone(region: str) -> str:
@@ -147,7 +147,7 @@ MTA_STS_NOTE = (
     "Optional: it tells senders to use TLS. Host the policy at https://mta-sts.{name}/.well-known/mta-sts.txt first, "
     "a line each: {policy}. Then add this record."
 )
-VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record is not needed."
+VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record isn't needed."
 
 
 def _ownership(facts: IdentityFacts) -> tuple[Record, ...]:
@@ -270,9 +270,9 @@ def with_policy(record: Record, facts: IdentityFacts) -> Record:
 
 # What Amazon itself asks for (ownership, keys, MAIL FROM) is not here: without it the domain does not work at all.
 EXPECTABLE = {
-    "inbound-mx": "Inbound mail (MX)",
-    "apex-spf": "Sender record (SPF)",
-    "dmarc": "Forgery protection (DMARC)",
+    "inbound-mx": "Inbound MX",
+    "apex-spf": "SPF",
+    "dmarc": "DMARC",
 }
 WITH_VALUE = ("inbound-mx",)  # others are compared by their meaning, to which another value means nothing
 
@@ -295,11 +295,13 @@ class RecordExpectation:
 def expected_host(key: str, value: str) -> str:
     """The value as it is stored; "" where the record is not to be asked for. Raises Refused."""
     if key not in EXPECTABLE:
-        raise Refused("Amazon itself asks for that record, so there is nothing to expect in its place.")
+        raise Refused("Amazon SES requires that record, so it can't have an exception.")
     if not value.strip():
         return ""
     if key not in WITH_VALUE:
-        raise Refused(f"{EXPECTABLE[key]} is asked for or not; a value of its own is for inbound mail alone.")
+        raise Refused(
+            f"Only the inbound MX can have a different value. {EXPECTABLE[key]} can only be required or not required."
+        )
     return understand(value.strip().rstrip(".")).domain.ascii
 
 

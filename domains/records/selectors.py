@@ -19,30 +19,30 @@ from domains.receiving.core import Receiving
 from domains.records.core import Need, Purpose, Record, is_inbound
 
 TITLES = {
-    Purpose.OWNERSHIP: ("Prove ownership", "Shows Amazon that the domain is yours."),
-    Purpose.SIGNING: ("Sign your mail", "Lets receivers see that mail from your domain is genuine (DKIM)."),
-    Purpose.BOUNCES: ("Get bounces back", "A name of its own for mail that could not be delivered (MAIL FROM)."),
-    Purpose.RECEIVING: ("Receive mail", "Brings mail for your domain to us (MX)."),
-    Purpose.RECOMMENDED: ("Recommended", "Not needed to start; protects your name and helps delivery."),
+    Purpose.OWNERSHIP: ("Ownership", "Proves to Amazon SES that you own the domain."),
+    Purpose.SIGNING: ("DKIM", "Lets receivers verify that mail from your domain is genuine."),
+    Purpose.BOUNCES: ("Bounces (MAIL FROM)", "Sends bounces to a subdomain of your domain."),
+    Purpose.RECEIVING: ("Inbound mail (MX)", "Routes incoming mail to Amazon SES."),
+    Purpose.RECOMMENDED: ("Recommended", "Optional. Improves deliverability and protects against spoofing."),
 }
 LABELS = {
-    "identity": "Ownership record",
-    ownership_core.KEY: "Proof record",
-    "inbound-mx": "Inbound mail record",
-    "mail-from-mx": "Bounce mail record",
-    "mail-from-spf": "Bounce sender record",
-    "apex-spf": "Sender record",
-    "dmarc": "Forgery protection record",
-    "mta-sts": "TLS policy record (MTA-STS)",
-    "tls-rpt": "TLS report record (TLS-RPT)",
+    "identity": "Ownership (TXT)",
+    ownership_core.KEY: "Ownership challenge",
+    "inbound-mx": "Inbound MX",
+    "mail-from-mx": "MAIL FROM MX",
+    "mail-from-spf": "MAIL FROM SPF",
+    "apex-spf": "SPF",
+    "dmarc": "DMARC",
+    "mta-sts": "MTA-STS",
+    "tls-rpt": "TLS-RPT",
 }
 ASPECTS: Mapping[Aspect, str] = {
     Aspect.IDENTITY: "Ownership",
-    Aspect.DKIM: "Signature",
-    Aspect.MAIL_FROM: "Bounces",
-    Aspect.RECEIVING: "Receiving",
+    Aspect.DKIM: "DKIM",
+    Aspect.MAIL_FROM: "MAIL FROM",
+    Aspect.RECEIVING: "Inbound MX",
 }
-UNSIGNED = "The DKIM records are in place, but signing is switched off under Settings: SES does not sign your mail."
+UNSIGNED = "The DKIM records are correct, but signing is turned off under Settings, so SES doesn't sign your mail."
 BEING_CHECKED = 3  # seconds between two polls while a check is on its way
 TIME_TO_READ = 12  # seconds that the answer to a check stands before the next poll takes its place
 
@@ -200,8 +200,16 @@ def label_of(record: Record) -> str:
     if record.key.startswith("dkim-"):
         return f"DKIM record {record.key[-1]}"
     if is_inbound(record.key) and record.key not in LABELS:
-        return f"Inbound mail record for {record.name}"
+        return f"Inbound MX of {record.name}"
     return LABELS[record.key]
+
+
+def counted(rows: Sequence[RecordRow]) -> str:
+    """ "6 required and 2 recommended records", as the page says before a domain is added."""
+    required = sum(row.record.need is Need.REQUIRED for row in rows)
+    numbers = ((required, "required"), (len(rows) - required, "recommended"))
+    parts = [f"{number} {words}" for number, words in numbers if number]
+    return f"{' and '.join(parts) or 'No'} {'record' if len(rows) == 1 else 'records'}"
 
 
 def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:

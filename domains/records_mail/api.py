@@ -18,11 +18,11 @@ router = call_router("Domains")
 class MailRecordsWanted(In):
     to: Annotated[Text, Field(max_length=320)] = Field(description="One email address")
     host: Annotated[Text, Field(max_length=40)] = Field(
-        "", description="The key of the DNS host in whose words it is written; by the name servers without it"
+        "", description="The key of the DNS host whose field names are used. Detected from the nameservers if left out"
     )
 
 
-@router.post("/v2/domains/{domain_id}/mail-records", **writes(ShareLinkOut, status=201), summary="Mail the records")
+@router.post("/v2/domains/{domain_id}/mail-records", **writes(ShareLinkOut, status=201), summary="Email the records")
 def mail_records(request: HttpRequest, domain_id: str, asked: MailRecordsWanted) -> Status[ShareLinkOut]:
     """To a colleague or DNS administrator: what is still to publish, as text, with a link that ticks it off.
 

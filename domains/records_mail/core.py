@@ -28,6 +28,7 @@ class RecordsLetter:
     provider: DnsProvider
     records: tuple[MailedRecord, ...]
     sender: str
+    to_do: str
     site_name: str
     link: str
     expires: datetime
@@ -44,11 +45,9 @@ class RecordsLetter:
 
     @property
     def _opening(self) -> str:
-        number = len(self.records)
-        what = "this DNS record" if number == 1 else f"these {number} DNS records"
         return (
-            f"{self.sender} asks you to add {what} for {self.domain}.\n\n"
-            f"This page shows them too, and ticks off what it finds. It needs no account, and works until "
+            f"{self.sender} asks you to change DNS records of {self.domain}: {self.to_do}.\n\n"
+            f"This page shows the records and checks them automatically. It works without an account until "
             f"{self.expires:%-d %B %Y}:\n\n{self.link}"
         )
 
@@ -56,28 +55,28 @@ class RecordsLetter:
     def _where(self) -> str:
         host, page = self.provider, self.provider.page_for(self.zone)
         at = f" at {host.name}" if host.nameservers else ""
-        lines = [f"Add them in the zone {self.zone}{at}. Leave everything else there as it is."]
+        lines = [f"Add them to the zone {self.zone}{at}. Don't change any other records."]
         lines += [f"{host.name}: {page}"] if page else []
-        lines += [f"Where to click: {host.way}"] if host.way else []
+        lines += [f"Path: {host.way}"] if host.way else []
         return "\n".join([*lines, *host.traps])
 
     @property
     def _end(self) -> str:
         return (
-            f"{self.site_name} sends this because {self.sender} asked for it. Whoever has the link can open the page. "
-            "If you do not know what this is about, do nothing."
+            f"{self.site_name} sent this email because {self.sender} requested it. Anyone with the link can view the "
+            "page. If you weren't expecting this email, you can ignore it."
         )
 
 
 def _record(number: int, record: MailedRecord) -> str:
     boxes, need = record.typed, "" if record.is_required else " (recommended)"
-    rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave this box empty)")]
+    rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave blank)")]
     rows.append((boxes.value_label, boxes.value))
     if boxes.priority_label:
         rows.append((boxes.priority_label, boxes.priority))
     rows.append((boxes.ttl_label, boxes.ttl))
     lines = [f"{number}. {record.label}{need}", *(f"   {label}: {text}" for label, text in rows)]
     if record.is_in_place:
-        lines.append("   Something stands at this name already. Open the page first: it says what to change.")
+        lines.append("   This name already has records. Open the page first to see what to change.")
     lines += [f"   {warning}" for warning in boxes.warnings if warning not in boxes.provider.traps]
     return "\n".join(lines)

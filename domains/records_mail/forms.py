@@ -7,7 +7,7 @@ from inbound_admin.lib.fields import AddressField
 class MailRecordsForm(forms.Form):
     to = AddressField(
         label="Email address",
-        help_text="Of one person: a colleague, or whoever edits the DNS.",
+        help_text="The person who manages your DNS, such as a colleague.",
         widget=forms.TextInput(
             attrs={
                 "inputmode": "email",

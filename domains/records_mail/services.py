@@ -6,7 +6,7 @@ process that dies in between leaves a link that was not mailed, and the next pre
 
 from datetime import timedelta
 from smtplib import SMTPException
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import structlog
 from django.conf import settings
@@ -19,19 +19,19 @@ from django.utils import timezone
 from accounts.models.people import User
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink
+from domains.providers.core import with_key
 from domains.records.selectors import records_page
 from domains.records_mail.core import MailedRecord, RecordsLetter
 from domains.sharing import services as sharing_services
-from domains.sharing.selectors import shared_page, token_of
+from domains.sharing.selectors import asked_by, shared_page, token_of
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
 from inbound_admin.lib.mail_limits import take_turn, take_unsolicited_turn
-from inbound_admin.lib.mail_names import mail_name
 from notifications.email import services as email_services
 
 MOST_IN_AN_HOUR = 20  # of one customer, and of one person: each is an email of ours to anybody whom they name
 SAME_AGAIN_SECONDS = 300  # a second press, or the page sent again, mails nothing twice
-LINK_COMES_HERE = "(the link is made when you send it)"
+LINK_COMES_HERE = "(the link is created when you send the email)"
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +48,9 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
     _refuse_unless_ready(domain)
     shared = shared_page(domain, records_page(domain, can_check_in=0), host=host)
     if not shared.todo:
-        raise Refused("All records are there: there is nothing left to ask anybody for.", code="NOTHING_TO_PUBLISH")
-    path = reverse("domains:shared", args=(token_of(link),)) if link else ""
+        raise Refused("All records are published. There is nothing left to send.", code="NOTHING_TO_PUBLISH")
+    chosen = f"?{urlencode({'host': host})}" if with_key(host) else ""
+    path = reverse("domains:shared", args=(token_of(link),)) + chosen if link else ""
     days = timedelta(days=settings.SHARE_LINK_DAYS)
     return RecordsLetter(
         domain=str(domain),
@@ -58,7 +59,8 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
         records=tuple(
             MailedRecord(item.row.label, item.is_required, bool(item.row.found), item.typed) for item in shared.todo
         ),
-        sender=mail_name(sender.get_full_name(), otherwise="Somebody"),
+        sender=asked_by(domain, sender),
+        to_do=shared.to_do,
         site_name=settings.SITE_NAME,
         link=urljoin(site_url, path) if link else LINK_COMES_HERE,
         expires=link.expires_at if link else timezone.now() + days,
@@ -71,7 +73,7 @@ def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str)
     letter(domain=domain, sender=actor, host=host, link=None, site_url=site_url)
     begun = f"records:mailed:{domain.pk}:{recipient}".replace(" ", "")
     if not cache.add(begun, 1, SAME_AGAIN_SECONDS):
-        sentence = f"The records were mailed to {recipient} a moment ago."
+        sentence = f"The records were emailed to {recipient} a moment ago."
         raise RateLimited(sentence, retry_after=SAME_AGAIN_SECONDS, code="MAILED_JUST_NOW")
     try:
         return _mail(domain, recipient, actor, host, site_url)
@@ -86,7 +88,7 @@ def recipient_in(text: str) -> str:
     try:
         validate_email(address)
     except ValidationError as error:
-        raise Refused(f"“{text.strip()[:100]}” is not an email address. Give one address.", code="ADDRESS") from error
+        raise Refused(f"“{text.strip()[:100]}” isn't an email address. Enter one address.", code="ADDRESS") from error
     return address
 
 
@@ -98,7 +100,7 @@ def _mail(domain: Domain, recipient: str, actor: User, host: str, site_url: str)
         email_services.send(title=made.title, text=made.text, to=[recipient], reply_to=actor.email)
     except (SMTPException, OSError) as problem:
         log.error("records not mailed", link=link.pk, problem=str(problem))
-        sentence = "The email could not be sent just now. Try again in a few minutes, or copy the link under Share."
+        sentence = "We couldn't send the email. Try again in a few minutes, or copy the link under Share."
         raise MailNotSent(sentence) from problem
     link.mailed_at = timezone.now()
     link.save(update_fields=("mailed_at",))
@@ -109,17 +111,17 @@ def _take_turns(domain: Domain, recipient: str, actor: User) -> None:
     hour = timedelta(hours=1)
     for whose in (f"customer:{domain.customer_id}", f"person:{actor.pk}"):
         if not take_turn(f"records:mail:{whose}", most=MOST_IN_AN_HOUR, window=hour):
-            sentence = f"{MOST_IN_AN_HOUR} such emails have gone out within an hour, which is the most. Wait a little."
+            sentence = f"You've reached the limit of {MOST_IN_AN_HOUR} emails an hour. Try again later."
             raise RateLimited(sentence, retry_after=3600)
     if not take_unsolicited_turn(recipient):
-        sentence = f"{recipient} has had as many emails of ours as one address gets in a day. Try again tomorrow."
+        sentence = f"{recipient} has reached the daily limit of emails from us. Try again tomorrow."
         raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
 
 
 def _refuse_unless_ready(domain: Domain) -> None:
     if domain.is_held:
-        raise Refused("Our staff holds this domain, so its records are not sent to anybody. Ask our support.")
+        raise Refused("This domain is on hold, so its records can't be sent. Contact support.")
     if domain.stage == Stage.DELETING:
         raise Refused("The domain is being deleted.")
     if domain.stage == Stage.STARTING:
-        raise Refused("The records are being made. Try again in a moment.", code="NOT_READY")
+        raise Refused("The records are being created. Try again in a moment.", code="NOT_READY")

@@ -21,7 +21,7 @@ def mail_records(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     form = MailRecordsForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and (sent_to := _send(request, domain, form)):
-        messages.success(request, f"The records are on their way to {sent_to}. The link stands below.")
+        messages.success(request, f"Email sent to {sent_to}. The link is below.")
         return redirect("domains:share", domain.id)
     return _page(request, domain, form)
 

@@ -70,7 +70,7 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
     if locked.receives == receives:
         return False
     if not receives and (leads := mx_to_move(locked.receiving_facts(name) for name in locked.mail_names)):
-        said = f"The MX record of {leads[0]} leads here. Point it to your other mail service first, then check again."
+        said = f"The MX record of {leads[0]} points here. Point it to your other mail service first, then check again."
         raise Refused(said, code="MX_LEADS_HERE")
     before, after = {"receives": locked.receives}, {"receives": receives}
     locked.receives = receives
@@ -86,13 +86,15 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
 def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
     """Ask Amazon for new DKIM keys: the published ones stop counting, so a reason is asked. Raises Refused."""
     if not because.strip():
-        raise Refused("Say why new DKIM keys are needed: the customer has to publish new records after it.")
+        raise Refused("Enter the reason for rotating the DKIM keys.")
     with transaction.atomic():
         locked = _ready(domain)
         if locked.own_dkim_key:
-            raise Refused(f"{domain} signs with a key of its own, which Amazon's would replace. Ask our operators.")
+            raise Refused(
+                f"{domain} signs with its own DKIM key (BYODKIM), which rotation would replace. Contact support."
+            )
         if locked.replica_of:
-            raise Refused(f"{domain} {locked.replica_of}. New keys are made there.", code="DKIM_REPLICA")
+            raise Refused(f"{domain} {locked.replica_of}. Rotate the keys in that region.", code="DKIM_REPLICA")
         audit_services.record_staff_request(
             "domain.keys_asked", about=domain_subject(locked), actor=actor, because=because
         )
@@ -109,7 +111,7 @@ def start_again(*, domain: Domain, actor: User) -> None:
     with transaction.atomic():
         locked = _ready(domain)
         if not (locked.amazon_gave_up or supports_everyone(actor)):
-            raise Refused(f"Amazon has not given up on {domain}, so there is nothing to start again.")
+            raise Refused(f"Amazon SES is still checking {domain}, so verification can't be restarted.")
         fields = {"dkim_tokens": [], "dkim_zone": "", "verification_token": "", "ses_mail_from": "", "adopted": False}
         fields |= {"dkim_status": SesStatus.UNKNOWN, "mail_from_status": SesStatus.UNKNOWN}
         Domain.objects.filter(pk=locked.pk).update(
@@ -250,18 +252,18 @@ def _ready(domain: Domain) -> Domain:
     """Locked, and looked at again: the page that asks may be older than what happened to the domain."""
     locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
     if locked is None:
-        raise Refused("The domain is not set up yet; its settings can be changed after that.")
+        raise Refused("The domain isn't set up yet. You can change its settings after setup.")
     if locked.region != settings.AWS_REGION:
-        raise Refused(f"{locked} belongs to the region {locked.region}, which is looked after elsewhere.")
+        raise Refused(f"{locked} belongs to the region {locked.region}, which is managed separately.")
     return locked
 
 
 def _refuse_label(label: str, domain: Domain) -> None:
     if label and not is_label(label):
-        raise Refused("The name for bounces is one word of letters, digits and hyphens, such as bounce.")
+        raise Refused("The MAIL FROM subdomain can contain only letters, digits and hyphens, such as “bounce”.")
     name = f"{label}.{domain.name}"
     if label and _receives(name, domain):
-        raise Refused(f"{name} cannot be the name for bounces, because it receives mail. Choose another word.")
+        raise Refused(f"{name} can't be the MAIL FROM domain because it receives mail. Choose another name.")
 
 
 def _receives(name: str, domain: Domain) -> bool:

@@ -38,7 +38,7 @@ def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     form = BecauseForm(request.POST, prefix="keys")
     services.want_new_dkim(domain=domain, actor=request.user, because=form.because_text)
-    messages.success(request, "Amazon is asked for new keys. New records appear here in a few seconds.")
+    messages.success(request, "Rotating the DKIM keys. The new records will appear here in a few seconds.")
     return redirect("domains:detail", domain.id)
 
 
@@ -46,14 +46,16 @@ def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
 def start_again(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     services.start_again(domain=domain, actor=request.user)
-    messages.success(request, "Amazon is asked to look again from the beginning.")
+    messages.success(request, "Restarting verification.")
     return redirect("domains:detail", domain.id)
 
 
 def _saved(form: SettingsForm) -> str:
     if "mail_from_label" in form.changed_data and form.cleaned_data["mail_from_label"]:
-        return "Saved. Two new records for bounces are to be published: in a few seconds they stand under Records."
-    return "Saved. Where Amazon has to be told, that takes a few seconds."
+        return (
+            "Settings saved. Publish the two new MAIL FROM records, which will appear under Records in a few seconds."
+        )
+    return "Settings saved. Changes reach Amazon SES within a few seconds."
 
 
 @require_GET

@@ -36,13 +36,13 @@ class ShareLinkOut(Out):
     domain_id: str
     meant_for: str
     state: Literal["open", "revoked", "expired"]
-    url: str = Field(description="Whoever has it sees the records: hand it to nobody else")
+    url: str = Field(description="Anyone with the URL can view the records. Keep it private")
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
-    mailed_to: str | None = Field(description="To whom we mailed the records with it")
+    mailed_to: str | None = Field(description="The address we emailed the records to")
     mailed_at: datetime | None
-    visits: list[VisitOut] = Field(description="The last ten")
+    visits: list[VisitOut] = Field(description="The last 10 visits")
 
 
 class ShareLinkWanted(In):
@@ -50,13 +50,13 @@ class ShareLinkWanted(In):
     days: Annotated[int, Field(ge=1, le=services.LONGEST_DAYS)] | None = None
 
 
-@router.get("/v2/domains/{domain_id}/share-links", **reads(Page[ShareLinkOut]), summary="Links to the records")
+@router.get("/v2/domains/{domain_id}/share-links", **reads(Page[ShareLinkOut]), summary="List share links")
 def list_share_links(request: HttpRequest, domain_id: str, query: Annotated[Paged, Query()]) -> Page[ShareLinkOut]:
     rows, pagination = page_of(links_of(domain_of(request, domain_id)), query)
     return Page[ShareLinkOut](data=[link_out(request, row) for row in rows], pagination=pagination)
 
 
-@router.post("/v2/domains/{domain_id}/share-links", **writes(ShareLinkOut, status=201), summary="A link to the records")
+@router.post("/v2/domains/{domain_id}/share-links", **writes(ShareLinkOut, status=201), summary="Create a share link")
 def create_share_link(
     request: HttpRequest, domain_id: str, asked: ShareLinkWanted | None = None
 ) -> Status[ShareLinkOut]:
@@ -66,7 +66,7 @@ def create_share_link(
     return Status(201, link_out(request, link))
 
 
-@router.delete("/v2/domains/{domain_id}/share-links/{link_id}", **writes(ShareLinkOut), summary="Withdraw a link")
+@router.delete("/v2/domains/{domain_id}/share-links/{link_id}", **writes(ShareLinkOut), summary="Withdraw a share link")
 def revoke_share_link(request: HttpRequest, domain_id: str, link_id: str) -> ShareLinkOut:
     """It opens nothing any more; withdrawn already is withdrawn."""
     links = links_of(domain_of(request, domain_id))

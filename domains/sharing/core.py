@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -30,6 +31,44 @@ class ShareLinkState(StrEnum):
     OPEN = "open"
     REVOKED = "revoked"
     EXPIRED = "expired"
+
+
+class RecordAction(StrEnum):
+    """What a reader has to do at the DNS host for one record."""
+
+    ADD = "add"
+    EDIT = "edit"
+    REMOVE = "remove"
+
+
+_REMOVE = (
+    "dns.rival.cname",
+    "dns.rival.null_mx",
+    "dns.rival.null_mx_beside",
+    "dns.rival.mail_from_mx",
+    "dns.alias.dangling",
+    "dns.name.apex_mx",
+)
+_ADD = ("dns.absent", "dns.value.other_token", "dns.rival.wildcard", "dns.dmarc.own_reports", "dns.alias.dname")
+
+
+def action_of(code: str, found: Sequence[str]) -> RecordAction:
+    """By the code of what was found: nothing at the name, a record to edit, or another one that is in conflict."""
+    if code in _REMOVE:
+        return RecordAction.REMOVE
+    return RecordAction.ADD if not found or code in _ADD else RecordAction.EDIT
+
+
+def counted(actions: Sequence[RecordAction]) -> str:
+    """ "2 records to add, 4 to edit and 1 conflict to remove"."""
+    numbers = {action: actions.count(action) for action in RecordAction}
+    last = numbers[RecordAction.REMOVE]
+    parts = [f"{number} to {action}" for action, number in list(numbers.items())[:2] if number]
+    parts += [f"{last} {'conflict' if last == 1 else 'conflicts'} to remove"] if last else []
+    first, _, rest = parts[0].partition(" to ") if parts else ("", "", "")
+    if rest in (RecordAction.ADD, RecordAction.EDIT):
+        parts[0] = f"{first} {'record' if first == '1' else 'records'} to {rest}"
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def state_at(now: datetime, *, expires_at: datetime, revoked_at: datetime | None) -> ShareLinkState:

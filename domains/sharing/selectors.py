@@ -8,6 +8,7 @@ from django.core.signing import BadSignature, Signer
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
+from accounts.models.people import User
 from domains.checking.core.judgement import State
 from domains.diagnosis.core.findings import DiagnosisFinding
 from domains.models.domains import Domain, Stage
@@ -16,6 +17,8 @@ from domains.models.sharing import ShareLink, ShareVisit
 from domains.providers.core import PROVIDERS, DnsProvider, Typed, named, typed, with_key
 from domains.records.core import Need
 from domains.records.selectors import RecordRow, RecordsPage, is_being_checked
+from domains.sharing.core import RecordAction, action_of, counted
+from inbound_admin.lib.mail_names import mail_name
 
 _SIGNER = Signer(salt="domains.share", sep=".")
 FRESH = timedelta(minutes=1)  # what was looked at since needs no further look where nothing is left to do
@@ -35,6 +38,10 @@ class Todo:
     @property
     def is_required(self) -> bool:
         return self.row.record.need is Need.REQUIRED
+
+    @property
+    def action(self) -> RecordAction:
+        return action_of(self.finding.code if self.finding else self.row.code, self.row.found)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,11 @@ class SharedPage:
     def page_of_provider(self) -> str:
         return self.provider.page_for(self.zone)
 
+    @property
+    def to_do(self) -> str:
+        """How many records are to be added, edited and removed."""
+        return counted([item.action for item in self.todo])
+
 
 def token_of(link: ShareLink) -> str:
     return _SIGNER.sign(link.id)
@@ -68,7 +80,22 @@ def link_behind(token: str) -> ShareLink | None:
         link_id = _SIGNER.unsign(token)
     except BadSignature:
         return None
-    return ShareLink.objects.select_related("domain").filter(pk=link_id).exclude(domain__stage=Stage.DELETING).first()
+    return (
+        ShareLink.objects.select_related("domain__customer", "created_by")
+        .filter(pk=link_id)
+        .exclude(domain__stage=Stage.DELETING)
+        .first()
+    )
+
+
+def asked_by(domain: Domain, sender: User | None) -> str:
+    """Who asks the reader: the organisation, and the person where they are one of its members."""
+    customer = domain.customer
+    organisation = mail_name(customer.name, otherwise="An organisation")
+    if sender is None or not customer.memberships.filter(user=sender).exists():
+        return organisation
+    person = mail_name(sender.get_full_name(), otherwise="")
+    return f"{person} at {organisation}" if person else organisation
 
 
 def open_links(domain: Domain, now: datetime) -> QuerySet[ShareLink]:

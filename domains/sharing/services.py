@@ -61,9 +61,9 @@ def _made(locked: Domain, actor: User, days: int | None, **fields: str) -> Share
         raise Refused("The domain is being deleted.")
     now, days = timezone.now(), days or settings.SHARE_LINK_DAYS
     if not 1 <= days <= LONGEST_DAYS:
-        raise Refused(f"A link works for 1 to {LONGEST_DAYS} days.")
+        raise Refused(f"Choose between 1 and {LONGEST_DAYS} days.")
     if selectors.open_links(locked, now).count() >= MOST_OPEN:
-        raise Refused(f"{MOST_OPEN} links to this domain work already. Withdraw one that nobody needs.")
+        raise Refused(f"This domain already has {MOST_OPEN} active links. Withdraw one first.")
     return ShareLink.objects.create(domain=locked, created_by=actor, expires_at=now + timedelta(days=days), **fields)
 
 
@@ -108,17 +108,17 @@ def look_now(*, link: ShareLink) -> str:
     As often as a person may ask for a look. Pressed sooner, the next look comes by itself in a few seconds.
     """
     if link.state(timezone.now()) is not ShareLinkState.OPEN:
-        raise Refused("This link works no more.")
+        raise Refused("This link no longer works.")
     if link.domain.is_held:
-        raise Refused("This domain is not looked at for the moment. Ask whoever sent you the link.")
+        raise Refused("Checks of this domain are paused. Ask the person who sent you this link.")
     with slow_work.place(customer=link.domain.customer_id):
         diagnosis_services.note_records_added(domain=link.domain, now=timezone.now())
         try:
             checking_services.check_now(domain=link.domain)
         except RateLimited:
             checking_services.watched(link.domain)
-            return "We looked a few seconds ago, and look again in a few seconds."
-    return "We looked just now."
+            return "We checked a few seconds ago and will check again in a few seconds."
+    return "Checked just now."
 
 
 def explain(*, domain: Domain) -> selectors.Explanations:

@@ -26,20 +26,21 @@ from domains.checking import services as checking_services
 from domains.domain_connect import services as domain_connect_services
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink, ShareVisit
+from domains.providers.views import chosen_host
 from domains.records.selectors import records_page
 from domains.records.views import domain_for
 from domains.sharing import services
 from domains.sharing.core import ShareLinkState, network_of
 from domains.sharing.forms import ShareForm
-from domains.sharing.selectors import link_behind, links_of, shared_page, token_of
+from domains.sharing.selectors import asked_by, link_behind, links_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, kept_secret
 
 RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # a page that is open renews itself up to twenty times a minute
 WHY_NOT = {
-    ShareLinkState.REVOKED: "Whoever made this link has withdrawn it.",
-    ShareLinkState.EXPIRED: "This link was good for a while only, and that is over.",
+    ShareLinkState.REVOKED: "This link was withdrawn.",
+    ShareLinkState.EXPIRED: "This link has expired.",
 }
 
 
@@ -81,10 +82,10 @@ def _link(request: SignedIn, token: str) -> ShareLink:
     link = link_behind(token)
     _not_too_fast(request, "open" if link else "guess", link.pk if link else None)
     if link is None:
-        raise LinkGone("There is no such link. Ask whoever sent it to you for a new one.")
+        raise LinkGone("This link isn't valid. Ask the person who sent it for a new one.")
     state = link.state(timezone.now())
     if state is not ShareLinkState.OPEN:
-        raise LinkGone(f"{WHY_NOT[state]} Ask them for a new one.")
+        raise LinkGone(f"{WHY_NOT[state]} Ask the person who sent it for a new one.")
     return link
 
 
@@ -95,7 +96,7 @@ def _bounded(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]
 
 def _not_too_fast(request: SignedIn, action: str, key: str | None) -> None:
     if not consume(request, app="domains", action=action, key=key, config=RATES, limit_get=True):
-        raise RateLimited("That was a little too fast. Try again in a minute.", retry_after=60)
+        raise RateLimited("Too many requests. Try again in a minute.", retry_after=60)
 
 
 def _note(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
@@ -111,7 +112,8 @@ def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> Htt
     context = {
         "domain": domain,
         "page": page,
-        "shared": shared_page(domain, page, host=_host(request), explained=explained),
+        "shared": shared_page(domain, page, host=chosen_host(request, domain), explained=explained),
+        "asked_by": asked_by(domain, link.created_by),
         "link": link,
         "connect": domain_connect_services.link_for(domain, page),
         "token": token,
@@ -135,8 +137,11 @@ def _host(request: SignedIn) -> str:
 
 def _address(token: str, request: SignedIn) -> str:
     """Of the page, with the DNS host that the reader chose."""
-    host = _host(request)
-    return reverse("domains:shared", args=(token,)) + (f"?{urlencode({'host': host})}" if host else "")
+    return _with_host(reverse("domains:shared", args=(token,)), _host(request))
+
+
+def _with_host(path: str, host: str) -> str:
+    return f"{path}?{urlencode({'host': host})}" if host else path
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def share(request: SignedIn, domain_id: str) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, "The link is ready below.")
+            messages.success(request, "Link created.")
             return redirect("domains:share", domain.id)
     context = {"domain": domain, "form": form, "links": _shown(request, domain), "tab": "share"}
     return TemplateResponse(request, "domains/sharing/share.html", context, status=422 if form.errors else 200)
@@ -169,17 +174,18 @@ def revoke(request: SignedIn, domain_id: str, link_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     link = get_object_or_404(domain.share_links, pk=link_id)
     services.revoke(link=link, actor=request.user)
-    messages.success(request, "The link is withdrawn: it opens nothing any more.")
+    messages.success(request, "Link withdrawn. It no longer works.")
     return redirect("domains:share", domain.id)
 
 
 def _shown(request: SignedIn, domain: Domain) -> list[ShownLink]:
-    now = timezone.now()
-    return [_one(request, link, str(link.state(now))) for link in links_of(domain)]
+    """Their addresses carry the DNS host that the sender chose."""
+    now, host = timezone.now(), chosen_host(request, domain)
+    return [_one(request, link, str(link.state(now)), host) for link in links_of(domain)]
 
 
-def _one(request: SignedIn, link: ShareLink, state: str) -> ShownLink:
-    url = request.build_absolute_uri(reverse("domains:shared", args=(token_of(link),)))
+def _one(request: SignedIn, link: ShareLink, state: str, host: str) -> ShownLink:
+    url = request.build_absolute_uri(_with_host(reverse("domains:shared", args=(token_of(link),)), host))
     return ShownLink(link, state, url, _qr(url) if state == "open" else SafeString(), tuple(link.visits.all()[:10]))
 
 

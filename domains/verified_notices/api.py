@@ -16,7 +16,7 @@ router = call_router("Domains")
 
 class VerifiedNoticeOut(Out):
     domain_id: str
-    tell_when_verified: bool = Field(description="Of the person whose key it is")
+    tell_when_verified: bool = Field(description="For the person who owns the API key")
     told_at: datetime | None
 
 
@@ -24,13 +24,15 @@ class VerifiedNoticeWanted(In):
     tell_when_verified: bool
 
 
-@router.get("/v2/domains/{domain_id}/verified-notice", **reads(VerifiedNoticeOut), summary="Whether you are told of it")
+@router.get(
+    "/v2/domains/{domain_id}/verified-notice", **reads(VerifiedNoticeOut), summary="Get your verification notice"
+)
 def get_verified_notice(request: HttpRequest, domain_id: str) -> VerifiedNoticeOut:
     return _out(request, domain_of(request, domain_id))
 
 
 @router.put(
-    "/v2/domains/{domain_id}/verified-notice", **writes(VerifiedNoticeOut), summary="Be told when it is verified"
+    "/v2/domains/{domain_id}/verified-notice", **writes(VerifiedNoticeOut), summary="Set your verification notice"
 )
 def set_verified_notice(request: HttpRequest, domain_id: str, asked: VerifiedNoticeWanted) -> VerifiedNoticeOut:
     """By email, and by your own webhooks as `alert.raised`. 422 `VERIFIED_ALREADY` where it is verified."""

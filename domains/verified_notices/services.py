@@ -18,7 +18,7 @@ from inbound_admin.lib.errors import Refused
 from notifications.alerts import services as alerts_services
 
 KIND = "domain.verified"
-DONE = "All that is required is in place: SES sends mail for it and signs it."
+DONE = "All required records are verified. SES can send and sign mail for this domain."
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def ask(*, domain: Domain, person: User, wanted: bool) -> None:
     if before == wanted:
         return
     if locked.verified_at is not None:
-        raise Refused(f"{locked} is verified already.", code="VERIFIED_ALREADY")
+        raise Refused(f"{locked} is already verified.", code="VERIFIED_ALREADY")
     if wanted:
         VerifiedNotice.objects.create(domain=locked, person=person)
     else:

@@ -83,21 +83,21 @@ BUSY = {
 NOT_ALLOWED = (401, 403)  # whatever the code: SES has more words for it than the list above
 FULL = {"LimitExceeded", "LimitExceededException"}
 
-# The first that names the code counts. Amazon's own text names accounts and ARNs, so customers read its code alone.
-NO_PERMISSION = "Amazon does not allow us to. An operator must check our credentials. ({code})"
+# The first that names the code counts. AWS's own message names accounts and ARNs, so customers only see its code.
+NO_PERMISSION = "AWS denied access. An operator must check our credentials. ({code})"
 SAID: tuple[tuple[set[str], type[AwsProblem], str], ...] = (
-    (BUSY, AwsBusy, "Amazon asks us to slow down. Try again in a moment."),
-    (MISSING, AwsMissing, "Amazon does not know it. ({code})"),
+    (BUSY, AwsBusy, "AWS is throttling our requests. Try again in a moment."),
+    (MISSING, AwsMissing, "AWS reports that it doesn't exist. ({code})"),
     (DENIED, AwsDenied, NO_PERMISSION),
-    (CONFLICT, AwsConflict, "Amazon has it already, or is changing it now. ({code})"),
-    (FULL, AwsProblem, "the account is full: Amazon allows no more of these. Ask an operator. ({code})"),
+    (CONFLICT, AwsConflict, "AWS reports that it already exists or is being changed. ({code})"),
+    (FULL, AwsProblem, "an AWS quota is used up. An operator must request an increase. ({code})"),
 )
 
 NO_SANDBOX = (
-    "Amazon was not called: SANDBOX is on and no sandbox is running. Start it with `make run`, "
-    "set AWS_ENDPOINT_URL to a sandbox, or set SANDBOX=0 to use the real Amazon."
+    "AWS was not called: SANDBOX is on and no sandbox is running. Start it with `make run`, "
+    "set AWS_ENDPOINT_URL to a sandbox, or set SANDBOX=0 to use real AWS."
 )
-ATTEMPTS = 3  # botocore's own, all within seconds: a backstop, since jobs are repeated until Amazon answers
+ATTEMPTS = 3  # botocore's own, all within seconds: a backstop, since jobs are repeated until AWS answers
 IN_A_REQUEST, QUICK = 2, (2, 6)  # attempts, and seconds to connect and to read: a web thread waits
 _SECONDS = {"sts": (2, 3)}  # to connect, to read: pages and /healthz wait for STS, and must not hold a web thread
 
@@ -119,7 +119,7 @@ def max_wait(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def recording() -> Iterator[list[str]]:
-    """Collects Amazon's request ids of all calls made inside, for the change log."""
+    """Collect the AWS request IDs of all calls made inside, for the change log."""
     ids: list[str] = []
     token = _request_ids.set(ids)
     try:
@@ -145,7 +145,7 @@ def calling(service: Literal["logs"], doing: str) -> "AbstractContextManager[Clo
 @overload
 def calling(service: Literal["mailmanager"], doing: str) -> "AbstractContextManager[Any]": ...  # it has no types here
 def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
-    """A client, when it is our turn; `doing` completes the sentence "Amazon could not ..."."""
+    """Yield a client when it is our turn. `doing` completes the sentence "We couldn't ..."."""
     return _calling(service, doing)
 
 
@@ -166,7 +166,7 @@ def _place(doing: str) -> Iterator[None]:
         try:
             stack.enter_context(slow_work.place())
         except slow_work.TooManyAtOnce as problem:
-            raise AwsBusy(f"We could not {doing} just now. {problem}") from problem
+            raise AwsBusy(f"We couldn't {doing} right now. {problem}") from problem
         yield
 
 
@@ -177,13 +177,13 @@ def _translating(doing: str) -> Iterator[None]:
     except ClientError as error:
         raise _from_answer(error, doing) from error
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
-        raise AwsDenied(f"We could not {doing}: no AWS credentials or region are set up here. {error}") from error
+        raise AwsDenied(f"We couldn't {doing}: AWS credentials or region aren't configured. {error}") from error
     except (ConnectionError, HTTPClientError, ResponseParserError) as error:  # the last: a proxy's page, say
         raise AwsUnreachable(
-            f"We could not {doing}: Amazon is not answering. What is on the page may be old; try again in a minute."
+            f"We couldn't {doing}: AWS isn't responding. This page may be out of date. Try again in a minute."
         ) from error
     except BotoCoreError as error:
-        raise AwsProblem(f"We could not {doing}: {error}") from error
+        raise AwsProblem(f"We couldn't {doing}: {error}") from error
 
 
 def client(service: str) -> Any:
@@ -229,14 +229,14 @@ def ask_account_id() -> str:
 
 
 def amazons_time() -> datetime:
-    """What Amazon's clock shows, to the second, by the date of an answer of STS. Raises AwsProblem."""
-    with _translating("ask Amazon for the time"):
+    """Return AWS's time, to the second, from the Date header of an STS response. Raises AwsProblem."""
+    with _translating("read the time from AWS"):
         answer = client("sts").get_caller_identity()
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
 def forget_clients() -> None:
-    """For tests and forked workers: the next call makes new clients."""
+    """Drop the cached clients. The next call creates new ones. For tests and forked workers."""
     _client.cache_clear()
     _accounts.clear()
 
@@ -248,8 +248,8 @@ def _wait_for_turn(doing: str) -> None:
     waited = pace.wait_for_turn(account_id(), settings.AWS_REGION, lane=lanes.current(), patience=longest)
     if waited is None:
         raise AwsBusy(
-            f"We could not {doing} just now: other work is using our one call a second to Amazon, "
-            f"and the wait would be more than {longest:g} seconds. Try again in a moment."
+            f"We couldn't {doing} right now: other work is using our one SES call per second, "
+            f"and the wait would exceed {longest:g} seconds. Try again in a moment."
         )
     counters.count("aws_wait", seconds=waited)
 
@@ -269,7 +269,7 @@ def _remember_request(parsed: dict[str, Any], **_: Any) -> None:
 
 
 def _count_answer(parsed: dict[str, Any], event_name: str, **_: Any) -> None:
-    """By operation and outcome: "ok", or Amazon's code."""
+    """Count by operation and outcome: "ok" or the AWS error code."""
     outcome = str(parsed.get("Error", {}).get("Code", "")) or "ok"
     counters.count("aws_call", label=_operation(event_name), outcome=outcome)
 
@@ -290,7 +290,7 @@ def _from_answer(error: ClientError, doing: str) -> AwsProblem:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     kind, why = _kind(code, status)
     log.warning("aws refused", doing=doing, code=code, message=message, request_id=request_id)
-    return kind(f"We could not {doing}: {why}", aws_code=code, aws_message=message, request_id=request_id)
+    return kind(f"We couldn't {doing}: {why}", aws_code=code, aws_message=message, request_id=request_id)
 
 
 def _kind(code: str, status: int) -> tuple[type[AwsProblem], str]:
@@ -300,8 +300,8 @@ def _kind(code: str, status: int) -> tuple[type[AwsProblem], str]:
     if status in NOT_ALLOWED:
         return AwsDenied, NO_PERMISSION.format(code=code)
     if status >= 500:
-        return AwsUnreachable, "Amazon had a fault of its own. Try again in a minute."
-    return AwsProblem, f"Amazon refused. ({code})"
+        return AwsUnreachable, "AWS had an internal error. Try again in a minute."
+    return AwsProblem, f"AWS rejected the request. ({code})"
 
 
 def identity_arn(name: str) -> str:

@@ -77,6 +77,14 @@ def counted_since(name: str, since: datetime) -> tuple[Count, ...]:
     return _read(sql, {"name": name, "since": since})
 
 
+def counting_since(since: datetime) -> datetime | None:
+    """The hour of the first count, where it is after `since`; None where counts are older, or nothing was counted."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT min(hour) FROM counts")
+        (first,) = cursor.fetchone()
+    return first if first is not None and first > since else None
+
+
 def totals(name: str) -> tuple[Count, ...]:
     """Since the beginning, for each label and outcome."""
     sql = (

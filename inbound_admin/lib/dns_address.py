@@ -12,5 +12,5 @@ def parse_resolver(text: str) -> tuple[str, int]:
     parts = _ADDRESS.fullmatch(text.strip())
     port = int((parts and parts["port"]) or 53)
     if parts is None or not 0 < port < 65536:
-        raise ValueError(f"“{text}” is not host:port")
+        raise ValueError(f"“{text}” isn't host:port")
     return parts["v6"] or parts["host"] or parts["bare"], port

@@ -2,7 +2,7 @@
 
 
 class Problem(Exception):
-    """Anything that we can explain. `str(problem)` is shown to the person as it is."""
+    """An error with an explanation. `str(problem)` is shown to people."""
 
     code = "PROBLEM"
     status = 500
@@ -13,14 +13,14 @@ class Problem(Exception):
 
 
 class Refused(Problem):
-    """A rule of ours forbids it; nothing was changed."""
+    """One of our rules forbids it. Nothing was changed."""
 
     code = "REFUSED"
     status = 422
 
 
 class RateLimited(Refused):
-    """Too soon; `retry_after` says in seconds when it is allowed again."""
+    """Too many requests. `retry_after` is in seconds."""
 
     code = "RATE_LIMITED"
     status = 429
@@ -31,7 +31,7 @@ class RateLimited(Refused):
 
 
 class AwsProblem(Problem):
-    """Amazon refused or did not answer; carries Amazon's own code, sentence and request id."""
+    """AWS returned an error or didn't respond. Has the AWS error code, message and request ID."""
 
     code = "AWS_ERROR"
     status = 502
@@ -44,44 +44,44 @@ class AwsProblem(Problem):
 
     @property
     def in_full(self) -> str:
-        """For operators: Amazon's own text names accounts, ARNs and buckets, which no customer is to read."""
-        return f"{self} Amazon said: {self.aws_message}" if self.aws_message else str(self)
+        """The sentence with AWS's own message, for operators only: it names accounts, ARNs and buckets."""
+        return f"{self} AWS message: {self.aws_message}" if self.aws_message else str(self)
 
 
 class AwsMissing(AwsProblem):
-    """The thing does not exist at Amazon: said by Amazon, never guessed."""
+    """AWS reported that the resource does not exist. Never guessed."""
 
     code = "AWS_MISSING"
 
 
 class AwsConflict(AwsProblem):
-    """The thing exists already, or is in a state that forbids the call."""
+    """The resource already exists, or is in a state that forbids the call."""
 
     code = "AWS_CONFLICT"
 
 
 class AwsDenied(AwsProblem):
-    """Our credentials are missing, wrong, or may not make this call."""
+    """Our credentials are missing, invalid or lack the permission."""
 
     code = "AWS_DENIED"
 
 
 class AwsBusy(AwsProblem):
-    """Amazon throttles, or our own pace has no free moment soon enough."""
+    """AWS throttles, or our own rate limit has no free slot soon enough."""
 
     code = "AWS_BUSY"
     status = 503
 
 
 class AwsUnreachable(AwsProblem):
-    """No answer: whether the call was carried out is unknown."""
+    """No response. Whether the call was applied is unknown."""
 
     code = "AWS_UNREACHABLE"
     status = 503
 
 
 class NotAllowed(Refused):
-    """The person may see the thing, but not do this to it."""
+    """The person can see the object but isn't allowed to do this."""
 
     code = "NOT_ALLOWED"
     status = 403

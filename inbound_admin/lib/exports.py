@@ -1,4 +1,4 @@
-"""Lists as files: CSV that a spreadsheet opens without running anything, and JSON."""
+"""Export lists as CSV, safe for spreadsheets, and as JSON."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) -> str:
-    """RFC 4180, with a header line: `columns`, or those of the first row; then it is empty without rows."""
+    """Return CSV (RFC 4180) with a header: `columns`, or the columns of the first row."""
     out, left = io.StringIO(), iter(rows)
     first = [] if columns else list(itertools.islice(left, 1))
     if names := columns or list(*first):
@@ -27,12 +27,12 @@ def as_json(rows: Iterable[Mapping[str, str]]) -> str:
 
 
 def moment(time: datetime | None) -> str:
-    """As ISO 8601 to the second; "" for never."""
+    """Return the time in ISO 8601 to the second, or ""."""
     return time.isoformat(timespec="seconds") if time else ""
 
 
 def as_it_was(text: str) -> str:
-    """A cell of `as_csv` read back."""
+    """Return the original value of a cell of `as_csv`."""
     return text[1:] if text.startswith("'") and _is_formula(text) else text
 
 

@@ -54,7 +54,7 @@ R = TypeVar("R")
 
 
 def task(name: str, *, retry: BaseRetryStrategy | bool = False) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:
-    """Declares a task in its lane. A job that a bulk change queued has its id in the argument BULK_ID."""
+    """Declare a task in its lane. Jobs queued by a bulk action have its ID in the argument BULK_ID."""
     lane = lanes.TASKS[name]
 
     def declare(function: Callable[P, R]) -> "Task[P, R, P]":
@@ -71,7 +71,7 @@ def task(name: str, *, retry: BaseRetryStrategy | bool = False) -> Callable[[Cal
 def periodic(
     name: str, *, cron: str, retry: BaseRetryStrategy | bool = False
 ) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:
-    """Declares a task that runs by the clock; never twice at a time, and never twice in the queue."""
+    """Declare a scheduled task. It never runs concurrently and is never queued twice."""
     lane = lanes.TASKS[name]
 
     def declare(function: Callable[P, R]) -> "Task[P, R, P]":
@@ -117,7 +117,7 @@ def queue(
 
 
 def _note_bulk(task: str, lock: str) -> None:
-    """One that waits already will do the newest wish, so it is of that one's bulk change, or of none."""
+    """Set the bulk ID of a queued job to that of the newest request."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE procrastinate_jobs SET args = CASE WHEN %s = '' THEN args - %s"
@@ -128,7 +128,7 @@ def _note_bulk(task: str, lock: str) -> None:
 
 
 def _bring_forward(lock: str) -> None:
-    """A job that waits for its time holds back all later ones of its lock: when something new is asked, it goes now."""
+    """Run a scheduled job now, because it blocks all later jobs of its lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE lock = %s AND status = 'todo'"
@@ -147,7 +147,7 @@ def _move_up(task: str, lock: str, lane: WorkLane) -> None:
 
 
 def is_waited_for(lock: str, *, above: WorkLane | None = None) -> bool:
-    """Whether a job holds the lock while another is due, in a lane above that where one is named: it may let go."""
+    """Whether another job waits for the lock, if named in a higher lane."""
     of_lock = ProcrastinateJob.objects.filter(lock=lock)
     waiting = of_lock.filter(status="todo").exclude(scheduled_at__gt=timezone.now())
     if above is not None:
@@ -156,7 +156,7 @@ def is_waited_for(lock: str, *, above: WorkLane | None = None) -> bool:
 
 
 def oldest_waiting() -> dict[WorkLane, float]:
-    """Seconds that the first job which is due waits, in each lane; 0 where none does."""
+    """Return the age in seconds of the oldest due job in each lane; 0 if none."""
     ages = dict.fromkeys(sorted(WorkLane, reverse=True), 0.0)
     with connection.cursor() as cursor:
         cursor.execute(OLDEST)
@@ -167,7 +167,7 @@ def oldest_waiting() -> dict[WorkLane, float]:
 
 
 def late_lanes() -> dict[WorkLane, int]:
-    """The lanes whose first job waits for longer than it may, with the seconds."""
+    """Return the lanes whose oldest job has waited too long, with the seconds."""
     return {lane: round(age) for lane, age in oldest_waiting().items() if lane in LATE_AFTER and age > LATE_AFTER[lane]}
 
 
@@ -199,13 +199,13 @@ def seconds_left(*, task: str, calls: int) -> int:
 
 
 def worker_silent_for() -> timedelta | None:
-    """Since the last sign of life of any worker; None: none has ever started."""
+    """Return the time since the last heartbeat of any worker, or None if none has started."""
     last = ProcrastinateWorker.objects.order_by("-last_heartbeat").values_list("last_heartbeat", flat=True).first()
     return None if last is None else timezone.now() - last
 
 
 def recover_stalled() -> int:
-    """Jobs whose worker gives no sign of life are done again, since nobody else frees their locks; how many."""
+    """Requeue jobs of workers without a heartbeat and return how many."""
     stalled = list(async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=SILENT_AFTER_SECONDS))
     for job in stalled:
         waiting = ProcrastinateJob.objects.filter(status="todo", queueing_lock=job.queueing_lock)

@@ -1,4 +1,4 @@
-"""Log lines as JSON for machines or in colour for people, each with the request or job that it belongs to."""
+"""Logging as JSON or in colour, with the request or job ID on each line."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ _LOGS_PATHS = ("django.request", "django.security.csrf")
 
 
 class WithoutSecretPaths(logging.Filter):
-    """For loggers, not handlers: then no handler of anybody's sees the secret."""
+    """A filter for loggers, so that no handler sees secret paths."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -31,12 +31,12 @@ class WithoutSecretPaths(logging.Filter):
 
 
 def mask_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """The last before a line is written: whoever logs what, no secret is in it; tracebacks are text by then."""
+    """Mask secrets in a log event. It runs last, when tracebacks are text."""
     return {name: value if name in _PLAIN else masked(value, name) for name, value in event.items()}
 
 
 async def name_the_job(call_next: Callable[[], Awaitable[Any]], context: Any, worker: Any) -> Any:
-    """A worker's middleware of Procrastinate: all that a job logs bears its id and its task."""
+    """Procrastinate middleware that adds job ID and task to log lines."""
     with structlog.contextvars.bound_contextvars(job_id=context.job.id, task=context.job.task_name):
         return await call_next()
 

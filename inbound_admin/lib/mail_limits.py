@@ -1,4 +1,4 @@
-"""How many mails that strangers cause reach one recipient a day."""
+"""Limit the emails a recipient gets per day because of strangers."""
 
 import hashlib
 from datetime import timedelta
@@ -12,9 +12,9 @@ UNSOLICITED_WINDOW = timedelta(days=1)
 
 
 def take_unsolicited_turn(email: str) -> bool:
-    """Whether this recipient may get one more such mail within a day, whoever causes it; it counts as sent then.
+    """Count an email to this recipient and return whether it is within the daily limit.
 
-    Each mail takes a slot of its own, since the cache adds atomically and counts not.
+    Each email uses its own cache key, because adding a key is atomic.
     """
     if take_turn(f"unsolicited:mail:{_mailbox(email)}", most=settings.UNSOLICITED_MAILS_PER_DAY):
         return True
@@ -23,11 +23,11 @@ def take_unsolicited_turn(email: str) -> bool:
 
 
 def take_turn(key: str, *, most: int, window: timedelta = UNSOLICITED_WINDOW) -> bool:
-    """Whether it may be done once more within the window; it counts as done then."""
+    """Count an attempt and return whether it is within the limit of the window."""
     return any(cache.add(f"{key}:{slot}", 1, window.total_seconds()) for slot in range(most))
 
 
 def _mailbox(email: str) -> str:
-    """One name for all spellings that reach one mailbox; hashed, since a cache needs no addresses."""
+    """Return a hash that is the same for all spellings of a mailbox."""
     local, _, domain = email.strip().casefold().rpartition("@")
     return hashlib.sha256(f"{local.partition('+')[0]}@{domain}".encode()).hexdigest()

@@ -106,8 +106,8 @@ def _moved(at: PublicUrl, location: str, reach: Reach) -> PublicUrl:
             urljoin(f"{at.scheme}://{at.host_header}{at.path}", location), may_be_private=reach.may_be_private
         )
     except ValueError as error:
-        where = str(error) if isinstance(error, BadUrl) else "It is no address."
-        raise NoAnswer(f"{at.host} redirects to an address that we don't follow. {where}", why=Why.REDIRECT) from error
+        where = str(error) if isinstance(error, BadUrl) else "It isn't a valid URL."
+        raise NoAnswer(f"{at.host} redirects to a URL we don't follow. {where}", why=Why.REDIRECT) from error
 
 
 def _send(url: PublicUrl, request: _Request, reach: Reach, ends: float) -> Response:
@@ -116,12 +116,12 @@ def _send(url: PublicUrl, request: _Request, reach: Reach, ends: float) -> Respo
         with _connected(url, addresses, reach, ends) as connection:
             return _exchange(connection, url, request, reach.most_bytes)
     except ssl.SSLCertVerificationError as error:
-        said = f"The certificate of {url.host} is not good: {error.verify_message}."
+        said = f"The TLS certificate of {url.host} isn't valid: {error.verify_message}."
         raise NoAnswer(said, why=Why.CERTIFICATE) from error
     except TimeoutError as error:
-        raise NoAnswer(f"{url.host} did not answer within {reach.seconds:g} seconds.", why=Why.SLOW) from error
+        raise NoAnswer(f"{url.host} didn't respond within {reach.seconds:g} seconds.", why=Why.SLOW) from error
     except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(f"{url.host} did not answer: {_words(error)}.", why=Why.CONNECTION) from error
+        raise NoAnswer(f"{url.host} didn't respond: {_words(error)}.", why=Why.CONNECTION) from error
 
 
 def _addresses(url: PublicUrl, reach: Reach) -> tuple[str, ...]:
@@ -129,12 +129,12 @@ def _addresses(url: PublicUrl, reach: Reach) -> tuple[str, ...]:
     try:
         addresses = tuple(reach.resolve(url.host, url.port))
     except (OSError, UnicodeError) as error:
-        raise NoAnswer(f"The name {url.host} could not be looked up: {_words(error)}.", why=Why.NAME) from error
+        raise NoAnswer(f"We couldn't resolve {url.host}: {_words(error)}.", why=Why.NAME) from error
     if not addresses:
-        raise NoAnswer(f"The name {url.host} has no address.", why=Why.NAME)
+        raise NoAnswer(f"{url.host} has no IP address.", why=Why.NAME)
     private = [address for address in addresses if not is_public(address)]
     if private and not reach.may_be_private:
-        said = f"{url.host} leads to {private[0]}, which is not of the public internet. Nothing was sent there."
+        said = f"{url.host} resolves to {private[0]}, which isn't a public address. Nothing was sent."
         raise NoAnswer(said, why=Why.PRIVATE)
     return addresses
 

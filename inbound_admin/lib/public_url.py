@@ -14,7 +14,7 @@ from inbound_admin.lib.public_address import is_public
 
 LONGEST_URL = 2000
 PORTS = {"https": 443, "http": 80}
-_WANTED = "An https:// address without a user name in it is needed, such as https://example.com/path."
+_WANTED = "Enter an https:// URL without a user name, such as https://example.com/path."
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _LOCAL = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".lan", ".intranet", ".corp", ".home")
@@ -55,7 +55,7 @@ def parse_url(text: str, *, may_be_private: bool = False, wanted: str = _WANTED)
         raise BadUrl(wanted)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii():
-        raise BadUrl("What follows the host has letters that an address cannot have; write them with %.")
+        raise BadUrl("The path has characters that a URL can't contain. Percent-encode them.")
     return PublicUrl(parts.scheme, _host(host, may_be_private=may_be_private), port or PORTS[parts.scheme], path)
 
 
@@ -64,7 +64,7 @@ def _host(host: str, *, may_be_private: bool) -> str:
     name = host if ":" in host else _name(host)
     literal = _literal(name)
     if not may_be_private and (not is_public(literal) if literal else _is_local(name)):
-        raise BadUrl(f"{literal or name} is not an address of the public internet.")
+        raise BadUrl(f"{literal or name} isn't a public address.")
     return literal or name
 
 
@@ -84,9 +84,9 @@ def _number(host: str) -> str:
     try:
         *first, last = [_part(label) for label in labels]
     except ValueError as error:
-        raise BadUrl(f"“{host[:80]}” is not a host name.") from error
+        raise BadUrl(f"“{host[:80]}” isn't a valid host name.") from error
     if len(first) > 3 or any(part > 255 for part in first) or last >= 256 ** (4 - len(first)):
-        raise BadUrl(f"“{host[:80]}” is not a host name.")
+        raise BadUrl(f"“{host[:80]}” isn't a valid host name.")
     return str(IPv4Address(sum(part << (24 - 8 * place) for place, part in enumerate(first)) + last))
 
 
@@ -104,7 +104,7 @@ def _name(host: str) -> str:
     try:
         name = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
     except idna.IDNAError as error:
-        raise BadUrl(f"“{host[:80]}” is not a host name.") from error
+        raise BadUrl(f"“{host[:80]}” isn't a valid host name.") from error
     if not _HOST.fullmatch(name):
-        raise BadUrl(f"“{host[:80]}” is not a host name.")
+        raise BadUrl(f"“{host[:80]}” isn't a valid host name.")
     return name

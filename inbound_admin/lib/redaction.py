@@ -36,7 +36,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def looks_secret(value: str) -> bool:
-    """As a generated token looks: 16 characters or more, in which letters and digits alternate."""
+    """Whether text looks like a generated token: at least 16 characters with mixed letters and digits."""
     if _OUR_ID.fullmatch(value):
         return False
     plain = re.sub(r"[-_.~+=:%]", "", value)
@@ -45,7 +45,7 @@ def looks_secret(value: str) -> bool:
 
 
 def masked_url(url: str) -> str:
-    """Without its user, its token-like parameters and parts of the path, and its fragment's; else as it stands."""
+    """Return the URL with user, token-like parameters, path parts and fragment masked."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -77,7 +77,7 @@ def _is_secret_parameter(name: str) -> bool:
 
 
 def masked_text(text: str) -> str:
-    """A sentence, a log line, a traceback: what looks like a secret of ours or stands in a URL is hidden."""
+    """Return text with secrets and URLs masked."""
     shown = _URL.sub(lambda found: masked_url(found[0]), text)
     shown = _SECRET_IN_PATH.sub(rf"\1{MASK}", shown)
     shown = _BEARER.sub(lambda found: f"{found[1]} {MASK}", shown)
@@ -85,7 +85,7 @@ def masked_text(text: str) -> str:
 
 
 def masked(value: Any, name: str = "") -> Any:
-    """The value as it may be shown under its name, at any depth. What is None or empty is told as it is."""
+    """Return the value masked by its name, at any depth. None and empty values are unchanged."""
     if value is None or value == "" or isinstance(value, bool):
         return value
     if is_secret_name(name):
@@ -99,7 +99,7 @@ def masked(value: Any, name: str = "") -> Any:
 
 
 def masked_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Only what differs, masked. Where nothing but a secret differs, `after` says that it was changed."""
+    """Return the masked differences. If only a secret differs, `after` says that it changed."""
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     old = {key: masked(before[key], key) for key in keys if key in before}
     new = {key: masked(after[key], key) for key in keys if key in after}

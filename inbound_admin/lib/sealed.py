@@ -31,12 +31,12 @@ def seal(text: str) -> str:
 
 
 def unseal(sealed: str) -> str:
-    """Raises Unreadable where the key has changed and the old one is not among the fallbacks."""
+    """Raises Unreadable if the key has changed and the old one is not a fallback."""
     try:
         return _box(_keys()).decrypt(sealed.encode()).decode()
     except InvalidToken as error:
         raise Unreadable(
-            "A stored secret cannot be read, because the key of this installation has changed. "
+            "A stored secret can't be decrypted because the encryption key has changed. "
             "An operator must add the old key to SEALING_KEY_FALLBACKS.",
         ) from error
 

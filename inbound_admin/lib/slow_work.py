@@ -41,21 +41,21 @@ Taken = tuple[str, int]
 
 
 class TooManyAtOnce(RateLimited):
-    """Others of the same customer, or of all, wait for the network already. Nothing was changed."""
+    """The limit of requests waiting for the network is reached. Nothing was changed."""
 
     code = "TOO_MANY_AT_ONCE"
 
 
 @dataclass(frozen=True)
 class Bound:
-    """At most so many places under this name."""
+    """A limit of slots under a name."""
 
     name: str
     most: int
 
 
 def bounded(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: inside, work on the network needs a place."""
+    """Middleware that limits network work within requests."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         token = _request.set(request)
@@ -68,13 +68,13 @@ def bounded(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
 
 
 def is_bounded() -> bool:
-    """Whether a web request is being answered."""
+    """Whether this runs within a web request."""
     return _request.get() is not None
 
 
 @contextmanager
 def place(*, customer: str = "") -> Iterator[None]:
-    """Raises TooManyAtOnce. Without a customer it counts for whoever asks."""
+    """Hold a slot of the customer, or else of the caller. Raises TooManyAtOnce."""
     if not is_bounded() or _ends.get() is not None:
         yield
         return
@@ -89,7 +89,7 @@ def place(*, customer: str = "") -> Iterator[None]:
 
 @contextmanager
 def counted_also_for(*names: str) -> Iterator[None]:
-    """Inside, each of these names has one place at a time: for visitors who are nobody's customers."""
+    """Also limit each of these names to one slot, for visitors without an account."""
     token = _also.set(names)
     try:
         yield
@@ -98,7 +98,7 @@ def counted_also_for(*names: str) -> Iterator[None]:
 
 
 def seconds_left(most: float) -> float:
-    """`most`, or what is left of a place's time where that is less; 0 when it is over."""
+    """Return the remaining time of the slot, at most `most`."""
     ends = _ends.get()
     return most if ends is None else max(0.0, min(most, ends - time.monotonic()))
 
@@ -114,7 +114,7 @@ def lane(name: str, *, most: int) -> Iterator[bool]:
 
 
 def _bounds(customer: str) -> tuple[Bound, ...]:
-    """The narrowest first, so that whoever is refused by it takes nothing of all."""
+    """Return the limits, narrowest first."""
     whose = f"customer {customer}" if customer else _who_asks()
     own = Bound(whose, settings.SLOW_REQUESTS_EACH)
     return (*(Bound(name, 1) for name in _also.get()), own, Bound("all", settings.SLOW_REQUESTS_AT_ONCE))
@@ -142,9 +142,9 @@ def _take_all(bounds: Sequence[Bound]) -> list[Taken]:
 
 def _sentence(bound: Bound) -> str:
     if bound.name == "all":
-        return f"We are busy with other DNS lookups and calls just now. Try again in {RETRY_AFTER} seconds."
+        return f"The service is busy with other DNS lookups and calls. Try again in {RETRY_AFTER} seconds."
     return (
-        "Too many of your requests wait for DNS or another server at the same time. "
+        "Too many of your requests are waiting for DNS or another server. "
         f"Try again in {RETRY_AFTER} seconds, or send fewer at once."
     )
 
@@ -157,7 +157,7 @@ def _take(bound: Bound) -> Taken | None:
 
 
 def _free(taken: Sequence[Taken]) -> None:
-    """Never raises: the work is done. A connection that broke has freed its locks already."""
+    """Free the slot. Never raises. A broken connection has already freed its locks."""
     try:
         with connection.cursor() as cursor:
             for name, slot in reversed(taken):

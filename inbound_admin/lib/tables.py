@@ -21,7 +21,7 @@ def keyed(rows: Iterable[tuple[Key, Row]]) -> dict[Key, Row]:
     table: dict[Key, Row] = {}
     for key, row in rows:
         if key in table:
-            raise ValueError(f"{key!r} stands twice in a table")
+            raise ValueError(f"{key!r} appears twice in a table")
         table[key] = row
     return table
 

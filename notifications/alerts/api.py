@@ -20,7 +20,7 @@ router = call_router("Alerts")
 
 
 class AlertOut(Out):
-    """`state`: open or recovered. `forStaff`: it is told to our staff; else to the customer's people, or one person."""
+    """`state` is open or recovered. `forStaff`: for staff, otherwise for the customer's members or one person."""
 
     id: str
     kind: str
@@ -54,35 +54,35 @@ class MuteWanted(In):
     until: Moment
 
 
-@router.get("/v2/alerts", **reads(Page[AlertOut]), summary="Alerts, the newest first")
+@router.get("/v2/alerts", **reads(Page[AlertOut]), summary="List alerts, newest first")
 def list_alerts(request: HttpRequest, query: Annotated[AlertFilters, Query()]) -> Page[AlertOut]:
-    """`open` are those that nobody has taken up."""
+    """`open` excludes acknowledged alerts."""
     asked = exactly(object_type=query.object_type, object_id=query.object_id)
     found = alerts_for(caller(request)).filter(asked, IN_STATE[query.state])
     rows, pagination = page_of(found.order_by("-since", "-id"), query)
     return Page[AlertOut](data=[_alert(row) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/alerts/{alert_id}", **reads(AlertOut), summary="One alert")
+@router.get("/v2/alerts/{alert_id}", **reads(AlertOut), summary="Get an alert")
 def get_alert(request: HttpRequest, alert_id: str) -> AlertOut:
     return _alert(_found(request, alert_id))
 
 
-@router.post("/v2/alerts/{alert_id}/acknowledge", **writes(AlertOut), summary="Somebody looks after it")
+@router.post("/v2/alerts/{alert_id}/acknowledge", **writes(AlertOut), summary="Acknowledge an alert")
 def acknowledge_alert(request: HttpRequest, alert_id: str) -> AlertOut:
     services.acknowledge(alert=_found(request, alert_id), actor=caller(request))
     return _alert(_found(request, alert_id))
 
 
-@router.put("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Say nothing of it for a while")
+@router.put("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Mute an alert")
 def mute_alert(request: HttpRequest, alert_id: str, asked: MuteWanted) -> AlertOut:
     if asked.until.tzinfo is None:
-        raise Refused("Give the time with its zone, as 2026-05-04T12:00:00Z.", code="TIME_WITHOUT_ZONE")
+        raise Refused("Include the time zone, for example 2026-05-04T12:00:00Z.", code="TIME_WITHOUT_ZONE")
     services.mute(alert=_found(request, alert_id), until=asked.until, actor=caller(request))
     return _alert(_found(request, alert_id))
 
 
-@router.delete("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Tell of it again")
+@router.delete("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Unmute an alert")
 def unmute_alert(request: HttpRequest, alert_id: str) -> AlertOut:
     services.unmute(alert=_found(request, alert_id), actor=caller(request))
     return _alert(_found(request, alert_id))

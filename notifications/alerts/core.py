@@ -1,7 +1,7 @@
 """The kinds of alerts, the state machine of a watched condition, and the audiences. Pure: the time is an argument.
 
 Each kind has its words and the number of observations after which an alert is raised. `look` moves a condition from
-suspected to raised to over.
+suspected to raised to resolved.
 """
 
 from dataclasses import dataclass, replace
@@ -19,10 +19,10 @@ class AlertSeverity(StrEnum):
 
 @dataclass(frozen=True)
 class AlertKind:
-    """`looks` in a row must have seen it, the first and the last at least `minimum_age` apart; then it is raised.
+    """Raised after `looks` consecutive checks, the first and last at least `minimum_age` apart.
 
-    `looks_clear` in a row must have seen that it is over. `for_customers`: their people are told as well. Who is told
-    of a kind that is not `optional` cannot switch it off. `is_news`: it is no condition, and over as soon as told.
+    Resolved after `looks_clear` consecutive checks without it. `for_customers`: customers are notified. People can't
+    turn off kinds that aren't `optional`. `is_news`: not a condition, resolved as soon as people are notified.
     """
 
     name: str
@@ -41,14 +41,14 @@ _KINDS = (
     AlertKind(
         "domain.at_risk",
         "A verified domain has lost a record",
-        "The domain is in order again",
+        "The domain's problem is resolved",
         looks=2,
         minimum_age=timedelta(minutes=1),
         for_customers=True,
     ),
     AlertKind(
         "domain.verified",
-        "A domain that you asked about is verified",
+        "A domain you asked about is verified",
         "The domain is verified",
         for_customers=True,
         is_news=True,
@@ -61,103 +61,111 @@ _KINDS = (
     ),
     AlertKind(
         "domain.mta_sts",
-        "A TLS policy (MTA-STS) keeps a domain's mail away",
-        "The TLS policy (MTA-STS) no longer keeps the domain's mail away",
+        "A domain's MTA-STS policy blocks its mail",
+        "The domain's MTA-STS policy no longer blocks its mail",
         for_customers=True,
     ),
     AlertKind(
         "domain.probe_missing",
         "A scheduled test message did not arrive",
-        "No scheduled test message is missing any more",
+        "Scheduled test messages arrive again",
         for_customers=True,
     ),
     AlertKind(
         "domain.displaced",
-        "Ownership was proven from another account",
+        "Another account proved ownership of a domain",
         "Ownership of the domain is proven",
         for_customers=True,
     ),
     AlertKind(
         "domain.expiring",
-        "An unproven domain will be removed",
-        "The domain will not be removed",
+        "An unverified domain will be removed",
+        "The domain won't be removed",
         for_customers=True,
     ),
-    AlertKind("domain.stuck", "A domain is stuck", "The domain moves again"),
-    AlertKind("domain.removal_held_up", "A domain cannot be deleted yet", "The deletion of the domain goes on"),
+    AlertKind("domain.stuck", "Setup of a domain is delayed", "Setup of the domain continues"),
+    AlertKind("domain.removal_held_up", "Deletion of a domain is delayed", "Deletion of the domain continues"),
     AlertKind(
         "route.outlived",
-        "Mail still goes to a former holder of the domain",
-        "No mail goes to the former holder any more",
+        "Mail still goes to a previous owner of the domain",
+        "No mail goes to the previous owner",
     ),
-    AlertKind(
-        "rule.drift", "The rules at Amazon were changed elsewhere", "The rules at Amazon are as we left them again"
-    ),
+    AlertKind("rule.drift", "Receipt rules were changed outside this system", "Receipt rules match ours again"),
     AlertKind(
         "rule.untouched",
-        "SES refuses an address that receives mail: its rule stays as it is",
+        "SES rejects an address that receives mail, so its rule can't be changed",
         "Every receipt rule can be changed again",
     ),
-    AlertKind("drift.found", "Amazon is not as our rows say", "Amazon is as our rows say again"),
+    AlertKind("drift.found", "Drift found in SES", "SES matches our data again"),
     AlertKind(
         "address.refused",
-        "Amazon refuses an address",
-        "The address that Amazon refused is changed",
+        "SES rejected an address",
+        "The rejected address was changed",
         for_customers=True,
     ),
     AlertKind(
         "endpoint.failing",
-        "An endpoint does not take mail",
-        "The endpoint takes mail again",
+        "An endpoint doesn't accept mail",
+        "The endpoint accepts mail again",
         looks=3,
         for_customers=True,
     ),
-    AlertKind("run.failed", "A run of changes failed", "The run was carried out"),
-    AlertKind("quota.80", "A quota is used to 80 % or more", "The quota is below 80 % again"),
+    AlertKind("run.failed", "A run failed", "The run completed"),
+    AlertKind("quota.80", "A quota is at least 80% used", "The quota is below 80% again"),
     AlertKind(
-        "tenant.suspended", "Amazon stopped a tenant's sending", "Amazon lets the tenant send again", for_customers=True
-    ),
-    AlertKind("tenant.high_finding", "Amazon found a serious problem with a tenant", "Amazon's finding is resolved"),
-    AlertKind("tenant.bounces", "Too much of a tenant's mail bounces", "Fewer messages bounce again", looks=2),
-    AlertKind(
-        "tenant.complaints", "Too many recipients complain of a tenant", "Fewer recipients complain again", looks=2
+        "tenant.suspended",
+        "AWS suspended a tenant's sending",
+        "AWS reinstated the tenant's sending",
+        for_customers=True,
     ),
     AlertKind(
-        "tenant.unmeasured", "A tenant sent mail, and nothing is measured", "The tenant's mail is measured again"
+        "tenant.high_finding", "SES opened a high-impact reputation finding", "The reputation finding is resolved"
     ),
-    AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant sends again", for_customers=True),
-    AlertKind("account.reputation", "Amazon watches our whole account", "Our account is in good standing again"),
+    AlertKind("tenant.bounces", "A tenant's bounce rate is high", "The tenant's bounce rate is normal again", looks=2),
+    AlertKind(
+        "tenant.complaints", "A tenant's complaint rate is high", "The tenant's complaint rate is normal again", looks=2
+    ),
+    AlertKind("tenant.unmeasured", "A tenant sent mail but has no metrics", "The tenant has metrics again"),
+    AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant's sending resumed", for_customers=True),
+    AlertKind("account.reputation", "AWS put our account under review", "The review of our account is over"),
     AlertKind(
         "account.rates",
-        "Too many bounces or complaints over our whole account",
-        "Our account's rates are fine",
+        "The account's bounce or complaint rate is high",
+        "The account's rates are normal again",
         looks=2,
     ),
-    AlertKind("receiving.stopped", "SES does not apply our receipt rules", "SES applies our receipt rules again"),
-    AlertKind("receiving.not_set_up", "Receiving is not set up, and customers wait for it", "Receiving is set up"),
-    AlertKind("receiving.harmed", "Another rule takes customers' mail", "No other rule takes customers' mail"),
-    AlertKind("receiving.lost", "Inbound mail was lost", "No more inbound mail is lost"),
+    AlertKind("receiving.stopped", "SES doesn't apply our receipt rules", "SES applies our receipt rules again"),
+    AlertKind("receiving.not_set_up", "Receiving isn't set up and customers are waiting", "Receiving is set up"),
     AlertKind(
-        "receiving.failing", "Inbound mail could not be handed over", "Inbound mail is handed over again", looks=2
+        "receiving.harmed",
+        "An unmanaged rule intercepts customers' mail",
+        "No unmanaged rule intercepts customers' mail",
     ),
-    AlertKind("function.failing", "The function that takes inbound mail fails", "The function works again", looks=2),
+    AlertKind("receiving.lost", "Inbound mail was lost", "Inbound mail is no longer lost"),
+    AlertKind(
+        "receiving.failing",
+        "Inbound mail isn't delivered to the function",
+        "Inbound mail is delivered to the function again",
+        looks=2,
+    ),
+    AlertKind("function.failing", "The inbound mail function fails", "The inbound mail function works again", looks=2),
     AlertKind(
         "amazon.unreachable",
-        "Amazon does not answer",
-        "Amazon answers again",
+        "AWS isn't responding",
+        "AWS is responding again",
         minimum_age=timedelta(minutes=10),
         looks=2,
     ),
     AlertKind(
         "webhook.off",
-        "A webhook was switched off, since it failed for days",
+        "A webhook was turned off after failing for days",
         "The webhook is on again",
         for_customers=True,
     ),
     AlertKind(
         "staff.acted",
-        "Our staff changed something of yours",
-        "A change by our staff, followed by another",
+        "Our staff made a change for you",
+        "Our staff made a further change",
         for_customers=True,
         optional=False,
     ),
@@ -166,12 +174,12 @@ KINDS = keyed((kind.name, kind) for kind in _KINDS)
 
 
 def kind_named(name: str) -> AlertKind:
-    """One that is not in the table is raised at the first look and shown by its name."""
+    """Return a kind. An unknown kind is raised at the first check and shown by its name."""
     return KINDS.get(name) or AlertKind(name, name, f"{name} is over")
 
 
 def kinds_for(*, staff: bool) -> tuple[AlertKind, ...]:
-    """What a person can be told of; whoever is no staff hears of their own customer's things alone."""
+    """Return the kinds a person can be notified of. Customers only get kinds about their own data."""
     return tuple(kind for kind in _KINDS if kind.optional and (staff or kind.for_customers))
 
 
@@ -182,7 +190,7 @@ class AlertState(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a look came to; FORGOTTEN is a suspicion that was none."""
+    """The effect of a check. FORGOTTEN: a suspicion that wasn't confirmed."""
 
     NOTHING = "nothing"
     RAISED = "raised"
@@ -192,7 +200,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Watch:
-    """`looks` in a row that saw it, `clear` in a row that did not."""
+    """`looks` consecutive checks found the problem, `clear` consecutive checks didn't."""
 
     state: AlertState
     since: datetime
@@ -201,7 +209,7 @@ class Watch:
 
 
 def look(watch: Watch | None, *, firing: bool, kind: AlertKind, now: datetime) -> tuple[Watch | None, Effect]:
-    """What is known after one more look, and what is to be done. None is "nothing is known of it"."""
+    """Return the state and effect after another check. None means no state."""
     if not firing:
         return _clear(watch, kind)
     seen = Watch(AlertState.SUSPECTED, now) if watch is None else watch
@@ -224,21 +232,21 @@ def _clear(watch: Watch | None, kind: AlertKind) -> tuple[Watch | None, Effect]:
 
 @dataclass(frozen=True)
 class Staff:
-    """Those of our staff who hold the permission, such as `receipt_rules.operate_rules`."""
+    """Staff with the permission, such as `receipt_rules.operate_rules`."""
 
     permission: str
 
 
 @dataclass(frozen=True)
 class CustomerPeople:
-    """The owners of a customer are told; all its members see it."""
+    """A customer: its owners are notified, all members see the alert."""
 
     customer_id: str
 
 
 @dataclass(frozen=True)
 class Person:
-    """One person alone, by the id of their account."""
+    """One person, by account ID."""
 
     user_id: int
 

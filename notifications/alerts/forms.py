@@ -4,11 +4,11 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-MUTES = (("1", "for a day"), ("7", "for a week"), ("30", "for 30 days"))
+MUTES = (("1", "1 day"), ("7", "1 week"), ("30", "30 days"))
 
 
 class MuteForm(forms.Form):
-    days = forms.ChoiceField(label="Say nothing of it", choices=MUTES)
+    days = forms.ChoiceField(label="Mute for", choices=MUTES)
 
     @property
     def until(self) -> Any:

@@ -1,4 +1,4 @@
-"""Reads alerts as their viewer may see them, and who receives them.
+"""Read alerts as a viewer may see them, and their recipients.
 
 People are known here by their permissions and by the customers that they are members of.
 """
@@ -37,7 +37,7 @@ class Belonging:
 
 
 def belongings_of(viewer: Any) -> tuple[Belonging, ...]:
-    """By name; nothing for whoever is not signed in, or switched off."""
+    """Return the viewer's customers by name; none if not signed in or disabled."""
     if not viewer.is_active or viewer.pk is None:
         return ()
     columns = ("memberships__customer", "memberships__customer__name", "memberships__role")
@@ -46,7 +46,7 @@ def belongings_of(viewer: Any) -> tuple[Belonging, ...]:
 
 
 def customers_of(viewer: Any) -> "QuerySet[Any]":
-    """The ids of the viewer's customers, for use inside another query."""
+    """Return the IDs of the viewer's customers, as a subquery."""
     members = get_user_model()._default_manager.filter(pk=viewer.pk, memberships__customer__isnull=False)
     return members.values("memberships__customer")
 
@@ -56,7 +56,7 @@ def supports_everyone(viewer: Any) -> bool:
 
 
 def recipients_of(audience: Audience) -> "QuerySet[Any]":
-    """The active people whom an alert for this audience is told."""
+    """Return the active people who receive an alert for this audience."""
     people: QuerySet[Any] = get_user_model()._default_manager.filter(is_active=True)
     if isinstance(audience, CustomerPeople):
         return people.filter(memberships__customer=audience.customer_id, memberships__role="owner")
@@ -67,14 +67,14 @@ def recipients_of(audience: Audience) -> "QuerySet[Any]":
 
 
 def customer_names(ids: Iterable[str]) -> dict[str, str]:
-    """The name of each customer that has members; for pages of staff."""
+    """Return the names of customers with members, for staff pages."""
     columns = ("memberships__customer", "memberships__customer__name")
     people = get_user_model()._default_manager.filter(memberships__customer__in=set(ids))
     return {str(pk): str(name) for pk, name in people.values_list(*columns).distinct()}
 
 
 def may_hear(person: Any, *, customer_id: str) -> bool:
-    """Whether they still have to do with it: asked when it goes out, hours after it was raised. Staff have with all."""
+    """Whether the person may still receive it, checked when it is sent. Staff always may."""
     if not person.is_active:
         return False
     if not customer_id or person.is_staff or supports_everyone(person):
@@ -86,7 +86,7 @@ SHOWN = (AlertState.OPEN, AlertState.RECOVERED)  # a suspicion is no news yet
 
 
 def alerts_for(viewer: Any) -> "QuerySet[Alert]":
-    """All that the viewer may see: their own, and for staff who support them those of every customer."""
+    """Return the alerts the viewer can see: their own and, for staff, those of every customer."""
     seen = _own(viewer)
     if supports_everyone(viewer):
         seen |= ~Q(customer_id="")
@@ -94,12 +94,12 @@ def alerts_for(viewer: Any) -> "QuerySet[Alert]":
 
 
 def own_alerts_for(viewer: Any) -> "QuerySet[Alert]":
-    """Those that are for the viewer, who may acknowledge and mute them."""
+    """Return the alerts the viewer can acknowledge and mute."""
     return Alert.objects.filter(_own(viewer), state__in=SHOWN).select_related("acknowledged_by")
 
 
 def number_unanswered(viewer: Any) -> int:
-    """Open, for the viewer, not muted, and taken up by nobody: what the bell counts."""
+    """Return the number at the bell: open, not muted, not acknowledged."""
     if not viewer.is_authenticated:
         return 0
     open_ = Alert.objects.filter(_own(viewer), IN_STATE[OPEN])

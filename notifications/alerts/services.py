@@ -1,6 +1,6 @@
-"""Observes conditions, raises and closes alerts, notifies people, and stores what people do about an alert.
+"""Observe conditions, raise and resolve alerts, notify people, and store what people do about an alert.
 
-An alert notifies once when it is raised and once when it is over, by the channels that each person chose. People
+An alert notifies once when raised and once when resolved, through the channels each person chose. People
 acknowledge an alert or mute it for a while. `delete_expired` applies the retention.
 """
 
@@ -49,7 +49,7 @@ def tell_raised(alert: Alert, *, now: datetime) -> None:
 
 
 def tell_recovered(alert: Alert, *, now: datetime) -> None:
-    """To those alone whom the first notice has reached: for the others nothing has ever happened."""
+    """Notify only those who received the first notice."""
     if alert.told_at is None:
         return
     event = _event(RECOVERED, alert, now)
@@ -69,7 +69,7 @@ def audience_of(alert: Alert) -> Audience:
 
 
 def _event(name: str, alert: Alert, now: datetime) -> Any:
-    """For the webhooks of its customer and of staff; an alert of one person goes to that person's own alone."""
+    """Send the event to webhooks of its customer and staff. A personal alert only goes to that person's webhooks."""
     whose = alert.customer_id if alert.person_id is None else alert.about_customer_id
     about = Subject(alert.object_type, alert.object_id, alert.object_name, whose)
     data = {
@@ -96,7 +96,7 @@ def _mail(alert: Alert, phase: str, people: Iterable[tuple[int, Habits]], now: d
 
 
 def _targets_told(alert: Alert) -> list[WebhookTarget]:
-    """People's own webhooks that got the first notice and are still on."""
+    """Return personal webhooks that got the first notice and are still on."""
     told = Delivery.objects.filter(
         event__object_type=alert.object_type,
         event__object_id=alert.object_id,
@@ -145,7 +145,7 @@ def observe(
     audience: Audience,
     now: datetime | None = None,
 ) -> Effect:
-    """To be called at each look, not at a change alone; a look that failed is none. Says what it came to."""
+    """Store the result of a check and return its effect. Call it for every check that didn't fail."""
     now = now or timezone.now()
     _close_for_others(kind, about, audience)
     alert = _locked_watch(kind, about, audience)
@@ -161,7 +161,7 @@ def observe(
 
 @transaction.atomic
 def announce(*, kind: str, about: Subject, person: Any, why: str, now: datetime) -> None:
-    """News for one person, which is over as soon as it is told. Nothing where they may not see what it is about."""
+    """Notify one person of news, resolved at once. Does nothing if they can't see its object."""
     if not may_hear(person, customer_id=about.customer_id):
         return
     alert = Alert.objects.create(
@@ -186,7 +186,7 @@ def announce(*, kind: str, about: Subject, person: Any, why: str, now: datetime)
 
 @transaction.atomic
 def withdraw(*, kind: str, about: Subject) -> None:
-    """What was announced of the thing, and has reached nobody yet, reaches nobody: it is another's now."""
+    """Withdraw news about an object that was transferred, if nobody has received it yet."""
     unsent = Notice.objects.filter(alert__kind=kind, alert__object_type=about.type, alert__object_id=about.id)
     unsent.filter(sent_at=None).delete()
     waiting = Delivery.objects.filter(state=DeliveryState.WAITING, event__data__kind=kind)
@@ -196,7 +196,7 @@ def withdraw(*, kind: str, about: Subject) -> None:
 
 @transaction.atomic
 def forget(*, about: Subject) -> None:
-    """The thing is gone: what was open of it is over, and nobody is told."""
+    """Resolve alerts of a deleted object without notice."""
     _end(Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE))
 
 
@@ -217,7 +217,7 @@ def _advance(alert: Alert, firing: bool, now: datetime) -> Effect:
 
 
 def _tell(alert: Alert, effect: Effect, now: datetime) -> None:
-    """What is muted is told when the mute is over and it is still there; of its end only who was told hears."""
+    """Notify people. A muted alert notifies after the mute if it is still open; its end only those already notified."""
     if is_muted(alert, now):
         return
     if effect is Effect.RECOVERED:
@@ -228,7 +228,7 @@ def _tell(alert: Alert, effect: Effect, now: datetime) -> None:
 
 
 def _suspect(kind: str, about: Subject, audience: Audience, severity: str, now: datetime) -> None:
-    """Where another process was quicker, its row is taken. A mute outlives the alert that it was set on."""
+    """Return the live alert, or create it. A mute outlives its alert."""
     whom = _columns(audience)
     earlier = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, **whom)
     muted_until = earlier.exclude(muted_until=None).order_by("-since").values_list("muted_until", flat=True).first()
@@ -254,7 +254,7 @@ def _locked_watch(kind: str, about: Subject, audience: Audience) -> Alert | None
 
 
 def _close_for_others(kind: str, about: Subject, audience: Audience) -> None:
-    """The thing has gone to another customer: what its former owner was told of is not theirs any more."""
+    """Close alerts of previous owners after a transfer."""
     if isinstance(audience, CustomerPeople):
         others = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, state__in=LIVE)
         _end(others.exclude(customer_id=audience.customer_id).exclude(customer_id=""))
@@ -277,16 +277,16 @@ LONGEST_MUTE_DAYS = 90
 
 
 def alert_subject(alert: Alert) -> Subject:
-    """What the change log calls an alert: the thing that it is about."""
+    """Return the change log subject of an alert: its object."""
     return Subject(alert.object_type, alert.object_id, alert.object_name, alert.customer_id)
 
 
 @transaction.atomic
 def acknowledge(*, alert: Alert, actor: Any) -> None:
-    """Somebody looks after it. Doing it again changes nothing. Raises Refused."""
+    """Acknowledge an alert. Repeating it changes nothing. Raises Refused."""
     locked = _locked(alert, actor)
     if locked.state != AlertState.OPEN:
-        raise Refused("It is over already.", code="ALERT_OVER")
+        raise Refused("This alert is already resolved.", code="ALERT_OVER")
     if locked.acknowledged_at is not None:
         return
     locked.acknowledged_at, locked.acknowledged_by = timezone.now(), actor
@@ -296,11 +296,11 @@ def acknowledge(*, alert: Alert, actor: Any) -> None:
 
 @transaction.atomic
 def mute(*, alert: Alert, until: datetime, actor: Any) -> None:
-    """Nobody is told of this condition of this thing until then, however often it comes back. Raises Refused."""
+    """Mute this condition of this object until then, even if it comes back. Raises Refused."""
     locked = _locked(alert, actor)
     now = timezone.now()
     if not now < until <= now + timedelta(days=LONGEST_MUTE_DAYS):
-        raise Refused(f"An alert is muted for at most {LONGEST_MUTE_DAYS} days.", code="ALERT_MUTE")
+        raise Refused(f"You can mute an alert for at most {LONGEST_MUTE_DAYS} days.", code="ALERT_MUTE")
     before, locked.muted_until = locked.muted_until, until
     locked.save(update_fields=("muted_until",))
     _record("alert.muted", locked, actor, before={"until": _day(before)}, after={"until": _day(until)})
@@ -308,7 +308,7 @@ def mute(*, alert: Alert, until: datetime, actor: Any) -> None:
 
 @transaction.atomic
 def unmute(*, alert: Alert, actor: Any) -> None:
-    """From the next look on it is told again. Raises Refused."""
+    """Unmute: notify again from the next check. Raises Refused."""
     locked = _locked(alert, actor)
     if locked.muted_until is None:
         return
@@ -319,7 +319,7 @@ def unmute(*, alert: Alert, actor: Any) -> None:
 
 def _locked(alert: Alert, actor: Any) -> Alert:
     if not own_alerts_for(actor).filter(pk=alert.pk).exists():
-        raise Refused("This alert is for others, who will answer it.", code="NOT_ALLOWED")
+        raise Refused("Only the people this alert is for can act on it.", code="NOT_ALLOWED")
     return Alert.objects.select_for_update(of=("self",)).get(pk=alert.pk)
 
 
@@ -333,13 +333,13 @@ def _day(moment: datetime | None) -> str:
 
 @transaction.atomic
 def forget_customer(*, customer_id: str) -> None:
-    """The customer is gone: its webhooks with their secrets, its events and its alerts go as well."""
+    """Delete the webhooks, events and alerts of a deleted customer."""
     for rows in (WebhookTarget.objects, Event.objects, Alert.objects):
         rows.filter(customer_id=customer_id).delete()
 
 
 def delete_expired(*, now: datetime) -> None:
-    """Events with their deliveries, and alerts that are over. What waits to be delivered, or is open, stays."""
+    """Delete old events, deliveries and resolved alerts. Pending deliveries and open alerts stay."""
     before = now - timedelta(days=settings.ALERTS_KEPT_DAYS)
     waiting = Delivery.objects.filter(state=DeliveryState.WAITING)
     Event.objects.filter(at__lt=before).exclude(pk__in=waiting.values("event")).delete()

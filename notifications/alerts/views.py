@@ -1,4 +1,4 @@
-"""Alerts: what is open, what is looked after, what is over."""
+"""Alerts: open, acknowledged, resolved."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from notifications.alerts.selectors import (
 )
 from notifications.models.alerts import Alert
 
-SHOWS = (("", "Open"), ("acknowledged", "Acknowledged"), ("over", "Over"))
+SHOWS = (("", "Open"), ("acknowledged", "Acknowledged"), ("over", "Resolved"))
 
 
 @require_GET
@@ -51,7 +51,7 @@ def inbox(request: SignedIn) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def alert(request: SignedIn, alert_id: str) -> HttpResponse:
-    """One alert, who was told of it, and what can be done about it."""
+    """Show an alert, its notices and actions."""
     found = get_object_or_404(alerts_for(request.user), pk=alert_id)
     if request.method == "POST":
         said = _do(request.POST.get("do", ""), found, request)
@@ -81,17 +81,17 @@ def _context(found: Alert, request: SignedIn) -> dict[str, Any]:
 def _do(what: str, found: Alert, request: SignedIn) -> str:
     if what == "acknowledge":
         services.acknowledge(alert=found, actor=request.user)
-        return "You look after it. You are told when it is over."
+        return "Acknowledged. You'll be notified when it's resolved."
     if what == "mute":
         form = MuteForm(request.POST)
         if not form.is_valid():
-            raise Refused("Choose for how long nothing is to be said.")
+            raise Refused("Choose how long to mute the alert.")
         services.mute(alert=found, until=form.until, actor=request.user)
-        return f"Nothing is said of it until {timezone.localtime(form.until):%-d %B %Y, %H:%M}."
+        return f"Muted until {timezone.localtime(form.until):%-d %B %Y, %H:%M}."
     if what == "unmute":
         services.unmute(alert=found, actor=request.user)
-        return "It is told again."
-    raise Refused("Say whether to acknowledge it or to mute it.")
+        return "Unmuted."
+    raise Refused("Choose whether to acknowledge or mute the alert.")
 
 
 def _shown(found: QuerySet[Alert], show: str) -> QuerySet[Alert]:

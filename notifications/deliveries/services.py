@@ -79,10 +79,8 @@ def _finish(delivery: Delivery, made: Attempt) -> None:
 
 def _refusal(status: int) -> str:
     if 300 <= status < 400:
-        return (
-            f"It answered {status}: it wants us to go elsewhere, and redirects are not followed. Give the new address."
-        )
-    return f"It answered {status}. Only a 2xx is taken for a success."
+        return f"HTTP {status}: redirects aren't followed. Enter the new URL."
+    return f"HTTP {status}. Only a 2xx response counts as success."
 
 
 def _send(delivery: Delivery, now: datetime) -> webhooks_gateway.Reply:
@@ -90,7 +88,7 @@ def _send(delivery: Delivery, now: datetime) -> webhooks_gateway.Reply:
 
 
 def _headers(delivery: Delivery, now: datetime) -> dict[str, str]:
-    """Signed by the new secret, and for a day by the old one as well."""
+    """Sign with the new secret and, for a day, with the old one as well."""
     headers = {"Content-Type": "application/json", "User-Agent": f"{settings.SITE_NAME} webhooks"}
     target = delivery.target
     if target.form != Format.STANDARD:
@@ -134,15 +132,15 @@ def _failed(delivery: Delivery, made: Attempt) -> None:
 
 
 def _switch_off(target: WebhookTarget, made: Attempt, now: datetime) -> None:
-    """Its people are told, once; what waited for it is cancelled and can be delivered again from the log."""
+    """Turn the target off, notify its people once and cancel its pending deliveries."""
     if not target.is_on:
         return
     since = f"{target.failing_since:%-d %B %Y}"
     target.is_on = False
     target.off_because = (
-        "It answered 410: it wants no more."
+        "HTTP 410: the receiver asked us to stop."
         if made.status == GONE
-        else f"Nothing has been delivered since {since}. The last time: {made.problem}"
+        else f"Nothing has been delivered since {since}. Last error: {made.problem}"
     )
     target.save(update_fields=("is_on", "off_because"))
     cancel_waiting(target)
@@ -159,5 +157,5 @@ def _switch_off(target: WebhookTarget, made: Attempt, now: datetime) -> None:
 
 
 def _waiting(delivery: Delivery) -> "QuerySet[Delivery]":
-    """What was cancelled or taken meanwhile stays so."""
+    """The delivery if it is still pending. A delivery that was cancelled or done meanwhile keeps its state."""
     return Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.WAITING)

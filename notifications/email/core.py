@@ -1,4 +1,4 @@
-"""How and when a person is told. Pure: the time is an argument."""
+"""How and when a person is notified. Pure: the time is an argument."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -13,7 +13,7 @@ class ByMail(StrEnum):
 
 @dataclass(frozen=True)
 class Habits:
-    """What a person has set, in the deployment's zone. Quiet from a time until an earlier one spans midnight."""
+    """A person's settings, in the deployment's time zone. Quiet hours can span midnight."""
 
     by_mail: ByMail = ByMail.AT_ONCE
     digest_at: time = time(8)
@@ -22,7 +22,7 @@ class Habits:
 
 
 def mail_due(habits: Habits, *, now: datetime) -> datetime | None:
-    """When the e-mail is to go, None for never. `now` in the zone of the habits."""
+    """Return when to send the email, or None for never. `now` is in the time zone of the habits."""
     if habits.by_mail is ByMail.OFF:
         return None
     due = _next(habits.digest_at, now) if habits.by_mail is ByMail.DIGEST else now
@@ -30,7 +30,7 @@ def mail_due(habits: Habits, *, now: datetime) -> datetime | None:
 
 
 def after_quiet(habits: Habits, moment: datetime) -> datetime:
-    """The moment, or the end of the quiet hours that it falls into."""
+    """Return the time, or the end of the quiet hours it falls into."""
     start, end = habits.quiet_from, habits.quiet_until
     if start is None or end is None or start == end:
         return moment
@@ -40,6 +40,6 @@ def after_quiet(habits: Habits, moment: datetime) -> datetime:
 
 
 def _next(at: time, now: datetime) -> datetime:
-    """The next moment after `now` at which the clock shows `at`."""
+    """Return the next time after `now` with the time of day `at`."""
     today = now.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
     return today if today > now else today + timedelta(days=1)

@@ -1,7 +1,7 @@
-"""Sends notification emails: everything due for one person goes in one message. `link_to` finds the page of a subject.
+"""Send notification emails: everything due for one person is in one message. `link_to` finds the page of a subject.
 
-Delivery is at least once: the row is marked after sending. Emails that a stranger can cause (an invitation, a claim to
-a name near somebody's domain) go through `send_unsolicited`, which limits them per recipient and day.
+Delivery is at least once: the row is marked after sending. Emails a stranger can trigger (an invitation, a claim to
+a related domain) go through `send_unsolicited`, which limits them per recipient and day.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ _PAGES = {"domain": "domains:detail", "customer": "customers:detail"}
 
 
 def link_to(object_type: str, object_id: str) -> str:
-    """Empty where the site's address is not set, or the thing has no page; then the inbox of alerts."""
+    """Return the URL of an object's page, or of the alerts if it has none. Empty if SITE_URL isn't set."""
     if not settings.SITE_URL:
         return ""
     return str(settings.SITE_URL).rstrip("/") + _path(object_type, object_id)
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 
 def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, ...]:
-    """Mail those who may get one more today; returns whom. Raises SMTPException or OSError."""
+    """Email the recipients within their daily limit and return them. Raises SMTPException or OSError."""
     allowed = tuple(email for email in to if take_unsolicited_turn(email))
     if allowed:
         send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, allowed)
@@ -56,13 +56,13 @@ def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, 
 
 
 def send(*, title: str, text: str, to: Sequence[str], reply_to: str = "") -> None:
-    """The caller has counted it (`take_unsolicited_turn`). Raises SMTPException or OSError."""
+    """Send an email the caller has counted (`take_unsolicited_turn`). Raises SMTPException or OSError."""
     answers = [reply_to] if reply_to else None
     EmailMessage(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to), reply_to=answers).send()
 
 
 def send_at_once(*, title: str, text: str, to: Sequence[str]) -> None:
-    """A mail that cannot be sent is logged: it must not turn a change that was made into an error page."""
+    """Send an email now. A failure is only logged, because the change is already stored."""
     try:
         send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to))
     except (SMTPException, OSError) as problem:
@@ -74,7 +74,7 @@ def is_due(*, now: datetime) -> bool:
 
 
 def send_due(*, now: datetime) -> int:
-    """How many messages went out. One that cannot be sent waits longer each time, and holds back nobody else's."""
+    """Send due messages and return how many. A failing one waits longer each time and doesn't block others."""
     due = Notice.objects.filter(sent_at=None, due_at__lte=now, tries__lt=MOST_TRIES)
     rows = due.select_related("alert", "person").order_by("person_id", "alert__since", "pk")[:AT_ONCE]
     return sum(_send(list(notices), now) for _, notices in groupby(rows, key=lambda notice: notice.person_id))
@@ -99,7 +99,7 @@ def _send(notices: Sequence[Notice], now: datetime) -> bool:
 
 
 def _heard(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice], list[int]]:
-    """What the person may still hear, and the rest: they may have left since it was raised."""
+    """Return the notices the person may still receive, and the IDs of the others."""
     may = {pk: may_hear(person, customer_id=pk) for pk in {notice.alert.about_customer_id for notice in notices}}
     heard = [
         notice
@@ -111,7 +111,7 @@ def _heard(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice], li
 
 
 def _title(notices: Sequence[Notice]) -> str:
-    """One line, whatever a name holds."""
+    """Return a subject of one line, whatever the names contain."""
     if len(notices) > 1:
         return f"{settings.SITE_NAME}: {len(notices)} notices"
     (notice,) = notices
@@ -121,7 +121,7 @@ def _title(notices: Sequence[Notice]) -> str:
 def _text(notices: Sequence[Notice]) -> str:
     parts = [_part(notice) for notice in notices[:MOST_NAMED]]
     if more := len(notices) - MOST_NAMED:
-        parts += [f"And {more} more."] if more > 0 else []
+        parts += [f"{more} more not shown."] if more > 0 else []
     return "\n\n".join([*parts, _end()]) + "\n"
 
 
@@ -141,7 +141,7 @@ def _since(notice: Notice) -> Iterator[str]:
     if notice.phase == "raised":
         yield f"Since {alert.since:%-d %B %Y, %H:%M} UTC."
         if alert.recovered_at:
-            yield f"It is over since {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
+            yield f"Resolved on {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
     elif alert.recovered_at:
         yield f"From {alert.since:%-d %B %Y, %H:%M} to {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
 
@@ -152,7 +152,7 @@ def _words(notice: Notice) -> str:
 
 
 def _end() -> str:
-    said = f"You get this from {settings.SITE_NAME}. What you are told, and how, is set"
+    said = f"{settings.SITE_NAME} sent you this. Change your notification settings"
     if not settings.SITE_URL:
         return f"{said} under “Your account”."
     return f"{said} here: {settings.SITE_URL.rstrip('/')}{reverse('notifications:preferences')}"

@@ -24,13 +24,13 @@ def emit(
     for_staff: bool = False,
     now: datetime | None = None,
 ) -> None:
-    """Tell the webhooks: our staff's, and the customer's that it is about, unless it is `for_staff` alone."""
+    """Send an event to staff webhooks and, unless `for_staff`, to those of its customer."""
     made = store(event=event, about=about, data=data or {}, for_staff=for_staff, now=now or timezone.now())
     deliver(made, targets_of(made))
 
 
 def store(*, event: str, about: Subject, data: Mapping[str, Any], for_staff: bool, now: datetime) -> Event:
-    """`data` must be JSON's."""
+    """Store an event. `data` must be JSON-serialisable."""
     return Event.objects.create(
         event=event,
         at=now,
@@ -44,7 +44,7 @@ def store(*, event: str, about: Subject, data: Mapping[str, Any], for_staff: boo
 
 
 def deliver(event: Event, targets: Iterable[WebhookTarget], *, at: datetime | None = None) -> list[Delivery]:
-    """Rows first; the jobs are queued in the same transaction. `at` is for a target that is not to be disturbed now."""
+    """Store deliveries and queue their jobs in the same transaction. `at` delays targets in quiet hours."""
     now = timezone.now()
     happening = event.happening(link_to(event.object_type, event.object_id))
     due = at or now
@@ -58,7 +58,7 @@ def deliver(event: Event, targets: Iterable[WebhookTarget], *, at: datetime | No
 
 
 def was_last_told(event: str, *, about: Subject, among: Iterable[str]) -> bool:
-    """Whether the newest of these events about the thing is this one."""
+    """Whether the newest of these events about the object is this one."""
     events = Event.objects.filter(object_type=about.type, object_id=about.id, event__in=tuple(among))
     newest = events.order_by("-at", "-id").values_list("event", flat=True).first()
     return newest == event

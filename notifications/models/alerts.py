@@ -1,4 +1,4 @@
-"""Alerts: one row for each time that something was wrong, from the first look that saw it."""
+"""Alerts: one row per occurrence of a problem, from the first check that found it."""
 
 from django.conf import settings
 from django.db import models
@@ -17,28 +17,30 @@ LIVE = (AlertState.SUSPECTED, AlertState.OPEN)
 
 
 class Alert(models.Model):
-    """Names what it is about as text, since it outlives it. Of its audience one of three columns is filled."""
+    """Names its object as text, because it outlives it. One of three columns holds its audience."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_alert_id, editable=False)
     kind = models.CharField(max_length=60)
     object_type = models.CharField(max_length=40)
     object_id = models.CharField(max_length=64)
     object_name = models.CharField(max_length=254)
-    about_customer_id = models.CharField(max_length=64, blank=True, help_text="Whose the thing is.")
-    customer_id = models.CharField(max_length=64, blank=True, help_text="Whose people it is for.")
-    permission = models.CharField(max_length=100, blank=True, help_text="It is for staff who hold this.")
+    about_customer_id = models.CharField(
+        max_length=64, blank=True, help_text="The customer that the object belongs to."
+    )
+    customer_id = models.CharField(max_length=64, blank=True, help_text="The customer whose members get it.")
+    permission = models.CharField(max_length=100, blank=True, help_text="For staff with this permission.")
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
     )
     severity = models.CharField(max_length=10, choices=SEVERITIES)
     state = models.CharField(max_length=10, choices=STATES)
     why = models.TextField(blank=True)
-    since = models.DateTimeField(help_text="The first look that saw it.")
+    since = models.DateTimeField(help_text="The first check that found the problem.")
     looks = models.PositiveIntegerField(default=0)
     clear = models.PositiveIntegerField(default=0)
-    looked_at = models.DateTimeField(help_text="The newest look.")
+    looked_at = models.DateTimeField(help_text="The latest check.")
     raised_at = models.DateTimeField(null=True, blank=True)
-    told_at = models.DateTimeField(null=True, blank=True, help_text="When people were told; null while it is muted.")
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When people were notified; null while muted.")
     recovered_at = models.DateTimeField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.ForeignKey(
@@ -76,7 +78,7 @@ class Alert(models.Model):
 
 
 class Notice(models.Model):
-    """That one person is to be told by e-mail, and was; `phase` is raised or recovered."""
+    """One email notification to a person, pending or sent. `phase` is raised or recovered."""
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="notices")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

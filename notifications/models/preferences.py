@@ -1,4 +1,4 @@
-"""How each person wants to be told."""
+"""Notification settings of each person."""
 
 from datetime import time
 
@@ -8,16 +8,18 @@ from django.db import models
 
 from notifications.email.core import ByMail, Habits
 
-BY_MAIL = ((ByMail.AT_ONCE, "At once"), (ByMail.DIGEST, "Once a day, all together"), (ByMail.OFF, "No e-mail"))
+BY_MAIL = ((ByMail.AT_ONCE, "Immediately"), (ByMail.DIGEST, "Daily digest"), (ByMail.OFF, "No email"))
 
 
 class NotificationPreference(models.Model):
-    """A person without a row is told of everything at once."""
+    """A person without a row is notified of everything immediately."""
 
     person = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notification_preference"
     )
-    unwanted = ArrayField(models.CharField(max_length=60), default=list, blank=True, help_text="Kinds not told of.")
+    unwanted = ArrayField(
+        models.CharField(max_length=60), default=list, blank=True, help_text="Kinds of alerts turned off."
+    )
     by_mail = models.CharField(max_length=10, choices=BY_MAIL, default=ByMail.AT_ONCE)
     digest_at = models.TimeField(default=time(8))
     quiet_from = models.TimeField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Webhooks out: what happened, where it is to be told, and what came of telling it."""
+"""Outgoing webhooks: events, targets, deliveries and attempts."""
 
 import hashlib
 from urllib.parse import urlsplit
@@ -26,11 +26,11 @@ def new_delivery_id() -> str:
     return new_id("dlv")
 
 
-FORMATS = ((Format.STANDARD, "Signed JSON (Standard Webhooks)"), (Format.SLACK, "A message for Slack and its likes"))
+FORMATS = ((Format.STANDARD, "Signed JSON (Standard Webhooks)"), (Format.SLACK, "Slack-compatible message"))
 
 
 class Event(models.Model):
-    """Stored in the transaction of what it tells of."""
+    """An event, stored in the transaction of the change it describes."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_event_id, editable=False)
     event = models.CharField(max_length=60)
@@ -38,8 +38,8 @@ class Event(models.Model):
     object_type = models.CharField(max_length=40)
     object_id = models.CharField(max_length=64)
     object_name = models.CharField(max_length=254)
-    customer_id = models.CharField(max_length=64, blank=True, help_text="Whose targets may get it.")
-    for_staff = models.BooleanField(default=False, help_text="No customer's target gets it.")
+    customer_id = models.CharField(max_length=64, blank=True, help_text="The customer whose webhooks may get it.")
+    for_staff = models.BooleanField(default=False, help_text="For staff webhooks only.")
     data = models.JSONField(default=dict)
 
     class Meta:
@@ -67,7 +67,7 @@ class Event(models.Model):
 
 
 class WebhookTarget(models.Model):
-    """Of a customer, of one person, or (with neither) of our staff. The secret is kept sealed and shown once."""
+    """Belongs to a customer, a person, or (with neither) to staff. The secret is encrypted and shown once."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_target_id, editable=False)
     customer_id = models.CharField(max_length=64, blank=True)
@@ -75,14 +75,14 @@ class WebhookTarget(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="webhooks"
     )
     name = models.CharField(max_length=120)
-    sealed_url = models.TextField(help_text="Sealed: the addresses of Slack and its likes are secrets.")
+    sealed_url = models.TextField(help_text="Encrypted: URLs of Slack and similar services are secrets.")
     form = models.CharField(max_length=10, choices=FORMATS, default=Format.STANDARD)
-    events = ArrayField(models.CharField(max_length=60), default=list, blank=True, help_text="None is all.")
-    secret = models.TextField(blank=True, help_text="Sealed.")
-    old_secret = models.TextField(blank=True, help_text="Sealed; signs beside the new one for a day.")
+    events = ArrayField(models.CharField(max_length=60), default=list, blank=True, help_text="Empty: all events.")
+    secret = models.TextField(blank=True, help_text="Encrypted.")
+    old_secret = models.TextField(blank=True, help_text="Encrypted; also signs for a day after a rotation.")
     old_secret_until = models.DateTimeField(null=True, blank=True)
     is_on = models.BooleanField(default=True)
-    off_because = models.TextField(blank=True, help_text="Why it was switched off by itself.")
+    off_because = models.TextField(blank=True, help_text="Why it was turned off automatically.")
     failing_since = models.DateTimeField(null=True, blank=True, help_text="The first failure after the last success.")
     last_success_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -100,7 +100,7 @@ class WebhookTarget(models.Model):
 
     @property
     def url(self) -> str:
-        """As it was given. Raises `sealed.Unreadable`."""
+        """The full URL. Raises `sealed.Unreadable`."""
         return sealed.unseal(self.sealed_url)
 
     @url.setter
@@ -109,18 +109,18 @@ class WebhookTarget(models.Model):
 
     @property
     def shown_url(self) -> str:
-        """For whoever looks after it, without what looks like a token in it."""
+        """The URL with tokens masked, for those who manage the target."""
         return masked_url(self.url)
 
     @property
     def place(self) -> str:
-        """The address for whoever does not look after it: Slack's is a secret in itself. The end tells two apart."""
+        """The URL for other viewers: host and a short hash, because a Slack URL is a secret."""
         url = self.url
         return f"{urlsplit(url).netloc}/… ({hashlib.sha256(url.encode()).hexdigest()[:4]})"
 
     @property
     def told_events(self) -> list[str]:
-        """In words; empty is all."""
+        """The chosen events in words. Empty means all events."""
         return [words_for(event) for event in self.events]
 
     @property
@@ -129,14 +129,14 @@ class WebhookTarget(models.Model):
 
 
 class DeliveryState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
+    WAITING = "waiting", "Pending"
     DELIVERED = "delivered", "Delivered"
-    GIVEN_UP = "given_up", "Given up"
+    GIVEN_UP = "given_up", "Failed"
     CANCELLED = "cancelled", "Cancelled"
 
 
 class Delivery(models.Model):
-    """One event to one target. The text is kept as it was first sent, so that every attempt sends the same."""
+    """One event to one target. The body is stored, so that every attempt sends the same."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_delivery_id, editable=False)
     target = models.ForeignKey(WebhookTarget, on_delete=models.CASCADE, related_name="deliveries")
@@ -164,14 +164,14 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """Written before the call and filled after it: one without an outcome was cut off, and may have arrived."""
+    """Stored before the call and completed after it. One without a result was interrupted and may have arrived."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
-    status = models.PositiveIntegerField(null=True, help_text="HTTP status; null: no answer.")
+    status = models.PositiveIntegerField(null=True, help_text="HTTP status; null: no response.")
     problem = models.TextField(blank=True)
-    answer = models.TextField(blank=True, help_text="How the answer begins.")
+    answer = models.TextField(blank=True, help_text="The beginning of the response.")
 
     class Meta:
         ordering = ("-started_at", "-id")

@@ -9,11 +9,11 @@ _TIME = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 
 class PreferenceForm(forms.Form):
-    by_mail = forms.ChoiceField(label="E-mail", choices=BY_MAIL, widget=forms.RadioSelect)
-    digest_at = forms.TimeField(label="Once a day at", widget=_TIME)
-    quiet_from = forms.TimeField(label="Quiet from", required=False, widget=_TIME)
-    quiet_until = forms.TimeField(label="Quiet until", required=False, widget=_TIME)
-    wanted = forms.MultipleChoiceField(label="Tell me when", required=False, widget=forms.CheckboxSelectMultiple)
+    by_mail = forms.ChoiceField(label="Email", choices=BY_MAIL, widget=forms.RadioSelect)
+    digest_at = forms.TimeField(label="Daily digest at", widget=_TIME)
+    quiet_from = forms.TimeField(label="Quiet hours from", required=False, widget=_TIME)
+    quiet_until = forms.TimeField(label="Quiet hours until", required=False, widget=_TIME)
+    wanted = forms.MultipleChoiceField(label="Notify me when", required=False, widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, *args: Any, preference: NotificationPreference, staff: bool, **kwargs: Any) -> None:
         kinds = kinds_for(staff=staff)

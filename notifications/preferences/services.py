@@ -1,4 +1,4 @@
-"""How a person wants to be told."""
+"""Read and store a person's notification settings."""
 
 from collections.abc import Iterable
 from datetime import time
@@ -14,7 +14,7 @@ from notifications.models.preferences import NotificationPreference
 
 
 def preference_of(person: Any) -> NotificationPreference:
-    """Not stored where the person has never set one."""
+    """Return the stored preference, or an unsaved default."""
     found = NotificationPreference.objects.filter(person=person).first()
     return found or NotificationPreference(person=person)
 
@@ -29,9 +29,9 @@ def set_preference(
     quiet_from: time | None,
     quiet_until: time | None,
 ) -> NotificationPreference:
-    """Raises Refused for quiet hours with one end."""
+    """Raises Refused if only one end of the quiet hours is given."""
     if (quiet_from is None) != (quiet_until is None):
-        raise Refused("Quiet hours have a beginning and an end.", code="QUIET_HOURS")
+        raise Refused("Enter both a start and an end for quiet hours.", code="QUIET_HOURS")
     row = preference_of(person)
     before = _told(row)
     row.unwanted, row.by_mail, row.digest_at = sorted(set(unwanted)), ByMail(by_mail), digest_at
@@ -49,8 +49,8 @@ def set_preference(
 def _told(row: NotificationPreference) -> dict[str, Any]:
     quiet = f"{row.quiet_from:%H:%M} to {row.quiet_until:%H:%M}" if row.quiet_from and row.quiet_until else ""
     return {
-        "not told of": list(row.unwanted),
-        "e-mail": str(row.by_mail),
+        "muted kinds": list(row.unwanted),
+        "email": str(row.by_mail),
         "digest": f"{row.digest_at:%H:%M}",
         "quiet hours": quiet,
     }

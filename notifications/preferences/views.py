@@ -1,4 +1,4 @@
-"""How a person is told of alerts."""
+"""Notification settings of a person."""
 
 from django.contrib import messages
 from django.http import HttpResponse

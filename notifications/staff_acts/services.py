@@ -1,4 +1,4 @@
-"""What our staff change of a customer's: its owners are told at once who, what and why, whatever they switched off."""
+"""Notify a customer's owners immediately of what staff changed, by whom and why, whatever their settings."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ KIND = "staff.acted"
 @receiver(acted_for_customer, dispatch_uid="notifications.staff_acts")
 @transaction.atomic
 def tell_owners(*, change: Change, actor: Any, **_: Any) -> None:
-    """One alert in the customer's inbox and a mail to each owner. An earlier one about the same thing is over."""
+    """Open one alert for the customer and email each owner. Resolve an earlier alert about the same object."""
     now = timezone.now()
     same = {"kind": KIND, "object_type": change.object_type, "object_id": change.object_id}
     Alert.objects.filter(**same, customer_id=change.customer_id, state__in=LIVE).update(

@@ -1,4 +1,4 @@
-"""Webhooks out: targets, their secrets, and the log of deliveries."""
+"""API operations on webhooks: targets, secrets and deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -22,9 +22,9 @@ MOST_EVENTS = 50
 
 
 class WebhookOut(Out):
-    """`url` is told to who may manage it, and to others by its host alone. No events chosen is all.
+    """`url` is returned to those who can manage it; others get its host. No chosen events means all events.
 
-    Tokens in it are masked; sent back as it was read, it stays as it is.
+    Tokens in it are masked. Sending a masked URL back keeps the stored one.
     """
 
     id: str
@@ -40,11 +40,11 @@ class WebhookOut(Out):
     last_success_at: datetime | None
     created_at: datetime
     may_manage: bool
-    secret: str | None = Field(None, description="Once, when it is made: nobody sees it again")
+    secret: str | None = Field(None, description="Returned once, when it is created")
 
 
 class WebhookWanted(In):
-    """Of the customer, of the caller alone (their alerts), or of our staff: everything that happens."""
+    """For a customer, for the caller (their alerts), or for staff (all events)."""
 
     name: Name
     url: Text
@@ -55,7 +55,7 @@ class WebhookWanted(In):
 
 
 class WebhookChanged(In):
-    """What is not named stays as it is. Switched off, what waits for it is cancelled."""
+    """Absent members are unchanged. Turning it off cancels pending deliveries."""
 
     name: Name | None = None
     url: Text | None = None
@@ -71,7 +71,7 @@ class WebhookRemovedOut(Out):
 class SecretOut(Out):
     id: str
     secret: str
-    old_secret_until: datetime | None = Field(description="Until then the old one signs beside it")
+    old_secret_until: datetime | None = Field(description="Until then messages are signed with the old secret too")
 
 
 class DeliveryOut(Out):
@@ -85,11 +85,11 @@ class DeliveryOut(Out):
     next_attempt_at: datetime | None
     created_at: datetime
     done_at: datetime | None
-    again: bool = Field(description="Somebody asked for it once more")
+    again: bool = Field(description="Whether a redelivery was requested")
 
 
 class AttemptOut(Out):
-    """Without an outcome it was cut off, and may have arrived."""
+    """An attempt without a result was interrupted and may have arrived."""
 
     started_at: datetime
     finished_at: datetime | None
@@ -108,7 +108,7 @@ class DeliveryFilters(Paged):
     state: Literal["waiting", "delivered", "given_up", "cancelled"] | None = None
 
 
-@router.get("/v2/webhooks", **reads(Page[WebhookOut]), summary="Where events are told")
+@router.get("/v2/webhooks", **reads(Page[WebhookOut]), summary="List webhooks")
 def list_webhooks(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[WebhookOut]:
     viewer = caller(request)
     rows, pagination = page_of(targets_for(viewer).order_by("customer_id", "name", "id"), query)
@@ -116,9 +116,9 @@ def list_webhooks(request: HttpRequest, query: Annotated[Paged, Query()]) -> Pag
     return Page[WebhookOut](data=[_webhook(row, manages=row.pk in manages) for row in rows], pagination=pagination)
 
 
-@router.post("/v2/webhooks", **writes(WebhookOut, status=201), summary="Add one")
+@router.post("/v2/webhooks", **writes(WebhookOut, status=201), summary="Add a webhook")
 def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut]:
-    """The target may not be a private or loopback address, unless a setting allows it."""
+    """The URL must be public, unless a setting allows private addresses."""
     actor = caller(request)
     customer = chosen_customer(actor, asked.customer_id).pk if asked.owner == "customer" else ""
     made = services.add_target(
@@ -133,7 +133,7 @@ def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut
     return Status(201, _webhook(made.target, manages=True, secret=shown_once(request, made.secret)))
 
 
-@router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="The log of telling, the newest first")
+@router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="List deliveries, newest first")
 def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Query()]) -> Page[DeliveryOut]:
     asked = exactly(target=query.webhook_id or None, state=query.state)
     found = deliveries_for(caller(request)).filter(asked)
@@ -141,27 +141,27 @@ def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilte
     return Page[DeliveryOut](data=[DeliveryOut(**_delivery(row)) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="One delivery with its attempts")
+@router.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="Get a delivery with its attempts")
 def get_webhook_delivery(request: HttpRequest, delivery_id: str) -> DeliveryOne:
     row = _found_delivery(request, delivery_id)
     attempts = [_attempt(each) for each in row.attempts.all()[:50]]
     return DeliveryOne(**_delivery(row), body=row.body, attempts=attempts)
 
 
-@router.post("/v2/webhooks/deliveries/{delivery_id}/redeliver", **writes(DeliveryOut, status=202), summary="Once more")
+@router.post("/v2/webhooks/deliveries/{delivery_id}/redeliver", **writes(DeliveryOut, status=202), summary="Redeliver")
 def redeliver_webhook(request: HttpRequest, delivery_id: str) -> Status[DeliveryOut]:
-    """As a delivery of its own, under the same `webhook-id`; its state says what came of it."""
+    """Creates a new delivery with the same `webhook-id`. Its state shows the result."""
     again = services.deliver_again(delivery=_found_delivery(request, delivery_id), actor=caller(request))
     return Status(202, DeliveryOut(**_delivery(_found_delivery(request, again.pk))))
 
 
-@router.get("/v2/webhooks/{webhook_id}", **reads(WebhookOut), summary="One webhook")
+@router.get("/v2/webhooks/{webhook_id}", **reads(WebhookOut), summary="Get a webhook")
 def get_webhook(request: HttpRequest, webhook_id: str) -> WebhookOut:
     row = _target(request, webhook_id)
     return _webhook(row, manages=may_manage(caller(request), row))
 
 
-@router.patch("/v2/webhooks/{webhook_id}", **writes(WebhookOut), summary="Change it, on or off")
+@router.patch("/v2/webhooks/{webhook_id}", **writes(WebhookOut), summary="Change a webhook or turn it on or off")
 def change_webhook(request: HttpRequest, webhook_id: str, asked: WebhookChanged) -> WebhookOut:
     row = _target(request, webhook_id)
     named = {name: value for name, value in asked.model_dump().items() if value is not None}
@@ -169,14 +169,16 @@ def change_webhook(request: HttpRequest, webhook_id: str, asked: WebhookChanged)
     return _webhook(services.change_target(target=row, actor=caller(request), **{**as_it_is, **named}), manages=True)
 
 
-@router.delete("/v2/webhooks/{webhook_id}", **writes(WebhookRemovedOut), summary="Remove it, with its log")
+@router.delete(
+    "/v2/webhooks/{webhook_id}", **writes(WebhookRemovedOut), summary="Remove a webhook and its delivery log"
+)
 def remove_webhook(request: HttpRequest, webhook_id: str) -> WebhookRemovedOut:
     row = _target(request, webhook_id)
     services.remove_target(target=row, actor=caller(request))
-    return WebhookRemovedOut(id=webhook_id, message=f"{row.name} is removed.")
+    return WebhookRemovedOut(id=webhook_id, message=f"{row.name} removed.")
 
 
-@router.post("/v2/webhooks/{webhook_id}/secret", **writes(SecretOut), summary="A new secret")
+@router.post("/v2/webhooks/{webhook_id}/secret", **writes(SecretOut), summary="Rotate the secret")
 def rotate_webhook_secret(request: HttpRequest, webhook_id: str) -> SecretOut:
     row = _target(request, webhook_id)
     secret = shown_once(request, services.make_new_secret(target=row, actor=caller(request)))
@@ -184,7 +186,7 @@ def rotate_webhook_secret(request: HttpRequest, webhook_id: str) -> SecretOut:
     return SecretOut(id=row.pk, secret=secret, old_secret_until=row.old_secret_until)
 
 
-@router.post("/v2/webhooks/{webhook_id}/test", **writes(DeliveryOut, status=202), summary="Send a test")
+@router.post("/v2/webhooks/{webhook_id}/test", **writes(DeliveryOut, status=202), summary="Send a test event")
 def test_webhook(request: HttpRequest, webhook_id: str) -> Status[DeliveryOut]:
     made = services.send_test(target=_target(request, webhook_id), actor=caller(request))
     return Status(202, DeliveryOut(**_delivery(_found_delivery(request, made.pk))))

@@ -21,7 +21,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Happening:
-    """An event with what it is about; `link` leads to a page of ours, empty where the site's address is not known."""
+    """An event with its object. `link` is its page, or empty if SITE_URL isn't set."""
 
     event: str
     at: datetime
@@ -34,7 +34,7 @@ class Happening:
 
 
 def body(happening: Happening, form: Format) -> str:
-    """The text that is sent and signed."""
+    """Return the body to send and sign."""
     return _slack(happening) if form is Format.SLACK else _standard(happening)
 
 
@@ -54,14 +54,14 @@ def _standard(happening: Happening) -> str:
 
 
 def _slack(happening: Happening) -> str:
-    """Slack reads `&`, `<` and `>` as its own; a name can hold them."""
+    """Escape `&`, `<` and `>`, which have a meaning in Slack."""
     why = str(happening.data.get("why", ""))
     words = str(happening.data.get("words", "")) or words_for(happening.event)
     text = f"*{_plain(happening.object_name)}*: {_plain(words)}."
     if why:
         text += f"\n{_plain(why)}"
     if happening.link:
-        text += f"\n<{happening.link}|Open it>"
+        text += f"\n<{happening.link}|View>"
     return json.dumps({"text": text}, ensure_ascii=False)
 
 
@@ -85,20 +85,20 @@ MOST_JITTER = 0.1
 
 
 def next_attempt(attempts: int, *, now: datetime, jitter: float = 0.0) -> datetime | None:
-    """After that many attempts; None when it is given up. `jitter` is between 0 and 1."""
+    """Return the time of the next attempt, or None after the last. `jitter` is between 0 and 1."""
     if attempts > len(PAUSES):
         return None
     return now + PAUSES[max(attempts, 1) - 1] * (1 + MOST_JITTER * min(max(jitter, 0.0), 1.0))
 
 
 def is_given_up(*, failing_since: datetime | None, now: datetime, days: int) -> bool:
-    """Whether a target has failed without a success for so long that it is switched off."""
+    """Whether a target has failed for so long that it is turned off."""
     return failing_since is not None and now - failing_since >= timedelta(days=days)
 
 
-_WANTED = "A webhook needs an https:// address without a user name in it, such as https://example.com/hooks."
+_WANTED = "Enter an https:// URL without a user name, such as https://example.com/hooks."
 
 
 def parse_target(text: str, *, may_be_private: bool = False) -> PublicUrl:
-    """Raises BadUrl. Plain http only where targets may be private; names are looked up when it is delivered."""
+    """Parse a target's URL. Plain http only if targets may be private. Raises BadUrl."""
     return parse_url(text, may_be_private=may_be_private, wanted=_WANTED)

@@ -11,22 +11,22 @@ STAFF, ME = "staff", "me"
 
 
 class TargetForm(forms.Form):
-    """What can be changed of a webhook; events are those that its owner can get."""
+    """The editable fields of a webhook. The events are those its owner can receive."""
 
-    name = forms.CharField(max_length=120, help_text="So that you know it again.")
+    name = forms.CharField(max_length=120, help_text="A name to recognise it by.")
     url = forms.CharField(
-        label="Address",
+        label="URL",
         max_length=2000,
         widget=forms.URLInput(
             {"placeholder": "https://example.com/hooks", "autocomplete": "off", "spellcheck": "false"}
         ),
-        help_text="An https:// address of the public internet. Redirects are not followed.",
+        help_text="A public https:// URL. Redirects aren't followed.",
     )
     events = forms.MultipleChoiceField(
-        label="What it is told",
+        label="Events",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="None chosen is all, and what may be added later.",
+        help_text="Leave blank for all events, including future ones.",
     )
 
     def __init__(self, *args: Any, staff: bool, **kwargs: Any) -> None:
@@ -39,7 +39,7 @@ class TargetForm(forms.Form):
 
 
 class ChangeTargetForm(TargetForm):
-    is_on = forms.BooleanField(label="Switched on", required=False, help_text="Off, what waits for it is cancelled.")
+    is_on = forms.BooleanField(label="Active", required=False, help_text="Turning it off cancels pending deliveries.")
 
     def __init__(self, *args: Any, target: WebhookTarget, **kwargs: Any) -> None:
         kwargs["initial"] = {
@@ -54,10 +54,10 @@ class ChangeTargetForm(TargetForm):
 
 
 class AddTargetForm(TargetForm):
-    """The id is chosen when the form is shown, so that sending it twice adds one."""
+    """The ID is chosen when the form is shown, so submitting it twice adds one webhook."""
 
-    owner = forms.ChoiceField(label="For whom")
-    form = forms.ChoiceField(label="How it is told", choices=FORMATS, widget=forms.RadioSelect, initial=Format.STANDARD)
+    owner = forms.ChoiceField(label="Owner")
+    form = forms.ChoiceField(label="Format", choices=FORMATS, widget=forms.RadioSelect, initial=Format.STANDARD)
     target_id = forms.RegexField(r"^whk_[0-9a-z]{20}$", initial=new_target_id, widget=forms.HiddenInput)
     field_order = ("owner", "name", "url", "form", "events", "target_id")
 
@@ -69,14 +69,14 @@ class AddTargetForm(TargetForm):
 
     @property
     def whose(self) -> dict[str, Any]:
-        """As `add_target` takes it."""
+        """Return the owner as keyword arguments of `add_target`."""
         owner = str(self.cleaned_data["owner"])
         return {"customer_id": "" if owner in (STAFF, ME) else owner, "own": owner == ME}
 
 
 def owners_for(viewer: Any) -> list[tuple[str, str]]:
-    """For whom the viewer can add a webhook."""
+    """Return the owners for whom the viewer can add a webhook."""
     owners = [(each.customer_id, each.name) for each in belongings_of(viewer) if each.is_owner]
     if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
-        owners.insert(0, (STAFF, "Our staff: everything that happens"))
-    return [*owners, (ME, "You alone: the alerts that you get")]
+        owners.insert(0, (STAFF, "Staff: all events"))
+    return [*owners, (ME, "You only: your own alerts")]

@@ -1,4 +1,4 @@
-"""Sends one POST to a webhook target, to a public address alone, and follows no redirect (`lib.public_http`)."""
+"""Send one POST to a webhook target, only to public addresses and without redirects (`lib.public_http`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ MOST_OF_ANSWER = 1000  # bytes that are read; what follows is not waited for
 
 
 class NotDelivered(Problem):
-    """No answer came: the target may be away, or may not be reached from here. It may still have got the request."""
+    """No response: the target is down or not allowed. It may still have received the request."""
 
     code = "WEBHOOK_NOT_DELIVERED"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """`excerpt`: how the answer begins, for people."""
+    """`excerpt` is the beginning of the response."""
 
     status: int
     excerpt: str
@@ -32,7 +32,7 @@ class Reply:
 def post(
     target: PublicUrl, body: str, headers: Mapping[str, str], *, seconds: float, may_be_private: bool = False
 ) -> Reply:
-    """One POST, `seconds` from the first byte to the last. Raises NotDelivered."""
+    """Send one POST within `seconds` in total. Raises NotDelivered."""
     reach = Reach(seconds, most_bytes=MOST_OF_ANSWER, may_be_private=may_be_private)
     try:
         response = public_post(target, body.encode(), reach, headers=headers)

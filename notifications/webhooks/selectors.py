@@ -1,4 +1,4 @@
-"""Targets of webhooks and their deliveries, as a person may see them."""
+"""Read webhook targets and deliveries, as a viewer may see them."""
 
 from collections.abc import Collection
 from typing import Any
@@ -11,7 +11,7 @@ from notifications.models.webhooks import Delivery, Event, WebhookTarget
 
 
 def targets_for(viewer: Any) -> "QuerySet[WebhookTarget]":
-    """The viewer's own, their customers', and for staff those of the installation and (to see) of every customer."""
+    """Return the targets of the viewer and their customers; for staff also staff targets and every customer's."""
     if not viewer.is_active or viewer.pk is None:
         return WebhookTarget.objects.none()
     seen = Q(person=viewer.pk) | Q(customer_id__in=[each.customer_id for each in belongings_of(viewer)], person=None)
@@ -24,12 +24,12 @@ def targets_for(viewer: Any) -> "QuerySet[WebhookTarget]":
 
 
 def may_manage(viewer: Any, target: WebhookTarget) -> bool:
-    """The owners of its customer, its person, or staff whose role it is: and nobody else, support included."""
+    """Whether the viewer can manage the target: an owner of its customer, its person, or staff with the permission."""
     return target.pk in managed_of(viewer, [target])
 
 
 def managed_of(viewer: Any, targets: Collection[WebhookTarget]) -> frozenset[str]:
-    """The ids of those among them that the viewer may manage, in one query."""
+    """Return the IDs of the targets the viewer can manage, in one query."""
     owned = {each.customer_id for each in belongings_of(viewer) if each.is_owner}
     of_staff = bool(viewer.has_perm(MANAGES_STAFF_WEBHOOKS))
     return frozenset(
@@ -45,7 +45,7 @@ def deliveries_for(viewer: Any) -> "QuerySet[Delivery]":
 
 
 def targets_of(event: Event) -> list[WebhookTarget]:
-    """Who gets it: our staff's targets always, a customer's where the event is of it. A person's get alerts alone."""
+    """Return the targets of an event: staff's, and those of its customer. Personal targets only get alerts."""
     whose = Q(customer_id="")
     if event.customer_id and not event.for_staff:
         whose |= Q(customer_id=event.customer_id)

@@ -1,7 +1,7 @@
-"""Adds, changes, tests and removes webhook targets, rotates their secrets, and tells owners of a target's switch-off.
+"""Add, change, test and remove webhook targets, rotate secrets, and notify owners when a target is turned off.
 
-Secrets are stored encrypted (`inbound_admin.lib.sealed`) because we sign with them. `post` sends one request to an
-address that a customer named, under the rules of webhooks, for the apps above this one.
+Secrets are stored encrypted (`inbound_admin.lib.sealed`) because we sign with them. `post` sends one request to a
+customer's URL, under the rules of webhooks, for the apps above this one.
 """
 
 import base64
@@ -36,7 +36,7 @@ OFF = "webhook.off"
 
 
 def target_subject(target: WebhookTarget) -> Subject:
-    """What the change log calls a webhook."""
+    """Return the change log subject of a webhook."""
     return Subject("webhook", target.pk, target.name, target.customer_id)
 
 
@@ -59,7 +59,7 @@ def tell_switched_off(target: WebhookTarget, *, now: datetime) -> None:
 
 
 def switched_on_again(target: WebhookTarget) -> None:
-    """On, or removed: in both cases there is nothing left to do."""
+    """Close the alert of a target that is on again or removed."""
     observe(kind=OFF, about=target_subject(target), firing=False, why="", severity="medium", audience=owner_of(target))
 
 
@@ -77,7 +77,7 @@ TEST_EVERY = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Made:
-    """`secret` is never to be had again; empty for a format that is not signed."""
+    """A new target. `secret` can't be retrieved again; empty for unsigned formats."""
 
     target: WebhookTarget
     secret: str
@@ -95,15 +95,15 @@ def add_target(
     own: bool = False,
     target_id: str = "",
 ) -> Made:
-    """Of the customer, of the actor alone (`own`), or of our staff. Raises Refused, also for a used `target_id`."""
+    """Add a target for a customer, the actor (`own`) or staff. Raises Refused, also for a used `target_id`."""
     target = WebhookTarget(customer_id=customer_id, person=actor if own else None, form=Format(form), created_by=actor)
     target.pk = target_id or target.pk
     _require(actor, target)
     if WebhookTarget.objects.filter(pk=target.pk).exists():
-        raise Refused("It was added already; the list of webhooks has it.", code="WEBHOOK_THERE")
+        raise Refused("This webhook was already added. Find it in the list of webhooks.", code="WEBHOOK_THERE")
     _put(target, name=name, url=url, events=events)
     if _siblings(target).count() >= MOST_TARGETS:
-        raise Refused(f"There are {MOST_TARGETS} webhooks already. Remove one first.", code="WEBHOOK_TOO_MANY")
+        raise Refused(f"You can have at most {MOST_TARGETS} webhooks. Remove one first.", code="WEBHOOK_TOO_MANY")
     secret = new_secret() if target.form == Format.STANDARD else ""
     target.secret = sealed.seal(secret) if secret else ""
     target.save(force_insert=True)
@@ -117,7 +117,7 @@ def add_target(
 def change_target(
     *, target: WebhookTarget, name: str, url: str, events: Iterable[str], is_on: bool, actor: Any
 ) -> WebhookTarget:
-    """Switching on again forgets the failures. Raises Refused."""
+    """Change a target. Turning it on again clears its failures. Raises Refused."""
     locked = _locked(target, actor)
     before, was_on = _told(locked), locked.is_on
     _put(locked, name=name, url=url, events=events)
@@ -141,10 +141,10 @@ def change_target(
 
 @transaction.atomic
 def make_new_secret(*, target: WebhookTarget, actor: Any) -> str:
-    """The new one is told this once; the old one signs beside it for a day. Raises Refused."""
+    """Rotate the secret and return the new one. Both sign for a day. Raises Refused."""
     locked = _locked(target, actor)
     if locked.form != Format.STANDARD:
-        raise Refused("Messages for Slack are not signed, so there is no secret.", code="WEBHOOK_UNSIGNED")
+        raise Refused("Slack messages aren't signed, so there is no secret.", code="WEBHOOK_UNSIGNED")
     secret = new_secret()
     locked.old_secret, locked.old_secret_until = locked.secret, timezone.now() + OLD_SECRET_FOR
     locked.secret = sealed.seal(secret)
@@ -158,13 +158,13 @@ def make_new_secret(*, target: WebhookTarget, actor: Any) -> str:
 
 @transaction.atomic
 def send_test(*, target: WebhookTarget, actor: Any) -> Delivery:
-    """Raises Refused; RateLimited for another within seconds."""
+    """Queue a test event. Raises Refused, or RateLimited for another within seconds."""
     locked = _locked(target, actor)
     if not locked.is_on:
-        raise Refused("The webhook is switched off. Switch it on first.", code="WEBHOOK_OFF")
+        raise Refused("The webhook is off. Turn it on first.", code="WEBHOOK_OFF")
     _not_too_often(locked)
     about = target_subject(locked)
-    data = {"why": "Somebody asked for this test; nothing has happened."}
+    data = {"why": "This is a test event. Nothing has happened."}
     event = events_services.store(
         event=TEST, about=about, data=data, for_staff=not locked.customer_id, now=timezone.now()
     )
@@ -177,21 +177,21 @@ def send_test(*, target: WebhookTarget, actor: Any) -> Delivery:
 
 
 def _not_too_often(target: WebhookTarget) -> None:
-    """Else the button would be a way to make us knock at somebody's door without an end."""
+    """Prevents using the button to flood a third party."""
     lately = timezone.now() - TEST_EVERY
     if Delivery.objects.filter(target=target, event__event=TEST, created_at__gt=lately).exists():
         seconds = round(TEST_EVERY.total_seconds())
-        raise RateLimited(f"A test can be sent every {seconds} seconds.", retry_after=seconds)
+        raise RateLimited(f"You can send a test every {seconds} seconds.", retry_after=seconds)
 
 
 @transaction.atomic
 def deliver_again(*, delivery: Delivery, actor: Any) -> Delivery:
-    """The same event once more, under the same `webhook-id`, as a delivery of its own. Raises Refused."""
+    """Queue another delivery of the same event with the same `webhook-id`. Raises Refused."""
     locked = _locked(delivery.target, actor)
     if not locked.is_on:
-        raise Refused("The webhook is switched off. Switch it on first.", code="WEBHOOK_OFF")
+        raise Refused("The webhook is off. Turn it on first.", code="WEBHOOK_OFF")
     if Delivery.objects.filter(target=locked, event=delivery.event_id, state=DeliveryState.WAITING).exists():
-        raise Refused("It is on its way already.", code="WEBHOOK_WAITING")
+        raise Refused("This delivery is already queued.", code="WEBHOOK_WAITING")
     again = events_services.deliver(delivery.event, [locked])[0]
     Delivery.objects.filter(pk=again.pk).update(again_by=actor)
     audit_services.record(
@@ -206,7 +206,7 @@ def deliver_again(*, delivery: Delivery, actor: Any) -> Delivery:
 
 @transaction.atomic
 def remove_target(*, target: WebhookTarget, actor: Any) -> None:
-    """With its log. Raises Refused."""
+    """Remove a target and its delivery log. Raises Refused."""
     locked = _locked(target, actor)
     about, before = target_subject(locked), _told(locked)
     switched_on_again(locked)
@@ -223,17 +223,17 @@ def _put(target: WebhookTarget, *, name: str, url: str, events: Iterable[str]) -
     target.name, target.events = " ".join(name.split()), list(dict.fromkeys(events))
     _put_url(target, url.strip())
     if not target.name or len(target.name) > 120:
-        raise Refused("A webhook needs a name of at most 120 characters.", code="WEBHOOK_NAME")
+        raise Refused("Enter a name of at most 120 characters.", code="WEBHOOK_NAME")
     if unknown := set(target.events) - set(events_for(staff=target.is_of_staff)):
-        raise Refused(f"There is no event {sorted(unknown)[0][:80]} to choose here.", code="WEBHOOK_EVENTS")
+        raise Refused(f"Unknown event: {sorted(unknown)[0][:80]}.", code="WEBHOOK_EVENTS")
 
 
 def _put_url(target: WebhookTarget, url: str) -> None:
-    """As it is shown, it stays as it is stored."""
+    """Store a URL. A masked URL as it was shown keeps the stored one."""
     if target.sealed_url and url == target.shown_url:
         return
     if MASK in url:
-        raise Refused(f"A part of the address is masked ({MASK}). Give the whole address.", code="WEBHOOK_URL")
+        raise Refused(f"Part of the URL is masked ({MASK}). Enter the full URL.", code="WEBHOOK_URL")
     try:
         parse_target(url, may_be_private=settings.WEBHOOKS_MAY_BE_PRIVATE)
     except BadUrl as error:
@@ -243,7 +243,7 @@ def _put_url(target: WebhookTarget, url: str) -> None:
 
 def _require(actor: Any, target: WebhookTarget) -> None:
     if not may_manage(actor, target):
-        raise NotAllowed("Webhooks are looked after by the owners of an organisation, and by operators for our own.")
+        raise NotAllowed("Only owners can manage an organisation's webhooks. Only operators can manage staff webhooks.")
 
 
 def _locked(target: WebhookTarget, actor: Any) -> WebhookTarget:
@@ -269,12 +269,12 @@ def _told(target: WebhookTarget) -> dict[str, Any]:
 
 
 def _hidden(target: WebhookTarget) -> bool:
-    """What is not of a customer is in no customer's history."""
+    """Whether the target's changes are hidden from customers."""
     return not target.customer_id
 
 
 def post(url: str, body: str, headers: Mapping[str, str]) -> Reply:
-    """Raises NotDelivered where no answer came, or the address may not be reached from here."""
+    """Send one request. Raises NotDelivered if there is no response or the address isn't allowed."""
     private = settings.WEBHOOKS_MAY_BE_PRIVATE
     try:
         target = parse_target(url, may_be_private=private)

@@ -1,4 +1,4 @@
-"""Webhooks out: where events are told, and the log of telling them."""
+"""Webhooks and their delivery log."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _FIELDS = {"WEBHOOK_NAME": "name", "WEBHOOK_URL": "url", "WEBHOOK_EVENTS": "even
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
-    """The viewer's own, their organisation's and, for staff, the installation's and every customer's."""
+    """List the viewer's own webhooks, their organisation's and, for staff, all."""
     page = page_of(targets_for(request.user).order_by("customer_id", "name", "id"), request)
     names = {each.customer_id: each.name for each in belongings_of(request.user)}
     missing = {target.customer_id for target in page if target.customer_id} - set(names)
@@ -36,14 +36,14 @@ def list_(request: SignedIn) -> HttpResponse:
 
 def _owner(target: WebhookTarget, names: dict[str, str]) -> str:
     if target.person_id is not None:
-        return "You alone"
-    return names.get(target.customer_id, target.customer_id) if target.customer_id else "Our staff"
+        return "You only"
+    return names.get(target.customer_id, target.customer_id) if target.customer_id else "Staff"
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def add(request: SignedIn) -> HttpResponse:
-    """What was added is shown at once with its secret, which nobody sees again."""
+    """Add a webhook and show its secret once."""
     asked = {"owner": request.GET.get("for", "")[:64]}
     form = AddTargetForm(request.POST if request.method == "POST" else None, viewer=request.user, initial=asked)
     if request.method == "POST" and form.is_valid():
@@ -61,7 +61,7 @@ def add(request: SignedIn) -> HttpResponse:
         except Refused as refused:
             form.add_error(_FIELDS.get(refused.code), str(refused))
         else:
-            return _page(request, made.target, secret=made.secret, said=f"{made.target} is added.")
+            return _page(request, made.target, secret=made.secret, said=f"{made.target} added.")
     status = 422 if form.errors else 200
     return TemplateResponse(request, "notifications/webhooks/add_webhook.html", {"form": form}, status=status)
 
@@ -91,7 +91,9 @@ def detail(request: SignedIn, target_id: str) -> HttpResponse:
 def new_secret(request: SignedIn, target_id: str) -> HttpResponse:
     target = _target(request, target_id)
     secret = services.make_new_secret(target=target, actor=request.user)
-    return _page(request, target, secret=secret, said="There is a new secret. The old one signs beside it for a day.")
+    return _page(
+        request, target, secret=secret, said="Secret rotated. Messages are signed with both secrets for a day."
+    )
 
 
 @require_POST
@@ -105,17 +107,17 @@ def test(request: SignedIn, target_id: str) -> HttpResponse:
 def remove(request: SignedIn, target_id: str) -> HttpResponse:
     target = _target(request, target_id)
     services.remove_target(target=target, actor=request.user)
-    messages.success(request, f"{target.name} is removed.")
+    messages.success(request, f"{target.name} removed.")
     return redirect("notifications:webhooks")
 
 
 @require_http_methods(["GET", "POST"])
 def delivery(request: SignedIn, delivery_id: str) -> HttpResponse:
-    """One delivery with its attempts; a POST delivers it once more."""
+    """Show a delivery with its attempts. A POST redelivers it."""
     found = get_object_or_404(deliveries_for(request.user), pk=delivery_id)
     if request.method == "POST":
         again = services.deliver_again(delivery=found, actor=request.user)
-        messages.success(request, "It is delivered once more.")
+        messages.success(request, "Another delivery is queued.")
         return redirect("notifications:delivery", again.pk)
     context = {
         "delivery": found,
@@ -133,7 +135,7 @@ def _target(request: SignedIn, target_id: str) -> WebhookTarget:
 def _page(
     request: SignedIn, target: WebhookTarget, *, form: ChangeTargetForm | None = None, secret: str = "", said: str = ""
 ) -> HttpResponse:
-    """A `form` given has errors; a `secret` given is the one time that anybody sees it."""
+    """Render a webhook. `form` has errors; `secret` is shown only this time."""
     deliveries = Delivery.objects.filter(target=target).select_related("event")
     context: dict[str, Any] = {
         "target": target,

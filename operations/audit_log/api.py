@@ -1,4 +1,4 @@
-"""The change log: every change by a person, a key, our worker or Amazon."""
+"""The change log: changes by people, API keys, the worker and AWS."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ router = call_router("Audit")
 
 
 class ChangeOut(Out):
-    """`actorKind`: person, key (a program, as its user), worker or amazon. `bulkId` is the same over one doing."""
+    """`actorKind`: person, key (an API key, as its user), worker, amazon. Changes of one action share a `bulkId`."""
 
     id: str
     bulk_id: str
@@ -37,7 +37,7 @@ class ChangeOut(Out):
 
 
 class ChangeFilters(Paged):
-    """Days are UTC; `until` is the last that is shown."""
+    """Days are UTC; `until` is inclusive."""
 
     search: Text = ""
     actor_kind: Literal["", "person", "key", "worker", "amazon"] = ""
@@ -49,9 +49,9 @@ class ChangeFilters(Paged):
     until: date | None = None
 
 
-@router.get("/v2/audit", **reads(Page[ChangeOut]), summary="Every change, the newest first")
+@router.get("/v2/audit", **reads(Page[ChangeOut]), summary="List changes, newest first")
 def list_changes(request: HttpRequest, query: Annotated[ChangeFilters, Query()]) -> Page[ChangeOut]:
-    """Of your customers, without what is for staff alone; for staff who may read the log, of everybody."""
+    """Changes of your customers, without internal staff entries. Staff with permission get all changes."""
     filters = ChangeListFilters(
         q=query.search.strip(),
         by=query.actor_kind,

@@ -14,3 +14,11 @@ def search_changes(*, viewer: Viewer, filters: ChangeListFilters) -> QuerySet[Ch
         theirs = list(customers_for(viewer).values_list("pk", flat=True))
         return audit_selectors.changes_found(filters, of_customers=theirs)
     return audit_selectors.changes_found(filters, of_customers=None if viewer.has_perm("audit.view_change") else ())
+
+
+def kinds_offered(viewer: Viewer) -> frozenset[str] | None:
+    """The verbs that occur in a customer's own log; None: all, for staff."""
+    if supports_everyone(viewer):
+        return None
+    seen = search_changes(viewer=viewer, filters=ChangeListFilters()).order_by().values_list("what", flat=True)
+    return frozenset(seen.distinct())

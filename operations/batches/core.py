@@ -1,4 +1,4 @@
-"""The kinds of batches, and how one item's result reads. Pure."""
+"""Kinds of batches and the result of an item. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class BatchKind(StrEnum):
 
     @property
     def noun(self) -> str:
-        """What one item is, in the singular."""
+        """The noun for one item."""
         return _NOUNS.get(self, "domain")
 
 
 _WORDS = {
-    BatchKind.CHECK: "Check again",
+    BatchKind.CHECK: "Check",
     BatchKind.IMPORT: "Add",
     BatchKind.TRANSFER: "Transfer",
     BatchKind.HOLD: "Hold",
@@ -35,7 +35,7 @@ _WORDS = {
     BatchKind.DELETE: "Delete",
     BatchKind.PAUSE: "Pause",
     BatchKind.RESUME: "Resume",
-    BatchKind.DECIDE: "Decide",
+    BatchKind.DECIDE: "Resolve",
 }
 _NOUNS = {BatchKind.PAUSE: "tenant", BatchKind.RESUME: "tenant", BatchKind.DECIDE: "difference"}
 DOMAIN_KINDS = tuple(kind for kind in BatchKind if kind.noun == "domain")
@@ -46,17 +46,17 @@ SHOWN_WORDS: Mapping[str, str] = {
     "decision_words": "Decision",
     "customer_name": "Customer",
     "receiving": "Receiving",
-    "because": "Why",
+    "because": "Reason",
     "until": "Until",
-    "text": "In words, for staff",
-    "told": "Customers are told",
-    "review_on": "To be looked at again",
+    "text": "Staff note",
+    "told": "Message to customers",
+    "review_on": "Review date",
 }
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How an item reads now. `tone` is of its label; `waits`: its effect is still to come."""
+    """Result of an item. `tone` colours its label; `waits`: the effect is still pending."""
 
     word: str
     tone: str

@@ -1,18 +1,21 @@
-"""Reads batches: who sees which, how far one is, and how each item reads now."""
+"""Reads batches: who sees which, its progress, the time left, and the result of each item."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, Count, Q, QuerySet, When
+from django.db.models import Case, Count, Max, Q, QuerySet, When
 
 from accounts.models.people import User
 from accounts.people.selectors import supports_everyone
-from operations.batches.core import DOMAIN_KINDS, SHOWN_WORDS, BatchKind, BatchResult
-from operations.domain_actions.selectors import domain_results, kinds_for
-from operations.drift_decisions.selectors import decision_results, may_decide
+from inbound_admin.lib import jobs
+from operations.batches.core import DOMAIN_KINDS, SHOWN_WORDS, URGENT_KINDS, BatchKind, BatchResult
+from operations.domain_actions.selectors import domain_counts, domain_results, kinds_for
+from operations.drift_decisions.selectors import decision_counts, decision_results, may_decide
+from operations.jobs import BATCHES, LOOK, REMOVE
 from operations.models import Batch, BatchItem, BatchItemState
-from operations.pause.selectors import may_pause, pause_results
+from operations.pause.selectors import may_pause, pause_counts, pause_results
+from tenants.jobs import STATUS
 from tenants.lifecycle.selectors import sees_tenants
 
 _Results = Callable[[BatchKind, Sequence[BatchItem]], list[BatchResult]]
@@ -22,35 +25,62 @@ _RESULTS: Mapping[BatchKind, _Results] = {
     BatchKind.RESUME: pause_results,
     BatchKind.DECIDE: decision_results,
 }
-STATE_WORDS = {"done": "taken up", "waiting": "still to do", "refused": "not done", "stopped": "stopped"}
-SUMMARY_WORDS = {"Waiting": "still to do", "Look at it": "to be looked at"}
+_Counts = Callable[[BatchKind, QuerySet[BatchItem]], list[tuple[BatchResult, int]]]
+_COUNTS: Mapping[BatchKind, _Counts] = {
+    **dict.fromkeys(DOMAIN_KINDS, domain_counts),
+    BatchKind.PAUSE: pause_counts,
+    BatchKind.RESUME: pause_counts,
+    BatchKind.DECIDE: decision_counts,
+}
 TONES = ("good", "info", "warn", "mute")
-MOST_READ = 1000
 _BEFORE_ITS_TURN = {
-    BatchItemState.REFUSED: BatchResult("Not done", "warn", ""),
-    BatchItemState.WAITING: BatchResult("Waiting", "info", "The worker has not come to it yet.", waits=True),
-    BatchItemState.STOPPED: BatchResult("Stopped", "mute", "Stopped before it was begun."),
+    BatchItemState.REFUSED: BatchResult("Failed", "warn", ""),
+    BatchItemState.WAITING: BatchResult("Pending", "info", "Waiting in the queue.", waits=True),
+    BatchItemState.STOPPED: BatchResult("Stopped", "mute", "Stopped before it started."),
 }
 
 
 @dataclass(frozen=True)
 class Summary:
-    """`settled`: items whose effect has come, or will not come. `may_change`: the rest is still to come."""
+    """`settled`: items that are finished. `under_way`: items that were processed, and SES has not confirmed yet."""
 
     sentence: str
     settled: int
-    may_change: bool
+    under_way: int
+    waiting: int
+
+    @property
+    def may_change(self) -> bool:
+        return bool(self.under_way or self.waiting)
+
+
+@dataclass(frozen=True)
+class ItemCost:
+    """Cost of one item: `seconds` in the worker, and `calls` to SES made by jobs of `task`."""
+
+    seconds: float = 0.1
+    calls: int = 0
+    task: str = BATCHES
+
+
+COSTS: Mapping[BatchKind, ItemCost] = {
+    BatchKind.IMPORT: ItemCost(seconds=1),  # DNS is asked before each is added
+    BatchKind.DELETE: ItemCost(calls=3, task=REMOVE),
+    BatchKind.PAUSE: ItemCost(calls=2, task=STATUS),
+    BatchKind.RESUME: ItemCost(calls=2, task=STATUS),
+    BatchKind.DECIDE: ItemCost(calls=2, task=LOOK),
+}
 
 
 def batches_for(viewer: User) -> QuerySet[Batch]:
-    """Domains': all for staff who support customers; else one's own. Tenants' and differences': for staff alone."""
+    """Batches of domains: all for support staff, else one's own. Batches of tenants and differences: only for staff."""
     found = Batch.objects.select_related("by")
     own = Q() if supports_everyone(viewer) else Q(by=viewer)
     return found.filter(own if sees_tenants(viewer) else own & Q(kind__in=DOMAIN_KINDS))
 
 
 def may_start(kind: BatchKind, viewer: User) -> bool:
-    """Also: stop it, and try again what failed."""
+    """Also whether the viewer may stop it and retry failed items."""
     if kind in DOMAIN_KINDS:
         return kind in kinds_for(viewer)
     return may_decide(viewer) if kind is BatchKind.DECIDE else may_pause(viewer)
@@ -62,24 +92,45 @@ def counts_of(batch: Batch) -> dict[str, int]:
 
 
 def summary_of(batch: Batch, counts: Mapping[str, int]) -> Summary:
-    """Partial success is said as partial. Of many items the states alone are counted: reading each takes too long."""
-    total = sum(counts.values())
-    if total > MOST_READ:
-        parts = [(counts[state], word) for state, word in STATE_WORDS.items() if counts[state]]
-        return Summary(_sentence(total, parts), total - counts["waiting"], may_change=bool(counts["waiting"]))
-    results = [result for _, result in results_of(batch, list(items_of(batch)))]
-    counted = Counter((TONES.index(result.tone), result.word) for result in results)
-    said = [(number, SUMMARY_WORDS.get(word, word.lower())) for (_, word), number in sorted(counted.items())]
-    waits = sum(result.waits for result in results)
-    return Summary(_sentence(total, said), total - waits, may_change=bool(waits))
+    """Counted by the database, however many items there are."""
+    kind, total = BatchKind(batch.kind), sum(counts.values())
+    plain = [(result, counts[state.value]) for state, result in _BEFORE_ITS_TURN.items()]
+    done = _COUNTS[kind](kind, batch.items.filter(state=BatchItemState.DONE)) if counts["done"] else []
+    counted: Counter[tuple[int, str]] = Counter()
+    for result, number in (*plain, *done):
+        counted[TONES.index(result.tone), result.word] += number
+    said = [(number, word.lower()) for (_, word), number in sorted(counted.items()) if number]
+    under_way = sum(number for result, number in done if result.waits)
+    settled = total - under_way - counts["waiting"]
+    return Summary(_sentence(said), settled, under_way, counts["waiting"])
 
 
-def _sentence(total: int, parts: Sequence[tuple[int, str]]) -> str:
-    return f"Of {total:,}: {', '.join(f'{number:,} {word}' for number, word in parts)}."
+def seconds_left(batch: Batch, summary: Summary) -> int:
+    """From the queue of batches and the shared rate limit; 0 if nothing is left."""
+    if not summary.may_change:
+        return 0
+    cost = COSTS.get(BatchKind(batch.kind), ItemCost())
+    calls = (summary.waiting + summary.under_way) * cost.calls
+    by_pace = jobs.seconds_left(task=cost.task, calls=calls)
+    return max(1, round(by_pace + _seconds_of_queue(batch))) if summary.waiting else max(1, by_pace)
+
+
+def _seconds_of_queue(batch: Batch) -> float:
+    """Batches take turns item by item, so items of others count up to the number of this one's last."""
+    last = batch.items.filter(state=BatchItemState.WAITING).aggregate(last=Max("number"))["last"] or 0
+    urgent = Q(batch__kind__in=URGENT_KINDS)
+    lane = urgent if batch.kind in URGENT_KINDS else ~urgent
+    waiting = BatchItem.objects.filter(lane, state=BatchItemState.WAITING, number__lte=last)
+    counted = waiting.order_by().values_list("batch__kind").annotate(number=Count("pk"))
+    return sum((COSTS.get(BatchKind(kind), ItemCost()).seconds * number for kind, number in counted), start=0.0)
+
+
+def _sentence(parts: Sequence[tuple[int, str]]) -> str:
+    return f"{', '.join(f'{number:,} {word}' for number, word in parts)}."
 
 
 def items_of(batch: Batch) -> QuerySet[BatchItem]:
-    """What was refused first, then what was stopped, then what waits."""
+    """Refused items first, then stopped, then waiting."""
     order = (BatchItemState.REFUSED, BatchItemState.STOPPED, BatchItemState.WAITING)
     place = Case(*(When(state=state, then=number) for number, state in enumerate(order)), default=len(order))
     related = ("domain__customer", "tenant__customer", "difference", "customer")
@@ -99,6 +150,6 @@ def _before_its_turn(item: BatchItem) -> BatchResult:
 
 
 def words_of(batch: Batch) -> list[tuple[str, str]]:
-    """What was said for all items, each with its label."""
+    """The details for all items, each with its label."""
     said = [(label, str(batch.words.get(key) or "")) for key, label in SHOWN_WORDS.items()]
     return [(label, text) for label, text in said if text]

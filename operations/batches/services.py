@@ -1,4 +1,4 @@
-"""Runs batches: the same act on many domains, tenants or differences, each by itself.
+"""Runs batches: one action on many domains, tenants or differences.
 
 ONE engine and ONE table of kinds. A row for each item is stored before anything is done, and it is settled in the
 transaction of its change, or when its change is found done already. So the process may die anywhere, and what waits is
@@ -82,7 +82,7 @@ def start(*, kind: BatchKind, items: Sequence[BatchItem], words: Mapping[str, st
 
 
 def retry(*, batch: Batch, actor: User) -> int:
-    """Those alone that were refused or stopped; how many."""
+    """Retry the refused and stopped items. Returns their number."""
     kind = BatchKind(batch.kind)
     KINDS[kind].refuse_who_may_not(actor)
     failed = batch.items.filter(state__in=(BatchItemState.REFUSED, BatchItemState.STOPPED))
@@ -95,7 +95,7 @@ def retry(*, batch: Batch, actor: User) -> int:
 
 @transaction.atomic
 def stop(*, batch: Batch, actor: User) -> int:
-    """What is done stays, what is being done is finished, and nothing else is begun; how many that are."""
+    """Start no further item; items in progress finish. Returns the number of stopped items."""
     KINDS[BatchKind(batch.kind)].refuse_who_may_not(actor)
     stopped = batch.items.filter(state=BatchItemState.WAITING).update(state=BatchItemState.STOPPED, problem="")
     if stopped:
@@ -166,9 +166,9 @@ def _carry_out(item: BatchItem) -> None:
 
 
 def _asker(item: BatchItem) -> User:
-    """Raises Refused where there is none any more, or one who may not do it any more."""
+    """The person who started the batch. Raises Refused if they were removed or lost the permission."""
     actor = item.batch.by
-    gone = Refused("Whoever asked for it may not do it any more.")
+    gone = Refused("The person who started it no longer has permission.")
     if actor is None or not actor.is_active:
         raise gone
     try:

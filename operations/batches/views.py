@@ -1,4 +1,4 @@
-"""The page of a batch: how far it is, and what came of each item; stopped, and tried again where it failed."""
+"""The page of a batch: progress, result of each item, stop and retry."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ from operations.batches.selectors import (
     items_of,
     may_start,
     results_of,
+    seconds_left,
     summary_of,
     words_of,
 )
@@ -31,7 +32,7 @@ DRIFT = ("Drift", "operations:differences")
 
 @require_GET
 def bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
-    """Somebody else's is 404 for a customer, as if it did not exist."""
+    """404 for a customer if someone else started it."""
     shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
     return TemplateResponse(
         request, template(request, "operations/batches/batch.html", "live"), _context(request, shown)
@@ -56,16 +57,17 @@ def _context(request: SignedIn, shown: Batch) -> dict[str, Any]:
         "words": words_of(shown),
         "again": counts["refused"] + counts["stopped"],
         "may_start": may_start(kind, request.user),
-        "poll_seconds": POLL_SECONDS if summary.may_change or any(result.waits for _, result in results) else None,
+        "minutes_left": seconds_left(shown, summary) // 60 + 1,
+        "poll_seconds": POLL_SECONDS if summary.may_change else None,
     }
 
 
 @require_POST
 def retry_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
-    """Those that failed, alone."""
+    """Retry failed items."""
     shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
     number, noun = services.retry(batch=shown, actor=request.user), BatchKind(shown.kind).noun
-    messages.info(request, f"{number:,} {noun}{'' if number == 1 else 's'} will be tried again.")
+    messages.info(request, f"{number:,} {noun}{'' if number == 1 else 's'} queued for retry.")
     return redirect(_name(shown), shown.pk)
 
 
@@ -74,7 +76,7 @@ def stop_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
     shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
     number, noun = services.stop(batch=shown, actor=request.user), BatchKind(shown.kind).noun
     said = f"{number:,} {noun} stays" if number == 1 else f"{number:,} {noun}s stay"
-    messages.info(request, f"Stopped. {said} as before.")
+    messages.info(request, f"Stopped. {said} unchanged.")
     return redirect(_name(shown), shown.pk)
 
 

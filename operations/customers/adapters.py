@@ -23,14 +23,14 @@ TO_STRANGERS = frozenset(
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     error_messages: dict[str, Any] = {  # noqa: RUF012  # as allauth has it
         **DefaultAccountAdapter.error_messages,
-        "account_inactive": "This account is switched off. Ask the people who run this service.",
-        "cannot_remove_primary_email": "You sign in with this e-mail address. Make another one yours first.",
-        "duplicate_email": "You have this e-mail address already.",
-        "email_password_mismatch": "The e-mail address or the password is not right.",
-        "email_taken": "Somebody has an account with this e-mail address already.",
-        "incorrect_password": "That is not your password.",
-        "too_many_login_attempts": "There were too many attempts to sign in. Try again in a few minutes.",
-        "unverified_primary_email": "Open the link that we sent to your e-mail address first.",
+        "account_inactive": "This account is disabled. Contact support.",
+        "cannot_remove_primary_email": "You sign in with this email address. Add another address first.",
+        "duplicate_email": "You already have this email address.",
+        "email_password_mismatch": "The email address or password is incorrect.",
+        "email_taken": "An account with this email address already exists.",
+        "incorrect_password": "The password is incorrect.",
+        "too_many_login_attempts": "Too many sign-in attempts. Try again in a few minutes.",
+        "unverified_primary_email": "Confirm your email address first with the link we sent you.",
     }
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
@@ -42,7 +42,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Raises RateLimited where a stranger may have typed the address, and it got enough of ours today."""
         if template_prefix in TO_STRANGERS and not take_unsolicited_turn(email):
-            sentence = f"{email} has had as many mails of ours as one address gets in a day. Try again tomorrow."
+            sentence = f"We've sent {email} the maximum number of emails for today. Try again tomorrow."
             raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
         super().send_mail(template_prefix, email, context)
 
@@ -62,7 +62,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         try:
             return self._save_with_customer(request, user, form)
         except IntegrityError as error:  # the same form twice at the same moment
-            raise Refused("This was sent twice. Look into your mail, or sign in.", code="ACCOUNT_EXISTS") from error
+            raise Refused("This form was sent twice. Check your email, or sign in.", code="ACCOUNT_EXISTS") from error
 
     @transaction.atomic
     def _save_with_customer(self, request: HttpRequest, user: User, form: Any) -> User:

@@ -1,4 +1,4 @@
-"""Customers (organisations): the caller's own, for staff all. Their ids say whose a new thing becomes."""
+"""Customers (organisations): the caller's own; for staff all."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,7 +21,7 @@ class CustomerOut(Out):
     id: str
     name: str
     members: int
-    tenant_id: str | None = Field(description="Of its SES tenant in this region, where it has one")
+    tenant_id: str | None = Field(description="Status of its SES tenant in this region, if it has one")
     created_at: datetime
 
 
@@ -29,15 +29,15 @@ class CustomerFilters(Paged):
     search: Text = ""
 
 
-@router.get("/v2/customers", **reads(Page[CustomerOut]), summary="The organisations that you belong to")
+@router.get("/v2/customers", **reads(Page[CustomerOut]), summary="List your organisations")
 def list_customers(request: HttpRequest, query: Annotated[CustomerFilters, Query()]) -> Page[CustomerOut]:
-    """For staff all of them; `search` is part of the name or of a member's address, or the whole id."""
+    """Staff get all. `search` matches part of the name, part of a member's email address, or a full ID."""
     found = customers_found(viewer=caller(request), text=query.search.strip())
     rows, pagination = page_of(found, query)
     return Page[CustomerOut](data=_customers(rows), pagination=pagination)
 
 
-@router.get("/v2/customers/{customer_id}", **reads(CustomerOut), summary="One organisation")
+@router.get("/v2/customers/{customer_id}", **reads(CustomerOut), summary="Get an organisation")
 def get_customer(request: HttpRequest, customer_id: str) -> CustomerOut:
     found = customers_found(viewer=caller(request), text="")
     return _customers([get_object_or_404(found, pk=customer_id)])[0]

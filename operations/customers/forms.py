@@ -8,23 +8,23 @@ from accounts.people.forms import ADDRESS
 from inbound_admin.lib.fields import AddressField
 
 ROLES = (
-    (MemberRole.MEMBER, "Member: sees and looks after the domains"),
-    (MemberRole.OWNER, "Owner: also invites and removes people"),
+    (MemberRole.MEMBER, "Member: manages domains"),
+    (MemberRole.OWNER, "Owner: also manages people"),
 )
 
 
 class CustomerForm(forms.Form):
-    name = forms.CharField(max_length=120, help_text="The organisation, as its people know it.")
+    name = forms.CharField(max_length=120, help_text="The organisation’s name.")
 
 
 class NewCustomerForm(CustomerForm):
     """The id is chosen when the form is shown, so that sending it twice makes one customer."""
 
     owner = AddressField(
-        label="Owner's e-mail address",
+        label="Owner's email address",
         required=False,
         widget=forms.TextInput(ADDRESS),
-        help_text="Gets an invitation, and can then invite colleagues. You can also do this later.",
+        help_text="We’ll send an invitation. The owner can then invite colleagues. You can also do this later.",
     )
     customer_id = forms.CharField(max_length=40, initial=new_customer_id, widget=forms.HiddenInput, required=False)
     warned_of = forms.CharField(max_length=120, widget=forms.HiddenInput, required=False)
@@ -40,13 +40,13 @@ class NewCustomerForm(CustomerForm):
         there = people_selectors.customer_named(name, viewer=self.viewer) if name != given.get("warned_of") else None
         if there and there.pk != given.get("customer_id"):
             self.data = {**dict(self.data.items()), "warned_of": name}
-            said = f"There is a customer of that name already ({there.pk}). Press again to create another."
+            said = f"A customer with this name already exists ({there.pk}). Submit again to create another."
             self.add_error(None, said)
         return given
 
 
 class InviteForm(forms.Form):
-    email = AddressField(label="E-mail address", widget=forms.TextInput(ADDRESS))
+    email = AddressField(label="Email address", widget=forms.TextInput(ADDRESS))
     role = forms.ChoiceField(choices=ROLES, initial=MemberRole.MEMBER)
 
 

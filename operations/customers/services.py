@@ -25,7 +25,7 @@ _ID = re.compile(r"cus_[0-9a-z]{20}")
 def create_customer(*, name: str, owner: User | None, actor: User | None, customer_id: str = "") -> Customer:
     """With an id that the caller chose, doing it again finds the first. Raises Refused."""
     if actor is not None and actor != owner and not actor.has_perm("accounts.add_customer"):
-        raise NotAllowed("Your role cannot create customers.")
+        raise NotAllowed("Your role can't create customers.")
     customer, created = Customer.objects.get_or_create(pk=_id(customer_id), defaults={"name": _name(name)})
     if not created:
         return customer
@@ -61,7 +61,7 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
     Raises Refused while it holds anything that must not go with it.
     """
     if not actor.has_perm("accounts.delete_customer"):
-        raise NotAllowed("Your role cannot delete customers.")
+        raise NotAllowed("Your role can't delete customers.")
     about = customer_subject(customer)
     because = audit_services.reason_for(actor=actor, customer_id=about.id)
     owners = [owner.email for owner in owners_of(customer)]
@@ -72,22 +72,22 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
     alerts_services.forget_customer(customer_id=about.id)
     before = {"name": about.name}
     audit_services.record("customer.deleted", about=about, actor=actor, because=because, before=before, for_staff=True)
-    text = f"{actor.get_username()} deleted {about.name}, of which you were an owner.\n"
+    text = f"{actor.get_username()} deleted {about.name}. You were an owner.\n"
     text += f"\nReason: {because}\n" if because else ""
-    text += "\nYour own account stays. If you did not expect this, please write to our support.\n"
+    text += "\nYour own account is unchanged. If you didn't expect this, contact support.\n"
     transaction.on_commit(partial(email_services.send_at_once, title=f"{about.name} was deleted", text=text, to=owners))
 
 
 def _still_holds(name: str, things: Collection[Model]) -> str:
     held = ", ".join(sorted(str(thing) for thing in things)[:5])
     if all(isinstance(thing, Tenant) for thing in things):
-        return f"{name} still has the tenant {held} at Amazon. Delete that first, on the tenant's page."
-    return f"{name} still holds {held}. Delete them or give them to another customer first, and its tenant last."
+        return f"{name} still has tenant {held} in SES. Delete it on the tenant's page first."
+    return f"{name} still has {held}. Delete or transfer them first, then delete the tenant."
 
 
 def _id(given: str) -> str:
     if given and not _ID.fullmatch(given):
-        raise Refused("That is not an id of a customer. Open the form again.")
+        raise Refused("This customer ID is not valid. Reload the form.")
     return given or new_customer_id()
 
 
@@ -96,7 +96,7 @@ def _name(text: str) -> str:
     name = " ".join(text.split())
     longest: int = Customer._meta.get_field("name").max_length or 0
     if not name:
-        raise Refused("A customer needs a name.")
+        raise Refused("Enter a name.")
     if len(name) > longest:
-        raise Refused(f"The name has {len(name)} characters; {longest} is the most.")
+        raise Refused(f"The name has {len(name)} characters. The maximum is {longest}.")
     return name

@@ -79,8 +79,8 @@ def send_invitation(request: SignedIn, customer: Customer, email: str, role: Mem
 def _said(invited: Invited) -> str:
     email = invited.invitation.email
     if invited.mailed:
-        return f"{email} was sent an invitation, good until {invited.invitation.expires_at:%-d %B %Y}."
-    return f"The invitation of {email} stands, but its e-mail could not be sent. Send it again a little later."
+        return f"Invitation sent to {email}. It expires on {invited.invitation.expires_at:%-d %B %Y}."
+    return f"The invitation for {email} was created, but the email could not be sent. Send it again later."
 
 
 @require_GET
@@ -113,7 +113,7 @@ def list_(request: SignedIn) -> HttpResponse:
 @asks_for_password
 def create(request: SignedIn) -> HttpResponse:
     if not request.user.has_perm("accounts.add_customer"):
-        raise NotAllowed("Your role cannot create customers.")
+        raise NotAllowed("Your role can't create customers.")
     form = NewCustomerForm(request.POST or None, viewer=request.user)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
@@ -148,7 +148,7 @@ def rename(request: SignedIn, customer_id: str) -> HttpResponse:
     form = CustomerForm(request.POST or None, initial={"name": customer.name})
     if request.method == "POST" and form.is_valid():
         rename_customer(customer=customer, name=form.cleaned_data["name"], actor=request.user)
-        messages.success(request, f"The name is now {customer.name}.")
+        messages.success(request, f"Name changed to {customer.name}.")
         return redirect("customers:detail", customer.pk)
     context = frame(request, customer, "rename", form=form)
     return TemplateResponse(request, "accounts/customers/rename.html", context, status=422 if form.errors else 200)
@@ -179,9 +179,9 @@ def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpR
     if request.POST.get("do") == "resend":
         return send_invitation(request, customer, pending.email, MemberRole(pending.role))
     if request.POST.get("do") != "revoke":
-        raise Refused("Say whether to withdraw the invitation or to send it again.")
+        raise Refused("Choose whether to withdraw the invitation or send it again.")
     invitations_services.revoke_invitation(invitation=pending, actor=request.user)
-    return done(request, customer, f"The invitation of {pending.email} was withdrawn.")
+    return done(request, customer, f"Invitation for {pending.email} withdrawn.")
 
 
 @require_http_methods(["GET", "POST"])
@@ -205,7 +205,7 @@ def _change(request: SignedIn, customer: Customer, membership: Membership, *, ow
         return _remove(request, customer, membership, own=own)
     form = RoleForm(request.POST)
     if not form.is_valid():
-        raise Refused("Choose whether they are an owner or a member.")
+        raise Refused("Choose a role: owner or member.")
     role = MemberRole(form.cleaned_data["role"])
     members_services.change_member_role(membership=membership, role=role, actor=request.user)
     word = "an owner" if role == MemberRole.OWNER else "a member"
@@ -215,7 +215,7 @@ def _change(request: SignedIn, customer: Customer, membership: Membership, *, ow
 def _remove(request: SignedIn, customer: Customer, membership: Membership, *, own: bool) -> HttpResponse:
     if not own:
         members_services.remove_member(membership=membership, actor=request.user)
-        return done(request, customer, f"{membership.user} was removed from {customer}.")
+        return done(request, customer, f"Removed {membership.user} from {customer}.")
     members_services.leave(membership=membership)
-    messages.success(request, f"You have left {customer}.")
+    messages.success(request, f"You left {customer}.")
     return redirect("home")

@@ -1,4 +1,4 @@
-"""What a person opens in the morning: what needs them first, how full the region is, how it went."""
+"""The overview: what needs attention, capacity, and plots of the last week."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +9,14 @@ from django.conf import settings
 from accounts.people.selectors import Viewer, supports_everyone
 from domains.checking.core.judgement import State
 from domains.domain_list import selectors as domain_list_selectors
-from domains.models.domains import Domain
+from domains.models.domains import Domain, Stage
+from domains.records.core import Need
+from domains.records.selectors import RecordRow, records_page
 from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.lists import bounded_count
 from notifications.alerts.selectors import number_unanswered
+from operations.dashboard.core import CaseFacts, RecordToFix
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import may_see_rules
@@ -26,11 +29,12 @@ NEARLY_FULL_PERCENT = 80
 SHOWN_DAYS = 7
 DOMAINS_SHOWN = 8
 HARM_SHOWN = 5
+FIRST_LINE_AFTER = timedelta(hours=2)  # counts are by the hour, and a line needs two
 
 
 @dataclass(frozen=True)
 class AttentionItem:
-    """One line of what needs attention; `page` and `query` lead to the list that shows just that."""
+    """One line of "Needs attention"; `page` and `query` link to the matching list."""
 
     count: int
     sentence: str
@@ -41,14 +45,16 @@ class AttentionItem:
 
 @dataclass(frozen=True)
 class CapacitySummary:
-    meters: tuple[Meter, ...]
+    """`meters`: each with the page that lists what it counts."""
+
+    meters: tuple[tuple[Meter, str], ...]
     forecast: str
     monthly_cost: float
     is_read: bool
 
 
 def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
-    """The worst first: mail that is lost or goes to a stranger, then what stops a pause; nothing that is at zero."""
+    """Ranked by harm: lost or misdelivered mail first, then pauses that have no effect. Without zeros."""
     sees_rules = may_see_rules(viewer)
     found = [*_of_receiving(), *_of_former_holders()] if sees_rules else []
     found += _of_rejecting(viewer)
@@ -60,64 +66,106 @@ def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
     if sees_rules:
         found += _of_rules(now)
         found += [
-            AttentionItem(1, f"{meter.name} are {meter.percent} % full", "receipt_rules:rules")
+            AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
             for meter in _nearly_full()
         ]
     if unanswered := number_unanswered(viewer):
         found.append(
             AttentionItem(
                 unanswered,
-                _many(unanswered, "alert nobody has taken up", "alerts nobody has taken up"),
+                _many(unanswered, "unacknowledged alert", "unacknowledged alerts"),
                 "notifications:inbox",
             )
         )
     return tuple(sorted((need for need in found if need.count), key=lambda need: need.tone != "bad"))
 
 
+METER_PAGES = {
+    "Rules": "receipt_rules:rules",
+    "Recipients": "receipt_rules:addresses",
+    "Identities": "domains:list",
+    "Tenants": "tenants:list",
+}
+
+
 def how_full(*, now: datetime) -> CapacitySummary:
-    """By the rules as we last read them; of a region that was never read nothing is foretold."""
+    """From the rules as last read from SES; without a read there is no forecast."""
     own = lifecycle_selectors.capacity()
     meters = (*_rule_meters(), Meter("Tenants", own.count, own.quota))
     left = next((meter.left for meter in meters if meter.name == "Recipients"), None)
     ends = "" if left is None else forecast(left=left, now=now)
-    return CapacitySummary(meters, ends, own.monthly_cost, is_read=left is not None)
+    pages = tuple((meter, METER_PAGES.get(meter.name, "receipt_rules:rules")) for meter in meters)
+    return CapacitySummary(pages, ends, own.monthly_cost, is_read=left is not None)
+
+
+def collecting_since(*, now: datetime) -> datetime | None:
+    """On the first day, before there is a line to draw: when the first number was counted."""
+    since = counters.counting_since(now - timedelta(days=SHOWN_DAYS))
+    return since if since is not None and now - since < FIRST_LINE_AFTER else None
 
 
 def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
-    """Of the last week, by the hour, as all our processes counted."""
-    window = plots.Window(now - timedelta(days=SHOWN_DAYS), now, step=timedelta(hours=2))
+    """The last seven days by the hour, as all processes counted; on the first days from the first count on."""
+    start = now - timedelta(days=SHOWN_DAYS)
+    window = plots.Window(counters.counting_since(start) or start, now, step=timedelta(hours=2))
     states = {words: _levels("domains_by_state", key, window) for key, words in STATES.items()}
-    checks = {"Looks at the DNS": _sums("dns_look", window)}
-    calls = {"Calls to Amazon": _sums("aws_call", window)}
+    checks = {"DNS checks": _sums("dns_look", window)}
+    calls = {"AWS API calls": _sums("aws_call", window)}
     most = settings.AWS_CALLS_PER_SECOND * 3600
-    pace = [plots.Limit(most, "the pace that all share", "warn")] if most > 0 else []
+    pace = [plots.Limit(most, "shared rate limit", "warn")] if most > 0 else []
     return (
-        plots.chart("Domains by state", states, window),
-        plots.chart("Looks at the DNS, an hour", checks, window),
-        plots.chart("Calls to Amazon, an hour", calls, window, limits=pace),
+        plots.chart("Domains by status", states, window),
+        plots.chart("DNS checks per hour", checks, window),
+        plots.chart("AWS API calls per hour", calls, window, limits=pace),
     )
 
 
 STATES = {
-    State.VERIFIED.value: "Verified",
-    State.WAITING.value: "Waiting",
-    State.AT_RISK.value: "At risk",
-    State.WRONG.value: "Wrong",
-    State.COULD_NOT_CHECK.value: "Could not check",
+    state.value: state.label
+    for state in (State.VERIFIED, State.WAITING, State.AT_RISK, State.WRONG, State.COULD_NOT_CHECK)
 }
 
 
 def domains_to_do(viewer: Viewer) -> list[Domain]:
-    """A customer's own that are not in order, the worst first."""
+    """Domains of a customer that are not verified, worst first."""
     wrong = (State.AT_RISK, State.WRONG)
     own = domain_list_selectors.domains_not_verified(viewer)
     return sorted(own.order_by("state_since")[:100], key=lambda domain: domain.shown_state not in wrong)[:DOMAINS_SHOWN]
 
 
+TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a lookup that failed is none of them
+
+
+def case_facts(domain: Domain) -> CaseFacts:
+    """From our rows alone. The state is what the checks came to, whatever staff show to the customer."""
+    page = records_page(domain, can_check_in=0)
+    rows = [row for group in page.groups for row in group.rows]
+    left = [row for row in rows if row.record.need is Need.REQUIRED and row.state in TO_FIX]
+    if domain.stage == Stage.CLAIM and page.claim_row:
+        left = [page.claim_row]
+    return CaseFacts(
+        domain=str(domain),
+        stage=domain.stage,
+        state=State(domain.state),
+        to_fix=[_to_fix(row) for row in left],
+        is_held=domain.is_held,
+        stopped=domain.amazon_gave_up,
+        problem=domain.stage_problem,
+    )
+
+
+def _to_fix(row: RecordRow) -> RecordToFix:
+    record = row.record
+    value = record.value if record.priority is None else f"{record.priority} {record.value}"
+    is_known = row.state in TO_FIX
+    found = row.found if is_known else None
+    return RecordToFix(row.label, record.type, record.name, value, found, row.sentence if is_known else "")
+
+
 LATE = {
-    WorkLane.URGENT: "Urgent work (a pause, a stop) waits for {seconds} seconds: see the runbook",
-    WorkLane.PEOPLE: "What people wait for is held up for {seconds} seconds: see the runbook",
-    WorkLane.LOOKS: "Hourly checks are held up for {seconds} seconds: see the runbook",
+    WorkLane.URGENT: "Urgent work (pause, stop) is delayed by {seconds} seconds: see the runbook",
+    WorkLane.PEOPLE: "Work that people wait for is delayed by {seconds} seconds: see the runbook",
+    WorkLane.LOOKS: "Hourly checks are delayed by {seconds} seconds: see the runbook",
 }
 
 
@@ -129,12 +177,12 @@ def _of_queue() -> Iterator[AttentionItem]:
 def _of_amazon() -> Iterator[AttentionItem]:
     unread = [look.area for look in drift_selectors.looks_by_area() if look.problem]
     if unread:
-        sentence = f"Amazon’s {' and '.join(unread)} could not be read at the last look"
+        sentence = f"{' and '.join(unread).capitalize()} could not be read from SES at the last check"
         yield AttentionItem(1, sentence, "operations:differences", tone="bad")
 
 
 def _of_receiving() -> Iterator[AttentionItem]:
-    """What harms customers now, before anything that only may."""
+    """What harms customers now."""
     if outage := receiving_outage():
         yield AttentionItem(1, outage.title, "receipt_rules:rules", tone="bad")
     for harm in drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)[:HARM_SHOWN]:
@@ -143,7 +191,7 @@ def _of_receiving() -> Iterator[AttentionItem]:
 
 def _of_rejecting(viewer: Viewer) -> Iterator[AttentionItem]:
     rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))
-    sentence = _many(rejecting, "domain loses mail: SES rejects it", "domains lose mail: SES rejects it")
+    sentence = _many(rejecting, "domain is losing mail: SES rejects it", "domains are losing mail: SES rejects it")
     yield AttentionItem(rejecting, sentence, "domains:list", "show=rejecting", "bad")
 
 
@@ -155,7 +203,7 @@ def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     )
     yield AttentionItem(
         stuck,
-        _many(stuck, "domain waits for more than a day", "domains wait for more than a day"),
+        _many(stuck, "domain pending for more than a day", "domains pending for more than a day"),
         "domains:list",
         "show=stuck",
     )
@@ -171,13 +219,13 @@ def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
 def _of_tenants(viewer: Viewer) -> Iterator[AttentionItem]:
     counted = lifecycle_selectors.counts(viewer=viewer, filters=lifecycle_selectors.TenantListFilters())
     words = (
-        ("suspended", "tenant is suspended by Amazon", "tenants are suspended by Amazon", "bad"),
-        ("held_up", "tenant is not as we want it", "tenants are not as we want them", "warn"),
-        ("findings", "tenant has a finding of Amazon’s", "tenants have findings of Amazon’s", "warn"),
+        ("suspended", "tenant is suspended by AWS", "tenants are suspended by AWS", "bad"),
+        ("held_up", "tenant differs from its requested state", "tenants differ from their requested state", "warn"),
+        ("findings", "tenant has an open reputation finding", "tenants have open reputation findings", "warn"),
         (
             "pausing",
-            "tenant is not paused yet: mail may leave",
-            "tenants are not paused yet: mail may leave",
+            "tenant is still pausing: mail may still be sent",
+            "tenants are still pausing: mail may still be sent",
             "bad",
         ),
         ("paused", "tenant is paused", "tenants are paused", "warn"),
@@ -190,31 +238,29 @@ def _of_rules(now: datetime) -> Iterator[AttentionItem]:
     region = settings.AWS_REGION
     last = Run.objects.filter(region=region, state__in=(RunState.DONE, RunState.FAILED)).order_by("-ended_at").first()
     failed = int(last is not None and last.state == RunState.FAILED)
-    yield AttentionItem(failed, "The last run of changes failed", "receipt_rules:runs", tone="bad")
+    yield AttentionItem(failed, "The last run failed", "receipt_rules:runs", tone="bad")
     waiting = PendingChange.objects.exclude(waits_because="").count()
     yield AttentionItem(
         waiting,
-        _many(waiting, "customer’s change waits for an operator", "customers’ changes wait for an operator"),
+        _many(waiting, "customer change is pending approval", "customer changes are pending approval"),
         "receipt_rules:plan",
     )
     drift = drift_selectors.counts()["open"]
     yield AttentionItem(
         drift,
-        _many(
-            drift, "difference between Amazon and us is undecided", "differences between Amazon and us are undecided"
-        ),
+        _many(drift, "open difference between SES and the database", "open differences between SES and the database"),
         "operations:differences",
     )
 
 
 def _of_former_holders() -> Iterator[AttentionItem]:
-    """Until SES was read to deliver as the new holder wants."""
+    """Until a read of SES confirms delivery for the new customer."""
     names = list(domain_list_selectors.domains_with_former_routes().values_list("name", flat=True)[:2])
     if names:
         query = f"q={names[0]}" if len(names) == 1 else "show=former"
         number = domain_list_selectors.domains_with_former_routes().count()
-        one = f"Mail for {names[0]} may still go to its former holder"
-        several = f"Mail for {number:,} domains may still go to their former holders"
+        one = f"Mail for {names[0]} may still be delivered to its previous customer"
+        several = f"Mail for {number:,} domains may still be delivered to their previous customers"
         yield AttentionItem(number, one if number == 1 else several, "domains:list", query, tone="bad")
 
 
@@ -244,4 +290,4 @@ def _sums(name: str, window: plots.Window) -> plots.Points:
 
 
 def _many(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
+    return f"{count:,} {one if count == 1 else several}"

@@ -1,4 +1,4 @@
-"""Conditions that no app below looks at by itself, looked at every few minutes: staff are told, once."""
+"""Alerts that no other app raises: SES unreachable, open drift. Checked every few minutes."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 
 
 def watch(*, now: datetime) -> None:
-    """A look at Amazon that fails is here the very thing that is watched for."""
+    """Never raises AwsProblem: a failed call is what the alert is for."""
     _amazon(now)
     _drift(now)
 
@@ -29,15 +29,15 @@ def _amazon(now: datetime) -> None:
         why = ""  # it answers: asked to slow down is not silent
     except AwsProblem as problem:
         why = problem.in_full
-    _observe("amazon.unreachable", "amazon", f"Amazon in {settings.AWS_REGION}", why, "high", now)
+    _observe("amazon.unreachable", "amazon", f"Amazon SES in {settings.AWS_REGION}", why, "high", now)
 
 
 def _drift(now: datetime) -> None:
-    """Of everything on the board that nobody has decided; of the rules their own app tells."""
+    """Open differences, without receipt rules, which have their own alert."""
     rows = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None, decision="").exclude(area=RULES)
     open_ = rows.order_by("first_seen_at")
     number, first = open_.count(), open_.first()
-    why = f"{number} undecided. The oldest: {first.sentence}" if first else ""
+    why = f"{number:,} open. Oldest: {first.sentence}" if first else ""
     _observe("drift.found", "drift", f"Drift in {settings.AWS_REGION}", why, "medium", now)
 
 

@@ -1,4 +1,4 @@
-"""The dashboard, and the support page of one domain: its owners, its status, its last changes and a reply to send."""
+"""The overview, and the support case of a domain: problem, owners, reply, recent changes."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
@@ -12,13 +12,14 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.records.views import domain_for
 from inbound_admin.lib.http import SignedIn
 from operations.dashboard import selectors
+from operations.dashboard.core import summary_of
 from receipt_rules.addresses.selectors import inbound_summary
 from tenants.lifecycle.selectors import tenant_of
 
 
 @require_GET
 def overview(request: SignedIn) -> HttpResponse:
-    """For staff what needs attention, how full the region is and how it went; for customers their own domains."""
+    """Staff see what needs attention, capacity and plots; customers see their own domains."""
     now = timezone.now()
     staff = supports_everyone(request.user)
     context = {
@@ -29,7 +30,13 @@ def overview(request: SignedIn) -> HttpResponse:
         "total": domain_list_selectors.domains_for(request.user).count(),
     }
     if staff:
-        context |= {"full": selectors.how_full(now=now), "charts": selectors.charts(now=now)}
+        charts = selectors.charts(now=now)
+        context |= {
+            "full": selectors.how_full(now=now),
+            "charts": charts,
+            "has_counts": any(chart.rows for chart in charts),
+            "since": selectors.collecting_since(now=now),
+        }
     else:
         context |= {"to_do": selectors.domains_to_do(request.user)}
     return TemplateResponse(request, "operations/dashboard/overview.html", context)
@@ -43,8 +50,11 @@ def case(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied
+    facts = selectors.case_facts(domain)
     context = {
         "domain": domain,
+        "summary": summary_of(facts),
+        "to_fix": facts.to_fix,
         "owners": owners_of(domain.customer).order_by("email"),
         "tenant": tenant_of(domain.customer),
         "inbound": inbound_summary(domain),

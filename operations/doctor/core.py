@@ -12,11 +12,11 @@ def clock(ours: timedelta) -> SetupFinding:
     """`ours` is how far our clock is ahead of Amazon's; negative: behind."""
     off = abs(ours)
     if off <= CLOCK_MAY_DIFFER:
-        return SetupFinding("Clock", SetupVerdict.RIGHT, "This machine's clock agrees with Amazon's.")
+        return SetupFinding("Clock", SetupVerdict.RIGHT, "This machine's clock matches AWS.")
     side = "ahead of" if ours > timedelta() else "behind"
     return SetupFinding(
         "Clock",
         SetupVerdict.WRONG,
-        f"This machine's clock is {int(off.total_seconds())} seconds {side} Amazon's.",
-        "Let it be set by NTP: at five minutes Amazon refuses every call.",
+        f"This machine's clock is {int(off.total_seconds())} seconds {side} AWS.",
+        "Synchronise the clock with NTP. AWS rejects every call at 5 minutes' difference.",
     )

@@ -56,7 +56,7 @@ def get_tenant() -> None:
 
 
 def list_tenant_resources() -> None:
-    with aws.calling("sesv2", "list what a tenant has") as ses:
+    with aws.calling("sesv2", "list a tenant's resources") as ses:
         ses.list_tenant_resources(TenantName=NOBODY)
 
 

@@ -73,38 +73,40 @@ def examine() -> Iterator[SetupFinding]:
 def _settings() -> Iterator[SetupFinding]:
     found = [each for each in run_checks(include_deployment_checks=True) if each.level >= ERROR]
     if not found:
-        yield SetupFinding("Settings", SetupVerdict.RIGHT, "Django's checks and ours find no error.")
+        yield SetupFinding("Settings", SetupVerdict.RIGHT, "All system checks pass.")
     for each in found:
         yield SetupFinding("Settings", SetupVerdict.WRONG, each.msg, each.hint or "")
 
 
 def _site_url() -> SetupFinding:
     if settings.SITE_URL:
-        return SetupFinding("SITE_URL", SetupVerdict.RIGHT, f"Mails link to {settings.SITE_URL}.")
-    sentence = "It is not set, so mails carry no links, and nobody can confirm that mail may be forwarded to them."
-    return SetupFinding("SITE_URL", SetupVerdict.WRONG, sentence, "Set SITE_URL to the address of this site.")
+        return SetupFinding("SITE_URL", SetupVerdict.RIGHT, f"Links in emails use {settings.SITE_URL}.")
+    sentence = "Not set: emails have no links, and recipients can't confirm forwarding addresses."
+    return SetupFinding("SITE_URL", SetupVerdict.WRONG, sentence, "Set SITE_URL to the URL of this site.")
 
 
 def _database() -> SetupFinding:
     try:
         missing = missing_migrations()
     except DatabaseError as error:
-        return SetupFinding("Database", SetupVerdict.WRONG, f"It does not answer: {error}", "Look at DATABASE_URL.")
+        return SetupFinding(
+            "Database", SetupVerdict.WRONG, f"The database doesn't respond: {error}", "Check DATABASE_URL."
+        )
     if missing:
         repair = "Run manage.py migrate."
         return SetupFinding("Database", SetupVerdict.WRONG, f"{missing} migrations are not applied.", repair)
-    return SetupFinding("Database", SetupVerdict.RIGHT, "It answers, and every migration is applied.")
+    return SetupFinding("Database", SetupVerdict.RIGHT, "The database responds and all migrations are applied.")
 
 
 def _worker() -> SetupFinding:
     silent = worker_silent_for()
-    repair = "Start it: manage.py worker. Without it nothing is set up, checked or carried out."
+    repair = "Start the worker: manage.py worker. Without it, no domain is set up or checked and no change is applied."
     if silent is None:
         return SetupFinding("Worker", SetupVerdict.WRONG, "No worker has ever started.", repair)
     if silent >= WORKER_SILENT_AFTER:
-        sentence = f"The last sign of a worker is {int(silent.total_seconds())} seconds old."
+        sentence = f"The worker was last seen {int(silent.total_seconds())} seconds ago."
         return SetupFinding("Worker", SetupVerdict.WRONG, sentence, repair)
-    return SetupFinding("Worker", SetupVerdict.RIGHT, "A worker is alive.")
+    return SetupFinding("Worker", SetupVerdict.RIGHT, "A worker is running.")
 
 
 def _dns() -> SetupFinding:
@@ -115,12 +117,12 @@ def _dns() -> SetupFinding:
     silent = [answer for answer in answers if answer.status is LookupStatus.FAILED]
     if silent:
         said = "; ".join(f"{answer.resolver}: {answer.error}" for answer in silent)
-        repair = "Look at DNS_RESOLVERS, and whether a firewall stops UDP and TCP to port 53."
+        repair = "Check DNS_RESOLVERS, and whether a firewall blocks UDP or TCP port 53."
         return SetupFinding(
-            "DNS", SetupVerdict.WRONG, f"{len(silent)} of {len(answers)} resolvers do not answer. {said}", repair
+            "DNS", SetupVerdict.WRONG, f"{len(silent)} of {len(answers)} resolvers don't respond. {said}", repair
         )
     return SetupFinding(
-        "DNS", SetupVerdict.RIGHT, f"Every resolver answers: {', '.join(answer.resolver for answer in answers)}."
+        "DNS", SetupVerdict.RIGHT, f"All resolvers respond: {', '.join(answer.resolver for answer in answers)}."
     )
 
 
@@ -128,7 +130,7 @@ def _identity() -> SetupFinding:
     try:
         account = aws.ask_account_id()
     except AwsProblem as problem:
-        repair = "Look at the credentials that boto3 finds (environment, shared files, role) and at the network."
+        repair = "Check the network and the credentials that boto3 finds (environment, shared files, role)."
         return SetupFinding("AWS", SetupVerdict.WRONG, problem.in_full, repair)
     return SetupFinding("AWS", SetupVerdict.RIGHT, f"Account {account}, region {settings.AWS_REGION}.")
 
@@ -150,7 +152,7 @@ def _reads() -> Iterator[SetupFinding]:
                 yield SetupFinding(action, SetupVerdict.RIGHT, "Allowed.")
                 continue
             unknown.add(action)
-            sentence = f"Amazon does not know this call in {settings.AWS_REGION}. {problem.in_full}"
+            sentence = f"SES doesn't offer this call in {settings.AWS_REGION}. {problem.in_full}"
             yield SetupFinding(action, SetupVerdict.COULD_NOT_TELL, sentence)
 
 
@@ -161,9 +163,7 @@ def _read(action: str, read: Read) -> SetupFinding:
     except AwsMissing:
         raise
     except AwsDenied as problem:
-        return SetupFinding(
-            action, SetupVerdict.WRONG, problem.in_full, f"Allow {action}: the policy stands in the README."
-        )
+        return SetupFinding(action, SetupVerdict.WRONG, problem.in_full, f"Allow {action}. The README has the policy.")
     except (AwsBusy, AwsUnreachable) as problem:
         return SetupFinding(action, SetupVerdict.COULD_NOT_TELL, str(problem))
     except AwsProblem as problem:
@@ -173,4 +173,4 @@ def _read(action: str, read: Read) -> SetupFinding:
 
 def _receiving() -> Iterator[SetupFinding]:
     for found in receiving_setup_services.check_receiving():
-        yield replace(found, what=f"Receiving, {found.what}")
+        yield replace(found, what=f"Receiving: {found.what}")

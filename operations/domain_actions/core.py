@@ -1,4 +1,4 @@
-"""Reads which domains a batch is for, from what was pasted or uploaded. Pure."""
+"""Parses the domains of a batch from pasted text or a file. Pure."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What is done to several domains, to which, and with which words."""
+"""Forms of bulk actions on domains: action, domains, details."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ MOST_BYTES = 1_000_000
 
 
 class NamesForm(forms.Form):
-    """The first step: which domains; by hand or by a file."""
+    """Step 1: the domains, typed or from a file."""
 
-    do = forms.ChoiceField(label="What to do", widget=forms.RadioSelect)
+    do = forms.ChoiceField(label="Action", widget=forms.RadioSelect)
     names = forms.CharField(
         label="Domains",
         required=False,
         max_length=MOST_BYTES,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocapitalize": "none"}),
-        help_text="One on each line. To add domains of several customers, write: domain, customer.",
+        help_text="One per line. To add domains for several customers, write: domain, customer.",
     )
-    file = forms.FileField(label="Or a file (CSV)", required=False, help_text="With the same lines.")
+    file = forms.FileField(label="Or a CSV file", required=False, help_text="Same format: one domain per line.")
 
     def __init__(self, *args: Any, kinds: tuple[BatchKind, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -34,7 +34,7 @@ class NamesForm(forms.Form):
         text = f"{cleaned.get('names') or ''}\n{_read(cleaned.get('file'))}"
         cleaned["named"] = named_in(text, with_customers=cleaned.get("do") == BatchKind.IMPORT)
         if not cleaned["named"]:
-            self.add_error("names", "Write at least one domain, or choose a file.")
+            self.add_error("names", "Enter at least one domain or choose a file.")
         return cleaned
 
     @property
@@ -48,7 +48,7 @@ class NamesForm(forms.Form):
 
 
 def _read(file: Any) -> str:
-    """Raises ValidationError for what is no text."""
+    """Raises ValidationError if the file is not text."""
     if not file:
         return ""
     if file.size > MOST_BYTES:
@@ -56,26 +56,26 @@ def _read(file: Any) -> str:
     try:
         return str(file.read().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise forms.ValidationError("The file is no text. Save it as CSV, in UTF-8.") from error
+        raise forms.ValidationError("The file is not text. Save it as CSV (UTF-8).") from error
 
 
 class WordsForm(forms.Form):
-    """The second step: what is said for all of them. Fields that the action does not need are not there."""
+    """Step 2: details for all domains. Fields that the action doesn't need are removed."""
 
     customer = CustomerChoice(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
-    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
     until = forms.DateTimeField(
         label="Until",
         required=False,
-        help_text="Leave empty to hold them until somebody releases them.",
+        help_text="Leave blank to keep them on hold until someone releases them.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
     send_only = forms.BooleanField(
         label="Send only",
         required=False,
-        help_text="These domains only send. Their MX record stays with another mail service, and is not asked for.",
+        help_text="These domains don’t receive mail here. Their MX record stays with another mail service.",
     )
-    typed = forms.IntegerField(label="How many domains are deleted", min_value=1)
+    typed = forms.IntegerField(label="Number of domains to delete", min_value=1)
 
     def __init__(self, *args: Any, kind: BatchKind, number: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -85,12 +85,14 @@ class WordsForm(forms.Form):
         if kind is BatchKind.RELEASE:
             self.fields["because"].required = False
         if "typed" in self.fields:
-            self.fields["typed"].help_text = f"Type {number}, to confirm."
+            self.fields["typed"].help_text = f"Type {number} to confirm."
 
     def clean_typed(self) -> int:
         typed = int(self.cleaned_data["typed"])
         if typed != self.number:
-            raise forms.ValidationError(f"It is {self.number} that would be deleted. Look at the list again.")
+            raise forms.ValidationError(
+                f"{self.number} domains would be deleted. Check the list and enter that number."
+            )
         return typed
 
     @property

@@ -1,11 +1,11 @@
-"""What would come of an action for each domain that is named, and what came of it."""
+"""Predicts and reports the result of a bulk action for each domain."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
@@ -20,8 +20,8 @@ from operations.domain_actions.core import Named
 from operations.models import BatchItem, DomainRemoval
 from receipt_rules.models.addresses import Address
 
-TWICE = "Another line names it already."
-SEVERAL_LINES = "Several lines name it. Write one line, with the customer that it is for."
+TWICE = "Duplicate: another line has this domain."
+SEVERAL_LINES = "Several lines have this domain. Keep one line, with its customer."
 RIGHTS = {
     BatchKind.TRANSFER: "domains.transfer_domain",
     BatchKind.HOLD: "domains.hold_domain",
@@ -31,7 +31,7 @@ RIGHTS = {
 
 @dataclass(frozen=True)
 class Predicted:
-    """`works` False: it would be refused, and the sentence says why."""
+    """`works` False: it would be refused, for the reason in `sentence`."""
 
     named: Named
     sentence: str
@@ -48,7 +48,7 @@ def kinds_for(viewer: User) -> tuple[BatchKind, ...]:
 def predicted(
     kind: BatchKind, named: tuple[Named, ...], *, viewer: User, to: Customer | None = None
 ) -> tuple[Predicted, ...]:
-    """From our rows alone, before anything is asked of DNS or Amazon."""
+    """From the database only; neither DNS nor SES is asked."""
     keys = [_plain(each.name) or each.name.lower() for each in named]
     if kind is BatchKind.IMPORT:
         lines = Counter(keys)
@@ -94,27 +94,27 @@ def _plain(text: str) -> str:
 def _of_known(kind: BatchKind, named: Named, known: _Known, to: Customer | None) -> Predicted:
     domain = known.domains.get(_plain(named.name))
     if domain is None:
-        return Predicted(named, "There is no such domain in your list.", works=False)
+        return Predicted(named, "This domain is not in your list.", works=False)
     refused = _refusal(kind, domain, known, to)
     outcome = refused or _outcome(kind, domain, known.addresses.get(domain.pk, 0), to)
     return Predicted(named, outcome, not refused, domain, domain.customer)
 
 
 def _refusal(kind: BatchKind, domain: Domain, known: _Known, to: Customer | None) -> str:
-    """Empty where nothing speaks against it."""
+    """The reason for a refusal; "" if there is none."""
     if domain.stage == Stage.DELETING or domain.pk in known.going:
-        return "It is being deleted."
+        return "The domain is being deleted."
     if domain.region != settings.AWS_REGION:
-        return f"It belongs to the region {domain.region}, which is looked after elsewhere."
+        return f"The domain belongs to region {domain.region}, which another deployment manages."
     below = _below(domain, known) if kind is BatchKind.DELETE else []
     reasons = (
         (
             domain.is_held and kind in (BatchKind.CHECK, BatchKind.HOLD, BatchKind.DELETE),
-            "Our staff holds it.",
+            "Our support team put this domain on hold.",
         ),
-        (kind is BatchKind.RELEASE and not domain.is_held, "It is not held."),
-        (kind is BatchKind.CHECK and domain.stage == Stage.STARTING, "It is still being set up with Amazon."),
-        (bool(below), f"It has sub-domains here: {', '.join(below[:3])}. Delete those first."),
+        (kind is BatchKind.RELEASE and not domain.is_held, "The domain is not on hold."),
+        (kind is BatchKind.CHECK and domain.stage == Stage.STARTING, "The domain is still being set up in SES."),
+        (bool(below), f"Delete its subdomains first: {', '.join(below[:3])}."),
     )
     said = next((sentence for holds, sentence in reasons if holds), "")
     return said or (_refusal_of_transfer(domain, to) if kind is BatchKind.TRANSFER else "")
@@ -122,9 +122,9 @@ def _refusal(kind: BatchKind, domain: Domain, known: _Known, to: Customer | None
 
 def _refusal_of_transfer(domain: Domain, to: Customer | None) -> str:
     if to is not None and domain.customer_id == to.pk:
-        return f"It belongs to {to} already."
+        return f"The domain already belongs to {to}."
     if to is not None and Domain.objects.filter(customer=to, name=domain.name).exists():
-        return f"{to} asks for it already. Approve that claim, or delete it, instead."
+        return f"{to} has already claimed this domain. Approve or delete that claim instead."
     return ""
 
 
@@ -133,20 +133,21 @@ def _below(domain: Domain, known: _Known) -> list[str]:
 
 
 def _outcome(kind: BatchKind, domain: Domain, addresses: int, to: Customer | None) -> str:
-    takes = f"It takes mail at {addresses} address{'' if addresses == 1 else 'es'}"
+    takes = f"It receives mail at {addresses:,} address{'' if addresses == 1 else 'es'}"
     match kind:
         case BatchKind.TRANSFER:
-            where = f"to {to}" if to else "to the customer that you choose"
-            tenant = " Its association with the SES tenant moves along." if domain.tenant_id else ""
-            return f"Goes from {domain.customer} {where}.{tenant} {takes if addresses else 'It takes no mail'}."
+            where = f"to {to}" if to else "to the customer you choose"
+            tenant = " Its SES tenant association moves too." if domain.tenant_id else ""
+            return f"Moves from {domain.customer} {where}.{tenant} {takes if addresses else 'It receives no mail'}."
         case BatchKind.DELETE:
-            rules = f"{takes}, which go first, with their rules. Then" if addresses else "It takes no mail;"
-            return f"{rules} the identity at Amazon goes, and the domain."
+            rules = f"{takes}. Its receipt rules are removed first. Then" if addresses else "It receives no mail."
+            end = "the SES identity and the domain are deleted."
+            return f"{rules} {end if addresses else end.capitalize()}"
         case BatchKind.HOLD:
-            return "Is held: no checks until it is released. Its mail and sending go on."
+            return "No checks until released. Receiving and sending continue."
         case BatchKind.RELEASE:
-            return "Is released and looked at."
-    return "DNS is looked at within a minute, and Amazon where it may have something new to say."
+            return "Released and checked now."
+    return "DNS is checked within a minute, and SES where needed."
 
 
 def _of_import(named: Named, viewer: User, lines: int) -> Predicted:
@@ -159,8 +160,8 @@ def _of_import(named: Named, viewer: User, lines: int) -> Predicted:
     except Refused as refused:
         return Predicted(named, str(refused), works=False)
     claimed = related_domains(understood.domain).exclude(customer=customer).exists()
-    proof = "Ownership has to be proven first, by a record." if claimed else "It is set up with Amazon."
-    return Predicted(named, f"Is added for {customer}. {proof}", True, customer=customer)
+    proof = "Ownership must be proven first with a DNS record." if claimed else "It will be set up in SES."
+    return Predicted(named, f"Will be added for {customer}. {proof}", True, customer=customer)
 
 
 def _owner(named: Named, viewer: User) -> Customer:
@@ -170,42 +171,59 @@ def _owner(named: Named, viewer: User) -> Customer:
         first = list(own[:2])
         if len(first) == 1:
             return first[0]
-        raise Refused("The line does not say which customer it is for.")
+        raise Refused("Add the customer to this line.")
     found = list(own.filter(Q(pk=named.customer) | Q(name__iexact=named.customer))[:2])
     if len(found) != 1:
         raise Refused(
-            f"There are several customers called {named.customer}. Write the id instead."
+            f"Several customers are called {named.customer}. Use the ID instead."
             if found
-            else f"There is no customer {named.customer}."
+            else f"No customer is called {named.customer}."
         )
     return found[0]
 
 
 def domain_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
-    """Of items that are done: what has become of each domain since."""
+    """Results of done items, from the current state of each domain."""
     going = {row.domain_id: row for row in DomainRemoval.objects.filter(domain__in=[each.domain_id for each in items])}
     return [_result(kind, item, going.get(item.domain_id or "")) for item in items]
 
 
+def domain_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
+    """The same results without their sentences, counted by the database."""
+    counted = done.aggregate(there=Count("pk", filter=~Q(domain=None)), gone=Count("pk", filter=Q(domain=None)))
+    gone = BatchResult("Deleted", "good" if kind is BatchKind.DELETE else "mute", "")
+    there = BatchResult("Deleting", "info", "", waits=True) if kind is BatchKind.DELETE else _DONE
+    return [(gone, counted["gone"]), (there, counted["there"])]
+
+
+_DONE = BatchResult("Done", "good", "")
+
+
 def _result(kind: BatchKind, item: BatchItem, removal: DomainRemoval | None) -> BatchResult:
     if item.domain is None:
-        gone = "It is gone, at Amazon as well." if kind is BatchKind.DELETE else "It has been deleted since."
+        gone = (
+            "The domain and its SES identity were deleted."
+            if kind is BatchKind.DELETE
+            else "The domain was deleted later."
+        )
         return BatchResult("Deleted", "good" if kind is BatchKind.DELETE else "mute", gone)
     if kind is BatchKind.DELETE:
         why = (removal.problem if removal else "") or item.domain.stage_problem
-        return BatchResult("Being deleted", "info", why or "Its rules go first, then its identity.", waits=True)
+        return BatchResult(
+            "Deleting", "info", why or "Receipt rules are removed first, then the SES identity.", waits=True
+        )
     return BatchResult("Done", "good", _afterwards(kind, item, item.domain))
 
 
 def _afterwards(kind: BatchKind, item: BatchItem, domain: Domain) -> str:
     match kind:
         case BatchKind.TRANSFER:
-            return f"It is with {domain.customer}."
+            return f"The domain belongs to {domain.customer}."
         case BatchKind.HOLD:
-            return "It is held." if domain.is_held else "It was held, and has been released since."
+            return "On hold." if domain.is_held else "Was on hold; released later."
         case BatchKind.RELEASE:
-            return "It is held again." if domain.is_held else "It is released."
+            return "On hold again." if domain.is_held else "Released."
         case BatchKind.IMPORT:
-            return f"It is with {domain.customer}. {domain.headline}".strip()
+            return f"Belongs to {domain.customer}. {domain.headline}".strip()
     looked = domain.last_dns_check is not None and item.done_at is not None and domain.last_dns_check >= item.done_at
-    return domain.headline if looked else "It is at the head of the queue and is looked at now."
+    return domain.headline if looked else "Next in the queue; checking now."

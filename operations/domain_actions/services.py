@@ -47,11 +47,11 @@ def refuse_who_may_not(kind: BatchKind, actor: User) -> None:
 def prepare(kind: BatchKind, items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
     """The words to store. Raises Refused for none or too many, or without a reason; ReasonMissing."""
     if not items or len(items) > MOST:
-        raise Refused(f"Name between 1 and {MOST} domains.")
+        raise Refused(f"Enter between 1 and {MOST:,} domains.")
     if kind in NEEDS_REASON and not words.get("because", "").strip():
-        raise Refused("Say why: the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason.", code="REASON_MISSING")
     if kind is BatchKind.TRANSFER and not words.get("customer"):
-        raise Refused("Choose the customer that the domains go to.", code="CUSTOMER_MISSING")
+        raise Refused("Choose the customer to transfer the domains to.", code="CUSTOMER_MISSING")
     return {**words, "because": _reason(kind, items, words.get("because", ""), actor)}
 
 
@@ -74,7 +74,7 @@ def _domain_of(item: BatchItem, actor: User) -> Domain:
     """Raises Refused for one that is gone, or that the asker may not see any more."""
     found = domains_for(actor).filter(pk=item.domain_id).first()
     if found is None:
-        raise Refused("It is not in your list any more.")
+        raise Refused("The domain is no longer in your list.")
     return found
 
 
@@ -82,7 +82,7 @@ def _domain_of(item: BatchItem, actor: User) -> Domain:
 def check(item: BatchItem, actor: User) -> None:
     domain = _domain_of(item, actor)
     if wait := checking_services.can_check_in(domain, timezone.now()):
-        raise Refused(f"It was looked at a moment ago. Try again in {wait} seconds.")
+        raise Refused(f"Checked a moment ago. Try again in {wait} seconds.")
     overrides_services.check_again(domain=domain, actor=actor, bulk_id=item.batch_id)
     _settle(item, domain)
 
@@ -91,7 +91,7 @@ def add(item: BatchItem, actor: User) -> None:
     """DNS is asked before the transaction that stores it."""
     customer = customers_for(actor).filter(pk=item.customer_id).first()
     if customer is None:
-        raise Refused("The customer that it is for is not yours any more.")
+        raise Refused("You no longer have access to its customer.")
     look = preflight_services.look_before(text=item.name, customer=customer)
     with transaction.atomic():
         domain = preflight_services.add(

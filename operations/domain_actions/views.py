@@ -49,7 +49,7 @@ def _given(request: SignedIn) -> QueryDict:
 
 def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> HttpResponse:
     if len(names.named) > MOST:
-        names.add_error("names", f"These are {len(names.named)}. At most {MOST} are done at once.")
+        names.add_error("names", f"The list has {len(names.named):,} domains. Up to {MOST:,} can be processed at once.")
         return TemplateResponse(
             request, "operations/domain_actions/start_bulk.html", {"form": names, "most": MOST}, status=422
         )

@@ -36,8 +36,8 @@ from receipt_rules.domain_removal.services import ManagedRules
 from receipt_rules.jobs import customer_changed, work_soon
 from receipt_rules.planner.core.plans import Plan
 
-WAITS_FOR_RULES = "Waiting until SES’s receipt rules no longer name it."
-WAITS_FOR_RUN = "Waiting for a run of rule changes that is under way."
+WAITS_FOR_RULES = "Waiting until no receipt rule in SES names the domain."
+WAITS_FOR_RUN = "Waiting for another run of rule changes to finish."
 FOREIGN = (
     "The receipt rule {rule} in the rule set {rule_set} names it. We did not make that rule, so we don’t change it. "
     "An operator must remove the domain from it in the SES console, or take the rule over. Then the deletion goes on."

@@ -1,4 +1,4 @@
-"""Deleting a domain with all that takes mail at it: everything that goes, in its order; then how far it is."""
+"""Delete a domain with its addresses: preview in order, then progress."""
 
 from typing import Any
 
@@ -54,6 +54,6 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
 
 def _gone(request: SignedIn, name: str) -> HttpResponse:
     """Where the page that waited for it ends, and a second press of the button."""
-    messages.success(request, f"{name} is deleted.")
+    messages.success(request, f"{name} was deleted.")
     waits = request.htmx and not request.htmx.boosted
     return HttpResponseClientRedirect(reverse("domains:list")) if waits else redirect("domains:list")

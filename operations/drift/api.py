@@ -1,4 +1,4 @@
-"""What at Amazon is not as our rows have it: looked for, listed, decided; for staff."""
+"""Differences between SES and the database: check, list, resolve. For staff."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -48,7 +48,7 @@ class DifferenceOut(Out):
 
 
 class LookOut(Out):
-    """`problem`: Amazon could not be read, so the differences are those of the look before."""
+    """`problem`: why SES could not be read. The differences are then those of the check before."""
 
     at: datetime | None
     asked_at: datetime | None
@@ -66,7 +66,7 @@ class DifferenceFilters(Paged):
 
 
 class DecisionTaken(In):
-    """adopt: our rows become as Amazon is (a tenant that nobody knows becomes `customerId`'s); restore: the reverse."""
+    """adopt: accept from SES (an unmanaged tenant goes to `customerId`). restore: set in SES. ignore: keep both."""
 
     decision: Literal["adopt", "restore", "ignore"]
     because: Text
@@ -74,7 +74,7 @@ class DecisionTaken(In):
 
 
 class DecisionsTaken(DecisionTaken):
-    """The differences of these ids, or else the first open ones of an area and kind."""
+    """The differences with these IDs, or the first open ones of an area and kind."""
 
     ids: Annotated[list[Text], Field(max_length=MOST_DECIDED)] = Field(default_factory=list)
     area: Text = ""
@@ -84,37 +84,37 @@ class DecisionsTaken(DecisionTaken):
 class DecidedOut(Out):
     id: str
     subject: str
-    problem: str | None = Field(description="Why it could not be decided; null where it was")
+    problem: str | None = Field(description="Why it could not be resolved; null if it was")
 
 
 class DecisionsOut(Out):
     decided: int
-    remaining: int = Field(description="How many of the area and kind are open still")
+    remaining: int = Field(description="Open differences left of this area and kind")
     data: list[DecidedOut]
 
 
-@router.get("/v2/drift", **reads(DifferencePage, staff=True), summary="Differences between Amazon and our rows")
+@router.get("/v2/drift", **reads(DifferencePage, staff=True), summary="List differences between SES and the database")
 def list_differences(request: HttpRequest, query: Annotated[DifferenceFilters, Query()]) -> DifferencePage:
     _viewer(request)
     rows, pagination = page_of(differences_shown(query.show).order_by("area", "subject", "kind", "pk"), query)
     return DifferencePage(data=[_difference(row) for row in rows], pagination=pagination, look=_look())
 
 
-@router.post("/v2/drift/look", **writes(Accepted, status=202, staff=True), summary="Look at Amazon now")
+@router.post("/v2/drift/look", **writes(Accepted, status=202, staff=True), summary="Check SES now")
 def look_for_differences(request: HttpRequest) -> Status[Accepted]:
-    """The worker reads every tenant, a call each; `look` of the list says when it was done."""
+    """The worker reads every tenant with one call each. `look` in the list has the time of the last check."""
     if not may_migrate(_viewer(request)):
-        raise NotAllowed("Amazon is looked at by operators.")
+        raise NotAllowed("Only operators can start a check.")
     services.ask_to_look()
-    return Status(202, Accepted(id=TENANTS_AREA, status_url="/api/v2/drift", message="Amazon is being read."))
+    return Status(202, Accepted(id=TENANTS_AREA, status_url="/api/v2/drift", message="Reading from SES."))
 
 
-@router.post("/v2/drift/decisions", **writes(DecisionsOut, staff=True), summary="Decide over many")
+@router.post("/v2/drift/decisions", **writes(DecisionsOut, staff=True), summary="Resolve differences")
 def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> DecisionsOut:
-    """At most two hundred at a time; one that is refused holds up no other. An identity is adopted by an import."""
+    """Up to 200 per request; one rejection doesn't stop the others. Identities without a customer need an import."""
     actor = _viewer(request)
     if not asked.ids and not (asked.area and asked.kind):
-        raise Malformed("Say which: ids, or area and kind.", code="WHICH")
+        raise Malformed("Give ids, or area and kind.", code="WHICH")
     decision = Decision(asked.decision)
     found = _chosen(asked)
     outcomes = services.decide_many(
@@ -134,15 +134,15 @@ def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> Deci
     )
 
 
-@router.get("/v2/drift/{difference_id}", **reads(DifferenceOut, staff=True), summary="One difference")
+@router.get("/v2/drift/{difference_id}", **reads(DifferenceOut, staff=True), summary="Get a difference")
 def get_difference(request: HttpRequest, difference_id: str) -> DifferenceOut:
     _viewer(request)
     return _difference(get_object_or_404(differences(), pk=difference_id))
 
 
-@router.post("/v2/drift/{difference_id}/decision", **writes(DifferenceOut, staff=True), summary="Decide over one")
+@router.post("/v2/drift/{difference_id}/decision", **writes(DifferenceOut, staff=True), summary="Resolve a difference")
 def decide_over_difference(request: HttpRequest, difference_id: str, asked: DecisionTaken) -> DifferenceOut:
-    """What is restored is done by the worker; `problem` says why it could not be."""
+    """The worker restores it. If that fails, `problem` has the reason."""
     actor = _viewer(request)
     row = get_object_or_404(differences(), pk=difference_id)
     decision = Decision(asked.decision)
@@ -160,7 +160,7 @@ def _chosen(asked: DecisionsTaken) -> QuerySet[Difference]:
 def _viewer(request: HttpRequest) -> User:
     viewer = caller(request)
     if not may_see(viewer):
-        raise NotAllowed("Differences between Amazon and our rows are for staff.")
+        raise NotAllowed("Only staff can see drift.")
     return viewer
 
 
@@ -169,7 +169,7 @@ def _customer(customer_id: str | None, viewer: User) -> Customer | None:
         return None
     found = customers_for(viewer).filter(pk=customer_id).first()
     if found is None:
-        raise Refused("There is no customer of this id.", code="CUSTOMER_MISSING")
+        raise Refused("No customer has this ID.", code="CUSTOMER_MISSING")
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Decision(StrEnum):
-    """ADOPT: our rows become as Amazon is. RESTORE: Amazon becomes as our rows are. IGNORE: until it changes."""
+    """ADOPT: accept from SES. RESTORE: set in SES again. IGNORE: keep both until something changes."""
 
     ADOPT = "adopt"
     RESTORE = "restore"
@@ -20,9 +20,7 @@ class Decision(StrEnum):
 
     @property
     def words(self) -> str:
-        return {"adopt": "Take over what Amazon has", "restore": "Make Amazon as we have it", "ignore": "Leave it"}[
-            self
-        ]
+        return {"adopt": "Accept from SES", "restore": "Restore in SES", "ignore": "Ignore"}[self]
 
 
 @dataclass(frozen=True)
@@ -78,18 +76,20 @@ def compare_identities(
 
 def _of_one(own: OurDomain, there: Mapping[str, IdentitySettings | None]) -> Iterator[FoundDifference]:
     if own.name not in there:
-        sentence = f"Amazon does not know {own.name} of {own.customer} any more: its mail is neither signed nor taken."
+        sentence = (
+            f"Identity {own.name} of {own.customer} no longer exists in SES: its mail is neither signed nor received."
+        )
         yield _found(GONE, own, sentence, {"identity": True}, {"identity": False})
         return
     now, told = there[own.name], own.settings
     if now is None:
         return
     if _mail_from(now) != _mail_from(told):
-        sentence = f"The MAIL FROM of {own.name} is {_named(now)} at Amazon; here it is {_named(told)}."
+        sentence = f"MAIL FROM of {own.name} is {_named(now)} in SES, but should be {_named(told)}."
         yield _found(MAIL_FROM, own, sentence, _mail_from(told), _mail_from(now))
     if now.signs != told.signs:
-        state = "signs" if now.signs else "does not sign"
-        sentence = f"Amazon {state} mail of {own.name} (DKIM); here it {'does not' if now.signs else 'does'}."
+        now_is, should_be = ("on", "off") if now.signs else ("off", "on")
+        sentence = f"DKIM signing of {own.name} is {now_is} in SES, but should be {should_be}."
         yield _found(SIGNING, own, sentence, {"dkim_signing": told.signs}, {"dkim_signing": now.signs})
 
 
@@ -102,7 +102,7 @@ def _mail_from(settings: IdentitySettings) -> dict[str, object]:
 
 def _named(settings: IdentitySettings) -> str:
     if not settings.mail_from:
-        return "Amazon’s own"
+        return "the default"
     return f"{settings.mail_from} ({WHILE_MISSING[settings.rejects]} while its record is missing)"
 
 
@@ -112,7 +112,7 @@ def _unowned(name: str) -> FoundDifference:
         key=f"{UNOWNED} {name}",
         subject=name,
         place=name,
-        sentence=f"The identity {name} is at Amazon, and nobody here holds it.",
+        sentence=f"Identity {name} exists in SES but has no customer here.",
         found={"identity": name},
         may_adopt=True,
     )
@@ -196,11 +196,11 @@ def _of_one_tenant(
     own: OurTenant, at_amazon: TenantAtAmazon | None, known: Mapping[str, OurTenant]
 ) -> Iterator[FoundDifference]:
     if at_amazon is None:
-        sentence = f"Amazon has no tenant {own.name} any more: mail of {own.customer} that names it is refused."
+        sentence = f"Tenant {own.name} no longer exists in SES: SES rejects mail of {own.customer} that names it."
         yield _found_tenant(MISSING, own, own.name, sentence, wanted={"arn": own.arn}, may_restore=True)
         return
     if at_amazon.arn != own.arn:
-        sentence = f"{own.name} was deleted at Amazon and made again by somebody else."
+        sentence = f"{own.name} was deleted in SES and recreated by someone else."
         values = ({"arn": own.arn}, {"arn": at_amazon.arn})
         yield _found_tenant(REPLACED, own, own.name, sentence, *values, may_adopt=True)
         return
@@ -213,7 +213,7 @@ def _of_one_tenant(
 def _policy(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifference]:
     if own.policy is None or not at_amazon.policy or own.policy == at_amazon.policy:
         return
-    sentence = f"The reputation policy of {own.name} is {at_amazon.policy} at Amazon; here it is {own.policy}."
+    sentence = f"The reputation policy of {own.name} is {at_amazon.policy} in SES, but should be {own.policy}."
     values = ({"policy": own.policy}, {"policy": at_amazon.policy})
     yield _found_tenant(POLICY, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
 
@@ -222,11 +222,11 @@ def _settings(own: OurTenant) -> Iterator[FoundDifference]:
     """As they were last read: the tenants' list does not tell them."""
     wanted, found = own.suppression, own.found_suppression
     if wanted and found and wanted != found:
-        sentence = f"The suppression list of {own.name} is the {found}’s at Amazon; here it is the {wanted}’s."
+        sentence = f"{own.name} uses the {found} suppression list in SES, but should use the {wanted} list."
         values = ({"suppression": wanted}, {"suppression": found})
         yield _found_tenant(SUPPRESSION, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
     if own.unmeasured_set:
-        sentence = f"The reputation of {own.unmeasured_set} is not measured, so no rates of {own.name} may be known."
+        sentence = f"Reputation metrics of {own.unmeasured_set} are off, so rates of {own.name} may be unknown."
         values_of_set = ({"measured": True}, {"measured": False})
         yield _found_tenant(UNMEASURED, own, own.name, sentence, *values_of_set, may_restore=True)
 
@@ -235,11 +235,11 @@ def _status(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifferen
     if own.is_paused is None or not at_amazon.staff or own.is_paused == (at_amazon.staff == PAUSED):
         return
     values = ({"staff": PAUSED if own.is_paused else SENDS}, {"staff": at_amazon.staff})
-    cause = f" Amazon says: {at_amazon.staff_cause}" if at_amazon.staff_cause else ""
+    cause = f" Cause in SES: {at_amazon.staff_cause}" if at_amazon.staff_cause else ""
     sentence = (
-        f"{own.name} sends at Amazon, and is paused here.{cause}"
+        f"{own.name} can send in SES, but is paused here.{cause}"
         if own.is_paused
-        else f"{own.name} is paused at Amazon, and nobody paused it here.{cause}"
+        else f"{own.name} is paused in SES, but was not paused here.{cause}"
     )
     yield _found_tenant(STATUS, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
 
@@ -248,19 +248,19 @@ def _associations(
     own: OurTenant, at_amazon: TenantAtAmazon, known: Mapping[str, OurTenant]
 ) -> Iterator[FoundDifference]:
     for arn in sorted(set(own.associated) - at_amazon.resources - own.going):
-        sentence = f"{own.associated[arn]} does not belong to {own.name} at Amazon any more."
+        sentence = f"{own.associated[arn]} is no longer associated with {own.name} in SES."
         yield _found_tenant(
             NOT_ASSOCIATED, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
         )
     for arn in sorted(at_amazon.resources - set(own.associated) - own.going):
         other = next((each for each in known.values() if each is not own and arn in each.associated), None)
-        whose = f", and it belongs to {other.name}" if other else ""
-        sentence = f"{name_of(arn)} belongs to {own.name} at Amazon; here it does not{whose}."
+        whose = f" It belongs to {other.name}." if other else ""
+        sentence = f"{name_of(arn)} is associated with {own.name} in SES, but not here.{whose}"
         values = ({"associated": False}, {"associated": True})
         yield _found_tenant(ALSO_ASSOCIATED, own, arn, sentence, *values, may_adopt=other is None, may_restore=True)
     for arn, name in sorted(own.outside.items()):
         if arn not in at_amazon.resources:
-            sentence = f"{name} is in no tenant, though mail of {own.customer} names {own.name}: it would be refused."
+            sentence = f"{name} is in no tenant, but mail of {own.customer} names {own.name}: SES would reject it."
             yield _found_tenant(
                 OUTSIDE, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
             )
@@ -273,9 +273,9 @@ def _unknown(at_amazon: TenantAtAmazon, owners: Mapping[str, tuple[str, str]]) -
         if arn in owners:
             votes[owners[arn]] = votes.get(owners[arn], 0) + 1
     customer_id, customer = max(votes, key=lambda each: (votes[each], each), default=("", ""))
-    holds = f" It holds identities of {customer}." if customer else ""
+    holds = f" It contains identities of {customer}." if customer else ""
     number = len(at_amazon.resources)
-    sentence = f"The tenant {at_amazon.name} ({number} resource{'' if number == 1 else 's'}) is nobody’s here.{holds}"
+    sentence = f"Tenant {at_amazon.name} ({number:,} resource{'' if number == 1 else 's'}) has no customer here.{holds}"
     return FoundDifference(
         kind=UNKNOWN,
         key=f"{UNKNOWN} {at_amazon.arn}",

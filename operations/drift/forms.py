@@ -1,4 +1,4 @@
-"""What a person says who decides over a difference."""
+"""The form to resolve a difference."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from operations.models import Difference
 
 
 class DecideForm(forms.Form):
-    decision = forms.ChoiceField(label="What is done", widget=forms.RadioSelect)
+    decision = forms.ChoiceField(label="Decision", widget=forms.RadioSelect)
     customer = forms.CharField(
-        label="Whose it becomes",
+        label="Customer",
         required=False,
         max_length=120,
-        help_text="The customer’s whole name, or its id. Needed to take it over.",
+        help_text="The customer’s full name or ID. Required to accept it from SES.",
     )
-    because = forms.CharField(label="Why", max_length=500, help_text="For the change log, and for the next person.")
+    because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
 
     def __init__(self, *args: Any, difference: Difference, asks_customer: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -28,7 +28,7 @@ class DecideForm(forms.Form):
         }
         choices = [(each.value, each.words) for each, possible in may.items() if possible]
         self.fields["decision"] = forms.ChoiceField(
-            label="What is done", widget=forms.RadioSelect, choices=choices, initial=choices[0][0] if choices else None
+            label="Decision", widget=forms.RadioSelect, choices=choices, initial=choices[0][0] if choices else None
         )
         if not asks_customer:
             del self.fields["customer"]
@@ -41,6 +41,6 @@ class DecideForm(forms.Form):
             return None
         found = list(Customer.objects.filter(pk=text)) or list(Customer.objects.filter(name__iexact=text)[:2])
         if len(found) != 1:
-            several = "Several customers are called so: give the id."
-            raise forms.ValidationError(several if found else "No customer is called so.")
+            several = "Several customers have this name. Use the ID."
+            raise forms.ValidationError(several if found else "No customer has this name.")
         return found[0]

@@ -1,4 +1,4 @@
-"""The board of differences, and when Amazon was last looked at for them."""
+"""Differences by status, and the last check of each area."""
 
 from django.conf import settings
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, When
@@ -8,21 +8,21 @@ from operations.models import Difference, DriftLook
 
 AREAS = {"identities": "Identities", "rules": "Rules", "tenants": "Tenants"}
 SHOWN = {
-    "open": ("To decide", Q(decision="")),
-    "decided": ("Being mended", Q(decision__in=(Decision.ADOPT, Decision.RESTORE))),
-    "ignored": ("Left with a reason", Q(decision=Decision.IGNORE)),
+    "open": ("Open", Q(decision="")),
+    "decided": ("Fixing", Q(decision__in=(Decision.ADOPT, Decision.RESTORE))),
+    "ignored": ("Ignored", Q(decision=Decision.IGNORE)),
 }
 
 
 def differences() -> QuerySet[Difference]:
-    """Those that the last look found: outages first, then what harms customers, then by area and subject."""
+    """Found by the last check: outages first, then what harms customers, then by area and subject."""
     harm = Case(When(kind__in=OUTAGES, then=0), When(kind=HARMFUL, then=1), default=2, output_field=IntegerField())
     found = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None).select_related("customer", "by")
     return found.order_by(harm, "area", "subject", "kind")
 
 
 def differences_shown(show: str, area: str = "") -> QuerySet[Difference]:
-    """Nonsense shows what is to decide, of everything."""
+    """An unknown `show` or `area` falls back to all open differences."""
     return _of(area).filter(SHOWN.get(show, SHOWN["open"])[1])
 
 
@@ -38,7 +38,7 @@ def _of(area: str) -> QuerySet[Difference]:
 
 
 def looks_by_area() -> tuple[DriftLook, ...]:
-    """The last of each area that was ever looked at."""
+    """The last check of each area."""
     return tuple(DriftLook.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
 
 

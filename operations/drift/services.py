@@ -25,8 +25,8 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.live.services import read_live
 from receipt_rules.models.live import IgnoredDifference, Look
 
-BY_IMPORT = "Identities are given to customers many at once by an import: Drift, Give them to customers."
-NOT_FROM_HERE = "The plan undoes it, once you have seen each of its steps and approved it."
+BY_IMPORT = "To assign many identities to customers, use the import: Drift, Assign to customers."
+NOT_FROM_HERE = "Approve a plan to revert this difference."
 
 
 def ask_to_look_at_rules() -> None:

@@ -1,4 +1,4 @@
-"""The board of differences between Amazon and our rows: look, take over, have undone, or leave with a reason."""
+"""Drift pages: check SES now, list differences, accept, restore or ignore one."""
 
 from typing import Any
 
@@ -56,13 +56,15 @@ def list_(request: SignedIn) -> HttpResponse:
 def look(request: SignedIn) -> HttpResponse:
     refuse_strangers(request, manages=True)
     services.ask_to_look()
-    messages.success(request, "Amazon is being read: all identities, rules and tenants. This page follows it.")
+    messages.success(
+        request, "Reading all identities, receipt rules and tenants from SES. This page updates automatically."
+    )
     return redirect("operations:differences")
 
 
 @require_http_methods(["GET", "POST"])
 def detail(request: SignedIn, difference_id: str) -> HttpResponse:
-    """For a customer there is none, as if it did not exist."""
+    """404 for customers."""
     rows = differences() if may_see(request.user) else differences().none()
     difference = get_object_or_404(rows, pk=difference_id)
     form = DecideForm(request.POST or None, difference=difference, asks_customer=difference.kind in (UNKNOWN, UNOWNED))
@@ -83,5 +85,5 @@ def _decided(request: SignedIn, difference: Difference, form: DecideForm) -> boo
         field = "customer" if isinstance(problem, Refused) and problem.code == "CUSTOMER_MISSING" else None
         form.add_error(field, str(problem))
         return False
-    messages.success(request, f"Noted: {Decision(given['decision']).words.lower()}.")
+    messages.success(request, f"Decision saved: {Decision(given['decision']).words}.")
     return True

@@ -1,4 +1,4 @@
-"""What a person says who decides over many differences."""
+"""The form to resolve many differences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,25 +13,25 @@ from operations.drift.core import Decision
 class DecideManyForm(forms.Form):
     """`numbers`: over how many each decision is possible; one that is possible for none is not offered."""
 
-    decision = forms.ChoiceField(label="What is done", widget=forms.RadioSelect)
+    decision = forms.ChoiceField(label="Decision", widget=forms.RadioSelect)
     customer = CustomerChoice(
         Customer.objects.all(),
-        label="Customer for tenants that nobody is offered",
+        label="Customer for tenants without a suggested customer",
         required=False,
-        empty_label="Leave those undecided",
+        empty_label="Keep those open",
     )
-    because = forms.CharField(label="Why", max_length=500, help_text="For the change log, and for the next person.")
-    typed = forms.IntegerField(label="How many are decided", min_value=1)
+    because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
+    typed = forms.IntegerField(label="Number of differences", min_value=1)
 
     def __init__(self, *args: Any, numbers: Mapping[Decision, int], asks_customer: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.numbers = numbers
         self.fields["decision"] = forms.ChoiceField(
-            label="What is done",
+            label="Decision",
             widget=forms.RadioSelect,
             choices=[(each.value, f"{each.words} ({number:,})") for each, number in numbers.items() if number],
         )
-        self.fields["typed"].help_text = "Type the number that stands behind the decision, to confirm."
+        self.fields["typed"].help_text = "To confirm, type the number shown after the decision."
         if not asks_customer:
             del self.fields["customer"]
 
@@ -40,7 +40,9 @@ class DecideManyForm(forms.Form):
         if given.get("decision") and given.get("typed"):
             number = self.numbers[Decision(given["decision"])]
             if given["typed"] != number:
-                self.add_error("typed", f"It is {number:,} that would be decided. Look at the list again.")
+                self.add_error(
+                    "typed", f"{number:,} differences would be changed. Check the list and enter that number."
+                )
         return given
 
     @property

@@ -1,10 +1,10 @@
-"""Which differences a decision over many is about, what can be decided of each, and what came of it."""
+"""Differences of a bulk decision: which are chosen, what is possible, and the results."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
 
 from accounts.models.people import User
 from operations.batches.core import BatchKind, BatchResult
@@ -21,23 +21,23 @@ _POSSIBLE = {
     Decision.IGNORE: ~Q(kind__in=OUTAGES),
 }
 KIND_WORDS = {
-    "gone": "Identity is not in SES",
+    "gone": "Identity is missing in SES",
     "mail_from": "MAIL FROM differs",
     "signing": "DKIM signing differs",
     "unowned": "Identity without a customer",
-    "missing": "Tenant is not in SES",
-    "replaced": "Tenant was made again",
+    "missing": "Tenant is missing in SES",
+    "replaced": "Tenant was recreated",
     "unknown": "Tenant without a customer",
     "policy": "Reputation policy differs",
     "status": "Sending status differs",
     "suppression": "Suppression list differs",
     "unmeasured": "Reputation is not measured",
     "not_associated": "Association is missing",
-    "also_associated": "Association that is not ours",
+    "also_associated": "Unmanaged association",
     "outside": "Identity is in no tenant",
     "stranger_active": "Another rule set is active",
     "none_active": "No rule set is active",
-    "harmful": "Rule of another program takes mail",
+    "harmful": "Unmanaged rule receives mail",
     "not_as_wanted": "Rules differ from the plan",
 }
 
@@ -99,15 +99,36 @@ def may_decide(viewer: User) -> bool:
 
 
 def decision_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
-    """Of items that are decided: whether what was decided has been done at Amazon."""
+    """Results of done items: whether the decision has been applied in SES."""
     return [_decision_result(item.difference) for item in items]
+
+
+_OUTCOMES = {
+    "gone": BatchResult("Done", "good", "The difference no longer exists."),
+    "ignored": BatchResult("Ignored", "mute", "Ignored until it changes."),
+    "stuck": BatchResult("Delayed", "warn", ""),
+    "decided": BatchResult("Fixing", "info", "The worker applies the change, then reads SES again.", waits=True),
+}
+
+
+def decision_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
+    """The same results without their sentences, counted by the database."""
+    outcome = Case(
+        When(Q(difference=None) | ~Q(difference__gone_at=None), then=Value("gone")),
+        When(difference__decision=Decision.IGNORE, then=Value("ignored")),
+        When(~Q(difference__problem=""), then=Value("stuck")),
+        default=Value("decided"),
+        output_field=CharField(),
+    )
+    counted = done.order_by().annotate(outcome=outcome).values_list("outcome").annotate(number=Count("pk"))
+    return [(_OUTCOMES[key], number) for key, number in counted]
 
 
 def _decision_result(difference: Difference | None) -> BatchResult:
     if difference is None or difference.gone_at is not None:
-        return BatchResult("Done", "good", "The difference is gone.")
+        return _OUTCOMES["gone"]
     if difference.decision == Decision.IGNORE:
-        return BatchResult("Left", "mute", "It stays as it is until it changes.")
+        return _OUTCOMES["ignored"]
     if difference.problem:
-        return BatchResult("Not done yet", "warn", difference.problem)
-    return BatchResult("Decided", "info", "The worker carries it out, then reads Amazon again.", waits=True)
+        return replace(_OUTCOMES["stuck"], sentence=difference.problem)
+    return _OUTCOMES["decided"]

@@ -12,7 +12,7 @@ from operations.drift_decisions.selectors import ChosenDifferences, may_decide, 
 from operations.models import BatchItem
 
 MOST = 20_000
-NOT_YOURS = "Your role cannot decide over differences. Ask an operator."
+NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 
 
 def items_of(chosen: ChosenDifferences, decision: Decision) -> list[BatchItem]:
@@ -30,11 +30,11 @@ def refuse_who_may_not(actor: User) -> None:
 def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
     """The words to store. Raises Refused for none or too many, or without a reason."""
     if not items:
-        raise Refused("None of them can be decided so.")
+        raise Refused("This decision isn't possible for any of these differences.")
     if len(items) > MOST:
-        raise Refused(f"At most {MOST:,} are decided at once. Choose a kind with fewer.")
+        raise Refused(f"Up to {MOST:,} differences can be resolved at once. Choose a kind with fewer.")
     if not words.get("because", "").strip():
-        raise Refused("Say why; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason.", code="REASON_MISSING")
     return {**words, "decision_words": Decision(words["decision"]).words}
 
 
@@ -42,10 +42,10 @@ def decide_in_batch(item: BatchItem, actor: User) -> None:
     """Amazon may be asked, so it is no one transaction: what is decided already is done. Raises Refused, AwsProblem."""
     words, difference = item.batch.words, item.difference
     if difference is None:
-        raise Refused("This difference is gone: somebody has mended it.")
+        raise Refused("This difference no longer exists.")
     decision = Decision(words["decision"])
     if difference.decision not in ("", decision):  # it was open when the batch was started
-        raise Refused(f"Somebody has decided it otherwise since: {Decision(difference.decision).words}.")
+        raise Refused(f"Someone else decided in the meantime: {Decision(difference.decision).words}.")
     if difference.decision != decision:
         drift_services.decide(
             difference=difference,

@@ -1,4 +1,4 @@
-"""Decides over many differences: which, what can be decided of them, and then their batch."""
+"""Resolve many differences: preview, then start their batch."""
 
 from datetime import datetime
 

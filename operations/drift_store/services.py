@@ -72,9 +72,9 @@ def note(*, difference: Difference, decision: Decision, because: str, actor: Use
     """Inside the transaction of what is decided: by whom and why. Raises Refused."""
     locked = Difference.objects.select_for_update(of=("self",)).get(pk=difference.pk)
     if locked.gone_at is not None:
-        raise Refused("This difference is gone: somebody has mended it. Look again.", code="GONE")
+        raise Refused("This difference no longer exists. Check again.", code="GONE")
     if not because.strip():
-        raise Refused("Say why; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason.", code="REASON_MISSING")
     locked.decision, locked.because, locked.by = decision, because.strip(), actor
     locked.decided_at, locked.problem = timezone.now(), ""
     locked.save(update_fields=("decision", "because", "by", "decided_at", "problem"))

@@ -26,8 +26,8 @@ from operations.drift_store import services as drift_store_services
 from operations.jobs import look_soon
 from operations.models import Difference, DriftLook
 
-CANNOT = "This cannot be undone from here: take it over, or leave it with a reason."
-NOT_YOURS = "Your role cannot decide over identities. Ask an operator."
+CANNOT = "This can’t be restored from here. Accept it from SES, or ignore it with a reason."
+NOT_YOURS = "Your role can't resolve differences in identities. Ask an operator."
 RIGHT = "domains.adopt_identity"
 
 
@@ -123,11 +123,11 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
 
 def _adopt_unowned(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
     if customer is None:
-        raise Refused("Choose the customer whose domain it becomes.", code="CUSTOMER_MISSING")
+        raise Refused("Choose the customer for this domain.", code="CUSTOMER_MISSING")
     wish = adoption_services.AdoptionWish(customer, actor, because)
     (outcome,) = adoption_services.adopt(names=[difference.subject], wish=wish)
     if outcome.fate not in (adoption_services.AdoptionFate.ADOPT, adoption_services.AdoptionFate.THEIRS):
-        raise Refused(_WHY_NOT.get(outcome.fate, "It cannot be taken over."), code="NOT_POSSIBLE")
+        raise Refused(_WHY_NOT.get(outcome.fate, "This identity can’t be accepted."), code="NOT_POSSIBLE")
     with transaction.atomic():
         drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
         Difference.objects.filter(pk=difference.pk).update(customer=customer)
@@ -135,8 +135,8 @@ def _adopt_unowned(difference: Difference, because: str, actor: User, customer: 
 
 
 _WHY_NOT = {
-    adoption_services.AdoptionFate.TAKEN: "Another customer holds this domain by now. Look again.",
-    adoption_services.AdoptionFate.NOT_AT_AMAZON: "Amazon does not know it any more. Look again.",
+    adoption_services.AdoptionFate.TAKEN: "The domain now belongs to another customer. Check again.",
+    adoption_services.AdoptionFate.NOT_AT_AMAZON: "The identity no longer exists in SES. Check again.",
     adoption_services.AdoptionFate.NO_DOMAIN: "This name can’t be a customer’s domain: it may be a public suffix.",
 }
 

@@ -50,12 +50,12 @@ class ImportFate(StrEnum):
     def words(self) -> str:
         return {
             "new": "New",
-            "claim": "To be proven",
-            "same": "There already",
+            "claim": "Ownership not proven",
+            "same": "Unchanged",
             "changes": "Changes",
             "unneeded": "Not needed",
-            "refused": "Refused",
-            "failed": "Stopped by a problem",
+            "refused": "Rejected",
+            "failed": "Failed",
         }[self]
 
 
@@ -115,7 +115,7 @@ class _Reader:
     ) -> Given:
         owner = self.people.get(user_id, "")
         why_not = why_not or unclear(row)
-        stranger = f"Whose it is cannot be told: there is no user {user_id or 'named'} with an e-mail address."
+        stranger = f"Owner not found: there is no user {user_id or '(no ID)'} with an email address."
         return Given(kind, owner, name, values, why_not or ("" if owner else stranger))
 
     def _endpoints(self) -> Iterator[tuple[str, Given]]:
@@ -163,14 +163,14 @@ class _Reader:
             "type": text_of(row, "recordType") or text_of(row, "type"),
             "value": text_of(row, "value"),
         }
-        why_not = "" if domain else f"There is no domain {text_of(row, 'domainId') or 'named'} for it."
+        why_not = "" if domain else f"Domain {text_of(row, 'domainId') or '(no ID)'} is not in the import."
         return self._owned(RowKind.RECORD, row, text_of(domain, "userId"), text_of(row, "name"), values, why_not)
 
     def _endpoint(self, old_id: str) -> tuple[str, str]:
         """Its name, and why there is none."""
         if not old_id or old_id in self.names:
             return self.names.get(old_id, ""), ""
-        return "", f"Its endpoint {old_id} is not among those given: its mail would go nowhere."
+        return "", f"Endpoint {old_id} is not in the import, so mail would not be delivered."
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -203,7 +203,7 @@ def our_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return {_OURS.get(name, name): value for name, value in config.items() if kind != "webhook" or name != "email"}
 
 
-TWICE = "It is given twice."
+TWICE = "Duplicate row."
 
 
 def once_each(rows: Iterable[Given]) -> tuple[Given, ...]:
@@ -243,7 +243,7 @@ def unclear(row: Mapping[str, Any]) -> str:
         return why_not
     for name in FLAGS:
         if text_of(row, name) and flag_of(row, name) is None:
-            return f"“{text_of(row, name)[:40]}” under {name} is neither true nor false."
+            return f"“{text_of(row, name)[:40]}” in {name} is neither true nor false."
     return ""
 
 
@@ -277,9 +277,9 @@ def sections_in(files: Mapping[str, bytes]) -> Found:
             found.setdefault(section, []).extend(rows)
     number = sum(map(len, found.values()))
     if not number:
-        raise Refused("There are no rows in what was given.", code="FILE_EMPTY")
+        raise Refused("The files contain no rows.", code="FILE_EMPTY")
     if number > MOST_ROWS:
-        raise Refused(f"That is {number} rows; {MOST_ROWS} are the most at a time.", code="TOO_MANY")
+        raise Refused(f"The files contain {number:,} rows. The maximum is {MOST_ROWS:,}.", code="TOO_MANY")
     return found
 
 
@@ -287,9 +287,9 @@ def _text(name: str, content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _unreadable(name, "it is no text in UTF-8") from error
+        raise _unreadable(name, "it is not UTF-8 text") from error
     if "\0" in text or "\\u0000" in text:
-        raise _unreadable(name, "it has characters in it that no text has")
+        raise _unreadable(name, "it contains NUL characters")
     return text
 
 
@@ -297,7 +297,7 @@ def _document(name: str, text: str) -> Found:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(name, f"it is no JSON ({error})") from error
+        raise _unreadable(name, f"it is not valid JSON ({error})") from error
     if not isinstance(document, dict):
         raise _unreadable(name, 'it must be one object: {"users": [...], "domains": [...], ...}')
     return {_section(key): _rows(name, key, value) for key, value in document.items() if _camel(key).lower() in _KNOWN}
@@ -309,8 +309,11 @@ def _rows(name: str, key: str, value: Any) -> list[dict[str, Any]]:
     if rows is None:
         return []
     if not isinstance(rows, list):
-        raise _unreadable(name, f"{key} is no list of rows")
-    return [_line(row) if isinstance(row, dict) else {WHY_NOT: "It is no row with named fields."} for row in rows]
+        raise _unreadable(name, f"{key} is not a list of rows")
+    return [
+        _line(row) if isinstance(row, dict) else {WHY_NOT: "The row is not an object with named fields."}
+        for row in rows
+    ]
 
 
 def _table(name: str, text: str) -> list[dict[str, Any]]:
@@ -320,7 +323,7 @@ def _table(name: str, text: str) -> list[dict[str, Any]]:
     try:
         columns = next(csv.reader([first], strict=True, delimiter=delimiter))
     except (csv.Error, StopIteration) as error:
-        raise _unreadable(name, f"its first line is no CSV ({error})") from error
+        raise _unreadable(name, f"its first line is not valid CSV ({error})") from error
     return [_line(row) for row in _cells(columns, lines, delimiter) if any(row.values())]
 
 
@@ -336,7 +339,7 @@ def _cells(columns: Sequence[str], lines: Sequence[str], delimiter: str) -> Iter
                 read = reader.line_num
         except csv.Error as error:
             start += read + 1
-            yield {WHY_NOT: f"Its line, {start + 1} of the file, is no CSV ({error})."}
+            yield {WHY_NOT: f"Line {start + 1} of the file is not valid CSV ({error})."}
         else:
             return
 
@@ -344,15 +347,15 @@ def _cells(columns: Sequence[str], lines: Sequence[str], delimiter: str) -> Iter
 def _line(row: dict[Any, Any]) -> dict[str, Any]:
     """Of a table or a document. A database keeps `config` and `headers` as JSON in a text."""
     why_not = str(row.pop(WHY_NOT, ""))
-    why_not = "Its line has more cells than the first, which names the columns." if row.pop(None, None) else why_not
+    why_not = "The line has more cells than the header line." if row.pop(None, None) else why_not
     for key in _JSON_COLUMNS:
         given = row.get(key)
         try:
             row[key] = (json.loads(given) if given.strip() else None) if isinstance(given, str) else given
         except (ValueError, RecursionError):
-            row[key], why_not = None, f"Its {key} is no JSON."
+            row[key], why_not = None, f"{key} is not valid JSON."
         if not why_not and row[key] is not None and not isinstance(row[key], Mapping):
-            row[key], why_not = None, f"Its {key} is no JSON object."
+            row[key], why_not = None, f"{key} is not a JSON object."
     found = _named({key: value for key, value in row.items() if key not in _JSON_COLUMNS or value is not None})
     return {**found, WHY_NOT: why_not} if why_not else found
 
@@ -362,7 +365,7 @@ def _section(name: str) -> str:
     plain = _camel(name.rpartition("/")[2].removesuffix(".csv").removesuffix(".CSV")).lower()
     if plain not in _KNOWN:
         names = ", ".join(f"{_snake(section)}.csv" for section in SECTIONS)
-        raise Refused(f"{name} could not be read: call it by what is in it: {names}.", code="FILE_UNREADABLE")
+        raise Refused(f"{name} could not be read. Use one of these file names: {names}.", code="FILE_UNREADABLE")
     return _KNOWN[plain]
 
 

@@ -1,4 +1,4 @@
-"""What the system before this one gave: one JSON document or several CSV files; and which identities become whose."""
+"""Forms of the import: files of the previous system, and identities to assign to customers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,19 +27,19 @@ class MoveInForm(forms.Form):
     documents = FilesField(
         label="Files",
         widget=SeveralFiles(attrs={"accept": ".json,.csv,application/json,text/csv"}),
-        help_text="One JSON document; or CSV files called users.csv, domains.csv, dns_records.csv, endpoints.csv, "
-        "webhooks.csv, email_addresses.csv, as many as there are.",
+        help_text="One JSON file, or any of these CSV files: users.csv, domains.csv, dns_records.csv, endpoints.csv, "
+        "webhooks.csv, email_addresses.csv.",
     )
     because = forms.CharField(
-        label="Why",
+        label="Reason",
         max_length=500,
-        help_text="Where it comes from, and who agreed. It stands with every change in the log.",
+        help_text="Where the data comes from and who approved it. Saved with every change in the change log.",
     )
 
     def clean_documents(self) -> list[File[bytes]]:
         files: list[File[bytes]] = self.cleaned_data["documents"]
         if sum(file.size or 0 for file in files) > MOST_BYTES:
-            raise forms.ValidationError("These are more than 50 MB. Give them in parts, each with its users.")
+            raise forms.ValidationError("The files are larger than 50 MB. Import them in parts, each with its users.")
         return files
 
     @property
@@ -48,21 +48,21 @@ class MoveInForm(forms.Form):
 
 
 class AdoptForm(forms.Form):
-    """Which identities become whose."""
+    """Identities to assign to customers."""
 
-    everything = forms.BooleanField(label="All that nobody holds, as the last look found them", required=False)
+    everything = forms.BooleanField(label="All identities without a customer, as last read from SES", required=False)
     text = forms.CharField(
         label="Domains",
         required=False,
         max_length=2_000_000,
         widget=forms.Textarea(attrs={"rows": 8, "autocapitalize": "none", "spellcheck": "false"}),
-        help_text="One on each line; after a comma whose it is: the customer’s whole name, or its id.",
+        help_text="One per line: domain, customer. Use the customer’s full name or ID.",
     )
-    file = forms.FileField(label="Or a CSV file", required=False, help_text="Its columns: domain, customer.")
+    file = forms.FileField(label="Or a CSV file", required=False, help_text="Columns: domain, customer.")
     customer = forms.CharField(
-        label="Whose those are that name nobody", required=False, max_length=120, help_text="Whole name, or id."
+        label="Customer for lines without one", required=False, max_length=120, help_text="Full name or ID."
     )
-    because = forms.CharField(label="Why", max_length=500, help_text="It stands with every change in the log.")
+    because = forms.CharField(label="Reason", max_length=500, help_text="Saved with every change in the change log.")
 
     def clean_customer(self) -> Customer | None:
         text = " ".join(self.cleaned_data["customer"].split())
@@ -70,8 +70,8 @@ class AdoptForm(forms.Form):
             return None
         found = list(Customer.objects.filter(pk=text)) or list(Customer.objects.filter(name__iexact=text)[:2])
         if len(found) != 1:
-            several = "Several customers are called so: give the id."
-            raise forms.ValidationError(several if found else "No customer is called so.")
+            several = "Several customers have this name. Use the ID."
+            raise forms.ValidationError(several if found else "No customer has this name.")
         return found[0]
 
     def clean(self) -> dict[str, Any]:
@@ -80,5 +80,5 @@ class AdoptForm(forms.Form):
             try:
                 cleaned["text"] = f"{cleaned.get('text', '')}\n{file.read().decode('utf-8-sig')}"
             except UnicodeDecodeError:
-                self.add_error("file", "This file is no text in UTF-8. Save it as CSV (UTF-8).")
+                self.add_error("file", "The file is not UTF-8 text. Save it as CSV (UTF-8).")
         return cleaned

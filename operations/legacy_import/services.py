@@ -44,7 +44,7 @@ def take_in_rows(*, name: str, rows: Sequence[Given], because: str, actor: User 
     """As `take_in`, of what is made ready."""
     _require(actor)
     if not because.strip():
-        raise Refused("Say what this is and why it moves in: it stands with every change.", code="REASON_MISSING")
+        raise Refused("Enter a reason. It is saved with every change.", code="REASON_MISSING")
     with transaction.atomic():
         why = masked_text(because.strip())
         moving = MovingIn.objects.create(region=settings.AWS_REGION, name=name[:200], because=why, by=actor)
@@ -76,7 +76,7 @@ def cancel(*, moving_in: MovingIn, actor: User | None) -> None:
     """Whoever is stored stays so; nobody else is begun. Raises Refused when it is over."""
     states = (MovingInState.LOOKING, MovingInState.LOOKED, MovingInState.MOVING)
     if moving_in.state not in states:
-        raise Refused("It is over already.", code="IS_OVER")
+        raise Refused("The import is already finished.", code="IS_OVER")
     _transition(moving_in, MovingInState(moving_in.state), MovingInState.CANCELLED, "moving_in.cancelled", actor)
 
 
@@ -87,9 +87,7 @@ def try_again(*, moving_in: MovingIn, actor: User | None) -> int:
         rows = moving_in.rows.filter(fate__in=AGAIN, done_at__isnull=False, why_not="")
         number = rows.update(done_at=None)
         if not number:
-            raise Refused(
-                "There is nothing to try again: what the file itself lacks has to be mended there.", code="NONE"
-            )
+            raise Refused("There is nothing to retry. Fix rejected rows in the file and import it again.", code="NONE")
         _transition(moving_in, MovingInState.DONE, MovingInState.MOVING, "moving_in.tried_again", actor)
     return number
 
@@ -102,7 +100,7 @@ def _transition(moving: MovingIn, before: MovingInState, after: MovingInState, w
         times = begun if after == MovingInState.MOVING else {"ended_at": timezone.now()}
         same = MovingIn.objects.filter(pk=moving.pk, state=before)
         if not same.update(state=after, problem="", **times):
-            raise Refused("It has just been changed by somebody else. Look at it again.", code="STATE_CHANGED")
+            raise Refused("Someone else just changed this import. Reload the page.", code="STATE_CHANGED")
         _record(what, moving, actor, before={"state": before.label}, after={"state": after.label})
         if after == MovingInState.MOVING:
             move_in_soon()
@@ -130,13 +128,13 @@ def unfinished() -> QuerySet[MovingIn]:
 def _alone() -> Iterator[bool]:
     """The command line and the worker do not both move in; whoever comes second leaves it to the first."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('moving in', 0))")
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('legacy import', 0))")
         ((is_free,),) = cursor.fetchall()
         try:
             yield bool(is_free)
         finally:
             if is_free:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended('moving in', 0))")
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended('legacy import', 0))")
 
 
 def _look(moving: MovingIn) -> None:
@@ -175,7 +173,7 @@ def _store(moving: MovingIn, rows: Sequence[MovingInRow], found: adoption_servic
             outcomes = carry_out(map(values_of, rows), _move_of(moving, found))
             _note([each for each in zip(rows, outcomes, strict=True) if each[0].pk in waiting], now)
     except DatabaseError as error:
-        words = f"The database refused it, and nothing of this customer was stored: {error}"
+        words = f"The database rejected this row; nothing was stored for this customer: {error}"
         MovingInRow.objects.filter(pk__in=waiting).update(fate=ImportFate.FAILED, words=words, done_at=now)
 
 
@@ -221,7 +219,7 @@ def _move_of(moving: MovingIn, found: adoption_services.Read) -> CustomerImport:
 def _require(actor: User | None) -> None:
     """None is the command line."""
     if actor is not None and not actor.has_perm(RIGHT):
-        raise Refused("Operators move others in.", code="NOT_ALLOWED")
+        raise Refused("Only operators can import.", code="NOT_ALLOWED")
 
 
 def _record(
@@ -258,7 +256,7 @@ def take_in_identities(
     if everything:
         named += _found(besides={each.name.lower() for each in named})
     if not named:
-        raise Refused("Name at least one domain, or choose all.", code="NOTHING_CHOSEN")
+        raise Refused("Enter at least one domain, or choose all.", code="NOTHING_CHOSEN")
     whose = _customers(each.customer for each in named)
     rows = once_each(_given(each, whose[each.customer.casefold()] if each.customer else customer) for each in named)
     return take_in_rows(name=f"{len(rows)} identities", rows=rows, because=because, actor=actor)
@@ -270,8 +268,10 @@ def _found(*, besides: set[str]) -> list[Named]:
 
 
 def _given(named: Named, customer: Customer | None) -> Given:
-    stranger = f"no one customer is called {named.customer}" if named.customer else "no customer was named"
-    why_not = "" if customer else f"Whose it becomes cannot be told: {stranger}."
+    stranger = (
+        f"there isn’t exactly one customer called {named.customer}" if named.customer else "no customer was given"
+    )
+    why_not = "" if customer else f"Customer not found: {stranger}."
     return Given(RowKind.DOMAIN, customer.pk if customer else "", named.name, VALUES, why_not)
 
 

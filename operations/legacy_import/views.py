@@ -1,4 +1,4 @@
-"""Moving in: files are taken in, each row's fate is shown, and then each customer is stored, followed on its page."""
+"""Import pages: upload files, preview each row, then store customer by customer."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ def moving_in_outcomes(request: SignedIn, moving_in_id: str) -> HttpResponse:
 
 @require_POST
 def steer_moving_in(request: SignedIn, moving_in_id: str) -> HttpResponse:
-    """Begin, try again, cancel."""
+    """Start, retry or cancel."""
     moving = _moving_in(request, moving_in_id)
     try:
         messages.success(request, _steered(request, moving))
@@ -103,14 +103,14 @@ def _steered(request: SignedIn, moving: MovingIn) -> str:
     match request.POST.get("do", ""):
         case "begin":
             services.begin(moving_in=moving, actor=request.user)
-            return "Begun: one customer after the other. This page follows it."
+            return "Import started. This page updates automatically."
         case "retry":
             number = services.try_again(moving_in=moving, actor=request.user)
-            return f"{number} row{'' if number == 1 else 's'} tried again."
+            return f"{number} row{'' if number == 1 else 's'} queued for retry."
         case "cancel":
             services.cancel(moving_in=moving, actor=request.user)
-            return "Cancelled. Whoever is stored stays."
-    raise Refused("Choose what is to be done.", code="NOTHING_CHOSEN")
+            return "Import cancelled. Rows that are already stored are kept."
+    raise Refused("Choose an action.", code="NOTHING_CHOSEN")
 
 
 def _moving_in(request: SignedIn, moving_in_id: str) -> MovingIn:

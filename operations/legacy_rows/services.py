@@ -59,7 +59,7 @@ class _Owner:
     def __init__(self, move: CustomerImport, customer: Customer | None) -> None:
         self.move = move
         self.customer = customer
-        self.why_not = "Whose it is was refused."
+        self.why_not = "Its owner was rejected."
         self.endpoints: dict[str, Endpoint] = {}
         self.records: dict[str, frozenset[tuple[str, str, str]]] = {}
         self.has_mail = False
@@ -84,7 +84,7 @@ class _Owner:
                 outcome = self.doing[given.kind](given)
         except Refused as refused:
             if given.kind is RowKind.PERSON:
-                self.why_not = f"Whose it is was refused: {refused}"
+                self.why_not = f"Its owner was rejected: {refused}"
             return ImportOutcome(ImportFate.REFUSED, str(refused))
         if given.kind in (RowKind.ADDRESS, RowKind.CATCH_ALL):
             self.taken.add(key)
@@ -100,9 +100,9 @@ class _Owner:
         words: dict[str, Any] = {"actor": self.move.actor, "because": self.move.because, "bulk_id": self.move.bulk_id}
         person, is_new = import_person(email=given.owner, name=given.values["name"], **words)
         self.customer, has_new = import_customer(owner=person, **words)
-        sentence = f"The customer {self.customer} is {'made for them' if has_new else 'theirs already'}."
+        sentence = f"{'New' if has_new else 'Existing'} customer: {self.customer}."
         if not person.is_active:
-            sentence += " They cannot sign in: they were switched off here."
+            sentence += " They can’t sign in: their account is disabled here."
         return ImportOutcome(ImportFate.NEW if is_new or has_new else ImportFate.SAME, sentence, self.customer.pk)
 
     def _endpoint(self, given: Given) -> ImportOutcome:
@@ -139,15 +139,15 @@ class _Owner:
     def _refuse_absent(self, name: str) -> None:
         fate = adoption_services.fate_of(name, customer=self.importing.customer, at_amazon=self.move.found.identities)
         if fate is adoption_services.AdoptionFate.NOT_AT_AMAZON:
-            raise Refused("Amazon has no such identity in this region.")
+            raise Refused("SES has no identity with this name in this region.")
 
     def _difference(self, name: str, mail_from: str) -> str:
         identity, _ = self.move.found.identities[name]
-        said = (
-            " It is verified there." if identity.identity_status is SesStatus.SUCCESS else " It is not verified there."
-        )
+        said = " Verified in SES." if identity.identity_status is SesStatus.SUCCESS else " Not verified in SES."
         if mail_from and mail_from != identity.mail_from:
-            said += f" Amazon’s MAIL FROM is {identity.mail_from or 'its own'}, not {mail_from}: Amazon’s word counts."
+            said += (
+                f" MAIL FROM in SES is {identity.mail_from or 'the default'}, not {mail_from}. The SES value is kept."
+            )
         return said
 
     def _catch_all(self, given: Given) -> ImportOutcome:
@@ -158,7 +158,7 @@ class _Owner:
             of=self.importing,
         )
         is_nothing = stored is StoredImport.SAME and not given.values["is_active"]
-        return ImportOutcome(ImportFate(stored.value), "Switched off, and not here." if is_nothing else "")
+        return ImportOutcome(ImportFate(stored.value), "Inactive and not present here." if is_nothing else "")
 
     def _address(self, given: Given) -> ImportOutcome:
         made, stored = legacy_import_services.import_address(
@@ -169,14 +169,16 @@ class _Owner:
         )
         waits = made.domain.stage == Stage.CLAIM
         return ImportOutcome(
-            ImportFate(stored.value), "It takes no mail before its domain is proven." if waits else "", made.pk
+            ImportFate(stored.value), "Receives no mail until its domain is verified." if waits else "", made.pk
         )
 
     def _chosen(self, name: str) -> Endpoint | None:
         if not name:
             return None
         if name.casefold() not in self.endpoints:
-            raise Refused(f"Its endpoint {name} was refused, or is somebody else’s: its mail would go nowhere.")
+            raise Refused(
+                f"Endpoint {name} was rejected or belongs to another customer, so mail would not be delivered."
+            )
         return self.endpoints[name.casefold()]
 
     def _record(self, given: Given) -> ImportOutcome:
@@ -186,18 +188,18 @@ class _Owner:
             row = Domain.objects.filter(customer=self.importing.customer, name=name, stage=Stage.READY).first()
             self.records[name] = frozenset(_plain(r.type, r.name, r.value) for r in row.records) if row else frozenset()
         if _plain(given.values["type"], given.name, given.values["value"]) in self.records[name]:
-            return ImportOutcome(ImportFate.SAME, "The same record is asked for here.")
-        return ImportOutcome(ImportFate.UNNEEDED, "Not asked for here: what is, stands on the domain’s page.")
+            return ImportOutcome(ImportFate.SAME, "The same record is required here.")
+        return ImportOutcome(ImportFate.UNNEEDED, "Not required here. The domain’s page lists the required records.")
 
 
 _DOMAINS = {
-    adoption_services.AdoptionFate.ADOPT: (ImportFate.NEW, "Taken over as Amazon has it."),
+    adoption_services.AdoptionFate.ADOPT: (ImportFate.NEW, "Imported with its SES settings."),
     adoption_services.AdoptionFate.NOT_AT_AMAZON: (
         ImportFate.CLAIM,
-        "Amazon does not know it, so they have to prove that it is theirs first.",
+        "Not found in SES. The customer must prove ownership first.",
     ),
     adoption_services.AdoptionFate.THEIRS: (ImportFate.SAME, ""),
-    adoption_services.AdoptionFate.TAKEN: (ImportFate.REFUSED, "Another customer holds this domain."),
+    adoption_services.AdoptionFate.TAKEN: (ImportFate.REFUSED, "This domain belongs to another customer."),
 }
 
 

@@ -105,10 +105,10 @@ def undo(item: MigrationItem) -> None:
 
 
 GATE_SHUT = (
-    "Amazon does not list {names} with the tenant, so mail that names it would be refused. The customer’s sends were "
+    "SES does not list {names} in the tenant, so it would reject mail that names the tenant. The customer’s sends were "
     "not switched. Try again."
 )
-HELD = "{names} could not be put into the tenant: {why}"
+HELD = "{names} could not be associated with the tenant: {why}"
 TURNS = 3  # a domain that is set up meanwhile is taken along
 
 
@@ -126,7 +126,7 @@ def move(item: MigrationItem) -> None:
         except (Refused, AwsProblem):
             store_steps(item, _inventory(item), request_ids)
             raise
-    raise Refused("Domains of this customer change all the time. Try again in a minute.")
+    raise Refused("This customer’s domains keep changing. Try again in a minute.")
 
 
 def _inventory(item: MigrationItem) -> Inventory:
@@ -202,7 +202,7 @@ def _refuse_held(item: MigrationItem, inventory: Inventory) -> None:
     taken: dict[str, str] = item.migration.taken or {}
     held = [each.name for each in inventory.identities if taken.get(each.arn, inventory.tenant) != inventory.tenant]
     if held:
-        why = "another tenant has it. The page of differences offers to take it out."
+        why = "it belongs to another tenant. You can remove it there on the Drift page."
         raise Refused(HELD.format(names=", ".join(held), why=why), code="IN_ANOTHER_TENANT")
 
 
@@ -306,11 +306,11 @@ def _end_back(item: MigrationItem) -> None:
 def stop(item: MigrationItem, problem: Refused | AwsProblem) -> None:
     """It needs a person; what is done stays, and a new try begins there."""
     fail_first(item, str(problem))
-    text = f"The rolling back was stopped: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
+    text = f"The rollback failed: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
     MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
 
 
-WAITS = "At most {number} customers are begun in an hour: it goes on at {at:%H:%M} UTC."
+WAITS = "The limit of {number:,} customers per hour is reached. The migration continues at {at:%H:%M} UTC."
 Clock = Callable[[], datetime]
 
 

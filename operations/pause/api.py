@@ -1,4 +1,4 @@
-"""Pausing a tenant and resuming it: first what comes of it, then the wish; Amazon's answer is the tenant's standing."""
+"""Preview, request and undo a pause of a tenant's sending. `standing` shows when SES has confirmed it."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ from operations.pause import services
 from tenants.lifecycle.api import staff_tenant, under_way
 
 router = call_router("Tenants")
-WAIT = "The tenant's standing says when Amazon has confirmed it."
+WAIT = "`standing` shows when SES has confirmed it."
 Reason = Literal["spam", "phishing", "bounces", "complaints", "compromised", "payment", "legal", "other"]
 
 
@@ -33,7 +33,7 @@ class SharedSetOut(Out):
 
 
 class ReceivingOut(Out):
-    """What “also stop receiving” does to Amazon's rules; its digest goes with the pause."""
+    """Changes to the receipt rules when receiving stops too. Send the digest with the pause."""
 
     digest: str
     summary: str
@@ -45,7 +45,9 @@ class PausePreviewOut(Out):
     outcome: str
     changes_anything: bool
     stops: list[StopsOut]
-    through_tenant: bool = Field(description="False: the customer's sends do not name the tenant, so nothing stops")
+    through_tenant: bool = Field(
+        description="False: the customer's sends don't name the tenant, so a pause stops nothing"
+    )
     shared_sets: list[SharedSetOut]
     goes_on: list[str]
     sent_in_a_day: int | None
@@ -54,7 +56,7 @@ class PausePreviewOut(Out):
 
 
 class PauseWanted(In):
-    """`text` is for staff, `told` for the customer. `receivingDigest`: of the preview, where receiving stops too."""
+    """`text` is for staff, `told` for the customer. `receivingDigest`: from the preview, if receiving stops too."""
 
     reason: Reason
     text: Text
@@ -68,11 +70,11 @@ class ResumeWanted(In):
     because: Text
 
 
-@router.get("/v2/tenants/{tenant_id}/pause", **reads(PausePreviewOut, staff=True), summary="What a pause would do")
+@router.get("/v2/tenants/{tenant_id}/pause", **reads(PausePreviewOut, staff=True), summary="Preview a pause")
 def preview_pause(
     request: HttpRequest, tenant_id: str, query: Annotated[PausePreviewQuery, Query()]
 ) -> PausePreviewOut:
-    """From our rows; with `stopsReceiving` the live rules are read from Amazon."""
+    """Computed from the database. With `stopsReceiving` the live receipt rules are read from SES."""
     found = services.preview(tenant=staff_tenant(request, tenant_id), stops_receiving=query.stops_receiving)
     return PausePreviewOut(
         tenant_id=found.tenant.pk,
@@ -90,9 +92,9 @@ def preview_pause(
     )
 
 
-@router.post("/v2/tenants/{tenant_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause its sending")
+@router.post("/v2/tenants/{tenant_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause sending")
 def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> Status[Accepted]:
-    """It is paused when `standing` says so: until then mail may still leave."""
+    """Mail may still be sent until `standing` is paused."""
     tenant = staff_tenant(request, tenant_id)
     services.pause(
         tenant=tenant,
@@ -104,15 +106,15 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
         receiving_digest=asked.receiving_digest,
         actor=caller(request),
     )
-    return under_way(tenant, f"The pause was asked for. {WAIT}")
+    return under_way(tenant, f"Pause requested. {WAIT}")
 
 
-@router.post("/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume its sending")
+@router.post("/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume sending")
 def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> Status[Accepted]:
-    """And its receiving, where the pause had stopped that. While Amazon suspends it, it is refused."""
+    """Also resumes receiving if the pause stopped it. Rejected while AWS suspends the tenant."""
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))
-    return under_way(tenant, f"The resume was asked for. {WAIT}")
+    return under_way(tenant, f"Resume requested. {WAIT}")
 
 
 def _stops(each: services.StoppedIdentity) -> StopsOut:

@@ -1,4 +1,4 @@
-"""What a person says who pauses or resumes: the reason as a code and in words, and what the customer is told."""
+"""Forms to pause and resume: reason, staff note, message to the customer."""
 
 from datetime import date
 from typing import Any
@@ -15,30 +15,31 @@ _LONG = {"rows": 3}
 class PauseForm(forms.Form):
     reason = forms.ChoiceField(choices=[("", "Choose a reason"), *PauseReason.choices])
     text = forms.CharField(
-        label="In words, for our staff",
+        label="Staff note",
         max_length=2000,
         widget=forms.Textarea(attrs=_LONG),
-        help_text="What was seen, and where. It stands in the log; the customer does not see it.",
+        help_text="What was observed, and where. Saved in the change log; the customer doesn’t see it.",
     )
     told = forms.CharField(
-        label="What the customer is told",
+        label="Message to the customer",
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs=_LONG),
-        help_text="Leave it empty to use the words for the reason; the next page shows them. "
-        "The customer sees them on each page and in an email to their owners.",
+        help_text="Leave blank to use the standard message for the reason. "
+        "Shown on the customer’s pages and sent to their owners by email.",
     )
     review_on = forms.DateField(
-        label="Look at it again on",
+        label="Review date",
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "!w-44"}),
-        help_text="We are reminded on that day. Nothing resumes by itself.",
+        help_text="Staff get a reminder on that day. Sending doesn’t resume automatically.",
     )
     stops_receiving = forms.BooleanField(
         label="Also stop receiving",
         required=False,
-        help_text="Their addresses take no mail either: whoever writes to them is told so at once. "
-        "What would change is shown before.",
+        help_text=(
+            "Mail to their addresses is rejected too. Senders get a bounce immediately. You’ll preview the changes."
+        ),
     )
     receiving_digest = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
 
@@ -51,7 +52,7 @@ class PauseForm(forms.Form):
     def clean_review_on(self) -> date | None:
         day: date | None = self.cleaned_data["review_on"]
         if day is not None and day <= timezone.localdate():
-            raise forms.ValidationError("That day is over, or today. Choose a later one, or none.")
+            raise forms.ValidationError("Choose a date after today, or leave blank.")
         return day
 
 
@@ -65,8 +66,8 @@ class PauseManyForm(PauseForm):
 
 class ResumeForm(forms.Form):
     because = forms.CharField(
-        label="Why",
+        label="Reason",
         max_length=2000,
         widget=forms.Textarea(attrs=_LONG),
-        help_text="What has changed since it was paused. It stands in the log; the customer does not see it.",
+        help_text="What has changed since the pause. Saved in the change log; the customer doesn’t see it.",
     )

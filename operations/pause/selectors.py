@@ -1,18 +1,20 @@
-"""What would come of resuming a tenant, and what came of pausing or resuming several."""
+"""Predicts the result of a resume, and reports the results of bulk pauses and resumes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from django.db.models import Count, QuerySet
 
 from accounts.models.people import User
 from accounts.roles import PAUSE
 from operations.batches.core import BatchKind, BatchResult
 from operations.models import BatchItem
 from tenants.models.tenants import Tenant
-from tenants.status.core import BY_AMAZON, SendingStatus, Standing
+from tenants.status.core import BY_AMAZON, STANDING_WORDS, SendingStatus, Standing
 
 _DONE = {BatchKind.PAUSE: Standing.PAUSED, BatchKind.RESUME: Standing.ACTIVE}
 _UNDER_WAY = {BatchKind.PAUSE: Standing.PAUSING, BatchKind.RESUME: Standing.RESUMING}
-_WORDS = {BatchKind.PAUSE: ("Paused", "Being paused"), BatchKind.RESUME: ("Resumed", "Being resumed")}
+_WORDS = {BatchKind.PAUSE: ("Paused", "Pausing"), BatchKind.RESUME: ("Resumed", "Resuming")}
 
 
 @dataclass(frozen=True)
@@ -24,21 +26,21 @@ class ResumeOutcome:
 
 
 def outcome_of_resuming(tenant: Tenant) -> ResumeOutcome:
-    """From the rows; Amazon may know better by the time it is asked."""
+    """From the database; SES may have changed since."""
     if tenant.amazon_status == SendingStatus.DISABLED:
         return ResumeOutcome(
-            f"Amazon has suspended it, and no resume of ours lifts that. Who can: {BY_AMAZON}", possible=False
+            f"AWS suspended this tenant, so it can’t be resumed here. Can be lifted by: {BY_AMAZON}", possible=False
         )
     if not tenant.is_paused and tenant.staff_status != SendingStatus.DISABLED:
-        return ResumeOutcome("It is not paused: there is nothing to resume.", possible=False)
+        return ResumeOutcome("The tenant is not paused.", possible=False)
     if tenant.resumes_as == SendingStatus.REINSTATED:
-        why = "findings are open" if tenant.pause_is_ours else "it was paused by its policy, or by hand at Amazon"
+        why = "findings are open" if tenant.pause_is_ours else "it was paused by its policy or in the SES console"
         return ResumeOutcome(
-            f"It sends again as “reinstated”: {why}, and its policy could pause it again at once. "
-            "When it is healthy Amazon makes it plainly enabled by itself.",
+            f"Sending resumes with status “reinstated”, because {why} and its policy would pause it again. "
+            "SES changes the status to “enabled” automatically when the tenant is healthy.",
             possible=True,
         )
-    return ResumeOutcome("It sends again. The page says “active” once Amazon has confirmed it.", possible=True)
+    return ResumeOutcome("Sending resumes. The status changes to Enabled once SES confirms it.", possible=True)
 
 
 @dataclass(frozen=True)
@@ -60,18 +62,40 @@ def may_pause(viewer: User) -> bool:
 
 
 def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
-    """Of items that were asked for: a tenant is paused when Amazon says so."""
+    """Results of done items: a tenant is paused only when SES says so."""
     return [_pause_result(kind, item.tenant) for item in items]
 
 
-def _pause_result(kind: BatchKind, tenant: Tenant | None) -> BatchResult:
+def pause_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
+    """The same results without their sentences, counted by the database."""
+    counted = done.order_by().values_list("tenant__standing").annotate(number=Count("pk"))
+    return [(_word_of(kind, standing), number) for standing, number in counted]
+
+
+def _word_of(kind: BatchKind, standing: str | None) -> BatchResult:
+    """`standing` None: the tenant was deleted."""
     done, under_way = _WORDS[kind]
+    if standing is None:
+        return BatchResult("Deleted", "mute", "")
+    if standing == _DONE[kind] or (standing == Standing.SUSPENDED and kind is BatchKind.PAUSE):
+        return BatchResult(done, "good", "")
+    if standing == _UNDER_WAY[kind]:
+        return BatchResult(under_way, "info", "", waits=True)
+    return BatchResult("Changed", "mute", "")
+
+
+def _pause_result(kind: BatchKind, tenant: Tenant | None) -> BatchResult:
+    found = _word_of(kind, tenant.standing if tenant else None)
+    return replace(found, sentence=_sentence(kind, tenant, found))
+
+
+def _sentence(kind: BatchKind, tenant: Tenant | None, found: BatchResult) -> str:
     if tenant is None:
-        return BatchResult("Deleted", "mute", "The tenant has been deleted since.")
-    if tenant.standing == _DONE[kind]:
-        return BatchResult(done, "good", f"Amazon has confirmed it: {done.lower()}.")
-    if tenant.standing == _UNDER_WAY[kind]:
-        return BatchResult(under_way, "info", tenant.status_problem or "Amazon is being told.", waits=True)
+        return "The tenant was deleted."
+    if found.waits:
+        return tenant.status_problem or "The change is being applied in SES."
     if tenant.standing == Standing.SUSPENDED and kind is BatchKind.PAUSE:
-        return BatchResult(done, "good", "Amazon has suspended it; the pause stays when Amazon lifts that.")
-    return BatchResult("Look at it", "mute", f"Since then it has become {tenant.standing}.")
+        return "AWS suspended this tenant. The pause stays when AWS lifts the suspension."
+    if tenant.standing == _DONE[kind]:
+        return f"{found.word}, confirmed by SES."
+    return f"The tenant’s status is now: {STANDING_WORDS[tenant.standing]}."

@@ -25,10 +25,10 @@ from tenants.pause import services as pause_services
 from tenants.status.core import SendingStatus, Standing
 
 MOST_TENANTS = 200  # in one batch: they are asked for while a person waits
-NOT_YOURS = "Your role cannot pause or resume tenants. Ask Trust & Safety."
-SUSPENDED = "Amazon has suspended it: it sends nothing already, and the pause stays when Amazon lifts that."
-PAUSED = "It is paused already: nothing changes."
-PAUSES = "Its sending stops. The page says “paused” once Amazon has confirmed it."
+NOT_YOURS = "Your role can't pause or resume tenants. Ask Trust & Safety."
+SUSPENDED = "AWS has already suspended sending. The pause stays when AWS lifts the suspension."
+PAUSED = "Already paused. Nothing changes."
+PAUSES = "Sending stops. The status changes to Paused once SES confirms it."
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def refuse_who_may_not(actor: User) -> None:
 def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
     """The words of a batch of tenants, as given. Raises Refused for none or too many."""
     if not items or len(items) > MOST_TENANTS:
-        raise Refused(f"Choose between 1 and {MOST_TENANTS} tenants." if items else "Choose at least one tenant.")
+        raise Refused(f"Select between 1 and {MOST_TENANTS} tenants." if items else "Select at least one tenant.")
     return words
 
 
@@ -174,7 +174,7 @@ def _claimed(item: BatchItem) -> Tenant | None:
     if not BatchItem.objects.select_for_update().filter(pk=item.pk, state=BatchItemState.WAITING).exists():
         return None
     if item.tenant is None:
-        raise Refused("The tenant has been deleted since.")
+        raise Refused("The tenant was deleted.")
     return item.tenant
 
 
@@ -188,7 +188,7 @@ def _receiving(tenant: Tenant) -> tuple[Plan | None, str]:
 def _refuse_changed(tenant: Tenant, shown: str) -> None:
     if auto_apply_services.plan_to_stop(customer=tenant.customer).digest != shown:
         raise Refused(
-            "The rules have changed since you looked. Look at what stops again before you pause.", code="PLAN_CHANGED"
+            "The receipt rules changed after the preview. Review what stops before you pause.", code="PLAN_CHANGED"
         )
 
 
@@ -232,10 +232,10 @@ def _shared_sets(tenant: Tenant) -> tuple[SharedSet, ...]:
 def _goes_on(tenant: Tenant, *, stops_receiving: bool) -> tuple[str, ...]:
     rows = [model.objects.filter(domain__customer=tenant.customer_id, is_active=True) for model in (Address, CatchAll)]
     number = sum(found.count() for found in rows)
-    sentences = ["Their pages here go on working: they see what happened and what to do."]
+    sentences = ["The customer can still sign in and sees why sending stopped and what to do."]
     if not stops_receiving:
-        mail = "1 address of theirs takes" if number == 1 else f"{number or 'No'} addresses of theirs take"
-        sentences.insert(0, f"Inbound mail keeps arriving: a pause stops sending alone. {mail} mail.")
+        mail = "1 address receives" if number == 1 else f"{number or 'No'} addresses receive"
+        sentences.insert(0, f"Inbound mail keeps arriving; a pause only stops sending. {mail} mail.")
     if tenant.sends_since is None:
-        sentences.insert(0, "Mail that is sent without the tenant’s name: this customer has not been switched to it.")
+        sentences.insert(0, "Mail sent without the tenant name. This customer is not migrated yet.")
     return tuple(sentences)

@@ -1,4 +1,4 @@
-"""Pausing a tenant and resuming it: first what stops and what goes on, then the reason, then what the customer gets."""
+"""Pause and resume tenants: consequences, reason, preview of what the customer sees."""
 
 from typing import Any
 
@@ -42,9 +42,7 @@ def pause(request: SignedIn, tenant_id: str) -> HttpResponse:
         except (Refused, AwsProblem) as problem:
             form.add_error(None, str(problem))
             return _look_before(request, tenant, form)
-        messages.success(
-            request, f"The pause of {tenant.name} was asked for. This page says when Amazon has confirmed it."
-        )
+        messages.success(request, f"Pausing {tenant.name}. The status changes to Paused once SES confirms it.")
         return redirect("tenants:detail", tenant.id)
     failed = form.is_bound and step != "change"
     if not failed and form.is_bound:
@@ -70,7 +68,7 @@ def _look_before(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResp
     given = form.cleaned_data
     preview = services.preview(tenant=tenant, stops_receiving=given["stops_receiving"])
     if preview.receiving_problem:
-        form.add_error("stops_receiving", f"Receiving cannot be stopped now. {preview.receiving_problem}")
+        form.add_error("stops_receiving", f"Receiving can’t be stopped now. {preview.receiving_problem}")
         context = {"tenant": tenant, "form": form, "preview": preview}
         return TemplateResponse(request, "operations/pause/pause.html", context, status=422)
     name, told, stops_receiving = tenant.customer.name, given["told"], given["stops_receiving"]
@@ -109,9 +107,7 @@ def resume(request: SignedIn, tenant_id: str) -> HttpResponse:
         except (Refused, AwsProblem) as problem:
             form.add_error(None, str(problem))
         else:
-            messages.success(
-                request, f"The resume of {tenant.name} was asked for. This page says when Amazon has confirmed it."
-            )
+            messages.success(request, f"Resuming {tenant.name}. The status changes to Enabled once SES confirms it.")
             return redirect("tenants:detail", tenant.id)
     context = {
         "tenant": tenant,

@@ -1,4 +1,4 @@
-"""Whatever somebody types or pastes into the one box, found among what the viewer may see."""
+"""Searches everything that the viewer may see: pages, actions, objects, people and open invitations."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from django.db.models import Q
 
-from accounts.people.selectors import Viewer, customers_found
+from accounts.people.selectors import Viewer, customers_found, invitations_found, memberships_found
 from domains.domain_list.selectors import domains_for, named_like
 from domains.models.domains import Domain
-from operations.search.core import SearchQuery, read_query
+from operations.search.core import PAGES, SearchQuery, read_query
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_see_rules
 from receipt_rules.addresses.selectors import runs as all_runs
 from receipt_rules.live.selectors import content_of, last_known
@@ -19,10 +19,13 @@ MOST = 8  # of each kind; the list of the kind has the rest
 
 
 class HitKind(StrEnum):
+    PAGE = "page"
     DOMAIN = "domain"
     ADDRESS = "address"
     ENDPOINT = "endpoint"
     CUSTOMER = "customer"
+    PERSON = "person"
+    INVITATION = "invitation"
     TENANT = "tenant"
     RULE = "rule"
     RUN = "run"
@@ -40,7 +43,7 @@ class Hit:
 
 
 def search(*, viewer: Viewer, text: str) -> tuple[Hit, ...]:
-    """What is exactly meant comes first; of each kind at most eight."""
+    """Exact matches first; up to `MOST` of each kind."""
     asked = read_query(text)
     if not asked.text:
         return ()
@@ -49,7 +52,7 @@ def search(*, viewer: Viewer, text: str) -> tuple[Hit, ...]:
 
 
 def single_hit(hits: tuple[Hit, ...]) -> Hit | None:
-    """Where only one thing is meant, its page need not be chosen."""
+    """The hit to open at once: the only exact match, or the only match."""
     exact = [hit for hit in hits if hit.exact]
     if len(exact) == 1:
         return exact[0]
@@ -121,12 +124,34 @@ def _runs(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
             yield Hit(HitKind.RUN, run.pk, str(run), exact=True)
 
 
+def _pages(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    """Never exact: an object of the same name is not hidden behind a page."""
+    found = [page for page in PAGES if page.matches(asked.text) and (not page.needs or viewer.has_perm(page.needs))]
+    for page in found[:MOST]:
+        yield Hit(HitKind.PAGE, page.view, page.title)
+
+
+def _people(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    """Leads to the page of their customer, where members are managed."""
+    if asked.is_arn:
+        return
+    text = asked.text.lower()
+    for membership in memberships_found(viewer=viewer, text=text)[:MOST]:
+        person, customer = membership.user, membership.customer
+        yield Hit(HitKind.PERSON, customer.pk, person.email, customer.name, exact=text == person.email.lower())
+    for invitation in invitations_found(viewer=viewer, text=text)[:MOST]:
+        email, customer = invitation.email, invitation.customer
+        yield Hit(HitKind.INVITATION, customer.pk, email, customer.name, exact=text == email.lower())
+
+
 LOOKS: tuple[Callable[[SearchQuery, Viewer], Iterator[Hit]], ...] = (
     _domains,
     _addresses,
     _tenants,
     _customers,
+    _people,
     _endpoints,
     _rules,
     _runs,
+    _pages,
 )

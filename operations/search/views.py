@@ -1,4 +1,4 @@
-"""The one box: a name, an address, an id, a token or an ARN leads to its page."""
+"""The search box: a page, an action, a name, an address, an ID, a token or an ARN leads to its page."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -17,14 +17,19 @@ PAGES = {
     HitKind.ADDRESS: "receipt_rules:address",
     HitKind.ENDPOINT: "receipt_rules:endpoint",
     HitKind.CUSTOMER: "customers:detail",
+    HitKind.PERSON: "customers:detail",
+    HitKind.INVITATION: "customers:detail",
     HitKind.TENANT: "tenants:detail",
     HitKind.RUN: "receipt_rules:run",
 }
 WORDS = {
+    HitKind.PAGE: "Pages and actions",
     HitKind.DOMAIN: "Domains",
     HitKind.ADDRESS: "Addresses",
     HitKind.ENDPOINT: "Endpoints",
     HitKind.CUSTOMER: "Customers",
+    HitKind.PERSON: "People",
+    HitKind.INVITATION: "Invited people",
     HitKind.TENANT: "Tenants",
     HitKind.RULE: "Receipt rules",
     HitKind.RUN: "Runs",
@@ -49,6 +54,8 @@ def _page(hit: Hit, *, support: bool) -> str:
     """Of a domain staff get the case, customers the records."""
     if hit.kind is HitKind.DOMAIN and support:
         return reverse("operations:case", args=[hit.id])
+    if hit.kind is HitKind.PAGE:
+        return reverse(hit.id)
     if hit.kind is HitKind.RULE:
         page = (int(hit.id) - 1) // RULES_PER_PAGE + 1
         query = f"?page={page}" if page > 1 else ""

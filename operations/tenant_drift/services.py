@@ -31,10 +31,10 @@ from tenants.resources import services as resources_services
 from tenants.resources.services import Surveyed, recreate_tenant
 from tenants.status import services as status_services
 
-NOT_YOURS = "Your role cannot decide over differences. Ask an operator."
+NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 CANNOT = {
-    Decision.ADOPT: "This cannot be taken over: have it undone, or leave it with a reason.",
-    Decision.RESTORE: "This cannot be undone from here: take it over, or leave it with a reason.",
+    Decision.ADOPT: "This can’t be accepted. Restore it in SES, or ignore it with a reason.",
+    Decision.RESTORE: "This can’t be restored from here. Accept it from SES, or ignore it with a reason.",
 }
 
 
@@ -109,9 +109,9 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
 
 def _adopt_unknown(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
     if customer is None:
-        raise Refused("Choose the customer whose tenant it becomes.", code="CUSTOMER_MISSING")
+        raise Refused("Choose the customer for this tenant.", code="CUSTOMER_MISSING")
     if not because.strip():
-        raise Refused("Say why; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason.", code="REASON_MISSING")
     lifecycle_services.adopt_tenant(customer=customer, name=difference.subject, actor=actor)
     with transaction.atomic():
         drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
@@ -128,7 +128,7 @@ def _refuse(may: bool, decision: Decision, actor: User) -> None:
 def _tenant(difference: Difference) -> Tenant:
     found = tenants_in_region().select_related("customer").filter(name=difference.place).first()
     if found is None:
-        raise Refused(f"We have no tenant {difference.place} any more. Look again.", code="GONE")
+        raise Refused(f"Tenant {difference.place} no longer exists here. Check again.", code="GONE")
     return found
 
 

@@ -38,9 +38,11 @@ class MigrationOut(Out):
 
 
 class MigrationOne(MigrationOut):
-    by_group: dict[str, int] = Field(description="How many customers: waiting, running, done, failed, back, cancelled")
+    by_group: dict[str, int] = Field(
+        description="Number of customers by state: waiting, running, done, failed, back, cancelled"
+    )
     seconds_left: int
-    warnings: list[str] = Field(description="Of a planned one: what does not go along or does not send yet")
+    warnings: list[str] = Field(description="For a planned migration: domains that are not included or can't send yet")
 
 
 class MigrationStepOut(Out):
@@ -138,7 +140,7 @@ MOST_CUSTOMERS = 1000  # by id in one call; more go by filter, or all
 
 
 class MigrationWanted(In):
-    """`all` who are not migrated, those by part of a name (`filter`, `text`), or `customers` by their ids."""
+    """All customers that are not migrated (`all`), by part of the name (`filter`, `text`), or by ID (`customers`)."""
 
     chosen: Literal["all", "filter", "customers"]
     text: Text = ""
@@ -163,9 +165,9 @@ def list_migrations(request: HttpRequest, query: Annotated[Paged, Query()]) -> P
     return Page[MigrationOut](data=[MigrationOut(**migration_fields(row)) for row in rows], pagination=pagination)
 
 
-@router.post("/v2/migrations", **writes(MigrationOne, status=201, staff=True), summary="Plan one")
+@router.post("/v2/migrations", **writes(MigrationOne, status=201, staff=True), summary="Plan a migration")
 def plan_migration(request: HttpRequest, asked: MigrationWanted) -> Status[MigrationOne]:
-    """Rows alone: nothing is called until it is started."""
+    """Nothing changes in SES until the migration is started."""
     actor = _viewer(request)
     migration = services.plan_migration(
         choice=_choice(asked, actor),
@@ -177,58 +179,72 @@ def plan_migration(request: HttpRequest, asked: MigrationWanted) -> Status[Migra
     return Status(201, migration_one(_migration(request, migration.pk)))
 
 
-@router.get("/v2/migrations/{migration_id}", **reads(MigrationOne, staff=True), summary="How far one is")
+@router.get("/v2/migrations/{migration_id}", **reads(MigrationOne, staff=True), summary="Get a migration")
 def get_migration(request: HttpRequest, migration_id: str) -> MigrationOne:
     return migration_one(_migration(request, migration_id))
 
 
-@router.post("/v2/migrations/{migration_id}/start", **writes(Accepted, status=202, staff=True), summary="Start it")
+@router.post(
+    "/v2/migrations/{migration_id}/start", **writes(Accepted, status=202, staff=True), summary="Start a migration"
+)
 def start_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     services.start(migration=migration, actor=caller(request))
     return _accepted(migration, "Started.")
 
 
-@router.post("/v2/migrations/{migration_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause it")
+@router.post(
+    "/v2/migrations/{migration_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause a migration"
+)
 def pause_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     services.pause(migration=migration, actor=caller(request))
-    return _accepted(migration, "Paused. Whoever is being migrated is finished first.")
-
-
-@router.post("/v2/migrations/{migration_id}/resume", **writes(Accepted, status=202, staff=True), summary="Go on")
-def resume_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
-    migration = _migration(request, migration_id)
-    services.resume(migration=migration, actor=caller(request))
-    return _accepted(migration, "It goes on.")
-
-
-@router.post("/v2/migrations/{migration_id}/cancel", **writes(Accepted, status=202, staff=True), summary="Cancel it")
-def cancel_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
-    migration = _migration(request, migration_id)
-    services.cancel(migration=migration, actor=caller(request))
-    return _accepted(migration, "Cancelled. Whoever is migrated stays so.")
+    return _accepted(migration, "Paused. Customers already in progress are finished first.")
 
 
 @router.post(
-    "/v2/migrations/{migration_id}/retry", **writes(Accepted, status=202, staff=True), summary="Try the failed again"
+    "/v2/migrations/{migration_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume a migration"
+)
+def resume_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    services.resume(migration=migration, actor=caller(request))
+    return _accepted(migration, "Resumed.")
+
+
+@router.post(
+    "/v2/migrations/{migration_id}/cancel", **writes(Accepted, status=202, staff=True), summary="Cancel a migration"
+)
+def cancel_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    migration = _migration(request, migration_id)
+    services.cancel(migration=migration, actor=caller(request))
+    return _accepted(migration, "Cancelled. Migrated customers stay migrated.")
+
+
+@router.post(
+    "/v2/migrations/{migration_id}/retry", **writes(Accepted, status=202, staff=True), summary="Retry failed customers"
 )
 def retry_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     number = services.try_again(migration=migration, actor=caller(request))
-    return _accepted(migration, f"{number} tried again.")
+    return _accepted(migration, f"{number:,} queued for retry.")
 
 
 @router.post(
-    "/v2/migrations/{migration_id}/rollback", **writes(Accepted, status=202, staff=True), summary="Roll it back"
+    "/v2/migrations/{migration_id}/rollback",
+    **writes(Accepted, status=202, staff=True),
+    summary="Roll back a migration",
 )
 def roll_back_migration(request: HttpRequest, migration_id: str, asked: RollBackWanted) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     number = services.roll_back(migration=migration, actor=caller(request), because=asked.because)
-    return _accepted(migration, f"{number} rolled back.")
+    return _accepted(migration, f"{number:,} queued for rollback.")
 
 
-@router.get("/v2/migrations/{migration_id}/items", **reads(Page[MigrationItemOut], staff=True), summary="Its customers")
+@router.get(
+    "/v2/migrations/{migration_id}/items",
+    **reads(Page[MigrationItemOut], staff=True),
+    summary="List customers of a migration",
+)
 def list_migration_items(
     request: HttpRequest, migration_id: str, query: Annotated[ItemFilters, Query()]
 ) -> Page[MigrationItemOut]:
@@ -237,7 +253,9 @@ def list_migration_items(
 
 
 @router.get(
-    "/v2/migrations/{migration_id}/items/{item_id}", **reads(MigrationItemOne, staff=True), summary="One, step by step"
+    "/v2/migrations/{migration_id}/items/{item_id}",
+    **reads(MigrationItemOne, staff=True),
+    summary="Get one customer's steps",
 )
 def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> MigrationItemOne:
     row = _item(_migration(request, migration_id), item_id)
@@ -247,13 +265,13 @@ def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) ->
 @router.post(
     "/v2/migrations/{migration_id}/items/{item_id}/retry",
     **writes(Accepted, status=202, staff=True),
-    summary="Try one customer again",
+    summary="Retry one customer",
 )
 def retry_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     row = _item(migration, item_id)
     services.try_again(migration=migration, actor=caller(request), item=row)
-    return _accepted(migration, f"{row.customer} is tried again.", row)
+    return _accepted(migration, f"{row.customer} queued for retry.", row)
 
 
 @router.post(
@@ -267,13 +285,13 @@ def roll_back_migration_item(
     migration = _migration(request, migration_id)
     row = _item(migration, item_id)
     services.roll_back(migration=migration, actor=caller(request), because=asked.because, item=row)
-    return _accepted(migration, f"{row.customer} is rolled back.", row)
+    return _accepted(migration, f"{row.customer} queued for rollback.", row)
 
 
 def _viewer(request: HttpRequest) -> User:
     viewer = caller(request)
     if not selectors.may_see(viewer):
-        raise NotAllowed("Migrations are for operators.")
+        raise NotAllowed("Only operators can see migrations.")
     return viewer
 
 
@@ -293,7 +311,7 @@ def _choice(asked: MigrationWanted, viewer: User) -> Choice:
         return services.by_filter(asked.text)
     customers = list(customers_for(viewer).filter(pk__in=asked.customers).order_by("pk"))
     if missing := set(asked.customers) - {each.pk for each in customers}:
-        raise Refused(f"There is no customer {sorted(missing)[0][:60]}.", code="CUSTOMER_MISSING")
+        raise Refused(f"No customer has the ID {sorted(missing)[0][:60]}.", code="CUSTOMER_MISSING")
     return services.one(customers[0]) if len(customers) == 1 else services.named(customers)
 
 

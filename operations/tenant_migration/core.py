@@ -23,7 +23,9 @@ class Chosen(StrEnum):
 
     @property
     def words(self) -> str:
-        return {"customer": "One customer", "all": "All customers", "filter": "By a filter", "csv": "From a file"}[self]
+        return {"customer": "One customer", "all": "All customers", "filter": "Name contains", "csv": "From a file"}[
+            self
+        ]
 
 
 class StepKind(StrEnum):
@@ -50,7 +52,7 @@ class MigrationStepState(StrEnum):
 
     @property
     def words(self) -> str:
-        words = {"to_do": "To do", "done": "Done", "found": "Stood already", "failed": "Failed", "undone": "Undone"}
+        words = {"to_do": "To do", "done": "Done", "found": "Already done", "failed": "Failed", "undone": "Undone"}
         return words[self]
 
 
@@ -113,14 +115,14 @@ def plan(inventory: Inventory) -> tuple[Step, ...]:
 def _creation(inventory: Inventory) -> Iterable[Step]:
     """In the order in which a tenant is created, so that what is done grows from the top."""
     name, own = inventory.tenant, inventory.configuration_set
-    yield Step(StepKind.TENANT, f"Create the tenant {name}.", "CreateTenant", stands=inventory.is_created)
-    policy = "Set its reputation policy: Amazon’s default is not certain."
+    yield Step(StepKind.TENANT, f"Create tenant {name}.", "CreateTenant", stands=inventory.is_created)
+    policy = "Set its reputation policy."
     yield Step(StepKind.POLICY, policy, "UpdateReputationEntityPolicy", stands=inventory.has_policy)
-    made = f"Create the configuration set {own.name}."
+    made = f"Create configuration set {own.name}."
     yield Step(StepKind.CONFIGURATION_SET, made, "CreateConfigurationSet", stands=inventory.set_is_made)
-    associate = f"Associate the configuration set {own.name}."
+    associate = f"Associate configuration set {own.name}."
     yield Step(StepKind.OWN_SET, associate, "CreateTenantResourceAssociation", stands=own.is_associated)
-    status = "Read whether Amazon lets the tenant send."
+    status = "Read the tenant’s sending status."
     yield Step(StepKind.STATUS, status, "GetReputationEntity", stands=inventory.has_status)
 
 
@@ -135,14 +137,14 @@ def _looks(identity: MigrationResource) -> Iterable[Step]:
     """An identity may be in another tenant; one that others made may send with a configuration set of its own."""
     name, stands = identity.name, identity.is_associated
     if not identity.by_us:
-        default = f"Read which configuration set {name} sends with by default."
+        default = f"Read the default configuration set of {name}."
         yield Step(StepKind.DEFAULT_SET, default, "GetEmailIdentity", identity.arn, stands=stands)
     if identity.asks:
-        look = f"Look whether another tenant has {name}."
+        look = f"Check whether another tenant has {name}."
         yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=stands)
 
 
-_NOUNS = {"identity": "the identity", "configuration-set": "the configuration set", "template": "the template"}
+_NOUNS = {"identity": "identity", "configuration-set": "configuration set", "template": "template"}
 
 
 def _associate(resource: MigrationResource) -> Step:
@@ -153,9 +155,9 @@ def _associate(resource: MigrationResource) -> Step:
 
 
 def _end(inventory: Inventory) -> Iterable[Step]:
-    gate = "Read back that everything a send uses is associated."
+    gate = "Confirm that every required resource is associated."
     yield Step(StepKind.GATE, gate, "ListTenantResources", stands=inventory.is_complete)
-    switch = "Switch: the customer’s sends name the tenant from now on."
+    switch = "Switch the customer’s sending to the tenant."
     yield Step(StepKind.SWITCH, switch, stands=inventory.is_switched)
 
 

@@ -10,9 +10,9 @@ from tenants.status.core import Policy
 
 MOST_BYTES = 5_000_000
 POLICIES = {
-    Policy.STANDARD: "Standard: Amazon pauses a tenant on a finding of high impact",
-    Policy.STRICT: "Strict: on one of low impact as well",
-    Policy.NONE: "None: on no finding",
+    Policy.STANDARD: "Standard: SES pauses the tenant on high-impact findings",
+    Policy.STRICT: "Strict: SES pauses the tenant on any finding",
+    Policy.NONE: "None: SES never pauses on findings",
 }
 
 
@@ -20,38 +20,36 @@ class PlanForm(forms.Form):
     chosen = forms.ChoiceField(
         label="Whom",
         choices=[
-            (Chosen.ALL.value, "All who are not migrated yet"),
-            (Chosen.FILTER.value, "Those with this in their name"),
-            (Chosen.CSV.value, "Those that a file names"),
+            (Chosen.ALL.value, "All customers not migrated yet"),
+            (Chosen.FILTER.value, "Customers whose name contains"),
+            (Chosen.CSV.value, "Customers listed in a file"),
         ],
         initial=Chosen.ALL,
     )
     text = forms.CharField(label="Part of the name", required=False, max_length=200)
-    file = forms.FileField(
-        label="File (CSV)", required=False, help_text="One customer on each line: its id, or its whole name."
-    )
+    file = forms.FileField(label="File (CSV)", required=False, help_text="One customer per line: full name or ID.")
     policy = forms.ChoiceField(
-        label="Reputation policy of new tenants",
+        label="Reputation policy for new tenants",
         choices=[(key.value, words) for key, words in POLICIES.items()],
         initial=lambda: settings.TENANT_POLICY,
     )
     at_most_per_hour = forms.IntegerField(
-        label="Customers an hour, at most",
+        label="Maximum customers per hour",
         required=False,
         min_value=1,
         max_value=3600,
         widget=forms.NumberInput(attrs={"class": "!w-28"}),
-        help_text="Empty: as fast as Amazon’s one call a second allows.",
+        help_text="Leave blank to go as fast as SES allows (1 call per second).",
     )
-    because = forms.CharField(label="Why", max_length=500, help_text="For the change log.")
+    because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("chosen") == Chosen.FILTER and not cleaned.get("text", "").strip():
-            self.add_error("text", "Type part of a customer’s name, or choose all.")
+            self.add_error("text", "Enter part of a customer’s name, or choose all.")
         file = cleaned.get("file")
         if cleaned.get("chosen") == Chosen.CSV and not file:
-            self.add_error("file", "Choose the file.")
+            self.add_error("file", "Choose a file.")
         if file and file.size > MOST_BYTES:
             self.add_error("file", "The file is larger than 5 MB.")
         return cleaned
@@ -59,12 +57,12 @@ class PlanForm(forms.Form):
 
 class MoveForm(forms.Form):
     policy = forms.ChoiceField(
-        label="Reputation policy of the tenant",
+        label="Reputation policy",
         choices=[(key.value, words) for key, words in POLICIES.items()],
         initial=lambda: settings.TENANT_POLICY,
     )
-    because = forms.CharField(label="Why", required=False, max_length=500, help_text="For the change log.")
+    because = forms.CharField(label="Reason", required=False, max_length=500, help_text="Saved in the change log.")
 
 
 class RollBackForm(forms.Form):
-    because = forms.CharField(label="Why it is rolled back", max_length=500)
+    because = forms.CharField(label="Reason for the rollback", max_length=500)

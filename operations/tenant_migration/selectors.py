@@ -29,12 +29,12 @@ CALLS_OF_CUSTOMER = 6  # beside those for its domains
 CALLS_OF_ADOPTED = 3  # for a domain that others made: its configuration set, its tenants, its association
 EXAMPLES = 5
 GROUPS = {
-    "waiting": ("Waiting", (ItemState.WAITING,)),
-    "running": ("Being migrated", (ItemState.RUNNING, ItemState.ROLLING_BACK)),
+    "waiting": ("Pending", (ItemState.WAITING,)),
+    "running": ("Migrating", (ItemState.RUNNING, ItemState.ROLLING_BACK)),
     "done": ("Migrated", (ItemState.DONE,)),
-    "failed": ("Stopped by a problem", (ItemState.FAILED,)),
+    "failed": ("Failed", (ItemState.FAILED,)),
     "back": ("Rolled back", (ItemState.ROLLED_BACK,)),
-    "cancelled": ("Not begun", (ItemState.CANCELLED,)),
+    "cancelled": ("Cancelled", (ItemState.CANCELLED,)),
 }
 
 
@@ -79,9 +79,9 @@ class MigrationForecast:
         """One sentence for each kind."""
         found = []
         if self.unverified[0]:
-            found.append(f"Not verified, so SES refuses to send for them: {_named(*self.unverified)}.")
+            found.append(f"Not verified yet, so SES rejects mail from them: {_named(*self.unverified)}.")
         if self.left_out[0]:
-            found.append(f"Not set up yet, and join the tenant once they are: {_named(*self.left_out)}.")
+            found.append(f"Not set up yet; added to the tenant when they are: {_named(*self.left_out)}.")
         if self.without_domains:
             whose = "1 customer has" if self.without_domains == 1 else f"{self.without_domains} customers have"
             found.append(f"{whose} no domain in this region.")
@@ -211,8 +211,8 @@ def item_of_customer(customer: Customer) -> MigrationItem | None:
 
 NOT_YET = "…"  # where the id of a tenant will stand that is not made yet
 LEFT_OUT = {
-    Stage.CLAIM: "{name}: its ownership is not proven yet, so it is left out. It joins the tenant when it is set up.",
-    Stage.STARTING: "{name}: Amazon is still being told of it. It joins the tenant by itself.",
+    Stage.CLAIM: "{name}: ownership is not proven yet. It is added to the tenant when it is set up.",
+    Stage.STARTING: "{name}: still being set up in SES. It is added to the tenant automatically.",
     Stage.DELETING: "{name} is being deleted.",
 }
 

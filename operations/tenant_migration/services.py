@@ -44,7 +44,7 @@ def all_of_them() -> Choice:
 def by_filter(text: str) -> Choice:
     """By part of the name. Raises Refused for an empty one, which would be everybody."""
     if not text.strip():
-        raise Refused("Type part of a customer’s name, or choose all.", code="FILTER_MISSING")
+        raise Refused("Enter part of a customer’s name, or choose all.", code="FILTER_MISSING")
     return Choice(Chosen.FILTER, text.strip()[:200], tuple(customers_to_migrate(text.strip())))
 
 
@@ -62,15 +62,15 @@ def by_csv(text: str, name: str) -> Choice:
     """One customer a line, by id or by whole name, in the first column or in one that is headed so. Raises Refused."""
     lines = [row for row in csv.reader(StringIO(text.lstrip("\ufeff"))) if any(cell.strip() for cell in row)]
     if len(lines) > MOST_LINES:
-        raise Refused(f"The file has {len(lines)} lines; {MOST_LINES} are the most.", code="TOO_MANY")
+        raise Refused(f"The file has {len(lines):,} lines. The maximum is {MOST_LINES:,}.", code="TOO_MANY")
     column, rows = _column(lines)
     wanted = list(dict.fromkeys(row[column].strip() for row in rows if len(row) > column and row[column].strip()))
     if not wanted:
-        raise Refused("The file names no customer.", code="FILE_EMPTY")
+        raise Refused("The file contains no customers.", code="FILE_EMPTY")
     found = _found(wanted)
     customers = tuple(dict.fromkeys(found[each] for each in wanted if found[each] is not None))
     left_out = tuple(
-        f"“{each[:120]}” is no customer that is still to be migrated." for each in wanted if not found[each]
+        f"“{each[:120]}” is not a customer that still has to be migrated." for each in wanted if not found[each]
     )
     return Choice(Chosen.CSV, name[:200], tuple(each for each in customers if each), left_out)
 
@@ -108,7 +108,7 @@ def plan_migration(
     """
     _refuse_stranger(actor)
     if at_most_per_hour is not None and not 1 <= at_most_per_hour <= 3600:
-        raise Refused("Between 1 and 3600 customers an hour; empty for no limit.", code="LIMIT")
+        raise Refused("Enter 1 to 3,600 customers per hour, or leave blank for no limit.", code="LIMIT")
     migration = Migration.objects.create(
         region=settings.AWS_REGION,
         chosen=choice.chosen,
@@ -121,7 +121,7 @@ def plan_migration(
     number = _add_items(migration, choice.customers)
     if not number:
         raise Refused(
-            "Nobody is left to migrate: all of them have a tenant, or another migration has them.", code="NOBODY"
+            "No customers to migrate: all of them have a tenant or are part of another migration.", code="NOBODY"
         )
     after = {"chosen": migration.get_chosen_display(), "customers": number, "at_most_per_hour": at_most_per_hour}
     _record("migration.planned", migration, actor, because.strip(), after)
@@ -184,7 +184,7 @@ def try_again(*, migration: Migration, actor: User | None, item: MigrationItem |
     items = MigrationItem.objects.select_for_update().filter(migration=locked, state__in=states)
     chosen = [each for each in items if (item is None or each.pk == item.pk) and not _is_in_hand(each.customer_id)]
     if not chosen:
-        raise Refused("Nobody of this migration was stopped by a problem.", code="NOTHING_TO_DO")
+        raise Refused("No customer of this migration failed.", code="NOTHING_TO_DO")
     keys = [each.pk for each in chosen]
     for tenant in tenants_in_region().filter(customer__in=[each.customer_id for each in chosen]):
         resources_services.look_again(tenant=tenant, actor=actor)
@@ -203,7 +203,7 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
     """
     locked = _locked(migration, actor)
     if not because.strip():
-        raise Refused("Say why it is rolled back; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason for the rollback.", code="REASON_MISSING")
     items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
     found = items.filter(migration=locked, state__in=MAY_BE_ROLLED_BACK).exclude(before={})
     chosen = [
@@ -212,7 +212,7 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
         if (item is None or each.pk == item.pk) and not _is_in_hand(each.customer_id, beside=each.pk)
     ]
     if not chosen:
-        raise Refused("Nobody of this migration was begun.", code="NOTHING_TO_DO")
+        raise Refused("No customer of this migration was started.", code="NOTHING_TO_DO")
     waiting = MigrationItem.objects.filter(migration=locked, state=ItemState.WAITING)
     if item is None:
         waiting.update(state=ItemState.CANCELLED)
@@ -232,7 +232,7 @@ def _turn(migration: Migration, actor: User | None, moves: dict[MigrationState, 
     locked = _locked(migration, actor)
     before = MigrationState(locked.state)
     if before not in moves:
-        raise Refused(f"The migration is {before.label.lower()}: that is not possible now.", code="WRONG_STATE")
+        raise Refused(f"Not possible: the migration is {before.label.lower()}.", code="WRONG_STATE")
     locked.state = migration.state = moves[before]
     locked.save(update_fields=("state",))
     sides = {"before": {"state": before.label}, "after": {"state": moves[before].label}}
@@ -247,13 +247,13 @@ def _locked(migration: Migration, actor: User | None) -> Migration:
 def _refuse_stranger(actor: User | None) -> None:
     """None is the command line, whose user may do everything."""
     if actor is not None and not may_migrate(actor):
-        raise NotAllowed("Customers are migrated by operators.")
+        raise NotAllowed("Only operators can migrate customers.")
 
 
 def _policy(policy: str) -> str:
     chosen = policy or str(settings.TENANT_POLICY)
     if chosen not in list(Policy):
-        raise Refused(f"{chosen} is no reputation policy: {', '.join(Policy)}.", code="POLICY_UNKNOWN")
+        raise Refused(f"{chosen} is not a reputation policy. Use one of: {', '.join(Policy)}.", code="POLICY_UNKNOWN")
     return chosen
 
 

@@ -70,7 +70,7 @@ def _choice(given: dict[str, Any]) -> Choice:
         try:
             text = given["file"].read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise Refused("The file is no text in UTF-8. Save it as CSV (UTF-8).", code="FILE_UNREADABLE") from error
+            raise Refused("The file is not UTF-8 text. Save it as CSV (UTF-8).", code="FILE_UNREADABLE") from error
         return services.by_csv(text, given["file"].name)
     return services.all_of_them()
 
@@ -123,16 +123,16 @@ def _steered(request: SignedIn, migration: Migration) -> str:
     match request.POST.get("do", ""):
         case "start":
             services.start(migration=migration, actor=request.user)
-            return "Started. This page follows it."
+            return "Migration started. This page updates automatically."
         case "pause":
             services.pause(migration=migration, actor=request.user)
-            return "Paused. Whoever is being migrated is finished first."
+            return "Paused. Customers already in progress are finished first."
         case "resume":
             services.resume(migration=migration, actor=request.user)
-            return "It goes on."
+            return "Resumed."
         case "cancel":
             services.cancel(migration=migration, actor=request.user)
-            return "Cancelled. Whoever is migrated stays so."
+            return "Cancelled. Migrated customers stay migrated."
         case "retry":
             number = services.try_again(migration=migration, actor=request.user)
             return f"{number} customer{'' if number == 1 else 's'} tried again."
@@ -140,7 +140,7 @@ def _steered(request: SignedIn, migration: Migration) -> str:
             because = request.POST.get("because", "")
             number = services.roll_back(migration=migration, actor=request.user, because=because)
             return f"{number} customer{' is' if number == 1 else 's are'} rolled back."
-    raise Refused("That is nothing that can be done with a migration.", code="UNKNOWN")
+    raise Refused("Unknown action.", code="UNKNOWN")
 
 
 @require_http_methods(["GET", "POST"])
@@ -235,4 +235,4 @@ def _may(request: SignedIn) -> bool:
 
 def refuse_strangers(request: SignedIn, *, manages: bool = False) -> None:
     if not (selectors.may_migrate(request.user) if manages else selectors.may_see(request.user)):
-        raise PermissionDenied("Operators and administrators plan and steer migrations. Ask one of them.")
+        raise PermissionDenied("Only operators and administrators can plan and manage migrations.")

@@ -1,4 +1,4 @@
-"""Email addresses that take mail. Adding one is a wish: the worker brings Amazon's rules to it in a few seconds."""
+"""Published API operations on addresses. The worker adds them to receipt rules within seconds."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -23,7 +23,7 @@ from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
 from receipt_rules.models.addresses import Address
 
-NOT_LIVE = "{address} is not live: it receives mail once SES has verified {domain}. You don't have to add it again."
+NOT_LIVE = "{address} isn't live yet. It receives mail once SES has verified {domain}. You don't have to add it again."
 router = call_router("Email addresses", lenient=True)
 
 
@@ -52,13 +52,11 @@ class AddressOut(Out):
     id: str
     address: str
     domain_id: str
-    webhook_id: None = Field(description="Always null: a webhook is an endpoint here")
+    webhook_id: None = Field(description="Always null: webhooks are endpoints")
     endpoint_id: str | None
     is_active: bool
-    is_receipt_rule_configured: bool = Field(description="Whether Amazon's rules take its mail, as last read")
-    receiving: str = Field(
-        description="Whether its mail arrives: live, or why not, as for a domain; off where the address is inactive"
-    )
+    is_receipt_rule_configured: bool = Field(description="Whether a receipt rule in SES contains it, as last read")
+    receiving: str = Field(description="Whether its mail is received, as for a domain; off if the address is inactive")
     receiving_message: str
     receipt_rule_name: str | None
     created_at: datetime
@@ -79,7 +77,7 @@ class AddressAdded(LenientIn):
 
 
 class AddressChanged(LenientIn):
-    """What is not named stays as it is; null or "" takes the endpoint away."""
+    """Absent members are unchanged. Null or "" removes the endpoint."""
 
     endpoint_id: Text | None = None
     webhook_id: Text | None = None
@@ -98,7 +96,7 @@ class AddressRemovedOut(Out):
     cleanup: AddressCleanup
 
 
-@router.get("/v2/email-addresses", **reads(Page[AddressOut]), summary="Your addresses")
+@router.get("/v2/email-addresses", **reads(Page[AddressOut]), summary="List addresses")
 def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query()]) -> Page[AddressOut]:
     wanted = AddressesWanted(query.domain_id, query.is_active, query.is_receipt_rule_configured)
     found, pagination = page_of(addresses_found(viewer=caller(request), wanted=wanted), query)
@@ -107,16 +105,16 @@ def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query(
 
 @router.post("/v2/email-addresses", **writes(AddressOut, status=201), summary="Add an address")
 def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]:
-    """At a domain that SES has not verified yet the address waits, and `warning` says so."""
+    """If SES hasn't verified the domain, the address is pending with a `warning`."""
     return Status(201, added(request, asked))
 
 
-@router.get("/v2/email-addresses/{address_id}", **reads(AddressOut), summary="One address")
+@router.get("/v2/email-addresses/{address_id}", **reads(AddressOut), summary="Get an address")
 def get_address(request: HttpRequest, address_id: str) -> AddressOut:
     return row(address_of(request, address_id))
 
 
-@router.put("/v2/email-addresses/{address_id}", **writes(AddressOut), summary="Where its mail goes, on or off")
+@router.put("/v2/email-addresses/{address_id}", **writes(AddressOut), summary="Change an address: endpoint, on or off")
 def change_address(request: HttpRequest, address_id: str, asked: AddressChanged) -> AddressOut:
     return row(change(request, address_id, asked))
 
@@ -126,16 +124,16 @@ def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
     address = address_of(request, address_id)
     remove_address(address=address, actor=caller(request))
     cleanup = removed(address)
-    return AddressRemovedOut(message=f"{address} is removed.", cleanup=cleanup)
+    return AddressRemovedOut(message=f"{address} removed.", cleanup=cleanup)
 
 
 def address_of(request: HttpRequest, address_id: str) -> Address:
-    """Another customer's is 404."""
+    """Return the address. Another customer's is 404."""
     return get_object_or_404(addresses_found(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
 
 
 def added(request: HttpRequest, asked: AddressAdded) -> AddressOut:
-    """Its warning says what was understood differently from what was sent."""
+    """Add an address. Its warning names differences to what was sent."""
     made = row(add(request, asked))
     said = [*([made.warning] if made.warning else []), *read_recipient(asked.address).noticed]
     return made.model_copy(update={"warning": " ".join(said)}) if said else made
@@ -157,7 +155,7 @@ def change(request: HttpRequest, address_id: str, asked: AddressChanged) -> Addr
     given = asked.model_dump(exclude_unset=True)
     named = [given[name] for name in ("endpoint_id", "webhook_id") if name in given]
     if all(named) and len(set(named)) > 1:
-        raise Malformed("Give endpointId or webhookId, not both.", code="TWO_ENDPOINTS")
+        raise Malformed("Set endpointId or webhookId, not both.", code="TWO_ENDPOINTS")
     endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
     services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
     return address_of(request, address_id)
@@ -178,7 +176,7 @@ def row(address: Address) -> AddressOut:
 
 
 def rows(addresses: Collection[Address]) -> list[AddressOut]:
-    """In a constant number of queries; each has its `changed_at`."""
+    """Return the rows, in a constant number of queries. Each has its `changed_at`."""
     customers = [address.domain.customer_id for address in addresses]
     owners, pending = first_owners(customers), pending_of([address.domain for address in addresses])
     names = rule_names([address.address for address in addresses if address.is_carried])
@@ -201,7 +199,7 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         is_active=address.is_active,
         is_receipt_rule_configured=address.is_carried,
         receiving=address.receiving.state.value if address.is_active else "off",
-        receiving_message=address.receiving.sentence if address.is_active else "The address is switched off.",
+        receiving_message=address.receiving.sentence if address.is_active else "The address is off.",
         receipt_rule_name=rule,
         created_at=address.created_at,
         updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `addresses_found`

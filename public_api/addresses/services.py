@@ -1,4 +1,4 @@
-"""What the published contract does to an address: at a domain that is named, to an endpoint by its id."""
+"""Address operations of the published contract."""
 
 from accounts.models.people import User
 from domains.models.domains import Domain
@@ -8,9 +8,9 @@ from receipt_rules.models.addresses import Address
 
 
 def add(*, domain: Domain, text: str, endpoint_id: str | None, is_active: bool, actor: User) -> Address:
-    """One at a domain that is not proven yet waits.
+    """Add an address. It is pending until the domain is verified.
 
-    Raises Refused: as `add_address`, ADDRESS_ELSEWHERE for one that is not of the domain, ENDPOINT_MISSING.
+    Raises Refused as `add_address` does, ADDRESS_ELSEWHERE for another domain's address, ENDPOINT_MISSING.
     """
     refuse_elsewhere(text, domain)
     refuse_unproven(domain, may_wait=True)
@@ -25,7 +25,7 @@ def add(*, domain: Domain, text: str, endpoint_id: str | None, is_active: bool, 
 
 
 def change(*, address: Address, is_active: bool | None, actor: User, endpoint_id: str | None = KEEP) -> Address:
-    """What is None or not given stays; an endpoint that is given as None is taken away. Raises Refused."""
+    """Change an address. Absent values are unchanged. An endpoint of None is removed. Raises Refused."""
     endpoint = address.own_endpoint if endpoint_id == KEEP else own_endpoint(address.domain.customer_id, endpoint_id)
     wanted = address.is_active if is_active is None else is_active
     return change_address(address=address, actor=actor, is_active=wanted, endpoint=endpoint)

@@ -1,4 +1,4 @@
-"""Authentication of a domain (identity, DKIM, MAIL FROM): begun, and verified."""
+"""Published API operations on authentication of a domain: identity, DKIM, MAIL FROM."""
 
 from datetime import datetime
 from typing import Literal
@@ -26,7 +26,7 @@ VERIFIED = "Success"
 
 
 class AuthAsked(LenientIn):
-    mail_from_domain: Text | None = Field(None, description="One label in front of the domain, or the whole name")
+    mail_from_domain: Text | None = Field(None, description="A label in front of the domain, or the full name")
     generate_spf: bool | None = None
     generate_dmarc: bool | None = None
 
@@ -73,9 +73,9 @@ class AuthVerifiedOut(Out):
     last_checked: datetime | None
 
 
-@router.post("/v2/domains/{domain_id}/auth", **writes(AuthBegunOut, status=201), summary="Begin the authentication")
+@router.post("/v2/domains/{domain_id}/auth", **writes(AuthBegunOut, status=201), summary="Start authentication setup")
 def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = None) -> Status[AuthBegunOut]:
-    """Identity, DKIM and MAIL FROM at Amazon. Waits for it up to API_WAIT_SECONDS; `message` says what is pending."""
+    """Creates identity, DKIM and MAIL FROM in SES. Waits for up to API_WAIT_SECONDS. `message` says what is pending."""
     wanted = asked or AuthAsked.model_validate({})
     domain = domain_of(request, domain_id)
     domain = settings_services.begin(
@@ -99,16 +99,16 @@ def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = N
     return Status(201, answer)
 
 
-@router.patch("/v2/domains/{domain_id}/auth", **writes(AuthVerifiedOut), summary="Verify: DNS and Amazon, now")
+@router.patch("/v2/domains/{domain_id}/auth", **writes(AuthVerifiedOut), summary="Check DNS and SES now")
 def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
-    """Looks at once, at most every few seconds (429). Amazon that does not answer is a 503, never a status."""
+    """Checks now, at most every few seconds (429). Returns 503, never a status, if SES isn't responding."""
     domain = domain_of(request, domain_id)
     if domain.stage == Stage.STARTING:
-        raise Malformed(f"{domain} is still being set up with Amazon. Ask again in a moment.", code="AUTH_NOT_BEGUN")
+        raise Malformed(f"{domain} is still being created in SES. Try again in a moment.", code="AUTH_NOT_BEGUN")
     sentence = checking_services.check_now(domain=domain)
     domain = domain_of(request, domain_id)
     if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
-        raise AwsUnreachable(f"The DNS was looked at, but Amazon could not be asked: {domain.ses_problem}")
+        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
     records = checked_records(domain, checks_of([domain])[domain.pk])
     return AuthVerifiedOut(
         success=True,
@@ -125,11 +125,11 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
 
 def _begun(domain: Domain) -> str:
     if domain.stage == Stage.CLAIM:
-        return "Ownership has to be proven first: publish the record, then verify."
+        return "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING:
-        return domain.stage_problem or "Amazon has not finished yet: ask for the records again in a moment."
+        return domain.stage_problem or "SES hasn't finished yet. Request the records again in a moment."
     if domain.is_configuring:
-        return domain.stage_problem or "Amazon is being told of the change: ask for the records again in a moment."
+        return domain.stage_problem or "The change is being applied in SES. Request the records again in a moment."
     return "Publish these records, then verify."
 
 

@@ -1,4 +1,4 @@
-"""A domain is deleted, as the published contract has it. Its path is that of the domain's other methods."""
+"""Published API operation to delete a domain."""
 
 from django.http import HttpRequest
 from pydantic import Field
@@ -11,22 +11,22 @@ from operations.domain_removal import services as domain_removal_services
 from operations.domain_removal.services import RemovalAsked
 from public_api.domains.api import router
 
-REJECTED = " The MX record of {name} still leads here: SES rejects the mail that comes. Point it elsewhere."
+REJECTED = " The MX record of {name} still points here, so SES rejects its mail. Point it elsewhere."
 NOT_YET = (
     "{domain} is being deleted. Its receipt rules are removed first, then its SES identity. "
-    "Until then the domain stays in your list and shows how far it is."
+    "Until then the domain stays in your list and shows progress."
 )
 
 
 class DeletedResources(Out):
-    """What is gone by now. What is not yet is removed by the worker, rules first."""
+    """What has been deleted so far. The worker deletes the rest, receipt rules first."""
 
     domain: str
     email_addresses: int = Field(description="Addresses that this call removed")
     dns_records: int = Field(description="Records that you can now remove at your DNS host")
-    blocked_emails: int = Field(description="Always 0: there are none here")
-    ses_identity: bool = Field(description="Whether the SES identity is gone already")
-    ses_receipt_rules: bool = Field(description="Whether no receipt rule names it any more")
+    blocked_emails: int = Field(description="Always 0")
+    ses_identity: bool = Field(description="Whether the SES identity is already deleted")
+    ses_receipt_rules: bool = Field(description="Whether no receipt rule contains it")
 
 
 class DomainDeletedOut(Out):
@@ -39,7 +39,7 @@ class DomainDeletedOut(Out):
     "/v2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain with its addresses"
 )
 def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
-    """409 while sub-domains exist. Answers at once; what SES has still to be told of, the worker does."""
+    """Returns 409 while subdomains exist. Otherwise returns immediately, and the worker removes the domain from SES."""
     return deleted(request, domain_id)
 
 
@@ -63,4 +63,4 @@ def deleted(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
 
 
 def said(domain: Domain, asked: RemovalAsked) -> str:
-    return f"{domain} is deleted." if asked.is_gone else NOT_YET.format(domain=domain)
+    return f"{domain} deleted." if asked.is_gone else NOT_YET.format(domain=domain)

@@ -60,7 +60,7 @@ class Stats(Out):
 
 
 class StatsOne(Stats):
-    """Messages that the function that delivers has reported for the domain."""
+    """Messages that the delivery function has reported for the domain."""
 
     emails_last_24h: int = Field(alias="emailsLast24h")
     emails_last_7d: int = Field(alias="emailsLast7d")
@@ -91,11 +91,11 @@ class DomainOne(DomainRow):
     dns_records: list[StoredRecordOut]
     auth_recommendations: Recommendations
     parent_domain: str | None = Field(description="The nearest verified domain of the same customer above it")
-    inherits_from_parent: bool = Field(description="Always false: each domain here has an identity of its own")
+    inherits_from_parent: bool = Field(description="Always false: each domain has its own identity")
 
 
 def rows(domains: Collection[Domain], *, checked: bool) -> list[DomainRow]:
-    """In a constant number of queries; `checked` adds what was just seen."""
+    """Return the rows, in a constant number of queries. `checked` adds the latest check."""
     checks, receiving = checks_of(domains), receiving_of(domains)
     owners = first_owners(domain.customer_id for domain in domains)
     return [
@@ -117,9 +117,9 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
         dns_records=stored_records(domain, checks),
         auth_recommendations=Recommendations(
             **given(
-                spf=_recommendation(recommended.get("apex-spf"), "Lets Amazon send in the name of the domain itself."),
+                spf=_recommendation(recommended.get("apex-spf"), "Allows SES to send from the domain itself."),
                 dmarc=_recommendation(
-                    recommended.get("dmarc"), "Has receivers watch for forged mail, and refuse none."
+                    recommended.get("dmarc"), "Makes receivers report forged mail without rejecting it."
                 ),
             )
         ),
@@ -163,7 +163,7 @@ router = call_router("Domains", lenient=True)
 class DomainFilters(LenientPaged):
     status: Published | None = None
     can_receive: bool | None = None
-    check: bool = Field(False, description="Look at DNS and Amazon now, where that was not done a moment ago")
+    check: bool = Field(False, description="Check DNS and SES now unless just checked")
     search: Text | None = None
     has_catch_all: bool | None = None
     provider: Text | None = None
@@ -180,7 +180,7 @@ class Breakdown(Out):
 
 
 class DomainsMeta(Out):
-    """Counted over all that the filter matches, not over the page; of very many it may be seconds old."""
+    """Counted over everything that matches the filter, not only the page. Counts of long lists may be seconds old."""
 
     total_count: int
     verified_count: int
@@ -194,11 +194,11 @@ class DomainPage(Page[DomainRow]):
 
 class DomainAdded(LenientIn):
     domain: Text
-    customer_id: Text | None = Field(None, description="Whose it becomes; needed by who belongs to several customers")
-    send_only: bool = Field(
-        False, description="Mail for it stays with another mail service: no inbound MX is asked for"
+    customer_id: Text | None = Field(None, description="The owner. Required if you belong to several customers")
+    send_only: bool = Field(False, description="Another mail service receives its mail, so no inbound MX is required")
+    tell_when_verified: bool = Field(
+        True, description="Whether to notify the key's owner once when the domain is verified"
     )
-    tell_when_verified: bool = Field(True, description="Whether the person behind the key is told then, once")
 
 
 class ConflictOut(Out):
@@ -214,13 +214,13 @@ class DomainAddedOut(DomainMain):
 
 
 class DomainChanged(LenientIn):
-    """What is not named stays as it is."""
+    """Absent members are unchanged."""
 
     is_catch_all_enabled: bool | None = None
     catch_all_endpoint_id: Text | None = None
     mail_from_domain: Text | None = None
     receive_dmarc_emails: bool | None = None
-    send_only: bool | None = Field(None, description="409 while the MX leads here: move it first")
+    send_only: bool | None = Field(None, description="409 while the MX points here. Move it first")
 
 
 class DomainChangedOut(Out):
@@ -238,7 +238,7 @@ class DomainChangedOut(Out):
 
 
 class MailFrom(LenientIn):
-    mail_from_domain: Text | None = Field(None, description="One label in front of the domain, or the whole name")
+    mail_from_domain: Text | None = Field(None, description="A label in front of the domain, or the full name")
 
 
 class MailFromOut(Out):
@@ -249,7 +249,7 @@ class MailFromOut(Out):
     additional_dns_records: list[WantedRecordOut]
 
 
-@router.get("/v2/domains", **reads(DomainPage), summary="Your domains")
+@router.get("/v2/domains", **reads(DomainPage), summary="List domains")
 def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()]) -> DomainPage:
     return domain_page(request, query, check=query.check)
 
@@ -271,9 +271,9 @@ def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> D
     return DomainPage(data=rows(domains, checked=check), pagination=pagination, meta=meta)
 
 
-@router.post("/v2/domains", **writes(DomainAddedOut, status=201), summary="Add a domain and begin its verification")
+@router.post("/v2/domains", **writes(DomainAddedOut, status=201), summary="Add a domain and start verification")
 def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOut]:
-    """Waits for Amazon's tokens up to API_WAIT_SECONDS; without them `message` says what is still pending."""
+    """Waits for the DKIM tokens for up to API_WAIT_SECONDS. Without them, `message` says what is still pending."""
     return Status(201, added(request, asked))
 
 
@@ -300,7 +300,7 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     )
 
 
-@router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="One domain, with its records")
+@router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="Get a domain with its DNS records")
 def get_domain(request: HttpRequest, domain_id: str, query: Annotated[CheckAsked, Query()]) -> DomainOne:
     domain = domain_of(request, domain_id)
     if query.check:
@@ -309,9 +309,11 @@ def get_domain(request: HttpRequest, domain_id: str, query: Annotated[CheckAsked
     return one(domain, checked=query.check)
 
 
-@router.put("/v2/domains/{domain_id}", **writes(DomainChangedOut), summary="Catch-all, MAIL FROM, DMARC summaries")
+@router.put(
+    "/v2/domains/{domain_id}", **writes(DomainChangedOut), summary="Change catch-all, MAIL FROM and DMARC reports"
+)
 def change_domain(request: HttpRequest, domain_id: str, asked: DomainChanged) -> DomainChangedOut:
-    """400 unless the domain is verified. Amazon's rules follow in a few seconds; `warning` says so."""
+    """Returns 400 unless the domain is verified. Receipt rules follow in a few seconds; see `warning`."""
     domain = domain_of(request, domain_id)
     services.change(
         domain=domain,
@@ -321,18 +323,18 @@ def change_domain(request: HttpRequest, domain_id: str, asked: DomainChanged) ->
     return _changed(domain_of(request, domain_id))
 
 
-@router.patch("/v2/domains/{domain_id}", **writes(MailFromOut), summary="Set MAIL FROM up where there is none")
+@router.patch("/v2/domains/{domain_id}", **writes(MailFromOut), summary="Set up MAIL FROM if it isn't set")
 def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None = None) -> MailFromOut:
-    """One that stands already is answered as done; another name than that is 409."""
+    """Succeeds if this MAIL FROM domain is already set. Another name returns 409."""
     domain = domain_of(request, domain_id)
     name = asked.mail_from_domain if asked else None
     if domain.mail_from and name and not services.is_mail_from(domain, name):
-        raise Conflict(f"{domain} uses {domain.mail_from} already.", code="MAIL_FROM_SET")
+        raise Conflict(f"{domain} already uses {domain.mail_from}.", code="MAIL_FROM_SET")
     stands = bool(domain.mail_from)
     if not stands:
         domain = services.set_mail_from_up(domain=domain, name=name, actor=caller(request))
     records = [each for each in wanted_records(domain) if each.name == domain.mail_from]
-    done = f"{domain} has this MAIL FROM domain already." if stands else "Publish the records, then verify."
+    done = f"{domain} already has this MAIL FROM domain." if stands else "Publish the records, then verify."
     return MailFromOut(
         success=True,
         message=services.what_is_pending(domain) or done,

@@ -1,4 +1,4 @@
-"""The words of the published API contract, for what our rows say in finer ones."""
+"""Map our states to the coarser statuses of the published API."""
 
 from typing import Literal
 
@@ -17,12 +17,12 @@ SES_WORDS = {
 
 
 def ses_word(status: str) -> str | None:
-    """None where Amazon was not asked or did not answer."""
+    """Return the SES status, or None if unknown."""
     return SES_WORDS.get(SesStatus(status))
 
 
 def mail_from_word(name: str, status: str) -> Published | None:
-    """None where the domain has no MAIL FROM name."""
+    """Return the MAIL FROM status, or None without a MAIL FROM domain."""
     if not name:
         return None
     return {SesStatus.SUCCESS: "verified", SesStatus.FAILED: "failed"}.get(SesStatus(status), "pending")  # type: ignore[return-value]  # all three are words of it

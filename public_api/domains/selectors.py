@@ -1,4 +1,4 @@
-"""Reads domains and receiving for the published API: its three statuses, filters and counts, in few queries."""
+"""Read domains and receiving for the published API: its three statuses, filters and counts, in few queries."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ Checks = Mapping[str, RecordCheck]
 
 @dataclass(frozen=True)
 class DomainsWanted:
-    """What the query of a list asks for; None filters nothing."""
+    """Filters of a list. None doesn't filter."""
 
     status: Published | None = None
     can_receive: bool | None = None
@@ -54,7 +54,7 @@ class DomainsWanted:
 
 
 def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[Domain]:
-    """The caller's domains, by what is wanted; newest first, and no two pages overlap."""
+    """Return the caller's domains that match, newest first, in a stable order."""
     if wanted.search:
         domains = domains.filter(domain_list_selectors.named_like(wanted.search))
     if wanted.status:
@@ -69,20 +69,20 @@ def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[
 
 
 def _of_own_name(column: str) -> Coalesce:
-    """Of a fact by name, that of the domain's own; "" where there is none."""
+    """Return the fact of the domain's own name, or ""."""
     own = Func(F(column), F("name"), function="jsonb_extract_path_text", output_field=CharField())
     return Coalesce(own, Value(""))
 
 
 def counts_of(domains: QuerySet[Domain]) -> dict[str, int]:
-    """Of all that the filter matches, in one query: total, with_catch_all, and each status."""
+    """Return total, with_catch_all and each status of all matches, in one query."""
     counted = {name: Count(Value(1), filter=status) for name, status in STATUS.items()}
     catch_all = Count(Value(1), filter=Q(has_catch_all=True))
     return domains.order_by().aggregate(total=Count("*"), with_catch_all=catch_all, **counted)
 
 
 def status_of(domain: Domain) -> Published:
-    """As `STATUS` has it for rows."""
+    """Return the status, as `STATUS` does in SQL."""
     if domain.stage != Stage.READY:
         return "pending"
     if domain.is_verified:
@@ -92,12 +92,12 @@ def status_of(domain: Domain) -> Published:
 
 
 def receives_mail(domain: Domain) -> bool:
-    """Whether mail for it arrives: verified, its MX leads here, and the active rules carry it."""
+    """Whether the domain receives mail: verified, MX points here, and in the active rule set."""
     return status_of(domain) == "verified" and domain.receiving.state in ARRIVING
 
 
 def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
-    """Right when last looked at, or when one last could look; `spreading`: some resolvers are enough."""
+    """Whether the record was correct in the last successful check. `spreading`: at some resolvers."""
     if check is None:
         return False
     if check.state == State.COULD_NOT_CHECK:
@@ -106,14 +106,14 @@ def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
 
 
 def has_mx(domain: Domain) -> bool:
-    """Whether the domain has any MX, ours or not, as it was last seen."""
+    """Whether the domain had any MX in the last check."""
     return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:
-    """What is to be published, where a value is offered: the proof alone while the ownership is open.
+    """Return the records to publish. Until ownership is proven, only the ownership record.
 
-    The inbound MX is always among them, as the published contract has it, and says when it is to be published last.
+    The inbound MX is always included, as in the published contract, with a note to publish it last if needed.
     """
     if domain.stage == Stage.CLAIM:
         return (ownership_core.challenge(domain.parsed, domain.claim_token),)
@@ -122,7 +122,7 @@ def records_of(domain: Domain) -> tuple[Record, ...]:
 
 
 def checks_of(domains: Iterable[Domain]) -> dict[str, dict[str, RecordCheck]]:
-    """By domain and record, in one query."""
+    """Return checks by domain and record, in one query."""
     found: dict[str, dict[str, RecordCheck]] = {domain.pk: {} for domain in domains}
     for check in RecordCheck.objects.filter(domain__in=found):
         found[check.domain_id][check.key] = check
@@ -142,7 +142,7 @@ RULE_NAMES = """
 
 @dataclass(frozen=True)
 class InboundCounts:
-    """What a domain takes: its addresses, counted, and its catch-all, on or off."""
+    """The number of addresses of a domain, and its catch-all."""
 
     addresses: int = 0
     active: int = 0
@@ -152,7 +152,7 @@ class InboundCounts:
 
 @dataclass(frozen=True)
 class Uses:
-    """What points to an endpoint; at most so many as a page names."""
+    """What uses an endpoint, limited to one page."""
 
     addresses: tuple[Address, ...] = ()
     domains: tuple[Domain, ...] = ()
@@ -172,7 +172,7 @@ class _Collected:
 
 
 def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
-    """Of each domain, in two queries."""
+    """Return the counts of each domain, in two queries."""
     ids = [domain.pk for domain in domains]
     counts = Address.objects.filter(domain__in=ids).order_by().values("domain")
     counted = counts.annotate(
@@ -187,7 +187,7 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
 
 
 def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
-    """With `changed_at`; in the order of the address itself."""
+    """Return addresses with `changed_at`, in alphabetical order."""
     rows = addresses_selectors.addresses_for(viewer).annotate(changed_at=last_changed("address"))
     if wanted.is_live is not None:
         carried = Q(rules__in=SERVED)
@@ -203,7 +203,7 @@ def endpoints_found(
     name: str | None = None,
     oldest_first: bool = False,
 ) -> QuerySet[Endpoint]:
-    """With `changed_at`, the newest first; `name` is a part of it."""
+    """Return endpoints with `changed_at`, newest first; `name` filters by a part."""
     rows = addresses_selectors.endpoints_for(viewer).annotate(changed_at=last_changed("endpoint"))
     if name:
         rows = rows.filter(name__icontains=name)
@@ -213,13 +213,13 @@ def endpoints_found(
 
 
 def endpoint_counts(endpoints: QuerySet[Endpoint]) -> dict[str, int]:
-    """How many are active, and how many there are of each type."""
+    """Return the number of active endpoints and of each type."""
     of_type = {kind: Count("pk", filter=Q(type=kind)) for kind in EndpointType.values}
     return endpoints.order_by().aggregate(active=Count("pk", filter=Q(is_active=True)), **of_type)
 
 
 def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:
-    """What points to each, in two queries; of each kind at most so many are read."""
+    """Return what uses each endpoint, in two queries with a limit."""
     found = {endpoint.pk: _Collected() for endpoint in endpoints}
     for address in Address.objects.select_related("domain").filter(endpoint__in=found).order_by("address")[:at_most]:
         found[str(address.endpoint_id)].addresses.append(address)
@@ -230,7 +230,7 @@ def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:
 
 
 def rule_names(recipients: Collection[str]) -> Mapping[str, str]:
-    """The name of Amazon's rule that holds each, as last read; one that no rule names is not in it."""
+    """Return the receipt rule of each recipient, as last read. Recipients without a rule are omitted."""
     if not recipients:
         return {}
     with connection.cursor() as cursor:
@@ -239,7 +239,7 @@ def rule_names(recipients: Collection[str]) -> Mapping[str, str]:
 
 
 def pending_of(domains: Collection[Domain]) -> dict[str, str]:
-    """By id those that a change concerns which SES's rules do not show yet, and a sentence on when they will."""
+    """Return domain IDs with changes that SES's rules don't show yet, and when they will."""
     found = PendingChange.objects.filter(customer__in={domain.customer_id for domain in domains})
     waiting = {change.customer_id: change for change in found}
     soon = applied_when() if waiting else ""

@@ -1,4 +1,4 @@
-"""Changes and checks domains for the published API, in one call each, over the services of domains and of receiving.
+"""Change and check domains for the published API, with one call each, on the services of domains and receiving.
 
 `check_where_allowed` checks every domain that may be checked now and skips the rest.
 """
@@ -39,7 +39,7 @@ KEEP = "\0"  # no endpoint has this id
 
 @dataclass(frozen=True)
 class DomainChange:
-    """What is not named stays; the endpoint can be taken away, so that None is a wish of its own."""
+    """Absent values are unchanged. None removes the endpoint."""
 
     is_catch_all_enabled: bool | None = None
     catch_all_endpoint_id: str | None = KEEP
@@ -53,7 +53,7 @@ class DomainChange:
 
 
 def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
-    """All of it or nothing. Raises Refused: DOMAIN_NOT_VERIFIED, ENDPOINT_MISSING, or for a MAIL FROM name."""
+    """Apply all changes or none. Raises Refused: DOMAIN_NOT_VERIFIED, ENDPOINT_MISSING, or for the MAIL FROM domain."""
     if wanted.send_only is not None:
         send_only_services.choose(domain=domain, receives=not wanted.send_only, actor=actor)
         domain.refresh_from_db()
@@ -68,40 +68,40 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
 
 
 def set_mail_from_up(*, domain: Domain, name: str | None, actor: User) -> Domain:
-    """As named, or the first usual name; returns the row once Amazon knows, or the time is over. Raises Refused."""
+    """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused."""
     usual = mail_from_candidates(domain.parsed)[0]
     label = label_in(usual if name is None else name, domain.name)
     if not label:
-        raise Refused("Give the name for bounces one word, such as bounce.")
+        raise Refused("Enter one label for the MAIL FROM domain, such as bounce.")
     settings_services.configure(domain=domain, wanted=replace(wanted_of(domain), mail_from_label=label), actor=actor)
     return settled(domain)
 
 
 def usual_mail_from(domain: Domain) -> str | None:
-    """For who names none: None where the domain has a MAIL FROM already, which then stays."""
+    """Return the default MAIL FROM label, or None to keep the existing one."""
     return None if domain.mail_from else mail_from_candidates(domain.parsed)[0]
 
 
 def is_mail_from(domain: Domain, name: str) -> bool:
-    """Whether the domain's MAIL FROM has this name, given whole or as its label."""
+    """Whether the domain's MAIL FROM has this name or label."""
     return label_in(name, domain.name) == domain.mail_from_label
 
 
 def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
-    """These take mail, beside what does already. Raises Refused: DOMAIN_NOT_VERIFIED, or Malformed with all that cannot
-    be or are not of the domain."""
+    """Add or activate addresses. Raises Refused: DOMAIN_NOT_VERIFIED, or Malformed with all invalid
+    addresses."""
     refuse_unproven(domain)
     wrong = {text[:320]: why for text in addresses if (why := _why_not(text, domain))}
     if wrong:
         details = {"invalidEmails": list(wrong), "reasons": list(wrong.values())}
-        raise Malformed("Some of these are no addresses of this domain: see the details.", details=details)
+        raise Malformed("Some of these aren't valid addresses of this domain. See details.", details=details)
     with transaction.atomic():
         lock_domain(domain)
         return [_take(text, domain, actor) for text in addresses]
 
 
 def _take(text: str, domain: Domain, actor: User) -> Address:
-    """A new one, or one of the customer's that takes mail from now on, at the endpoint that it has."""
+    """Add an address, or activate the customer's existing one with its endpoint."""
     existing = Address.objects.select_related("domain").filter(address=refuse_elsewhere(text, domain)).first()
     if existing is None or existing.domain.customer_id != domain.customer_id:
         return add_address(text=text, customer=domain.customer, actor=actor)
@@ -117,11 +117,11 @@ def _why_not(text: str, domain: Domain) -> str:
 
 
 def what_is_pending(domain: Domain) -> str:
-    """A sentence for a program's log; empty where nothing is."""
+    """Return what is pending, as a sentence, or ""."""
     if domain.stage == Stage.CLAIM:
-        return "Ownership has to be proven first: publish the record, then verify."
+        return "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING or domain.is_configuring:
-        return domain.stage_problem or "Amazon has not finished yet: ask for the records again in a moment."
+        return domain.stage_problem or "SES hasn't finished yet. Request the records again in a moment."
     return ""
 
 
@@ -156,21 +156,21 @@ def _catch(domain: Domain, wanted: DomainChange, actor: User) -> None:
 
 def _refuse_inactive(endpoint: Endpoint | None) -> None:
     if endpoint is not None and not endpoint.is_active:
-        raise Refused(f"{endpoint} is switched off, so it can't receive a catch-all.", code="ENDPOINT_INACTIVE")
+        raise Refused(f"{endpoint} is off, so it can't receive a catch-all.", code="ENDPOINT_INACTIVE")
 
 
 def own_endpoint(customer_id: str, endpoint_id: str | None) -> Endpoint | None:
-    """The customer's endpoint of this id; "" is none. Raises Refused (ENDPOINT_MISSING), whoever's another one is."""
+    """Return the customer's endpoint with this ID; "" is none. Raises Refused (ENDPOINT_MISSING)."""
     if not endpoint_id:
         return None
     found = Endpoint.objects.filter(pk=endpoint_id, customer=customer_id).first()
     if found is None:
-        raise Refused("There is no endpoint of this id.", code="ENDPOINT_MISSING")
+        raise Refused("No endpoint has this ID.", code="ENDPOINT_MISSING")
     return found
 
 
 def check_where_allowed(domains: Sequence[Domain], *, now: datetime) -> None:
-    """DNS and Amazon, all in one; none that was looked at a moment ago, is held, on its way or of another region."""
+    """Check DNS and SES of the domains that may be checked now."""
     customers = {domain.customer_id for domain in domains}
     with slow_work.place(customer=customers.pop() if len(customers) == 1 else ""):
         _look_at(_take_turns(domains, now), now)
@@ -185,7 +185,7 @@ def _look_at(due: Sequence[Domain], now: datetime) -> None:
 
 
 def _take_turns(domains: Sequence[Domain], now: datetime) -> list[Domain]:
-    """As `checking.services.check_now` does for one domain: of several concurrent callers one checks."""
+    """Return the domains to check. Of concurrent callers, only one checks a domain."""
     latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
     free = Q(last_dns_check=None) | Q(last_dns_check__lte=latest)
     can_be = Q(held_at__isnull=True, region=settings.AWS_REGION, stage__in=(Stage.READY, Stage.CLAIM))

@@ -43,7 +43,7 @@ def config_out(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_in(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Under our own names; what the type does not know is left to the service to refuse."""
+    """Return the configuration with our names. Unknown members are left for the service to reject."""
     ours = {outer: name for name, outers in _OUT.get(kind, {}).items() for outer in outers}
     return {ours.get(name, name): value for name, value in given.items()}
 
@@ -63,7 +63,7 @@ class EndpointFilters(LenientPaged):
 
 
 class DeliveryStats(Out):
-    """What the function that delivers has reported, as long as received mail is kept."""
+    """As reported by the delivery function, within the retention of received mail."""
 
     total: int = 0
     successful: int = 0
@@ -85,7 +85,7 @@ class AddressOfEndpoint(Out):
 
 
 class ConfirmationOut(Out):
-    """Of recipients outside of the customer's own domains; each is asked by a mail with a link."""
+    """For recipients outside the customer's own domains, who confirm through an emailed link."""
 
     status: Literal["confirmed", "partly", "waiting"] = Field(description="waiting: nothing is forwarded yet")
     waiting_for: list[str]
@@ -96,7 +96,7 @@ class EndpointOut(Out):
     name: str
     type: Kind
     config: dict[str, Any] = Field(
-        description=f"Secrets are masked: {MASK}. A masked value that is sent back keeps what is stored"
+        description=f"Secrets are masked: {MASK}. Sending a masked value back keeps the stored secret"
     )
     is_active: bool
     description: str | None
@@ -106,7 +106,7 @@ class EndpointOut(Out):
     group_emails: list[str] | None
     delivery_stats: DeliveryStats
     confirmation: ConfirmationOut | None = Field(description="null for a webhook")
-    warning: str | None = Field(None, description="After a change: secrets that went, since the URL has another host")
+    warning: str | None = Field(None, description="After a change: secrets removed because the URL has a new host")
 
 
 class EndpointOne(EndpointOut):
@@ -120,13 +120,13 @@ class EndpointAdded(LenientIn):
     type: Kind
     config: dict[str, Any] = Field(description="By type: url, timeout, retryAttempts, headers; forwardTo; or emails")
     description: Text | None = None
-    customer_id: Text | None = Field(None, description="Whose it becomes; needed by who belongs to several customers")
+    customer_id: Text | None = Field(None, description="The owner. Required if you belong to several customers")
 
 
 class EndpointChanged(LenientIn):
-    """What is not named stays as it is, in `config` as well; so does a secret that is given masked, as it was read.
+    """Absent members are unchanged, in `config` too. A masked secret keeps the stored one.
 
-    A `description` of null is none. Where the URL gets another host, stored secrets go, unless they are given again.
+    A `description` of null clears it. A new host in the URL removes stored secrets, unless they are given again.
     """
 
     name: Text | None = None
@@ -154,7 +154,7 @@ class TestedOut(Out):
     message: str
     response_time: int = Field(description="Milliseconds")
     status_code: int | None = None
-    response_body: str | None = Field(None, description="How the answer begins")
+    response_body: str | None = Field(None, description="The beginning of the response")
     error: str | None = None
     test_payload: dict[str, Any] | None = None
     webhook_format: Literal["inbound"] | None = None
@@ -162,13 +162,13 @@ class TestedOut(Out):
 
 
 class TestAsked(LenientIn):
-    """A test goes to the stored URL in the one format that there is."""
+    """A test goes to the stored URL, in the only format."""
 
     webhook_format: Literal["inbound"] = "inbound"
     override_url: Text | None = None
 
 
-@router.get("/v2/endpoints", **reads(Page[EndpointOut]), summary="Your endpoints")
+@router.get("/v2/endpoints", **reads(Page[EndpointOut]), summary="List endpoints")
 def list_endpoints(request: HttpRequest, query: Annotated[EndpointFilters, Query()]) -> Page[EndpointOut]:
     return endpoint_page(request, query)
 
@@ -205,7 +205,9 @@ def added(request: HttpRequest, asked: EndpointAdded) -> EndpointOut:
     return _rows([endpoint_of(request, made.pk)])[0]
 
 
-@router.get("/v2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="One endpoint, and what points to it")
+@router.get(
+    "/v2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="Get an endpoint with its addresses and domains"
+)
 def get_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointOne:
     return one(request, endpoint_id)
 
@@ -236,7 +238,7 @@ def changed(request: HttpRequest, endpoint_id: str, asked: EndpointChanged) -> E
 
 @router.delete("/v2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
 def delete_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
-    """What pointed to it takes mail on, and points to nothing."""
+    """What used it continues to receive mail without an endpoint."""
     return removed(request, endpoint_id)
 
 
@@ -244,7 +246,7 @@ def removed(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
     endpoint = endpoint_of(request, endpoint_id)
     freed = services.remove(endpoint=endpoint, actor=caller(request))
     return EndpointRemovedOut(
-        message=f"{endpoint} is removed.",
+        message=f"{endpoint} removed.",
         cleanup=EndpointCleanup(
             email_addresses_updated=len(freed.addresses),
             domains_updated=len(freed.domains),
@@ -256,20 +258,20 @@ def removed(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
     )
 
 
-@router.post("/v2/endpoints/{endpoint_id}/test", **writes(TestedOut), summary="Send a webhook a test message")
+@router.post("/v2/endpoints/{endpoint_id}/test", **writes(TestedOut), summary="Send a test message to a webhook")
 def test_endpoint(
     request: HttpRequest,
     endpoint_id: str,
     asked: TestAsked | None = None,  # noqa: PT028  # no test of pytest's
 ) -> TestedOut:
-    """Of one that forwards mail the configuration is told: mail is forwarded by the operator's function."""
+    """For a forwarding endpoint, returns its configuration without sending: the operator's function forwards mail."""
     return tested(request, endpoint_id, asked)
 
 
 def tested(request: HttpRequest, endpoint_id: str, asked: TestAsked | None) -> TestedOut:
     endpoint = endpoint_of(request, endpoint_id)
     if asked and asked.override_url:
-        said = "A test goes to the stored URL alone: its headers are secrets of that place. Change the URL, then test."
+        said = "Tests only go to the stored URL, because its headers are secrets. Change the URL, then test."
         raise Malformed(said, code="OVERRIDE_URL")
     if endpoint.type != EndpointType.WEBHOOK:
         return _forwarding_told(endpoint)
@@ -290,19 +292,19 @@ def tested(request: HttpRequest, endpoint_id: str, asked: TestAsked | None) -> T
 
 
 def _forwarding_told(endpoint: Endpoint) -> TestedOut:
-    """Nothing is sent; good unless nobody has confirmed that mail may be forwarded to them."""
+    """Return the configuration without sending. It fails if no recipient has confirmed."""
     known = forwardings_of([endpoint])
     to, blocked = list(recipients_of(endpoint)), known.blocks(endpoint)
     named = to[0] if len(to) == 1 else f"{len(to)} addresses"
     said = f"Mail is forwarded to {named}."
     if blocked:
-        said = f"Nothing is forwarded yet: {', '.join(known.waiting(endpoint))} must confirm first."
+        said = f"Nothing is forwarded until {', '.join(known.waiting(endpoint))} confirms."
     kind = "email_forward_test" if endpoint.type == EndpointType.EMAIL else "email_group_test"
     payload = {"type": kind, "preserveHeaders": False, "timestamp": timezone.now().isoformat(timespec="seconds")}
     where = {"groupEmails": to} if endpoint.type == EndpointType.EMAIL_GROUP else {"forwardTo": to[0]}
     return TestedOut(
         success=not blocked,
-        message=f"{said} No test message is sent: send one to an address that uses this endpoint.",
+        message=f"{said} No test message was sent. Send a message to an address that uses this endpoint.",
         response_time=0,
         test_payload=payload | where,
         **given(error=said if blocked else None),
@@ -310,23 +312,21 @@ def _forwarding_told(endpoint: Endpoint) -> TestedOut:
 
 
 def _known(request: HttpRequest, kind: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Under our own names; what the type does not know is named in the answer's header."""
+    """Return the configuration with our names. The response header names unknown members."""
     ours, unknown = services.known_config(kind, config_in(kind, config))
     note_ignored(request, [f"config.{name}" for name in unknown])
     return ours
 
 
-@router.post(
-    "/v2/endpoints/{endpoint_id}/confirmations", **writes(EndpointOne), summary="Send recipients the link again"
-)
+@router.post("/v2/endpoints/{endpoint_id}/confirmations", **writes(EndpointOne), summary="Resend confirmation links")
 def resend_confirmations(request: HttpRequest, endpoint_id: str) -> EndpointOne:
-    """Those who have not confirmed that mail may be forwarded to them: once a day each, three times in all."""
+    """To recipients who haven't confirmed: at most once a day and three times in total."""
     forwarding_services.ask_again(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
     return _one(endpoint_of(request, endpoint_id))
 
 
 def endpoint_of(request: HttpRequest, endpoint_id: str) -> Endpoint:
-    """Another customer's is 404."""
+    """Return the endpoint. Another customer's is 404."""
     return get_object_or_404(endpoints_found(viewer=caller(request)), pk=endpoint_id)
 
 

@@ -1,4 +1,4 @@
-"""What the published contract does to an endpoint beyond the pages: unknown settings left out, what is used removed."""
+"""Endpoint operations of the published contract: ignore unknown settings, remove endpoints in use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ KNOWN: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Freed:
-    """What pointed to an endpoint that is gone."""
+    """What used a removed endpoint."""
 
     addresses: tuple[str, ...]
     domains: tuple[str, ...]
 
 
 def known_config(kind: str, config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The members that the type knows, and the names of the others."""
+    """Return the known members of the type, and the names of the others."""
     known = KNOWN.get(kind, ())
     return {name: config[name] for name in known if name in config}, tuple(name for name in config if name not in known)
 
 
 def remove(*, endpoint: Endpoint, actor: User) -> Freed:
-    """What used it goes on taking mail, without an endpoint: all or nothing."""
+    """Remove an endpoint. What used it continues to receive mail without an endpoint."""
     with transaction.atomic():
         addresses = list(Address.objects.select_related("domain").filter(endpoint=endpoint).order_by("address"))
         for address in addresses:
@@ -48,7 +48,7 @@ def remove(*, endpoint: Endpoint, actor: User) -> Freed:
 
 
 def recent(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """The last deliveries, in the older system's words."""
+    """Return the last deliveries, in the previous system's format."""
     return [
         {
             "id": row.pk,

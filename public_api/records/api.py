@@ -21,7 +21,7 @@ SILENT = (State.VERIFIED, State.NOT_CHECKED)
 
 
 class ReceivingBelowOut(Out):
-    """`name` is "*.example.com" for everything at the names below."""
+    """`name` is "*.example.com" for the subdomain catch-all."""
 
     name: str
     receiving: str
@@ -29,15 +29,15 @@ class ReceivingBelowOut(Out):
 
 
 class MtaStsOut(Out):
-    """The MTA-STS policy as we fetched it last; `problem`: why the last try could not tell."""
+    """The MTA-STS policy as last fetched. `problem`: why the last fetch failed."""
 
-    effect: str = Field(description="enforced, testing, off, ignored, loses_mail, or empty while nobody could tell")
+    effect: str = Field(description="enforced, testing, off, ignored, loses_mail, or empty while unknown")
     message: str
     mode: str
     mx: list[str]
     max_age: int | None = Field(description="In seconds")
     problem: str
-    fetched_at: datetime | None = Field(description="When it was tried last")
+    fetched_at: datetime | None = Field(description="When it was last fetched")
 
 
 class DomainMain(Out):
@@ -48,13 +48,15 @@ class DomainMain(Out):
     status: Published
     can_receive_emails: bool
     has_mx_records: bool
-    send_only: bool = Field(description="Mail for it stays with another mail service")
+    send_only: bool = Field(description="Another mail service receives its mail")
     receiving: str = Field(
-        description="Whether mail for it arrives: live, rejected, taken, copied, foreign, publish_mx, add_address, "
+        description="Whether its mail is received: live, rejected, taken, copied, foreign, publish_mx, add_address, "
         "applying, not_set_up, blocked, unverified, send_only, unavailable, not_checked or could_not_tell"
     )
-    receiving_message: str = Field(description="The same in words, and what to do")
-    receiving_below: list[ReceivingBelowOut] = Field(description="The same of each name below it that takes mail")
+    receiving_message: str = Field(description="The receiving state in words, and what to do")
+    receiving_below: list[ReceivingBelowOut] = Field(
+        description="The receiving state of each subdomain that receives mail"
+    )
     mta_sts: MtaStsOut | None = Field(description="null while the domain publishes no MTA-STS record")
     domain_provider: str | None
     provider_confidence: Literal["high"] | None
@@ -63,7 +65,7 @@ class DomainMain(Out):
     mail_from_domain: str | None
     mail_from_domain_status: Published | None
     mail_from_domain_verified_at: datetime | None
-    receive_dmarc_emails: bool = Field(description="Whether DMARC's daily summaries are asked for at dmarc@ the domain")
+    receive_dmarc_emails: bool = Field(description="Whether DMARC reports are sent to dmarc@ the domain")
     created_at: datetime
     updated_at: datetime
     user_id: str | None = Field(description="The owner of the domain's customer")
@@ -75,7 +77,7 @@ class StoredRecordOut(Out):
     domain_id: str
     record_type: str
     name: str
-    value: str = Field(description="An MX with its priority: “10 host”")
+    value: str = Field(description="For MX with its priority: “10 host”")
     is_required: bool
     is_verified: bool
     last_checked: datetime | None
@@ -85,7 +87,7 @@ class StoredRecordOut(Out):
 class WantedRecordOut(Out):
     type: str
     name: str
-    value: str = Field(description="An MX with its priority: “10 host”")
+    value: str = Field(description="For MX with its priority: “10 host”")
     description: str
     is_required: bool
 
@@ -96,14 +98,14 @@ class SeenRecordOut(Out):
     value: str
     is_verified: bool
     status: Literal["verified", "pending"] = Field(description="The same as isVerified")
-    last_checked: datetime | None = Field(description="Of a record that is new since: when the domain was checked")
+    last_checked: datetime | None = Field(description="For a record added since, when the domain was last checked")
     error: str | None = None
 
 
 class CheckedRecordOut(Out):
     type: str
     name: str
-    value: str = Field(description="An MX with its priority: “10 host”, which has its own field as well")
+    value: str = Field(description="For MX with its priority: “10 host”. The priority also has its own field")
     priority: int | None = None
     is_required: bool
     is_verified: bool
@@ -113,7 +115,7 @@ class CheckedRecordOut(Out):
 
 
 class VerificationOut(Out):
-    """`isFullyVerified` and `sesStatus` are null where we could not tell."""
+    """`isFullyVerified` and `sesStatus` are null if unknown."""
 
     dns_records: list[SeenRecordOut]
     ses_status: str | None
@@ -128,7 +130,7 @@ class VerificationOut(Out):
 
 
 def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, Any]:
-    """The fields of `DomainMain`, for it and what extends it."""
+    """Return the fields of `DomainMain`."""
     bounces = [checks[key].verified_at for key in ("mail-from-mx", "mail-from-spf") if key in checks]
     mail_from = domain.ses_mail_from or domain.mail_from
     mail_status = mail_from_word(mail_from, domain.mail_from_status)
@@ -177,7 +179,7 @@ def _mta_sts(domain: Domain) -> MtaStsOut | None:
 
 
 def updated_at(domain: Domain) -> datetime:
-    """When anything that the row shows last moved."""
+    """Return when anything shown in the row last changed."""
     moments = (
         domain.state_since,
         domain.last_dns_check,
@@ -238,7 +240,7 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
 
 
 def verification_of(domain: Domain, checks: Checks) -> VerificationOut:
-    """As we last saw it. Where Amazon could not be asked, nothing is said of it."""
+    """Return the latest check. Without a response from SES, its status is unknown."""
     asked = not domain.ses_problem or bool(domain.identity_status == "NOT_STARTED")
     unclear = not asked or domain.state in (State.COULD_NOT_CHECK, State.NOT_CHECKED)
     return VerificationOut(
@@ -267,7 +269,7 @@ def with_priority(record: Record) -> str:
 
 
 def description(record: Record) -> str:
-    last = " Publish it last, once an address here is ready: until then SES would reject the mail."
+    last = " Publish it last, when an address is ready. Until then SES would reject the mail."
     return f"{label_of(record)}. {TITLES[record.purpose][1]}{last if record.need is Need.LATER else ''}"
 
 
@@ -284,7 +286,7 @@ def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
 
 
 def error_of(check: RecordCheck | None) -> str:
-    """What is not right, in the sentence that the page shows; that it could not be looked at is said as well."""
+    """Return the problem of a record in the page's words, including a failed check, or ""."""
     return "" if check is None or check.state in SILENT else check.sentence
 
 
@@ -301,9 +303,9 @@ class RecordsOut(Out):
     records: list[StoredRecordOut]
 
 
-@router.get("/v2/domains/{domain_id}/dns-records", **reads(RecordsOut), summary="The records that a domain needs")
+@router.get("/v2/domains/{domain_id}/dns-records", **reads(RecordsOut), summary="List the DNS records of a domain")
 def list_dns_records(request: HttpRequest, domain_id: str) -> RecordsOut:
-    """From our rows: neither DNS nor Amazon is asked. While the ownership is open, the proof alone is wanted."""
+    """From stored data, without a DNS check. Until ownership is proven, only the ownership record is listed."""
     domain = domain_of(request, domain_id)
     checks = checks_of([domain])[domain.pk]
     return RecordsOut(domain_id=domain.pk, domain=domain.name, records=stored_records(domain, checks))

@@ -1,4 +1,4 @@
-"""The two oldest families: a domain by its name, begun, looked at, read and deleted by an action."""
+"""The two oldest families: add, check, read and delete a domain by its name."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -97,8 +97,8 @@ class ConfigureOut(Out):
     domain: str
     email_addresses: list[ConfiguredOut]
     receipt_rule: RuleOut
-    lambda_function: str | None = Field(description="For staff alone")
-    s3_bucket: str | None = Field(description="For staff alone")
+    lambda_function: str | None = Field(description="Only for staff")
+    s3_bucket: str | None = Field(description="Only for staff")
     message: str
     timestamp: datetime
 
@@ -109,7 +109,7 @@ class NamedDomain(DomainMain):
 
 
 class NamedAddress(AddressOut):
-    emails_last_24h: int = Field(alias="emailsLast24h", description="As the function that delivers has reported")
+    emails_last_24h: int = Field(alias="emailsLast24h", description="As reported by the delivery function")
 
 
 class Provider(Out):
@@ -127,7 +127,7 @@ class AddressCounts(Out):
     total_email_addresses: int
     active_email_addresses: int
     configured_email_addresses: int
-    total_emails_last_24h: int = Field(alias="totalEmailsLast24h", description="Of the domain; as above")
+    total_emails_last_24h: int = Field(alias="totalEmailsLast24h", description="Of the domain, as above")
 
 
 class ActionAsked(LenientIn):
@@ -139,7 +139,7 @@ class ActionAsked(LenientIn):
 
 
 class ActionOut(Out):
-    """By action; a failure is never a 200."""
+    """The members depend on the action. A failure is never a 200."""
 
     success: Literal[True] = True
     domain: NamedDomain | str
@@ -160,12 +160,12 @@ class ActionOut(Out):
     ses_verified: bool | None = None
     dns_verified: bool | None = None
     all_verified: bool | None = None
-    email_addresses: list[NamedAddress] | None = Field(None, description="The first hundred")
+    email_addresses: list[NamedAddress] | None = Field(None, description="The first 100")
     stats: AddressCounts | None = None
     message: str | None = None
 
 
-@router.post("/inbound/verify-domain", **writes(VerifyDomainOut), summary="Begin the verification of a domain of yours")
+@router.post("/inbound/verify-domain", **writes(VerifyDomainOut), summary="Start verification of a domain")
 def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomainOut:
     domain = _begun(_asked_for(caller(request), asked), caller(request))
     mail_from = domain.ses_mail_from or domain.mail_from
@@ -180,9 +180,9 @@ def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomai
     )
 
 
-@router.post("/inbound/configure-email", **writes(ConfigureOut), summary="Addresses that take mail")
+@router.post("/inbound/configure-email", **writes(ConfigureOut), summary="Add addresses that receive mail")
 def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut:
-    """400 unless the domain is verified, and with the list of those that cannot be or are elsewhere."""
+    """Returns 400 unless the domain is verified, or with a list of invalid addresses."""
     user = caller(request)
     domain = _named(user, asked.domain)
     own = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk))
@@ -200,7 +200,7 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
         ),
         lambda_function=settings.RECEIVING_FUNCTION if staff else None,
         s3_bucket=settings.RECEIVING_BUCKET if staff else None,
-        message="They take mail." if is_live else f"They are added. {applied_when()}",
+        message="The addresses receive mail." if is_live else f"Addresses added. {applied_when()}",
         timestamp=timezone.now(),
     )
 
@@ -214,7 +214,7 @@ def _configured(row: AddressOut, *, is_new: bool) -> ConfiguredOut:
     )
 
 
-@router.post("/domain/verifications", **writes(ActionOut, proven=True), summary="A domain by its name: an action")
+@router.post("/domain/verifications", **writes(ActionOut, proven=True), summary="Perform an action on a domain by name")
 def act_on_domain(request: HttpRequest, asked: ActionAsked) -> ActionOut:
     answer = ACTIONS[asked.action](caller(request), asked)
     return ActionOut(**{"success": True, "domain": asked.domain, "timestamp": timezone.now(), **answer})
@@ -247,12 +247,12 @@ def _verify(user: User, asked: ActionAsked) -> dict[str, Any]:
 
 
 def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
-    """Looks now, at most every few seconds (429); Amazon that does not answer is a 503."""
+    """Check now, at most every few seconds (429). Returns 503 if SES isn't responding."""
     domain = _asked_for(user, asked)
     checking_services.check_now(domain=domain)
     domain = _asked_for(user, asked)
     if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
-        raise AwsUnreachable(f"The DNS was looked at, but Amazon could not be asked: {domain.ses_problem}")
+        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
     seen, required = _seen(domain, actual=True), _required(domain)
     dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
     ses = ses_word(domain.identity_status) == "Success"
@@ -313,7 +313,7 @@ ACTIONS: dict[str, Callable[[User, ActionAsked], dict[str, Any]]] = {
 
 
 def _named(user: User, text: str) -> Domain:
-    """The caller's domain of this name; of several that are asked for, the one that is held. Raises Http404."""
+    """Return the caller's domain of this name, preferably one that isn't only a claim. Raises Http404."""
     found = list(
         domain_list_selectors.domains_for(user).filter(name=understand(text).domain.ascii).order_by("created_at")
     )
@@ -324,13 +324,13 @@ def _named(user: User, text: str) -> Domain:
 
 
 def _asked_for(user: User, asked: ActionAsked | VerifyDomainAsked) -> Domain:
-    """By its id where one is given, which must be of the name. Raises Http404, or Malformed (OTHER_DOMAIN)."""
+    """Return the domain by ID, which must match the name, or by name. Raises Http404, or Malformed (OTHER_DOMAIN)."""
     if not asked.domain_id:
         domain = _named(user, asked.domain)
     else:
         domain = get_object_or_404(domain_list_selectors.domains_for(user), pk=asked.domain_id)
         if domain.name != understand(asked.domain).domain.ascii:
-            raise Malformed("domainId is the id of another domain than the one that is named.", code="OTHER_DOMAIN")
+            raise Malformed("domainId and domain name different domains.", code="OTHER_DOMAIN")
     if isinstance(asked, ActionAsked) and asked.refresh_provider:
         preflight_services.refresh_provider(domain)
     return domain

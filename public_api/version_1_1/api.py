@@ -1,4 +1,4 @@
-"""The family before v2: the same rows and services, in an envelope `{success, data, message?}`."""
+"""The family before v2: the same data and services, in an envelope `{success, data, message?}`."""
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -57,7 +57,7 @@ class EndpointTypes(Out):
 
 
 class EndpointsMeta(Out):
-    """Counted over all that the filter matches, not over the page."""
+    """Counted over everything that matches the filter, not only the page."""
 
     total_count: int
     active_count: int
@@ -88,7 +88,7 @@ class CatchAllOut(Out):
 
 
 class CatchAllAsked(LenientIn):
-    """Without an endpoint (absent, null or empty) the catch-all is switched off."""
+    """Without an endpoint (absent, null or empty), the catch-all is turned off."""
 
     endpoint_id: Text | None = None
 
@@ -109,29 +109,31 @@ class OlderRemovedOut(Out):
     cleanup: addresses_api.AddressCleanup
 
 
-@router.get("/v1.1/domains", **reads(DomainsEnvelope), summary="Your domains")
+@router.get("/v1.1/domains", **reads(DomainsEnvelope), summary="List domains")
 def list_domains_v11(request: HttpRequest, query: Annotated[OlderDomainFilters, Query()]) -> DomainsEnvelope:
     filters = domains_api.DomainFilters.model_validate(query.model_dump(by_alias=True))
     page = domains_api.domain_page(request, filters, check=False)
     return DomainsEnvelope(success=True, data=page.data, pagination=page.pagination, meta=page.meta)
 
 
-@router.get("/v1.1/domains/{domain_id}/catch-all", **reads(Envelope[CatchAllOut]), summary="The catch-all")
+@router.get("/v1.1/domains/{domain_id}/catch-all", **reads(Envelope[CatchAllOut]), summary="Get the catch-all")
 def get_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
-    return _enveloped(domain_of(request, domain_id), "The catch-all as it is wanted.")
+    return _enveloped(domain_of(request, domain_id), "The desired catch-all.")
 
 
-@router.put("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Switch it on, or off")
+@router.put(
+    "/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Turn the catch-all on or off"
+)
 def put_catch_all_v11(
     request: HttpRequest, domain_id: str, asked: CatchAllAsked | None = None
 ) -> Envelope[CatchAllOut]:
-    """On with an endpoint; off without one, and its addresses go on receiving mail."""
+    """Turns the catch-all on with an endpoint, off without one. Addresses continue to receive mail."""
     return _put_catch_all(request, domain_id, asked.endpoint_id if asked else None)
 
 
-@router.delete("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Switch it off")
+@router.delete("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Turn the catch-all off")
 def delete_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
-    """Addresses that are switched on go on taking mail. Off already is off."""
+    """Active addresses continue to receive mail. Turning it off again changes nothing."""
     return _put_catch_all(request, domain_id, None)
 
 
@@ -142,7 +144,7 @@ def _put_catch_all(request: HttpRequest, domain_id: str, endpoint_id: str | None
     return _enveloped(domain, f"The catch-all is {'on' if is_on else 'off'}.")
 
 
-@router.get("/v1.1/email-addresses", **reads(ListEnvelope[AddressOut]), summary="Your addresses")
+@router.get("/v1.1/email-addresses", **reads(ListEnvelope[AddressOut]), summary="List addresses")
 def list_addresses_v11(
     request: HttpRequest, query: Annotated[OlderAddressFilters, Query()]
 ) -> ListEnvelope[AddressOut]:
@@ -154,10 +156,10 @@ def list_addresses_v11(
 @router.post("/v1.1/email-addresses", **writes(Envelope[AddressOut], status=201), summary="Add an address")
 def add_address_v11(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[Envelope[AddressOut]]:
     made = addresses_api.added(request, asked)
-    return Status(201, Envelope[AddressOut](success=True, data=made, message=f"{made.address} is added."))
+    return Status(201, Envelope[AddressOut](success=True, data=made, message=f"{made.address} added."))
 
 
-@router.get("/v1.1/email-addresses/{address_id}", **reads(Envelope[AddressOut]), summary="One address")
+@router.get("/v1.1/email-addresses/{address_id}", **reads(Envelope[AddressOut]), summary="Get an address")
 def get_address_v11(request: HttpRequest, address_id: str) -> Envelope[AddressOut]:
     return Envelope[AddressOut](success=True, data=addresses_api.row(addresses_api.address_of(request, address_id)))
 
@@ -167,14 +169,14 @@ def change_address_v11(
     request: HttpRequest, address_id: str, asked: addresses_api.AddressChanged
 ) -> Envelope[AddressOut]:
     changed = addresses_api.row(addresses_api.change(request, address_id, asked))
-    return Envelope[AddressOut](success=True, data=changed, message=f"{changed.address} is changed.")
+    return Envelope[AddressOut](success=True, data=changed, message=f"{changed.address} changed.")
 
 
 @router.delete("/v1.1/email-addresses/{address_id}", **writes(OlderRemovedOut), summary="Remove an address")
 def delete_address_v11(request: HttpRequest, address_id: str) -> OlderRemovedOut:
     address = addresses_api.address_of(request, address_id)
     remove_address(address=address, actor=caller(request))
-    return OlderRemovedOut(success=True, message=f"{address} is removed.", cleanup=addresses_api.removed(address))
+    return OlderRemovedOut(success=True, message=f"{address} removed.", cleanup=addresses_api.removed(address))
 
 
 def _with_config(endpoint: Endpoint) -> CatchAllEndpoint:
@@ -187,7 +189,7 @@ def _with_config(endpoint: Endpoint) -> CatchAllEndpoint:
     )
 
 
-@router.get("/v1.1/endpoints", **reads(EndpointsEnvelope), summary="Your endpoints")
+@router.get("/v1.1/endpoints", **reads(EndpointsEnvelope), summary="List endpoints")
 def list_endpoints_v11(
     request: HttpRequest, query: Annotated[endpoints_api.EndpointFilters, Query()]
 ) -> EndpointsEnvelope:
@@ -210,10 +212,10 @@ def list_endpoints_v11(
 @router.post("/v1.1/endpoints", **writes(Envelope[EndpointOut], status=201), summary="Add an endpoint")
 def add_endpoint_v11(request: HttpRequest, asked: endpoints_api.EndpointAdded) -> Status[Envelope[EndpointOut]]:
     made = endpoints_api.added(request, asked)
-    return Status(201, Envelope[EndpointOut](success=True, data=made, message=f"{made.name} is added."))
+    return Status(201, Envelope[EndpointOut](success=True, data=made, message=f"{made.name} added."))
 
 
-@router.get("/v1.1/endpoints/{endpoint_id}", **reads(Envelope[EndpointOne]), summary="One endpoint")
+@router.get("/v1.1/endpoints/{endpoint_id}", **reads(Envelope[EndpointOne]), summary="Get an endpoint")
 def get_endpoint_v11(request: HttpRequest, endpoint_id: str) -> Envelope[EndpointOne]:
     return Envelope[EndpointOne](success=True, data=endpoints_api.one(request, endpoint_id))
 
@@ -223,7 +225,7 @@ def change_endpoint_v11(
     request: HttpRequest, endpoint_id: str, asked: endpoints_api.EndpointChanged
 ) -> Envelope[EndpointOne]:
     changed = endpoints_api.changed(request, endpoint_id, asked)
-    return Envelope[EndpointOne](success=True, data=changed, message=f"{changed.name} is changed.")
+    return Envelope[EndpointOne](success=True, data=changed, message=f"{changed.name} changed.")
 
 
 @router.delete("/v1.1/endpoints/{endpoint_id}", **writes(EndpointRemovedEnvelope), summary="Remove an endpoint")

@@ -1,6 +1,6 @@
 """The family of the newer client (`inboundemail` at npm): domains, addresses and endpoints of v2 under /api/e2/.
 
-A null where its types have an optional text is left out. Its mail methods have no address here: see `nothing_here`.
+Null texts are omitted where its types have optional texts. Its mail methods don't exist: see `nothing_here`.
 """
 
 from typing import Annotated, Any
@@ -27,23 +27,25 @@ class DomainAddedE2(DomainAddedOut):
     mail_from_domain_status: str | None = None  # type: ignore[assignment]  # the words of `Published`
 
 
-@router.get("/e2/domains", **reads(DomainPage), summary="Your domains")
+@router.get("/e2/domains", **reads(DomainPage), summary="List domains")
 def list_domains_e2(request: HttpRequest, query: Annotated[domains_api.DomainFilters, Query()]) -> DomainPage:
     return domains_api.list_domains(request, query)
 
 
-@router.post("/e2/domains", **writes(DomainAddedE2, status=201), summary="Add a domain and begin its verification")
+@router.post("/e2/domains", **writes(DomainAddedE2, status=201), summary="Add a domain and start verification")
 def add_domain_e2(request: HttpRequest, asked: domains_api.DomainAdded) -> Status[DomainAddedE2]:
     made = domains_api.added(request, asked).model_dump(exclude_unset=True)
     return Status(201, DomainAddedE2(**_without_nulls(made)))
 
 
-@router.get("/e2/domains/{domain_id}", **reads(DomainOne), summary="One domain, with its records")
+@router.get("/e2/domains/{domain_id}", **reads(DomainOne), summary="Get a domain with its DNS records")
 def get_domain_e2(request: HttpRequest, domain_id: str, query: Annotated[domains_api.CheckAsked, Query()]) -> DomainOne:
     return domains_api.get_domain(request, domain_id, query)
 
 
-@router.patch("/e2/domains/{domain_id}", **writes(DomainChangedOut), summary="Catch-all, MAIL FROM, DMARC summaries")
+@router.patch(
+    "/e2/domains/{domain_id}", **writes(DomainChangedOut), summary="Change catch-all, MAIL FROM and DMARC reports"
+)
 def change_domain_e2(request: HttpRequest, domain_id: str, asked: domains_api.DomainChanged) -> DomainChangedOut:
     return domains_api.change_domain(request, domain_id, asked)
 
@@ -55,7 +57,7 @@ def delete_domain_e2(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     return deleted(request, domain_id)
 
 
-@router.get("/e2/email-addresses", **reads(Page[AddressOut]), summary="Your addresses")
+@router.get("/e2/email-addresses", **reads(Page[AddressOut]), summary="List addresses")
 def list_addresses_e2(
     request: HttpRequest, query: Annotated[addresses_api.AddressFilters, Query()]
 ) -> Page[AddressOut]:
@@ -67,12 +69,12 @@ def add_address_e2(request: HttpRequest, asked: addresses_api.AddressAdded) -> S
     return Status(201, addresses_api.added(request, asked))
 
 
-@router.get("/e2/email-addresses/{address_id}", **reads(AddressOut), summary="One address")
+@router.get("/e2/email-addresses/{address_id}", **reads(AddressOut), summary="Get an address")
 def get_address_e2(request: HttpRequest, address_id: str) -> AddressOut:
     return addresses_api.get_address(request, address_id)
 
 
-@router.put("/e2/email-addresses/{address_id}", **writes(AddressOut), summary="Where its mail goes, on or off")
+@router.put("/e2/email-addresses/{address_id}", **writes(AddressOut), summary="Change an address: endpoint, on or off")
 def change_address_e2(request: HttpRequest, address_id: str, asked: addresses_api.AddressChanged) -> AddressOut:
     return addresses_api.change_address(request, address_id, asked)
 
@@ -84,7 +86,7 @@ def delete_address_e2(request: HttpRequest, address_id: str) -> addresses_api.Ad
     return addresses_api.delete_address(request, address_id)
 
 
-@router.get("/e2/endpoints", **reads(Page[EndpointOut]), summary="Your endpoints")
+@router.get("/e2/endpoints", **reads(Page[EndpointOut]), summary="List endpoints")
 def list_endpoints_e2(
     request: HttpRequest, query: Annotated[endpoints_api.EndpointFilters, Query()]
 ) -> Page[EndpointOut]:
@@ -96,7 +98,9 @@ def add_endpoint_e2(request: HttpRequest, asked: endpoints_api.EndpointAdded) ->
     return Status(201, endpoints_api.added(request, asked))
 
 
-@router.get("/e2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="One endpoint, and what points to it")
+@router.get(
+    "/e2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="Get an endpoint with its addresses and domains"
+)
 def get_endpoint_e2(request: HttpRequest, endpoint_id: str) -> EndpointOne:
     return endpoints_api.one(request, endpoint_id)
 

@@ -33,9 +33,11 @@ class CatchAllMeant(Refused):
     """A star was typed: SES knows no wildcards, and a catch-all does what is meant."""
 
     def __init__(self, domain: str, *, subdomains: bool) -> None:
-        everything = f"every name below {domain}" if subdomains else domain
+        where, catch_all = f"at {domain}", "catch-all"
+        if subdomains:
+            where, catch_all = f"for subdomains of {domain}", "subdomain catch-all"
         super().__init__(
-            f"SES has no wildcard addresses. To receive all mail at {everything}, turn on the catch-all instead.",
+            f"SES has no wildcard addresses. To receive all mail {where}, turn on the {catch_all} instead.",
             code="CATCH_ALL_MEANT",
         )
         self.domain, self.subdomains = domain, subdomains
@@ -46,18 +48,18 @@ def read_recipient(text: str) -> ReadAddress:
     bare = plain_address(text)
     local, at, name = bare.rpartition("@")
     if not at or not name.strip():
-        raise Refused("That is not an email address. Type it as billing@example.com.", code="NOT_AN_ADDRESS")
+        raise Refused("That isn't an email address. Enter one such as billing@example.com.", code="NOT_AN_ADDRESS")
     _refuse_star(local.strip(), name.strip())
     plain = local.strip().lower()
     if len(plain) > LONGEST_LOCAL or not _LOCAL.fullmatch(plain):
         raise Refused(
-            f"“{plain[:LONGEST_LOCAL]}” can't stand before the @. Use letters, digits and . _ - + there.",
+            f"“{plain[:LONGEST_LOCAL]}” isn't valid before the @. Use letters, digits and . _ - + only.",
             code="NOT_AN_ADDRESS",
         )
     understood = understand(name, existing=True)
     address = f"{plain}@{understood.domain.ascii}"
     if len(address) > LONGEST_ADDRESS:
-        raise Refused(f"An address has at most {LONGEST_ADDRESS} characters.", code="NOT_AN_ADDRESS")
+        raise Refused(f"An address can have at most {LONGEST_ADDRESS} characters.", code="NOT_AN_ADDRESS")
     return ReadAddress(address, tuple(_noticed(text, bare, address, understood.noticed)))
 
 
@@ -70,13 +72,13 @@ def _refuse_star(local: str, name: str) -> None:
         raise CatchAllMeant(understand(name).domain.ascii, subdomains=False)
     if "*" in local:
         raise Refused(
-            "SES has no wildcard addresses, so a star can't stand before the @. "
-            "Add each address, or turn on the domain's catch-all.",
+            "SES has no wildcard addresses, so a star isn't valid before the @. Add each address, or turn on "
+            "the domain's catch-all.",
             code="NOT_AN_ADDRESS",
         )
 
 
 def _noticed(text: str, bare: str, address: str, of_domain: tuple[str, ...]) -> list[str]:
     typed = text.strip().strip("<>")
-    said = [f"We read it as {address}."] if bare != typed and bare.strip() != typed else []
+    said = [f"Read as {address}."] if bare != typed and bare.strip() != typed else []
     return [*said, *of_domain]

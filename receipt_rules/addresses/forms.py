@@ -7,19 +7,29 @@ from django import forms
 from accounts.models.people import Customer, User
 from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import customers_for
+from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
 from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.models.endpoints import Endpoint
 
 LONGEST_FILE = 100_000  # bytes
+OF_ENDPOINT = ("ENDPOINT_CONFIG", "ENDPOINT_NAME", "ENDPOINT_NAME_TAKEN")
 
 
 class EndpointChoice(forms.Form):
-    """Where mail goes; empty keeps it in the store until an endpoint is chosen."""
+    """An endpoint to choose, or the webhook URL or email address of a new one. Neither: mail is stored only."""
 
     endpoint = forms.ModelChoiceField(
-        Endpoint.objects.none(), label="Endpoint", required=False, empty_label="None yet: kept in the store"
+        Endpoint.objects.none(), label="Endpoint", required=False, empty_label="None (stored only)"
+    )
+
+    target = forms.CharField(
+        label="Create endpoint",
+        max_length=2000,
+        required=False,
+        widget=forms.TextInput(attrs={**AS_TYPED, "placeholder": "https://example.com/mail or team@example.com"}),
+        help_text="Enter a webhook URL or an email address to use a new endpoint instead.",
     )
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
@@ -31,6 +41,10 @@ class EndpointChoice(forms.Form):
         endpoint: Endpoint | None = self.cleaned_data["endpoint"]
         return endpoint
 
+    def refuse(self, refused: Refused, field: str | None = None) -> None:
+        """Show it at the new endpoint if that was refused, else at `field`."""
+        self.add_error("target" if refused.code in OF_ENDPOINT else field, str(refused))
+
 
 class AddressForm(EndpointChoice):
     address = forms.CharField(
@@ -38,20 +52,22 @@ class AddressForm(EndpointChoice):
         max_length=320,
         widget=forms.TextInput(attrs={**AS_TYPED, "inputmode": "email"}),
     )
-    field_order = ("address", "endpoint")
+    field_order = ("address", "endpoint", "target")
     meant: CatchAllMeant | None = None
 
 
 class CatchAllForm(EndpointChoice):
-    is_active = forms.BooleanField(label="Take it", required=False)
-    field_order = ("is_active", "endpoint")
+    is_active = forms.BooleanField(label="Turn on", required=False)
+    field_order = ("is_active", "endpoint", "target")
 
 
 class ChangeAddressForm(EndpointChoice):
     is_active = forms.BooleanField(
-        label="Takes mail", required=False, help_text="Switched off, it is kept here and its mail is not taken."
+        label="Receive mail",
+        required=False,
+        help_text="When off, its mail isn't delivered. SES rejects it unless a catch-all covers it.",
     )
-    field_order = ("endpoint", "is_active")
+    field_order = ("endpoint", "target", "is_active")
 
 
 class PasteForm(forms.Form):
@@ -63,13 +79,13 @@ class PasteForm(forms.Form):
         max_length=100_000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 8, **AS_TYPED, "placeholder": "billing@example.com, My webhook"}),
-        help_text="One on each line. After a comma, the name of the endpoint that it goes to.",
+        help_text="One per line. To set an endpoint, add a comma and its name.",
     )
     file = forms.FileField(
-        label="Or a CSV file",
+        label="CSV file (optional)",
         required=False,
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
-        help_text="Its first column the address, its second the endpoint.",
+        help_text="First column: address. Second column: endpoint.",
     )
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
@@ -85,14 +101,14 @@ class PasteForm(forms.Form):
         data = super().clean() or {}
         upload = data.get("file")
         if upload and upload.size > LONGEST_FILE:
-            self.add_error("file", "This file is larger than 100 kB. Split it and upload the parts one after another.")
+            self.add_error("file", "This file is larger than 100 kB. Split it into several uploads.")
         elif upload:
             try:
                 data["text"] = f"{data.get('text', '')}\n{upload.read().decode('utf-8-sig')}"
             except UnicodeDecodeError:
-                self.add_error("file", "This file is not text in UTF-8. Save it as CSV (UTF-8) and try again.")
+                self.add_error("file", "This file isn't UTF-8 text. Save it as CSV (UTF-8) and try again.")
         if not data.get("text", "").strip() and not self.errors:
-            self.add_error("text", "Paste at least one address, or choose a file.")
+            self.add_error("text", "Enter at least one address, or choose a file.")
         return data
 
     @property

@@ -208,35 +208,35 @@ def _judged(viewer: Viewer) -> QuerySet[Address]:
 
 
 def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
-    """What takes mail at a domain and below it. The caller has fetched the domain for its viewer."""
+    """Return addresses and catch-alls of a domain. The caller has fetched the domain for its viewer."""
     addresses = Address.objects.select_related("endpoint", "domain").filter(domain=domain)
     catch_alls = CatchAll.objects.select_related("endpoint", "domain").filter(domain=domain)
     return list(addresses), list(catch_alls)
 
 
 def mode_of(domain: Domain) -> tuple[str, ...]:
-    """In words: "billing@ goes to A", "everything else to B". A sentence each."""
+    """Return a sentence each: "billing@ goes to A.", "All other mail goes to B"."""
     addresses, catch_alls = inbound_of(domain)
     own = [row for row in addresses if row.is_active]
     spoken = [f"{row.address.removesuffix(domain.name)} goes to {_where(row)}." for row in own]
     for row in catch_alls:
         if row.is_active and row.subdomains and shares_below(domain):
-            spoken.append(f"Mail below {domain} is not received: a name there is set up on its own.")
+            spoken.append(f"Mail to subdomains of {domain} isn't received: a subdomain is set up as its own domain.")
         elif row.is_active:
-            what = f"Everything below {domain}" if row.subdomains else f"Everything{' else' if own else ''} at {domain}"
+            what = f"All mail below {domain}" if row.subdomains else f"All {'other ' if own else ''}mail at {domain}"
             spoken.append(f"{what} goes to {_where(row)}.")
-    return tuple(spoken) or (f"No mail is taken for {domain}.",)
+    return tuple(spoken) or (f"No mail is received for {domain}.",)
 
 
 def _where(row: Address | CatchAll) -> str:
     endpoint = row.own_endpoint
     if endpoint is None:
-        return "no endpoint yet: it is only stored"
-    return endpoint.name if endpoint.is_active else f"{endpoint.name}, which is switched off"
+        return "no endpoint: stored only"
+    return endpoint.name if endpoint.is_active else f"{endpoint.name}, which is off"
 
 
 def pending_for(customer: Customer) -> PendingChange | None:
-    """What the customer changed and Amazon does not know yet; says why when an operator must look."""
+    """Return the customer's change that SES doesn't have yet, with the reason if an operator must review it."""
     return PendingChange.objects.filter(customer=customer).first()
 
 
@@ -259,7 +259,7 @@ MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
 
 
 def may_see_rules(viewer: Viewer) -> bool:
-    """The rules are everybody's at once, so that staff alone see them."""
+    """The rules serve all customers, so only staff can see them."""
     return viewer.is_active and viewer.has_perm("receipt_rules.view_run")
 
 
@@ -268,7 +268,7 @@ def may_operate(viewer: Viewer) -> bool:
 
 
 def endpoints_of(customer: Customer) -> QuerySet[Endpoint]:
-    """Those that mail can be sent to; the caller has already fetched the customer for its viewer."""
+    """Return the customer's endpoints; the caller has already fetched the customer for its viewer."""
     return Endpoint.objects.filter(customer=customer)
 
 
@@ -284,7 +284,7 @@ def address_counts(*, viewer: Viewer, filters: AddressListFilters) -> dict[str, 
 
 @dataclass(frozen=True)
 class Pending:
-    """What a customer has changed and Amazon's rules do not show yet."""
+    """A customer's change that isn't in the SES rules yet."""
 
     is_there: bool = False
     waits_because: str = ""
@@ -304,7 +304,7 @@ def pending_of(domain: Domain) -> Pending:
 
 @dataclass(frozen=True)
 class Inbound:
-    """What the Inbound tab of a domain shows. `sub_catch_all` is for everything below the domain."""
+    """The content of a domain's Inbound tab. `sub_catch_all` is the subdomain catch-all."""
 
     addresses: tuple[Address, ...]
     catch_all: CatchAll | None
@@ -327,14 +327,14 @@ def _sentences(
 ) -> Iterable[str]:
     parts = _parts([address for address in addresses if address.is_active], domain)
     if everything and everything.is_active:
-        named = f"everything else {_goes(everything, 1)}" if parts else f"Everything at {domain} {_goes(everything, 1)}"
+        named = f"all other mail {_goes(everything, 1)}" if parts else f"All mail at {domain} {_goes(everything, 1)}"
         yield f"{'; '.join([*parts, named])}."
     elif parts:
-        yield f"{'; '.join([*parts, 'everything else is turned away'])}."
+        yield f"{'; '.join([*parts, 'all other mail is rejected'])}."
     else:
-        yield f"No mail is taken at {domain} yet."
+        yield f"No mail is received at {domain} yet."
     if below and below.is_active:
-        yield f"Everything at the names below it {_goes(below, 1)}."
+        yield f"Mail to its subdomains {_goes(below, 1)}."
 
 
 def _parts(addresses: Iterable[Address], domain: Domain) -> list[str]:
@@ -356,8 +356,8 @@ def _named(members: list[Address], domain: Domain) -> str:
 def _goes(wish: Address | CatchAll, number: int) -> str:
     endpoint = wish.own_endpoint
     if endpoint is None:
-        return "has no endpoint yet" if number == 1 else "have no endpoint yet"
-    off = "" if endpoint.is_active else ", which is switched off"
+        return "is stored only (no endpoint)" if number == 1 else "are stored only (no endpoint)"
+    off = "" if endpoint.is_active else ", which is off"
     return f"{'goes' if number == 1 else 'go'} to {endpoint}{off}"
 
 
@@ -375,7 +375,7 @@ def used_by(endpoint: Endpoint) -> tuple[str, ...]:
 
 
 def snapshots(region: str) -> QuerySet[Snapshot]:
-    """What one can roll back to, newest first."""
+    """Return the states to roll back to, newest first."""
     return Snapshot.objects.select_related("run").defer("content").filter(region=region)
 
 

@@ -56,11 +56,11 @@ def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Doma
     """
     holder = nearest_domain(name, customer)
     if holder is None or holder.customer_id != customer.id:
-        raise Refused(f"{name} is not a domain of {customer}. Add it first.", code="DOMAIN_MISSING")
+        raise Refused(f"{name} isn't one of {customer}'s domains. Add the domain first.", code="DOMAIN_MISSING")
     if name in (holder.mail_from, holder.ses_mail_from):
         raise Refused(
-            f"{name} is the name for bounces (MAIL FROM) of {holder}, so it can't receive other mail. "
-            "Use another name, or change that one under Settings first.",
+            f"{name} is the MAIL FROM domain of {holder}, so it can't receive other mail. "
+            "Use another name, or change the MAIL FROM domain under Settings first.",
             code="MAIL_FROM_NAME",
         )
     refuse_unproven(holder, may_wait=may_wait)
@@ -71,7 +71,7 @@ def refuse_elsewhere(text: str, domain: Domain) -> str:
     """The address as SES writes it. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
     address = read_recipient(text).address
     if domain.name not in names_above(address.rpartition("@")[2]):
-        raise Refused(f"{address} is not an address at {domain}.", code="ADDRESS_ELSEWHERE")
+        raise Refused(f"{address} isn't an address at {domain}.", code="ADDRESS_ELSEWHERE")
     return address
 
 
@@ -82,10 +82,10 @@ def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
     """
     waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
     if not waits and (domain.stage != Stage.READY or not domain.is_proven):
-        said = f"The ownership of {domain} is not proven yet. Addresses can be added once SES has seen its records."
+        said = f"Ownership of {domain} isn't verified yet. You can add addresses once SES has verified its records."
         raise Refused(said, code="DOMAIN_NOT_VERIFIED")
     if not domain.receives:
-        said = f"{domain} is set to send only. Change that under Settings to receive mail."
+        said = f"{domain} is set to send only. To receive mail, change this under Settings."
         raise Refused(said, code="SEND_ONLY")
 
 
@@ -93,7 +93,9 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     """Until the transaction ends it is not deleted and does not change hands. Raises Refused."""
     locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=domain.pk).first()
     if locked is None or locked.customer_id != domain.customer_id:
-        raise Refused(f"{domain} has just been changed. Look at it again.", code="DOMAIN_CHANGED")
+        raise Refused(
+            f"{domain} was just changed by someone else. Reload the page and try again.", code="DOMAIN_CHANGED"
+        )
     if to_receive:
         refuse_unproven(locked, may_wait=may_wait)
     return locked
@@ -103,28 +105,28 @@ def _refuse_more_names(name: str, domain: Domain) -> None:
     """Each name below the domain has an MX record of its own, which is offered and checked."""
     if name != domain.name and name not in domain.mail_rules and len(domain.names_below) >= MOST_NAMES_BELOW:
         raise Refused(
-            f"Addresses at {MOST_NAMES_BELOW} names below {domain} are the most. Take everything at the names below "
-            "it instead, or add the name as a domain.",
+            f"You can add addresses at up to {MOST_NAMES_BELOW} subdomains of {domain}. Turn on the subdomain "
+            "catch-all instead, or add the subdomain as a domain.",
             code="TOO_MANY_NAMES",
         )
 
 
 def refuse_shared_below(domain: Domain) -> None:
-    """Everything below a domain may be taken by one customer alone."""
+    """Only one customer can have the subdomain catch-all of a domain."""
     if shares_below(domain):
         raise Refused(
-            f"A name below {domain} is set up on its own, so this catch-all cannot receive its mail. "
-            "Add the sub-domains that you need one by one.",
+            f"A subdomain of {domain} is set up as its own domain, so this catch-all can't receive its mail. "
+            "Add the subdomains that you need one by one.",
             code="SUB_DOMAIN_OF_ANOTHER",
         )
 
 
 def look_at_address(*, text: str, customer: Customer) -> AddressPlace:
-    """What would be added, for a preview. Raises Refused as `add_address`; writes nothing."""
+    """Return the address that would be added, for a preview. Raises Refused as `add_address`; writes nothing."""
     place = place_of(text, customer)
     existing = Address.objects.select_related("domain").filter(address=place.address).first()
     if existing is not None and not is_left_over(existing):
-        raise Refused(f"{place.address} is there already.", code="ADDRESS_EXISTS")
+        raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS")
     return place
 
 
@@ -159,7 +161,7 @@ def add_address(
     except IntegrityError as error:
         if not place.domain.is_proven and not _is_own(place.address, customer):
             refuse_unproven(place.domain)  # what others wait for there is not told
-        raise Refused(f"{place.address} is there already.", code="ADDRESS_EXISTS") from error
+        raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS") from error
     return made
 
 
@@ -228,7 +230,7 @@ def is_left_over(address: Address) -> bool:
 def _clear_left_over(text: str) -> None:
     existing = Address.objects.select_related("domain__customer").filter(address=text).first()
     if existing is not None and is_left_over(existing):
-        _remove(existing, None, because="The name is not part of this domain any more.")
+        _remove(existing, None, because="The name is no longer part of this domain.")
 
 
 def _locked(address: Address) -> Address:

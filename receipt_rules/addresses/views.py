@@ -5,6 +5,7 @@ Pasted lines are checked one by one, and each line's result is shown before anyt
 
 import csv
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models.people import Customer, User
 from domains.domain_list.selectors import choices, domains_for
-from domains.models.domains import Domain
+from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.ids import new_id
@@ -40,7 +41,10 @@ from receipt_rules.addresses.services import (
     remove_address,
     set_catch_all,
 )
+from receipt_rules.endpoint_targets.services import endpoint_for
 from receipt_rules.live.selectors import applied_when
+from receipt_rules.mail_path.core import Hop
+from receipt_rules.mail_path.selectors import path_of_address, path_of_domain
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.probe_schedules.core import OFF
@@ -77,16 +81,18 @@ def read_lines(text: str, customer: Customer) -> list[PastedLine]:
     for number, cells in _cells(text):
         line = _read(number, cells, customer, endpoints)
         if line.is_good and line.address in seen:
-            line = replace(line, refused=f"{line.address} stands further up already.")
+            line = replace(line, refused=f"{line.address} is already on an earlier line.")
         if len(lines) >= MOST_LINES:
-            line = replace(line, refused=f"At most {MOST_LINES} addresses are added at once. Paste the rest again.")
+            line = replace(
+                line, refused=f"You can add up to {MOST_LINES} addresses at a time. Add the rest separately."
+            )
         seen.add(line.address)
         lines.append(line)
     return lines
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each line by itself: a quote that is never closed takes no other line with it."""
+    """Read each line separately: an unclosed quote affects no other line."""
     for number, line in enumerate(text.replace("\x00", "").replace(";", ",").splitlines(), start=1):
         cells = [cell.strip() for cell in next(csv.reader([line]), [])]
         if not any(cells) or cells[0].lower() in ("address", "email", "e-mail"):
@@ -98,12 +104,12 @@ def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str
     text, name = cells[0], cells[1] if len(cells) > 1 else ""
     line = PastedLine(number, text[:320], endpoint=endpoints.get(name.lower()))
     if name and line.endpoint is None:
-        return replace(line, refused=f"{customer} has no endpoint called “{name[:120]}”.")
+        return replace(line, refused=f"{customer} has no endpoint named “{name[:120]}”.")
     try:
         place = look_at_address(text=text, customer=customer)
     except Refused as refused:
         return replace(line, refused=str(refused))
-    more = (f"The rest of the line is left out: {', '.join(cells[2:])[:120]}.",) if any(cells[2:]) else ()
+    more = (f"The rest of the line was ignored: {', '.join(cells[2:])[:120]}.",) if any(cells[2:]) else ()
     return replace(line, address=place.address, noticed=(*place.noticed, *more))
 
 
@@ -142,7 +148,8 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
     form = _form(address, request)
     if request.method == "POST" and _carried_out(address, form, request):
         return redirect("receipt_rules:domain", address.domain_id)
-    context = {"address": address, "form": form, "pending": pending_of(address.domain)}
+    hops = path_of_address(address)
+    context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
     return TemplateResponse(
         request, "receipt_rules/addresses/address.html", context, status=422 if form.errors else 200
     )
@@ -159,7 +166,7 @@ def _carried_out(address: Address, form: ChangeAddressForm, request: SignedIn) -
     try:
         said = _do(request.POST.get("do", ""), address, form, request)
     except Refused as refused:
-        form.add_error(None, str(refused)) if form.is_bound else messages.error(request, str(refused))
+        form.refuse(refused) if form.is_bound else messages.error(request, str(refused))
         return not form.is_bound
     if said:
         messages.success(request, said)
@@ -169,15 +176,17 @@ def _carried_out(address: Address, form: ChangeAddressForm, request: SignedIn) -
 def _do(done: str, address: Address, form: ChangeAddressForm, request: SignedIn) -> str:
     if done == "remove":
         remove_address(address=address, actor=request.user)
-        return f"{address} is removed. {applied_when()}"
+        return f"Removed {address}. {applied_when()}"
     if done in ("on", "off"):
         endpoint = address.own_endpoint
         change_address(address=address, actor=request.user, is_active=done == "on", endpoint=endpoint)
-        return f"{address} is switched {done}. {applied_when()}"
+        return f"Turned {done} {address}. {applied_when()}"
     if done == "save" and form.is_valid():
-        is_active = form.cleaned_data["is_active"]
-        change_address(address=address, actor=request.user, is_active=is_active, endpoint=form.chosen)
-        return f"{address} is saved."
+        with _endpoint(form, address.domain, request) as endpoint:
+            change_address(
+                address=address, actor=request.user, is_active=form.cleaned_data["is_active"], endpoint=endpoint
+            )
+        return f"Saved {address}."
     return ""
 
 
@@ -229,6 +238,7 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
         "schedule": schedule,
         "schedule_form": ProbeScheduleForm(initial={"pace": schedule.pace if schedule else OFF}),
         "domain": domain,
+        "hops": _hops(domain, inbound),
         "tab": "inbound",
         "inbound": inbound,
         "shown": inbound.addresses[:MOST_SHOWN],
@@ -238,6 +248,16 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
         "applied_when": applied_when,
         "has_endpoints": endpoints_of(domain.customer).exists(),
     }
+
+
+def _hops(domain: Domain, inbound: Inbound) -> tuple[Hop, ...]:
+    """Only of a domain that receives and is set up."""
+    if not domain.receives or domain.stage != Stage.READY:
+        return ()
+    wishes: list[Address | CatchAll] = [*inbound.addresses]
+    if inbound.catch_all:
+        wishes.append(inbound.catch_all)
+    return path_of_domain(domain, wishes)
 
 
 def _why_not(domain: Domain) -> str:
@@ -269,23 +289,30 @@ def _carried_out_inbound(done: str, domain: Domain, form: EndpointChoice, reques
     except Refused as refused:
         if isinstance(form, AddressForm) and isinstance(refused, CatchAllMeant) and refused.domain == domain.name:
             form.meant = refused
-        form.add_error("address" if done == "address" else None, str(refused))
+        form.refuse(refused, "address" if done == "address" else None)
         return False
     messages.success(request, said)
     return True
 
 
+def _endpoint(form: EndpointChoice, domain: Domain, request: SignedIn) -> AbstractContextManager[Endpoint | None]:
+    target = str(form.cleaned_data["target"])
+    return endpoint_for(target=target, chosen=form.chosen, customer=domain.customer, actor=request.user)
+
+
 def _add(domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
     text = str(form.cleaned_data["address"]).strip()
     text = text if "@" in text.rstrip("@") else f"{text.rstrip('@')}@{domain.name}"
-    made = add_address(text=text, customer=domain.customer, actor=request.user, endpoint=form.chosen)
-    return " ".join([f"{made} is added. {applied_when()}", *read_recipient(text).noticed])
+    with _endpoint(form, domain, request) as endpoint:
+        made = add_address(text=text, customer=domain.customer, actor=request.user, endpoint=endpoint)
+    return " ".join([f"Added {made}. {applied_when()}", *read_recipient(text).noticed])
 
 
 def _catch(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
     is_active = form.cleaned_data["is_active"]
-    set_catch_all(
-        domain=domain, actor=request.user, endpoint=form.chosen, is_active=is_active, subdomains=done == "below"
-    )
-    what = "at the names below" if done == "below" else "at"
-    return f"The catch-all for everything {what} {domain} is {'on' if is_active else 'off'}. {applied_when()}"
+    with _endpoint(form, domain, request) as endpoint:
+        set_catch_all(
+            domain=domain, actor=request.user, endpoint=endpoint, is_active=is_active, subdomains=done == "below"
+        )
+    what = "subdomain catch-all" if done == "below" else "catch-all"
+    return f"Turned {'on' if is_active else 'off'} the {what} of {domain}. {applied_when()}"

@@ -1,4 +1,4 @@
-"""Operators are told when the rules at Amazon drift, and before a quota is used up."""
+"""Alerts operators when the SES rules drift, and before a quota is used up."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -75,7 +75,10 @@ def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer])
     """As soon as a customer's change depends on it: receiving is not set up, so that nothing of theirs is applied."""
     names = ", ".join(str(each) for each in customers[:3])
     more = f" and {len(customers) - 3} more" if len(customers) > 3 else ""
-    why = f"No rule set of ours is active in {settings.AWS_REGION}. Changes of these customers wait: {names}{more}."
+    why = (
+        f"None of our rule sets is active in {settings.AWS_REGION}. Changes of these customers are pending: "
+        f"{names}{more}."
+    )
     alerts_services.observe(
         kind="receiving.not_set_up",
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
@@ -94,7 +97,7 @@ def tell_of_harm(recipients: Sequence[str], customers: Collection[str]) -> None:
         kind="receiving.harmed",
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
         firing=bool(recipients),
-        why=f"Rules that are not ours take, bounce or stop the mail of {counted}: {named}." if recipients else "",
+        why=f"Unmanaged rules receive, bounce or stop mail for {counted}: {named}." if recipients else "",
         severity="high",
         audience=OPERATORS,
     )
@@ -127,7 +130,10 @@ def _tenants() -> Meter:
 def _tell_of_quota(meter: Meter) -> None:
     about = Subject("quota", f"{settings.AWS_REGION}/{meter.name.lower()}", f"{meter.name} in {settings.AWS_REGION}")
     is_full = 100 * meter.used >= FULL_FROM * meter.limit
-    why = f"{meter.used} of {meter.limit} are used ({meter.percent} %). Ask Amazon for more before they end."
+    why = (
+        f"{meter.used:,} of {meter.limit:,} used ({meter.percent}%). Request a quota increase from AWS before they "
+        "run out."
+    )
     effect = alerts_services.observe(
         kind="quota.80",
         about=about,

@@ -50,16 +50,17 @@ from receipt_rules.receiving import services as receiving_services
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
 
-NO_REGION = "Amazon receives no mail in {region}."
-NOT_SET_UP = "Receiving is not set up in this region yet. An operator has to do that first; then this is carried out."
-FOR_OPERATOR = "This needs a look by an operator first, because of the other mail that is received here."
-TOO_MANY = "This concerns {number} addresses at once. An operator looks at it first."
+NO_REGION = "SES doesn't receive mail in {region}."
+NOT_SET_UP = "Inbound mail isn't enabled in this region yet. Your change will be applied automatically once it is."
+FOR_OPERATOR = "Our team needs to review this first, because it affects other mail received here."
+TOO_MANY = "This changes {number} addresses at once. Our team reviews it first."
 STOPPED = (RunState.FAILED, RunState.CANCELLED)
-HELD = "An operator has rolled this back and holds it for now. It is carried out when the operator releases it."
+HELD = "Our team rolled this back and is holding it for now. It will be applied when they release it."
 UNTOUCHED = (
-    "SES takes no change of a receipt rule that this is in. Its mail goes on as before, and an operator is told."
+    "SES doesn't accept changes to a receipt rule that this belongs to. Mail continues as before, and our team "
+    "has been notified."
 )
-FAILED = "This was stopped before Amazon had taken all of it. An operator has to look at it."
+FAILED = "This was stopped before SES had applied all of it. Our team needs to review it."
 
 
 def carry_out_changes(*, stops_only: bool = False) -> None:
@@ -117,7 +118,7 @@ def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Li
 
 
 def _about(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:
-    """What the customer changed, and what of theirs a broader or narrower entry serves with it."""
+    """Return what the customer changed, plus their recipients that a broader or narrower entry covers with it."""
     if change.recipients is None:
         return everything
     changed = frozenset(change.recipients)
@@ -181,16 +182,17 @@ STUCK_AFTER = timedelta(minutes=15)  # many times what a step takes at the share
 def unlock(*, run: Run, because: str, actor: User, now: datetime | None = None, bulk_id: str = "") -> None:
     """Raises Refused when it is over or moved lately, without a reason, or for want of the right."""
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Runs are ended by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can end runs.", code="NOT_ALLOWED")
     if not because.strip():
-        raise Refused("Say why the run is ended by hand; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason for ending the run.", code="REASON_MISSING")
     now = now or timezone.now()
     locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state__in=UNFINISHED).first()
     if locked is None:
-        raise Refused("It is over already.", code="RUN_OVER")
+        raise Refused("The run has already ended.", code="RUN_OVER")
     if moved_at(locked) > now - STUCK_AFTER:
         raise Refused(
-            f"It moved less than {STUCK_AFTER.seconds // 60} minutes ago, so it is not stuck. Stop it instead.",
+            f"The run made progress less than {STUCK_AFTER.seconds // 60} minutes ago, so it isn't stuck. Stop "
+            "it instead.",
             code="RUN_MOVES",
         )
     _end(locked, because.strip(), actor, now, bulk_id)
@@ -207,7 +209,7 @@ def _end(locked: Run, because: str, actor: User, now: datetime, bulk_id: str) ->
     done, steps = locked.steps.filter(state=StepState.DONE).count(), locked.steps.count()
     locked.state, locked.ended_at = RunState.FAILED, now
     locked.cancelled_by, locked.cancelled_at = actor, now
-    locked.problem = f"Ended by hand after {done} of {steps} steps: {because} Plan again for what is left."
+    locked.problem = f"Ended manually after {done} of {steps} steps: {because} Create a new plan for the rest."
     locked.save(update_fields=("state", "ended_at", "cancelled_by", "cancelled_at", "problem"))
     last = locked.steps.last()
     audit_services.record(
@@ -224,7 +226,7 @@ def _end(locked: Run, because: str, actor: User, now: datetime, bulk_id: str) ->
 
 
 def plan_to_stop(*, customer: Customer) -> Plan:
-    """What would change at Amazon, of this customer's recipients alone. Raises Refused as `make_plan`, AwsProblem."""
+    """Return the plan for this customer's recipients only. Raises Refused as `make_plan`, AwsProblem."""
     return _plan(customer, wants_mail=False)
 
 
@@ -250,7 +252,7 @@ def stop(*, customer: Customer, because: str, actor: User, bulk_id: str = "") ->
 
 @transaction.atomic
 def resume(*, customer: Customer, because: str, actor: User | None, bulk_id: str = "") -> None:
-    """What the customer wants is taken again; nothing to do where nothing is stopped. Raises Refused."""
+    """Resume receiving for the customer; no effect if it isn't stopped. Raises Refused."""
     _ask(customer, because, actor, bulk_id, is_stopped=False)
 
 
@@ -259,7 +261,7 @@ def is_stopped(customer: Customer) -> bool:
 
 
 def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:
-    require(actor, PAUSE, "A customer's receiving is stopped and resumed by Trust & Safety.")
+    require(actor, PAUSE, "Only Trust & Safety can stop and resume a customer's receiving.")
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     row = ReceivingStop.objects.filter(customer=customer).first()
     was = row is not None and row.is_stopped

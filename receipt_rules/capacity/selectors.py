@@ -52,12 +52,12 @@ class Capacity:
     def sentence(self) -> str:
         if self.has_shared_prefixes:
             return (
-                f"With shared prefixes there is room for {self.recipients.left} more recipients. With a prefix for "
-                f"each domain the region would hold {self.domains_each_prefix} domains."
+                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used. With one prefix per "
+                f"domain, the region would hold {self.domains_each_prefix:,} domains."
             )
         return (
-            f"Each domain has a prefix, and so a rule, of its own: the region holds {self.domains_each_prefix} "
-            f"domains. With shared prefixes it would hold {self.recipients.limit} recipients."
+            f"Each domain has its own prefix and rule, so the region holds {self.domains_each_prefix:,} "
+            f"domains. With shared prefixes, it would hold {self.recipients.limit:,} recipients."
         )
 
 
@@ -118,9 +118,9 @@ def forecast(*, left: int, now: datetime) -> str:
         return ""
     days = 30 * left // added
     if days > LONGEST_FORECAST_DAYS:
-        return f"{added} were added in the last 30 days: at that pace there is room for years."
+        return f"{added:,} added in the last 30 days. At this rate, capacity lasts for years."
     until = (now + timedelta(days=days)).date()
-    return f"{added} were added in the last 30 days: at that pace the room ends about {until:%-d %B %Y}."
+    return f"{added:,} added in the last 30 days. At this rate, full by about {until:%-d %B %Y}."
 
 
 def rows_wanted() -> int:

@@ -25,7 +25,7 @@ from receipt_rules.planner.services import Asked, WantedState, plan_for, recipie
 
 @dataclass(frozen=True)
 class Naming:
-    """What names a domain at SES, as read just now.
+    """Everything at SES that refers to a domain, as just read.
 
     `ours`: recipients in active rules that we may change. `foreign`: active rules that we may not, with their set.
     `kept`: rule sets of ours that are not active and name it in a rule of ours.
@@ -41,7 +41,7 @@ class Naming:
 
 
 def plan_without(*, domain: Domain) -> Plan:
-    """What would change at SES once nothing is wanted at the domain. Raises Refused as `make_plan`, AwsProblem."""
+    """Return the plan that removes all recipients of the domain. Raises Refused as `make_plan`, AwsProblem."""
     live, now = read_live(), wanted()
     scope = recipients_at(domain.name, now, live.rule_set)
     rest = reduced({recipient: each for recipient, each in now.desired.entries.items() if recipient not in scope})
@@ -51,7 +51,7 @@ def plan_without(*, domain: Domain) -> Plan:
 
 
 def wishes_at(domain: Domain) -> tuple[str, ...]:
-    """Everything that takes mail by the domain, in words."""
+    """Return a sentence for each thing that receives mail for the domain."""
     rows = (*Address.objects.filter(domain=domain), *CatchAll.objects.select_related("domain").filter(domain=domain))
     return tuple(str(row) for row in rows)
 
@@ -87,7 +87,7 @@ def read_rules() -> ManagedRules:
 
 
 def naming(*, domain: Domain, rules: ManagedRules) -> Naming:
-    """What names the domain, an address at it, or a name below it that is no domain of its own."""
+    """Return recipients at the domain or at a subdomain that isn't a domain of its own."""
     holders = Holders.read()
 
     def at(rule: AnyRule) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def _written(steps: list[Step]) -> Iterable[str]:
 
 @transaction.atomic
 def forget_expectations(*, domain: Domain, actor: User | None, bulk_id: str = "") -> None:
-    """What staff expected of its addresses' mail concerns whoever held it: the next holder does not get it."""
+    """Delete expectations for its addresses: they concern the former holder."""
     holders = Holders.read()
     for each in Expectation.objects.filter(address__iendswith=domain.name):
         if holders.belongs(domain_of(each.address.lower()), domain.name):

@@ -99,16 +99,16 @@ def not_as_wanted(live: Live) -> tuple[RuleDifference, ...]:
         return ()
     key = f"not_as_wanted {made.digest[:16]}"
     is_ignored = IgnoredDifference.objects.filter(region=settings.AWS_REGION, key=key).exists()
-    sentence = f"Amazon's rules are not as they are wanted: {made.summary} The plan shows it."
+    sentence = f"SES receipt rules are out of date: {made.summary} The plan shows the changes."
     return (RuleDifference(key, "not_as_wanted", "", sentence, is_ignored=is_ignored),)
 
 
 def accept(*, because: str, actor: User) -> None:
-    """What is live becomes what we know; rules that are not as wanted show in the next plan. Raises Refused."""
+    """Accept the live rules as known; outdated rules show in the next plan. Raises Refused."""
     _refuse(because, actor)
     live = read_live()
     if not live.is_active:
-        raise Refused("No rule set of ours is active: there is nothing to accept.", code="RULE_SET_NOT_OURS")
+        raise Refused("None of our rule sets is active, so there is nothing to accept.", code="RULE_SET_NOT_OURS")
     with transaction.atomic():
         live_services.store_snapshot(live.rule_set)
         _store()
@@ -126,7 +126,7 @@ def ignore(*, key: str, because: str, actor: User) -> None:
     """This very difference is no news any more. Raises Refused without a reason, and for an outage."""
     _refuse(because, actor)
     if key.partition(" ")[0] in OUTAGES:
-        raise Refused("This is an outage: it can only be mended. Restore our rule set.", code="NOT_POSSIBLE")
+        raise Refused("This is an outage and can't be ignored. Restore our rule set.", code="NOT_POSSIBLE")
     with transaction.atomic():
         row, is_new = IgnoredDifference.objects.get_or_create(
             region=settings.AWS_REGION, key=key, defaults={"because": because.strip(), "by": actor}
@@ -148,7 +148,7 @@ def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
     _refuse(because, actor)
     live = read_live()
     if live.stranger is None or live.stranger.name != name:
-        raise Refused(f"{name} is not an active rule set of somebody else's.", code="RULE_SET_MISSING")
+        raise Refused(f"{name} isn't an active rule set of another program.", code="RULE_SET_MISSING")
     with transaction.atomic():
         OwnRuleSet.objects.create(
             region=settings.AWS_REGION, name=name, adopted=True, by=actor, because=because.strip()
@@ -168,14 +168,15 @@ def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
 def _of_sets(live: Live) -> Iterable[RuleDifference]:
     if live.stranger is not None:
         name, rules = live.stranger.name, len(live.stranger.rules)
-        since = f", made on {live.stranger.created:%-d %B %Y}" if live.stranger.created else ""
+        since = f", created on {live.stranger.created:%-d %B %Y}" if live.stranger.created else ""
         yield RuleDifference(
             f"stranger_active {name}",
             "stranger_active",
             "",
             f"Another program activated its rule set: {name} is active "
-            f"({rules} rule{'' if rules == 1 else 's'}{since}) and isn't ours. SES applies its rules to all mail. "
-            f"Restore {live.rule_set.name}, or adopt {name}: then its rules stay and ours are added.",
+            f"({rules} rule{'' if rules == 1 else 's'}{since}) and isn't managed here. SES applies its rules to "
+            "all mail. "
+            f"Restore {live.rule_set.name}, or adopt {name} to keep its rules and add ours.",
         )
     elif not live.sets.active and live_selectors.known_rules() is not None:
         yield RuleDifference(
@@ -184,7 +185,7 @@ def _of_sets(live: Live) -> Iterable[RuleDifference]:
 
 
 def _of_harm(live: Live) -> Iterable[RuleDifference]:
-    """Foreign rules that keep customers' mail from rules of ours behind them: accepted or not, it's said."""
+    """Yield unmanaged rules that keep customers' mail from managed rules after them, accepted or not."""
     holders = None
     for rule in live.rule_set.foreign:
         if not rule.enabled or not rule.delivery.stops:
@@ -193,7 +194,7 @@ def _of_harm(live: Live) -> Iterable[RuleDifference]:
         if lost := kept_from_ours(live.rule_set, rule):
             customers = {holders.customer_of(domain_of(address)) for address in lost} - {""}
             sentence = (
-                f"The foreign rule {rule.name} stops all mail for {_many(len(lost), 'address', 'addresses')} "
+                f"The unmanaged rule {rule.name} stops all mail for {_many(len(lost), 'address', 'addresses')} "
                 f"of {_many(len(customers), 'customer', 'customers')}."
             )
             key = f"harmful {rule.name} {digest([rule, *lost])[:16]}"
@@ -201,7 +202,7 @@ def _of_harm(live: Live) -> Iterable[RuleDifference]:
 
 
 def kept_from_ours(rule_set: RuleSet, rule: ForeignRule) -> tuple[str, ...]:
-    """The addresses that a rule of ours would take if this one weren't there."""
+    """Return the addresses that a managed rule would receive without this one."""
     others = tuple(each for each in rule_set.rules if each.name != rule.name)
     now, without = Trace(rule_set), Trace(replace(rule_set, rules=others))
     return tuple(
@@ -226,17 +227,17 @@ def _of_rules(live: Live) -> Iterable[RuleDifference]:
     then, now = known.by_name, live.rule_set.by_name
     for name, rule in then.items():
         if name not in now:
-            yield _difference("missing", name, None, f"The rule {name} is gone{_whose(rule)}.")
+            yield _difference("missing", name, None, f"Rule {name} was deleted{_whose(rule)}.")
         elif now[name] != rule:
-            sentence = f"The rule {name} was changed by somebody else{_what_changed(rule, now[name])}."
+            sentence = f"Rule {name} was changed outside this system{_what_changed(rule, now[name])}."
             yield _difference("changed", name, now[name], sentence)
     for name, rule in now.items():
         if name not in then:
-            yield _difference("extra", name, rule, f"The rule {name} was made by somebody else{_whose(rule)}.")
+            yield _difference("extra", name, rule, f"Rule {name} was created outside this system{_whose(rule)}.")
     common = [[name for name in names if name in then and name in now] for names in (then, now)]
     if common[0] != common[1]:
         key = f"reordered {digest(list(now))}"
-        yield RuleDifference(key, "reordered", "", "Somebody else has put the rules in another order.")
+        yield RuleDifference(key, "reordered", "", "The rules were reordered outside this system.")
 
 
 def _difference(kind: str, name: str, now: AnyRule | None, sentence: str) -> RuleDifference:
@@ -253,16 +254,16 @@ def _what_changed(then: AnyRule, now: AnyRule) -> str:
     added, removed = now.recipient_set - then.recipient_set, then.recipient_set - now.recipient_set
     parts = [f"{len(added)} added"] if added else []
     parts += [f"{len(removed)} removed ({', '.join(sorted(removed)[:3])})"] if removed else []
-    parts += ["switched off"] if then.enabled and not now.enabled else []
+    parts += ["disabled"] if then.enabled and not now.enabled else []
     parts += [f"now: {now.delivery}"] if then.delivery != now.delivery else []
     return f": {', '.join(parts)}" if parts else ""
 
 
 def _refuse(because: str, actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Receipt rules are for operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can decide on receipt rules.", code="NOT_ALLOWED")
     if not because.strip():
-        raise Refused("Say why; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason.", code="REASON_MISSING")
 
 
 def _last_differences() -> list[dict[str, str]]:

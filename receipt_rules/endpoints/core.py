@@ -44,7 +44,7 @@ def restored(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[
         merged[name] = known.get(name, "")
         if not moved and not merged[name]:
             what = "token" if name == TOKEN else "signing secret"
-            raise SecretMissing(f"There is no stored {what} to keep. Give the whole {what}.")
+            raise SecretMissing(f"There is no stored {what} to keep. Enter the full {what}.")
     return {name: value for name, value in merged.items() if value not in (None, "", {})}, lost
 
 
@@ -53,7 +53,7 @@ def _restored_url(given: Any, stored: Any) -> Any:
         return given
     if isinstance(stored, str) and given.strip() == masked_url(stored):
         return stored
-    raise SecretMissing(f"A part of the URL is masked ({MASK}). Give the whole URL, with its secret.")
+    raise SecretMissing(f"Part of the URL is masked ({MASK}). Enter the full URL, including its secret.")
 
 
 def _restored_headers(
@@ -68,7 +68,7 @@ def _restored_headers(
         return {name: value for name, value in merged.items() if name not in masks}, tuple(masks)
     by_name = {name.lower(): value for name, value in stored.items()}
     if missing := [str(name) for name in masks if str(name).lower() not in by_name]:
-        raise SecretMissing(f"There is no stored value of the header {missing[0][:80]} to keep. Give the whole value.")
+        raise SecretMissing(f"There is no stored value for the header {missing[0][:80]} to keep. Enter the full value.")
     return {name: by_name[str(name).lower()] if name in masks else value for name, value in merged.items()}, ()
 
 

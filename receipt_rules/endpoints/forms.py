@@ -12,24 +12,24 @@ from receipt_rules.endpoints.services import SesSide
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
-_DEFAULT_OR = (("", "As the service is set up"), ("yes", "Yes"), ("no", "No"))
+_DEFAULT_OR = (("", "Default"), ("yes", "Yes"), ("no", "No"))
 _CHOSEN = {"": None, "yes": True, "no": False}
 _SAID = {None: "", True: "yes", False: "no"}
 
 
-_KEPT = f"A stored value is shown as {MASK}; leave it so to keep it. Another host in the URL removes it."
+_KEPT = f"Stored values are shown as {MASK}. Leave {MASK} to keep a value. Changing the URL's host removes them."
 
 
 class EndpointForm(forms.Form):
     """Name, type, and what its type must be told; of the other types' fields nothing is read."""
 
     customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
-    name = forms.CharField(label="Name", max_length=120, help_text="As you will find it in lists: “Support desk”.")
+    name = forms.CharField(label="Name", max_length=120, help_text="Shown in lists, for example “Support desk”.")
     type = forms.ChoiceField(
-        label="Mail goes to", choices=EndpointType.choices, widget=forms.RadioSelect, initial=EndpointType.WEBHOOK
+        label="Type", choices=EndpointType.choices, widget=forms.RadioSelect, initial=EndpointType.WEBHOOK
     )
     url = forms.CharField(
-        label="Address of the webhook",
+        label="Webhook URL",
         max_length=2000,
         required=False,
         widget=forms.URLInput(attrs={**AS_TYPED, "placeholder": "https://example.com/mail"}),
@@ -39,18 +39,18 @@ class EndpointForm(forms.Form):
         max_length=25_000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, **AS_TYPED, "placeholder": "X-Api-Key: …"}),
-        help_text=f"Sent along with each message. One on each line, such as “X-Api-Key: …”. {_KEPT}",
+        help_text=f"Sent with each message. One per line, such as “X-Api-Key: …”. {_KEPT}",
     )
     verification_token = forms.CharField(
         label="Verification token",
         max_length=1000,
         required=False,
         widget=forms.TextInput(AS_TYPED),
-        help_text=f"Sent along, so that the receiver knows the mail is yours. {_KEPT}",
+        help_text=f"Sent with each message, so your program knows that it comes from us. {_KEPT}",
     )
     payload = forms.ChoiceField(
         label="Format",
-        choices=(("inbound", "The older system’s, one call for each recipient"), ("standard", "Standard Webhooks")),
+        choices=(("inbound", "Legacy (one call per recipient)"), ("standard", "Standard Webhooks")),
         required=False,
     )
     address = forms.CharField(label="Email address", max_length=320, required=False, widget=forms.TextInput(AS_TYPED))
@@ -59,10 +59,10 @@ class EndpointForm(forms.Form):
         max_length=20_000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, **AS_TYPED}),
-        help_text="One on each line, up to fifty.",
+        help_text="One per line, up to 50.",
     )
     is_active = forms.BooleanField(
-        label="Takes mail", required=False, initial=True, help_text="Switched off, its mail stays in the store."
+        label="Deliver mail", required=False, initial=True, help_text="When off, mail is stored but not delivered."
     )
 
     def __init__(self, *args: Any, viewer: User, endpoint: Endpoint | None = None, **kwargs: Any) -> None:
@@ -86,9 +86,9 @@ class EndpointForm(forms.Form):
         lines = [line.strip() for line in str(self.cleaned_data["headers"]).splitlines() if line.strip()]
         pairs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
         if not all(name and value for name, value in pairs):
-            raise forms.ValidationError("Write each header as its name, a colon and its value.")
+            raise forms.ValidationError("Enter each header as “Name: value”.")
         if len({name.lower() for name, _ in pairs}) < len(pairs):
-            raise forms.ValidationError("A header is named twice.")
+            raise forms.ValidationError("A header appears twice.")
         return dict(pairs)
 
     @property
@@ -114,7 +114,7 @@ def written(endpoint: Endpoint) -> dict[str, Any]:
 
 
 class SesForm(forms.Form):
-    """What Amazon does with mail for this endpoint, where that differs from the deployment's own way."""
+    """SES options of the endpoint that differ from the deployment's defaults."""
 
     s3_bucket = forms.CharField(label="Bucket", max_length=63, required=False, widget=forms.TextInput(AS_TYPED))
     s3_prefix = forms.CharField(label="Prefix", max_length=200, required=False, widget=forms.TextInput(AS_TYPED))
@@ -122,8 +122,8 @@ class SesForm(forms.Form):
         label="Function (ARN)", max_length=300, required=False, widget=forms.TextInput(AS_TYPED)
     )
     sns_topic = forms.CharField(label="Topic (ARN)", max_length=300, required=False, widget=forms.TextInput(AS_TYPED))
-    tls_required = forms.ChoiceField(label="Refuse mail without TLS", choices=_DEFAULT_OR, required=False)
-    scan = forms.ChoiceField(label="Scan for spam and viruses", choices=_DEFAULT_OR, required=False)
+    tls_required = forms.ChoiceField(label="Require TLS", choices=_DEFAULT_OR, required=False)
+    scan = forms.ChoiceField(label="Spam and virus scanning", choices=_DEFAULT_OR, required=False)
 
     def __init__(self, data: Any = None, *, prefix: str, endpoint: Endpoint) -> None:
         initial = {name: getattr(endpoint, name) for name in self.base_fields}

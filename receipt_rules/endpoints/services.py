@@ -64,7 +64,7 @@ def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
         number = found.get(name, 1)
         if type(number) is not int or not 0 < number <= most:
             raise Refused(
-                f"{name.replace('_', ' ').capitalize()} is a whole number up to {most}.", code="ENDPOINT_CONFIG"
+                f"{name.replace('_', ' ').capitalize()} must be a whole number up to {most}.", code="ENDPOINT_CONFIG"
             )
     if "headers" in found:
         _check_headers(found["headers"])
@@ -74,26 +74,26 @@ def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
         _check_value(found["signing_secret"])
         _check_secret(found["signing_secret"])
     if found.get("payload", PAYLOADS[0]) not in PAYLOADS:
-        raise Refused(f"payload is {' or '.join(PAYLOADS)}.", code="ENDPOINT_CONFIG")
+        raise Refused(f"payload must be {' or '.join(PAYLOADS)}.", code="ENDPOINT_CONFIG")
     return found
 
 
 def _check_headers(headers: Any) -> None:
     if not isinstance(headers, dict) or len(headers) > MOST_HEADERS:
-        raise Refused(f"Headers are at most {MOST_HEADERS} names with a text each.", code="ENDPOINT_CONFIG")
+        raise Refused(f"Headers must be up to {MOST_HEADERS} names, each with a text value.", code="ENDPOINT_CONFIG")
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
-            raise Refused("A header's name has letters, digits and hyphens.", code="ENDPOINT_CONFIG")
+            raise Refused("A header name can have letters, digits and hyphens only.", code="ENDPOINT_CONFIG")
         if name.lower() in OF_THE_SENDING:
-            raise Refused(f"{name} is set by the sending itself.", code="ENDPOINT_CONFIG")
+            raise Refused(f"{name} is set automatically and can't be changed.", code="ENDPOINT_CONFIG")
         _check_value(value)
 
 
 def _check_value(value: Any) -> None:
     if value == MASK:
-        raise Refused(f"{MASK} stands for a hidden value. Give the value itself.", code="ENDPOINT_CONFIG")
+        raise Refused(f"{MASK} is a placeholder for a hidden value. Enter the value itself.", code="ENDPOINT_CONFIG")
     if not isinstance(value, str) or len(value) > 1000 or not value.isascii() or not value.isprintable():
-        raise Refused("Headers and tokens have up to 1000 printable ASCII characters.", code="ENDPOINT_CONFIG")
+        raise Refused("Headers and tokens can have up to 1,000 printable ASCII characters.", code="ENDPOINT_CONFIG")
 
 
 def _check_secret(value: str) -> None:
@@ -103,19 +103,19 @@ def _check_secret(value: str) -> None:
     except ValueError:
         key = b""
     if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise Refused("A signing secret is whsec_ and 24 to 64 bytes in base64.", code="ENDPOINT_CONFIG")
+        raise Refused("A signing secret must be whsec_ followed by 24 to 64 bytes in base64.", code="ENDPOINT_CONFIG")
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Refused("An address is given as text.", code="ENDPOINT_CONFIG")
+        raise Refused("An address must be text.", code="ENDPOINT_CONFIG")
     return value
 
 
 def _url(url: str) -> str:
     """By the rule of webhooks, which is asked again when we connect: names are looked up only then."""
     if MASK in url:
-        raise Refused(f"A part of the URL is masked ({MASK}). Give the whole URL.", code="ENDPOINT_CONFIG")
+        raise Refused(f"Part of the URL is masked ({MASK}). Enter the full URL.", code="ENDPOINT_CONFIG")
     try:
         parse_target(url, may_be_private=settings.WEBHOOKS_MAY_BE_PRIVATE)
     except BadUrl as error:
@@ -129,17 +129,17 @@ def _email(text: str) -> str:
         validate_email(address)
     except ValidationError as error:
         shown = address[:80].encode("utf-8", "replace").decode()
-        raise Refused(f"“{shown}” is not an email address.", code="ENDPOINT_CONFIG") from error
+        raise Refused(f"“{shown}” isn't an email address.", code="ENDPOINT_CONFIG") from error
     return address
 
 
 def _members(given: Any) -> list[str]:
     if not isinstance(given, str | list | tuple):
-        raise Refused("A group is a list of addresses.", code="ENDPOINT_CONFIG")
+        raise Refused("A group must be a list of addresses.", code="ENDPOINT_CONFIG")
     texts = given.replace(",", "\n").splitlines() if isinstance(given, str) else list(given)
     members = list(dict.fromkeys(_email(text) for text in map(_text, texts) if text.strip()))
     if not 1 <= len(members) <= MOST_MEMBERS:
-        raise Refused(f"A group has between one and {MOST_MEMBERS} addresses.", code="ENDPOINT_CONFIG")
+        raise Refused(f"A group must have between 1 and {MOST_MEMBERS} addresses.", code="ENDPOINT_CONFIG")
     return members
 
 
@@ -162,7 +162,7 @@ class EndpointChange:
         if not self.dropped:
             return ""
         names = ", ".join(_PUBLISHED.get(name, name) for name in self.dropped)
-        return f"The URL has another host now, so its secrets were removed: {names}. Give them again if it needs them."
+        return f"The URL's host has changed, so its secrets were removed: {names}. Enter them again if they are needed."
 
 
 @dataclass(frozen=True)
@@ -234,9 +234,9 @@ def change_endpoint(
 
 
 def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
-    """A new one, which nobody can read again; the old one signs nothing from now on. Raises Refused."""
+    """Replace the signing secret and return the new one, which can't be read again. Raises Refused."""
     if endpoint.type != EndpointType.WEBHOOK:
-        raise Refused("Only what goes to a webhook is signed.", code="ENDPOINT_TYPE")
+        raise Refused("Only webhook endpoints have a signing secret.", code="ENDPOINT_TYPE")
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     change_endpoint(endpoint=endpoint, actor=actor, config={SIGNING_SECRET: secret})
     return secret
@@ -254,7 +254,7 @@ def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
         ]
         if used:
             names = ", ".join(map(str, used[:3]))
-            raise Refused(f"{locked} is used by {names}. Give those another endpoint first.", code="ENDPOINT_IN_USE")
+            raise Refused(f"{locked} is used by {names}. Give them another endpoint first.", code="ENDPOINT_IN_USE")
         audit_services.record(
             "endpoint.removed", about=endpoint_subject(locked), actor=actor, before=endpoint_log(locked)
         )
@@ -263,13 +263,13 @@ def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
 
 def refuse_foreign(endpoint: Endpoint | None, customer: Customer) -> None:
     if endpoint is not None and endpoint.customer_id != customer.id:
-        raise Refused("That endpoint does not belong to this customer.", code="ENDPOINT_MISSING")
+        raise Refused("That endpoint doesn't belong to this customer.", code="ENDPOINT_MISSING")
 
 
 def endpoint_name(text: str) -> str:
     name = " ".join(text.split())
     if not 1 <= len(name) <= 120:
-        raise Refused("Give the endpoint a name of up to 120 characters.", code="ENDPOINT_NAME")
+        raise Refused("Enter a name of up to 120 characters.", code="ENDPOINT_NAME")
     return name
 
 
@@ -277,7 +277,7 @@ def _put_ses(endpoint: Endpoint, ses: SesSide | None, actor: User | None) -> Non
     if ses is None or all(getattr(endpoint, key) == value for key, value in asdict(ses).items()):
         return
     if actor is not None and not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Where Amazon stores the mail is for operators to decide.", code="NOT_ALLOWED")
+        raise Refused("Only operators can change where SES stores mail.", code="NOT_ALLOWED")
     _check_ses(ses)
     for key, value in asdict(ses).items():
         setattr(endpoint, key, value)
@@ -285,12 +285,12 @@ def _put_ses(endpoint: Endpoint, ses: SesSide | None, actor: User | None) -> Non
 
 def _check_ses(ses: SesSide) -> None:
     if ses.s3_bucket and not _BUCKET.fullmatch(ses.s3_bucket):
-        raise Refused(f"{ses.s3_bucket} is not the name of a bucket.", code="ENDPOINT_CONFIG")
+        raise Refused(f"{ses.s3_bucket} isn't a valid bucket name.", code="ENDPOINT_CONFIG")
     if not _PREFIX.fullmatch(ses.s3_prefix):
-        raise Refused("A prefix has up to 200 letters, digits and ! _ . * ' ( ) / -.", code="ENDPOINT_CONFIG")
+        raise Refused("A prefix can have up to 200 letters, digits and ! _ . * ' ( ) / -.", code="ENDPOINT_CONFIG")
     for arn, service in ((ses.lambda_arn, "lambda"), (ses.sns_topic, "sns")):
         if arn and not re.fullmatch(rf"arn:[a-z-]+:{service}:[a-z0-9-]+:\d{{12}}:\S+", arn):
-            raise Refused(f"{arn} is not an ARN of {service}.", code="ENDPOINT_CONFIG")
+            raise Refused(f"{arn} isn't a valid {service} ARN.", code="ENDPOINT_CONFIG")
 
 
 def _save(endpoint: Endpoint) -> None:
@@ -298,7 +298,7 @@ def _save(endpoint: Endpoint) -> None:
         with transaction.atomic():
             endpoint.save()
     except IntegrityError as error:
-        raise Refused(f"There is an endpoint called {endpoint} already.", code="ENDPOINT_NAME_TAKEN") from error
+        raise Refused(f"An endpoint named {endpoint} already exists.", code="ENDPOINT_NAME_TAKEN") from error
 
 
 def endpoint_log(endpoint: Endpoint) -> dict[str, Any]:
@@ -339,8 +339,7 @@ def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
     """
     if endpoint.type != EndpointType.WEBHOOK:
         raise Refused(
-            "Only a webhook can be tested from here: mail is forwarded by the function that receives it. "
-            "Send a message to one of its addresses instead.",
+            "Only webhooks can be tested here. To test forwarding, send a message to one of the endpoint's addresses.",
             code="ENDPOINT_NOT_TESTABLE",
         )
     because = audit_services.reason_for(actor=actor, customer_id=endpoint.customer_id)
@@ -350,7 +349,7 @@ def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
 
 def _send(endpoint: Endpoint, actor: User | None, because: str) -> Tried:
     if not cache.add(f"endpoint-test:{endpoint.pk}", 1, TEST_EVERY_SECONDS):
-        said = f"A test can be sent every {TEST_EVERY_SECONDS} seconds."
+        said = f"You can send one test every {TEST_EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)
     audit_services.record("endpoint.tested", about=endpoint_subject(endpoint), actor=actor, because=because)
     begun, body = time.monotonic(), _body(endpoint)
@@ -358,7 +357,7 @@ def _send(endpoint: Endpoint, actor: User | None, because: str) -> Tried:
         reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(body), _headers(endpoint))
     except webhooks_gateway.NotDelivered as problem:
         return Tried(is_good=False, sentence=str(problem), milliseconds=_since(begun), payload=body)
-    said = "took the test message" if reply.is_taken else "answered, but did not take the test message"
+    said = "accepted the test message" if reply.is_taken else "answered, but didn't accept the test message"
     sentence = f"The webhook {said} ({reply.status})."
     return Tried(reply.is_taken, sentence, _since(begun), body, reply.status, reply.excerpt)
 

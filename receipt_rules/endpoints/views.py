@@ -15,7 +15,13 @@ from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import endpoints_for, endpoints_found, may_operate, used_by
 from receipt_rules.endpoints.forms import EndpointForm, SesForm
-from receipt_rules.endpoints.services import add_endpoint, change_endpoint, make_signing_secret, remove_endpoint
+from receipt_rules.endpoints.services import (
+    add_endpoint,
+    change_endpoint,
+    make_signing_secret,
+    remove_endpoint,
+    send_test,
+)
 from receipt_rules.forwarding.selectors import forwardings_of, rows_of
 from receipt_rules.forwarding.services import ask_again
 from receipt_rules.models.endpoints import Endpoint
@@ -41,7 +47,7 @@ def add(request: SignedIn) -> HttpResponse:
         except Refused as refused:
             form.add_error(_field_of(refused, str(form.cleaned_data["type"])), str(refused))
         else:
-            messages.success(request, f"{made} is added. Choose it for an address or a catch-all.")
+            messages.success(request, f"Added {made}. Choose it for an address or catch-all.")
             return redirect("receipt_rules:endpoints")
     return TemplateResponse(request, "receipt_rules/endpoints/add_endpoint.html", {"form": form}, status=_status(form))
 
@@ -68,11 +74,14 @@ def signing_secret(request: SignedIn, endpoint_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
-    """Changed by its customer; what Amazon does for it by operators; removed while nothing uses it."""
+    """Edit an endpoint; operators can change its SES options. It can be removed while nothing uses it."""
     endpoint = get_object_or_404(endpoints_for(request.user), pk=endpoint_id)
     done = request.POST.get("do", "")
     form = EndpointForm(request.POST if done == "save" else None, viewer=request.user, endpoint=endpoint)
     ses = SesForm(request.POST if done == "ses" else None, prefix="ses", endpoint=endpoint)
+    if request.method == "POST" and done == "test":
+        _test(endpoint, request)
+        return redirect("receipt_rules:endpoint", endpoint.pk)
     if request.method == "POST" and _carried_out(done, endpoint, form, ses, request):
         return redirect("receipt_rules:endpoints")
     status = 422 if form.errors or ses.errors else 200
@@ -81,6 +90,17 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     context |= _confirmations(endpoint)
     context["health"] = endpoint_health(endpoint.pk, now=timezone.now())
     return TemplateResponse(request, "receipt_rules/endpoints/endpoint.html", context, status=status)
+
+
+def _test(endpoint: Endpoint, request: SignedIn) -> None:
+    """Send a test event and show the endpoint's response."""
+    try:
+        tried = send_test(endpoint=endpoint, actor=request.user)
+    except Refused as refused:
+        messages.error(request, str(refused))
+        return
+    said = f"{tried.sentence} It took {tried.milliseconds:,} ms."
+    messages.success(request, said) if tried.is_good else messages.error(request, f"{said} {tried.excerpt}".strip())
 
 
 def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
@@ -108,13 +128,13 @@ def _carried_out(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm
 def _do(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> str:
     if done == "remove":
         remove_endpoint(endpoint=endpoint, actor=request.user)
-        return f"{endpoint} is removed."
+        return f"Removed {endpoint}."
     if done == "ask":
         ask_again(endpoint=endpoint, actor=request.user)
-        return "The link to confirm goes out in a moment."
+        return "Sending the confirmation link."
     if done == "ses" and ses.is_valid():
         change_endpoint(endpoint=endpoint, actor=request.user, ses=ses.ses)
-        return f"{endpoint} is saved. Where rules change, a plan shows it."
+        return f"Saved {endpoint}. If rules change, the plan shows it."
     if done == "save" and form.is_valid():
         changed = change_endpoint(
             endpoint=endpoint,
@@ -125,7 +145,7 @@ def _do(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request
         )
         if changed.dropped:
             messages.warning(request, changed.warning)
-        return f"{endpoint} is saved."
+        return f"Saved {endpoint}."
     return ""
 
 

@@ -15,9 +15,9 @@ from receipt_rules.route_lookup.selectors import Route, route_lookup
 _MUST = {
     Expected.TAKEN: "must be received",
     Expected.ONCE: "must be received exactly once",
-    Expected.BY_US: "must be received by our rules alone",
-    Expected.ENDPOINT: "must go to the endpoint {endpoint}",
-    Expected.NOT_TAKEN: "must go nowhere",
+    Expected.BY_US: "must be received by managed rules only",
+    Expected.ENDPOINT: "must be delivered to the endpoint {endpoint}",
+    Expected.NOT_TAKEN: "must not be received",
 }
 
 
@@ -43,12 +43,12 @@ def broken_expectations(rule_set: RuleSet) -> tuple[BrokenExpectation, ...]:
 
 
 def newly_broken(made: Plan) -> tuple[str, ...]:
-    """What holds before the plan and would not after: this alone stops it."""
+    """Return expectations that hold before the plan and not after it. Only these block the plan."""
     return tuple(each.sentence for each, is_new in _after(made) if is_new)
 
 
 def still_broken(made: Plan) -> tuple[str, ...]:
-    """What is broken already, and the plan does not mend: it is noted, and stops nothing."""
+    """Return expectations that fail before and after the plan. They are shown and don't block it."""
     return tuple(each.sentence for each, is_new in _after(made) if not is_new)
 
 
@@ -78,17 +78,17 @@ def _kept(row: Expectation, taking: tuple[AnyRule, ...]) -> bool:
 
 
 def _reaches(endpoint: Endpoint, taking: tuple[AnyRule, ...]) -> bool:
-    """Whether a rule of ours stores it where the endpoint's mail is read."""
+    """Return whether a managed rule stores it where the endpoint's mail is read."""
     store = endpoint.s3_bucket or settings.RECEIVING_BUCKET
     actions = [action for rule in taking if isinstance(rule, Rule) for action in rule.delivery.reached]
     return any(isinstance(action, S3) and action.bucket == store for action in actions)
 
 
 def _broken(row: Expectation, taking: tuple[AnyRule, ...], *, by_rules: bool) -> BrokenExpectation:
-    by = ", ".join(rule.name if isinstance(rule, Rule) else f"{rule.name} (not ours)" for rule in taking)
+    by = ", ".join(rule.name if isinstance(rule, Rule) else f"{rule.name} (unmanaged)" for rule in taking)
     must = _MUST[Expected(row.expected)].format(endpoint=row.endpoint)
     if not by_rules:
-        return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; its address names another.", by_rules)
+        return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; its address has another endpoint.", by_rules)
     found = (
         f"{len(taking)} rule{'s' if len(taking) > 1 else ''} would receive it: {by}"
         if taking

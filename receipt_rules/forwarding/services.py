@@ -49,7 +49,7 @@ def ask_new(*, endpoint: Endpoint, actor: User | None) -> None:
 def _not_too_many(customer: Customer, number: int) -> None:
     lately = Forwarding.objects.filter(customer=customer, created_at__gt=timezone.now() - timedelta(days=1))
     if lately.exclude(asked_times=0, due_at=None).count() + number > MOST_ASKED_A_DAY:
-        said = f"At most {MOST_ASKED_A_DAY} people a day can be asked to confirm. Add the others tomorrow."
+        said = f"You can ask up to {MOST_ASKED_A_DAY} people a day to confirm. Add the others tomorrow."
         raise RateLimited(said, retry_after=86_400)
 
 
@@ -73,8 +73,8 @@ def ask_again(*, endpoint: Endpoint, actor: User | None) -> int:
             audit_services.record("forwarding.asked", about=forwarding_subject(row), actor=actor, after={"again": True})
         if not found and not rows_due(endpoint):
             raise Refused(
-                f"Nobody can be asked now. A recipient gets one mail a day, {MOST_TIMES} in all, "
-                "and none after refusing.",
+                f"No link can be sent now. A recipient gets one email a day, {MOST_TIMES} in total, and none "
+                "after declining.",
                 code="FORWARDING_ASKED",
             )
         ask_recipients_soon()
@@ -101,7 +101,7 @@ def answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwarding:
         wanted = ForwardingState.CONFIRMED if confirms else ForwardingState.REFUSED
         if confirms and locked.state == ForwardingState.WAITING and is_expired(locked, now):
             raise Refused(
-                "This link has expired. Ask whoever forwards the mail to send a new one.", code="LINK_EXPIRED"
+                "This link has expired. Ask the person who forwards the mail to send a new one.", code="LINK_EXPIRED"
             )
         if locked.state == wanted:
             return locked
@@ -112,7 +112,7 @@ def answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwarding:
             f"forwarding.{wanted}",
             about=forwarding_subject(locked),
             actor=None,
-            because="The recipient answered by the link in our mail.",
+            because="The recipient answered through the link in our email.",
             before=before,
             after={"state": locked.get_state_display()},
         )
@@ -126,13 +126,13 @@ def is_expired(row: Forwarding, now: datetime) -> bool:
 def allow(*, row: Forwarding, because: str, actor: User) -> None:
     """Staff know that the recipient agrees, and say how. Raises Refused."""
     if not because.strip():
-        raise Refused("Say how you know that the recipient agrees.", code="REASON_MISSING")
+        raise Refused("Enter how you know that the recipient agrees.", code="REASON_MISSING")
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Operators decide this.", code="NOT_ALLOWED")
+        raise Refused("Only operators can decide this.", code="NOT_ALLOWED")
     with transaction.atomic():
         locked = Forwarding.objects.select_for_update(of=("self",)).get(pk=row.pk)
         if locked.state == ForwardingState.REFUSED:
-            raise Refused(f"{locked.address} refused. Only they can change that.", code="FORWARDING_REFUSED")
+            raise Refused(f"{locked.address} declined. Only they can change that.", code="FORWARDING_REFUSED")
         locked.state, locked.due_at = ForwardingState.CONFIRMED, None
         locked.save(update_fields=("state", "due_at"))
         after = {"state": locked.get_state_display()}
@@ -163,17 +163,19 @@ def _send(row: Forwarding, now: datetime) -> bool:
 def _mailed(row: Forwarding) -> tuple[str, timedelta]:
     """What kept the mail from going out, and how long to wait then; "" where it went."""
     if not settings.SITE_URL:
-        return "No mail can be sent: SITE_URL is not set, so a link would lead nowhere.", timedelta(hours=1)
+        return "We can't send email: SITE_URL isn't set, so the link wouldn't work.", timedelta(hours=1)
     link = settings.SITE_URL.rstrip("/") + reverse("receipt_rules:forwarding", args=(token_of(row),))
     context = {"who": plain_name(row.customer.name), "address": row.address, "link": link, "days": LINK_DAYS}
     text = render_to_string("receipt_rules/forwarding_mail.txt", {**context, "site_name": settings.SITE_NAME})
-    title = f"Confirm that mail may be forwarded to you by {settings.SITE_NAME}"
+    title = f"Confirm mail forwarding from {settings.SITE_NAME}"
     try:
         sent = email_services.send_unsolicited(title=title, text=text, to=[row.address])
     except (SMTPException, OSError) as problem:
         log.error("confirmation not mailed", forwarding=row.pk, problem=str(problem))
-        return "The mail could not be sent. We try again in an hour.", timedelta(hours=1)
-    return ("", timedelta()) if sent else ("This recipient got enough mails today. We try again tomorrow.", AGAIN_AFTER)
+        return "We couldn't send the email. We'll retry in an hour.", timedelta(hours=1)
+    return (
+        ("", timedelta()) if sent else ("This recipient has reached today's limit. We'll retry tomorrow.", AGAIN_AFTER)
+    )
 
 
 def plain_name(name: str) -> str:

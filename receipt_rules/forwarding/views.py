@@ -1,4 +1,4 @@
-"""The page behind the link in our mail: whoever holds the address lets mail be forwarded to it, or does not."""
+"""The page behind the link in our email: the recipient allows or declines forwarding."""
 
 from allauth.core.internal.ratelimit import consume
 from django.contrib.auth.decorators import login_not_required
@@ -35,10 +35,10 @@ def answer(request: HttpRequest, token: str) -> HttpResponse:
 
 def _row(request: HttpRequest, token: str) -> Forwarding:
     if not consume(request, app="receipt_rules", action="answer_forwarding", config=RATES, limit_get=True):
-        raise RateLimited("That was a little too fast. Try again in a minute.", retry_after=60)
+        raise RateLimited("Too many attempts. Try again in a minute.", retry_after=60)
     row = forwarding_behind(token)
     if row is None:
-        refused = Refused("There is no such link. Open the link in the mail again.", code="LINK_GONE")
+        refused = Refused("This link isn't valid. Open the link in the email again.", code="LINK_GONE")
         refused.status = 404
         raise refused
     return row

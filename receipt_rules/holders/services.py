@@ -41,13 +41,15 @@ from receipt_rules.runs import services as runs_services
 
 LOOK_AGAIN = timedelta(minutes=5)
 SILENT_AFTER = timedelta(minutes=5)
-NOT_READ = "SES could not be read since the domain was moved, so mail may still go where the former holder wanted it."
+NOT_READ = (
+    "We couldn't read SES since the domain changed hands, so mail may still go to the former holder's destination."
+)
 MOST_NAMED = 3
 
 
 @receiver(holder_changed, dispatch_uid="receipt_rules.holders")
 def begin(*, domain: Domain, **_: Any) -> None:
-    """In the transaction in which the holder changes: the worker is called, and who loses mail is told."""
+    """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
     work_soon(urgent=True)
     _begin_waiting(domain)
     holders = Holders.read()
@@ -81,11 +83,10 @@ def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, 
 def _tell_loser(customer: Customer, name: str, recipients: list[str]) -> None:
     shown = "\n".join(recipients[:20])
     text = (
-        f"{name} belongs to another account now. "
-        "So mail for these recipients of yours will not be received any more:\n\n"
-        f"{shown}\n\nIf {name} is yours, please write to our support.\n"
+        f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
+        f"{shown}\n\nIf {name} is yours, please contact support.\n"
     )
-    tell_owners(customer, f"Mail at {name} is not received for you any more", text, unsolicited=True)
+    tell_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
 
 
 def are_waiting() -> bool:
@@ -104,7 +105,7 @@ def look() -> None:
 
 
 def watch(*, now: datetime) -> None:
-    """Staff are told of a domain that they moved and whose rules nobody could read for minutes."""
+    """Alert staff about a transferred domain whose rules couldn't be read for minutes."""
     silent = _unchecked().filter(moved_at__lte=now - SILENT_AFTER, routes_problem="").select_related("customer")
     for domain in silent if settings.AWS_REGION in RECEIVING_REGIONS else ():
         note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
@@ -112,7 +113,7 @@ def watch(*, now: datetime) -> None:
 
 
 def _unchecked() -> QuerySet[Domain]:
-    """An unproven domain holds nothing: there is nothing to compare before its proof."""
+    """An unverified domain holds nothing, so there is nothing to compare before it is verified."""
     rows = held_domains().filter(region=settings.AWS_REGION, routes_unchecked=True)
     return rows.exclude(stage=Stage.DELETING)
 
@@ -122,7 +123,7 @@ def _due(now: datetime) -> QuerySet[Domain]:
 
 
 def _settle(domain: Domain, live: Live, wanted_now: WantedState) -> Live:
-    """Returns what is live now. What failed is tried again later; a rule that is not ours waits for a person."""
+    """Return the live state. Failures are retried later; an unmanaged rule waits for a person."""
     why = ""
     if _outlived(domain, live, wanted_now):
         if live.is_active:
@@ -143,7 +144,7 @@ def _settle(domain: Domain, live: Live, wanted_now: WantedState) -> Live:
 
 
 def _outlived(domain: Domain, live: Live, wanted_now: WantedState) -> list[tuple[str, AnyRule]]:
-    """Recipients in our rules that take mail at the domain and that nobody wants, or wants delivered elsewhere."""
+    """Return recipients in managed rules at the domain that no row asks for, or that need another delivery."""
     desired, holders = wanted_now.desired, wanted_now.holders
     entries = {**desired.entries, **desired.refused}
     return [
@@ -166,7 +167,7 @@ def _sentences(domain: Domain, live: Live, wanted_now: WantedState) -> Iterator[
     Whether a rule that is not ours does so cannot be known, so each one that names a moved domain is shown.
     """
     if live.is_active and (left := _outlived(domain, live, wanted_now)):
-        whose = f"the place of {domain.moved_from}" if domain.moved_from else "where the former holder wanted it"
+        whose = f"the destination of {domain.moved_from}" if domain.moved_from else "the former holder's destination"
         more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
         named = ", ".join(recipient for recipient, _ in left[:MOST_NAMED])
         yield f"Mail for {named}{more} still goes to {whose}: {left[0][1].delivery}."
@@ -174,8 +175,8 @@ def _sentences(domain: Domain, live: Live, wanted_now: WantedState) -> Iterator[
     for rule in active.foreign if active is not None and domain.moved_at else ():
         if rule.enabled and any(_takes_mail_at(each, domain.name, wanted_now.holders) for each in rule.recipient_set):
             yield (
-                f"The receipt rule {rule.name} names {domain}, and we did not make it: its mail still goes to "
-                f"{rule.delivery}. Take the rule over, or remove the domain from it in the SES console."
+                f"The receipt rule {rule.name} includes {domain} and isn't managed here: its mail still goes to "
+                f"{rule.delivery}. Take over the rule, or remove the domain from it in the SES console."
             )
 
 
@@ -205,7 +206,7 @@ def _plan(scope: frozenset[str], live: Live, wanted_now: WantedState) -> tuple[P
 
 
 def _scope(domain: Domain, live: Live, wanted_now: WantedState) -> frozenset[str]:
-    """All at the domain; with a catch-all above that ends, all else that it took, so that no mail there is lost."""
+    """Return all recipients at the domain; if a catch-all above it ends, also the others that it covered."""
     scope = recipients_at(domain.name, wanted_now, live.rule_set)
     for recipient, _ in _outlived(domain, live, wanted_now):
         if recipient.startswith("."):

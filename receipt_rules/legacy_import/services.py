@@ -50,7 +50,7 @@ def import_endpoint(
     plain, wanted = endpoint_name(name), checked_config(kind, config)
     found = Endpoint.objects.select_for_update().filter(customer=of.customer, name__iexact=plain).first()
     if found is not None and found.type != kind:
-        raise Refused(f"{found} is here already, and goes to another kind of place.", code="ENDPOINT_TYPE")
+        raise Refused(f"{found} already exists with another type of endpoint.", code="ENDPOINT_TYPE")
     made = found or Endpoint(customer=of.customer, name=plain, type=kind, description=description[:2000])
     before = endpoint_log(found) if found else {}
     made.config, made.is_active = wanted, is_active
@@ -81,7 +81,7 @@ def import_address(
         with transaction.atomic():
             made.save()
     except IntegrityError as error:
-        raise Refused(f"{plain} has just been added by somebody else.", code="ADDRESS_EXISTS") from error
+        raise Refused(f"{plain} was just added by someone else.", code="ADDRESS_EXISTS") from error
     _record("address", before, after, address_subject(made), of)
     return made, StoredImport.CHANGES if found else StoredImport.NEW
 
@@ -89,12 +89,12 @@ def import_address(
 def _clear_left_over(address: Address, of: Import) -> None:
     """Where the name is somebody else's domain by now, the row serves nobody. Raises Refused (ADDRESS_EXISTS)."""
     if not is_left_over(address):
-        raise Refused(f"{address} is another customer's address here.", code="ADDRESS_EXISTS")
+        raise Refused(f"{address} already belongs to another customer.", code="ADDRESS_EXISTS")
     audit_services.record(
         "address.removed",
         about=address_subject(address),
         actor=of.actor,
-        because="The domain belongs to somebody else now.",
+        because="The domain now belongs to another customer.",
         before=_address_log(address),
         bulk_id=of.bulk_id,
     )
@@ -124,7 +124,7 @@ def _own_domain(name: str, customer: Customer, *, exactly: bool = False) -> Doma
     rows = Domain.objects.filter(Q(pk__in=held_domains().values("pk")) | Q(customer=customer), name__in=names)
     found = max(rows, key=lambda row: (len(row.name), row.is_proven), default=None)
     if found is None or found.customer_id != customer.pk or found.stage == Stage.DELETING:
-        raise Refused(f"{name} is not a domain of {customer}.", code="DOMAIN_MISSING")
+        raise Refused(f"{name} isn't one of {customer}'s domains.", code="DOMAIN_MISSING")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The live rules at Amazon, how full the region is, and what is not as we left it; for staff."""
+"""The JSON API of live receipt rules, capacity and drift; for staff."""
 
 from typing import Literal
 
@@ -26,12 +26,12 @@ class LiveRuleOut(Out):
     name: str
     is_ours: bool
     enabled: bool
-    recipients: list[str] = Field(description="Empty: it takes everybody's mail")
+    recipients: list[str] = Field(description="Empty: the rule applies to all recipients")
     delivery: str
     tls_required: bool
     scan: bool
     may_be_taken_over: bool
-    customers: list[str] = Field(description="The ids of those who share it")
+    customers: list[str] = Field(description="IDs of the customers whose recipients it has")
     strangers: int
 
 
@@ -84,18 +84,18 @@ def rules_viewer(request: HttpRequest) -> User:
     """The rules are everybody's at once. Raises NotAllowed for who may not see them."""
     viewer = caller(request)
     if not may_see_rules(viewer):
-        raise NotAllowed("The receipt rules are for operators and support.")
+        raise NotAllowed("Only staff can see receipt rules.")
     return viewer
 
 
-@router.get("/v2/receipt-rules", **reads(LiveRulesOut, staff=True), summary="The live rules, in their order")
+@router.get("/v2/receipt-rules", **reads(LiveRulesOut, staff=True), summary="List live receipt rules")
 def get_live_rules(request: HttpRequest) -> LiveRulesOut:
     """Read from Amazon now: one call, or up to three where no set of ours is active."""
     rules_viewer(request)
     return _live(read_live())
 
 
-@router.post("/v2/receipt-rules/decisions", **writes(LiveRulesOut, staff=True), summary="Decide over a difference")
+@router.post("/v2/receipt-rules/decisions", **writes(LiveRulesOut, staff=True), summary="Accept or ignore drift")
 def decide_over_rules(request: HttpRequest, asked: RulesDecision) -> LiveRulesOut:
     actor = rules_viewer(request)
     if asked.decision == "accept":
@@ -109,7 +109,7 @@ def decide_over_rules(request: HttpRequest, asked: RulesDecision) -> LiveRulesOu
 
 def _ignore(asked: RulesDecision, actor: User) -> None:
     if asked.key not in {each.key for each in drift_services.differences(read_live())}:
-        raise Refused("There is no such difference just now.", code="DIFFERENCE_MISSING")
+        raise Refused("There is no such difference now.", code="DIFFERENCE_MISSING")
     drift_services.ignore(key=asked.key, because=asked.because, actor=actor)
 
 

@@ -76,7 +76,7 @@ def clone_rule_set(source: str, name: str) -> None:
 def set_active_rule_set(name: str) -> None:
     """SES replaces silently whatever was active: read it first. Raises Refused for "", which ends all receiving."""
     if not name:
-        raise Refused("Activating no rule set would end all receiving in this region.")
+        raise Refused("Activating no rule set would stop all receiving in this region.")
     with aws.calling("ses", f"make {name} the active rule set") as ses:
         ses.set_active_receipt_rule_set(RuleSetName=name)
 
@@ -213,7 +213,7 @@ def _write_action(action: Action) -> dict[str, dict[str, str]]:
     """Members that are empty are left out: SES refuses an empty ARN. Raises Refused for an opaque action."""
     kind = next((kind for kind, made in _KINDS.items() if type(action) is made), None)
     if kind is None:
-        raise Refused(f"{action}: we do not write it.")
+        raise Refused(f"{action}: this system doesn't write this action.")
     values = {member: str(getattr(action, ours, _SCOPE)) for member, ours in _MEMBERS[kind].items()}
     return {kind: {member: value for member, value in values.items() if value}}
 

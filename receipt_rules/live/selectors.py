@@ -1,4 +1,4 @@
-"""The live rules: what Amazon answers, and what we keep of it."""
+"""What is known of the live rules."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,10 +30,10 @@ def is_set_up() -> bool:
 
 
 def applied_when() -> str:
-    """What a customer is told of a change: the truth about when SES has it."""
+    """Return the sentence that tells a customer when a change takes effect."""
     if is_set_up():
-        return "It is applied in a few seconds."
-    return "It is applied once receiving is set up in this region. Our staff were notified."
+        return "It takes effect within a few seconds."
+    return "It takes effect once inbound mail is enabled in this region. Our team has been notified."
 
 
 def known_rules() -> RuleSet | None:
@@ -71,9 +71,9 @@ class ReceivingOutage:
 
     @property
     def sentence(self) -> str:
-        ours = f"Our rule set {self.ours} is not active. " if self.ours else "No rule set of ours is active. "
+        ours = f"Our rule set {self.ours} isn't active. " if self.ours else "None of our rule sets is active. "
         if not self.active:
-            return f"{ours}Senders get their mail back."
+            return f"{ours}Senders get bounces."
         return f"{ours}SES applies the rules of {self.active} to all mail."
 
 

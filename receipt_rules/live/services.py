@@ -1,4 +1,4 @@
-"""The live rules: what Amazon answers, and what we keep of it."""
+"""Reads and stores the live rules."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,12 +34,12 @@ class Live:
 
     @property
     def active(self) -> RuleSet:
-        """What SES goes by; an empty set where none is active: then it rejects all mail."""
+        """Return the active set; an empty set if none is active, when SES rejects all mail."""
         return self.rule_set if self.is_active else self.stranger or RuleSet("")
 
 
 def read_live(*, all_sets: bool = False) -> Live:
-    """One call where a set of ours is active, two or three otherwise. Raises AwsProblem."""
+    """Read the live rules: one call if a managed set is active, else two or three. Raises AwsProblem."""
     active = gateway.describe_active_rule_set()
     if active is not None and is_own(active.name):
         names = _all_names() if all_sets else frozenset([active.name])
@@ -81,7 +81,7 @@ def is_own(name: str) -> bool:
 
 
 def _own_among(names: frozenset[str]) -> str:
-    """The newest of ours that exists; the settings' name where none does."""
+    """Return the newest managed set that exists; else the name from the settings."""
     own = OwnRuleSet.objects.filter(region=settings.AWS_REGION, name__in=names).values_list("name", flat=True)
     return next(iter(own), None) or str(settings.RULE_SET)
 

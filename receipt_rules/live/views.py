@@ -1,5 +1,6 @@
 """The live rules in their order, what is not as we left it, and how full the region is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, template
+from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, pending_changes
 from receipt_rules.capacity.selectors import Sharing, capacity, forecast, rows_wanted, who_shares
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live.selectors import RULES_PER_PAGE, content_of, last_known
 from receipt_rules.live.services import read_live
-from receipt_rules.planner.core.rules import ForeignRule, RuleSet
+from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm
 
 MOST_NAMED = 30  # recipients and customers of one rule; more are counted
@@ -70,13 +72,18 @@ def list_(request: SignedIn) -> HttpResponse:
         if _carried_out(form, request):
             return redirect("receipt_rules:rules")
         status = 422
-    context = {"tab": "rules", "form": form, "may_operate": may_operate(request.user)}
-    context |= _context(request.GET.get("page", ""))
-    return TemplateResponse(request, "receipt_rules/live/rules.html", context, status=status)
+    if request.htmx.target == "pending-changes":
+        pending = list(pending_changes())  # no call to SES
+        return TemplateResponse(request, "receipt_rules/live/rules.html#pending", {"pending": pending})
+    text = text_in(request.GET, "q")
+    context = {"tab": "rules", "form": form, "may_operate": may_operate(request.user), "q": text}
+    context |= _context(request.GET.get("page", ""), text)
+    page = template(request, "receipt_rules/live/rules.html", "results")
+    return TemplateResponse(request, page, context, status=status)
 
 
 def refuse_strangers(request: SignedIn, *, operates: bool = False) -> None:
-    """The rules are everybody's at once: staff look at them, and operators change them."""
+    """The rules serve all customers: staff can view them, and operators can change them."""
     if not (may_operate if operates else may_see_rules)(request.user):
         raise PermissionDenied
 
@@ -86,15 +93,15 @@ def given(data: QueryDict, name: str) -> str:
     return data.get(name, "").replace("\x00", "")[:400]
 
 
-def _context(page: str) -> dict[str, Any]:
-    """From Amazon, or what we last knew where it does not answer."""
+def _context(page: str, text: str) -> dict[str, Any]:
+    """Return the rules from SES, or the last known ones if it doesn't answer."""
     pending = list(pending_changes())
     try:
         live = read_live()
     except AwsProblem as problem:
         known = last_known()
         shown = content_of(known) if known else None
-        return {"problem": problem, "known": known, "pending": pending, **_shown(shown, page)}
+        return {"problem": problem, "known": known, "pending": pending, **_shown(shown, page, text)}
     found = drift_services.differences(live)
     return {
         "live": live,
@@ -102,16 +109,17 @@ def _context(page: str) -> dict[str, Any]:
         "found": found,
         "news": [each for each in found if not each.is_ignored],
         "pending": pending,
-        **_shown(live.stranger or live.rule_set, page),
+        **_shown(live.stranger or live.rule_set, page, text),
     }
 
 
-def _shown(rule_set: RuleSet | None, asked: str) -> dict[str, Any]:
+def _shown(rule_set: RuleSet | None, asked: str, text: str) -> dict[str, Any]:
     if rule_set is None:
         return {}
     full = capacity(rule_set)
-    page = Paginator(rule_set.rules, RULES_PER_PAGE).get_page(asked)
-    rows = enumerate(who_shares(list(page.object_list)), start=page.start_index())
+    places = {rule.name: number for number, rule in enumerate(rule_set.rules, start=1)}
+    page = Paginator(_matching(rule_set.rules, text.lower()), RULES_PER_PAGE).get_page(asked)
+    rows = [(places[each.rule.name], each) for each in who_shares(list(page.object_list))]
     return {
         "rule_set": rule_set,
         "page": page,
@@ -121,6 +129,15 @@ def _shown(rule_set: RuleSet | None, asked: str) -> dict[str, Any]:
         "rows_wanted": rows_wanted(),
         "forecast": forecast(left=full.recipients.left, now=timezone.now()),
     }
+
+
+def _matching(rules: Sequence[AnyRule], text: str) -> list[AnyRule]:
+    """Return rules with the text in their name or in a recipient; all rules without a text."""
+    return [
+        rule
+        for rule in rules
+        if text in rule.name.lower() or any(text in recipient for recipient in rule.recipient_set)
+    ]
 
 
 def _carried_out(form: CancelRunForm, request: SignedIn) -> bool:
@@ -141,11 +158,11 @@ def _do(request: SignedIn, because: str) -> str:
     if done == "adopt":
         name = given(request.POST, "name")
         drift_services.adopt_rule_set(name=name, because=because, actor=request.user)
-        return f"{name} is adopted. Its rules stay as they are; ours are added beside them."
+        return f"Adopted {name}. Its rules stay unchanged; ours are added."
     if done == "accept":
         drift_services.accept(because=because, actor=request.user)
-        return "What is live is taken as it is. The plan shows what would bring it back to what is wanted."
+        return "Accepted the live rules. The plan shows what would bring them up to date."
     if done == "ignore":
         drift_services.ignore(key=given(request.POST, "key"), because=because, actor=request.user)
-        return "This difference is left as it is, and no longer shown as news."
-    raise Refused("There is no such button.")
+        return "Difference ignored."
+    raise Refused("Unknown action.")

@@ -16,8 +16,8 @@ WHAT = "Mail Manager"
 MOST_PAGES = 20
 MOST_READ = 10  # ingress points whose rule sets are read: the page waits for them
 MOST_NAMED, MOST_ASKED = 5, 50
-LEAVE = "Change such a domain to send only, or point its MX record here once its addresses are ready."
-NO_DOMAIN = "No domain of ours goes there."
+LEAVE = "Change the domain to send only, or point its MX record here once its addresses are ready."
+NO_DOMAIN = "None of our domains points there."
 
 
 def check_mail_manager() -> tuple[SetupFinding, ...]:
@@ -33,8 +33,8 @@ def check_mail_manager() -> tuple[SetupFinding, ...]:
         found.append(_unclear(unclear))
     if others := elsewhere(points, hosts):
         sentence = (
-            f"The MX of {_some(others)} leads to a Mail Manager that is not of this account and region, "
-            "so receipt rules never see that mail."
+            f"The MX of {_some(others)} points to a Mail Manager outside this account and region, so receipt "
+            "rules never see that mail."
         )
         found.append(SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE))
     return tuple(found)
@@ -76,7 +76,7 @@ def _of_point(point: IngressPoint, domains: tuple[str, ...]) -> SetupFinding:
     sentence = f"This account has the ingress point {point.name} ({point.host}){by}."
     if not domains:
         return SetupFinding(WHAT, SetupVerdict.RIGHT, f"{sentence} {NO_DOMAIN}")
-    sentence += f" The MX of {_some(domains)} leads to SES Mail Manager, so receipt rules never see that mail."
+    sentence += f" The MX of {_some(domains)} points to SES Mail Manager, so receipt rules never see that mail."
     return SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE)
 
 
@@ -94,7 +94,7 @@ def _hosts(answers: Sequence[Answer]) -> tuple[str, ...]:
 
 
 def _unclear(names: tuple[str, ...]) -> SetupFinding:
-    sentence = f"The MX of {_some(names)} leads to SES Mail Manager, so receipt rules never see that mail."
+    sentence = f"The MX of {_some(names)} points to SES Mail Manager, so receipt rules never see that mail."
     return SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE)
 
 

@@ -1,4 +1,4 @@
-"""What receives mail and where it goes, the runs that change the rules at SES, and what was read of them."""
+"""Addresses, endpoints, the runs that change SES receipt rules, and what was read of the rules."""
 
 from receipt_rules.models.addresses import Address, CatchAll, Wish, new_address_id, new_catch_all_id
 from receipt_rules.models.endpoints import (

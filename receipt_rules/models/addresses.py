@@ -5,7 +5,7 @@ from dataclasses import replace
 from django.db import models
 from django.db.models.functions import Lower
 
-from domains.receiving.core import SERVED, Receiving, ReceivingState, RulesFact, judge
+from domains.receiving.core import SERVED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
 from inbound_admin.lib.ids import new_id
 from receipt_rules.models.endpoints import Endpoint
 
@@ -28,10 +28,10 @@ class Wish(models.Model):
         max_length=10,
         choices=[(fact.value, fact.value) for fact in RulesFact if fact],
         default=RulesFact.WAITING,
-        help_text="What the active rules did with its mail when we last read them.",
+        help_text="What the active rules did with its mail when last read.",
     )
     refused_because = models.TextField(
-        blank=True, help_text="Why SES does not take it: plans leave it out until its owner tries again."
+        blank=True, help_text="Why SES refuses it; plans skip it until its owner retries."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -55,17 +55,23 @@ class Wish(models.Model):
         raise NotImplementedError
 
     @property
+    def receiving_facts(self) -> ReceivingFacts:
+        """The facts of its name, with what the rules do for this very recipient."""
+        return replace(self.domain.receiving_facts(self.mail_name), rules=RulesFact(self.rules))
+
+    @property
     def receiving(self) -> Receiving:
-        """Whether its mail arrives: the judgement of its name, with what the rules do for this very recipient."""
-        facts = self.domain.receiving_facts(self.mail_name)
-        own = judge(replace(facts, rules=RulesFact(self.rules)))
+        """Whether its mail arrives: the judgement of its facts."""
+        own, facts = judge(self.receiving_facts), self.domain.receiving_facts(self.mail_name)
         if own.is_red and self.rules == RulesFact.WAITING and facts.rules in SERVED:
-            return Receiving(own.name, ReceivingState.APPLYING, f"{self} is not in the receipt rules yet.")
+            return Receiving(
+                own.name, ReceivingState.APPLYING, f"This {self._meta.verbose_name} isn't in the receipt rules yet."
+            )
         return own
 
 
 class Address(Wish):
-    """An email address that takes mail, at a domain or at a name below it that is no domain of its own."""
+    """An email address that receives mail, at a domain or at a subdomain that isn't a domain of its own."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
     address = models.CharField(max_length=320, unique=True, help_text="Lower case; the domain in ASCII.")
@@ -107,7 +113,7 @@ class CatchAll(Wish):
         constraints = (models.UniqueConstraint(fields=("domain", "subdomains"), name="catch_all_once"),)
 
     def __str__(self) -> str:
-        return f"everything {'below' if self.subdomains else 'at'} {self.domain}"
+        return f"{'subdomain ' if self.subdomains else ''}catch-all of {self.domain}"
 
     @property
     def recipient(self) -> str:

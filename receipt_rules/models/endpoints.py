@@ -71,7 +71,7 @@ class Endpoint(models.Model):
 class ForwardingState(models.TextChoices):
     WAITING = "waiting", "Waiting for confirmation"
     CONFIRMED = "confirmed", "Confirmed"
-    REFUSED = "refused", "Refused by the recipient"
+    REFUSED = "refused", "Declined by the recipient"
 
 
 class Forwarding(models.Model):
@@ -81,17 +81,17 @@ class Forwarding(models.Model):
     customer = models.ForeignKey("accounts.Customer", on_delete=models.CASCADE, related_name="+")
     address = models.CharField(max_length=320, help_text="Lower case.")
     state = models.CharField(max_length=10, choices=ForwardingState.choices, default=ForwardingState.WAITING)
-    asked_at = models.DateTimeField(null=True, help_text="When the last mail with the link went out.")
+    asked_at = models.DateTimeField(null=True, help_text="When the last email with the link was sent.")
     asked_times = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(null=True, help_text="When the next mail is to go out; null: none.")
-    problem = models.TextField(blank=True, help_text="Why no mail went out, in words for people.")
+    due_at = models.DateTimeField(null=True, help_text="When the next email is due; null: none.")
+    problem = models.TextField(blank=True, help_text="Why no email was sent, as shown to people.")
     answered_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("address", "id")
-        verbose_name = "confirmation of forwarding"
-        verbose_name_plural = "confirmations of forwarding"
+        verbose_name = "forwarding confirmation"
+        verbose_name_plural = "forwarding confirmations"
         indexes = (models.Index(fields=("due_at",), name="forwarding_due", condition=models.Q(due_at__isnull=False)),)
         constraints = (models.UniqueConstraint(fields=("customer", "address"), name="forwarding_once"),)
 

@@ -1,4 +1,4 @@
-"""What must stay true of the mail for an address, as an operator wrote it down."""
+"""Expectations: where an address must be delivered, as saved by an operator."""
 
 from django.conf import settings
 from django.db import models
@@ -13,13 +13,13 @@ def new_expectation_id() -> str:
 class Expected(models.TextChoices):
     TAKEN = "taken", "is received"
     ONCE = "once", "is received exactly once"
-    BY_US = "by_us", "is received by our rules alone"
-    ENDPOINT = "endpoint", "goes to the endpoint"
-    NOT_TAKEN = "not_taken", "goes nowhere"
+    BY_US = "by_us", "is received by managed rules only"
+    ENDPOINT = "endpoint", "is delivered to the endpoint"
+    NOT_TAKEN = "not_taken", "is not received"
 
 
 class Expectation(models.Model):
-    """What shall be true of an address's mail: a plan that breaks it is refused."""
+    """An expectation about an address's mail: a plan that breaks it can't be approved."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_expectation_id, editable=False)
     address = models.CharField(max_length=320, unique=True)

@@ -1,4 +1,4 @@
-"""What was read of the rules at SES, differences that are ignored, and customers whose receiving is stopped."""
+"""The last read of the rules at SES, ignored differences, and customers whose receiving is stopped."""
 
 from django.conf import settings
 from django.db import models
@@ -39,7 +39,7 @@ class ActiveRuleSet(models.Model):
 
 
 class IgnoredDifference(models.Model):
-    """A difference between Amazon's rules and ours that a person has decided to leave."""
+    """A difference between the rules at SES and ours that a person has ignored."""
 
     region = models.CharField(max_length=32)
     key = models.CharField(max_length=400)
@@ -66,7 +66,7 @@ class ReceivingStop(models.Model):
     asked_at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     because = models.TextField(blank=True)
-    settled_at = models.DateTimeField(null=True, help_text="When Amazon's rules were as the stop wants them.")
+    settled_at = models.DateTimeField(null=True, help_text="When the SES rules matched the stop.")
 
     class Meta:
         ordering = ("-asked_at",)

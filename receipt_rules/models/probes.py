@@ -28,11 +28,11 @@ class MailProbe(models.Model):
     domain = models.ForeignKey("domains.Domain", null=True, on_delete=models.SET_NULL, related_name="+")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     asked_at = models.DateTimeField()
-    mx_leads_here = models.BooleanField(null=True, help_text="As our last look at the MX record had it; null: unknown.")
+    mx_leads_here = models.BooleanField(null=True, help_text="MX pointed here at the last check; null: unknown.")
     mx_seen_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
-    send_problem = models.TextField(blank=True, help_text="What our mail server said, in words for people.")
-    message_id = models.CharField(max_length=200, blank=True, help_text="SES's, once the function reported it.")
+    send_problem = models.TextField(blank=True, help_text="The mail server's response, as shown to people.")
+    message_id = models.CharField(max_length=200, blank=True, help_text="SES message ID, once reported.")
     received_at = models.DateTimeField(null=True)
     handled_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=10, blank=True)
@@ -55,7 +55,7 @@ class ProbeSchedule(models.Model):
 
     domain = models.OneToOneField("domains.Domain", primary_key=True, on_delete=models.CASCADE, related_name="+")
     customer = models.ForeignKey(
-        "accounts.Customer", on_delete=models.CASCADE, related_name="+", help_text="Whose the domain was then."
+        "accounts.Customer", on_delete=models.CASCADE, related_name="+", help_text="Customer who held the domain then."
     )
     pace = models.CharField(max_length=10, choices=[(pace.value, pace.value) for pace in ProbePace])
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -64,7 +64,7 @@ class ProbeSchedule(models.Model):
     verdict = models.CharField(
         max_length=20, blank=True, choices=[(verdict.value, verdict.value) for verdict in ProbeVerdict if verdict]
     )
-    sentence = models.TextField(blank=True, help_text="Why it is missing, or why nobody can tell.")
+    sentence = models.TextField(blank=True, help_text="Why it is missing, or why we can't tell.")
     judged_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What became of each message that was received: reported by the function that delivers it, without any content."""
+"""The outcome of each received message, as reported by the function that delivers it; no content."""
 
 from django.db import models
 from django.db.models.functions import Coalesce
@@ -23,17 +23,17 @@ class ReceivedMail(models.Model):
     """A message for one recipient, as it was last reported. `customer` is whose it was when it came, and stays."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_received_mail_id, editable=False)
-    message_id = models.CharField(max_length=200, help_text="SES's own; under it the message lies in the bucket.")
+    message_id = models.CharField(max_length=200, help_text="Message ID at SES, and object name in the bucket.")
     recipient = models.CharField(max_length=320, help_text="Lower case.")
     customer = models.ForeignKey("accounts.Customer", null=True, on_delete=models.CASCADE, related_name="+")
     domain = models.ForeignKey("domains.Domain", null=True, on_delete=models.SET_NULL, related_name="+")
     endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")
     received_at = models.DateTimeField()
     outcome = models.CharField(max_length=10, choices=DeliveryOutcome.choices)
-    problem = models.TextField(blank=True, help_text="Why it is not delivered, in words for people.")
-    size = models.PositiveBigIntegerField(null=True, help_text="Bytes; null where the message was not read.")
+    problem = models.TextField(blank=True, help_text="Why it isn't delivered, as shown to people.")
+    size = models.PositiveBigIntegerField(null=True, help_text="Bytes; null: the message was not read.")
     tries = models.PositiveIntegerField(default=0)
-    reported_at = models.DateTimeField(help_text="When the function had this outcome.")
+    reported_at = models.DateTimeField(help_text="When the function reported this outcome.")
 
     class Meta:
         ordering = ("-received_at", "-id")

@@ -34,19 +34,19 @@ class OwnRuleSet(models.Model):
 
 
 class RunKind(models.TextChoices):
-    CUSTOMER = "customer", "A customer's own change"
+    CUSTOMER = "customer", "Customer change"
     APPROVED = "approved", "Approved plan"
-    ROLLBACK = "rollback", "Roll back"
-    HOLDER = "holder", "New holder of a domain"
+    ROLLBACK = "rollback", "Rollback"
+    HOLDER = "holder", "Domain transfer"
 
 
 class RunState(models.TextChoices):
-    PROPOSED = "proposed", "Waiting for a second approval"
-    WAITING = "waiting", "Waiting for the worker"
-    RUNNING = "running", "Being carried out"
+    PROPOSED = "proposed", "Second approval needed"
+    WAITING = "waiting", "Queued"
+    RUNNING = "running", "Running"
     DONE = "done", "Done"
-    REFUSED = "refused", "Not carried out"
-    FAILED = "failed", "Stopped by an error"
+    REFUSED = "refused", "Not applied"
+    FAILED = "failed", "Failed"
     CANCELLED = "cancelled", "Cancelled"
 
 
@@ -61,29 +61,29 @@ class Run(models.Model):
     kind = models.CharField(max_length=10, choices=RunKind.choices)
     region = models.CharField(max_length=32)
     customer = models.ForeignKey(
-        "accounts.Customer", null=True, on_delete=models.SET_NULL, related_name="+", help_text="Whose change it is."
+        "accounts.Customer", null=True, on_delete=models.SET_NULL, related_name="+", help_text="Customer of the change."
     )
-    asked = models.JSONField(default=dict, help_text="What the plan was asked for: method, rules to take over ...")
-    scope = models.JSONField(null=True, help_text="The recipients that it may change; null for all.")
+    asked = models.JSONField(default=dict, help_text="Plan options: method, rules to take over, ...")
+    scope = models.JSONField(null=True, help_text="The recipients that it may change; null: all.")
     digest = models.CharField(max_length=64)
     touched = models.CharField(max_length=64)
     summary = models.TextField()
-    consequences = models.JSONField(default=list, help_text="A sentence for each address, the worst first.")
+    consequences = models.JSONField(default=list, help_text="A sentence for each address, most severe first.")
     calls = models.PositiveIntegerField()
-    outcome = models.TextField(blank=True, help_text="What it has meant for mail, as read from SES at the end.")
+    outcome = models.TextField(blank=True, help_text="Impact on mail, as read from SES after the run.")
     started_from = models.ForeignKey("Snapshot", null=True, on_delete=models.SET_NULL, related_name="+")
-    set_aside = models.JSONField(default=list, help_text="Recipients that SES refused, and that the steps leave out.")
+    set_aside = models.JSONField(default=list, help_text="Recipients that SES refused and the steps skip.")
     approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     because = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
-    problem = models.TextField(blank=True, help_text="Why it waits or has ended, and what to do.")
-    tries = models.PositiveSmallIntegerField(default=0, help_text="How often Amazon refused the present step.")
+    problem = models.TextField(blank=True, help_text="Why the run waits or has ended, and what to do.")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="How often SES refused the current step.")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     cancelled_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    cancelled_at = models.DateTimeField(null=True, help_text="When it was asked to stop between two steps.")
+    cancelled_at = models.DateTimeField(null=True, help_text="When a stop between two steps was requested.")
 
     class Meta:
         ordering = ("-created_at", "-id")
@@ -105,7 +105,7 @@ class Run(models.Model):
 
 class StepState(models.TextChoices):
     TO_DO = "to_do", "To do"
-    LEFT_OUT = "left_out", "Left out"
+    LEFT_OUT = "left_out", "Skipped"
     DONE = "done", "Done"
 
 
@@ -115,7 +115,7 @@ class RunStep(models.Model):
     step = models.JSONField()
     sentence = models.TextField()
     state = models.CharField(max_length=10, choices=StepState.choices, default=StepState.TO_DO)
-    found_done = models.BooleanField(default=False, help_text="It stood already: an answer had been lost.")
+    found_done = models.BooleanField(default=False, help_text="Already applied (a response was lost).")
     request_ids = models.JSONField(default=list)
     done_at = models.DateTimeField(null=True)
 
@@ -135,13 +135,13 @@ class Snapshot(models.Model):
     name = models.CharField(max_length=64)
     at = models.DateTimeField(auto_now_add=True)
     content = models.JSONField()
-    known = models.JSONField(null=True, help_text="As we left it, where others had changed it by then; null: the same.")
-    holders = models.JSONField(null=True, help_text="Whose each name was that its rules name: name to customer's id.")
+    known = models.JSONField(null=True, help_text="As the run left it, if others changed it since; null: unchanged.")
+    holders = models.JSONField(null=True, help_text="Customer ID of the holder of each domain in its rules.")
     digest = models.CharField(max_length=64)
     recipients = models.PositiveIntegerField()
     rules = models.PositiveIntegerField()
-    own_rules = models.PositiveIntegerField(null=True, help_text="How many of them are ours; null: not counted then.")
-    own_recipients = models.PositiveIntegerField(null=True, help_text="Recipients of our rules.")
+    own_rules = models.PositiveIntegerField(null=True, help_text="How many of them are managed; null: not counted.")
+    own_recipients = models.PositiveIntegerField(null=True, help_text="Recipients of managed rules.")
     run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="snapshots")
 
     class Meta:
@@ -157,7 +157,7 @@ class RollbackHold(models.Model):
 
     region = models.CharField(max_length=32)
     run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="hold")
-    recipients = models.JSONField(help_text="Each recipient with the id of the customer who held its name then.")
+    recipients = models.JSONField(help_text="Each recipient with the ID of the customer who held its domain then.")
     released_at = models.DateTimeField(null=True)
     released_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -169,16 +169,16 @@ class RollbackHold(models.Model):
 
 
 class PendingChange(models.Model):
-    """A customer has changed something that Amazon's rules may not show yet; the row goes when they do."""
+    """A customer's change that may not be in the SES rules yet; deleted once it is."""
 
     customer = models.OneToOneField("accounts.Customer", on_delete=models.CASCADE, related_name="+", primary_key=True)
     since = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    recipients = models.JSONField(null=True, help_text="The recipients that it is about; null for all of the customer.")
-    waits_because = models.TextField(blank=True, help_text="Why an operator must look at it, in words for people.")
+    recipients = models.JSONField(null=True, help_text="Recipients that changed; null: all of the customer.")
+    waits_because = models.TextField(blank=True, help_text="Why an operator must review it, as people read it.")
     domains = ArrayField(
-        models.CharField(max_length=40), default=list, blank=True, help_text="Ids of those it concerns; none: all."
+        models.CharField(max_length=40), default=list, blank=True, help_text="IDs of its domains; none: all."
     )
 
     class Meta:

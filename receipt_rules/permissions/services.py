@@ -56,7 +56,7 @@ def topics() -> tuple[str, ...]:
 
 
 def bucket_calls(bucket: str, rule_set: RuleSet) -> tuple[Asking, ...]:
-    """What SES asks of the bucket, for each of our rules, the next ones included, and each prefix."""
+    """Return the calls SES makes to the bucket for each managed rule, future ones included, and each prefix."""
     arn = bucket_arn(bucket)
     return _calls("s3:PutObject", [f"{arn}/{prefix}{SETUP_NOTIFICATION}" for prefix in _prefixes(bucket)], rule_set)
 
@@ -104,7 +104,7 @@ def _calls(action: str, resources: Iterable[str], rule_set: RuleSet) -> tuple[As
 
 @dataclass(frozen=True)
 class Grant:
-    """What would be added to whose policy. `stops` says why it is not, "" where it may be."""
+    """A statement to add to a policy. `stops` says why it can't be added, "" if it can."""
 
     name: str
     there: str
@@ -120,19 +120,20 @@ class Grant:
 
 
 def bucket_grant(bucket: str, rule_set: RuleSet) -> Grant:
-    """Reads the policy. Raises AwsProblem, AwsMissing where there is no bucket, and Refused."""
+    """Read the policy. Raises AwsProblem, AwsMissing if the bucket doesn't exist, and Refused."""
     statement = ses_statement(action="s3:PutObject", resource=f"{bucket_arn(bucket)}/*", account=aws.account_id())
     there = _document(receiving_setup_gateway.get_bucket_policy(bucket), bucket)
     calls = bucket_calls(bucket, rule_set)
     answer, stops = judge_all(there, calls), ""
     if answer is PolicyAnswer.ALLOWED:
-        stops = f"SES may write to {bucket} already."
+        stops = f"SES can already write to {bucket}."
     elif answer is PolicyAnswer.DENIED:
         stops = (
-            f"The policy of {bucket} keeps SES out by {', '.join(denying(there, calls))}; no addition outweighs that."
+            f"The policy of {bucket} denies SES access in {', '.join(denying(there, calls))}. An added "
+            "statement can't override that."
         )
     elif has_statement(there, statement):
-        stops = f"The policy of {bucket} has this statement already."
+        stops = f"The policy of {bucket} already has this statement."
     return _letting(bucket, there, statement, answer, stops)
 
 
@@ -142,9 +143,9 @@ def function_grant(arn: str, rule_set: RuleSet) -> Grant:
     there = _document(receiving_setup_gateway.get_policy(arn), arn)
     answer, stops = judge_all(there, function_calls(arn, rule_set)), ""
     if answer is PolicyAnswer.ALLOWED:
-        stops = "SES may call the function already."
+        stops = "SES can already invoke the function."
     elif SID in {one.get("Sid") for one in statements(there)}:
-        stops = f"The function has a permission {SID} that does not do: remove it at Amazon, then look again."
+        stops = f"The function has a permission {SID} that isn't sufficient. Remove it in AWS, then check again."
     return _letting(arn, there, statement, answer, stops)
 
 
@@ -154,7 +155,7 @@ def policy_preview(bucket: str) -> Grant:
 
 
 def permission_preview(arn: str) -> Grant:
-    """Of a function that mail goes to. Raises AwsProblem, AwsMissing where there is none, and Refused."""
+    """Return the grant of a function used by rules. Raises AwsProblem, AwsMissing if it doesn't exist, and Refused."""
     receiving_setup_gateway.get_function(_one_of(arn, functions()))
     return function_grant(arn, read_live().rule_set)
 
@@ -194,7 +195,7 @@ _DONE = {"policy": "put", "permission": "added"}
 
 
 def _do(what: str, about: Subject, shown: Grant, actor: User, call: Callable[[], None]) -> None:
-    """Who approved stands in the log before Amazon is called: the process may die before the second line."""
+    """Log the approval before AWS is called: the process may die before the second entry."""
     states: Any = {"before": {"policy": shown.there}, "after": {"policy": shown.becomes}}
     bulk_id = new_change_id()  # the approval and its outcome are one change
     audit_services.record(
@@ -238,24 +239,24 @@ def _document(text: str, name: str) -> dict[str, Any]:
     try:
         return read_policy(text)
     except ValueError as error:
-        raise Refused(f"The policy of {name} cannot be read, so that nothing is added to it.") from error
+        raise Refused(f"We couldn't read the policy of {name}, so nothing was added to it.") from error
 
 
 def _one_of(name: str, known: tuple[str, ...]) -> str:
     """We touch what mail goes to, and nothing else of the account."""
     if name not in known:
-        raise Refused(f"No mail goes to {name or 'what has no name'}.", code="NOT_OURS")
+        raise Refused(f"No rule uses {name or 'an unnamed resource'}.", code="NOT_OURS")
     return name
 
 
 def _operators_only(actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Only operators let SES in.", code="NOT_ALLOWED")
+        raise Refused("Only operators can grant SES access.", code="NOT_ALLOWED")
 
 
 def _as_shown(now: Grant, digest: str) -> Grant:
     if now.stops:
         raise Refused(now.stops, code="NOTHING_TO_ADD")
     if now.digest != digest:
-        raise Refused("The policy is not as it was shown. Look at it again.", code="NOT_AS_SHOWN")
+        raise Refused("The policy has changed since you opened this page. Review it again.", code="NOT_AS_SHOWN")
     return now

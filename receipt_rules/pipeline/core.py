@@ -1,4 +1,4 @@
-"""What became of mail after SES took it: what the rules did with it, what the function did, what the bucket holds."""
+"""Delivery of received mail: metrics of rules and function, and the bucket's contents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class StoredMail:
-    """What lies under a prefix. `is_all` False: there is more than we looked through, so the count is a lower bound."""
+    """The objects under a prefix. `is_all` False: not all were read, so the count is a lower bound."""
 
     bucket: str
     prefix: str

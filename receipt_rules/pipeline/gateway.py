@@ -24,7 +24,9 @@ def metric_data(wanted: Sequence[Wanted], *, start: datetime, end: datetime) -> 
     metrics = [_metric(*each) for each in wanted]
     found = cloudwatch.metric_values("read how mail is received", metrics, start=start, end=end)
     if not all(values.is_all for values in found):
-        raise AwsProblem("We could not read how mail is received: CloudWatch told only a part. Try again in a minute.")
+        raise AwsProblem(
+            "We couldn't read how mail is received: CloudWatch returned partial data. Try again in a minute."
+        )
     return tuple(
         Series(name, metric.value, values.points) for (name, metric), values in zip(wanted, found, strict=True)
     )

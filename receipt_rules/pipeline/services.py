@@ -41,12 +41,12 @@ MOST_LINES = 50
 ERROR = "ERROR"  # as Lambda's own logger writes the level
 LOST_FOR = timedelta(hours=24)
 OPERATE = "receipt_rules.operate_rules"
-TRIED_AGAIN = "SES tries again for up to 36 hours, and then the message is lost."
+TRIED_AGAIN = "SES retries for up to 36 hours, then the message is lost."
 
 
 @dataclass(frozen=True)
 class Told(Generic[Part]):
-    """What was read, or in words why it could not be; never both."""
+    """A value, or a sentence why it couldn't be read; never both."""
 
     value: Part | None
     problem: str = ""
@@ -88,8 +88,8 @@ def _messages(number: int) -> str:
 
 def _where(rules: Sequence[str]) -> str:
     if rules:
-        return f"The rules: {', '.join(rules)}."
-    return "No rule’s own number shows it: what SES does not try again, it counts for the whole rule set only."
+        return f"Rules: {', '.join(rules)}."
+    return "SES counts failures without a retry for the whole rule set only, not for each rule."
 
 
 def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime) -> None:
@@ -118,7 +118,7 @@ def _measured(wanted: Sequence[gateway.Wanted], start: datetime, end: datetime) 
 
 
 def _errors(since: datetime, domain: Domain | None) -> tuple[LogLine, ...]:
-    """A log group is made at the function's first call: until then there is nothing to tell."""
+    """The log group is created by the function's first invocation; until then there are no errors."""
     group = f"/aws/lambda/{settings.RECEIVING_FUNCTION.rpartition(':function:')[2]}"
     found: list[LogLine] = []
     token = ""

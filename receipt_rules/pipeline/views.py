@@ -64,7 +64,7 @@ def _rule_chart(series: tuple[Series, ...], window: plots.Window) -> plots.Chart
     names = {
         "Received": RuleMetric.RECEIVED,
         "Delivered": RuleMetric.SUCCESS,
-        "Failed, tried again": RuleMetric.FAILURE,
+        "Failed, retried": RuleMetric.FAILURE,
         "Lost": RuleMetric.EXPIRED,
     }
     return plots.chart("Rules", {name: core.of_all_mail(series, metric) for name, metric in names.items()}, window)
@@ -80,5 +80,5 @@ def _function_chart(series: tuple[Series, ...], window: plots.Window) -> plots.C
 
 
 def _duration_chart(series: tuple[Series, ...], window: plots.Window) -> plots.Chart:
-    lines = {"Longest, in milliseconds": core.longest(series, FunctionMetric.DURATION)}
-    return plots.chart("How long the function takes", lines, window)
+    lines = {"Longest (ms)": core.longest(series, FunctionMetric.DURATION)}
+    return plots.chart("Function duration", lines, window)

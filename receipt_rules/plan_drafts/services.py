@@ -1,4 +1,4 @@
-"""What the page of a plan shows, and drafts: plans of many recipients, which the worker makes while the page waits.
+"""The content of the plan page, and drafts: plans of many recipients, which the worker creates while the page waits.
 
 A plan of a whole region takes seconds and much memory, so that a request makes it only where few recipients are wanted.
 A draft is kept for some minutes and holds what the page shows, never the plan itself: an approval plans again, in the
@@ -46,7 +46,7 @@ from receipt_rules.rollback.services import changed_recipients
 DRAFT = "receipt_rules.plan_draft"
 KEPT_SECONDS = 900
 IS_DRAFT = re.compile(r"draft_[0-9a-z]{20}")
-FAULT = "The plan could not be made: a fault in Inbound Admin, which is in the worker’s log. Nothing was changed."
+FAULT = "We couldn't create the plan because of an internal error (see the worker’s log). Nothing was changed."
 FEW = 2_000  # addresses; of so many a plan is made while one waits
 MOST_SHOWN = 200  # steps; more are counted
 MOST_RECIPIENTS = 600  # of all steps together; each shows some
@@ -111,7 +111,7 @@ class StepsShown:
 
 @dataclass(frozen=True)
 class Approval:
-    """What a person sent with the plan's page."""
+    """The form values of the plan page."""
 
     digest: str
     because: str
@@ -159,7 +159,7 @@ def read(draft_id: str) -> Draft | None:
 
 
 def make(*, draft_id: str) -> None:
-    """In the worker. What is refused, or Amazon's silence, is what the page shows."""
+    """Create the draft in the worker. A refusal or an AWS problem is shown on the page."""
     draft = read(draft_id)
     if draft is None or draft.is_made:
         return
@@ -206,7 +206,7 @@ def _key(draft_id: str) -> str:
 
 
 def planned(asked: Asked) -> dict[str, Any]:
-    """What the page of a plan shows, bounded. Raises Refused and AwsProblem as `plan_for`."""
+    """Return the content of the plan page, bounded. Raises Refused and AwsProblem as `plan_for`."""
     live, wanted_now = read_live(), wanted()
     read_at = timezone.now()
     made = plan_for(asked, live, wanted_now)
@@ -229,7 +229,7 @@ def planned(asked: Asked) -> dict[str, Any]:
 
 
 def _since(live: Live) -> dict[str, Any]:
-    """The last approval, and what has changed since then at Amazon and in what is wanted."""
+    """The last approval, and the changes since then at SES and here."""
     last = selectors.last_approval()
     news = [each for each in drift_services.differences(live) if not each.is_ignored]
     return {

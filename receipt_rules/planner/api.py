@@ -1,4 +1,4 @@
-"""What would be changed at Amazon: shown as a plan, approved by its digest, carried out as a run; for staff."""
+"""The JSON API for staff: plans of receipt rule changes, approval by digest, and runs."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -32,13 +32,13 @@ MethodName = Literal["auto", "in_place", "blue_green"]
 class PlanQuery(QueryIn):
     method: MethodName = "auto"
     compacting: bool = False
-    state: Text = Field("", description="The id of the state to roll back to")
-    only: Text = Field("", description="A domain's name, or a customer's id or name: the plan is limited to it")
+    state: Text = Field("", description="ID of the state to roll back to")
+    only: Text = Field("", description="Domain name, customer ID or customer name to limit the plan to")
     take_over: Annotated[list[Text], Field(max_length=200)] = Field(
-        default_factory=list, description="Names of rules that are not ours, which the plan takes over"
+        default_factory=list, description="Names of unmanaged rules that the plan takes over"
     )
-    old_style: bool = Field(False, description="Take over every rule whose recipients are all wanted here")
-    instead_of: Text = Field("", description="Another program's active rule set, which ours replaces")
+    old_style: bool = Field(False, description="Take over every unmanaged rule whose recipients all exist here")
+    instead_of: Text = Field("", description="Another program's active rule set that ours replaces")
 
 
 class PlanApproved(In):
@@ -84,18 +84,18 @@ class PlanOut(Out):
     summary: str
     steps: list[str]
     more_steps: int
-    consequences: list[ConsequenceOut] = Field(description="The worst first")
+    consequences: list[ConsequenceOut] = Field(description="Most severe first")
     more_consequences: int
     warnings: list[str]
     untouched: list[str] = Field(
-        description="Rules that stay as they are: SES refuses a recipient in them now, and it receives mail"
+        description="Rules that stay unchanged, because SES now refuses a recipient that receives mail"
     )
-    waiting: list[str] = Field(description="Recipients whose change waits for such a rule")
+    waiting: list[str] = Field(description="Recipients whose change is pending because of such a rule")
     more_waiting: int
     impact: ImpactOut
-    still_broken: list[str] = Field(description="What is expected and does not hold already; it stops nothing")
-    under_way: str | None = Field(description="The run that is being carried out: until its end nothing is approved")
-    breaks: list[str] = Field(description="What is expected and would not hold any more: then it cannot be approved")
+    still_broken: list[str] = Field(description="Expectations that already fail; they don't block the plan")
+    under_way: str | None = Field(description="ID of the run in progress; plans can't be approved until it ends")
+    breaks: list[str] = Field(description="Expectations that this plan would break; if any, it can't be approved")
 
 
 class RunOut(Out):
@@ -103,8 +103,8 @@ class RunOut(Out):
     kind: str
     state: str
     summary: str
-    outcome: str | None = Field(description="What it has meant for mail, as read from Amazon at the end")
-    set_aside: list[str] = Field(description="Recipients that SES refused, and that the run left out")
+    outcome: str | None = Field(description="Impact on mail, as read from SES after the run")
+    set_aside: list[str] = Field(description="Recipients that SES refused and the run skipped")
     problem: str | None
     because: str
     customer_id: str | None
@@ -120,7 +120,7 @@ class RunStepOut(Out):
     number: int
     sentence: str
     state: str
-    found_done: bool = Field(description="It stood already: an answer had been lost")
+    found_done: bool = Field(description="Already applied, because a response was lost")
     request_ids: list[str]
     done_at: datetime | None
 
@@ -139,17 +139,15 @@ class StateOut(Out):
     run_id: str | None
 
 
-@router.get("/v2/receipt-rules/plan", **reads(PlanOut, staff=True), summary="What would be changed, and what it means")
+@router.get("/v2/receipt-rules/plan", **reads(PlanOut, staff=True), summary="Get the plan")
 def get_rule_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> PlanOut:
-    """Read from Amazon now: one call, or up to three. Nothing is changed."""
+    """Read the live rules (one to three SES calls) and return the plan. Nothing is changed."""
     rules_viewer(request)
     asked = _asked(query)
     return _plan(plan(asked=asked), asked)
 
 
-@router.post(
-    "/v2/receipt-rules/plan", **writes(Accepted, status=202, staff=True), summary="Approve the plan of this digest"
-)
+@router.post("/v2/receipt-rules/plan", **writes(Accepted, status=202, staff=True), summary="Approve a plan")
 def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accepted]:
     """Refused where the digest is not that of a plan made now. The worker carries it out: see the run."""
     run = approve(
@@ -162,20 +160,20 @@ def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accep
     return Status(202, Accepted(id=run.pk, status_url=_address(run), message=run.summary))
 
 
-@router.get("/v2/receipt-rules/runs", **reads(Page[RunOut], staff=True), summary="Plans that were approved")
+@router.get("/v2/receipt-rules/runs", **reads(Page[RunOut], staff=True), summary="List runs")
 def list_rule_runs(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[RunOut]:
     rules_viewer(request)
     rows, pagination = page_of(addresses_selectors.runs(), query)
     return Page[RunOut](data=[RunOut(**_fields(row)) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/receipt-rules/runs/{run_id}", **reads(RunOne, staff=True), summary="How far a run is")
+@router.get("/v2/receipt-rules/runs/{run_id}", **reads(RunOne, staff=True), summary="Get a run")
 def get_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     rules_viewer(request)
     return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
 
 
-@router.post("/v2/receipt-rules/runs/{run_id}/cancel", **writes(RunOne, staff=True), summary="Stop it")
+@router.post("/v2/receipt-rules/runs/{run_id}/cancel", **writes(RunOne, staff=True), summary="Stop a run")
 def cancel_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     """It stops before its next step; what is done stays."""
     actor = rules_viewer(request)
@@ -183,7 +181,9 @@ def cancel_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
 
 
-@router.post("/v2/receipt-rules/runs/{run_id}/confirm", **writes(RunOne, staff=True), summary="Approve it too")
+@router.post(
+    "/v2/receipt-rules/runs/{run_id}/confirm", **writes(RunOne, staff=True), summary="Give a run its second approval"
+)
 def confirm_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     """As the second person, where the settings ask for one."""
     actor = rules_viewer(request)
@@ -191,7 +191,7 @@ def confirm_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
 
 
-@router.get("/v2/receipt-rules/states", **reads(Page[StateOut], staff=True), summary="What one can roll back to")
+@router.get("/v2/receipt-rules/states", **reads(Page[StateOut], staff=True), summary="List states to roll back to")
 def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[StateOut]:
     """The newest first. Ask for the plan with `state`, and approve it."""
     rules_viewer(request)

@@ -7,7 +7,5 @@ from receipt_rules.endpoints.forms import AS_TYPED
 
 class ApproveForm(forms.Form):
     digest = forms.CharField(widget=forms.HiddenInput)
-    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
-    typed = forms.CharField(
-        label="Name of the rule set", max_length=64, required=False, widget=forms.TextInput(AS_TYPED)
-    )
+    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    typed = forms.CharField(label="Rule set name", max_length=64, required=False, widget=forms.TextInput(AS_TYPED))

@@ -49,7 +49,7 @@ AS_USUAL = Q(s3_bucket="", s3_prefix="", lambda_arn="", sns_topic="", tls_requir
 
 @dataclass(frozen=True)
 class WantedState:
-    """`silent` are ids of customers of whom no mail is received."""
+    """`silent` are IDs of customers whose receiving is stopped."""
 
     desired: Desired
     holders: Holders
@@ -226,8 +226,8 @@ def _named(only: str) -> tuple[Domain | None, Customer | None]:
         return domain, None
     found = list(Customer.objects.filter(Q(pk=only) | Q(name__iexact=only))[:2])
     if len(found) != 1:
-        how_many = "more than one customer" if found else "no domain or customer"
-        raise Refused(f"There is {how_many} called “{only}”. Type a domain, or a customer's id.", code="NOT_KNOWN")
+        how_many = "There is more than one customer" if found else "There is no domain or customer"
+        raise Refused(f"{how_many} named “{only}”. Enter a domain or a customer ID.", code="NOT_KNOWN")
     return None, found[0]
 
 
@@ -301,13 +301,13 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: A
     NOT_ALLOWED, REASON_MISSING, PLAN_CHANGED, NOTHING_TO_DO, TYPE_TO_CONFIRM (the rule set's name), EXPECTATION_BROKEN.
     """
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Receipt rules are changed by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can change receipt rules.", code="NOT_ALLOWED")
     if not because.strip():
-        raise Refused("Say why the rules are changed; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason.", code="REASON_MISSING")
     made = plan(asked=asked)
     if made.digest != digest:
         raise Refused(
-            "Something has changed since you looked at the plan. Look at the new one before you approve it.",
+            "The rules have changed since you opened this plan. Review the updated plan.",
             code="PLAN_CHANGED",
         )
     if same := Run.objects.filter(digest=digest, state__in=OPEN, region=settings.AWS_REGION).first():
@@ -330,17 +330,18 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: A
 
 def _refuse_unready(made: Plan, found: Impact, typed: str) -> None:
     if made.is_empty:
-        raise Refused("Amazon's rules are as they are wanted: there is nothing to do.", code="NOTHING_TO_DO")
+        raise Refused("SES receipt rules are up to date. There is nothing to approve.", code="NOTHING_TO_DO")
     if run := under_way():
         raise Refused(
-            f"A run by {run.approved_by or 'the service itself'} is under way. Wait until it ends, then look again.",
+            f"A run started by {run.approved_by or 'the system'} is in progress. Wait until it ends, then "
+            "review the plan again.",
             code="RUN_UNDER_WAY",
         )
     if broken := newly_broken(made):
-        raise Refused(f"The plan breaks what is expected: {' '.join(broken)}", code="EXPECTATION_BROKEN")
+        raise Refused(f"The plan breaks expectations: {' '.join(broken)}", code="EXPECTATION_BROKEN")
     if needs_typing(found) and typed.strip() != made.before.name:
         raise Refused(
-            f"{' '.join(found.sentences)} Type {made.before.name} to confirm it.",
+            f"{' '.join(found.sentences)} Type {made.before.name} to confirm.",
             code="TYPE_TO_CONFIRM",
         )
 

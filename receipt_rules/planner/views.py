@@ -1,4 +1,4 @@
-"""What would be changed at Amazon, shown before it is; approved by its digest and with a reason."""
+"""The plan page: shows changes to SES receipt rules, approved by digest with a reason."""
 
 from typing import Any
 
@@ -104,7 +104,7 @@ def _release(request: SignedIn) -> HttpResponse:
     except Refused as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, "The rollback is released. The plan shows what is wanted now.")
+        messages.success(request, "Rollback released. The plan shows what would change now.")
     return redirect("receipt_rules:plan")
 
 

@@ -23,10 +23,10 @@ VerdictName = Literal["", "waiting", "arrived", "missing", "could_not_tell"]
 class ProbeScheduleOut(Out):
     domain_id: str
     schedule: PaceName
-    next_at: datetime | None = Field(description="When the next message goes out")
+    next_at: datetime | None = Field(description="When the next message is sent")
     last_recipient: str | None
     last_asked_at: datetime | None
-    last_verdict: VerdictName = Field(description="Empty while none has been sent")
+    last_verdict: VerdictName = Field(description="Empty until the first message is sent")
     message: str = Field(description="Why it is missing, with the stage where it stopped, or why we can't tell")
 
 

@@ -36,9 +36,9 @@ class JudgedProbe:
     sentence: str = ""
 
 
-NOT_SENT = "Our worker has not sent it yet."
-NOT_SENT_BECAUSE = "The last test message could not be sent, so whether mail arrives could not be told. {why}"
-STOPPED = "The test message to {to} did not arrive. It stopped at “{stage}”. {why}"
+NOT_SENT = "It hasn't been sent yet."
+NOT_SENT_BECAUSE = "We couldn't send the last test message, so we can't tell whether mail arrives. {why}"
+STOPPED = "The test message to {to} didn't arrive. It stopped at “{stage}”. {why}"
 
 
 def judge_probe(facts: ProbeFacts, recipient: str, now: datetime) -> JudgedProbe:

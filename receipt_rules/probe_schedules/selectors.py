@@ -15,8 +15,8 @@ from receipt_rules.probe_schedules.core import ProbeVerdict
 MOST_LOOKED_AT = 50  # addresses of a domain; one that takes mail is among the first
 LOCAL_PART = "test"  # of what is sent to a catch-all
 ARRIVING = (ReceivingState.LIVE, ReceivingState.COPIED)
-NO_ADDRESS = "No test message can be sent: {domain} has no address with an endpoint that is switched on."
-NOT_LIVE = "No test message can be sent yet. {why}"
+NO_ADDRESS = "We can't send test messages: {domain} has no address with an active endpoint."
+NOT_LIVE = "We can't send test messages yet. {why}"
 
 
 @dataclass(frozen=True)

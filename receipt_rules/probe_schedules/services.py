@@ -31,7 +31,7 @@ from receipt_rules.probes.selectors import facts_of_probe
 from receipt_rules.probes.services import store_probe
 
 MOST_AT_ONCE = 50  # of each kind of work, in a minute
-DISTURBED = "While the last test message was on its way, receiving was disturbed or the domain was held. We can't tell."
+DISTURBED = "We can't tell whether the last test message arrived: receiving was disrupted or the domain was on hold."
 
 
 def schedule_probes(*, domain: Domain, pace: ProbePace | None, actor: User) -> None:

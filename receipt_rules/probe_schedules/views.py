@@ -11,7 +11,7 @@ from inbound_admin.lib.http import SignedIn
 from receipt_rules.probe_schedules.forms import ProbeScheduleForm
 from receipt_rules.probe_schedules.services import schedule_probes
 
-SAID = "Test messages to {domain} go out {how}. The first follows within the hour."
+SAID = "Test messages to {domain} will be sent {how}, starting within the hour."
 
 
 @require_POST
@@ -19,14 +19,14 @@ def choose(request: SignedIn, domain_id: str) -> HttpResponse:
     """Another customer's is 404, as if it did not exist."""
     domain, form = get_object_or_404(domains_for(request.user), pk=domain_id), ProbeScheduleForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose how often test messages go out: off, once a day, or once an hour.")
+        messages.error(request, "Choose how often to send test messages: off, once a day, or once an hour.")
         return redirect("receipt_rules:domain", domain.pk)
     try:
         schedule_probes(domain=domain, pace=form.chosen, actor=request.user)
     except Refused as refused:
         messages.error(request, str(refused))
     else:
-        off = f"No test messages go out to {domain} by the clock."
+        off = f"Turned off scheduled test messages for {domain}."
         how = "once an hour" if form.chosen == "hourly" else "once a day"
         messages.success(request, SAID.format(domain=domain, how=how) if form.chosen else off)
     return redirect("receipt_rules:domain", domain.pk)

@@ -17,7 +17,7 @@ class StageState(StrEnum):
 
 @dataclass(frozen=True)
 class ProbeFacts:
-    """What is known of it. `mx_leads_here` None: our last look could not tell."""
+    """What is known of a test message. `mx_leads_here` None: unknown at the last check."""
 
     asked_at: datetime
     mx_leads_here: bool | None = None
@@ -38,17 +38,17 @@ class ProbeStage:
     sentence: str = ""
 
 
-NO_MX = "The MX record did not lead to SES at our last check. Publish it first."
-UNKNOWN_MX = "Our last check could not tell where the MX record leads."
+NO_MX = "The MX record didn't point to SES at our last check. Publish it first."
+UNKNOWN_MX = "Our last check couldn't tell where the MX record points."
 LATE = (
-    "The function has not reported the message. Check the MX record, the rules in the simulator, "
-    "and on the set-up page whether SES may write to the bucket and call the function."
+    "The function hasn't reported the message. Check the MX record, the rules in the simulator, and on the "
+    "Setup page whether SES can write to the bucket and invoke the function."
 )
 OUTCOMES = {
-    "failed": "The endpoint did not take it; it is tried again.",
-    "waiting": "The endpoint forwards to somebody who has not confirmed it.",
-    "held": "It stays in the store.",
-    "unrouted": "No endpoint takes mail for this address.",
+    "failed": "The endpoint didn't accept it. We'll retry.",
+    "waiting": "The endpoint forwards to someone who hasn't confirmed yet.",
+    "held": "It's kept in the S3 bucket.",
+    "unrouted": "This address has no active endpoint.",
 }
 
 

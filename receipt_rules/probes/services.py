@@ -32,7 +32,7 @@ from receipt_rules.received_mail.core import Report
 
 EVERY_SECONDS = 30
 KEPT = timedelta(days=30)
-BODY = "This is a test message of {site}, sent to see whether mail for {recipient} arrives. It needs no answer.\n"
+BODY = "This is a test message from {site}, sent to check whether mail for {recipient} arrives. No reply is needed.\n"
 _UNKNOWN = (MxFact.UNKNOWN, MxFact.UNSEEN, MxFact.NOT_CHECKED)
 
 
@@ -41,10 +41,10 @@ def ask_for_probe(*, recipient: str, actor: User) -> MailProbe:
     address = _address(recipient)
     domain = holder_of(domain_of(address))
     if domain is None or not domains_for(actor).filter(pk=domain.pk).exists():
-        raise Refused(f"{address} is not at a domain of yours.", code="ADDRESS_ELSEWHERE")
+        raise Refused(f"{address} isn't at one of your domains.", code="ADDRESS_ELSEWHERE")
     because = audit_services.reason_for(actor=actor, customer_id=domain.customer_id)
     if not cache.add(f"probe:{address}", 1, EVERY_SECONDS):
-        said = f"A test message can be sent to an address every {EVERY_SECONDS} seconds."
+        said = f"You can send one test message to an address every {EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=EVERY_SECONDS)
     with transaction.atomic():
         probe = store_probe(recipient=address, domain=domain, by=actor, now=timezone.now())
@@ -71,7 +71,7 @@ def store_probe(*, recipient: str, domain: Domain, by: User | None, now: datetim
 
 
 def send_probe(*, probe_id: str) -> None:
-    """Nothing where it is over. What our mail server refuses is told on the page, and is not tried again."""
+    """Send it, unless it was sent. A rejection by our mail server is shown on the page and not retried."""
     probe = MailProbe.objects.filter(pk=probe_id, sent_at=None, send_problem="").first()
     if probe is None:
         return
@@ -82,7 +82,7 @@ def send_probe(*, probe_id: str) -> None:
     try:
         message.send()
     except (SMTPException, OSError) as error:
-        problem = f"The mail server refused the message: {_words(error)}"
+        problem = f"The mail server rejected the message: {_words(error)}"
     MailProbe.objects.filter(pk=probe.pk).update(sent_at=timezone.now(), send_problem=problem[:1000])
 
 
@@ -116,7 +116,7 @@ def _address(text: str) -> str:
     try:
         return read_recipient(text).address
     except CatchAllMeant as meant:
-        raise Refused("Name one address, such as test@ the domain.", code="NOT_AN_ADDRESS") from meant
+        raise Refused("Enter one address, such as test@example.com.", code="NOT_AN_ADDRESS") from meant
 
 
 def _words(error: Exception) -> str:

@@ -28,7 +28,7 @@ def list_(request: SignedIn) -> HttpResponse:
                 raise
             problem = str(refused)
         else:
-            messages.success(request, "The test message is on its way. This page follows it.")
+            messages.success(request, "Sending the test message. This page updates automatically.")
             return redirect("receipt_rules:probe", made.pk)
     context = {
         "page": page_of(probes_for(request.user), request, 20),

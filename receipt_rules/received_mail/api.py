@@ -31,7 +31,7 @@ OutcomeName = Literal["delivered", "failed", "waiting", "held", "unrouted"]
 
 
 class DeliveryIn(In):
-    """What became of a message for some of its recipients; nothing of its content."""
+    """The outcome of a message for some of its recipients; no content."""
 
     message_id: MessageId
     received_at: Moment
@@ -41,7 +41,7 @@ class DeliveryIn(In):
     problem: Text = ""
     bytes: Annotated[int | None, Field(ge=0, le=LARGEST_MESSAGE)] = None
     at: Moment
-    probe: Annotated[Text, Field(max_length=64, description="The token of a test message")] = ""
+    probe: Annotated[Text, Field(max_length=64, description="Token of a test message")] = ""
 
 
 class DeliveriesIn(In):
@@ -85,7 +85,7 @@ class DeliveryQuery(Paged):
     auth=ApiKeyWith(Scope.REPORT),
     response={200: DeliveriesAccepted, **ERRORS},
     by_alias=True,
-    summary="Report what became of received mail",
+    summary="Report deliveries",
 )
 def report_deliveries(request: HttpRequest, asked: DeliveriesIn) -> DeliveriesAccepted:
     """For the function that receives. The same report again changes nothing, and neither does an older one."""
@@ -93,7 +93,7 @@ def report_deliveries(request: HttpRequest, asked: DeliveriesIn) -> DeliveriesAc
     return DeliveriesAccepted(accepted=services.record_deliveries(reports=reports, now=timezone.now()))
 
 
-@router.get("/v2/deliveries", **reads(Page[ReceivedMailOut]), summary="Received mail, the newest first")
+@router.get("/v2/deliveries", **reads(Page[ReceivedMailOut]), summary="List received mail")
 def list_received_mail(request: HttpRequest, query: Annotated[DeliveryQuery, Query()]) -> Page[ReceivedMailOut]:
     filters = ReceivedFilters(
         q=query.search.strip(),
@@ -107,9 +107,7 @@ def list_received_mail(request: HttpRequest, query: Annotated[DeliveryQuery, Que
     return Page[ReceivedMailOut](data=[_delivery(row) for row in rows], pagination=pagination)
 
 
-@router.post(
-    "/v2/deliveries/{mail_id}/again", **writes(ReceivedMailOut, status=202), summary="Deliver a message once more"
-)
+@router.post("/v2/deliveries/{mail_id}/again", **writes(ReceivedMailOut, status=202), summary="Deliver a message again")
 def deliver_mail_again(request: HttpRequest, mail_id: str) -> Status[ReceivedMailOut]:
     """To where its recipient's mail goes now. 202: the function does it, and reports when it is done."""
     row = get_object_or_404(received_for(caller(request)), pk=mail_id)

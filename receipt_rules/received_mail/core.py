@@ -1,4 +1,4 @@
-"""A report of the function, and the event that asks it to deliver a message once more. Pure."""
+"""Reports of the function, and the event that asks it to deliver a message again. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a message for some of its recipients, at `at`; `endpoint_id` "" where none was asked.
+    """The outcome of a message for some of its recipients, at `at`; `endpoint_id` "" if there was no endpoint.
 
     `probe`: the token of a test message, if it is one."""
 

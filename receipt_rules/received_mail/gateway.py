@@ -8,6 +8,6 @@ from inbound_admin.lib import aws
 
 
 def invoke(arn: str, event: Mapping[str, Any]) -> None:
-    """It runs later, and reports by itself. A lost answer may have been a call."""
+    """Invoke the function asynchronously; it reports the result. It may have run although its response was lost."""
     with aws.calling("lambda", f"call the function {arn}") as functions:
         functions.invoke(FunctionName=arn, InvocationType="Event", Payload=json.dumps(event).encode())

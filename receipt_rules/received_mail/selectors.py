@@ -1,4 +1,4 @@
-"""Received mail as a viewer may see it, what of it was delivered, and how well an endpoint takes it."""
+"""Received mail visible to a viewer, delivery outcomes, and the health of an endpoint."""
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
@@ -22,12 +22,12 @@ _FAILED = Q(outcome__in=(DeliveryOutcome.FAILED, DeliveryOutcome.HELD))
 
 
 def received_mail_subject(mail: ReceivedMail) -> Subject:
-    """What the change log calls it: by its recipient, since a message's id says nothing to people."""
+    """Return its name in the change log: the recipient, since a message ID means nothing to people."""
     return Subject("received_mail", mail.pk, mail.recipient[:254], mail.customer_id or "")
 
 
 def received_for(viewer: Viewer) -> QuerySet[ReceivedMail]:
-    """Of the viewer's customers; for staff who support everybody all, what is nobody's included."""
+    """Return mail of the viewer's customers; all mail for support staff, mail of no customer included."""
     rows = ReceivedMail.objects.select_related("endpoint", "customer", "domain")
     if supports_everyone(viewer):
         return rows

@@ -1,4 +1,4 @@
-"""Keeps what the function reports, watches endpoints by it, and asks the function to deliver a message once more.
+"""Stores the function's reports, monitors endpoints, and asks the function to deliver a message again.
 
 A report is kept once for each message and recipient, however often it comes, and an older one changes nothing. Whose
 a message is was decided when it came: a domain that moves takes none of its mail along.
@@ -94,7 +94,7 @@ def _understood(reports: Sequence[Report]) -> list[_Told]:
 
 
 def _one(report: Report, route: Route, endpoint: Endpoint | None) -> _Told:
-    """Delivered mail is the endpoint's customer's; else it is whoever's the name is, if it was theirs when it came."""
+    """Delivered mail belongs to the endpoint's customer, other mail to the domain's holder at the time of arrival."""
     holder = "" if route.since and report.received_at < route.since else route.customer
     customer = endpoint.customer_id if endpoint else holder
     domain = route.row.domain_id if route.row and route.row.domain.customer_id == customer else None
@@ -120,7 +120,7 @@ def _bring_up_to_date(by_key: Mapping[_Key, _Told], new: set[str]) -> None:
 
 
 def _watch_endpoints(told: Iterable[_Told], now: datetime) -> None:
-    """Each report is one look at the endpoint; one that takes anything is not failing."""
+    """Each report counts as one check of the endpoint; an endpoint that accepts anything isn't failing."""
     by_endpoint: dict[str, list[_Told]] = {}
     for each in told:
         if each.endpoint is not None and each.report.outcome in _TRIED:
@@ -142,13 +142,13 @@ def _watch_endpoints(told: Iterable[_Told], now: datetime) -> None:
 
 
 def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
-    """Ask the function to deliver it to where it goes now. It reports by itself. Raises Refused, AwsProblem."""
+    """Ask the function to deliver it to the current endpoint. The function reports. Raises Refused, AwsProblem."""
     arn = (mail.endpoint.lambda_arn if mail.endpoint else "") or function_arn()
     (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
     _refuse(mail, route, arn)
     because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "")
     if not cache.add(f"deliver-again:{mail.pk}", 1, AGAIN_EVERY_SECONDS):
-        said = f"A message can be delivered again every {AGAIN_EVERY_SECONDS} seconds."
+        said = f"You can deliver a message again every {AGAIN_EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=AGAIN_EVERY_SECONDS)
     goes_to = route.endpoint or route.waits_for
     audit_services.record(
@@ -165,9 +165,9 @@ def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
 def _refuse(mail: ReceivedMail, route: Route, arn: str) -> None:
     """Whoever holds the name now must be whose the message was."""
     if not arn:
-        raise Refused("No function delivers mail here: RECEIVING_FUNCTION is empty.", code="NO_FUNCTION")
+        raise Refused("No function delivers mail here: RECEIVING_FUNCTION isn't set.", code="NO_FUNCTION")
     if not mail.customer_id or route.customer != mail.customer_id:
-        raise Refused("The name of its recipient has another holder now.", code="HOLDER_CHANGED")
+        raise Refused("The recipient's domain now belongs to another customer.", code="HOLDER_CHANGED")
     if route.endpoint is None and route.waits_for is None:
         raise Refused(f"{mail.recipient} has no endpoint. Choose one first.", code="NO_ENDPOINT")
 

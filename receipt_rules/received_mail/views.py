@@ -38,7 +38,7 @@ def detail(request: SignedIn, mail_id: str) -> HttpResponse:
                 raise
             messages.error(request, str(problem))
         else:
-            messages.success(request, "The message is being delivered again. This page shows what comes of it.")
+            messages.success(request, "Delivering the message again. This page updates automatically.")
         return redirect("receipt_rules:received_message", mail.pk)
     context = {"mail": mail, "tab": "received"}
     return TemplateResponse(request, template(request, "receipt_rules/received_mail/message.html", "message"), context)

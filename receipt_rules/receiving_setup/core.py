@@ -56,7 +56,7 @@ def read_policy(text: str) -> dict[str, Any]:
     """The document; an empty one for "". Raises ValueError for what is no policy."""
     document = json.loads(text) if text else {}
     if not isinstance(document, dict) or not all(isinstance(one, dict) for one in statements(document)):
-        raise ValueError("This is no policy.")
+        raise ValueError("This isn't a policy.")
     return document
 
 

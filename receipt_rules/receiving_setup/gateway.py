@@ -15,7 +15,7 @@ _OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}  # as S3 ha
 
 def get_bucket_location(bucket: str) -> str:
     """The region that the bucket is in. Raises AwsDenied for one of another account."""
-    with aws.calling("s3", f"look at the bucket {bucket}") as s3:
+    with aws.calling("s3", f"read the bucket {bucket}") as s3:
         region = s3.get_bucket_location(Bucket=bucket)["LocationConstraint"]
     return _OLD_NAMES.get(region, str(region))
 
@@ -52,14 +52,14 @@ def list_objects(bucket: str, prefix: str, *, token: str = "") -> tuple[tuple[da
 
 def get_function(arn: str) -> str:
     """Its state: Active, Pending, Inactive (asleep; a call wakes it) or Failed."""
-    with aws.calling("lambda", f"look at the function {arn}") as functions:
+    with aws.calling("lambda", f"read the function {arn}") as functions:
         return str(functions.get_function(FunctionName=arn)["Configuration"].get("State", "Active"))
 
 
 def get_failure_destination(arn: str) -> str:
     """The ARN of the queue or topic that gets what the function fails on; "" for none."""
     try:
-        with aws.calling("lambda", f"read what follows failures of the function {arn}") as functions:
+        with aws.calling("lambda", f"read the failure destination of the function {arn}") as functions:
             config = functions.get_function_event_invoke_config(FunctionName=arn)
     except AwsMissing:
         return ""
@@ -111,6 +111,6 @@ class Topic:
 
 
 def get_topic_attributes(arn: str) -> Topic:
-    with aws.calling("sns", f"look at the topic {arn}") as sns:
+    with aws.calling("sns", f"read the topic {arn}") as sns:
         found = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
     return Topic(found.get("Policy", ""), found.get("KmsMasterKeyId", ""))

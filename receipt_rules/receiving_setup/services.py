@@ -40,10 +40,10 @@ from receipt_rules.receiving_setup.core import (
 from receipt_rules.receiving_stack.services import stack_findings
 
 MOST_LOOKED_AT = 10  # of each kind: the page waits for them
-LOOK_ALLOWED = "Give our credentials the permissions that the README lists, then look again."
-ROLE = "Name a role that SES may assume in RECEIVING_BUCKET_ROLE, or a bucket in a region in which SES receives mail."
-UNCLEAR = "has conditions that we cannot judge."
-TRIED = "Amazon tries it whenever a rule is written, and the run says what it answered."
+LOOK_ALLOWED = "Give our credentials the permissions listed in the README, then check again."
+ROLE = "Set RECEIVING_BUCKET_ROLE to a role that SES can assume, or use a bucket in a region where SES receives mail."
+UNCLEAR = "has conditions that we can't evaluate."
+TRIED = "SES tests it whenever a rule is written; the run shows its response."
 _Look = Callable[[str, RuleSet], SetupFinding]
 
 
@@ -63,22 +63,24 @@ def _each(what: str, named: Callable[[], tuple[str, ...]], look: _Look, rule_set
     for name in names[:MOST_LOOKED_AT]:
         yield _looked(what, name, look, rule_set)
     if (more := len(names) - MOST_LOOKED_AT) > 0:
-        yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, f"{more} more that endpoints name were not looked at.")
+        yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, f"{more} more used by endpoints weren't checked.")
 
 
 def _looked(what: str, name: str, look: _Look, rule_set: RuleSet) -> SetupFinding:
     try:
         return look(name, rule_set)
     except AwsMissing:
-        repair = f"Make it in this account{'' if what == 'Bucket' else f' in {settings.AWS_REGION}'}, or name another: "
-        return SetupFinding(what, SetupVerdict.WRONG, f"{name} does not exist.", f"{repair}{_where_named(what)}")
+        repair = (
+            f"Create it in this account{'' if what == 'Bucket' else f' in {settings.AWS_REGION}'}, or set another: "
+        )
+        return SetupFinding(what, SetupVerdict.WRONG, f"{name} doesn't exist.", f"{repair}{_where_named(what)}")
     except (AwsProblem, Refused) as problem:
         repair = LOOK_ALLOWED if isinstance(problem, AwsDenied) else ""
         return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
 
 
 def _where_named(what: str) -> str:
-    return f"the default is the setting RECEIVING_{what.upper()}, an endpoint may have its own."
+    return f"the default is the setting RECEIVING_{what.upper()}; an endpoint can have its own."
 
 
 def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
@@ -86,10 +88,10 @@ def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
     letting = permissions_services.bucket_grant(name, rule_set)
     where = f"{name} is in {region}."
     if role := role_for(name):
-        sentence = f"{where} SES writes to it with the role {role}, which we do not judge."
+        sentence = f"{where} SES writes to it with the role {role}, which we don't check."
         return SetupFinding("Bucket", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=letting.there)
     if not can_receive(region):
-        sentence = f"{where} SES does not receive mail there, so it writes to that bucket with an IAM role alone."
+        sentence = f"{where} SES doesn't receive mail there, so it can only write to that bucket with an IAM role."
         return SetupFinding("Bucket", SetupVerdict.WRONG, sentence, ROLE, shown=letting.there)
     return _judged("Bucket", where, letting, "Its policy", "write", Button.BUCKET_POLICY)
 
@@ -99,7 +101,7 @@ def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
         return elsewhere
     state = gateway.get_function(arn)
     if state == "Failed":
-        repair = "Look at it in Lambda: it cannot be called."
+        repair = "It can't be invoked. Check it in the Lambda console."
         return SetupFinding("Function", SetupVerdict.WRONG, f"{arn} is in the state {state}.", repair)
     letting = permissions_services.function_grant(arn, rule_set)
     return _judged("Function", f"{arn} exists.", letting, "Its policy", "call it", Button.FUNCTION_PERMISSION)
@@ -108,18 +110,18 @@ def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
 def _judged(what: str, where: str, letting: Grant, whose: str, does: str, button: Button) -> SetupFinding:
     shown, name = letting.there, letting.name
     if letting.answer is PolicyAnswer.ALLOWED:
-        sentence = f"{where} {whose} lets SES of this account {does}."
+        sentence = f"{where} {whose} lets SES in this account {does}."
         return SetupFinding(what, SetupVerdict.RIGHT, sentence, shown=shown)
     if letting.answer is PolicyAnswer.UNCLEAR:
         sentence = f"{where} {whose} {UNCLEAR}"
         offered = Button.NONE if letting.stops else button
         return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, sentence, TRIED, _paste(letting), shown, offered, name)
     if letting.stops:
-        return SetupFinding(what, SetupVerdict.WRONG, f"{where} {letting.stops}", "Change that at Amazon.", "", shown)
-    sentence = f"{where} {whose} does not let SES of this account {does} for every rule of ours."
+        return SetupFinding(what, SetupVerdict.WRONG, f"{where} {letting.stops}", "Change this in AWS.", "", shown)
+    sentence = f"{where} {whose} doesn't let SES in this account {does} for every managed rule."
     if not shown:
-        sentence = f"{where} It has no policy that lets SES {does}."
-    repair = "Add the statement. What is there stays."
+        sentence = f"{where} No policy lets SES {does}."
+    repair = "Add the statement. Existing statements stay."
     return SetupFinding(what, SetupVerdict.WRONG, sentence, repair, _paste(letting), shown, button, name)
 
 
@@ -146,23 +148,23 @@ def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
     try:
         policy = read_policy(topic.policy)
     except ValueError:
-        return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, f"The policy of {arn} cannot be read.", TRIED)
+        return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, f"We couldn't read the policy of {arn}.", TRIED)
     answer, shown = judge_all(policy, permissions_services.topic_calls(arn, rule_set)), pretty(policy)
     if answer is PolicyAnswer.UNCLEAR:
         return SetupFinding(
             "Topic", SetupVerdict.COULD_NOT_TELL, f"{arn} exists. Its policy {UNCLEAR}", TRIED, shown=shown
         )
     if answer is not PolicyAnswer.ALLOWED:
-        sentence = f"{arn} exists. Its policy does not let SES of this account publish."
+        sentence = f"{arn} exists. Its policy doesn't let SES in this account publish."
         statement = ses_statement(action="sns:Publish", resource=arn, account=aws.account_id())
         return SetupFinding(
             "Topic", SetupVerdict.WRONG, sentence, "Paste the policy in SNS.", pretty(merged(policy, statement))
         )
     if topic.kms_key:
-        sentence = f"{arn} is encrypted with {topic.kms_key}; whether SES may use that key we cannot see."
+        sentence = f"{arn} is encrypted with {topic.kms_key}; we can't tell whether SES can use that key."
         return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=shown)
     return SetupFinding(
-        "Topic", SetupVerdict.RIGHT, f"{arn} exists. SES of this account may publish to it.", shown=shown
+        "Topic", SetupVerdict.RIGHT, f"{arn} exists. SES in this account can publish to it.", shown=shown
     )
 
 
@@ -170,11 +172,13 @@ def _elsewhere(what: str, arn: str) -> SetupFinding | None:
     """SES calls functions and topics of its own region alone (ses.md B)."""
     parts = arn.split(":")
     if len(parts) < 6 or parts[0] != "arn":
-        return SetupFinding(what, SetupVerdict.WRONG, f"{arn} is no ARN.", f"Write it whole: {_where_named(what)}")
+        return SetupFinding(
+            what, SetupVerdict.WRONG, f"{arn} isn't an ARN.", f"Enter the full ARN: {_where_named(what)}"
+        )
     if parts[3] == settings.AWS_REGION:
         return None
-    sentence = f"{arn} is in {parts[3]}, and SES here uses what is in {settings.AWS_REGION} alone."
-    return SetupFinding(what, SetupVerdict.WRONG, sentence, f"Name one that is here: {_where_named(what)}")
+    sentence = f"{arn} is in {parts[3]}, but SES here can only use resources in {settings.AWS_REGION}."
+    return SetupFinding(what, SetupVerdict.WRONG, sentence, f"Use one in this region: {_where_named(what)}")
 
 
 MOST_NAMED = 5
@@ -207,9 +211,9 @@ def check_receiving() -> tuple[SetupFinding, ...]:
 def _region() -> SetupFinding:
     name = settings.AWS_REGION
     if name in RECEIVING_REGIONS:
-        return SetupFinding("Region", SetupVerdict.RIGHT, f"Amazon receives mail in {name}.")
-    repair = "Set AWS_REGION to a region that receives, and add the domains there."
-    return SetupFinding("Region", SetupVerdict.WRONG, f"Amazon receives no mail in {name}.", repair)
+        return SetupFinding("Region", SetupVerdict.RIGHT, f"SES receives mail in {name}.")
+    repair = "Set AWS_REGION to a region where SES receives mail, and add the domains there."
+    return SetupFinding("Region", SetupVerdict.WRONG, f"SES doesn't receive mail in {name}.", repair)
 
 
 def _rule_set(live: Live) -> SetupFinding:
@@ -218,19 +222,19 @@ def _rule_set(live: Live) -> SetupFinding:
         return SetupFinding(
             "Rule set",
             SetupVerdict.WRONG,
-            f"The active rule set is {name}, with {number} rules. It is not ours.",
-            "Adopt it on the Rules page, so that its rules stay and ours are added, or use another region.",
+            f"The active rule set is {name}, with {number} rules. It isn't managed here.",
+            "Adopt it on the Rules page to keep its rules and add ours, or use another region.",
         )
     if not live.is_active:
         return SetupFinding(
             "Rule set",
             SetupVerdict.WRONG,
-            "No rule set is active: Amazon rejects all mail of this region.",
-            "Approve the plan on the Plan page: it makes the rule set and activates it.",
+            "No rule set is active: SES rejects all mail in this region.",
+            "Approve the plan on the Plan page. It creates and activates the rule set.",
         )
     number = len(live.rule_set.rules)
     has = "1 rule" if number == 1 else f"{number} rules"
-    return SetupFinding("Rule set", SetupVerdict.RIGHT, f"{live.rule_set.name} is active and ours; it has {has}.")
+    return SetupFinding("Rule set", SetupVerdict.RIGHT, f"{live.rule_set.name} is active and managed; it has {has}.")
 
 
 def _keys(live: Live) -> SetupFinding:
@@ -239,13 +243,9 @@ def _keys(live: Live) -> SetupFinding:
     actions = [(rule.name, action) for rule in ours for action in rule.delivery.actions]
     keyed = [name for name, action in actions if isinstance(action, S3) and action.kms_key]
     if not keyed:
-        return SetupFinding(
-            "Encryption", SetupVerdict.RIGHT, "No rule of ours names a KMS key, so that what is stored can be read."
-        )
-    sentence = (
-        f"{_some(keyed)} {'names' if len(keyed) == 1 else 'name'} a KMS key: mail is stored so that we cannot read it."
-    )
-    repair = "Restore the rules on the Rules page, and let the bucket encrypt by itself (SSE) instead."
+        return SetupFinding("Encryption", SetupVerdict.RIGHT, "No KMS encryption. Stored mail is readable.")
+    sentence = f"{_some(keyed)} {'names' if len(keyed) == 1 else 'name'} a KMS key: we can't read the stored mail."
+    repair = "Restore the rules on the Rules page, and use bucket encryption (SSE) instead."
     return SetupFinding("Encryption", SetupVerdict.WRONG, sentence, repair)
 
 
@@ -257,15 +257,15 @@ def _ip_filters() -> SetupFinding:
         return SetupFinding("IP filters", SetupVerdict.COULD_NOT_TELL, str(problem))
     listed = _some([str(each) for each in filters])
     if everybody:
-        repair = "Delete the block filters in SES, unless only what the allow filters let in may arrive."
-        return SetupFinding("IP filters", SetupVerdict.WRONG, f"They block everybody: {listed}.", repair)
+        repair = "Delete the block filters in SES, unless only mail from the allow filters should arrive."
+        return SetupFinding("IP filters", SetupVerdict.WRONG, f"They block all senders: {listed}.", repair)
     if not filters:
         return SetupFinding(
             "IP filters",
             SetupVerdict.RIGHT,
-            "There are none. Amazon itself blocks mail from EC2 and from known abusers.",
+            "None. SES itself blocks mail from EC2 and from known abusers.",
         )
-    return SetupFinding("IP filters", SetupVerdict.RIGHT, f"They are asked before any rule: {listed}.")
+    return SetupFinding("IP filters", SetupVerdict.RIGHT, f"Evaluated before any rule: {listed}.")
 
 
 def _tls() -> tuple[SetupFinding, ...]:
@@ -279,8 +279,10 @@ def _tls() -> tuple[SetupFinding, ...]:
     names = list(live.exclude(pk__in=with_it.values("pk")).order_by("name").values_list("name", flat=True))
     if not names:
         return ()
-    sentence = f"SES bounces mail that comes without TLS, and nothing tells senders to use it: {_some(names)}."
-    repair = "Publish MTA-STS for these domains and host its policy, or set RECEIVING_TLS_REQUIRED=0."
+    sentence = (
+        f"SES bounces mail that comes without TLS, but no MTA-STS policy asks senders to use TLS: {_some(names)}."
+    )
+    repair = "Publish MTA-STS for these domains and host the policy, or set RECEIVING_TLS_REQUIRED=0."
     return (SetupFinding("TLS", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
 
 
@@ -295,7 +297,7 @@ def _last_run() -> tuple[SetupFinding, ...]:
     last = over.order_by("-ended_at").first()
     if last is None or last.state == RunState.DONE:
         return ()
-    repair = "Repair what it names, then approve the plan again."
+    repair = "Fix the problem, then approve a new plan."
     return (SetupFinding("Last run", SetupVerdict.WRONG, f"It failed. {last.problem}", repair),)
 
 
@@ -303,6 +305,6 @@ def _waiting() -> tuple[SetupFinding, ...]:
     waiting = PendingChange.objects.exclude(waits_because="").count()
     if not waiting:
         return ()
-    whose = "a customer's change waits" if waiting == 1 else f"the changes of {waiting} customers wait"
+    whose = "a customer's change is waiting" if waiting == 1 else f"the changes of {waiting} customers are waiting"
     sentence = f"{whose[0].upper()}{whose[1:]} for an operator."
-    return (SetupFinding("Waiting changes", SetupVerdict.WRONG, sentence, "Look at the plan, and approve it."),)
+    return (SetupFinding("Pending changes", SetupVerdict.WRONG, sentence, "Review and approve the plan."),)

@@ -1,4 +1,4 @@
-"""Whether this deployment can receive at all; what lets SES in; and rule sets of ours that nothing uses any more."""
+"""The setup page: requirements for receiving, policies that grant SES access, and unused managed rule sets."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,16 +20,16 @@ from receipt_rules.receiving_setup.core import SetupVerdict
 from receipt_rules.receiving_setup.services import check_receiving
 from receipt_rules.rule_sets.services import delete_rule_set, old_rule_sets
 
-_PAUSE = "Nothing is changed before you press."
+_PAUSE = "Nothing changes until you confirm."
 POLICY = {
-    "here": "Let SES write to the bucket",
-    "explanation": f"What Amazon needs to store mail. {_PAUSE}",
-    "button": "Put the policy",
+    "here": "Allow SES to write to the bucket",
+    "explanation": f"SES needs this to store mail. {_PAUSE}",
+    "button": "Update policy",
 }
 PERMISSION = {
-    "here": "Let SES call the function",
-    "explanation": f"What Amazon needs to tell the function of mail. {_PAUSE}",
-    "button": "Add the permission",
+    "here": "Allow SES to invoke the function",
+    "explanation": f"SES needs this to invoke the function for each message. {_PAUSE}",
+    "button": "Add permission",
 }
 
 
@@ -65,7 +65,7 @@ def _delete(request: SignedIn) -> None:
     except (Refused, AwsProblem) as problem:
         messages.error(request, str(problem))
     else:
-        messages.success(request, f"The rule set {name} is deleted.")
+        messages.success(request, f"Deleted the rule set {name}.")
 
 
 @require_http_methods(["GET", "POST"])
@@ -78,7 +78,7 @@ def bucket_policy(request: SignedIn) -> HttpResponse:
         permissions_services.put_policy(bucket=bucket, digest=given(request.POST, "digest"), actor=request.user)
 
     if request.method == "POST":
-        return _let_in(request, put, f"SES may write to {bucket} now.")
+        return _let_in(request, put, f"SES can now write to {bucket}.")
     return _preview(request, POLICY, bucket, permissions_services.policy_preview)
 
 
@@ -92,7 +92,7 @@ def function_permission(request: SignedIn) -> HttpResponse:
         permissions_services.add_permission(arn=arn, digest=given(request.POST, "digest"), actor=request.user)
 
     if request.method == "POST":
-        return _let_in(request, add, "SES may call the function now.")
+        return _let_in(request, add, "SES can now invoke the function.")
     return _preview(request, PERMISSION, arn, permissions_services.permission_preview)
 
 

@@ -33,8 +33,8 @@ def pack_code() -> tuple[str, bytes]:
     return code_key(archive), archive
 
 
-PRINT = "manage.py receiving_stack prints a template that has it."
-ALLOW = "Give our credentials the permissions that the README lists, then look again."
+PRINT = "manage.py receiving_stack prints a template that includes it."
+ALLOW = "Give our credentials the permissions listed in the README, then check again."
 ALARMS = {
     ("AWS/SES", "PublishExpired"): "mail that SES gives up on",
     ("AWS/Lambda", "Errors"): "errors of the function",
@@ -60,11 +60,11 @@ def _retries() -> SetupFinding:
     functions = permissions_services.functions()
     without = [arn for arn in functions if not gateway.get_failure_destination(arn)]
     if not functions:
-        return SetupFinding("Retries", SetupVerdict.RIGHT, "No function is named, so that none can fail.")
+        return SetupFinding("Retries", SetupVerdict.RIGHT, "No function is set, so none can fail.")
     if without:
-        sentence = f"{without[0]} has no on-failure destination: what it fails on three times is not tried again."
+        sentence = f"{without[0]} has no on-failure destination: an event that fails three times isn't retried."
         return SetupFinding("Retries", SetupVerdict.WRONG, sentence, PRINT)
-    return SetupFinding("Retries", SetupVerdict.RIGHT, "What the function fails on goes to its on-failure destination.")
+    return SetupFinding("Retries", SetupVerdict.RIGHT, "Failed events go to the function's on-failure destination.")
 
 
 def _alarms() -> SetupFinding:

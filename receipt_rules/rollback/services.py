@@ -47,7 +47,7 @@ class Restorable:
         return bool(self._now.customer_of(domain_of(recipient))) and not self.changed_hands(recipient)
 
     def is_nobodys(self, recipient: str) -> bool:
-        """Whether no customer held its name then or holds it now: a rule of somebody else's served it."""
+        """Return whether no customer held its domain then or holds it now: an unmanaged rule served it."""
         name = domain_of(recipient)
         return not (self._now.customer_of(name) or (self._snapshot.holders or {}).get(name))
 
@@ -69,7 +69,7 @@ def as_it_was(snapshot_id: str, live: RuleSet, wanted: Desired, holders: Holders
     """
     snapshot = Snapshot.objects.filter(pk=snapshot_id, region=settings.AWS_REGION).first()
     if snapshot is None:
-        raise Refused("That state is not kept any more; the last ten are.", code="SNAPSHOT_MISSING")
+        raise Refused("That state is no longer kept; only the last ten are.", code="SNAPSHOT_MISSING")
     then = content_of(snapshot)
     names = Restorable(snapshot, then, holders)
     entries = {each: to for each, to in wanted.entries.items() if names.changed_hands(each)}
@@ -82,7 +82,7 @@ def as_it_was(snapshot_id: str, live: RuleSet, wanted: Desired, holders: Holders
 
 
 def holds() -> QuerySet[RollbackHold]:
-    """Those that are in force: their run has begun, and nobody has released them."""
+    """Return the holds in force: their run has started, and no operator has released them."""
     rows = RollbackHold.objects.filter(region=settings.AWS_REGION, released_at=None, run__started_at__isnull=False)
     return rows.select_related("run__approved_by")
 
@@ -104,7 +104,7 @@ def held_recipients(holders: Holders, *, stopped: frozenset[str]) -> frozenset[s
 
 
 def with_held(wanted: Desired, held: frozenset[str], live: RuleSet) -> Desired:
-    """What is wanted, with held recipients as the live rules have them."""
+    """Return the desired state, with held recipients as in the live rules."""
     if not held:
         return wanted
     stands = as_it_stands(live).entries
@@ -137,13 +137,13 @@ def changed_recipients(before: Desired, after: Desired) -> frozenset[str]:
 def release(*, hold: RollbackHold, because: str, actor: User) -> None:
     """From now on plans bring it to what is wanted again. Raises Refused."""
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Rollbacks are released by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can release rollbacks.", code="NOT_ALLOWED")
     if not because.strip():
-        raise Refused("Say why the rollback is released; the next person will ask.", code="REASON_MISSING")
+        raise Refused("Enter a reason.", code="REASON_MISSING")
     with transaction.atomic():
         free = RollbackHold.objects.filter(pk=hold.pk, released_at=None)
         if not free.update(released_at=timezone.now(), released_by=actor):
-            raise Refused("It is released already.", code="HOLD_OVER")
+            raise Refused("The rollback has already been released.", code="HOLD_OVER")
         audit_services.record(
             "rules.hold_released",
             about=rule_set_subject(settings.AWS_REGION),

@@ -29,14 +29,16 @@ class RecipientsAsked(In):
     recipients: Annotated[list[Recipient], Field(min_length=1, max_length=MOST_RECIPIENTS)]
     received_at: Annotated[
         Annotated[AwareDatetime, Field(strict=False)] | None,
-        Field(description="When the message came: what came before the name's present holder had it is not theirs"),
+        Field(description="When the message arrived. Mail from before the current holder had the domain isn't theirs"),
     ] = None
 
 
 class RouteOwnerOut(Out):
     id: str
     type: Literal["address", "catchAll"]
-    recipient: str = Field(description="The address; for a catch-all the domain, with a leading dot for those below it")
+    recipient: str = Field(
+        description="The address. For a catch-all, the domain; for a subdomain catch-all, with a leading dot"
+    )
     is_active: bool
 
 
@@ -63,12 +65,12 @@ class RouteOut(Out):
     because: str = Field(description="address, label, domain, subdomain, off (switched off), nobody, or earlier")
     owner: RouteOwnerOut | None
     domain: RouteDomainOut | None
-    endpoint: Annotated[RouteEndpointOut | None, Field(description="null: nothing shall be delivered")]
+    endpoint: Annotated[RouteEndpointOut | None, Field(description="null: deliver nothing")]
     awaits_confirmation: bool = Field(
-        description="Its endpoint forwards to somebody who has not confirmed it: keep the message, deliver nothing yet"
+        description="The endpoint forwards to someone who hasn't confirmed yet: keep the message, deliver nothing yet"
     )
     stores: list[StoreOut] = Field(
-        description="Where the rules store the message, the likeliest first: prefix and message id are the key"
+        description="Where the rules store the message, most likely first. The key is prefix and message ID"
     )
 
 
@@ -81,7 +83,7 @@ class RoutesOut(Out):
     auth=ApiKeyWith(Scope.ROUTE),
     response={200: RoutesOut, **ERRORS},
     by_alias=True,
-    summary="Whose each recipient's mail is, and where it goes",
+    summary="Look up owner and endpoint of recipients",
 )
 def look_up_route(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
     """In the order asked: the exact address, then the name below a domain, then the domain; user+x falls to user.

@@ -32,7 +32,7 @@ def clear_leaving() -> None:
 
 
 def clear_kept(names: tuple[str, ...]) -> None:
-    """Take these domains out of rule sets of ours that are not active. As `clear_leaving`."""
+    """Remove these domains from inactive managed rule sets. See `clear_leaving`."""
     if not names:
         return
     holders = Holders.read()
@@ -67,7 +67,7 @@ def _clear(kept: RuleSet, rule: Rule, names: tuple[str, ...], holders: Holders) 
 
 
 def old_rule_sets() -> tuple[str, ...]:
-    """Names of sets of ours that are not active and that nobody adopted. Reads Amazon's list. Raises AwsProblem."""
+    """Return names of inactive managed rule sets that weren't adopted. Lists them at SES. Raises AwsProblem."""
     live = read_live(all_sets=True)
     return tuple(sorted(name for name in live.sets.names if _is_old(name, live.sets.active)))
 
@@ -75,9 +75,9 @@ def old_rule_sets() -> tuple[str, ...]:
 def delete_rule_set(*, name: str, actor: User) -> None:
     """With its rules. One that is active, adopted or not ours stays. Raises Refused and AwsProblem."""
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Rule sets are deleted by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can delete rule sets.", code="NOT_ALLOWED")
     if not _is_old(name, read_live().sets.active):
-        raise Refused(f"{name} is active, or not made by us: it stays.", code="RULE_SET_STAYS")
+        raise Refused(f"{name} is active or unmanaged, so it can't be deleted.", code="RULE_SET_STAYS")
     with aws.recording() as request_ids:
         live_gateway.delete_rule_set(name)
     OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name).delete()

@@ -39,13 +39,13 @@ from receipt_rules.planner.core.steps import (
 from receipt_rules.refusals import services as refusals_services
 
 REPAIRS = {
-    "InvalidS3Configuration": "Amazon cannot write to the bucket. It must exist, and its policy must let SES put "
-    "objects into it: the receiving set-up check shows the policy.",
-    "InvalidLambdaFunction": "Amazon cannot call the function. It must exist in this region, and its permissions must "
-    "let SES invoke it: the receiving set-up check shows how.",
-    "InvalidSnsTopic": "Amazon cannot publish to the topic. It must exist in this region, and its policy must let SES "
-    "publish to it.",
-    "LimitExceeded": "A limit of Amazon's is reached. Compact the rules, or delete rule sets that nobody needs.",
+    "InvalidS3Configuration": "SES can't write to the bucket. The bucket must exist, and its policy must let SES put "
+    "objects. The Setup page shows the policy.",
+    "InvalidLambdaFunction": "SES can't invoke the function. The function must exist in this region, and its "
+    "permissions must let SES invoke it. The Setup page shows how.",
+    "InvalidSnsTopic": "SES can't publish to the topic. The topic must exist in this region, and its policy must "
+    "let SES publish.",
+    "LimitExceeded": "An SES quota is reached. Compact the rules, or delete unused rule sets.",
 }
 
 
@@ -108,7 +108,7 @@ class RunExecutor:
         fresh = any(isinstance(step, CreateSet) and step.rule_set == self._planned_for for step in self.steps)
         live = RuleSet(self._planned_for) if fresh else self._state(self._planned_for)
         if touched_digest(self.steps, live) != self.run.touched:
-            raise Stopped("The rules that this plan changes have changed since it was approved. Plan again.")
+            raise Stopped("The rules that this plan changes have changed since it was approved. Create a new plan.")
 
     def refuse_without_holder(self) -> None:
         """Before the first step: a domain may have been deleted since the plan was made. Raises Stopped."""
@@ -116,7 +116,7 @@ class RunExecutor:
         for recipient in sorted(self._added()):
             name = domain_of(recipient)
             if not staying.customer_of(name) and (self._is_going(name) or self.run.kind != RunKind.ROLLBACK):
-                raise Stopped(f"{name} is deleted, or being deleted, and may receive nothing new. Plan again.")
+                raise Stopped(f"{name} is deleted or being deleted, so it can't receive new mail. Create a new plan.")
 
     def _added(self) -> set[str]:
         steps = rule_steps(self.steps)
@@ -142,8 +142,8 @@ class RunExecutor:
         approved = set(self.run.consequences)
         if len(approved) < MOST_SENTENCES and (worse := [each for each in harms if each.sentence not in approved]):
             raise Stopped(
-                "Since the plan was approved, SES's rules have changed, and it would do more harm now: "
-                f"{worse[0].sentence} Plan again."
+                "SES receipt rules have changed since approval, and the plan would now do more harm: "
+                f"{worse[0].sentence} Create a new plan."
             )
 
     def outcome(self, after: RuleSet) -> tuple[Consequence, ...] | None:
@@ -175,7 +175,7 @@ class RunExecutor:
         try:
             left = without([load(row.step) for row in rows], refused)
         except Refused as empty:
-            raise Stopped(f"{empty} Plan again.") from None
+            raise Stopped(f"{empty} Create a new plan.") from None
         is_as_approved = self._active is not None and touched_digest(self.steps, self._active) == self.run.touched
         for row, step in zip(rows, left, strict=True):
             if step is None:
@@ -239,7 +239,7 @@ class RunExecutor:
         """The active set at the end, and the names of touched rules that are not as we left them."""
         after = live_gateway.describe_active_rule_set()
         if after is None or after.name != self.target:
-            raise Stopped(f"The rule set {self.target} is not the active one any more. Somebody else has changed that.")
+            raise Stopped(f"The rule set {self.target} is no longer active. Someone else changed this.")
         expected = self._known.get(self.target, after).by_name
         touched = {name for step in rule_steps(self.steps) for name in _names(step)}
         return after, tuple(sorted(name for name in touched if after.by_name.get(name) != expected.get(name)))
@@ -257,15 +257,13 @@ class RunExecutor:
             allowed.add(self.activation.instead_of)
         if name not in allowed:
             found = f"The rule set {name} is active" if name else "No rule set is active"
-            raise Stopped(
-                f"{found} now, not {self._planned_for}: somebody else has changed that. Nothing was activated."
-            )
+            raise Stopped(f"{found} now, not {self._planned_for}: someone else changed this. Nothing was activated.")
 
     def _make_rule_step(self, step: RuleStep) -> bool:
         live = self._state(step.rule_set)
         stands = standing(step, live)
         if stands is RuleSetState.CHANGED:
-            raise Stopped(f"Somebody else has changed what this step touches: {step} Plan again.")
+            raise Stopped(f"Someone else changed a rule that this step changes: {step} Create a new plan.")
         if stands is RuleSetState.DONE:
             return False
         try:
@@ -287,7 +285,9 @@ class RunExecutor:
             live_gateway.create_rule_set(step.rule_set)
         except AwsConflict:
             if self._state(step.rule_set).rules:
-                raise Stopped(f"There is a rule set {step.rule_set} already, with rules in it. Plan again.") from None
+                raise Stopped(
+                    f"The rule set {step.rule_set} already exists and has rules. Create a new plan."
+                ) from None
             return False
         self._known[step.rule_set] = RuleSet(step.rule_set)
         return True
@@ -298,7 +298,7 @@ class RunExecutor:
             live_gateway.clone_rule_set(step.source, step.rule_set)
         except AwsConflict:
             if self._state(step.rule_set).rules != source.rules:
-                raise Stopped(f"There is another rule set {step.rule_set} already. Plan again.") from None
+                raise Stopped(f"Another rule set {step.rule_set} already exists. Create a new plan.") from None
             return False
         self._known[step.rule_set] = replace(source, name=step.rule_set)
         return True
@@ -320,18 +320,21 @@ class RunExecutor:
     def _refuse_other_copy(self, step: Activate, active: RuleSet) -> None:
         if step.foreign:
             if digest(list(active.rules)) != step.foreign:
-                raise Stopped(f"The rules of {active.name} have changed since the plan was approved. Plan again.")
+                raise Stopped(
+                    f"The rules of {active.name} have changed since the plan was approved. Create a new plan."
+                )
             return
         if touched_digest(self.steps, active) != self.run.touched:
             raise Stopped(
-                "The active rules have changed while the copy was made. The copy was not activated. Plan again."
+                "The active rules changed while the clone was being built. The clone was not activated. Create "
+                "a new plan."
             )
         is_copy = any(isinstance(other, CloneSet) for other in self.steps)
         wanted = RuleSet(step.rule_set, active.rules if is_copy else ())
         for rule_step in rule_steps(self.steps):
             wanted = apply(rule_step, wanted)
         if live_gateway.describe_rule_set(step.rule_set).rules != wanted.rules:
-            raise Stopped(f"The copy {step.rule_set} is not as it was planned. It was not activated. Plan again.")
+            raise Stopped(f"The clone {step.rule_set} doesn't match the plan. It was not activated. Create a new plan.")
 
 
 def _names(step: RuleStep) -> tuple[str, ...]:

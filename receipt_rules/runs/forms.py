@@ -4,4 +4,4 @@ from django import forms
 
 
 class CancelRunForm(forms.Form):
-    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))

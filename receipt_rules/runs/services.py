@@ -64,7 +64,7 @@ def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
 def cancel(*, run: Run, actor: User) -> None:
     """It stops before its next step; what is done stays. Raises Refused when it is over, or for want of the right."""
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Runs are stopped by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can stop runs.", code="NOT_ALLOWED")
     with transaction.atomic():
         rows = Run.objects.filter(pk=run.pk)
         now = timezone.now()
@@ -74,20 +74,20 @@ def cancel(*, run: Run, actor: User) -> None:
         if withdrawn:
             _end(run, RunState.CANCELLED, "")
         elif not rows.filter(state__in=UNFINISHED).update(cancelled_by=actor, cancelled_at=now):
-            raise Refused("It is over already.", code="RUN_OVER")
+            raise Refused("The run has already ended.", code="RUN_OVER")
         work_soon()
 
 
 def confirm(*, run: Run, actor: User) -> None:
     """The second person's approval. Raises Refused for the first, for want of the right, or where none is needed."""
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Plans are approved by operators.", code="NOT_ALLOWED")
+        raise Refused("Only operators can approve plans.", code="NOT_ALLOWED")
     if run.approved_by_id == actor.pk:
-        raise Refused("You have approved it already. Another operator must approve it too.", code="SECOND_PERSON")
+        raise Refused("You have already approved this run. Another operator must approve it too.", code="SECOND_PERSON")
     with transaction.atomic():
         asked = Run.objects.filter(pk=run.pk, state=RunState.PROPOSED)
         if not asked.update(state=RunState.WAITING, confirmed_by=actor):
-            raise Refused("It does not wait for a second approval.", code="RUN_OVER")
+            raise Refused("The run isn't waiting for a second approval.", code="RUN_OVER")
         audit_services.record(
             "rules.confirmed",
             about=rule_set_subject(_name_of(run), run.customer_id or ""),
@@ -184,7 +184,7 @@ class MustGoAround(Exception):
     def __init__(self, refused: frozenset[str]) -> None:
         self.refused = refused
         named = ", ".join(sorted(refused))
-        super().__init__(f"SES refuses {named} in a rule now, and it receives mail: that rule stays as it is.")
+        super().__init__(f"SES now refuses {named} in a rule, and it receives mail. That rule stays unchanged.")
 
 
 def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
@@ -192,15 +192,15 @@ def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
 
     A customer's own change, and what ends for a former holder, are planned again by whoever asked for this run.
     """
-    made, rest = None, "The rest is planned again."
+    made, rest = None, "The rest is being planned again."
     if run.kind in (RunKind.APPROVED, RunKind.ROLLBACK) and not run.customer_id:
         made, asked = _planned_around(run, executor)
-        rest = "Plan again for the rest." if made is None else "Nothing else was to be done."
+        rest = "Create a new plan for the rest." if made is None else "Nothing else needed to change."
     with transaction.atomic():
         if made is not None and not made.is_empty:
             kind = RunKind(run.kind)
             other = planner_services.store_run(made, asked, kind=kind, actor=run.approved_by, because=run.because)
-            rest = f"The rest is carried out by the run {other.pk}."
+            rest = f"Run {other.pk} applies the rest."
         if made is not None and (number := len(made.waiting)):
             rest = f"{number:,} change{' waits' if number == 1 else 's wait'} for it. {rest}"
         _end(run, RunState.REFUSED, f"{stays} {rest}")
@@ -237,8 +237,8 @@ def _refused_by_amazon(run: Run, problem: AwsProblem) -> None:
 
 
 def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str, ...]) -> None:
-    said = [f"SES refused {', '.join(run.set_aside)}. The rest was carried out."] if run.set_aside else []
-    said += [f"Somebody else changed {', '.join(differs)} meanwhile. Look at the differences."] if differs else []
+    said = [f"SES refused {', '.join(run.set_aside)}. The rest was applied."] if run.set_aside else []
+    said += [f"Someone else changed {', '.join(differs)} in the meantime. Review the drift."] if differs else []
     meant = executor.outcome(after)
     if meant is not None:
         run.outcome, run.consequences = summary(meant), [each.sentence for each in meant[:MOST_SENTENCES]]

@@ -22,13 +22,16 @@ from receipt_rules.runs import services
 
 STEPS_PER_PAGE = 100
 POLL_SECONDS = 2
+LIST_POLL_SECONDS = 5
 
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     refuse_strangers(request)
-    context = {"page": page_of(addresses_selectors.runs(), request), "tab": "runs"}
-    return TemplateResponse(request, "receipt_rules/runs/runs.html", context)
+    page = page_of(addresses_selectors.runs(), request)
+    is_over = all(run.is_over for run in page.object_list)
+    context = {"page": page, "tab": "runs", "poll_seconds": None if is_over else LIST_POLL_SECONDS}
+    return TemplateResponse(request, template(request, "receipt_rules/runs/runs.html", "runs"), context)
 
 
 @require_GET
@@ -75,7 +78,7 @@ def cancel(request: SignedIn, run_id: str) -> HttpResponse:
     except Refused as refused:
         messages.info(request, str(refused))
     else:
-        messages.success(request, "It stops before its next step. What is done stays.")
+        messages.success(request, "Stopping before the next step. Completed steps are kept.")
     return redirect("receipt_rules:run", run.id)
 
 
@@ -88,7 +91,7 @@ def confirm(request: SignedIn, run_id: str) -> HttpResponse:
     except Refused as refused:
         messages.info(request, str(refused))
     else:
-        messages.success(request, "Approved. It is carried out now.")
+        messages.success(request, "Run approved. It is starting now.")
     return redirect("receipt_rules:run", run.id)
 
 

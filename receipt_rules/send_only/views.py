@@ -27,7 +27,7 @@ def send_only(request: SignedIn, domain_id: str) -> HttpResponse:
         except Refused as problem:
             refused = str(problem)
         else:
-            said = "receives mail here. Add an address next" if receives else "is set to send only"
+            said = "now receives mail here. Next, add an address" if receives else "is now set to send only"
             messages.success(request, f"{domain} {said}. {applied_when()}")
             return redirect("receipt_rules:domain" if receives else "domains:detail", domain.pk)
     names = [domain.receiving_facts(name) for name in domain.mail_names]

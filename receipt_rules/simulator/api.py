@@ -1,4 +1,4 @@
-"""What happens to a message: rule by rule, with the reason; for staff."""
+"""The JSON API of the simulator; for staff."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ router = call_router("Receipt rules")
 
 class EnvelopeAsked(In):
     recipients: Annotated[list[Text], Field(min_length=1, max_length=services.MOST_RECIPIENTS)] = Field(
-        description="Of one message: rules see all of them together"
+        description="All recipients of one message: rules are evaluated for them together"
     )
 
 
@@ -32,7 +32,7 @@ class OutcomeOut(Out):
 
 
 class MailHostOut(Out):
-    """`isAmazon` null: the DNS could not be asked, which proves nothing."""
+    """`isAmazon` null: the DNS lookup failed, so it is unknown."""
 
     domain: str
     hosts: list[str]
@@ -66,9 +66,9 @@ class SimulationOut(Out):
     stored_at: list[StoredOut]
 
 
-@router.post("/v2/receipt-rules/simulate", **reads(SimulationOut, staff=True), summary="Where a message would go")
+@router.post("/v2/receipt-rules/simulate", **reads(SimulationOut, staff=True), summary="Simulate a message")
 def simulate_message(request: HttpRequest, asked: EnvelopeAsked) -> SimulationOut:
-    """Against Amazon's rules as they are now, and the DNS. Nothing is changed or sent."""
+    """Simulate against the live rules and DNS. Nothing is changed or sent."""
     rules_viewer(request)
     live = read_live()
     active = live.rule_set if live.is_active else live.stranger or RuleSet("")

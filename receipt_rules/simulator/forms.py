@@ -7,8 +7,8 @@ from receipt_rules.models.expectations import Expected
 
 
 class ExpectationForm(forms.Form):
-    address = forms.CharField(label="Mail for", max_length=320, widget=forms.TextInput(AS_TYPED))
-    expected = forms.ChoiceField(label="What must stay true of it", choices=Expected.choices, initial=Expected.ONCE)
+    address = forms.CharField(label="Address", max_length=320, widget=forms.TextInput(AS_TYPED))
+    expected = forms.ChoiceField(label="Expectation", choices=Expected.choices, initial=Expected.ONCE)
     endpoint = forms.CharField(
-        label="Endpoint", max_length=120, required=False, widget=forms.TextInput(AS_TYPED), help_text="Its name."
+        label="Endpoint", max_length=120, required=False, widget=forms.TextInput(AS_TYPED), help_text="Endpoint name."
     )

@@ -1,4 +1,4 @@
-"""What happens to mail for these recipients: the MX that wins, each rule with its reason, and whose endpoint it is."""
+"""Simulates mail for recipients: the MX that wins, each rule with its reason, and the endpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,8 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import endpoints_of, expectation_subject, holder_of
 from receipt_rules.live.selectors import content_of, last_known
+from receipt_rules.mail_path.core import Hop
+from receipt_rules.mail_path.selectors import path_of_route
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.models.live import ReceivingStop
@@ -43,13 +45,13 @@ class MailHost:
     @property
     def sentence(self) -> str:
         if self.is_amazon is None:
-            return f"The mail hosts of {self.domain} could not be looked up."
+            return f"We couldn't look up the MX records of {self.domain}."
         if not self.hosts:
-            return f"{self.domain} has no MX record: most senders find nobody to give the mail to."
-        winner = f"{self.hosts[0]} takes mail for {self.domain}"
+            return f"{self.domain} has no MX record, so most senders can't deliver mail."
+        winner = f"{self.hosts[0]} receives mail for {self.domain}"
         if is_mail_manager(self.hosts[0]):
-            return f"{winner}. It is an ingress endpoint of SES Mail Manager: these rules never see it."
-        return f"{winner}." if self.is_amazon else f"{winner}, not Amazon: these rules never see it."
+            return f"{winner}. It is an ingress endpoint of SES Mail Manager, so receipt rules never see the mail."
+        return f"{winner}." if self.is_amazon else f"{winner}, not SES, so receipt rules never see the mail."
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Holder:
     @property
     def sentence(self) -> str:
         sends = f"the tenant {self.tenant}, {self.standing}" if self.tenant else "no tenant yet"
-        stopped = "; their receiving is stopped by our staff" if self.is_stopped else ""
+        stopped = "; receiving stopped by staff" if self.is_stopped else ""
         return f"{self.customer}: {sends}{stopped}"
 
 
@@ -86,7 +88,7 @@ def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
     """One message with all its recipients, against the rules as they were read. Asks the DNS. Raises Refused."""
     recipients = [read_recipient(text).address for text in envelope if text.strip()]
     if not 1 <= len(recipients) <= MOST_RECIPIENTS:
-        raise Refused(f"Give between one and {MOST_RECIPIENTS} addresses.", code="TOO_MANY")
+        raise Refused(f"Enter between 1 and {MOST_RECIPIENTS} addresses.", code="TOO_MANY")
     routing = matching.route(live.rules, recipients)
     stored = [
         (outcome.rule.name, f"{action.bucket}/{action.prefix}")
@@ -159,8 +161,8 @@ def _endpoint_of(address: str, name: str) -> Endpoint:
     holder = holder_of(domain_of(address))
     found = endpoints_of(holder.customer).filter(name__iexact=name.strip()).first() if holder and name.strip() else None
     if found is None:
-        whose = f"{holder.customer} has no endpoint of this name" if holder else f"Nobody here holds {address}"
-        raise Refused(f"{whose}. Type an endpoint's name as its page shows it.", code="ENDPOINT_MISSING")
+        whose = f"{holder.customer} has no endpoint with this name" if holder else f"No customer has {address}"
+        raise Refused(f"{whose}. Enter the endpoint's name as shown on its page.", code="ENDPOINT_MISSING")
     return found
 
 
@@ -173,11 +175,11 @@ def stop_expecting(*, expectation: Expectation, actor: User) -> None:
 
 def _refuse(actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("What is expected of the rules is for operators to say.", code="NOT_ALLOWED")
+        raise Refused("Only operators can change expectations.", code="NOT_ALLOWED")
 
 
-NOT_YOURS = "This is not an address at a domain of yours."
-NO_ADDRESS = "No address and no catch-all of yours takes this mail: SES rejects it once the MX record leads here."
+NOT_YOURS = "This isn't an address at one of your domains."
+NO_ADDRESS = "None of your addresses or catch-alls receives this mail. SES rejects it once the MX record points here."
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class OwnSimulation:
     refused: str = ""
     receiving: Receiving | None = None
     route: Route | None = None
+    hops: tuple[Hop, ...] = ()
 
 
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
@@ -215,7 +218,7 @@ def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) ->
     found = judge(facts)
     if facts.rules is RulesFact.NOTHING:
         found = replace(found, sentence=NO_ADDRESS)
-    return OwnSimulation(recipient, receiving=found, route=route)
+    return OwnSimulation(recipient, receiving=found, route=route, hops=path_of_route(facts, found, route))
 
 
 def _rules(recipient: str, route: Route, domain: Domain, now: WantedState, rules: RuleSet) -> RulesFact:

@@ -1,4 +1,4 @@
-"""What happens to mail for these addresses: rule by rule, with the reason; and what must stay true of them."""
+"""The simulator page, and the expectations on it."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, template
 from receipt_rules.addresses.selectors import expectations, may_operate, may_see_rules
 from receipt_rules.expectations.selectors import broken_expectations
 from receipt_rules.live.selectors import content_of, last_known
@@ -43,7 +43,8 @@ def simulate(request: SignedIn) -> HttpResponse:
     context = {"tab": "simulator", "text": text, "together": together, "form": form}
     context |= {"may_operate": may_operate(request.user), "expectations": list(expectations())}
     context |= _simulated(text, together=together)
-    return TemplateResponse(request, "receipt_rules/simulator/simulator.html", context, status=status)
+    page = template(request, "receipt_rules/simulator/simulator.html", "results")
+    return TemplateResponse(request, page, context, status=status)
 
 
 def _own(request: SignedIn) -> HttpResponse:
@@ -54,7 +55,7 @@ def _own(request: SignedIn) -> HttpResponse:
         found = services.own_simulations(viewer=request.user, asked=asked[:MOST_MESSAGES]) if asked else ()
     left_out = max(0, len(asked) - MOST_MESSAGES)
     context = {"tab": "simulator", "text": text, "simulated": found, "left_out": left_out}
-    return TemplateResponse(request, "receipt_rules/simulator/own.html", context)
+    return TemplateResponse(request, template(request, "receipt_rules/simulator/own.html", "results"), context)
 
 
 def _simulated(text: str, *, together: bool) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
     if request.POST.get("do") == "stop":
         found = get_object_or_404(expectations(), pk=given(request.POST, "expectation"))
         services.stop_expecting(expectation=found, actor=request.user)
-        messages.success(request, f"Nothing is expected of {found.address} any more.")
+        messages.success(request, f"Removed the expectation for {found.address}.")
         return True
     if not form.is_valid():
         return False
@@ -109,5 +110,5 @@ def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
     except Refused as refused:
         form.add_error("endpoint" if refused.code == "ENDPOINT_MISSING" else "address", str(refused))
         return False
-    messages.success(request, f"Saved: {row}. A plan that breaks it is refused.")
+    messages.success(request, f"Saved: {row}. A plan that breaks it can't be approved.")
     return True

@@ -49,9 +49,9 @@ class Faults:
     ) -> Fault:
         """Raises ValueError for a kind that does not exist or a count below 1."""
         if kind not in FAULT_KINDS:
-            raise ValueError(f"There is no fault {kind!r}; there are {', '.join(FAULT_KINDS)}.")
+            raise ValueError(f"Unknown fault {kind!r}. Choose from: {', '.join(FAULT_KINDS)}.")
         if nth < 1 or (times is not None and times < 1):
-            raise ValueError("A fault's nth and times count from 1.")
+            raise ValueError("nth and times must be at least 1.")
         fault = Fault(f"fault-{next(self._ids)}", operation, kind, nth, times, seconds)
         self._armed.append(_Armed(fault))
         return fault

@@ -207,26 +207,28 @@ def _as_dmarc(text: str) -> Make:
 
 
 RECORD_MISTAKES: Final = (
-    Mistake("name.doubled_zone", "Name doubled", "The host added the domain to a name that had it already.", doubled),
+    Mistake(
+        "name.doubled_zone", "Name doubled", "The host appended the domain to a name that already had it.", doubled
+    ),
     Mistake(
         "value.appended_zone",
         "Domain added to the value",
-        "The host took the target as relative.",
+        "The host treated the target as relative.",
         value_appended,
         _is_host,
     ),
-    Mistake("name.apex", "Put at the domain itself", "The name was left empty.", at_apex, lambda it: not _is_cname(it)),
+    Mistake("name.apex", "At the domain itself", "The name was left blank.", at_apex, lambda it: not _is_cname(it)),
     Mistake(
-        "name.wrong_parent", "Relative to the wrong parent", "The label next to the zone was forgotten.", wrong_parent
+        "name.wrong_parent", "Relative to the wrong parent", "The label next to the zone is missing.", wrong_parent
     ),
     Mistake(
-        "name.swapped", "Name and value swapped", "Each was typed into the other's box.", swapped, _could_be_a_name
+        "name.swapped", "Name and value swapped", "Each was typed into the other's field.", swapped, _could_be_a_name
     ),
     Mistake("value.quoted", "Quotes in the value", "Quotation marks became part of the text.", with_quotes, _is_txt),
     Mistake(
         "value.curly_quotes",
         "Curly quotes",
-        "A word processor's quotation marks were pasted.",
+        "Curly quotation marks were pasted.",
         with_curly_quotes,
         _is_txt,
     ),
@@ -237,13 +239,11 @@ RECORD_MISTAKES: Final = (
         with_invisible,
         _is_txt,
     ),
-    Mistake("value.cut", "Value cut", "The end is missing: all after 255 characters, or the last one.", cut),
-    Mistake("value.mistyped", "One letter mistyped", "One letter in the middle is another.", mistyped, _has_letters),
-    Mistake(
-        "value.lower_cased", "Lower-cased", "The host made all letters small where case counts.", lower_cased, _has_case
-    ),
-    Mistake("type.cname_as_txt", "CNAME entered as TXT", "Right name and value, wrong type.", as_txt, _is_cname),
-    Mistake("type.mx_as_cname", "MX entered as CNAME", "Right name and host, wrong type.", as_cname, _is_mx),
+    Mistake("value.cut", "Value truncated", "The end is missing.", cut),
+    Mistake("value.mistyped", "Typo in the value", "One letter in the middle is wrong.", mistyped, _has_letters),
+    Mistake("value.lower_cased", "Lower-cased", "The host lower-cased a case-sensitive value.", lower_cased, _has_case),
+    Mistake("type.cname_as_txt", "CNAME entered as TXT", "Correct name and value, wrong type.", as_txt, _is_cname),
+    Mistake("type.mx_as_cname", "MX entered as CNAME", "Correct name and host, wrong type.", as_cname, _is_mx),
     Mistake(
         "value.priority_inside",
         "Priority in the value",
@@ -252,30 +252,46 @@ RECORD_MISTAKES: Final = (
         _is_mx,
     ),
     Mistake(
-        "value.other_region", "Another region's host", "The host is of another region.", other_region, _is_regional
+        "value.other_region", "Host of another region", "The host is in another region.", other_region, _is_regional
     ),
-    Mistake("value.null_mx", "Null MX", "“0 .” says that no mail is accepted.", null_mx, _is_mx),
-    Mistake("value.mx_to_ip", "MX to an address", "An IP address stands where a host name must.", mx_to_ip, _is_mx),
-    Mistake("rival.second_spf", "Second SPF", "Two SPF records at one name make both void.", second_spf, _is_spf),
+    Mistake("value.null_mx", "Null MX", "“0 .” means that no mail is accepted.", null_mx, _is_mx),
+    Mistake("value.mx_to_ip", "MX to an IP address", "An IP address is used instead of a host name.", mx_to_ip, _is_mx),
+    Mistake("rival.second_spf", "Second SPF", "Two SPF records at one name invalidate both.", second_spf, _is_spf),
     Mistake("rival.better_mx", "Rival MX", "Another host has the better priority.", better_mx, _can_be_outbid),
     Mistake("rival.two_mx", "Two MX at MAIL FROM", "MAIL FROM allows exactly one MX.", two_mx, _is_mail_from),
     Mistake("rival.proxied", "Proxied CNAME", "The host answers with its own addresses instead.", proxied, _is_cname),
-    Mistake("rival.wildcard", "Wildcard answers", "The record is missing and a catch-all answers.", wildcard),
-    Mistake("spf.address", "SPF with a wrong address", "No such IPv4 address.", _before_all("ip4:300.1.1.1"), _is_spf),
-    Mistake("spf.glued", "SPF terms without a space", "A space was lost in SPF.", spf_glued, _is_spf),
-    Mistake("spf.comma", "SPF with a comma", "A comma stands where a space must.", _before_all("mx,a"), _is_spf),
-    Mistake("spf.url", "SPF with a web address", "A URL was pasted.", _before_all("a:https://x.example"), _is_spf),
+    Mistake("rival.wildcard", "Wildcard answers", "The record is missing and a wildcard answers.", wildcard),
+    Mistake(
+        "spf.address",
+        "SPF with an invalid address",
+        "The IPv4 address is invalid.",
+        _before_all("ip4:300.1.1.1"),
+        _is_spf,
+    ),
+    Mistake("spf.glued", "SPF terms without a space", "A space is missing.", spf_glued, _is_spf),
+    Mistake("spf.comma", "SPF with a comma", "A comma is used instead of a space.", _before_all("mx,a"), _is_spf),
+    Mistake("spf.url", "SPF with a URL", "A URL was pasted.", _before_all("a:https://x.example"), _is_spf),
     Mistake("spf.equals", "SPF with “=” for “:”", "include=, which receivers ignore.", spf_equals, _is_spf),
-    Mistake("dmarc.version", "DMARC in small letters", "v=dmarc1.", _as_dmarc("v=dmarc1; p=reject"), _is_dmarc),
+    Mistake("dmarc.version", "DMARC version in lower case", "v=dmarc1.", _as_dmarc("v=dmarc1; p=reject"), _is_dmarc),
     Mistake("dmarc.backslash", "DMARC with a backslash", "\\;", _as_dmarc("v=DMARC1\\; p=reject"), _is_dmarc),
-    Mistake("dmarc.space", "DMARC behind a space", "A space leads.", _as_dmarc(" v=DMARC1; p=quarantine"), _is_dmarc),
-    Mistake("dmarc.order", "DMARC's tags in a wrong order", "p first.", _as_dmarc("p=reject; v=DMARC1"), _is_dmarc),
+    Mistake(
+        "dmarc.space",
+        "DMARC with a leading space",
+        "The value starts with a space.",
+        _as_dmarc(" v=DMARC1; p=quarantine"),
+        _is_dmarc,
+    ),
+    Mistake(
+        "dmarc.order", "DMARC tags in the wrong order", "p comes first.", _as_dmarc("p=reject; v=DMARC1"), _is_dmarc
+    ),
     Mistake(
         "dmarc.mailto",
         "DMARC reports without mailto:",
-        "The address stands alone.",
+        "The address has no mailto:.",
         _as_dmarc("v=DMARC1; p=none; rua=reports@{zone}"),
         _is_dmarc,
     ),
-    Mistake("rival.cname_beside", "CNAME beside others", "A name with a CNAME holds something else too.", cname_beside),
+    Mistake(
+        "rival.cname_beside", "CNAME next to other records", "A name with a CNAME has other records too.", cname_beside
+    ),
 )

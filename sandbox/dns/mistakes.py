@@ -13,11 +13,11 @@ from sandbox.dns.zone import Trace
 from sandbox.dns.zones import ZoneStore
 
 ZONE_MISTAKES: Final = (
-    Mistake("zone.servfail", "Nameservers fail", "Every query for the zone is answered SERVFAIL."),
-    Mistake("zone.silent", "Nameservers are silent", "No query for the zone is answered at all."),
-    Mistake("zone.lame", "A lame nameserver", "One nameserver of the zone was never told of it."),
-    Mistake("zone.bogus", "DNSSEC is broken", "An old DS record makes every careful resolver refuse the answers."),
-    Mistake("zone.disagree", "Nameservers disagree", "One nameserver does not have the record that the others have."),
+    Mistake("zone.servfail", "Nameservers fail", "They answer every query for the zone with SERVFAIL."),
+    Mistake("zone.silent", "Nameservers don't respond", "They answer no query for the zone."),
+    Mistake("zone.lame", "Lame nameserver", "One nameserver doesn't serve the zone."),
+    Mistake("zone.bogus", "DNSSEC is broken", "An old DS record makes validating resolvers reject the answers."),
+    Mistake("zone.disagree", "Nameservers disagree", "One nameserver lacks a record that the others have."),
 )
 MISTAKES: Final[tuple[Mistake, ...]] = (*RECORD_MISTAKES, *ZONE_MISTAKES)
 
@@ -27,14 +27,14 @@ def mistake_of(code: str) -> Mistake:
     for mistake in MISTAKES:
         if mistake.code == code:
             return mistake
-    raise ValueError(f"“{code}” is not on the menu of mistakes.")
+    raise ValueError(f"Unknown mistake: “{code}”.")
 
 
 def apply(store: ZoneStore, zone: str, wanted: WantedRecord, code: str) -> tuple[ZoneRecord, ...]:
     """Make one mistake with one record, in place of an earlier one; returns what was published. Raises ValueError."""
     mistake, zone = mistake_of(code), normal_name(zone)
     if not mistake.applies_to(wanted, zone):
-        raise ValueError(f"“{mistake.title}” cannot be made with the {wanted.type} record at {wanted.name}.")
+        raise ValueError(f"“{mistake.title}” doesn't apply to the {wanted.type} record at {wanted.name}.")
     if mistake in ZONE_MISTAKES:
         _break_zone(store, zone, wanted, mistake)
         return ()
@@ -72,7 +72,7 @@ def publish_missing(store: ZoneStore, zone: str, all_wanted: tuple[WantedRecord,
 def _break_zone(store: ZoneStore, zone: str, wanted: WantedRecord, mistake: Mistake) -> None:
     servers = store.nameservers(zone)
     if mistake.code == "zone.disagree" and len(servers) < 2:
-        raise ValueError(f"{zone} has fewer than two named nameservers, so none can disagree.")
+        raise ValueError(f"{zone} has fewer than two nameservers, so they can't disagree.")
     publish(store, zone, wanted)
     if mistake.code == "zone.disagree":
         without = [record for record in store.records(zone) if not _same(record, right(wanted))]

@@ -19,15 +19,15 @@ TTL_LIMIT: Final = 2**31 - 1
 _NAME_SHAPE = re.compile(r"[!-~]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _WANTED_SHAPE: Final = {
-    "A": "an IPv4 address, as in 192.0.2.1",
-    "AAAA": "an IPv6 address, as in 2001:db8::1",
-    "CNAME": "one host name, as in www.example.net",
-    "MX": "a priority and a host name, as in 10 mail.example.net",
-    "DNAME": "one name, as in example.net",
-    "NS": "the host name of a nameserver, as in ns1.example.net",
+    "A": "an IPv4 address, such as 192.0.2.1",
+    "AAAA": "an IPv6 address, such as 2001:db8::1",
+    "CNAME": "a host name, such as www.example.net",
+    "MX": "a priority and a host name, such as 10 mail.example.net",
+    "DNAME": "a name, such as example.net",
+    "NS": "the host name of a nameserver, such as ns1.example.net",
     "SOA": "nameserver, mailbox and five numbers",
-    "CAA": 'flags, tag and value, as in 0 issue "ca.example.net"',
-    "SRV": "priority, weight, port and host name, as in 10 5 443 host.example.net",
+    "CAA": 'flags, tag and value, such as 0 issue "ca.example.net"',
+    "SRV": "priority, weight, port and host name, such as 10 5 443 host.example.net",
     "DS": "key tag, algorithm, digest type and digest",
 }
 
@@ -48,7 +48,7 @@ def normal_name(name: str) -> str:
     try:
         parsed = dns.name.from_text(name.strip() or ".", idna_codec=dns.name.IDNA_2008_Practical)
     except (dns.exception.DNSException, ValueError) as error:
-        raise ValueError(f"“{name}” is not a name that DNS can hold: {error}") from error
+        raise ValueError(f"“{name}” isn't a valid DNS name: {error}") from error
     return text_of_name(parsed)
 
 
@@ -77,19 +77,19 @@ def checked(zone: str, typed: ZoneRecord) -> ZoneRecord:
     """The record as that zone keeps it. Raises ValueError with a sentence for whoever typed it."""
     rrtype, owner, ttl = typed.type.strip().upper(), normal_name(typed.name), typed.ttl
     if rrtype not in TYPES:
-        raise ValueError(f"“{typed.type}” is not a record type of this DNS host, which knows {', '.join(TYPES)}.")
+        raise ValueError(f"“{typed.type}” isn't a supported record type. Use one of {', '.join(TYPES)}.")
     if not 0 <= ttl <= TTL_LIMIT:
-        raise ValueError(f"A TTL is a number of seconds from 0 to {TTL_LIMIT}, and {ttl} is not.")
+        raise ValueError(f"{ttl} isn't a valid TTL. Enter seconds from 0 to {TTL_LIMIT}.")
     if not _NAME_SHAPE.fullmatch(owner) or "\\" in owner or "*" in owner.removeprefix("*."):
-        raise ValueError(f"“{typed.name}” is not a name for a record: no spaces, and * only as the first label.")
+        raise ValueError(f"“{typed.name}” isn't a valid record name. Use no spaces, and * only as the first label.")
     if not is_within(owner, zone):
-        raise ValueError(f"“{owner}” is not in the zone {zone}.")
+        raise ValueError(f"“{owner}” isn't in the zone {zone}.")
     return ZoneRecord(typed.id, owner, rrtype, ttl, _checked_value(rrtype, typed.value.strip()))
 
 
 def _checked_value(rrtype: str, value: str) -> str:
     if _CONTROL.search(value):
-        raise ValueError("A value is one line, without control characters.")
+        raise ValueError("Enter the value on one line, without control characters.")
     rdata = rdata_of(rrtype, value)
     return value if rrtype == "TXT" else rdata.to_text()
 
@@ -103,13 +103,13 @@ def rdata_of(rrtype: str, value: str) -> dns.rdata.Rdata:
         return dns.rdata.from_text("IN", rrtype, value, origin=dns.name.root, relativize=False)
     except (dns.exception.DNSException, ValueError) as error:
         wanted = _WANTED_SHAPE[rrtype]
-        raise ValueError(f"“{value}” is not the value of a record of type {rrtype}: write {wanted}.") from error
+        raise ValueError(f"“{value}” isn't a valid {rrtype} value. Enter {wanted}.") from error
 
 
 def _txt(value: str) -> TXT:
     data = text_of(value)
     if len(data) > TXT_LIMIT:
-        raise ValueError(f"A TXT of more than {TXT_LIMIT} octets is refused; this one has {len(data)}.")
+        raise ValueError(f"A TXT record can have at most {TXT_LIMIT} octets. This one has {len(data)}.")
     strings = [data[at : at + 255] for at in range(0, len(data), 255)] or [b""]
     return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
 
@@ -117,13 +117,13 @@ def _txt(value: str) -> TXT:
 def text_of(value: str) -> bytes:
     """The octets of a TXT: an unquoted value as it stands, quoted strings unescaped and joined (RFC 7208 3.3)."""
     if not value:
-        raise ValueError('Type the text of the TXT record; "" stands for an empty one.')
+        raise ValueError('Enter the text of the TXT record. Use "" for an empty one.')
     if not value.startswith('"'):
         return value.encode()
     try:
         tokens = _quoted_strings(value)
     except (dns.exception.DNSException, ValueError) as error:
-        raise ValueError(f"The quotation marks of the TXT do not pair: {value}") from error
+        raise ValueError(f"The TXT record has unbalanced quotation marks: {value}") from error
     return b"".join(tokens)
 
 

@@ -46,7 +46,7 @@ class ZoneStore:
             zone = normal_name(name)
             servers = tuple(dict.fromkeys(normal_name(server) for server in nameservers))
             if not zone or zone in self._zones:
-                raise ValueError(f"The zone {zone or '(the root)'} is there already.")
+                raise ValueError(f"The zone {zone or '(the root)'} already exists.")
             self._zones[zone] = opened(zone, servers, self._take_id)
             for server in servers:
                 self._addresses.setdefault(server, str(FIRST_NAMESERVER + len(self._addresses)))
@@ -259,7 +259,7 @@ class ZoneStore:
     def _zone(self, name: str) -> Zone:
         zone = self._zones.get(normal_name(name))
         if zone is None:
-            raise LookupError(f"The sandbox's DNS has no zone {name}.")
+            raise LookupError(f"The sandbox DNS has no zone {name}.")
         return zone
 
     def _take_id(self) -> str:

@@ -24,11 +24,11 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox.local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="start everything, until Ctrl-C")
-    managed = commands.add_parser("manage", help="a command of manage.py, on the database of `run`")
+    commands.add_parser("run", help="start everything until Ctrl-C")
+    managed = commands.add_parser("manage", help="run a manage.py command on the database of `run`")
     managed.add_argument("managed", nargs=argparse.REMAINDER, metavar="COMMAND")
-    commands.add_parser("browser", help="print the path of a Chromium, got if need be")
-    wrapped = commands.add_parser("with-postgres", help="run a command on a throw-away PostgreSQL")
+    commands.add_parser("browser", help="print the path of a Chromium, installing it if needed")
+    wrapped = commands.add_parser("with-postgres", help="run a command on a temporary PostgreSQL")
     wrapped.add_argument("wrapped", nargs=argparse.REMAINDER, metavar="COMMAND")
     return parser
 

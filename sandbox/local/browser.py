@@ -52,8 +52,8 @@ def _installed() -> str:
         said = _apt_get("install", "--yes", "--no-install-recommends", "chromium")
     path = find()
     if path is None:
-        last = (said.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise Problem(f"No Chromium is installed, and `apt-get install chromium` did not bring one: {last}")
+        last = (said.stderr.strip().splitlines() or ["no output"])[-1]
+        raise Problem(f"No Chromium is installed, and `apt-get install chromium` failed: {last}")
     return path
 
 
@@ -65,4 +65,4 @@ def _apt_get(*arguments: str) -> subprocess.CompletedProcess[str]:
             command, check=False, env=environment, text=True, capture_output=True, timeout=_APT_SECONDS
         )
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"no end after {_APT_SECONDS} seconds")
+        return subprocess.CompletedProcess(command, 1, "", f"timed out after {_APT_SECONDS} seconds")

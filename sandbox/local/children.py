@@ -86,7 +86,7 @@ class Children:
         child.reader.join(_GRACE_SECONDS)
         self._running.remove(child)
         if child.process.returncode != 0:
-            raise Problem(f"`{name}` {_ending(child)}. What it said stands above.")
+            raise Problem(f"`{name}` {_ending(child)}. See its output above.")
 
     def output_of(self, name: str, command: Sequence[str]) -> list[str]:
         """The lines of a short program that ends by itself. Raises Problem if its status is not 0."""
@@ -148,7 +148,7 @@ class Children:
         for child in self._running:
             if child is not expected and child.process.poll() is not None:
                 child.reader.join(_GRACE_SECONDS)
-                raise Problem(f"`{child.name}` {_ending(child)}, so everything stops. What it said stands above.")
+                raise Problem(f"`{child.name}` {_ending(child)}, so everything stops. See its output above.")
         time.sleep(_POLL_SECONDS)
 
     def _pass_on(self, name: str, process: "subprocess.Popen[str]") -> None:

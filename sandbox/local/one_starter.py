@@ -29,7 +29,7 @@ def lock(data_dir: Path) -> int:
         os.close(held)
         raise Problem(
             f"Another run (process {holder}) already uses the database in {data_dir}. "
-            "Stop that one first, or set DATABASE_URL to another database."
+            "Stop it first, or set DATABASE_URL to another database."
         ) from None
     os.ftruncate(held, 0)
     os.pwrite(held, str(os.getpid()).encode(), 0)

@@ -71,8 +71,8 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
     host, port = environment.get("HOST") or "127.0.0.1", _port(environment)
     if not ports.is_free(host, port):
         raise Problem(
-            f"Port {port} on {host} is taken, or that address is not this machine's. "
-            f"Stop what listens there, or choose another: PORT={port + 1} make run"
+            f"Port {port} on {host} is in use, or the address isn't local. "
+            f"Stop the process that uses it, or choose another port: PORT={port + 1} make run"
         )
     sandbox = is_sandbox(environment)
     sandbox_ports = _sandbox_ports(environment) if sandbox else None
@@ -112,7 +112,7 @@ def is_sandbox(environment: Mapping[str, str]) -> bool:
 def _port(environment: Mapping[str, str]) -> int:
     text = environment.get("PORT") or "8000"
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise Problem(f"PORT is {text!r}, which is no port: give a number from 1 to 65535.")
+        raise Problem(f"PORT={text!r} isn't valid. Use a number from 1 to 65535.")
     return int(text)
 
 
@@ -134,8 +134,8 @@ def _allowed_hosts(environment: Mapping[str, str], *, sandbox: bool) -> str:
         return ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", host]))
     if not sandbox:
         raise Problem(
-            f"HOST={host} lets every machine in, and this one works on the real Amazon: "
-            "set ALLOWED_HOSTS to the host names under which it is reached, separated by commas."
+            f"HOST={host} accepts connections from every machine, and this instance uses real AWS. "
+            "Set ALLOWED_HOSTS to its host names, separated by commas."
         )
     return "*"
 

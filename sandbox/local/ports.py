@@ -27,4 +27,4 @@ def next_free(port: int, *, host: str = "127.0.0.1") -> int:
     for candidate in range(port, port + _TRIES):
         if is_free(host, candidate) and is_free(host, candidate, datagrams=True):
             return candidate
-    raise Problem(f"No port from {port} to {port + _TRIES - 1} is free on {host} for the sandbox.")
+    raise Problem(f"The sandbox found no free port from {port} to {port + _TRIES - 1} on {host}.")

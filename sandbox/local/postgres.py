@@ -107,7 +107,7 @@ class EmbeddedPostgres:
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", f"--locale={locale}", "--no-instructions"]
         made = self._run("initdb", "-D", str(new), *options, *([] if self._fsync else ["--no-sync"]))
         if made.returncode != 0:
-            raise Problem(f"PostgreSQL could not make its data folder {self.data_dir}: {made.stderr.strip()}")
+            raise Problem(f"PostgreSQL couldn't create its data folder {self.data_dir}: {made.stderr.strip()}")
         new.rename(self.data_dir)
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -130,8 +130,8 @@ class EmbeddedPostgres:
         program = self._run("postgres", "--version").stdout.split()[-1].partition(".")[0]
         if data != program:
             raise Problem(
-                f"The data in {self.data_dir} was written by PostgreSQL {data}, and this is PostgreSQL {program}. "
-                "Move that folder away to start afresh, or set DATABASE_URL to a server of the old version."
+                f"The data in {self.data_dir} was written by PostgreSQL {data}, but this is PostgreSQL {program}. "
+                "Move the folder away to start over, or set DATABASE_URL to a server of the old version."
             )
 
     def _spawned(self) -> "subprocess.Popen[bytes]":
@@ -163,7 +163,7 @@ class EmbeddedPostgres:
         while not self.answers():
             if server.poll() is not None or time.monotonic() > last:
                 said = "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
-                raise Problem(f"PostgreSQL did not start on {self.data_dir}. It said:\n{said}")
+                raise Problem(f"PostgreSQL didn't start on {self.data_dir}:\n{said}")
             time.sleep(0.02)
 
     def answers(self) -> bool:
@@ -186,6 +186,6 @@ def _make_socket_dir(folder: Path, account: programs.Account) -> None:
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if folder.is_symlink() or not folder.is_dir() or found.st_uid not in (os.geteuid(), account.uid):
-        raise Problem(f"{folder}, where PostgreSQL's socket would go, is somebody else's. Remove it or set TMPDIR.")
+        raise Problem(f"{folder}, the PostgreSQL socket folder, belongs to another user. Remove it or set TMPDIR.")
     account.own(folder)
     folder.chmod(0o700)

@@ -63,7 +63,7 @@ def account() -> Account:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
         raise Problem(
-            "PostgreSQL cannot run as root and there is no user `nobody`. Run this as another user."
+            "PostgreSQL can't run as root, and there is no user `nobody`. Run this as another user."
         ) from None
     return Account(nobody.pw_uid, nobody.pw_gid)
 
@@ -74,9 +74,7 @@ def find() -> Programs:
     if not (said := _failure(installed, runs_as)):
         return Programs(_bin(installed), runs_as)
     if runs_as.uid is None:
-        raise Problem(
-            f"PostgreSQL in {installed} does not start here: {said} Set DATABASE_URL to a PostgreSQL of your own."
-        )
+        raise Problem(f"PostgreSQL in {installed} doesn't start: {said} Set DATABASE_URL to your own PostgreSQL.")
     return Programs(_bin(_copied(installed, runs_as)), runs_as)
 
 
@@ -107,7 +105,7 @@ def _installed() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise Problem(
             f"The embedded PostgreSQL ({_WHEEL}) is not installed. "
-            "Run `make`, which installs requirements-dev.lock, or set DATABASE_URL to a PostgreSQL of your own."
+            "Run `make`, which installs requirements-dev.lock, or set DATABASE_URL to your own PostgreSQL."
         )
     return Path(spec.submodule_search_locations[0]).parent
 
@@ -136,7 +134,7 @@ def _failure_of(program: Path, runs_as: Account) -> str:
         )
     except OSError as error:
         return f"{error}."
-    return "" if answer.returncode == 0 else answer.stderr.strip() or f"{program.name} ended by {answer.returncode}."
+    return "" if answer.returncode == 0 else answer.stderr.strip() or f"{program.name} exited with {answer.returncode}."
 
 
 def _copied(installed: Path, runs_as: Account) -> Path:
@@ -147,7 +145,7 @@ def _copied(installed: Path, runs_as: Account) -> Path:
             _copy(installed, target)
         if said := _failure(target, runs_as):
             raise Problem(
-                f"PostgreSQL was copied to {target} for the user `nobody` and does not start there: {said} "
+                f"PostgreSQL was copied to {target} for the user `nobody` and doesn't start there: {said} "
                 "Run this as a user other than root, or set DATABASE_URL."
             )
     return target

@@ -94,7 +94,7 @@ def _database(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path
         return given
     server = EmbeddedPostgres(root / ".local" / "postgres")
     stack.enter_context(server)
-    children.say("postgres", f"ready; its data is kept in {server.data_dir}")
+    children.say("postgres", f"ready; data directory:  {server.data_dir}")
     return server.url
 
 
@@ -105,10 +105,10 @@ def refuse_earlier_layout(database: str) -> None:
         # Another's server tells its folder to nobody but superusers; then there is nothing to delete here either.
         kept = connection.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'").fetchone()
     if found and found[0]:
-        folders = f"delete the folders {kept[0]} and .local" if kept else "name an empty database in DATABASE_URL"
+        folders = f"delete the folders {kept[0]} and .local" if kept else "set DATABASE_URL to an empty database"
         raise Problem(
-            "This database was made by an earlier version, whose tables have other names. Nothing was changed in it. "
-            f"To begin anew, {folders}, then start again. See CHANGELOG.md."
+            "This database was created by an earlier version with other table names. Nothing was changed in it. "
+            f"To start over, {folders}, then start again. See CHANGELOG.md."
         )
 
 
@@ -130,7 +130,7 @@ def _start_sandbox(plan_: plan.Plan, children: Children, root: Path) -> None:
     ports += ["--state-dir", str(state)]
     children.start("sandbox", _manage(root, "sandbox", *ports))
     if not children.wait_until(lambda: _answers(f"http://127.0.0.1:{aws}/"), seconds=_ANSWER_SECONDS):
-        raise Problem(f"The sandbox does not answer on port {aws} after {_ANSWER_SECONDS} seconds.")
+        raise Problem(f"The sandbox didn't respond on port {aws} within {_ANSWER_SECONDS} seconds.")
 
 
 def _seed(plan_: plan.Plan, children: Children, root: Path, database: str) -> None:
@@ -198,7 +198,7 @@ def _wait_until_well(plan_: plan.Plan, children: Children) -> str:
     """Empty when all is well, else what /healthz says is not."""
     health = plan_.address + "healthz"
     if not children.wait_until(lambda: _answers(health), seconds=_ANSWER_SECONDS):
-        raise Problem(f"The web server does not answer at {health} after {_ANSWER_SECONDS} seconds.")
+        raise Problem(f"The web server didn't respond at {health} within {_ANSWER_SECONDS} seconds.")
     if children.wait_until(_once_a_second(lambda: _status(health)[0] == 200), seconds=_WELL_SECONDS):
         return ""
     return _status(health)[1]
@@ -225,13 +225,13 @@ def _sign_ins(plan_: plan.Plan, children: Children, root: Path) -> list[str]:
 def _announce(plan_: plan.Plan, children: Children, sign_ins: list[str], unwell: str, *, seconds: float) -> None:
     lines = ["", f"Inbound Admin is ready after {seconds:.1f} seconds: {plan_.address}", ""]
     if unwell:
-        lines += [f"Not all is well, says {plan_.address}healthz: {_short(unwell)}", ""]
+        lines += [f"{plan_.address}healthz reports a problem: {_short(unwell)}", ""]
     if plan_.sandbox:
-        lines += ["A sandbox: Amazon SES and the DNS are played by this machine. Sign in as:", *sign_ins, ""]
+        lines += ["Sandbox: Amazon SES and DNS are simulated on this machine. Sign in as:", *sign_ins, ""]
     else:
-        lines += ["This is the real Amazon SES and the public DNS.", ""]
+        lines += ["This instance uses real Amazon SES and public DNS.", ""]
         lines += ["No account yet? In another terminal: make manage DO=createsuperuser", ""]
-    children.say_block([*lines, "Ctrl-C stops everything.", ""])
+    children.say_block([*lines, "Press Ctrl-C to stop everything.", ""])
 
 
 def _short(text: str) -> str:

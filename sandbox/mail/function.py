@@ -21,7 +21,7 @@ from sandbox.seed import BUCKET
 EVERY_SECONDS = 0.2
 BY_LAMBDA, BY_QUEUE = 3, 100  # attempts
 AFTER, FROM_QUEUE = timedelta(seconds=1), timedelta(seconds=10)
-NOT_TOLD = "Inbound Admin has not told the sandbox where it is: `make run` does."
+NOT_TOLD = "The sandbox doesn't know the URL of Inbound Admin. Start both with `make run`."
 log = logging.getLogger(__name__)
 
 

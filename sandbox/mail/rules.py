@@ -106,10 +106,10 @@ def _matches(wanted: str, recipient: str) -> bool:
 
 def _apply(passage: _Passage, rule: Mapping[str, Any], recipients: list[str]) -> None:
     if rule.get("TlsPolicy") == "Require" and not passage.envelope.is_tls:
-        passage.steps.append(f"Rule {rule['Name']}: it wants TLS, so the mail bounces.")
+        passage.steps.append(f"Rule {rule['Name']}: requires TLS, so the mail bounces.")
         passage.refusal = "TLS is required"
         return
-    passage.steps.append(f"Rule {rule['Name']} is for {', '.join(recipients)}.")
+    passage.steps.append(f"Rule {rule['Name']} matches {', '.join(recipients)}.")
     for action in rule.get("Actions") or []:
         for kind, act in _ACTIONS.items():
             if (settings := action.get(kind)) is not None:
@@ -122,7 +122,7 @@ def _s3(
     bucket, key = settings["BucketName"], f"{settings.get('ObjectKeyPrefix') or ''}{passage.message_id}"
     backend = s3_backends[passage.state.account_id]["aws"]
     if bucket not in backend.buckets:
-        yield f"S3: there is no bucket {bucket}. SES tries again for 36 hours."
+        yield f"S3: no bucket {bucket}. SES retries for 36 hours."
         return
     backend.put_object(bucket, key, passage.raw)
     yield f"S3: stored as {bucket}/{key}."
@@ -140,7 +140,7 @@ def _lambda(
     action = {"type": "Lambda", "functionArn": arn, "invocationType": kind}
     record = {"eventSource": "aws:ses", "eventVersion": "1.0", "ses": _said(passage, recipients, rule, action)}
     WORLD.mail.add_job(passage.state.region, {"Records": [record]}, passage.now)
-    yield f"Lambda: {arn.rpartition(':')[2]} is called."
+    yield f"Lambda: {arn.rpartition(':')[2]} called."
 
 
 def _sns(
@@ -157,10 +157,10 @@ def _sns(
 def _publish(passage: _Passage, topic: str, said: Mapping[str, Any]) -> Iterator[str]:
     backend = sns_backends[passage.state.account_id][passage.state.region]
     if topic not in backend.topics:
-        yield f"SNS: there is no topic {topic}. SES tries again for 36 hours."
+        yield f"SNS: no topic {topic}. SES retries for 36 hours."
         return
     backend.publish(arn=topic, message=json.dumps(said))
-    yield f"SNS: {topic.rpartition(':')[2]} was told."
+    yield f"SNS: {topic.rpartition(':')[2]} notified."
 
 
 def _bounce(
@@ -174,14 +174,14 @@ def _header(
     passage: _Passage, settings: Mapping[str, Any], recipients: list[str], rule: Mapping[str, Any]
 ) -> Iterator[str]:
     passage.raw = f"{settings['HeaderName']}: {settings['HeaderValue']}\r\n".encode() + passage.raw
-    yield f"Header {settings['HeaderName']} is added."
+    yield f"Header {settings['HeaderName']} added."
 
 
 def _stop(
     passage: _Passage, settings: Mapping[str, Any], recipients: list[str], rule: Mapping[str, Any]
 ) -> Iterator[str]:
     passage.is_over = True
-    yield "Stop: no later rule is applied, for no recipient."
+    yield "Stop: no further rules are applied."
 
 
 _ACTIONS = {

@@ -1,4 +1,4 @@
-"""Amazon's inbound host: it takes mail for the names whose MX, in the sandbox's DNS, leads to SES."""
+"""The inbound SMTP server of SES: accepts mail for domains whose MX in the sandbox DNS points to SES."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ class InboundHost:
         return await asyncio.to_thread(self._receive, envelope)
 
     def region_of(self, address: str) -> str:
-        """The region to which the name's MX leads; "" where it leads elsewhere, or nowhere."""
+        """Return the region that the domain's MX points to, or "" if it doesn't point to SES."""
         domain = address.rpartition("@")[2].lower()
         found = resolve(self._zones, domain, "MX")
         hosts = [record.value.split()[-1].lower() for each in found.answer for record in each.records]
@@ -49,11 +49,11 @@ class InboundHost:
         domain = address.rpartition("@")[2]
         region = self.region_of(address)
         if not region:
-            return self._refused(address, f"The MX record of {domain} does not lead here.")
+            return self._refused(address, f"The MX record of {domain} doesn't point to SES.")
         with WORLD.lock:
             state = rules.region_named(region)
             if state is None or not rules.takes(state, address):
-                return self._refused(address, f"No active receipt rule in {region} takes mail for {address}.")
+                return self._refused(address, f"No active receipt rule in {region} matches {address}.")
         return ""
 
     def _refused(self, address: str, why: str) -> str:
@@ -63,7 +63,7 @@ class InboundHost:
         return why
 
     def _receive(self, envelope: Envelope) -> str:
-        """Each region that an MX leads to takes its recipients, as SES of that region would."""
+        """Pass the recipients to each region that their MX points to."""
         by_region: dict[str, list[str]] = {}
         for address in envelope.rcpt_tos:
             by_region.setdefault(self.region_of(address), []).append(address)
@@ -76,7 +76,7 @@ class InboundHost:
 
 def _pass(state: RegionState | None, envelope: Envelope, recipients: list[str]) -> str:
     if state is None:
-        return "451 4.3.0 The region is not there any more."
+        return "451 4.3.0 The region no longer exists."
     raw = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
     entry = rules.receive(state, rules.Envelope(envelope.mail_from or "", tuple(recipients), raw))
     if entry.is_accepted:

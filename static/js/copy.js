@@ -1,4 +1,5 @@
-// Copy buttons: the exact bytes of data-copy, said aloud; where copying is refused the text is selected instead.
+// Copy buttons: the exact bytes of data-copy, or what the field named by data-copy-from holds now, said aloud; where
+// copying is refused the text is selected instead.
 (() => {
   const SHOWN_MS = 2000;
 
@@ -7,6 +8,8 @@
     announcer.textContent = "";
     requestAnimationFrame(() => { announcer.textContent = text; });
   };
+
+  const fieldOf = (button) => document.getElementById(button.dataset.copyFrom || "");
 
   const subject = (button) => button.getAttribute("aria-label").replace(/^Copy /, "");
 
@@ -20,8 +23,10 @@
   };
 
   const selectInstead = (button) => {
+    const field = fieldOf(button);
     const text = button.parentElement.querySelector("[data-exact]");
-    if (text) getSelection().selectAllChildren(text);
+    if (field) field.select();
+    else if (text) getSelection().selectAllChildren(text);
     button.querySelector("[data-copy-word]").textContent = "Press Ctrl+C";
     button.querySelector("[data-copy-word]").classList.remove("md:sr-only");
     say(`Could not copy ${subject(button)}. It is selected: press Ctrl+C.`);
@@ -31,7 +36,7 @@
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     try {
-      await navigator.clipboard.writeText(button.dataset.copy);
+      await navigator.clipboard.writeText(fieldOf(button)?.value ?? button.dataset.copy);
       showCopied(button);
     } catch {
       selectInstead(button);

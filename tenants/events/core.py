@@ -62,13 +62,13 @@ class Message:
 def read_message(body: object) -> Message:
     """From the JSON that was posted. Raises Untrusted for what is not a message of SNS's."""
     if not isinstance(body, dict):
-        raise Untrusted("It is not a JSON object.")
+        raise Untrusted("The body is not a JSON object.")
     members = {str(name): value for name, value in body.items() if isinstance(value, str)}
     kind = members.get("Type", "")
     if kind not in SIGNED or not members.get("MessageId"):
-        raise Untrusted("It is not a message of SNS's.")
+        raise Untrusted("The body is not an SNS message.")
     if len(members["MessageId"]) > LONGEST_ID:
-        raise Untrusted("Its MessageId is too long.")
+        raise Untrusted("MessageId is too long.")
     topic, sent_at = members.get("TopicArn", ""), _time(members.get("Timestamp", ""))
     return Message(members["MessageId"], kind, topic, members.get("Message", ""), sent_at, members)
 
@@ -82,7 +82,7 @@ def check_urls(message: Message) -> None:
     """That what we would fetch is on SNS's own host of the topic's region. Raises Untrusted."""
     path = _of_sns(message.certificate_url, message.topic)
     if not _CERTIFICATE.fullmatch(path):
-        raise Untrusted("SigningCertURL is not where SNS keeps its certificates.")
+        raise Untrusted("SigningCertURL is not an SNS certificate URL.")
     if message.type != NOTIFICATION:
         _of_sns(message.subscribe_url, message.topic)
 
@@ -91,24 +91,24 @@ def check_signature(message: Message, certificate: bytes, now: datetime) -> None
     """`certificate` in PEM, from the URL that `check_urls` passed. Raises Untrusted."""
     made_with = HASHES.get(message.members.get("SignatureVersion", ""))
     if made_with is None:
-        raise Untrusted("SignatureVersion is not one that we know.")
+        raise Untrusted("SignatureVersion is not supported.")
     try:
         signature = base64.b64decode(message.members.get("Signature", ""), validate=True)
         _key(certificate, now).verify(signature, _signed_text(message), PKCS1v15(), made_with())
     except (ValueError, InvalidSignature) as problem:  # ValueError: no base64, or text that UTF-8 cannot hold
-        raise Untrusted("The signature is not right.") from problem
+        raise Untrusted("The signature is not valid.") from problem
 
 
 def _key(certificate: bytes, now: datetime) -> RSAPublicKey:
     try:
         held = x509.load_pem_x509_certificate(certificate)
     except ValueError as problem:
-        raise Untrusted("The certificate cannot be read.") from problem
+        raise Untrusted("The certificate can't be read.") from problem
     if not held.not_valid_before_utc <= now <= held.not_valid_after_utc:
         raise Untrusted("The certificate is not valid today.")
     key = held.public_key()
     if not isinstance(key, RSAPublicKey):
-        raise Untrusted("The certificate holds no RSA key.")
+        raise Untrusted("The certificate has no RSA key.")
     return key
 
 
@@ -124,14 +124,14 @@ def _of_sns(url: str, topic: str) -> str:
     """
     found = _TOPIC.fullmatch(topic)
     if found is None:
-        raise Untrusted("TopicArn is not one of SNS's.")
+        raise Untrusted("TopicArn is not an SNS topic ARN.")
     region = found["region"]
     suffix = dns_suffix(region)
     if not suffix:
-        raise Untrusted(f"The host names of the region {region} are not known here.")
+        raise Untrusted(f"The host names of region {region} are unknown.")
     start = f"https://sns.{region}.{suffix}"
     if not url.startswith(f"{start}/"):
-        raise Untrusted("A URL in it does not lead to Amazon SNS in the topic's region.")
+        raise Untrusted("A URL in the message does not point to Amazon SNS in the topic's region.")
     return url.removeprefix(start)
 
 
@@ -139,7 +139,7 @@ def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as problem:
-        raise Untrusted("Timestamp is not a time.") from problem
+        raise Untrusted("Timestamp is not valid.") from problem
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

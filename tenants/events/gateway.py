@@ -17,7 +17,7 @@ from inbound_admin.lib.errors import AwsProblem, AwsUnreachable
 
 SECONDS = 5
 MOST_BYTES = 20_000
-CONFIRMING = "confirm the subscription to Amazon's events"
+CONFIRMING = "confirm the subscription to SES events"
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -32,14 +32,14 @@ _opener = build_opener(_NoRedirects)
 
 def fetch_certificate(url: str) -> bytes:
     """In PEM. Raises AwsProblem, AwsUnreachable when nobody answers."""
-    return _get(url, "fetch Amazon's certificate")
+    return _get(url, "fetch the SNS certificate")
 
 
 def confirm_subscription(url: str) -> None:
     """Tells SNS that the topic may send to us; harmless to repeat. Raises AwsProblem."""
     answer = _get(url, CONFIRMING)
     if b"<SubscriptionArn>" not in answer:
-        raise AwsProblem(f"We could not {CONFIRMING}: Amazon's answer names no subscription.")
+        raise AwsProblem(f"We could not {CONFIRMING}: the answer of SNS contains no subscription.")
 
 
 def _get(url: str, doing: str) -> bytes:
@@ -49,9 +49,9 @@ def _get(url: str, doing: str) -> bytes:
             return bytes(answer.read(MOST_BYTES))
     except HTTPError as refusal:
         kind = AwsUnreachable if refusal.code >= HTTPStatus.INTERNAL_SERVER_ERROR else AwsProblem
-        raise kind(f"We could not {doing}: Amazon answered {refusal.code}.") from refusal
+        raise kind(f"We couldn't {doing}: SNS answered {refusal.code}.") from refusal
     except (URLError, OSError) as problem:
-        raise AwsUnreachable(f"We could not {doing}: Amazon is not answering.") from problem
+        raise AwsUnreachable(f"We couldn't {doing}: SNS did not respond.") from problem
 
 
 def _where(url: str) -> str:

@@ -32,14 +32,14 @@ log = structlog.get_logger(__name__)
 class EventEffect(StrEnum):
     """What came of a message."""
 
-    READ = "asks Amazon"
-    CONFIRMING = "is being confirmed"
+    READ = "triggered a read from SES"
+    CONFIRMING = "confirming the subscription"
     CONFIRMED = "confirmed"
-    ENDED = "the subscription ended"
-    UNKNOWN = "names no tenant of ours"
+    ENDED = "subscription ended"
+    UNKNOWN = "unknown tenant"
     IGNORED = "ignored"
     OLD = "too old"
-    REPEATED = "seen before"
+    REPEATED = "duplicate"
 
 
 def take_in(body: bytes, *, now: datetime) -> EventEffect:
@@ -61,9 +61,9 @@ def _trusted(body: bytes, now: datetime) -> Message:
     try:
         message = core.read_message(json.loads(body))
     except (ValueError, RecursionError) as problem:
-        raise Untrusted("It is not JSON.") from problem
+        raise Untrusted("The body is not JSON.") from problem
     if message.topic not in settings.SNS_TOPIC_ARNS:
-        raise Untrusted("The topic is not among SNS_TOPIC_ARNS.")
+        raise Untrusted("The topic is not in SNS_TOPIC_ARNS.")
     core.check_urls(message)
     core.check_signature(message, _certificate(message.certificate_url, now), now)
     return message
@@ -78,7 +78,7 @@ def _certificate(url: str, now: datetime) -> bytes:
     counter = f"sns-certificates-fetched:{now:%Y%m%d%H%M}"  # a key a minute: counting on renews a key's time
     cache.add(counter, 0, 120)
     if cache.incr(counter) > FETCHES_A_MINUTE:
-        raise RateLimited("Too many certificates were named in this minute.", retry_after=60)
+        raise RateLimited("Too many different certificates in this minute.", retry_after=60)
     fetched = gateway.fetch_certificate(url)
     cache.set(key, fetched, CERTIFICATE_KEPT_SECONDS)
     return fetched

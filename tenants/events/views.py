@@ -23,7 +23,7 @@ def receive(request: HttpRequest) -> HttpResponse:
     """Plain text, since a program reads it. SNS tries again after 503 and 429, and gives up after 403."""
     body = request.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
-        return _said("It is too large.", 413)
+        return _said("The message is too large.", 413)
     try:
         effect = services.take_in(body, now=timezone.now())
     except Untrusted as problem:
@@ -31,7 +31,7 @@ def receive(request: HttpRequest) -> HttpResponse:
         return _said(str(problem), 403)
     except Problem as problem:
         log.error("event put off", why=str(problem))
-        return _said("Not now: try again.", 429 if problem.status == 429 else 503)
+        return _said("Try again later.", 429 if problem.status == 429 else 503)
     return _said(effect, 200)
 
 

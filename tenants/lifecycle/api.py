@@ -27,16 +27,16 @@ from tenants.status.core import Layer
 
 
 class ForStaffOut(Out):
-    """Rates are fractions; null is "not known", which is not 0. Amazon's words are as they came."""
+    """Rates are fractions; null means unknown, not 0. SES values are returned unchanged."""
 
     amazon_id: str | None
     arn: str | None
     adopted: bool
     policy: str
     amazon_policy: str | None
-    suppression: str = Field(description="Whose list of bad addresses holds: account or tenant")
+    suppression: str = Field(description="Suppression list: account or tenant")
     configuration_set: str
-    is_paused: bool = Field(description="What staff want; `standing` says what is so")
+    is_paused: bool = Field(description="Requested state; `standing` is the actual state")
     pause_reason: str | None
     pause_text: str | None
     pause_review_on: date | None
@@ -52,7 +52,9 @@ class ForStaffOut(Out):
     open_low: int
     risk: int
     read_at: datetime | None
-    problems: list[str] = Field(description="Why Amazon is not as wanted or could not be asked; empty: nothing known")
+    problems: list[str] = Field(
+        description="Why SES differs from the requested state or couldn't be read; empty: no known problem"
+    )
 
 
 class TenantOut(Out):
@@ -65,16 +67,16 @@ class TenantOut(Out):
     standing: str = Field(description="active, pausing, paused, resuming, suspended or unknown")
     standing_since: datetime
     sentence: str
-    told: str | None = Field(description="What the customer is told while the sending is off")
+    told: str | None = Field(description="Message to the customer while sending is paused")
     stops_receiving: bool
-    sends_since: datetime | None = Field(description="Since when the customer's sends name the tenant")
+    sends_since: datetime | None = Field(description="When the customer's sends started naming the tenant")
     created_at: datetime
     updated_at: datetime
-    for_staff: ForStaffOut | None = Field(None, description="For staff alone")
+    for_staff: ForStaffOut | None = Field(None, description="Only for staff")
 
 
 class LayerOut(Out):
-    """`allows` null: not known."""
+    """`allows` null: unknown."""
 
     name: str
     title: str
@@ -86,7 +88,7 @@ class LayerOut(Out):
 
 
 class TenantOne(TenantOut):
-    layers: list[LayerOut] | None = Field(None, description="For staff alone: where its sending can be off")
+    layers: list[LayerOut] | None = Field(None, description="Only for staff: sending status by level")
 
 
 class ResourceOut(Out):
@@ -207,7 +209,7 @@ class TenantFilters(Paged):
 
 
 class TenantWanted(In):
-    """`name`: one that is at Amazon already and is taken over; then its policy stays as it is there."""
+    """`name`: an existing SES tenant to import; its policy is kept."""
 
     customer_id: Text
     policy: PolicyName | None = None
@@ -215,7 +217,7 @@ class TenantWanted(In):
 
 
 class PolicyWanted(In):
-    """`suppression`: whose list of addresses that bounced or complained holds for it; absent: as it is."""
+    """`suppression`: whose suppression list applies (account or tenant); absent: unchanged."""
 
     policy: PolicyName
     suppression: Literal["account", "tenant"] | None = None
@@ -231,7 +233,7 @@ def tenant_address(tenant_id: str) -> str:
 
 
 def staff_tenant(request: HttpRequest, tenant_id: str) -> Tenant:
-    """For calls of staff. One that is not there is 404; so is every one for whoever may not see them all."""
+    """For staff operations. 404 if it does not exist, or if the caller may not see all tenants."""
     return get_object_or_404(tenants_for_staff(caller(request)), pk=tenant_id)
 
 
@@ -239,7 +241,7 @@ def under_way(tenant: Tenant, message: str) -> Status[Accepted]:
     return Status(202, Accepted(id=tenant.pk, status_url=tenant_address(tenant.pk), message=message))
 
 
-@router.get("/v2/tenants", **reads(Page[TenantOut]), summary="Your tenants; for staff all, the worst first")
+@router.get("/v2/tenants", **reads(Page[TenantOut]), summary="List tenants: your own; for staff all, by risk")
 def list_tenants(request: HttpRequest, query: Annotated[TenantFilters, Query()]) -> Page[TenantOut]:
     viewer = caller(request)
     found = selectors.tenants_found(
@@ -251,19 +253,23 @@ def list_tenants(request: HttpRequest, query: Annotated[TenantFilters, Query()])
     return Page[TenantOut](data=data, pagination=pagination)
 
 
-@router.post("/v2/tenants", **writes(Accepted, status=202, staff=True), summary="Make one, or take one over")
+@router.post(
+    "/v2/tenants", **writes(Accepted, status=202, staff=True), summary="Create a tenant, or import one from SES"
+)
 def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]:
-    """The worker makes it at Amazon. A customer has one in a region: another is refused."""
+    """The worker creates it in SES. A customer has one tenant per region; a second one is rejected."""
     actor = caller(request)
     customer = _customer(request, asked.customer_id)
     if asked.name is not None:
         tenant = services.adopt_tenant(customer=customer, name=asked.name, actor=actor)
     else:
         tenant = services.create_tenant(customer=customer, policy=asked.policy or "", actor=actor)
-    return under_way(tenant, f"The tenant {tenant.name} is being made ready at Amazon.")
+    return under_way(tenant, f"Creating tenant {tenant.name} in SES.")
 
 
-@router.get("/v2/tenants/{tenant_id}", **reads(TenantOne), summary="One tenant, and for staff where its sending is off")
+@router.get(
+    "/v2/tenants/{tenant_id}", **reads(TenantOne), summary="Get a tenant; for staff with its sending status by level"
+)
 def get_tenant(request: HttpRequest, tenant_id: str) -> TenantOne:
     viewer = caller(request)
     tenant = get_object_or_404(selectors.tenants_for(viewer), pk=tenant_id)
@@ -272,15 +278,19 @@ def get_tenant(request: HttpRequest, tenant_id: str) -> TenantOne:
     return TenantOne(**tenant_fields(tenant, staff=staff), **given(layers=layers))
 
 
-@router.delete("/v2/tenants/{tenant_id}", **writes(Accepted, status=202, staff=True, proven=True), summary="Delete one")
+@router.delete(
+    "/v2/tenants/{tenant_id}", **writes(Accepted, status=202, staff=True, proven=True), summary="Delete a tenant"
+)
 def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[ConfirmQuery, Query()]) -> Status[Accepted]:
-    """`confirm` is its name. What is associated leaves it first and stays at Amazon."""
+    """`confirm` is its name. Its resources are removed from it first and stay in SES."""
     tenant = staff_tenant(request, tenant_id)
     services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
-    return under_way(tenant, f"{tenant.name} is being deleted. Its address answers 404 when it is gone.")
+    return under_way(tenant, f"Deleting {tenant.name}. Its URL returns 404 when it is deleted.")
 
 
-@router.put("/v2/tenants/{tenant_id}/policy", **writes(Accepted, status=202, staff=True), summary="Another policy")
+@router.put(
+    "/v2/tenants/{tenant_id}/policy", **writes(Accepted, status=202, staff=True), summary="Change a tenant's policy"
+)
 def change_tenant_policy(request: HttpRequest, tenant_id: str, asked: PolicyWanted) -> Status[Accepted]:
     tenant = staff_tenant(request, tenant_id)
     policy_services.change(
@@ -290,16 +300,20 @@ def change_tenant_policy(request: HttpRequest, tenant_id: str, asked: PolicyWant
         because=asked.because,
         actor=caller(request),
     )
-    return under_way(tenant, f"Amazon is being told of the policy {asked.policy}.")
+    return under_way(tenant, f"Applying policy {asked.policy} in SES.")
 
 
-@router.get("/v2/tenants/{tenant_id}/resources", **reads(Page[ResourceOut], staff=True), summary="What is in it")
+@router.get(
+    "/v2/tenants/{tenant_id}/resources", **reads(Page[ResourceOut], staff=True), summary="List a tenant's resources"
+)
 def list_tenant_resources(request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]) -> Page[ResourceOut]:
     rows, pagination = page_of(selectors.resources_of(staff_tenant(request, tenant_id)), query)
     return Page[ResourceOut](data=[resource_out(row) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/tenants/{tenant_id}/statuses", **reads(Page[StatusChangeOut], staff=True), summary="What Amazon told")
+@router.get(
+    "/v2/tenants/{tenant_id}/statuses", **reads(Page[StatusChangeOut], staff=True), summary="List SES status changes"
+)
 def list_tenant_statuses(
     request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]
 ) -> Page[StatusChangeOut]:
@@ -310,8 +324,8 @@ def list_tenant_statuses(
 def _customer(request: HttpRequest, customer_id: str) -> Customer:
     viewer = caller(request)
     if not selectors.sees_tenants(viewer):
-        raise NotAllowed("Tenants are made by operators.")
+        raise NotAllowed("Only operators can create tenants.")
     found = people_selectors.customers_for(viewer).filter(pk=customer_id).first()
     if found is None:
-        raise Refused("There is no customer of this id.", code="CUSTOMER_MISSING")
+        raise Refused("No customer has this ID.", code="CUSTOMER_MISSING")
     return found

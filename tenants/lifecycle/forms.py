@@ -28,10 +28,10 @@ class NewTenantForm(forms.Form):
         label="Reputation policy", choices=_POLICIES, initial=_default_policy, widget=forms.RadioSelect
     )
     name = forms.CharField(
-        label="Name of a tenant that Amazon has already",
+        label="Existing SES tenant",
         required=False,
         max_length=64,
-        help_text="To take over one that was made elsewhere. Empty: a new one, named by us.",
+        help_text="Name of a tenant to import from SES. Leave blank to create a new one.",
         widget=forms.TextInput(attrs={"class": "font-mono", "autocapitalize": "none", "autocomplete": "off"}),
     )
 
@@ -48,4 +48,4 @@ class PolicyForm(forms.Form):
     suppression = forms.ChoiceField(
         label="Suppression list", choices=_SUPPRESSIONS, required=False, widget=forms.RadioSelect
     )
-    because = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))

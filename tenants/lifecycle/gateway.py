@@ -42,13 +42,13 @@ def delete_tenant(name: str) -> None:
 
 def associate(tenant: str, resource_arn: str) -> None:
     """AwsConflict when it is there already; AwsMissing when Amazon does not know the tenant or the resource."""
-    with aws.calling("sesv2", f"put a resource into the tenant {tenant}") as ses:
+    with aws.calling("sesv2", f"associate a resource with the tenant {tenant}") as ses:
         ses.create_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
 
 
 def dissociate(tenant: str, resource_arn: str) -> None:
     """Repeatable: Amazon answers success when the association is gone. AwsMissing when the tenant is."""
-    with aws.calling("sesv2", "take the identity out of its tenant") as ses:
+    with aws.calling("sesv2", "remove the identity from its tenant") as ses:
         ses.delete_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
 
 
@@ -68,7 +68,7 @@ def tenants_of(resource_arn: str, token: str = "") -> tuple[tuple[str, ...], str
 
     AwsMissing when Amazon does not know the resource.
     """
-    with aws.calling("sesv2", "see which tenants use the identity") as ses:
+    with aws.calling("sesv2", "list the tenants of the identity") as ses:
         answer = ses.list_resource_tenants(ResourceArn=resource_arn, PageSize=PAGE, **_next(token))
     names = tuple(row["TenantName"] for row in answer.get("ResourceTenants", []))
     return names, str(answer.get("NextToken") or "")
@@ -118,7 +118,7 @@ def set_suppression(name: str, scope: Suppression) -> None:
 
 def set_measured(configuration_set: str) -> None:
     """Its reputation is measured from now on. Repeatable. AwsMissing: no such set."""
-    with aws.calling("sesv2", f"have the reputation of {configuration_set} measured") as ses:
+    with aws.calling("sesv2", f"turn on reputation metrics for {configuration_set}") as ses:
         ses.put_configuration_set_reputation_options(
             ConfigurationSetName=configuration_set, ReputationMetricsEnabled=True
         )

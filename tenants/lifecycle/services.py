@@ -32,7 +32,7 @@ from tenants.status import services as status_services
 from tenants.status.core import Policy
 
 SUFFIX = 8  # characters of Crockford's base 32 that keep two customers of one name apart
-NOT_YOURS = "Your role cannot create tenants. Ask an operator."
+NOT_YOURS = "Your role can't create tenants. Ask an operator."
 
 
 def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", sends_at_once: bool = False) -> Tenant:
@@ -50,12 +50,12 @@ def adopt_tenant(*, customer: Customer, name: str, actor: User) -> Tenant:
     """Take a tenant over that is at Amazon already; asks Amazon once. Raises Refused, NotAllowed, AwsProblem."""
     require(actor, MANAGE, NOT_YOURS)
     if not is_tenant_name(name):
-        raise Refused("That is no name of a tenant: letters, digits, - and _ alone, at most 64.")
+        raise Refused("Use up to 64 letters, digits, - and _.")
     _refuse_second(customer)
     try:
         gateway.get_tenant(name)
     except AwsMissing as missing:
-        raise Refused(f"Amazon knows no tenant {name} in {settings.AWS_REGION}.", code="TENANT_MISSING") from missing
+        raise Refused(f"SES has no tenant {name} in {settings.AWS_REGION}.", code="TENANT_MISSING") from missing
     tenant = Tenant(customer=customer, name=name, adopted=True, policy=_policy(settings.TENANT_POLICY))
     return _store_new(tenant, actor, sends_at_once=False)
 
@@ -70,7 +70,7 @@ def _store_new(tenant: Tenant, actor: User | None, *, sends_at_once: bool) -> Te
             tenant.save(force_insert=True)
     except IntegrityError as error:
         _refuse_second(tenant.customer)  # has the right sentence for whoever was a moment too late
-        raise Refused(f"The tenant {tenant.name} belongs to another customer here.", code="TENANT_TAKEN") from error
+        raise Refused(f"Tenant {tenant.name} belongs to another customer here.", code="TENANT_TAKEN") from error
     after = {"name": tenant.name, "customer": tenant.customer.name, "adopted": tenant.adopted or None}
     audit_services.record("tenant.added", about=tenant_subject(tenant), actor=actor, after=after)
     create_soon(tenant)
@@ -109,7 +109,7 @@ def _adopted(tenant: Tenant) -> bool:
     try:
         return _store_found(tenant, gateway.get_tenant(tenant.name))
     except AwsMissing:
-        _store(tenant, stage_problem="Amazon does not know this tenant any more. Delete it here, and create one.")
+        _store(tenant, stage_problem="This tenant no longer exists in SES. Delete it here and create a new one.")
         return False
 
 
@@ -120,7 +120,9 @@ def _store_found(tenant: Tenant, found: TenantFound) -> bool:
             return _store(tenant, **fields)
     except IntegrityError:
         tenant.arn = ""
-        _store(tenant, stage_problem="This tenant is another customer's here. Delete it here, and create one.")
+        _store(
+            tenant, stage_problem="This tenant belongs to another customer here. Delete it here and create a new one."
+        )
         return False
 
 
@@ -223,15 +225,15 @@ def _refuse_second(customer: Customer) -> None:
     if known is None:
         return
     if known.stage == TenantStage.DELETING:
-        raise Refused(f"{customer}'s tenant is being deleted. Wait until it is gone.", code="TENANT_DELETING")
-    raise Refused(f"{customer} has the tenant {known.name} already.", code="TENANT_EXISTS")
+        raise Refused(f"{customer}'s tenant is being deleted. Wait until it is deleted.", code="TENANT_DELETING")
+    raise Refused(f"{customer} already has tenant {known.name}.", code="TENANT_EXISTS")
 
 
 def _policy(name: str) -> Policy:
     try:
         return Policy(name)
     except ValueError as error:
-        raise Refused(f"There is no reputation policy “{name}”: standard, strict or none.") from error
+        raise Refused(f"“{name}” is not a reputation policy. Use standard, strict or none.") from error
 
 
 def _name(tenant: Tenant, suffix: str = "") -> str:
@@ -254,7 +256,7 @@ def consequences(tenant: Tenant) -> TenantConsequences:
 
 def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
     """Mark it; the worker carries it out. Raises Refused for a wrong name, or while domains live in it."""
-    require(actor, MANAGE, "Your role cannot delete tenants. Ask an operator.")
+    require(actor, MANAGE, "Your role can't delete tenants. Ask an operator.")
     if typed_name.strip() != tenant.name:
         raise Refused(f"To delete the tenant, type its name: {tenant.name}.", code="NAME_NOT_TYPED")
     with transaction.atomic():
@@ -263,7 +265,7 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
             return
         if locked.is_paused:
             raise Refused(
-                f"{locked} is paused: deleting it would lift the pause. Resume it first.", code="TENANT_PAUSED"
+                f"{locked} is paused. Deleting it would end the pause, so resume it first.", code="TENANT_PAUSED"
             )
         _refuse_while_in_use(locked)
         before = {"stage": locked.stage}
@@ -337,7 +339,7 @@ def _refuse_while_in_use(tenant: Tenant) -> None:
     if things := _in_use(tenant):
         shown = ", ".join(things[:5])
         raise Refused(
-            f"{shown} {'is' if len(things) == 1 else 'are'} in this tenant. Delete or move that first.",
+            f"{shown} {'is' if len(things) == 1 else 'are'} in this tenant. Delete or move them first.",
             code="TENANT_IN_USE",
         )
 

@@ -161,7 +161,7 @@ def create(request: SignedIn) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, f"The tenant {tenant.name} is being made ready at Amazon.")
+            messages.success(request, f"Creating tenant {tenant.name} in SES.")
             return redirect("tenants:detail", tenant.id)
     return TemplateResponse(
         request, "tenants/lifecycle/create.html", {"form": form}, status=422 if form.errors else 200
@@ -186,7 +186,7 @@ def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, f"Amazon is being told of the policy {form.cleaned_data['policy']}.")
+            messages.success(request, f"Applying policy {form.cleaned_data['policy']} in SES.")
             return redirect("tenants:detail", tenant.id)
     context = {
         "tenant": tenant,
@@ -208,6 +208,6 @@ def delete(request: SignedIn, tenant_id: str) -> HttpResponse:
         except Refused as refused:
             context |= {"error": str(refused), "typed": typed}
         else:
-            messages.success(request, f"{tenant.name} is being deleted.")
+            messages.success(request, f"Deleting {tenant.name}.")
             return redirect("tenants:list")
     return TemplateResponse(request, "tenants/lifecycle/delete.html", context, status=422 if context["error"] else 200)

@@ -123,12 +123,12 @@ def unmeasured_because(found: MetricsOfTenant, *, sent_lately: float, impact: st
     if found.source is not RateSource.NONE:
         return ""
     if found.unknown:
-        return f"CloudWatch has other metrics of it than we know: {', '.join(found.unknown[:5])}."
+        return f"CloudWatch has metrics with unknown names: {', '.join(found.unknown[:5])}."
     if sent_lately:
-        return f"{sent_lately:,.0f} messages were measured in the past week, and CloudWatch lists no metric of it now."
+        return f"{sent_lately:,.0f} messages were measured in the past week, but CloudWatch no longer lists a metric."
     if open_findings:
-        return "SES has findings about its mail."
-    return f"SES rates the impact on its reputation as {impact}." if impact in ("LOW", "HIGH") else ""
+        return "SES has findings about this tenant’s mail."
+    return f"SES rates the reputation impact as {impact}." if impact in ("LOW", "HIGH") else ""
 
 
 def _rates(known: Mapping[str, ListedMetric]) -> tuple[tuple[Measure, ListedMetric], ...]:

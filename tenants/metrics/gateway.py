@@ -28,7 +28,7 @@ def list_metrics(dimension: str, value: str, token: str = "") -> tuple[tuple[Lis
     """
     more: dict[str, Any] = {"NextToken": token} if token else {}
     wanted: Any = {"Name": dimension, "Value": value} if value else {"Name": dimension}
-    with aws.calling("cloudwatch", "see what CloudWatch measures of SES") as client:
+    with aws.calling("cloudwatch", "list the SES metrics in CloudWatch") as client:
         answer = client.list_metrics(Namespace=NAMESPACE, Dimensions=[wanted], **more)
     found = tuple(ListedMetric(row["MetricName"], _dimensions(row["Dimensions"])) for row in answer["Metrics"])
     return found, answer.get("NextToken", "")

@@ -247,4 +247,4 @@ def _what_was_untold(untold: Sequence[MetricWanted]) -> str:
     if not untold:
         return ""
     names = ", ".join(sorted({each.measure.value for each in untold}))
-    return f"CloudWatch could not tell everything ({names}). We ask again in a while."
+    return f"CloudWatch did not return all data ({names}). We retry automatically."

@@ -8,7 +8,7 @@ class RateSample(models.Model):
 
     tenant = models.ForeignKey("tenants.Tenant", null=True, on_delete=models.CASCADE, related_name="rate_samples")
     region = models.CharField(max_length=32)
-    at = models.DateTimeField(help_text="When the hour began.")
+    at = models.DateTimeField(help_text="Start of the hour.")
     bounce = models.FloatField(null=True, help_text="A fraction.")
     complaint = models.FloatField(null=True, help_text="A fraction.")
     sent = models.FloatField(null=True, help_text="Messages in this hour.")
@@ -35,7 +35,7 @@ class Finding(models.Model):
     opened_at = models.DateTimeField(help_text="SES's CreatedTimestamp.")
     changed_at = models.DateTimeField(null=True, help_text="SES's LastUpdatedTimestamp.")
     seen_at = models.DateTimeField(auto_now_add=True)
-    over_at = models.DateTimeField(null=True, help_text="When we saw that it is open no more.")
+    over_at = models.DateTimeField(null=True, help_text="When it was no longer open.")
 
     class Meta:
         ordering = ("-opened_at", "-id")
@@ -54,17 +54,19 @@ class ReputationRead(models.Model):
     tenant = models.OneToOneField("tenants.Tenant", null=True, on_delete=models.CASCADE, related_name="reputation_read")
     region = models.CharField(max_length=32)
     rates_at = models.DateTimeField(null=True, help_text="When CloudWatch last answered.")
-    rates_problem = models.TextField(blank=True, help_text="Why it could not be asked; empty when it answered.")
+    rates_problem = models.TextField(blank=True, help_text="Why it could not be read; empty after a successful read.")
     rates_source = models.CharField(
         max_length=20,
         blank=True,
-        help_text="What CloudWatch had: counts, rates, configuration_set, none.",
+        help_text="Kind of CloudWatch metrics: counts, rates, configuration_set, none.",
     )
     unmeasured_because = models.TextField(
-        blank=True, help_text="Why we know that it sent mail of which nothing is measured; empty: it is measured."
+        blank=True, help_text="Why mail was sent without metrics; empty: it is measured."
     )
     findings_at = models.DateTimeField(null=True, help_text="When SES last listed the findings.")
-    findings_problem = models.TextField(blank=True, help_text="Why it could not; empty when it did.")
+    findings_problem = models.TextField(
+        blank=True, help_text="Why the findings could not be read; empty after a successful read."
+    )
 
     class Meta:
         constraints = (
@@ -84,15 +86,15 @@ class SesEvent(models.Model):
     topic = models.CharField(max_length=300)
     kind = models.CharField(max_length=100, blank=True, help_text="EventBridge's detail-type, or SNS's Type.")
     tenant = models.ForeignKey("tenants.Tenant", null=True, on_delete=models.SET_NULL, related_name="ses_events")
-    about = models.CharField(max_length=300, blank=True, help_text="The tenant's name as the event has it.")
-    effect = models.CharField(max_length=60, help_text="What we did: read, confirmed, ignored.")
+    about = models.CharField(max_length=300, blank=True, help_text="Tenant name in the event.")
+    effect = models.CharField(max_length=60, help_text="Result: read, confirmed, ignored.")
     sent_at = models.DateTimeField()
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-received_at",)
-        verbose_name = "event from Amazon"
-        verbose_name_plural = "events from Amazon"
+        verbose_name = "SES event"
+        verbose_name_plural = "SES events"
 
     def __str__(self) -> str:
         return f"{self.kind} {self.about}"

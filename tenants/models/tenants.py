@@ -14,20 +14,20 @@ def new_tenant_id() -> str:
 
 
 class TenantStage(models.TextChoices):
-    CREATING = "creating", "Being created at Amazon"
+    CREATING = "creating", "Creating in SES"
     READY = "ready", "Created"
-    DELETING = "deleting", "Being deleted"
+    DELETING = "deleting", "Deleting"
 
 
 class PauseReason(models.TextChoices):
-    SPAM = "spam", "Unwanted mail is sent"
+    SPAM = "spam", "Unwanted mail (spam)"
     PHISHING = "phishing", "Fraud or phishing"
-    BOUNCES = "bounces", "Too many messages bounce"
-    COMPLAINTS = "complaints", "Too many recipients complain"
-    COMPROMISED = "compromised", "The account seems to be taken over"
-    PAYMENT = "payment", "Payment is overdue"
-    LEGAL = "legal", "A legal request"
-    OTHER = "other", "Another reason"
+    BOUNCES = "bounces", "High bounce rate"
+    COMPLAINTS = "complaints", "High complaint rate"
+    COMPROMISED = "compromised", "Compromised account"
+    PAYMENT = "payment", "Overdue payment"
+    LEGAL = "legal", "Legal request"
+    OTHER = "other", "Other"
 
 
 STANDINGS = [(standing.value, standing.value) for standing in Standing]
@@ -41,43 +41,50 @@ class Tenant(models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
     customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="tenants")
     region = models.CharField(max_length=32)
-    name = models.CharField(max_length=64, help_text="SES's TenantName, which addresses it and cannot be changed.")
+    name = models.CharField(max_length=64, help_text="SES's TenantName; cannot be changed.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     stage = models.CharField(max_length=10, choices=TenantStage.choices, default=TenantStage.CREATING)
-    stage_problem = models.TextField(blank=True, help_text="Why the stage could not be left, in words for people.")
-    adopted = models.BooleanField(default=False, help_text="It was at Amazon before we were asked.")
+    stage_problem = models.TextField(blank=True, help_text="Why it is delayed, as shown on the page.")
+    adopted = models.BooleanField(default=False, help_text="Imported: it existed in SES already.")
 
     # what is wanted
     policy = models.CharField(max_length=10, choices=POLICIES, default=Policy.STANDARD)
-    policy_told = models.CharField(max_length=10, blank=True, help_text="The policy that Amazon last took from us.")
+    policy_told = models.CharField(max_length=10, blank=True, help_text="Policy that was last set in SES.")
     suppression = models.CharField(
-        max_length=10, choices=SUPPRESSIONS, default=Suppression.ACCOUNT, help_text="Whose list of bad addresses holds."
+        max_length=10,
+        choices=SUPPRESSIONS,
+        default=Suppression.ACCOUNT,
+        help_text="Suppression list: the account's or the tenant's own.",
     )
     suppression_told = models.CharField(max_length=10, blank=True, default=Suppression.ACCOUNT)
-    configuration_set = models.CharField(max_length=64, help_text="The customer's own, associated with the tenant.")
-    is_paused = models.BooleanField(default=False, help_text="Staff want that it sends nothing.")
+    configuration_set = models.CharField(
+        max_length=64, help_text="The customer's configuration set, associated with the tenant."
+    )
+    is_paused = models.BooleanField(default=False, help_text="Staff paused its sending.")
     pause_is_ours = models.BooleanField(
         default=False,
-        help_text="Our call paused it, until it was read to send again; else the policy or a hand at SES.",
+        help_text="Paused by our API call, not by the policy or in the SES console.",
     )
     pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
-    pause_text = models.TextField(blank=True, help_text="Why, for our staff.")
-    pause_told = models.TextField(blank=True, help_text="What the customer is told.")
-    pause_review_on = models.DateField(null=True, blank=True, help_text="When the pause is to be looked at again.")
+    pause_text = models.TextField(blank=True, help_text="Staff note.")
+    pause_told = models.TextField(blank=True, help_text="Message to the customer.")
+    pause_review_on = models.DateField(null=True, blank=True, help_text="Review date of the pause.")
     stops_receiving = models.BooleanField(default=False, help_text="The pause also stops the customer's inbound mail.")
-    status_asked_at = models.DateTimeField(null=True, blank=True, help_text="When the pause or its end was asked for.")
+    status_asked_at = models.DateTimeField(null=True, blank=True, help_text="When the pause or resume was requested.")
     status_asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    status_told_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon took the call; null: not yet.")
-    status_proven_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon was read to be as wanted.")
-    status_problem = models.TextField(blank=True, help_text="Why Amazon's status is not what is wanted.")
-    pause_reminded_on = models.DateField(null=True, blank=True, help_text="The day of review that staff were told of.")
-    sends_since = models.DateTimeField(null=True, blank=True, help_text="Since when the customer's sends name it.")
+    status_told_at = models.DateTimeField(null=True, blank=True, help_text="When SES accepted the call; null: not yet.")
+    status_proven_at = models.DateTimeField(null=True, blank=True, help_text="When SES confirmed the requested status.")
+    status_problem = models.TextField(blank=True, help_text="Why the SES status differs from the requested one.")
+    pause_reminded_on = models.DateField(null=True, blank=True, help_text="Review date for which staff got a reminder.")
+    sends_since = models.DateTimeField(
+        null=True, blank=True, help_text="When the customer's sends started naming the tenant."
+    )
 
     # what Amazon says
     ses_id = models.CharField(max_length=100, blank=True)
@@ -95,17 +102,19 @@ class Tenant(models.Model):
     impact = models.CharField(max_length=30, blank=True, help_text="SES's ReputationImpact.")
     set_sends = models.BooleanField(null=True, help_text="Whether the configuration set may send; null: not read.")
     set_measures = models.BooleanField(null=True, help_text="Whether the set's reputation is measured; null: not read.")
-    read_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon last answered about it.")
-    read_problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
+    read_at = models.DateTimeField(null=True, blank=True, help_text="When it was last read from SES.")
+    read_problem = models.TextField(
+        blank=True, help_text="Why it could not be read from SES; empty after a successful read."
+    )
 
     # what follows
     standing = models.CharField(max_length=10, choices=STANDINGS, default=Standing.UNKNOWN)
     standing_since = models.DateTimeField(db_default=Now())
-    bounce_rate = models.FloatField(null=True, help_text="The newest, a fraction; null: not known.")
-    complaint_rate = models.FloatField(null=True, help_text="The newest, a fraction; null: not known.")
+    bounce_rate = models.FloatField(null=True, help_text="Latest rate as a fraction; null: unknown.")
+    complaint_rate = models.FloatField(null=True, help_text="Latest rate as a fraction; null: unknown.")
     open_high = models.PositiveIntegerField(default=0, help_text="Open findings of HIGH impact.")
     open_low = models.PositiveIntegerField(default=0, help_text="Open findings of LOW impact.")
-    risk = models.PositiveIntegerField(default=0, help_text="What the list is sorted by; the higher the worse.")
+    risk = models.PositiveIntegerField(default=0, help_text="Sort key of the list; higher is worse.")
 
     class Meta:
         ordering = ("name",)
@@ -160,11 +169,13 @@ class TenantResource(models.Model):
     name = models.CharField(max_length=320, help_text="The last part of the ARN: the domain, the set's name.")
     wanted = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    associated_at = models.DateTimeField(null=True, help_text="When Amazon said that it is; null: not yet.")
-    checked_at = models.DateTimeField(null=True, help_text="When no other tenant had it; null: to be asked.")
-    held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it: for staff alone.")
-    verified = models.BooleanField(null=True, help_text="Of an identity: whether it may send; null: not known.")
-    problem = models.TextField(blank=True, help_text="Why it could not be associated, in words for people.")
+    associated_at = models.DateTimeField(null=True, help_text="When SES confirmed the association; null: not yet.")
+    checked_at = models.DateTimeField(
+        null=True, help_text="When it was last found in no other tenant; null: not checked."
+    )
+    held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it; only for staff.")
+    verified = models.BooleanField(null=True, help_text="Whether the identity can send; null: unknown.")
+    problem = models.TextField(blank=True, help_text="Why it could not be associated, as shown on the page.")
 
     class Meta:
         ordering = ("kind", "name")
@@ -187,7 +198,7 @@ class StatusChange(models.Model):
     old = models.CharField(max_length=100, blank=True)
     new = models.CharField(max_length=100, blank=True)
     cause = models.TextField(blank=True)
-    since = models.DateTimeField(null=True, help_text="As Amazon says; null where it does not.")
+    since = models.DateTimeField(null=True, help_text="As SES reports it; null: not reported.")
     seen_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -207,9 +218,11 @@ class SesAccount(models.Model):
     in_production = models.BooleanField(null=True, help_text="ProductionAccessEnabled; null: not read.")
     most_in_24_hours = models.FloatField(null=True)
     sent_in_24_hours = models.FloatField(null=True)
-    since = models.DateTimeField(null=True, help_text="When what it says was first seen.")
+    since = models.DateTimeField(null=True, help_text="When this status was first seen.")
     read_at = models.DateTimeField(null=True)
-    problem = models.TextField(blank=True, help_text="Why Amazon could not be asked; empty when it answered.")
+    problem = models.TextField(
+        blank=True, help_text="Why it could not be read from SES; empty after a successful read."
+    )
 
     def __str__(self) -> str:
         return self.region

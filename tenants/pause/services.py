@@ -24,10 +24,10 @@ from tenants.status import services as status_services
 from tenants.status.core import SendingStatus, Standing
 
 LOOK_AGAIN_SECONDS = 2
-NOT_YOURS = "Your role cannot pause or resume tenants. Ask Trust & Safety."
+NOT_YOURS = "Your role can't pause or resume tenants. Ask Trust & Safety."
 SUSPENDED = (
-    "Amazon has suspended this tenant's sending, which nobody here can lift. Open a case with AWS Support; "
-    "when Amazon lifts it, it is seen here."
+    "AWS suspended this tenant's sending, and only AWS can lift a suspension. Open a case with AWS Support. "
+    "This page shows when it is lifted."
 )
 
 
@@ -44,14 +44,16 @@ def pause(
 ) -> None:
     """Store the wish; the worker tells Amazon. Raises Refused without reason and text, or when it is paused already."""
     require(actor, PAUSE, NOT_YOURS)
-    text = require_reason(text, "Say why the sending is paused; the next person will ask.")
+    text = require_reason(text, "Enter a staff note.")
     if reason not in PauseReason.values:
-        raise Refused("Choose the reason of the pause.", code="REASON_MISSING")
+        raise Refused("Choose a reason.", code="REASON_MISSING")
     _refuse_past(review_on)
     with transaction.atomic():
         locked = _locked(tenant)
         if locked.is_paused:
-            raise Refused(f"{locked} is {locked.standing} already.", code="PAUSED_ALREADY")
+            raise Refused(
+                f"{locked} is already {status_core.STANDING_WORDS[locked.standing].lower()}.", code="PAUSED_ALREADY"
+            )
         locked.is_paused, locked.pause_reason, locked.pause_text = True, reason, text
         locked.pause_is_ours = locked.staff_status != SendingStatus.DISABLED
         locked.pause_told, locked.pause_review_on = told.strip() or status_core.told_for(reason), review_on
@@ -79,7 +81,7 @@ def _day(day: date | None) -> str | None:
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
     """Store the wish; the worker tells Amazon. Raises Refused while Amazon suspends it, or when it is not paused."""
     require(actor, PAUSE, NOT_YOURS)
-    because = require_reason(because, "Say why the sending may go on; the next person will ask.")
+    because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = _locked(tenant)
         refuse_resume(locked)
@@ -102,7 +104,7 @@ def refuse_resume(tenant: Tenant) -> None:
 def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
     """The review's outcome: it stays paused, until the next review or without one. Raises Refused."""
     require(actor, PAUSE, NOT_YOURS)
-    because = require_reason(because, "Say why it stays paused; the next person will ask.")
+    because = require_reason(because, "Enter a reason.")
     _refuse_past(review_on)
     with transaction.atomic():
         locked = _locked(tenant)
@@ -118,7 +120,7 @@ def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: 
 def assert_again(*, tenant: Tenant, because: str, actor: User) -> None:
     """What is wanted is told to Amazon anew, where somebody changed it there. Raises Refused."""
     require(actor, PAUSE, NOT_YOURS)
-    because = require_reason(because, "Say why Amazon is to be told again; the next person will ask.")
+    because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = _locked(tenant)
         if not locked.is_paused:
@@ -132,12 +134,12 @@ def assert_again(*, tenant: Tenant, because: str, actor: User) -> None:
 def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
     """The sending as somebody set it at Amazon becomes what is wanted; nothing is told. Raises Refused."""
     require(actor, PAUSE, NOT_YOURS)
-    because = require_reason(because, "Say why Amazon's state is to stay; the next person will ask.")
+    because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = _locked(tenant)
         paused = locked.staff_status == SendingStatus.DISABLED
         if locked.is_under_way or locked.is_paused == paused:
-            raise Refused(f"{locked} is as it is wanted already, or on its way.", code="NO_DIFFERENCE")
+            raise Refused(f"{locked} already has its requested status, or is changing to it.", code="NO_DIFFERENCE")
         before = {"paused": locked.is_paused}
         locked.is_paused, locked.pause_is_ours = paused, False
         locked.pause_reason = PauseReason.OTHER if paused else ""
@@ -187,7 +189,7 @@ def _look_again(tenant: Tenant) -> None:
         status_soon(tenant, in_seconds=LOOK_AGAIN_SECONDS)
         return
     wanted = "paused" if tenant.is_paused else "resumed"
-    why = f"Told at {told_at:%H:%M} UTC, Amazon still answers {tenant.aggregate}: it is not {wanted}. We keep trying."
+    why = f"Requested at {told_at:%H:%M} UTC, SES still reports {tenant.aggregate}, not {wanted}. We keep trying."
     if _store(tenant, status_problem=why, status_told_at=None):
         status_soon(tenant, in_seconds=settings.PAUSE_PROOF_SECONDS)
 
@@ -216,7 +218,7 @@ def _locked(tenant: Tenant) -> Tenant:
 
 def _refuse_past(day: date | None) -> None:
     if day is not None and day <= timezone.localdate():
-        raise Refused("Choose a day to come for the review, or leave it empty.")
+        raise Refused("Choose a date after today for the review, or leave blank.")
 
 
 def _record(

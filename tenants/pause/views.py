@@ -27,7 +27,7 @@ def keep(request: SignedIn, tenant_id: str) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, f"{tenant.name} stays paused. What you wrote stands in its history.")
+            messages.success(request, f"{tenant.name} stays paused. Your reason is in its history.")
             return redirect("tenants:detail", tenant.id)
     context = {"tenant": tenant, "form": form}
     return TemplateResponse(request, "tenants/pause/keep.html", context, status=422 if form.errors else 200)

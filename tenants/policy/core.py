@@ -17,14 +17,14 @@ class PolicyWords:
 POLICIES: Mapping[str, PolicyWords] = {
     Policy.STANDARD: PolicyWords(
         "Standard",
-        "Amazon pauses the tenant by itself on a finding of high impact: above 15% bounces or 1% complaints.",
+        "SES pauses the tenant on high-impact findings (bounce rate over 15% or complaint rate over 1%).",
     ),
     Policy.STRICT: PolicyWords(
         "Strict",
-        "Amazon pauses the tenant by itself on any finding: already above 10% bounces or 0.5% complaints.",
+        "SES pauses the tenant on any finding (bounce rate over 10% or complaint rate over 0.5%).",
     ),
     Policy.NONE: PolicyWords(
-        "None", "Findings pause nothing by themselves. In severe cases Amazon may suspend the tenant all the same."
+        "None", "SES never pauses on findings alone, but may still suspend the tenant in severe cases."
     ),
 }
 
@@ -39,10 +39,10 @@ class Suppression(StrEnum):
 SUPPRESSIONS: Mapping[str, PolicyWords] = {
     Suppression.ACCOUNT: PolicyWords(
         "Account list",
-        "An address that bounced or complained for any customer is suppressed for this one too.",
+        "Addresses that bounced or complained for any customer are suppressed.",
     ),
     Suppression.TENANT: PolicyWords(
-        "Own list", "Only addresses that bounced or complained for this customer are suppressed for them."
+        "Own list", "Only addresses that bounced or complained for this customer are suppressed."
     ),
 }
 SUPPRESSED_FOR_CUSTOMER: Mapping[str, str] = {

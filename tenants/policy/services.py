@@ -19,7 +19,7 @@ from tenants.policy.core import Suppression
 from tenants.status import services as status_services
 from tenants.status.core import Policy
 
-UNREAD = "The policy has just been changed. Amazon's status under the new one was not read yet."
+UNREAD = "The policy was just changed. The SES status under the new policy has not been read yet."
 
 
 @transaction.atomic
@@ -31,8 +31,8 @@ def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor
 
 def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
     """Store the wish; the worker tells Amazon. Raises Refused without a reason or for a policy that does not exist."""
-    require(actor, MANAGE, "Your role cannot change a tenant's policy. Ask an operator.")
-    because = require_reason(because, "Say why the policy changes; the next person will ask.")
+    require(actor, MANAGE, "Your role can't change a tenant's policy. Ask an operator.")
+    because = require_reason(because, "Enter a reason.")
     if policy not in tuple(Policy):
         raise Refused("Choose one of the policies: standard, strict or none.")
     with transaction.atomic():
@@ -59,8 +59,8 @@ def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
 
 def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor: User) -> None:
     """Store the wish; the worker tells Amazon. Raises Refused without a reason or for a list that does not exist."""
-    require(actor, MANAGE, "Your role cannot change a tenant's suppression list. Ask an operator.")
-    because = require_reason(because, "Say why the suppression list changes; the next person will ask.")
+    require(actor, MANAGE, "Your role can't change a tenant's suppression list. Ask an operator.")
+    because = require_reason(because, "Enter a reason.")
     if suppression not in tuple(Suppression):
         raise Refused("Choose one of the lists: account or tenant.")
     with transaction.atomic():
@@ -79,12 +79,12 @@ def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor:
 
 def accept_suppression(*, tenant: Tenant, because: str, actor: User) -> None:
     """The list that somebody chose at Amazon becomes the one that is wanted; nothing is told. Raises Refused."""
-    require(actor, MANAGE, "Your role cannot change a tenant's suppression list. Ask an operator.")
-    because = require_reason(because, "Say why Amazon's list is to stay; the next person will ask.")
+    require(actor, MANAGE, "Your role can't change a tenant's suppression list. Ask an operator.")
+    because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.ses_suppression not in tuple(Suppression):
-            raise Refused("Amazon's suppression list was not read yet.")
+            raise Refused("The suppression list in SES has not been read yet.")
         before, after = {"suppression": locked.suppression}, {"suppression": locked.ses_suppression}
         locked.suppression = locked.suppression_told = locked.ses_suppression
         locked.save(update_fields=("suppression", "suppression_told", "updated_at"))
@@ -107,12 +107,12 @@ def measure(*, tenant: Tenant) -> None:
 
 def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
     """The policy that somebody set at Amazon becomes the one that is wanted; nothing is told. Raises Refused."""
-    require(actor, MANAGE, "Your role cannot change a tenant's policy. Ask an operator.")
-    because = require_reason(because, "Say why Amazon's policy is to stay; the next person will ask.")
+    require(actor, MANAGE, "Your role can't change a tenant's policy. Ask an operator.")
+    because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.ses_policy not in tuple(Policy):
-            raise Refused(f"We do not know the policy “{locked.ses_policy}”, so it cannot be taken over.")
+            raise Refused(f"The policy “{locked.ses_policy}” is unknown and can't be accepted.")
         before, after = {"policy": locked.policy}, {"policy": locked.ses_policy}
         locked.policy = locked.policy_told = locked.ses_policy
         locked.save(update_fields=("policy", "policy_told", "updated_at"))

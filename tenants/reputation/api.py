@@ -1,4 +1,4 @@
-"""What was measured of a tenant or of our whole account, and what Amazon found; for staff."""
+"""Rates and findings of a tenant or of the AWS account. For staff."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -30,7 +30,7 @@ class DaysQuery(QueryIn):
 
 
 class HourOut(Out):
-    """Fractions; null is "no data"."""
+    """Rates are fractions; null means no data."""
 
     at: datetime
     bounce_rate: float | None
@@ -39,16 +39,16 @@ class HourOut(Out):
 
 
 class ReadOut(Out):
-    """How fresh it is; a problem says why it could not be renewed."""
+    """Time of the last successful read; a problem says why a later read failed."""
 
     rates_at: datetime | None
     rates_problem: str | None
     rates_source: str | None = Field(
-        description="What CloudWatch measures of the tenant: counts, rates, configuration_set (its rates), or none"
+        description=(
+            "Which CloudWatch metrics exist for the tenant: counts, rates, configuration_set (its rates) or none"
+        )
     )
-    unmeasured_because: str | None = Field(
-        description="Why we know that mail was sent of which nothing is measured; null where that is not so"
-    )
+    unmeasured_because: str | None = Field(description="Why mail was sent without metrics; null if it is measured")
     findings_at: datetime | None
     findings_problem: str | None
 
@@ -60,7 +60,7 @@ class ReasonOut(Out):
 
 class ReputationOut(Out):
     days: int
-    hours: list[HourOut] = Field(description="The oldest first; an hour that was not measured is not among them")
+    hours: list[HourOut] = Field(description="Oldest first; hours without data are left out")
     sent: float | None
     read: ReadOut
     risk: int | None
@@ -74,7 +74,7 @@ class FindingOut(Out):
     title: str
     means: str
     to_do: str
-    text: str = Field(description="Amazon's own")
+    text: str = Field(description="As SES returns it")
     opened_at: datetime
     changed_at: datetime | None
     over_at: datetime | None
@@ -84,7 +84,9 @@ class FindingFilters(Paged):
     state: Literal["open", "over", "all"] = "open"
 
 
-@router.get("/v2/tenants/{tenant_id}/reputation", **reads(ReputationOut, staff=True), summary="Its rates over time")
+@router.get(
+    "/v2/tenants/{tenant_id}/reputation", **reads(ReputationOut, staff=True), summary="Get a tenant's rates over time"
+)
 def get_tenant_reputation(request: HttpRequest, tenant_id: str, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
     return _reputation(staff_tenant(request, tenant_id), query.days)
 
@@ -92,16 +94,18 @@ def get_tenant_reputation(request: HttpRequest, tenant_id: str, query: Annotated
 @router.post(
     "/v2/tenants/{tenant_id}/reputation",
     **writes(Accepted, status=202, staff=True),
-    summary="Ask Amazon again: status, findings, rates",
+    summary="Read status, findings and rates from SES again",
 )
 def refresh_tenant_reputation(request: HttpRequest, tenant_id: str) -> Status[Accepted]:
-    """At most every half a minute for a tenant (429)."""
+    """At most once every 30 seconds per tenant (429 otherwise)."""
     tenant = staff_tenant(request, tenant_id)
     status_services.refresh(tenant=tenant)
-    return under_way(tenant, "Amazon is being asked. What it answers stands at the tenant's address in a moment.")
+    return under_way(tenant, "Reading from SES. The tenant shows the result in a moment.")
 
 
-@router.get("/v2/tenants/{tenant_id}/findings", **reads(Page[FindingOut], staff=True), summary="What Amazon found")
+@router.get(
+    "/v2/tenants/{tenant_id}/findings", **reads(Page[FindingOut], staff=True), summary="List a tenant's findings"
+)
 def list_tenant_findings(
     request: HttpRequest, tenant_id: str, query: Annotated[FindingFilters, Query()]
 ) -> Page[FindingOut]:
@@ -109,10 +113,10 @@ def list_tenant_findings(
     return Page[FindingOut](data=[_finding(row) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/account/reputation", **reads(ReputationOut, staff=True), summary="Of our whole account")
+@router.get("/v2/account/reputation", **reads(ReputationOut, staff=True), summary="Get the account's reputation")
 def get_account_reputation(request: HttpRequest, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
     if not lifecycle_selectors.sees_tenants(caller(request)):
-        raise NotAllowed("The account's reputation is for staff who see the tenants.")
+        raise NotAllowed("Only staff who can see tenants can read the account's reputation.")
     return _reputation(None, query.days)
 
 

@@ -49,9 +49,9 @@ def words_for(kind: str) -> RecommendationWords:
     """A kind that is new to us keeps Amazon's own name."""
     unknown = RecommendationWords(
         kind,
-        f"Amazon's finding {kind}",
-        "Amazon has added this kind of finding since our words were written.",
-        "Read Amazon's own text where there is one, and look the word up in the documentation of SES.",
+        f"SES finding {kind}",
+        "This type of finding is new in SES and not described here yet.",
+        "Read the SES description, and search the SES documentation for this type.",
     )
     return WORDS.get(kind, unknown)
 
@@ -97,11 +97,11 @@ def risk_of(picture: Picture) -> Risk:
 def _of_statuses(picture: Picture) -> list[Reason]:
     found = []
     if picture.amazon_status == SendingStatus.DISABLED:
-        found.append(Reason(SUSPENDED, "Amazon has suspended it."))
+        found.append(Reason(SUSPENDED, "Suspended by AWS."))
     elif picture.amazon_status not in ("", *SendingStatus):
-        found.append(Reason(UNKNOWN_STATUS, f"Amazon's status is {picture.amazon_status}, which we do not know."))
+        found.append(Reason(UNKNOWN_STATUS, f"Unknown SES status: {picture.amazon_status}."))
     if picture.aggregate == SendingStatus.REINSTATED:
-        found.append(Reason(REINSTATED, "It sends although its findings would pause it: it was reinstated."))
+        found.append(Reason(REINSTATED, "Reinstated: sends although its findings would pause it."))
     return found
 
 
@@ -113,7 +113,7 @@ def _of_findings(picture: Picture) -> list[Reason]:
 
 def _of_count(number: int, points: int, impact: str) -> Reason:
     more = min(number - 1, MOST_FURTHER) * EACH_FURTHER
-    return Reason(points + more, f"{number} open finding{'s' if number > 1 else ''} of {impact} impact.")
+    return Reason(points + more, f"{number} open {impact}-impact finding{'s' if number > 1 else ''}.")
 
 
 def _of_rates(picture: Picture) -> list[Reason]:
@@ -128,5 +128,5 @@ def _of_rate(measure: Measure, rate: float | None, policy: str) -> Reason | None
     limit = pauses_above(policy, measure) or TENANT_LIMITS[measure].high
     points = round(min(rate / limit, 1) * NEAR_THE_LIMIT)
     side = "above" if rate > limit else "of"
-    sentence = f"The {measure.value} rate is {rate:.2%}, {side} the {limit:.1%} at which sending is stopped."
+    sentence = f"The {measure.value} rate is {rate:.2%}, {side} the {limit:.1%} pause limit."
     return Reason(points, sentence) if points else None

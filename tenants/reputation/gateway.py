@@ -14,7 +14,7 @@ PAGE = 100
 def open_findings_page(token: str = "") -> tuple[tuple[FoundRecommendation, ...], str]:
     """Of all that the account has, a page of those that are open, and the token of the next ("" at the end)."""
     more = {"NextToken": token} if token else {}
-    with aws.calling("sesv2", "read what Amazon found about the sending") as ses:
+    with aws.calling("sesv2", "list the findings of the account") as ses:
         answer = ses.list_recommendations(Filter={"STATUS": "OPEN"}, PageSize=PAGE, **more)
     return _read(answer["Recommendations"]), answer.get("NextToken", "")
 
@@ -22,7 +22,7 @@ def open_findings_page(token: str = "") -> tuple[tuple[FoundRecommendation, ...]
 def findings_page_of(arn: str, token: str = "") -> tuple[tuple[FoundRecommendation, ...], str]:
     """All of one tenant by its ARN, those that are over too; likewise in pages."""
     more = {"NextToken": token} if token else {}
-    with aws.calling("sesv2", "read what Amazon found about a tenant") as ses:
+    with aws.calling("sesv2", "list the findings of a tenant") as ses:
         answer = ses.list_recommendations(Filter={"RESOURCE_ARN": arn}, PageSize=PAGE, **more)
     return _read(answer["Recommendations"]), answer.get("NextToken", "")
 

@@ -55,7 +55,7 @@ def warn_of_suspension(tenant: Tenant, *, now: datetime) -> None:
     if not tenant.amazon_status:
         return
     stopped = tenant.amazon_status == SendingStatus.DISABLED
-    why = f"Amazon stopped the sending of {tenant.name}. {tenant.amazon_cause}".strip()
+    why = f"AWS suspended sending for {tenant.name}. {tenant.amazon_cause}".strip()
     _observe("tenant.suspended", tenant, firing=stopped, why=why, severity="high", now=now)
 
 
@@ -72,14 +72,14 @@ def warn_of_rate(tenant: Tenant, measure: Measure, rate: float | None, *, now: d
         return
     stops = pauses_above(tenant.ses_policy or tenant.policy, measure)
     high = grown is Grade.HIGH or (stops is not None and rate > stops)
-    why = f"The {measure.value} rate of {tenant.name} is {rate:.2%}."
+    why = f"{tenant.name} has a {measure.value} rate of {rate:.2%}."
     severity = "high" if high else "medium"
     _observe(KINDS[measure], tenant, firing=grown is not Grade.HEALTHY, why=why, severity=severity, now=now)
 
 
 def warn_of_unmeasured(tenant: Tenant, because: str, *, now: datetime) -> None:
     """Mail was sent, and no rate of it is known: nobody would see how much of it bounces."""
-    why = f"{tenant.name} sent mail, and CloudWatch measures no rate of it. {because}" if because else ""
+    why = f"{tenant.name} sent mail, but CloudWatch has no rates for it. {because}" if because else ""
     _observe("tenant.unmeasured", tenant, firing=bool(because), why=why, severity="medium", now=now)
 
 
@@ -95,9 +95,9 @@ def warn_of_account(bounce: float | None, complaint: float | None, *, now: datet
     bad = [measure.value for measure, each in known.items() if each is not Grade.HEALTHY]
     alerts_services.observe(
         kind="account.rates",
-        about=Subject("account", settings.AWS_REGION, f"our account in {settings.AWS_REGION}"),
+        about=Subject("account", settings.AWS_REGION, f"AWS account in {settings.AWS_REGION}"),
         firing=bool(bad),
-        why=f"Too high over our whole account: the rate of {' and '.join(bad)}s." if bad else "",
+        why=f"The account’s {' and '.join(bad)} rate is too high." if bad else "",
         severity="high" if Grade.HIGH in known.values() else "medium",
         audience=STAFF,
         now=now,

@@ -40,7 +40,7 @@ def reputation(request: SignedIn, tenant_id: str) -> HttpResponse:
 def ask_again(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = tenant_for(request, tenant_id)
     status_services.refresh(tenant=tenant)
-    messages.info(request, "Amazon is being asked. What it answers stands here in a moment.")
+    messages.info(request, "Reading from SES. This page shows the result in a moment.")
     return redirect("tenants:reputation", tenant.pk)
 
 
@@ -70,11 +70,11 @@ def _limits_in_words(tenant: Tenant) -> str:
     policy = tenant.ses_policy or tenant.policy
     if all(pauses_above(policy, measure) is None for measure in RATES):
         return (
-            f"The policy {policy} stops nothing by itself. Above the upper line the standard policy would, "
-            "and Amazon may still step in."
+            f"The policy “{policy}” never pauses sending. Above the upper line the standard policy would, "
+            "and AWS may still suspend the tenant."
         )
     parts = [f"{_limit(policy, measure)} of {measure.value}s" for measure in RATES]
-    return f"The policy {policy} stops the sending when Amazon finds more than {' or '.join(parts)}."
+    return f"The policy “{policy}” pauses sending when SES finds more than {' or '.join(parts)}."
 
 
 def _limit(policy: str, measure: Measure) -> str:

@@ -27,8 +27,8 @@ from tenants.lifecycle.core import Entity, Resource, TenantFound, kind_of, name_
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 
-ELSEWHERE = "It belongs to another tenant at Amazon. Our operators look into it."
-UNKNOWN = "Amazon does not know it, so it cannot belong to the tenant."
+ELSEWHERE = "The resource belongs to another tenant in SES. Our team has to resolve this."
+UNKNOWN = "The resource does not exist in SES."
 log = structlog.get_logger(__name__)
 
 
@@ -38,7 +38,7 @@ def request_association(*, tenant: Tenant, arn: str, kind: str = "", free: bool 
     Raises Refused for what cannot be associated, and for an identity that another tenant here has.
     """
     if kind_of(arn) not in ResourceKind.values or (kind and kind != kind_of(arn)):
-        raise Refused("Identities, configuration sets and templates alone can belong to a tenant.")
+        raise Refused("Only identities, configuration sets and templates can belong to a tenant.")
     with transaction.atomic():
         resource = wish(tenant, arn, free=free)
         if not resource.associated_at:
@@ -91,7 +91,7 @@ def tenant_to_join(customer: Customer) -> Tenant | None:
 
 def look_again(*, tenant: Tenant, actor: User | None) -> None:
     """Try once more what another tenant had or Amazon did not know. Raises NotAllowed."""
-    require(actor, MANAGE, "Your role cannot change what belongs to a tenant. Ask an operator.")
+    require(actor, MANAGE, "Your role can't change a tenant's resources. Ask an operator.")
     with transaction.atomic():
         stuck = TenantResource.objects.filter(tenant=tenant, associated_at=None)
         stuck.update(held_by="", problem="", checked_at=None)

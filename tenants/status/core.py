@@ -60,10 +60,10 @@ PAUSES_ON: Mapping[str, tuple[str, ...]] = {
     Policy.NONE: (),
 }
 
-BY_AMAZON = "Amazon alone: open a case with AWS Support."
+BY_AMAZON = "AWS only (open a case with AWS Support)."
 BY_STAFF = "Our Trust & Safety team."
-BY_OPERATOR = "An operator, at the AWS console."
-BY_OWNER = "The customer, by publishing the records of the domain."
+BY_OPERATOR = "An operator, in the AWS console."
+BY_OWNER = "The customer, by publishing the domain’s DNS records."
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,11 @@ def _account(facts: StatusFacts) -> Layer:
     if facts.account == "SHUTDOWN":
         allows = False
     cause = {
-        "PROBATION": "Amazon reviews our whole account: it sends, and Amazon watches its rates.",
-        "SHUTDOWN": "Amazon has stopped the sending of our whole account.",
+        "PROBATION": "AWS is reviewing our account. It can send; AWS watches its rates.",
+        "SHUTDOWN": "AWS has stopped sending for our account.",
     }.get(facts.account, "")
     if not cause and allows is False:
-        cause = "The sending of our whole account is switched off."
+        cause = "Sending is disabled for our account."
     return Layer(LayerName.ACCOUNT, facts.account, cause, facts.account_since, BY_AMAZON, allows)
 
 
@@ -151,18 +151,18 @@ def _amazon(facts: StatusFacts) -> Layer:
 def _staff(facts: StatusFacts) -> Layer:
     status, cause, since = facts.staff
     if status == SendingStatus.DISABLED and facts.paused_by_us:
-        cause = "Our staff paused it."
+        cause = "Paused by our team."
     elif status == SendingStatus.DISABLED and not cause:
-        cause = "It was paused at Amazon, and not from here."
+        cause = "Paused in SES, not from here."
     if not cause and status == SendingStatus.REINSTATED:
-        cause = "It may send although findings are open."
+        cause = "Reinstated: can send although findings are open."
     return Layer(LayerName.STAFF, status, cause, since, BY_STAFF, _allows(status))
 
 
 def _configuration_set(facts: StatusFacts) -> Layer:
     sends = facts.set_sends
     status = "" if sends is None else (SendingStatus.ENABLED if sends else SendingStatus.DISABLED)
-    cause = f"Sending with {facts.configuration_set} is switched off at Amazon." if sends is False else ""
+    cause = f"Sending with {facts.configuration_set} is disabled in SES." if sends is False else ""
     return Layer(LayerName.CONFIGURATION_SET, status, cause, None, BY_OPERATOR, sends)
 
 
@@ -173,9 +173,9 @@ def _identities(facts: StatusFacts) -> Layer:
     allows = True if ready and facts.identities_known else (None if ready else False)
     cause = ""
     if not every:
-        cause = "No domain belongs to it yet."
+        cause = "No domain is associated yet."
     elif ready < every:
-        cause = "Not every domain is associated and verified."
+        cause = "Not all domains are associated and verified."
     return Layer(LayerName.IDENTITY, status, cause, None, BY_OWNER, allows)
 
 
@@ -185,22 +185,30 @@ def _allows(status: str) -> bool | None:
     return False if status == SendingStatus.DISABLED else None
 
 
+STANDING_WORDS: Mapping[str, str] = {
+    Standing.ACTIVE: "Enabled",
+    Standing.PAUSING: "Pausing",
+    Standing.PAUSED: "Paused",
+    Standing.RESUMING: "Resuming",
+    Standing.SUSPENDED: "Suspended by AWS",
+    Standing.UNKNOWN: "Unknown",
+}
 STANDINGS: Mapping[str, str] = {
-    Standing.ACTIVE: "It may send: nobody has switched it off.",
-    Standing.PAUSING: "It is being paused. Until Amazon has confirmed that, mail may still leave.",
-    Standing.PAUSED: "Paused: Amazon has confirmed that it sends nothing.",
-    Standing.RESUMING: "It is being resumed. Until Amazon has confirmed that, it sends nothing.",
-    Standing.SUSPENDED: "Suspended by Amazon: it sends nothing.",
-    Standing.UNKNOWN: "It is not known whether it may send.",
+    Standing.ACTIVE: "Sending is enabled.",
+    Standing.PAUSING: "Pausing. Mail may still be sent until SES confirms the pause.",
+    Standing.PAUSED: "Sending is paused (confirmed by SES).",
+    Standing.RESUMING: "Resuming. No mail is sent until SES confirms it.",
+    Standing.SUSPENDED: "Suspended by AWS. No mail is sent.",
+    Standing.UNKNOWN: "Sending status unknown.",
 }
 STAGES: Mapping[str, str] = {
-    "creating": "It is being created at Amazon. That takes a few seconds; this page goes on by itself.",
-    "deleting": "It is being deleted at Amazon: first what is associated, then the tenant.",
+    "creating": "Creating the tenant in SES. This takes a few seconds; the page updates automatically.",
+    "deleting": "Deleting in SES: first the associations, then the tenant.",
 }
 
 
 WITHOUT_ITS_NAME: Mapping[str, str] = {  # a pause then stops nothing
-    Standing.PAUSED: "Paused at SES, which sends nothing that names this tenant. This customer’s sends don’t name it "
+    Standing.PAUSED: "Paused in SES for mail that names this tenant. This customer’s sends don’t name it "
     "yet, so their mail still leaves. Migrate the customer to stop it.",
     Standing.SUSPENDED: "Suspended by AWS. This customer’s sends don’t name the tenant yet: their mail leaves.",
 }
@@ -210,7 +218,7 @@ def sentence_of(stage: str, standing: str, *, names_tenant: bool) -> str:
     """A standing without words of its own is shown as it came. `names_tenant`: whether the customer's sends name it."""
     if stage not in STAGES and not names_tenant and standing in WITHOUT_ITS_NAME:
         return WITHOUT_ITS_NAME[standing]
-    return STAGES.get(stage) or STANDINGS.get(standing, f"It is {standing}.")
+    return STAGES.get(stage) or STANDINGS.get(standing, f"Status: {standing}.")
 
 
 def open_findings(high: int, low: int) -> str:
@@ -218,40 +226,40 @@ def open_findings(high: int, low: int) -> str:
     if not high and not low:
         return ""
     found = [f"{number} of {impact}" for number, impact in ((high, "high"), (low, "low")) if number]
-    return f"Findings are open: {' and '.join(found)} impact. A policy that pauses on them pauses the tenant at once."
+    return f"Open findings: {' and '.join(found)} impact. A policy that pauses on them pauses the tenant immediately."
 
 
 # Each layer: its name, and what it does when it allows sending, forbids it, or is not known.
 LAYERS: Mapping[str, tuple[str, str, str, str]] = {
     LayerName.ACCOUNT: (
-        "Our whole account",
-        "Amazon lets our account send.",
-        "Amazon keeps our whole account from sending, every customer’s mail with it.",
-        "Whether Amazon lets our account send was not read yet.",
+        "AWS account",
+        "Sending is enabled for our account.",
+        "Sending is disabled for our account and every customer.",
+        "The account’s sending status has not been read yet.",
     ),
     LayerName.AMAZON: (
-        "Amazon",
-        "Amazon lets this tenant send.",
-        "Amazon keeps this tenant from sending.",
-        "Amazon’s own status of it is not known.",
+        "AWS",
+        "AWS allows this tenant to send.",
+        "AWS has suspended this tenant.",
+        "The AWS status is unknown.",
     ),
     LayerName.STAFF: (
         "Staff",
-        "Our side lets it send.",
-        "Our side keeps it from sending.",
-        "Our side’s status at Amazon is not known.",
+        "Not paused by our team.",
+        "Paused on our side.",
+        "Our status in SES is unknown.",
     ),
     LayerName.CONFIGURATION_SET: (
         "Configuration set",
-        "Its configuration set may send.",
-        "Its configuration set may not send.",
-        "Whether its configuration set may send was not read yet.",
+        "Sending is enabled for the configuration set.",
+        "Sending is disabled for the configuration set.",
+        "The configuration set’s sending status has not been read yet.",
     ),
     LayerName.IDENTITY: (
         "Domains",
-        "It has a verified domain to send from.",
-        "It has no verified domain that is associated, so it cannot send.",
-        "Whether its domains are verified is not known.",
+        "At least one verified domain is associated.",
+        "No verified domain is associated, so this tenant can’t send.",
+        "Verification status of the domains is unknown.",
     ),
 }
 
@@ -273,41 +281,42 @@ class ShownLayer:
 def shown(layer: Layer) -> ShownLayer:
     title, allowed, forbidden, unknown = LAYERS[layer.name]
     sentence = unknown if layer.allows is None else allowed if layer.allows else forbidden
-    lifted_by = f"May be lifted by: {layer.lifted_by}" if layer.allows is False else ""
+    lifted_by = f"Can be resolved by: {layer.lifted_by}" if layer.allows is False else ""
     return ShownLayer(layer.name, title, sentence, layer.status, layer.cause, layer.since, lifted_by, layer.allows)
 
 
 FOR_CUSTOMERS: Mapping[str, str] = {
-    Standing.ACTIVE: "Mail may be sent.",
+    Standing.ACTIVE: "Sending is enabled.",
     Standing.PAUSING: "Sending is being paused.",
     Standing.PAUSED: "Sending is paused.",
     Standing.RESUMING: "Sending is being resumed.",
-    Standing.SUSPENDED: "Amazon has suspended sending.",
+    Standing.SUSPENDED: "Amazon SES has suspended sending.",
 }
 
 
 def for_customer(stage: str, standing: str) -> str:
     """Where a customer's own sending stands, in their words."""
     if stage != "ready":
-        return "Sending under a reputation of your own is being made ready. Until then mail is sent as before."
-    return FOR_CUSTOMERS.get(standing, "Whether mail may be sent is not known yet. We are asking Amazon.")
+        return "Your own sending reputation is being set up. Mail is sent as before until it’s ready."
+    return FOR_CUSTOMERS.get(standing, "Sending status unknown. We’re checking with Amazon SES.")
 
 
 # What a customer is told of a pause, by its reason: what happened, and what to do.
 TOLD: Mapping[str, str] = {
-    "spam": "We paused your sending because people report mail from you that they didn’t ask for. Stop that mailing, "
+    "spam": "We paused your sending because recipients report unwanted mail from you. Stop that mailing, "
     "remove everyone who didn’t sign up, and tell us how you collect addresses.",
-    "phishing": "We paused your sending because mail from you looks like phishing or fraud. Find out who sent it, "
+    "phishing": "We paused your sending because mail from you resembles phishing or fraud. Find out who sent it, "
     "change all passwords and API keys, and tell us what you found.",
     "bounces": "We paused your sending because too many of your messages bounce. Remove addresses that don’t exist "
     "from your lists, and tell us when that is done.",
     "complaints": "We paused your sending because too many recipients mark your mail as spam. Send only to people who "
     "asked for it, add a clear unsubscribe link, and tell us when that is done.",
-    "compromised": "We paused your sending because somebody else seems to use your account. Change all passwords and "
+    "compromised": "We paused your sending because someone else seems to be using your account. Change all "
+    "passwords and "
     "API keys, check your servers, and tell us when that is done.",
     "payment": "We paused your sending because a payment is overdue. Pay it, or tell us if you already have.",
-    "legal": "We paused your sending because of a legal request. Contact our support; they tell you what we may share.",
-    "other": "We paused your sending. Contact our support; they tell you what we saw and what to do.",
+    "legal": "We paused your sending because of a legal request. Contact support to learn what we can share.",
+    "other": "We paused your sending. Contact support for details and next steps.",
 }
 
 
@@ -315,28 +324,28 @@ def told_for(reason: str) -> str:
     return TOLD.get(reason, TOLD["other"])
 
 
-GOES_ON = "Everything here goes on working, and mail to you keeps arriving."
-STOPPED_TOO = "Everything here goes on working. Mail to your addresses is not taken meanwhile."
+GOES_ON = "You can still use this site, and inbound mail keeps arriving."
+STOPPED_TOO = "You can still use this site. Mail to your addresses is rejected while sending is paused."
 _OFF: dict[str, tuple[str, str, str]] = {
     Standing.PAUSING: (
         "Sending for {name} is being paused",
-        "Our staff is stopping it.",
-        "Reply to our support. They resume sending when the cause is fixed.",
+        "Our team is pausing your sending. Some mail may still be sent until the pause is confirmed.",
+        "Fix the cause, then reply to support to resume sending.",
     ),
     Standing.PAUSED: (
         "Sending for {name} is paused",
         TOLD["other"],
-        "Reply to our support. They resume sending when the cause is fixed.",
+        "Fix the cause, then reply to support to resume sending.",
     ),
     Standing.RESUMING: (
         "Sending for {name} is being resumed",
-        "It was stopped for a while.",
-        "Nothing: it goes on by itself as soon as Amazon has confirmed it.",
+        "Your sending was paused and is being turned on again.",
+        "Nothing. Sending resumes automatically when Amazon SES confirms it.",
     ),
     Standing.SUSPENDED: (
-        "Amazon has suspended sending for {name}",
-        "Amazon, who carry your mail, have stopped it because of what receivers reported.",
-        "Write to our support. They ask Amazon, who alone can lift it.",
+        "Amazon SES has suspended sending for {name}",
+        "Amazon SES, which delivers your mail, suspended your sending because of problems reported with it.",
+        "Contact support. Only Amazon can lift a suspension; we’ll ask for you.",
     ),
 }
 
@@ -372,10 +381,13 @@ RESUMED = "resumed"
 def mail(what: str, *, customer: str, told: str, stops_receiving: bool) -> tuple[str, str]:
     """Subject and text. `what` is RESUMED or a standing that keeps from sending. Raises ValueError for another."""
     if what == RESUMED:
-        return f"Sending for {customer} goes on", f"Mail of {customer} is sent again. There is nothing to do.\n"
+        return (
+            f"Sending for {customer} is enabled again",
+            f"{customer} can send mail again. You don’t need to do anything.\n",
+        )
     banner = banner_of(customer, what, told, stops_receiving=stops_receiving)
     if banner is None:
-        raise ValueError(f"nothing is told of {what}")
+        raise ValueError(f"no mail for {what}")
     return banner.title, f"{banner.told}\n\nWhat to do: {banner.to_do}\n\n{banner.goes_on}\n"
 
 

@@ -62,15 +62,15 @@ def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
         kind="tenant.paused",
         about=tenant_subject(tenant),
         firing=tenant.standing == Standing.PAUSED and not tenant.is_paused,
-        why=f"The sending of {tenant.name} was paused, and not from here. {tenant.staff_cause}".strip(),
+        why=f"{tenant.name} was paused outside this system. {tenant.staff_cause}".strip(),
         severity="high",
         audience=alerts_core.Staff(PAUSE),
         now=now,
     )
 
 
-GONE = "Amazon does not know this tenant any more. See the differences."
-ANOTHER = "At Amazon this name is another tenant now: it was deleted and made again there. See the differences."
+GONE = "This tenant no longer exists in SES. See Drift."
+ANOTHER = "The tenant was deleted and recreated in SES. See Drift."
 
 
 def read_tenant(*, tenant_id: str) -> None:
@@ -308,8 +308,13 @@ def remind_of_reviews(*, today: date) -> int:
     lines = [
         f"{tenant.customer} ({tenant}), since {tenant.standing_since:%-d %B %Y}: {tenant.pause_text}" for tenant in due
     ]
-    text = "These pauses were to be looked at again by today:\n\n" + "\n".join(lines) + "\n"
-    send_mail(f"{len(due)} paused to be looked at again", text, settings.DEFAULT_FROM_EMAIL, people)
+    text = "These pauses are due for review:\n\n" + "\n".join(lines) + "\n"
+    send_mail(
+        f"{len(due)} paused tenant{'' if len(due) == 1 else 's'} due for review",
+        text,
+        settings.DEFAULT_FROM_EMAIL,
+        people,
+    )
     for tenant in due:
         Tenant.objects.filter(pk=tenant.pk).update(pause_reminded_on=tenant.pause_review_on)
     return len(due)
@@ -328,7 +333,7 @@ EVERY_SECONDS = 30
 def refresh(*, tenant: Tenant) -> None:
     """Raises RateLimited: three calls of our one a second are not to be had by pressing a button often."""
     if not cache.add(f"tenant-asked-again:{tenant.pk}", "asked", EVERY_SECONDS):
-        raise RateLimited("Amazon was asked about this tenant a moment ago.", retry_after=EVERY_SECONDS)
+        raise RateLimited("This tenant was read from SES a moment ago.", retry_after=EVERY_SECONDS)
     with transaction.atomic():
         jobs.read_soon(tenant)
         jobs.find_out_soon(tenant)

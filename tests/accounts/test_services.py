@@ -52,16 +52,16 @@ def test_a_customer_gets_no_tenant_where_the_setting_says_so(settings: Settings)
 
 def test_a_customer_with_a_tenant_is_not_deleted_and_the_refusal_says_how() -> None:
     customer = create_customer(name="Acme", owner=None, actor=None)
-    with pytest.raises(Refused, match="still has the tenant acme-.*on the tenant's page"):
+    with pytest.raises(Refused, match="still has tenant acme-.*on the tenant's page"):
         delete_customer(customer=customer, actor=make_staff(Role.ADMIN))
 
 
 @pytest.mark.parametrize(
     ("name", "chosen", "sentence"),
     [
-        (" ", "", "A customer needs a name."),
-        ("x" * 121, "", "The name has 121 characters; 120 is the most."),
-        ("Acme", "dom_1", "That is not an id of a customer. Open the form again."),
+        (" ", "", "Enter a name."),
+        ("x" * 121, "", "The name has 121 characters. The maximum is 120."),
+        ("Acme", "dom_1", "This customer ID is not valid. Reload the form."),
     ],
 )
 def test_a_customer_that_cannot_be_is_refused_in_words(name: str, chosen: str, sentence: str) -> None:
@@ -71,7 +71,7 @@ def test_a_customer_that_cannot_be_is_refused_in_words(name: str, chosen: str, s
 
 
 def test_who_is_not_staff_creates_no_customer_for_others(alice: User) -> None:
-    with pytest.raises(NotAllowed, match="Your role cannot create customers."):
+    with pytest.raises(NotAllowed, match="Your role can't create customers."):
         create_customer(name="More", owner=None, actor=alice)
 
 
@@ -130,7 +130,7 @@ def test_a_removed_member_is_gone_and_named_in_the_log(acme: Customer, alice: Us
     assert list(acme.members.all()) == [alice]
     change = Change.objects.get()
     assert (change.what, change.before["member"]) == ("member.removed", "carol@acme.example")
-    with pytest.raises(Refused, match="They are not a member any more."):
+    with pytest.raises(Refused, match="This person is no longer a member."):
         remove_member(membership=membership, actor=alice)
 
 
@@ -150,7 +150,7 @@ def test_the_last_owner_stays_whoever_asks(acme: Customer, alice: User, how: str
         "remove": lambda: remove_member(membership=target, actor=sam),
         "leave": lambda: leave(membership=target),
     }
-    with pytest.raises(Refused, match="alice@acme.example is the last owner of Acme. Make somebody else an owner"):
+    with pytest.raises(Refused, match="alice@acme.example is the last owner of Acme. Make another member an owner"):
         attempts[how]()
     assert membership_of(alice).role == MemberRole.OWNER
 
@@ -179,9 +179,9 @@ def test_who_is_switched_off_comes_back_by_being_switched_on() -> None:
 
 def test_nobody_is_switched_off_by_themselves_by_support_or_from_below() -> None:
     adam, sam, root = make_staff(Role.ADMIN), make_staff(), make_user(is_superuser=True, email="root@us.example")
-    with pytest.raises(Refused, match="You cannot switch yourself off."):
+    with pytest.raises(Refused, match="You can't disable your own account."):
         switch_off(person=adam, actor=adam)
-    with pytest.raises(NotAllowed, match="Your role cannot decide over accounts."):
+    with pytest.raises(NotAllowed, match="Your role can't manage accounts."):
         switch_off(person=adam, actor=sam)
-    with pytest.raises(NotAllowed, match="root@us.example is a superuser; only another superuser can change them."):
+    with pytest.raises(NotAllowed, match="root@us.example is a superuser. Only another superuser"):
         switch_off(person=root, actor=adam)

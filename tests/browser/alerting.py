@@ -62,7 +62,7 @@ def make_alerts(world: Showcase) -> None:
     WebhookTarget.objects.create(
         name="works", sealed_url=seal("https://acme.example/hooks"), last_success_at=now, **given
     )
-    off = "Nothing has been delivered since 1 May 2026. The last time: acme.example did not answer within 10 seconds."
+    off = "Nothing has been delivered since 1 May 2026. Last error: acme.example didn't respond within 10 seconds."
     WebhookTarget.objects.create(
         name="off",
         sealed_url=seal("https://hooks.slack.example/T0/B0"),
@@ -94,7 +94,7 @@ def _observe(customer_id: str, name: str, *, firing: bool = True) -> None:
             kind="domain.at_risk",
             about=Subject("domain", f"dom_{name}", f"a-rather-long-name-of-{name}.acme.com", customer_id),
             firing=firing,
-            why="Your turn: 1 of 7 records was right and now is not. The record for receiving mail is not there.",
+            why="1 of 7 records has changed or disappeared. Restore it before the domain loses its verification.",
             severity="high",
             audience=CustomerPeople(customer_id),
             now=timezone.now() - timedelta(minutes=minutes if firing else 1),
@@ -111,7 +111,7 @@ def _log(world: Showcase) -> None:
     done, waits = list(deliveries)[-2:]
     done.attempts.create(started_at=now, finished_at=now, status=200, answer="thanks")
     Delivery.objects.filter(pk=done.pk).update(state=DeliveryState.DELIVERED, attempts_made=1, done_at=now)
-    said = "It answered 500. Only a 2xx is taken for a success."
+    said = "HTTP 500. Only a 2xx response counts as success."
     waits.attempts.create(started_at=now, finished_at=now, status=500, problem=said, answer="<h1>out of order</h1>")
     Delivery.objects.exclude(pk__in=(done.pk, waits.pk)).update(state=DeliveryState.GIVEN_UP, attempts_made=10)
     Delivery.objects.filter(pk=waits.pk).update(attempts_made=1, next_attempt_at=now + timedelta(minutes=5))

@@ -13,25 +13,25 @@ def row(window: Page, key: str) -> Locator:
 
 
 def publish(window: Page, key: str) -> None:
-    """Press Publish beside the record, and see that it is."""
+    """Press Publish next to the record and wait until it is published."""
     row(window, key).get_by_role("button", name="Publish").click()
     expect(row(window, key).get_by_text("Published", exact=True)).to_be_visible()
 
 
 def publish_all(window: Page) -> None:
-    window.get_by_role("button", name="Publish all that is missing").click()
-    expect(window.locator("main").get_by_text("Nothing is missing now.")).to_be_visible()
+    window.get_by_role("button", name="Publish missing records").click()
+    expect(window.locator("main").get_by_text("No records are missing.")).to_be_visible()
 
 
 def make_mistake(window: Page, key: str, title: str) -> None:
     own = row(window, key)
     own.locator("summary").click()
     own.get_by_role("combobox").select_option(label=title)
-    own.get_by_role("button", name="Make this mistake").click()
-    expect(row(window, key).get_by_text("broken on purpose")).to_be_visible()
+    own.get_by_role("button", name="with this mistake").click()
+    expect(row(window, key).get_by_text("broken:")).to_be_visible()
 
 
 def mend(window: Page, key: str) -> None:
     window.bring_to_front()
-    row(window, key).get_by_role("button", name="Mend").click()
+    row(window, key).get_by_role("button", name="Fix").click()
     expect(row(window, key).get_by_text("Published", exact=True)).to_be_visible()

@@ -8,7 +8,7 @@ from tests.browser.showcase import Showcase
 
 RESULTS = (
     ("verified", "done", ""),
-    ("long", "refused", "It is held: release it first, then it can be looked at."),
+    ("long", "refused", "It is on hold. Release it first."),
     ("waiting", "waiting", ""),
 )
 

@@ -12,11 +12,11 @@ from tests.factories import make_customer
 
 ARN = "arn:aws:ses:eu-west-1:123456789012:identity/the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
 STEPS = (
-    ("tenant", "", "Create the tenant acme-and-daughters-4f9k2m7q.", "CreateTenant", "found", ""),
+    ("tenant", "", "Create tenant acme-and-daughters-4f9k2m7q.", "CreateTenant", "found", ""),
     (
         "policy",
         "",
-        "Set its reputation policy: Amazon’s default is not certain.",
+        "Set its reputation policy.",
         "UpdateReputationEntityPolicy",
         "done",
         "",
@@ -29,8 +29,8 @@ STEPS = (
         "done",
         "",
     ),
-    ("gate", "", "Read back that everything a send uses is associated.", "ListTenantResources", "failed", "It is not."),
-    ("switch", "", "Switch: the customer’s sends name the tenant from now on.", "", "to_do", ""),
+    ("gate", "", "Confirm that every required resource is associated.", "ListTenantResources", "failed", "It is not."),
+    ("switch", "", "Switch the customer’s sending to the tenant.", "", "to_do", ""),
 )
 
 
@@ -72,11 +72,11 @@ def make_moving(world: Showcase) -> None:
         at_most_per_hour=60,
         state="running",
         started_at=now,
-        waits_because="At most 60 customers are begun in an hour: it goes on at 14:20 UTC.",
+        waits_because="The limit of 60 customers per hour is reached. The migration continues at 14:20 UTC.",
         by=world.people["adam"],
     )
     for number, state in enumerate(("done", "failed", "running", "waiting", "rolled_back", "cancelled"), start=1):
-        problem = "Amazon does not list harbour.co.uk with the tenant. Try again." if state == "failed" else ""
+        problem = "SES does not list harbour.co.uk in the tenant. Try again." if state == "failed" else ""
         moved = MigrationItem.objects.create(
             migration=running, customer=make_customer(f"Mover {state}"), number=number, state=state, problem=problem
         )
@@ -114,7 +114,7 @@ def _differences(world: Showcase) -> None:
         subject="acme",
         place="acme",
         customer=world.acme,
-        sentence="The reputation policy of acme is none at Amazon; here it is standard.",
+        sentence="The reputation policy of acme is none in SES, but should be standard.",
         wanted={"policy": "standard"},
         found={"policy": "none"},
         may_adopt=True,
@@ -126,7 +126,7 @@ def _differences(world: Showcase) -> None:
         key="unknown",
         subject="made-by-hand",
         place="made-by-hand",
-        sentence="The tenant made-by-hand (1 resource) is nobody’s here.",
+        sentence="Tenant made-by-hand (1 resource) has no customer here.",
         found={"arn": ARN, "resources": [ARN]},
         may_adopt=True,
         **shared,
@@ -136,7 +136,7 @@ def _differences(world: Showcase) -> None:
         key="status",
         subject="left",
         place="left",
-        sentence="left is paused at Amazon, and nobody paused it here.",
+        sentence="left is paused in SES, but was not paused here.",
         decision="ignore",
         **decided,
         **shared,

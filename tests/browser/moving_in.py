@@ -12,15 +12,15 @@ from tests.browser.showcase import Showcase
 
 LONG = "the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
 ROWS = (
-    (RowKind.PERSON, "carol@harbour.example", ImportFate.NEW, "The customer Carol Clark is made for them."),
+    (RowKind.PERSON, "carol@harbour.example", ImportFate.NEW, "New customer: Carol Clark."),
     (RowKind.ENDPOINT, "Front desk", ImportFate.SAME, ""),
-    (RowKind.DOMAIN, LONG, ImportFate.NEW, "Taken over as Amazon has it. It is verified there."),
-    (RowKind.DOMAIN, "elsewhere.example", ImportFate.REFUSED, "Another customer holds this domain."),
+    (RowKind.DOMAIN, LONG, ImportFate.NEW, "Imported with its SES settings. Verified in SES."),
+    (RowKind.DOMAIN, "elsewhere.example", ImportFate.REFUSED, "This domain belongs to another customer."),
     (
         RowKind.DOMAIN,
         "unknown.example",
         ImportFate.CLAIM,
-        "Amazon does not know it, so they have to prove that it is theirs.",
+        "Not found in SES. The customer must prove ownership first.",
     ),
     (RowKind.CATCH_ALL, LONG, ImportFate.CHANGES, ""),
     (RowKind.ADDRESS, f"billing@{LONG}", ImportFate.NEW, ""),
@@ -28,13 +28,13 @@ ROWS = (
         RowKind.RECORD,
         f"_dmarc.{LONG}",
         ImportFate.UNNEEDED,
-        "Not asked for here: what is, stands on the domain’s page.",
+        "Not required here. The domain’s page lists the required records.",
     ),
     (
         RowKind.ADDRESS,
         f"help@{LONG}",
         ImportFate.FAILED,
-        "The database refused it, and nothing of this customer was stored.",
+        "The database rejected this row; nothing was stored for this customer.",
     ),
 )
 
@@ -58,7 +58,7 @@ def _make(world: Showcase, state: str) -> MovingIn:
         state=state,
         by=world.people["adam"],
         started_at=now if state in ("moving", "done") else None,
-        problem="We could not read the state of the identities: Amazon did not answer." if state == "moving" else "",
+        problem="We couldn't read the state of the identities: Amazon did not answer." if state == "moving" else "",
     )
     for number, (kind, name, fate, words) in enumerate(ROWS, start=1):
         moving.rows.create(

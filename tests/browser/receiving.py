@@ -26,7 +26,7 @@ from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
 from receipt_rules.probe_schedules.core import ProbePace, ProbeVerdict
 from tests.browser.showcase import Showcase
 
-SENTENCE = "Create the rule inbound-admin-001 with 1 recipient."
+SENTENCE = "Create rule inbound-admin-001 with 1 recipient."
 
 
 def of(model: type[Model]) -> Any:
@@ -119,7 +119,7 @@ def probe(world: Showcase) -> tuple[str]:
     made, _ = MailProbe.objects.get_or_create(
         recipient=f"billing@{domain.name}",
         customer=world.acme,
-        defaults={"asked_at": timezone.now(), "send_problem": "The mail server refused the message: 550 5.1.1 No."},
+        defaults={"asked_at": timezone.now(), "send_problem": "The mail server rejected the message: 550 5.1.1 No."},
     )
     return (made.pk,)
 
@@ -152,7 +152,7 @@ def waiting_endpoint(world: Showcase) -> tuple[str, ...]:
     for address, fields in (
         ("no@else.example", {"state": ForwardingState.REFUSED, "asked_at": now}),
         ("asked@else.example", {"asked_at": now, "asked_times": 1}),
-        (long, {"due_at": now, "problem": "This recipient got enough mails today. We try again tomorrow."}),
+        (long, {"due_at": now, "problem": "This recipient has reached today's limit. We'll retry tomorrow."}),
     ):
         Forwarding.objects.update_or_create(customer=world.acme, address=address, defaults=fields)
     return (made.pk,)
@@ -179,6 +179,6 @@ def missing_probe(world: Showcase) -> tuple[str]:
     sent = {"customer": world.acme, "domain": domain, "asked_at": now, "sent_at": now}
     made, _ = MailProbe.objects.get_or_create(recipient=recipient, defaults=sent)
     told = {"pace": ProbePace.HOURLY, "next_at": now, "last_probe": made, "verdict": ProbeVerdict.MISSING}
-    why = f"The test message to {recipient} did not arrive. It stopped at “Handler”."
+    why = f"The test message to {recipient} didn't arrive. It stopped at “Handler”."
     ProbeSchedule.objects.get_or_create(domain=domain, customer=world.acme, defaults=told | {"sentence": why})
     return (domain.pk,)

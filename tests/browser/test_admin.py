@@ -33,7 +33,7 @@ LISTS = (
 
 @pytest.fixture
 def domain(transactional_db: None) -> Domain:
-    """Held, overridden and expected otherwise, so that every column has something to show."""
+    """Held, overridden and exceptions, so that every column has something to show."""
     adam = make_staff(Role.ADMIN, email="adam@inbound-admin.example")
     made = make_domain("shop.com", stage=Stage.READY)
     until = timezone.now() + timedelta(days=3)

@@ -49,7 +49,7 @@ def test_a_customer_goes_from_a_pasted_address_to_the_end(browser_page: Page, wo
     sign_in(page, make_member(make_customer("Alice Ltd"), email="alice@alice.com").email)
     look_before_adding(page)
     page.get_by_role("button", name=f"Add {NAME}").click()
-    expect(page.get_by_role("heading", name="Prove ownership")).to_be_visible(timeout=A_WHILE)
+    expect(page.locator("#group-ownership")).to_be_visible(timeout=A_WHILE)
     window = page.context.new_page()
     publish_with_one_mistake(window)
     read_of_the_mistake(page)
@@ -60,12 +60,12 @@ def test_a_customer_goes_from_a_pasted_address_to_the_end(browser_page: Page, wo
 
 
 def look_before_adding(page: Page) -> None:
-    page.get_by_role("link", name="Add a domain").first.click()
+    page.get_by_role("link", name="Add domain").first.click()
     page.get_by_role("textbox", name="Domain").fill("https://Shop.Example.CO.UK/")
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name=f"Add {NAME}?")).to_be_visible()
-    expect(page.get_by_text(f"You pasted a web address; its domain is {NAME}.")).to_be_visible()
-    expect(page.get_by_text("Nothing that works today stops.")).to_be_visible()
+    expect(page.get_by_text(f"You entered a URL. Its domain is {NAME}.")).to_be_visible()
+    expect(page.get_by_text("Your current mail isn’t affected.")).to_be_visible()
     expect(page.get_by_text("Cloudflare").first).to_be_visible()
     assert not Domain.objects.exists()
 
@@ -82,17 +82,17 @@ def read_of_the_mistake(page: Page) -> None:
     check_now(page)
     row = page.locator("#record-dkim-2")
     expect(row).to_have_attribute("data-state", "wrong")
-    expect(row).to_contain_text("your DNS host added the domain a second time by itself")
-    expect(row).to_contain_text("leave the domain out of the Name box")
+    expect(row).to_contain_text("has the domain in its name twice")
+    expect(row).to_contain_text("remove the domain from the Name field")
     expect(page.locator("#record-dkim-1")).to_have_attribute("data-state", "verified")
-    expect(page.get_by_text("5 of 6 records done").first).to_be_visible()
+    expect(page.get_by_text("5 of 6 required records verified").first).to_be_visible()
     assert_accessible(page)
 
 
 def see_it_verified(page: Page) -> None:
     check_now(page)
     expect(page.locator("[data-summary]")).to_have_text(DONE)
-    expect(page.get_by_text("5 of 5 records done")).to_be_visible()
+    expect(page.get_by_text("5 of 5 required records verified")).to_be_visible()
 
 
 def check_now(page: Page) -> None:
@@ -100,22 +100,22 @@ def check_now(page: Page) -> None:
     page.bring_to_front()  # a window behind another is not drawn
     with page.expect_response("**/check/"):
         page.get_by_role("button", name="Check now").click()
-    expect(page.locator("[data-result]")).to_contain_text("We looked just now.")
+    expect(page.locator("[data-result]")).to_contain_text("Checked just now.")
 
 
 def change_the_name_for_bounces(page: Page, window: Page) -> None:
     page.get_by_role("link", name="Settings", exact=True).click()
-    page.get_by_label("Name for bounces").fill("returns")
+    page.get_by_role("textbox", name="MAIL FROM domain").fill("returns")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     page.get_by_role("link", name="Records", exact=True).click()
     for key in ("mail-from-mx", "mail-from-spf"):
         expect(page.locator(f"#record-{key}")).to_contain_text(f"returns.{NAME}", timeout=A_WHILE)
-    expect(page.get_by_text("3 of 5 records done").first).to_be_visible(timeout=A_WHILE)
+    expect(page.get_by_text("3 of 5 required records verified").first).to_be_visible(timeout=A_WHILE)
     host.open_zone(window, "example.co.uk")
     host.publish_all(window)
     see_it_verified(page)
-    page.get_by_role("link", name="History", exact=True).click()
+    page.get_by_role("link", name="Activity", exact=True).click()
     expect(page.get_by_text(f"returns.{NAME}").first).to_be_visible()
 
 
@@ -167,31 +167,31 @@ def find(page: Page) -> None:
 def hold(page: Page) -> None:
     card = page.locator("#hold")
     card.get_by_role("button", name=f"Hold {NAME}").click()
-    expect(card.get_by_label("Why")).to_be_focused()  # it is asked for
-    card.get_by_label("Why").fill("The owner asked us on the phone.")
+    expect(card.get_by_label("Reason")).to_be_focused()  # it is asked for
+    card.get_by_label("Reason").fill("The owner asked us on the phone.")
     card.get_by_role("button", name=f"Hold {NAME}").click()
-    expect(page.get_by_text(f"{NAME} is held.")).to_be_visible()
+    expect(page.get_by_text(f"{NAME} is on hold.")).to_be_visible()
     assert_accessible(page)
 
 
 def see_the_hold(page: Page, domain: Domain) -> None:
     page.goto(f"/domains/{domain.pk}/")
-    expect(page.get_by_text("This domain is held by support")).to_be_visible()
+    expect(page.get_by_text("This domain is on hold")).to_be_visible()
     expect(page.get_by_text("The owner asked us on the phone.")).to_be_visible()
     expect(page.get_by_role("button", name="Check now")).to_have_count(0)
     expect(page.get_by_role("link", name="Support", exact=True)).to_have_count(0)
-    page.get_by_role("link", name="History", exact=True).click()
+    page.get_by_role("link", name="Activity", exact=True).click()
     expect(page.get_by_text("The owner asked us on the phone.")).to_be_visible()
 
 
 def release_and_transfer(page: Page, *, to: str) -> None:
-    page.locator("#release").get_by_label("Why").fill("She has called back.")
+    page.locator("#release").get_by_label("Reason").fill("She has called back.")
     page.get_by_role("button", name=f"Release {NAME}").click()
-    expect(page.get_by_text("is released and will be checked now")).to_be_visible()
+    expect(page.get_by_text("is released from hold and will be checked now")).to_be_visible()
     card = page.locator("#transfer")
     chosen = card.locator("option", has_text=to).get_attribute("value")
     card.get_by_label("New customer").select_option(value=chosen)
-    card.get_by_label("Why").fill("The shop was sold.")
+    card.get_by_label("Reason").fill("The shop was sold.")
     card.get_by_role("button", name=f"Transfer {NAME}").click()
     expect(page.get_by_text(f"{NAME} now belongs to {to}.")).to_be_visible()
 
@@ -200,7 +200,7 @@ def see_nothing(page: Page, domain: Domain) -> None:
     answer = page.goto(f"/domains/{domain.pk}/")
     assert answer
     assert answer.status == 404
-    expect(page.get_by_text("There is nothing here")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_be_visible()
     page.goto("/")
     expect(page.get_by_text("Add your first domain")).to_be_visible()
 
@@ -210,7 +210,7 @@ def see_it_without_its_past(page: Page, domain: Domain) -> None:
     page.get_by_role("link", name=NAME).click()
     check_now(page)
     expect(page.locator("[data-summary]")).to_be_visible()
-    page.get_by_role("link", name="History", exact=True).click()
+    page.get_by_role("link", name="Activity", exact=True).click()
     expect(page.get_by_role("heading", name=NAME)).to_be_visible()
     told = page.locator("main").inner_text()
     for secret in ("alice", "Alice", "phone", "called back", "sold", "sam@"):

@@ -28,7 +28,7 @@ def alice(sandbox: Sandbox) -> Iterator[str]:
 def test_a_customer_adds_a_domain_and_sees_it_turn_verified(browser_page: Page, alice: str) -> None:
     sign_in(browser_page, alice)
     add(browser_page)
-    expect(browser_page.get_by_role("heading", name="Prove ownership")).to_be_visible(timeout=A_WHILE)
+    expect(browser_page.locator("#group-ownership")).to_be_visible(timeout=A_WHILE)
     assert_accessible(browser_page)
     keys = [record.key for record in Domain.objects.get().records]
     window = browser_page.context.new_page()
@@ -43,15 +43,15 @@ def test_a_customer_adds_a_domain_and_sees_it_turn_verified(browser_page: Page, 
     expect(browser_page.locator("#live [data-summary]")).to_contain_text(
         "Ready to send. To receive mail for", timeout=A_WHILE
     )
-    expect(browser_page.get_by_text("5 of 5 records done")).to_be_visible()
+    expect(browser_page.get_by_text("5 of 5 required records verified")).to_be_visible()
     assert_accessible(browser_page)
 
 
 def add(page: Page) -> None:
-    page.get_by_role("link", name="Add a domain").first.click()
+    page.get_by_role("link", name="Add domain").first.click()
     assert_accessible(page)
     page.get_by_role("textbox", name="Domain").fill(NAME)
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Continue").click()
     assert_accessible(page)
     page.get_by_role("button", name=f"Add {NAME}").click()
 

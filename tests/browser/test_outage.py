@@ -65,5 +65,5 @@ def test_the_outage_is_the_first_line_and_leads_to_the_plan_that_restores(
     theirs = new_page(color_scheme=scheme, viewport={"width": width, "height": 844})
     enter_as(theirs.context, make_member(alice_ltd), live_server.url)
     theirs.goto(f"/domains/{shop.pk}/")
-    expect(theirs.get_by_text("Receiving is disturbed")).to_be_visible()
+    expect(theirs.get_by_text("Inbound mail is disrupted")).to_be_visible()
     picture(theirs, f"outage-customer-{scheme}-{width}")

@@ -41,7 +41,7 @@ def test_tess_pauses_a_tenant_and_its_customer_sees_why_until_it_is_resumed(
     enter_as(alice_page.context, make_member(tenant.customer, email="alice@northwind.example"), live_server.url)
     pause(tess_page, tenant, picture)
     see(tess_page, "pausing")  # no worker runs yet, so Amazon was not told
-    expect(tess_page.get_by_text("Until Amazon has confirmed that, mail may still leave.")).to_be_visible()
+    expect(tess_page.get_by_text("Mail may still be sent until SES confirms the pause.")).to_be_visible()
     with running_worker(sandbox):
         see(tess_page, "paused")  # without loading it again
         picture(tess_page, "tenant_paused")
@@ -57,12 +57,12 @@ def pause(page: Page, tenant: Tenant, picture: Picture) -> None:
     page.get_by_role("link", name=tenant.name).click()
     see(page, "active")
     page.get_by_role("link", name="Pause…").click()
-    expect(page.get_by_role("heading", name="What goes on")).to_be_visible()
+    expect(page.get_by_role("heading", name="Continues")).to_be_visible()
     page.get_by_label("Reason").select_option("spam")
-    page.get_by_label("In words, for our staff").fill("Forty reports since noon.")
-    page.get_by_label("What the customer is told").fill(TOLD)
-    page.get_by_role("button", name="Look before pausing").click()
-    expect(page.get_by_role("heading", name="On each of the customer’s pages")).to_be_visible()
+    page.get_by_label("Staff note").fill("Forty reports since noon.")
+    page.get_by_label("Message to the customer (optional)").fill(TOLD)
+    page.get_by_role("button", name="Review pause").click()
+    expect(page.get_by_role("heading", name="Banner on the customer’s pages")).to_be_visible()
     expect(page.get_by_text(TOLD)).to_have_count(2)  # in the notice and in the e-mail
     assert_accessible(page)
     picture(page, "pause_preview")
@@ -71,7 +71,7 @@ def pause(page: Page, tenant: Tenant, picture: Picture) -> None:
 
 def resume(page: Page) -> None:
     page.get_by_role("link", name="Resume…").click()
-    page.get_by_role("textbox", name="Why").fill("They removed the list.")
+    page.get_by_role("textbox", name="Reason").fill("They removed the list.")
     page.get_by_role("button", name="Resume").click()
 
 
@@ -87,14 +87,14 @@ def see_the_notice(page: Page, picture: Picture) -> None:
     expect(page.get_by_text("What to do:")).to_be_visible()
     assert_accessible(page)
     picture(page, "customer_paused")
-    page.get_by_role("link", name="Add a domain").first.click()
+    page.get_by_role("link", name="Add domain").first.click()
     expect(page.get_by_role("textbox", name="Domain")).to_be_visible()
     expect(page.get_by_text("Sending for Northwind is paused")).to_be_visible()
 
 
 def test_what_amazon_suspends_cannot_be_resumed_until_amazon_lifts_it(tenant: Tenant, tess_page: Page) -> None:
     tess_page.goto(f"{reverse('sandbox:tenants')}?tenant={tenant.pk}")
-    tess_page.get_by_role("button", name="Suspend it, as Amazon").click()
+    tess_page.get_by_role("button", name="Suspend tenant").click()
     expect(tess_page.get_by_text("Amazon has suspended")).to_be_visible()
     aside(status_services.read_tenant, tenant_id=tenant.pk)
     tess_page.goto(reverse("tenants:detail", args=[tenant.pk]))
@@ -103,9 +103,9 @@ def test_what_amazon_suspends_cannot_be_resumed_until_amazon_lifts_it(tenant: Te
     expect(tess_page.get_by_text("open a case with AWS Support", exact=False).first).to_be_visible()
     assert_accessible(tess_page)
     tess_page.goto(reverse("operations:resume", args=[tenant.pk]))
-    expect(tess_page.get_by_text("Resume is off")).to_be_visible()
+    expect(tess_page.get_by_text("Resume is not available")).to_be_visible()
     tess_page.goto(f"{reverse('sandbox:tenants')}?tenant={tenant.pk}")
-    tess_page.get_by_role("button", name="Lift the suspension, as Amazon").click()
+    tess_page.get_by_role("button", name="Lift suspension").click()
     aside(status_services.read_tenant, tenant_id=tenant.pk)
     tess_page.goto(reverse("tenants:detail", args=[tenant.pk]))
     see(tess_page, "active")

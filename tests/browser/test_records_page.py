@@ -111,14 +111,14 @@ def test_asked_again_too_soon_it_counts_down(
 
     button = page.get_by_role("button", name="Check")
     button.click()
-    expect(page.locator("[data-result]")).to_contain_text("We looked just now. Nothing has changed.")
-    expect(page.locator("#announcer")).to_contain_text("We looked just now.")
+    expect(page.locator("[data-result]")).to_contain_text("Checked just now. Nothing has changed.")
+    expect(page.locator("#announcer")).to_contain_text("Checked just now.")
     expect(button).to_have_text(re.compile(r"Check again in \d+ s"))
     expect(button).to_have_attribute("aria-disabled", "true")
 
     other.get_by_role("button", name="Check now").click()
     expect(other.locator("#problem")).to_contain_text(
-        re.compile(r"We looked a moment ago\. You can ask again in \d+ s")
+        re.compile(r"We checked a moment ago\. You can check again in \d+ s")
     )
     expect(other.get_by_role("heading", name=domain.name)).to_be_visible()
     assert_accessible(other)
@@ -133,13 +133,13 @@ def test_asked_again_too_soon_without_a_script_is_a_page(
 ) -> None:
     open_as(scriptless_page, nora, live_server.url, ready(sandbox, northwind))
     scriptless_page.get_by_role("button", name="Check now").click()
-    expect(scriptless_page.get_by_text("We looked just now. Nothing has changed.")).to_be_visible()
+    expect(scriptless_page.get_by_text("Checked just now. Nothing has changed.")).to_be_visible()
     with scriptless_page.expect_response("**/check/") as answer:
         scriptless_page.get_by_role("button", name="Check now").click()
     assert answer.value.status == 429
     assert 1 <= int(answer.value.headers["retry-after"]) <= 10
-    expect(scriptless_page.get_by_role("heading", name="A little too fast")).to_be_visible()
-    expect(scriptless_page.get_by_text("We looked a moment ago.").first).to_be_visible()
+    expect(scriptless_page.get_by_role("heading", name="Too many requests")).to_be_visible()
+    expect(scriptless_page.get_by_text("We checked a moment ago.").first).to_be_visible()
 
 
 def test_single_keys_search_go_copy_and_check(
@@ -159,7 +159,7 @@ def test_single_keys_search_go_copy_and_check(
     expect(page.locator("#announcer")).to_contain_text("Copied value of DKIM record 2")
 
     page.keyboard.press("r")
-    expect(page.locator("[data-result]")).to_contain_text("We looked just now.")
+    expect(page.locator("[data-result]")).to_contain_text("Checked just now.")
 
     search = page.get_by_role("searchbox")
     page.keyboard.press("/")
@@ -195,7 +195,7 @@ def test_what_is_to_do_stands_open_and_what_is_done_is_folded(
     page = new_page(color_scheme="light", viewport=DESK)
     open_as(page, nora, live_server.url, domain)
     assert visible(page.locator("tbody[id^='record-']")) == ["record-dkim-3", "record-mail-from-mx"]
-    expect(page.get_by_text("4 of 6 records done").first).to_be_visible()
+    expect(page.get_by_text("4 of 6 required records verified").first).to_be_visible()
     page.locator("#done-signing-summary").click()
     expect(page.locator("#record-dkim-1")).to_be_visible()
     page.get_by_role("link", name="To do").click()
@@ -272,14 +272,14 @@ def test_the_look_before_offers_a_sub_domain_where_mail_arrives_today(
     enter_as(page.context, nora, live_server.url)
     page.goto("/domains/add/")
     page.get_by_role("textbox", name="Domain").fill("nora@northwind-books.com")
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Add northwind-books.com?")).to_be_visible()
-    expect(page.get_by_text("Mail is already received here today")).to_be_visible()
-    expect(page.get_by_text("Nothing that works today stops.")).to_be_hidden()
+    expect(page.get_by_text("Another service already receives mail")).to_be_visible()
+    expect(page.get_by_text("Your current mail isn’t affected.")).to_be_hidden()
     picture(page, "preflight")
-    page.get_by_role("button", name="Use this one instead").click()
+    page.get_by_role("button", name="Use this domain instead").click()
     expect(page.get_by_role("heading", name=re.compile(r"Add \w+\.northwind-books\.com\?"))).to_be_visible()
-    expect(page.get_by_text("Nothing that works today stops.")).to_be_visible()
+    expect(page.get_by_text("Your current mail isn’t affected.")).to_be_visible()
     assert not Domain.objects.exists()
 
 
@@ -292,7 +292,7 @@ def test_the_host_shows_the_mistake_that_was_made(
     enter_as(page.context, nora, live_server.url)
     page.goto("/sandbox/zones/northwind-books.com/")
     rows = page.locator("#zone li[id^='row-']")
-    expect(rows.filter(has_text="Name doubled").filter(has=page.get_by_role("button", name="Mend"))).to_have_count(1)
+    expect(rows.filter(has_text="Name doubled").filter(has=page.get_by_role("button", name="Fix"))).to_have_count(1)
     expect(rows.filter(has_text="Missing")).to_have_count(1)
     picture(page, "sandbox_zone")
 

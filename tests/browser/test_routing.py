@@ -56,13 +56,13 @@ def worker(shop: Domain, sandbox: Sandbox) -> Iterator[None]:
 
 def approve(page: Page, because: str) -> None:
     """From the plan to the end of its run; with so few addresses, most plans touch a third of them."""
-    page.get_by_label("Why").fill(because)  # which waits for the plan's page; the count after it does not wait
-    if (confirm := page.get_by_label("to confirm it")).count():
+    page.get_by_label("Reason", exact=True).fill(
+        because
+    )  # which waits for the plan's page; the count after it does not wait
+    if (confirm := page.get_by_label("to confirm")).count():
         confirm.fill("inbound-mail")
     page.get_by_role("button", name="Approve ").click()
-    expect(page.locator("#live [data-summary]")).to_contain_text(
-        "Carried out, and read back from Amazon.", timeout=A_WHILE
-    )
+    expect(page.locator("#live [data-summary]")).to_contain_text("Completed and compared with SES.", timeout=A_WHILE)
 
 
 def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
@@ -74,7 +74,7 @@ def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
     enter_as(page.context, olga, live_server.url)
     page.goto(reverse("receipt_rules:plan"))
     expect(page.locator("#by-address ins").first).to_be_visible()
-    expect(page.locator("#by-address")).to_contain_text("everything else at shop.com")
+    expect(page.locator("#by-address")).to_contain_text("all other mail at shop.com")
     assert_accessible(page)
     picture(page, "plan")
     approve(page, "Alice wants both")
@@ -91,10 +91,10 @@ def simulate_three(page: Page, picture: Picture) -> None:
     page.get_by_label("Addresses", exact=True).fill("billing@shop.com\nother@shop.com\nx@elsewhere.com")
     page.get_by_role("button", name="Simulate").click()
     billing, other, elsewhere = (page.locator(f"section[aria-labelledby=message-{number}]") for number in (1, 2, 3))
-    expect(billing).to_contain_text("billing@shop.com: Desk, as the address says.")
+    expect(billing).to_contain_text("billing@shop.com: Desk, set on the address.")
     expect(billing).to_contain_text("store in inbound-mail/desk/")
-    expect(other).to_contain_text("other@shop.com: Everybody, by the catch-all of the domain.")
-    expect(elsewhere).to_contain_text("Amazon turns the message away.")
+    expect(other).to_contain_text("other@shop.com: Everybody, set on the catch-all.")
+    expect(elsewhere).to_contain_text("SES rejects the message.")
     picture(page, "simulator")
     assert_accessible(page)
 
@@ -102,8 +102,8 @@ def simulate_three(page: Page, picture: Picture) -> None:
 def go_back(page: Page) -> None:
     page.get_by_role("link", name="Roll back").click()
     assert_accessible(page)
-    page.get_by_role("link", name="See the way back").last.click()
-    expect(page.get_by_role("heading", name="Go back to an earlier state?")).to_be_visible()
+    page.get_by_role("link", name="Review rollback").last.click()
+    expect(page.get_by_role("heading", name="Rollback plan")).to_be_visible()
     expect(page.locator("#by-address del").first).to_be_visible()
     approve(page, "It was too early")
 
@@ -116,13 +116,13 @@ def test_a_customer_adds_an_address_and_sees_it_live(
     page.goto(reverse("domains:detail", args=[shop.id]))
     page.get_by_role("link", name="Inbound", exact=True).click()
     page.get_by_label("Address", exact=True).fill("billing")
-    page.get_by_role("button", name="Add the address").click()
+    page.get_by_role("button", name="Add address").click()
     row = page.locator("#inbound tr", has_text="billing@shop.com")
-    expect(row.get_by_text("Being applied")).to_be_visible()
+    expect(row.get_by_text("Applying")).to_be_visible()
     assert_accessible(page)
     expect(row.get_by_text("Live", exact=True)).to_be_visible(timeout=A_WHILE)
     expect(page.locator("#inbound")).not_to_have_attribute("hx-trigger", "", timeout=A_WHILE)
-    expect(page.locator("#inbound [data-summary]")).to_have_text("Nothing is on its way to Amazon.", timeout=A_WHILE)
+    expect(page.locator("#inbound [data-summary]")).to_have_text("All changes are applied.", timeout=A_WHILE)
     assert aside(taken, "billing@shop.com") == 1
     assert_accessible(page)
 
@@ -135,26 +135,28 @@ def test_what_somebody_else_changed_is_shown_and_restored(
     page = browser_page
     enter_as(page.context, olga, live_server.url)
     page.goto(reverse("receipt_rules:rules"))
-    expect(page.locator("#drift")).to_contain_text("was changed by somebody else: 1 added, 1 removed (first@shop.com)")
-    expect(page.locator("#drift")).to_contain_text("The rule of-somebody was made by somebody else")
+    expect(page.locator("#drift")).to_contain_text(
+        "was changed outside this system: 1 added, 1 removed (first@shop.com)"
+    )
+    expect(page.locator("#drift")).to_contain_text("Rule of-somebody was created outside this system")
     assert_accessible(page)
-    page.get_by_role("link", name="Restore: see the plan").click()
+    page.get_by_role("link", name="Review restore plan").click()
     approve(page, "It was changed by hand")
     assert_accessible(page)
-    page.get_by_role("link", name="See the rules").click()
+    page.get_by_role("link", name="View rules").click()
     expect(page.get_by_role("heading", name="inbound-mail")).to_be_visible()
-    expect(page.locator("#drift")).not_to_contain_text("was changed by somebody else")
+    expect(page.locator("#drift")).not_to_contain_text("was changed outside this system")
     leave(page, "Their own mail, they told us")
     assert aside(taken, "first@shop.com") == 1
 
 
 def leave(page: Page, because: str) -> None:
     """The one difference that is left: a rule that no plan of ours changes."""
-    page.get_by_text("Keep this difference…").click()
-    page.get_by_label("Why is it left?").fill(because)
-    page.get_by_role("button", name="Keep this difference").click()
-    expect(page.locator("#drift").get_by_text("Left as it is", exact=True)).to_be_visible()
-    expect(page.get_by_role("link", name="Restore: see the plan")).to_have_count(0)
+    page.get_by_text("Ignore…").click()
+    page.get_by_label("Reason for ignoring it").fill(because)
+    page.get_by_role("button", name="Ignore difference").click()
+    expect(page.locator("#drift").get_by_text("Ignored", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Review restore plan")).to_have_count(0)
 
 
 def empty_by_hand() -> None:
@@ -171,8 +173,8 @@ def test_without_javascript_an_address_is_added_and_switched_off(
     enter_as(page.context, make_member(shop.customer), live_server.url)
     page.goto(reverse("receipt_rules:domain", args=[shop.id]))
     page.get_by_label("Address", exact=True).fill("billing")
-    page.get_by_role("button", name="Add the address").click()
-    expect(page.get_by_role("link", name="Load the page again")).to_be_visible()
-    page.get_by_role("button", name="Switch billing@shop.com off").click()
-    expect(page.get_by_role("button", name="Switch billing@shop.com on")).to_be_visible()
+    page.get_by_role("button", name="Add address").click()
+    expect(page.get_by_role("link", name="Reload the page")).to_be_visible()
+    page.get_by_role("button", name="Turn off billing@shop.com").click()
+    expect(page.get_by_role("button", name="Turn on billing@shop.com")).to_be_visible()
     assert not Address.objects.get(address="billing@shop.com").is_active

@@ -71,17 +71,17 @@ def test_it_guides_from_three_mistakes_to_green(
     page = new_page(viewport=PHONE, has_touch=True, color_scheme="light")
     page.goto(f"/domains/shared/{token_of(link)}/")
     assert sorted(todo(page)) == sorted(MISTAKES)
-    expect(page.locator("#todo-dkim-1")).to_contain_text("added the domain a second time by itself")
+    expect(page.locator("#todo-dkim-1")).to_contain_text("has the domain in its name twice")
     expect(page.locator("#todo-dkim-1")).to_contain_text("grey cloud")
     expect(page.locator("#todo-mail-from-spf")).to_contain_text("quotation marks")
-    expect(page.locator("#todo-mail-from-mx")).to_contain_text("your own domain added at the end")
-    expect(page.get_by_label("Where you edit the DNS")).to_have_value("cloudflare")
+    expect(page.locator("#todo-mail-from-mx")).to_contain_text("at the end of its value")
+    expect(page.get_by_role("combobox", name="DNS host")).to_have_value("cloudflare")
     assert_accessible(page)
     picture(page, "shared_phone")
 
     mend(sandbox, domain, "dkim-1")
-    page.get_by_role("button", name="I have added them").click()
-    expect(page.locator("[data-result]")).to_contain_text("We looked just now. 4 of 6 are there.")
+    page.get_by_role("button", name="I’ve added the records").click()
+    expect(page.locator("[data-result]")).to_contain_text("Checked just now. 4 of 6 records found.")
     expect(page.locator("#there-dkim-1")).to_be_visible()
     expect(page.locator("#todo-dkim-1")).to_have_count(0)
 
@@ -90,9 +90,9 @@ def test_it_guides_from_three_mistakes_to_green(
             mend(sandbox, domain, key)
         expect(page.locator("#all-done")).to_be_visible(timeout=A_WHILE)
         expect(page.locator("#live")).not_to_have_attribute("hx-trigger", re.compile("."), timeout=A_WHILE)
-    expect(page.locator("#all-done")).to_contain_text("All that is needed is there")
+    expect(page.locator("#all-done")).to_contain_text("All required records found")
     expect(page.locator("li[id^='todo-']")).to_have_count(0)
-    expect(page.get_by_role("button", name="I have added them")).to_have_count(0)
+    expect(page.get_by_role("button", name="I’ve added the records")).to_have_count(0)
     assert_accessible(page)
     picture(page, "shared_phone_done")
 
@@ -100,17 +100,17 @@ def test_it_guides_from_three_mistakes_to_green(
 def test_the_reader_chooses_another_host_and_the_boxes_follow(link: ShareLink, new_page: NewPage) -> None:
     page = new_page(viewport=PHONE, has_touch=True, color_scheme="dark")
     page.goto(f"/domains/shared/{token_of(link)}/")
-    page.get_by_label("Where you edit the DNS").select_option("route53")
+    page.get_by_role("combobox", name="DNS host").select_option("route53")
     expect(page.locator("#todo-mail-from-mx")).to_contain_text("10 feedback-smtp.eu-west-1.amazonses.com")
     expect(page).to_have_url(re.compile(r"\?host=route53$"))
     page.reload()
-    expect(page.get_by_label("Where you edit the DNS")).to_have_value("route53")
+    expect(page.get_by_role("combobox", name="DNS host")).to_have_value("route53")
     assert_accessible(page)
 
 
 def test_without_javascript_the_page_works(link: ShareLink, scriptless_page: Page) -> None:
     scriptless_page.goto(f"/domains/shared/{token_of(link)}/")
-    scriptless_page.get_by_label("Where you edit the DNS").select_option("route53")
+    scriptless_page.get_by_role("combobox", name="DNS host").select_option("route53")
     scriptless_page.get_by_role("button", name="Show").click()
     expect(scriptless_page.get_by_text("Record name").first).to_be_visible()
 

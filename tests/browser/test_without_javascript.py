@@ -39,12 +39,12 @@ def test_the_main_job_needs_no_script(scriptless_page: Page, alice: str) -> None
 
 
 def add(page: Page) -> None:
-    page.get_by_role("link", name="Add a domain").first.click()
+    page.get_by_role("link", name="Add domain").first.click()
     page.get_by_role("textbox", name="Domain").fill(NAME)
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name=f"Add {NAME}").click()
     expect(page.get_by_role("heading", name=NAME)).to_be_visible()
-    load_until(page, page.get_by_role("heading", name="Prove ownership"))
+    load_until(page, page.locator("#group-ownership"))
     for record in Domain.objects.get().records:
         expect(page.locator(f"#record-{record.key}")).to_contain_text(record.value)
 
@@ -52,22 +52,22 @@ def add(page: Page) -> None:
 def publish_what_is_missing(page: Page) -> None:
     host.open_zone(page, "example.co.uk")
     host.publish_all(page)
-    page.get_by_role("link", name="See it in").click()
+    page.get_by_role("link", name="View in").click()
 
 
 def see_it_verified(page: Page) -> None:
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_role("status").get_by_text("We looked just now.")).to_be_visible()
+    expect(page.get_by_role("status").get_by_text("Checked just now.")).to_be_visible()
     expect(page.get_by_text("Ready to send. To receive mail for").last).to_be_visible()
-    expect(page.get_by_text("5 of 5 records done")).to_be_visible()
+    expect(page.get_by_text("5 of 5 required records verified")).to_be_visible()
 
 
 def change_the_name_for_bounces(page: Page) -> None:
     page.get_by_role("link", name="Settings", exact=True).click()
-    label = page.get_by_label("Name for bounces")
+    label = page.get_by_role("textbox", name="MAIL FROM domain")
     label.fill("two words")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The name for bounces is one word").first).to_be_visible()
+    expect(page.get_by_text("The MAIL FROM subdomain can contain only").first).to_be_visible()
     expect(label).to_have_value("two words")
     label.fill("returns")
     page.get_by_role("button", name="Save").click()

@@ -130,23 +130,23 @@ def _diagnosed(page: Page) -> None:
 
 def _look_before_pausing(page: Page) -> None:
     page.get_by_label("Reason").select_option("spam")
-    fill("In words, for our staff", "Forty reports since noon.", "Look before pausing", seen="#mail-title")(page)
+    fill("Staff note", "Forty reports since noon.", "Review pause", seen="#mail-title")(page)
 
 
 def _choose_two(page: Page) -> None:
     for name in ("suspended", "paused-by-us"):
-        page.get_by_label(f"Choose {name}", exact=True).check()
+        page.get_by_label(f"Select {name}", exact=True).check()
     press("Pause…", seen="#rows-title")(page)
 
 
 def _wrong_sign_in(page: Page) -> None:
-    page.get_by_label("E-mail address").fill("alice@acme.example")
+    page.get_by_label("Email address").fill("alice@acme.example")
     fill("Password", "a guess", "Sign in")(page)
 
 
 def _to_the_second_step(page: Page) -> None:
-    page.get_by_label("E-mail address").fill("tessa@acme.example")
-    fill("Password", PASSWORD, "Sign in", seen="h1:text('The second step')")(page)
+    page.get_by_label("Email address").fill("tessa@acme.example")
+    fill("Password", PASSWORD, "Sign in", seen="h1:text('Two-step sign-in')")(page)
 
 
 def _reset_link(world: Showcase) -> tuple[str, str]:
@@ -168,8 +168,8 @@ DOMAINS = (
     Visit("domains:list", act=unfold("Your account"), note="with the account's menu"),
     Visit("domains:list", act=lambda page: page.keyboard.press("?"), note="with the keyboard shortcuts"),
     Visit("domains:add"),
-    Visit("domains:add", act=fill("Domain", "co.uk", "Look at it"), note="refused"),
-    Visit("domains:add", act=fill("Domain", "https://bookfair.com/", "Look at it", seen="#found"), note="looked at"),
+    Visit("domains:add", act=fill("Domain", "co.uk", "Continue"), note="refused"),
+    Visit("domains:add", act=fill("Domain", "https://bookfair.com/", "Continue", seen="#found"), note="looked at"),
     Visit("domains:add", "sam"),
     *(Visit("domains:detail", of=domain(key), note=key) for key in ("claim", "starting", "stuck", "waiting", "each")),
     *(Visit("domains:detail", of=domain(key), note=key) for key in ("long", "verified", "idn", "deleting", "held")),
@@ -210,7 +210,7 @@ DOMAINS = (
     Visit("domains:share", of=domain("long"), note="with a link"),
     Visit("domains:shared", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("domains:settings", of=domain("long")),
-    Visit("domains:settings", of=domain("each"), act=fill("Name for bounces (MAIL FROM, optional)", "no good", "Save")),
+    Visit("domains:settings", of=domain("each"), act=fill("MAIL FROM domain (optional)", "no good", "Save")),
     Visit("operations:delete_domain", of=domain("long")),
     Visit(
         "operations:delete_domain",
@@ -228,7 +228,7 @@ PEOPLE = (
     Visit("customers:list", "sam", query="?q=nobody"),
     Visit("customers:list", "newcomer"),
     Visit("customers:create", "adam"),
-    Visit("customers:create", "adam", act=press("Create the customer"), note="without a name"),
+    Visit("customers:create", "adam", act=press("Create customer"), note="without a name"),
     Visit("customers:detail", of=acme),
     Visit("customers:detail", "mick", of=acme),
     Visit("customers:detail", "adam", of=acme),
@@ -237,8 +237,8 @@ PEOPLE = (
     Visit("customers:member", of=lambda world: (world.acme.pk, world.membership.pk)),
     Visit("accounts:account"),
     Visit("accounts:keys", "nina", note="none yet"),
-    Visit("accounts:keys", act=press("Make the key"), note="nothing typed"),
-    Visit("accounts:keys", act=fill("Name", "Shop", "Make the key", seen="#secret"), note="made"),
+    Visit("accounts:keys", act=press("Create key"), note="nothing typed"),
+    Visit("accounts:keys", act=fill("Name", "Shop", "Create key", seen="#secret"), note="made"),
     Visit("accounts:accept", "", of=lambda world: (world.token,)),
     Visit("accounts:accept", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("accounts:accept", of=lambda world: (world.token,), status=403, note="of somebody else"),
@@ -253,23 +253,23 @@ RECEIVING = (
     Visit("receipt_rules:addresses", of=receiving.nothing),
     Visit("receipt_rules:addresses", "adam", query="?q=nothing-like-it&show=off"),
     Visit("receipt_rules:domain", of=domain("verified")),
-    Visit("receipt_rules:domain", of=domain("verified"), act=press("Add the address"), note="nothing typed"),
+    Visit("receipt_rules:domain", of=domain("verified"), act=press("Add address"), note="nothing typed"),
     Visit("receipt_rules:domain", of=receiving.missing_probe, note="a scheduled test message is missing"),
     Visit("receipt_rules:domain", of=domain("waiting"), note="not verified"),
     Visit("receipt_rules:send_only", of=domain("verified")),
     Visit("receipt_rules:address", of=receiving.of(Address)),
     Visit("receipt_rules:add_many"),
-    Visit("receipt_rules:add_many", "adam", act=press("Look at the lines"), note="nothing pasted"),
-    Visit("receipt_rules:add_many", act=fill("Addresses", "a@verified.acme.com\nb", "Look at the lines", seen="table")),
+    Visit("receipt_rules:add_many", "adam", act=press("Preview addresses"), note="nothing pasted"),
+    Visit("receipt_rules:add_many", act=fill("Addresses", "a@verified.acme.com\nb", "Preview addresses", seen="table")),
     Visit("receipt_rules:endpoints"),
     Visit("receipt_rules:add_endpoint", "adam"),
-    Visit("receipt_rules:add_endpoint", act=press("Add the endpoint"), note="nothing typed"),
+    Visit("receipt_rules:add_endpoint", act=press("Add endpoint"), note="nothing typed"),
     Visit("receipt_rules:endpoint", "adam", of=receiving.of(Endpoint)),
     Visit("receipt_rules:endpoint", of=receiving.waiting_endpoint, note="recipients have not confirmed"),
     *(Visit("receipt_rules:forwarding", "", of=receiving.forwarding_link(state)) for state in ForwardingState),
     Visit("receipt_rules:forwarding", "", of=lambda _: ("old",), status=404, note="a link that is no more"),
     Visit("receipt_rules:probes", of=receiving.nothing),
-    Visit("receipt_rules:probes", act=press("Send a test message"), note="nothing typed"),
+    Visit("receipt_rules:probes", act=press("Send test message"), note="nothing typed"),
     Visit("receipt_rules:probe", of=receiving.probe),
     Visit("receipt_rules:received", of=receiving.nothing),
     Visit("receipt_rules:received", "adam", query="?show=failed"),
@@ -278,7 +278,7 @@ RECEIVING = (
     Visit(
         "receipt_rules:endpoint",
         of=receiving.of(Endpoint),
-        act=press("Make a new signing secret", seen="#secret"),
+        act=press("Generate new secret", seen="#secret"),
         note="the secret",
     ),
     Visit("receipt_rules:rules", "adam"),
@@ -320,7 +320,7 @@ SPANNING = (
     Visit("operations:migrations", "adam", of=moving.nothing),
     Visit("operations:migrations", "sam"),
     Visit("operations:plan_migration", "adam"),
-    Visit("operations:plan_migration", "adam", act=press("Look at the plan"), note="without a reason"),
+    Visit("operations:plan_migration", "adam", act=press("Preview plan"), note="without a reason"),
     Visit("operations:migration", "adam", of=moving.of(Migration, state="running")),
     Visit("operations:migration", "adam", of=moving.of(Migration, state="running"), query="?show=failed"),
     Visit("operations:migration", "adam", of=moving.of(Migration, state="planned"), note="planned"),
@@ -334,25 +334,29 @@ SPANNING = (
     Visit("operations:difference", "adam", of=moving.of(Difference, kind="policy")),
     Visit("operations:difference", "adam", of=moving.of(Difference, kind="unknown"), note="nobody's"),
     Visit(
-        "operations:difference", "adam", of=moving.of(Difference, kind="policy"), act=press("Decide"), note="no reason"
+        "operations:difference",
+        "adam",
+        of=moving.of(Difference, kind="policy"),
+        act=press("Apply decision"),
+        note="no reason",
     ),
     Visit("operations:difference", "sam", of=moving.of(Difference, kind="status"), note="left"),
     Visit("operations:moving_in", "adam", note="nothing yet"),
-    Visit("operations:moving_in", "adam", act=press("Look at each row"), note="without a file"),
+    Visit("operations:moving_in", "adam", act=press("Preview import"), note="without a file"),
     *(Visit("operations:moving_in_rows", "adam", of=moving_in.of(state), note=state) for state in MOVING_IN),
     Visit("operations:moving_in_rows", "adam", of=moving_in.of("done"), query="?fate=refused"),
     Visit("operations:moving_in", "adam"),
     Visit("operations:adopt_identities", "adam"),
-    Visit("operations:adopt_identities", "adam", act=press("Look at each"), note="without a reason"),
+    Visit("operations:adopt_identities", "adam", act=press("Preview"), note="without a reason"),
     Visit("operations:start_bulk", "sam"),
-    Visit("operations:start_bulk", "sam", act=press("See what would come of it"), note="nothing named"),
+    Visit("operations:start_bulk", "sam", act=press("Preview"), note="nothing named"),
     Visit(
         "operations:start_bulk",
         "sam",
         act=fill(
             "Domains (optional)",
             "verified.acme.com held.acme.com nobody.example",
-            "See what would come of it",
+            "Preview",
             seen=NAMED,
         ),
         note="looked at",
@@ -382,7 +386,7 @@ SIGNING_IN = (
     Visit("mfa_index"),
     Visit("mfa_index", "tessa", note="switched on"),
     Visit("mfa_activate_totp"),
-    Visit("mfa_activate_totp", act=fill("Code of six digits", "000000", "Switch it on"), note="a wrong code"),
+    Visit("mfa_activate_totp", act=fill("Six-digit code", "000000", "Turn on"), note="a wrong code"),
     Visit("mfa_activate_totp", lately=False, elsewhere=True, note="asks for the password again"),
     Visit("mfa_deactivate_totp", "tessa"),
     Visit("mfa_view_recovery_codes", "tessa"),
@@ -407,13 +411,13 @@ TENANTS = (
     Visit("tenants:history", "sam", of=tenancy.of("paused-by-us")),
     Visit("tenants:history", "sam", of=tenancy.of("paused-by-us"), query="?show=statuses"),
     Visit("tenants:create", "olga"),
-    Visit("tenants:create", "olga", act=press("Create the tenant"), note="nothing chosen"),
+    Visit("tenants:create", "olga", act=press("Create tenant"), note="nothing chosen"),
     Visit("tenants:policy", "olga", of=tenancy.of("paused-by-us")),
     Visit("tenants:keep", "tess", of=tenancy.of("paused-by-us")),
     Visit("tenants:delete", "olga", of=tenancy.of("suspended")),
     Visit("tenants:delete", "olga", of=tenancy.of("paused-by-us"), note="not while it is paused"),
     Visit("operations:pause", "tess", of=tenancy.of(ACMES)),
-    Visit("operations:pause", "tess", of=tenancy.of(ACMES), act=press("Look before pausing"), note="without a reason"),
+    Visit("operations:pause", "tess", of=tenancy.of(ACMES), act=press("Review pause"), note="without a reason"),
     Visit("operations:pause", "tess", of=tenancy.of(ACMES), act=_look_before_pausing, note="looked at"),
     Visit("operations:resume", "tess", of=tenancy.of("paused-by-us")),
     Visit("operations:resume", "tess", of=tenancy.of("suspended"), note="suspended by Amazon"),
@@ -422,8 +426,8 @@ TENANTS = (
     Visit("operations:batch", "tess", of=tenancy.batch),
     Visit("operations:start_bulk", query="?do=delete&names=acme.com+nobody-has-this.com"),
     Visit("operations:start_bulk", "adam", query="?do=transfer&names=acme.com+nobody-has-this.com"),
-    Visit("domains:support", "adam", of=deciding.said, note="overridden and expected otherwise"),
-    Visit("domains:detail", "adam", of=deciding.said, note="overridden and expected otherwise"),
+    Visit("domains:support", "adam", of=deciding.said, note="overridden and exceptions"),
+    Visit("domains:detail", "adam", of=deciding.said, note="overridden and exceptions"),
     Visit("domains:list", "pia", note="while sending is paused"),
     Visit("domains:list", "susan", note="while Amazon suspends sending"),
     Visit("domains:sending", of=domain("verified")),
@@ -433,14 +437,14 @@ SANDBOX = (
     Visit("sandbox:zones"),
     Visit("sandbox:zones", "nina", note="none yet"),
     Visit("sandbox:zone", of=lambda _: ("acme.com",)),
-    Visit("sandbox:zone", of=lambda _: ("acme.com",), act=press("Add the record"), note="nothing typed"),
+    Visit("sandbox:zone", of=lambda _: ("acme.com",), act=press("Add record"), note="nothing typed"),
     Visit("sandbox:zone", of=lambda world: (_zone_of(world.domains["long"]),)),
     Visit("sandbox:faults"),
     Visit("sandbox:mail"),
-    Visit("sandbox:mail", "adam", act=press("Run the function now", seen="#came-title"), note="nothing waits"),
+    Visit("sandbox:mail", "adam", act=press("Run function now", seen="#came-title"), note="nothing waits"),
     Visit("sandbox:tenants", "adam", of=tenancy.nothing),
     Visit("sandbox:tenants", "newcomer", note="none yet"),
-    Visit("sandbox:tenants", "adam", act=press("Set the rates"), note="nothing typed"),
+    Visit("sandbox:tenants", "adam", act=press("Set rates"), note="nothing typed"),
 )
 GONE_WRONG = (
     *(Visit(f"problem-{name}", status=status, note=str(status)) for name, (status, _) in PROBLEMS.items()),
@@ -460,14 +464,14 @@ ALERTS = (
     Visit("notifications:alert", "sam", of=alerting.alert("lost"), note="of a customer"),
     Visit("notifications:webhooks", of=alerting.inbox),
     Visit("notifications:add_webhook"),
-    Visit("notifications:add_webhook", act=press("Add the webhook"), note="nothing typed"),
+    Visit("notifications:add_webhook", act=press("Add webhook"), note="nothing typed"),
     Visit("notifications:webhook", of=alerting.target("works")),
     Visit("notifications:webhook", "mick", of=alerting.target("works"), note="of a member"),
     Visit("notifications:webhook", of=alerting.target("off"), note="switched off"),
     Visit(
         "notifications:webhook",
         of=alerting.target("works"),
-        act=press("Make a new secret", seen="#secret"),
+        act=press("Rotate secret", seen="#secret"),
         note="with its new secret",
     ),
     Visit("notifications:delivery", of=alerting.delivery(DeliveryState.DELIVERED), note="delivered"),

@@ -42,7 +42,7 @@ def test_hold_needs_a_reason_and_says_so_for_each_row() -> None:
 
 def test_without_a_reason_nothing_is_held() -> None:
     domain = make_domain()
-    assert "Say why the domain is held" in act(signed_in(Role.SUPPORT), "hold", domain)
+    assert "Enter the reason for the hold" in act(signed_in(Role.SUPPORT), "hold", domain)
     domain.refresh_from_db()
     assert not domain.is_held
 

@@ -30,7 +30,7 @@ def test_a_domain_is_no_name_for_bounces(sandbox: Sandbox) -> None:
 
 def test_a_name_for_bounces_is_no_domain(sandbox: Sandbox) -> None:
     domain = make_domain("shop.com", mail_from_label="bounce")
-    with pytest.raises(Refused, match="name for bounces") as refused:
+    with pytest.raises(Refused, match="MAIL FROM domain") as refused:
         preflight_services.add(text="bounce.shop.com", customer=domain.customer, actor=None)
     assert refused.value.code == "MAIL_FROM_NAME"
 

@@ -128,7 +128,7 @@ def test_the_loser_is_told_once_and_not_by_whom(sandbox: Sandbox, alice: Custome
     prove(sandbox, hers)
     email_services.send_due(now=timezone.now())
     (message,) = [message for message in mail.outbox if message.to == ["bob@bob.example"]]
-    assert "proven from another account" in message.body
+    assert "has proven ownership" in message.body
     assert "Alice" not in f"{message.subject}{message.body}"
     assert Change.objects.filter(what="domain.displaced", object_id=bobs.id).count() == 1
     publish_proof(sandbox, bobs)
@@ -253,7 +253,7 @@ def test_a_name_for_bounces_is_not_taken_by_a_stranger_without_a_proof(
     assert hers.mail_from == his.name
     proven(his)
     settings_services.configure(domain=hers, wanted=replace(wanted, mail_from_label="bounce"), actor=make_staff())
-    with pytest.raises(Refused, match="cannot be the name for bounces"):
+    with pytest.raises(Refused, match="can't be the MAIL FROM domain"):
         settings_services.configure(domain=hers, wanted=wanted, actor=make_staff())
 
 
@@ -304,6 +304,6 @@ def test_a_proof_while_the_other_row_is_being_deleted_waits_for_it(
     publish_proof(sandbox, hers)
     assert not ownership_claims_services.check_claim(hers)
     hers.refresh_from_db()
-    assert "as soon as it is gone" in hers.stage_problem
+    assert "as soon as that's finished" in hers.stage_problem
     carry_out_deletion(domain_id=bobs.id)
     assert ownership_claims_services.check_claim(hers)

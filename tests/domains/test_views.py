@@ -42,7 +42,7 @@ def test_a_domain_is_added_in_two_steps(alice_client: Client, sandbox: Sandbox) 
     assert added.status_code == 302
     assert Domain.objects.get().name == "shop.example.co.uk"
     waiting = alice_client.get(added["Location"])
-    assert "Setting up with Amazon" in waiting.text
+    assert "Setting up in Amazon SES" in waiting.text
 
 
 def test_the_records_are_shown_and_then_seen_verified(alice_client: Client, sandbox: Sandbox) -> None:
@@ -101,7 +101,7 @@ def test_the_url_says_what_the_list_shows(alice_client: Client, three: None, que
 def test_a_filter_that_finds_nothing_says_so_and_how_to_clear_it(alice_client: Client, three: None) -> None:
     page = alice_client.get(reverse("domains:list") + "?q=foo").text
     assert "No domain matches “foo”" in page
-    assert "Clear the search" in page
+    assert "Clear search" in page
 
 
 def test_an_export_holds_what_the_filters_show_and_nobody_elses(alice_client: Client, three: None) -> None:
@@ -133,7 +133,7 @@ def test_too_soon_is_said_with_the_seconds_to_wait(alice_client: Client, sandbox
     assert again.status_code == 429
     assert 0 < int(again["Retry-After"]) <= 10
     assert again["HX-Retarget"] == "#problem"
-    assert "You can ask again in" in again.text
+    assert "You can check again in" in again.text
 
 
 def test_settings_are_stored_and_refused_in_words(alice_client: Client, sandbox: Sandbox) -> None:

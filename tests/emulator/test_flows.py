@@ -121,7 +121,7 @@ def test_the_rule_set_that_is_read_is_the_one_that_was_written(added: Callable[[
 def test_a_tenant_is_created_as_far_as_the_emulator_goes_and_says_what_is_missing(emulator: Emulator) -> None:
     tenant = created("Tenant Ltd")
     assert tenant.stage == TenantStage.CREATING
-    assert "We could not set the tenant's reputation policy" in tenant.stage_problem
+    assert "We couldn't set the tenant's reputation policy" in tenant.stage_problem
     theirs = emulator.client("sesv2").get_tenant(TenantName=tenant.name)["Tenant"]
     assert (theirs["TenantArn"], theirs["TenantId"]) == (tenant.arn, tenant.ses_id)
     with pytest.raises(AwsProblem, match="reputation policy"):  # once more: what is there is found, not made twice

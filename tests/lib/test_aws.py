@@ -98,7 +98,7 @@ def test_every_code_of_v2_is_one_of_ours(
 def told(problem: AwsProblem, kind: type[AwsProblem], code: str) -> None:
     assert type(problem) is kind
     assert (problem.aws_code, problem.aws_message) == (code, "Amazon's words")
-    assert str(problem).startswith("We could not do it: ")
+    assert str(problem).startswith("We couldn't do it: ")
 
 
 def test_what_ses_really_answers_keeps_its_code_and_request_id(sandbox: Sandbox) -> None:
@@ -133,7 +133,7 @@ def test_a_fault_that_passes_is_not_noticed(sandbox: Sandbox, kind: FaultKind) -
 
 def test_an_amazon_that_is_not_there_is_unreachable(settings: Settings, once: None, sandbox: Sandbox) -> None:
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
-    with pytest.raises(AwsUnreachable, match="not answering"), aws.calling("sesv2", "ask") as ses:
+    with pytest.raises(AwsUnreachable, match="isn't responding"), aws.calling("sesv2", "ask") as ses:
         ses.get_account()
 
 
@@ -152,7 +152,7 @@ def test_missing_credentials_say_what_to_do(sandbox: Sandbox, once: None, monkey
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, "/nonexistent")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(AwsDenied, match="no AWS credentials or region"), aws.calling("sesv2", "ask") as ses:
+    with pytest.raises(AwsDenied, match="AWS credentials or region"), aws.calling("sesv2", "ask") as ses:
         ses.get_account()
     assert sandbox.control.call_counts() == {}
 
@@ -165,7 +165,7 @@ def test_a_missing_region_says_what_to_do(
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    with pytest.raises(AwsDenied, match="no AWS credentials or region"), aws.calling("sesv2", "ask") as ses:
+    with pytest.raises(AwsDenied, match="AWS credentials or region"), aws.calling("sesv2", "ask") as ses:
         ses.get_account()
 
 
@@ -233,8 +233,8 @@ def test_who_has_no_patience_is_told_instead_of_waiting(sandbox: Sandbox, settin
         with pytest.raises(AwsBusy) as busy, aws.calling("sesv2", "read the domain") as ses:
             ses.get_account()
     assert str(busy.value) == (
-        "We could not read the domain just now: other work is using our one call a second to Amazon, "
-        "and the wait would be more than 2 seconds. Try again in a moment."
+        "We couldn't read the domain right now: other work is using our one SES call per second, "
+        "and the wait would exceed 2 seconds. Try again in a moment."
     )
     assert sandbox.control.call_counts()["GetAccount"] == 1
     assert time.monotonic() - began < 2
@@ -246,7 +246,7 @@ def test_who_has_no_patience_is_told_instead_of_waiting(sandbox: Sandbox, settin
 @pytest.mark.parametrize("service", ["ses", "sesv2", "s3", "lambda", "sns", "cloudwatch", "logs", "sts"])
 def test_the_sandbox_without_an_endpoint_never_reaches_the_real_amazon(service: Any, settings: Settings) -> None:
     settings.SANDBOX, settings.AWS_ENDPOINT_URL = True, ""
-    with pytest.raises(AwsUnreachable, match="Amazon was not called: SANDBOX is on and no sandbox is running"):
+    with pytest.raises(AwsUnreachable, match="AWS was not called: SANDBOX is on and no sandbox is running"):
         aws.client(service)
     settings.SANDBOX = False
     assert "amazonaws.com" in aws.client(service).meta.endpoint_url

@@ -140,13 +140,13 @@ def test_each_place_that_a_redirect_leads_to_is_looked_up_anew(site: Site) -> No
     site.answers["/"] = (302, {"Location": f"http://second.example:{site.port}/secret", "Content-Length": "0"}, b"")
     known = {"first.example": ("127.0.0.1",), "second.example": ()}
     reach = replace(NEAR, redirects=1, resolve=lambda host, _port: known[host])
-    with pytest.raises(NoAnswer, match=r"second\.example has no address"):
+    with pytest.raises(NoAnswer, match=r"second\.example has no IP address"):
         get(parse_url(f"http://first.example:{site.port}/", may_be_private=True), reach)
     assert site.asked == ["/"]
 
 
 def test_a_name_without_an_address_says_so() -> None:
-    with pytest.raises(NoAnswer, match="has no address") as caught:
+    with pytest.raises(NoAnswer, match="has no IP address") as caught:
         get(parse_url("https://nowhere.example/"), replace(NEAR, resolve=lambda _host, _port: ()))
     assert caught.value.why is Why.NAME
 
@@ -155,12 +155,12 @@ def test_a_lookup_that_failed_is_told_as_such() -> None:
     def silent(_host: str, _port: int) -> tuple[str, ...]:
         raise OSError("no answer within 2 seconds")
 
-    with pytest.raises(NoAnswer, match="could not be looked up: no answer within 2 seconds") as caught:
+    with pytest.raises(NoAnswer, match="no answer within 2 seconds") as caught:
         get(parse_url("https://slow.example/"), replace(NEAR, resolve=silent))
     assert caught.value.why is Why.NAME
 
 
 def test_an_address_near_us_is_not_asked(site: Site) -> None:
-    with pytest.raises(NoAnswer, match="not of the public internet") as caught:
+    with pytest.raises(NoAnswer, match="isn't a public address") as caught:
         site.get("/", replace(NEAR, may_be_private=False))
     assert (caught.value.why, site.asked) == (Why.PRIVATE, [])

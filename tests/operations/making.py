@@ -87,6 +87,6 @@ def make_item(customer: Customer) -> MigrationItem:
 def make_difference(customer: Customer | None = None, **fields: Any) -> Difference:
     now = timezone.now()
     made = {"area": "tenants", "kind": "policy", "key": f"policy {now}", "subject": "northwind", "place": "northwind"}
-    made |= {"sentence": "The reputation policy of northwind is none at Amazon; here it is standard."}
+    made |= {"sentence": "The reputation policy of northwind is none in SES, but should be standard."}
     seen = {"first_seen_at": now, "last_seen_at": now, "may_adopt": True, "may_restore": True}
     return Difference.objects.create(region=settings.AWS_REGION, customer=customer, **(made | seen | fields))

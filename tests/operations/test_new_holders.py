@@ -222,7 +222,7 @@ def test_a_foreign_rule_that_names_a_moved_domain_is_shown_until_ses_was_read_wi
     )
     assert "Mail may still go to the former holder" in support
     assert "old-system" in support
-    assert f"Mail for {NAME} may still go to its former holder" in overview
+    assert f"Mail for {NAME} may still be delivered to its previous customer" in overview
     assert domain_list_selectors.domains_with_former_routes().count() == 1
     live_gateway.delete_rule(live().name, "old-system")
     assert holders_services.are_waiting() is False  # not each minute
@@ -285,7 +285,7 @@ def test_addresses_of_a_proven_parent_leave_a_name_below_as_soon_as_another_prov
     assert Address.objects.get(address=f"info@sub.{NAME}").is_carried is False
     (line,) = changes_of("domain", parent.pk, of_customers=[alice.pk]).filter(what="domain.routes_left")
     assert line.after["name"] == f"sub.{NAME}"
-    (said,) = [message for message in mailoutbox if "not received for you" in message.subject]
+    (said,) = [message for message in mailoutbox if "no longer received for you" in message.subject]
     assert f"info@sub.{NAME}" in said.body
     assert "Bob" not in said.body
 

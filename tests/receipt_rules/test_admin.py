@@ -63,7 +63,7 @@ def test_a_run_is_stopped_once_and_its_steps_cannot_be_written() -> None:
     run.refresh_from_db()
     assert run.cancelled_at is not None
     Run.objects.update(state="done")
-    assert "It is over already" in act(client, "cancel", run)
+    assert "The run has already ended" in act(client, "cancel", run)
     page = client.get(reverse("admin:receipt_rules_run_change", args=[quote(run.pk)]))
     assert page.status_code == 200
     assert 'name="summary"' not in page.text

@@ -120,24 +120,22 @@ def test_addresses_are_found_by_text_and_filters() -> None:
 
 def test_the_mode_is_told_in_sentences() -> None:
     domain = make_verified("shop.com")
-    assert addresses_selectors.mode_of(domain) == ("No mail is taken for shop.com.",)
+    assert addresses_selectors.mode_of(domain) == ("No mail is received for shop.com.",)
     make_address("billing@shop.com", domain, endpoint=make_endpoint(domain.customer, name="A"))
     CatchAll.objects.create(domain=domain, endpoint=make_endpoint(domain.customer, name="B", is_active=False))
     assert addresses_selectors.mode_of(domain) == (
         "billing@ goes to A.",
-        "Everything else at shop.com goes to B, which is switched off.",
+        "All other mail at shop.com goes to B, which is off.",
     )
 
 
 def test_a_catch_all_that_another_customers_sub_domain_suspends_says_so() -> None:
     domain = make_verified("shop.com")
     CatchAll.objects.create(domain=domain, subdomains=True)
-    assert addresses_selectors.mode_of(domain) == (
-        "Everything below shop.com goes to no endpoint yet: it is only stored.",
-    )
+    assert addresses_selectors.mode_of(domain) == ("Everything below shop.com goes to no endpoint: stored only.",)
     make_verified("eu.shop.com")
     assert addresses_selectors.mode_of(domain) == (
-        "Mail below shop.com is not received: a name there is set up on its own.",
+        "Mail to subdomains of shop.com isn't received: a subdomain is set up as its own domain.",
     )
 
 

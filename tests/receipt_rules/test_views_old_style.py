@@ -49,7 +49,7 @@ def test_all_are_taken_over_by_one_plan_and_others_stay(olga_client: Client) -> 
 def test_they_are_offered_while_ours_and_theirs_take_the_same_mail(olga_client: Client) -> None:
     set_up_receiving(make_operator())
     page = olga_client.get(reverse("receipt_rules:plan")).content.decode()
-    assert "Nothing to do" in page
+    assert "No changes" in page
     assert "Plan to take over 2 older rules" in page
 
 

@@ -49,7 +49,7 @@ def test_a_fault_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) 
     page = alice_client.get(reverse("sandbox:faults")).text
     assert "ses:VerifyDomainIdentity" in page
     assert "for 3 calls, from call 2 on" in page
-    assert "until it is switched off" in page
+    assert "until turned off" in page
     amazon(alice_client, "remove", id=sandbox.control.faults()[0].id)
     assert [it.kind for it in sandbox.control.faults()] == ["slow"]
     amazon(alice_client, "clear")
@@ -59,7 +59,7 @@ def test_a_fault_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) 
 def test_a_slow_answer_needs_its_seconds(sandbox: Sandbox, alice_client: Client) -> None:
     refused = amazon(alice_client, "add", kind="slow", operation="*", nth="1", times="1", seconds="")
     assert refused.status_code == 422
-    assert "Say for how many seconds" in refused.text
+    assert "Enter how many seconds" in refused.text
     assert sandbox.control.faults() == ()
 
 
@@ -75,8 +75,8 @@ def test_the_clock_moves_forward_and_amazon_gives_up(sandbox: Sandbox, alice: Cu
     before = sandbox.control.now()
     response = amazon(alice_client, "advance", amount="4", unit="86400")
     assert (sandbox.control.now() - before).days == 4
-    assert "3 states changed" in said(response)
-    assert "ahead of ours" in alice_client.get(reverse("sandbox:faults")).text
+    assert "3 status changes" in said(response)
+    assert "ahead of the real time" in alice_client.get(reverse("sandbox:faults")).text
 
 
 def test_the_calls_are_shown_and_their_subject_to_its_owner_alone(

@@ -80,9 +80,9 @@ def test_a_fault_for_ever_ends_when_it_is_removed(local: Sandbox, over_http: Aws
 
 
 def test_a_fault_that_does_not_exist_is_refused(local: Sandbox) -> None:
-    with pytest.raises(ValueError, match="There is no fault"):
+    with pytest.raises(ValueError, match="Unknown fault"):
         local.control.add_fault("gremlins")  # type: ignore[arg-type]  # the point of the test
-    with pytest.raises(ValueError, match="count from 1"):
+    with pytest.raises(ValueError, match="must be at least 1"):
         local.control.add_fault("slow", nth=0)
 
 

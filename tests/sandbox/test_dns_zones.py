@@ -92,24 +92,24 @@ def test_values_are_kept_in_presentation_form(store: ZoneStore, rrtype: str, typ
         (ZONE, "AAAA", "192.0.2.1", 300, "an IPv6 address"),
         (ZONE, "MX", "mail.example.net", 300, "a priority and a host name"),
         (ZONE, "MX", "10 10 mail.example.net", 300, "a priority and a host name"),
-        (f"x.{ZONE}", "CNAME", "two words", 300, "one host name"),
-        (f"x.{ZONE}", "CNAME", "", 300, "one host name"),
-        (ZONE, "TXT", "", 300, "Type the text"),
-        (ZONE, "TXT", '"open', 300, "do not pair"),
-        (ZONE, "TXT", '"one" two', 300, "do not pair"),
-        (ZONE, "TXT", '"one" ; two', 300, "do not pair"),
+        (f"x.{ZONE}", "CNAME", "two words", 300, "a host name"),
+        (f"x.{ZONE}", "CNAME", "", 300, "a host name"),
+        (ZONE, "TXT", "", 300, "Enter the text"),
+        (ZONE, "TXT", '"open', 300, "unbalanced"),
+        (ZONE, "TXT", '"one" two', 300, "unbalanced"),
+        (ZONE, "TXT", '"one" ; two', 300, "unbalanced"),
         (ZONE, "TXT", "two\nlines", 300, "one line"),
-        (ZONE, "TXT", "x" * 4097, 300, "more than 4096 octets"),
-        (ZONE, "PTR", "x.example", 300, "not a record type"),
+        (ZONE, "TXT", "x" * 4097, 300, "at most 4096 octets"),
+        (ZONE, "PTR", "x.example", 300, "isn't a supported record type"),
         (ZONE, "SOA", "a. b. 1 2 3 4 5", 300, "exactly one SOA"),
-        ("example.org", "A", "192.0.2.1", 300, "not in the zone"),
-        ("", "A", "192.0.2.1", 300, "not in the zone"),
-        (f"x{ZONE}", "A", "192.0.2.1", 300, "not in the zone"),
-        (f"a b.{ZONE}", "A", "192.0.2.1", 300, "not a name for a record"),
-        (f"a.*.{ZONE}", "A", "192.0.2.1", 300, "not a name for a record"),
-        (f"a..{ZONE}", "A", "192.0.2.1", 300, "not a name that DNS can hold"),
-        (f"{'x' * 64}.{ZONE}", "A", "192.0.2.1", 300, "not a name that DNS can hold"),
-        (ZONE, "A", "192.0.2.1", -1, "A TTL is"),
+        ("example.org", "A", "192.0.2.1", 300, "isn't in the zone"),
+        ("", "A", "192.0.2.1", 300, "isn't in the zone"),
+        (f"x{ZONE}", "A", "192.0.2.1", 300, "isn't in the zone"),
+        (f"a b.{ZONE}", "A", "192.0.2.1", 300, "isn't a valid record name"),
+        (f"a.*.{ZONE}", "A", "192.0.2.1", 300, "isn't a valid record name"),
+        (f"a..{ZONE}", "A", "192.0.2.1", 300, "isn't a valid DNS name"),
+        (f"{'x' * 64}.{ZONE}", "A", "192.0.2.1", 300, "isn't a valid DNS name"),
+        (ZONE, "A", "192.0.2.1", -1, "isn't a valid TTL"),
         (ZONE, "NS", "ns1.host.example", 300, "has this NS record already"),
     ],
 )
@@ -153,7 +153,7 @@ def test_unknown_zones_and_records_are_look_up_errors(store: ZoneStore) -> None:
         store.records("example.org")
     with pytest.raises(LookupError, match="no record"):
         store.remove_record(ZONE, "999")
-    with pytest.raises(ValueError, match="there already"):
+    with pytest.raises(ValueError, match="already exists"):
         store.add_zone(f"{ZONE}.")
 
 

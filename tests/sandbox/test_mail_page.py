@@ -25,7 +25,7 @@ def alice(sandbox: Sandbox) -> Client:
 
 
 def entry(*recipients: str) -> MailEntry:
-    steps = tuple(f"Rule x is for {each}." for each in recipients)
+    steps = tuple(f"Rule x matches {each}." for each in recipients)
     return MailEntry(WORLD.clock.now(), "abc", "ann@else.example", recipients, 10, is_accepted=True, steps=steps)
 
 
@@ -48,7 +48,7 @@ def test_it_says_where_mail_goes_in_and_shows_ones_own_alone(alice: Client, sand
 def test_the_function_is_run_and_dead_letters_come_back(alice: Client, sandbox: Sandbox) -> None:
     record = {"eventSource": "aws:ses", "ses": {"mail": {}, "receipt": {"recipients": ["a@alice.com"]}}}
     WORLD.mail.add_job("eu-west-1", {"Records": [record]}, WORLD.clock.now())
-    assert "called once" in alice.post(URL, {"do": "run"}, follow=True).text
+    assert "ran once" in alice.post(URL, {"do": "run"}, follow=True).text
     (job,) = WORLD.mail.jobs
     assert (job.state, job.tries) == ("waiting", 1)
     job.state = "dead"

@@ -39,7 +39,7 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, drive: Call, sandbox:
     domain = Domain.objects.get(pk=made["id"])
     set_up_receiving()
     waiting = call("emailAddresses.create", {"address": "a@shop.com", "domainId": domain.pk})
-    assert (waiting["isReceiptRuleConfigured"], "not live" in waiting["warning"]) == (False, True)
+    assert (waiting["isReceiptRuleConfigured"], "isn't live" in waiting["warning"]) == (False, True)
     make_zone(sandbox, domain)
     publish(sandbox, domain)
     turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")

@@ -53,13 +53,13 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, sandbox: Sandbox) -> 
     assert (made["domain"], made["status"]) == ("shop.com", "pending")
     assert [record["type"] for record in made["dnsRecords"]].count("CNAME") == 3
     domain = Domain.objects.get(pk=made["id"])
-    assert call("domain.create", {"domain": "shop.com"}) == "shop.com is in your list already."
+    assert call("domain.create", {"domain": "shop.com"}) == "shop.com is already in your list."
     assert call("domain.verify", domain.pk)["dkimEnabled"] is True
     listed = call("domain.getDnsRecords", domain.pk)["records"]
     assert len(listed) >= 7
     set_up_receiving()
     waiting = call("email.address.create", {"address": "a@shop.com", "domainId": domain.pk})
-    assert "not live" in waiting["warning"]
+    assert "isn't live" in waiting["warning"]
     make_zone(sandbox, domain)
     publish(sandbox, domain)
     (mx,) = (record for record in listed if (record["recordType"], record["name"]) == ("MX", "shop.com"))
@@ -105,7 +105,7 @@ def test_an_address_and_its_endpoint(call: Call) -> None:
     assert (tried["success"], tried["webhookFormat"]) == (False, "inbound")  # it is a private address
     assert call("endpoint.delete", desk["id"])["cleanup"]["emailAddressesUpdated"] == 1
     assert call("email.address.delete", made["id"])["cleanup"]["emailAddress"] == "a@shop.com"
-    assert call("email.address.get", made["id"]) == "There is nothing here."
+    assert call("email.address.get", made["id"]) == "Not found."
 
 
 def test_the_conveniences(call: Call) -> None:

@@ -121,7 +121,7 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
 
     stop_rule([shop.name for shop in night.shops])
     drift_services.ask_to_look()
-    harm = f"The foreign rule {STOP} stops all mail for 3 addresses of 3 customers."
+    harm = f"The unmanaged rule {STOP} stops all mail for 3 addresses of 3 customers."
     until(lambda: harm in night.page("operations:differences"), 5 * MINUTE)
     aws.client("ses").delete_receipt_rule(RuleSetName="inbound-mail", RuleName=STOP)
     drift_services.ask_to_look()

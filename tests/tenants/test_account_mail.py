@@ -55,7 +55,7 @@ def test_a_new_key_is_told_without_its_secret_or_a_link_of_its_name(
         made = create_api_key(user=paul, name="See https://evil.example", scopes=["read"], actor=paul)
     (letter,) = mail.outbox
     assert letter.to == ["paul@acme.example"]
-    assert "A new API key works for your account: See (ia_" in str(letter.body)
+    assert "A new API key was created for your account: See (ia_" in str(letter.body)
     assert made.secret not in str(letter.body)
     assert "evil" not in str(letter.body)
 

@@ -61,7 +61,7 @@ def test_a_change_by_a_key_names_the_key_and_its_person(olga: Api) -> None:
     ok(olga.put(f"{TENANTS}/{tenant.pk}/policy", {"policy": "none", "because": "They are ours."}), 202)
     change = Change.objects.get(what="tenant.policy")
     assert change.actor_kind == ActorKind.KEY
-    assert "by the key deploy (" in change.actor_name
+    assert "with API key deploy (" in change.actor_name
     assert change.because == "They are ours."
 
 
@@ -90,7 +90,7 @@ def test_findings_are_told_in_our_words_open_or_over(olga: Api) -> None:
     Finding.objects.create(tenant=tenant, kind="BOUNCE", impact="HIGH", status="OPEN", opened_at=now)
     Finding.objects.create(tenant=tenant, kind="DKIM", impact="LOW", status="FIXED", opened_at=now, over_at=now)
     address = f"{TENANTS}/{tenant.pk}/findings"
-    assert [row["title"] for row in ok(olga.get(address))["data"]] == ["Too many messages bounce"]
+    assert [row["title"] for row in ok(olga.get(address))["data"]] == ["High bounce rate"]
     assert [row["kind"] for row in ok(olga.get(address, state="over"))["data"]] == ["DKIM"]
     assert ok(olga.get(address, state="all"))["pagination"]["total"] == 2
 

@@ -56,7 +56,7 @@ def test_a_member_of_two_customers_is_told_of_each(northwind: Customer, paused: 
     other.memberships.create(user=alice)
     make_tenant(other, standing="suspended", amazon_status="DISABLED")
     titles = [each.banner.title for each in banners_for(alice)]
-    assert titles == ["Amazon has suspended sending for Aardvark", "Sending for Northwind is paused"]
+    assert titles == ["Amazon SES has suspended sending for Aardvark", "Sending for Northwind is paused"]
 
 
 @pytest.mark.parametrize("standing", [Standing.ACTIVE, Standing.UNKNOWN, "something new"])
@@ -74,7 +74,7 @@ def test_of_a_suspension_amazons_part_is_told_and_not_what_staff_said_earlier() 
 def test_that_receiving_stops_too_is_told() -> None:
     banner = banner_of("Northwind", Standing.PAUSED, TOLD, stops_receiving=True)
     assert banner is not None
-    assert "not taken" in banner.goes_on
+    assert "is rejected" in banner.goes_on
 
 
 def test_the_page_of_their_organisation_says_where_sending_stands(alice_client: Client, paused: Tenant) -> None:
@@ -87,7 +87,7 @@ def test_the_domains_page_tells_developers_what_a_send_names(alice_client: Clien
     tenant = make_tenant(northwind)
     domain = make_domain("northwind.example", customer=northwind, tenant=tenant)
     url = reverse("domains:sending", args=[domain.id])
-    assert "is not part of it yet" in alice_client.get(url).text
+    assert "Not linked yet" in alice_client.get(url).text
     problem = "It is in another tenant, bobs-1234."
     arn = "arn:aws:ses:eu-west-1:123456789012:identity/northwind.example"
     tenant.resources.create(kind="identity", arn=arn, name=domain.name, problem=problem)
@@ -101,4 +101,4 @@ def test_the_domains_page_tells_developers_what_a_send_names(alice_client: Clien
 
 def test_a_customer_without_a_tenant_sends_as_before(alice_client: Client, northwind: Customer) -> None:
     domain = make_domain("northwind.example", customer=northwind)
-    assert "leaves as it always has" in alice_client.get(reverse("domains:sending", args=[domain.id])).text
+    assert "is sent as before" in alice_client.get(reverse("domains:sending", args=[domain.id])).text

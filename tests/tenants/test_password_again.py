@@ -90,7 +90,7 @@ def test_the_act_goes_on_after_the_password(acme: Customer, alice: User) -> None
     client = signed_in_before(alice)
     asked = client.post(url("keys"), KEY)
     assert not ApiKey.objects.exists()
-    assert "type your password again" in text(client.get(asked["Location"]))
+    assert "Confirm your password" in text(client.get(asked["Location"]))
     made = client.post(asked["Location"], {"password": PASSWORD})
     assert ApiKey.objects.get().name == "Billing"
     assert 'id="secret">ia_' in text(made)
@@ -100,7 +100,7 @@ def test_the_act_goes_on_after_the_password(acme: Customer, alice: User) -> None
 def test_a_wrong_password_does_nothing(acme: Customer, alice: User) -> None:
     client = signed_in_before(alice)
     asked = client.post(url("keys"), KEY)
-    assert "That is not your password." in text(client.post(asked["Location"], {"password": "guess"}))
+    assert "The password is incorrect." in text(client.post(asked["Location"], {"password": "guess"}))
     assert not ApiKey.objects.exists()
     assert asks_again(client.post(url("keys"), KEY))
 

@@ -102,7 +102,7 @@ def test_they_set_one_up_and_are_in_and_sessions_from_before_are_not() -> None:
     EmailAddress.objects.create(user=sam, email=sam.email, verified=True, primary=True)
     client, other = signed_in(sam), signed_in(sam)
     page = text(client.get(SET_UP))
-    assert "Staff need two-step sign-in." in page
+    assert "Staff accounts require two-step sign-in." in page
     secret = re.search(r"data-exact>([A-Z2-7]+)<", page)
     assert secret
     counter = next(iter(yield_hotp_counters_from_time()))
@@ -159,10 +159,10 @@ def promote(person: User, adam: User) -> None:
 @pytest.mark.usefixtures("required")
 def test_an_account_that_is_there_gains_a_role_only_with_a_proven_address_and_a_factor() -> None:
     adam, ned = make_staff(Role.ADMIN), make_member(email="ned@new.example")
-    with pytest.raises(Refused, match="is not confirmed yet"):
+    with pytest.raises(Refused, match="is unconfirmed"):
         promote(ned, adam)
     EmailAddress.objects.create(user=ned, email=ned.email, verified=True, primary=True)
-    with pytest.raises(Refused, match="no two-step sign-in yet"):
+    with pytest.raises(Refused, match="no two-step sign-in."):
         promote(User.objects.get(pk=ned.pk), adam)
     assert not User.objects.get(pk=ned.pk).groups.exists()
     promote(give_factor(User.objects.get(pk=ned.pk)), adam)

@@ -29,7 +29,7 @@ def url(name: str, *args: object) -> str:
 
 
 def text(response: Any) -> str:
-    return re.sub(r"\s+", " ", response.content.decode())
+    return re.sub(r"\s+", " ", response.content.decode()).replace("&#x27;", "'")
 
 
 def path_of_link(customer: Customer, actor: User, email: str = "carol@acme.example") -> str:

@@ -14,7 +14,7 @@ class HostUse(StrEnum):
     """In words that follow "Amazon's host for"."""
 
     RECEIVING = "receiving mail"
-    BOUNCES = "bounces (MAIL FROM)"
+    BOUNCES = "MAIL FROM"
     SENDING = "sending by SMTP"
     SIGNING = "DKIM keys"
 

@@ -28,6 +28,22 @@ class State(StrEnum):
     WRONG = "wrong"
     COULD_NOT_CHECK = "could_not_check"
 
+    @property
+    def label(self) -> str:
+        """The status of a domain as pages show it."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    State.NOT_CHECKED: "Not checked",
+    State.WAITING: "Action needed",
+    State.SPREADING: "Pending",
+    State.VERIFIED: "Verified",
+    State.AT_RISK: "At risk",
+    State.WRONG: "Needs fixing",
+    State.COULD_NOT_CHECK: "Check failed",
+}
+
 
 class Aspect(StrEnum):
     IDENTITY = "identity"
@@ -100,36 +116,42 @@ URGENCY = (
 )
 
 _SUBJECTS = {
-    Aspect.IDENTITY: "The proof of ownership",
-    Aspect.DKIM: "The signature on your mail",
-    Aspect.MAIL_FROM: "The return address for bounces",
-    Aspect.RECEIVING: "Receiving mail",
+    Aspect.IDENTITY: "Ownership",
+    Aspect.DKIM: "DKIM",
+    Aspect.MAIL_FROM: "MAIL FROM",
+    Aspect.RECEIVING: "The inbound MX record",
+}
+_MISSING = {
+    Aspect.IDENTITY: "the ownership record",
+    Aspect.DKIM: "the missing DKIM records",
+    Aspect.MAIL_FROM: "the missing MAIL FROM records",
+    Aspect.RECEIVING: "the inbound MX record",
 }
 
 _BY_AMAZON = {
-    (State.VERIFIED, SesStatus.SUCCESS): (State.VERIFIED, "{subject} is in place, and Amazon has confirmed it."),
+    (State.VERIFIED, SesStatus.SUCCESS): (State.VERIFIED, "{subject} is verified by Amazon SES."),
     (State.VERIFIED, SesStatus.PENDING): (
         State.SPREADING,
-        "{subject} is right in DNS. Amazon has not confirmed it yet and looks again by itself.",
+        "{subject} is correct in DNS. Waiting for Amazon SES to verify it.",
     ),
     (State.VERIFIED, SesStatus.NOT_STARTED): (
         State.SPREADING,
-        "{subject} is right in DNS. Amazon has not begun to look yet.",
+        "{subject} is correct in DNS. Amazon SES hasn't started checking it yet.",
     ),
     (State.VERIFIED, SesStatus.UNKNOWN): (
         State.COULD_NOT_CHECK,
-        "{subject} is right in DNS. We don't know yet what Amazon says of it; we ask again by ourselves.",
+        "{subject} is correct in DNS. We couldn't get its status from Amazon SES; we'll try again shortly.",
     ),
 }
 
 _BY_DNS = {
-    State.NOT_CHECKED: "{subject} has not been looked at yet.",
-    State.WAITING: "{subject} waits for you to publish what is missing.",
-    State.SPREADING: "{subject} is published, but not everywhere to be seen yet.",
-    State.VERIFIED: "{subject} is in place.",
-    State.AT_RISK: "{subject} was in place, and part of it is missing or changed. Put it back as shown.",
-    State.WRONG: "{subject} is published with a mistake.",
-    State.COULD_NOT_CHECK: "{subject} could not be looked at just now, which says nothing about it.",
+    State.NOT_CHECKED: "{subject} hasn't been checked yet.",
+    State.WAITING: "Publish {missing}.",
+    State.SPREADING: "{subject} is published and propagating.",
+    State.VERIFIED: "{subject} is correct.",
+    State.AT_RISK: "{subject} was verified, but a record has changed or disappeared. Restore it as shown.",
+    State.WRONG: "{subject} needs fixing.",
+    State.COULD_NOT_CHECK: "{subject} couldn't be checked. Your records may be fine; we'll try again shortly.",
 }
 
 
@@ -152,7 +174,7 @@ def judge(
         state = State.WAITING  # it is changed last
     sentence = sentences.describe(finding.code, record, finding.found, names)
     if state is State.AT_RISK and verified_before:
-        sentence = f"It was last seen right on {_moment(verified_before)}. Now: {sentence[0].lower()}{sentence[1:]}"
+        sentence = f"Last verified on {_moment(verified_before)}. {sentence}"
     last_verified = now if state is State.VERIFIED else verified_before
     return Judgement(record.key, record.need, state, finding.found, finding.code, sentence, last_verified)
 
@@ -166,7 +188,7 @@ def judge_aspect(aspect: Aspect, judgements: Sequence[Judgement], ses_status: Se
             return AspectState(aspect, State.VERIFIED, "SES has verified the domain by its DKIM records.")
     in_dns = most_urgent([judgement.state for judgement in own])
     state, sentence = _with_amazon(aspect, in_dns, ses_status)
-    return AspectState(aspect, state, sentence.format(subject=_SUBJECTS[aspect]))
+    return AspectState(aspect, state, sentence.format(subject=_SUBJECTS[aspect], missing=_MISSING[aspect]))
 
 
 def judge_aspects(judgements: Sequence[Judgement], ses_statuses: Mapping[Aspect, SesStatus]) -> tuple[AspectState, ...]:
@@ -204,7 +226,7 @@ def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
     if next_step := [each for each in found if not each.is_settled]:
         return replace(result, sentence=f"Ready to send. {next_step[0].sentence}")
     if all(each.state is ReceivingState.SEND_ONLY for each in found):
-        return replace(result, sentence="Everything is in place to send. The domain does not receive mail here.")
+        return replace(result, sentence="Ready to send. This domain doesn't receive mail here.")
     return result
 
 
@@ -261,18 +283,17 @@ def _with_amazon(aspect: Aspect, in_dns: State, ses: SesStatus) -> tuple[State, 
     if aspect is Aspect.RECEIVING:
         return in_dns, _BY_DNS[in_dns]
     if ses is SesStatus.FAILED:
-        first = "" if in_dns is State.VERIFIED else "Put the records right, then "
-        ask = f"{first}start the check again."
-        return State.WRONG, "{subject} was not found by Amazon within 72 hours, so it stopped looking. " + _capital(ask)
+        ask = "Restart verification." if in_dns is State.VERIFIED else "Fix the records, then restart verification."
+        return State.WRONG, "{subject} wasn't found within 72 hours, so Amazon SES stopped checking. " + ask
     if ses is SesStatus.TEMPORARY_FAILURE:
-        return State.AT_RISK, "{subject} was confirmed, but Amazon does not see it now. " + _rescue(in_dns)
+        return State.AT_RISK, "{subject} was verified, but Amazon SES can't find the records now. " + _rescue(in_dns)
     return _BY_AMAZON.get((in_dns, ses), (in_dns, _BY_DNS[in_dns]))
 
 
 def _rescue(in_dns: State) -> str:
     if in_dns is State.VERIFIED:
-        return "Your records are right again; Amazon looks again by itself."
-    return "Put the records right within 72 hours, or it has to be set up again."
+        return "Your records are correct again, and SES will check them automatically."
+    return "Restore the records within 72 hours, or you'll have to set up the domain again."
 
 
 def _turn(state: State, *, by_record: bool, records_right: bool) -> Turn:
@@ -287,41 +308,37 @@ def _turn(state: State, *, by_record: bool, records_right: bool) -> Turn:
 
 def _summary(state: State, concerned: Sequence[Judgement], aspects: Sequence[AspectState], required: int) -> str:
     if state is State.VERIFIED:
-        return "Everything is in place. There is nothing to do."
+        return "All records verified."
     if not concerned:
         said = [aspect.sentence for aspect in aspects if aspect.state is state]
-        return said[0] if said else "We have not looked yet."
-    count = f"{len(concerned)} of {required} records"
-    one = len(concerned) == 1
+        return said[0] if said else "Not checked yet."
+    number, one = len(concerned), len(concerned) == 1
+    count = f"{number} of {required} records"
+    more = "" if number == required else "more "
     return {
-        State.AT_RISK: f"Your turn: {count} {'was' if one else 'were'} right and now {'is' if one else 'are'} not. "
-        "Put back what is missing before Amazon gives up on the domain.",
-        State.WRONG: f"Your turn: {count} {'has a mistake' if one else 'have mistakes'}.",
-        State.WAITING: f"Your turn: {count} {'is' if one else 'are'} still to be published.",
-        State.COULD_NOT_CHECK: f"We could not look at {count} just now. We try again by ourselves.",
-        State.NOT_CHECKED: f"We have not looked at {count} yet.",
-        State.SPREADING: f"Nothing to do but wait: {count} {'is' if one else 'are'} published and "
-        f"{'reaches' if one else 'reach'} the rest of the internet as caches let go.",
+        State.AT_RISK: f"{count} {'has' if one else 'have'} changed or disappeared. "
+        f"Restore {'it' if one else 'them'} before the domain loses its verification.",
+        State.WRONG: f"{count} {'needs' if one else 'need'} fixing.",
+        State.WAITING: f"Publish {number} {more}DNS {'record' if one else 'records'}.",
+        State.COULD_NOT_CHECK: f"We couldn't check {count}. We'll try again shortly.",
+        State.NOT_CHECKED: f"{count} {'hasn' if one else 'haven'}'t been checked yet.",
+        State.SPREADING: f"{count} {'is' if one else 'are'} published and propagating. No action needed.",
     }[state]
 
 
 _TO_DO = (
-    (State.AT_RISK, "to put back"),
+    (State.AT_RISK, "to restore"),
     (State.WRONG, "to fix"),
     (State.WAITING, "to publish"),
-    (State.COULD_NOT_CHECK, "could not be checked"),
+    (State.COULD_NOT_CHECK, "couldn't be checked"),
 )
 
 
 def _counts(judgements: Sequence[Judgement]) -> str:
-    """ "1 to fix, 6 to publish"; "" where the records to do are of one class alone."""
+    """ "Of 9 records: 1 to fix, 6 to publish."; "" where the records to do are of one class alone."""
     counted = [(sum(each.state is state for each in judgements), words) for state, words in _TO_DO]
     parts = [f"{number} {words}" for number, words in counted if number]
-    return f"Your turn, of {len(judgements)} records: {', '.join(parts)}." if len(parts) > 1 else ""
-
-
-def _capital(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]
+    return f"Of {len(judgements)} records: {', '.join(parts)}." if len(parts) > 1 else ""
 
 
 def _moment(time: datetime) -> str:

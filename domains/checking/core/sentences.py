@@ -10,156 +10,150 @@ from domains.spf.core.grammar import RecordProblem
 _LONGEST_QUOTE = 120
 
 _SUBJECTS = {
-    "identity": "The proof that you own the domain",
-    "challenge": "The proof that it is you who asks",
-    "inbound-mx": "The way in for your mail",
-    "mail-from-mx": "The return address for bounces",
-    "mail-from-spf": "The permission for Amazon to send",
-    "apex-spf": "The permission to send at the domain itself",
-    "dmarc": "The rule against forged mail",
-    "mta-sts": "The TLS policy record (MTA-STS)",
-    "tls-rpt": "The TLS report record (TLS-RPT)",
+    "identity": "The ownership record",
+    "challenge": "The ownership challenge record",
+    "inbound-mx": "The inbound MX record",
+    "mail-from-mx": "The MAIL FROM MX record",
+    "mail-from-spf": "The MAIL FROM SPF record",
+    "apex-spf": "The SPF record",
+    "dmarc": "The DMARC record",
+    "mta-sts": "The MTA-STS record",
+    "tls-rpt": "The TLS-RPT record",
 }
 
+_ARTICLES = ("The", "This")
+
 _SENTENCES = {
-    "": "{subject} is in place.",
-    "dns.absent": "{subject} is not there yet. Add this {record.type} record at your DNS host.",
-    "dns.spreading": "{subject} is published, but not everywhere to be seen yet. There is nothing to do but wait.",
-    "dns.lookup_failed": (
-        "We could not look just now, which says nothing about your record. We try again by ourselves."
-    ),
-    "dns.not_checked": "We have not looked yet.",
+    "": "{subject} is correct.",
+    "dns.absent": "{subject} wasn't found. Add this {record.type} record at your DNS host.",
+    "dns.spreading": "{subject} is published and propagating. No action needed.",
+    "dns.lookup_failed": "We couldn't check this record. It may be fine; we'll try again shortly.",
+    "dns.not_checked": "Not checked yet.",
     "dns.name.doubled_zone": (
-        "{subject} is one step too far: your DNS host added the domain a second time by itself. Edit the record "
-        "and leave the domain out of the Name box."
+        "{subject} has the domain in its name twice, because your DNS host appends it. Edit the record and remove "
+        "the domain from the Name field."
     ),
     "dns.value.quoted": "{subject} has quotation marks in its value. Remove them.",
     "dns.value.case": (
-        "{subject} is there in other capitals, and here they count. Paste the value again; if it changes once "
-        "more, ask your DNS host's support."
+        "{subject} has the wrong capitalisation, and this value is case-sensitive. Paste the value again. If it "
+        "changes again, ask your DNS host's support."
     ),
-    "dns.value.spaces": "{subject} has a space or an unseen character in its value. Paste it again in one piece.",
+    "dns.value.spaces": "{subject} has a space or an invisible character in its value. Paste the value again.",
     "dns.value.zone_appended": (
-        "{subject} has your own domain added at the end of its value. Put a dot at the very end of the value, so "
-        "that your DNS host leaves it alone."
+        "{subject} has your domain at the end of its value, because your DNS host appends it. Add a dot at the end "
+        "of the value."
     ),
-    "dns.value.prefixed": (
-        "{subject} begins with “amazonses:”, which belongs there only at the domain itself. Remove it."
-    ),
+    "dns.value.prefixed": "{subject} starts with “amazonses:”, which is only valid at the domain itself. Remove it.",
     "dns.value.priority_inside": (
-        "{subject} has the priority inside of the value. Put {record.priority} into the Priority box and only the "
-        "host name here."
+        "{subject} has the priority in its value. Enter {record.priority} in the Priority field and only the host "
+        "name in the value."
     ),
-    "dns.value.cut": "{subject} is cut short: only its first part arrived. Paste the value again in one piece.",
-    "dns.value.typo": "{subject} differs by a letter or two: {found}. Paste the value again.",
-    "dns.value.differs": "{subject} is something else today: {found}. Change it to the value shown here.",
+    "dns.value.cut": "{subject} is truncated. Paste the full value again.",
+    "dns.value.typo": "{subject} has a typo: {found}. Paste the value again.",
+    "dns.value.differs": "{subject} has a different value: {found}. Replace it with the value shown.",
     "dns.value.other_token": (
-        "{subject} is not there yet. The one at this name is of another Amazon account or region: leave it, and "
-        "add ours beside it."
+        "{subject} wasn't found. The record at this name belongs to another AWS account or region. Keep it, and "
+        "add ours as a second record."
     ),
-    "dns.value.other_region": (
-        "{subject} belongs to another Amazon region: {found}. Replace it with the value shown here."
-    ),
-    "dns.value.old_key": "{subject} belongs to an earlier set-up: {found}. Replace it with the value shown here.",
+    "dns.value.other_region": "{subject} belongs to another AWS region: {found}. Replace it with the value shown.",
+    "dns.value.old_key": "{subject} is an old DKIM key: {found}. Replace it with the value shown.",
     "dns.value.wrong_type": (
-        "{subject} has the right name and value but is of the wrong type. Delete the TXT record and add a "
-        "{record.type} record."
+        "{subject} has the correct name and value but the wrong type. Delete it and add a {record.type} record."
     ),
     "dns.value.flattened": (
-        "{subject} is answered by your DNS host with what lies behind it. Switch “flattening” or the proxy off "
-        "for this record."
+        "{subject} is flattened or proxied by your DNS host. Turn off CNAME flattening or the proxy for it."
     ),
-    "dns.value.ip": (
-        "{subject} leads to an IP address, and only a host name works. Change it to the value shown here."
-    ),
+    "dns.value.ip": "{subject} points to an IP address. It must be a host name. Replace it with the value shown.",
     "dns.value.spf_without_amazon": (
-        "{subject} is missing in the line that is there. Replace that line with the value shown here."
+        "The SPF record at {record.name} doesn't include Amazon SES. Replace it with the value shown."
     ),
-    "dns.value.spf_order": "{subject} stands where it is never read: “include:amazonses.com” must come before “all”.",
+    "dns.value.spf_order": (
+        "In the SPF record at {record.name}, “include:amazonses.com” comes after “all”, so it's ignored. Move it "
+        "before “all”."
+    ),
     "dns.value.spf_equals": (
-        "The SPF record at {record.name} has “{place}”, which receivers ignore, so Amazon may not send. {reason}"
+        "The SPF record at {record.name} has “{place}”, which receivers ignore, so SES isn't authorised to "
+        "send. {reason}"
     ),
     "dns.value.spf_part": (
-        "The TXT record at {record.name} has only a part of an SPF record, so receivers see none: {found}. Change it "
-        "to the value shown here."
+        "The TXT record at {record.name} has only a part of an SPF record, so receivers see none: {found}. Replace it "
+        "with the value shown."
     ),
-    "dns.spf.ignored": "{subject} is in place, but receivers ignore “{place}” in the record. {reason}",
+    "dns.spf.ignored": "{subject} is correct, but receivers ignore “{place}” in the record. {reason}",
     "dns.value.name_inside": (
-        "{subject} has its name and its value in one box: {found}. Put the name shown here into the Name box, and "
-        "only the value into the Value box."
+        "{subject} has its name and value in one field: {found}. Enter the name shown in the Name field, and only "
+        "the value in the Value field."
     ),
     "dns.value.spf_syntax": (
-        "The SPF record at {record.name} is broken, so receivers reject all of it. Correct “{place}”: {reason}"
+        "The SPF record at {record.name} is invalid, so receivers reject the whole record. Correct “{place}”: {reason}"
     ),
-    "dns.value.spf_open": "{subject} lets the whole world send: the line ends in “+all”. Change that to “~all”.",
+    "dns.value.spf_open": (
+        "The SPF record at {record.name} ends in “+all”, which lets anyone send as your domain. Change it to “~all”."
+    ),
     "dns.value.spf_lookups": (
-        "{subject} is in a line that asks for more than ten look-ups, so receivers ignore all of it. Remove an "
-        "include that you do not need."
+        "The SPF record at {record.name} needs more than 10 DNS lookups, which makes it invalid. Remove an include "
+        "that you don't need."
     ),
     "dns.value.dmarc_policy": "The DMARC record at {record.name} has no valid policy: {reason}",
-    "dns.value.dmarc_syntax": "The DMARC record at {record.name} is broken at “{place}”: {reason}",
-    "dns.value.dmarc_reports": (
-        "{subject} is there, but its reports go elsewhere. Add the address shown here after “rua=”."
-    ),
+    "dns.value.dmarc_syntax": "The DMARC record at {record.name} is invalid at “{place}”: {reason}",
+    "dns.value.dmarc_reports": "DMARC reports go to another address. Add the address shown to “rua=”.",
     "dns.value.spf_include": (
-        "The SPF record at {record.name} includes what is not there, so receivers reject all of it. {reason}"
+        "The SPF record at {record.name} includes a name without a valid SPF record, so receivers reject the whole "
+        "record. {reason}"
     ),
     "dns.value.spf_voids": (
-        "The SPF record at {record.name} names hosts that do not exist. Receivers allow two and reject all of it. "
-        "Remove those that are gone."
+        "The SPF record at {record.name} names hosts that don't exist. Receivers allow 2 and reject the whole "
+        "record. Remove the hosts that don't exist."
     ),
     "dns.dmarc.inherited": (
-        "The DMARC record at _dmarc.{above} applies here too (p={policy}). You don't need a record of your own."
+        "The DMARC record at _dmarc.{above} also applies here (p={policy}). You don't need a separate record."
     ),
     "dns.dmarc.own_reports": (
-        "The DMARC record at _dmarc.{above} applies here too (p={policy}), but its reports go elsewhere. To get "
-        "reports for this domain, add this TXT record. It keeps the policy."
+        "The DMARC record at _dmarc.{above} also applies here (p={policy}), but its reports go to another address. "
+        "To receive reports for this domain, add this TXT record. It keeps the policy."
     ),
     "dns.alias.dangling": (
-        "{record.name} is an alias (CNAME) that leads to {found}, which does not exist. Remove the alias, or have that "
-        "name set up."
+        "{record.name} is a CNAME to {found}, which doesn't exist. Remove the CNAME, or set up the name it points to."
     ),
     "dns.alias.dname": (
-        "A DNAME record at {found} redirects all names below it, {record.name} among them, so nothing can be added "
-        "there. Add the record where the DNAME leads, or replace the DNAME."
+        "A DNAME record at {found} redirects all its subdomains, including {record.name}, so you can't add records "
+        "there. Add the record at the target of the DNAME, or replace the DNAME."
     ),
     "dns.rival.mx_shared": (
-        "Only a part of the mail for {record.name} arrives here: another MX record has the same priority: {found}. "
-        "Give ours the lowest number, or remove the other once nobody reads mail there."
+        "Only some of the mail for {record.name} arrives here, because another MX record has the same priority: "
+        "{found}. Give ours the lowest number, or remove the other if you don't use its mailboxes."
     ),
     "dns.rival.null_mx_beside": (
-        "{record.name} also has an MX record “.”, which says that it takes no mail, so some senders reject all mail. "
-        "Remove that one and keep ours."
+        "{record.name} also has a null MX record (“.”), which says that it accepts no mail, so some senders reject "
+        "all mail. Remove it and keep ours."
     ),
     "dns.value.amazon_other_host": (
-        "{subject} leads to {found}, Amazon's host for {use}. Change it to the value shown here."
+        "{subject} points to {found}, the Amazon SES host for {use}. Replace it with the value shown."
     ),
     "dns.value.keys_swapped": (
-        "{subject} has the value of another DKIM record of this domain: {found}. The value begins like the name: "
-        "change it to the one shown here."
+        "{subject} has the value of another DKIM record of this domain: {found}. The value begins like the name. "
+        "Replace it with the value shown."
     ),
     "dns.value.impossible_host": (
-        "{subject} leads to “{found}”, which no mail server can be called. Change it to the value shown here."
+        "{subject} points to “{found}”, which isn't a valid mail server name. Replace it with the value shown."
     ),
     "dns.rival.mx": (
-        "Mail to {record.name} goes elsewhere now: {found}. Once you change this record, its mail arrives here. To "
-        "keep that mail service, set the domain to send only, or receive at a sub-domain."
+        "{record.name} receives its mail at {found}. If you change this MX record, mail arrives here instead. To "
+        "keep the current mailboxes, set the domain to send only, or receive on a subdomain."
     ),
     "dns.rival.mx_behind": (
-        "{subject} is in place. Another mail server stands behind it and gets mail only if Amazon does not answer."
+        "{subject} is correct. Another MX has a lower priority and is only used if SES is unavailable."
     ),
-    "dns.rival.null_mx": "{record.name} says that it takes no mail at all. Remove that MX record and add ours.",
+    "dns.rival.null_mx": "{record.name} has a null MX record (“accepts no mail”). Replace it with ours.",
     "dns.rival.mail_from_mx": (
-        "{subject} must be the only MX record at {record.name}, and there is another: {found}. Remove the other, "
-        "or choose another name for bounces."
+        "{subject} must be the only MX record at {record.name}, but there is another: {found}. Remove the other, or "
+        "choose another MAIL FROM domain."
     ),
-    "dns.rival.spf": (
-        "{subject} is one of two lines that begin with “v=spf1”. Only one is allowed; two make both invalid."
-    ),
-    "dns.rival.dmarc": "{subject} is one of two. Only one is allowed; two make both invalid.",
+    "dns.rival.spf": "There are two SPF records at {record.name}, which makes both invalid. Merge them into one.",
+    "dns.rival.dmarc": "There are two DMARC records at {record.name}, which makes both invalid. Keep only one.",
     "dns.rival.cname": (
-        "{record.name} is an alias (CNAME) of {found}, and an alias may hold nothing else. Remove the alias. If "
-        "it comes from a catch-all record (*), add our record and it wins."
+        "{record.name} is a CNAME to {found}. A name with a CNAME can't have other records. Remove the CNAME. If it "
+        "comes from a wildcard record (*), add our record; it overrides the wildcard."
     ),
 }
 
@@ -168,12 +162,18 @@ CODES = frozenset(_SENTENCES)
 
 
 def subject(record: Record) -> str:
-    """What the record is for, to begin a sentence with."""
+    """The record's name at the start of a sentence."""
     if record.key.startswith("dkim-"):
-        return f"Signing key {record.key.removeprefix('dkim-')}"
+        return f"DKIM record {record.key.removeprefix('dkim-')}"
     if is_inbound(record.key) and record.key not in _SUBJECTS:
-        return f"The way in for mail to {record.name}"
+        return f"The inbound MX record of {record.name}"
     return _SUBJECTS.get(record.key, "This record")
+
+
+def inside(text: str) -> str:
+    """The subject inside a sentence: an article loses its capital, an acronym doesn't."""
+    first = text.partition(" ")[0]
+    return first.lower() + text[len(first) :] if first in _ARTICLES else text
 
 
 def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames = NO_NAMES) -> str:
@@ -194,7 +194,7 @@ def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[st
         return "", inside[0].reason
     if not problems and record.key in SPF_KEYS and (place := ignored_in(found)):
         return place
-    text, problem = problems[0] if problems else ("", RecordProblem(0, 0, "It does not follow the grammar."))
+    text, problem = problems[0] if problems else ("", RecordProblem(0, 0, "The syntax is invalid."))
     return text[problem.start : problem.end].strip()[:_LONGEST_QUOTE] or "a space", problem.reason
 
 

@@ -5,12 +5,14 @@ already. `marked` shows two values side by side with the differing characters. A
 its sentence needs; `words.finding_of` turns it into text.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any
 
 from domains.checking.core.sentences import problems_in
@@ -53,17 +55,48 @@ LONGEST_MARKED = 300  # characters that are compared: it is quadratic
 FEW = 3  # pieces that differ; more of them are two values that have letters in common
 
 
+_LABELS = re.compile(r"[\w-]+|.", re.DOTALL)
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+
+
 def marked(expected: str, found: str) -> Pair:
-    """Both values in pieces; True marks what the other has not. Cut, since it is quadratic."""
-    matcher = SequenceMatcher(None, expected[:LONGEST_MARKED], found[:LONGEST_MARKED], autojunk=False)
+    """Both values in pieces; True marks what the other has not. Cut, since it is quadratic.
+
+    Whole labels are marked: a region or a host name cut into letters cannot be read. Where a label differs in one
+    place alone, as by a typing error, that place is marked.
+    """
+    ours_in, theirs_in = (_LABELS.findall(value[:LONGEST_MARKED]) for value in (expected, found))
     ours: list[Piece] = []
     theirs: list[Piece] = []
-    for tag, start, end, other_start, other_end in matcher.get_opcodes():
-        if end > start:
-            ours.append((expected[start:end], tag != "equal"))
-        if other_end > other_start:
-            theirs.append((found[other_start:other_end], tag != "equal"))
+    for tag, start, end, other_start, other_end in SequenceMatcher(None, ours_in, theirs_in, False).get_opcodes():
+        label, other = "".join(ours_in[start:end]), "".join(theirs_in[other_start:other_end])
+        is_one = end - start == other_end - other_start == 1
+        pair = _one_place(label, other) if tag == "replace" and is_one else None
+        left, right = pair or (((label, tag != "equal"),), ((other, tag != "equal"),))
+        ours += [piece for piece in left if piece[0]]
+        theirs += [piece for piece in right if piece[0]]
     return tuple(ours), tuple(theirs)
+
+
+def _one_place(label: str, other: str) -> Pair | None:
+    """The one place at which two labels differ; None where they differ in more, or where one is a region."""
+    before = _alike(label, other)
+    after = _alike(label[before:][::-1], other[before:][::-1])
+    middle, others = label[before : len(label) - after], other[before : len(other) - after]
+    if (
+        before + after == 0
+        or max(len(middle), len(others)) > FEW
+        or _REGION.fullmatch(label)
+        or _REGION.fullmatch(other)
+    ):
+        return None
+    head, tail = (label[:before], False), (label[len(label) - after :], False)
+    return (head, (middle, True), tail), (head, (others, True), tail)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters at the start are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def near(expected: str, found: str) -> Pair | None:
@@ -71,7 +104,9 @@ def near(expected: str, found: str) -> Pair | None:
     if expected == found or max(len(expected), len(found)) > LONGEST_MARKED:
         return None
     pair = marked(expected, found)
-    return pair if all(sum(differs for _, differs in pieces) <= FEW for pieces in pair) else None
+    alike = sum(len(piece) for piece, differs in pair[0] if not differs)
+    is_near = alike * 2 >= min(len(expected), len(found))
+    return pair if is_near and all(sum(differs for _, differs in pieces) <= FEW for pieces in pair) else None
 
 
 def side_by_side(looked_for: str, found: str) -> Pair | None:
@@ -156,7 +191,7 @@ class DiagnosisFinding:
         """What was found, with what differs from what was looked for in brackets; "" where that is no help."""
         is_near = self.mistake in _NEAR and len(self.found) == 1
         ours, theirs = bracketed(self.looked_for, self.found[0]) if is_near else ("", "")
-        return theirs if "[" in theirs else f"{theirs} in place of {ours}" if is_near else ""
+        return theirs if "[" in theirs else f"{theirs} instead of {ours}" if is_near else ""
 
     def of(self, key: str) -> str:
         """One of `data`, "" where it is not in it."""
@@ -240,21 +275,21 @@ _NEAR = ("M02", "M03", "M09", "M10", "M11", "M14", "M16", "M17")  # the mistakes
 
 # The order of causes: whatever is behind the first break follows from it, or cannot be told.
 LINKS: Mapping[str, str] = {
-    "exists": "The domain exists",
-    "delegated": "It is delegated to a DNS host",
-    "agree": "Its name servers answer and agree",
-    "dnssec": "DNSSEC is in order",
-    "name": "Each record is at its name",
-    "type": "Each record is of its type",
-    "value": "Each value is right",
-    "rivals": "Nothing stands in the way",
-    "visible": "The internet sees it",
-    "amazon": "Amazon has seen it",
+    "exists": "Domain registered",
+    "delegated": "Delegated to nameservers",
+    "agree": "Nameservers agree",
+    "dnssec": "DNSSEC",
+    "name": "Record names",
+    "type": "Record types",
+    "value": "Record values",
+    "rivals": "No conflicting records",
+    "visible": "Visible to public resolvers",
+    "amazon": "Verified by Amazon SES",
 }
 LANES: Mapping[str, str] = {
-    "host": "Your DNS host says",
-    "internet": "The internet sees",
-    "amazon": "Amazon sees",
+    "host": "Your DNS host",
+    "internet": "Public resolvers",
+    "amazon": "Amazon SES",
 }
 
 
@@ -281,21 +316,21 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
 def as_reply(diagnosis: Diagnosis) -> str:
     """The plain text that support sends to the customer: the first break in full, the others by title."""
     if diagnosis.finding is None:
-        return f"{diagnosis.domain}: everything that we look at is right. There is nothing to do.\n"
+        return f"{diagnosis.domain}: no problems found. No action needed.\n"
     lines = [f"{diagnosis.domain}", "", *reply_lines(diagnosis.finding)]
     if diagnosis.further:
-        lines += ["", "After that, we shall look at these again:"]
+        lines += ["", "Other problems found:"]
         lines += [f"- {finding.verdict}" for finding in diagnosis.further]
     looked = diagnosis.now.astimezone(UTC)
-    return "\n".join([*lines, "", f"(Looked at on {looked:%-d %B %Y, %H:%M} UTC; code {diagnosis.finding.code}.)", ""])
+    return "\n".join([*lines, "", f"(Checked on {looked:%-d %B %Y, %H:%M} UTC. Code: {diagnosis.finding.code})", ""])
 
 
 def reply_lines(finding: DiagnosisFinding) -> list[str]:
     """The five lines as plain text."""
     lines = [finding.verdict]
     if finding.looked_for:
-        lines += [f"We looked for: {finding.looked_for}", f"We found: {', '.join(finding.found) or 'nothing'}"]
-    lines += [f"The difference: {finding.difference}"] if finding.difference else []
+        lines += [f"Expected: {finding.looked_for}", f"Found: {', '.join(finding.found) or 'nothing'}"]
+    lines += [f"Difference: {finding.difference}"] if finding.difference else []
     lines += [finding.why] if finding.why else []
     lines += [f"{number}. {step}" for number, step in enumerate(finding.steps, start=1)]
     return [*lines, finding.then] if finding.then else lines

@@ -58,13 +58,13 @@ def company_of(values: tuple[str, ...]) -> str:
 
 
 _WHY = {
-    Purpose.OWNERSHIP: "Until then Amazon neither sends nor receives for the domain.",
-    Purpose.SIGNING: "Until then Amazon cannot sign your mail.",
-    Purpose.BOUNCES: "Nothing is blocked; delivery suffers.",
-    Purpose.RECEIVING: "Until then no mail arrives here.",
-    Purpose.RECOMMENDED: "Nothing is blocked; delivery suffers.",
+    Purpose.OWNERSHIP: "SES can't send or receive mail for this domain until this is fixed.",
+    Purpose.SIGNING: "SES can't sign your mail until this is fixed.",
+    Purpose.BOUNCES: "Mail still flows, but more of it may be marked as spam.",
+    Purpose.RECEIVING: "No mail arrives here until this is fixed.",
+    Purpose.RECOMMENDED: "Mail still flows, but more of it may be marked as spam.",
 }
-_KEPT = "Amazon keeps the domain for about 72 hours, then it has to be set up again."
+_KEPT = "SES keeps the domain for about 72 hours. After that you have to set it up again."
 _BLOCKS: dict[Purpose, tuple[str, ...]] = {
     Purpose.OWNERSHIP: ("sending", "receiving"),
     Purpose.SIGNING: ("sending",),
@@ -84,10 +84,10 @@ _SEVERITY = {
 }
 _OF_TYPE = ("dns.value.wrong_type", "dns.value.flattened", "dns.rival.proxied", "dns.rival.cname")
 LONGEST_VALUE = 4000  # of what is to be copied, which must not be cut
-_BESIDE = "Remove what is not ours at “{typed}”: {others}"
-_AT_THE_TOP = "Keep the web site: ask its host for IP addresses to put in the alias's place, or use in.{zone} for mail."
-_OTHER_PROOF = "If it does, add a TXT record at {domain} itself: amazonses:{value}"
-_NO_OTHER_WAY = "Ask its support; if it does, move the DNS to a host that accepts them."
+_BESIDE = "Delete the other records at “{typed}”: {others}"
+_AT_THE_TOP = "Ask your website's host for IP addresses to replace the CNAME, or use in.{zone} for mail."
+_OTHER_PROOF = "If it doesn't, add a TXT record at {domain} itself: amazonses:{value}"
+_NO_OTHER_WAY = "Ask its support. If it doesn't, move your DNS to a host that does."
 
 
 def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
@@ -175,8 +175,8 @@ def _then(cause: Cause, case: Case) -> str:
     answers = case.seen.at_host(question_for(cause.record)) if cause.record else ()
     until = let_go(answers, case.now, otherwise=absence(case.seen))
     if until is None:
-        return "We look again within minutes."
-    return f"We look again within minutes; caches let go by {as_time(until, case.now)}."
+        return "We'll check again within minutes."
+    return f"We'll check again within minutes. Caches expire by {as_time(until, case.now)}."
 
 
 def _fields(cause: Cause, case: Case) -> dict[str, str]:
@@ -193,8 +193,8 @@ def _fields(cause: Cause, case: Case) -> dict[str, str]:
         "day": _time(cause.until, case),
         "time": _time(cause.until, case),
         "until": _time(cause.until, case),
-        "gone": "something else now" if found else "gone now",
-        "looked": _time(case.amazon.looked_at, case) if case.amazon.looked_at else "a time that it did not tell",
+        "gone": "now has a different value" if found else "is now missing",
+        "checked": _time(case.amazon.looked_at, case) if case.amazon.looked_at else "an unknown time",
         **(_of_record(cause.record, cause, case) if cause.record else {}),
     }
 
@@ -208,7 +208,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
     removal = _AT_THE_TOP if record.name == case.domain.ascii else _BESIDE
     return {
         "subject": subject,
-        "lower_subject": subject[0].lower() + subject[1:],
+        "lower_subject": sentences.inside(subject),
         "type": record.type,
         "a_type": f"an {record.type}" if record.type.startswith("M") else f"a {record.type}",
         "name": record.name,
@@ -254,9 +254,12 @@ def _is_own(cause: Cause, record: Record) -> bool:
 
 
 def _of_offer(record: Record) -> dict[str, str]:
-    """`mend` is a step: the line to publish, or why none is offered and what to change first."""
+    """`fix` is a step: the line to publish, or why none is offered and what to change first."""
     merged = findings.clean_text(record.value, LONGEST_VALUE)
-    return {"merged": merged, "mend": findings.clean_text(record.withheld) or f"Replace what is there with: {merged}"}
+    return {
+        "merged": merged,
+        "fix": findings.clean_text(record.withheld) or f"Replace the current value with: {merged}",
+    }
 
 
 def _of_broken(record: Record, cause: Cause) -> dict[str, str]:
@@ -277,4 +280,4 @@ def _few(found: tuple[str, ...]) -> str:
 
 
 def _time(moment: datetime | None, case: Case) -> str:
-    return as_time(moment, case.now) if moment else "an earlier look"
+    return as_time(moment, case.now) if moment else "an earlier check"

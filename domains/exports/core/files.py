@@ -72,7 +72,7 @@ def entry_of(name: str, kind: str, data: str, ttl: int, *, octal: bool = False) 
 def _write(entries: Sequence[Entry], zone: str, *, in_zone: bool) -> str:
     names = [relative(entry.name, zone) if in_zone else f"{entry.name}." for entry in entries]
     width = max(map(len, names), default=0)
-    head = [f"; Records for {zone}: add them to its zone file, and raise the serial number."]
+    head = [f"; Records for {zone}: add them to its zone file, then increase the serial number."]
     if in_zone:
         head.append(f"$ORIGIN {zone}.")
     lines = [
@@ -83,15 +83,15 @@ def _write(entries: Sequence[Entry], zone: str, *, in_zone: bool) -> str:
 
 
 LONGEST_TODAY = 300  # what strangers published may be long
-_GREETING = """To whoever looks after the DNS of {zone}
+_GREETING = """Hello,
 
-Please add these {count} records to the zone {zone}. "Name" is what stands in
-front of {zone}; many DNS hosts add {zone} by themselves, and others want the
-full name, which stands behind it. Leave everything else as it is.
+Please add these {count} DNS records to {zone}. If your DNS host appends
+{zone} automatically, use "Name". Otherwise, use "Full name".
+Please don't change any other records.
 """
 _TODAY = """
-"Today" is what stands there now and is not as it should be. Please ask before
-you remove a mail server that is still in use.
+"Current" is the wrong value that is published now. Please ask before you
+remove a mail server that is still in use.
 """
 
 
@@ -121,9 +121,9 @@ def write_letter(entries: Sequence[Entry], zone: str) -> str:
 def read_letter(text: str, zone: str) -> tuple[Entry, ...]:
     found = []
     for part in re.split(r"^Record \d+$\n", text, flags=re.MULTILINE)[1:]:
-        lines = dict(re.findall(r"^  (Type|In full|Value|Priority|TTL): +(.*)$", part, re.MULTILINE))
+        lines = dict(re.findall(r"^  (Type|Full name|Value|Priority|TTL): +(.*)$", part, re.MULTILINE))
         priority = int(lines["Priority"]) if "Priority" in lines else None
-        found.append(Entry(lines["In full"], lines["Type"], lines["Value"], priority, int(lines["TTL"].split()[0])))
+        found.append(Entry(lines["Full name"], lines["Type"], lines["Value"], priority, int(lines["TTL"].split()[0])))
     return tuple(found)
 
 
@@ -145,10 +145,10 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 def _paragraph(number: int, entry: Entry, zone: str) -> str:
-    lines = [("Type", entry.type), ("Name", relative(entry.name, zone)), ("In full", entry.name)]
+    lines = [("Type", entry.type), ("Name", relative(entry.name, zone)), ("Full name", entry.name)]
     lines += [("Value", entry.value)]
     if entry.priority is not None:
         lines.append(("Priority", str(entry.priority)))
     lines.append(("TTL", f"{entry.ttl} seconds"))
-    lines += [("Today", escaped(value)[:LONGEST_TODAY]) for value in entry.today]
-    return "\n".join([f"Record {number}", *(f"  {f'{label}:':<9} {text}" for label, text in lines), ""])
+    lines += [("Current", escaped(value)[:LONGEST_TODAY]) for value in entry.today]
+    return "\n".join([f"Record {number}", *(f"  {f'{label}:':<10} {text}" for label, text in lines), ""])

@@ -40,8 +40,8 @@ class ExportDiffers(Problem):
     status = 500
 
 
-_ADDS = "Adds to what is there. Nothing is replaced."
-_REFUSES = "Creates and never replaces: where one of them is there already, it is refused and nothing is changed."
+_ADDS = "Adds records only. Existing records aren't replaced."
+_REFUSES = "Creates records only. If one of them already exists, the whole change is rejected."
 FORMATS = (
     ExportFormat("zone", "Zone file, short names", ".zone", "text/dns", _ADDS, files.write_relative, files.read),
     ExportFormat(
@@ -79,7 +79,7 @@ FORMATS = (
         "octoDNS",
         ".octodns.yaml",
         "application/yaml",
-        "To be merged into the file of your zone: octoDNS removes what is not in it.",
+        "Merge it into your zone's file. octoDNS removes records that aren't in the file.",
         infrastructure.write_octodns,
         infrastructure.read_octodns,
     ),
@@ -88,7 +88,7 @@ FORMATS = (
         "DNSControl",
         ".dnscontrol.js",
         "text/javascript",
-        "Extends the domain that is in your configuration.",
+        "Extends the domain in your configuration.",
         infrastructure.write_dnscontrol,
         infrastructure.read_dnscontrol,
     ),
@@ -96,10 +96,10 @@ FORMATS = (
     ExportFormat("json", "JSON", ".json", "application/json", "For a program.", files.write_json, files.read_json),
     ExportFormat(
         "letter",
-        "Letter in plain text",
+        "Plain-text email",
         ".txt",
         "text/plain",
-        "To be sent to whoever looks after the DNS.",
+        "Send it to the person who manages your DNS.",
         files.write_letter,
         files.read_letter,
     ),
@@ -120,8 +120,8 @@ def export(entries: Sequence[Entry], kind: ExportFormat, zone: str) -> Export:
         same = False
     if not same:
         raise ExportDiffers(
-            f"These records cannot be written as {kind.title}: what would be read from it differs. "
-            "Take another format, and tell our support."
+            f"These records can't be written as {kind.title} without errors. Choose another format, and contact "
+            "support."
         )
     file_name = f"{zone}{kind.ending}"
     return Export(kind, file_name, text, infrastructure.route53_command(file_name) if kind.key == "route53" else "")

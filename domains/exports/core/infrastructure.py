@@ -162,7 +162,7 @@ _PAIR = re.compile(r"(\s*)(- )?(\w+):(?: (.+))?")
 
 def write_octodns(entries: Sequence[Entry], zone: str) -> str:
     """Names are sorted, since octoDNS refuses others in its strict order."""
-    lines = [f"# Records for {zone}: merge them into the file of the zone.", "---"]
+    lines = [f"# Records for {zone}: merge them into the zone's file.", "---"]
     sets = sorted(record_sets(entries), key=lambda own: (_key(own[0], zone), own[0].type))
     for key, of_name in groupby(sets, key=lambda own: _key(own[0], zone)):
         lines.append(f"{json.dumps(key)}:")
@@ -233,7 +233,7 @@ _CALL = re.compile(r"  (TXT|CNAME|MX)\((.+), TTL\((\d+)\)\),?")
 
 def write_dnscontrol(entries: Sequence[Entry], zone: str) -> str:
     lines = ",\n".join(f"  {entry.type}({', '.join(_arguments(entry, zone))})" for entry in entries)
-    head = f"// Records for {zone}: they are added to its D(), which stands in your configuration before this."
+    head = f"// Records for {zone}: they extend its D(), which must come before this in your configuration."
     return f"{head}\nD_EXTEND({json.dumps(zone)},\n{lines}\n);\n"
 
 

@@ -17,11 +17,11 @@ _MARKS = {LinkState.OK: "ok", LinkState.BROKEN: "!!", LinkState.UNKNOWN: "??", L
 
 
 class Command(BaseCommand):
-    help = "Tells why a domain is not verified. Exit status 0 only when all that is required is right."
+    help = "Explains why a domain isn't verified. Exit status 0 only if all required records are correct."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("domain", help="as people write it, such as example.com")
-        parser.add_argument("--json", action="store_true", help="the whole diagnosis for programs")
+        parser.add_argument("domain", help="such as example.com")
+        parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError for a domain that is not here; a wrong one is no error of the command, but status 1."""
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(f"\n{'' if number else 'First: '}[{finding.code}]")
             self.stdout.writelines(f"  {line}" for line in reply_lines(finding))
         if not found.findings:
-            self.stdout.write("\nEverything that we look at is right.")
+            self.stdout.write("\nNo problems found.")
 
 
 def _domain(text: str) -> Domain:
@@ -51,5 +51,5 @@ def _domain(text: str) -> Domain:
         raise CommandError(str(refused)) from refused
     held = sorted(Domain.objects.filter(name=name), key=lambda domain: domain.stage == Stage.CLAIM)
     if not held:
-        raise CommandError(f"{name} is not among the domains here.")
+        raise CommandError(f"{name} isn't a domain here.")
     return held[0]

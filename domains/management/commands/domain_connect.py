@@ -11,15 +11,13 @@ from domains.domain_connect.services import identity
 
 
 class Command(BaseCommand):
-    help = "Prints the Domain Connect template under our ids, and the TXT records that hold our public key."
+    help = "Prints the Domain Connect template with our IDs, and the TXT records of our public key."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError where the settings are missing or the key can't be read."""
         ours = identity()
         if ours is None:
-            raise CommandError(
-                "Set DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY first: docs/domain-connect.md says how."
-            )
+            raise CommandError("Set DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY first. See docs/domain-connect.md.")
         self.stdout.write(f"# {ours.provider}.{ours.service}.json")
         made = core.template_for(ours.provider, ours.service, settings.SITE_NAME)
         self.stdout.write(json.dumps(made, indent=2))

@@ -126,7 +126,7 @@ def read(text: str) -> Spf:
     words = re.finditer(r"[^ ]+", text[len(_VERSION) :])
     terms = tuple(term_of(word[0], word.start() + len(_VERSION)) for word in words)
     broken = [(term, why) for term in terms if (why := problem_of(term))]
-    broken += [(term, f"“{term.name}=” may appear once.") for term in _twice(terms)]
+    broken += [(term, f"“{term.name}=” can appear only once.") for term in _twice(terms)]
     problems = (RecordProblem(term.at, term.at + len(term.text), why) for term, why in broken)
     return Spf(terms, tuple(sorted(problems, key=lambda problem: problem.start)))
 
@@ -136,9 +136,9 @@ def problems_of(text: str) -> tuple[RecordProblem, ...]:
     if is_spf(text):
         return read(text).problems
     if lead := re.match(r"[\s\"'“”\\(]+", text):
-        return (RecordProblem(0, lead.end(), "The record must begin with “v=spf1”, without anything before it."),)
+        return (RecordProblem(0, lead.end(), "The record must start with “v=spf1”."),)
     end = text.find(" ") if " " in text else len(text)
-    return (RecordProblem(0, end, "The record must begin with “v=spf1” and a space."),)
+    return (RecordProblem(0, end, "The record must start with “v=spf1” and a space."),)
 
 
 def allows(text: str, domain: str = AMAZON) -> bool:
@@ -176,13 +176,13 @@ def _twice(terms: tuple[Term, ...]) -> list[Term]:
 def problem_of(term: Term) -> str:
     """Why receivers reject the term, as a sentence; "" where it is correct."""
     if odd := re.search(r"[^\x21-\x7e]", term.text):
-        return f"It has a character that SPF does not allow (U+{ord(odd[0]):04X})."
+        return f"It contains a character that isn't allowed in SPF (U+{ord(odd[0]):04X})."
     if term.is_modifier:
         return _problem_of_modifier(term)
     if term.name not in _MECHANISMS:
         return _problem_of_name(term)
     if term.name == "all":
-        return "“all” takes nothing after it. Put a space before the next term." if term.sign else ""
+        return "“all” can't have a value. Add a space before the next term." if term.sign else ""
     if term.name in ("ip4", "ip6"):
         return _problem_of_network(term)
     return _problem_of_domain(term)
@@ -190,16 +190,16 @@ def problem_of(term: Term) -> str:
 
 def _problem_of_name(term: Term) -> str:
     if not term.name:
-        return "A mechanism has no name here." if term.text.strip("+-~?") else "A qualifier stands alone."
+        return "A mechanism name is missing here." if term.text.strip("+-~?") else "A qualifier has no mechanism."
     if "," in term.name or ";" in term.name:
-        return "Terms are separated by spaces, not by commas or semicolons."
-    return f"“{term.name}” is not a mechanism of SPF."
+        return "Separate terms with spaces, not commas or semicolons."
+    return f"“{term.name}” isn't an SPF mechanism."
 
 
 def _problem_of_modifier(term: Term) -> str:
     """RFC 7208 section 6: a modifier that nobody knows is ignored, but it must be written by the grammar."""
     if not re.fullmatch(r"[a-z][a-z0-9_.-]*", term.name):
-        return f"“{term.text.partition('=')[0]}” is not the name of a modifier."
+        return f"“{term.text.partition('=')[0]}” isn't a valid modifier name."
     if term.name in ("redirect", "exp"):
         return _problem_of_spec(term.argument, term.name)
     return _problem_of_macros(term.argument)
@@ -242,7 +242,7 @@ def _problem_of_domain(term: Term) -> str:
     if with_lengths and term.sign == ":" and (found := re.search(r"/[0-9/]*$", term.argument)):
         domain, lengths = term.argument[: found.start()], found[0]
     if lengths and not with_lengths:
-        return f"“{term.name}” takes no prefix length."
+        return f"“{term.name}” can't have a prefix length."
     if lengths and (why := _problem_of_lengths(lengths)):
         return why
     return _problem_of_spec(domain, term.name) if term.sign == ":" or needs_domain else ""
@@ -268,7 +268,7 @@ _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 
 def _problem_of_macros(text: str) -> str:
     left = _MACRO.sub("", text)
-    return f"“{text}” has a “%” that does not begin a macro." if "%" in left else ""
+    return f"“{text}” contains a “%” that doesn't start a macro." if "%" in left else ""
 
 
 def _problem_of_spec(text: str, name: str) -> str:
@@ -279,11 +279,11 @@ def _problem_of_spec(text: str, name: str) -> str:
         return why
     plain = _MACRO.sub("%", text)
     if re.search(r"[,;]", plain):
-        return f"“{text}” is not a domain. Terms are separated by spaces, not by commas or semicolons."
+        return f"“{text}” is not a domain. Separate terms with spaces, not commas or semicolons."
     if re.search(r"(?i)[a-z0-9](include|redirect|ip4|ip6|exists)[:=]|[~+?-]all$", plain):
-        return f"“{text}” holds two terms. Put a space before the second."
+        return f"“{text}” contains two terms. Add a space before the second."
     if "%" not in plain and len(text.rstrip(".")) > _LONGEST_NAME:
-        return "That domain is longer than DNS allows."
+        return "That domain is too long for DNS."
     return "" if _is_domain(plain) else f"“{text}” is not a domain."
 
 

@@ -24,7 +24,7 @@ _LONGEST = 2000  # characters: beyond that DNS hosts and receivers cut a record
 
 
 _UNTOLD = (
-    "We couldn't look up {name}, so we can't tell whether one record for all would work. Check again in a few minutes."
+    "We couldn't look up {name}, so we can't tell whether a merged record would work. Check again in a few minutes."
 )
 
 
@@ -58,7 +58,11 @@ def merged(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
     read_lines = [read(line) for line in lines]
     excluding = [spf for spf in read_lines if _excludes(spf)]
     if len(excluding) > 1:
-        return Merged("", 0, "Each record excludes senders, and only their owner knows which of them may still send.")
+        return Merged(
+            "",
+            0,
+            "Each record excludes some senders, so we can't tell which of them may still send. Merge them by hand.",
+        )
     terms = [term for spf in sorted(read_lines, key=_excludes) for term in spf.reached]
     senders = dict.fromkeys(_sender(term) for term in terms if not term.is_all and _authorises(term))
     alls = sorted((term.qualifier for term in terms if term.is_all and term.qualifier != "+"), key="?~-".index)
@@ -76,13 +80,13 @@ def _judged(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
     unknown = "" if text in before else untold(text, names)  # what stands there already is nothing new
     is_open = any(read(line).is_open for line in before)
     reasons = (
-        (bool(problems), f"The record that is there is broken. Correct it first: {''.join(problems[:1])}"),
+        (bool(problems), f"The current record is invalid. Correct it first: {''.join(problems[:1])}"),
         (bool(inner), "".join(inner[:1])),
         (counted.too_many, _too_many(counted.total, counted.costliest)),
-        (count_voids(text, names) > MOST_VOIDS, "More than two of its hosts do not exist. Remove those that are gone."),
-        (is_open, "The record that is there lets everybody send. Change “+all” to “~all”."),
+        (count_voids(text, names) > MOST_VOIDS, "More than 2 of its hosts don't exist. Remove them."),
+        (is_open, "The current record lets anyone send. Change “+all” to “~all”."),
         (bool(unknown), _UNTOLD.format(name=unknown)),
-        (len(text) > _LONGEST, f"The one record would have {len(text)} characters, too many for DNS."),
+        (len(text) > _LONGEST, f"The merged record would have {len(text):,} characters, which is too long for DNS."),
     )
     withheld = next((reason for holds, reason in reasons if holds), "")
     return Merged("" if withheld else text, counted.total, withheld)
@@ -91,7 +95,7 @@ def _judged(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
 def _too_many(total: int, costliest: tuple[str, int]) -> str:
     term, costs = costliest
     count = "1 lookup" if costs == 1 else f"{costs} lookups"
-    return f"The one record would need {total} DNS lookups; 10 are allowed. Drop one, such as “{term}” ({count})."
+    return f"The merged record would need {total} DNS lookups; 10 are allowed. Remove one, such as “{term}” ({count})."
 
 
 def _authorises(term: Term) -> bool:

@@ -18,7 +18,7 @@ class Accepted(Out):
 
 def _text_alone(value: Any) -> Any:
     if value is not None and not isinstance(value, str):
-        raise ValueError("a time is written as text, ISO 8601")
+        raise ValueError("a time must be a string in ISO 8601 format")
     return value
 
 

@@ -44,5 +44,5 @@ def problem_answer(problem: Problem, status: int = 0) -> HttpResponse:
 
 def wrong_method(answer: HttpResponse) -> HttpResponse:
     """The same refusal in our shape."""
-    sentence = f"This address answers to {answer.headers['Allow']} alone."
+    sentence = f"This URL only accepts {answer.headers['Allow']}."
     return error_answer(sentence, "METHOD_NOT_ALLOWED", answer.status_code, Allow=answer.headers["Allow"])

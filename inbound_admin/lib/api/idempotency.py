@@ -39,7 +39,7 @@ def begin(request: HttpRequest, caller: str) -> Begun | HttpResponse | None:
     if given is None:
         return None
     if not 0 < len(given) <= LONGEST:
-        raise Malformed(f"An {HEADER} has between 1 and {LONGEST} characters.", code="BAD_IDEMPOTENCY_KEY")
+        raise Malformed(f"{HEADER} must have between 1 and {LONGEST} characters.", code="BAD_IDEMPOTENCY_KEY")
     call = Begun(caller, _hash(given.encode("utf-8", "surrogateescape")))
     sent = _hash(request.method or "", request.get_full_path(), request.body)
     with connection.cursor() as cursor:
@@ -71,10 +71,10 @@ def finish(call: Begun, answer: HttpResponse, *, secret: str = "") -> None:
 
 def _known(row: tuple[str, int | None, str] | None, sent: str) -> HttpResponse:
     if row is not None and row[0] != sent:
-        sentence = f"This {HEADER} was used for another call. Take a new one for each."
+        sentence = f"This {HEADER} was used for a different request. Use a new one for each request."
         raise Conflict(sentence, code="IDEMPOTENCY_KEY_REUSED")
     if row is None or row[1] is None:
-        raise Conflict("The same call is being carried out just now. Ask again in a moment.", code="IN_PROGRESS")
+        raise Conflict("A request with this key is still running. Try again in a moment.", code="IN_PROGRESS")
     answer = HttpResponse(row[2], status=row[1], content_type="application/json; charset=utf-8")
     answer.headers["Idempotent-Replayed"] = "true"
     return answer

@@ -34,5 +34,5 @@ def check_rate_limit(caller: str) -> None:
         cursor.execute(WAIT, [WINDOW - every, caller])
         row = cursor.fetchone()
     wait = max(1, math.ceil(row[0])) if row else 1
-    sentence = f"Too many calls. You can call again in {wait} second{'' if wait == 1 else 's'}."
+    sentence = f"Too many requests. Try again in {wait} second{'' if wait == 1 else 's'}."
     raise RateLimited(sentence, retry_after=wait)

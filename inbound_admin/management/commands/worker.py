@@ -61,12 +61,15 @@ class LanesJobManager(JobManager):
 
 
 class Command(BaseCommand):
-    help = "Do what is queued: urgent work, people's and the background's, each with places of its own."
+    help = "Run queued jobs: urgent, interactive and background lanes, each with reserved slots."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--name", default="worker", help="Stands in the log.")
+        parser.add_argument("--name", default="worker", help="Name shown in the log.")
         parser.add_argument(
-            "--shutdown-graceful-timeout", type=float, default=None, help="Seconds that running jobs have to end."
+            "--shutdown-graceful-timeout",
+            type=float,
+            default=None,
+            help="Seconds to wait for running jobs before stopping.",
         )
         parser.add_argument(
             "--lanes",
@@ -83,7 +86,7 @@ class Command(BaseCommand):
             replaced.job_manager = LanesJobManager(replaced.connector)
             ended = asyncio.run(_run(replaced, places, options["name"], options["shutdown_graceful_timeout"]))
         if ended:
-            raise CommandError(f"The part of the worker for {', '.join(ended)} ended by itself, so all of it stops.")
+            raise CommandError(f"The worker part for {', '.join(ended)} ended unexpectedly, so the worker stops.")
 
 
 def places_of(lanes: Sequence[WorkLane] = ()) -> tuple[Places, ...]:

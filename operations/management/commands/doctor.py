@@ -11,7 +11,7 @@ _MARKS = {SetupVerdict.RIGHT: "ok", SetupVerdict.WRONG: "fault", SetupVerdict.CO
 
 
 class Command(BaseCommand):
-    help = "Examines settings, database, worker, DNS, credentials, permissions and receiving; changes nothing."
+    help = "Check settings, database, worker, DNS, credentials, permissions and receiving. Changes nothing."
     requires_system_checks = ()  # it tells of them itself, and of the rest too
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -23,4 +23,4 @@ class Command(BaseCommand):
             if found.repair:
                 self.stdout.write(f"       {found.repair}")
         if bad:
-            raise CommandError(f"{bad} could not be confirmed.")
+            raise CommandError(f"{bad} checks failed.")

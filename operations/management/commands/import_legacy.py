@@ -16,12 +16,12 @@ TABLES = (".csv", ".json")
 
 
 class Command(BaseCommand):
-    help = "Moves the users, domains, endpoints and addresses of the system before this one in. Amazon is only read."
+    help = "Import users, domains, endpoints and addresses from the previous system. SES is only read."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, help="a JSON document, CSV files, or a directory of them")
-        parser.add_argument("--preview", action="store_true", help="show each row's fate, and store nothing of it")
-        parser.add_argument("--because", default="Moved in from the system before this one.", help="for the change log")
+        parser.add_argument("--preview", action="store_true", help="preview each row and store nothing")
+        parser.add_argument("--because", default="Imported from the previous system.", help="for the change log")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -36,18 +36,18 @@ class Command(BaseCommand):
         legacy_import_services.work()
         moving.refresh_from_db()
         if moving.state == MovingInState.LOOKING:
-            raise CommandError(f"{moving.pk} waits: something else moves in just now. Its page will show it.")
+            raise CommandError(f"{moving.pk} is waiting for another import. Its page shows the progress.")
         if options["preview"]:
             self._tell(moving)
             legacy_import_services.cancel(moving_in=moving, actor=None)
-            self.stdout.write("Nothing of it was stored.")
+            self.stdout.write("Nothing was stored.")
             return
         legacy_import_services.begin(moving_in=moving, actor=None)
         legacy_import_services.work()
         self._tell(moving)
         moving.refresh_from_db()
         if moving.state != MovingInState.DONE:
-            raise CommandError(f"{moving.pk} is not done: the worker carries it on. Its page shows how far it is.")
+            raise CommandError(f"{moving.pk} is not finished; the worker continues it. Its page shows the progress.")
 
     def _tell(self, moving: MovingIn) -> None:
         found: Counter[str] = Counter()
@@ -65,4 +65,4 @@ def _contents(paths: list[Path]) -> dict[str, bytes]:
         files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
         return {str(file): file.read_bytes() for file in files if file.suffix.lower() in TABLES}
     except OSError as error:
-        raise CommandError(f"That could not be read: {error}") from error
+        raise CommandError(f"The import could not be read: {error}") from error

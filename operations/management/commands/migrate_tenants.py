@@ -16,29 +16,35 @@ from operations.tenant_migration.services import Choice
 
 
 class Command(BaseCommand):
-    help = "Move customers into SES tenants: choose whom, look with --dry-run first. The worker carries it out."
+    help = "Migrate customers into SES tenants. Preview with --dry-run; the worker runs the migration."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         whom = parser.add_mutually_exclusive_group()
-        whom.add_argument("--customer", metavar="ID", help="one customer, by id or by whole name")
-        whom.add_argument("--all", action="store_true", help="everybody who is not migrated yet")
-        whom.add_argument("--filter", metavar="TEXT", help="those with this in their name")
-        whom.add_argument("--csv", metavar="FILE", type=Path, help="those that a file names, one a line: id or name")
-        parser.add_argument("--dry-run", action="store_true", help="list every call that would be made, and stop")
-        parser.add_argument("--per-hour", type=int, metavar="N", help="begin at most so many customers in an hour")
+        whom.add_argument("--customer", metavar="ID", help="one customer, by ID or full name")
+        whom.add_argument("--all", action="store_true", help="all customers that are not migrated yet")
+        whom.add_argument("--filter", metavar="TEXT", help="customers whose name contains this text")
+        whom.add_argument(
+            "--csv", metavar="FILE", type=Path, help="customers listed in a file, one ID or name per line"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="list every API call and stop")
+        parser.add_argument("--per-hour", type=int, metavar="N", help="maximum number of customers started per hour")
         parser.add_argument("--policy", default="", help="reputation policy of the tenants: standard, strict or none")
-        parser.add_argument("--because", default="", help="why, for the change log; needed to begin and to roll back")
+        parser.add_argument(
+            "--because", default="", help="reason for the change log; required to start and to roll back"
+        )
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--status", action="store_true", help="list the migrations and how far each is")
+        what.add_argument("--status", action="store_true", help="list migrations and their progress")
         for name, words in (
-            ("pause", "begin no further customer"),
-            ("resume", "go on"),
-            ("cancel", "begin nobody else, for good"),
-            ("retry", "try again those that were stopped by a problem"),
+            ("pause", "pause: start no further customer"),
+            ("resume", "resume a paused migration"),
+            ("cancel", "cancel: start no further customer"),
+            ("retry", "retry failed customers"),
         ):
             what.add_argument(f"--{name}", metavar="MIGRATION", help=words)
         what.add_argument(
-            "--rollback", metavar="MIGRATION", help="sends name the tenants no more; with --customer, of that one alone"
+            "--rollback",
+            metavar="MIGRATION",
+            help="roll back: sends stop naming the tenants; with --customer, only for that customer",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -65,7 +71,7 @@ class Command(BaseCommand):
             total += calls(steps)
             self.stdout.write(f"{customer} ({customer.pk}): {calls(steps)} calls")
             for step in steps:
-                mark = "stands" if step.stands else step.call or "no call"
+                mark = "already done" if step.stands else step.call or "no API call"
                 self.stdout.write(f"  {mark:<34} {step.sentence}")
             for sentence in inventory.left_out:
                 self.stdout.write(f"  {'left out':<34} {sentence}")
@@ -75,11 +81,11 @@ class Command(BaseCommand):
             self.stdout.write(sentence)
         seconds = seconds_needed(len(choice.customers), total, None)
         self.stdout.write(f"{len(choice.customers)} customers, {total} calls, about {seconds // 60 + 1} minutes.")
-        self.stdout.write("Nothing was called.")
+        self.stdout.write("Nothing was changed.")
 
     def _begin(self, choice: Choice, options: dict[str, Any]) -> None:
         if not options["because"].strip():
-            raise CommandError("Say why these customers are migrated: --because “…”. It stands in the change log.")
+            raise CommandError("Enter a reason with --because “…”. It is saved in the change log.")
         migration = tenant_migration_services.plan_migration(
             choice=choice,
             actor=None,
@@ -90,9 +96,7 @@ class Command(BaseCommand):
         tenant_migration_services.start(migration=migration, actor=None)
         self._left_out(choice)
         number = migration.items.count()
-        self.stdout.write(
-            f"{migration.pk}: {number} customers are migrated by the worker; --status shows how far it is."
-        )
+        self.stdout.write(f"{migration.pk}: {number} customers queued; --status shows the progress.")
 
     def _left_out(self, choice: Choice) -> None:
         for sentence in choice.left_out:
@@ -112,15 +116,15 @@ class Command(BaseCommand):
     def _steer(self, name: str, options: dict[str, Any]) -> None:
         migration = Migration.objects.filter(pk=options[name]).first()
         if migration is None:
-            raise CommandError(f"There is no migration {options[name]}; --status lists them.")
+            raise CommandError(f"No migration {options[name]}. --status lists all migrations.")
         if name == "rollback":
             number = tenant_migration_services.roll_back(
                 migration=migration, actor=None, because=options["because"], item=_item(migration, options["customer"])
             )
-            self.stdout.write(f"{number} customers are rolled back by the worker.")
+            self.stdout.write(f"{number} customers queued for rollback.")
         elif name == "retry":
             self.stdout.write(
-                f"{tenant_migration_services.try_again(migration=migration, actor=None)} customers are tried again."
+                f"{tenant_migration_services.try_again(migration=migration, actor=None)} customers queued for retry."
             )
         else:
             {
@@ -140,7 +144,7 @@ def _choice(options: dict[str, Any]) -> Choice:
         return tenant_migration_services.by_csv(_read(options["csv"]), options["csv"].name)
     if options["customer"]:
         return tenant_migration_services.one(_customer(options["customer"]))
-    raise CommandError("Say whom: --customer, --all, --filter or --csv. Or look: --status.")
+    raise CommandError("Choose customers with --customer, --all, --filter or --csv, or use --status.")
 
 
 def _read(path: Path) -> str:
@@ -153,7 +157,7 @@ def _read(path: Path) -> str:
 def _customer(text: str) -> Customer:
     found = list(Customer.objects.filter(pk=text)) or list(Customer.objects.filter(name__iexact=text)[:2])
     if len(found) != 1:
-        raise CommandError(f"{'Several customers are' if found else 'No customer is'} called {text}; give the id.")
+        raise CommandError(f"{'Several customers are' if found else 'No customer is'} called {text}; use the ID.")
     return found[0]
 
 

@@ -8,7 +8,7 @@ from operations.sealed_secrets.services import reseal_everything
 
 
 class Command(BaseCommand):
-    help = "Encrypts all stored secrets anew with SEALING_KEY (or SECRET_KEY), after that key was changed."
+    help = "Re-encrypt all stored secrets with SEALING_KEY (or SECRET_KEY) after that key was changed."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for what, number in reseal_everything().items():

@@ -11,10 +11,10 @@ _MARKS = {SetupVerdict.RIGHT: "ok", SetupVerdict.WRONG: "to do", SetupVerdict.CO
 
 
 class Command(BaseCommand):
-    help = "Tells whether this deployment can receive mail, and how to repair what is not right."
+    help = "Check whether this deployment can receive mail, and print how to fix what's missing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--policies", action="store_true", help="also print the policies, to paste")
+        parser.add_argument("--policies", action="store_true", help="also print the policies to paste")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ends with an error when something is wrong or could not be told."""
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             self._tell(finding, policies=options["policies"])
         bad = sum(finding.verdict is not SetupVerdict.RIGHT for finding in found)
         if bad:
-            raise CommandError(f"{bad} of {len(found)} could not be confirmed.")
+            raise CommandError(f"{bad} of {len(found)} requirements not confirmed.")
 
     def _tell(self, finding: SetupFinding, *, policies: bool) -> None:
         self.stdout.write(f"{_MARKS[finding.verdict]:>5}  {finding.what}: {finding.sentence}")

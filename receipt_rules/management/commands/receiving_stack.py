@@ -9,10 +9,12 @@ from receipt_rules.receiving_stack.services import pack_code, template_for_here
 
 
 class Command(BaseCommand):
-    help = "Prints the CloudFormation template of what receives mail; --code also writes the function's code."
+    help = "Print the CloudFormation template for receiving mail; --code also writes the function's code."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--code", metavar="FOLDER", help="write the function's code into this folder, as a ZIP")
+        parser.add_argument(
+            "--code", metavar="FOLDER", help="write the function's code to this directory, as a ZIP file"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The template alone goes to the output, so that a script can take it."""
@@ -26,5 +28,5 @@ class Command(BaseCommand):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / key).write_bytes(archive)
         except OSError as error:
-            raise CommandError(f"{folder} cannot be written to: {error.strerror}.") from error
-        self.stderr.write(f"The function's code is in {folder / key}. Copy it to your bucket under the name {key}.")
+            raise CommandError(f"Can't write to {folder}: {error.strerror}.") from error
+        self.stderr.write(f"The function's code is in {folder / key}. Copy it to your bucket as {key}.")

@@ -1,4 +1,4 @@
-"""What a plan means for each address: who begins to be served, who loses delivery, whose mail goes elsewhere."""
+"""A plan's impact on each address: which start receiving, stop receiving or change destination."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,10 +19,10 @@ class Fate(StrEnum):
 
 
 _SENTENCES = {
-    Fate.LOSES: "{who} is no longer taken: Amazon rejects its mail.",
-    Fate.REDIRECTED: "{who} changes destination: {after}; until now {before}.",
-    Fate.TWICE: "{who} is stored and processed twice: {after}; until now {before}.",
-    Fate.ONCE: "{who} is stored and processed less often than now: {after}.",
+    Fate.LOSES: "{who} stops receiving. SES will reject its mail.",
+    Fate.REDIRECTED: "{who} changes destination from {before} to: {after}.",
+    Fate.TWICE: "{who} is stored and processed more than once: {after}. Before: {before}.",
+    Fate.ONCE: "{who} is stored and processed fewer times than now: {after}.",
     Fate.GAINS: "{who} starts receiving: {after}.",
 }
 
@@ -94,11 +94,11 @@ class Impact:
     def sentences(self) -> tuple[str, ...]:
         """For each way that concerns any address."""
         ways = (
-            (self.stops, "will not be received any more"),
-            (self.moves, "will go to another place"),
-            (self.twice, "will be stored twice"),
-            (self.strangers, "will go to a bucket that is not ours"),
-            (len(self.others), "belong to another customer than the plan is for"),
+            (self.stops, "stop receiving"),
+            (self.moves, "change destination"),
+            (self.twice, "are stored more than once"),
+            (self.strangers, "are delivered to an unmanaged bucket"),
+            (len(self.others), "belong to a customer outside the plan's scope"),
         )
         return tuple(f"{number:,} of {self.served:,} addresses {what}." for number, what in ways if number)
 
@@ -136,17 +136,28 @@ def _buckets(deliveries: Iterable[RuleDelivery]) -> frozenset[str]:
     return frozenset(action.bucket for each in deliveries for action in each.reached if isinstance(action, S3))
 
 
+# Of one address and of several; most severe first.
+_SUMMARY = {
+    Fate.LOSES: ("stops receiving", "stop receiving"),
+    Fate.REDIRECTED: ("changes destination", "change destination"),
+    Fate.TWICE: ("is stored more than once", "are stored more than once"),
+    Fate.GAINS: ("starts receiving", "start receiving"),
+    Fate.ONCE: ("is stored fewer times", "are stored fewer times"),
+}
+
+
 def summary(found: Iterable[Consequence]) -> str:
-    """One sentence: how many addresses change destination, lose delivery, start receiving."""
+    """Return one sentence with the number of addresses of each fate, such as "2 addresses stop receiving, 1 starts"."""
     number = Counter(each.fate for each in found)
     parts = [
-        f"{_addresses(number[Fate.REDIRECTED])} {_verb('change', number[Fate.REDIRECTED])} destination",
-        f"{number[Fate.LOSES]} {_verb('lose', number[Fate.LOSES])} delivery",
-        f"{number[Fate.GAINS]} {_verb('start', number[Fate.GAINS])} receiving",
+        (number[fate], one if number[fate] == 1 else several)
+        for fate, (one, several) in _SUMMARY.items()
+        if number[fate]
     ]
-    if number[Fate.TWICE]:
-        parts.append(f"{number[Fate.TWICE]} {'is' if number[Fate.TWICE] == 1 else 'are'} stored twice")
-    return f"{', '.join(parts)}."
+    if not parts:
+        return "No address changes."
+    (first, verb), *others = parts
+    return f"{', '.join([f'{_addresses(first)} {verb}', *(f'{count:,} {verb}' for count, verb in others)])}."
 
 
 def _fate(before: tuple[RuleDelivery, ...], after: tuple[RuleDelivery, ...]) -> Fate | None:
@@ -164,8 +175,4 @@ def _fate(before: tuple[RuleDelivery, ...], after: tuple[RuleDelivery, ...]) -> 
 
 
 def _addresses(number: int) -> str:
-    return f"{number} address{'' if number == 1 else 'es'}"
-
-
-def _verb(verb: str, number: int) -> str:
-    return f"{verb}s" if number == 1 else verb
+    return f"{number:,} address{'' if number == 1 else 'es'}"

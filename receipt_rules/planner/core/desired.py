@@ -16,7 +16,7 @@ from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader, dom
 
 @dataclass(frozen=True)
 class DesiredAddress:
-    """One email address that takes mail, the DMARC mailbox included. An inactive one is not wanted."""
+    """An email address that receives mail, including the DMARC mailbox. Inactive addresses aren't included."""
 
     address: str
     delivery: RuleDelivery
@@ -51,8 +51,8 @@ class Double:
     @property
     def sentence(self) -> str:
         return (
-            f"Mail for {self.recipient} is taken twice: by its own rule and by that of {self.also}. "
-            "Give both the same delivery to prevent it: the look-up still tells their endpoints apart."
+            f"Mail for {self.recipient} is received twice: by its own rule and by the rule of {self.also}. To "
+            "prevent this, give both the same SES options: route lookup still tells their endpoints apart."
         )
 
 
@@ -75,7 +75,7 @@ def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[Desire
     wishes: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
     for want in wishes:
         if want.active and wanted.setdefault(want.recipient, want.delivery) != want.delivery:
-            raise Refused(f"{want.recipient} is wanted twice, with two deliveries. Remove one of them.")
+            raise Refused(f"{want.recipient} exists twice, with different deliveries. Remove one of them.")
     return reduced(wanted)
 
 
@@ -105,7 +105,7 @@ def _broader_wanted(recipient: str, wanted: Mapping[str, RuleDelivery], *, has_b
 
 
 def as_it_stands(rule_set: RuleSet) -> Desired:
-    """What the rules of ours in a set do now, as a wish: to roll back to it. The first rule that names one counts."""
+    """Return what managed rules do as a desired state, for rollback. The first rule with a recipient counts."""
     entries: dict[str, RuleDelivery] = {}
     for rule in rule_set.ours:
         if rule.enabled:

@@ -28,14 +28,14 @@ def layout_remarks(found: Iterable[Consequence]) -> Iterator[str]:
     first, more = moved[0], f" and {len(moved) - 1:,} more" if len(moved) > 1 else ""
     old, new = (" and ".join(_places(some)) or "nowhere" for some in (first.before, first.after))
     yield (
-        f"Mail for {first.who}{more} is stored in another place: {new}; until now {old}. "
-        "A program that reads the old place finds no new mail there."
+        f"Mail for {first.who}{more} moves to another S3 location: {new} instead of {old}. Programs that read "
+        "the old location won't find new mail there."
     )
     if layout := _layout_of(moved):
         caught = f" and RECEIVING_CATCH_ALL_PREFIX={layout.caught}" if layout.caught else ""
         yield (
-            f"To keep the older layout, set RECEIVING_PREFIX={layout.root}, RECEIVING_PREFIX_EACH_DOMAIN=1{caught}, "
-            "restart, and plan again."
+            f"To keep the old layout, set RECEIVING_PREFIX={layout.root}, "
+            f"RECEIVING_PREFIX_EACH_DOMAIN=1{caught}, restart, and update the plan."
         )
 
 

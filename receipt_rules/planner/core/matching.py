@@ -21,11 +21,11 @@ class Because(StrEnum):
 
 
 _SENTENCES = {
-    Because.ADDRESS: "{recipient} is named.",
-    Because.LABEL: "{entry} is named, and covers every {entry} with a +label.",
-    Because.DOMAIN: "{entry} is named, and covers every address at it.",
-    Because.SUBDOMAIN: "{entry} is named, and covers every name below it.",
-    Because.EVERYBODY: "The rule has no recipients, and so applies to everybody.",
+    Because.ADDRESS: "{recipient} is a recipient.",
+    Because.LABEL: "{entry} is a recipient. It also covers {entry} with any +label.",
+    Because.DOMAIN: "{entry} is a recipient. It covers every address at the domain.",
+    Because.SUBDOMAIN: "{entry} is a recipient. It covers every subdomain.",
+    Because.EVERYBODY: "The rule has no recipient condition, so it applies to all recipients.",
 }
 
 
@@ -58,17 +58,17 @@ class RuleOutcome:
     @property
     def sentence(self) -> str:
         if self.stopped_by:
-            return f"Not tried: {self.stopped_by} ended the evaluation for every recipient of the message."
+            return f"Not evaluated: {self.stopped_by} stopped rule evaluation for all recipients of the message."
         if not self.rule.enabled:
-            return "Not tried: the rule is switched off."
+            return "Not evaluated: the rule is disabled."
         if not self.matches:
-            return "None of the recipients is covered."
+            return "It covers none of the recipients."
         return " ".join(match.sentence for match in self.matches)
 
 
 @dataclass(frozen=True)
 class RoutingResult:
-    """What happens to one message. Recipients are in lower case, in the order of the envelope."""
+    """Evaluate the rules for one message. Recipients are in lower case, in the order of the envelope."""
 
     envelope: tuple[str, ...]
     outcomes: tuple[RuleOutcome, ...]
@@ -152,29 +152,29 @@ def why_not(rule: AnyRule, recipient: str) -> str:
     """One sentence on why the rule does not cover an address; names the entry that comes nearest."""
     domain = domain_of(recipient.lower())
     if f".{domain}" in rule.recipient_set:
-        return f".{domain} covers the names below {domain}, not {domain} itself."
+        return f".{domain} covers subdomains of {domain}, not {domain} itself."
     parents = (parent.lstrip(".") for parent in covering(recipient.lower()) if parent.startswith("."))
     for parent in parents:
         if parent in rule.recipient_set:
-            return f"{parent} covers the addresses at {parent}, not those at names below it."
+            return f"{parent} covers addresses at {parent}, not those at its subdomains."
     same = sum(is_address(entry) and domain_of(entry) == domain for entry in rule.recipient_set)
     if same:
-        return f"It names {same} other address{'es' if same > 1 else ''} at {domain}, not this one."
-    return f"It names nothing at {domain}."
+        return f"It has {same} other address{'es' if same > 1 else ''} at {domain}, not this one."
+    return f"It has no recipients at {domain}."
 
 
 def served(rules: Iterable[AnyRule], recipient: str) -> bool:
-    """Whether mail for this address alone is taken somewhere."""
+    """Return whether mail for this address alone is received."""
     return bool(taking(rules, recipient))
 
 
 def deliveries(rules: Iterable[AnyRule], recipient: str) -> tuple[RuleDelivery, ...]:
-    """What happens to mail for this address alone, rule by rule; more than one means stored more than once."""
+    """Return the deliveries of mail for this address alone; more than one means stored more than once."""
     return tuple(rule.delivery for rule in taking(rules, recipient))
 
 
 def taking(rules: Iterable[AnyRule], recipient: str) -> tuple[AnyRule, ...]:
-    """The rules that take mail for this address alone, in order, up to one that stops."""
+    """Return the rules that match this address alone, in order, up to one that stops."""
     keys, found = tuple(covering(recipient.lower())), []
     for rule in rules:
         names = rule.recipient_set
@@ -197,9 +197,9 @@ def _because(entry: str, recipient: str) -> Because:
 
 def _flags(routing: RoutingResult) -> Iterable[str]:
     if routing.is_rejected:
-        yield "No rule matches: Amazon rejects the message."
+        yield "No rule matches: SES rejects the message."
     elif routing.unserved:
-        yield f"Taken for nobody: {', '.join(routing.unserved)}. What the other recipients get is not affected."
+        yield f"No rule matches {', '.join(routing.unserved)}. The other recipients aren't affected."
     for recipient in routing.stored_twice:
         names = " and ".join(rule.name for rule in routing.taken_by[recipient])
         yield f"Mail for {recipient} is stored and processed more than once: by {names}."
@@ -210,11 +210,11 @@ def _flags(routing: RoutingResult) -> Iterable[str]:
 def _flags_of(outcome: RuleOutcome) -> Iterable[str]:
     rule = outcome.rule
     if outcome.stopped_by and outcome.matches and rule.enabled:
-        yield f"{rule.name} would take this mail, but {outcome.stopped_by} ends the evaluation before it."
+        yield f"{rule.name} would receive this mail, but {outcome.stopped_by} stops rule evaluation before it."
     if not rule.enabled and outcome.matches:
-        yield f"{rule.name} would match, but is switched off."
+        yield f"{rule.name} would match, but is disabled."
     if outcome.fired and not rule.recipient_set:
-        yield f"{rule.name} has no recipients: it takes the mail of every customer."
+        yield f"{rule.name} has no recipient condition: it receives the mail of every customer."
     if outcome.fired and rule.delivery.tls_required:
         yield f"{rule.name} bounces mail that comes without TLS."
     if (
@@ -222,4 +222,4 @@ def _flags_of(outcome: RuleOutcome) -> Iterable[str]:
         and not any(isinstance(action, Stop) for action in rule.delivery.actions)
         and rule.delivery.may_stop
     ):
-        yield f"{rule.name} may end the evaluation for everybody, by what its function answers."
+        yield f"{rule.name} may stop rule evaluation for all recipients, depending on its function's response."

@@ -59,13 +59,13 @@ def remarks(after: RuleSet, seen: Moments) -> tuple[str, ...]:
 def _momentary(twice: Sequence[str]) -> Iterable[str]:
     if twice:
         others = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
-        yield f"For a moment, mail for {spoken(twice[0])}{others} is stored twice. A copy of the rule set prevents it."
+        yield f"For a moment, mail for {spoken(twice[0])}{others} is stored twice. The blue/green method prevents this."
 
 
 def _foreign(after: RuleSet) -> Iterable[str]:
     for rule in after.foreign:
         if rule.is_for_everybody and rule.enabled and rule.delivery.delivers:
-            yield f"{rule.name} is not ours and has no recipients: it takes a second copy of all mail."
+            yield f"{rule.name} is unmanaged and has no recipient condition: it receives a second copy of all mail."
 
 
 def _behind(after: RuleSet) -> Iterable[str]:
@@ -73,22 +73,25 @@ def _behind(after: RuleSet) -> Iterable[str]:
     end = barrier(after.rules, ours)
     behind = [rule.name for rule in after.rules[end:] if rule.name in ours]
     if behind:
-        yield f"{after.rules[end].name} is not ours, may end the evaluation, and stands before {', '.join(behind)}."
+        yield f"{after.rules[end].name} is unmanaged, may stop rule evaluation, and comes before {', '.join(behind)}."
 
 
 def _stopping(after: RuleSet) -> Iterable[str]:
     for rule in after.rules:
         if not isinstance(rule, ForeignRule) and rule.enabled and rule.delivery.stops:
-            yield f"{rule.name} stops: no later rule is tried, also for other customers on the same message."
+            yield (
+                f"{rule.name} stops rule evaluation: later rules don't run, even for other customers' recipients of "
+                "the same message."
+            )
 
 
 def check_active(actual: RuleSet, sets: Sets, stranger: RuleSet | None) -> None:
-    """Another set's place is taken only when a person asks for it by its name: its rules end at once."""
+    """Another active set is replaced only if a person asks for it by name: its rules stop immediately."""
     if sets.active not in ("", actual.name, stranger.name if stranger else ""):
         raise Refused(
-            f"The rule set {sets.active} is active, not {actual.name}. Another program activated it. "
-            f"Restore {actual.name}, which ends what {sets.active} does, or adopt {sets.active}: then its rules stay "
-            "and ours are added.",
+            f"Another program activated the rule set {sets.active} instead of {actual.name}. Restore "
+            f"{actual.name}, which deactivates {sets.active}, or adopt {sets.active} to keep its rules and add "
+            "ours.",
             code="RULE_SET_NOT_OURS",
         )
 
@@ -97,17 +100,19 @@ def check_take_over(actual: RuleSet, take_over: frozenset[str], scope: frozenset
     for name in sorted(take_over):
         rule = actual.by_name.get(name)
         if not isinstance(rule, ForeignRule):
-            raise Refused(f"There is no foreign rule {name} in {actual.name} that could be taken over.")
+            raise Refused(f"{actual.name} has no unmanaged rule {name} to take over.")
         if not rule.may_be_taken_over:
-            raise Refused(f"The rule {name} does what we cannot write, or has no recipients: it stays as it is.")
+            raise Refused(
+                f"Rule {name} has no recipient condition, or actions that we don't write. It stays unchanged."
+            )
         if scope is not None and rule.recipient_set - scope:
-            raise Refused(f"The rule {name} is for others too: an operator must plan this.")
+            raise Refused(f"Rule {name} also serves other customers. An operator must plan this.")
 
 
 def check_deliveries(wanted: Mapping[str, RuleDelivery], limits: RuleLimits) -> None:
     for delivery in set(wanted.values()):
         if len(delivery.actions) > limits.actions:
-            raise Refused(f"A rule may have {limits.actions} actions; this delivery has more: {delivery}.")
+            raise Refused(f"A rule can have up to {limits.actions} actions; this delivery has more: {delivery}.")
 
 
 def check_bound(wanted: Mapping[str, RuleDelivery], actual: RuleSet, limits: RuleLimits) -> None:
@@ -126,34 +131,36 @@ def check_in_place(seen: Moments, limits: RuleLimits) -> None:
     """To be stored twice for a moment is shown and may be chosen; to be rejected or sent elsewhere may not."""
     if lost := (*seen.gaps, *seen.elsewhere):
         raise Refused(
-            f"In place, mail for {lost[0]} would be lost or misdirected for a moment. Use a copy of the rule set.",
+            f"In place, mail for {lost[0]} would be lost or misdirected for a moment. Use the blue/green method.",
             code="WOULD_BE_UNSERVED",
         )
     if seen.stopping:
         raise Refused(
-            f"In place, {seen.stopping[0]}, which ends the evaluation, could take mail from others for a moment. "
-            "Use a copy of the rule set instead.",
+            f"In place, {seen.stopping[0]}, which stops rule evaluation, could keep mail from other rules for a "
+            "moment. Use the blue/green method.",
             code="WOULD_BE_UNSERVED",
         )
     if seen.most_rules > limits.rules:
-        raise Refused(f"In place, there would be {seen.most_rules} rules for a moment. Use a copy of the rule set.")
+        raise Refused(f"In place, there would be {seen.most_rules} rules for a moment. Use the blue/green method.")
 
 
 def check_compaction(detour: Detour, *, compacting: bool) -> None:
     if compacting and detour.untouched:
-        raise Refused(f"The rules cannot be compacted now. {detour.untouched[0].sentence}", code="RULE_UNTOUCHED")
+        raise Refused(f"The rules can't be compacted now. {detour.untouched[0].sentence}", code="RULE_UNTOUCHED")
 
 
 def check_room_for_set(sets: Sets, limits: RuleLimits) -> None:
     if len(sets.names) >= limits.rule_sets:
-        raise Refused(f"This needs one more rule set, and the account has {len(sets.names)}. Delete an old one first.")
+        raise Refused(
+            f"This needs another rule set, and the account already has {len(sets.names)}. Delete an old one first."
+        )
 
 
 def _full(needed: int, actual: RuleSet, limits: RuleLimits) -> Refused:
     foreign = sum(not is_ours(rule.name) for rule in actual.foreign)
     return Refused(
-        f"This needs {needed} rules, and a rule set may have {limits.rules}; {foreign} of them are not ours. "
-        "Give more recipients the same delivery, compact the rules, or take over those that are not ours.",
+        f"This needs {needed} rules, and a rule set can have {limits.rules}; {foreign} of them are unmanaged. "
+        "Use the same SES options for more endpoints, compact the rules, or take over unmanaged ones.",
         code="RULES_FULL",
     )
 
@@ -252,7 +259,7 @@ def _packed(
 ) -> tuple[Rule, ...]:
     if scope is not None:
         if compacting:
-            raise Refused("A compaction concerns all rules and cannot be limited to some recipients.")
+            raise Refused("Compacting affects all rules and can't be limited to some recipients.")
         return pack(wanted, actual.ours, limits=limits, taken=actual.names, scope=scope, untouched=stays)
     check_bound(wanted, actual, limits)
     ours = tuple(_repaired(actual, wanted, stays))
@@ -280,7 +287,7 @@ def _dropped(actual: RuleSet, ours: Iterable[Rule], scope: frozenset[str] | None
 
 
 def _chosen(change: _Change, method: Method) -> tuple[Method, tuple[Step, ...], Moments]:
-    """A set that is not active takes no mail: there is nothing to promise."""
+    """An inactive set receives no mail, so there is nothing to guarantee."""
     if not change.edits or not change.is_live:
         return Method.IN_PLACE, change.in_place(), Moments()
     if method is not Method.BLUE_GREEN:
@@ -348,7 +355,7 @@ def _emptied(change: _Change) -> tuple[str, ...]:
 
 
 def old_style(rule_set: RuleSet, desired: Desired) -> frozenset[str]:
-    """Names of the foreign rules of which no recipient would be left without a rule of ours; the rest are others'."""
+    """Return names of unmanaged rules whose recipients all exist here."""
     return frozenset(rule.name for rule in rule_set.foreign if rule.may_be_taken_over and _is_wanted(rule, desired))
 
 

@@ -63,7 +63,7 @@ class Lambda:
     topic: str = ""
 
     def __str__(self) -> str:
-        waits = " and wait for its answer" if self.invocation is Invocation.REQUEST_RESPONSE else ""
+        waits = " and wait for its response" if self.invocation is Invocation.REQUEST_RESPONSE else ""
         return f"call the function {self.arn.partition(':function:')[2] or self.arn}{waits}"
 
 
@@ -83,7 +83,7 @@ class Stop:
     topic: str = ""
 
     def __str__(self) -> str:
-        return "stop, for every recipient of the message"
+        return "stop rule evaluation for all recipients of the message"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Opaque:
     raw: str
 
     def __str__(self) -> str:
-        return f"{self.kind} (not ours to write)"
+        return f"{self.kind} (not writable here)"
 
 
 Action = S3 | Lambda | Sns | Stop | AddHeader | Bounce | Opaque
@@ -128,7 +128,7 @@ _HARMLESS = ("WorkmailAction", "ConnectAction")  # they deliver elsewhere and ar
 
 @dataclass(frozen=True)
 class RuleDelivery:
-    """What happens to a message: all of a rule but its name, its recipients and whether it is switched on."""
+    """The actions and options of a rule: everything but name, recipients and whether it is enabled."""
 
     actions: tuple[Action, ...]
     tls_required: bool = False  # SES bounces mail that comes without TLS
@@ -188,7 +188,7 @@ def _may_stop(action: Action) -> bool:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of ours. Raises Refused without recipients: SES would apply it to everybody on every domain."""
+    """A managed rule. Raises Refused without recipients: SES would apply it to all recipients of all domains."""
 
     name: str
     delivery: RuleDelivery
@@ -197,9 +197,13 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not self.recipients:
-            raise Refused(f"The rule {self.name} would have no recipient, and so catch all mail of the account.")
+            raise Refused(
+                f"Rule {self.name} would have no recipient condition and would receive all mail of the account."
+            )
         if not self.delivery.is_ours_to_write:
-            raise Refused(f"The rule {self.name} would not take the mail anywhere, or do what we cannot write.")
+            raise Refused(
+                f"Rule {self.name} would deliver mail nowhere, or have an action that this system doesn't write."
+            )
         object.__setattr__(self, "recipients", canonical(self.recipients))
 
     @cached_property
@@ -228,7 +232,7 @@ class ForeignRule:
 
     @property
     def may_be_taken_over(self) -> bool:
-        """Whether recipients and actions can be folded into rules of ours with nothing lost."""
+        """Return whether its recipients and actions can move into managed rules with nothing lost."""
         return self.whole and bool(self.recipients) and self.delivery.is_ours_to_write
 
     @cached_property
@@ -241,7 +245,7 @@ AnyRule = Rule | ForeignRule
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Rules in the order in which SES tries them. `created` is Amazon's time, None where it was not told."""
+    """Rules in evaluation order. `created` is the time at SES, None if unknown."""
 
     name: str
     rules: tuple[AnyRule, ...] = ()
@@ -313,13 +317,13 @@ def sample_address(recipient: str) -> str:
 
 
 def spoken(address: str) -> str:
-    """An address as a person says it, where it may be one of `sample_address`."""
+    """Return an address in words, also for those of `sample_address`."""
     if not address.startswith(_ANY_OTHER):
         return address
     name = address.removeprefix(_ANY_OTHER)
     if name.startswith(f"{_ANY_NAME}."):
-        return f"everything else below {name.removeprefix(_ANY_NAME).lstrip('.')}"
-    return f"everything else at {name}"
+        return f"all other mail below {name.removeprefix(_ANY_NAME).lstrip('.')}"
+    return f"all other mail at {name}"
 
 
 PREFIX = "inbound-admin"
@@ -343,7 +347,7 @@ def new_names(taken: Collection[str], *, first: bool, limits: RuleLimits) -> Ite
     for number in count(1):
         name = f"{PREFIX}-{'first-' if first else ''}{number:03}"
         if len(name) > limits.name_length:
-            raise Refused(f"The rule name {name} is longer than the {limits.name_length} characters that SES allows.")
+            raise Refused(f"Rule name {name} is longer than the {limits.name_length} characters that SES allows.")
         if name not in taken:
             yield name
 

@@ -22,7 +22,7 @@ MOST_MOVES = 3  # one Reorder costs less, but names every rule and so breaks whe
 
 
 def in_place(actual: RuleSet, ours: Sequence[Rule], dropped: frozenset[str], *, reorders: bool) -> tuple[RuleStep, ...]:
-    """What adds comes before what takes away. `dropped` names the rules that go."""
+    """Additions come before removals. `dropped` has the names of deleted rules."""
     updates = _updates(actual, ours)
     growing = [step for step in updates if not step.removed and not step.redirects]
     shrinking = [step for step in updates if not step.added and not step.redirects]
@@ -36,7 +36,7 @@ def in_place(actual: RuleSet, ours: Sequence[Rule], dropped: frozenset[str], *, 
 def on_a_copy(
     actual: RuleSet, ours: Sequence[Rule], dropped: frozenset[str], *, reorders: bool, name: str
 ) -> tuple[RuleStep, ...]:
-    """Nobody's mail comes by: what takes away comes first, so that there is room."""
+    """The set receives no mail, so removals come first to make room."""
     copy = replace(actual, name=name)
     steps: list[RuleStep] = [*_deletes(copy, dropped), *_updates(copy, ours)]
     for step in steps:

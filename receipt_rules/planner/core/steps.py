@@ -25,7 +25,7 @@ class CreateSet:
     rule_set: str
 
     def __str__(self) -> str:
-        return f"Create the rule set {self.rule_set}, empty and not active."
+        return f"Create the empty, inactive rule set {self.rule_set}."
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class CloneSet:
     rule_set: str
 
     def __str__(self) -> str:
-        return f"Copy the rule set {self.source} to {self.rule_set}, which is not active."
+        return f"Clone the rule set {self.source} as the inactive rule set {self.rule_set}."
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Create:
     after: str = ""
 
     def __str__(self) -> str:
-        return f"Create the rule {self.new.name} with {_counted(self.new)}."
+        return f"Create rule {self.new.name} with {_counted(self.new)}."
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Update:
     def __str__(self) -> str:
         parts = [f"{len(self.added)} added", f"{len(self.removed)} removed"]
         if self.redirects:
-            parts.append(f"its mail goes to: {self.new.delivery}")
-        return f"Change the rule {self.new.name}: {', '.join(parts)}."
+            parts.append(f"delivery: {self.new.delivery}")
+        return f"Update rule {self.new.name}: {', '.join(parts)}."
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Move:
     after: str = ""
 
     def __str__(self) -> str:
-        return f"Move the rule {self.rule.name} {f'behind {self.after}' if self.after else 'to the front'}."
+        return f"Move rule {self.rule.name} {f'after {self.after}' if self.after else 'to the top'}."
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Reorder:
     new: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"Put the {len(self.new)} rules of {self.rule_set} in a new order."
+        return f"Reorder the {len(self.new):,} rules of {self.rule_set}."
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Delete:
 
     def __str__(self) -> str:
         whose = ", taken over" if isinstance(self.old, ForeignRule) else ""
-        return f"Delete the rule {self.old.name} with {_counted(self.old)}{whose}."
+        return f"Delete rule {self.old.name} with {_counted(self.old)}{whose}."
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class Activate:
     foreign: str = ""
 
     def __str__(self) -> str:
-        whose = " and isn't ours" if self.foreign else ""
+        whose = " and isn't managed here" if self.foreign else ""
         over = f" instead of {self.instead_of}, which is kept{whose}" if self.instead_of else ""
-        return f"Make {self.rule_set} the active rule set{over}."
+        return f"Activate the rule set {self.rule_set}{over}."
 
 
 RuleStep = Create | Update | Move | Reorder | Delete
@@ -174,7 +174,7 @@ def _of_move(step: Move, live: RuleSet) -> RuleSetState:
 
 def _counted(rule: AnyRule) -> str:
     number = len(rule.recipient_set)
-    return "every recipient of the account" if not number else f"{number} recipient{'s' if number != 1 else ''}"
+    return "all recipients of the account" if not number else f"{number} recipient{'s' if number != 1 else ''}"
 
 
 def barrier(rules: Sequence[AnyRule], ours: frozenset[str]) -> int:
@@ -307,7 +307,7 @@ def _without(step: Step, refused: frozenset[str], stands: dict[str, Rule | None]
 def _refuse_without(names: Iterable[str], stands: Mapping[str, Rule | None]) -> None:
     for name in names:
         if name in stands and stands[name] is None:
-            raise Refused(f"The rule {name} would have no recipient left.", code="RULE_EMPTY")
+            raise Refused(f"Rule {name} would have no recipients left.", code="RULE_EMPTY")
 
 
 def states(steps: Iterable[Step], rule_set: RuleSet) -> Iterator[RuleSet]:

@@ -28,8 +28,8 @@ class Untouched:
     @property
     def sentence(self) -> str:
         said = (
-            f"The rule {self.rule} stays as it is: SES refuses {_named(self.refused)} in it now, "
-            "and without that, its mail would be lost."
+            f"Rule {self.rule} stays unchanged: SES now refuses {_named(self.refused)} in it, and without that "
+            "recipient, its mail would be lost."
         )
         if not self.waiting:
             return said

@@ -8,7 +8,7 @@ from sandbox import commands
 
 
 class Command(BaseCommand):
-    help = "An offline Amazon SES and an offline DNS, until Ctrl-C."
+    help = "Run an offline Amazon SES and DNS until Ctrl-C."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         try:
             commands.run(**{name: options[name] for name in names}, say=self._say)
         except OSError as problem:
-            raise CommandError(f"The sandbox cannot start: {problem}") from problem
+            raise CommandError(f"The sandbox can't start: {problem}") from problem
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)

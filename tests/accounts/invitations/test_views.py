@@ -65,7 +65,7 @@ def test_the_wrong_person_can_sign_out_and_open_it_again(acme: Customer, alice: 
     link, client = path_of_link(acme, alice), signed_in(bob)
     for response in (client.get(link), client.post(link)):
         assert response.status_code == 403
-        assert "This invitation is for carol@acme.example, and you are signed in as bob@bob.example." in text(response)
+        assert "This invitation is for carol@acme.example, but you're signed in as bob@bob.example." in text(response)
     assert client.post(reverse("account_logout"), {"next": link}).headers["Location"] == link
     assert "Choose a password" in text(client.get(link))
 
@@ -73,9 +73,9 @@ def test_the_wrong_person_can_sign_out_and_open_it_again(acme: Customer, alice: 
 @pytest.mark.parametrize(
     ("column", "sentence"),
     [
-        ("accepted_at", "This invitation was used already."),
-        ("revoked_at", "This invitation was withdrawn or replaced."),
-        ("expires_at", "This invitation has expired"),
+        ("accepted_at", "This invitation has already been used."),
+        ("revoked_at", "This invitation was revoked or replaced."),
+        ("expires_at", "This invitation expired"),
     ],
 )
 def test_a_link_that_is_over_says_why(acme: Customer, alice: User, column: str, sentence: str) -> None:
@@ -89,7 +89,7 @@ def test_a_link_that_is_over_says_why(acme: Customer, alice: User, column: str, 
 def test_a_link_that_is_not_ours_is_unknown() -> None:
     response = Client().get(url("accept", "made-up"))
     assert response.status_code == 404
-    assert "We do not know this link." in text(response)
+    assert "This link isn't valid." in text(response)
 
 
 def all_answers(acme: Customer, alice: User) -> Iterator[HttpResponse]:
@@ -112,7 +112,7 @@ def test_guessing_links_is_slowed_down_for_looks_as_well() -> None:
         assert client.get(url("accept", "guess")).status_code == 404
     response = client.get(url("accept", "guess"))
     assert (response.status_code, response.headers["Retry-After"]) == (429, "60")
-    assert "That was a little too fast." in text(response)
+    assert "Too many attempts." in text(response)
     assert Client(REMOTE_ADDR="127.0.0.2").get(url("accept", "guess")).status_code == 404
 
 

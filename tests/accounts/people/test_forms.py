@@ -38,7 +38,7 @@ def test_a_customer_is_meant_by_its_id_or_its_whole_name(typed: str) -> None:
     assert form.cleaned_data["customer"] == alice
 
 
-@pytest.mark.parametrize(("typed", "said"), [("Alice Ltd", "Choose one with its id"), ("Ali", "valid"), ("\x00", "")])
+@pytest.mark.parametrize(("typed", "said"), [("Alice Ltd", "Enter the ID instead"), ("Ali", "valid"), ("\x00", "")])
 def test_what_means_several_or_none_is_refused(typed: str, said: str) -> None:
     make_customer("Alice Ltd")
     make_customer("Alice Ltd")

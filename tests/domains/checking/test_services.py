@@ -297,7 +297,7 @@ def test_a_held_domain_is_left_alone(sandbox: Sandbox) -> None:
     domain.refresh_from_db()
     sandbox.control.clear_calls()
     assert checking_services.check_due(now=timezone.now() + timedelta(days=9)) == 0
-    with pytest.raises(Refused, match="holds this domain"):
+    with pytest.raises(Refused, match="on hold"):
         checking_services.check_now(domain=domain)
     assert sandbox.control.call_counts() == {}
 
@@ -322,9 +322,9 @@ def test_check_now_looks_for_the_proof_of_a_claim(sandbox: Sandbox, settings: Se
     settings.CHECK_NOW_EVERY_SECONDS = 0
     aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
     domain = set_up_domain(sandbox, "old.com")
-    assert "not there yet" in checking_services.check_now(domain=domain)
+    assert "found" in checking_services.check_now(domain=domain)
     publish_proof(sandbox, domain)
-    assert "The proof is there" in checking_services.check_now(domain=domain)
+    assert "Ownership is proven" in checking_services.check_now(domain=domain)
     assert waiting_jobs(domain) == ["domains.set_up"]
 
 

@@ -117,7 +117,7 @@ def test_nothing_goes_while_receipt_rules_may_name_it(sandbox: Sandbox) -> None:
     assert sandbox.control.calls() == ()
     assert at_amazon("shop.com") is not None
     assert Domain.objects.get(name="shop.com").headline == (
-        "Being deleted. Receipt rules stop receiving its mail first."
+        "Deleting. Removing the domain from the receipt rules first."
     )
 
 

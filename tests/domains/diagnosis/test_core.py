@@ -96,6 +96,19 @@ def test_the_differing_letter_is_marked() -> None:
     assert findings.bracketed("abcd", "abxd") == ("ab[c]d", "ab[x]d")
 
 
+def test_a_region_is_marked_whole() -> None:
+    expected, found = (f"10 feedback-smtp.{region}.amazonses.com" for region in ("eu-west-1", "us-east-1"))
+    assert findings.bracketed(expected, found) == (
+        "10 feedback-smtp.[eu-west-1].amazonses.com",
+        "10 feedback-smtp.[us-east-1].amazonses.com",
+    )
+    assert findings.bracketed("a.us-east-1.b", "a.us-east-2.b") == ("a.[us-east-1].b", "a.[us-east-2].b")
+
+
+def test_two_hosts_that_share_an_ending_are_not_marked() -> None:
+    assert findings.near("10 inbound-smtp.eu-west-1.amazonaws.com", "1 aspmx.l.google.com") is None
+
+
 @given(st.text(max_size=400), st.text(max_size=400))
 def test_marked_values_are_the_values(expected: str, found: str) -> None:
     ours, theirs = findings.marked(expected, found)
@@ -147,7 +160,7 @@ def test_two_spf_lines_become_one_with_all_senders_and_one_all() -> None:
 def test_a_line_that_lets_everybody_send_is_not_merged_into_one_that_does() -> None:
     merged = merger.merged(("v=spf1 +all", "v=spf1 a"))
     assert merged.value == ""
-    assert "lets everybody send" in merged.withheld
+    assert "lets anyone send" in merged.withheld
 
 
 def test_lookups_inside_of_includes_count_and_a_circle_ends() -> None:
@@ -186,7 +199,7 @@ def test_what_is_only_recommended_comes_last_and_stops_nothing() -> None:
 def test_a_finding_says_by_when_caches_have_let_go() -> None:
     found = diagnose(FACTS, answered({"dkim-1": ("old.example.net",)}, ttl=6000), CONFIRMED, NOW)
     wrong = next(finding for finding in found.findings if finding.record_key == "dkim-1")
-    assert wrong.then == "We look again within minutes; caches let go by 15:40 UTC."
+    assert wrong.then == "We'll check again within minutes. Caches expire by 15:40 UTC."
 
 
 def test_what_is_to_be_typed_is_relative_to_the_zone() -> None:
@@ -217,7 +230,7 @@ def test_the_support_reply_is_plain_text_with_the_first_break_in_full() -> None:
     reply = as_reply(found)
     assert found.finding is not None
     assert reply.startswith("mail.example.co.uk\n\n" + found.finding.verdict)
-    assert f"code {found.finding.code}" in reply
+    assert f"Code: {found.finding.code}" in reply
     assert all(finding.verdict in reply for finding in found.further)
 
 
@@ -225,15 +238,15 @@ def test_a_letter_that_is_missing_is_shown_in_the_reply() -> None:
     found = diagnose(FACTS, answered({"mail-from-mx": ("10 eedback-smtp.us-east-1.amazonses.com",)}), CONFIRMED, NOW)
     first = next(finding for finding in found.findings if finding.record_key == "mail-from-mx")
     assert first.code == "dns.value.typo"
-    assert "in place of 10 [f]eedback-smtp" in first.difference
+    assert "instead of 10 [f]eedback-smtp" in first.difference
 
 
 @pytest.mark.parametrize(
     ("server", "said"),
     [
-        ("1 aspmx.l.google.com", "goes to Google Workspace (priority 1) and not here"),
-        ("0 example-com.mail.protection.outlook.com", "goes to Microsoft 365 (priority 0) and not here"),
-        ("5 mx.notgoogle.com", "goes to 5 mx.notgoogle.com and not here"),
+        ("1 aspmx.l.google.com", "receives its mail at Google Workspace (priority 1), not here"),
+        ("0 example-com.mail.protection.outlook.com", "receives its mail at Microsoft 365 (priority 0), not here"),
+        ("5 mx.notgoogle.com", "receives its mail at 5 mx.notgoogle.com, not here"),
     ],
 )
 def test_who_has_the_mail_now_is_named_and_asked_about_before_anything_is_removed(server: str, said: str) -> None:
@@ -241,12 +254,12 @@ def test_who_has_the_mail_now_is_named_and_asked_about_before_anything_is_remove
     found = diagnose(FACTS, answered({"inbound-mx": (server, ours)}), CONFIRMED, NOW)
     rival = next(finding for finding in found.findings if finding.record_key == "inbound-mx")
     assert said in rival.verdict
-    assert rival.steps[0].startswith("If people read mail there, keep it")
+    assert rival.steps[0].startswith("If you use those mailboxes, keep the MX record")
     assert rival.blocks == ("receiving",)
 
 
 def test_json_carries_titles_numbers_and_codes() -> None:
     told = as_json(diagnose(FACTS, answered({}), CONFIRMED, NOW))
-    assert told["finding"]["title"] == "Not there yet"
+    assert told["finding"]["title"] == "Record not found"
     assert [record["finding"] for record in told["records"]] == ["dns.absent"] * len(RECORDS)
     assert told["serials"] == {"ns1": "7"}

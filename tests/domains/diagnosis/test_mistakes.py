@@ -125,7 +125,7 @@ def with_alias(host: Host) -> None:
 def test_nobody_is_told_to_remove_the_alias_of_a_web_site() -> None:
     found = play(Scene("M24", "dns.rival.cname", with_alias, "shop.example.com"))
     finding = next(finding for finding in found.findings if finding.code == "dns.rival.cname")
-    assert finding.steps[0].startswith("Keep the web site:")
+    assert finding.steps[0].startswith("Ask your website's host")
     assert "remove" not in " ".join(finding.steps).lower()
 
 

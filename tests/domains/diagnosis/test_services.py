@@ -57,7 +57,7 @@ def test_a_domain_that_is_right_is_right_on_all_ten_links(sandbox: Sandbox) -> N
     assert found.is_right
     assert {link.state for link in found.links} == {LinkState.OK}
     assert {lane.state for lane in found.lanes} == {LinkState.OK}
-    assert "Last looked at" in " ".join(found.lanes[2].lines)
+    assert "Last checked" in " ".join(found.lanes[2].lines)
 
 
 @pytest.mark.parametrize(("terms", "codes"), [(9, []), (10, ["dns.value.spf_lookups"])])
@@ -162,7 +162,7 @@ def test_what_is_over_the_budget_says_that_it_was_not_asked() -> None:
     assert asker.asked == 57
     assert [answer.question for answer in answers] == [query.question for query in queries]
     assert [answer.status for answer in answers] == [LookupStatus.NO_NAME] * 57 + [LookupStatus.FAILED] * 13
-    assert "not asked" in answers[-1].error
+    assert "skipped" in answers[-1].error
 
 
 def test_the_log_of_look_ups_shows_hostile_answers_harmless() -> None:

@@ -185,7 +185,7 @@ def test_the_command_prints_the_template_and_the_key(capsys: pytest.CaptureFixtu
     [
         ("", "", ""),
         ("a.example", PEM.replace("\n", "\\n"), ""),
-        ("", PEM, "belong together"),
+        ("", PEM, "Set both"),
         ("a.example", "x", "PEM"),
     ],
 )

@@ -77,7 +77,7 @@ def test_hostile_text_is_written_exactly_or_refused(kind: ExportFormat, text: st
 def test_what_cannot_be_read_back_is_refused_in_words() -> None:
     letter = format_named("letter")
     assert letter
-    with pytest.raises(ExportDiffers, match="cannot be written as Letter in plain text"):
+    with pytest.raises(ExportDiffers, match="can't be written as Plain-text email"):
         export((Entry(ZONE, "TXT", "two\nlines"),), letter, ZONE)
 
 
@@ -94,9 +94,9 @@ def test_a_letter_says_what_stands_there_today() -> None:
     assert letter
     plain = export(OURS, letter, ZONE).text
     hindered = export(entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)}), letter, ZONE).text
-    assert "Today:    1 aspmx.l.google.com" in hindered
-    assert "ask before" in hindered
-    assert "Today" not in plain
+    assert "Current:   1 aspmx.l.google.com" in hindered
+    assert "ask before you" in hindered
+    assert "Current" not in plain
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=700))

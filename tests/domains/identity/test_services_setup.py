@@ -117,7 +117,7 @@ def test_why_it_is_held_up_is_on_the_page_until_it_goes_on(sandbox: Sandbox) -> 
 def test_a_full_account_is_said_and_not_repeated_within_a_job(sandbox: Sandbox) -> None:
     sandbox.control.set_limits(identities=0)
     domain = preflight_services.add(text="shop.com", customer=make_customer(), actor=None)
-    with pytest.raises(AwsProblem, match="the account is full"):
+    with pytest.raises(AwsProblem, match="an AWS quota is used up"):
         identity_services.set_up(domain_id=domain.id)
 
 

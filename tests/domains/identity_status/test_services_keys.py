@@ -75,8 +75,8 @@ def test_a_replicas_keys_are_never_made_anew_here(sandbox: Sandbox, client: Clie
         settings_services.want_new_dkim(domain=domain, actor=olga, because="The key leaked")
     client.force_login(olga)
     page = client.get(reverse("domains:settings", args=[domain.pk])).text
-    assert "New keys are made there." in page
-    assert "Replace the three keys" not in page
+    assert "Rotate the keys in that region." in page
+    assert "Rotate 3 DKIM keys" not in page
 
 
 def test_a_replica_that_was_not_known_to_be_one_keeps_its_keys(sandbox: Sandbox) -> None:
@@ -119,7 +119,7 @@ def test_new_keys_of_the_parent_are_shown_and_logged(sandbox: Sandbox, others: i
     domain = Domain.objects.get(pk=domain.pk)
     assert not set(values(domain)) & set(old)
     assert values(domain)[0].endswith(".dkim.eu-south-1.amazonses.com")
-    assert Change.objects.get(what="domain.new_dkim").actor_name == "Amazon"
+    assert Change.objects.get(what="domain.new_dkim").actor_name == "AWS"
 
 
 @pytest.mark.parametrize("told", ["yes", "no"])

@@ -92,7 +92,7 @@ def test_a_host_without_an_address_is_told_apart_from_a_lookup_that_failed(sandb
     assert "has no address in DNS" in check(shop).mta_sts_check.sentence
     sandbox.control.set_dns_fault("mta-sts.shop.com", "servfail")
     found = again(shop).mta_sts_check
-    assert "could not be looked up" in found.problem
+    assert "lookup of the policy's host failed" in found.problem
     assert "has no address in DNS" in found.sentence
 
 
@@ -142,4 +142,4 @@ def test_a_person_who_checks_sees_the_policy_of_now(sandbox: Sandbox, shop: Doma
     client.post(reverse("domains:check", args=[shop.pk]))
     page = client.get(f"/domains/{shop.pk}/").content.decode()
     assert 'data-policy="loses_mail"' in page
-    assert "A TLS policy (MTA-STS) keeps mail away" in page
+    assert "The MTA-STS policy blocks mail" in page

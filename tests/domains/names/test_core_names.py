@@ -16,17 +16,17 @@ LONG_NAME = ".".join(["a" * 50] * 4) + ".com"
     [
         ("example.com", "example.com", "example.com", ""),
         ("  example.com\n", "example.com", "example.com", ""),
-        ("https://Example.COM/path?q#f", "example.com", "example.com", "web address"),
-        ("https://user:secret@example.com:8443/", "example.com", "example.com", "e-mail address"),
-        ("example.com/pricing", "example.com", "example.com", "web address"),
-        ("user@example.com", "example.com", "example.com", "e-mail address"),
-        ("Alice <alice@example.com>", "example.com", "example.com", "e-mail address"),
-        ("mailto:alice@example.com?subject=hi", "example.com", "example.com", "e-mail address"),
+        ("https://Example.COM/path?q#f", "example.com", "example.com", "a URL"),
+        ("https://user:secret@example.com:8443/", "example.com", "example.com", "email address"),
+        ("example.com/pricing", "example.com", "example.com", "a URL"),
+        ("user@example.com", "example.com", "example.com", "email address"),
+        ("Alice <alice@example.com>", "example.com", "example.com", "email address"),
+        ("mailto:alice@example.com?subject=hi", "example.com", "example.com", "email address"),
         ("example.com.", "example.com", "example.com", "dot at the end"),
         (".example.com", "example.com", "example.com", "dot at the start"),
-        ("*.example.com", "example.com", "example.com", "star"),
+        ("*.example.com", "example.com", "example.com", "asterisk"),
         ("example.com:443", "example.com", "example.com", "port"),
-        ("exam\u200bple\u00ad.com\ufeff", "example.com", "example.com", "cannot be seen"),
+        ("exam\u200bple\u00ad.com\ufeff", "example.com", "example.com", "invisible"),
         ("example . com", "example.com", "example.com", "spaces"),
         ("“example.com”", "example.com", "example.com", ""),
         ("example。com", "example.com", "example.com", ""),
@@ -39,7 +39,7 @@ LONG_NAME = ".".join(["a" * 50] * 4) + ".com"
         ("city.kawasaki.jp", "city.kawasaki.jp", "city.kawasaki.jp", ""),
         ("ab--cd.com", "ab--cd.com", "ab--cd.com", ""),
         ("www.example.com", "www.example.com", "example.com", "If you meant example.com"),
-        ("example.con", "example.con", "example.con", "do not know the ending .con"),
+        ("example.con", "example.con", "example.con", "don't know the ending .con"),
     ],
 )
 def test_what_is_pasted_is_understood_and_said(text: str, ascii_name: str, zone: str, said: str) -> None:
@@ -116,7 +116,7 @@ def test_what_no_rule_ever_allowed_cannot_be_moved_in(text: str) -> None:
 def test_the_number_of_a_list_is_no_part_of_the_domain(text: str) -> None:
     understood = understand(text)
     assert understood.domain.ascii == "shop.com"
-    assert "We left out the number or mark of the list." in understood.noticed
+    assert "We removed the list number or bullet." in understood.noticed
 
 
 @pytest.mark.parametrize("text", ["1.shop.com", "123.shop.com", "1 . shop.com"])

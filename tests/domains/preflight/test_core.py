@@ -4,7 +4,7 @@ import pytest
 
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
-from domains.preflight.core import Level, Preflight, assess, questions
+from domains.preflight.core import Level, Preflight, assess, questions, suggestible
 
 DOMAIN = DomainName.stored("shop.com")
 
@@ -78,6 +78,25 @@ def test_for_the_name_of_a_web_site_the_bare_name_is_offered() -> None:
 def test_a_domain_that_does_not_exist_is_said_to_be_perhaps_misspelled() -> None:
     gone = Answer(Question("shop.com", "SOA"), "192.0.2.1:53", LookupStatus.NO_NAME)
     assert "preflight.no_such_domain" in codes(assess(DOMAIN, nothing(gone)))
+
+
+def test_of_a_domain_that_does_not_exist_nothing_is_said_to_be_well() -> None:
+    gone = Answer(Question("shop.com", "SOA"), "192.0.2.1:53", LookupStatus.NO_NAME)
+    assert {finding.level for finding in assess(DOMAIN, nothing(gone)).findings} == {Level.WARNING}
+
+
+def test_a_name_that_is_a_domain_here_already_is_not_suggested() -> None:
+    elsewhere = nothing(found("shop.com", "MX", "1 aspmx.l.google.com"))
+    assert assess(DOMAIN, elsewhere, taken=("in.shop.com",)).suggestion == ""
+    assert "in.shop.com" in suggestible(DOMAIN)
+    assert assess(DomainName.stored("www.shop.com"), nothing(), taken=("shop.com",)).suggestion == ""
+    assert "shop.com" in suggestible(DomainName.stored("www.shop.com"))
+
+
+def test_the_recommended_records_are_counted_that_will_be_offered() -> None:
+    assert assess(DOMAIN, nothing()).recommended_count == 2
+    silent = Answer(Question("_dmarc.shop.com", "TXT"), "192.0.2.1:53", LookupStatus.FAILED, error="silence")
+    assert assess(DOMAIN, nothing(silent)).recommended_count == 1
 
 
 @pytest.mark.parametrize(

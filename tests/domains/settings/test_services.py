@@ -270,5 +270,5 @@ def test_keys_that_do_not_sign_are_called_so(sandbox: Sandbox, olga: User) -> No
 
 def test_nobody_starts_again_what_amazon_has_not_given_up(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
-    with pytest.raises(Refused, match="nothing to start again"):
+    with pytest.raises(Refused, match="can't be restarted"):
         settings_services.start_again(domain=domain, actor=make_member())

@@ -4,12 +4,47 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domains.sharing.core import ShareLinkState, browser_of, network_of, state_at
+from domains.sharing.core import RecordAction, ShareLinkState, action_of, browser_of, counted, network_of, state_at
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
 EDGE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "action"),
+    [
+        ("dns.absent", (), RecordAction.ADD),
+        ("", (), RecordAction.ADD),
+        ("dns.value.other_token", ("token",), RecordAction.ADD),
+        ("dns.value.typo", ("valeu",), RecordAction.EDIT),
+        ("dns.value.wrong_type", ("value",), RecordAction.EDIT),
+        ("dns.rival.mx", ("1 aspmx.l.google.com",), RecordAction.EDIT),
+        ("dns.rival.cname", ("shops.host.net",), RecordAction.REMOVE),
+        ("dns.rival.null_mx", ("0 .",), RecordAction.REMOVE),
+    ],
+)
+def test_a_record_is_to_be_added_or_edited_or_a_conflict_removed(
+    code: str, found: tuple[str, ...], action: RecordAction
+) -> None:
+    assert action_of(code, found) is action
+
+
+@pytest.mark.parametrize(
+    ("add", "edit", "remove", "words"),
+    [
+        (1, 0, 0, "1 record to add"),
+        (2, 4, 1, "2 records to add, 4 to edit and 1 conflict to remove"),
+        (0, 1, 2, "1 record to edit and 2 conflicts to remove"),
+        (2, 3, 0, "2 records to add and 3 to edit"),
+        (0, 0, 1, "1 conflict to remove"),
+        (0, 0, 0, ""),
+    ],
+)
+def test_what_is_to_do_is_counted_apart(add: int, edit: int, remove: int, words: str) -> None:
+    actions = [RecordAction.ADD] * add + [RecordAction.EDIT] * edit + [RecordAction.REMOVE] * remove
+    assert counted(actions) == words
 
 
 def test_a_link_works_until_its_last_moment_or_until_it_is_withdrawn() -> None:

@@ -82,7 +82,7 @@ def test_of_a_domain_that_goes_no_link_is_made_and_none_works(alice: User) -> No
 
 @pytest.mark.parametrize("days", [-1, sharing_services.LONGEST_DAYS + 1])
 def test_a_link_for_ever_is_refused(alice: User, days: int) -> None:
-    with pytest.raises(Refused, match="1 to 90 days"):
+    with pytest.raises(Refused, match="between 1 and 90 days"):
         make_link(alice, days=days)
 
 
@@ -120,12 +120,12 @@ def test_whoever_pretends_to_be_many_fills_no_table(alice: User, monkeypatch: py
 def test_the_button_looks_at_once_and_as_seldom_as_a_persons(alice: User, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     link = make_link(alice, domain)
-    assert sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk)) == "We looked just now."
+    assert sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk)) == "Checked just now."
     assert domain.record_checks.exists()
     looked = domain.record_checks.first()
     assert looked
     again = sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
-    assert again == "We looked a few seconds ago, and look again in a few seconds."
+    assert again == "We checked a few seconds ago and will check again in a few seconds."
     assert domain.record_checks.get(pk=looked.pk).checked_at == looked.checked_at
 
 
@@ -146,7 +146,7 @@ def test_the_button_of_a_link_that_works_no_more_does_nothing(alice: User, sandb
     domain = set_up_domain(sandbox)
     link = make_link(alice, domain)
     sharing_services.revoke(link=link, actor=alice)
-    with pytest.raises(Refused, match="works no more"):
+    with pytest.raises(Refused, match="no longer works"):
         sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
     assert not domain.record_checks.exists()
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from accounts.roles import Role
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink
 from domains.sharing import services as sharing_services
@@ -22,7 +23,7 @@ from domains.sharing.selectors import token_of
 from inbound_admin.lib.logs import WithoutSecretPaths
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain, publish, set_up_domain, wanted, zone_of
-from tests.factories import make_customer, make_member
+from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -78,11 +79,41 @@ def test_the_reader_may_choose_another_host_and_keeps_it(link: ShareLink) -> Non
     assert f'action="{address(link)}?host=route53"' in page
 
 
-def test_it_shows_nothing_of_the_customer(link: ShareLink, alice_client: Client) -> None:
+def test_it_names_who_asks_and_shows_nothing_else_of_the_customer(link: ShareLink, alice_client: Client) -> None:
     for client in (Client(), alice_client):
         page = client.get(address(link)).text
-        for secret in ("Acme", "alice", "Alice", "Dave", link.domain_id, 'href="/domains/"', "Sign in"):
+        assert page.count("Alice at Acme Secret Holdings asks you to change DNS records of") == 1
+        for secret in ("alice", "Dave", link.domain_id, 'href="/domains/"', "Sign in"):
             assert secret not in page
+
+
+def test_staff_ask_in_the_name_of_the_organisation(domain: Domain) -> None:
+    sam = make_staff(Role.SUPPORT)
+    page = Client().get(address(sharing_services.create(domain=domain, actor=sam))).text
+    assert ">Acme Secret Holdings asks you to change DNS records of" in page.replace('data-summary="">', ">")
+    assert sam.get_full_name() not in page
+
+
+def test_records_to_add_and_to_edit_are_counted_apart(link: ShareLink, domain: Domain, sandbox: Sandbox) -> None:
+    record = next(record for record in wanted(domain) if record.key == "dkim-2")
+    sandbox.control.make_mistake(zone_of(domain), record, "value.mistyped")
+    page = Client().post(address(link), headers=HTMX).text
+    assert "7 records to add and 1 to edit" in page
+
+
+def test_the_dns_host_that_the_sender_chose_is_in_the_link(
+    link: ShareLink, alice_client: Client, domain: Domain
+) -> None:
+    alice_client.get(reverse("domains:detail", args=[domain.id]) + "?host=route53")
+    shown = alice_client.get(reverse("domains:share", args=[domain.id])).text
+    assert f"{address(link)}?host=route53" in shown
+
+
+def test_the_dns_host_that_the_reader_chose_is_kept(link: ShareLink) -> None:
+    reader = Client()
+    reader.get(address(link) + "?host=route53")
+    assert re.search(r'<option value="route53"[^>]* selected', reader.get(address(link)).text)
+    assert re.search(r'<option value="cloudflare"[^>]* selected', Client().get(address(link)).text)
 
 
 def test_it_is_kept_out_of_caches_and_search_engines(link: ShareLink) -> None:
@@ -102,9 +133,9 @@ def test_what_is_published_is_ticked_off_and_the_page_rests_when_all_is_there(
     publish(sandbox, domain)
     swapped = Client().post(address(link), headers=HTMX)
     assert "<html" not in swapped.text
-    assert "All that is needed is there" in swapped.text
+    assert "All required records found" in swapped.text
     assert "hx-trigger" not in swapped.text
-    assert "I have added them" not in swapped.text
+    assert "I’ve added the records" not in swapped.text
 
 
 def test_a_mistake_is_explained_with_steps_and_the_explanation_stays_while_nothing_changes(
@@ -141,7 +172,7 @@ def test_whoever_presses_the_button_tells_us_that_records_were_added(link: Share
 def test_without_javascript_the_button_leads_back_to_the_page(link: ShareLink, sandbox: Sandbox) -> None:
     answer = Client().post(address(link) + "?host=route53", follow=True)
     assert answer.redirect_chain == [(f"{address(link)}?host=route53", 302)]
-    assert "We looked just now." in answer.text
+    assert "Checked just now." in answer.text
 
 
 def test_pressed_again_at_once_it_says_that_it_just_looked(link: ShareLink, sandbox: Sandbox) -> None:
@@ -149,7 +180,7 @@ def test_pressed_again_at_once_it_says_that_it_just_looked(link: ShareLink, sand
     client.post(address(link))
     again = client.post(address(link), headers=HTMX)
     assert again.status_code == 200
-    assert "We looked a few seconds ago" in again.text
+    assert "We checked a few seconds ago" in again.text
 
 
 def test_a_page_that_is_asked_for_without_pause_rests_for_a_minute(
@@ -160,14 +191,14 @@ def test_a_page_that_is_asked_for_without_pause_rests_for_a_minute(
     answers = [Client().get(address(link)) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[-1]["Retry-After"] == "60"
-    assert "Not just now" in answers[-1].text
+    assert "Please try again later" in answers[-1].text
 
 
 def test_a_link_that_works_no_more_says_why(link: ShareLink, alice: User) -> None:
     sharing_services.revoke(link=link, actor=alice)
     for answer in (Client().get(address(link)), Client().post(address(link))):
         assert answer.status_code == 404
-        assert "has withdrawn it" in answer.text
+        assert "This link was withdrawn" in answer.text
         assert "shop.com" not in answer.text
 
 
@@ -201,7 +232,7 @@ def test_of_a_domain_that_is_being_set_up_there_is_nothing_to_explain(
     link = sharing_services.create(domain=make_domain("new.com", customer=acme), actor=alice)
     page = Client().post(address(link), headers=HTMX)
     assert page.status_code == 200
-    assert "The records are being made" in page.text
+    assert "The records are being created" in page.text
     assert "hx-trigger" in page.text
 
 
@@ -228,7 +259,7 @@ def test_bobs_link_cannot_be_withdrawn_through_alices_domain(alice_client: Clien
 def test_a_link_for_a_year_is_refused_in_words(alice_client: Client, domain: Domain) -> None:
     refused = alice_client.post(reverse("domains:share", args=[domain.id]), {"days": "365"})
     assert refused.status_code == 422
-    assert "No link was made" in refused.text
+    assert "The link wasn’t created" in refused.text
 
 
 def test_the_address_of_a_shared_page_stands_in_no_log(link: ShareLink) -> None:

@@ -71,7 +71,7 @@ def mailed(after: timedelta = timedelta(seconds=1)) -> list[str]:
     return [f"{mail.to[0]}: {mail.subject}" for mail in outbox.outbox]
 
 
-TOLD = "alice@acme.example: shop.com: A domain that you asked about is verified"
+TOLD = "alice@acme.example: shop.com: A domain you asked about is verified"
 
 
 def test_who_added_it_is_told_once(sandbox: Sandbox, alice: User, acme: Customer) -> None:
@@ -86,7 +86,7 @@ def test_who_added_it_is_told_once(sandbox: Sandbox, alice: User, acme: Customer
     domain.save(update_fields=("verified_at",))
     look(domain)
     assert mailed() == [TOLD]
-    assert "All that is required is in place" in outbox.outbox[0].body
+    assert "All required records are verified" in outbox.outbox[0].body
     assert "Since" not in outbox.outbox[0].body
 
 
@@ -171,14 +171,14 @@ def test_anybody_who_sees_it_may_ask_and_stop(sandbox: Sandbox, alice: User, acm
     mick = make_member(acme, email="mick@acme.example", role="member")
     client.force_login(mick)
     page, switch = reverse("domains:detail", args=(domain.pk,)), reverse("domains:verified_notice", args=(domain.pk,))
-    assert "Email me when it is verified" in client.get(page).text
-    assert "We email you when it is verified" in client.post(switch, {"tell": "on"}, follow=True).text
+    assert "Email me when it’s verified" in client.get(page).text
+    assert "We’ll email you when it’s verified" in client.post(switch, {"tell": "on"}, follow=True).text
     client.post(switch, {"tell": "on"})
     assert Change.objects.filter(what="domain.verified_notice").count() == 1
     client.force_login(alice)
-    assert "Email me when it is verified" in client.post(switch, {"tell": "off"}, follow=True).text
+    assert "Email me when it’s verified" in client.post(switch, {"tell": "off"}, follow=True).text
     verify(sandbox, domain)
-    assert mailed() == ["mick@acme.example: shop.com: A domain that you asked about is verified"]
+    assert mailed() == ["mick@acme.example: shop.com: A domain you asked about is verified"]
     assert "verified-notice" not in client.get(page).text
 
 

@@ -39,7 +39,7 @@ def test_the_page_the_files_the_shared_page_and_the_api_follow_the_delegation(sa
     assert f">{name}.shop<" not in page
     zone_file = client.get(reverse("domains:export_file", args=[domain.pk, "zone"])).text
     assert "$ORIGIN shop.example.com." in zone_file
-    assert "to be added to the zone shop.example.com" in client.get(reverse("domains:print", args=[domain.pk])).text
+    assert "Add them to the zone shop.example.com" in client.get(reverse("domains:print", args=[domain.pk])).text
     exported = ok(api_of(member).get(f"/api/v2/domains/{domain.pk}/exports/zone"))
     assert "$ORIGIN shop.example.com." in exported["text"]
 

@@ -138,7 +138,7 @@ def test_slack_gets_its_text_without_a_signature(receiver: Receiver) -> None:
     attempt(delivery_id=Delivery.objects.get().pk)
     (got,) = receiver.received
     assert got.json == {
-        "text": "*shop.example*: A domain is verified: all that is required is in place.\nAll is in place."
+        "text": "*shop.example*: A domain is verified: all required records are in place.\nAll is in place."
     }
     assert "webhook-signature" not in got.headers
 
@@ -227,7 +227,7 @@ def test_a_redirect_is_a_failure_with_a_hint(receiver: Receiver) -> None:
     happen()
     receiver.status = 301
     attempt(delivery_id=Delivery.objects.get().pk)
-    assert "redirects are not followed" in Attempt.objects.get().problem
+    assert "redirects aren't followed" in Attempt.objects.get().problem
 
 
 def test_nothing_is_sent_to_a_private_address_unless_the_installation_allows_it(
@@ -240,7 +240,7 @@ def test_nothing_is_sent_to_a_private_address_unless_the_installation_allows_it(
     for delivery in Delivery.objects.all():
         attempt(delivery_id=delivery.pk)
     assert not receiver.received
-    assert all("not" in tried.problem and "public internet" in tried.problem for tried in Attempt.objects.all())
+    assert all("isn't a public address" in tried.problem for tried in Attempt.objects.all())
 
 
 def test_killed_between_its_lines_it_is_sent_by_the_next_sweep(
@@ -283,7 +283,7 @@ def test_delivered_again_it_has_the_same_id_and_a_delivery_of_its_own(
     add_webhook(alice, customer, receiver.url)
     happen(customer.id)
     first = Delivery.objects.get()
-    with pytest.raises(Refused, match="on its way"):
+    with pytest.raises(Refused, match="already queued"):
         deliver_again(delivery=first, actor=alice)
     attempt(delivery_id=first.pk)
     again = deliver_again(delivery=Delivery.objects.get(), actor=alice)
@@ -314,7 +314,7 @@ def test_what_is_switched_off_is_neither_tried_nor_delivered_again(customer: Cus
     happen(customer.id)
     change_target(target=target, name="Ours", url=target.url, events=(), is_on=False, actor=alice)
     assert Delivery.objects.get().state == DeliveryState.CANCELLED
-    with pytest.raises(Refused, match="switched off"):
+    with pytest.raises(Refused, match="is off"):
         send_test(target=target, actor=alice)
-    with pytest.raises(Refused, match="switched off"):
+    with pytest.raises(Refused, match="is off"):
         deliver_again(delivery=Delivery.objects.get(), actor=alice)

@@ -80,7 +80,7 @@ def test_of_a_long_answer_the_beginning_is_read_and_nothing_of_it_is_control(rec
     ],
 )
 def test_loopback_in_whatever_spelling_gets_nothing(url: str, receiver: Receiver) -> None:
-    with pytest.raises(NotDelivered, match="not of the public internet"):
+    with pytest.raises(NotDelivered, match="isn't a public address"):
         _post(url.format(port=receiver.port), private=False)
     assert not receiver.received
 
@@ -90,7 +90,7 @@ def test_loopback_in_whatever_spelling_gets_nothing(url: str, receiver: Receiver
 )
 def test_a_name_of_a_private_address_gets_nothing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _names(monkeypatch, {"inside.example": [[address]]})
-    with pytest.raises(NotDelivered, match="not of the public internet"):
+    with pytest.raises(NotDelivered, match="isn't a public address"):
         _post("https://inside.example/", private=False)
 
 
@@ -105,7 +105,7 @@ def test_a_name_that_was_public_a_moment_ago_is_checked_when_it_is_connected_to(
 ) -> None:
     _names(monkeypatch, {"rebinding.example": [["8.8.8.8"], ["127.0.0.1"]]})
     socket.getaddrinfo("rebinding.example", receiver.port)  # as a check before would have seen it
-    with pytest.raises(NotDelivered, match="not of the public internet"):
+    with pytest.raises(NotDelivered, match="isn't a public address"):
         _post(f"http://rebinding.example:{receiver.port}/", private=False)
     assert not receiver.received
 
@@ -125,14 +125,14 @@ def test_a_name_that_does_not_exist_says_so(monkeypatch: pytest.MonkeyPatch) -> 
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
-    with pytest.raises(NotDelivered, match="could not be looked up"):
+    with pytest.raises(NotDelivered, match="couldn.t resolve"):
         _post("https://nowhere.example/")
 
 
 def test_nobody_listening_says_so() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        with pytest.raises(NotDelivered, match="did not answer"):
+        with pytest.raises(NotDelivered, match="didn.t respond"):
             _post(f"http://127.0.0.1:{taken.getsockname()[1]}/")
 
 

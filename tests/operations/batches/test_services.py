@@ -114,7 +114,7 @@ def test_a_customer_checks_deletes_and_adds_their_own_and_nothing_else(sandbox: 
     make_domain("mine.com", customer=customer, stage=Stage.READY)
     make_domain("bobs.com", stage=Stage.READY)
     rows = predicted(BatchKind.CHECK, (Named("mine.com"), Named("bobs.com")), viewer=alice)
-    assert [(row.works, row.sentence) for row in rows][1] == (False, "There is no such domain in your list.")
+    assert [(row.works, row.sentence) for row in rows][1] == (False, "This domain is not in your list.")
     checked = ask(BatchKind.CHECK, alice, "mine.com", "bobs.com")
     added = ask(BatchKind.IMPORT, alice, "new.com", "bobs.com")
     batches_services.work()
@@ -133,7 +133,7 @@ def test_a_domain_that_left_the_customer_meanwhile_is_not_theirs_to_check(sam: U
     asked = ask(BatchKind.CHECK, alice, "mine.com")
     overrides_services.transfer(domain=domain, to=make_customer("Bob"), because="Sold", actor=sam)
     batches_services.work()
-    assert asked.items.get().problem == "It is not in your list any more."
+    assert asked.items.get().problem == "The domain is no longer in your list."
     assert not Change.objects.filter(what="domain.check_forced").exists()
 
 
@@ -149,12 +149,12 @@ def test_an_import_says_of_each_line_whose_it_is_or_why_not(sam: User) -> None:
     )
     assert [row.works for row in rows] == [True, True, False, False, False, False, True]
     said = [row.sentence for row in rows]
-    assert said[0] == "Is added for Alice Ltd. It is set up with Amazon."
-    assert said[2] == "There is no customer Nobody."
-    assert "several customers called Twins" in said[3]
-    assert "does not say which customer" in said[4]
+    assert said[0] == "Will be added for Alice Ltd. It will be set up in SES."
+    assert said[2] == "No customer is called Nobody."
+    assert "Several customers are called Twins" in said[3]
+    assert "Add the customer to this line" in said[4]
     assert "already in use" in said[5]
-    assert "has to be proven first" in said[6]
+    assert "must be proven first" in said[6]
 
 
 def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandbox: Sandbox, sam: User) -> None:
@@ -171,7 +171,7 @@ def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandb
     batches_services.work()
     assert DomainRemoval.objects.get().bulk_id == asked.pk
     ((_, result),) = results_of(asked, list(asked.items.all()))
-    assert (result.word, result.tone) == ("Being deleted", "info")
+    assert (result.word, result.tone) == ("Deleting", "info")
     assert set(Change.objects.values_list("what", "bulk_id")) == {("address.removed", asked.pk)}
 
 

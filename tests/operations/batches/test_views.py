@@ -1,4 +1,4 @@
-"""Several domains at once on pages: named or ticked, shown before, carried out, and followed."""
+"""Bulk actions on pages: named or ticked, shown before, carried out, and followed."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -38,7 +38,12 @@ def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client
     assert f'value="{free.pk}" form="chosen"' in listed
     page = sam.get(START, {"do": "hold", "domain": [held.pk, free.pk]})
     assert page.status_code == 200
-    for words in ("Hold 1 domain?", "Our staff holds it.", "1 of 2 can be done", 'name="because"'):
+    for words in (
+        "Hold 1 domain?",
+        "Our support team put this domain on hold.",
+        "1 of 2 can be processed",
+        'name="because"',
+    ):
         assert words in page.text
     assert not Batch.objects.exists()
 
@@ -46,7 +51,7 @@ def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client
 def test_domains_that_only_send_are_added_so_in_bulk_and_the_page_says_it(sandbox: Sandbox) -> None:
     alice = make_member(make_customer("Alice"))
     client, given = signed_in(alice), {"do": "import", "names": "a.com\nb.com", "go": "yes"}
-    assert "These domains only send." in client.post(START, {"do": "import", "names": "a.com"}).text
+    assert "These domains don’t receive mail here." in client.post(START, {"do": "import", "names": "a.com"}).text
     going = client.post(START, given | {"send_only": "on"})
     batches_services.work()
     assert list(Domain.objects.values_list("name", "receives").order_by("name")) == [("a.com", False), ("b.com", False)]
@@ -58,25 +63,25 @@ def test_a_paste_is_shown_then_done_then_followed_and_tried_again(sandbox: Sandb
         make_domain(name, stage=Stage.READY)
     shown = sam.post(START, {"do": "hold", "names": "a.com, b.com, nobody.com"})
     assert (shown.status_code, Batch.objects.count()) == (200, 0)
-    assert "There is no such domain" in shown.text
+    assert "This domain is not in your list." in shown.text
     without = sam.post(START, {"do": "hold", "names": "a.com\nb.com", "go": "yes"})
     assert (without.status_code, Batch.objects.count()) == (422, 0)
     going = sam.post(START, {"do": "hold", "names": "a.com\nb.com", "because": "Abuse", "go": "yes"})
     asked = Batch.objects.get()
     assert going["Location"] == reverse("operations:bulk", args=[asked.pk])
     waits = sam.get(going["Location"]).text
-    assert "Of 2: 2 still to do." in waits
+    assert "2 pending. About 1 minute left." in waits
     assert "hx-trigger" in waits
     Domain.objects.filter(name="b.com").update(held_at="2026-01-01T00:00Z")
     batches_services.work()
     partly = sam.get(going["Location"], headers={"HX-Request": "true"}).text
-    assert "Of 2: 1 done, 1 not done." in partly
+    assert "1 done, 1 failed." in partly
     assert "<html" not in partly
     assert 'hx-trigger="every' not in partly
     Domain.objects.filter(name="b.com").update(held_at=None)
     assert sam.post(reverse("operations:retry_bulk", args=[asked.pk])).status_code == 302
     batches_services.work()
-    assert "Of 2: 2 done." in sam.get(going["Location"]).text
+    assert "2 done." in sam.get(going["Location"]).text
     assert set(Change.objects.values_list("bulk_id", flat=True)) == {asked.pk}
 
 
@@ -130,7 +135,7 @@ def test_to_pause_leads_to_the_tenants_of_whose_the_domains_are() -> None:
 def test_more_than_are_done_at_once_are_refused_and_nothing_is_lost(sam: Client) -> None:
     page = sam.post(START, {"do": "check", "names": " ".join(f"d{number}.com" for number in range(1001))})
     assert page.status_code == 422
-    assert "At most 1000" in page.text
+    assert "Up to 1,000" in page.text
     assert "d1000.com" in page.text
 
 
@@ -141,7 +146,7 @@ def test_a_running_bulk_has_a_stop_and_a_finished_one_has_none(sam: Client) -> N
     page, stop = reverse("operations:bulk", args=[bulk.pk]), reverse("operations:stop_bulk", args=[bulk.pk])
     assert stop in sam.get(page).text
     said = sam.post(stop, follow=True).text
-    assert "Stopped. 1 domain stays as before." in said
+    assert "Stopped. 1 domain stays unchanged." in said
     assert stop not in said
-    assert "Try the 1 again" in said
+    assert "Retry 1 failed" in said
     assert signed_in(make_member()).post(stop).status_code == 404

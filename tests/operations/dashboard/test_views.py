@@ -48,7 +48,7 @@ def test_where_all_is_well_nothing_needs_anybody(alice: User, alices: Customer, 
     make_domain(customer=alices, state=State.VERIFIED, stage=Stage.READY, verified_at=timezone.now())
     assert needs(alice) == {}
     client.force_login(alice)
-    assert "Nothing. All is as it should be" in client.get(reverse("operations:overview")).content.decode()
+    assert "Nothing needs attention." in client.get(reverse("operations:overview")).content.decode()
 
 
 def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices: Customer, client: Client) -> None:
@@ -57,7 +57,7 @@ def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices
     type(stuck).objects.filter(pk=stuck.pk).update(watched_from=timezone.now() - timedelta(days=2))
     assert needs(alice) == {
         "1 domain needs attention": "show=attention",
-        "1 domain waits for more than a day": "show=stuck",
+        "1 domain pending for more than a day": "show=stuck",
     }
     client.force_login(alice)
     listed = client.get(f"{reverse('domains:list')}?show=stuck").content.decode()
@@ -74,7 +74,7 @@ def test_staff_see_tenants_that_are_suspended(alices: Customer) -> None:
     Tenant.objects.create(
         customer=alices, region="eu-west-1", name="alice", configuration_set="alice", standing="suspended"
     )
-    assert "1 tenant is suspended by Amazon" in needs(make_staff(Role.SUPPORT))
+    assert "1 tenant is suspended by AWS" in needs(make_staff(Role.SUPPORT))
 
 
 def test_the_plots_show_what_was_counted(client: Client) -> None:
@@ -85,7 +85,38 @@ def test_the_plots_show_what_was_counted(client: Client) -> None:
     assert dict(zip(states.columns, states.rows[0].values, strict=True))["Verified"] == 1
     assert list(calls.rows[0].values) == [7]
     client.force_login(make_staff())
-    assert "The same as a table" in client.get(reverse("operations:overview")).content.decode()
+    first_day = client.get(reverse("operations:overview")).text
+    assert "Collecting since" in first_day
+    assert "View as table" not in first_day
+
+
+def test_on_the_first_days_the_plots_begin_with_the_first_count(client: Client) -> None:
+    now = timezone.now()
+    first = (now - timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+    for hour in (first, first + timedelta(hours=1)):
+        counters.set_levels("domains_by_state", {"verified": 3}, now=hour)
+    assert counters.counting_since(now - timedelta(days=7)) == first
+    states, *_ = dashboard_selectors.charts(now=now)
+    (verified, *_) = states.wide.lines
+    assert verified.paths[0].startswith(f"M{states.wide.left}.0 ")  # nothing is empty before it
+    client.force_login(make_staff())
+    page = client.get(reverse("operations:overview")).text
+    assert "Collecting since" not in page
+    assert "View as table" in page
+
+
+def test_what_is_counted_for_long_has_the_whole_week() -> None:
+    now = timezone.now()
+    counters.set_levels("domains_by_state", {"verified": 3}, now=now - timedelta(days=20))
+    assert counters.counting_since(now - timedelta(days=7)) is None
+    assert dashboard_selectors.collecting_since(now=now) is None
+
+
+def test_each_number_of_the_capacity_leads_to_its_list(client: Client) -> None:
+    client.force_login(make_staff())
+    page = client.get(reverse("operations:overview")).text.partition('id="full-title"')[2]
+    for name, url in (("Identities", "domains:list"), ("Tenants", "tenants:list")):
+        assert f'href="{reverse(url)}" aria-label="{name}: 0 of' in page
 
 
 def hits(viewer: User, text: str) -> list[tuple[str, str]]:
@@ -138,7 +169,7 @@ def test_staff_read_first_that_urgent_work_waits(alice: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")
     staff = make_staff(Role.OPERATOR)
-    assert next(iter(needs(staff))) == "Urgent work (a pause, a stop) waits for 75 seconds: see the runbook"
+    assert next(iter(needs(staff))) == "Urgent work (pause, stop) is delayed by 75 seconds: see the runbook"
     assert not any("waits for 75" in sentence for sentence in needs(alice))
 
 
@@ -146,13 +177,13 @@ def test_the_overview_is_in_the_order_of_harm(alices: Customer) -> None:
     moved = make_domain("moved.com", customer=alices, stage=Stage.READY, moved_at=timezone.now())
     make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
     make_tenant(alices, is_paused=True, standing=Standing.PAUSING)
-    note_look("identities", problem="Amazon SES is not answering.")
+    note_look("identities", problem="Amazon SES isn’t answering.")
     shown = list(needs(make_staff(Role.OPERATOR)))
     assert moved.moved_at is not None
     assert [sentence for sentence in shown if "alert" not in sentence] == [
-        "Mail for moved.com may still go to its former holder",
-        "1 tenant is not paused yet: mail may leave",
-        "Amazon’s identities could not be read at the last look",
+        "Mail for moved.com may still be delivered to its previous customer",
+        "1 tenant is still pausing: mail may still be sent",
+        "Identities could not be read from SES at the last check",
         "1 domain needs attention",
     ]
 
@@ -170,4 +201,4 @@ def test_only_what_was_read_from_ses_is_called_so(client: Client) -> None:
     )
     client.force_login(make_staff(Role.OPERATOR))
     page = client.get(reverse("operations:overview")).text
-    assert "Rules and recipients as last read from SES; identities and tenants as counted in our database." in page
+    assert "Rules and recipients as last read from SES; identities and tenants from our database." in page

@@ -36,7 +36,7 @@ def test_every_permission_that_is_there_is_told_and_nothing_is_written(sandbox: 
     worker_was_seen(seconds_ago=5)
     said = doctor()
     assert "ok  ses:ListTenants: Allowed." in said
-    assert "ok  Worker: A worker is alive." in said
+    assert "ok  Worker: A worker is running." in said
     assert "ok  Clock:" in said
     writes = ("Create", "Delete", "Put", "Set", "Update")
     assert not [name for name in sandbox.control.call_counts() if name.startswith(writes)]
@@ -51,10 +51,10 @@ def test_a_list_that_amazon_does_not_have_is_not_allowed_but_not_known(sandbox: 
     sandbox.control.add_fault("missing", "ListTenants", nth=1, times=1)
     said = doctor()
     assert "ses:ListTenants: Allowed." not in said
-    assert "?  ses:ListTenants: Amazon does not know this call" in said
+    assert "?  ses:ListTenants: SES doesn't offer this call" in said
     # In such a region nobody's name is found either, whatever we may do.
-    assert "?  ses:GetTenant: Amazon does not know this call" in said
-    assert "?  ses:ListTenantResources: Amazon does not know this call" in said
+    assert "?  ses:GetTenant: SES doesn't offer this call" in said
+    assert "?  ses:ListTenantResources: SES doesn't offer this call" in said
     assert "ok  ses:GetEmailIdentity: Allowed." in said
 
 
@@ -73,18 +73,18 @@ def test_a_worker_that_never_started_and_a_silent_resolver_are_faults(sandbox: S
     settings.DNS_RESOLVERS = (f"127.0.0.1:{closed_port()}",)
     said = doctor()
     assert "fault  Worker: No worker has ever started." in said
-    assert "fault  DNS: 1 of 1 resolvers do not answer." in said
+    assert "fault  DNS: 1 of 1 resolvers don't respond." in said
 
 
 def test_without_a_running_sandbox_it_says_so_and_asks_nobody(settings: Settings) -> None:
     settings.SANDBOX, settings.AWS_ENDPOINT_URL, settings.DNS_RESOLVERS = True, "", ()
     said = doctor()
     assert "fault  AWS: Amazon was not called: SANDBOX is on and no sandbox is running" in said
-    assert "?  DNS: DNS was not asked: SANDBOX is on and no sandbox is running" in said
+    assert "?  DNS: DNS wasn't queried: SANDBOX is on, but no sandbox is running" in said
 
 
 def test_a_site_without_its_address_is_a_fault(sandbox: Sandbox, settings: Settings) -> None:
     settings.SITE_URL = ""
     assert "fault  SITE_URL: It is not set" in doctor()
     settings.SITE_URL = "https://panel.example.com"
-    assert "ok  SITE_URL: Mails link to https://panel.example.com." in doctor()
+    assert "ok  SITE_URL: Links in emails use https://panel.example.com." in doctor()

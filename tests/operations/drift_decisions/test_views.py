@@ -59,9 +59,9 @@ def test_all_of_a_kind_are_shown_then_decided_then_followed(olga: Client) -> Non
     rows = policies(3)
     other = make_difference(area="identities", kind="gone", key="gone shop.com", place="shop.com")
     board = olga.get(BOARD).text
-    assert "Decide about all 3" in board
+    assert "Resolve all 3" in board
     shown = olga.get(URL, {"area": "tenants", "kind": "policy"})
-    assert "Decide about 3 differences" in shown.text
+    assert "Resolve 3 differences" in shown.text
     assert rows[0].sentence in shown.text
     assert not Batch.objects.exists()
     choice = {"area": "tenants", "kind": "policy"}
@@ -70,9 +70,9 @@ def test_all_of_a_kind_are_shown_then_decided_then_followed(olga: Client) -> Non
     answer = olga.post(URL, asked("restore", 3, **choice))
     batch = Batch.objects.get()
     assert answer["Location"] == reverse("operations:bulk", args=[batch.pk])
-    assert "Of 3: 3 still to do." in olga.get(answer["Location"]).text
+    assert "3 pending." in olga.get(answer["Location"]).text
     batches_services.work()
-    assert "Of 3: 3 decided." in olga.get(answer["Location"]).text
+    assert "3 fixing." in olga.get(answer["Location"]).text
     assert set(Difference.objects.filter(decision="restore")) == set(rows)
     assert not Difference.objects.get(pk=other.pk).decision
     assert set(Change.objects.filter(what="drift.restored").values_list("bulk_id", flat=True)) == {batch.pk}
@@ -115,9 +115,9 @@ def test_one_that_fails_holds_up_no_other_and_is_tried_again(olga: Client, sandb
     answer = olga.post(URL, asked("adopt", 2, area="tenants", kind="unknown"))
     batches_services.work()
     page = olga.get(answer["Location"]).text
-    assert "1 not done" in page
-    assert "Choose the customer whose tenant it becomes." in page
-    assert "Try the 1 again" in page
+    assert "1 failed" in page
+    assert "Choose the customer for this tenant." in page
+    assert "Retry 1 failed" in page
     assert Tenant.objects.count() == 1
 
 
@@ -141,7 +141,7 @@ def test_while_amazon_does_not_answer_all_wait_and_the_rows_say_why(olga: Client
     first = Batch.objects.get().items.order_by("number").first()
     assert first is not None
     assert (first.state, bool(first.problem)) == ("waiting", True)
-    assert "Of 2: 2 still to do." in olga.get(answer["Location"]).text
+    assert "2 pending." in olga.get(answer["Location"]).text
     sandbox.control.clear_faults()
     batches_services.work()
     assert set(Batch.objects.get().items.values_list("state", flat=True)) == {"done"}
@@ -155,7 +155,7 @@ def test_what_somebody_decided_otherwise_meanwhile_stays_as_they_decided(olga: C
     row.refresh_from_db()
     item = Batch.objects.get().items.get()
     assert (row.decision, item.state) == ("restore", "refused")
-    assert "decided it otherwise since" in item.problem
+    assert "decided in the meantime" in item.problem
 
 
 def test_a_worker_that_died_after_the_decision_decides_nothing_twice(olga: Client) -> None:
@@ -193,6 +193,6 @@ def test_who_may_not_decide_sees_and_starts_nothing(client: Client) -> None:
         assert client.post(URL, asked("ignore", 1, area="tenants", kind="policy")).status_code == 403
     board = client.get(BOARD).text
     assert "The reputation policy" in board
-    assert "Decide by kind" not in board
+    assert "Resolve by kind" not in board
     assert 'form="chosen"' not in board
     assert not Batch.objects.exists()

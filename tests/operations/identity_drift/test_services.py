@@ -151,7 +151,7 @@ def test_signing_switched_off_by_hand_is_taken_over_or_undone(sandbox: Sandbox, 
     domain = make_ready("shop.com", make_customer("Alice"))
     aws.client("sesv2").put_email_identity_dkim_attributes(EmailIdentity="shop.com", SigningEnabled=False)
     found = the_only()
-    assert (found.kind, "does not sign" in found.sentence) == ("signing", True)
+    assert (found.kind, "is off in SES" in found.sentence) == ("signing", True)
     decide(found, Decision.RESTORE, olga)
     settings_services.apply(domain_id=domain.pk)
     assert looked() == []

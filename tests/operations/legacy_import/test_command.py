@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> str:
 def test_a_preview_shows_each_row_and_stores_none(sandbox: Sandbox, file: str) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     said = command(file, "--preview")
-    assert "New                  Domain      shop.com  Taken over as Amazon has it." in said
+    assert "New                  Domain      shop.com  Imported with its SES settings." in said
     assert "6 rows: 6 new." in said
     assert not Domain.objects.exists()
     assert MovingIn.objects.get().state == MovingInState.CANCELLED
@@ -42,7 +42,7 @@ def test_a_preview_shows_each_row_and_stores_none(sandbox: Sandbox, file: str) -
 def test_without_it_everything_is_stored_and_nothing_is_written_to_amazon(sandbox: Sandbox, file: str) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     assert "6 rows: 6 new." in command(file)
-    assert "6 rows: 6 there already." in command(file)
+    assert "6 rows: 6 unchanged." in command(file)
     assert sandbox.control.write_calls() == ()
     assert Domain.objects.get().name == "shop.com"
 
@@ -51,7 +51,7 @@ def test_a_directory_of_tables_is_one_import(sandbox: Sandbox, tmp_path: Path) -
     (tmp_path / "users.csv").write_text("id,email\nu1,alice@example.com\n")
     (tmp_path / "domains.csv").write_text("id,domain,userId\nd1,shop.com,u1\n")
     (tmp_path / "README.txt").write_text("not a table")
-    assert "2 rows: 1 new, 1 to be proven." in command(str(tmp_path))
+    assert "2 rows: 1 new, 1 ownership not proven." in command(str(tmp_path))
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_catch_all_and_an_address_name_their_endpoint() -> None:
 
 def test_an_address_whose_endpoint_is_missing_is_refused_rather_than_left_without_one() -> None:
     address = {"address": "me@shop.com", "userId": "u1", "endpointId": "e9"}
-    assert "e9 is not among those given" in one(RowKind.ADDRESS, emailAddresses=[address]).why_not
+    assert "Endpoint e9 is not in the import" in one(RowKind.ADDRESS, emailAddresses=[address]).why_not
 
 
 def test_two_endpoints_of_one_name_get_the_same_numbers_each_time() -> None:
@@ -76,7 +76,7 @@ def test_of_two_that_are_one_to_us_the_second_is_refused() -> None:
     rows = once_each(
         made_ready({"users": [ALICE, BOB], "domains": [SHOP, {**SHOP, "domain": "Shop.com", "userId": "u2"}]})
     )
-    assert [given.why_not for given in rows if given.kind is RowKind.DOMAIN] == ["", "It is given twice."]
+    assert [given.why_not for given in rows if given.kind is RowKind.DOMAIN] == ["", "Duplicate row."]
 
 
 def test_a_document_and_tables_say_the_same() -> None:
@@ -100,11 +100,11 @@ def test_a_configuration_in_a_cell_is_json() -> None:
     ("name", "content", "why"),
     [
         ("old.json", b"[]", "must be one object"),
-        ("old.json", b"{", "no JSON"),
-        ("old.json", b'{"users": 1}', "no list of rows"),
+        ("old.json", b"{", "not valid JSON"),
+        ("old.json", b'{"users": 1}', "not a list of rows"),
         ("old.json", b'{"others": []}', "no rows"),
         ("old.json", b"\xff", "UTF-8"),
-        ("things.csv", b"a\n1\n", "call it by what is in it"),
+        ("things.csv", b"a\n1\n", "Use one of these file names"),
         ("users.csv", b"id,email\n", "no rows"),
     ],
 )
@@ -122,9 +122,9 @@ def test_one_bad_line_is_refused_alone_and_lends_its_owner_to_nobody() -> None:
     assert (said["a@b.com"], said["shop.com"]) == ("", "")
     assert "more cells" in said["stray"]
     assert "no user u2" in said["other.com"]
-    assert said["Desk"] == "Its config is no JSON."
+    assert said["Desk"] == "config is not valid JSON."
     (row,) = made_ready(sections_in({"old.json": b'{"users": [1]}'}))
-    assert row.why_not == "It is no row with named fields."
+    assert row.why_not == "The row is not an object with named fields."
 
 
 @pytest.mark.parametrize("config", [{"forwardTo": "a@b.com"}, '{"forwardTo": "a@b.com"}'], ids=["object", "text"])
@@ -139,13 +139,15 @@ def test_a_configuration_in_a_document_is_an_object_or_the_text_of_a_database(co
     assert {given.why_not for given in rows} == {""}
 
 
-@pytest.mark.parametrize(("config", "why"), [("{", "no JSON"), ("[1]", "no JSON object"), (7, "no JSON object")])
+@pytest.mark.parametrize(
+    ("config", "why"), [("{", "not valid JSON"), ("[1]", "not a JSON object"), (7, "not a JSON object")]
+)
 def test_a_configuration_that_cannot_be_read_refuses_its_row_alone_and_says_so(config: Any, why: str) -> None:
     bad = {"id": "e1", "name": "Bad", "type": "email", "config": config, "userId": "u1"}
     good = bad | {"id": "e2", "name": "Good", "config": '{"forwardTo": "a@b.com"}'}
     document = {"users": [ALICE], "endpoints": [bad, good]}
     said = {g.name: g.why_not for g in made_ready(sections_in({"old.json": json.dumps(document).encode()}))}
-    assert (said["Bad"], said["Good"]) == (f"Its config is {why}.", "")
+    assert (said["Bad"], said["Good"]) == (f"config is {why}.", "")
 
 
 def test_one_line_that_is_no_csv_is_refused_alone() -> None:
@@ -153,8 +155,8 @@ def test_one_line_that_is_no_csv_is_refused_alone() -> None:
     rows = made_ready(sections_in({"users.csv": users.encode()}))
     assert [given.owner for given in rows if not given.why_not] == ["a@b.com", "d@b.com"]
     assert [given.why_not.partition(" of the file")[0] for given in rows if given.why_not] == [
-        "Its line, 3",
-        "Its line, 4",
+        "Line 3",
+        "Line 4",
     ]
 
 

@@ -131,11 +131,11 @@ def test_a_fold_that_changes_the_place_of_mail_says_so_and_how_the_layout_is_kep
     take_over(adam)
     warned = planner_services.plan(asked=FOLD).warnings
     moved, offer = (next(each for each in warned if each.startswith(start)) for start in ("Mail for", "To keep"))
-    assert "stored in another place: inbound-mail/; until now inbound-mail/emails/" in moved
+    assert "moves to another S3 location: inbound-mail/ instead of inbound-mail/emails/" in moved
     assert "RECEIVING_PREFIX=emails/, RECEIVING_PREFIX_EACH_DOMAIN=1 and RECEIVING_CATCH_ALL_PREFIX=catchall/" in offer
     keep_the_layout(settings)
     kept = planner_services.plan(asked=FOLD)
-    assert [each for each in kept.warnings if "another place" in each] == []
+    assert [each for each in kept.warnings if "another S3 location" in each] == []
     assert kept.consequences == ()
     assert not kept.doubles
 

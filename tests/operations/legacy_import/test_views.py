@@ -40,15 +40,15 @@ def text(client: Client, url: str, **headers: str) -> str:
 
 def test_it_is_given_looked_at_begun_and_done(olga: Client, sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    assert "Nothing yet" in text(olga, reverse(PAGE))
+    assert "No imports yet" in text(olga, reverse(PAGE))
     url = given(olga)
     page = text(olga, url)
-    assert "6 rows are being looked at" in page
+    assert "Checking 6 rows." in page
     assert "every 3s" in page
     legacy_import_services.work()
     page = text(olga, url)
     assert "Nothing is stored yet" in page
-    assert "Taken over as Amazon has it. It is verified there." in page
+    assert "Imported with its SES settings. Verified in SES." in page
     assert "every 3s" not in page
     assert not Domain.objects.exists()
     olga.post(f"{url}steer/", {"do": "begin"})
@@ -66,9 +66,9 @@ def test_rows_are_filtered_and_saved_by_their_outcome(olga: Client, sandbox: San
     url = given(olga)
     legacy_import_services.work()
     refused = text(olga, f"{url}?fate=refused&kind=domain")
-    assert "Another customer holds this domain." in refused
+    assert "This domain belongs to another customer." in refused
     assert "billing@shop.com" not in refused.lower()
-    assert "No row is so." in text(olga, f"{url}?fate=changes")
+    assert "No rows match this filter." in text(olga, f"{url}?fate=changes")
     table = text(olga, f"{url}outcomes.csv?fate=refused").splitlines()
     assert table[0] == "number,kind,name,owner,fate,why,done_at"
     assert len(table) == 1 + 4
@@ -100,7 +100,7 @@ def test_several_tables_are_given_at_once(olga: Client) -> None:
 
 def test_what_cannot_be_read_says_why_and_keeps_the_reason(olga: Client) -> None:
     page = given(olga, b"{")
-    assert "no JSON" in page
+    assert "not valid JSON" in page
     assert "Contract 12" in page
     assert "This field is required" in given(olga, because="")
     assert not MovingIn.objects.exists()
@@ -117,8 +117,8 @@ def test_each_press_of_a_button_leaves_one_change(olga: Client, sandbox: Sandbox
         if do == "begin":
             legacy_import_services.work()
     assert MovingIn.objects.get().state == MovingInState.CANCELLED
-    assert "over already" in olga.post(f"{url}steer/", {"do": "cancel"}, follow=True).content.decode()
-    assert "Choose what" in olga.post(f"{url}steer/", {"do": "dance"}, follow=True).content.decode()
+    assert "already finished" in olga.post(f"{url}steer/", {"do": "cancel"}, follow=True).content.decode()
+    assert "Choose an action" in olga.post(f"{url}steer/", {"do": "dance"}, follow=True).content.decode()
 
 
 def test_support_may_not_move_anybody_in(client: Client) -> None:
@@ -135,26 +135,26 @@ def test_identities_are_given_to_customers_many_at_once(olga: Client, sandbox: S
     identity_drift_services.ask_to_look()
     identity_drift_services.work()
     page = text(olga, reverse("operations:differences"))
-    assert "3 identities at Amazon that nobody here holds" in page
+    assert "3 SES identities without a customer" in page
     sandbox.control.clear_calls()
     url = reverse("operations:adopt_identities")
     lines = f"domain,customer\na.com,bob\nb.com,{alice.pk}\nnowhere.com,bob\nd.com,nobody-is-called-so"
     answer = olga.post(url, {"everything": "on", "text": lines, "customer": "Alice", "because": "theirs"})
     legacy_import_services.work()
     page = text(olga, answer["Location"])
-    assert "Amazon has no such identity" in page
-    assert "no one customer is called nobody-is-called-so" in page
-    assert "given twice" not in page
+    assert "SES has no identity with this name" in page
+    assert "there isn’t exactly one customer called nobody-is-called-so" in page
+    assert "Duplicate row" not in page
     olga.post(f"{answer['Location']}steer/", {"do": "begin"})
     legacy_import_services.work()
     held = {domain.name: domain.customer for domain in Domain.objects.all()}
     assert held == {"a.com": bob, "b.com": alice, "c.com": alice}
-    assert "nobody here holds" not in text(olga, reverse("operations:differences"))
+    assert "without a customer" not in text(olga, reverse("operations:differences"))
     assert sandbox.control.write_calls() == ()
 
 
 def test_without_a_choice_or_a_customer_nothing_is_given(olga: Client) -> None:
     url = reverse("operations:adopt_identities")
-    assert "Name at least one domain" in olga.post(url, {"because": "x"}).content.decode()
-    assert "No customer is called so" in olga.post(url, {"because": "x", "customer": "Nobody"}).content.decode()
+    assert "Enter at least one domain" in olga.post(url, {"because": "x"}).content.decode()
+    assert "No customer has this name" in olga.post(url, {"because": "x", "customer": "Nobody"}).content.decode()
     assert not MovingIn.objects.exists()

@@ -82,7 +82,7 @@ def test_rules_that_changed_since_the_preview_are_shown_again_first(tenant: Tena
     make_address("sales@northwind.example", tenant.domains.get())
     customer_changed(tenant.customer, None)
     auto_apply_services.work()
-    with pytest.raises(Refused, match="changed since you looked"):
+    with pytest.raises(Refused, match="changed after the preview"):
         operations_pause_services.pause(
             tenant=tenant, actor=tess, stops_receiving=True, receiving_digest=shown, **WORDS
         )

@@ -27,7 +27,7 @@ def test_a_dry_run_lists_every_call_that_is_then_made_and_makes_none(sandbox: Sa
     said = command("--dry-run", "--customer", "northwind")
     assert calls(sandbox) == {}
     assert tenants_at_amazon() == {}
-    promised = [line.split()[0] for line in said.splitlines() if line.startswith("  ") and "no call" not in line]
+    promised = [line.split()[0] for line in said.splitlines() if line.startswith("  ") and "no API call" not in line]
     with pytest.raises(CommandError, match="--because"):
         command("--customer", customer.pk)
     assert not Migration.objects.exists()
@@ -69,11 +69,11 @@ def test_it_is_paused_resumed_looked_at_and_rolled_back(sandbox: Sandbox) -> Non
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "Say whom"),
+        ((), "Choose customers"),
         (("--customer", "nobody"), "No customer"),
         (("--csv", "not-there.csv"), "could not be read"),
-        (("--pause", "mig_none"), "There is no migration"),
-        (("--all", "--because", "as a test"), "Nobody is left"),
+        (("--pause", "mig_none"), "No migration mig_none"),
+        (("--all", "--because", "as a test"), "No customers to migrate"),
     ],
 )
 def test_what_cannot_be_done_is_said(sandbox: Sandbox, arguments: tuple[str, ...], sentence: str) -> None:

@@ -75,7 +75,7 @@ def test_a_second_run_calls_nothing(sandbox: Sandbox) -> None:
     sandbox.control.clear_calls()
     migration_steps_services.work()
     assert calls(sandbox) == {}
-    with pytest.raises(Refused, match="Nobody is left"):
+    with pytest.raises(Refused, match="No customers to migrate"):
         tenant_migration_services.plan_migration(choice=tenant_migration_services.all_of_them(), actor=None)
 
 
@@ -173,7 +173,7 @@ def test_no_more_are_begun_in_an_hour_than_was_asked_for(sandbox: Sandbox) -> No
     migration.refresh_from_db()
     states = list(migration.items.order_by("number").values_list("state", flat=True))
     assert states == [ItemState.DONE, ItemState.DONE, ItemState.WAITING]
-    assert "At most 2 customers" in migration.waits_because
+    assert "limit of 2 customers per hour" in migration.waits_because
     migration_steps_services.work(now=lambda: now + timedelta(minutes=61))
     migration.refresh_from_db()
     assert (migration.state, migration.waits_because) == (MigrationState.DONE, "")

@@ -110,8 +110,8 @@ def test_a_change_that_waits_for_an_operator_says_why(alice: Api, customer: Cust
     address = make_address("a@shop.com", make_verified("shop.com", customer=customer))
     ok(alice.put(f"{ADDRESSES}/{address.pk}", {"isActive": False}))
     ok(alice.put(f"{ADDRESSES}/{address.pk}", {"isActive": True}))
-    PendingChange.objects.update(waits_because="An operator looks at it first.")
-    assert ok(alice.get(f"{ADDRESSES}/{address.pk}"))["warning"] == "An operator looks at it first."
+    PendingChange.objects.update(waits_because="Our team reviews it first.")
+    assert ok(alice.get(f"{ADDRESSES}/{address.pk}"))["warning"] == "Our team reviews it first."
 
 
 def test_anothers_address_and_endpoint_do_not_exist(bob: Api, customer: Customer) -> None:
@@ -269,7 +269,7 @@ def test_a_test_of_what_forwards_mail_tells_where_to_and_whether_they_have_confi
     Forwarding.objects.create(customer=customer, address="a@b.com", state=ForwardingState.CONFIRMED)
     body = ok(alice.post(f"{ENDPOINTS}/{endpoint.pk}/test", {}))
     assert (body["success"], body["testPayload"]["forwardTo"]) == (True, "a@b.com")
-    assert "No test message is sent" in body["message"]
+    assert "No test message was sent" in body["message"]
 
 
 def test_a_test_goes_to_no_other_place_than_the_stored_one(alice: Api, customer: Customer) -> None:

@@ -49,7 +49,7 @@ def test_drift_is_told_once_to_operators_and_is_over_when_it_is_mended(olga: Use
     assert (alert.state, alert.permission, alert.looks) == ("open", "receipt_rules.operate_rules", 3)
     assert [notice.person for notice in alert.notices.all()] == [olga]
     (told,) = _events("rule.drift")
-    assert "is gone" in str(told["why"])
+    assert "was deleted" in str(told["why"])
     approve_and_run(olga)
     drift_services.check_drift()
     alert.refresh_from_db()

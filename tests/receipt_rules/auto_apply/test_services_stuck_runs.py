@@ -41,7 +41,7 @@ def test_it_is_ended_with_who_and_why_and_the_next_plan_does_what_is_left(stuck:
     auto_apply_services.unlock(run=stuck, because="The machine burnt down.", actor=olga)
     stuck.refresh_from_db()
     assert (stuck.state, stuck.cancelled_by) == (RunState.FAILED, olga)
-    assert "Ended by hand after 0 of" in stuck.problem
+    assert "Ended manually after 0 of" in stuck.problem
     line = Change.objects.get(what="rules.unlocked")
     assert (line.actor_id, line.because, line.before["state"], line.after["state"]) == (
         str(olga.pk),
@@ -64,16 +64,16 @@ def test_a_worker_that_lives_after_all_makes_no_further_step_of_it(stuck: Run, o
 
 
 def test_what_moves_is_over_or_has_no_reason_is_left_alone(stuck: Run, olga: User) -> None:
-    with pytest.raises(Refused, match="Say why"):
+    with pytest.raises(Refused, match="Enter a reason"):
         auto_apply_services.unlock(run=stuck, because=" ", actor=olga)
-    with pytest.raises(Refused, match="by operators"):
+    with pytest.raises(Refused, match="Only operators"):
         auto_apply_services.unlock(run=stuck, because="x", actor=make_staff(Role.SUPPORT))
     Run.objects.update(started_at=timezone.now() - timedelta(minutes=2))
     stuck.refresh_from_db()
-    with pytest.raises(Refused, match="not stuck"):
+    with pytest.raises(Refused, match="isn't stuck"):
         auto_apply_services.unlock(run=stuck, because="x", actor=olga)
     Run.objects.update(state=RunState.DONE)
-    with pytest.raises(Refused, match="over already"):
+    with pytest.raises(Refused, match="already ended"):
         auto_apply_services.unlock(run=stuck, because="x", actor=olga)
     assert not Change.objects.filter(what="rules.unlocked").exists()
 
@@ -82,6 +82,6 @@ def test_django_admin_ends_it_with_a_reason_and_says_so_for_each_run(stuck: Run,
     client, url = Client(), reverse("admin:receipt_rules_run_changelist")
     client.force_login(olga)
     given = {"action": "unlock", "_selected_action": [stuck.pk]}
-    assert "Say why" in client.post(url, given, follow=True).text
+    assert "Enter a reason" in client.post(url, given, follow=True).text
     assert "Done: " in client.post(url, given | {"because": "It hangs."}, follow=True).text
-    assert "It is over already" in client.post(url, given | {"because": "It hangs."}, follow=True).text
+    assert "The run has already ended" in client.post(url, given | {"because": "It hangs."}, follow=True).text

@@ -45,7 +45,7 @@ def test_a_group_has_fifty_addresses_and_not_one_more() -> None:
         )
 
     assert len(add(50).config["addresses"]) == 50
-    with pytest.raises(Refused, match="between one and 50"):
+    with pytest.raises(Refused, match="between 1 and 50"):
         add(51)
 
 

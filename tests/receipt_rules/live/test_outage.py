@@ -81,11 +81,11 @@ def test_no_active_set_is_the_first_line_of_every_staff_page(client: Client, olg
         text = page(client, olga, name)
         assert "SES rejects all mail in eu-west-1: no receipt rule set is active" in text
         assert text.index(BANNER) < text.index('<main id="main"')
-        assert text.index("Restore</a>") < text.index("SES rejects all mail")
+        assert text.index("Restore rule set</a>") < text.index("SES rejects all mail")
     sam = page(client, make_staff(Role.SUPPORT))
     assert BANNER in sam
     assert "Ask an operator to restore it." in sam
-    assert "Restore</a>" not in sam
+    assert "Restore rule set</a>" not in sam
 
 
 def test_an_outage_alerts_at_once_and_ends_with_the_run_that_restores(client: Client, olga: User) -> None:
@@ -172,11 +172,11 @@ def test_customers_read_on_their_own_domain_that_receiving_is_disturbed(
     alice, bob_domain = make_member(shop.customer), make_verified("bob.com")
     activate_old_system()
     text = page(client, alice, "receipt_rules:domain", shop.pk)
-    assert "Receiving is disturbed" in text
+    assert "Inbound mail is disrupted" in text
     assert "postbox-2019" not in text
     assert BANNER not in text
     bob = make_member(bob_domain.customer)
-    assert "Receiving is disturbed" not in page(client, bob, "receipt_rules:domain", bob_domain.pk)
+    assert "Inbound mail is disrupted" not in page(client, bob, "receipt_rules:domain", bob_domain.pk)
 
 
 def test_a_region_that_nobody_receives_in_is_no_outage(client: Client, sandbox: Sandbox) -> None:
@@ -199,10 +199,10 @@ def test_a_foreign_rule_that_stops_customers_mail_is_shown_as_harm_and_first(cli
     drift_services.check_drift()
     board_services.carry_over()
     text = page(client, olga, "operations:differences")
-    harm = "The foreign rule corp-060 stops all mail for 1 address of 1 customer."
+    harm = "The unmanaged rule corp-060 stops all mail for 1 address of 1 customer."
     assert harm in text
     assert text.index(harm) < text.index("a-harmless-0")
-    assert "corp-060 was made by somebody else" not in text
+    assert "corp-060 was created outside this system" not in text
     assert harm.rstrip(".") in page(client, olga)
     with pytest.raises(Refused):
         board_services.decide(
@@ -234,22 +234,22 @@ def test_what_a_run_mended_closes_itself_at_the_look_that_the_run_asks_for(olga:
 
 def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Client, olga: User) -> None:
     board_services.ask_to_look_at_rules()
-    assert "Rules: Amazon is being read" in page(client, olga, "operations:differences")
+    assert "Rules: reading from SES" in page(client, olga, "operations:differences")
     drift_services.check_drift()
     board_services.carry_over()
-    assert "Rules: last read whole" in page(client, olga, "operations:differences")
+    assert "Rules: last fully read" in page(client, olga, "operations:differences")
 
 
 def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Client, olga: User) -> None:
     before = timezone.now() - timedelta(minutes=5)
-    for problem in ("Amazon SES is not answering.", ""):
+    for problem in ("Amazon SES isn’t answering.", ""):
         Look.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
         board_services.ask_to_look_at_rules()
         board_services.carry_over()
-        assert "Rules: Amazon is being read" in page(client, olga, "operations:differences")
+        assert "Rules: reading from SES" in page(client, olga, "operations:differences")
 
 
 def test_nothing_is_foretold_of_a_region_that_was_never_read(client: Client, shop: Domain) -> None:
     text = page(client, make_staff(Role.OPERATOR))
     assert "have not been read from SES yet" in text
-    assert "the room ends" not in text
+    assert "full by about" not in text

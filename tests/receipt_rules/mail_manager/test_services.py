@@ -40,21 +40,21 @@ def test_each_ingress_point_says_which_domains_go_there(sandbox: Sandbox, settin
     assert (front.verdict, unused.verdict) == (SetupVerdict.COULD_NOT_TELL, SetupVerdict.RIGHT)
     assert "ingress point front" in front.sentence
     assert "with the rule set their-rules" in front.sentence
-    assert "The MX of shop.com leads to SES Mail Manager" in front.sentence
-    assert "No domain of ours goes there" in unused.sentence
+    assert "The MX of shop.com points to SES Mail Manager" in front.sentence
+    assert "None of our domains points there" in unused.sentence
 
 
 def test_an_ingress_point_of_somebody_else_is_told_apart(sandbox: Sandbox, settings: Settings) -> None:
     add_point(sandbox, settings, "front", "their-rules")
     point_mx(sandbox, "shop.com", "abc.us-west-2.mail-manager-smtp.amazonaws.com")
-    assert "not of this account and region" in check_mail_manager()[-1].sentence
+    assert "outside this account and region" in check_mail_manager()[-1].sentence
 
 
 def test_a_zone_that_is_silent_is_not_called_somebody_elses(sandbox: Sandbox) -> None:
     point_mx(sandbox, "shop.com", "abc.us-west-2.mail-manager-smtp.amazonaws.com")
     sandbox.control.set_dns_fault("shop.com", "servfail")
     (found,) = check_mail_manager()
-    assert found.sentence == "The MX of shop.com leads to SES Mail Manager, so receipt rules never see that mail."
+    assert found.sentence == "The MX of shop.com points to SES Mail Manager, so receipt rules never see that mail."
 
 
 @pytest.mark.parametrize("fault", ["denied", "error"])

@@ -169,11 +169,11 @@ def test_what_ses_counts_for_the_whole_set_alone_is_lost_mail_as_well(rule: str,
     assert pipeline_services.watch_for_losses(now=timezone.now()).losing_rules == ()
     (alert,) = Alert.objects.all()
     assert (alert.kind, alert.state) == ("receiving.lost", "open")
-    assert "1 message was lost in a day. No rule’s own number shows it" in alert.why
+    assert "1 message was lost in a day. SES counts failures without a retry" in alert.why
     client.force_login(make_staff(Role.OPERATOR))
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
     assert "1 message lost" in page
-    assert "No rule’s own number shows it" in page
+    assert "SES counts failures without a retry" in page
 
 
 @pytest.mark.parametrize("values", ["whole", "parts"])
@@ -214,7 +214,7 @@ def test_a_part_of_the_numbers_is_not_taken_for_all(rule: str, status: str) -> N
         stub.add_response("get_metric_data", {"MetricDataResults": results})
         told = pipeline_services.rule_metrics(start=hour(3), end=NOW)
     assert told.value is None
-    assert "told only a part" in told.problem
+    assert "returned partial data" in told.problem
 
 
 def test_a_look_that_failed_neither_raises_nor_ends_an_alarm(rule: str, sandbox: Sandbox) -> None:
@@ -234,8 +234,8 @@ def test_the_page_shows_rules_function_log_and_bucket(rule: str, client: Client)
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
     assert "Delivery failed 1 time" in page
     assert "ia-000001" in page
-    assert "The same as a table" in page
-    assert "No error in this time." in page
+    assert "View as table" in page
+    assert "No errors in this period." in page
     assert "0 messages under" in page
 
 
@@ -243,8 +243,8 @@ def test_what_cloudwatch_does_not_tell_is_not_shown_as_nothing(rule: str, sandbo
     sandbox.control.add_fault("error", "GetMetricData", nth=1, times=99)
     client.force_login(make_staff(Role.OPERATOR))
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
-    assert "Whether mail was lost is not known." in page
-    assert "No data in this time" not in page
+    assert "We can’t tell whether mail was lost." in page
+    assert "No data in this period" not in page
 
 
 def test_a_domain_that_is_not_there_is_404_and_not_all(rule: str, client: Client) -> None:

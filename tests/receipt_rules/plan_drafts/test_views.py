@@ -37,15 +37,15 @@ def here(page: str) -> str:
 def test_the_page_waits_for_the_plan_and_then_shows_it(olga_client: Client) -> None:
     make_address("info@maple.com", make_verified("maple.com"))
     page = olga_client.get(reverse("receipt_rules:plan") + "?method=blue_green").text
-    assert "The plan is being made" in page
-    assert "Approve it" not in page
+    assert "Creating the plan" in page
+    assert 'id="approve"' not in page
     where = here(page)
     assert f'<a class="link js-hidden" href="{where.replace("&", "&amp;")}">' in page
-    assert "The plan is being made" in olga_client.get(where).text
+    assert "Creating the plan" in olga_client.get(where).text
     let_worker_make()
     made = olga_client.get(where).text
     assert "info@maple.com" in made
-    assert "Approve it" in made
+    assert 'id="approve"' in made
     assert "hx-get" not in re.findall(r'<div id="live"[^>]*>', made)[0]
     part = olga_client.get(where, headers={"HX-Request": "true"}).text
     assert part.lstrip().startswith('<div id="live"')
@@ -58,7 +58,7 @@ def test_an_approval_is_carried_on_by_the_worker_and_leads_to_the_run(olga_clien
     given = {"digest": digest, "because": "as planned", "typed": "inbound-mail"}
     answer = olga_client.post(reverse("receipt_rules:plan"), given)
     assert answer.status_code == 302
-    assert "The approval is being checked" in olga_client.get(answer["Location"]).text
+    assert "Checking your approval" in olga_client.get(answer["Location"]).text
     let_worker_make()
     run = Run.objects.get(digest=digest)
     assert olga_client.get(answer["Location"])["Location"] == reverse("receipt_rules:run", args=[run.pk])
@@ -76,8 +76,8 @@ def test_an_approval_of_what_has_changed_is_refused_and_says_why(olga_client: Cl
     let_worker_make()
     page = olga_client.get(where)
     assert page.status_code == 422
-    assert "It was not approved" in page.text
-    assert "Something has changed since you looked at the plan." in page.text
+    assert "Plan not approved" in page.text
+    assert "The rules have changed since you opened this plan." in page.text
     assert olga_client.get(where, headers={"HX-Request": "true"}).status_code == 200
     assert not Run.objects.filter(digest=given["digest"]).exists()
 
@@ -99,7 +99,7 @@ def test_what_is_refused_and_what_breaks_in_the_worker_is_said_on_the_page(
 def test_a_draft_that_is_not_kept_any_more_is_made_again(olga_client: Client) -> None:
     make_address("info@maple.com", make_verified("maple.com"))
     page = olga_client.get(reverse("receipt_rules:plan") + "?draft=draft_gone").text
-    assert "The plan is being made" in page
+    assert "Creating the plan" in page
 
 
 def test_the_page_asks_amazon_for_nothing_while_the_plan_is_made(olga_client: Client, sandbox: object) -> None:
@@ -113,8 +113,8 @@ def test_a_draft_whose_job_was_lost_with_its_worker_is_made_again(olga_client: C
     make_address("info@maple.com", make_verified("maple.com"))
     where = here(olga_client.get(reverse("receipt_rules:plan")).text)
     ProcrastinateJob.objects.filter(task_name=DRAFT).delete()
-    assert "The plan is being made" in olga_client.get(where).text
-    assert "The plan is being made" in olga_client.get(where).text
+    assert "Creating the plan" in olga_client.get(where).text
+    assert "Creating the plan" in olga_client.get(where).text
     assert ProcrastinateJob.objects.filter(task_name=DRAFT).count() == 1
     let_worker_make()
     assert "info@maple.com" in olga_client.get(where).text

@@ -20,7 +20,7 @@ def test_addresses_that_leave_our_store_are_counted_though_none_loses_delivery()
     after = RuleSet("s", (Rule("inbound-admin-001", OURS, ("b@b.com", "c@c.com")), foreign))
     found = impact(consequences(before, after, None), served=served(before), stores=STORES)
     assert (found.served, found.stops, found.strangers) == (31, 0, 29)
-    assert "29 of 31 addresses will go to a bucket that is not ours." in found.sentences
+    assert "29 of 31 addresses are delivered to an unmanaged bucket." in found.sentences
     assert found.needs_typing(99)
 
 

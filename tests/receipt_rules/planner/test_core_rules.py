@@ -53,7 +53,7 @@ LARGER = replace(RULE, recipients=("a@example.com", "b@example.com", "d@example.
 
 
 def test_a_rule_without_recipients_cannot_be_made() -> None:
-    with pytest.raises(Refused, match="catch all mail"):
+    with pytest.raises(Refused, match="receive all mail"):
         Rule("inbound-admin-001", DELIVERY, ())
 
 

@@ -36,7 +36,7 @@ def test_two_of_three_addresses_that_stop_are_typed_for_though_no_rule_is_emptie
         make_address(f"{name}@shop.com", shop)
     operator = set_up_receiving()
     Address.objects.exclude(address="a@shop.com").delete()
-    with pytest.raises(Refused, match=r"2 of 3 addresses will not be received any more\. Type inbound-mail"):
+    with pytest.raises(Refused, match=r"2 of 3 addresses stop receiving\. Type inbound-mail"):
         approve_and_run(operator)
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
 
@@ -111,7 +111,7 @@ def test_while_a_run_is_under_way_nothing_is_approved(sandbox: Sandbox) -> None:
     make_address("a@shop.com", shop)
     planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
     make_address("b@shop.com", shop)
-    with pytest.raises(Refused, match=f"A run by {operator} is under way"):
+    with pytest.raises(Refused, match=f"A run started by {operator} is under way"):
         planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
     assert Run.objects.count() == 1
 
@@ -146,11 +146,13 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
     addresses_services.add_address(text="a@shop.com", customer=alice, actor=None, endpoint=desk)
     operator = set_up_receiving()
     simulator_services.expect(text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator)
-    with pytest.raises(Refused, match="Alice has no endpoint of this name"):
+    with pytest.raises(Refused, match="Alice has no endpoint with this name"):
         simulator_services.expect(text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator)
     Address.objects.all().delete()
     made = planner_services.plan()
-    with pytest.raises(Refused, match="Mail for a@shop.com must go to the endpoint Desk; no rule would receive it"):
+    with pytest.raises(
+        Refused, match="Mail for a@shop.com must be delivered to the endpoint Desk; no rule would receive it"
+    ):
         planner_services.approve(digest=made.digest, because="x", actor=operator, typed="inbound-mail")
     make_address("a@shop.com", shop, endpoint=desk)
     foreign_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")

@@ -24,10 +24,10 @@ LATE = NOW + GIVEN_UP + timedelta(seconds=1)
         (replace(SENT, handled_at=NOW, outcome="failed"), LATE, ProbeVerdict.MISSING, "stopped at “Delivered”"),
         (replace(SENT, handled_at=NOW, outcome="delivered"), NOW, ProbeVerdict.ARRIVED, ""),
         (replace(SENT, handled_at=LATE, outcome="delivered"), LATE, ProbeVerdict.ARRIVED, ""),
-        (replace(SENT, send_problem="It is down."), NOW, ProbeVerdict.COULD_NOT_TELL, "could not be sent"),
+        (replace(SENT, send_problem="It is down."), NOW, ProbeVerdict.COULD_NOT_TELL, "couldn't send"),
         (replace(SENT, send_problem="It is down."), LATE, ProbeVerdict.COULD_NOT_TELL, "It is down."),
         (replace(SENT, sent_at=None), NOW + GIVEN_UP, ProbeVerdict.WAITING, ""),
-        (replace(SENT, sent_at=None), LATE, ProbeVerdict.COULD_NOT_TELL, "worker has not sent it"),
+        (replace(SENT, sent_at=None), LATE, ProbeVerdict.COULD_NOT_TELL, "hasn't been sent yet"),
         (replace(SENT, sent_at=NOW + GIVEN_UP), LATE, ProbeVerdict.WAITING, ""),
     ],
 )

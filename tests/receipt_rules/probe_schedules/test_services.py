@@ -128,7 +128,7 @@ def test_one_that_does_not_arrive_alerts_once_with_its_stage_until_a_later_one_a
     run_due(now=late(probe))
     run_due(now=late(probe) + timedelta(minutes=1))
     assert (alert().state, alert().customer_id, alert().object_id) == (AlertState.OPEN, shop.customer_id, shop.pk)
-    assert "The test message to a@shop.com did not arrive. It stopped at “Handler”." in alert().why
+    assert "The test message to a@shop.com didn't arrive. It stopped at “Handler”." in alert().why
     second = sent(shop)
     assert alert().state == AlertState.OPEN
     reported(second, second.asked_at)
@@ -176,7 +176,7 @@ def test_what_the_mail_server_did_not_take_is_could_not_tell_and_changes_no_aler
     run_due(now=late(probe))
     schedule = ProbeSchedule.objects.get()
     assert (schedule.verdict, Alert.objects.count()) == (ProbeVerdict.COULD_NOT_TELL, 0)
-    assert "could not be sent, so whether mail arrives could not be told" in schedule.sentence
+    assert "couldn't send the last test message, so we can't tell whether mail arrives" in schedule.sentence
     run_due(now=late(sent(shop)))
     with monkeypatch.context() as patched:
         patched.setattr(EmailBackend, "send_messages", down)
@@ -194,17 +194,17 @@ def hold(domain: Domain) -> None:
     Domain.objects.filter(pk=domain.pk).update(held_at=timezone.now())
 
 
-@pytest.mark.parametrize("disturb", [lambda _: stop_receiving(), hold])
-def test_while_receiving_is_disturbed_nothing_is_sent_and_nothing_proven(
-    shop: Domain, disturb: Callable[[Domain], None]
+@pytest.mark.parametrize("disrupt", [lambda _: stop_receiving(), hold])
+def test_while_receiving_is_disrupted_nothing_is_sent_and_nothing_proven(
+    shop: Domain, disrupt: Callable[[Domain], None]
 ) -> None:
     schedule = scheduled(shop)
-    disturb(shop)
+    disrupt(shop)
     assert run_due(now=schedule.next_at) == 0
     ActiveRuleSet.objects.all().delete()
     Domain.objects.update(held_at=None)
     probe = sent(shop)
-    disturb(shop)
+    disrupt(shop)
     run_due(now=late(probe))
     assert (verdict(shop), Alert.objects.count()) == (ProbeVerdict.COULD_NOT_TELL, 0)
 
@@ -214,7 +214,7 @@ def test_where_no_address_is_live_it_says_why_and_is_tried_again_within_the_hour
     Domain.objects.update(mx_facts={"shop.com": MxFact.ELSEWHERE.value})
     assert run_due(now=schedule.next_at) == 0
     found = ProbeSchedule.objects.get()
-    assert found.sentence.startswith("No test message can be sent yet. Mail for shop.com")
+    assert found.sentence.startswith("We can't send test messages yet. Mail for shop.com")
     assert found.next_at <= schedule.next_at + timedelta(hours=1)
     assert not MailProbe.objects.exists()
     Domain.objects.update(mx_facts={"shop.com": MxFact.HERE.value})
@@ -226,7 +226,7 @@ def test_an_address_without_an_endpoint_is_passed_over_and_the_catch_all_is_take
     make_address("a@home.com", domain, **LIVE)
     schedule = scheduled(domain)
     assert run_due(now=schedule.next_at) == 0
-    assert "home.com has no address with an endpoint" in ProbeSchedule.objects.get().sentence
+    assert "home.com has no address with an active endpoint" in ProbeSchedule.objects.get().sentence
     set_catch_all(domain=domain, actor=None, endpoint=make_endpoint(alices))
     CatchAll.objects.update(rules=RulesFact.CARRIED)
     Domain.objects.update(mail_rules={"home.com": RulesFact.CARRIED.value})

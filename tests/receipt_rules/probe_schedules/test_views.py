@@ -20,11 +20,11 @@ pytestmark = pytest.mark.django_db
 def test_alice_chooses_on_the_tab_and_reads_what_the_last_one_proves(alice_client: Client, alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     url = reverse("receipt_rules:domain", args=[domain.pk])
-    assert "Test messages by the clock" in alice_client.get(url).text
+    assert "Scheduled test messages" in alice_client.get(url).text
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), {"pace": "hourly"})
     assert answer["Location"] == url
-    assert "Test messages to shop.com go out once an hour." in said(answer)
-    assert "None has been sent yet." in alice_client.get(url).text
+    assert "Test messages to shop.com will be sent once an hour, starting within the hour." in said(answer)
+    assert "None sent yet." in alice_client.get(url).text
     probe = make_probe(domain)
     ProbeSchedule.objects.update(last_probe=probe, verdict=ProbeVerdict.MISSING, sentence="It stopped at “Handler”.")
     page = alice_client.get(url).text
@@ -32,7 +32,7 @@ def test_alice_chooses_on_the_tab_and_reads_what_the_last_one_proves(alice_clien
     assert "It stopped at “Handler”." in page
     assert reverse("receipt_rules:probe", args=[probe.pk]) in page
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), {"pace": "off"})
-    assert "No test messages go out to shop.com by the clock." in said(answer)
+    assert "Turned off scheduled test messages for shop.com." in said(answer)
     assert not ProbeSchedule.objects.exists()
 
 
@@ -42,14 +42,14 @@ def test_what_is_no_pace_changes_nothing_and_says_so(
 ) -> None:
     domain = make_verified("shop.com", customer=alices)
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), form)
-    assert "Choose how often test messages go out" in said(answer)
+    assert "Choose how often to send test messages" in said(answer)
     assert not ProbeSchedule.objects.exists()
 
 
 def test_a_refusal_is_said(alice_client: Client, alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices, receives=False)
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), {"pace": "daily"})
-    assert "shop.com is set to send only." in said(answer)
+    assert "shop.com is now set to send only." in said(answer)
 
 
 def test_bobs_domain_does_not_exist_for_alice(alice_client: Client) -> None:
@@ -82,6 +82,6 @@ def test_a_former_holders_schedule_is_not_shown_to_the_next(alice_client: Client
     ProbeSchedule.objects.update(last_probe=probe)
     type(domain).objects.filter(pk=domain.pk).update(customer=alices)
     page = alice_client.get(reverse("receipt_rules:domain", args=[domain.pk])).text
-    assert "Test messages by the clock" in page
+    assert "Scheduled test messages" in page
     assert "bobs-own@shop.com" not in page
-    assert "The next one is due" not in page
+    assert "Next: " not in page

@@ -70,7 +70,7 @@ def test_what_the_mail_server_refuses_is_told_and_not_sent_again(
     monkeypatch.undo()
     send_probe(probe_id=probe.pk)
     probe.refresh_from_db()
-    assert probe.send_problem == "The mail server refused the message: 550 5.1.1 No such mailbox"
+    assert probe.send_problem == "The mail server rejected the message: 550 5.1.1 No such mailbox"
     assert mail.outbox == []
 
 

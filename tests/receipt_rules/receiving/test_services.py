@@ -76,7 +76,7 @@ def test_a_customer_with_mail_elsewhere_is_asked_for_the_mx_only_when_something_
     move_mx(sandbox, domain, "shop.com", HERE)
     domain = checked(domain)
     assert (domain.state, domain.receiving.state) == (State.VERIFIED, ReceivingState.LIVE)
-    assert domain.summary == "Everything is in place. There is nothing to do."
+    assert domain.summary == "All records verified."
     assert Address.objects.select_related("domain").get().receiving.is_live
 
 
@@ -111,7 +111,7 @@ def test_an_mx_that_leads_here_with_nothing_behind_it_is_red_everywhere(
     ):
         assert sentence in alice_client.get(page).content.decode(), page
     overview = alice_client.get(reverse("operations:overview")).content.decode()
-    assert "1 domain loses mail: SES rejects it" in overview
+    assert "1 domain is losing mail: SES rejects it" in overview
     assert sentence in overview
 
 
@@ -150,7 +150,7 @@ def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_live(sandbox: Sandb
     client = aws.client("ses")
     drift_services.check_drift()
     domain.refresh_from_db()
-    assert domain.receiving.word == "Taken by another rule"
+    assert domain.receiving.word == "Caught by another rule"
     assert not CatchAll.objects.select_related("domain").get().receiving.is_live
     assert "shop.com" in Alert.objects.get(kind="receiving.harmed", state="open").why
     client.delete_receipt_rule(RuleSetName="inbound-mail", RuleName="corp")
@@ -199,7 +199,7 @@ def test_where_receiving_is_not_set_up_staff_are_alarmed_and_customers_are_told_
     domain = verified(sandbox, mx=GOOGLE, customer=alices)
     page = reverse("receipt_rules:domain", args=[domain.pk])
     answer = alice_client.post(page, {"do": "address", "address-address": "billing"}, follow=True).content.decode()
-    assert "It is applied once receiving is set up in this region." in answer
+    assert "It takes effect once inbound mail is enabled in this region." in answer
     assert "in a few seconds" not in answer
     auto_apply_services.work()
     alert = Alert.objects.get(kind="receiving.not_set_up")
@@ -223,7 +223,7 @@ def test_what_is_pending_is_shown_on_the_domain_that_it_concerns_alone(
     pages = [
         alice_client.get(reverse("receipt_rules:domain", args=[each.pk])).content.decode() for each in (one, other)
     ]
-    assert ["Your last change is on its way." in page for page in pages] == [True, False]
+    assert ["Your last change is being applied." in page for page in pages] == [True, False]
 
 
 def test_the_api_says_the_same_of_domain_and_address(sandbox: Sandbox, alices: Customer) -> None:

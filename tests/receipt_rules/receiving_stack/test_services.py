@@ -49,7 +49,7 @@ assert not ours, ours
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError, match="cannot be written to"):
+    with pytest.raises(CommandError, match="Can't write to"):
         call_command("receiving_stack", code=str(tmp_path / "file"), stdout=StringIO(), stderr=StringIO())
 
 

@@ -48,7 +48,7 @@ def test_one_bad_recipient_of_an_approved_plan_keeps_none_of_the_others_back(san
     sandbox.control.set_refused_recipients(["bad@shop.com"])
     run = approve_and_run(make_operator())
     assert (run.state, run.set_aside) == (RunState.DONE, ["bad@shop.com"])
-    assert "SES refused bad@shop.com. The rest was carried out." in run.problem
+    assert "SES refused bad@shop.com. The rest was applied." in run.problem
     assert [taken(f"a{number}@bob.net") for number in range(wanted)] == [1] * wanted
     row = Address.objects.get(address="bad@shop.com")
     assert "refuses bad@shop.com" in row.refused_because
@@ -140,7 +140,7 @@ def test_an_address_that_receives_mail_keeps_its_rule_and_the_others_go_into_ano
     before = live().rules
     run = approve_and_run(operator)
     assert (run.state, run.set_aside) == (RunState.REFUSED, [])
-    assert "The rest is carried out by the run" in run.problem
+    assert " applies the rest" in run.problem
     auto_apply_services.work()
     assert Run.objects.latest("created_at").state == RunState.DONE
     assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new", "newer")] == [1, 1, 1, 1]
@@ -208,7 +208,7 @@ def test_the_rest_of_a_plan_that_means_more_by_now_is_shown_first(sandbox: Sandb
     Address.objects.filter(address="new@shop.com").update(endpoint=endpoint)
     auto_apply_services.work()
     run.refresh_from_db()
-    assert run.problem.endswith("Plan again for the rest.")
+    assert run.problem.endswith("Create a new plan for the rest.")
     assert taken("new@shop.com") == 0
 
 

@@ -30,7 +30,7 @@ def test_a_domain_that_only_sends_is_right_with_another_mail_services_mx(sandbox
     send_only_services.choose(domain=domain, receives=False, actor=make_user())
     domain = checked(domain)
     assert (domain.state, domain.receiving.state, asked(domain)) == (State.VERIFIED, ReceivingState.SEND_ONLY, set())
-    assert domain.summary == "Everything is in place to send. The domain does not receive mail here."
+    assert domain.summary == "Ready to send. This domain doesn't receive mail here."
 
 
 def test_it_may_be_chosen_when_the_domain_is_added(sandbox: Sandbox, alice_client: Client, alices: Customer) -> None:
@@ -82,7 +82,7 @@ def test_an_mx_that_leads_here_is_red_for_a_domain_that_only_sends(sandbox: Sand
     move_mx(sandbox, domain, "shop.com", HERE)
     domain = checked(domain)
     assert domain.state == State.WRONG
-    assert "it is set to send only, and its MX record leads here" in domain.summary
+    assert "it's set to send only, but its MX record points here" in domain.summary
 
 
 def test_no_address_is_added_to_a_domain_that_only_sends(sandbox: Sandbox) -> None:

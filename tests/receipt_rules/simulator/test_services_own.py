@@ -28,13 +28,13 @@ def test_a_customer_sees_whether_mail_for_their_address_arrives(
     auto_apply_services.work()
     assert domain.customer == alices
     assert "Mail for shop.com arrives here." in simulated(alice_client, "a@shop.com")
-    assert "No address and no catch-all of yours takes this mail" in simulated(alice_client, "b@shop.com")
+    assert "None of your addresses or catch-alls receives this mail" in simulated(alice_client, "b@shop.com")
 
 
 def test_another_customers_address_is_nobodys(sandbox: Sandbox, alice_client: Client) -> None:
     make_verified("books.com", customer=make_customer("Bob's Books"))
     for name in ("books.com", "nowhere.example.com"):
         page = simulated(alice_client, f"a@{name}")
-        assert "This is not an address at a domain of yours." in page
+        assert "This isn't an address at one of your domains." in page
         assert "Bob" not in page
     assert alice_client.post(reverse("receipt_rules:simulator")).status_code == 403

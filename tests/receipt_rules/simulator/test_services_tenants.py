@@ -23,6 +23,6 @@ def test_each_customer_is_told_once_with_tenant_and_standing(sandbox: Sandbox) -
     ReceivingStop.objects.create(customer=alice, asked_at=domain.created_at)
     found = simulate(envelope=["a@alice.com", "b@alice.com", "c@bob.com"], live=RuleSet(""))
     assert [holder.sentence for holder in found.holders] == [
-        f"Alice: the tenant {tenant.name}, paused; their receiving is stopped by our staff",
+        f"Alice: the tenant {tenant.name}, paused; receiving stopped by staff",
         "Bob: no tenant yet",
     ]

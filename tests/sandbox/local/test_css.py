@@ -39,5 +39,5 @@ def test_a_newer_template_builds_it_once_more(tree: Path) -> None:
 
 def test_a_style_sheet_that_is_wrong_says_what_tailwind_said(tree: Path) -> None:
     (tree / css.SOURCE).write_text("@import 'no-such-sheet';")
-    with pytest.raises(Problem, match=r"(?s)could not be built: .*no-such-sheet"):
+    with pytest.raises(Problem, match=r"(?s)Couldn't build the style sheet .*no-such-sheet"):
         css.build(tree)

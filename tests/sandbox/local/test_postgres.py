@@ -139,7 +139,7 @@ def test_an_initdb_that_was_cut_is_done_again(folder: Path) -> None:
 def test_data_of_another_version_is_named_and_left_alone(folder: Path) -> None:
     (folder / "pg").mkdir()
     (folder / "pg" / "PG_VERSION").write_text("9\n")
-    with pytest.raises(Problem, match="written by PostgreSQL 9, and this is PostgreSQL 1"):
+    with pytest.raises(Problem, match="written by PostgreSQL 9, but this is PostgreSQL 1"):
         EmbeddedPostgres(folder / "pg").start()
     assert (folder / "pg" / "PG_VERSION").read_text() == "9\n"
 

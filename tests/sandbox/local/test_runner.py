@@ -112,7 +112,7 @@ def calls(tree: Path) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_is_and_a_signal_leaves_nothing_behind(number: signal.Signals, tree: Path) -> None:
     process = start(tree)
-    said = until("Ctrl-C stops everything", process)
+    said = until("Press Ctrl-C to stop everything", process)
     assert "Inbound Admin is ready" in said
     assert "olga@example.com / demo" in said
     stopped(process, number)
@@ -123,7 +123,7 @@ def test_it_says_where_it_is_and_a_signal_leaves_nothing_behind(number: signal.S
 def test_the_demo_is_seeded_once(tree: Path) -> None:
     for _ in range(2):
         process = start(tree)
-        until("Ctrl-C stops everything", process)
+        until("Press Ctrl-C to stop everything", process)
         stopped(process, signal.SIGTERM)
     assert calls(tree).count("seed_demo") == 1
     assert calls(tree).count("seed_demo --show") == 2
@@ -131,7 +131,7 @@ def test_the_demo_is_seeded_once(tree: Path) -> None:
 
 def test_without_the_sandbox_it_is_not_started_and_nothing_is_seeded(tree: Path) -> None:
     process = start(tree, SANDBOX="0")
-    assert "the real Amazon SES" in until("Ctrl-C stops everything", process)
+    assert "real Amazon SES" in until("Press Ctrl-C to stop everything", process)
     stopped(process, signal.SIGTERM)
     assert [call for call in calls(tree) if call.startswith(("sandbox", "seed_demo"))] == []
 
@@ -153,7 +153,7 @@ def where(tree: Path, **settings: str) -> list[str]:
 
 def test_a_command_reaches_the_sandbox_of_the_run_and_none_when_it_is_over(tree: Path) -> None:
     process = start(tree)
-    until("Ctrl-C stops everything", process)
+    until("Press Ctrl-C to stop everything", process)
     switched_on, aws, dns = where(tree)
     assert (switched_on, aws[:17], dns[:10]) == ("1", "http://127.0.0.1:", "127.0.0.1:")
     assert where(tree, SANDBOX="0") == ["0", "unset", "unset"]
@@ -171,7 +171,7 @@ def test_what_a_killed_run_left_leads_no_command_anywhere(tree: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel ends a child whose parent is killed")
 def test_even_when_it_is_killed_nothing_stays(tree: Path) -> None:
     process = start(tree)
-    until("Ctrl-C stops everything", process)
+    until("Press Ctrl-C to stop everything", process)
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate(timeout=SECONDS)
@@ -181,7 +181,7 @@ def test_even_when_it_is_killed_nothing_stays(tree: Path) -> None:
 
 def test_a_second_run_of_the_same_tree_says_so(tree: Path) -> None:
     process = start(tree)
-    until("Ctrl-C stops everything", process)
+    until("Press Ctrl-C to stop everything", process)
     second, _ = start(tree, PORT=str(ports.next_free(18200))).communicate(timeout=SECONDS)
     assert f"Another run (process {process.pid}) already uses the database" in second
     stopped(process, signal.SIGTERM)

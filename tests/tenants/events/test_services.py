@@ -74,7 +74,12 @@ def test_an_event_causes_a_read_and_sets_nothing(
     assert answer.status_code == 200
     assert _jobs() == expected
     event = SesEvent.objects.get()
-    assert (event.kind, event.about, event.tenant, event.effect) == (kind, tenant.name, tenant, "asks Amazon")
+    assert (event.kind, event.about, event.tenant, event.effect) == (
+        kind,
+        tenant.name,
+        tenant,
+        "triggered a read from SES",
+    )
     after = Tenant.objects.get(pk=tenant.pk)
     assert (after.aggregate, after.standing, after.open_high) == (tenant.aggregate, tenant.standing, 0)
 
@@ -84,7 +89,7 @@ def test_the_same_message_again_does_nothing(tenant: Tenant, sandbox: Sandbox) -
     _post(message)
     ProcrastinateJob.objects.all().delete()
     answer = _post(message)
-    assert (answer.status_code, answer.text) == (200, "seen before\n")
+    assert (answer.status_code, answer.text) == (200, "duplicate\n")
     assert not _jobs()
 
 
@@ -199,7 +204,7 @@ def test_a_subscription_to_our_topic_is_confirmed_once(sandbox: Sandbox) -> None
     message = sandbox.control.sns_confirmation(TOPIC)
     assert _post(message).text == "confirmed\n"
     assert sandbox.control.sns_confirmed() == (TOPIC,)
-    assert _post(message).text == "seen before\n"
+    assert _post(message).text == "duplicate\n"
 
 
 def test_a_subscription_to_another_topic_is_not_confirmed(sandbox: Sandbox) -> None:
@@ -235,7 +240,7 @@ def test_an_event_of_another_region_or_of_no_tenant_of_ours_is_kept_and_asks_not
     message = sandbox.control.sns_event(TOPIC, tenant.name, OPEN)
     Tenant.objects.filter(pk=tenant.pk).update(region="us-east-1")
     assert _post(message).status_code == 200
-    assert SesEvent.objects.get().effect == "names no tenant of ours"
+    assert SesEvent.objects.get().effect == "unknown tenant"
     assert not _jobs()
 
 

@@ -175,7 +175,7 @@ def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(
         stub.add_response("get_metric_data", {"MetricDataResults": results})
         metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     read = ReputationRead.objects.get(tenant=tenant)
-    assert "could not tell everything" in read.rates_problem
+    assert "did not return all data" in read.rates_problem
     assert read.rates_at == before
     tenant.refresh_from_db()
     assert tenant.bounce_rate == pytest.approx(0.12)
@@ -261,7 +261,7 @@ def test_what_ses_says_of_a_tenants_reputation_is_proof_that_it_sends(sandbox: S
     tenant = make_measured(sandbox)
     Tenant.objects.filter(pk=tenant.pk).update(impact="LOW")
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
-    assert "impact on its reputation as LOW" in _unmeasured()[0]
+    assert "rates the reputation impact as LOW" in _unmeasured()[0]
 
 
 def test_cloudwatch_that_does_not_answer_is_no_proof_of_anything(

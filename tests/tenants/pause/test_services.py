@@ -80,7 +80,7 @@ def test_a_proof_that_does_not_come_is_said_and_amazon_is_told_again(sandbox: Sa
     pause_services.carry_out_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
     assert tenant.standing == Standing.PAUSING
-    assert "still answers ENABLED: it is not paused. We keep trying." in tenant.status_problem
+    assert "still reports ENABLED, not paused. We keep trying." in tenant.status_problem
     pause_services.carry_out_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
     assert (tenant.standing, tenant.status_problem) == (Standing.PAUSED, "")
@@ -114,10 +114,10 @@ def test_a_pause_of_a_tenant_that_is_being_created_waits_for_it(sandbox: Sandbox
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"text": " "}, "Say why"),
-        ({"reason": ""}, "Choose the reason"),
-        ({"reason": "dislike"}, "Choose the reason"),
-        ({"review_on": date(2020, 1, 1)}, "a day to come"),
+        ({"text": " "}, "Enter a"),
+        ({"reason": ""}, "Choose a reason"),
+        ({"reason": "dislike"}, "Choose a reason"),
+        ({"review_on": date(2020, 1, 1)}, "a date after today"),
     ],
 )
 def test_a_pause_without_its_reason_is_refused(said: dict[str, Any], sentence: str) -> None:
@@ -129,7 +129,7 @@ def test_a_pause_without_its_reason_is_refused(said: dict[str, Any], sentence: s
 
 def test_what_is_paused_is_not_paused_again() -> None:
     tenant = make_tenant(is_paused=True, standing=Standing.PAUSED)
-    with pytest.raises(Refused, match="paused already"):
+    with pytest.raises(Refused, match="already paused"):
         pause_tenant(tenant)
 
 
@@ -157,7 +157,7 @@ def test_our_own_pause_ends_as_enabled_whatever_cause_amazon_writes(sandbox: San
     sandbox.control.set_beliefs(manual_cause=cause)
     tenant = set_up_tenant()
     pause_tenant(tenant)
-    assert (tenant.staff_cause, outcome_of_resuming(tenant).sentence[:15]) == (cause, "It sends again.")
+    assert (tenant.staff_cause, outcome_of_resuming(tenant).sentence[:15]) == (cause, "Sending resumes")
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
     pause_services.carry_out_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
@@ -171,7 +171,7 @@ def test_a_pause_by_hand_at_amazon_is_reinstated_and_the_page_says_so(sandbox: S
     lifecycle_gateway.set_status(tenant.arn, SendingStatus.DISABLED)
     status_services.read_tenant(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert "by its policy, or by hand at Amazon" in outcome_of_resuming(tenant).sentence
+    assert "by its policy or in the SES console" in outcome_of_resuming(tenant).sentence
     pause_services.resume(tenant=tenant, because="We looked at it.", actor=make_tess())
     pause_services.carry_out_status(tenant_id=tenant.pk)
     assert fresh(tenant).staff_status == "REINSTATED"
@@ -283,7 +283,7 @@ def test_a_status_set_at_amazon_can_be_taken_over(sandbox: Sandbox) -> None:
     status_services.read_tenant(tenant_id=tenant.pk)
     pause_services.accept_status(tenant=tenant, because="The operators agreed.", actor=make_tess())
     assert (tenant.is_paused, tenant.standing, tenant.pause_told) == (False, Standing.ACTIVE, "")
-    with pytest.raises(Refused, match="as it is wanted"):
+    with pytest.raises(Refused, match="already has its requested status"):
         pause_services.accept_status(tenant=tenant, because="again", actor=make_tess())
 
 
@@ -313,7 +313,7 @@ def test_a_letter_that_waited_too_long_does_not_tell_what_is_over(sandbox: Sandb
     pause_tenant(tenant)
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
     pause_services.carry_out_status(tenant_id=tenant.pk)
-    assert mails_for(tenant) == [f"Sending for {tenant.customer} goes on"]
+    assert mails_for(tenant) == [f"Sending for {tenant.customer} is enabled again"]
 
 
 def test_the_owners_are_told_once_of_amazons_suspension(sandbox: Sandbox) -> None:
@@ -322,7 +322,7 @@ def test_the_owners_are_told_once_of_amazons_suspension(sandbox: Sandbox) -> Non
     sandbox.control.suspend_tenant(tenant.name)
     status_services.read_tenant(tenant_id=tenant.pk)
     status_services.read_tenant(tenant_id=tenant.pk)
-    assert mails_for(tenant) == [f"Amazon has suspended sending for {tenant.customer}"]
+    assert mails_for(tenant) == [f"Amazon SES has suspended sending for {tenant.customer}"]
 
 
 def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:

@@ -47,9 +47,9 @@ def _read(tenant: Tenant | None, region: str, **said: object) -> None:
 
 def test_before_anything_was_read_the_page_says_so(tess: Client) -> None:
     page = _page(tess, make_tenant())
-    assert "Amazon was not asked yet" in page
-    assert "Nothing was read yet" in page
-    assert "No finding is open" not in page
+    assert "Not read from SES yet" in page
+    assert "No data read yet" in page
+    assert "No open findings" not in page
     assert PLOT not in page
 
 
@@ -57,8 +57,8 @@ def test_after_a_read_without_data_the_page_says_that_nothing_was_measured(tess:
     tenant = make_tenant()
     _read(tenant, tenant.region)
     page = _page(tess, tenant)
-    assert "Nothing was measured in this time" in page
-    assert "No finding is open" in page
+    assert "No data in this period" in page
+    assert "No open findings" in page
 
 
 @pytest.mark.parametrize("is_to_name_it", [True, False])
@@ -69,8 +69,8 @@ def test_a_tenant_that_cloudwatch_has_no_metric_of_is_said_so_and_no_rate_is_zer
     tenant = make_measured(sandbox, bounce=0.12, without_set=True)
     Tenant.objects.update(sends_since=timezone.now() if is_to_name_it else None)
     page = _page(tess, tenant)
-    assert page.count("CloudWatch measures nothing of this tenant") == 1
-    assert ("the sending program does not pass" in page) is is_to_name_it
+    assert page.count("CloudWatch has no metrics for this tenant") == 1
+    assert ("the sender doesn’t pass" in page) is is_to_name_it
     assert "No data is not the same as a rate of zero." in page
     assert PLOT not in page
     assert not re.search(r"\b0(\.0+)?%", page)
@@ -91,7 +91,7 @@ def test_the_plot_and_its_table_say_the_same(tess: Client) -> None:
     assert "1,500" in page
     assert "15.0%" in page
     assert "10.0%" in page
-    assert page.count('sr-only">not known') == 2  # of the hour in which complaints and sends were not measured
+    assert page.count('sr-only">unknown') == 2  # of the hour in which complaints and sends were not measured
 
 
 @pytest.mark.parametrize(("query", "days"), [("", 7), ("?days=1", 1), ("?days=30", 30), ("?days=x", 7), ("?days=9", 7)])
@@ -111,20 +111,20 @@ def test_a_finding_is_in_plain_words_with_what_to_do_and_amazons_own_text(tess: 
         )
     Finding.objects.create(tenant=tenant, kind="SPF", impact="LOW", status="FIXED", opened_at=now, over_at=now)
     page = _page(tess, tenant)
-    assert "Too many messages bounce" in page
+    assert "High bounce rate" in page
     assert "What to do:" in page
     assert "Text of BOUNCE" in page
-    assert "Amazon’s finding BRAND_NEW" in page.replace("&#x27;", "’")
-    assert "Findings that are over (1)" in page
-    assert page.index("Too many messages bounce") < page.index("BRAND_NEW")
-    assert "1 open finding of high impact" in page
+    assert "SES finding BRAND_NEW" in page.replace("&#x27;", "’")
+    assert "Resolved findings (1)" in page
+    assert page.index("High bounce rate") < page.index("BRAND_NEW")
+    assert "1 open high-impact finding" in page
 
 
 def test_a_failure_is_shown_beside_what_was_known(tess: Client) -> None:
     tenant = make_tenant()
-    _read(tenant, tenant.region, rates_problem="We could not read the rates.", findings_problem="Amazon is away.")
+    _read(tenant, tenant.region, rates_problem="We couldn't read the rates.", findings_problem="Amazon is away.")
     page = _page(tess, tenant)
-    assert "We could not read the rates." in page
+    assert "We couldn't read the rates." in page
     assert "Amazon is away." in page
 
 
@@ -133,7 +133,7 @@ def test_a_failure_is_shown_beside_what_was_known(tess: Client) -> None:
     [
         ("standard", "more than 15% of bounces or 1% of complaints"),
         ("strict", "more than 10% of bounces or 0.5% of complaints"),
-        ("none", "stops nothing by itself"),
+        ("none", "never pauses sending"),
     ],
 )
 def test_the_page_says_what_the_lines_mean_under_the_tenants_policy(tess: Client, policy: str, words: str) -> None:
@@ -162,10 +162,10 @@ def test_our_account_has_limits_of_its_own(tess: Client) -> None:
 def test_the_account_page_says_how_events_are_set_up_and_which_have_come(tess: Client, settings: Settings) -> None:
     url = reverse("tenants:account")
     page = tess.get(url).text
-    assert "No topic is set up" in page
+    assert "No SNS topic configured" in page
     assert "http://testserver/tenants/ses/events/" in page
     settings.SNS_TOPIC_ARNS = ("arn:aws:sns:eu-west-1:123456789012:events",)
-    assert "Nothing has come yet" in tess.get(url).text
+    assert "No events received yet" in tess.get(url).text
     tenant, now = make_tenant(), timezone.now()
     SesEvent.objects.create(id="1", kind="Sending Status Disabled", tenant=tenant, about=tenant.name, sent_at=now)
     page = tess.get(url).text

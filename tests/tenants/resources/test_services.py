@@ -84,7 +84,7 @@ def test_two_tenants_here_cannot_both_want_an_identity(sandbox: Sandbox) -> None
 
 @pytest.mark.parametrize("arn", ["arn:aws:s3:::bucket", "arn:aws:ses:eu-west-1:1:tenant/a/b", "nonsense"])
 def test_only_what_amazon_associates_is_wanted(arn: str) -> None:
-    with pytest.raises(Refused, match="alone can belong"):
+    with pytest.raises(Refused, match="can belong to a tenant"):
         resources_services.request_association(tenant=make_tenant(), arn=arn)
 
 
@@ -117,7 +117,7 @@ def test_what_amazon_does_not_know_is_said_and_holds_up_nothing_else(sandbox: Sa
     resources_services.request_association(tenant=tenant, arn=make_identity("here.com"))
     carry_out(tenant)
     assert "identity/here.com" in resources_at_amazon(tenant.name)
-    assert "does not know it" in TenantResource.objects.get(name="gone.com").problem
+    assert "does not exist in SES" in TenantResource.objects.get(name="gone.com").problem
 
 
 def test_an_amazon_that_does_not_answer_is_asked_again(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,6 +145,6 @@ def test_a_status_that_we_do_not_know_is_shown_as_it_came() -> None:
     assert (layer.status, layer.cause, layer.lifted_by) == ("WATCHED", "because", BY_AMAZON)
 
 
-@pytest.mark.parametrize(("ours", "words"), [(True, "Our staff paused it."), (False, "not from here")])
+@pytest.mark.parametrize(("ours", "words"), [(True, "Paused by our team."), (False, "not from here")])
 def test_a_pause_without_a_cause_says_whose_it_is(ours: bool, words: str) -> None:
     assert words in layers(replace(HEALTHY, staff=(OFF, "", None), paused_by_us=ours))[2].cause

@@ -47,7 +47,7 @@ def test_a_suspension_is_one_layer_one_change_and_amazons_own(sandbox: Sandbox) 
         "Phishing was seen.",
     )
     change = Change.objects.get(what="tenant.standing")
-    assert (change.actor_kind, change.actor_name, change.because) == ("amazon", "Amazon", "Phishing was seen.")
+    assert (change.actor_kind, change.actor_name, change.because) == ("amazon", "AWS", "Phishing was seen.")
     assert change.after == {"standing": "suspended", "amazon": "DISABLED"}
     assert len(change.aws_request_ids) == 1
 
@@ -200,4 +200,4 @@ def test_the_account_is_a_layer_and_its_silence_is_no_verdict(
     sandbox.control.add_fault("error", "GetAccount")
     account = status_services.read_account()
     assert (account.enforcement, account.since) == ("SHUTDOWN", since)
-    assert "Amazon had a fault" in account.problem
+    assert "AWS had an internal error" in account.problem

@@ -1,0 +1,148 @@
+"""The path of mail as hops: sender, MX record, receipt rule, storage, endpoint. Pure.
+
+The hops show the facts behind a `Receiving`, and judge nothing: whether mail is rejected is the answer of that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domains.receiving.core import ARRIVES, SERVED, MxFact, Receiving, ReceivingFacts, RulesFact
+
+
+class HopState(StrEnum):
+    """NONE: mail doesn't come this far, or there is nothing here yet."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PENDING = "pending"
+    STOPPED = "stopped"
+    UNDELIVERED = "undelivered"
+    UNKNOWN = "unknown"
+    NONE = "none"
+
+
+# Word, tone and icon of the label.
+_LABELS = {
+    HopState.OK: ("OK", "good", "check-circle"),
+    HopState.WARNING: ("Warning", "warn", "exclamation-triangle"),
+    HopState.PENDING: ("Pending", "todo", "clock"),
+    HopState.STOPPED: ("Mail stops here", "bad", "x-circle"),
+    HopState.UNDELIVERED: ("Not delivered", "bad", "x-circle"),
+    HopState.UNKNOWN: ("Unknown", "mute", "question-mark-circle"),
+    HopState.NONE: ("Not reached", "mute", "minus-circle"),
+}
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One stop on the path: `name` is its kind, `sentence` what holds there. `key` is for the page's icon."""
+
+    key: str
+    name: str
+    state: HopState
+    sentence: str
+
+    @property
+    def word(self) -> str:
+        return _LABELS[self.state][0]
+
+    @property
+    def tone(self) -> str:
+        return _LABELS[self.state][1]
+
+    @property
+    def icon(self) -> str:
+        return _LABELS[self.state][2]
+
+
+@dataclass(frozen=True)
+class End:
+    """An endpoint on the path. `name` is "" for mail that is stored only; `waits` for a recipient's confirmation."""
+
+    name: str = ""
+    kind: str = ""
+    is_off: bool = False
+    waits: bool = False
+    is_failing: bool = False
+
+    @property
+    def state(self) -> HopState:
+        if self.is_off or self.is_failing:
+            return HopState.UNDELIVERED
+        return HopState.PENDING if self.waits else HopState.OK
+
+    @property
+    def spoken(self) -> str:
+        if not self.name:
+            return "Stored only (no endpoint)"
+        if self.is_off:
+            return f"{self.name} is off. Mail is stored only"
+        if self.waits:
+            return f"{self.name} is waiting for confirmation. Mail is stored until then"
+        if self.is_failing:
+            return f"{self.name} isn't accepting mail"
+        return f"{self.name} ({self.kind})"
+
+
+_MX = {
+    MxFact.HERE: (HopState.OK, "Points to SES"),
+    MxFact.SHARED: (HopState.WARNING, "Another MX record has the same priority, so only some mail arrives"),
+    MxFact.ELSEWHERE: (HopState.PENDING, "Points to another mail service"),
+    MxFact.MAIL_MANAGER: (HopState.PENDING, "Points to SES Mail Manager"),
+    MxFact.NOWHERE: (HopState.PENDING, "No MX record"),
+    MxFact.UNSEEN: (HopState.UNKNOWN, "Last lookup failed. It pointed to SES before"),
+    MxFact.UNKNOWN: (HopState.UNKNOWN, "Last lookup failed"),
+    MxFact.NOT_CHECKED: (HopState.UNKNOWN, "Not checked yet"),
+}
+_RULES = {
+    RulesFact.NOTHING: "No address or catch-all yet",
+    RulesFact.FOREIGN: "An unmanaged rule receives the mail",
+    RulesFact.WAITING: "Not in the receipt rules yet",
+    RulesFact.NOT_SET_UP: "Inbound mail isn't set up in this region yet",
+    RulesFact.HALTED: "Our team has turned off inbound mail",
+    RulesFact.CARRIED: "Delivers the mail",
+    RulesFact.COPIED: "Delivers the mail. Another rule receives a copy",
+    RulesFact.ELSEWHERE: "Another rule catches the mail",
+    RulesFact.BOUNCED: "Another rule bounces the mail",
+    RulesFact.STOPPED: "Another rule stops the mail",
+    RulesFact.UNSURE: "Another rule may stop the mail",
+}
+
+
+def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) -> tuple[Hop, ...]:
+    """Return the five hops of mail. `receiving` is the judgement of `facts`; no `ends` if nothing receives."""
+    is_stored = facts.is_verified and facts.rules in SERVED
+    stored = HopState.OK if is_stored else HopState.NONE
+    return (
+        Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
+        Hop("mx", "MX record", *_MX[facts.mx]),
+        _rule(facts, is_stopped=receiving.is_red and facts.mx in ARRIVES),
+        Hop("store", "S3 bucket and function", stored, "Stores and routes the mail" if is_stored else "No mail yet"),
+        _end(ends),
+    )
+
+
+def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
+    name, sentence = "SES receipt rule", _RULES[facts.rules]
+    if not facts.is_verified:
+        sentence = "SES hasn't verified the domain yet"
+    elif facts.rules in SERVED:
+        return Hop("rule", name, HopState.OK if facts.rules is RulesFact.CARRIED else HopState.WARNING, sentence)
+    if facts.rules is RulesFact.UNSURE and facts.is_verified:
+        return Hop("rule", name, HopState.UNKNOWN, sentence)
+    return Hop("rule", name, HopState.STOPPED if is_stopped else HopState.PENDING, sentence)
+
+
+_WORST = (HopState.UNDELIVERED, HopState.PENDING, HopState.OK)
+MOST_NAMED = 3
+
+
+def _end(ends: Sequence[End]) -> Hop:
+    """The worst of them speaks for all; at most three are listed."""
+    if not ends:
+        return Hop("end", "Endpoint", HopState.NONE, "No address or catch-all yet")
+    listed = sorted(ends, key=lambda end: _WORST.index(end.state))
+    sentence = ". ".join(end.spoken for end in listed[:MOST_NAMED])
+    more = f", and {len(ends) - MOST_NAMED} more" if len(ends) > MOST_NAMED else ""
+    return Hop("end", "Endpoint" if len(ends) == 1 else "Endpoints", listed[0].state, f"{sentence}{more}")

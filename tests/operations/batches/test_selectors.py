@@ -1,0 +1,94 @@
+"""A batch's progress is counted by the database, whatever its size, and says the same as its items."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from domains.models.domains import Stage
+from operations.batches.core import BatchKind
+from operations.batches.selectors import counts_of, items_of, results_of, seconds_left, summary_of
+from operations.models import Batch, BatchItem, BatchItemState
+from tests.domains.making import make_domain
+from tests.factories import make_staff
+from tests.operations.making import make_difference
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+DONE, WAITING = BatchItemState.DONE, BatchItemState.WAITING
+
+
+def make_batch(kind: BatchKind, *rows: Mapping[str, Any], state: BatchItemState = DONE) -> Batch:
+    batch = Batch.objects.create(kind=kind, by=make_staff())
+    for number, row in enumerate(rows, 1):
+        BatchItem.objects.create(batch=batch, number=number, **({"name": str(number), "state": state} | dict(row)))
+    return batch
+
+
+def pausing() -> Batch:
+    standings = ("paused", "pausing", "suspended", "active", "unknown")
+    tenants = [make_tenant(standing=standing) for standing in standings]
+    rows = [{"tenant": tenant} for tenant in tenants] + [{"tenant": None}]
+    return make_batch(BatchKind.PAUSE, *rows, *({"state": state} for state in BatchItemState if state != DONE))
+
+
+def deciding() -> Batch:
+    rows = [
+        make_difference(key="1", decision="ignore"),
+        make_difference(key="2", decision="restore"),
+        make_difference(key="3", decision="restore", problem="SES refused."),
+        make_difference(key="4", decision="adopt", gone_at=timezone.now()),
+    ]
+    return make_batch(BatchKind.DECIDE, *({"difference": row} for row in rows), {"difference": None})
+
+
+def deleting() -> Batch:
+    return make_batch(BatchKind.DELETE, {"domain": make_domain("a.com", stage=Stage.DELETING)}, {"domain": None})
+
+
+def holding() -> Batch:
+    return make_batch(BatchKind.HOLD, {"domain": make_domain("a.com", stage=Stage.READY)}, {"domain": None})
+
+
+@pytest.mark.parametrize("made", [pausing, deciding, deleting, holding])
+def test_the_counts_are_those_of_the_items(made: Callable[[], Batch]) -> None:
+    batch = made()
+    summary = summary_of(batch, counts_of(batch))
+    results = [result for _, result in results_of(batch, list(items_of(batch)))]
+    counted = Counter(result.word.lower() for result in results)
+    parts = [part.partition(" ") for part in summary.sentence.rstrip(".").split(", ")]
+    assert {word: int(number) for number, _, word in parts} == dict(counted)
+    assert summary.settled == sum(not result.waits for result in results)
+    assert summary.may_change == any(result.waits for result in results)
+
+
+def test_a_thousand_items_take_as_many_queries_as_one(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    batch = make_batch(BatchKind.PAUSE)
+    tenant = make_tenant(standing="paused")
+    BatchItem.objects.bulk_create(
+        BatchItem(batch=batch, number=number, name=str(number), tenant=tenant, state=DONE) for number in range(1001)
+    )
+    with django_assert_num_queries(2):
+        summary = summary_of(batch, counts_of(batch))
+    assert summary.sentence == "1,001 paused."
+
+
+def test_the_time_left_is_that_of_the_queue_and_the_pace(settings: LazySettings) -> None:
+    settings.AWS_CALLS_PER_SECOND = 1
+    own = make_batch(BatchKind.DELETE, *({} for _ in range(100)), state=WAITING)
+    alone = seconds_left(own, summary_of(own, counts_of(own)))
+    assert 300 <= alone <= 400  # three calls each, at one call a second
+    make_batch(BatchKind.IMPORT, *({} for _ in range(200)), state=WAITING)
+    beside = seconds_left(own, summary_of(own, counts_of(own)))
+    assert beside - alone == 100  # only as many of the other's as take turns with this one's
+    settings.AWS_CALLS_PER_SECOND = 10
+    assert seconds_left(own, summary_of(own, counts_of(own))) < alone
+
+
+def test_nothing_left_takes_no_time() -> None:
+    batch = make_batch(BatchKind.HOLD, {"domain": make_domain("a.com", stage=Stage.READY)})
+    assert seconds_left(batch, summary_of(batch, counts_of(batch))) == 0

@@ -1,0 +1,62 @@
+"""What the case page says: what is wrong, who acts next, and the reply, chosen by state."""
+
+from dataclasses import replace
+
+import pytest
+
+from domains.checking.core.judgement import State
+from operations.dashboard.core import CaseFacts, RecordToFix, summary_of
+
+DKIM = RecordToFix("DKIM record 2", "CNAME", "k2._domainkey.shop.com", "k2.dkim.amazonses.com", (), "It is missing.")
+MX = RecordToFix("Inbound MX", "MX", "shop.com", "10 inbound-smtp.eu-west-1.amazonaws.com", ("5 mx.old.example",))
+BROKEN = CaseFacts("shop.com", "ready", State.WRONG, (DKIM, MX))
+FINE = CaseFacts("shop.com", "ready", State.VERIFIED)
+
+
+def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_there_now() -> None:
+    found = summary_of(BROKEN)
+    assert (found.wrong, found.who) == ("2 required records missing or incorrect", "The customer")
+    for line in (
+        "Please publish these 2 DNS records for shop.com at your DNS host, exactly as shown:",
+        "1. DKIM record 2 (CNAME)\n   Name: k2._domainkey.shop.com\n   Value: k2.dkim.amazonses.com",
+        "   Currently: not found\n   It is missing.",
+        "2. Inbound MX (MX)",
+        "   Currently: 5 mx.old.example",
+    ):
+        assert line in found.reply, line
+
+
+@pytest.mark.parametrize(
+    ("facts", "wrong", "who", "said"),
+    [
+        (FINE, "All required records are verified", "No one", "don’t need to do anything"),
+        (replace(FINE, state=State.SPREADING), "verification is pending", "automatic", "are published"),
+        (replace(FINE, state=State.WAITING), "verification is pending", "automatic", "are published"),
+        (replace(FINE, state=State.COULD_NOT_CHECK), "unknown", "Our team", "couldn’t check"),
+        (replace(FINE, state=State.NOT_CHECKED), "not been checked yet", "Our team", "about to check"),
+        (replace(BROKEN, state=State.AT_RISK), "2 required records", "The customer", "was verified, but"),
+        (replace(BROKEN, stopped=True), "2 required records", "The customer", "SES has stopped checking"),
+        (replace(BROKEN, is_held=True), "On hold", "Our team", "paused the checks"),
+        (replace(BROKEN, problem="SES is busy."), "delayed. SES is busy.", "Our team", "delayed on our side"),
+        (replace(BROKEN, stage="starting"), "Being set up", "automatic", "setting up shop.com"),
+        (replace(BROKEN, stage="deleting"), "Being deleted", "automatic", "is being deleted"),
+        (replace(BROKEN, stage="claim", to_fix=(DKIM,)), "not proven", "The customer", "prove that you own shop.com"),
+    ],
+)
+def test_each_state_has_its_words(facts: CaseFacts, wrong: str, who: str, said: str) -> None:
+    found = summary_of(facts)
+    assert wrong in found.wrong
+    assert who in found.who
+    assert said in found.reply
+    assert found.reply.startswith("Hello,\n\n")
+
+
+def test_a_check_that_failed_says_neither_missing_nor_wrong() -> None:
+    reply = summary_of(replace(FINE, state=State.COULD_NOT_CHECK)).reply
+    assert "not found" not in reply
+    unknown = summary_of(replace(BROKEN, stage="claim", to_fix=(replace(DKIM, found=None, sentence=""),))).reply
+    assert "Currently" not in unknown
+
+
+def test_our_own_trouble_is_not_told_to_the_customer_in_detail() -> None:
+    assert "AccessDenied" not in summary_of(replace(BROKEN, problem="AccessDenied for ses:X.")).reply

@@ -1,0 +1,111 @@
+"""The search box on pages: pages and actions, people and invited people, each within what the searcher may see."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models.people import Customer, Invitation, MemberRole, User
+from accounts.roles import Role
+from operations.search import selectors
+from operations.search.core import PAGES
+from operations.search.selectors import HitKind
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member, make_staff
+
+pytestmark = pytest.mark.django_db
+FIND = reverse("operations:find")
+
+
+@pytest.fixture
+def acme() -> Customer:
+    return make_customer("Acme")
+
+
+@pytest.fixture
+def alice(acme: Customer) -> User:
+    return make_member(acme, role=MemberRole.OWNER, email="alice@acme.example")
+
+
+def invite(customer: Customer, email: str) -> Invitation:
+    expires_at = timezone.now() + timedelta(days=3)
+    return Invitation.objects.create(customer=customer, email=email, token_hash=email, expires_at=expires_at)
+
+
+def found(viewer: User, text: str, *kinds: HitKind) -> list[tuple[str, str]]:
+    return [(hit.title, hit.whose) for hit in selectors.search(viewer=viewer, text=text) if hit.kind in kinds]
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("text", ["add dom", "domain new", "ADD DOMAIN"])
+def test_an_action_is_found_by_the_start_of_its_words(alice: User, text: str) -> None:
+    assert ("Add domain", "") in found(alice, text, HitKind.PAGE)
+
+
+@pytest.mark.parametrize("text", ["a", "zzz", "add zzz"])
+def test_a_single_letter_or_another_word_finds_no_page(alice: User, text: str) -> None:
+    assert found(alice, text, HitKind.PAGE) == []
+
+
+def test_each_page_that_is_offered_opens(alice: User) -> None:
+    for viewer in (alice, make_staff(Role.SUPPORT), make_staff(Role.OPERATOR), make_staff(Role.TRUST_AND_SAFETY)):
+        client = signed_in(viewer)
+        for page in PAGES:
+            if not page.needs or viewer.has_perm(page.needs):
+                assert client.get(reverse(page.view)).status_code == 200, (viewer.email, page.title)
+
+
+def test_a_customer_is_offered_no_page_of_the_staff(alice: User) -> None:
+    assert found(alice, "drift", HitKind.PAGE) == []
+    assert found(alice, "rollback", HitKind.PAGE) == []
+    assert found(make_staff(Role.OPERATOR), "drift", HitKind.PAGE) == [("Drift", "")]
+    assert found(make_staff(Role.SUPPORT), "import", HitKind.PAGE) == []
+
+
+def test_a_page_that_alone_is_found_opens_at_once(alice: User) -> None:
+    answer = signed_in(alice).get(FIND, {"q": "quiet hours"})
+    assert answer["Location"] == reverse("notifications:preferences")
+
+
+def test_a_page_does_not_hide_a_domain_of_its_name(alice: User, acme: Customer) -> None:
+    make_domain("alerts.com", customer=acme)
+    page = signed_in(alice).get(FIND, {"q": "alerts"})
+    assert page.status_code == 200
+    for words in ("alerts.com", "Pages and actions"):
+        assert words in page.text
+
+
+def test_people_are_found_by_address_and_name_in_customers_that_one_may_see(alice: User, acme: Customer) -> None:
+    bob = make_member(make_customer("Bobs"), email="bob@bobs.example")
+    User.objects.filter(pk=bob.pk).update(first_name="Robert", last_name="Allday")
+    for viewer, text, expected in (
+        (alice, "alice@", [("alice@acme.example", "Acme")]),
+        (alice, "bob", []),
+        (alice, "Allday", []),
+        (make_staff(Role.SUPPORT), "allday", [("bob@bobs.example", "Bobs")]),
+    ):
+        assert found(viewer, text, HitKind.PERSON) == expected
+    answer = signed_in(alice).get(FIND, {"q": "alice@acme.example"})
+    assert answer["Location"] == reverse("customers:detail", args=[acme.pk])
+
+
+def test_invited_people_are_found_by_owners_and_support_alone(alice: User, acme: Customer) -> None:
+    invite(acme, "carol@acme.example")
+    withdrawn = invite(acme, "carol@home.example")
+    Invitation.objects.filter(pk=withdrawn.pk).update(revoked_at=timezone.now())
+    invite(make_customer("Bobs"), "carol@bobs.example")
+    member = make_member(acme, role=MemberRole.MEMBER, email="mia@acme.example")
+    for viewer, expected in (
+        (alice, [("carol@acme.example", "Acme")]),
+        (member, []),
+        (make_staff(Role.OPERATOR), []),
+        (make_staff(Role.SUPPORT), [("carol@acme.example", "Acme"), ("carol@bobs.example", "Bobs")]),
+    ):
+        assert found(viewer, "carol", HitKind.INVITATION) == expected

@@ -1,0 +1,46 @@
+"""The hops agree with the judgement whose facts they show."""
+
+import pytest
+
+from domains.receiving.core import MxFact, ReceivingFacts, ReceivingState, RulesFact, judge
+from receipt_rules.mail_path.core import End, Hop, HopState, mail_path
+
+DESK = End("Desk", "webhook")
+
+
+def path(facts: ReceivingFacts, *ends: End) -> dict[str, Hop]:
+    return {hop.key: hop for hop in mail_path(facts, judge(facts), ends)}
+
+
+def test_live_mail_passes_every_hop() -> None:
+    hops = path(ReceivingFacts("shop.com", mx=MxFact.HERE, rules=RulesFact.CARRIED), DESK)
+    assert list(hops) == ["sender", "mx", "rule", "store", "end"]
+    assert {hop.state for key, hop in hops.items() if key != "sender"} == {HopState.OK}
+    assert hops["end"].sentence == "Desk (webhook)"
+
+
+def test_a_failed_lookup_is_unknown() -> None:
+    for fact in (MxFact.UNSEEN, MxFact.UNKNOWN, MxFact.NOT_CHECKED):
+        assert path(ReceivingFacts("shop.com", mx=fact, rules=RulesFact.CARRIED))["mx"].state is HopState.UNKNOWN
+
+
+@pytest.mark.parametrize("mx", MxFact)
+@pytest.mark.parametrize("rules", RulesFact)
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_mail_stops_at_the_rule_only_if_the_judgement_is_red(mx: MxFact, rules: RulesFact, is_verified: bool) -> None:
+    facts = ReceivingFacts("shop.com", mx=mx, rules=rules, is_verified=is_verified)
+    found, hops = judge(facts), path(facts, DESK)
+    assert (hops["rule"].state is HopState.STOPPED) == found.is_red
+    if found.state is ReceivingState.LIVE:
+        assert hops["mx"].state is hops["rule"].state is hops["store"].state is HopState.OK
+
+
+def test_the_worst_endpoint_speaks_for_all_and_three_are_listed() -> None:
+    facts = ReceivingFacts("shop.com", mx=MxFact.HERE, rules=RulesFact.CARRIED)
+    ends = (DESK, End(), End("Books", waits=True), End("Old", is_off=True), End("Bad", is_failing=True))
+    end = path(facts, *ends)["end"]
+    assert (end.name, end.state) == ("Endpoints", HopState.UNDELIVERED)
+    assert end.sentence.startswith("Old is off. Mail is stored only. Bad isn't accepting mail. Books is waiting")
+    assert end.sentence.endswith(", and 2 more")
+    assert path(facts, End())["end"].sentence == "Stored only (no endpoint)"
+    assert path(facts)["end"].state is HopState.NONE

@@ -1,0 +1,82 @@
+"""What htmx asks for: filters without a reload, progress that moves, and the same page without JavaScript."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import Customer
+from receipt_rules.models.addresses import CatchAll
+from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
+from sandbox.process import Sandbox
+from tests.receipt_rules.making import foreign_rule, make_address, make_endpoint, make_verified, set_up_receiving
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def mixed(alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    make_address("billing@shop.com", domain, endpoint=make_endpoint(alices, s3_prefix="billing/"))
+    CatchAll.objects.create(domain=domain)
+
+
+def test_the_list_of_runs_moves_while_a_run_is_not_over(olga_client: Client) -> None:
+    run = Run.objects.create(kind=RunKind.APPROVED, region="eu-west-1", state=RunState.RUNNING, calls=1, summary="One.")
+    url = reverse("receipt_rules:runs")
+    part = olga_client.get(url, headers=HTMX).text
+    assert part.lstrip().startswith('<div id="runs"')
+    assert f'hx-get="{url}"' in part
+    assert "<html" in olga_client.get(url).text
+    Run.objects.filter(pk=run.pk).update(state=RunState.DONE)
+    assert "hx-trigger" not in olga_client.get(url, headers=HTMX).text
+
+
+def test_rules_are_found_by_name_and_by_recipient_and_keep_their_number(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    foreign_rule("corp-stop", ["x@elsewhere.com"], rule_set="inbound-mail")
+    url = reverse("receipt_rules:rules")
+    whole = olga_client.get(url).text
+    assert "corp-stop" in whole
+    part = olga_client.get(url, {"q": "Elsewhere"}, headers=HTMX).text
+    assert part.lstrip().startswith('<div id="results"')
+    assert "corp-stop" in part
+    assert "inbound-admin-" not in part
+    number = part.partition('id="rule-')[2].partition('"')[0]
+    assert "corp-stop" in whole.partition(f'id="rule-{number}"')[2][:400]
+    assert "No rule matches “nothing”" in olga_client.get(url, {"q": "nothing"}).text
+
+
+def test_pending_changes_are_read_without_a_call_to_ses(
+    olga_client: Client, mixed: None, alices: Customer, sandbox: Sandbox
+) -> None:
+    set_up_receiving()
+    PendingChange.objects.update_or_create(customer=alices, defaults={"waits_because": "Our team reviews it."})
+    sandbox.control.add_fault("throttle", "ses:DescribeActiveReceiptRuleSet", times=None)
+    headers = HTMX | {"HX-Target": "pending-changes"}
+    part = olga_client.get(reverse("receipt_rules:rules"), headers=headers).text
+    assert part.lstrip().startswith('<div id="pending-changes"')
+    assert "Alice" in part
+    assert "hx-trigger" in part
+    assert "slow down" not in part
+    PendingChange.objects.all().delete()
+    assert "hx-trigger" not in olga_client.get(reverse("receipt_rules:rules"), headers=headers).text
+
+
+def test_both_simulators_answer_with_their_results(olga_client: Client, alice_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    for client in (olga_client, alice_client):
+        url = reverse("receipt_rules:simulator")
+        part = client.get(url, {"addresses": "billing@shop.com"}, headers=HTMX).text
+        assert part.lstrip().startswith('<div id="results"')
+        assert "billing@shop.com" in part
+        assert "<textarea" not in part
+        assert "<textarea" in client.get(url, {"addresses": "billing@shop.com"}).text
+    own = alice_client.get(reverse("receipt_rules:simulator"), {"addresses": "billing@shop.com"}).text
+    assert 'aria-label="Path of mail for billing@shop.com"' in own
+
+
+def test_the_plan_answers_a_change_of_its_options_with_the_plan_alone(olga_client: Client, mixed: None) -> None:
+    part = olga_client.get(reverse("receipt_rules:plan"), {"method": "blue_green"}, headers=HTMX).text
+    assert part.lstrip().startswith('<div id="live"')
+    assert "hx-push-url" in part
