@@ -100,7 +100,7 @@ def simulate_three(page: Page, picture: Picture) -> None:
 
 
 def go_back(page: Page) -> None:
-    page.get_by_role("link", name="Roll back").click()
+    page.get_by_role("link", name="Rollback", exact=True).click()
     assert_accessible(page)
     page.get_by_role("link", name="Review rollback").last.click()
     expect(page.get_by_role("heading", name="Rollback plan")).to_be_visible()

@@ -118,7 +118,7 @@ def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(clie
     assert "instead_of=postbox-2019" in text
     plan = client.get(reverse("receipt_rules:plan"), {"instead_of": "postbox-2019"}).text
     assert "Activate the rule set inbound-mail instead of postbox-2019, which is kept" in plan
-    assert "1 lose" in plan
+    assert "1 stops receiving" in plan
     assert approve_and_run(olga, Asked(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
     assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
     assert gateway.describe_rule_set("postbox-2019").names == ("theirs",)

@@ -130,7 +130,7 @@ def test_the_rules_show_whose_they_are_and_how_full_it_is(olga_client: Client, m
         "of-somebody",
         "For Alice Ltd.",
         "3 of 200",
-        "at nobody’s domain",
+        "at domains of no customer",
         "in the last 30 days",
     )
     for words in shown:
