@@ -85,6 +85,6 @@ def test_without_a_running_sandbox_it_says_so_and_asks_nobody(settings: Settings
 
 def test_a_site_without_its_address_is_a_fault(sandbox: Sandbox, settings: Settings) -> None:
     settings.SITE_URL = ""
-    assert "fault  SITE_URL: It is not set" in doctor()
+    assert "fault  SITE_URL: Not set" in doctor()
     settings.SITE_URL = "https://panel.example.com"
     assert "ok  SITE_URL: Links in emails use https://panel.example.com." in doctor()
