@@ -79,7 +79,7 @@ def test_a_worker_that_never_started_and_a_silent_resolver_are_faults(sandbox: S
 def test_without_a_running_sandbox_it_says_so_and_asks_nobody(settings: Settings) -> None:
     settings.SANDBOX, settings.AWS_ENDPOINT_URL, settings.DNS_RESOLVERS = True, "", ()
     said = doctor()
-    assert "fault  AWS: Amazon was not called: SANDBOX is on and no sandbox is running" in said
+    assert "fault  AWS: AWS was not called: SANDBOX is on and no sandbox is running" in said
     assert "?  DNS: DNS wasn't queried: SANDBOX is on, but no sandbox is running" in said
 
 
