@@ -79,12 +79,12 @@ def test_a_worker_that_never_started_and_a_silent_resolver_are_faults(sandbox: S
 def test_without_a_running_sandbox_it_says_so_and_asks_nobody(settings: Settings) -> None:
     settings.SANDBOX, settings.AWS_ENDPOINT_URL, settings.DNS_RESOLVERS = True, "", ()
     said = doctor()
-    assert "fault  AWS: Amazon was not called: SANDBOX is on and no sandbox is running" in said
+    assert "fault  AWS: AWS was not called: SANDBOX is on and no sandbox is running" in said
     assert "?  DNS: DNS wasn't queried: SANDBOX is on, but no sandbox is running" in said
 
 
 def test_a_site_without_its_address_is_a_fault(sandbox: Sandbox, settings: Settings) -> None:
     settings.SITE_URL = ""
-    assert "fault  SITE_URL: It is not set" in doctor()
+    assert "fault  SITE_URL: Not set" in doctor()
     settings.SITE_URL = "https://panel.example.com"
     assert "ok  SITE_URL: Links in emails use https://panel.example.com." in doctor()

@@ -80,7 +80,7 @@ def test_a_look_that_failed_is_told_and_touches_nothing(sandbox: Sandbox) -> Non
     foreign_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
     (found,) = looked()
     sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=9)
-    with pytest.raises(Exception, match="We could not"):
+    with pytest.raises(Exception, match="We couldn't"):
         receipt_rules_drift_services.check_drift()
     operations_drift_services.carry_over()
     found.refresh_from_db()

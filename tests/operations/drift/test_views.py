@@ -56,7 +56,7 @@ def test_a_look_is_asked_for_followed_and_shown(olga: Client, sandbox: Sandbox) 
 def test_a_look_that_failed_says_that_the_page_may_be_old(olga: Client) -> None:
     DriftLook.objects.create(region="eu-west-1", area="tenants", problem="Amazon is not answering.")
     page = olga.get(reverse(URL)).content.decode()
-    assert "this may be old" in page
+    assert "this list may be out of date" in page
     assert "No open differences" not in page
 
 

@@ -74,7 +74,7 @@ def test_an_identity_that_nobody_holds_becomes_a_customers(sandbox: Sandbox, olg
     assert (found.kind, found.may_adopt, found.may_restore) == ("unowned", True, False)
     with pytest.raises(Refused, match="Choose the customer"):
         decide(found, Decision.ADOPT, olga)
-    with pytest.raises(Refused, match="cannot be undone"):
+    with pytest.raises(Refused, match="can’t be restored"):
         decide(found, Decision.RESTORE, olga)
     alice = make_customer("Alice")
     sandbox.control.clear_calls()

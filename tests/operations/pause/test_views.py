@@ -155,7 +155,7 @@ def test_rules_that_changed_meanwhile_are_shown_again_before_the_pause(tess_clie
         pause_url(receiving), {**WORDS, "stops_receiving": "on", "receiving_digest": stale, "step": "pause"}
     )
     assert answer.status_code == 422
-    assert "changed since you looked" in answer.text
+    assert "changed after the preview" in answer.text
     assert digest_in(answer.text) != stale
     receiving.refresh_from_db()
     assert not receiving.is_paused

@@ -31,7 +31,7 @@ def test_one_customer_now_is_shown_as_a_dry_run_and_moved(olga: Client, sandbox:
     sandbox.control.clear_calls()
     url = reverse("operations:move", args=[customer.pk])
     page = olga.get(url).content.decode()
-    assert "8 calls to Amazon" in page
+    assert "8 API calls" in page
     assert "CreateTenantResourceAssociation" in page
     assert calls(sandbox) == {}
     answer = olga.post(url, {"policy": "strict", "because": "they asked"})
@@ -113,7 +113,7 @@ def test_a_file_chooses_and_names_whom_it_does_not_know(olga: Client, sandbox: S
     file = SimpleUploadedFile("some.csv", f"{customer.pk}\nnobody\n".encode())
     given = {"chosen": "csv", "file": file, "policy": "standard", "because": "the first ones"}
     page = olga.post(reverse("operations:plan_migration"), given, follow=True).content.decode()
-    assert "“nobody” is no customer" in page
+    assert "“nobody” is not a customer" in page
     assert [item.customer for item in Migration.objects.get().items.all()] == [customer]
 
 

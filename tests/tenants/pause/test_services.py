@@ -95,7 +95,7 @@ def test_an_amazon_that_does_not_answer_leaves_it_pausing(sandbox: Sandbox, monk
         pause_services.carry_out_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
     assert tenant.standing == Standing.PAUSING
-    assert "not answering" in tenant.status_problem
+    assert "responding" in tenant.status_problem
     pause_services.carry_out_status(tenant_id=tenant.pk)
     assert fresh(tenant).standing == Standing.PAUSED
 

@@ -124,7 +124,7 @@ def test_a_failure_is_shown_beside_what_was_known(tess: Client) -> None:
     tenant = make_tenant()
     _read(tenant, tenant.region, rates_problem="We couldn't read the rates.", findings_problem="Amazon is away.")
     page = _page(tess, tenant)
-    assert "We couldn't read the rates." in page
+    assert "We couldn&#x27;t read the rates." in page
     assert "Amazon is away." in page
 
 
