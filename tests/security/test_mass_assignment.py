@@ -126,7 +126,10 @@ def test_no_form_of_a_page_takes_its_fields_from_a_model() -> None:
     assert not [one for one in found if issubclass(one, forms.BaseModelForm)]
 
 
-WRITING = sorted(name for name, row in TABLE.items() if row.body and not name.startswith("GET"))
+# Of those that somebody in the table may make: the two for the operator's function need a scope of their own.
+WRITING = sorted(
+    name for name, row in TABLE.items() if row.body and not name.startswith("GET") and min(row.statuses) < 300
+)
 
 
 def described(operation: str) -> dict[str, Any] | None:
@@ -169,4 +172,4 @@ def is_closed(schema: dict[str, Any]) -> bool:
 
 def test_most_bodies_are_closed() -> None:
     closed = [operation for operation in WRITING if (schema := described(operation)) and is_closed(schema)]
-    assert len(closed) >= 20
+    assert len(closed) >= 18
