@@ -1,6 +1,7 @@
 """No write by page or API sets a field that its form or body does not have: a role, an owner, a state, a proof."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -132,10 +133,15 @@ WRITING = sorted(
 )
 
 
+@cache
+def description() -> dict[str, Any]:
+    return dict(api.get_openapi_schema(path_prefix="/api"))
+
+
 def described(operation: str) -> dict[str, Any] | None:
     """The schema of its body; None without one."""
     method, _, path = operation.partition(" ")
-    body = api.get_openapi_schema(path_prefix="/api")["paths"][path][method.lower()].get("requestBody")
+    body = description()["paths"][path][method.lower()].get("requestBody")
     return body["content"]["application/json"]["schema"] if body else None
 
 
@@ -165,7 +171,7 @@ def test_a_body_with_a_field_too_many_is_refused_or_the_field_is_passed_over(
 
 
 def is_closed(schema: dict[str, Any]) -> bool:
-    components = api.get_openapi_schema(path_prefix="/api")["components"]["schemas"]
+    components = description()["components"]["schemas"]
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     return components.get(name, schema).get("additionalProperties") is False
 
