@@ -27,7 +27,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test emulator soak fuzz coverage mutate bench confusion fill css lock format lint screenshots clean
+.PHONY: help run manage check test emulator soak fuzz coverage mutate bench confusion fill css lock format lint sbom screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,7 @@ css: $(INSTALLED) ## build static/build/site.css
 lint: css
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml .
 	$(BIN)/djlint templates --lint --quiet
 	find templates -name '*.html' ! -path templates/components/time.html -exec $(BIN)/djade --check {} +
 	$(AS_SANDBOX) $(BIN)/mypy
@@ -100,6 +101,10 @@ lock: $(INSTALLED) ## pin every package anew, with hashes and without addresses
 	$(COMPILE) --extra dev --output-file requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 		tests/emulator/requirements.in --output-file requirements-emulator.lock
+
+sbom: $(INSTALLED) ## write sbom.json: what production is made of, by name, version and hash (CycloneDX)
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --short-PURLs --output-reproducible \
+		--validate --output-format JSON --output-file sbom.json
 
 screenshots: css ## take the pictures in docs/screenshots from the browser tests
 	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs -m browser

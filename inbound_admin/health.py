@@ -3,13 +3,15 @@
 A late queue is reported but doesn't fail the check: removing web processes wouldn't help.
 """
 
+import tempfile
 import time
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
@@ -19,6 +21,11 @@ from inbound_admin.lib.errors import AwsBusy, AwsProblem
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, late_lanes, worker_silent_for
 
 AWS_ASKED_EVERY_SECONDS = 15
+WRITES_EVERY_SECONDS = 15  # of each process; in between what was found last is told
+# A new table takes a new page, which a full disk refuses; a row of an old one finds room in an old page.
+TABLE = "CREATE TEMPORARY TABLE probe AS SELECT repeat('x', 8000) AS filler"
+CANNOT_WRITE = {"53100": "the disk of the database is full", "25006": "the database is read-only"}  # by SQLSTATE
+ROOM_BYTES = 65_536  # of each folder that we write to
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +65,37 @@ def _ask(name: str, probe: Callable[[], str]) -> str:
 def _database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+    if time.monotonic() - _written.at > WRITES_EVERY_SECONDS:
+        _written.said, _written.at = _write(), time.monotonic()
+    return _written.said
+
+
+def _write() -> str:
+    """Raises DatabaseError where the connection is lost; any other fault is what keeps it from writing."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(TABLE)
+            cursor.execute("DROP TABLE probe")
+    except DatabaseError as error:
+        sqlstate = getattr(error.__cause__, "sqlstate", None)
+        if sqlstate is None:
+            raise
+        log.error("health probe failed", probe="database", error=str(error))
+        return CANNOT_WRITE.get(sqlstate, "the database cannot write")
+    return "ok"
+
+
+def _disk() -> str:
+    """Uploads go to the temporary folder, counts of requests to the other: without room there, a process may end."""
+    for name, folder in (("temporary folder", None), ("PROMETHEUS_MULTIPROC_DIR", settings.PROMETHEUS_MULTIPROC_DIR)):
+        if folder == "":
+            continue
+        try:
+            with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+                file.write(b"x" * ROOM_BYTES)
+        except OSError as error:
+            log.error("health probe failed", probe="disk", folder=name, error=str(error))
+            return f"cannot write to the {name}: {error.strerror}"
     return "ok"
 
 
@@ -98,5 +136,13 @@ def _ask_sts() -> str:
     return "ok"
 
 
-PROBES = {"database": _database, "worker": _worker, "aws": _aws}
-READY = {"database": _database, "migrations": _migrations}
+class _Written:
+    """What the last attempt to write said, and when it was made."""
+
+    said = ""
+    at = float("-inf")
+
+
+_written = _Written()
+PROBES = {"database": _database, "disk": _disk, "worker": _worker, "aws": _aws}
+READY = {"database": _database, "disk": _disk, "migrations": _migrations}

@@ -5,7 +5,7 @@ snapshot that other versions of moto, botocore or ours wrote. It is a pickle: re
 """
 
 import logging
-import pickle
+import pickle  # it reads our own file alone  # nosec B403
 import threading
 from datetime import timedelta
 from importlib.metadata import version
@@ -73,7 +73,7 @@ class Snapshot:
         if not self.path.exists():
             return False
         try:
-            held = pickle.loads(self.path.read_bytes())  # noqa: S301 - our own file
+            held = pickle.loads(self.path.read_bytes())  # noqa: S301 - our own file  # nosec B301
             if held["stamp"] != stamp():
                 logger.warning("The sandbox starts empty: its state was written by %s.", held["stamp"])
                 return False

@@ -1,20 +1,37 @@
 """`/healthz`: 200 when all of it is well, and otherwise 503 with the one that is not."""
 
+import os
+import shutil
 import socket
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from inbound_admin import health
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy
 from sandbox.process import Sandbox
 from tenants import jobs as tenants_jobs
 from tests.tenants.making import make_tenant
 
-WELL = {"web": "ok", "database": "ok", "worker": "ok", "aws": "ok", "queue": "ok"}
+WELL = {"web": "ok", "database": "ok", "disk": "ok", "worker": "ok", "aws": "ok", "queue": "ok"}
+
+
+@pytest.fixture(autouse=True)
+def written_never() -> Iterator[None]:
+    """Each test makes its own attempt to write."""
+    health._written.at = float("-inf")
+    yield
+    health._written.at = float("-inf")
 
 
 def ask() -> tuple[int, dict[str, str]]:
@@ -59,7 +76,7 @@ def test_a_worker_that_never_started_is_named(sandbox: Sandbox) -> None:
 @pytest.mark.django_db
 def test_a_worker_that_fell_silent_is_named_with_how_long(sandbox: Sandbox) -> None:
     worker_was_seen(seconds_ago=90)
-    assert ask() == (503, WELL | {"worker": "no sign of the worker for 90 s"})
+    assert ask() == (503, WELL | {"worker": "no heartbeat from the worker for 90 s"})
 
 
 @pytest.mark.django_db
@@ -123,3 +140,87 @@ def test_a_database_that_does_not_answer_is_named(sandbox: Sandbox, no_database:
     assert status == 503
     assert found["web"] == "ok"
     assert found["database"] == "the database didn't respond"
+
+
+@pytest.fixture
+def full_disk(db: None) -> Iterator[Path]:
+    """A disk of its own, of 256 kB, that PostgreSQL's user may write to, and that has no room left."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    folder = Path(tempfile.mkdtemp(prefix="inbound-admin-disk-", dir="/dev/shm"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0777", "tmpfs", str(folder)],  # noqa: S607
+        check=False,
+        capture_output=True,
+    )
+    try:
+        if mounted.returncode != 0:
+            pytest.skip("nothing can be mounted here")
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=False, capture_output=True)  # noqa: S607
+        shutil.rmtree(folder)
+
+
+def fill(folder: Path) -> None:
+    with (folder / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    assert shutil.disk_usage(folder).free == 0
+
+
+def test_a_full_disk_of_the_database_is_named_by_both(
+    full_disk: Path, sandbox: Sandbox, other_connection: "psycopg.Connection[Any]"
+) -> None:
+    worker_was_seen(seconds_ago=5)
+    place = full_disk / "tables"
+    place.mkdir(mode=0o700)
+    shutil.chown(place, "nobody")
+    other_connection.execute(f"CREATE TABLESPACE tiny LOCATION '{place}'".encode())
+    try:
+        fill(full_disk)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL temp_tablespaces = tiny")
+        assert ask() == (503, WELL | {"database": "the disk of the database is full"})
+        answer = Client().get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "the disk of the database is full")
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL temp_tablespaces = ''")
+        health._written.at = float("-inf")
+        assert ask() == (200, WELL)
+    finally:
+        other_connection.execute(b"DROP TABLESPACE tiny")
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_read_only_is_named(sandbox: Sandbox) -> None:
+    worker_was_seen(seconds_ago=5)
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["database"]) == (503, "the database is read-only")
+
+
+@pytest.mark.django_db
+def test_a_full_disk_of_the_web_is_named_by_both(full_disk: Path, sandbox: Sandbox, settings: Settings) -> None:
+    worker_was_seen(seconds_ago=5)
+    settings.PROMETHEUS_MULTIPROC_DIR = str(full_disk)
+    assert health._disk() == "ok"
+    fill(full_disk)
+    said = "cannot write to the PROMETHEUS_MULTIPROC_DIR: No space left on device"
+    assert ask() == (503, WELL | {"disk": said})
+    assert Client().get("/readyz").status_code == 503
+
+
+@pytest.mark.django_db
+def test_the_database_is_written_to_once_in_a_while_however_often_it_is_asked(
+    client: Client,
+) -> None:
+    client.get("/readyz")
+    with connection.execute_wrapper(refuse_tables):
+        assert client.get("/readyz").json()["database"] == "ok"
+
+
+def refuse_tables(execute: Any, sql: str, *rest: Any) -> Any:
+    assert "TABLE" not in sql
+    return execute(sql, *rest)

@@ -62,7 +62,7 @@ def test_the_oldest_check_that_is_due_has_an_age(client: Client, settings: Setti
 def test_a_web_process_with_its_tables_is_ready_without_worker_and_amazon(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"web": "ok", "database": "ok", "migrations": "ok"}
+    assert answer.json() == {"web": "ok", "database": "ok", "disk": "ok", "migrations": "ok"}
 
 
 def test_a_silent_worker_is_measured_and_one_that_never_started_is_silent_for_ever(

@@ -1,6 +1,7 @@
 """Logging as JSON or in colour, with the request or job ID on each line."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PLAIN = frozenset({"timestamp", "level", "logger", "job_id"})
 _LOGS_PATHS = ("django.request", "django.security.csrf")
 
@@ -35,6 +37,12 @@ def mask_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str,
     return {name: value if name in _PLAIN else masked(value, name) for name, value in event.items()}
 
 
+def one_line(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """For text: a line end that a stranger put into an event begins no line. JSON escapes it by itself."""
+    said = str(event.get("event", ""))
+    return event | {"event": _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), said)}
+
+
 async def name_the_job(call_next: Callable[[], Awaitable[Any]], context: Any, worker: Any) -> Any:
     """Procrastinate middleware that adds job ID and task to log lines."""
     with structlog.contextvars.bound_contextvars(job_id=context.job.id, task=context.job.task_name):
@@ -48,14 +56,14 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    text = (one_line, structlog.dev.ConsoleRenderer(colors=False))
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             mask_secrets,
-            renderer,
+            *((structlog.processors.JSONRenderer(),) if json else text),
         ],
         "foreign_pre_chain": SHARED,
     }

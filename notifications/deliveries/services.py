@@ -123,7 +123,7 @@ def _failed(delivery: Delivery, made: Attempt) -> None:
     if made.status == GONE or is_given_up(failing_since=target.failing_since, now=ended, days=days):
         _switch_off(target, made, ended)
         return
-    due = next_attempt(delivery.attempts_made, now=ended, jitter=random())  # noqa: S311  it only spreads
+    due = next_attempt(delivery.attempts_made, now=ended, jitter=random())  # noqa: S311  it only spreads  # nosec B311
     if due is None:
         _waiting(delivery).update(state=DeliveryState.GIVEN_UP, next_attempt_at=None, done_at=ended)
         return

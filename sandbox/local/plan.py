@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from inbound_admin.lib.errors import Problem
 from sandbox.local import ports
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # named, so that they can be told apart
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # named, so that they can be told apart  # nosec B104
 _OFF = ("0", "false", "no", "off")
 _AWS_PORT, _DNS_PORT, _WEB_PORT, _SMTP_PORT = 4599, 5399, 4543, 2525
 WEB_THREADS = 16  # of each web process: half may wait for the network, see lib/slow_work.py

@@ -31,7 +31,7 @@ def postgres(parent: Path | None = None) -> Iterator[EmbeddedPostgres]:
 
 
 def _roomy() -> Path:
-    memory = Path("/dev/shm")  # noqa: S108  # the folder in it gets a name that nobody can guess
+    memory = Path("/dev/shm")  # noqa: S108  # the folder in it gets a name that nobody can guess  # nosec B108
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= _ROOM_BYTES:
         return memory
     return Path(tempfile.gettempdir())

@@ -123,6 +123,13 @@ def test_nothing_starts_before_the_migrations_and_those_wait_for_the_database() 
         assert SERVICES[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
 
 
+def test_no_migration_waits_for_a_lock_while_others_queue_behind_it() -> None:
+    wait = "PGOPTIONS=-clock_timeout=10s"
+    assert wait in SERVICES["migrate"]["command"]
+    assert wait in pods()["migrate"]["containers"][0]["command"]
+    assert wait in (DEPLOY / "systemd" / "inbound-admin-migrate.service").read_text().split()
+
+
 def test_the_web_listens_on_this_machine_alone_and_the_database_nowhere() -> None:
     assert {name: each.get("ports") for name, each in SERVICES.items() if each.get("ports")} == {
         "web": ["127.0.0.1:8000:8000"]

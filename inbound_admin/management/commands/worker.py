@@ -80,7 +80,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - the Django app has no other
+        assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - the Django app has no other  # nosec B101
         places = places_of([lane for lane in WorkLane if lane.queue in options["lanes"]])
         with app.replace_connector(app.connector.get_worker_connector()) as replaced:
             replaced.job_manager = LanesJobManager(replaced.connector)
