@@ -71,7 +71,7 @@ def test_a_problem_is_shown_as_a_page_and_as_an_alert_in_place() -> None:
         assert "Throttling" in shown
     assert "<html" in page
     assert "<html" not in part
-    assert "Amazon is not answering" not in page
+    assert "SES isn’t responding" not in page
 
 
 @pytest.mark.parametrize("state", list(State))

@@ -95,7 +95,7 @@ def see_the_notice(page: Page, picture: Picture) -> None:
 def test_what_amazon_suspends_cannot_be_resumed_until_amazon_lifts_it(tenant: Tenant, tess_page: Page) -> None:
     tess_page.goto(f"{reverse('sandbox:tenants')}?tenant={tenant.pk}")
     tess_page.get_by_role("button", name="Suspend tenant").click()
-    expect(tess_page.get_by_text("Amazon has suspended")).to_be_visible()
+    expect(tess_page.get_by_text(f"{tenant.name} suspended.")).to_be_visible()
     aside(status_services.read_tenant, tenant_id=tenant.pk)
     tess_page.goto(reverse("tenants:detail", args=[tenant.pk]))
     see(tess_page, "suspended")

@@ -39,7 +39,7 @@ def differs(words: str) -> Callable[[Check], Check]:
 
 
 def _rows() -> list[str]:
-    text = DOCS.read_text().partition("What differs, on purpose:")[2]
+    text = DOCS.read_text().partition("Intentional differences:")[2]
     return re.findall(r"^\| (.+?) \| .{10,} \|$", text, re.MULTILINE)
 
 
@@ -55,7 +55,7 @@ def alice(customer: Customer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch,
     return api_of(make_member(customer))
 
 
-@differs("A failed look-up is 503")
+@differs("A failed lookup returns 503")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     sandbox.control.add_zone("shop.com")
     sandbox.control.set_dns_fault("shop.com", "servfail")
@@ -63,7 +63,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     refused(alice.post("/api/domain/verifications", asked), 503, "DNS_UNREACHABLE")
 
 
-@differs("Whoever belongs to several customers")
+@differs("If you belong to several customers")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     user = customer.memberships.get().user
     make_customer().memberships.create(user=user)
@@ -79,7 +79,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     refused(alice.post("/api/v2/email-addresses", asked), 400, "DOMAIN_NOT_VERIFIED")
 
 
-@differs("`webhookId` is taken for `endpointId`")
+@differs("`webhookId` is accepted as `endpointId`")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     desk, domain = make_endpoint(customer), make_verified("shop.com", customer=customer)
     asked = {"address": "a@shop.com", "domainId": domain.pk, "webhookId": desk.pk}
@@ -87,7 +87,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     assert (body["endpointId"], body["webhookId"]) == (desk.pk, None)
 
 
-@differs("An endpoint that is not yours")
+@differs("An endpoint that isn't yours")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     domain, bobs = make_verified("shop.com", customer=customer), make_endpoint()
     path = f"/api/v1.1/domains/{domain.pk}/catch-all"
@@ -96,7 +96,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     refused(alice.post("/api/e2/email-addresses", asked), 400, "ENDPOINT_MISSING")
 
 
-@differs("A catch-all without an endpoint")
+@differs("In v2, a catch-all without an endpoint")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     path = f"/api/v2/domains/{make_verified('shop.com', customer=customer).pk}"
     body = ok(alice.put(path, {"isCatchAllEnabled": True, "catchAllEndpointId": None}))
@@ -110,7 +110,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     assert ok(alice.put(path, {"isCatchAllEnabled": None}))["isCatchAllEnabled"] is True
 
 
-@differs("A removed endpoint leaves")
+@differs("When an endpoint is removed")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     desk, domain = make_endpoint(customer), make_verified("shop.com", customer=customer)
     make_address("a@shop.com", domain, endpoint=desk)
@@ -119,7 +119,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     assert ok(alice.delete(f"/api/v2/domains/{domain.pk}"))["deletedResources"]["emailAddresses"] == 1
 
 
-@differs("`receiveDmarcEmails` asks")
+@differs("`receiveDmarcEmails` directs")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     domain = make_verified("shop.com", customer=customer)
     ok(alice.put(f"/api/v2/domains/{domain.pk}", {"receiveDmarcEmails": True}))
@@ -135,7 +135,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     assert (body["lambdaFunction"], body["s3Bucket"]) == (None, None)
 
 
-@differs("`emailsLast24h` and its like")
+@differs("`emailsLast24h` and similar fields")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     path = f"/api/v2/domains/{make_verified('shop.com', customer=customer).pk}"
     endpoint = make_endpoint(customer)
@@ -148,7 +148,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     assert (desk["deliveryStats"]["successful"], len(desk["recentDeliveries"])) == (1, 1)
 
 
-@differs("A test of an endpoint goes to its stored URL")
+@differs("An endpoint test goes to the stored URL")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     path = f"/api/v2/endpoints/{make_endpoint(customer).pk}/test"
     refused(alice.post(path, {"overrideUrl": "https://else.example/"}), 400, "OVERRIDE_URL")
@@ -156,13 +156,13 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     assert ok(alice.post(path, {"webhookFormat": "inbound"}))["webhookFormat"] == "inbound"
 
 
-@differs("A test of an endpoint that forwards mail")
+@differs("A test of a forwarding endpoint")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     endpoint = make_endpoint(customer, type=EndpointType.EMAIL, config={"address": "a@b.com"})
     assert ok(alice.post(f"/api/v2/endpoints/{endpoint.pk}/test"))["success"] is False
 
 
-@differs("`configure-email` answers")
+@differs("`configure-email` returns")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     make_address("old@shop.com", make_verified("shop.com", customer=customer))
     path, asked = "/api/inbound/configure-email", {"domain": "shop.com", "emailAddresses": ["a@shop.com"]}
@@ -172,7 +172,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     refused(alice.post(path, asked | {"emailAddresses": []}), 400, "MALFORMED")
 
 
-@differs("Secrets of an endpoint are masked")
+@differs("Endpoint secrets are masked")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     config = {"url": "https://a.example/", "headers": {"X-Key": "1"}}
     made = make_endpoint(customer, config=config)
@@ -183,7 +183,7 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     assert made.config["headers"] == {"X-Key": "1"}
 
 
-@differs("A MAIL FROM domain that stands")
+@differs("A request for the existing MAIL FROM domain")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     path = f"/api/v2/domains/{make_domain('shop.com', customer=customer, stage=Stage.READY).pk}"
     assert ok(alice.patch(path))["success"] is True

@@ -53,7 +53,7 @@ def test_the_function_is_run_and_dead_letters_come_back(alice: Client, sandbox: 
     assert (job.state, job.tries) == ("waiting", 1)
     job.state = "dead"
     assert "Dead letter" in alice.get(URL).text
-    assert "wait for the function again" in alice.post(URL, {"do": "redrive"}, follow=True).text
+    assert "moved back to the function queue" in alice.post(URL, {"do": "redrive"}, follow=True).text
     assert (job.state, job.tries) == ("waiting", 0)
 
 
