@@ -128,6 +128,11 @@ def _with_records(first: str, records: Sequence[RecordToFix]) -> str:
 
 
 def _lines(number: int, record: RecordToFix) -> str:
-    lines = [f"{number}. {record.label} ({record.type})", f"   Name: {record.name}", f"   Value: {record.value}"]
+    lines = [
+        f"{number}. {record.label}",
+        f"   Type: {record.type}",
+        f"   Name: {record.name}",
+        f"   Value: {record.value}",
+    ]
     lines += [] if record.found is None else [f"   Currently: {', '.join(record.found) or 'not found'}"]
     return "\n".join(lines + ([f"   {record.sentence}"] if record.sentence else []))

@@ -115,7 +115,7 @@ def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) 
     is_stored = facts.is_verified and facts.rules in SERVED
     stored = HopState.OK if is_stored else HopState.NONE
     return (
-        Hop("sender", "Sender", HopState.NONE, "Looks up the MX record"),
+        Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
         Hop("mx", "MX record", *_MX[facts.mx]),
         _rule(facts, is_stopped=receiving.is_red and facts.mx in ARRIVES),
         Hop("store", "S3 bucket and function", stored, "Stores and routes the mail" if is_stored else "No mail yet"),

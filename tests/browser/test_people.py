@@ -21,7 +21,7 @@ def test_a_colleague_joins_by_the_link_in_the_mail(browser_page: Page, new_page:
     browser_page.goto(f"/customers/{acme.pk}/")
     browser_page.get_by_label("Email address").fill("carol@acme.example")
     browser_page.get_by_role("button", name="Send invitation").click()
-    expect(browser_page.locator("#people").get_by_text("carol@acme.example was sent an invitation")).to_be_visible()
+    expect(browser_page.locator("#people").get_by_text("Invitation sent to carol@acme.example")).to_be_visible()
     picture(browser_page, "customer")
 
     link = re.search(r"http\S+/customers/invitation/\S+", str(mail.outbox[0].body))

@@ -144,7 +144,7 @@ def test_where_cloudwatch_measures_nothing_of_a_tenant_the_demo_shows_no_rate_of
     sandbox.control.set_beliefs(tenant_metrics="none")
     seed()
     page = reputation_page("Harbour Dental")
-    assert "CloudWatch measures nothing of the tenant itself" in page
+    assert "CloudWatch has no metrics for the tenant itself" in page
     assert "0.00%" not in page
 
 

@@ -267,7 +267,7 @@ def _amazon_lines(case: Case) -> tuple[str, ...]:
     lines = [f"{_ASPECTS[aspect]}: {status or 'unknown'}" for aspect, status in _statuses(case).items()]
     amazon = case.amazon
     if amazon.looked_at:
-        lines.append(f"Last looked at {amazon.looked_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
+        lines.append(f"Last checked: {amazon.looked_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
     if amazon.error_type:
         lines.append(f"{amazon.error_type}: {_ERRORS.get(amazon.error_type, 'a reason that we do not know')}")
     if amazon.soa:

@@ -57,7 +57,7 @@ def test_a_domain_that_is_right_is_right_on_all_ten_links(sandbox: Sandbox) -> N
     assert found.is_right
     assert {link.state for link in found.links} == {LinkState.OK}
     assert {lane.state for lane in found.lanes} == {LinkState.OK}
-    assert "Last looked at" in " ".join(found.lanes[2].lines)
+    assert "Last checked" in " ".join(found.lanes[2].lines)
 
 
 @pytest.mark.parametrize(("terms", "codes"), [(9, []), (10, ["dns.value.spf_lookups"])])

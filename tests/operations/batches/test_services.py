@@ -151,10 +151,10 @@ def test_an_import_says_of_each_line_whose_it_is_or_why_not(sam: User) -> None:
     said = [row.sentence for row in rows]
     assert said[0] == "Will be added for Alice Ltd. It will be set up in SES."
     assert said[2] == "No customer is called Nobody."
-    assert "several customers called Twins" in said[3]
-    assert "does not say which customer" in said[4]
+    assert "Several customers are called Twins" in said[3]
+    assert "Add the customer to this line" in said[4]
     assert "already in use" in said[5]
-    assert "has to be proven first" in said[6]
+    assert "must be proven first" in said[6]
 
 
 def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandbox: Sandbox, sam: User) -> None:

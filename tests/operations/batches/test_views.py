@@ -51,7 +51,7 @@ def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client
 def test_domains_that_only_send_are_added_so_in_bulk_and_the_page_says_it(sandbox: Sandbox) -> None:
     alice = make_member(make_customer("Alice"))
     client, given = signed_in(alice), {"do": "import", "names": "a.com\nb.com", "go": "yes"}
-    assert "These domains only send." in client.post(START, {"do": "import", "names": "a.com"}).text
+    assert "These domains don’t receive mail here." in client.post(START, {"do": "import", "names": "a.com"}).text
     going = client.post(START, given | {"send_only": "on"})
     batches_services.work()
     assert list(Domain.objects.values_list("name", "receives").order_by("name")) == [("a.com", False), ("b.com", False)]

@@ -18,9 +18,9 @@ def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_
     assert (found.wrong, found.who) == ("2 required records missing or incorrect", "The customer")
     for line in (
         "Please publish these 2 DNS records for shop.com at your DNS host, exactly as shown:",
-        "1. DKIM record 2 (CNAME)\n   Name: k2._domainkey.shop.com\n   Value: k2.dkim.amazonses.com",
+        "1. DKIM record 2\n   Type: CNAME\n   Name: k2._domainkey.shop.com\n   Value: k2.dkim.amazonses.com",
         "   Currently: not found\n   It is missing.",
-        "2. Inbound MX (MX)",
+        "2. Inbound MX\n   Type: MX",
         "   Currently: 5 mx.old.example",
     ):
         assert line in found.reply, line

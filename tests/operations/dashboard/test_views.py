@@ -48,7 +48,7 @@ def test_where_all_is_well_nothing_needs_anybody(alice: User, alices: Customer, 
     make_domain(customer=alices, state=State.VERIFIED, stage=Stage.READY, verified_at=timezone.now())
     assert needs(alice) == {}
     client.force_login(alice)
-    assert "Nothing. All is as it should be" in client.get(reverse("operations:overview")).content.decode()
+    assert "Nothing needs attention." in client.get(reverse("operations:overview")).content.decode()
 
 
 def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices: Customer, client: Client) -> None:

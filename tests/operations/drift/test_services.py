@@ -71,7 +71,7 @@ def test_the_plan_alone_undoes(sandbox: Sandbox) -> None:
     set_up_receiving()
     foreign_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
     (found,) = looked()
-    with pytest.raises(Refused, match="The plan undoes it"):
+    with pytest.raises(Refused, match="Approve a plan to revert"):
         decide(found, Decision.RESTORE)
 
 

@@ -155,7 +155,7 @@ def test_what_somebody_decided_otherwise_meanwhile_stays_as_they_decided(olga: C
     row.refresh_from_db()
     item = Batch.objects.get().items.get()
     assert (row.decision, item.state) == ("restore", "refused")
-    assert "decided it otherwise since" in item.problem
+    assert "decided in the meantime" in item.problem
 
 
 def test_a_worker_that_died_after_the_decision_decides_nothing_twice(olga: Client) -> None:
@@ -193,6 +193,6 @@ def test_who_may_not_decide_sees_and_starts_nothing(client: Client) -> None:
         assert client.post(URL, asked("ignore", 1, area="tenants", kind="policy")).status_code == 403
     board = client.get(BOARD).text
     assert "The reputation policy" in board
-    assert "Decide by kind" not in board
+    assert "Resolve by kind" not in board
     assert 'form="chosen"' not in board
     assert not Batch.objects.exists()

@@ -313,7 +313,7 @@ def test_operators_alone_move_in_and_say_why(sandbox: Sandbox) -> None:
             legacy_import_services.take_in(files=files(document()), because="x", actor=make_staff(role))
     with pytest.raises(Refused, match="Only operators can import"):
         legacy_import_services.take_in(files=files(document()), because="x", actor=make_member())
-    with pytest.raises(Refused, match="Say what this is"):
+    with pytest.raises(Refused, match="Enter a reason"):
         legacy_import_services.take_in(files=files(document()), because=" ", actor=None)
 
 

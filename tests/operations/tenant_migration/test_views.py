@@ -55,9 +55,9 @@ def test_a_planned_migration_sums_calls_and_says_what_does_not_go_along(olga: Cl
     olga.post(reverse("operations:plan_migration"), {"chosen": "all", "policy": "standard", "because": "as announced"})
     migration = Migration.objects.get()
     page = olga.get(reverse("operations:migration", args=[migration.pk])).content.decode()
-    assert "2 customers with 2 domains: at most 14 calls to Amazon" in " ".join(page.split())
-    assert f"Not verified, so SES refuses to send for them: 1 domain ({waiting.name})." in page
-    assert f"Not set up yet, and join the tenant once they are: 1 domain ({starting.name})." in page
+    assert "2 customers with 2 domains: up to 14 SES API calls" in " ".join(page.split())
+    assert f"Not verified yet, so SES rejects mail from them: 1 domain ({waiting.name})." in page
+    assert f"Not set up yet; added to the tenant when they are: 1 domain ({starting.name})." in page
     assert "1 customer has no domain in this region." in page
 
 
@@ -71,7 +71,7 @@ def test_all_are_planned_looked_at_started_and_followed(olga: Client, sandbox: S
     migration = Migration.objects.get()
     url = reverse("operations:migration", args=[migration.pk])
     assert answer["Location"] == url
-    assert "Nothing has been called" in olga.get(url).content.decode()
+    assert "Nothing has changed yet" in olga.get(url).content.decode()
     assert tenants_at_amazon() == {}
     steer = reverse("operations:steer_migration", args=[migration.pk])
     assert olga.post(steer, {"do": "start"})["Location"] == url
@@ -94,7 +94,7 @@ def test_it_is_paused_resumed_and_cancelled_by_buttons(olga: Client, sandbox: Sa
         migration.refresh_from_db()
         assert migration.state == state
     page = olga.post(steer, {"do": "pause"}, follow=True).content.decode()
-    assert "not possible now" in page
+    assert "Not possible: the migration is" in page
 
 
 def test_a_migration_that_migrated_nobody_does_not_read_as_complete(olga: Client, sandbox: Sandbox) -> None:
@@ -120,7 +120,7 @@ def test_a_file_chooses_and_names_whom_it_does_not_know(olga: Client, sandbox: S
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"chosen": "filter", "text": " "}, "Type part of a customer"),
+        ({"chosen": "filter", "text": " "}, "Enter part of a customer"),
         ({"chosen": "csv"}, "Choose a file."),
         ({"chosen": "all"}, "No customers to migrate"),
         ({"chosen": "all", "at_most_per_hour": "0"}, "greater than or equal to 1"),

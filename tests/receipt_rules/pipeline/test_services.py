@@ -244,7 +244,7 @@ def test_what_cloudwatch_does_not_tell_is_not_shown_as_nothing(rule: str, sandbo
     client.force_login(make_staff(Role.OPERATOR))
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
     assert "We can’t tell whether mail was lost." in page
-    assert "No data in this time" not in page
+    assert "No data in this period" not in page
 
 
 def test_a_domain_that_is_not_there_is_404_and_not_all(rule: str, client: Client) -> None:

@@ -148,7 +148,7 @@ def test_the_detail_shows_each_layer_and_the_one_word(olga_client: Client) -> No
     assert "AWS suspended this tenant" in page
     assert "Too many complaints." in page
     assert page.index("layer-staff") < page.index("layer-amazon")
-    assert "Amazon alone" in page
+    assert "AWS only" in page
 
 
 def test_a_status_that_we_do_not_know_is_shown_as_it_came(olga_client: Client) -> None:

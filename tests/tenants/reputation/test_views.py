@@ -70,7 +70,7 @@ def test_a_tenant_that_cloudwatch_has_no_metric_of_is_said_so_and_no_rate_is_zer
     Tenant.objects.update(sends_since=timezone.now() if is_to_name_it else None)
     page = _page(tess, tenant)
     assert page.count("CloudWatch has no metrics for this tenant") == 1
-    assert ("the sending program does not pass" in page) is is_to_name_it
+    assert ("the sender doesn’t pass" in page) is is_to_name_it
     assert "No data is not the same as a rate of zero." in page
     assert PLOT not in page
     assert not re.search(r"\b0(\.0+)?%", page)
@@ -115,7 +115,7 @@ def test_a_finding_is_in_plain_words_with_what_to_do_and_amazons_own_text(tess: 
     assert "What to do:" in page
     assert "Text of BOUNCE" in page
     assert "SES finding BRAND_NEW" in page.replace("&#x27;", "’")
-    assert "Findings that are over (1)" in page
+    assert "Resolved findings (1)" in page
     assert page.index("High bounce rate") < page.index("BRAND_NEW")
     assert "1 open high-impact finding" in page
 
@@ -165,7 +165,7 @@ def test_the_account_page_says_how_events_are_set_up_and_which_have_come(tess: C
     assert "No SNS topic configured" in page
     assert "http://testserver/tenants/ses/events/" in page
     settings.SNS_TOPIC_ARNS = ("arn:aws:sns:eu-west-1:123456789012:events",)
-    assert "Nothing has come yet" in tess.get(url).text
+    assert "No events received yet" in tess.get(url).text
     tenant, now = make_tenant(), timezone.now()
     SesEvent.objects.create(id="1", kind="Sending Status Disabled", tenant=tenant, about=tenant.name, sent_at=now)
     page = tess.get(url).text
