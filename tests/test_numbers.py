@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from django.core.paginator import Paginator
-from django.template import Context, Template
+from django.template import engines
+from django.test import RequestFactory
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[1] / "templates").rglob("*.*"))
 # What the last part of a variable names: an ID or a number to copy, never a count.
@@ -15,7 +15,7 @@ DRAWN = re.compile(r'\b(?:value|max|x|y|width|height)="\{\{\s*(?:done|total|mete
 
 
 def rendered(text: str, **context: object) -> str:
-    return Template(text).render(Context(context))
+    return engines["django"].from_string(text).render(context, RequestFactory().get("/domains/"))
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ def test_a_count_has_separators_in_a_template(number: float, shown: str) -> None
 
 def test_the_number_of_pages_rows_and_results_has_separators() -> None:
     page = Paginator(range(12_345), 50).page(3)
-    text = rendered('<c-pagination :page="page" noun="domains" />', page=page, request=SimpleNamespace(GET={}))
+    text = rendered('{% cotton pagination :page="page" noun="domains" %}{% endcotton %}', page=page)
     assert "12,345 domains" in text
 
 
 def test_progress_shows_separators_and_gives_the_browser_none() -> None:
-    text = rendered('<c-progress :done="done" :total="total" words="done" />', done=1200, total=34_000)
+    text = rendered('{% cotton progress :done="done" :total="total" %}{% endcotton %}', done=1200, total=34_000)
     assert 'value="1200" max="34000"' in text
     assert "1,200 of 34,000" in text
 
