@@ -10,7 +10,7 @@ from django.test import RequestFactory
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[1] / "templates").rglob("*.*"))
 # What the last part of a variable names: an ID or a number to copy, never a count.
-EXACT = re.compile(r"\{\{\s*(?:\w+\.)*(?:pk|ttl|serial|priority)\s*\}\}")
+EXACT = re.compile(r"\{\{\s*(?:\w+\.)*(?:pk|ttl|serial|priority|snapshot|instead_of)\s*\}\}")
 DRAWN = re.compile(r'\b(?:value|max|x|y|width|height)="\{\{\s*(?:done|total|meter\.\w+|segment\.\w+)\s*\}\}"')
 
 
