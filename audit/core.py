@@ -1,5 +1,6 @@
 """The words of the change log."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ NAMES = {
     "wants_apex_spf": "SPF record",
     "wants_dmarc": "DMARC record",
 }
+_WORD = re.compile("[a-z]+(_[a-z]+)+")  # a state such as "not_checked", but no ID
 VALUES = {"UseDefaultValue": "use SES's MAIL FROM domain", "RejectMessage": "reject outgoing mail"}
 
 
@@ -39,7 +41,8 @@ def words_for(what: str) -> str:
 def details(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Detail, ...]:
     """Return the differences in the order in which they were written."""
     keys = dict.fromkeys((*before, *after))
-    return tuple(Detail(NAMES.get(k, k.replace("_", " ")), _text(before.get(k)), _text(after.get(k))) for k in keys)
+    found = (Detail(NAMES.get(k, k.replace("_", " ")), _text(before.get(k)), _text(after.get(k))) for k in keys)
+    return tuple(detail for detail in found if (detail.old, detail.new) != (None, None))
 
 
 def _text(value: Any) -> str | None:
@@ -48,5 +51,5 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     if isinstance(value, str):
-        return VALUES.get(value, value.replace("_", " ") if value.islower() and "." not in value else value) or None
+        return VALUES.get(value, value.replace("_", " ") if _WORD.fullmatch(value) else value) or None
     return None if value is None else str(value)

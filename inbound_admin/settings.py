@@ -190,6 +190,7 @@ TEMPLATES = [
                 )
             ],
             "builtins": [
+                "django.templatetags.l10n",
                 "django_cotton.templatetags.cotton",
                 "template_partials.templatetags.partials",
                 "django_htmx.templatetags.django_htmx",
@@ -214,6 +215,7 @@ CACHES = {
 }
 
 LANGUAGE_CODE = "en-gb"
+USE_THOUSAND_SEPARATOR = True  # in templates; IDs, TTLs and attributes of SVG and progress are `unlocalize`d
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True

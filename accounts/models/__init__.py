@@ -3,6 +3,7 @@
 from accounts.models.api_keys import ApiKey, new_key_id
 from accounts.models.people import (
     Customer,
+    Density,
     Invitation,
     MemberRole,
     Membership,
@@ -15,6 +16,7 @@ from accounts.models.people import (
 __all__ = [
     "ApiKey",
     "Customer",
+    "Density",
     "Invitation",
     "MemberRole",
     "Membership",

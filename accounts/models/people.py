@@ -36,10 +36,18 @@ class Theme(models.TextChoices):
     DARK = "dark", "Dark"
 
 
+class Density(models.TextChoices):
+    COMFORTABLE = "comfortable", "Comfortable"
+    COMPACT = "compact", "Compact"
+
+
 class User(AbstractUser):
     username = None  # type: ignore[assignment]  # people sign in by email address
     email = models.EmailField("email address", unique=True)
     theme = models.CharField(max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
+    density = models.CharField(
+        max_length=12, choices=Density.choices, default=Density.COMFORTABLE, db_default=Density.COMFORTABLE
+    )
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
     session_generation = models.PositiveIntegerField(default=0, editable=False)
 

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.api_keys.services import revoke_api_keys
-from accounts.models.people import Customer, Theme, User
+from accounts.models.people import Customer, Density, Theme, User
 from accounts.people import selectors
 from accounts.people.selectors import customer_label, customer_meant
 
@@ -80,6 +80,11 @@ class AccountForm(forms.Form):
         help_text="Shown next to your changes.",
     )
     theme = forms.ChoiceField(choices=Theme.choices, widget=forms.RadioSelect)
+    density = forms.ChoiceField(
+        choices=Density.choices,
+        widget=forms.RadioSelect,
+        help_text="Compact shows more rows per screen on wide screens.",
+    )
     shortcuts = forms.BooleanField(
         label="Keyboard shortcuts", required=False, help_text="Single-key shortcuts to open pages and copy values."
     )

@@ -76,7 +76,12 @@ def person_subject(person: User) -> audit_services.Subject:
 
 @transaction.atomic
 def change_account(
-    *, person: User, name: str | None = None, theme: str | None = None, shortcuts: bool | None = None
+    *,
+    person: User,
+    name: str | None = None,
+    theme: str | None = None,
+    density: str | None = None,
+    shortcuts: bool | None = None,
 ) -> None:
     """Store a person's own settings. None leaves a setting unchanged."""
     locked = User.objects.select_for_update(no_key=True).get(pk=person.pk)
@@ -84,10 +89,11 @@ def change_account(
     if name is not None and name.strip() != locked.get_full_name():
         locked.first_name, locked.last_name = name.strip(), ""
     locked.theme = locked.theme if theme is None else theme
+    locked.density = locked.density if density is None else density
     locked.shortcuts = locked.shortcuts if shortcuts is None else shortcuts
     if _own(locked) == before:
         return
-    locked.save(update_fields=("first_name", "last_name", "theme", "shortcuts"))
+    locked.save(update_fields=("first_name", "last_name", "theme", "density", "shortcuts"))
     _record("person.account_changed", locked, person, before, _own(locked))
 
 
@@ -176,7 +182,12 @@ def _may_gain(person: User, *, gained: set[str]) -> None:
 
 
 def _own(person: User) -> dict[str, Any]:
-    return {"name": person.get_full_name(), "theme": str(person.theme), "shortcuts": person.shortcuts}
+    return {
+        "name": person.get_full_name(),
+        "theme": str(person.theme),
+        "density": str(person.density),
+        "shortcuts": person.shortcuts,
+    }
 
 
 def _decided(person: User) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from inbound_admin.lib.http import SignedIn
 @require_http_methods(["GET", "POST"])
 def account(request: SignedIn) -> HttpResponse:
     person = request.user
-    initial = {"name": person.get_full_name(), "theme": person.theme, "shortcuts": person.shortcuts}
+    initial = {"name": person.get_full_name()} | {
+        field: getattr(person, field) for field in ("theme", "density", "shortcuts")
+    }
     form = AccountForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         services.change_account(person=person, **form.cleaned_data)

@@ -113,7 +113,7 @@ def _heard(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice], li
 def _title(notices: Sequence[Notice]) -> str:
     """Return a subject of one line, whatever the names contain."""
     if len(notices) > 1:
-        return f"{settings.SITE_NAME}: {len(notices)} notices"
+        return f"{settings.SITE_NAME}: {len(notices):,} notices"
     (notice,) = notices
     return " ".join(f"{notice.alert.object_name}: {_words(notice)}".split())
 
@@ -121,7 +121,7 @@ def _title(notices: Sequence[Notice]) -> str:
 def _text(notices: Sequence[Notice]) -> str:
     parts = [_part(notice) for notice in notices[:MOST_NAMED]]
     if more := len(notices) - MOST_NAMED:
-        parts += [f"{more} more not shown."] if more > 0 else []
+        parts += [f"{more:,} more not shown."] if more > 0 else []
     return "\n\n".join([*parts, _end()]) + "\n"
 
 

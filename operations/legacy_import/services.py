@@ -259,7 +259,7 @@ def take_in_identities(
         raise Refused("Enter at least one domain, or choose all.", code="NOTHING_CHOSEN")
     whose = _customers(each.customer for each in named)
     rows = once_each(_given(each, whose[each.customer.casefold()] if each.customer else customer) for each in named)
-    return take_in_rows(name=f"{len(rows)} identities", rows=rows, because=because, actor=actor)
+    return take_in_rows(name=f"{len(rows):,} identities", rows=rows, because=because, actor=actor)
 
 
 def _found(*, besides: set[str]) -> list[Named]:

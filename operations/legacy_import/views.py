@@ -106,7 +106,7 @@ def _steered(request: SignedIn, moving: MovingIn) -> str:
             return "Import started. This page updates automatically."
         case "retry":
             number = services.try_again(moving_in=moving, actor=request.user)
-            return f"{number} row{'' if number == 1 else 's'} queued for retry."
+            return f"{number:,} row{'' if number == 1 else 's'} queued for retry."
         case "cancel":
             services.cancel(moving_in=moving, actor=request.user)
             return "Import cancelled. Rows that are already stored are kept."

@@ -83,14 +83,14 @@ class MigrationForecast:
         if self.left_out[0]:
             found.append(f"Not set up yet; added to the tenant when they are: {_named(*self.left_out)}.")
         if self.without_domains:
-            whose = "1 customer has" if self.without_domains == 1 else f"{self.without_domains} customers have"
+            whose = "1 customer has" if self.without_domains == 1 else f"{self.without_domains:,} customers have"
             found.append(f"{whose} no domain in this region.")
         return tuple(found)
 
 
 def _named(number: int, names: tuple[str, ...]) -> str:
     more = f" and {number - len(names)} more" if number > len(names) else ""
-    return f"{number} domain{'' if number == 1 else 's'} ({', '.join(names)}{more})"
+    return f"{number:,} domain{'' if number == 1 else 's'} ({', '.join(names)}{more})"
 
 
 def may_migrate(viewer: User) -> bool:

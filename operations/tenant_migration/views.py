@@ -135,11 +135,11 @@ def _steered(request: SignedIn, migration: Migration) -> str:
             return "Cancelled. Migrated customers stay migrated."
         case "retry":
             number = services.try_again(migration=migration, actor=request.user)
-            return f"{number} customer{'' if number == 1 else 's'} tried again."
+            return f"{number:,} customer{'' if number == 1 else 's'} tried again."
         case "roll_back":
             because = request.POST.get("because", "")
             number = services.roll_back(migration=migration, actor=request.user, because=because)
-            return f"{number} customer{' is' if number == 1 else 's are'} rolled back."
+            return f"{number:,} customer{' is' if number == 1 else 's are'} rolled back."
     raise Refused("Unknown action.", code="UNKNOWN")
 
 

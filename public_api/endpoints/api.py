@@ -295,7 +295,7 @@ def _forwarding_told(endpoint: Endpoint) -> TestedOut:
     """Return the configuration without sending. It fails if no recipient has confirmed."""
     known = forwardings_of([endpoint])
     to, blocked = list(recipients_of(endpoint)), known.blocks(endpoint)
-    named = to[0] if len(to) == 1 else f"{len(to)} addresses"
+    named = to[0] if len(to) == 1 else f"{len(to):,} addresses"
     said = f"Mail is forwarded to {named}."
     if blocked:
         said = f"Nothing is forwarded until {', '.join(known.waiting(endpoint))} confirms."

@@ -348,7 +348,7 @@ def _parts(addresses: Iterable[Address], domain: Domain) -> list[str]:
 
 def _named(members: list[Address], domain: Domain) -> str:
     if len(members) > MOST_NAMED:
-        return f"{len(members)} addresses"
+        return f"{len(members):,} addresses"
     *most, last = [each.address.removesuffix(domain.name) for each in members]
     return f"{', '.join(most)} and {last}" if most else last
 

@@ -174,7 +174,7 @@ def _of_sets(live: Live) -> Iterable[RuleDifference]:
             "stranger_active",
             "",
             f"Another program activated its rule set: {name} is active "
-            f"({rules} rule{'' if rules == 1 else 's'}{since}) and isn't managed here. SES applies its rules to "
+            f"({rules:,} rule{'' if rules == 1 else 's'}{since}) and isn't managed here. SES applies its rules to "
             "all mail. "
             f"Restore {live.rule_set.name}, or adopt {name} to keep its rules and add ours.",
         )
@@ -246,14 +246,14 @@ def _difference(kind: str, name: str, now: AnyRule | None, sentence: str) -> Rul
 
 def _whose(rule: AnyRule) -> str:
     number = len(rule.recipient_set)
-    whom = "everybody" if not number else f"{number} recipient{'' if number == 1 else 's'}"
+    whom = "everybody" if not number else f"{number:,} recipient{'' if number == 1 else 's'}"
     return f"; it is for {whom}{' and not ours' if isinstance(rule, ForeignRule) else ''}"
 
 
 def _what_changed(then: AnyRule, now: AnyRule) -> str:
     added, removed = now.recipient_set - then.recipient_set, then.recipient_set - now.recipient_set
-    parts = [f"{len(added)} added"] if added else []
-    parts += [f"{len(removed)} removed ({', '.join(sorted(removed)[:3])})"] if removed else []
+    parts = [f"{len(added):,} added"] if added else []
+    parts += [f"{len(removed):,} removed ({', '.join(sorted(removed)[:3])})"] if removed else []
     parts += ["disabled"] if then.enabled and not now.enabled else []
     parts += [f"now: {now.delivery}"] if then.delivery != now.delivery else []
     return f": {', '.join(parts)}" if parts else ""

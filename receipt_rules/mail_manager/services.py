@@ -100,4 +100,4 @@ def _unclear(names: tuple[str, ...]) -> SetupFinding:
 
 def _some(names: tuple[str, ...]) -> str:
     more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")

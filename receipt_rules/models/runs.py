@@ -165,7 +165,7 @@ class RollbackHold(models.Model):
         ordering = ("-pk",)
 
     def __str__(self) -> str:
-        return f"{self.run}: {len(self.recipients)} recipients"
+        return f"{self.run}: {len(self.recipients):,} recipients"
 
 
 class PendingChange(models.Model):

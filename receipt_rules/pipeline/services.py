@@ -83,7 +83,7 @@ def watch_for_losses(*, now: datetime) -> Health:
 
 
 def _messages(number: int) -> str:
-    return "1 message was" if number == 1 else f"{number} messages were"
+    return "1 message was" if number == 1 else f"{number:,} messages were"
 
 
 def _where(rules: Sequence[str]) -> str:

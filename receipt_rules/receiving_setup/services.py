@@ -63,7 +63,7 @@ def _each(what: str, named: Callable[[], tuple[str, ...]], look: _Look, rule_set
     for name in names[:MOST_LOOKED_AT]:
         yield _looked(what, name, look, rule_set)
     if (more := len(names) - MOST_LOOKED_AT) > 0:
-        yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, f"{more} more used by endpoints weren't checked.")
+        yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, f"{more:,} more used by endpoints weren't checked.")
 
 
 def _looked(what: str, name: str, look: _Look, rule_set: RuleSet) -> SetupFinding:
@@ -222,7 +222,7 @@ def _rule_set(live: Live) -> SetupFinding:
         return SetupFinding(
             "Rule set",
             SetupVerdict.WRONG,
-            f"The active rule set is {name}, with {number} rules. It isn't managed here.",
+            f"The active rule set is {name}, with {number:,} rules. It isn't managed here.",
             "Adopt it on the Rules page to keep its rules and add ours, or use another region.",
         )
     if not live.is_active:
@@ -233,7 +233,7 @@ def _rule_set(live: Live) -> SetupFinding:
             "Approve the plan on the Plan page. It creates and activates the rule set.",
         )
     number = len(live.rule_set.rules)
-    has = "1 rule" if number == 1 else f"{number} rules"
+    has = "1 rule" if number == 1 else f"{number:,} rules"
     return SetupFinding("Rule set", SetupVerdict.RIGHT, f"{live.rule_set.name} is active and managed; it has {has}.")
 
 
@@ -288,7 +288,7 @@ def _tls() -> tuple[SetupFinding, ...]:
 
 def _some(names: list[str]) -> str:
     more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _last_run() -> tuple[SetupFinding, ...]:

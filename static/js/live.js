@@ -44,7 +44,7 @@
   const problem = () => document.getElementById("problem");
   const noAnswer = () => {
     const note = document.getElementById("no-answer").content.cloneNode(true);
-    note.querySelector("time").textContent = answered.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    note.querySelector("time").textContent = answered.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
     problem().replaceChildren(note);
     problem().dataset.noAnswer = "";
   };

@@ -55,14 +55,20 @@
     day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
     hourCycle: "h23", timeZoneName: "short",
   });
+  const toTheMinute = new Intl.DateTimeFormat("en-GB", {
+    day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit",
+    hourCycle: "h23", timeZoneName: "short",
+  });
   const freshen = () => document.querySelectorAll("time[datetime]").forEach((time) => {
     if (time.shown !== time.dateTime) {
       time.title = exact.format(new Date(time.dateTime));
+      if ("absolute" in time.dataset) time.textContent = toTheMinute.format(new Date(time.dateTime));
       time.shown = time.dateTime;
     }
+    if ("absolute" in time.dataset) return;
     const seconds = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
     if (Math.abs(seconds) > 86400 * 2) return;
-    if ("future" in time.dataset && seconds < 1) { time.textContent = "any moment"; return; }
+    if ("future" in time.dataset && seconds < 1) { time.textContent = "due now"; return; }
     const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
     time.textContent = Math.abs(seconds) < 2 ? "now" : format.format(Math.trunc(seconds / size), unit);
   });

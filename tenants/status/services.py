@@ -310,7 +310,7 @@ def remind_of_reviews(*, today: date) -> int:
     ]
     text = "These pauses are due for review:\n\n" + "\n".join(lines) + "\n"
     send_mail(
-        f"{len(due)} paused tenant{'' if len(due) == 1 else 's'} due for review",
+        f"{len(due):,} paused tenant{'' if len(due) == 1 else 's'} due for review",
         text,
         settings.DEFAULT_FROM_EMAIL,
         people,

@@ -160,10 +160,10 @@ def test_the_last_owner_stays_whoever_asks(acme: Customer, alice: User, how: str
 
 def test_what_a_person_sets_is_one_change_and_nothing_new_is_none() -> None:
     alice = make_user()
-    change_account(person=alice, name="Alice A.", theme="dark", shortcuts=False)
-    change_account(person=alice, name="Alice A.", theme="dark", shortcuts=False)
+    change_account(person=alice, name="Alice A.", theme="dark", density="compact", shortcuts=False)
+    change_account(person=alice, name="Alice A.", theme="dark", density="compact", shortcuts=False)
     change = Change.objects.get()
-    assert change.after == {"name": "Alice A.", "theme": "dark", "shortcuts": False}
+    assert change.after == {"name": "Alice A.", "theme": "dark", "density": "compact", "shortcuts": False}
     assert change.for_staff
 
 

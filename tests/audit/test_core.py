@@ -36,3 +36,12 @@ def test_old_and_new_stand_beside_each_other() -> None:
 def test_what_was_not_there_has_no_old_value() -> None:
     (detail,) = details({}, {"held": True})
     assert (detail.old, detail.new) == (None, "yes")
+
+
+def test_an_id_keeps_its_underscore_and_a_state_is_words() -> None:
+    found = details({"state": "not_checked"}, {"state": "at_risk", "run": "run_adv5w08wj6jg"})
+    assert [(detail.old, detail.new) for detail in found] == [("not checked", "at risk"), (None, "run_adv5w08wj6jg")]
+
+
+def test_what_was_empty_and_still_is_is_no_detail() -> None:
+    assert details({"note": None, "prefix": ""}, {"note": "", "prefix": ""}) == ()

@@ -8,6 +8,8 @@ _LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 _OPTIONS = {"resultTypes": ["violations"], "preload": False, "runOnly": {"type": "tag", "values": _LEVELS}}
 # What colours alone decide; the rest of a page is the same in the dark.
 _OF_COLOURS = {**_OPTIONS, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+# What the width and the spacing of text decide as well.
+_OF_LAYOUT = {**_OPTIONS, "runOnly": {"type": "rule", "values": ["target-size", "scrollable-region-focusable"]}}
 
 
 def assert_accessible(page: Page) -> None:
@@ -16,11 +18,11 @@ def assert_accessible(page: Page) -> None:
     assert not found, f"{page.url}\n" + "\n".join(found)
 
 
-def violations(page: Page, *, colours_alone: bool = False) -> list[str]:
+def violations(page: Page, *, colours_alone: bool = False, layout_alone: bool = False) -> list[str]:
     """A line for each rule of WCAG 2.2 A and AA that the page breaks, with the first places where."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
-    options = _OF_COLOURS if colours_alone else _OPTIONS
+    options = _OF_COLOURS if colours_alone else _OF_LAYOUT if layout_alone else _OPTIONS
     found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
     return [f"{it['id']}, {it['help']}: {_places(it['nodes'])}" for it in found]
 

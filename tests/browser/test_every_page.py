@@ -115,7 +115,7 @@ def look(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[st
     if (headings := page.locator("h1").count()) != 1:
         yield f"has {headings} h1"
     yield from violations(page)
-    yield from too_wide(page, PHONES)
+    yield from too_wide(page, (*PHONES, DESK))
     page.set_viewport_size(DESK)
     page.emulate_media(color_scheme="dark")
     yield from (f"in the dark: {found}" for found in violations(page, colours_alone=True))
@@ -142,4 +142,5 @@ def too_wide(page: Page, sizes: Sequence[ViewportSize]) -> Iterator[str]:
         page.set_viewport_size(size)
         for found in page.evaluate(BEYOND):
             yield f"at {size['width']} px: {found}"
+        yield from (f"at {size['width']} px: {found}" for found in violations(page, layout_alone=True))
     page.evaluate(spacing.AS_IT_WAS)

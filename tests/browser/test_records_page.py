@@ -195,6 +195,9 @@ def test_single_keys_search_go_copy_and_check(
     page.keyboard.press("g")
     page.keyboard.press("d")
     page.wait_for_url(f"{live_server.url}/domains/")
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    page.wait_for_url(f"{live_server.url}/alerts/")
 
 
 def test_whoever_switched_the_keys_off_has_none(

@@ -71,7 +71,7 @@ class Update:
         return self.old.delivery != self.new.delivery or self.old.enabled != self.new.enabled
 
     def __str__(self) -> str:
-        parts = [f"{len(self.added)} added", f"{len(self.removed)} removed"]
+        parts = [f"{len(self.added):,} added", f"{len(self.removed):,} removed"]
         if self.redirects:
             parts.append(f"delivery: {self.new.delivery}")
         return f"Update rule {self.new.name}: {', '.join(parts)}."
@@ -174,7 +174,7 @@ def _of_move(step: Move, live: RuleSet) -> RuleSetState:
 
 def _counted(rule: AnyRule) -> str:
     number = len(rule.recipient_set)
-    return "all recipients of the account" if not number else f"{number} recipient{'s' if number != 1 else ''}"
+    return "all recipients of the account" if not number else f"{number:,} recipient{'s' if number != 1 else ''}"
 
 
 def barrier(rules: Sequence[AnyRule], ours: frozenset[str]) -> int:

@@ -24,16 +24,16 @@ pytestmark = pytest.mark.django_db
 # --- one's own account -------------------------------------------------------------------------------------------
 
 
-def test_a_person_sets_name_theme_and_shortcuts(alice: User) -> None:
+def test_a_person_sets_name_theme_density_and_shortcuts(alice: User) -> None:
     client = signed_in(alice)
     page = text(client.get(url("account")))
     for name in ("account_change_password", "account_email", "mfa_index"):
         assert f'href="{reverse(name)}"' in page
-    saved = client.post(url("account"), {"name": "Alice A.", "theme": "dark"}, follow=True)
+    saved = client.post(url("account"), {"name": "Alice A.", "theme": "dark", "density": "compact"}, follow=True)
     assert "Saved." in text(saved)
-    assert 'data-theme="dark"' in text(saved)
+    assert 'data-theme="dark" data-density="compact"' in text(saved)
     alice.refresh_from_db()
-    assert (str(alice), alice.theme, alice.shortcuts) == ("Alice A.", "dark", False)
+    assert (str(alice), alice.theme, alice.density, alice.shortcuts) == ("Alice A.", "dark", "compact", False)
 
 
 def test_the_sign_in_says_email_address_whatever_is_wrong(alice: User) -> None:
@@ -86,7 +86,7 @@ def test_an_account_that_is_switched_off_is_told_whom_to_ask() -> None:
 
 
 def test_a_theme_that_does_not_exist_is_refused(alice: User) -> None:
-    assert signed_in(alice).post(url("account"), {"name": "", "theme": "pink"}).status_code == 422
+    assert signed_in(alice).post(url("account"), {"name": "", "theme": "pink", "density": "compact"}).status_code == 422
 
 
 @pytest.mark.parametrize(
