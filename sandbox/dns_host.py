@@ -2,7 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from urllib.parse import urlsplit
 
+from django.conf import settings
+
+from domains.domain_connect.core import key_records
+from domains.domain_connect.services import identity
+from domains.jobs import discover_soon
 from domains.models.domains import Domain
 from domains.records.core import can_receive, inbound_host, mta_sts_policy
 from inbound_admin.lib.errors import Refused
@@ -11,6 +17,7 @@ from sandbox.dns.mistakes import ZONE_MISTAKES
 from sandbox.forms import RecordForm
 from sandbox.panel import SandboxSilent, ZonePage, control
 from sandbox.values import WEB_FAULTS
+from sandbox.wire import CONNECT_PATH
 
 Posted = Mapping[str, str]
 Action = Callable[[ZonePage, Posted], str]
@@ -140,6 +147,32 @@ def host_policy(page: ZonePage, posted: Posted) -> str:
     return f"MTA-STS policy of {domain}: {POLICIES[kind].lower()}.{broken}"
 
 
+def can_connect(page: ZonePage) -> bool:
+    """Whether the host could support Domain Connect, and does not yet."""
+    held = {line.record.name for line in page.lines}
+    return bool(page.parts) and f"_domainconnect.{page.name}" not in held and identity() is not None
+
+
+def connect(page: ZonePage, posted: Posted) -> str:
+    """The host supports Domain Connect from now on. The public key is published beside, as an operator would."""
+    ours = identity()
+    if ours is None:
+        raise Refused("Domain Connect isn't set up here: docs/domain-connect.md says how.")
+    place = f"{urlsplit(settings.AWS_ENDPOINT_URL).netloc}{CONNECT_PATH}supported"
+    with control() as host:
+        if ours.provider not in host.list_zones():
+            host.add_zone(ours.provider)
+        held = {(record.name, record.value) for record in host.records(ours.provider)}
+        for name, value in key_records(ours):
+            if (name, value) not in held:
+                host.add_record(ours.provider, name, "TXT", value)
+        if can_connect(page):
+            host.add_record(page.name, f"_domainconnect.{page.name}", "TXT", place)
+    for part in page.parts:
+        discover_soon(part.domain)
+    return "This DNS host supports Domain Connect now. The records page offers it in a few seconds."
+
+
 ACTIONS: Mapping[str, Action] = {
     "publish": publish,
     "publish_missing": publish_missing,
@@ -148,4 +181,5 @@ ACTIONS: Mapping[str, Action] = {
     "break_zone": break_zone,
     "mend_zone": mend_zone,
     "host_policy": host_policy,
+    "connect": connect,
 }

@@ -160,6 +160,7 @@ def _zone(
         "form": typed.get(ADD) or RecordForm(auto_id=_auto_id(ADD)),
         "zone_mistakes": ZONE_MISTAKES,
         "policies": dns_host.POLICIES,
+        "can_connect": dns_host.can_connect(page),
         "web_faults": WEB_FAULTS,
         "part": "zones",
         **(told or {}),

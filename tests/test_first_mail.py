@@ -172,7 +172,7 @@ def test_a_product_that_is_down_delays_mail_and_loses_none(receiving: Sandbox) -
     assert send(receiving, "anything@shop.com") == {}
     receiving.control.run_function()
     assert (sinks(receiving), outcomes()) == ({}, {})
-    assert "did not answer" in receiving.control.function_jobs()[0].problem
+    assert "didn't respond" in receiving.control.function_jobs()[0].problem
     receiving.control.set_receiver(site_url, key)
     receiving.control.run_function()
     assert outcomes() == {"anything@shop.com": ("delivered", 1)}

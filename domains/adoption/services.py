@@ -229,7 +229,7 @@ def identities_without_row(at_amazon: dict[str, SesStatus]) -> tuple[str, ...]:
 def import_domain(
     *, name: str, wish: AdoptionWish, found: Read, mail_from: str = "", reports: bool = False
 ) -> AdoptionOutcome:
-    """`found`: what Amazon was read to have. Nobody is told by e-mail and nothing is called. Raises Refused.
+    """`found`: what Amazon was read to have. Nobody is told by email and nothing is called. Raises Refused.
 
     NOT_AT_AMAZON: it is a claim now.
     """

@@ -36,7 +36,7 @@ def announce_records(domain: Domain, before: Mapping[str, str], judgements: Sequ
 def announce_domain(
     domain: Domain, known_before: str, result: Overall, judgements: Sequence[Judgement], now: datetime
 ) -> None:
-    """The alert is looked at each time, except while all was and is well; what could not be checked is no look."""
+    """The alert is checked each time, except while all was and is well; what could not be checked is no look."""
     is_lost = result.state in LOST and domain.verified_at is not None
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return

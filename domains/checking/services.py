@@ -52,7 +52,7 @@ UNDER_WAY = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
     Stage.DELETING: "The domain is being deleted.",
 }
-AT_ONCE = 200  # domains in one round of look-ups: enough to keep the sockets busy, few enough to store often
+AT_ONCE = 200  # domains in one round of lookups: enough to keep the sockets busy, few enough to store often
 WATCHED_FOR = timedelta(minutes=15)  # after it was added, or somebody changed it or asked
 WATCHED_EVERY = timedelta(seconds=3)  # while it is so fresh, and a page of it is open
 OLD_EVERY, SETTLED_EVERY = timedelta(minutes=1), timedelta(minutes=15)  # later, and once nothing is pending
@@ -177,7 +177,7 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     closely = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
     identity_status_services.read(asked, now=now, closely=closely)
     history_services.record_answers(domains, seen.all, now=now)
-    for domain in domains:  # judged anew: Amazon's answer changes what is needed
+    for domain in domains:  # judged again: Amazon's answer changes what is needed
         _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))
 
 
@@ -215,7 +215,7 @@ def _verified_before(domains: Sequence[Domain]) -> dict[tuple[str, str], datetim
 
 
 def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
-    """What was right once is no news to the resolvers; the rest is asked of its own name servers first."""
+    """What was right once is no news to the resolvers; the rest is asked of its own nameservers first."""
     pairs = [(domain, record) for domain in domains for record in domain.checked_records]
     known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
     unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]

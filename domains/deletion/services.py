@@ -51,7 +51,7 @@ MARKED = (
 def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", because: str = "") -> bool:
     """Nothing can be added to it any more. False where nothing is left to do: an unproven claim is gone at once.
 
-    Raises Refused for a wrong name, while sub-domains exist, while staff hold it, and while something receives mail.
+    Raises Refused for a wrong name, while subdomains exist, while staff hold it, and while something receives mail.
     """
     locked = Domain.objects.select_for_update().get(pk=domain.pk)
     refuse_deletion(domain=locked, typed_name=typed_name)
@@ -81,7 +81,7 @@ def routes_are_removed(*, domain_id: str) -> None:
 
 
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
-    """Raises Refused for a wrong name, while sub-domains exist, and while our staff holds it."""
+    """Raises Refused for a wrong name, while subdomains exist, and while our staff holds it."""
     if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
         raise Refused(f"To delete the domain, type its name: {domain}", code="NAME_NOT_TYPED")
     if _sub_domains(domain):

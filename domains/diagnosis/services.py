@@ -43,7 +43,7 @@ class DiagnosisResult:
     history: RecordHistory
 
     def told(self, host: str = "") -> Diagnosis:
-        """In the words of the DNS host with that key, or of the one that the name servers tell."""
+        """In the words of the DNS host with that key, or of the one that the nameservers tell."""
         return chain.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, with_key(host))
 
 

@@ -56,7 +56,7 @@ def _since(text: str) -> datetime | None:
 
 @require_GET
 def diagnosis_file(request: SignedIn, domain_id: str, form: str) -> HttpResponse:
-    """The same for a machine (json), as a reply to the customer (txt), or as the look-ups that were made (log)."""
+    """The same for a machine (json), as a reply to the customer (txt), or as the lookups that were made (log)."""
     domain = domain_for(request, domain_id)
     found = diagnose(domain, now=timezone.now(), host=chosen_host(request, domain))
     if form == "json":

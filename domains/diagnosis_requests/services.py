@@ -23,7 +23,7 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.slow_work import TooManyAtOnce
 
 MOST_WAITING = 10  # of one customer
-KEPT_SECONDS = 600  # for the page that asked; others ask anew after DIAGNOSIS_KEPT_SECONDS
+KEPT_SECONDS = 600  # for the page that asked; others ask again after DIAGNOSIS_KEPT_SECONDS
 LONGEST = timedelta(minutes=2)  # that a page waits before it says that nothing comes
 AGAIN_SECONDS = 1  # where others are being made
 NOTHING_CAME = "The diagnosis didn't finish within 2 minutes. Our background worker may be down. Try again."

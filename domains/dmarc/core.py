@@ -13,7 +13,7 @@ from domains.spf.core.grammar import RecordProblem
 
 POLICIES = ("none", "quarantine", "reject")  # the weakest first
 _ALIGNMENT = ("adkim", "aspf")
-_OF_THE_ORGANIZATION = ("sp", "np", "psd")  # tags that say nothing in the record of a sub-domain
+_OF_THE_ORGANIZATION = ("sp", "np", "psd")  # tags that say nothing in the record of a subdomain
 
 _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")  # the letters' case counts (RFC 7489 6.4)
 _RESEMBLING = re.compile(r"""[\s"'“”\\(]*(?:v\s*=?\s*DMARC|DMARC\s*1)\s*[0-9]?\s*(?:[;\\\s,:]|$)""", re.IGNORECASE)
@@ -68,7 +68,7 @@ class DmarcRecord:
 
     @property
     def policy_below(self) -> str:
-        """Of sub-domains that exist and have no record of their own."""
+        """Of subdomains that exist and have no record of their own."""
         return self.tags.get("sp", self.policy).lower()
 
     @property

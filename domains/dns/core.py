@@ -1,4 +1,4 @@
-"""What was asked of DNS and what was seen. A look-up that failed is never the same as a name that is absent."""
+"""What was asked of DNS and what was seen. A lookup that failed is never the same as a name that is absent."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +26,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Query:
-    """`at` is "host:port", `who` the name it goes by. A name server is not asked to be `recursive`, and a resolver that
+    """`at` is "host:port", `who` the name it goes by. A nameserver is not asked to be `recursive`, and a resolver that
     is not to check DNSSEC is asked `unchecked` (the CD bit).
     """
 
@@ -40,9 +40,9 @@ class Query:
 @dataclass(frozen=True)
 class Answer:
     """`values`: TXT strings joined, targets in lower case without dot, MX as "10 host". `ttl` in seconds, for an absent
-    name how long resolvers remember the absence; None where nothing said. `error` says why a look-up failed.
+    name how long resolvers remember the absence; None where nothing said. `error` says why a lookup failed.
 
-    `aliases` are the targets passed on the way; `cut` is the zone that a name server says others answer for, and
+    `aliases` are the targets passed on the way; `cut` is the zone that a nameserver says others answer for, and
     `servers` are those: (name, address or ""). `dname` is the name above that redirects all below it (RFC 6672).
     """
 
@@ -72,6 +72,8 @@ def further_questions(record: Record, domain: DomainName) -> tuple[Question, ...
         asked += [Question(record.name, "TXT")]
     else:
         asked += [Question(record.name, "CNAME")]
+    if record.type == "MX":
+        asked += [Question(record.name, "TXT")]
     if record.key == "identity":
         asked += [Question(domain.ascii, "TXT")]
     return tuple(asked)

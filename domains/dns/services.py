@@ -34,7 +34,7 @@ TOO_LATE = "skipped: the request's time limit was reached"
 
 
 def look_up(questions: Sequence[Question]) -> list[Answer]:
-    """One answer of each resolver to each question; a look-up that failed is an answer that says so."""
+    """One answer of each resolver to each question; a lookup that failed is an answer that says so."""
     asked = list(dict.fromkeys(questions))
     ours = resolvers()
     with slow_work.place():
@@ -148,7 +148,7 @@ MOST_SERVERS = 4
 
 @dataclass(frozen=True)
 class Net:
-    """`resolvers` are the public ones; name servers listen at `port`, and at private addresses only where allowed."""
+    """`resolvers` are the public ones; nameservers listen at `port`, and at private addresses only where allowed."""
 
     resolvers: tuple[str, ...]
     port: int = 53
@@ -281,7 +281,7 @@ MOST_RESOLVERS = 3
 
 
 def net() -> Net:
-    """In the sandbox all name servers are on this machine, at the port of its resolver."""
+    """In the sandbox all nameservers are on this machine, at the port of its resolver."""
     asked = resolvers()[:MOST_RESOLVERS]
     port = parse_resolver(asked[0])[1] if settings.SANDBOX else 53
     return Net(asked, port=port, private=settings.SANDBOX)
@@ -381,7 +381,7 @@ def _by_server(wanted: Iterable[tuple[str, Question]]) -> dict[str, list[Questio
 
 
 def _servers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The addresses of each zone's name servers, by the resolvers; a zone exists, so nothing absent is remembered."""
+    """The addresses of each zone's nameservers, by the resolvers; a zone exists, so nothing absent is remembered."""
     named = {a.question.name: a.values for a in look_up([Question(z, "NS") for z in zones]) if a.values}
     names = {name for values in named.values() for name in values[:SERVERS]}
     found: dict[str, tuple[str, ...]] = {}

@@ -93,7 +93,7 @@ def _observations(look: _Look) -> Observations:
 
 
 async def _delegated_below(domain: DomainName, delegation: Delegation, asker: Asker) -> str:
-    """The part of the zone that a sub-domain is in where that is a zone, also at the same servers; else ""."""
+    """The part of the zone that a subdomain is in where that is a zone, also at the same servers; else ""."""
     if domain.ascii == domain.zone:
         return ""
     if not delegation.alive:
@@ -106,7 +106,7 @@ async def _delegated_below(domain: DomainName, delegation: Delegation, asker: As
 
 
 async def _told_below(domain: DomainName, helper: str, asker: Asker) -> str:
-    """The same by the resolver, where the name servers could not be asked."""
+    """The same by the resolver, where the nameservers could not be asked."""
     names = (domain.ascii, *domain.parents[:-1])
     said = await asker.ask([Query(Question(name, "SOA"), helper, helper) for name in names])
     zones = (a.question.name for a in said if a.status is LookupStatus.FOUND and not a.aliases)
@@ -209,7 +209,7 @@ async def _below(look: _Look, referral: Answer) -> list[Answer]:
 
 
 async def _behind_alias(look: _Look, answer: Answer) -> Answer:
-    """A name server does not follow an alias out of its zones, so a resolver does."""
+    """A nameserver does not follow an alias out of its zones, so a resolver does."""
     if not answer.aliases or answer.status is not LookupStatus.FAILED:
         return answer
     helper = look.delegation.helper

@@ -1,7 +1,7 @@
 """Finds out whether a domain's DNS host supports Domain Connect and has our template, and offers its page.
 
 The worker finds out, at most once a day for each domain on which something is left to do; pages read what it stored. A
-look-up or host that fails changes nothing: what is known stays.
+lookup or host that fails changes nothing: what is known stays.
 """
 
 from dataclasses import asdict
@@ -20,7 +20,7 @@ from domains.models.domains import Domain, Stage
 from domains.records.selectors import RecordsPage
 
 AGAIN_AFTER = timedelta(days=1)
-EMPTY = (State.WAITING, State.AT_RISK)  # a look saw that nothing is there; what could not be looked at is in neither
+EMPTY = (State.WAITING, State.AT_RISK)  # a look saw that nothing is there; what could not be checked is in neither
 
 
 def identity() -> ConnectIdentity | None:

@@ -156,7 +156,7 @@ def _attention(key: str) -> Q:
 
 
 def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
-    """Neither set up nor verified a day after they were added or last began anew."""
+    """Neither set up nor verified a day after they were added or last began again."""
     return domains_for(viewer).filter(_stuck(now))
 
 

@@ -37,7 +37,7 @@ class AnswerFilters(Paged):
 
 @router.get("/v2/domains/{domain_id}/dns-history", **reads(Page[AnswerOut]), summary="DNS answers over time")
 def list_dns_history(request: HttpRequest, domain_id: str, query: Annotated[AnswerFilters, Query()]) -> Page[AnswerOut]:
-    """Newest first. A look-up that failed is no answer and is not among them."""
+    """Newest first. A lookup that failed is no answer and is not among them."""
     found = answers_of(domain_of(request, domain_id), name=query.name or "", kind=query.type or "")
     rows, pagination = page_of(found, query)
     return Page[AnswerOut](data=[AnswerOut(**_fields(row)) for row in rows], pagination=pagination)

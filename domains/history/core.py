@@ -70,7 +70,7 @@ class Segment:
 class DnsEvent:
     """An answer changed between `after` (the last look that showed the old one) and `at`. `before` None: first look.
 
-    `with_zone` says that the name servers were others from the same look on.
+    `with_zone` says that the nameservers were others from the same look on.
     """
 
     at: datetime

@@ -15,6 +15,7 @@ from domains.records.selectors import records_page
 from inbound_admin.lib.lists import exactly
 
 MOST_EVENTS = 100
+SHORTEST = timedelta(hours=1)  # of what the strips show
 WORDS = {
     StandingAnswer.RIGHT: "correct",
     StandingAnswer.SOME: "partly visible",
@@ -54,9 +55,12 @@ class DnsHistory:
 
 
 def history_of(domain: Domain, *, now: datetime, moments: tuple[datetime, datetime] | None = None) -> DnsHistory:
-    """Of a domain that the viewer may see (`domain_list.selectors.domains_for`), over DNS_HISTORY_DAYS."""
-    start = now - timedelta(days=settings.DNS_HISTORY_DAYS)
-    spans = spans_of(domain, since=start)
+    """Of a domain that the viewer may see (`domain_list.selectors.domains_for`), from the first answer on, over at most
+    DNS_HISTORY_DAYS.
+    """
+    oldest = now - timedelta(days=settings.DNS_HISTORY_DAYS)
+    spans = spans_of(domain, since=oldest)
+    start = min(max(oldest, min((span.since for span in spans), default=now)), now - SHORTEST)
     found = events(span for span in spans if span.since >= start)
     return DnsHistory(
         start=start,

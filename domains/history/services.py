@@ -98,7 +98,7 @@ def _serial(zone: Sequence[Question], of_zones: Seen) -> dict[str, int | None]:
 
 
 def _unasked(domain: Domain, seen: Seen, standing: Iterable[_Key]) -> set[_Key]:
-    """Records of an earlier set-up, and those who were not asked this time of what others were: we know no more."""
+    """Records of an earlier setup, and those who were not asked this time of what others were: we know no more."""
     wanted = [*_questions(domain), *_zone_questions(domain)]
     asked = {(q.name, q.type): {answer.resolver for answer in seen.get(q, ())} for q in wanted}
     return {key for key in standing if key[:2] not in asked or (asked[key[:2]] and key[2] not in asked[key[:2]])}
@@ -123,7 +123,7 @@ def _store(
 
 
 def _note_provider(domain: Domain, new: Iterable[Answer]) -> None:
-    """Whose name servers answer now: what is to be typed is told in that company's words."""
+    """Whose nameservers answer now: what is to be typed is told in that company's words."""
     servers = next((answer.values for answer in new if answer.question.type == "NS" and answer.values), ())
     if servers and (company := provider_of(servers)) != domain.provider:
         domain.provider = company
@@ -137,7 +137,7 @@ def _end(rows: Sequence[ObservedAnswer], looked: Mapping[tuple[str, str], dateti
 
 
 def _looked_before(domain: Domain, now: datetime) -> dict[tuple[str, str], datetime]:
-    """When each was last looked at with success, by name and type. A look that told nothing left no better time."""
+    """When each was last checked with success, by name and type. A look that told nothing left no better time."""
     told = domain.record_checks.filter(checked_at__lt=now).exclude(state=State.COULD_NOT_CHECK)
     checked = dict(told.values_list("key", "checked_at"))
     times = {(r.name, r.type): checked[r.key] for r in domain.records if r.key in checked}

@@ -24,7 +24,7 @@ class Identity:
     rejects_on_mx_failure: bool
     error_type: str = ""
     looked_at: datetime | None = None
-    soa: str = ""  # the primary name server that Amazon saw, and its serial
+    soa: str = ""  # the primary nameserver that Amazon saw, and its serial
     tags: tuple[tuple[str, str], ...] = ()
     configuration_set: str = ""  # the one that it sends with by default
 

@@ -1,7 +1,7 @@
 """Sets up a domain's SES identity, and keeps it in its customer's tenant.
 
 - Set-up creates or adopts the identity in at most four calls, each harmless when repeated. What AWS answered is stored
-  before the next call, so a process that dies anywhere continues from there. A step returns False where the set-up
+  before the next call, so a process that dies anywhere continues from there. A step returns False where the setup
   does not go on: ownership must be proven first, or the domain is being deleted.
 - Tenant: `Domain.tenant` is the wanted tenant; the tenants app makes the association in a job of its own. A domain of
   a customer without a tenant has none. A domain from before its customer's sends named the tenant is moved by a
@@ -73,7 +73,7 @@ def move(domain: Domain, arn: str, to: Tenant | None) -> None:
     if arn and domain.stage == Stage.READY:
         resources_services.move(arn=arn, to=to)
     elif arn:
-        resources_services.move(arn=arn, to=None)  # the set-up wishes it in, once the identity is there
+        resources_services.move(arn=arn, to=None)  # the setup wishes it in, once the identity is there
 
 
 def note_verified(domains: Sequence[Domain]) -> None:
@@ -88,7 +88,7 @@ LOOK_AGAIN_SECONDS = 60
 
 
 def set_up(*, domain_id: str) -> None:
-    """Carry the set-up on from where it is. Raises AwsProblem, which is also stored for the page."""
+    """Carry the setup on from where it is. Raises AwsProblem, which is also stored for the page."""
     domain = domain_list_selectors.domains_in_region().filter(pk=domain_id, stage=Stage.STARTING).first()
     if domain is None:
         return
@@ -163,7 +163,7 @@ def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> boo
 
 
 def _ownership(domain: Domain) -> bool:
-    """Records of an earlier set-up prove nothing of who asks now. A domain that was set up before has its own.
+    """Records of an earlier setup prove nothing of who asks now. A domain that was set up before has its own.
 
     Asked twice: before anything is made, and again when Amazon's keys are known, since old DKIM records name them.
     """

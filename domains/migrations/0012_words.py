@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='domain',
             name='override_state',
-            field=models.CharField(blank=True, choices=[('not_checked', 'Not checked'), ('waiting', 'Action needed'), ('spreading', 'Pending'), ('verified', 'Verified'), ('at_risk', 'At risk'), ('wrong', 'Needs fixing'), ('could_not_check', 'Check failed')], help_text='Status set by staff, shown instead of the check result.', max_length=20),
+            field=models.CharField(blank=True, choices=[('not_checked', 'Not checked'), ('waiting', 'Action needed'), ('spreading', 'Pending'), ('verified', 'Verified'), ('at_risk', 'At risk'), ('wrong', 'Needs fixing'), ('could_not_check', 'Check failed')], help_text='Set by staff.', max_length=20),
         ),
         migrations.AlterField(
             model_name='domain',
@@ -112,12 +112,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='domain',
             name='routes_problem',
-            field=models.TextField(blank=True, help_text='What receipt rules still do for the former holder, and why.'),
+            field=models.TextField(blank=True, help_text='What rules still do for the former holder, and why.'),
         ),
         migrations.AlterField(
             model_name='domain',
             name='routes_removed_at',
-            field=models.DateTimeField(blank=True, help_text='When the last receipt rule with this domain was removed. Deletion waits for it.', null=True),
+            field=models.DateTimeField(blank=True, help_text='When the last receipt rule with it was removed. Deletion waits for it.', null=True),
         ),
         migrations.AlterField(
             model_name='domain',
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='domain',
             name='said_added_at',
-            field=models.DateTimeField(blank=True, help_text='When someone last pressed “I’ve added the records”.', null=True),
+            field=models.DateTimeField(blank=True, help_text='Last press of “I’ve added the records”.', null=True),
         ),
         migrations.AlterField(
             model_name='domain',

@@ -91,9 +91,7 @@ class Domain(models.Model):
     wanted_because = models.TextField(blank=True)
     deletion_bulk_id = models.CharField(max_length=40, blank=True, help_text="Bulk ID of the deletion.")
     routes_removed_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="When the last receipt rule with this domain was removed. Deletion waits for it.",
+        null=True, blank=True, help_text="When the last receipt rule with it was removed. Deletion waits for it."
     )
     new_dkim_wanted = models.BooleanField(default=False, help_text="DKIM key rotation requested.")
 
@@ -114,9 +112,7 @@ class Domain(models.Model):
     routes_unchecked = models.BooleanField(
         default=True, help_text="New holder: receipt rules may still contain routes of the former holder."
     )
-    routes_problem = models.TextField(
-        blank=True, help_text="What receipt rules still do for the former holder, and why."
-    )
+    routes_problem = models.TextField(blank=True, help_text="What rules still do for the former holder, and why.")
     routes_look_at = models.DateTimeField(null=True, blank=True, help_text="Earliest time of the next comparison.")
     moved_at = models.DateTimeField(
         null=True,
@@ -133,9 +129,7 @@ class Domain(models.Model):
     )
     held_because = models.TextField(blank=True)
     expectations = models.JSONField(default=dict, blank=True, help_text="Record exceptions by record key.")
-    override_state = models.CharField(
-        max_length=20, blank=True, choices=STATES, help_text="Status set by staff, shown instead of the check result."
-    )
+    override_state = models.CharField(max_length=20, blank=True, choices=STATES, help_text="Set by staff.")
     override_until = models.DateTimeField(null=True, blank=True)
     override_at = models.DateTimeField(null=True, blank=True)
     override_by = models.ForeignKey(
@@ -169,9 +163,7 @@ class Domain(models.Model):
     domain_connect = models.JSONField(default=dict, blank=True, help_text="Domain Connect settings of its DNS host.")
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
-    said_added_at = models.DateTimeField(
-        null=True, blank=True, help_text="When someone last pressed “I’ve added the records”."
-    )
+    said_added_at = models.DateTimeField(null=True, blank=True, help_text="Last press of “I’ve added the records”.")
 
     mta_sts = models.JSONField(default=dict, blank=True, help_text="What its MTA-STS policy does.")
     mta_sts_at = models.DateTimeField(null=True, blank=True, help_text="Last attempt to fetch the policy.")

@@ -11,7 +11,7 @@ TOLD = [(status.value, status.value) for status in (LookupStatus.FOUND, LookupSt
 
 class ObservedAnswer(models.Model):
     """Seen from `since` on. It stands while `until` is empty; then `last_seen` is the last look that still showed it,
-    so that the change lies between the two. A look-up that failed is no answer and has no row.
+    so that the change lies between the two. A lookup that failed is no answer and has no row.
     """
 
     domain = models.ForeignKey("domains.Domain", on_delete=models.CASCADE, related_name="observed_answers")

@@ -103,7 +103,7 @@ class DomainName:
         return tuple(".".join([*labels[at:], self.zone]) for at in range(len(labels) + 1)) if above else ()
 
     def is_under(self, other: "DomainName") -> bool:
-        """Whether this is a true sub-domain of the other (a domain is not under itself)."""
+        """Whether this is a true subdomain of the other (a domain is not under itself)."""
         return self.ascii.endswith("." + other.ascii)
 
 
@@ -160,7 +160,7 @@ def _unwrap(text: str) -> tuple[str, list[str]]:
 
 
 def _inside_address(text: str, noticed: list[str]) -> str:
-    """The host of a web or e-mail address. A user name or password in it is never repeated."""
+    """The host of a web or email address. A user name or password in it is never repeated."""
     scheme = _SCHEME.search(text)
     if scheme and scheme.start() == 0:
         text = text[scheme.end() :]

@@ -34,7 +34,7 @@ FIELDS = ("override_state", "override_until", "override_at", "override_by", "ove
 def override_state(
     *, domain: Domain, state: str, because: str, until: datetime | None, actor: User, bulk_id: str = ""
 ) -> None:
-    """Raises Refused without the right, a reason, or an end that is near enough to be looked at again."""
+    """Raises Refused without the right, a reason, or an end that is near enough to be checked again."""
     if not actor.has_perm("domains.override_state"):
         raise Refused("Only operators can override a status.", code="NOT_ALLOWED")
     if state not in set(State):
@@ -314,7 +314,7 @@ def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", 
 def _store(
     locked: Domain, expectations: dict[str, dict[str, str]], key: str, actor: User, because: str, bulk_id: str
 ) -> None:
-    """What was seen of the record was judged by another measure: it is looked at anew."""
+    """What was seen of the record was judged by another measure: it is checked again."""
     before, after = _words(locked.expectations, key), _words(expectations, key)
     locked.expectations, locked.next_check_at = expectations, timezone.now()
     locked.save(update_fields=("expectations", "next_check_at"))

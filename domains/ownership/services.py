@@ -1,6 +1,6 @@
 """Decides who holds a domain: whoever proved it first. An unproven domain gives way, whatever its stage.
 
-A proof is the TXT record of a claim, the word of staff, or records of this set-up that SES confirmed. None of those
+A proof is the TXT record of a claim, the word of staff, or records of this setup that SES confirmed. None of those
 records answered when the domain was added, so whoever published them controls the domain's DNS. The proof stays valid
 when that DNS lapses.
 
@@ -121,7 +121,7 @@ def _locked(rows: QuerySet[Domain]) -> Iterable[Domain]:
 
 
 def _revert_to_claim(rival: Domain, *, anothers: bool) -> None:
-    """Its identity goes, or is made anew by whoever has proven the name: then the job of ours would take theirs."""
+    """Its identity goes, or is made again by whoever has proven the name: then the job of ours would take theirs."""
     Domain.objects.filter(pk=rival.pk).update(**CLEARED, unmake_wanted=not anothers)
     rival.record_checks.all().delete()
     rival.refresh_from_db()
@@ -229,7 +229,7 @@ def _over(now: datetime, days: int) -> Iterable[Domain]:
     here = domain_list_selectors.domains_in_region().filter(
         pk__in=_ending().values("pk"), held_at=None, created_at__lte=now - timedelta(days=days)
     )
-    return here.select_related("customer").order_by(Length("name").desc())  # sub-domains before what they lie under
+    return here.select_related("customer").order_by(Length("name").desc())  # subdomains before what they lie under
 
 
 def _warn(now: datetime) -> None:

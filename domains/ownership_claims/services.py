@@ -1,6 +1,6 @@
 """Checks and approves claims: a TXT record made for the claim proves it, or staff approve it with a reason.
 
-`earlier_records_answer` tells whether records of an earlier set-up still answer for an unproven domain. SES gives the
+`earlier_records_answer` tells whether records of an earlier setup still answer for an unproven domain. SES gives the
 same tokens to the same domain again, so such records would verify the domain for whoever adds it.
 """
 
@@ -33,7 +33,7 @@ PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "unmake_want
 
 @transaction.atomic
 def require_proof(domain: Domain, reason: ClaimReason) -> None:
-    """The set-up stops until the claim is proven. Without effect when setting up was given up."""
+    """The setup stops until the claim is proven. Without effect when setting up was given up."""
     if Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.STARTING).exists():
         ownership_services.open_claim(domain, reason)
 
@@ -96,7 +96,7 @@ def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
 
 
 def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
-    """False when the claim that was looked at is no longer the domain's, or somebody else has proven theirs first."""
+    """False when the claim that was checked is no longer the domain's, or somebody else has proven theirs first."""
     try:
         return _settle(domain, what=what, actor=actor, because=because)
     except IntegrityError:
@@ -160,7 +160,7 @@ _OURS_MX = re.compile(r"[0-9]+ (inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smt
 
 
 class CouldNotTell(Problem):
-    """The DNS did not answer, and a failed look-up is never an absence."""
+    """The DNS did not answer, and a failed lookup is never an absence."""
 
     code = "DNS_UNREACHABLE"
     status = 503

@@ -42,7 +42,7 @@ class PublishedPolicies:
         return SpfNames(self.inside, self.absent, self.present)
 
     def updated(self, new: Self) -> "PublishedPolicies":
-        """With what was told anew of the records; what could not be told stays as it was."""
+        """With what was told again of the records; what could not be told stays as it was."""
         return PublishedPolicies(
             spf={**self.spf, **new.spf},
             inside={**self.inside, **new.inside},

@@ -71,7 +71,7 @@ def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
 
 
 def _existence(domain: Domain) -> list[Question]:
-    """Of a sub-domain: whether it exists. Asked of its host first: a resolver would remember that a name does not
+    """Of a subdomain: whether it exists. Asked of its host first: a resolver would remember that a name does not
     exist, and all names below it with it (RFC 8020).
     """
     return [Question(domain.name, "TXT")] if domain.parsed.parents else []

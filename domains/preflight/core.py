@@ -50,7 +50,7 @@ class Preflight:
     suggestion: str = ""  # a subdomain that receives no mail yet, where the domain itself does
     provider: str = ""
     zone: str = ""  # where it begins, if below the registrable name
-    records_answer: bool = False  # records of an earlier set-up at Amazon are still published
+    records_answer: bool = False  # records of an earlier setup at Amazon are still published
     policies: PublishedPolicies = NOTHING_KNOWN
 
     @property
@@ -140,7 +140,7 @@ def suggestible(domain: DomainName) -> tuple[str, ...]:
 
 
 def _suggestion(domain: DomainName, seen: Mapping[Question, Answer], others: tuple[str, ...]) -> str:
-    """The name without "www", at which people have addresses, or a sub-domain beside mail that goes elsewhere."""
+    """The name without "www", at which people have addresses, or a subdomain beside mail that goes elsewhere."""
     if domain.ascii.startswith("www.") and domain.ascii != domain.zone:
         return domain.ascii.removeprefix("www.")
     beside = f"in.{domain.ascii}"
@@ -244,7 +244,7 @@ def _in_use(seen: Mapping[Question, Answer], name: str) -> bool:
 
 
 def _is_free(seen: Mapping[Question, Answer], name: str) -> bool:
-    """Every kind of record was asked for and none is there: a look-up that failed frees nothing."""
+    """Every kind of record was asked for and none is there: a lookup that failed frees nothing."""
     return not _in_use(seen, name) and not any(_failed(seen, name, kind) for kind in TAKEN_BY)
 
 

@@ -139,7 +139,7 @@ def _ask(name: DomainName) -> list[Answer]:
 
 
 class CouldNotLook(Problem):
-    """The look-up failed, which says nothing of the domain."""
+    """The lookup failed, which says nothing of the domain."""
 
     code = "DNS_UNREACHABLE"
     status = 503
@@ -187,7 +187,7 @@ def check_usability(*, text: str, customer: Customer) -> Usability:
 
 
 def refresh_provider(domain: Domain) -> None:
-    """Who hosts its DNS, looked at anew; a look-up that fails changes nothing."""
+    """Who hosts its DNS, checked again; a lookup that fails changes nothing."""
     (answers,) = _asked((Question(domain.hosted.zone, "NS"),), domain.customer_id)
     servers = _values(answers)
     if servers:

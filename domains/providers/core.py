@@ -16,7 +16,7 @@ class DnsProvider:
     `dot`: a host name in the value ends in a dot, or the zone is added to it. `adds_zone`: the name box takes the name
     without the zone. `quotes`: text is typed in quotation marks, in strings of at most 255 bytes. `priority_label` ""
     says that priority stands in the value, before the host. `values` are the labels of the value box by type, `proxy`
-    what to do with a switch that hides records. A host that is not `listed` is known by its name servers alone.
+    what to do with a switch that hides records. A host that is not `listed` is known by its nameservers alone.
     """
 
     key: str
@@ -64,7 +64,7 @@ _BY_NAME = keyed((provider.name, provider) for provider in PROVIDERS)
 
 
 def provider_of(nameservers: tuple[str, ...]) -> str:
-    """The company's name, or "" when the name servers are not known to us. Route 53 numbers its names."""
+    """The company's name, or "" when the nameservers are not known to us. Route 53 numbers its names."""
     for server in nameservers:
         if ".awsdns-" in f".{server}":
             return "Route 53"

@@ -1,4 +1,4 @@
-"""The DNS host in whose words a page tells what to type: the one that the name servers tell, or the one chosen."""
+"""The DNS host in whose words a page tells what to type: the one that the nameservers tell, or the one chosen."""
 
 from dataclasses import dataclass
 

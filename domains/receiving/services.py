@@ -39,7 +39,7 @@ def note_rules(*, domain_id: str, rules: Mapping[str, RulesFact], now: datetime 
 
 
 def settle(domain: Domain, now: datetime) -> None:
-    """Judges anew from what the row has, which the caller saves; the alert begins and ends with it."""
+    """Judges again from what the row has, which the caller saves; the alert begins and ends with it."""
     found = worst((domain.receiving, *domain.receiving_below)) if domain.stage == Stage.READY else None
     before = domain.receiving_state
     domain.receiving_state = found.state if found else ""

@@ -78,7 +78,7 @@ class RecordRow:
 
     @property
     def counts(self) -> bool:
-        """Done, or was when we last could look: a look-up that failed takes nothing away."""
+        """Done, or was when we last could look: a lookup that failed takes nothing away."""
         return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_right is not None)
 
     @property
@@ -142,6 +142,14 @@ class RecordsPage:
     poll_seconds: int | None
     can_check_in: int
     said: str
+    next_action: str
+
+    @property
+    def copy_text(self) -> str:
+        """All records that are shown, a line each, as a spreadsheet or a ticket takes them."""
+        typed_rows = [row.typed for group in self.groups for row in group.rows if row.record.value]
+        lines = [(each.type, each.name, each.value, each.priority, each.ttl) for each in typed_rows]
+        return "\n".join("\t".join(line) for line in (("Type", "Name", "Value", "Priority", "TTL"), *lines))
 
     @property
     def kept(self) -> tuple[str, str] | None:
@@ -175,7 +183,22 @@ def records_page(
         poll_seconds=TIME_TO_READ if said and polled else polled,
         can_check_in=can_check_in,
         said=said,
+        next_action=_next_action(domain, required),
     )
+
+
+def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:
+    """What the reader most likely does next, which is the primary button: copy, diagnose, check, address or nothing."""
+    if domain.stage != Stage.READY or domain.is_held:
+        return ""
+    if required and all(row.counts for row in required):
+        if domain.receiving.asks_for_address or domain.receiving.is_red:
+            return "address"
+        return "" if domain.state == State.VERIFIED else "check"
+    if any(row.state in (State.WRONG, State.AT_RISK) for row in required):
+        return "diagnose"
+    is_begun = any(row.counts or row.state is State.SPREADING for row in required)
+    return "check" if is_begun else "copy"
 
 
 def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost) -> RecordRow:

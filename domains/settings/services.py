@@ -104,7 +104,7 @@ def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
 
 
 def start_again(*, domain: Domain, actor: User) -> None:
-    """Amazon gave up on the domain or does not know it any more: the set-up runs anew. Raises Refused.
+    """Amazon gave up on the domain or does not know it any more: the setup runs again. Raises Refused.
 
     It proves nothing: an identity that somebody else made meanwhile is adopted on a proven claim alone, as ever.
     """
@@ -249,7 +249,7 @@ def _forget_checks(domain: Domain, prefix: str) -> None:
 
 
 def _ready(domain: Domain) -> Domain:
-    """Locked, and looked at again: the page that asks may be older than what happened to the domain."""
+    """Locked, and checked again: the page that asks may be older than what happened to the domain."""
     locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
     if locked is None:
         raise Refused("The domain isn't set up yet. You can change its settings after setup.")
@@ -289,7 +289,7 @@ def wanted_of(domain: Domain) -> WantedSettings:
 
 
 def begin(*, domain: Domain, mail_from: str | None, spf: bool | None, dmarc: bool | None, actor: User) -> Domain:
-    """What is None stays. Begins anew where Amazon gave up. Returns the row as it is after waiting. Raises Refused."""
+    """What is None stays. Begins again where Amazon gave up. Returns the row as it is after waiting. Raises Refused."""
     domain = settled(domain)
     with transaction.atomic():
         wanted = wanted_of(domain)

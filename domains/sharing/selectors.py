@@ -21,7 +21,7 @@ from domains.sharing.core import RecordAction, action_of, counted
 from inbound_admin.lib.mail_names import mail_name
 
 _SIGNER = Signer(salt="domains.share", sep=".")
-FRESH = timedelta(minutes=1)  # what was looked at since needs no further look where nothing is left to do
+FRESH = timedelta(minutes=1)  # what was checked since needs no further look where nothing is left to do
 NO_MORE = (State.VERIFIED, State.SPREADING)  # there is nothing to type for these
 
 
@@ -161,7 +161,7 @@ def _is_there(row: RecordRow) -> bool:
 
 
 def _poll_seconds(domain: Domain, page: RecordsPage, *, settled: bool) -> int | None:
-    """None, and the page rests, once all records are there; one that was looked at long ago waits for the next look."""
+    """None, and the page rests, once all records are there; one that was checked long ago waits for the next look."""
     now = timezone.now()
     is_fresh = domain.last_dns_check is not None and domain.last_dns_check > now - FRESH
     rests = settled and domain.stage == Stage.READY and (is_fresh or not is_being_checked(domain, now))

@@ -1,6 +1,6 @@
 """In which zone a domain's records are kept: the cut that DNS shows, at the domain or above it. Pure.
 
-The list of public suffixes tells where a zone may begin. A sub-domain can be delegated as a zone of its own, and then
+The list of public suffixes tells where a zone may begin. A subdomain can be delegated as a zone of its own, and then
 its DNS host asks for names relative to that one.
 """
 
@@ -27,7 +27,7 @@ def cut_of(domain: DomainName, answers: Iterable[Answer]) -> str | None:
 
 
 def _shown(answer: Answer) -> str:
-    """A name with name servers of its own is a cut, and so is where a server of the zone above refers us to."""
+    """A name with nameservers of its own is a cut, and so is where a server of the zone above refers us to."""
     if answer.status is LookupStatus.FOUND and answer.values and not answer.aliases:
         return answer.question.name
     return answer.cut

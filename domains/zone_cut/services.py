@@ -1,4 +1,4 @@
-"""Looks where a domain's zone begins, at the name servers of the zone above, and stores it at the domain.
+"""Looks where a domain's zone begins, at the nameservers of the zone above, and stores it at the domain.
 
 The resolvers are asked where those cannot be: a resolver that hears too early that a name is absent remembers that of
 the domain's records too.
@@ -15,7 +15,7 @@ DEEPEST = 3  # cuts below one another
 
 
 def look(domains: Sequence[Domain]) -> None:
-    """Of sub-domains alone; what nobody told stays as it was."""
+    """Of subdomains alone; what nobody told stays as it was."""
     waiting = {domain: domain.parsed for domain in domains if cut_questions(domain.parsed)}
     found: dict[Domain, str] = {}
     for _ in range(DEEPEST):

@@ -111,8 +111,7 @@ def _by_state(facts: CaseFacts) -> tuple[str, str, str]:
         wrong, who, sentences = _IN_ORDER[facts.state]
         return wrong, who, " ".join(sentences).format(domain=facts.domain)
     if not number:
-        wrong, who, sentences = _IN_ORDER[State.SPREADING]
-        return wrong, who, " ".join(sentences).format(domain=facts.domain)
+        return _without_records(facts)
     these = "this DNS record" if number == 1 else f"these {number} DNS records"
     first = f"Please publish {these} for {facts.domain} at your DNS host, exactly as shown:"
     if facts.state is State.AT_RISK:
@@ -123,11 +122,25 @@ def _by_state(facts: CaseFacts) -> tuple[str, str, str]:
     return wrong, CUSTOMER, _with_records(first, facts.to_fix)
 
 
+def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
+    """Not in order, and no required record is known to be missing or incorrect: nothing is said about records."""
+    if facts.state is State.WAITING:
+        said = f"{facts.domain} isn’t verified yet. We check its DNS records automatically."
+        return "Not verified yet; no required record is known to be missing", AUTOMATIC, said
+    said = f"We found a problem with {facts.domain} and are looking into it. We’ll write to you when we know more."
+    return "A problem that is not in a required record: see the diagnosis", STAFF, said
+
+
 def _with_records(first: str, records: Sequence[RecordToFix]) -> str:
     return "\n\n".join((first, *(_lines(n, record) for n, record in enumerate(records, 1)), AUTOMATICALLY))
 
 
 def _lines(number: int, record: RecordToFix) -> str:
-    lines = [f"{number}. {record.label} ({record.type})", f"   Name: {record.name}", f"   Value: {record.value}"]
+    lines = [
+        f"{number}. {record.label}",
+        f"   Type: {record.type}",
+        f"   Name: {record.name}",
+        f"   Value: {record.value}",
+    ]
     lines += [] if record.found is None else [f"   Currently: {', '.join(record.found) or 'not found'}"]
     return "\n".join(lines + ([f"   {record.sentence}"] if record.sentence else []))

@@ -11,6 +11,7 @@ from audit.selectors import changes_of
 from domains.domain_list import selectors as domain_list_selectors
 from domains.records.views import domain_for
 from inbound_admin.lib.http import SignedIn
+from operations.checklist.selectors import checklist
 from operations.dashboard import selectors
 from operations.dashboard.core import summary_of
 from receipt_rules.addresses.selectors import inbound_summary
@@ -38,7 +39,7 @@ def overview(request: SignedIn) -> HttpResponse:
             "since": selectors.collecting_since(now=now),
         }
     else:
-        context |= {"to_do": selectors.domains_to_do(request.user)}
+        context |= {"to_do": selectors.domains_to_do(request.user), "checklist": checklist(request.user)}
     return TemplateResponse(request, "operations/dashboard/overview.html", context)
 
 

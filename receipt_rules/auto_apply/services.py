@@ -51,7 +51,7 @@ from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
 
 NO_REGION = "SES doesn't receive mail in {region}."
-NOT_SET_UP = "Inbound mail isn't enabled in this region yet. Your change will be applied automatically once it is."
+NOT_SET_UP = "Inbound mail isn't set up in this region yet. Your change will be applied automatically once it is."
 FOR_OPERATOR = "Our team needs to review this first, because it affects other mail received here."
 TOO_MANY = "This changes {number} addresses at once. Our team reviews it first."
 STOPPED = (RunState.FAILED, RunState.CANCELLED)

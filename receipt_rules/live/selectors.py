@@ -33,7 +33,7 @@ def applied_when() -> str:
     """Return the sentence that tells a customer when a change takes effect."""
     if is_set_up():
         return "It takes effect within a few seconds."
-    return "It takes effect once inbound mail is enabled in this region. Our team has been notified."
+    return "It takes effect once inbound mail is set up in this region. Our team has been notified."
 
 
 def known_rules() -> RuleSet | None:

@@ -3,9 +3,12 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from inbound_admin.lib.errors import Problem
 from sandbox.local import ports
@@ -14,6 +17,7 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # named, so
 _OFF = ("0", "false", "no", "off")
 _AWS_PORT, _DNS_PORT, _WEB_PORT, _SMTP_PORT = 4599, 5399, 4543, 2525
 WEB_THREADS = 16  # of each web process: half may wait for the network, see lib/slow_work.py
+CONNECT_PROVIDER = "panel.example"  # whose zone in the sandbox has the public key of Domain Connect
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 # Empty, as a line of .env may leave them, they are not set: else the sandbox would be passed over for the real ones.
 _EMPTY_IS_UNSET = (
@@ -93,7 +97,10 @@ def told_to_all(environment: Mapping[str, str], local: Path) -> dict[str, str]:
     told.setdefault("HTTPS", "0")
     told.setdefault("ALLOWED_HOSTS", _allowed_hosts(environment, sandbox=sandbox))
     if not told.get("SECRET_KEY"):
-        told["SECRET_KEY"] = _kept_secret(local / "secret-key")
+        told["SECRET_KEY"] = _kept_secret(local / "secret-key", lambda: secrets.token_urlsafe(48))
+    if sandbox and not told.get("DOMAIN_CONNECT_KEY"):
+        told["DOMAIN_CONNECT_KEY"] = _kept_secret(local / "domain-connect.pem", new_key)
+        told["DOMAIN_CONNECT_PROVIDER"] = told.get("DOMAIN_CONNECT_PROVIDER") or CONNECT_PROVIDER
     return told
 
 
@@ -133,12 +140,18 @@ def _allowed_hosts(environment: Mapping[str, str], *, sandbox: bool) -> str:
     return "*"
 
 
-def _kept_secret(path: Path) -> str:
+def new_key() -> str:
+    """What signs the links of Domain Connect, as PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _kept_secret(path: Path, make: Callable[[], str]) -> str:
     """The same in every run, so that nobody is signed out by one."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(make())
     return path.read_text()
 
 

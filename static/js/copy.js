@@ -15,11 +15,12 @@
 
   const showCopied = (button) => {
     const word = button.querySelector("[data-copy-word]");
+    word.dataset.copyWord ||= word.textContent;
     button.dataset.copied = "";
     word.textContent = "Copied";
     say(`Copied ${subject(button)}`);
     clearTimeout(button.copyTimer);
-    button.copyTimer = setTimeout(() => { delete button.dataset.copied; word.textContent = "Copy"; }, SHOWN_MS);
+    button.copyTimer = setTimeout(() => { delete button.dataset.copied; word.textContent = word.dataset.copyWord; }, SHOWN_MS);
   };
 
   const selectInstead = (button) => {

@@ -287,7 +287,7 @@ def test_an_invitation_that_could_not_be_mailed_is_no_success(
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", unreachable)
     given = {"email": "carol@acme.example", "role": "member"}
     page = text(signed_in(alice).post(url("invite", acme.pk), given, follow=True))
-    assert "its e-mail could not be sent. Send it again a little later." in page
+    assert "but the email could not be sent. Send it again later." in page
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])

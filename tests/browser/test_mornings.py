@@ -73,9 +73,9 @@ def test_sam_finds_what_is_wrong_with_a_domain_and_takes_the_reply_along(
     assert_fits_without_scrolling(page)
     assert_accessible(page)
     picture(page, "case")
-    page.get_by_label("Reply to the customer", exact=True).fill("Hello, here is what to change.")
+    page.get_by_label("Draft reply", exact=True).fill("Hello, here is what to change.")
     page.locator("#copy-case-reply").click()
-    expect(page.locator("#announcer")).to_have_text("Copied the reply")
+    expect(page.locator("#announcer")).to_have_text("Copied the draft reply")
     assert page.evaluate("navigator.clipboard.readText()") == "Hello, here is what to change."
     page.locator("#copy-reply").click()
     page.wait_for_function("async (verdict) => (await navigator.clipboard.readText()).includes(verdict)", arg=VERDICT)

@@ -60,7 +60,7 @@ def test_the_outage_is_the_first_line_and_leads_to_the_plan_that_restores(
         picture(page, f"outage-{number}-{scheme}-{width}")
     assert_accessible(page)
     banner.get_by_role("link", name="Restore").click()
-    expect(page.get_by_text("Make inbound-mail the active rule set instead of postbox-2019").first).to_be_visible()
+    expect(page.get_by_text("Activate the rule set inbound-mail instead of postbox-2019").first).to_be_visible()
     picture(page, f"outage-plan-{scheme}-{width}")
     theirs = new_page(color_scheme=scheme, viewport={"width": width, "height": 844})
     enter_as(theirs.context, make_member(alice_ltd), live_server.url)

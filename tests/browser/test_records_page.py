@@ -15,7 +15,7 @@ from sandbox.process import Sandbox
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import PHONE, NewPage, Picture
-from tests.browser.people import enter_as
+from tests.browser.people import PASSWORD, enter_as
 from tests.domains.making import set_up_domain, wanted
 from tests.factories import make_customer, make_member
 
@@ -140,6 +140,29 @@ def test_asked_again_too_soon_without_a_script_is_a_page(
     assert 1 <= int(answer.value.headers["retry-after"]) <= 10
     expect(scriptless_page.get_by_role("heading", name="Too many requests")).to_be_visible()
     expect(scriptless_page.get_by_text("We checked a moment ago.").first).to_be_visible()
+
+
+def test_from_sign_in_to_all_records_copied_are_three_clicks_and_two_pages(
+    sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
+) -> None:
+    domain = aside(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
+    page = new_page(permissions=list(CLIPBOARD), viewport=DESK)
+    page.goto("/")
+    page.locator("input[name=login]").fill(nora.email)
+    page.locator("input[name=password]").fill(PASSWORD)
+    loaded: list[str] = []
+    page.on("load", lambda at: loaded.append(at.url))
+    clicks = [
+        page.get_by_role("button", name="Sign in"),
+        page.locator("#step-records").get_by_role("link", name="View records"),
+        page.get_by_role("button", name="Copy all records"),
+    ]
+    for click in clicks:
+        click.click()
+    expect(page.locator("#announcer")).to_contain_text("Copied all records")
+    text = str(page.evaluate("navigator.clipboard.readText()"))
+    assert all(record.value in text for record in domain.records if record.value)
+    assert (len(clicks) <= 4, len(loaded) <= 2) == (True, True), loaded
 
 
 def test_single_keys_search_go_copy_and_check(

@@ -107,7 +107,7 @@ def test_what_is_mailed_and_what_programs_get_agree_with_the_page(
     assert boxes.value in found["reply"]
     records_mail_services.mail(domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/")
     body = outbox.outbox[-1].body
-    assert f"in the zone {zone}." in body
+    assert f"to the zone {zone}" in body
     for row in rows:
         boxes = typed(row.record, GENERIC, zone)
         is_told = f" {boxes.name}\n" in body and f" {boxes.value}\n" in body

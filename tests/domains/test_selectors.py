@@ -22,6 +22,7 @@ from tests.factories import make_customer, make_member, make_user
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+KEYS: dict[str, Any] = {"dkim_tokens": ["a", "b", "c"], "dkim_zone": "dkim.amazonses.com"}
 
 
 @pytest.fixture
@@ -151,6 +152,46 @@ def test_the_records_page_asks_nobody_and_counts_what_is_required() -> None:
     assert (todo.done, todo.total) == (1, 7)
     dkim = next(row for group in page.groups for row in group.rows if row.record.key == "dkim-2")
     assert (dkim.relative_name, dkim.zone, dkim.label) == ("b._domainkey", "shop.com", "DKIM record 2")
+
+
+@pytest.mark.parametrize(
+    ("state", "checks", "action"),
+    [
+        (State.WAITING, {}, "copy"),
+        (State.WAITING, {"dkim-1": State.VERIFIED}, "check"),
+        (State.WRONG, {"dkim-1": State.VERIFIED, "dkim-2": State.WRONG}, "diagnose"),
+        (State.AT_RISK, {"dkim-1": State.AT_RISK}, "diagnose"),
+        (State.SPREADING, {"dkim-1": State.SPREADING}, "check"),
+    ],
+)
+def test_the_likeliest_next_action_is_the_primary_one(state: State, checks: dict[str, State], action: str) -> None:
+    domain = make_domain("shop.com", stage=Stage.READY, state=state, **KEYS)
+    for key, found in checks.items():
+        RecordCheck.objects.create(domain=domain, key=key, state=found, checked_at=NOW)
+    assert records_page(domain, can_check_in=0).next_action == action
+
+
+def test_once_all_is_verified_an_address_comes_next_and_after_it_nothing() -> None:
+    done: dict[str, Any] = {
+        "stage": Stage.READY,
+        "state": State.VERIFIED,
+        "identity_status": "SUCCESS",
+        "dkim_status": "SUCCESS",
+    }
+    domain = make_domain("shop.com", mail_rules={}, **done, **KEYS)
+    for record in domain.records:
+        RecordCheck.objects.create(domain=domain, key=record.key, state=State.VERIFIED, checked_at=NOW)
+    assert records_page(domain, can_check_in=0).next_action == "address"
+    Domain.objects.filter(pk=domain.pk).update(receives=False)
+    assert records_page(Domain.objects.get(pk=domain.pk), can_check_in=0).next_action == ""
+
+
+def test_all_records_are_copied_as_lines_of_a_table() -> None:
+    page = records_page(make_domain("shop.com", stage=Stage.READY, **KEYS), can_check_in=0)
+    lines = [line.split("\t") for line in page.copy_text.splitlines()]
+    assert lines[0] == ["Type", "Name", "Value", "Priority", "TTL"]
+    assert ["CNAME", "a._domainkey", "a.dkim.amazonses.com", "", "Default"] in lines
+    assert len(lines) == 1 + sum(len(group.rows) for group in page.groups)
 
 
 def test_a_claim_shows_its_challenge_and_no_other_domain_does() -> None:

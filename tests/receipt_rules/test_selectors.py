@@ -132,7 +132,7 @@ def test_the_mode_is_told_in_sentences() -> None:
 def test_a_catch_all_that_another_customers_sub_domain_suspends_says_so() -> None:
     domain = make_verified("shop.com")
     CatchAll.objects.create(domain=domain, subdomains=True)
-    assert addresses_selectors.mode_of(domain) == ("Everything below shop.com goes to no endpoint: stored only.",)
+    assert addresses_selectors.mode_of(domain) == ("All mail below shop.com goes to no endpoint: stored only.",)
     make_verified("eu.shop.com")
     assert addresses_selectors.mode_of(domain) == (
         "Mail to subdomains of shop.com isn't received: a subdomain is set up as its own domain.",

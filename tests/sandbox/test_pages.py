@@ -1,10 +1,13 @@
 """The Sandbox pages: the pretend DNS host, as a visit, as a swap, and for whom."""
 
 import os
+import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -12,15 +15,19 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
+from domains.domain_connect import services as domain_connect_services
 from domains.models.domains import Domain, Stage
 from domains.ownership.core import ClaimReason, challenge
 from domains.ownership_claims import services as ownership_claims_services
 from sandbox import panel
 from sandbox.dns.mistaken import RECORD_MISTAKES
+from sandbox.local.plan import new_key
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain, set_up_domain
 from tests.factories import make_customer, make_member, make_user
@@ -174,6 +181,31 @@ def test_one_press_publishes_all_and_the_domain_is_seen_verified(
     domain.refresh_from_db()
     assert domain.state == "verified", domain.summary
     assert "No records are missing" in said(post(alice_client, "example.co.uk", "publish_missing"))
+
+
+def test_a_dns_host_that_supports_domain_connect_is_offered_on_the_records_page(
+    sandbox: Sandbox, alice: Customer, alice_client: Client, settings: Settings
+) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=alice)
+    assert "Support Domain Connect" not in page_of(alice_client, "shop.com")
+    assert "set up here" in said(post(alice_client, "shop.com", "connect"))
+    settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = "panel.example", new_key()
+    assert "Support Domain Connect" in page_of(alice_client, "shop.com")
+    assert "supports Domain Connect now" in said(post(alice_client, "shop.com", "connect"))
+    post(alice_client, "shop.com", "connect")
+    assert len(values(sandbox, "shop.com", "_domainconnect.shop.com", "TXT")) == 1
+    assert "Support Domain Connect" not in page_of(alice_client, "shop.com")
+    assert ProcrastinateJob.objects.filter(task_name="domains.discover", args__domain_id=domain.pk).exists()
+    checking_services.check([domain], now=timezone.now())
+    domain_connect_services.discover(domain_id=domain.pk)
+    offered = alice_client.get(reverse("domains:detail", args=(domain.pk,))).text
+    address = unescape(re.search(r'href="(http://[^"]*/_connect/supported[^"]*)"', offered)[1])  # type: ignore[index]  # it is there, or the test fails
+    with urlopen(address, timeout=10) as answer:  # noqa: S310  # the sandbox's own
+        assert "Add to shop.com" in answer.read().decode()
+
+
+def page_of(client: Client, zone: str) -> str:
+    return client.get(reverse("sandbox:zone", args=[zone])).text
 
 
 def test_amazon_looks_after_a_change_and_the_page_says_what_it_saw(

@@ -101,11 +101,27 @@ def _better(record: Record, plain: Comparison, other: Answer) -> Comparison | No
         right = _compare_plain(record, other).verdict is Verdict.RIGHT
         found_at = (f"at {other.question.name}",)  # the value is the expected one: the name is what differs
         return Comparison(Verdict.WRONG, "dns.name.doubled_zone", found_at) if right else None
-    if same_name and plain.verdict is Verdict.ABSENT and record.type == "CNAME" and other.question.type == "TXT":
+    return _of_another_type(record, plain, other) if same_name else None
+
+
+def _of_another_type(record: Record, plain: Comparison, other: Answer) -> Comparison | None:
+    """What stands at the record's own name with another type."""
+    kind, is_absent = other.question.type, plain.verdict is Verdict.ABSENT
+    if kind == "TXT" and is_absent and record.type == "CNAME":
         return _text_for_alias(record, other.values)
-    if same_name and record.type != "CNAME" and other.question.type == "CNAME":
-        return Comparison(Verdict.WRONG, "dns.rival.cname", other.values)
+    if kind == "TXT" and is_absent and record.type == "MX":
+        return _of_wrong_type(record, other.values)
+    if kind == "CNAME" and record.type != "CNAME":
+        return _of_wrong_type(record, other.values) or Comparison(Verdict.WRONG, "dns.rival.cname", other.values)
     return None
+
+
+def _of_wrong_type(record: Record, values: tuple[str, ...]) -> Comparison | None:
+    """M13: the record's own value, with or without its priority, in a record of another type."""
+    wanted = record.value.lower()
+    plain = [value.strip().rstrip(".").lower() for value in values]
+    is_ours = bool(wanted) and (wanted in plain or f"{record.priority} {wanted}" in plain)
+    return Comparison(Verdict.WRONG, "dns.value.wrong_type", values) if is_ours else None
 
 
 def _at_the_apex(record: Record, other: Answer) -> Comparison | None:
@@ -125,8 +141,8 @@ def names_inside(record: Record, values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison | None:
     """M13: the alias entered as text. M25: the DNS host answers with the key behind the alias in place of the alias."""
-    if any(_host(value) == record.value.lower() for value in values):
-        return Comparison(Verdict.WRONG, "dns.value.wrong_type", values)
+    if wrong := _of_wrong_type(record, values):
+        return wrong
     if any("p=" in value for value in values):
         return Comparison(Verdict.WRONG, "dns.value.flattened", values)
     return None
@@ -195,7 +211,7 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
 
 
 def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
-    """Amazon refuses the set-up where the MAIL FROM name has any second MX (M22)."""
+    """Amazon refuses the setup where the MAIL FROM name has any second MX (M22)."""
     hosts = {host for _, host in _mx(values)}
     if hosts == {record.value.lower()} and len(values) == 1:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)

@@ -259,7 +259,7 @@ def most_urgent(states: Sequence[State]) -> State:
 
 
 def _decide(findings: Sequence[Comparison], verified_before: datetime | None) -> tuple[State, Comparison]:
-    """Proof beats silence, silence beats absence: a failed look-up leaves the record's state open."""
+    """Proof beats silence, silence beats absence: a failed lookup leaves the record's state open."""
     right, wrong, absent, unknown = (
         [finding for finding in findings if finding.verdict is verdict]
         for verdict in (Verdict.RIGHT, Verdict.WRONG, Verdict.ABSENT, Verdict.UNKNOWN)
@@ -370,7 +370,7 @@ def next_check(
 ) -> datetime:
     """`changed_at`: when the domain was added or a person last changed or checked something.
 
-    `failures` counts the look-ups in a row that told nothing, `jitter` is between 0 and 1 (see `jitter_for`).
+    `failures` counts the lookups in a row that told nothing, `jitter` is between 0 and 1 (see `jitter_for`).
     `lost_at`: since when a domain that was verified is seen not to be; its alert waits for a second look, so that one
     comes soon.
     """

@@ -245,7 +245,7 @@ class Diagnosis:
     """`finding` is the first break, `further` all others; `is_right` where all that is required is right.
 
     `visible_by` is when caches must have let go (None where nothing waits for them), `provider` the host's name by its
-    `nameservers` ("" unknown), `transcript` the look-ups as a person with dig would see them, `asked` their number,
+    `nameservers` ("" unknown), `transcript` the lookups as a person with dig would see them, `asked` their number,
     `zone` what names are typed relative to.
     """
 

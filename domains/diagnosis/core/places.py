@@ -11,7 +11,7 @@ from domains.records.core import Record, is_inbound
 
 
 def misplaced(record: Record, case: Case) -> Cause | None:
-    """The right content, somewhere else; behind a look-up that failed no place that is less likely is told."""
+    """The right content, somewhere else; behind a lookup that failed no place that is less likely is told."""
     for answer in (each for each in case.seen.elsewhere if each.question == question_for(record)):
         if holds(record, answer.values):
             return Cause("dns.host.elsewhere", record, case.seen.servers, at=answer.resolver)
@@ -28,7 +28,7 @@ def misplaced(record: Record, case: Case) -> Cause | None:
 
 
 def _may_be_caught(record: Record, case: Case, kind: str, values: tuple[str, ...]) -> bool:
-    """Whether a catch-all answers so everywhere, or might: the look-up failed that would have told."""
+    """Whether a catch-all answers so everywhere, or might: the lookup failed that would have told."""
     name = observations.wildcard_name(record)
     return values == case.seen.values(name, kind) or not case.seen.is_told(Question(name, kind))
 
@@ -57,7 +57,7 @@ def _in_wrong_box(record: Record, case: Case, name: str, values: tuple[str, ...]
 
 
 def _of_underscore(case: Case) -> str:
-    """Who left it out, the customer or the DNS host; neither where a look-up failed that would have told."""
+    """Who left it out, the customer or the DNS host; neither where a lookup failed that would have told."""
     if takes_underscores(case):
         return "dns.name.underscore_forgotten"
     return "dns.name.underscore" if all(case.seen.is_told(each) for each in underscored(case)) else "dns.absent"

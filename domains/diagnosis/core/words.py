@@ -24,7 +24,7 @@ LONGEST_TTL = 7 * 86_400  # what resolvers cap at, whatever a zone says (RFC 876
 
 
 def let_go(answers: Iterable[Answer], now: datetime, *, otherwise: int | None = None) -> datetime | None:
-    """When the last of these answers leaves the caches; a failed look-up is in none. None without answers."""
+    """When the last of these answers leaves the caches; a failed lookup is in none. None without answers."""
     told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
     seconds = [UNKNOWN_TTL if (ttl := _ttl(answer, otherwise)) is None else ttl for answer in told]
     return now + timedelta(seconds=min(max(seconds), LONGEST_TTL)) if seconds else None

@@ -38,7 +38,7 @@ class Packet:
 
 
 async def open_channel(host: str, port: int) -> "Channel":
-    """Raises OSError, UnicodeError. A number needs no look-up, and so no thread."""
+    """Raises OSError, UnicodeError. A number needs no lookup, and so no thread."""
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
     except socket.gaierror:

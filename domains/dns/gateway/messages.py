@@ -1,4 +1,4 @@
-"""From a packet to an Answer, by dnspython. Whatever a stranger sends, it is an answer or a failed look-up."""
+"""From a packet to an Answer, by dnspython. Whatever a stranger sends, it is an answer or a failed lookup."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -15,19 +15,19 @@ from dns.rdtypes.nsbase import NSBase
 
 from domains.dns.core import Answer, LookupStatus, Question
 
-MOST_CHARACTERS = 32_768  # of all values in one answer; who publishes more is not somebody's mail set-up
+MOST_CHARACTERS = 32_768  # of all values in one answer; who publishes more is not somebody's mail setup
 
 
 def read(question: Question, resolver: str, packet: bytes) -> Answer:
     try:
         found = _found(question, resolver, packet) if packet[3] & 0x0F == 0 and packet[6:8] != b"\0\0" else None
         return found or _understand(question, resolver, dns.message.from_wire(packet, ignore_trailing=True))
-    except Exception as problem:  # noqa: BLE001 - whatever a stranger's packet does to the parser, it is a failed look-up
+    except Exception as problem:  # noqa: BLE001 - whatever a stranger's packet does to the parser, it is a failed lookup
         return failed(question, resolver, f"the answer makes no sense: {type(problem).__name__}")
 
 
 def _found(question: Question, resolver: str, packet: bytes) -> Answer | None:
-    """By the answers alone, since a name server adds more than it was asked for; None where they do not say it all."""
+    """By the answers alone, since a nameserver adds more than it was asked for; None where they do not say it all."""
     answers_alone = packet[:8] + b"\0\0\0\0" + packet[12:]
     answer = _understand(question, resolver, dns.message.from_wire(answers_alone, ignore_trailing=True))
     return answer if answer.status is LookupStatus.FOUND else None

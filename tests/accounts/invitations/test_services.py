@@ -85,7 +85,7 @@ def test_a_customer_with_a_line_break_in_its_name_cannot_write_headers(alice: Us
     rename_customer(customer=acme, name="Acme\nBcc: all@example.com", actor=alice)
     invited(acme, alice)
     assert mail.outbox[0].subject == "Invitation to Inbound Admin"
-    assert "invites you to Acme Bcc: on Inbound Admin" in mail.outbox[0].body
+    assert "invited you to Acme Bcc: on Inbound Admin" in mail.outbox[0].body
 
 
 def test_a_second_invitation_ends_the_first(acme: Customer, alice: User) -> None:

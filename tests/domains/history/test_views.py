@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
@@ -14,6 +15,7 @@ from domains.exports.core.formats import FORMATS, ExportFormat
 from domains.exports.core.values import Entry, entries
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
+from domains.preflight import services as preflight_services
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain, publish, set_up_domain, take_mail
 from tests.factories import make_customer, make_member
@@ -52,6 +54,15 @@ def test_every_format_is_offered_shown_and_downloaded(alice_client: Client, doma
     assert kind.read(file(alice_client, domain, kind.key), "example.co.uk")
 
 
+def test_the_records_before_adding_on_the_page_and_in_the_export_are_as_many(
+    alice_client: Client, domain: Domain, acme: Customer
+) -> None:
+    look = preflight_services.look_before(text="other.example.co.uk", customer=acme)
+    page = alice_client.get(reverse("domains:exports", args=[domain.id])).text
+    assert f"{look.record_count} required and {look.recommended_count} recommended records" in page
+    assert len(domain.records) == look.record_count + look.recommended_count
+
+
 def test_of_the_missing_records_only_those_are_exported(alice_client: Client, domain: Domain, sandbox: Sandbox) -> None:
     publish(sandbox, domain)
     checking_services.check([domain], now=timezone.now())
@@ -86,7 +97,7 @@ def test_a_format_that_cannot_hold_a_record_is_refused_and_the_others_stay(
     Domain.objects.filter(pk=domain.pk).update(wants_dmarc=True, dmarc_reports_to="a@x.example\nRecord 9")
     url = reverse("domains:exports", args=[domain.id])
     refused = alice_client.get(url + "?format=letter").text
-    assert "can't be written as Plain-text email" in refused
+    assert escape("can't be written as Plain-text email") in refused
     assert "Download" not in refused
     assert "Download" in alice_client.get(url + "?format=json").text
     assert alice_client.get(reverse("domains:export_file", args=[domain.id, "letter"])).status_code == 500
@@ -130,6 +141,7 @@ def test_history_shows_each_change_with_who_answered_and_the_serial(
     assert sandbox.dns_address in page
     assert "SOA serial" in page
     assert "Compare before and after" in page
+    assert f"Since {now - timedelta(days=2):%-d %B %Y, %H:%M}, from" in page  # the strips begin with the first answer
 
 
 def test_two_moments_are_shown_beside_each_other(alice_client: Client, domain: Domain) -> None:

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("ROAD_EXAMPLES", "200"))
 SOAK = "2000"
 SERVER = "ns1.host.example"
-MEND = re.compile(r"^(?:\d+\. )?Replace what is there with: (.*)$", re.MULTILINE)
+TO_PUBLISH = re.compile(r"^\d+\. .*?: (v=(?:spf1|DMARC1)\b.*)$", re.MULTILINE)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Ent
     )
     for part in re.split(r"^\d+\. .*$", letter.text, flags=re.MULTILINE)[1:]:
         said = dict(line[3:].split(": ", 1) for line in part.splitlines() if line.startswith("   ") and ": " in line)
-        name = said[provider.name_label].replace("(leave this box empty)", "")
+        name = said[provider.name_label].replace("(leave blank)", "")
         value, priority = said[provider.value_label(said["Type"])], said.get(provider.priority_label, "")
         yield boxes_of(replace(empty, type=said["Type"], name=name, value=value, priority=priority), zone)
 
@@ -140,15 +140,19 @@ def failed(question: Question) -> Answer:
 
 
 def by_diagnosis(found: Diagnosis, records: Mapping[str, Record]) -> Iterator[Entry]:
-    """What the API offers to copy, and the line that the reply to the customer holds."""
+    """What the API offers to copy."""
     told: dict[str, Any] = as_json(found)
     for finding in filter(None, (told["finding"], *told["further"])):
         record, offered = records.get(finding["record_key"]), finding["data"]
         values = [offered[key] for key in ("value", "merged") if key in offered]
         yield from (entry_of(record, value) for value in values if record)
+
+
+def by_reply(found: Diagnosis, records: Mapping[str, Record]) -> Iterator[Entry]:
+    """The lines of SPF and DMARC in the steps of a reply to the customer, whichever finding is the first."""
     for finding in found.findings:
         record, reply = records.get(finding.record_key), as_reply(replace(found, finding=finding, further=()))
-        yield from (entry_of(record, value) for value in MEND.findall(reply) if record)
+        yield from (entry_of(record, value) for value in TO_PUBLISH.findall(reply) if record)
 
 
 def entry_of(record: Record, value: str) -> Entry:
@@ -169,8 +173,20 @@ def test_every_road_tells_the_same_values_and_they_are_sound(
     assert {(r.name, r.type, r.value, r.priority) for r in found.records if r.value} == {
         (entry.name, entry.type, entry.value, entry.priority) for entry in wanted
     }
-    for entry in (*wanted, *by_diagnosis(found, records)):
+    for entry in (*wanted, *by_diagnosis(found, records), *by_reply(found, records)):
         check(entry, shop, policies)
+
+
+def test_the_reply_to_two_spf_records_and_a_broken_policy_has_a_line_for_each(shop: Domain) -> None:
+    two, broken = ("v=spf1 mx -all", "v=spf1 a -all"), ("v=DMARC1; p=rejct",)
+    policies = PublishedPolicies(
+        spf={SHOP.ascii: two, f"bounce.{SHOP.ascii}": two}, dmarc={f"_dmarc.{SHOP.ascii}": broken}
+    )
+    shop.policies = replace(policies, present=frozenset((SHOP.ascii, kind) for kind in ("A", "MX"))).as_json()
+    shop.policies["dmarc"] |= {name: [] for name in dmarc_questions(SHOP)[1:]}
+    records = {record.key: record for record in shop.records if record.value}
+    found = diagnose(shop.facts, seen_with(shop, shop.published), CONFIRMED, NOW)
+    assert {entry.name for entry in by_reply(found, records)} >= {SHOP.ascii, f"_dmarc.{SHOP.ascii}"}
 
 
 def check(entry: Entry, shop: Domain, policies: PublishedPolicies) -> None:

@@ -18,9 +18,9 @@ def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_
     assert (found.wrong, found.who) == ("2 required records missing or incorrect", "The customer")
     for line in (
         "Please publish these 2 DNS records for shop.com at your DNS host, exactly as shown:",
-        "1. DKIM record 2 (CNAME)\n   Name: k2._domainkey.shop.com\n   Value: k2.dkim.amazonses.com",
+        "1. DKIM record 2\n   Type: CNAME\n   Name: k2._domainkey.shop.com\n   Value: k2.dkim.amazonses.com",
         "   Currently: not found\n   It is missing.",
-        "2. Inbound MX (MX)",
+        "2. Inbound MX\n   Type: MX",
         "   Currently: 5 mx.old.example",
     ):
         assert line in found.reply, line
@@ -31,7 +31,9 @@ def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_
     [
         (FINE, "All required records are verified", "No one", "don’t need to do anything"),
         (replace(FINE, state=State.SPREADING), "verification is pending", "automatic", "are published"),
-        (replace(FINE, state=State.WAITING), "verification is pending", "automatic", "are published"),
+        (replace(FINE, state=State.WAITING), "Not verified yet", "automatic", "isn’t verified yet"),
+        (replace(FINE, state=State.WRONG), "see the diagnosis", "Our team", "found a problem"),
+        (replace(FINE, state=State.AT_RISK), "see the diagnosis", "Our team", "found a problem"),
         (replace(FINE, state=State.COULD_NOT_CHECK), "unknown", "Our team", "couldn’t check"),
         (replace(FINE, state=State.NOT_CHECKED), "not been checked yet", "Our team", "about to check"),
         (replace(BROKEN, state=State.AT_RISK), "2 required records", "The customer", "was verified, but"),
@@ -56,6 +58,11 @@ def test_a_check_that_failed_says_neither_missing_nor_wrong() -> None:
     assert "not found" not in reply
     unknown = summary_of(replace(BROKEN, stage="claim", to_fix=(replace(DKIM, found=None, sentence=""),))).reply
     assert "Currently" not in unknown
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.WRONG, State.AT_RISK, State.COULD_NOT_CHECK])
+def test_records_are_called_published_only_where_they_were_seen(state: State) -> None:
+    assert "published" not in summary_of(replace(FINE, state=state)).reply
 
 
 def test_our_own_trouble_is_not_told_to_the_customer_in_detail() -> None:

@@ -194,4 +194,4 @@ def test_a_fold_is_taken_back_by_the_set_that_it_kept_and_the_plan_says_what_wou
     assert places("any@all.com") == ["emails/all.com/catchall/"]
     beside = planner_services.plan()
     assert {each.fate for each in beside.consequences} == {Fate.TWICE}
-    assert all("stored and processed twice" in each.sentence for each in beside.consequences)
+    assert all("stored and processed more than once" in each.sentence for each in beside.consequences)

@@ -12,6 +12,7 @@ from accounts.roles import Role
 from operations.search import selectors
 from operations.search.core import PAGES
 from operations.search.selectors import HitKind
+from sandbox.process import Sandbox
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 
@@ -54,7 +55,7 @@ def test_a_single_letter_or_another_word_finds_no_page(alice: User, text: str) -
     assert found(alice, text, HitKind.PAGE) == []
 
 
-def test_each_page_that_is_offered_opens(alice: User) -> None:
+def test_each_page_that_is_offered_opens(sandbox: Sandbox, alice: User) -> None:
     for viewer in (alice, make_staff(Role.SUPPORT), make_staff(Role.OPERATOR), make_staff(Role.TRUST_AND_SAFETY)):
         client = signed_in(viewer)
         for page in PAGES:

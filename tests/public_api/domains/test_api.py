@@ -175,7 +175,7 @@ def test_a_catch_all_goes_on_and_off_with_its_endpoint(alice: Api, customer: Cus
     asked = {"isCatchAllEnabled": True, "catchAllEndpointId": desk.pk}
     body = ok(alice.put(f"/api/v2/domains/{domain.pk}", asked))
     assert (body["isCatchAllEnabled"], body["catchAllEndpoint"]["name"]) == (True, "desk")
-    assert "once inbound mail is enabled" in body["warning"]
+    assert "once inbound mail is set up" in body["warning"]
     row = ok(alice.get("/api/v2/domains", hasCatchAll="true"))["data"][0]
     assert (row["stats"]["hasCatchAll"], row["catchAllEndpointId"]) == (True, desk.pk)
     body = ok(alice.put(f"/api/v2/domains/{domain.pk}", {"isCatchAllEnabled": False, "catchAllEndpointId": None}))

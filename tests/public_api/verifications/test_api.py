@@ -48,7 +48,7 @@ def test_the_catch_all_of_1_1(alice: Api, customer: Customer) -> None:
     body = ok(alice.put(path, {"endpointId": desk.pk}))
     assert (body["success"], body["data"]["hasCatchAll"], body["data"]["endpoint"]["id"]) == (True, True, desk.pk)
     assert body["data"]["domainName"] == "shop.com"
-    assert "once inbound mail is enabled" in body["data"]["warning"]
+    assert "once inbound mail is set up" in body["data"]["warning"]
     assert ok(alice.delete(path))["data"] | {"warning": ""} == {
         "domainId": domain.pk,
         "domainName": "shop.com",

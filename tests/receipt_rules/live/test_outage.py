@@ -117,7 +117,7 @@ def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(clie
     assert "Another program activated the rule set postbox-2019 in eu-west-1" in text
     assert "instead_of=postbox-2019" in text
     plan = client.get(reverse("receipt_rules:plan"), {"instead_of": "postbox-2019"}).text
-    assert "Make inbound-mail the active rule set instead of postbox-2019, which is kept" in plan
+    assert "Activate the rule set inbound-mail instead of postbox-2019, which is kept" in plan
     assert "1 lose" in plan
     assert approve_and_run(olga, Asked(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
     assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
@@ -128,7 +128,7 @@ def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(clie
 
 def test_no_set_of_another_program_is_replaced_unasked(olga: User) -> None:
     activate_old_system()
-    with pytest.raises(Refused, match="Another program activated it"):
+    with pytest.raises(Refused, match="Another program activated the rule set"):
         planner_services.plan()
     with pytest.raises(Refused):
         planner_services.plan(asked=Asked(instead_of="another"))

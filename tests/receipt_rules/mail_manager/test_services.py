@@ -66,7 +66,7 @@ def test_a_read_that_fails_is_told_and_the_domains_are_named_all_the_same(
     sandbox.control.add_fault(fault, "ListIngressPoints", times=None)  # type: ignore[arg-type]  # one of its kinds
     failed, named = check_mail_manager()
     assert failed.verdict is SetupVerdict.COULD_NOT_TELL
-    assert "could not see whether SES Mail Manager is used" in failed.sentence
+    assert "couldn't see whether SES Mail Manager is used" in failed.sentence
     assert "shop.com" in named.sentence
 
 

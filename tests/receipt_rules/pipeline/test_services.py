@@ -118,7 +118,7 @@ def test_a_bucket_that_is_not_there_is_told_and_not_zero(sandbox: Sandbox, setti
     settings.RECEIVING_BUCKET = "no-such-bucket"
     told = pipeline_services.lately_stored(prefix="")
     assert told.value is None
-    assert "could not" in told.problem
+    assert "couldn't" in told.problem
 
 
 def measured(

@@ -88,7 +88,7 @@ def test_what_is_refused_and_what_breaks_in_the_worker_is_said_on_the_page(
     make_address("info@maple.com", make_verified("maple.com"))
     where = here(olga_client.get(reverse("receipt_rules:plan") + "?only=nobody").text)
     let_worker_make()
-    assert "There is no domain or customer called “nobody”" in olga_client.get(where).text
+    assert "There is no domain or customer named “nobody”" in olga_client.get(where).text
     where = here(olga_client.get(reverse("receipt_rules:plan")).text)
     monkeypatch.setattr("receipt_rules.plan_drafts.services.read_live", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -29,7 +29,7 @@ def test_stored_twice_is_called_that_also_when_the_places_differ() -> None:
     after = RuleSet("s", (*before.rules, Rule("inbound-admin-001", OURS, ("a@a.com",))))
     (only,) = consequences(before, after, None)
     assert only.fate is Fate.TWICE
-    assert "stored and processed twice" in only.sentence
+    assert "stored and processed more than once" in only.sentence
     (only,) = consequences(RuleSet("s"), after, None)
     assert only.fate is Fate.TWICE
 

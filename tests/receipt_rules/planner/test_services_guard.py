@@ -70,7 +70,7 @@ def test_a_plan_is_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net"))
     assert asked_for(only="Shop.com").scope == asked_for(only="alice").scope == frozenset({"a@shop.com"})
-    with pytest.raises(Refused, match="no domain or customer called “nobody.example”"):
+    with pytest.raises(Refused, match="no domain or customer named “nobody.example”"):
         asked_for(only="nobody.example")
 
 
@@ -111,7 +111,7 @@ def test_while_a_run_is_under_way_nothing_is_approved(sandbox: Sandbox) -> None:
     make_address("a@shop.com", shop)
     planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
     make_address("b@shop.com", shop)
-    with pytest.raises(Refused, match=f"A run started by {operator} is under way"):
+    with pytest.raises(Refused, match=f"A run started by {operator} is in progress"):
         planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
     assert Run.objects.count() == 1
 

@@ -199,7 +199,7 @@ def test_where_receiving_is_not_set_up_staff_are_alarmed_and_customers_are_told_
     domain = verified(sandbox, mx=GOOGLE, customer=alices)
     page = reverse("receipt_rules:domain", args=[domain.pk])
     answer = alice_client.post(page, {"do": "address", "address-address": "billing"}, follow=True).content.decode()
-    assert "It takes effect once inbound mail is enabled in this region." in answer
+    assert "It takes effect once inbound mail is set up in this region." in answer
     assert "in a few seconds" not in answer
     auto_apply_services.work()
     alert = Alert.objects.get(kind="receiving.not_set_up")

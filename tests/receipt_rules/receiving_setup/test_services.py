@@ -136,7 +136,7 @@ def test_a_bucket_that_is_not_there_is_to_be_made_and_a_run_says_what_amazon_ref
     auto_apply_services.work()
     run.refresh_from_db()
     bucket = found("Bucket")
-    assert (bucket.verdict, bucket.sentence) == (SetupVerdict.WRONG, "not-there does not exist.")
+    assert (bucket.verdict, bucket.sentence) == (SetupVerdict.WRONG, "not-there doesn't exist.")
     assert "RECEIVING_BUCKET" in bucket.repair
     assert "SES can't write to the bucket" in found("Last run").sentence
 
@@ -249,7 +249,7 @@ def test_a_permission_of_our_name_that_does_not_do_is_left_to_a_person(shop: Dom
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("not-there", "does not exist"),
+        ("not-there", "doesn't exist"),
         ("arn:aws:lambda:us-west-2:123456789012:function:x", "is in us-west-2"),
     ],
 )
@@ -276,7 +276,7 @@ def test_a_topic_that_ses_may_publish_to_is_right(shop: Domain, settings: Settin
     assert found("Topic").verdict is SetupVerdict.WRONG
     assert "sns:Publish" in found("Topic").paste
     settings.RECEIVING_TOPIC += "-not-there"
-    assert "does not exist" in found("Topic").sentence
+    assert "doesn't exist" in found("Topic").sentence
 
 
 def test_filters_are_listed_and_those_that_block_everybody_are_to_do(shop: Domain) -> None:

@@ -146,4 +146,4 @@ def test_done_is_said_of_what_stands_at_the_end(sandbox: Sandbox, monkeypatch: p
     run.refresh_from_db()
     assert run.state == RunState.DONE
     assert "is stored more than once" in run.outcome
-    assert any("b@shop.com is stored and processed twice" in sentence for sentence in run.consequences)
+    assert any("b@shop.com is stored and processed more than once" in sentence for sentence in run.consequences)

@@ -67,7 +67,7 @@ def test_before_receiving_is_set_up_a_customers_change_waits_and_says_so(sandbox
     domain = make_verified("shop.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     auto_apply_services.work()
-    assert "not set up" in PendingChange.objects.get().waits_because
+    assert "isn't set up" in PendingChange.objects.get().waits_because
     assert live().name == ""
     approve_and_run(make_operator())
     assert taken("anybody@shop.com") == 1
@@ -163,7 +163,7 @@ def test_a_set_that_is_not_ours_is_never_replaced_nor_touched(sandbox: Sandbox) 
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
     auto_apply_services.work()
     assert PendingChange.objects.get().waits_because
-    with pytest.raises(Refused, match="marketing is active"):
+    with pytest.raises(Refused, match="the rule set marketing"):
         planner_services.plan()
     assert live().name == "marketing"
 
@@ -175,7 +175,7 @@ def test_one_that_became_active_after_the_approval_is_not_replaced_either(sandbo
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, live().name) == (RunState.REFUSED, "marketing")
-    assert "marketing is active" in run.problem
+    assert "the rule set marketing" in run.problem
 
 
 def test_a_copy_is_edited_compared_and_then_activated(sandbox: Sandbox) -> None:
@@ -265,7 +265,7 @@ def test_while_amazon_throttles_the_run_waits(sandbox: Sandbox, monkeypatch: pyt
         with pytest.raises(AwsBusy):
             auto_apply_services.work()
         run.refresh_from_db()
-        assert (run.state, "slow down" in run.problem) == (RunState.RUNNING, True)
+        assert (run.state, "throttling" in run.problem) == (RunState.RUNNING, True)
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, run.problem, taken("a@shop.com")) == (RunState.DONE, "", 1)

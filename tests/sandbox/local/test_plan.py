@@ -46,6 +46,15 @@ def test_the_sandbox_is_the_default_and_its_addresses_reach_the_children(free: s
     assert made.environment["SANDBOX"] == "1"
 
 
+def test_domain_connect_can_be_tried_in_the_sandbox_alone_with_a_key_that_is_kept(free: str, tmp_path: Path) -> None:
+    told = [plan.told_to_all({"PORT": free}, tmp_path) for _ in range(2)]
+    assert told[0]["DOMAIN_CONNECT_KEY"] == told[1]["DOMAIN_CONNECT_KEY"]
+    assert told[0]["DOMAIN_CONNECT_PROVIDER"] == plan.CONNECT_PROVIDER
+    assert "DOMAIN_CONNECT_KEY" not in plan.told_to_all({"PORT": free, "SANDBOX": "0"}, tmp_path)
+    own = {"DOMAIN_CONNECT_KEY": "own", "DOMAIN_CONNECT_PROVIDER": "own.example"}
+    assert plan.told_to_all({"PORT": free, **own}, tmp_path).items() >= own.items()
+
+
 def test_real_credentials_never_reach_the_sandbox(free: str, tmp_path: Path) -> None:
     told = plan.made_from({"PORT": free, **REAL}, tmp_path).environment
     assert "real" not in told.values()

@@ -1,0 +1,113 @@
+"""The first steps of a customer, from adding a domain to the first address that receives mail."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from accounts.people.selectors import Viewer
+from domains.checking.core.judgement import State
+from domains.domain_list.selectors import domains_for
+from domains.models.domains import Domain, Stage
+from receipt_rules.addresses.selectors import endpoints_for
+
+MOST = 50  # domains: whoever has more needs no checklist
+PUBLISHED = (State.VERIFIED, State.SPREADING)
+
+
+@dataclass(frozen=True)
+class ChecklistStep:
+    """`url` is "" while a step before it has to be done first."""
+
+    key: str
+    title: str
+    text: str
+    button: str
+    url: str
+    is_done: bool
+    is_next: bool = False
+
+
+def checklist(viewer: Viewer) -> tuple[ChecklistStep, ...]:
+    """The steps of a customer's member; empty once all are done."""
+    own = list(domains_for(viewer).exclude(stage=Stage.DELETING).order_by("created_at", "id")[: MOST + 1])
+    if len(own) > MOST:
+        return ()
+    steps = [*_setup(own), *_receiving(own, viewer)]
+    first = next((step.key for step in steps if not step.is_done), "")
+    return tuple(_marked(step, first) for step in steps) if first else ()
+
+
+def _marked(step: ChecklistStep, first: str) -> ChecklistStep:
+    return ChecklistStep(**vars(step) | {"is_next": step.key == first})
+
+
+def _setup(own: list[Domain]) -> tuple[ChecklistStep, ...]:
+    published, verified = any(map(_is_published, own)), any(map(_is_verified, own))
+    records = _page(own, "domains:detail", lambda domain: not _is_published(domain))
+    status = _page(own, "domains:detail", lambda domain: not _is_verified(domain))
+    return (
+        ChecklistStep(
+            "domain",
+            "Add your first domain",
+            "Enter its name. We’ll show you which records to publish. Your current mail isn’t affected.",
+            "Add domain",
+            reverse("domains:add"),
+            bool(own),
+        ),
+        ChecklistStep(
+            "records",
+            "Publish the DNS records",
+            "Copy them to your DNS host, or email them to the person who manages your DNS.",
+            "View records",
+            records,
+            published,
+        ),
+        ChecklistStep(
+            "verified",
+            "Wait for verification",
+            "Amazon SES checks the records automatically, usually within minutes.",
+            "View status",
+            status,
+            verified,
+        ),
+    )
+
+
+def _receiving(own: list[Domain], viewer: Viewer) -> tuple[ChecklistStep, ...]:
+    """Nothing for a customer whose domains only send."""
+    receiving = [domain for domain in own if domain.receives]
+    if own and not receiving:
+        return ()
+    address = _page(receiving, "receipt_rules:domain", lambda domain: not domain.receiving.is_live)
+    return (
+        ChecklistStep(
+            "endpoint",
+            "Choose where mail goes",
+            "An endpoint delivers received mail to a webhook or an email address. Without one, mail is stored only.",
+            "Add endpoint",
+            reverse("receipt_rules:add_endpoint") if own else "",
+            bool(own) and endpoints_for(viewer).filter(is_active=True).exists(),
+        ),
+        ChecklistStep(
+            "address",
+            "Receive mail at your first address",
+            "Add an address, then publish the inbound MX record.",
+            "Add address",
+            address,
+            any(domain.receiving.is_live for domain in receiving),
+        ),
+    )
+
+
+def _is_published(domain: Domain) -> bool:
+    return domain.verified_at is not None or State(domain.state) in PUBLISHED
+
+
+def _is_verified(domain: Domain) -> bool:
+    return domain.verified_at is not None and domain.stage == Stage.READY
+
+
+def _page(own: Iterable[Domain], name: str, is_left: Callable[[Domain], bool]) -> str:
+    """The page of the first domain for which the step is left; "" without one."""
+    return next((reverse(name, args=(domain.pk,)) for domain in own if is_left(domain)), "")
