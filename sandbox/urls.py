@@ -1,6 +1,6 @@
 from django.urls import path
 
-from sandbox import mail_views, views
+from sandbox import mail_views, tour_views, views
 
 app_name = "sandbox"
 urlpatterns = [
@@ -8,5 +8,6 @@ urlpatterns = [
     path("amazon/", views.faults, name="faults"),
     path("mail/", mail_views.mail, name="mail"),
     path("tenants/", views.tenants, name="tenants"),
+    path("what-to-try/", tour_views.what_to_try, name="what_to_try"),
     path("zones/<str:zone>/", views.zone, name="zone"),
 ]

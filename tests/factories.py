@@ -27,11 +27,16 @@ def make_member(customer: Customer | None = None, *, role: str = MemberRole.OWNE
     return user
 
 
+def make_roles() -> None:
+    """As `migrate` does."""
+    for app in apps.get_app_configs():
+        apply_roles(app, using="default")
+
+
 def make_staff(role: Role = Role.SUPPORT, **fields: Any) -> User:
     """A test that commits empties every table at its end, also of the roles: then they are made again."""
     if not Group.objects.filter(name=role).exists():
-        for app in apps.get_app_configs():
-            apply_roles(app, using="default")
+        make_roles()
     user = make_user(**{"is_staff": True, **fields})
     user.groups.add(Group.objects.get(name=role))
     return user

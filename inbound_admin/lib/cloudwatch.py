@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from inbound_admin.lib import aws
@@ -51,7 +51,9 @@ def metric_values(doing: str, wanted: Sequence[Metric], *, start: datetime, end:
                 MetricDataQueries=queries, StartTime=start, EndTime=end, ScanBy="TimestampAscending", **token
             )
         for result in answer["MetricDataResults"]:
-            points[result["Id"]] += zip(result["Timestamps"], result["Values"], strict=True)
+            # botocore's own zone makes each comparison of two times slow
+            times = [at.astimezone(UTC) for at in result["Timestamps"]]
+            points[result["Id"]] += zip(times, result["Values"], strict=True)
             status[result["Id"]] = result.get("StatusCode", COMPLETE)
         if not answer.get("NextToken"):
             break

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 ADD = """
     INSERT INTO counts AS known (hour, name, label, outcome, number, seconds)
-    VALUES (date_trunc('hour', now()), %(name)s, %(label)s, %(outcome)s, %(number)s, %(seconds)s)
+    VALUES (date_trunc('hour', %(now)s::timestamptz), %(name)s, %(label)s, %(outcome)s, %(number)s, %(seconds)s)
     ON CONFLICT (name, hour, label, outcome) DO UPDATE
         SET number = known.number + EXCLUDED.number, seconds = known.seconds + EXCLUDED.seconds
 """
@@ -48,7 +49,8 @@ class Count:
 
 def count(name: str, *, label: str = "", outcome: str = "", number: float = 1, seconds: float = 0) -> None:
     """Never raises: what is counted has happened, and its own outcome must not be lost over a number."""
-    values: dict[str, str | float] = {
+    values: dict[str, str | float | datetime] = {
+        "now": timezone.now(),
         "name": name,
         "label": label,
         "outcome": outcome,

@@ -40,9 +40,14 @@ def leave_points(state: RegionState, tenant: str, kind: str, rate: float, now: d
     state.metrics[RATES[kind], tenant] = [*(point for point in held if point[0] <= first), *moved]
     state.metrics[SENT, tenant] = [(at, SENT_AN_HOUR) for at, _ in state.metrics[RATES[kind], tenant]]
     if tenant:
-        hours = [at for at, _ in moved]
-        state.metrics[COUNTED, tenant] = [(at, SENT_AN_HOUR) for at in hours]
-        state.metrics[COUNTS[kind], tenant] = [(at, SENT_AN_HOUR * rate) for at in hours]
+        _leave(state, tenant, COUNTED, [(at, SENT_AN_HOUR) for at, _ in moved])
+        _leave(state, tenant, COUNTS[kind], [(at, SENT_AN_HOUR * rate) for at, _ in moved])
+
+
+def _leave(state: RegionState, tenant: str, name: str, points: list[Point]) -> None:
+    """What was counted before the first of them stays."""
+    before = [point for point in state.metrics.get((name, tenant), []) if point[0] < points[0][0]]
+    state.metrics[name, tenant] = [*before, *points]
 
 
 @cloudwatch("GetMetricData")

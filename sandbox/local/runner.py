@@ -1,7 +1,7 @@
 """`make run`: everything on one machine, in one terminal, until Ctrl-C.
 
-The order: PostgreSQL, migrations, sandbox, demo, worker, web server; and back. Whoever comes later may count on
-those before it, when starting and when stopping.
+The order: PostgreSQL, sandbox, migrations, web server, demo, worker; and back. Whoever comes later may count on those
+before it, when starting and when stopping; but the web server shows half a demo until all is said to be ready.
 """
 
 import http.client
@@ -75,13 +75,14 @@ def _start(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -
     database = _database(plan_, children, stack, root)
     children.tell(DATABASE_URL=database)
     refuse_earlier_layout(database)
+    _start_sandbox(plan_, children, root)  # it boots while the database is prepared
     _prepare(plan_, children, root)
-    _start_sandbox(plan_, children, root)
+    _wait_for_sandbox(plan_, children)
     if plan_.sandbox:
         stack.enter_context(addresses.kept(root / ".local", plan_.environment))
+    children.start("web", _web(plan_))  # it boots while the demo is made
     _seed(plan_, children, root, database)
     children.start("worker", _manage(root, "worker", "--shutdown-graceful-timeout", "3"))
-    children.start("web", _web(plan_))
     sign_ins = _sign_ins(plan_, children, root)
     unwell = _wait_until_well(plan_, children)
     _announce(plan_, children, sign_ins, unwell, seconds=time.monotonic() - began)
@@ -129,6 +130,12 @@ def _start_sandbox(plan_: plan.Plan, children: Children, root: Path) -> None:
     ports = ["--aws-port", str(aws), "--dns-port", str(dns), "--web-port", str(web), "--smtp-port", str(smtp)]
     ports += ["--state-dir", str(state)]
     children.start("sandbox", _manage(root, "sandbox", *ports))
+
+
+def _wait_for_sandbox(plan_: plan.Plan, children: Children) -> None:
+    if plan_.sandbox_ports is None:
+        return
+    aws = plan_.sandbox_ports[0]
     if not children.wait_until(lambda: _answers(f"http://127.0.0.1:{aws}/"), seconds=_ANSWER_SECONDS):
         raise Problem(f"The sandbox didn't respond on port {aws} within {_ANSWER_SECONDS} seconds.")
 
@@ -137,7 +144,7 @@ def _seed(plan_: plan.Plan, children: Children, root: Path, database: str) -> No
     mark = plan.seeded_mark(root / ".local", _identity(database))
     if not plan_.sandbox or mark.exists():
         return
-    children.run("seed", _manage(root, "seed_demo"))
+    children.run("seed", _manage(root, "seed_demo", "--company"))
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
 

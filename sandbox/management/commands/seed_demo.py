@@ -4,16 +4,20 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from domains.models.domains import Domain
 from inbound_admin.lib.errors import Problem
 from sandbox import mail_story, story
+from sandbox.company import build
 from sandbox.demo import demo_accounts
 from sandbox.panel import control
 
 
 class Command(BaseCommand):
     help = "Three customers, our staff, and domains in different states, at the sandbox. Safe to repeat."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--company", action="store_true", help="a dozen customers with a month of history instead")
         parser.add_argument("--show", action="store_true", help="print the sign-ins and change nothing")
         parser.add_argument(
             "--mail", action="store_true", help="tell the sandbox where we are, and print where mail goes in"
@@ -29,6 +33,8 @@ class Command(BaseCommand):
         # The pretend Amazon has no limit of its own, and a first start should not take a minute.
         settings.AWS_CALLS_PER_SECOND = 0
         try:
+            if options["company"]:
+                build.make()
             story.people()
             story.domains()
             story.tenants()
@@ -36,7 +42,7 @@ class Command(BaseCommand):
             mail_story.mail()
         except Problem as problem:
             raise CommandError(str(problem)) from problem
-        self.stdout.write(f"The demo is there: {len(story.STORIES)} domains, {len(demo_accounts())} sign-ins.")
+        self.stdout.write(f"The demo is there: {Domain.objects.count()} domains, {len(demo_accounts())} sign-ins.")
 
     def _show(self) -> None:
         widest = max(len(account.email) for account in demo_accounts())

@@ -125,7 +125,7 @@ def test_the_demo_is_seeded_once(tree: Path) -> None:
         process = start(tree)
         until("Press Ctrl-C to stop everything", process)
         stopped(process, signal.SIGTERM)
-    assert calls(tree).count("seed_demo") == 1
+    assert calls(tree).count("seed_demo --company") == 1
     assert calls(tree).count("seed_demo --show") == 2
 
 

@@ -1,0 +1,144 @@
+"""The company's domains: added, set up, published and checked as their owners, the worker and Amazon would do it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from accounts.models.people import Customer
+from domains.checking import services as checking_services
+from domains.domain_list import services as domain_list_services
+from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
+from domains.models.domains import Domain, Stage
+from domains.names.core import understand
+from domains.overrides import services as overrides_services
+from domains.preflight import services as preflight_services
+from sandbox.client import ControlClient
+from sandbox.company.cast import FAULTS, FORGOTTEN, KETTLE, PENDING, VERIFIED, Fault
+from sandbox.company.people import owner_of, staff
+from sandbox.panel import as_wanted, open_zone
+from tenants.status import services as status_services
+
+BROKEN_LATER = "news.sableandfinch.com"
+BROKEN_AND_MENDED = "copperkettle.coffee"
+HELD, OVERRIDDEN = "legacy.pelicanfreight.com", "beta.tallisaudio.com"
+
+
+def verified(host: ControlClient) -> None:
+    """Those that were right from their first day on."""
+    made = add(host, VERIFIED)
+    publish(host, made)
+    host.tick()
+    check(made)
+
+
+def forgotten(host: ControlClient) -> None:
+    check(add(host, FORGOTTEN))
+
+
+def fresh(host: ControlClient) -> None:
+    """Those of the last two days: nothing is published yet, or something with a mistake."""
+    check(add(host, PENDING))
+    made = {domain.name: domain for domain in add(host, [(fault.name, fault.firm) for fault in FAULTS])}
+    publish(host, [domain for domain in made.values() if not domain.last_dns_check])
+    for fault in FAULTS:
+        if not made[fault.name].last_dns_check:
+            _make_mistake(host, made[fault.name], fault)
+    host.tick()
+    check(list(made.values()))
+    _decide()
+
+
+def add(host: ControlClient, wanted: Iterable[tuple[str, str]]) -> list[Domain]:
+    """By name and customer; those that exist are returned unchanged."""
+    known = set(host.list_zones())
+    return [_added(host, name, customer, known) for name, customer in wanted]
+
+
+def _added(host: ControlClient, name: str, of: str, known: set[str]) -> Domain:
+    domain = Domain.objects.filter(name=name).first()
+    if domain is None:
+        zone = understand(name).domain.zone
+        open_zone(host, zone, known)
+        known.add(zone)
+        customer = Customer.objects.get(name=of)
+        domain = preflight_services.add(text=name, customer=customer, actor=owner_of(customer))
+    if domain.stage == Stage.STARTING:
+        identity_services.set_up(domain_id=domain.pk)
+        domain.refresh_from_db()
+    return domain
+
+
+def publish(host: ControlClient, domains: Iterable[Domain]) -> None:
+    for domain in domains:
+        host.publish_missing(domain.parsed.zone, [as_wanted(domain, record) for record in domain.records])
+
+
+def check(domains: Sequence[Domain]) -> None:
+    """Those that are set up and were not checked in the last minutes, in one round."""
+    lately = timezone.now() - timedelta(minutes=5)
+    due = [domain for domain in domains if domain.stage == Stage.READY and not _since(domain, lately)]
+    checking_services.check(due, now=timezone.now())
+
+
+def _since(domain: Domain, moment: datetime) -> bool:
+    return domain.last_dns_check is not None and domain.last_dns_check > moment
+
+
+def _make_mistake(host: ControlClient, domain: Domain, fault: Fault) -> None:
+    record = next(record for record in domain.records if record.key == fault.key)
+    host.make_mistake(domain.parsed.zone, as_wanted(domain, record), fault.code)
+
+
+def take_away(host: ControlClient, name: str, key: str) -> None:
+    """Somebody removes one record at the DNS host."""
+    domain = Domain.objects.get(name=name)
+    gone = next(record for record in domain.records if record.key == key)
+    zone = domain.parsed.zone
+    for standing in host.records(zone):
+        if (standing.name, standing.type) == (gone.name, gone.type):
+            host.remove_record(zone, standing.id)
+    notice(host, domain)
+
+
+def put_back(host: ControlClient, name: str) -> None:
+    domain = Domain.objects.get(name=name)
+    publish(host, [domain])
+    notice(host, domain)
+
+
+def notice(host: ControlClient, *domains: Domain) -> None:
+    """SES checks them, then we do."""
+    host.tick()
+    checking_services.check(domains, now=timezone.now())
+
+
+def check_due() -> None:
+    """As the worker does it."""
+    now = timezone.now()
+    identity_status_services.notice_changes(now=now)
+    checking_services.check_due(now=now)
+
+
+def look_in_passing() -> None:
+    """What the worker does each hour, and a customer's program that asks by the API whether a name can be added."""
+    now = timezone.now()
+    domain_list_services.note_states(now=now)
+    status_services.read_account()
+    customer = Customer.objects.get(name=KETTLE)
+    preflight_services.check_usability(text=f"offers-{now:%-d-%b}.copperkettle.coffee".lower(), customer=customer)
+
+
+def _decide() -> None:
+    """What our staff set against what was found."""
+    held, overridden = (Domain.objects.get(name=name) for name in (HELD, OVERRIDDEN))
+    if not held.is_held:
+        because = "Pelican moves this one to another DNS host this week. They call when it is done."
+        overrides_services.hold(domain=held, because=because, actor=staff("Omar"))
+    if not overridden.override_state:
+        because = "Tallis publishes these records at its launch; until then nobody needs to be asked for them."
+        until = timezone.now() + timedelta(days=10)
+        overrides_services.override_state(
+            domain=overridden, state="waiting", because=because, until=until, actor=staff("Omar")
+        )

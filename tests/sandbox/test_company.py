@@ -1,0 +1,104 @@
+"""The demo's company: made once, then every page that *What to try* leads to is opened as the role it is for."""
+
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db.models import Count
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models.people import Customer, User
+from audit.models import Change
+from domains.models.domains import Domain
+from notifications.models.alerts import Alert
+from notifications.models.webhooks import Delivery
+from operations.models import Difference, MigrationItem
+from receipt_rules.models.received_mail import ReceivedMail
+from receipt_rules.models.runs import Run
+from sandbox import tour
+from sandbox.process import Sandbox
+from tenants.models.reputation import RateSample
+from tenants.models.tenants import Tenant
+from tests.factories import make_roles
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DAY = 86_400
+
+
+def test_the_company_lives_and_what_to_try_keeps_its_promises(
+    sandbox: Sandbox, settings: Settings, subtests: Any
+) -> None:
+    """One test, since the company takes seconds to make."""
+    settings.SITE_URL = "http://127.0.0.1:8123/"
+    make_roles()
+    call_command("seed_demo", "--company", verbosity=0)
+    for check in (_everything_is_there, _time_has_passed, _clocks_are_right, _anybody_may_read_what_to_try):
+        with subtests.test(check.__name__):
+            check(sandbox)
+    for shown in tour.roles_shown():
+        client = Client()
+        client.force_login(User.objects.get(email=shown.account.email))
+        for each in shown.steps:
+            with subtests.test(f"{shown.role.title}: {each.step.title}"):
+                _keeps_its_promise(client, each)
+    with subtests.test("a second run adds nothing"):
+        _a_second_run_adds_nothing()
+
+
+def _keeps_its_promise(client: Client, each: tour.ShownStep) -> None:
+    assert each.url
+    answer = client.get(each.url)
+    assert answer.status_code == 200
+    assert each.step.shows in answer.text
+
+
+def _everything_is_there(_: Sandbox) -> None:
+    assert (Customer.objects.count(), Domain.objects.count()) == (12, 40)
+    states = set(Domain.objects.values_list("state", flat=True))
+    assert states == {"verified", "waiting", "wrong", "at_risk", "could_not_check", "not_checked"}
+    assert {"active", "paused", "suspended"} <= set(Tenant.objects.values_list("standing", flat=True))
+    assert {"done", "failed"} <= set(Run.objects.values_list("state", flat=True))
+    assert {"delivered", "failed", "waiting"} == set(ReceivedMail.objects.values_list("outcome", flat=True))
+    assert {"done", "waiting"} <= set(MigrationItem.objects.values_list("state", flat=True))
+    assert Difference.objects.filter(kind="harmful", decision="", gone_at=None).count() == 1
+    assert {"delivered", "cancelled"} <= set(Delivery.objects.values_list("state", flat=True))
+    assert Alert.objects.filter(state="open").values("kind").annotate(number=Count("pk")).count() >= 5
+
+
+def _time_has_passed(_: Sandbox) -> None:
+    now = timezone.now()
+    for rows, days in ((Change.objects, 29), (ReceivedMail.objects, 19), (RateSample.objects, 29)):
+        times = rows.values_list("received_at" if rows is ReceivedMail.objects else "at", flat=True)
+        assert (now - min(times)).total_seconds() > days * DAY
+        assert max(times) <= now
+
+
+def _clocks_are_right(sandbox: Sandbox) -> None:
+    assert abs((sandbox.control.now() - timezone.now()).total_seconds()) < 60
+
+
+def _anybody_may_read_what_to_try(_: Sandbox) -> None:
+    page = Client().get(reverse("sandbox:what_to_try"))
+    assert page.status_code == 200
+    assert "What this step is about is gone" not in page.text
+    assert reverse("sandbox:what_to_try") in Client().get(reverse("account_login")).text
+
+
+def _a_second_run_adds_nothing() -> None:
+    before = [model.objects.count() for model in (Change, Domain, ReceivedMail, Run, Alert, Delivery, User)]
+    call_command("seed_demo", "--company", verbosity=0)
+    assert [model.objects.count() for model in (Change, Domain, ReceivedMail, Run, Alert, Delivery, User)] == before
+
+
+def test_without_the_company_the_steps_say_what_is_gone(client: Client) -> None:
+    page = client.get(reverse("sandbox:what_to_try")).text
+    assert "What this step is about is gone" in page
+    assert "This account is not here any more" in page
+
+
+def test_ones_own_role_comes_first() -> None:
+    assert tour.roles_shown()[0].role.key == "customer"
+    assert tour.roles_shown(first="sam@inbound-admin.example")[0].role.key == "support"
