@@ -1,6 +1,6 @@
-"""Builds `static/build/site.css`, which is not committed, with the Tailwind of a wheel.
+"""Builds `static/build/site.css` with the Tailwind of a wheel, and the icons beside it. Neither is committed.
 
-`python -m inbound_admin.css` builds it with the packages of production alone, as `make css` and the container file do.
+`python -m inbound_admin.css` builds both with the packages of production alone, as `make css` and the image do.
 """
 
 import os
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from inbound_admin import icons
 from inbound_admin.lib.errors import Problem
 
 _SOURCES = (
@@ -25,7 +26,9 @@ SOURCE = Path("inbound_admin/styles/site.css")  # not under static/: it is Tailw
 def build_if_stale(root: Path) -> bool:
     """Whether it was built: it is missing, or a style sheet, template or module is newer."""
     built = root / "static" / "build" / "site.css"
-    if built.exists() and all(source.stat().st_mtime <= built.stat().st_mtime for source in _sources(root, built)):
+    sprite = root / "static" / icons.SPRITE
+    are_there = built.exists() and sprite.exists()
+    if are_there and all(source.stat().st_mtime <= built.stat().st_mtime for source in _sources(root, built)):
         return False
     build(root)
     return True
@@ -40,6 +43,7 @@ def build(root: Path) -> None:
     )
     if made.returncode != 0:
         raise Problem(f"The style sheet {source} could not be built: {made.stderr.strip()}")
+    icons.build(root, (path for path in _sources(root, built) if path.suffix in (".html", ".py")))
     built.touch()  # Tailwind leaves a file alone that comes out the same
 
 
