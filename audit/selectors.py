@@ -8,7 +8,8 @@ from django.db.models.functions import Coalesce
 
 from audit.core import WORDS
 from audit.models import ActorKind, Change
-from inbound_admin.lib.lists import ListFilters
+from inbound_admin.lib.exports import ROWS_AT_ONCE
+from inbound_admin.lib.lists import ListFilters, ListPage
 
 
 def changes_of(object_type: str, object_id: str, *, of_customers: Collection[str] | None) -> QuerySet[Change]:
@@ -85,7 +86,7 @@ def choices(occurring: Collection[str] | None = None) -> dict[str, list[tuple[st
 
 def export_rows(changes: QuerySet[Change]) -> Iterator[dict[str, str]]:
     """One row a change, read in chunks."""
-    for change in changes.iterator(chunk_size=2000):
+    for change in ListPage.every_row(changes, at_once=ROWS_AT_ONCE):
         yield {
             "at": change.at.isoformat(),
             "bulk_id": change.bulk_id,

@@ -28,6 +28,7 @@ MODULES = (
     "benchmarks.receiving",
     "benchmarks.startup",
     "benchmarks.urgent",
+    "benchmarks.visits",
 )
 _WIDEST = 200
 LATEST = Path(__file__).parent / "latest.json"

@@ -37,8 +37,8 @@ def fill(domains: int) -> dict[str, int]:
         _domains(domains, customers)
         _wishes(domains)
         _changes(domains, customers)
-        _rules()
-    _analyse()
+    _analyse()  # before the rules, whose queries would be planned for empty tables
+    _rules()
     return counts()
 
 

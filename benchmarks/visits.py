@@ -1,65 +1,117 @@
-"""What a user waits for at the scale of `make fill`: each page with its queries and bytes, beside Django's changelists.
+"""What a user waits for at the scale of `make fill`: pages, lists of the API, exports, beside Django's own changelists.
 
-`python -m benchmarks.visits [part of a name]` measures a filled database, as DATABASE_URL names it.
+Server time of a request in one process. Each request of ours has one of the admin's changelist of the same rows beside
+it, in turn, so that the ratio holds on a machine that others use too. Counts of large lists are kept for a minute: what
+the first visitor of a minute waits for is measured apart. `make bench` fills a database of its own with
+BENCH_DOMAINS (100,000) and measures it; `python -m benchmarks.visits [part of a name]` measures that of DATABASE_URL.
 """
 
 import gzip
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import django
+
+from benchmarks import database
+from benchmarks.rows import Row, at_most, shown
 
 if TYPE_CHECKING:
     from django.test import Client
 
 TIMES = 15
 SLOW_SECONDS = 1.0  # then a few times are enough
+P95_MS, PLAN_MS, OF_ADMIN = 50.0, 100.0, 0.5
+KILOBYTES, COMPRESSED = 120.0, 15.0
+EMAIL = "bench@inbound-admin.example"
+Call = Callable[[], Any]
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One page as it was answered."""
+    """One page as it was answered; `first` is the first visit of all, templates and kept counts included."""
 
     name: str
-    url: str
+    first: float
     milliseconds: float
     p95: float
+    of_admin: float
     queries: int
     kilobytes: float
     compressed: float
 
 
 def main() -> int:
+    """Columns, of each visit one line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
     django.setup()
-    print(f"{'page':44}{'p50 ms':>9}{'p95 ms':>9}{'queries':>9}{'KB':>8}{'gzip':>7}")
+    print(f"{'page':44}{'first':>9}{'p50 ms':>9}{'p95 ms':>9}{'of admin':>9}{'queries':>9}{'KB':>8}{'gzip':>7}")
     for each in visits(sys.argv[1] if len(sys.argv) > 1 else ""):
         print(
-            f"{each.name:44}{each.milliseconds:9.0f}{each.p95:9.0f}{each.queries:9}"
-            f"{each.kilobytes:8.0f}{each.compressed:7.0f}",
+            f"{each.name:44}{each.first:9.0f}{each.milliseconds:9.0f}{each.p95:9.0f}{each.of_admin:9.2f}"
+            f"{each.queries:9}{each.kilobytes:8.0f}{each.compressed:7.0f}",
             flush=True,
         )
     return 0
 
 
+def rows() -> Iterator[Row]:
+    """Each figure of each visit with what it is held to."""
+    from benchmarks import data
+
+    domains = int(os.environ.get("BENCH_DOMAINS", "100000"))
+    with database.fresh():
+        data.fill(domains)
+        for each in visits():
+            yield from _rows_of(each, f"{each.name}, {domains:,} domains")
+
+
+def _rows_of(visit: Visit, name: str) -> Iterator[Row]:
+    yield shown(f"{name}, p50", round(visit.milliseconds, 1), "ms")
+    yield at_most(f"{name}, p95", round(visit.p95, 1), "ms", PLAN_MS if visit.name == "plan" else P95_MS)
+    if not visit.name.startswith("admin"):
+        yield at_most(f"{name}, beside the admin's list", round(visit.of_admin, 2), "times", OF_ADMIN)
+    yield shown(f"{name}, queries", visit.queries, "queries")
+    if visit.kilobytes:
+        yield at_most(f"{name}, size", round(visit.kilobytes, 1), "KB", KILOBYTES)
+        yield at_most(f"{name}, compressed", round(visit.compressed, 1), "KB", COMPRESSED)
+
+
 def visits(part: str = "") -> Iterator[Visit]:
     """By staff who see all, in this order."""
+    from django.conf import settings
     from django.test import Client
 
     from accounts.models.people import User
 
-    people = User.objects.filter(email="bench@inbound-admin.example")
-    staff = people.first() or User.objects.create_superuser("bench@inbound-admin.example")
+    settings.API_CALLS_PER_MINUTE = 0
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # the owner of a new key is told
+    staff = User.objects.filter(email=EMAIL).first() or User.objects.create_superuser(EMAIL)
     client = Client(SERVER_NAME="localhost")
     client.force_login(staff)
     for name, url in pages().items():
         if part in name:
-            yield measure(client, name, url)
+            yield measure(name, _page(client, url), _page(client, admin_of(name)))
+    for name, url in exports().items():
+        if part in name:
+            yield measure(name, _first_byte(client, url), _page(client, admin_of(name)))
+    call = _caller(staff)
+    for name, (url, query) in lists().items():
+        if part in name:
+            yield measure(name, call(url, query), _page(client, admin_of(name)))
+
+
+def admin_of(name: str) -> str:
+    """Django's changelist of the same rows; of what is no list that of domains."""
+    from django.urls import reverse
+
+    if "address" in name:
+        return reverse("admin:receipt_rules_address_changelist")
+    return reverse(f"admin:{'tenants_tenant' if 'tenant' in name else 'domains_domain'}_changelist")
 
 
 def pages() -> dict[str, str]:
@@ -69,23 +121,22 @@ def pages() -> dict[str, str]:
     from domains.models.domains import Domain
 
     domain = Domain.objects.order_by("pk")[0]
-    last = Domain.objects.count() // 50
-    big = Customer.objects.get(pk=Domain.objects.get(name__startswith="harbour-foods-100").customer_id)
+    big = Customer.objects.get(pk=Domain.objects.filter(name__startswith="harbour-").earliest("name").customer_id)
     domains, addresses, tenants = reverse("domains:list"), reverse("receipt_rules:addresses"), reverse("tenants:list")
     return {
-        "overview": "/",
+        "overview": reverse("operations:overview"),
         "domains": domains,
         "domains, one state": f"{domains}?show=verified",
         "domains, sorted by checked": f"{domains}?sort=checked",
-        "domains, last page": f"{domains}?page={last}",
-        "domains, by customer, last page": f"{domains}?sort=customer&page={last}",
+        "domains, last page": f"{domains}?page=last",
+        "domains, by customer, last page": f"{domains}?sort=customer&page=last",
         "domains, part of a name": f"{domains}?q=copper",
         "domains, nothing found": f"{domains}?q=zebra",
         "domains of a large customer": f"{domains}?customer={big.pk}",
         "addresses": addresses,
         "addresses, part of a name": f"{addresses}?q=copper-books-42",
         "addresses, nothing found": f"{addresses}?q=zebra",
-        "addresses, last page": f"{addresses}?page={last * 10}",
+        "addresses, last page": f"{addresses}?page=last",
         "addresses, switched off": f"{addresses}?show=off",
         "addresses of a large customer": f"{addresses}?customer={big.pk}",
         "domain": reverse("domains:detail", args=[domain.pk]),
@@ -105,29 +156,86 @@ def pages() -> dict[str, str]:
     }
 
 
-def measure(client: "Client", name: str, url: str) -> Visit:
+def exports() -> dict[str, str]:
+    from django.urls import reverse
+
+    return {
+        "first byte of the export of domains": reverse("domains:export", args=["csv"]),
+        "first byte of the export of tenants": reverse("tenants:export", args=["csv"]),
+        "first byte of the export of changes": reverse("operations:export_changes", args=["csv"]),
+    }
+
+
+def lists() -> dict[str, tuple[str, dict[str, int]]]:
+    from domains.models.domains import Domain
+    from receipt_rules.models.addresses import Address
+
+    size = 50
+    return {
+        "API: domains": ("domains", {"limit": size}),
+        "API: domains, last page": ("domains", {"limit": size, "offset": Domain.objects.count() - size}),
+        "API: email-addresses": ("email-addresses", {"limit": size}),
+        "API: email-addresses, last page": (
+            "email-addresses",
+            {"limit": size, "offset": Address.objects.count() - size},
+        ),
+        "API: tenants": ("tenants", {"limit": size}),
+        "API: audit": ("audit", {"limit": size}),
+    }
+
+
+def _page(client: "Client", url: str) -> Call:
+    return lambda: client.get(url)
+
+
+def _first_byte(client: "Client", url: str) -> Call:
+    """Up to the first part; the rest is not read."""
+
+    def call() -> None:
+        answer: Any = client.get(url)
+        assert answer.status_code == 200
+        if answer.streaming:
+            assert next(iter(answer.streaming_content))
+            answer.close()
+
+    return call
+
+
+def _caller(staff: Any) -> Callable[[str, dict[str, int]], Call]:
+    from django.test import Client
+
+    from accounts.api_keys.services import create_api_key
+
+    secret = create_api_key(user=staff, name="bench", scopes=("read", "staff"), actor=None).secret
+    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {secret}"})
+    return lambda url, query: lambda: client.get(f"/api/v2/{url}", query)
+
+
+def measure(name: str, call: Call, admin: Call) -> Visit:
     from django.core.signals import request_started
     from django.db import connection, reset_queries
     from django.test.utils import CaptureQueriesContext
 
-    client.get(url)  # the first one compiles templates
+    admin()
+    first, _ = _timed(call)
     request_started.disconnect(reset_queries)
     with CaptureQueriesContext(connection) as queries:
-        began = time.perf_counter()
-        answer = client.get(url)
-        first = time.perf_counter() - began
+        again, answer = _timed(call)
+        number = len(queries)
     request_started.connect(reset_queries)
-    assert answer.status_code < 400 or answer.status_code >= 500, (name, url, answer.status_code)
-    took = [_timed(client, url) for _ in range(3 if first > SLOW_SECONDS else TIMES)]
+    assert answer is None or answer.status_code in (200, 503), (name, answer.status_code)
+    pairs = [(_timed(call)[0], _timed(admin)[0]) for _ in range(3 if again > SLOW_SECONDS * 1000 else TIMES)]
+    took, beside = [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
     content = getattr(answer, "content", b"")
     size, small = len(content) / 1024, len(gzip.compress(content, 6)) / 1024
-    return Visit(name, url, median(took), quantiles(took, n=20)[-1], len(queries), size, small)
+    ratio = median(took) / median(beside)
+    return Visit(name, first, median(took), quantiles(took, n=20)[-1], ratio, number, size, small if size else 0)
 
 
-def _timed(client: "Client", url: str) -> float:
+def _timed(call: Call) -> tuple[float, Any]:
     began = time.perf_counter()
-    client.get(url)
-    return (time.perf_counter() - began) * 1000
+    answer = call()
+    return (time.perf_counter() - began) * 1000, answer
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Build `static/build/site.css`, which isn't committed, with Tailwind from a wheel.
+"""Build `static/build/site.css`, which isn't committed, with Tailwind from a wheel, and the icons beside it.
 
-`python -m inbound_admin.css` builds it with the packages of production only, as `make css` and the container file do.
+`python -m inbound_admin.css` builds both with the packages of production only, as `make css` and the container file do.
 """
 
 import os
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from inbound_admin import icons
 from inbound_admin.lib.errors import Problem
 
 _SOURCES = (
@@ -25,7 +26,9 @@ SOURCE = Path("inbound_admin/styles/site.css")  # not under static/: it is Tailw
 def build_if_stale(root: Path) -> bool:
     """Build if it is missing or older than a style sheet, template or module. Return whether it was built."""
     built = root / "static" / "build" / "site.css"
-    if built.exists() and all(source.stat().st_mtime <= built.stat().st_mtime for source in _sources(root, built)):
+    sprite = root / "static" / icons.SPRITE
+    are_there = built.exists() and sprite.exists()
+    if are_there and all(source.stat().st_mtime <= built.stat().st_mtime for source in _sources(root, built)):
         return False
     build(root)
     return True
@@ -40,6 +43,7 @@ def build(root: Path) -> None:
     )
     if made.returncode != 0:
         raise Problem(f"Couldn't build the style sheet {source}: {made.stderr.strip()}")
+    icons.build(root, (path for path in _sources(root, built) if path.suffix in (".html", ".py")))
     built.touch()  # Tailwind leaves a file alone that comes out the same
 
 

@@ -167,7 +167,7 @@ WSGI_APPLICATION = "inbound_admin.wsgi.application"
 
 # Both packages would set the loaders themselves and overwrite each other's: see CONTRIBUTING.
 LOADERS = [
-    "django_cotton.cotton_loader.Loader",
+    "inbound_admin.template_loader.Loader",
     "django.template.loaders.filesystem.Loader",
     "django.template.loaders.app_directories.Loader",
 ]
@@ -194,7 +194,7 @@ TEMPLATES = [
                 "django_cotton.templatetags.cotton",
                 "template_partials.templatetags.partials",
                 "django_htmx.templatetags.django_htmx",
-                "heroicons.templatetags.heroicons",
+                "inbound_admin.templatetags.icons",
             ],
         },
     }

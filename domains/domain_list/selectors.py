@@ -18,8 +18,8 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, understand
 from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.exports import moment
-from inbound_admin.lib.lists import ListFilters, Order, distinct_values, has_part
+from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
+from inbound_admin.lib.lists import ListFilters, ListPage, Order, distinct_values, has_part
 
 
 def domain_subject(domain: Domain) -> Subject:
@@ -197,7 +197,8 @@ def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
 
 def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[str, str]]:
     """One row a domain, all that the filters show, read in chunks."""
-    for domain in search_domains(viewer=viewer, filters=filters).iterator(chunk_size=2000):
+    rows = search_domains(viewer=viewer, filters=filters)
+    for domain in ListPage.every_row(rows, at_once=ROWS_AT_ONCE):
         yield {
             "id": domain.id,
             "domain": domain.name,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods
@@ -22,13 +23,13 @@ def list_(request: SignedIn) -> HttpResponse:
         "filters": filters,
         "counts": selectors.attention_counts(viewer=request.user, filters=filters),
         "choices": selectors.choices(viewer=request.user),
-        "total": selectors.domains_for(request.user).count(),
+        "total": selectors.domains_for(request.user).exists(),
     }
     return TemplateResponse(request, template(request, "domains/domain_list/list.html", "results"), context)
 
 
 @require_GET
-def export(request: SignedIn, kind: str) -> HttpResponse:
+def export(request: SignedIn, kind: str) -> HttpResponseBase:
     """All that the list's filters show, not its page alone, as CSV or JSON."""
     filters = selectors.DomainListFilters.read(request.GET)
     rows = selectors.export_rows(viewer=request.user, filters=filters)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -30,7 +31,7 @@ def dns_history(request: SignedIn, domain_id: str) -> HttpResponse:
 
 
 @require_GET
-def dns_history_file(request: SignedIn, domain_id: str, kind: str) -> HttpResponse:
+def dns_history_file(request: SignedIn, domain_id: str, kind: str) -> HttpResponseBase:
     domain = domain_for(request, domain_id)
     rows = selectors.export_rows(domain)
     return list_as_file(rows, name=f"{domain.name}-dns-history", kind=kind)

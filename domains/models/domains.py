@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import F
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -215,12 +216,17 @@ class Domain(models.Model):
             ),
             models.Index(fields=("next_check_at",), name="domain_due", condition=~models.Q(stage="deleting")),
             models.Index(fields=("provider",), name="domain_by_provider"),
-            models.Index(fields=("last_dns_check", "name"), name="domain_by_check"),
+            models.Index(F("last_dns_check").asc(nulls_first=True), "name", name="domain_by_last_check"),
             # What few domains are, so that they are counted without reading the others.
             models.Index(
                 fields=("override_until",), name="domain_overridden", condition=models.Q(override_until__isnull=False)
             ),
             models.Index(fields=("name",), name="domain_held_up", condition=~models.Q(stage_problem="")),
+            models.Index(
+                fields=("name",),
+                name="domain_of_former",
+                condition=models.Q(moved_at__isnull=False) | ~models.Q(routes_problem=""),
+            ),
             models.Index(fields=("receiving_state", "name"), name="domain_by_receiving"),
         )
 

@@ -47,17 +47,22 @@ def holds_above(name: DomainName, customer: Customer) -> bool:
     return held_domains().filter(customer=customer, name__in=name.parents).exists()
 
 
-_BELOW = """
-    SELECT below.name, below.customer_id FROM unnest(%s::text[]) AS own (name) JOIN domains_domain AS below
-    ON reverse(below.name) COLLATE "C" > reverse(own.name) || '.'
-    AND reverse(below.name) COLLATE "C" < reverse(own.name) || '/' -- which follows the dot
-    WHERE below.stage <> 'claim' AND below.proven_at IS NOT NULL
-"""
+AT_ONCE = 200  # names in one statement: as values in it, so that each is a step in the index of reversed names
+_IS_BELOW = """(reverse(name) COLLATE "C" > %s AND reverse(name) COLLATE "C" < %s)"""
+_BELOW = "SELECT name, customer_id FROM domains_domain WHERE stage <> 'claim' AND proven_at IS NOT NULL AND ({})"
 
 
 def held_near(customers: Collection[str]) -> list[tuple[str, str]]:
     """Each name that one of these customers holds, and each held name below one of those, with its holder's id."""
     own = list(held_domains().filter(customer__in=customers).values_list("name", "customer_id"))
+    names = [name for name, _ in own]
+    parts = (names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE))
+    return [*own, *(row for some in parts for row in _held_below(some))]
+
+
+def _held_below(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Reversed, a name below another begins with that one and a dot; "/" is what follows the dot."""
+    edges = [name[::-1] + end for name in names for end in "./"]
     with connection.cursor() as cursor:
-        cursor.execute(_BELOW, [[name for name, _ in own]])
-        return [*own, *cursor.fetchall()]
+        cursor.execute(_BELOW.format(" OR ".join([_IS_BELOW] * len(names))), edges)
+        return list(cursor.fetchall())

@@ -208,6 +208,8 @@ def _client(service: str, region: str, endpoint: str, attempts: int, *, quick: b
     )
     session: Any = boto3.session.Session()  # its types know each service by a literal name
     made = session.client(service, region_name=region, endpoint_url=endpoint or None, config=config)
+    if service in PACED:
+        made.meta.events.register_first("request-created", _wait_to_repeat)  # before it is signed, with its time
     made.meta.events.register("after-call", _remember_request)
     made.meta.events.register("after-call", _count_answer)
     made.meta.events.register("after-call-error", _count_silence)
@@ -252,6 +254,19 @@ def _wait_for_turn(doing: str) -> None:
             f"and the wait would exceed {longest:g} seconds. Try again in a moment."
         )
     counters.count("aws_wait", seconds=waited)
+
+
+def _wait_to_repeat(request: Any, **_: Any) -> None:
+    """botocore's own repeats take a turn each, as every call does: Amazon counts them all.
+
+    Raises AwsUnreachable where there is no time for one: what was sent before may have been carried out.
+    """
+    if request.context.get("retries", {}).get("attempt", 1) <= 1:
+        return
+    try:
+        _wait_for_turn("ask Amazon again")
+    except AwsBusy as busy:
+        raise AwsUnreachable(f"Amazon did not answer. {busy}") from busy
 
 
 def _no_transaction_is_open() -> None:

@@ -4,26 +4,47 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+ROWS_AT_ONCE = 200  # read and sent: so the first byte of 100,000 rows comes as soon as that of a few
 # A cell that begins like this is a formula to a spreadsheet (OWASP: CSV injection); an apostrophe makes it text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) -> str:
     """Return CSV (RFC 4180) with a header: `columns`, or the columns of the first row."""
-    out, left = io.StringIO(), iter(rows)
+    return "".join(csv_parts(rows, columns))
+
+
+def csv_parts(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the same CSV a row at a time; without `columns` and without rows, nothing."""
+    left = iter(rows)
     first = [] if columns else list(itertools.islice(left, 1))
-    if names := columns or list(*first):
-        writer = csv.DictWriter(out, fieldnames=names)
-        writer.writeheader()
-        writer.writerows({key: _harmless(value) for key, value in row.items()} for row in itertools.chain(first, left))
-    return out.getvalue()
+    if not (names := columns or list(*first)):
+        return
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=names)
+    writer.writeheader()
+    for row in itertools.chain(first, left):
+        writer.writerow({key: _harmless(value) for key, value in row.items()})
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
 
 
 def as_json(rows: Iterable[Mapping[str, str]]) -> str:
-    return json.dumps(list(rows), indent=2, ensure_ascii=False)
+    return "".join(json_parts(rows))
+
+
+def json_parts(rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """A list, indented by two."""
+    before = "["
+    for row in rows:
+        yield f"{before}\n  " + json.dumps(row, indent=2, ensure_ascii=False).replace("\n", "\n  ")
+        before = ","
+    yield "[]" if before == "[" else "\n]"
 
 
 def moment(time: datetime | None) -> str:

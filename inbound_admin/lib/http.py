@@ -1,17 +1,19 @@
 """What views share: the signed-in request, pagination, list downloads, redirects, secret and password-asking pages."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
+from itertools import chain, islice
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
 
-from inbound_admin.lib.exports import as_csv, as_json
+from inbound_admin.lib.exports import ROWS_AT_ONCE, csv_parts, json_parts
 from inbound_admin.lib.lists import ListPage
 
 Given = ParamSpec("Given")
@@ -93,14 +95,21 @@ def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE)
 
 def list_as_file(
     rows: Iterable[Mapping[str, str]], *, name: str, kind: str, columns: Sequence[str] = ()
-) -> HttpResponse:
-    """A download called `name`; `kind` is "csv", and anything else is JSON."""
-    if kind == "csv":
-        response = HttpResponse(as_csv(rows, columns), content_type="text/csv; charset=utf-8")
-    else:
-        response = HttpResponse(as_json(rows), content_type="application/json")
+) -> HttpResponseBase:
+    """A download called `name`; `kind` is "csv", and anything else is JSON. Many rows are sent as they are read."""
+    parts = csv_parts(rows, columns) if kind == "csv" else json_parts(rows)
+    first = list(islice(parts, ROWS_AT_ONCE))
+    is_whole = len(first) < ROWS_AT_ONCE
+    answer = HttpResponse if is_whole else StreamingHttpResponse
+    response: HttpResponseBase = answer("".join(first) if is_whole else chain(["".join(first)], _joined(parts)))
+    response.headers["Content-Type"] = "text/csv; charset=utf-8" if kind == "csv" else "application/json"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return response
+
+
+def _joined(parts: Iterator[str]) -> Iterator[str]:
+    while some := list(islice(parts, ROWS_AT_ONCE)):
+        yield "".join(some)
 
 
 def template(request: SignedIn, page: str, part: str) -> str:

@@ -26,6 +26,7 @@ Row = TypeVar("Row", bound=Model)
 MOST_COUNTED = 10_000
 MOST_DISTINCT = 100
 KEPT_SECONDS = 600
+COUNTS_KEPT_SECONDS = 60  # of a list's groups
 SHORTEST_PART = 3  # characters; a shorter part of a name is in most of them, and found on the way
 # The columns of an order, ending in one that decides every tie, so that pages never overlap.
 Order = tuple[F | OrderBy | Lower | str, ...]
@@ -82,13 +83,24 @@ class ListFilters:
         return found.order_by(*self.sorts.get(self.sort, usual)) if self.sorts else found
 
     def counts(self, rows: QuerySet[Row]) -> dict[str, int]:
-        """How many rows each group has under the other filters, up to MOST_COUNTED and one more."""
+        """How many rows each group has under the other filters, up to MOST_COUNTED and one more.
+
+        Of more than MOST_COUNTED rows, as it was within the last minute.
+        """
         groups = {key: group for key, group in self.groups().items() if key not in self.uncounted}
         narrowed = self._narrowed(rows).order_by()
         if bounded_count(narrowed) > MOST_COUNTED:
-            return {key: bounded_count(narrowed.filter(groups[key])) for key in groups if key not in self.dear}
+            return self._kept_counts(narrowed, {key: groups[key] for key in groups if key not in self.dear})
         found = narrowed.aggregate(**{key: Count("pk", filter=group) for key, group in groups.items()})
         return {key: Bounded(number) for key, number in found.items()}
+
+    def _kept_counts(self, narrowed: QuerySet[Any], groups: Mapping[str, Q]) -> dict[str, int]:
+        key = f"list_counts:{type(self).__name__}:{_query_digest(narrowed)}"
+        found: dict[str, int] | None = cache.get(key)
+        if found is None:
+            found = {name: int(bounded_count(narrowed.filter(group))) for name, group in groups.items()}
+            cache.set(key, found, COUNTS_KEPT_SECONDS)
+        return {name: Bounded(number) for name, number in found.items()}
 
     def _narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         columns = {column: getattr(self, name) or None for name, column in self.columns.items()}
@@ -109,15 +121,18 @@ def bounded_count(rows: QuerySet[Any]) -> Bounded:
 def kept_count(rows: QuerySet[Any]) -> int:
     """Exact, and of more than MOST_COUNTED as it was within the last minutes: for pages that many open."""
     try:
-        sql, values = rows.order_by().query.sql_with_params()
+        key = f"kept_count:{_query_digest(rows.order_by())}"
     except EmptyResultSet:  # nothing can match, so there is nothing to ask
         return 0
-    key = f"kept_count:{hashlib.sha256(repr((sql, values)).encode()).hexdigest()}"
     kept: int | None = cache.get(key)
     found = rows.order_by().count() if kept is None else kept
     if kept is None and found > MOST_COUNTED:
         cache.set(key, found, KEPT_SECONDS)
     return found
+
+
+def _query_digest(rows: QuerySet[Any]) -> str:
+    return hashlib.sha256(repr(rows.query.sql_with_params()).encode()).hexdigest()
 
 
 _DISTINCT = """
@@ -256,6 +271,15 @@ class ListPage(Generic[Row]):
         """Whether it is known how many rows stand before it."""
         return self.number is not None
 
+    @classmethod
+    def every_row(cls, rows: QuerySet[Row], *, at_once: int) -> Iterator[Row]:
+        """Page after page: the first comes at once, which a cursor beyond a transaction reads all rows for."""
+        page = cls(rows, "1", at_once)
+        yield from page
+        while page.has_next():
+            page = cls(rows, page._next_place(), at_once)
+            yield from page
+
     def __len__(self) -> int:
         return len(self.object_list)
 
@@ -277,6 +301,9 @@ class ListPage(Generic[Row]):
     def next_page_number(self) -> int | str:
         if self.number and self.number * self.per_page < MOST_COUNTED:
             return self.number + 1
+        return self._next_place()
+
+    def _next_place(self) -> str:
         return f"after-{self._token(self._edges[-1])}"
 
     def previous_page_number(self) -> int | str:

@@ -1,6 +1,7 @@
 """Every change by a person, a key, our worker or Amazon: found, read, taken along."""
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET
 
@@ -19,7 +20,7 @@ def changes(request: SignedIn) -> HttpResponse:
 
 
 @require_GET
-def export_changes(request: SignedIn, kind: str) -> HttpResponse:
+def export_changes(request: SignedIn, kind: str) -> HttpResponseBase:
     """All that the filters show, as CSV or JSON."""
     filters = audit_selectors.ChangeListFilters.read(request.GET)
     rows = audit_selectors.export_rows(search_changes(viewer=request.user, filters=filters))

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -81,7 +82,7 @@ def moving_in_rows(request: SignedIn, moving_in_id: str) -> HttpResponse:
 
 
 @require_GET
-def moving_in_outcomes(request: SignedIn, moving_in_id: str) -> HttpResponse:
+def moving_in_outcomes(request: SignedIn, moving_in_id: str) -> HttpResponseBase:
     """The table of outcomes as CSV, with the filter of the page."""
     moving = _moving_in(request, moving_in_id)
     rows = export_rows(moving, request.GET.get("fate", ""), request.GET.get("kind", ""))

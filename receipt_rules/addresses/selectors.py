@@ -58,6 +58,15 @@ def names_above(name: str) -> tuple[str, ...]:
     return tuple(".".join(labels[at:]) for at in range(max(1, len(labels) - 1)))
 
 
+def is_at_or_below(name: str, names: Collection[str]) -> bool:
+    """Of any of the names. Without a list of its names above, since a plan asks for each of 100,000 recipients."""
+    while name not in names:
+        _, dot, name = name.partition(".")
+        if not dot:
+            return False
+    return True
+
+
 def holder_of(name: str) -> Domain | None:
     """The held domain nearest to a name: at it, or above it."""
     found = held_domains().select_related("customer").filter(name__in=names_above(name))
@@ -87,9 +96,11 @@ class Holders:
         self._held = held
         self._foreign_below: dict[str, set[str]] = {}
         for name, customer in held.items():
-            for above in names_above(name)[1:]:
+            above = name.partition(".")[2]
+            while "." in above:  # as `names_above`, written out since there are 100,000
                 if above in held:
                     self._foreign_below.setdefault(above, set()).add(customer)
+                above = above.partition(".")[2]
 
     @classmethod
     def read(cls, customers: Collection[str] | None = None) -> "Holders":
@@ -107,10 +118,16 @@ class Holders:
         return cls(dict(held_domains().filter(name__in=above).values_list("name", "customer_id")))
 
     @classmethod
-    def read_staying(cls) -> "Holders":
-        """Without what is being deleted: nothing may be received there any more."""
+    def read_staying(cls, names: Collection[str] | None = None) -> "Holders":
+        """Without what is being deleted: nothing may be received there any more. With names, as it is for these."""
         staying = held_domains().exclude(stage=Stage.DELETING)
+        if names is not None and len(names) <= MOST_ASKED:
+            staying = staying.filter(name__in={each for name in names for each in names_above(name)})
         return cls(dict(staying.values_list("name", "customer_id")))
+
+    def names_of(self, customers: Collection[str]) -> frozenset[str]:
+        """The names that these customers hold, by their ids."""
+        return frozenset(name for name, customer in self._held.items() if customer in customers)
 
     def customer_of(self, name: str) -> str:
         """Its id, empty for a name that nobody holds."""

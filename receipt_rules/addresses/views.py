@@ -135,7 +135,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "filters": filters,
         "counts": address_counts(viewer=request.user, filters=filters),
         "choices": choices(viewer=request.user),
-        "total": addresses_for(request.user).count(),
+        "total": addresses_for(request.user).exists(),
         "tab": "addresses",
     }
     return TemplateResponse(request, template(request, "receipt_rules/addresses/addresses.html", "results"), context)

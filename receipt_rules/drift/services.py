@@ -92,7 +92,7 @@ def not_as_wanted(live: Live) -> tuple[RuleDifference, ...]:
     if not live.is_active or PendingChange.objects.exists():
         return ()
     try:
-        made = plan_for(EVERYTHING, live, wanted())
+        made = plan_for(EVERYTHING, live, wanted(entries_only=True))
     except Refused as refused:
         return (RuleDifference(f"not_as_wanted {refused.code}", "not_as_wanted", "", str(refused)),)
     if made.is_empty:

@@ -82,6 +82,7 @@ class Address(Wish):
         indexes = (
             models.Index(fields=("domain", "address"), name="address_of_domain"),
             models.Index(fields=("address",), name="address_off", condition=models.Q(is_active=False)),
+            models.Index(fields=("domain",), name="address_refused", condition=~models.Q(refused_because="")),
         )
         constraints = (
             models.CheckConstraint(
@@ -110,6 +111,7 @@ class CatchAll(Wish):
     class Meta:
         ordering = ("domain", "subdomains")
         verbose_name = "catch-all"
+        indexes = (models.Index(fields=("domain",), name="catch_all_refused", condition=~models.Q(refused_because="")),)
         constraints = (models.UniqueConstraint(fields=("domain", "subdomains"), name="catch_all_once"),)
 
     def __str__(self) -> str:

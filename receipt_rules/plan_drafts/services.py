@@ -207,7 +207,7 @@ def _key(draft_id: str) -> str:
 
 def planned(asked: Asked) -> dict[str, Any]:
     """Return the content of the plan page, bounded. Raises Refused and AwsProblem as `plan_for`."""
-    live, wanted_now = read_live(), wanted()
+    live, wanted_now = read_live(), wanted(entries_only=asked.scope is None and not asked.snapshot)
     read_at = timezone.now()
     made = plan_for(asked, live, wanted_now)
     found = guard(made, asked)

@@ -4,7 +4,7 @@ The desired state is read from the rows: which recipients, and the delivery of e
 it is (`receipt_rules.rollback`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
@@ -17,7 +17,7 @@ from accounts.models.people import Customer, User
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.selectors import Holders, holder_of
+from receipt_rules.addresses.selectors import Holders, holder_of, is_at_or_below
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import work_soon
 from receipt_rules.live.services import Live, read_live
@@ -60,30 +60,41 @@ def limits() -> RuleLimits:
     return RuleLimits(rules=settings.SES_RULES_PER_SET, recipients=settings.SES_RECIPIENTS_PER_RULE)
 
 
-def wanted(*, stopped: frozenset[str] | None = None, customers: frozenset[str] | None = None) -> WantedState:
+def wanted(
+    *, stopped: frozenset[str] | None = None, customers: frozenset[str] | None = None, entries_only: bool = False
+) -> WantedState:
     """All active addresses and catch-alls of this region. Raises AwsProblem where the account cannot be found out.
 
     `stopped` are ids of customers of whom no mail is taken; None: those whose receiving our staff have stopped. With
     `customers`, ids as well, only theirs: what others want changes nothing of a plan whose scope is theirs, since no
-    entry covers an address at a name that another customer holds.
+    entry covers an address at a name that another customer holds. `entries_only`: for a plan without a scope, which
+    asks for no address that a catch-all serves; where SES refuses a recipient, all are read.
     """
     refused = list(selectors.refused_rows())
     set_aside = {recipient for recipient, *_ in refused}
     holders = Holders.read(customers if customers is None else customers | {owner for _, owner, *_ in refused})
-    deliver = _deliveries()
+    special = _special_endpoints()
+    deliver = _deliveries(special)
     silent = stopped_customers() if stopped is None else stopped
     entries: dict[str, RuleDelivery] = {}
     kept: dict[str, RuleDelivery] = {}
     catch_alls = list(selectors.catch_all_rows(holders, customers))
     caught = {row[0] for row in (*catch_alls, *refused)} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
-    for recipient, owner, domain, endpoint, of in chain(selectors.address_rows(customers), catch_alls, refused):
+    is_lean = entries_only and customers is None and not refused
+    addresses = selectors.address_rows_apart(special) if is_lean else selectors.address_rows(customers)
+    for recipient, owner, domain, endpoint, of in chain(addresses, catch_alls, refused):
         if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
             if recipient in set_aside and recipient.startswith(".") and holders.shares_below(domain):
                 continue
             is_caught = bool(caught) and not caught.isdisjoint(_catching(recipient))
             made = kept if recipient in set_aside else entries
             made[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
-    return WantedState(replace(reduced(entries), refused=kept), holders, silent)
+    return WantedState(replace(reduced(_in_order(entries)), refused=kept), holders, silent)
+
+
+def _in_order(entries: dict[str, RuleDelivery]) -> dict[str, RuleDelivery]:
+    """Always the same one, however the rows came: addresses first, then what holds for whole names."""
+    return {each: entries[each] for each in sorted(entries, key=lambda each: (not is_address(each), each.lstrip(".")))}
 
 
 def _catching(recipient: str) -> Iterator[str]:
@@ -94,8 +105,8 @@ def _catching(recipient: str) -> Iterator[str]:
 def scope_of(customers: frozenset[str], wanted_now: WantedState, live: RuleSet) -> frozenset[str]:
     """Every recipient, wanted or live, at names that these customers hold, by their ids."""
     desired, holders = wanted_now.desired, wanted_now.holders
-    named = {recipient for rule in live.ours for recipient in rule.recipients}
-    owner = cache(holders.customer_of)
+    owner, near = cache(holders.customer_of), holders.names_of(customers)
+    named = (one for rule in live.ours for one in rule.recipients if is_at_or_below(domain_of(one), near))
     return frozenset(
         recipient
         for recipient in (*desired.entries, *desired.covered, *named)
@@ -107,12 +118,16 @@ def stopped_customers() -> frozenset[str]:
     return frozenset(ReceivingStop.objects.filter(is_stopped=True).values_list("customer_id", flat=True))
 
 
-def _deliveries() -> Callable[[str | None, str, bool], RuleDelivery]:
+def _special_endpoints() -> dict[str, Endpoint]:
+    """Those with a delivery of their own, by their ids."""
+    return {endpoint.id: endpoint for endpoint in Endpoint.objects.exclude(AS_USUAL).defer("sealed_config")}
+
+
+def _deliveries(special: Mapping[str, Endpoint]) -> Callable[[str | None, str, bool], RuleDelivery]:
     """Each delivery is made once: a plan compares them once a recipient.
 
     An address beside a catch-all is stored where the catch-all is, so that no mail for it is stored twice.
     """
-    special = {endpoint.id: endpoint for endpoint in Endpoint.objects.exclude(AS_USUAL).defer("sealed_config")}
     each_domain = settings.RECEIVING_PREFIX_EACH_DOMAIN
 
     @cache
@@ -190,7 +205,7 @@ EVERYTHING = Asked()
 
 def plan(*, asked: Asked = EVERYTHING) -> Plan:
     """Reads the live rules: one call, or three. Raises Refused as `make_plan` does, and AwsProblem."""
-    return plan_for(asked, read_live(), wanted())
+    return plan_for(asked, read_live(), wanted(entries_only=asked.scope is None))
 
 
 def asked_for(

@@ -112,8 +112,9 @@ class RunExecutor:
 
     def refuse_without_holder(self) -> None:
         """Before the first step: a domain may have been deleted since the plan was made. Raises Stopped."""
-        staying = Holders.read_staying()
-        for recipient in sorted(self._added()):
+        added = sorted(self._added())
+        staying = Holders.read_staying([domain_of(recipient) for recipient in added])
+        for recipient in added:
             name = domain_of(recipient)
             if not staying.customer_of(name) and (self._is_going(name) or self.run.kind != RunKind.ROLLBACK):
                 raise Stopped(f"{name} is deleted or being deleted, so it can't receive new mail. Create a new plan.")

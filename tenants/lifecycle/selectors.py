@@ -15,8 +15,8 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
-from inbound_admin.lib.exports import moment
-from inbound_admin.lib.lists import ListFilters, Order, exactly
+from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
+from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly
 from tenants.models.tenants import ResourceKind, SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.status.core import Banner, Layer, Policy, Standing, StatusFacts, banner_of, layers
 
@@ -194,7 +194,8 @@ def counts(*, viewer: Viewer, filters: TenantListFilters) -> dict[str, int]:
 
 def export_rows(*, viewer: Viewer, filters: TenantListFilters) -> Iterator[dict[str, str]]:
     """One row a tenant, all that the filters show, read in chunks."""
-    for tenant in search(viewer=viewer, filters=filters).iterator(chunk_size=2000):
+    rows = search(viewer=viewer, filters=filters)
+    for tenant in ListPage.every_row(rows, at_once=ROWS_AT_ONCE):
         yield _row(tenant)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -77,7 +78,7 @@ def list_(request: SignedIn) -> HttpResponse:
 
 
 @require_GET
-def export(request: SignedIn, kind: str) -> HttpResponse:
+def export(request: SignedIn, kind: str) -> HttpResponseBase:
     """All that the list's filters show, not its page alone, as CSV or JSON."""
     refuse_strangers(request)
     rows = selectors.export_rows(viewer=request.user, filters=selectors.TenantListFilters.read(request.GET))

@@ -224,6 +224,23 @@ def test_a_call_takes_its_turn_and_waits_for_it(sandbox: Sandbox, settings: Sett
     assert 0.5 <= time.monotonic() - began < 2
 
 
+def test_a_repeat_of_botocores_own_takes_a_turn_as_well(sandbox: Sandbox, settings: Settings) -> None:
+    sandbox.control.add_fault("throttle", times=aws.ATTEMPTS - 1)
+    settings.AWS_CALLS_PER_SECOND = 2
+    began = time.monotonic()
+    with aws.calling("sesv2", "ask") as ses:
+        ses.get_account()
+    assert sandbox.control.call_counts() == {"GetAccount": aws.ATTEMPTS}
+    assert time.monotonic() - began >= (aws.ATTEMPTS - 1) / 2
+
+
+def test_a_repeat_without_a_turn_leaves_open_what_was_done(sandbox: Sandbox, settings: Settings) -> None:
+    sandbox.control.add_fault("cut_before", times=1)
+    settings.AWS_CALLS_PER_SECOND = 0.2
+    with aws.max_wait(1), pytest.raises(AwsUnreachable), aws.calling("sesv2", "ask") as ses:
+        ses.get_account()
+
+
 def test_who_has_no_patience_is_told_instead_of_waiting(sandbox: Sandbox, settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 0.4
     began = time.monotonic()

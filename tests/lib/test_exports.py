@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbound_admin.lib.exports import FORMULA_STARTS, as_csv, as_json
+from inbound_admin.lib.exports import FORMULA_STARTS, ROWS_AT_ONCE, as_csv, as_json
+from inbound_admin.lib.http import list_as_file
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 
@@ -25,3 +27,21 @@ def test_what_is_written_is_read_back_and_no_cell_is_a_formula(rows: list[dict[s
 def test_no_rows_are_no_error(empty: object) -> None:
     assert callable(empty)
     assert empty([]) in ("", "[]")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+@pytest.mark.parametrize("number", [ROWS_AT_ONCE - 2, ROWS_AT_ONCE * 2 + 5])
+def test_a_download_of_many_rows_is_sent_while_they_are_read(kind: str, number: int) -> None:
+    read: list[int] = []
+
+    def rows() -> Iterator[dict[str, str]]:
+        for each in range(number):
+            read.append(each)
+            yield {"domain": f"d{each}.com", "summary": "all “right”\nhere"}
+
+    answer = list_as_file(rows(), name="domains", kind=kind)
+    assert answer.streaming is (number > ROWS_AT_ONCE)
+    assert len(read) <= ROWS_AT_ONCE + 1
+    text = answer.getvalue().decode()
+    found = json.loads(text) if kind == "json" else list(csv.DictReader(io.StringIO(text, newline="")))
+    assert found == list(rows())

@@ -115,6 +115,7 @@ def test_every_row_is_on_one_page_in_its_order_however_far_it_is_counted(
     assert [name for page in walked(rows, "", "next") for name in page] == expected
     assert [name for page in reversed(walked(rows, "last", "previous")) for name in page] == expected
     assert [name for page in walked(rows.reverse(), "", "next") for name in page] == expected[::-1]
+    assert [row.name for row in ListPage.every_row(rows, at_once=3)] == expected
 
 
 @pytest.mark.django_db
@@ -124,6 +125,20 @@ def test_a_list_counts_as_far_as_it_must_and_says_where_there_are_more(monkeypat
     assert str(ListPage(rows, "", 1).count) == "2+"
     assert {key: str(number) for key, number in CustomerFilters().counts(rows).items()} == {"alpha": "2+"}
     assert {key: str(number) for key, number in CustomerFilters(name="Beta").counts(rows).items()} == {"alpha": "0"}
+
+
+@pytest.mark.django_db
+def test_the_groups_of_many_rows_are_counted_once_a_minute_and_those_of_few_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some = [make_customer(name) for name in ("Alpha", "Alpha", "Beta", "Beta")]
+    rows = Customer.objects.filter(pk__in=[each.pk for each in some])
+    monkeypatch.setattr(lists, "MOST_COUNTED", 3)
+    assert CustomerFilters().counts(rows) == {"alpha": 2}
+    Customer.objects.filter(pk=some[2].pk).update(name="Alpha")
+    assert CustomerFilters().counts(rows) == {"alpha": 2}
+    monkeypatch.setattr(lists, "MOST_COUNTED", 4)
+    assert CustomerFilters().counts(rows) == {"alpha": 3}
 
 
 @pytest.mark.parametrize("asked", ["", "0", "x", "-1", "after-", "after-x:y:z", "before-e30", "99999999999", "٣"])

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from receipt_rules.planner.core.recipient_index import Addresses, Trace, affected
+from receipt_rules.planner.core.recipient_index import Addresses, Trace, affected, within_reach
 from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, spoken
 from receipt_rules.planner.core.steps import RuleStep
 
@@ -54,6 +54,7 @@ def consequences(before: RuleSet, after: RuleSet, steps: Sequence[RuleStep] | No
 
     Without steps, of all addresses.
     """
+    before, after = within_reach(before, after, steps=steps)
     addresses = Addresses((*before.rules, *after.rules))
     stops = any(rule.enabled and rule.delivery.stops for rule in (*before.rules, *after.rules))
     asked = addresses.all if steps is None else affected(steps, addresses, order_matters=stops)

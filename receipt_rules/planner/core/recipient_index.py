@@ -4,7 +4,8 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from receipt_rules.planner.core.rules import AnyRule, RuleSet, above, is_address, sample_address
@@ -90,6 +91,39 @@ class Trace:
             left = tuple(name for name in self._naming.pop(recipient) if name != rule.name)
             if left:
                 self._naming[recipient] = left
+
+
+MOST_NAMES = 2_000  # of more, nearly everything is in reach
+
+
+def within_reach(*rule_sets: RuleSet, steps: Sequence[RuleStep] | None) -> tuple[RuleSet, ...]:
+    """The rule sets with the recipients alone that can say anything about mail that the steps touch.
+
+    As they are where that may be anybody's: so one address that changes does not index the other 100,000.
+    """
+    changed: set[str] = set()
+    for step in steps or ():
+        recipients = touched(step)
+        if recipients is None:
+            return rule_sets
+        changed |= recipients
+    if steps is None or len(changed) > MOST_NAMES or any(recipient[0] == "." for recipient in changed):
+        return rule_sets
+    names = {recipient.rpartition("@")[2] for recipient in changed}
+    names |= {parent for name in names for parent in above(name)}
+    kept: dict[int, AnyRule | None] = {}
+    return tuple(replace(each, rules=tuple(_near(each.rules, names, kept))) for each in rule_sets)
+
+
+def _near(rules: Iterable[AnyRule], names: set[str], kept: dict[int, AnyRule | None]) -> Iterator[AnyRule]:
+    """`kept` by identity: most rules are the same ones before and after. A rule for everybody stays one."""
+    for rule in rules:
+        if id(rule) not in kept:
+            some = tuple(one for one in rule.recipient_set if one.rpartition("@")[2] in names)
+            is_needed = some or not rule.recipient_set
+            kept[id(rule)] = replace(rule, recipients=some) if is_needed else None
+        if (found := kept[id(rule)]) is not None:
+            yield found
 
 
 class Addresses:

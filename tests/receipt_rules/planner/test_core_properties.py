@@ -14,7 +14,7 @@ from receipt_rules.planner.core.desired import Desired, reduced
 from receipt_rules.planner.core.matching import taking
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import Method, Plan
-from receipt_rules.planner.core.recipient_index import Trace
+from receipt_rules.planner.core.recipient_index import Addresses, Trace, affected, within_reach
 from receipt_rules.planner.core.rules import Rule, RuleDelivery, RuleSet, covering, is_address
 from tests.receipt_rules.promises import active_sets, check_all
 from tests.receipt_rules.worlds import (
@@ -78,6 +78,19 @@ def test_every_entry_ends_in_one_rule_that_does_what_is_wanted(desired: Desired,
     held = [(recipient, rule.delivery) for rule in after.ours for recipient in rule.recipients]
     assert sorted(held, key=lambda pair: pair[0]) == sorted(desired.entries.items())
     assert all(rule.enabled and len(rule.recipients) <= LIMITS.recipients for rule in after.ours)
+
+
+@many
+@given(desires, rule_sets)
+def test_what_steps_mean_is_found_in_the_rules_within_their_reach(desired: Desired, actual: RuleSet) -> None:
+    plan = plan_for(desired, actual, scope=frozenset(RECIPIENTS[::3]))
+    near = within_reach(actual, plan.after, steps=plan.edits)
+    everything, start, end = Addresses((*actual.rules, *plan.after.rules)), Trace(actual), Trace(plan.after)
+    asked = affected(plan.edits, everything, order_matters=True)
+    assert list(affected(plan.edits, Addresses((*near[0].rules, *near[1].rules)), order_matters=True)) == list(asked)
+    for whole, part in ((start, Trace(near[0])), (end, Trace(near[1]))):
+        for address in asked:
+            assert [each.name for each in part.taking(address)] == [each.name for each in whole.taking(address)]
 
 
 @some

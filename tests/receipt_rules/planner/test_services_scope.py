@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain, Stage
@@ -13,10 +14,11 @@ from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live.services import Live
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.live import ReceivingStop
+from receipt_rules.planner import selectors
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import Sets
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.services import Asked, plan_for, scope_of, wanted
+from receipt_rules.planner.services import EVERYTHING, Asked, plan_for, scope_of, wanted
 from sandbox.process import Sandbox
 from tests.factories import make_customer
 from tests.receipt_rules.making import make_address, make_endpoint, make_verified
@@ -68,6 +70,32 @@ def test_a_plan_for_a_customer_needs_no_row_of_the_others(seed: int, sandbox: Sa
         assert scope == scope_of(own, everything, before)
         asked = Asked(scope=scope, customer=customer.pk)
         assert plan_for(asked, live, theirs) == plan_for(asked, live, everything)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_plan_of_everything_needs_no_address_that_a_catch_all_serves(
+    seed: int, sandbox: Sandbox, settings: Settings
+) -> None:
+    chance = random.Random(seed)
+    settings.RECEIVING_CATCH_ALL_PREFIX = chance.choice(["", "rest/"])
+    made_at_random(chance)
+    if chance.random() < 0.3:
+        CatchAll.objects.filter(pk=CatchAll.objects.values("pk")[:1]).update(refused_because="SES refuses it.")
+    whole, lean = wanted(), wanted(entries_only=True)
+    assert list(lean.desired.entries.items()) == list(whole.desired.entries.items())
+    assert (lean.desired.doubles, lean.desired.refused) == (whole.desired.doubles, whole.desired.refused)
+    before = make_plan(whole.desired, RuleSet("inbound-mail")).after
+    live = Live(before, Sets(frozenset([before.name]), before.name), knows_all=True)
+    assert plan_for(EVERYTHING, live, lean) == plan_for(EVERYTHING, live, whole)
+
+
+def test_few_of_many_addresses_are_read_for_a_plan_of_everything(sandbox: Sandbox) -> None:
+    domain = make_verified("maple.com")
+    for number in range(5):
+        make_address(f"a{number}@maple.com", domain)
+    assert len(list(selectors.address_rows_apart(()))) == 5
+    CatchAll.objects.create(domain=domain)
+    assert list(selectors.address_rows_apart(())) == []
 
 
 def test_the_rows_read_for_a_customer_do_not_grow_with_the_others(sandbox: Sandbox) -> None:

@@ -1,0 +1,90 @@
+"""What the worker's periodic tasks cost that ask neither Amazon nor DNS: queries, seconds, memory, on filled rows.
+
+`python -m benchmarks.periodic` measures the database of DATABASE_URL, as `make fill` leaves it; what the tasks write
+stays. Memory is the peak of what Python allocates meanwhile.
+"""
+
+import os
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import django
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one run of a task."""
+
+    task: str
+    queries: int
+    seconds: float
+    processor: float
+    megabytes: float
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
+    django.setup()
+    print(f"{'task':36}{'queries':>9}{'seconds':>9}{'processor':>11}{'MB':>8}")
+    for each in costs():
+        print(
+            f"{each.task:36}{each.queries:9}{each.seconds:9.2f}{each.processor:11.2f}{each.megabytes:8.1f}", flush=True
+        )
+    return 0
+
+
+def costs() -> Iterator[Cost]:
+    for task, run in tasks().items():
+        run()  # what is done once is no part of it
+        yield _cost(task, run)
+
+
+def tasks() -> dict[str, Callable[[], object]]:
+    """By their names in `inbound_admin.lib.lanes`."""
+    from django.utils import timezone
+
+    from domains import tasks as domains_tasks
+    from operations.drift import services as drift_services
+    from operations.reconciler import services as reconciler_services
+    from receipt_rules.holders import services as holders_services
+    from receipt_rules.planner.services import wanted
+    from receipt_rules.probe_schedules import services as probe_schedules_services
+    from tenants import tasks as tenants_tasks
+
+    return {
+        "domains.sweep": lambda: domains_tasks.sweep.func(timestamp=0),
+        "domains.count_states": lambda: domains_tasks.count_states.func(timestamp=0),
+        "domains.forget_old": lambda: domains_tasks.forget_old.func(timestamp=0),
+        "domains.end_unproven": lambda: domains_tasks.end_unproven.func(timestamp=0),
+        "operations.sweep, queues": lambda: reconciler_services.queue_unfinished(now=timezone.now()),
+        "operations.sweep, differences": drift_services.carry_over,
+        "receipt_rules.sweep": lambda: holders_services.watch(now=timezone.now()),
+        "receipt_rules.probe_domains": lambda: probe_schedules_services.run_due(now=timezone.now()),
+        "receipt_rules.look, rows that are wanted": lambda: wanted(entries_only=True),
+        "tenants.forget_old_rates": lambda: tenants_tasks.forget_old_rates.func(timestamp=0),
+        "tenants.remind": lambda: tenants_tasks.remind.func(timestamp=0),
+    }
+
+
+def _cost(task: str, run: Callable[[], object]) -> Cost:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    began, busy = time.perf_counter(), time.process_time()
+    with CaptureQueriesContext(connection) as queries:
+        run()
+    seconds, processor = time.perf_counter() - began, time.process_time() - busy
+    tracemalloc.start()
+    try:
+        run()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    return Cost(task, len(queries), seconds, processor, peak / 1e6)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
