@@ -84,7 +84,7 @@ def test_each_state_has_a_word_and_an_icon(state: State) -> None:
 
 def test_the_states_have_seven_different_icons() -> None:
     chips = [component("chip", state=state) for state in State]
-    drawings = {match.group() for chip in chips if (match := re.search(r"<path[^>]*>", chip))}
+    drawings = {match.group() for chip in chips if (match := re.search(r"<use[^>]*>", chip))}
     assert len(drawings) == len(State) == 7
 
 
