@@ -57,7 +57,7 @@ def our_migrations(loader: MigrationLoader) -> dict[str, tuple[str, str]]:
     }
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # an index is made concurrently outside a transaction alone
 def test_no_new_migration_locks_a_table_or_takes_something_from_the_version_before() -> None:
     loader = MigrationLoader(connection)
     found = {}

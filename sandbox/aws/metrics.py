@@ -45,8 +45,9 @@ def leave_points(state: RegionState, tenant: str, kind: str, rate: float, now: d
 
 
 def _leave(state: RegionState, tenant: str, name: str, points: list[Point]) -> None:
-    """What was counted before the first of them stays."""
-    before = [point for point in state.metrics.get((name, tenant), []) if point[0] < points[0][0]]
+    """What was counted in an hour before the first of them stays."""
+    first = points[0][0] - timedelta(hours=1)
+    before = [point for point in state.metrics.get((name, tenant), []) if point[0] <= first]
     state.metrics[name, tenant] = [*before, *points]
 
 

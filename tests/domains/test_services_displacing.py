@@ -119,7 +119,7 @@ def test_the_owner_who_proves_hers_displaces_what_was_set_up_and_gets_an_identit
     assert hers.id in made_for(NAME).values()
     assert client.list_tenant_resources(TenantName=tenant)["TenantResources"] == []
     assert (bobs.stage, bobs.dkim_tokens, bobs.verification_token) == (Stage.CLAIM, [], "")
-    assert "another account" in bobs.stage_problem
+    assert "Another account" in bobs.stage_problem
 
 
 def test_the_loser_is_told_once_and_not_by_whom(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:

@@ -166,7 +166,7 @@ def test_records_are_published_one_by_one(sandbox: Sandbox, alice: Customer, ali
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     response = post(alice_client, "alice.com", "publish", key=key(domain, "mail-from-mx"))
     assert response.status_code == 302
-    assert "record: published" in said(response)
+    assert "MAIL FROM MX: published" in said(response)
     name = f"{domain.mail_from_label}.alice.com"
     assert values(sandbox, "alice.com", name, "MX") == ["10 feedback-smtp.eu-west-1.amazonses.com."]
 

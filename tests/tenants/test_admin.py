@@ -149,8 +149,8 @@ def test_an_action_goes_on_past_a_row_that_is_refused(adam: Client, alice: User)
     me = User.objects.get(email="adam@us.example")
     page = act(adam, "accounts_user", "turn_off", me, alice)
     assert "Adam@us.example: You can't disable your own account." in page
-    assert "Alice@acme.example: is disabled." in page
-    assert "is switched on." in act(adam, "accounts_user", "turn_on", alice)
+    assert "Alice@acme.example: disabled." in page
+    assert "enabled." in act(adam, "accounts_user", "turn_on", alice)
 
 
 def test_who_is_switched_off_is_out_at_once(adam: Client, acme: Customer, alice: User) -> None:

@@ -175,7 +175,7 @@ def test_one_that_became_active_after_the_approval_is_not_replaced_either(sandbo
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, live().name) == (RunState.REFUSED, "marketing")
-    assert "the rule set marketing" in run.problem
+    assert "The rule set marketing is active" in run.problem
 
 
 def test_a_copy_is_edited_compared_and_then_activated(sandbox: Sandbox) -> None:

@@ -119,7 +119,7 @@ def test_a_full_account_says_so(sandbox: Sandbox) -> None:
     with pytest.raises(AwsProblem):
         lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
     tenant.refresh_from_db()
-    assert "full" in tenant.stage_problem
+    assert "an AWS quota is used up" in tenant.stage_problem
 
 
 def by_hand(name: str, *resources: str) -> None:
