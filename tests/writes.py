@@ -533,7 +533,12 @@ WRITES = (
     ),
     Write("receipt_rules:simulator", "expectation.removed", "olga", _stop_expecting),
     Write("customers:create", "customer.created", "sam", lambda _: Post(form={"name": "Acme"}), also=("tenant.added",)),
-    Write("accounts:account", "person.account_changed", "alice", lambda _: Post(form={"name": "Al", "theme": "dark", "density": "compact"})),
+    Write(
+        "accounts:account",
+        "person.account_changed",
+        "alice",
+        lambda _: Post(form={"name": "Al", "theme": "dark", "density": "compact"}),
+    ),
     Write("accounts:theme", "person.account_changed", "alice", lambda _: Post(form={"theme": "dark"})),
     Write(
         "accounts:keys",

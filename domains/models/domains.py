@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -216,8 +215,7 @@ class Domain(models.Model):
             ),
             models.Index(fields=("next_check_at",), name="domain_due", condition=~models.Q(stage="deleting")),
             models.Index(fields=("provider",), name="domain_by_provider"),
-            models.Index(F("last_dns_check").asc(nulls_first=True), "name", name="domain_by_last_check"),
-            # What few domains are, so that they are counted without reading the others.
+            models.Index(models.F("last_dns_check").asc(nulls_first=True), "name", name="domain_by_last_check"),
             models.Index(
                 fields=("override_until",), name="domain_overridden", condition=models.Q(override_until__isnull=False)
             ),

@@ -15,6 +15,7 @@ from domains.records.selectors import RecordRow, records_page
 from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.lists import bounded_count
+from inbound_admin.lib.tables import keyed
 from notifications.alerts.selectors import number_unanswered
 from operations.dashboard.core import CaseFacts, RecordToFix
 from operations.drift import selectors as drift_selectors
@@ -120,10 +121,10 @@ def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
     )
 
 
-STATES = {
-    state.value: state.label
+STATES = keyed(
+    (state.value, state.label)
     for state in (State.VERIFIED, State.WAITING, State.AT_RISK, State.WRONG, State.COULD_NOT_CHECK)
-}
+)
 
 
 def domains_to_do(viewer: Viewer) -> list[Domain]:

@@ -5,6 +5,7 @@ address that comes in, by form, paste, import or API, is read here.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from domains.names.core import understand
@@ -82,3 +83,12 @@ def _noticed(text: str, bare: str, address: str, of_domain: tuple[str, ...]) -> 
     typed = text.strip().strip("<>")
     said = [f"Read as {address}."] if bare != typed and bare.strip() != typed else []
     return [*said, *of_domain]
+
+
+def is_at_or_below(name: str, names: Collection[str]) -> bool:
+    """Of any of the names. Without a list of its names above, since a plan asks for each of 100,000 recipients."""
+    while name not in names:
+        _, dot, name = name.partition(".")
+        if not dot:
+            return False
+    return True

@@ -58,15 +58,6 @@ def names_above(name: str) -> tuple[str, ...]:
     return tuple(".".join(labels[at:]) for at in range(max(1, len(labels) - 1)))
 
 
-def is_at_or_below(name: str, names: Collection[str]) -> bool:
-    """Of any of the names. Without a list of its names above, since a plan asks for each of 100,000 recipients."""
-    while name not in names:
-        _, dot, name = name.partition(".")
-        if not dot:
-            return False
-    return True
-
-
 def holder_of(name: str) -> Domain | None:
     """The held domain nearest to a name: at it, or above it."""
     found = held_domains().select_related("customer").filter(name__in=names_above(name))

@@ -17,7 +17,8 @@ from accounts.models.people import Customer, User
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.selectors import Holders, holder_of, is_at_or_below
+from receipt_rules.addresses.core import is_at_or_below
+from receipt_rules.addresses.selectors import Holders, holder_of
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import work_soon
 from receipt_rules.live.services import Live, read_live
@@ -26,7 +27,7 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
 from receipt_rules.planner import selectors
 from receipt_rules.planner.core.consequences import Impact, impact, served
-from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.desired import Desired, in_order, reduced
 from receipt_rules.planner.core.layout import layout_remarks
 from receipt_rules.planner.core.planner import make_plan, old_style
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
@@ -65,10 +66,9 @@ def wanted(
 ) -> WantedState:
     """All active addresses and catch-alls of this region. Raises AwsProblem where the account cannot be found out.
 
-    `stopped` are ids of customers of whom no mail is taken; None: those whose receiving our staff have stopped. With
-    `customers`, ids as well, only theirs: what others want changes nothing of a plan whose scope is theirs, since no
-    entry covers an address at a name that another customer holds. `entries_only`: for a plan without a scope, which
-    asks for no address that a catch-all serves; where SES refuses a recipient, all are read.
+    `stopped`: IDs of customers whose receiving is stopped; None: those that staff stopped. `customers`: read only theirs;
+    no entry covers an address at a name that another customer holds. `entries_only`: skip addresses that a catch-all
+    serves (a plan without a scope needs none of them), unless SES refuses a recipient.
     """
     refused = list(selectors.refused_rows())
     set_aside = {recipient for recipient, *_ in refused}
@@ -89,12 +89,7 @@ def wanted(
             is_caught = bool(caught) and not caught.isdisjoint(_catching(recipient))
             made = kept if recipient in set_aside else entries
             made[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
-    return WantedState(replace(reduced(_in_order(entries)), refused=kept), holders, silent)
-
-
-def _in_order(entries: dict[str, RuleDelivery]) -> dict[str, RuleDelivery]:
-    """Always the same one, however the rows came: addresses first, then what holds for whole names."""
-    return {each: entries[each] for each in sorted(entries, key=lambda each: (not is_address(each), each.lstrip(".")))}
+    return WantedState(replace(reduced(in_order(entries)), refused=kept), holders, silent)
 
 
 def _catching(recipient: str) -> Iterator[str]:
@@ -124,10 +119,7 @@ def _special_endpoints() -> dict[str, Endpoint]:
 
 
 def _deliveries(special: Mapping[str, Endpoint]) -> Callable[[str | None, str, bool], RuleDelivery]:
-    """Each delivery is made once: a plan compares them once a recipient.
-
-    An address beside a catch-all is stored where the catch-all is, so that no mail for it is stored twice.
-    """
+    """Each delivery is made once. An address beside a catch-all is stored where the catch-all is, never twice."""
     each_domain = settings.RECEIVING_PREFIX_EACH_DOMAIN
 
     @cache

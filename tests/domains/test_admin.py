@@ -34,7 +34,7 @@ def test_hold_needs_a_reason_and_says_so_for_each_row() -> None:
     first, second = make_domain("a.com"), make_domain("b.com", held_at="2026-01-01T00:00Z")
     said = act(signed_in(Role.SUPPORT), "hold", first, second, because="Under review")
     assert "Done: a.com" in said
-    assert "Not b.com: b.com is held already" in said
+    assert "b.com has been on hold since" in said
     first.refresh_from_db()
     assert first.held_because == "Under review"
     assert Change.objects.filter(what="domain.held").count() == 1
@@ -110,7 +110,7 @@ def test_a_state_is_overridden_and_an_expectation_noted_by_those_who_may() -> No
     given = {"because": "They move on Monday", "shown_as": "verified", "until": until}
     said = act(olga, "override_state", domain, held, **given)
     assert "Done: a.com" in said
-    assert "Not b.com" in said
+    assert "b.com isn't set up yet" in said
     assert "verified, until" in olga.get(LIST).text
     act(sam, "end_override", domain)
     domain.refresh_from_db()

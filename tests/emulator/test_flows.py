@@ -91,7 +91,7 @@ def test_many_are_read_at_once_or_what_is_known_stays(added: Callable[[str], Dom
     for domain in domains:
         domain.refresh_from_db()
         assert domain.identity_status == "SUCCESS"
-        assert "We could not" in domain.ses_problem
+        assert "We couldn't" in domain.ses_problem
 
 
 def test_a_plan_is_made_approved_and_run(added: Callable[[str], Domain], emulator: Emulator) -> None:
@@ -150,4 +150,4 @@ def test_a_pause_that_amazon_did_not_take_is_never_called_paused(emulator: Emula
         pause_services.carry_out_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.standing, tenant.status_told_at, tenant.status_proven_at) == ("pausing", None, None)
-    assert "We could not" in tenant.status_problem
+    assert "We couldn't" in tenant.status_problem

@@ -240,7 +240,7 @@ def test_an_old_holders_route_that_a_limit_of_ses_keeps_is_an_urgent_alert_and_i
     settings.SES_RULES_PER_SET = len(live().rules)
     auto_apply_services.work()
     (why,) = alerts()
-    assert "still goes to the place of Alice" in why
+    assert "still goes to the destination of Alice" in why
     assert "alice/" in places()
     assert Alert.objects.get(kind="route.outlived").severity == "high"
     settings.SES_RULES_PER_SET = 200

@@ -461,4 +461,4 @@ def test_a_name_below_that_takes_mail_does_not_break_the_page(
         proven_at=domain.created_at,
     )
     page = alice_client.get(reverse("sandbox:zone", args=["shop.com"])).content.decode()
-    assert "Inbound MX for *.shop.com" in page
+    assert "Inbound MX of *.shop.com" in page

@@ -39,7 +39,7 @@ def test_a_new_password_is_told(paul: User) -> None:
     (letter,) = mail.outbox
     assert letter.to == ["paul@acme.example"]
     assert "password has been changed" in str(letter.body)
-    assert "If it was not, change your password at once" in str(letter.body)
+    assert "If it wasn't, change your password now" in str(letter.body)
 
 
 def test_a_removed_factor_is_told(paul: User) -> None:

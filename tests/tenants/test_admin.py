@@ -247,9 +247,9 @@ def test_invitations_are_sent_again_and_withdrawn_each_with_its_result(
     one = invited(acme, alice)
     assert "sent again." in act(adam, "accounts_invitation", "send_again", one)
     page = act(adam, "accounts_invitation", "send_again", one)
-    assert "it is revoked already; invite again" in page
+    assert "it is already revoked. Invite the person again" in page
     newest = Invitation.objects.get(revoked_at=None)
-    assert "withdrawn." in act(adam, "accounts_invitation", "revoke", newest)
+    assert "revoked." in act(adam, "accounts_invitation", "revoke", newest)
     assert not Invitation.objects.filter(revoked_at=None).exists()
 
 

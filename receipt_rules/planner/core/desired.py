@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from inbound_admin.lib.errors import Refused
-from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader, domain_of
+from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader, domain_of, is_address
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[Desire
         if want.active and wanted.setdefault(want.recipient, want.delivery) != want.delivery:
             raise Refused(f"{want.recipient} exists twice, with different deliveries. Remove one of them.")
     return reduced(wanted)
+
+
+def in_order(entries: dict[str, RuleDelivery]) -> dict[str, RuleDelivery]:
+    """Always the same one, however the rows came: addresses first, then what holds for whole names."""
+    return {each: entries[each] for each in sorted(entries, key=lambda each: (not is_address(each), each.lstrip(".")))}
 
 
 def reduced(wanted: Mapping[str, RuleDelivery]) -> Desired:

@@ -95,7 +95,7 @@ def test_who_may_not_and_who_gives_no_reason_are_refused(sandbox: Sandbox) -> No
     at_amazon("a.com")
     with pytest.raises(Refused, match="operators"):
         adopt("a.com", actor=make_staff(Role.SUPPORT))
-    with pytest.raises(Refused, match="Say why"):
+    with pytest.raises(Refused, match="Enter the reason"):
         adopt("a.com", because=" ")
     assert not Domain.objects.exists()
 

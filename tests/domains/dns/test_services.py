@@ -1,4 +1,4 @@
-"""What nobody has seen yet is asked of its own name servers first, so that our looking is not why it is not seen."""
+"""What nobody has seen yet is asked of its own nameservers first, so that our looking is not why it is not seen."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -101,7 +101,7 @@ def test_where_the_host_cannot_be_asked_the_resolvers_are_and_failure_is_no_abse
 
 
 def test_a_host_in_our_own_network_is_never_asked(domain: Domain, asked: list[Question], settings: Settings) -> None:
-    settings.SANDBOX = False  # then 127.0.0.2 is a place that a stranger's name server must not lead us to
+    settings.SANDBOX = False  # then 127.0.0.2 is a place that a stranger's nameserver must not lead us to
     assert looked_at(domain).state == State.WAITING
     assert {question.name for question in asked} >= names(domain)
 
@@ -111,7 +111,7 @@ def test_the_history_tells_the_host_from_the_resolvers_and_who_is_asked_no_more_
 ) -> None:
     looked_at(domain)
     rows = ObservedAnswer.objects.filter(domain=domain, name=f"_amazonses.{domain.name}")
-    assert {row.resolver.partition(":")[0] for row in rows} == {"name server 127.0.0.2", "name server 127.0.0.3"}
+    assert {row.resolver.partition(":")[0] for row in rows} == {"nameserver 127.0.0.2", "nameserver 127.0.0.3"}
     publish(sandbox, domain)
     looked_at(domain, NOW + MINUTE)
     assert sandbox.dns_address in set(rows.values_list("resolver", flat=True))

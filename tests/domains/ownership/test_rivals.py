@@ -54,7 +54,7 @@ def test_the_first_proof_decides_and_the_other_is_told_so(
 
 def test_staff_cannot_approve_a_claim_that_came_too_late(alice: Customer, bobs_claim: Domain) -> None:
     make_domain(NAME, customer=alice, stage=Stage.READY)
-    with pytest.raises(Refused, match="proven theirs"):
+    with pytest.raises(Refused, match="another account has proven ownership"):
         ownership_claims_services.approve_claim(domain=bobs_claim, because="He asked nicely", actor=make_staff())
 
 

@@ -185,7 +185,7 @@ def test_anybody_who_sees_it_may_ask_and_stop(sandbox: Sandbox, alice: User, acm
 def test_a_domain_that_is_verified_has_no_more_news() -> None:
     alice = make_member(customer := make_customer())
     domain = make_domain(customer=customer, verified_at=datetime(2026, 11, 1, tzinfo=UTC))
-    with pytest.raises(Refused, match="verified already"):
+    with pytest.raises(Refused, match="already verified"):
         services.ask(domain=domain, person=alice, wanted=True)
 
 

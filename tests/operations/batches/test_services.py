@@ -166,7 +166,7 @@ def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandb
     rows = predicted(BatchKind.DELETE, (Named("a.com"), Named("b.com")), viewer=sam)
     assert [row.works for row in rows] == [True, False]
     assert "1 address" in rows[0].sentence
-    assert "sub-domains" in rows[1].sentence
+    assert "subdomains" in rows[1].sentence
     asked = ask(BatchKind.DELETE, sam, "a.com", "b.com")
     batches_services.work()
     assert DomainRemoval.objects.get().bulk_id == asked.pk

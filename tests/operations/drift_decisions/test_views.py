@@ -102,7 +102,7 @@ def test_tenants_go_to_whom_they_were_offered_or_to_the_customer_that_is_chosen(
     alice, bob = make_customer("Alice"), make_customer("Bob")
     Difference.objects.filter(subject="by-hand-0").update(customer=alice)
     choice = {"area": "tenants", "kind": "unknown"}
-    assert "nobody is offered" in olga.get(URL, choice).text
+    assert "Customer for tenants without a suggested customer" in olga.get(URL, choice).text
     Difference.objects.filter(subject="by-hand-2").delete()
     olga.post(URL, asked("adopt", 2, customer=bob.pk, **choice))
     batches_services.work()

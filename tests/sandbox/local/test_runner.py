@@ -64,7 +64,7 @@ def tree() -> Iterator[Path]:
         (root / "inbound_admin" / "__init__.py").touch()
         (root / "sandbox").mkdir()
         (root / "sandbox" / "__init__.py").touch()
-        for part in ("sandbox/local", "inbound_admin/lib", "inbound_admin/css.py"):
+        for part in ("sandbox/local", "inbound_admin/lib", "inbound_admin/css.py", "inbound_admin/icons.py"):
             (root / part).symlink_to(ROOT / part)
         (root / "inbound_admin" / "wsgi.py").write_text(WSGI)
         (root / "manage.py").write_text(MANAGE)

@@ -127,7 +127,7 @@ def test_an_amazon_that_does_not_answer_is_asked_again(sandbox: Sandbox, monkeyp
     sandbox.control.add_fault("cut_after", "CreateTenantResourceAssociation")
     with pytest.raises(AwsProblem):
         carry_out(tenant)
-    assert "not answering" in TenantResource.objects.get(arn=arn).problem
+    assert "isn't responding" in TenantResource.objects.get(arn=arn).problem
     carry_out(tenant)
     row = TenantResource.objects.get(arn=arn)
     assert row.problem == ""

@@ -93,7 +93,7 @@ def test_an_amazon_that_does_not_answer_changes_nothing_but_the_reason(
         status_services.read_tenant(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.standing, tenant.read_at) == (Standing.ACTIVE, before)
-    assert "not answering" in tenant.read_problem
+    assert "isn't responding" in tenant.read_problem
     assert read(tenant).read_problem == ""
 
 
