@@ -85,4 +85,4 @@ def test_a_look_that_failed_is_told_and_touches_nothing(sandbox: Sandbox) -> Non
     operations_drift_services.carry_over()
     found.refresh_from_db()
     assert found.gone_at is None
-    assert "could not" in DriftLook.objects.get(area="rules").problem
+    assert "couldn't" in DriftLook.objects.get(area="rules").problem

@@ -101,6 +101,6 @@ def test_a_plan_that_cannot_be_made_says_why_and_hides_nothing_else(tenant: Tena
     sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=3)
     found = operations_pause_services.preview(tenant=tenant, stops_receiving=True)
     assert found.receiving is None
-    assert "Amazon" in found.receiving_problem
+    assert "AWS" in found.receiving_problem
     assert found.stops
     assert aws.account_id()

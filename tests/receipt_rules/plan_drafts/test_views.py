@@ -5,6 +5,7 @@ import re
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -93,7 +94,7 @@ def test_what_is_refused_and_what_breaks_in_the_worker_is_said_on_the_page(
     monkeypatch.setattr("receipt_rules.plan_drafts.services.read_live", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         let_worker_make()
-    assert services.FAULT in olga_client.get(where).text
+    assert escape(services.FAULT) in olga_client.get(where).text
 
 
 def test_a_draft_that_is_not_kept_any_more_is_made_again(olga_client: Client) -> None:
