@@ -66,9 +66,9 @@ def wanted(
 ) -> WantedState:
     """All active addresses and catch-alls of this region. Raises AwsProblem where the account cannot be found out.
 
-    `stopped`: IDs of customers whose receiving is stopped; None: those that staff stopped. `customers`: read only theirs;
-    no entry covers an address at a name that another customer holds. `entries_only`: skip addresses that a catch-all
-    serves (a plan without a scope needs none of them), unless SES refuses a recipient.
+    `stopped`: IDs of customers whose receiving is stopped; None: those that staff stopped. `customers`: whose entries
+    are read; no entry covers an address at a name that another customer holds. `entries_only`: skip addresses that a
+    catch-all serves (a plan without a scope needs none of them), unless SES refuses a recipient.
     """
     refused = list(selectors.refused_rows())
     set_aside = {recipient for recipient, *_ in refused}

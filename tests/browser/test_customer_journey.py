@@ -115,7 +115,7 @@ def change_the_name_for_bounces(page: Page, window: Page) -> None:
     host.open_zone(window, "example.co.uk")
     host.publish_all(window)
     see_it_verified(page)
-    page.get_by_role("link", name="Activity", exact=True).click()
+    page.locator("#tab-history").click()
     expect(page.get_by_text(f"returns.{NAME}").first).to_be_visible()
 
 
@@ -180,7 +180,7 @@ def see_the_hold(page: Page, domain: Domain) -> None:
     expect(page.get_by_text("The owner asked us on the phone.")).to_be_visible()
     expect(page.get_by_role("button", name="Check now")).to_have_count(0)
     expect(page.get_by_role("link", name="Support", exact=True)).to_have_count(0)
-    page.get_by_role("link", name="Activity", exact=True).click()
+    page.locator("#tab-history").click()
     expect(page.get_by_text("The owner asked us on the phone.")).to_be_visible()
 
 
@@ -210,7 +210,7 @@ def see_it_without_its_past(page: Page, domain: Domain) -> None:
     page.get_by_role("link", name=NAME).click()
     check_now(page)
     expect(page.locator("[data-summary]")).to_be_visible()
-    page.get_by_role("link", name="Activity", exact=True).click()
+    page.locator("#tab-history").click()
     expect(page.get_by_role("heading", name=NAME)).to_be_visible()
     told = page.locator("main").inner_text()
     for secret in ("alice", "Alice", "phone", "called back", "sold", "sam@"):
