@@ -110,7 +110,7 @@ def test_a_state_is_overridden_and_an_expectation_noted_by_those_who_may() -> No
     given = {"because": "They move on Monday", "shown_as": "verified", "until": until}
     said = act(olga, "override_state", domain, held, **given)
     assert "Done: a.com" in said
-    assert "b.com isn't set up yet" in said
+    assert "b.com isn&#x27;t set up yet" in said
     assert "verified, until" in olga.get(LIST).text
     act(sam, "end_override", domain)
     domain.refresh_from_db()

@@ -6,6 +6,7 @@ DIFFERS = "dns.value.differs"
 
 _QUOTES = "\"'“”„‟‘’`\\"
 _BOTH_BOXES = re.compile(r"[\s\"'“”]*_?amazonses(?:\.[^\s=:]+)?(?:\s*[=:]\s*|\s+(?:in\s+)?(?:txt\s+)?)", re.IGNORECASE)
+_DOTS = re.compile(r"[.\\]+$")
 _UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\ufffd]|\\[0-9]{3}")  # a host name shows a byte as "\226"
 
 
@@ -16,6 +17,7 @@ def difference(expected: str, found: str) -> str:
         (unquoted == expected and found.strip() != expected, "dns.value.quoted"),
         (found.lower() == expected.lower(), "dns.value.case"),
         (_UNSEEN.sub("", found) == _UNSEEN.sub("", expected), "dns.value.spaces"),
+        (_DOTS.sub("", found) == expected, "dns.value.dot"),
         (found.lower().startswith(expected.lower() + "."), "dns.value.zone_appended"),
         (found == f"amazonses:{expected}", "dns.value.prefixed"),
         (re.sub(r"^[0-9]+(?:\\032|\s)*", "", found) == expected, "dns.value.priority_inside"),

@@ -43,6 +43,7 @@ _SENTENCES = {
         "{subject} has your domain at the end of its value, because your DNS host appends it. Add a dot at the end "
         "of the value."
     ),
+    "dns.value.dot": "{subject} has an extra dot at the end of its value. Remove the dot.",
     "dns.value.prefixed": "{subject} starts with “amazonses:”, which is only valid at the domain itself. Remove it.",
     "dns.value.priority_inside": (
         "{subject} has the priority in its value. Enter {record.priority} in the Priority field and only the host "
