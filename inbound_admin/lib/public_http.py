@@ -200,12 +200,11 @@ def _tls(plain: socket.socket, url: PublicUrl, reach: Reach) -> ssl.SSLSocket:
 def _exchange(connection: http.client.HTTPConnection, url: PublicUrl, request: _Request, most_bytes: int) -> Response:
     headers = {"Host": url.host_header, **request.headers}
     connection.request(request.method, url.path, body=request.body, headers=headers)
-    response = connection.getresponse()
-    body = response.read(most_bytes + 1)
-    is_whole = len(body) <= most_bytes and not response.length
-    return Response(
-        response.status, {name.lower(): value for name, value in response.getheaders()}, body[:most_bytes], is_whole
-    )
+    with connection.getresponse() as response:  # a body that is longer than we read would keep the socket open
+        body = response.read(most_bytes + 1)
+        is_whole = len(body) <= most_bytes and not response.length
+        told = {name.lower(): value for name, value in response.getheaders()}
+    return Response(response.status, told, body[:most_bytes], is_whole)
 
 
 def _words(error: Exception) -> str:
