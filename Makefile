@@ -41,7 +41,7 @@ manage: $(INSTALLED) ## a command of manage.py on the data of `make run`: make m
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak and not emulator"
 
-test: lint emulator ## all of check and the browser tests, about 20 minutes on two cores
+test: lint emulator ## all of check and the browser tests, about 25 minutes on two cores
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not browser and not soak"
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(BROWSERS) -m "browser and not soak"
 

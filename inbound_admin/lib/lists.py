@@ -85,7 +85,7 @@ class ListFilters:
     def counts(self, rows: QuerySet[Row]) -> dict[str, int]:
         """How many rows each group has under the other filters, up to MOST_COUNTED and one more.
 
-        Of more than MOST_COUNTED rows, as it was within the last minute.
+        If more than MOST_COUNTED rows match the other filters, the numbers are up to a minute old.
         """
         groups = {key: group for key, group in self.groups().items() if key not in self.uncounted}
         narrowed = self._narrowed(rows).order_by()

@@ -86,7 +86,7 @@ def _noticed(text: str, bare: str, address: str, of_domain: tuple[str, ...]) -> 
 
 
 def is_at_or_below(name: str, names: Collection[str]) -> bool:
-    """Of any of the names. Without a list of its names above, since a plan asks for each of 100,000 recipients."""
+    """Whether the name is one of `names` or below one. Builds no list: a plan calls it for 100,000 recipients."""
     while name not in names:
         _, dot, name = name.partition(".")
         if not dot:
