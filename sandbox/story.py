@@ -24,7 +24,7 @@ from inbound_admin.lib.errors import Problem
 from operations.customers.services import create_customer
 from sandbox.client import ControlClient
 from sandbox.demo import ACCOUNTS, Account
-from sandbox.panel import as_wanted, control, open_zone
+from sandbox.panel import as_wanted, control, open_zone, records_of
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import unfinished
 from tenants.metrics import services as metrics_services
@@ -192,7 +192,7 @@ def _added(host: ControlClient, story: Story, known: set[str]) -> Domain:
 
 
 def _publish(host: ControlClient, domain: Domain) -> None:
-    host.publish_missing(domain.parsed.zone, [as_wanted(domain, record) for record in domain.records])
+    host.publish_missing(domain.parsed.zone, [as_wanted(domain, record) for record in records_of(domain)])
 
 
 def _look(domain: Domain) -> None:

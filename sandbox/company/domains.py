@@ -17,7 +17,7 @@ from domains.preflight import services as preflight_services
 from sandbox.client import ControlClient
 from sandbox.company.cast import FAULTS, FORGOTTEN, KETTLE, PENDING, VERIFIED, Fault
 from sandbox.company.people import owner_of, staff
-from sandbox.panel import as_wanted, open_zone
+from sandbox.panel import as_wanted, open_zone, records_of
 from tenants.status import services as status_services
 
 BROKEN_LATER = "news.sableandfinch.com"
@@ -72,7 +72,7 @@ def _added(host: ControlClient, name: str, of: str, known: set[str]) -> Domain:
 
 def publish(host: ControlClient, domains: Iterable[Domain]) -> None:
     for domain in domains:
-        host.publish_missing(domain.parsed.zone, [as_wanted(domain, record) for record in domain.records])
+        host.publish_missing(domain.parsed.zone, [as_wanted(domain, record) for record in records_of(domain)])
 
 
 def check(domains: Sequence[Domain]) -> None:

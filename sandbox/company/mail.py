@@ -52,6 +52,7 @@ LATER = (("returns@tallisaudio.com", "Support desk"), ("archive@fenwicklegal.com
 FORWARDED = ("studio@sableandfinch.com", SABLE)
 FOREIGN, STRAY = "newsletter-bounces", "press-freeze-test"
 STOPPED = "press@tallisaudio.com"
+RECIPIENTS = 500  # in a rule
 
 
 def wish(host: ControlClient) -> None:
@@ -128,7 +129,6 @@ def fail_a_run(host: ControlClient) -> None:
     """A plan is approved while Amazon allows fewer recipients in a rule than it did; then Amazon allows them again."""
     if Run.objects.filter(state=RunState.FAILED).exists():
         return
-    usual = host.limits()["recipients"]
     host.set_limits(recipients=1)
     try:
         domain = Domain.objects.get(name="copperkettle.coffee")
@@ -136,7 +136,12 @@ def fail_a_run(host: ControlClient) -> None:
         addresses_services.set_catch_all(domain=domain, actor=owner_of(domain.customer), endpoint=to)
         apply("Copper Kettle wants all mail for its domain.")
     finally:
-        host.set_limits(recipients=usual)
+        restore_limits(host)
+
+
+def restore_limits(host: ControlClient) -> None:
+    """As Amazon's usual one is; a seed that was interrupted may have left another."""
+    host.set_limits(recipients=RECIPIENTS)
 
 
 def add_foreign_rule() -> None:
