@@ -124,6 +124,7 @@ def test_cloudwatch_counts_what_the_rules_and_the_function_did(receiving: Sandbo
     client.force_login(make_operator())
     page = client.get(reverse("receipt_rules:pipeline")).text
     assert "No data in this period" not in page
+    assert "The webhook answered 500. The sandbox was asked to fail this call." in page
 
 
 def test_one_envelope_to_three_customers_where_one_is_stopped_and_one_fails_twice(receiving: Sandbox) -> None:

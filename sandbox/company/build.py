@@ -178,12 +178,16 @@ def _before_yesterday(host: ControlClient, clock: Past) -> None:
 def _yesterday(host: ControlClient, clock: Past) -> None:
     clock.go_to(days=1)
     reputation.measure(host, days=1)
-    clock.go_to(days=0.9)
+    clock.go_to(days=0.95)
     domains.take_away(host, domains.BROKEN_LATER, "dkim-3")
     mail.add_stray_rule()
     mail.look_for_drift()
+    domains.look_in_passing()
     messages.send(host, messages.of_day(1))
-    _by_the_clock(clock, since=0.9, until=0.15)
+    for step in range(10):
+        clock.go_to(days=0.9 - step * HOURS_A_STEP / 24)
+        domains.look_in_passing()
+        messages.send(host, [messages.EACH_DAY[step % len(messages.EACH_DAY)]], once_in_hours=1)
 
 
 def _today(host: ControlClient, clock: Past) -> None:
