@@ -58,7 +58,7 @@ def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices
     type(stuck).objects.exclude(name="wrong.com").update(watched_from=timezone.now() - timedelta(days=2))
     assert needs(alice) == {
         "2 domains need attention": "show=attention",
-        "1 domain pending for more than a day": "show=stuck",
+        "1 domain unverified for more than a day": "show=stuck",
     }
     client.force_login(alice)
     listed = client.get(f"{reverse('domains:list')}?show=stuck").content.decode()
