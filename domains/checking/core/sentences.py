@@ -64,6 +64,9 @@ _SENTENCES = {
     "dns.value.flattened": (
         "{subject} is flattened or proxied by your DNS host. Turn off CNAME flattening or the proxy for it."
     ),
+    "dns.value.pasted_key": (
+        "{subject} is a TXT record with a key. SES needs a CNAME. Delete the TXT record and add the CNAME shown."
+    ),
     "dns.value.ip": "{subject} points to an IP address. It must be a host name. Replace it with the value shown.",
     "dns.value.spf_without_amazon": (
         "The SPF record at {record.name} doesn't include Amazon SES. Replace it with the value shown."
@@ -200,9 +203,23 @@ def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[st
 
 
 def ignored_in(found: tuple[str, ...]) -> tuple[str, str] | None:
-    """The first term of an SPF record with "=" in place of ":", and how to write it."""
-    terms = [term for line in grammar.spf_among(found) for term in grammar.read(line).ignored]
-    return (terms[0].text, f"Write “{terms[0].name}:{terms[0].argument}”.") if terms else None
+    """The first term of an SPF record that receivers ignore, Amazon's before others', and how to write it."""
+    lines = [grammar.read(line) for line in grammar.spf_among(found)]
+    terms = [(line, term) for line in lines for term in line.ignored]
+    if not terms:
+        return None
+    line, term = min(terms, key=lambda pair: pair[1].domain != grammar.AMAZON)
+    return term.text, _instead(term, is_out_of_reach=line.is_out_of_reach(term))
+
+
+def _instead(term: grammar.Term, *, is_out_of_reach: bool) -> str:
+    if term.is_redirect:
+        return f"“all” disables “redirect=”. To allow those senders, write “include:{term.argument}” before “all”."
+    if is_out_of_reach:
+        return "It comes after “all”. Move it before “all”."
+    if term.name == "all":
+        return "Write “~all”."
+    return f"Write “{term.name}:{term.argument}”."
 
 
 def use_of(found: tuple[str, ...]) -> str:

@@ -82,7 +82,13 @@ _SEVERITY = {
     "dns.server.lame": Severity.NOTE,
     "dns.spf.ignored": Severity.NOTE,
 }
-_OF_TYPE = ("dns.value.wrong_type", "dns.value.flattened", "dns.rival.proxied", "dns.rival.cname")
+_OF_TYPE = (
+    "dns.value.wrong_type",
+    "dns.value.flattened",
+    "dns.value.pasted_key",
+    "dns.rival.proxied",
+    "dns.rival.cname",
+)
 LONGEST_VALUE = 4000  # of what is to be copied, which must not be cut
 _BESIDE = "Delete the other records at “{typed}”: {others}"
 _AT_THE_TOP = "Ask your website's host for IP addresses to replace the CNAME, or use in.{zone} for mail."
