@@ -264,3 +264,22 @@ def test_the_one_cause_is_told_with_a_value_that_mends_it(situation: Situation) 
 def test_the_value_that_mends_it_is_right_when_it_stands_there(situation: Situation) -> None:
     mended = Situation(situation.key, (situation.offered or "",), RIGHT)
     assert [finding.code for finding in look(mended).findings] == []
+
+
+@pytest.mark.parametrize(
+    ("published", "said"),
+    [
+        ("v=DMARC1; p=none", "it asks for no reports"),
+        ("v=DMARC1; p=none; rua=mailto:a@example.com", "its reports go to another address"),
+    ],
+)
+def test_reports_that_nobody_asked_for_go_nowhere(published: str, said: str) -> None:
+    world = world_of(facts_of(DOMAIN, dmarc_reports_to="us@example.com"), dmarc=(published,))
+    [finding] = told(world, seen_in(world), NOTHING_KNOWN).findings
+    assert (finding.code, said in finding.verdict) == ("dns.value.dmarc_reports", True)
+
+
+def test_mail_is_at_the_best_of_the_others_servers_not_at_the_one_that_we_know() -> None:
+    both = ("20 aspmx.l.google.com", "10 mail.example.net", f"30 {INBOUND}")
+    [finding] = look(_mx("dns.rival.mx", *both)).findings
+    assert finding.verdict == f"{DOMAIN} receives its mail at mail.example.net (priority 10), not here."
