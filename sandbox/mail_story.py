@@ -64,8 +64,9 @@ def _follow_sinks(host: ControlClient) -> None:
     for target in WebhookTarget.objects.all():
         url = _moved(host, target.url)
         if url:
+            of = target.created_by or _operator()
             webhooks_services.change_target(
-                target=target, name=target.name, url=url, events=target.events, is_on=target.is_on, actor=_operator()
+                target=target, name=target.name, url=url, events=target.events, is_on=target.is_on, actor=of
             )
 
 
