@@ -22,9 +22,9 @@ _ANYWHERE = re.compile(r"(?:^|[;,\s])v\s*=\s*DMARC1", re.IGNORECASE)
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ADDRESS = re.compile(r"[^@\s,;!<>()/]+@[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.[A-Za-z0-9-]+")
 _ADDRESS_IN = re.compile(
-    r"[^@\s,;!<>()/:\"'“”]+@[A-Za-z0-9_](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*"
+    r"[^@\s,;!<>()/:\"'“”]{1,64}@[A-Za-z0-9_](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*"
 )
-_FORGOTTEN = re.compile(r"[\s,:]+(?=(?:p|sp|np|rua|ruf|adkim|aspf|fo|pct|ri|rf|t|psd)\s*=)", re.IGNORECASE)
+_FORGOTTEN = re.compile(r"[\s,:]{1,20}(?=(?:p|sp|np|rua|ruf|adkim|aspf|fo|pct|ri|rf|t|psd)\s*=)", re.IGNORECASE)
 _AROUND = " \t\r\n\"'“”‘’.,\\"
 _SOFTENING = ("pct", "t")  # what receivers could not read of these did not soften the policy
 _SIZE = re.compile(r"[0-9]+[kmgt]?", re.IGNORECASE)

@@ -41,7 +41,8 @@ def has_name_inside(expected: str, found: str) -> bool:
 def is_in_other_type(expected: str, priority: int | None, found: tuple[str, ...]) -> bool:
     """Whether records of another type hold the value: with its priority, in quotation marks, or as a whole line."""
     wanted, around = expected.lower(), f"{_QUOTES} "
-    bare = (_BEFORE_VALUE.sub("", value.strip(around), count=1) for value in found)
+    unquoted = [value.strip(around) for value in found]
+    bare = (value[lead.end() :] if (lead := _BEFORE_VALUE.match(value)) else value for value in unquoted)
     plain = [value.strip(around).rstrip(".").lower() for value in bare]
     return bool(wanted) and (wanted in plain or f"{priority} {wanted}" in plain)
 

@@ -210,7 +210,7 @@ def ignored_in(found: tuple[str, ...]) -> tuple[str, str] | None:
     if not terms:
         return None
     line, term = min(terms, key=lambda pair: pair[1].domain != grammar.AMAZON)
-    return term.text, _instead(term, is_out_of_reach=line.is_out_of_reach(term))
+    return term.text, _instead(term, is_out_of_reach=term in line.out_of_reach)
 
 
 def _instead(term: grammar.Term, *, is_out_of_reach: bool) -> str:

@@ -89,12 +89,15 @@ class Spf:
     @property
     def ignored(self) -> tuple[Term, ...]:
         """The terms that receivers ignore and that their author meant as senders: misspelt, or out of reach."""
-        return tuple(term for term in self.terms if term.has_wrong_sign or self.is_out_of_reach(term))
+        out_of_reach = set(self.out_of_reach)
+        return tuple(term for term in self.terms if term.has_wrong_sign or term in out_of_reach)
 
-    def is_out_of_reach(self, term: Term) -> bool:
-        """Whether "all" keeps receivers from a mechanism behind it, or from a redirect (RFC 7208 5.1, 6.1)."""
-        names_senders = term.is_redirect or (not term.is_modifier and not term.is_all)
-        return names_senders and term.text.lower() not in {each.text.lower() for each in self.reached}
+    @property
+    def out_of_reach(self) -> tuple[Term, ...]:
+        """The senders from which "all" keeps receivers: mechanisms behind it, and a redirect (RFC 7208 5.1, 6.1)."""
+        reached = {each.text.lower() for each in self.reached}
+        senders = (term for term in self.terms if term.is_redirect or not (term.is_modifier or term.is_all))
+        return tuple(term for term in senders if term.text.lower() not in reached)
 
     @property
     def reached(self) -> tuple[Term, ...]:
