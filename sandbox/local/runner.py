@@ -1,7 +1,7 @@
 """`make run`: everything on one machine, in one terminal, until Ctrl-C.
 
-Start order: PostgreSQL, sandbox, migrations, web server, demo, worker. Stop order: the reverse, so each process can rely
-on those before it. On a first start the web server shows a demo that is still being made, and says so.
+Start order: PostgreSQL, sandbox, migrations, web server, demo, worker. Stop order: the reverse, so each process can
+rely on those before it. On a first start the web server shows a demo that is still being made, and says so.
 """
 
 import http.client
