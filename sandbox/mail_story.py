@@ -1,6 +1,6 @@
-"""Northwind's mail arrives in the demo: rules, an MX record, an address, and an endpoint that is the sandbox's sink.
+"""Inbound mail of the demo: rules, an MX record, an address, and an endpoint at the sandbox's webhook sink.
 
-Safe to repeat: what is there stays, and only where the sandbox listens is told anew.
+Safe to repeat: existing objects stay unchanged, except the URLs that follow the sandbox's ports.
 """
 
 import re
@@ -45,7 +45,7 @@ def mail() -> None:
 
 
 def connect(host: ControlClient) -> None:
-    """Tell the sandbox where we are, with a key for its function; an earlier key ends."""
+    """Give the sandbox the URL of the product and an API key for its function. An earlier key is revoked."""
     _follow_sinks(host)
     if not settings.SITE_URL or host.has_receiver(settings.SITE_URL.rstrip("/")):
         return
@@ -56,7 +56,7 @@ def connect(host: ControlClient) -> None:
 
 
 def _follow_sinks(host: ControlClient) -> None:
-    """Endpoints and webhooks of the demo lead to the sandbox's sinks, whose port may be another one each time."""
+    """Update the URLs of endpoints and webhooks at the sandbox's sinks to its current port."""
     for endpoint in Endpoint.objects.select_related("customer").filter(type=EndpointType.WEBHOOK):
         url = _moved(host, str(endpoint.config.get("url", "")))
         if url:
@@ -71,7 +71,7 @@ def _follow_sinks(host: ControlClient) -> None:
 
 
 def _moved(host: ControlClient, url: str) -> str:
-    """Where the sink of this URL is now; "" where it is there, and for every other URL."""
+    """Return the current URL of the sink, or "" if the URL is current or isn't a sink's."""
     found = _AT_SINK.fullmatch(url)
     now = host.sink_url(found[1]) if found else ""
     return "" if now == url else now
@@ -85,7 +85,7 @@ def _endpoint(host: ControlClient, customer: Customer) -> Endpoint:
 
 
 def _apply() -> None:
-    """As an operator approves the first plan, and the worker carries it out."""
+    """Approve the first plan as an operator does, and apply it as the worker does."""
     made = planner_services.plan()
     if not made.is_empty:
         name = made.before.name
