@@ -112,8 +112,8 @@ sbom: $(INSTALLED) ## write sbom.json: what production is made of, by name, vers
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --short-PURLs --output-reproducible \
 		--validate --output-format JSON --output-file sbom.json
 
-screenshots: css ## take the pictures in docs/screenshots from the browser tests
-	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs -m browser
+screenshots: css ## take the pictures in docs/screenshots from the demo
+	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs tests/browser/test_demo.py
 
 clean: ## remove what was built; the data in .local stays
 	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json benchmarks/faults.json

@@ -1,6 +1,7 @@
 """Where the company's mail goes: endpoints, addresses, catch-alls, the rules for them, and what others did to those."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from django.conf import settings
 
@@ -52,6 +53,7 @@ LATER = (("returns@tallisaudio.com", "Support desk"), ("archive@fenwicklegal.com
 FORWARDED = ("studio@sableandfinch.com", SABLE)
 FOREIGN, STRAY = "newsletter-bounces", "press-freeze-test"
 STOPPED = "press@tallisaudio.com"
+RECIPIENTS = 500  # in a rule
 
 
 def wish(host: ControlClient) -> None:
@@ -128,7 +130,6 @@ def fail_a_run(host: ControlClient) -> None:
     """A plan is approved while Amazon allows fewer recipients in a rule than it did; then Amazon allows them again."""
     if Run.objects.filter(state=RunState.FAILED).exists():
         return
-    usual = host.limits()["recipients"]
     host.set_limits(recipients=1)
     try:
         domain = Domain.objects.get(name="copperkettle.coffee")
@@ -136,7 +137,12 @@ def fail_a_run(host: ControlClient) -> None:
         addresses_services.set_catch_all(domain=domain, actor=owner_of(domain.customer), endpoint=to)
         apply("Copper Kettle wants all mail for its domain.")
     finally:
-        host.set_limits(recipients=usual)
+        restore_limits(host)
+
+
+def restore_limits(host: ControlClient) -> None:
+    """As Amazon's usual one is; a seed that was interrupted may have left another."""
+    host.set_limits(recipients=RECIPIENTS)
 
 
 def add_foreign_rule() -> None:
@@ -151,7 +157,9 @@ def add_foreign_rule() -> None:
 def add_stray_rule() -> None:
     """Somebody tried something at Amazon's console, and left it: mail for one customer's address is not delivered."""
     _add_rule(STRAY, STOPPED, {"StopAction": {"Scope": "RuleSet"}})
-    aws.client("sesv2").create_email_identity(EmailIdentity="trial.pretend-post.net")
+    ses = aws.client("sesv2")
+    with suppress(ses.exceptions.AlreadyExistsException):
+        ses.create_email_identity(EmailIdentity="trial.pretend-post.net")
 
 
 def _add_rule(name: str, recipient: str, action: Mapping[str, object]) -> bool:
