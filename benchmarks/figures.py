@@ -73,9 +73,9 @@ def _faults(found: dict[str, Any] | None) -> Iterator[str]:
     runs, wrong = sum(each["calls"] for each in outcomes), [each for each in outcomes if each["else_"]]
     yield _machine(found["machine"])
     yield (
-        f"{runs:,} runs of workflows, each with one fault at one of its calls: every call in turn. Afterwards the worker "
-        "went on. A run converged if our rows, Amazon's state and the change log are as after a run without a fault, no "
-        "job failed for good, and no page in between said what was not so.\n"
+        f"{runs:,} runs of workflows, each with one fault at one of its calls: every call in turn. Afterwards the "
+        "worker went on. A run converged if our rows, Amazon's state and the change log are as after a run without a "
+        "fault, no job failed for good, and no page in between said what was not so.\n"
     )
     yield "In a cell: runs that converged, of how many; empty where it was not run. The faults:\n"
     yield "\n".join(f"{number}. {fault}" for number, fault in enumerate(faults, start=1)) + "\n"

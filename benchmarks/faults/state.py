@@ -9,6 +9,7 @@ from django.db import connection, models
 ID = re.compile(
     r"\b[a-z]{2,8}_[0-9a-z]{16,}\b|-[0-9a-hjkmnp-tv-z]{8}\b|tn-[0-9a-z]+"
     r"|\b[a-z2-7]{32}\b|[A-Za-z0-9+/]{43}="  # the tokens of SES, which are of the domain's name
+    r"|\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d"  # a migration is named for its minute
 )
 # Columns that are of each run, or that a fault may leave: how often it was tried, what was seen when.
 OF_THE_RUN = set(

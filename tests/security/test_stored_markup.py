@@ -10,12 +10,13 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from accounts.models.people import User
 from accounts.roles import Role
 from inbound_admin.lib.exports import FORMULA_STARTS
 from sandbox.process import Sandbox
-from tests.api_world import World, make_world
+from tests.api_world import World, make_more, make_world
 from tests.browser.showcase import make_showcase
 from tests.browser.visits import SUBJECTS
 from tests.calling import api_of, operations
@@ -39,6 +40,16 @@ def signed_in(person: User | None) -> Client:
     return client
 
 
+def test_what_comes_alive_is_seen() -> None:
+    """In an element's text, in an attribute of either kind, as an address, and in JSON."""
+    for page in ("<p>{}</p>", "<p title='{}'>", '<p title="{}">', "<title>{}</title>", "<textarea>{}</textarea>"):
+        assert alive(page.format(MARKUP)), page
+        assert not alive(page.format(escape(MARKUP))), page
+    assert alive(f'<a href="{ADDRESS}">')
+    assert not alive(f'<a href="/?next={ADDRESS}">')
+    assert alive("<p hx-vals='{\"a\": \"' onxss=1 x='\"}'>")
+
+
 @pytest.mark.parametrize("text", [MARKUP, ADDRESS], ids=["markup", "an address that runs script"])
 @pytest.mark.parametrize("subject", [subject for subject in SUBJECTS if subject != "gone wrong"])
 def test_no_page_makes_anything_of_a_text(subject: str, text: str, sandbox: Sandbox) -> None:
@@ -60,6 +71,7 @@ def test_no_page_makes_anything_of_a_text(subject: str, text: str, sandbox: Sand
 @pytest.fixture
 def planted(sandbox: Sandbox) -> World:
     world = make_world()
+    make_more(world, start=0, end=1)
     plant(MARKUP)
     return world
 
