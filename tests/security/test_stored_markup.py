@@ -20,8 +20,10 @@ from tests.api_world import World, make_more, make_world
 from tests.browser.showcase import make_showcase
 from tests.browser.visits import SUBJECTS
 from tests.calling import api_of, operations
-from tests.factories import make_staff
+from tests.factories import make_customer, make_member, make_staff
 from tests.security.planting import ADDRESS, MARKUP, alive, plant
+from tests.writes import WRITES, Write
+from tests.writes import World as WriteWorld
 
 pytestmark = pytest.mark.django_db
 FEWEST = 0.8  # of the visits show their page here as well, where nobody presses anything
@@ -111,3 +113,32 @@ def test_no_cell_of_an_export_is_a_formula(name: str, planted: World) -> None:
     rows = list(csv.reader(io.StringIO(b"".join(answer).decode(), newline="")))  # as it is sent, part by part
     assert any(MARKUP in cell for row in rows for cell in row), "nothing that was planted stands in it"
     assert not [cell for row in rows for cell in row if cell.startswith(FORMULA_STARTS)]
+
+
+@pytest.mark.parametrize("write", WRITES, ids=str)
+def test_no_answer_to_a_form_makes_anything_of_what_was_sent(write: Write, sandbox: Sandbox) -> None:
+    """In every text field at once: in the preview, in what is refused, on the page after it."""
+    world = people_of(sandbox)
+    post, client = write.of(world), signed_in(world.people[write.who])
+    hostile = {name: MARKUP if isinstance(value, str) else value for name, value in post.form.items()}
+    hostile |= {"do": post.form["do"]} if "do" in post.form else {}
+    answer = client.post(reverse(write.name, args=post.args) + post.query, hostile, follow=True)
+    assert answer.status_code != 500
+    assert not alive(b"".join(answer).decode())
+
+
+def people_of(sandbox: Sandbox) -> WriteWorld:
+    customer = make_customer("Alice Ltd")
+    roles = {"sam": Role.SUPPORT, "olga": Role.OPERATOR, "tess": Role.TRUST_AND_SAFETY, "adam": Role.ADMIN}
+    staff = {name: make_staff(role) for name, role in roles.items()}
+    return WriteWorld(sandbox, customer, {"alice": make_member(customer), **staff})
+
+
+def test_what_stands_in_dns_is_text_while_a_domain_is_added(sandbox: Sandbox) -> None:
+    alice = make_member()
+    sandbox.control.add_zone("shop.com")
+    for name, kind in (("shop.com", "TXT"), ("_dmarc.shop.com", "TXT")):
+        sandbox.control.add_record("shop.com", name, kind, f"v=spf1 {MARKUP}")
+    answer = signed_in(alice).post(reverse("domains:add"), {"name": "shop.com", "domain": "shop.com"}, follow=True)
+    assert answer.status_code == 200
+    assert not alive(answer.content.decode())
