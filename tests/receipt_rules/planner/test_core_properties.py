@@ -263,7 +263,7 @@ def test_consequences_are_what_the_matcher_says(desired: Desired, actual: RuleSe
 @pytest.mark.soak
 def test_all_of_this_holds_for_many_more_worlds() -> None:
     """The same properties in a process of their own, with other random numbers each time."""
-    tried = (__file__, Path(__file__).with_name("test_core_untouched.py"))
+    tried = (__file__, str(Path(__file__).with_name("test_core_untouched.py")))
     command = [sys.executable, "-m", "pytest", *tried, "-q", "-x", "-m", "not soak", "-p", "no:cacheprovider"]
     ran = subprocess.run(
         command,
