@@ -25,13 +25,15 @@ ON_ALL_CORES := -n auto --dist loadfile
 # The output of what runs beside something else stays together, where make can do that.
 AT_ONCE := --no-print-directory --jobs=$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) \
 	$(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# The longest first.
+LINTS := lint-types lint-security lint-deployment lint-templates lint-imports lint-style
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
 .PHONY: help run manage check test emulator soak fuzz coverage mutate bench faults figures confusion fill css lock format
-.PHONY: sbom screenshots clean lint lint-types lint-templates lint-security lint-deployment lint-imports lint-style
+.PHONY: sbom screenshots clean lint $(LINTS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +47,8 @@ manage: $(INSTALLED) ## a command of manage.py on the data of `make run`: make m
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak and not emulator"
 
-test: lint emulator ## all of check and the browser tests, about 25 minutes on two cores
+test: css ## all of check and the browser tests, about 25 minutes on two cores
+	@$(MAKE) $(AT_ONCE) emulator $(LINTS)
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not soak"
 
 emulator: $(EMULATED) ## install the second Amazon that tests/emulator runs against
@@ -87,9 +90,8 @@ confusion: css ## what the diagnosis finds for each mistake in DNS, in right zon
 css: $(INSTALLED) ## build static/build/site.css
 	@$(BIN)/python -m inbound_admin.css
 
-# The longest first.
 lint: css
-	@$(MAKE) $(AT_ONCE) lint-types lint-templates lint-security lint-deployment lint-imports lint-style
+	@$(MAKE) $(AT_ONCE) $(LINTS)
 
 lint-style:
 	$(BIN)/ruff check .

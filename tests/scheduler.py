@@ -11,10 +11,21 @@ from typing import Any
 import pytest
 
 BROWSER = "tests/browser/"
-# Of the files that wait for other processes and for time to pass, or try many cases.
+# What waits for processes and for time to pass beside what tries many cases, so that a core has something to do.
 LONGEST = (
     "tests/test_slow_requests.py",
+    "tests/faults/test_runs.py",
     "tests/domains/diagnosis/test_failures.py",
+    "tests/sdk/test_newer_client.py",
+    "tests/faults/test_migrating.py",
+    "tests/sandbox/local/test_runner.py",
+    "tests/faults/test_tenants.py",
+    "tests/sdk/test_generated_clients.py",
+    "tests/sandbox/test_seed_demo.py",
+    "tests/sdk/test_sdk.py",
+    "tests/operations/legacy_import/test_account.py",
+    "tests/public_api/test_contract.py",
+    "tests/browser/test_every_page.py",
 )
 # While one test waits for a process, a clock or a browser, another takes its core.
 MORE_THAN_CORES = 1
@@ -32,8 +43,14 @@ def rank(nodeid: str, *, in_browser: bool) -> tuple[bool, int]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: rank(item.nodeid, in_browser=item.get_closest_marker("browser") is not None))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One process alone keeps pytest-django's order but for browser tests."""
+    shared = hasattr(config, "workerinput")
+    items.sort(key=lambda item: rank(item.nodeid if shared else "", in_browser=_in_browser(item)))
+
+
+def _in_browser(item: pytest.Item) -> bool:
+    return item.get_closest_marker("browser") is not None
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
