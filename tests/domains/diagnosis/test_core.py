@@ -246,7 +246,7 @@ def test_a_letter_that_is_missing_is_shown_in_the_reply() -> None:
     [
         ("1 aspmx.l.google.com", "receives its mail at Google Workspace (priority 1), not here"),
         ("0 example-com.mail.protection.outlook.com", "receives its mail at Microsoft 365 (priority 0), not here"),
-        ("5 mx.notgoogle.com", "receives its mail at 5 mx.notgoogle.com, not here"),
+        ("5 mx.notgoogle.com", "receives its mail at mx.notgoogle.com (priority 5), not here"),
     ],
 )
 def test_who_has_the_mail_now_is_named_and_asked_about_before_anything_is_removed(server: str, said: str) -> None:

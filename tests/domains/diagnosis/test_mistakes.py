@@ -63,7 +63,7 @@ def test_a_mistake_is_found_and_not_another(scene: Scene) -> None:
 
 
 def test_every_mistake_of_the_catalogue_has_a_zone() -> None:
-    assert {scene.mistake for scene in SCENES} == set(MISTAKES) == {f"M{number:02}" for number in range(1, 55)}
+    assert {scene.mistake for scene in SCENES} == set(MISTAKES) == {f"M{number:02}" for number in range(1, 56)}
 
 
 def words(finding: DiagnosisFinding) -> int:

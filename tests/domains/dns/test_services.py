@@ -1,5 +1,6 @@
 """What nobody has seen yet is asked of its own nameservers first, so that our looking is not why it is not seen."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +10,9 @@ from pytest_django import Settings
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.dns import services as dns_services
-from domains.dns.core import Answer, Question
+from domains.dns.core import Answer, LookupStatus, Query, Question
 from domains.dns.gateway import exchange
-from domains.dns.services import look_up
+from domains.dns.services import Asker, Net, Server, find_delegation, look_up
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from sandbox.process import Sandbox
@@ -137,3 +138,28 @@ def test_what_first_looks_lost_is_looked_at_again_within_minutes_for_the_alert(
     second = looked_at(domain, first).next_check_at
     assert second is not None
     assert second - first >= HOUR
+
+
+class _SixAlone(Asker):
+    """A resolver that knows name servers by IPv6 alone."""
+
+    async def ask(self, queries: Sequence[Query]) -> list[Answer]:
+        by_six = [query.question.type == "AAAA" for query in queries]
+        return [
+            Answer(
+                query.question,
+                query.who,
+                LookupStatus.FOUND if is_six else LookupStatus.NO_DATA,
+                ("2606:4700::53",) if is_six else (),
+            )
+            for query, is_six in zip(queries, by_six, strict=True)
+        ]
+
+
+def test_a_nameserver_that_ipv6_alone_reaches_is_asked_there() -> None:
+    names = [("ns6.example.net", ""), ("glued.example.net", "2606:4700::54")]
+    found = asyncio.run(find_delegation(names, "192.0.2.53", Net(("192.0.2.53",)), _SixAlone(timeout=1.0)))
+    assert found == (
+        Server("ns6.example.net", "[2606:4700::53]:53"),
+        Server("glued.example.net", "[2606:4700::54]:53"),
+    )
