@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import dns.flags
 import dns.message
 import dns.rcode
-import dns.rdatatype
 import dns.rrset
 
 Lie = Callable[[dns.message.Message, bool], bytes | None]
@@ -45,11 +45,12 @@ def rubbish(asked: dns.message.Message, by_tcp: bool) -> bytes | None:
 
 
 def huge(asked: dns.message.Message, by_tcp: bool) -> bytes | None:
-    """Cut over UDP; over TCP as large as an answer can be, of what nobody asked for."""
-    made = _reply(asked, dns.rcode.NOERROR)
+    """Cut over UDP; over TCP a failure as large as an answer can be, with what nobody asked for."""
     if not by_tcp:
-        made.flags |= dns.flags.TC
-        return made.to_wire()
+        cut = _reply(asked, dns.rcode.NOERROR)
+        cut.flags |= dns.flags.TC
+        return cut.to_wire()
+    made = _reply(asked, dns.rcode.SERVFAIL)
     strings = [f'"{number:03}{"x" * 240}"' for number in range(HUGE_STRINGS)]
     made.additional.append(dns.rrset.from_text_list("else.example.", 300, "IN", "TXT", strings))
     return made.to_wire(max_size=65535)

@@ -265,8 +265,7 @@ def import_legacy(place: Place) -> list[Claim]:
     moving.refresh_from_db()
     nothing_else_waits()
     legacy_import_services.begin(moving_in=moving, actor=olga())
-    whole = lambda: Domain.objects.filter(name=NAME, adopted=True).exists()  # noqa: E731
-    return [row_says("imported", moving, "state", "done", whole)]
+    return [row_says("imported", moving, "state", "done", Domain.objects.filter(name=NAME, adopted=True).exists)]
 
 
 def add_many(place: Place) -> list[Claim]:

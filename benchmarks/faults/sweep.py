@@ -94,7 +94,8 @@ class Sweep:
             _no_page_is_wrong(claims)
         except AssertionError as wrong:
             made.else_.append(str(wrong)[:MOST_TEXT])
-        made.else_ += differences(plain, self._end())
+        else:
+            made.else_ += differences(plain, self._end())
         return made
 
     def _wrong(self, workflow: Workflow, kind: FaultKind, nth: int) -> list[str]:
