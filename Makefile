@@ -32,7 +32,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test emulator soak fuzz coverage mutate bench faults figures confusion fill css lock format
+.PHONY: help run manage check test emulator soak fuzz coverage mutate bench house faults figures confusion fill css lock format
 .PHONY: sbom screenshots clean lint $(LINTS)
 
 help: ## list the targets
@@ -83,6 +83,9 @@ figures: $(INSTALLED) ## write docs/figures.md from what bench and faults measur
 fill: $(INSTALLED) ## rows as a large operator has them, in the empty database of DATABASE_URL (DOMAINS=100000)
 	@$(BIN)/python manage.py migrate -v0
 	@$(BIN)/python -m benchmarks.data $(DOMAINS)
+
+house: $(INSTALLED) ## modules, lines, imports and lengths of the product, and what exceeds a limit
+	@$(BIN)/python -m benchmarks.house
 
 confusion: css ## what the diagnosis finds for each mistake in DNS, in right zones, and with each lookup failed
 	@$(BIN)/python -m benchmarks confusion

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import django
 
@@ -164,29 +164,7 @@ def _endpoints(customers: int) -> None:
 
 
 def _domains(count: int, customers: int) -> None:
-    from django.utils import timezone
-
-    from accounts.models.people import Customer
-    from domains.models.domains import Domain, Stage
-    from domains.models.record_checks import RecordCheck
-
-    now = timezone.now()
-    one = Domain.objects.create(
-        customer=Customer.objects.earliest("pk"),
-        name="the-first.invalid",
-        region=REGION,
-        stage=Stage.READY,
-        proven_at=now,
-        verified_at=now,
-        identity_status="SUCCESS",
-        dkim_status="SUCCESS",
-        dkim_tokens=["a" * 32, "b" * 32, "c" * 32],
-        routes_unchecked=False,
-        last_dns_check=now,
-        last_ses_check=now,
-        summary="Everything is set up correctly.",
-        receiving_state="live",
-    )
+    one = _first_domain()
     states = ("verified",) * 15 + ("spreading", "waiting", "at_risk", "wrong", "could_not_check")
     _copy(
         one,
@@ -206,12 +184,45 @@ def _domains(count: int, customers: int) -> None:
         created_at="now() - make_interval(mins => n)",
         state_since="now() - make_interval(mins => n / 2)",
     )
-    check = RecordCheck.objects.create(domain=one, key="spf", state="verified", checked_at=now, verified_at=now)
+    _record_checks(one, count)
+    one.delete()
+
+
+def _first_domain() -> Any:
+    """A verified domain that the others are copies of."""
+    from django.utils import timezone
+
+    from accounts.models.people import Customer
+    from domains.models.domains import Domain, Stage
+
+    now = timezone.now()
+    return Domain.objects.create(
+        customer=Customer.objects.earliest("pk"),
+        name="the-first.invalid",
+        region=REGION,
+        stage=Stage.READY,
+        proven_at=now,
+        verified_at=now,
+        identity_status="SUCCESS",
+        dkim_status="SUCCESS",
+        dkim_tokens=["a" * 32, "b" * 32, "c" * 32],
+        routes_unchecked=False,
+        last_dns_check=now,
+        last_ses_check=now,
+        summary="Everything is set up correctly.",
+        receiving_state="live",
+    )
+
+
+def _record_checks(one: Any, count: int) -> None:
+    from domains.models.record_checks import RecordCheck
+
+    at = one.verified_at
+    check = RecordCheck.objects.create(domain=one, key="spf", state="verified", checked_at=at, verified_at=at)
     rows = f"SELECT d AS n, k FROM generate_series(1, {count}) AS d, generate_series(1, {RECORDS_EACH}) AS k"  # noqa: S608
     keys = ("dkim1", "dkim2", "dkim3", "mail_from_mx", "mail_from_spf", "apex_spf", "dmarc")
     _copy(check, rows, domain_id=row_id("dom_", "n"), key=_one_of(keys, "k"))
     check.delete()
-    one.delete()
 
 
 def _known(states: tuple[str, ...]) -> tuple[str, ...]:

@@ -140,6 +140,14 @@ def pages() -> dict[str, str]:
         "addresses, switched off": f"{addresses}?show=off",
         "addresses of a large customer": f"{addresses}?customer={big.pk}",
         "domain": reverse("domains:detail", args=[domain.pk]),
+        **_pages_of_staff(tenants),
+    }
+
+
+def _pages_of_staff(tenants: str) -> dict[str, str]:
+    from django.urls import reverse
+
+    return {
         "tenants": tenants,
         "search": reverse("operations:find") + "?q=copper",
         "change log": reverse("operations:changes"),

@@ -220,6 +220,8 @@ class Batch(models.Model):
     words = models.JSONField(default=dict, help_text="Details for all items: reason, dates, recipient.")
     by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    paused_at = models.DateTimeField(null=True, help_text="When it was paused; empty: it is not paused.")
+    ended_at = models.DateTimeField(null=True, help_text="When its last item finished; empty: items are pending.")
 
     class Meta:
         ordering = ("-created_at", "-id")

@@ -91,6 +91,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:bulk": OF_STAFF,  # and whoever asked for it
     "operations:retry_bulk": ALICES_POST,
     "operations:stop_bulk": ALICES_POST,
+    "operations:pause_bulk": ALICES_POST,
+    "operations:resume_bulk": ALICES_POST,
     "operations:pause": PAUSERS,
     "operations:resume": PAUSERS,
     "operations:pause_many": (LOGIN, NO, NO, NO, NO, OK, OK),

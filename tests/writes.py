@@ -372,6 +372,12 @@ def _stop_bulk(world: World) -> Post:
     return Post((_held(rows, sam).pk,))
 
 
+def _resume_bulk(world: World) -> Post:
+    post = _stop_bulk(world)
+    Batch.objects.update(paused_at=timezone.now())
+    return post
+
+
 def _retry_bulk(world: World) -> Post:
     domain, sam = _ready(world), world.people["sam"]
     rows = predicted(BatchKind.HOLD, (Named("shop.com"),), viewer=sam)
@@ -590,6 +596,8 @@ WRITES = (
     Write("operations:start_bulk", "domain.held", "sam", _bulk),
     Write("operations:retry_bulk", "domain.held", "sam", _retry_bulk),
     Write("operations:stop_bulk", "bulk.stopped", "sam", _stop_bulk),
+    Write("operations:pause_bulk", "bulk.paused", "sam", _stop_bulk),
+    Write("operations:resume_bulk", "bulk.resumed", "sam", _resume_bulk),
     Write(
         "operations:plan_migration",
         "migration.planned",

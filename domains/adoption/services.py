@@ -15,7 +15,6 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.checking.core.judgement import SesStatus
-from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, joined
@@ -218,12 +217,6 @@ def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
         last_ses_check=timezone.now(),
         next_check_at=timezone.now(),
     )
-
-
-def identities_without_row(at_amazon: dict[str, SesStatus]) -> tuple[str, ...]:
-    """Names that Amazon has in this region and no customer of ours holds."""
-    held = set(domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM).values_list("name", flat=True))
-    return tuple(sorted(set(at_amazon) - held))
 
 
 def import_domain(

@@ -266,11 +266,6 @@ class ListPage(Generic[Row]):
     def num_pages(self) -> int:
         return max(1, -(-int(self.count) // self.per_page))
 
-    @property
-    def is_placed(self) -> bool:
-        """Whether it is known how many rows stand before it."""
-        return self.number is not None
-
     @classmethod
     def every_row(cls, rows: QuerySet[Row], *, at_once: int) -> Iterator[Row]:
         """Page after page: the first comes at once, which a cursor beyond a transaction reads all rows for."""

@@ -119,11 +119,6 @@ class WebhookTarget(models.Model):
         return f"{urlsplit(url).netloc}/… ({hashlib.sha256(url.encode()).hexdigest()[:4]})"
 
     @property
-    def told_events(self) -> list[str]:
-        """The chosen events in words. Empty means all events."""
-        return [words_for(event) for event in self.events]
-
-    @property
     def is_of_staff(self) -> bool:
         return not self.customer_id and self.person_id is None
 

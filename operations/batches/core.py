@@ -15,6 +15,7 @@ class BatchKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     DECIDE = "decide"
+    MOVE_IN = "move_in"
 
     @property
     def words(self) -> str:
@@ -36,11 +37,21 @@ _WORDS = {
     BatchKind.PAUSE: "Pause",
     BatchKind.RESUME: "Resume",
     BatchKind.DECIDE: "Resolve",
+    BatchKind.MOVE_IN: "Import",
 }
-_NOUNS = {BatchKind.PAUSE: "tenant", BatchKind.RESUME: "tenant", BatchKind.DECIDE: "difference"}
+_NOUNS = {
+    BatchKind.PAUSE: "tenant",
+    BatchKind.RESUME: "tenant",
+    BatchKind.DECIDE: "difference",
+    BatchKind.MOVE_IN: "customer",
+}
 DOMAIN_KINDS = tuple(kind for kind in BatchKind if kind.noun == "domain")
-# A person waits for these: they are carried out at once, and what a crash leaves goes in the urgent lane.
+# A person waits for these: the request carries them out, and after a crash the urgent lane does.
 URGENT_KINDS = (BatchKind.PAUSE, BatchKind.RESUME)
+# Imports have a page of their own, which shows their rows, and a job of their own, which also previews them.
+IMPORT_KINDS = (BatchKind.MOVE_IN,)
+ORDINARY_KINDS = tuple(kind for kind in BatchKind if kind not in (*URGENT_KINDS, *IMPORT_KINDS))
+BY_COMMAND = "by_command"  # the key of `Batch.words` if nobody signed in started it, but the command line
 # What the page lists for all items together: the key of `Batch.words`, and its label.
 SHOWN_WORDS: Mapping[str, str] = {
     "decision_words": "Decision",

@@ -9,21 +9,23 @@ from django.db.models import Case, Count, Max, Q, QuerySet, When
 from accounts.models.people import User
 from accounts.people.selectors import supports_everyone
 from inbound_admin.lib import jobs
-from operations.batches.core import DOMAIN_KINDS, SHOWN_WORDS, URGENT_KINDS, BatchKind, BatchResult
+from operations.batches.core import DOMAIN_KINDS, IMPORT_KINDS, SHOWN_WORDS, URGENT_KINDS, BatchKind, BatchResult
 from operations.domain_actions.selectors import domain_counts, domain_results, kinds_for
 from operations.drift_decisions.selectors import decision_counts, decision_results, may_decide
-from operations.jobs import BATCHES, LOOK, REMOVE
+from operations.jobs import BATCHES, LOOK, MOVE_IN, REMOVE
 from operations.models import Batch, BatchItem, BatchItemState
 from operations.pause.selectors import may_pause, pause_counts, pause_results
 from tenants.jobs import STATUS
 from tenants.lifecycle.selectors import sees_tenants
 
+_IMPORTED = BatchResult("Imported", "good", "")
 _Results = Callable[[BatchKind, Sequence[BatchItem]], list[BatchResult]]
 _RESULTS: Mapping[BatchKind, _Results] = {
     **dict.fromkeys(DOMAIN_KINDS, domain_results),
     BatchKind.PAUSE: pause_results,
     BatchKind.RESUME: pause_results,
     BatchKind.DECIDE: decision_results,
+    BatchKind.MOVE_IN: lambda kind, items: [_IMPORTED] * len(items),
 }
 _Counts = Callable[[BatchKind, QuerySet[BatchItem]], list[tuple[BatchResult, int]]]
 _COUNTS: Mapping[BatchKind, _Counts] = {
@@ -31,6 +33,7 @@ _COUNTS: Mapping[BatchKind, _Counts] = {
     BatchKind.PAUSE: pause_counts,
     BatchKind.RESUME: pause_counts,
     BatchKind.DECIDE: decision_counts,
+    BatchKind.MOVE_IN: lambda kind, done: [(_IMPORTED, done.count())],
 }
 TONES = ("good", "info", "warn", "mute")
 _BEFORE_ITS_TURN = {
@@ -69,12 +72,16 @@ COSTS: Mapping[BatchKind, ItemCost] = {
     BatchKind.PAUSE: ItemCost(calls=2, task=STATUS),
     BatchKind.RESUME: ItemCost(calls=2, task=STATUS),
     BatchKind.DECIDE: ItemCost(calls=2, task=LOOK),
+    BatchKind.MOVE_IN: ItemCost(task=MOVE_IN),
 }
 
 
 def batches_for(viewer: User) -> QuerySet[Batch]:
-    """Batches of domains: all for support staff, else one's own. Batches of tenants and differences: only for staff."""
-    found = Batch.objects.select_related("by")
+    """Batches of domains: all for support staff, else one's own. Batches of tenants and differences: only for staff.
+
+    Imports have a page of their own.
+    """
+    found = Batch.objects.select_related("by").exclude(kind__in=IMPORT_KINDS)
     own = Q() if supports_everyone(viewer) else Q(by=viewer)
     return found.filter(own if sees_tenants(viewer) else own & Q(kind__in=DOMAIN_KINDS))
 
@@ -106,8 +113,8 @@ def summary_of(batch: Batch, counts: Mapping[str, int]) -> Summary:
 
 
 def seconds_left(batch: Batch, summary: Summary) -> int:
-    """From the queue of batches and the shared rate limit; 0 if nothing is left."""
-    if not summary.may_change:
+    """From the queue of batches and the shared rate limit; 0 if nothing is left, or while it is paused."""
+    if not summary.may_change or batch.paused_at:
         return 0
     cost = COSTS.get(BatchKind(batch.kind), ItemCost())
     calls = (summary.waiting + summary.under_way) * cost.calls
@@ -118,9 +125,10 @@ def seconds_left(batch: Batch, summary: Summary) -> int:
 def _seconds_of_queue(batch: Batch) -> float:
     """Batches take turns item by item, so items of others count up to the number of this one's last."""
     last = batch.items.filter(state=BatchItemState.WAITING).aggregate(last=Max("number"))["last"] or 0
-    urgent = Q(batch__kind__in=URGENT_KINDS)
-    lane = urgent if batch.kind in URGENT_KINDS else ~urgent
-    waiting = BatchItem.objects.filter(lane, state=BatchItemState.WAITING, number__lte=last)
+    lanes = (URGENT_KINDS, IMPORT_KINDS)
+    lane = next((Q(batch__kind__in=kinds) for kinds in lanes if batch.kind in kinds), None)
+    lane = lane or ~Q(batch__kind__in=(*URGENT_KINDS, *IMPORT_KINDS))
+    waiting = BatchItem.objects.filter(lane, state=BatchItemState.WAITING, number__lte=last, batch__paused_at=None)
     counted = waiting.order_by().values_list("batch__kind").annotate(number=Count("pk"))
     return sum((COSTS.get(BatchKind(kind), ItemCost()).seconds * number for kind, number in counted), start=0.0)
 

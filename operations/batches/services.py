@@ -3,6 +3,9 @@
 ONE engine and ONE table of kinds. A row for each item is stored before anything is done, and it is settled in the
 transaction of its change, or when its change is found done already. So the process may die anywhere, and what waits is
 continued. One refusal stops no other; only an Amazon that does not answer makes the rest wait.
+
+A person can pause a batch and resume it, stop it, and retry what failed. Items in progress finish first.
+`ended_at` is set once no item waits, after the kind's `finish`; a crash in between repeats `finish`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,28 +15,50 @@ from functools import partial
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
 from audit.services import acting
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Refused
-from operations.batches.core import DOMAIN_KINDS, URGENT_KINDS, BatchKind
+from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, URGENT_KINDS, BatchKind
 from operations.domain_actions import services as domain_actions_services
 from operations.drift_decisions import services as drift_decisions_services
-from operations.jobs import batch_subject, batches_soon, urgent_batches_soon
+from operations.jobs import batch_subject, batches_soon, move_in_soon, urgent_batches_soon
+from operations.legacy_import.selectors import import_batches
+from operations.legacy_rows import services as legacy_rows_services
 from operations.models import Batch, BatchItem, BatchItemState
 from operations.pause import services as pause_services
 
 ITEMS_AT_ONCE = 1000  # stored in one statement
+RUNNING, PAUSED = {"state": "Running"}, {"state": "Paused"}
+NO_LONGER = "The person who started it no longer has permission."
 
 
 @dataclass(frozen=True)
 class ActionOfKind:
-    """`refuse_who_may_not` raises; `prepare` gives the words to store and raises Refused; `act` settles the item."""
+    """`refuse_who_may_not` raises; `prepare` gives the words to store and raises Refused; `act` settles its items.
+
+    `together`: the items that are carried out with this one, itself included. `finish` is repeatable.
+    """
 
     refuse_who_may_not: Callable[[User], None]
     prepare: Callable[[Sequence[BatchItem], Mapping[str, str], User], Mapping[str, str]]
-    act: Callable[[BatchItem, User], None]
+    act: Callable[[Sequence[BatchItem], User | None], None]
+    together: Callable[[BatchItem], Sequence[BatchItem]] = lambda item: (item,)
+    finish: Callable[[Batch], None] = lambda batch: None
+
+
+def _one_by_one(act: Callable[[BatchItem, User], None]) -> Callable[[Sequence[BatchItem], User | None], None]:
+    """For kinds that only a person starts."""
+
+    def act_on(items: Sequence[BatchItem], actor: User | None) -> None:
+        if actor is None:
+            raise Refused(NO_LONGER)
+        for item in items:
+            act(item, actor)
+
+    return act_on
 
 
 _DOMAIN_ACTS: Mapping[BatchKind, Callable[[BatchItem, User], None]] = {
@@ -49,20 +74,27 @@ KINDS: Mapping[BatchKind, ActionOfKind] = {
         kind: ActionOfKind(
             partial(domain_actions_services.refuse_who_may_not, kind),
             partial(domain_actions_services.prepare, kind),
-            _DOMAIN_ACTS[kind],
+            _one_by_one(_DOMAIN_ACTS[kind]),
         )
         for kind in DOMAIN_KINDS
     },
     BatchKind.PAUSE: ActionOfKind(
-        pause_services.refuse_who_may_not, pause_services.prepare, pause_services.pause_in_batch
+        pause_services.refuse_who_may_not, pause_services.prepare, _one_by_one(pause_services.pause_in_batch)
     ),
     BatchKind.RESUME: ActionOfKind(
-        pause_services.refuse_who_may_not, pause_services.prepare, pause_services.resume_in_batch
+        pause_services.refuse_who_may_not, pause_services.prepare, _one_by_one(pause_services.resume_in_batch)
     ),
     BatchKind.DECIDE: ActionOfKind(
         drift_decisions_services.refuse_who_may_not,
         drift_decisions_services.prepare,
-        drift_decisions_services.decide_in_batch,
+        _one_by_one(drift_decisions_services.decide_in_batch),
+    ),
+    BatchKind.MOVE_IN: ActionOfKind(
+        legacy_rows_services.refuse_who_may_not,
+        lambda items, words, actor: words,
+        legacy_rows_services.import_in_batch,
+        legacy_rows_services.imported_together,
+        legacy_rows_services.finish_import,
     ),
 }
 
@@ -71,69 +103,143 @@ def start(*, kind: BatchKind, items: Sequence[BatchItem], words: Mapping[str, st
     """Store it, item by item; the worker carries it out. Raises what the kind's checks raise, and stores nothing."""
     KINDS[kind].refuse_who_may_not(actor)
     words = KINDS[kind].prepare(items, words, actor)
+    return _store(Batch(kind=kind, words=dict(words), by=actor), items)
+
+
+def start_as(*, batch_id: str, kind: BatchKind, items: Sequence[BatchItem], because: str, actor: User | None) -> Batch:
+    """As `start`, under the id of the row that it carries out. Without an actor the command line started it."""
+    _refuse_who_may_not(kind, actor)
+    return _store(Batch(pk=batch_id, kind=kind, words=words_of(because, actor), by=actor), items)
+
+
+def words_of(because: str, actor: User | None) -> dict[str, str]:
+    """What is stored with a batch that may also be started by the command line."""
+    return {"because": because} | ({} if actor else {BY_COMMAND: "yes"})
+
+
+def _store(batch: Batch, items: Sequence[BatchItem]) -> Batch:
     with transaction.atomic():
-        batch = Batch.objects.create(kind=kind, words=dict(words), by=actor)
+        batch.save(force_insert=True)
         for number, item in enumerate(items, start=1):
             item.batch, item.number = batch, number
         BatchItem.objects.bulk_create(items, batch_size=ITEMS_AT_ONCE)
-        _queue(kind)
+        _queue(BatchKind(batch.kind))
     _now_if_urgent(batch)
     return batch
 
 
-def retry(*, batch: Batch, actor: User) -> int:
+def retry(*, batch: Batch, actor: User | None) -> int:
     """Retry the refused and stopped items. Returns their number."""
     kind = BatchKind(batch.kind)
-    KINDS[kind].refuse_who_may_not(actor)
+    _refuse_who_may_not(kind, actor)
     failed = batch.items.filter(state__in=(BatchItemState.REFUSED, BatchItemState.STOPPED))
     with transaction.atomic():
         again = failed.update(state=BatchItemState.WAITING, problem="")
+        Batch.objects.filter(pk=batch.pk).update(paused_at=None, ended_at=None)
         _queue(kind)
     _now_if_urgent(batch)
     return again
 
 
 @transaction.atomic
-def stop(*, batch: Batch, actor: User) -> int:
+def pause(*, batch: Batch, actor: User | None) -> None:
+    """Start no further item until it is resumed; items in progress finish. Raises Refused if nothing is pending."""
+    _refuse_who_may_not(BatchKind(batch.kind), actor)
+    locked = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+    if locked.paused_at:
+        return
+    if not locked.items.filter(state=BatchItemState.WAITING).exists():
+        raise Refused("Nothing is pending, so there is nothing to pause.", code="NOTHING_TO_DO")
+    Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now())
+    _record("bulk.paused", locked, actor, PAUSED, before=RUNNING)
+
+
+@transaction.atomic
+def resume(*, batch: Batch, actor: User | None) -> None:
+    """Continue a paused batch. Does nothing if it is not paused."""
+    _refuse_who_may_not(BatchKind(batch.kind), actor)
+    if Batch.objects.filter(pk=batch.pk, paused_at__isnull=False).update(paused_at=None):
+        _record("bulk.resumed", batch, actor, RUNNING, before=PAUSED)
+        _queue(BatchKind(batch.kind))
+
+
+@transaction.atomic
+def stop(*, batch: Batch, actor: User | None) -> int:
     """Start no further item; items in progress finish. Returns the number of stopped items."""
-    KINDS[BatchKind(batch.kind)].refuse_who_may_not(actor)
+    _refuse_who_may_not(BatchKind(batch.kind), actor)
+    if stopped := stop_items(batch):
+        _record("bulk.stopped", batch, actor, {"not_begun": stopped})
+    return stopped
+
+
+def stop_items(batch: Batch) -> int:
+    """As `stop`, for a caller that has checked the permission and writes its own entry of the change log."""
     stopped = batch.items.filter(state=BatchItemState.WAITING).update(state=BatchItemState.STOPPED, problem="")
     if stopped:
-        about, after = batch_subject(batch), {"not_begun": stopped}
-        audit_services.record("bulk.stopped", about=about, actor=actor, after=after, bulk_id=batch.pk, for_staff=True)
+        _queue(BatchKind(batch.kind))
     return stopped
 
 
 def work() -> None:
-    """All that waits, batches side by side. Raises AwsProblem where to wait for Amazon: the row says so meanwhile."""
+    """All that waits, except imports, batches side by side. Raises AwsProblem where to wait; the row says so."""
     _work(waiting())
+    _finish(Batch.objects.exclude(kind__in=IMPORT_KINDS))
 
 
 def work_urgent() -> None:
     """As `work`, of the urgent kinds alone."""
     _work(waiting_urgent())
+    _finish(Batch.objects.filter(kind__in=URGENT_KINDS))
+
+
+def work_imports() -> None:
+    """As `work`, of this region's imports alone."""
+    _work(waiting_imports())
+    _finish(import_batches())
 
 
 def waiting() -> QuerySet[BatchItem]:
-    return BatchItem.objects.filter(state=BatchItemState.WAITING)
+    """What the worker may start now, imports apart."""
+    return _waiting().exclude(batch__kind__in=IMPORT_KINDS)
 
 
 def waiting_urgent() -> QuerySet[BatchItem]:
-    return waiting().filter(batch__kind__in=URGENT_KINDS)
+    return _waiting().filter(batch__kind__in=URGENT_KINDS)
+
+
+def waiting_imports() -> QuerySet[BatchItem]:
+    return _waiting().filter(batch__in=import_batches())
+
+
+def unfinished(kinds: Iterable[BatchKind]) -> QuerySet[Batch]:
+    """Batches that are neither marked as ended nor paused."""
+    return Batch.objects.filter(ended_at=None, paused_at=None, kind__in=kinds)
+
+
+def _waiting() -> QuerySet[BatchItem]:
+    return BatchItem.objects.filter(state=BatchItemState.WAITING, batch__paused_at=None)
+
+
+def _refuse_who_may_not(kind: BatchKind, actor: User | None) -> None:
+    """None is the command line."""
+    if actor is not None:
+        KINDS[kind].refuse_who_may_not(actor)
 
 
 def _queue(kind: BatchKind) -> None:
     if kind in URGENT_KINDS:
         urgent_batches_soon()
+    elif kind in IMPORT_KINDS:
+        move_in_soon()
     else:
         batches_soon()
 
 
 def _now_if_urgent(batch: Batch) -> None:
-    """Who pauses does not wait for a worker. What Amazon does not take now, the queued job tries again."""
+    """Carry out urgent kinds in the request. What fails in SES now is retried by the queued job."""
     if batch.kind not in URGENT_KINDS:
         return
-    for item in _in_turn(waiting().filter(batch=batch)):
+    for item in _in_turn(waiting_urgent().filter(batch=batch)):
         try:
             _carry_out(item)
         except AwsProblem:
@@ -145,30 +251,52 @@ def _work(items: QuerySet[BatchItem]) -> None:
         _carry_out(item)
 
 
+def _finish(batches: QuerySet[Batch]) -> None:
+    """Those of which no item waits. A crash before the mark repeats it."""
+    for batch in batches.filter(ended_at=None).exclude(items__state=BatchItemState.WAITING):
+        KINDS[BatchKind(batch.kind)].finish(batch)
+        Batch.objects.filter(pk=batch.pk).exclude(items__state=BatchItemState.WAITING).update(ended_at=timezone.now())
+
+
+def _record(
+    what: str,
+    batch: Batch,
+    actor: User | None,
+    after: Mapping[str, object],
+    before: Mapping[str, object] | None = None,
+) -> None:
+    about = batch_subject(batch)
+    audit_services.record(what, about=about, actor=actor, before=before, after=after, bulk_id=batch.pk, for_staff=True)
+
+
 def _in_turn(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:
-    """The first of each batch, then the second: a short batch does not wait for a long one that was there before."""
+    """The first item of each batch, then the second: a short batch does not wait for a long one."""
     ordered = items.select_related("batch__by", "domain__customer", "tenant__customer", "difference", "customer")
     while item := ordered.order_by("number", "batch__created_at", "pk").first():
         yield item
 
 
 def _carry_out(item: BatchItem) -> None:
-    """Raises AwsBusy and AwsUnreachable, where the next item would fare no better."""
-    because = str(item.batch.words.get("because", ""))
+    """With those that belong together. Raises AwsBusy and AwsUnreachable, where the next item would fare no better."""
+    because, kind = str(item.batch.words.get("because", "")), KINDS[BatchKind(item.batch.kind)]
+    items = kind.together(item)
+    rows = BatchItem.objects.filter(pk__in=[each.pk for each in items], state=BatchItemState.WAITING)
     try:
         with acting(lambda: because, bulk_id=item.batch_id):
-            KINDS[BatchKind(item.batch.kind)].act(item, _asker(item))
+            kind.act(items, _asker(item))
     except (AwsBusy, AwsUnreachable) as problem:
-        BatchItem.objects.filter(pk=item.pk).update(problem=str(problem))
+        rows.update(problem=str(problem))
         raise
     except (Refused, AwsProblem) as problem:
-        BatchItem.objects.filter(pk=item.pk).update(state=BatchItemState.REFUSED, problem=str(problem))
+        rows.update(state=BatchItemState.REFUSED, problem=str(problem))
 
 
-def _asker(item: BatchItem) -> User:
-    """The person who started the batch. Raises Refused if they were removed or lost the permission."""
+def _asker(item: BatchItem) -> User | None:
+    """The person who started the batch; None: the command line. Raises Refused if they lost the permission."""
     actor = item.batch.by
-    gone = Refused("The person who started it no longer has permission.")
+    gone = Refused(NO_LONGER)
+    if actor is None and BY_COMMAND in item.batch.words:
+        return None
     if actor is None or not actor.is_active:
         raise gone
     try:

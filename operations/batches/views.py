@@ -1,4 +1,4 @@
-"""The page of a batch: progress, result of each item, stop and retry."""
+"""The page of a batch: progress, result of each item, pause, resume, stop and retry."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from operations.batches import services
 from operations.batches.core import URGENT_KINDS, BatchKind
@@ -58,7 +59,7 @@ def _context(request: SignedIn, shown: Batch) -> dict[str, Any]:
         "again": counts["refused"] + counts["stopped"],
         "may_start": may_start(kind, request.user),
         "minutes_left": seconds_left(shown, summary) // 60 + 1,
-        "poll_seconds": POLL_SECONDS if summary.may_change else None,
+        "poll_seconds": POLL_SECONDS if summary.under_way or (summary.waiting and not shown.paused_at) else None,
     }
 
 
@@ -77,6 +78,26 @@ def stop_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
     number, noun = services.stop(batch=shown, actor=request.user), BatchKind(shown.kind).noun
     said = f"{number:,} {noun} stays" if number == 1 else f"{number:,} {noun}s stay"
     messages.info(request, f"Stopped. {said} unchanged.")
+    return redirect(_name(shown), shown.pk)
+
+
+@require_POST
+def pause_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
+    shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
+    try:
+        services.pause(batch=shown, actor=request.user)
+    except Refused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.info(request, "Paused. Items that already started will finish.")
+    return redirect(_name(shown), shown.pk)
+
+
+@require_POST
+def resume_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
+    shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
+    services.resume(batch=shown, actor=request.user)
+    messages.info(request, "Resumed.")
     return redirect(_name(shown), shown.pk)
 
 

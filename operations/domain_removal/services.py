@@ -8,6 +8,9 @@ lines.
 3. `work` reads SES. While a rule names the domain or an address at it, it waits and says for whom. A failed read proves
    nothing, so it waits as well.
 4. Only then the domains' worker deletes the identity and the row. Until that moment nobody else can hold the name.
+
+One removal is not a batch: it is one object that waits for SES between its steps and cannot be taken back. Removing
+many domains is a batch (`BatchKind.DELETE`) whose items call `ask`; its page shows each until the domain is gone.
 """
 
 from collections.abc import Sequence
@@ -58,7 +61,7 @@ OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 
 @dataclass(frozen=True)
 class RemovalConsequences:
-    """All that goes, in its order. `rules_problem`: why what changes in the rules cannot be told now."""
+    """Everything that is deleted, in order. `rules_problem`: why the changes of the rules cannot be computed now."""
 
     domain: deletion_services.IdentityConsequences
     wishes: tuple[str, ...]
@@ -69,7 +72,7 @@ class RemovalConsequences:
 
 @dataclass(frozen=True)
 class RemovalAsked:
-    """What a deletion took along at once. `is_gone`: nothing was left to do, as with a claim that was never proven."""
+    """What `ask` deleted immediately. `is_gone`: nothing is left to do, as with a claim that was never proven."""
 
     addresses: int
     records: int
@@ -78,7 +81,7 @@ class RemovalAsked:
 
 @dataclass(frozen=True)
 class _Wait:
-    """Why a removal waits. `for_customer` where that must be told apart; `soon`: the worker itself ends it."""
+    """Why a removal waits. `for_customer` if the customer reads another text; `soon`: the worker ends the wait."""
 
     why: str
     for_customer: str = ""
@@ -86,7 +89,7 @@ class _Wait:
 
 
 def consequences(domain: Domain) -> RemovalConsequences:
-    """Reads the live rules, where anything takes mail."""
+    """Reads the live rules if the domain has addresses or catch-alls."""
     wishes = domain_removal_services.wishes_at(domain)
     rules, problem = _rules(domain) if wishes and domain.stage != Stage.CLAIM else (None, "")
     tenant = domain.tenant.name if domain.tenant else ""
@@ -97,7 +100,7 @@ def consequences(domain: Domain) -> RemovalConsequences:
 def ask(
     *, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", despite_mx: bool = True
 ) -> RemovalAsked:
-    """Asking twice is asking once. Raises Refused for a wrong name, while sub-domains exist, or while staff hold it.
+    """Repeatable. Raises Refused for a wrong name, while sub-domains exist, or while staff hold it.
 
     Without `despite_mx` also while its MX leads here: SES would reject the mail that still comes.
     """
@@ -118,7 +121,7 @@ def ask(
 
 
 def mx_leading_here(domain: Domain) -> tuple[str, ...]:
-    """Its names whose MX leads here, as last seen: whoever leaves moves them first."""
+    """Names of the domain whose MX record leads here, as last seen. They should be moved before the deletion."""
     return mx_to_move(domain.receiving_facts(name) for name in domain.mail_names)
 
 
@@ -127,7 +130,7 @@ def removal_of(domain: Domain) -> DomainRemoval | None:
 
 
 def work() -> bool:
-    """All as far as they can go; False where one soon goes on by itself. Raises AwsProblem, and then none goes on.
+    """Continue each removal as far as possible. Returns False if one can continue soon. Raises AwsProblem.
 
     What our rows say is read first, then SES, once for all: what a run wrote until then is seen there.
     """
@@ -175,7 +178,7 @@ def _go_on(removal: DomainRemoval) -> None:
 
 
 def _wait_by_rows(domain: Domain) -> _Wait | None:
-    """None where SES has to be asked. What the worker is about to do is waited for without asking."""
+    """None if SES must be read. If the worker is about to change rules, it waits without reading SES."""
     if domain.region != settings.AWS_REGION:
         return _Wait(ELSEWHERE.format(region=domain.region))
     if domain.is_held:
@@ -205,13 +208,13 @@ def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
 
 @transaction.atomic
 def _have_rules_changed(domain: Domain) -> None:
-    """A run of the customer's that somebody else has undone, or that was settled before: once more."""
+    """Queue the customer's change again: someone undid it in SES, or it was settled before."""
     customer_changed(domain.customer, None, domains=[domain.pk])
 
 
 @transaction.atomic
 def _note(removal: DomainRemoval, wait: _Wait | None, *, tell: bool = True) -> None:
-    """On the domain's page and list stands what holds it up; what goes on by itself in seconds holds nothing up."""
+    """Store why it waits, for the domain's page and list. A wait of seconds is not shown as a problem."""
     why = wait.why if wait else ""
     shown = (wait.for_customer or wait.why) if wait else ""
     DomainRemoval.objects.filter(pk=removal.pk).exclude(problem=shown).update(problem=shown)

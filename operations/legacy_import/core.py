@@ -59,6 +59,9 @@ class ImportFate(StrEnum):
         }[self]
 
 
+AGAIN = (ImportFate.REFUSED, ImportFate.FAILED)
+
+
 @dataclass(frozen=True)
 class Given:
     """`owner` is the e-mail address of whose it is; `why_not` says why it cannot be taken as it stands."""

@@ -3,14 +3,16 @@
 The preview is the import itself, rolled back: the same code decides in both. SES is read before and never written: the
 receipt rules' plan shows what should change there, and an operator approves it. `take_in_identities` gives unowned SES
 identities to customers, many at once, as rows of an import.
+
+What is started is a batch of `operations.batches` under the import's id, with an item for each customer:
+`operations.legacy_rows` imports one. The engine pauses, resumes, stops and retries it and knows how far it is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -19,29 +21,36 @@ from audit import services as audit_services
 from domains.adoption import services as adoption_services
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.redaction import masked_text
+from operations.batches import services as batches_services
+from operations.batches.core import BatchKind
 from operations.domain_actions.core import Named, named_in
 from operations.drift.core import IDENTITIES_AREA, UNOWNED
 from operations.drift.selectors import differences
-from operations.identity_drift import services as identity_drift_services
 from operations.jobs import move_in_soon, moving_in_subject
-from operations.legacy_import.core import Given, ImportFate, RowKind, made_ready, once_each, sections_in
-from operations.legacy_rows.services import CustomerImport, ImportOutcome, carry_out, stored_values, values_of
-from operations.models import MovingIn, MovingInRow, MovingInState
-
-RIGHT = "domains.adopt_identity"
-AT_ONCE = 100  # domains that are read of Amazon together
-AGAIN = (ImportFate.REFUSED, ImportFate.FAILED)
+from operations.legacy_import.core import Given, RowKind, made_ready, once_each, sections_in
+from operations.legacy_import.selectors import TO_RETRY, import_batches
+from operations.legacy_rows.services import (
+    CustomerImport,
+    ImportOutcome,
+    carry_out,
+    domain_names,
+    note_outcomes,
+    refuse_who_may_not,
+    stored_values,
+    values_of,
+)
+from operations.models import Batch, BatchItem, MovingIn, MovingInRow, MovingInState
 
 
 def take_in(*, files: Mapping[str, bytes], because: str, actor: User | None) -> MovingIn:
-    """Store what is given, to be looked at by the worker. Raises Refused: NOT_ALLOWED, REASON_MISSING, FILE_..."""
+    """Store the rows of the files; the worker previews them. Raises Refused: NOT_ALLOWED, REASON_MISSING, FILE_..."""
     _require(actor)
     names = ", ".join(name.rpartition("/")[2] for name in files)
     return take_in_rows(name=names, rows=once_each(made_ready(sections_in(files))), because=because, actor=actor)
 
 
 def take_in_rows(*, name: str, rows: Sequence[Given], because: str, actor: User | None) -> MovingIn:
-    """As `take_in`, of what is made ready."""
+    """As `take_in`, of rows that were read already."""
     _require(actor)
     if not because.strip():
         raise Refused("Enter a reason. It is saved with every change.", code="REASON_MISSING")
@@ -67,66 +76,98 @@ def _row(moving: MovingIn, number: int, given: Given) -> MovingInRow:
     )
 
 
+@transaction.atomic
 def begin(*, moving_in: MovingIn, actor: User | None) -> None:
-    """As it was shown, or as it is by then: each customer by itself. Raises Refused."""
+    """Start it. Raises Refused."""
     _transition(moving_in, MovingInState.LOOKED, MovingInState.MOVING, "moving_in.begun", actor)
+    owners = list(dict.fromkeys(moving_in.rows.order_by("number").values_list("owner", flat=True)))
+    items = [BatchItem(name=owner) for owner in owners]
+    because = moving_in.because
+    batches_services.start_as(batch_id=moving_in.pk, kind=BatchKind.MOVE_IN, items=items, because=because, actor=actor)
 
 
+@transaction.atomic
 def cancel(*, moving_in: MovingIn, actor: User | None) -> None:
-    """Whoever is stored stays so; nobody else is begun. Raises Refused when it is over."""
+    """Import no further customer; what is stored is kept. Raises Refused if it is finished."""
     states = (MovingInState.LOOKING, MovingInState.LOOKED, MovingInState.MOVING)
     if moving_in.state not in states:
         raise Refused("The import is already finished.", code="IS_OVER")
+    begun = moving_in.state == MovingInState.MOVING
     _transition(moving_in, MovingInState(moving_in.state), MovingInState.CANCELLED, "moving_in.cancelled", actor)
+    if begun:
+        batches_services.stop_items(batch_of(moving_in))
 
 
+@transaction.atomic
 def try_again(*, moving_in: MovingIn, actor: User | None) -> int:
-    """What was refused or stopped by a problem, that alone; how many rows. Raises Refused."""
+    """Retry the rows that were rejected or failed. Returns their number. Raises Refused if there are none."""
     _require(actor)
-    with transaction.atomic():
-        rows = moving_in.rows.filter(fate__in=AGAIN, done_at__isnull=False, why_not="")
-        number = rows.update(done_at=None)
-        if not number:
-            raise Refused("There is nothing to retry. Fix rejected rows in the file and import it again.", code="NONE")
-        _transition(moving_in, MovingInState.DONE, MovingInState.MOVING, "moving_in.tried_again", actor)
+    number = moving_in.rows.filter(TO_RETRY).update(done_at=None)
+    if not number:
+        raise Refused("There is nothing to retry. Fix rejected rows in the file and import it again.", code="NONE")
+    _transition(moving_in, MovingInState.DONE, MovingInState.MOVING, "moving_in.tried_again", actor)
+    batch = batch_of(moving_in)
+    Batch.objects.filter(pk=batch.pk).update(by=actor, words=batches_services.words_of(moving_in.because, actor))
+    batches_services.retry(batch=batch, actor=actor)
     return number
+
+
+def pause(*, moving_in: MovingIn, actor: User | None) -> None:
+    """Import no further customer until it is resumed. Raises Refused unless it is running."""
+    _require(actor)
+    batches_services.pause(batch=batch_of(moving_in), actor=actor)
+
+
+def resume(*, moving_in: MovingIn, actor: User | None) -> None:
+    """Raises Refused if it was never started."""
+    _require(actor)
+    batches_services.resume(batch=batch_of(moving_in), actor=actor)
+
+
+def batch_of(moving_in: MovingIn) -> Batch:
+    """Raises Refused if it was not started."""
+    found = Batch.objects.filter(pk=moving_in.pk).first()
+    if found is None:
+        raise Refused("The import was not started.", code="STATE_CHANGED")
+    return found
 
 
 def _transition(moving: MovingIn, before: MovingInState, after: MovingInState, what: str, actor: User | None) -> None:
     _require(actor)
-    with transaction.atomic():
-        # Whoever lets it begin is who changes what it changes, not who brought the files.
-        begun = {"started_at": timezone.now(), "by": actor}
-        times = begun if after == MovingInState.MOVING else {"ended_at": timezone.now()}
-        same = MovingIn.objects.filter(pk=moving.pk, state=before)
-        if not same.update(state=after, problem="", **times):
-            raise Refused("Someone else just changed this import. Reload the page.", code="STATE_CHANGED")
-        _record(what, moving, actor, before={"state": before.label}, after={"state": after.label})
-        if after == MovingInState.MOVING:
-            move_in_soon()
+    # Who starts it is who changes what it changes, not who uploaded the files.
+    begun = {"started_at": timezone.now(), "by": actor}
+    times = begun if after == MovingInState.MOVING else {"ended_at": timezone.now()}
+    same = MovingIn.objects.filter(pk=moving.pk, state=before)
+    if not same.update(state=after, problem="", **times):
+        raise Refused("Someone else just changed this import. Reload the page.", code="STATE_CHANGED")
+    _record(what, moving, actor, before={"state": before.label}, after={"state": after.label})
     moving.refresh_from_db()
 
 
-def work(*, now: Callable[[], datetime] = timezone.now) -> None:
-    """All that is to be looked at or stored. Raises AwsProblem where to wait, which is stored for the page."""
+def work() -> None:
+    """Previews what was uploaded, then imports what was started. Raises AwsProblem where to wait, stored for the page.
+
+    The command line and the worker do not do it at the same time; whoever comes second leaves it to the first.
+    """
     with _alone() as am_alone:
-        while am_alone and (moving := unfinished().first()):
-            try:
-                _look(moving) if moving.state == MovingInState.LOOKING else _move(moving, now)
-            except AwsProblem as problem:
-                MovingIn.objects.filter(pk=moving.pk).update(problem=str(problem))
-                raise
+        if am_alone:
+            for moving in _to_preview():
+                _preview(moving)
+            batches_services.work_imports()
 
 
-def unfinished() -> QuerySet[MovingIn]:
-    """What the worker has to look at or to store, the oldest first."""
-    states = (MovingInState.LOOKING, MovingInState.MOVING)
-    return MovingIn.objects.filter(region=settings.AWS_REGION, state__in=states).order_by("created_at")
+def is_unfinished() -> bool:
+    """Whether the worker has something to preview or to import."""
+    return _to_preview().exists() or import_batches().filter(ended_at=None, paused_at=None).exists()
+
+
+def _to_preview() -> QuerySet[MovingIn]:
+    found = MovingIn.objects.filter(region=settings.AWS_REGION, state=MovingInState.LOOKING)
+    return found.order_by("created_at")
 
 
 @contextmanager
 def _alone() -> Iterator[bool]:
-    """The command line and the worker do not both move in; whoever comes second leaves it to the first."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('legacy import', 0))")
         ((is_free,),) = cursor.fetchall()
@@ -137,89 +178,32 @@ def _alone() -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended('legacy import', 0))")
 
 
-def _look(moving: MovingIn) -> None:
-    """Each row's fate: everything is stored in one transaction, which is then undone."""
-    groups = _groups(moving.rows.all())
-    found = adoption_services.read(_names(row for rows in groups for row in rows))
-    fates: list[tuple[MovingInRow, ImportOutcome]] = []
+def _preview(moving: MovingIn) -> None:
+    """The result of each row: everything is stored in one transaction, which is then undone."""
+    groups: dict[str, list[MovingInRow]] = {}
+    for row in moving.rows.all():
+        groups.setdefault(row.owner, []).append(row)
+    try:
+        found = adoption_services.read(domain_names(row for rows in groups.values() for row in rows))
+    except AwsProblem as problem:
+        MovingIn.objects.filter(pk=moving.pk).update(problem=str(problem))
+        raise
+    move = CustomerImport(moving.by, moving.because, moving.pk, found)
+    outcomes: list[tuple[MovingInRow, ImportOutcome]] = []
     with transaction.atomic():
-        for rows in groups:
-            fates += zip(rows, carry_out(map(values_of, rows), _move_of(moving, found)), strict=True)
+        for rows in groups.values():
+            outcomes += zip(rows, carry_out(map(values_of, rows), move), strict=True)
         transaction.set_rollback(True)
     with transaction.atomic():
-        if MovingIn.objects.filter(pk=moving.pk, state=MovingInState.LOOKING).update(
-            state=MovingInState.LOOKED, problem=""
-        ):
-            _note(fates, None)
-
-
-def _move(moving: MovingIn, now: Callable[[], datetime]) -> None:
-    for groups in _together(_groups(moving.rows.all(), waiting=True)):
-        found = adoption_services.read(_names(row for rows in groups for row in rows))
-        for rows in groups:
-            if not MovingIn.objects.filter(pk=moving.pk, state=MovingInState.MOVING).exists():
-                return  # cancelled
-            _store(moving, rows, found, now())
-    identity_drift_services.note_held(now=now())
-    done = MovingIn.objects.filter(pk=moving.pk, state=MovingInState.MOVING)
-    done.update(state=MovingInState.DONE, problem="", ended_at=now())
-
-
-def _store(moving: MovingIn, rows: Sequence[MovingInRow], found: adoption_services.Read, now: datetime) -> None:
-    """One customer, whole or not at all; what was done before is done again, and is the same."""
-    waiting = [row.pk for row in rows if row.done_at is None]
-    try:
-        with transaction.atomic():
-            outcomes = carry_out(map(values_of, rows), _move_of(moving, found))
-            _note([each for each in zip(rows, outcomes, strict=True) if each[0].pk in waiting], now)
-    except DatabaseError as error:
-        words = f"The database rejected this row; nothing was stored for this customer: {error}"
-        MovingInRow.objects.filter(pk__in=waiting).update(fate=ImportFate.FAILED, words=words, done_at=now)
-
-
-def _note(fates: Iterable[tuple[MovingInRow, ImportOutcome]], now: datetime | None) -> None:
-    rows = []
-    for row, outcome in fates:
-        row.fate, row.words, row.object_id, row.done_at = outcome.fate, outcome.words, outcome.object_id, now
-        rows.append(row)
-    MovingInRow.objects.bulk_update(rows, ("fate", "words", "object_id", "done_at"), batch_size=1000)
-
-
-def _groups(rows: Iterable[MovingInRow], *, waiting: bool = False) -> list[list[MovingInRow]]:
-    """By whose they are, in the order of the document; with `waiting`, those who have a row that is not done."""
-    found: dict[str, list[MovingInRow]] = {}
-    for row in rows:
-        found.setdefault(row.owner, []).append(row)
-    return [group for group in found.values() if not waiting or any(row.done_at is None for row in group)]
-
-
-def _together(groups: Iterable[list[MovingInRow]]) -> Iterator[list[list[MovingInRow]]]:
-    """As many owners as have a hundred domains: they are read with four calls."""
-    some: list[list[MovingInRow]] = []
-    number = 0
-    for rows in groups:
-        here = len(_names(rows))
-        if some and number + here > AT_ONCE:
-            yield some
-            some, number = [], 0
-        some.append(rows)
-        number += here
-    if some:
-        yield some
-
-
-def _names(rows: Iterable[MovingInRow]) -> list[str]:
-    return [row.name for row in rows if row.kind == RowKind.DOMAIN and not row.why_not]
-
-
-def _move_of(moving: MovingIn, found: adoption_services.Read) -> CustomerImport:
-    return CustomerImport(moving.by, moving.because, moving.pk, found)
+        looking = MovingIn.objects.filter(pk=moving.pk, state=MovingInState.LOOKING)
+        if looking.update(state=MovingInState.LOOKED, problem=""):
+            note_outcomes(outcomes, None)
 
 
 def _require(actor: User | None) -> None:
     """None is the command line."""
-    if actor is not None and not actor.has_perm(RIGHT):
-        raise Refused("Only operators can import.", code="NOT_ALLOWED")
+    if actor is not None:
+        refuse_who_may_not(actor)
 
 
 def _record(

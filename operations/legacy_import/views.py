@@ -12,14 +12,23 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, list_as_file, page_of, takes_upload, template
+from operations.batches.selectors import counts_of, seconds_left, summary_of
 from operations.drift.core import UNOWNED
 from operations.drift.selectors import differences_shown
 from operations.legacy_import import services
 from operations.legacy_import.core import ImportFate, RowKind
 from operations.legacy_import.forms import MOST_BYTES, AdoptForm, MoveInForm
-from operations.legacy_import.selectors import OUTCOMES, counted, export_rows, may_move_in, moves, rows_of
+from operations.legacy_import.selectors import (
+    OUTCOMES,
+    counted,
+    export_rows,
+    may_move_in,
+    moves,
+    rows_of,
+    waits_because,
+)
 from operations.legacy_import.services import take_in_identities
-from operations.models import MovingIn, MovingInState
+from operations.models import Batch, MovingIn, MovingInState
 
 POLL_SECONDS = 3
 ROWS_PER_PAGE = 100
@@ -68,6 +77,9 @@ def moving_in_rows(request: SignedIn, moving_in_id: str) -> HttpResponse:
     moving = _moving_in(request, moving_in_id)
     fate, kind = request.GET.get("fate", ""), request.GET.get("kind", "")
     number = counted(moving)
+    batch = Batch.objects.filter(pk=moving.pk, ended_at=None).first()
+    paused_at = batch.paused_at if batch else None
+    is_running = moving.state == MovingInState.LOOKING or (moving.state == MovingInState.MOVING and not paused_at)
     context: dict[str, Any] = {
         "moving_in": moving,
         "counted": number,
@@ -76,7 +88,10 @@ def moving_in_rows(request: SignedIn, moving_in_id: str) -> HttpResponse:
         "kind": kind,
         "kinds": [(each.value, each.words) for each in RowKind],
         "page": page_of(rows_of(moving, fate, kind), request, ROWS_PER_PAGE),
-        "poll_seconds": POLL_SECONDS if moving.state in (MovingInState.LOOKING, MovingInState.MOVING) else None,
+        "waits_because": waits_because(moving),
+        "paused_at": paused_at,
+        "minutes_left": seconds_left(batch, summary_of(batch, counts_of(batch))) // 60 + 1 if batch else None,
+        "poll_seconds": POLL_SECONDS if is_running else None,
     }
     return TemplateResponse(request, template(request, "operations/legacy_import/rows.html", "live"), context)
 
@@ -91,7 +106,7 @@ def moving_in_outcomes(request: SignedIn, moving_in_id: str) -> HttpResponseBase
 
 @require_POST
 def steer_moving_in(request: SignedIn, moving_in_id: str) -> HttpResponse:
-    """Start, retry or cancel."""
+    """Start, pause, resume, retry or cancel."""
     moving = _moving_in(request, moving_in_id)
     try:
         messages.success(request, _steered(request, moving))
@@ -108,6 +123,12 @@ def _steered(request: SignedIn, moving: MovingIn) -> str:
         case "retry":
             number = services.try_again(moving_in=moving, actor=request.user)
             return f"{number:,} row{'' if number == 1 else 's'} queued for retry."
+        case "pause":
+            services.pause(moving_in=moving, actor=request.user)
+            return "Import paused. The customer that is being imported will finish."
+        case "resume":
+            services.resume(moving_in=moving, actor=request.user)
+            return "Import resumed."
         case "cancel":
             services.cancel(moving_in=moving, actor=request.user)
             return "Import cancelled. Rows that are already stored are kept."

@@ -1,14 +1,19 @@
 """Stores all imported rows of one owner: the person, the customer, endpoints, domains, catch-alls and addresses.
 
-SES has been read before: nothing here calls AWS. A refused row is refused alone, with the rows that need it.
+A refused row is refused alone, with the rows that need it. `carry_out` calls nothing: SES has been read before.
+
+An import is a batch: `import_in_batch` imports its next customers, whose domains are read from SES together.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models import Count
+from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from accounts.people.services import import_customer, import_person
@@ -19,11 +24,17 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import existing_name
 from inbound_admin.lib import bulk, sealed
 from inbound_admin.lib.errors import Refused
-from operations.legacy_import.core import TWICE, Given, ImportFate, RowKind
+from operations.identity_drift import services as identity_drift_services
+from operations.legacy_import.core import AGAIN, TWICE, Given, ImportFate, RowKind
+from operations.legacy_import.selectors import may_move_in
+from operations.models import Batch, BatchItem, BatchItemState, MovingIn, MovingInRow, MovingInState
 from receipt_rules.legacy_import import services as legacy_import_services
 from receipt_rules.legacy_import.services import Import, StoredImport
 from receipt_rules.models.endpoints import Endpoint
 
+AT_ONCE = 100  # domains that are read from SES together
+REJECTED_ROWS = "{number:,} of its rows could not be imported."
+ROLLED_BACK = "The database rejected this row; nothing was stored for this customer: {error}"
 ORDER = {kind: number for number, kind in enumerate(RowKind)}
 
 
@@ -36,7 +47,7 @@ class ImportOutcome:
 
 @dataclass(frozen=True)
 class CustomerImport:
-    """By whom and why, the id of all its changes, and what Amazon was read to have of the domains."""
+    """Actor, reason, the ID of all its changes, and the domains as read from SES."""
 
     actor: User | None
     because: str
@@ -45,7 +56,7 @@ class CustomerImport:
 
 
 def carry_out(rows: Iterable[Given], move: CustomerImport) -> list[ImportOutcome]:
-    """Each row's, in the order in which they came. Inside of a transaction, which makes the customer one thing.
+    """The outcome of each row, in the order given. Within a transaction: a customer is stored completely or not.
 
     An owner who is named by the id of a customer is that customer.
     """
@@ -182,7 +193,7 @@ class _Owner:
         return self.endpoints[name.casefold()]
 
     def _record(self, given: Given) -> ImportOutcome:
-        """Nothing is stored of it: which records are needed follows from what Amazon says of the identity."""
+        """Stores nothing: which records are required follows from the identity in SES."""
         name = existing_name(given.values["domain"])
         if name not in self.records:
             row = Domain.objects.filter(customer=self.importing.customer, name=name, stage=Stage.READY).first()
@@ -204,14 +215,14 @@ _DOMAINS = {
 
 
 def _plain(kind: str, name: str, value: str) -> tuple[str, str, str]:
-    """As records are compared: without quotes, a priority before the value, or the dot at the end."""
+    """As records are compared: without quotes, priority and trailing dot."""
     kind, words = kind.upper(), value.strip().strip('"').split()
     plain = " ".join(words[1:] if kind == "MX" and len(words) == 2 else words)
     return kind, name.rstrip(".").lower(), plain if kind == "TXT" else plain.rstrip(".").lower()
 
 
 def stored_values(given: Given) -> dict[str, Any]:
-    """As its row holds them: an endpoint's settings are encrypted, since they hold secrets."""
+    """Values as stored. The settings of an endpoint contain secrets, so they are encrypted."""
     if given.kind is not RowKind.ENDPOINT:
         return dict(given.values)
     return {**given.values, "config": sealed.seal_values(given.values["config"])}
@@ -223,3 +234,80 @@ def values_of(row: Any) -> Given:
     if row.kind == RowKind.ENDPOINT:
         values = {**values, "config": sealed.unseal_values(values["config"])}
     return Given(RowKind(row.kind), row.owner, row.name, values, row.why_not)
+
+
+def refuse_who_may_not(actor: User) -> None:
+    if not may_move_in(actor):
+        raise Refused("Only operators can import.", code="NOT_ALLOWED")
+
+
+def imported_together(item: BatchItem) -> Sequence[BatchItem]:
+    """With the next customers of its batch, as many as have a hundred domains: they are read with a few calls."""
+    next_ones = item.batch.items.filter(state=BatchItemState.WAITING, number__gt=item.number).order_by("number")
+    items = [item, *next_ones.select_related("batch")[: AT_ONCE - 1]]
+    rows = MovingInRow.objects.filter(moving_in=item.batch_id, kind=RowKind.DOMAIN, why_not="")
+    counted = rows.filter(owner__in=[each.name for each in items]).order_by().values_list("owner")
+    domains = dict(counted.annotate(number=Count("pk")))
+    number, together = 0, list[BatchItem]()
+    for each in items:
+        number += domains.get(each.name, 0)
+        if together and number > AT_ONCE:
+            break
+        together.append(each)
+    return together
+
+
+def import_in_batch(items: Sequence[BatchItem], actor: User | None) -> None:
+    """Each customer completely or not at all. Raises AwsProblem while SES cannot be read, and then stores nothing."""
+    moving = MovingIn.objects.get(pk=items[0].batch_id)
+    rows = moving.rows.filter(owner__in=[item.name for item in items])
+    move = CustomerImport(actor, moving.because, moving.pk, adoption_services.read(domain_names(rows)))
+    for item in items:
+        _import_customer(item, move)
+
+
+def domain_names(rows: Iterable[MovingInRow]) -> list[str]:
+    return [row.name for row in rows if row.kind == RowKind.DOMAIN and not row.why_not]
+
+
+def note_outcomes(outcomes: Iterable[tuple[MovingInRow, ImportOutcome]], now: datetime | None) -> None:
+    rows = []
+    for row, outcome in outcomes:
+        row.fate, row.words, row.object_id, row.done_at = outcome.fate, outcome.words, outcome.object_id, now
+        rows.append(row)
+    MovingInRow.objects.bulk_update(rows, ("fate", "words", "object_id", "done_at"), batch_size=1000)
+
+
+def _import_customer(item: BatchItem, move: CustomerImport) -> None:
+    """What was done before is done again, and is the same. Nothing if the batch was paused or stopped meanwhile."""
+    rows = list(MovingInRow.objects.filter(moving_in=item.batch_id, owner=item.name).order_by("number"))
+    pending, now = [row.pk for row in rows if row.done_at is None], timezone.now()
+    try:
+        with transaction.atomic():
+            found = BatchItem.objects.select_for_update(of=("self",)).filter(batch__paused_at=None, pk=item.pk)
+            locked = found.filter(state=BatchItemState.WAITING).first()
+            if locked is None:
+                return
+            outcomes = list(zip(rows, carry_out(map(values_of, rows), move), strict=True))
+            note_outcomes([each for each in outcomes if each[0].pk in pending], now)
+            locked.settle(now=now)
+            _refuse_if_rejected(locked)
+    except DatabaseError as error:
+        words = ROLLED_BACK.format(error=error)
+        with transaction.atomic():
+            MovingInRow.objects.filter(pk__in=pending).update(fate=ImportFate.FAILED, words=words, done_at=now)
+            BatchItem.objects.filter(pk=item.pk).update(state=BatchItemState.REFUSED, problem=words)
+
+
+def _refuse_if_rejected(item: BatchItem) -> None:
+    """Rejected rows can be retried, except for those that are wrong in the file."""
+    rows = MovingInRow.objects.filter(moving_in=item.batch_id, owner=item.name, fate__in=AGAIN, why_not="")
+    if number := rows.count():
+        problem = REJECTED_ROWS.format(number=number)
+        BatchItem.objects.filter(pk=item.pk).update(state=BatchItemState.REFUSED, problem=problem)
+
+
+def finish_import(batch: Batch) -> None:
+    identity_drift_services.note_held(now=timezone.now())
+    done = MovingIn.objects.filter(pk=batch.pk, state=MovingInState.MOVING)
+    done.update(state=MovingInState.DONE, problem="", ended_at=timezone.now())

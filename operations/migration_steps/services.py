@@ -45,7 +45,7 @@ OPEN = (MigrationStepState.TO_DO, MigrationStepState.FAILED, MigrationStepState.
 
 @transaction.atomic
 def store_steps(item: MigrationItem, inventory: Inventory, request_ids: Sequence[str]) -> None:
-    """Made at the first call, when what stands stood already; later, what stands has been done by us."""
+    """Creates the rows at the first call: what exists then existed before. What exists later was done by us."""
     steps = plan(inventory)
     known = {(row.kind, row.subject): row for row in MigrationStep.objects.select_for_update().filter(item=item)}
     is_first = not known
@@ -88,7 +88,7 @@ def fail(item: MigrationItem, kind: StepKind, problem: str) -> None:
 
 
 def fail_first(item: MigrationItem, problem: str) -> None:
-    """The first that is open, where none is marked already."""
+    """Mark the first open step as failed, unless another one is."""
     steps = MigrationStep.objects.filter(item=item)
     if steps.filter(state=MigrationStepState.FAILED).exists():
         return
@@ -98,7 +98,7 @@ def fail_first(item: MigrationItem, problem: str) -> None:
 
 
 def undo(item: MigrationItem) -> None:
-    """Those of the associations and of the switch; the tenant and its configuration set stay."""
+    """Mark the associations and the switch as undone. The tenant and its configuration set remain."""
     undone = (StepKind.ASSOCIATE, StepKind.GATE, StepKind.SWITCH)
     rows = MigrationStep.objects.filter(item=item, kind__in=undone, state=MigrationStepState.DONE)
     rows.update(state=MigrationStepState.UNDONE, done_at=None)
@@ -113,7 +113,7 @@ TURNS = 3  # a domain that is set up meanwhile is taken along
 
 
 def move(item: MigrationItem) -> None:
-    """Carry it on from where it is. Raises AwsProblem where to wait, Refused where a person has to look."""
+    """Continue the migration of one customer. Raises AwsProblem if it must wait, Refused if a person must act."""
     _begin(item)
     with aws.recording() as request_ids:
         try:
@@ -134,7 +134,7 @@ def _inventory(item: MigrationItem) -> Inventory:
 
 
 def _begin(item: MigrationItem) -> None:
-    """What was before is kept once: a second try must not take our own half for it."""
+    """Store the state before the migration, once: a retry must not store a half-migrated state."""
     if not item.before:
         tenant = tenant_of(item.customer)
         domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
@@ -163,7 +163,7 @@ def _tenant(item: MigrationItem) -> Tenant:
 
 
 def _associated(item: MigrationItem, tenant: Tenant) -> bool:
-    """Everything that a send uses; then Amazon is asked whether it is so. Raises Refused while it is not."""
+    """Associate everything that a send uses, then read SES. Raises Refused if SES does not list all of it."""
     inventory = _inventory(item)
     _refuse_held(item, inventory)
     for resource in (*inventory.identities, *_more(inventory)):
@@ -207,7 +207,7 @@ def _refuse_held(item: MigrationItem, inventory: Inventory) -> None:
 
 
 def _is_free(item: MigrationItem, resource: MigrationResource) -> bool:
-    """What we made ourselves, and no tenant of that list has, need not be asked for by itself."""
+    """Whether no tenant has it: we made it, and it is not in the list of all tenants that was read."""
     taken = item.migration.taken
     return taken is not None and resource.by_us and resource.arn not in taken
 
@@ -219,14 +219,14 @@ def _refuse_problems(tenant: Tenant) -> None:
 
 
 def _ask_again(tenant: Tenant, wanted: tuple[MigrationResource, ...], found: list[str]) -> None:
-    """Our rows said that these are associated, and Amazon does not: the next try asserts them once more."""
+    """SES does not list these, although our rows say they are associated: the next retry associates them again."""
     lost = [each.arn for each in wanted if each.arn not in found]
     TenantResource.objects.filter(tenant=tenant, arn__in=lost).update(associated_at=None)
 
 
 @transaction.atomic
 def _switched(item: MigrationItem, tenant: Tenant, request_ids: Sequence[str]) -> bool:
-    """False where something came meanwhile that is not associated.
+    """Make sends name the tenant. Returns False if something was added meanwhile that is not associated.
 
     The item is done in the same transaction as its last step: its page looks again only until the item is done.
     """
@@ -258,7 +258,7 @@ def _switched(item: MigrationItem, tenant: Tenant, request_ids: Sequence[str]) -
 
 
 def move_back(item: MigrationItem) -> None:
-    """First the switch, then the associations that came by the move. Raises AwsProblem where to wait."""
+    """Undo the switch first, then the associations that we made. Raises AwsProblem if it must wait."""
     tenant = Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION).first()
     if tenant is not None:
         _switch_back(item, tenant)
@@ -288,7 +288,7 @@ def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
 
 
 def _take_out(item: MigrationItem, tenant: Tenant) -> None:
-    """The tenant stays with its own configuration set, which nothing else uses."""
+    """Remove the associations that we made. The tenant keeps its own configuration set, which nothing else uses."""
     kept = {*item.before.get("associations", ()), arn_of(ResourceKind.CONFIGURATION_SET, tenant.configuration_set)}
     for row in TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(arn__in=kept):
         resources_services.forget_association(tenant=tenant, arn=row.arn)
@@ -304,7 +304,7 @@ def _end_back(item: MigrationItem) -> None:
 
 
 def stop(item: MigrationItem, problem: Refused | AwsProblem) -> None:
-    """It needs a person; what is done stays, and a new try begins there."""
+    """Mark the item as failed. Completed steps are kept; a retry continues there."""
     fail_first(item, str(problem))
     text = f"The rollback failed: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
     MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
@@ -315,7 +315,7 @@ Clock = Callable[[], datetime]
 
 
 def work(*, now: Clock = timezone.now) -> None:
-    """All that is due; repeating it is harmless. Raises AwsProblem where to wait for Amazon."""
+    """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
     for migration in list(unfinished()):
         _work(migration, now)
 
@@ -329,7 +329,7 @@ def _work(migration: Migration, now: Clock) -> None:
 
 
 def _next(migration: Migration, now: Clock) -> MigrationItem | None:
-    """What was begun is finished whatever became of the migration; another is begun only while it runs."""
+    """The next customer: one that was begun, in any state of the migration; another only while it runs."""
     migration.refresh_from_db()
     item = next_item(migration)
     if item is None or item.state in UNDER_WAY:
@@ -346,7 +346,7 @@ def _next(migration: Migration, now: Clock) -> MigrationItem | None:
 
 
 def _carry_on(item: MigrationItem) -> bool:
-    """Raises AwsProblem where waiting helps: the item stays as it is, and says why."""
+    """Raises AwsProblem if waiting helps; the item then keeps its state and shows why."""
     back = item.state == ItemState.ROLLING_BACK
     try:
         if back:
@@ -364,7 +364,7 @@ def _carry_on(item: MigrationItem) -> bool:
 
 
 def _survey(migration: Migration) -> None:
-    """Whose every identity is, in one go, where that is cheaper than to ask for each. Raises AwsProblem."""
+    """Read which tenant has each identity in one list, if that needs fewer calls. Raises AwsProblem."""
     if migration.taken is not None or migration.chosen == Chosen.CUSTOMER or migration.state != MigrationState.RUNNING:
         return
     customers = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).values("customer")
@@ -381,7 +381,7 @@ def _survey(migration: Migration) -> None:
 
 
 def _finish(migration: Migration) -> None:
-    """Over when nobody is left, also where some were stopped by a problem: those are shown, and can be tried again."""
+    """Done if no customer is left, also if some failed: those are shown and can be retried."""
     if MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).exists():
         return
     rows = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)

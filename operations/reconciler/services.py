@@ -19,6 +19,7 @@ from notifications.deliveries.services import overdue
 from notifications.email import services as email_services
 from operations import jobs as operations_jobs
 from operations.batches import services as batches_services
+from operations.batches.core import ORDINARY_KINDS, URGENT_KINDS
 from operations.domain_removal import services as domain_removal_services
 from operations.legacy_import import services as legacy_import_services
 from operations.tenant_migration.selectors import unfinished as unfinished_migrations
@@ -64,9 +65,9 @@ TOGETHER: tuple[tuple[Callable[[datetime], bool], Queue], ...] = (
     (lambda now: forwarding_services.is_due(now=now), receipt_rules_jobs.ask_recipients_soon),
     (lambda now: unfinished_migrations().exists(), operations_jobs.migrate_soon),
     (lambda now: domain_removal_services.waiting().exists(), operations_jobs.remove_soon),
-    (lambda now: batches_services.waiting().exists(), operations_jobs.batches_soon),
-    (lambda now: batches_services.waiting_urgent().exists(), operations_jobs.urgent_batches_soon),
-    (lambda now: legacy_import_services.unfinished().exists(), operations_jobs.move_in_soon),
+    (lambda now: batches_services.unfinished(ORDINARY_KINDS).exists(), operations_jobs.batches_soon),
+    (lambda now: batches_services.unfinished(URGENT_KINDS).exists(), operations_jobs.urgent_batches_soon),
+    (lambda now: legacy_import_services.is_unfinished(), operations_jobs.move_in_soon),
 )
 
 

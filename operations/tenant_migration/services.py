@@ -1,6 +1,10 @@
 """Plans, starts, pauses, resumes, cancels, retries and rolls back tenant migrations. The worker carries them out.
 
 A migration covers one customer, all, those that a filter finds, or those that a file names.
+
+It is not a batch of `operations.batches`, whose items are either pending or settled. A customer has steps, and one
+that was begun is finished first, also after a pause or a cancellation. A rollback undoes steps in their own order, and
+a limit per hour delays the next customer.
 """
 
 import csv

@@ -14,7 +14,6 @@ from django.db.models.functions import Coalesce
 from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
-from domains.domain_list.selectors import domains_for
 from domains.models.domains import UNVERIFIED, Domain, Stage
 from domains.ownership.selectors import held_domains, held_near
 from domains.receiving.core import SERVED, MxFact, RulesFact
@@ -197,11 +196,6 @@ def addresses_for(viewer: Viewer) -> QuerySet[Address]:
     return rows if supports_everyone(viewer) else rows.filter(domain__customer__in=customers_for(viewer))
 
 
-def catch_alls_for(viewer: Viewer) -> QuerySet[CatchAll]:
-    rows = CatchAll.objects.select_related("domain__customer", "endpoint")
-    return rows if supports_everyone(viewer) else rows.filter(domain__customer__in=customers_for(viewer))
-
-
 def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:
     rows = Endpoint.objects.select_related("customer")
     return rows if supports_everyone(viewer) else rows.filter(customer__in=customers_for(viewer))
@@ -222,27 +216,6 @@ def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
     return list(addresses), list(catch_alls)
 
 
-def mode_of(domain: Domain) -> tuple[str, ...]:
-    """Return a sentence each: "billing@ goes to A.", "All other mail goes to B"."""
-    addresses, catch_alls = inbound_of(domain)
-    own = [row for row in addresses if row.is_active]
-    spoken = [f"{row.address.removesuffix(domain.name)} goes to {_where(row)}." for row in own]
-    for row in catch_alls:
-        if row.is_active and row.subdomains and shares_below(domain):
-            spoken.append(f"Mail to subdomains of {domain} isn't received: a subdomain is set up as its own domain.")
-        elif row.is_active:
-            what = f"All mail below {domain}" if row.subdomains else f"All {'other ' if own else ''}mail at {domain}"
-            spoken.append(f"{what} goes to {_where(row)}.")
-    return tuple(spoken) or (f"No mail is received for {domain}.",)
-
-
-def _where(row: Address | CatchAll) -> str:
-    endpoint = row.own_endpoint
-    if endpoint is None:
-        return "no endpoint: stored only"
-    return endpoint.name if endpoint.is_active else f"{endpoint.name}, which is off"
-
-
 def pending_for(customer: Customer) -> PendingChange | None:
     """Return the customer's change that SES doesn't have yet, with the reason if an operator must review it."""
     return PendingChange.objects.filter(customer=customer).first()
@@ -256,11 +229,6 @@ def pending_changes() -> QuerySet[PendingChange]:
 def runs() -> QuerySet[Run]:
     """For operators; newest first."""
     return Run.objects.select_related("approved_by", "customer", "cancelled_by", "confirmed_by")
-
-
-def domains_that_receive(viewer: Viewer) -> QuerySet[Domain]:
-    """The viewer's proven domains, to which addresses can be added."""
-    return domains_for(viewer).filter(proven_at__isnull=False, stage=Stage.READY, receives=True)
 
 
 MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted

@@ -351,14 +351,6 @@ def _note(domain: Domain) -> None:
     note_wished(domain)
 
 
-def own_catch_all(domain: Domain) -> CatchAll:
-    """The domain's own. Raises Refused when there is none."""
-    found = CatchAll.objects.filter(domain=domain, subdomains=False).first()
-    if found is None:
-        raise Refused(f"{domain} has no catch-all.", code="CATCH_ALL_MISSING")
-    return found
-
-
 def _log_catch_all(catch_all: CatchAll) -> dict[str, Any]:
     endpoint = catch_all.endpoint
     return {

@@ -227,18 +227,8 @@ def _end(locked: Run, because: str, actor: User, now: datetime, bulk_id: str) ->
 
 def plan_to_stop(*, customer: Customer) -> Plan:
     """Return the plan for this customer's recipients only. Raises Refused as `make_plan`, AwsProblem."""
-    return _plan(customer, wants_mail=False)
-
-
-def plan_to_resume(*, customer: Customer) -> Plan:
-    """As `plan_to_stop`, for bringing back what the customer wants."""
-    return _plan(customer, wants_mail=True)
-
-
-def _plan(customer: Customer, *, wants_mail: bool) -> Plan:
     live = read_live()
-    others = stopped_customers() - {customer.pk}
-    stopped = others if wants_mail else others | {customer.pk}
+    stopped = stopped_customers() | {customer.pk}
     own = frozenset([customer.pk])
     scope = scope_of(own, wanted(customers=own), live.rule_set)
     return plan_for(Asked(scope=scope), live, wanted(stopped=stopped, customers=own))

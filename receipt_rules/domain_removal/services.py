@@ -35,10 +35,6 @@ class Naming:
     foreign: tuple[tuple[str, str], ...] = ()
     kept: tuple[str, ...] = ()
 
-    @property
-    def is_clear(self) -> bool:
-        return not (self.ours or self.foreign or self.kept)
-
 
 def plan_without(*, domain: Domain) -> Plan:
     """Return the plan that removes all recipients of the domain. Raises Refused as `make_plan`, AwsProblem."""

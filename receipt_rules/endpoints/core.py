@@ -9,7 +9,6 @@ from inbound_admin.lib.redaction import HEADERS, MASK, masked, masked_url
 TOKEN = "verification_token"  # noqa: S105  a name
 SIGNING_SECRET = "signing_secret"  # noqa: S105  a name
 TOKENS = (TOKEN, SIGNING_SECRET)
-SENT_ALONG = (HEADERS, *TOKENS)  # what a webhook gets with its mail, and nobody at another host shall get
 
 
 class SecretMissing(ValueError):

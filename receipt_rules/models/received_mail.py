@@ -55,7 +55,3 @@ class ReceivedMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message_id} for {self.recipient}"
-
-    @property
-    def needs_attention(self) -> bool:
-        return self.outcome in (DeliveryOutcome.FAILED, DeliveryOutcome.HELD)

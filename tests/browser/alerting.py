@@ -77,6 +77,11 @@ def make_alerts(world: Showcase) -> None:
     acknowledge(alert=Alert.objects.get(object_id="dom_taken"), actor=alice)
     mute(alert=Alert.objects.get(object_id="dom_muted"), until=now + timedelta(days=7), actor=alice)
     _observe(world.acme.pk, "over", firing=False)
+    _observe_drift()
+    _log(world)
+
+
+def _observe_drift() -> None:
     observe(
         kind="rule.drift",
         about=Subject("rule_set", "eu-west-1", "Receipt rules in eu-west-1"),
@@ -85,7 +90,6 @@ def make_alerts(world: Showcase) -> None:
         severity="high",
         audience=Staff("receipt_rules.operate_rules"),
     )
-    _log(world)
 
 
 def _observe(customer_id: str, name: str, *, firing: bool = True) -> None:

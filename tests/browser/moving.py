@@ -107,7 +107,23 @@ def _steps(moved: MigrationItem) -> None:
 def _differences(world: Showcase) -> None:
     now = timezone.now()
     shared = {"region": settings.AWS_REGION, "area": "tenants", "first_seen_at": now, "last_seen_at": now}
-    decided = {"by": world.people["adam"], "because": "Their own test until Friday", "decided_at": now}
+    _open_differences(world, shared)
+    Difference.objects.create(
+        kind="status",
+        key="status",
+        subject="left",
+        place="left",
+        sentence="left is paused in SES, but was not paused here.",
+        decision="ignore",
+        by=world.people["adam"],
+        because="Their own test until Friday",
+        decided_at=now,
+        **shared,
+    )
+    DriftLook.objects.create(region=settings.AWS_REGION, area="tenants", at=now, calls=14, tenants=12)
+
+
+def _open_differences(world: Showcase, shared: dict[str, Any]) -> None:
     Difference.objects.create(
         kind="policy",
         key="policy",
@@ -131,14 +147,3 @@ def _differences(world: Showcase) -> None:
         may_adopt=True,
         **shared,
     )
-    Difference.objects.create(
-        kind="status",
-        key="status",
-        subject="left",
-        place="left",
-        sentence="left is paused in SES, but was not paused here.",
-        decision="ignore",
-        **decided,
-        **shared,
-    )
-    DriftLook.objects.create(region=settings.AWS_REGION, area="tenants", at=now, calls=14, tenants=12)

@@ -76,6 +76,10 @@ def make_receiving(world: Showcase) -> None:
     CatchAll.objects.create(domain=domain, endpoint=everybody)
     Expectation.objects.create(address=f"billing@{domain.name}")
     _received(world, domain, webhook, long)
+    _waiting_run()
+
+
+def _waiting_run() -> None:
     run = Run.objects.create(
         kind=RunKind.APPROVED,
         region=settings.AWS_REGION,

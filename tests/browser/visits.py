@@ -512,6 +512,8 @@ NO_PAGE = {
     "tenants:events": "SNS posts there",
     "operations:retry_bulk": "a button of the bulk",
     "operations:stop_bulk": "a button of the bulk",
+    "operations:pause_bulk": "a button of the bulk",
+    "operations:resume_bulk": "a button of the bulk",
     "accounts:revoke_key": "a button of the keys",
     "operations:retry_batch": "a button of the batch",
     "receipt_rules:home": "leads to the rules, or to the addresses",

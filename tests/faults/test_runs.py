@@ -332,6 +332,10 @@ def test_fifty_concurrent_edits_by_ten_customers_end_in_what_they_want(sandbox: 
     worker.join(timeout=60)
     assert not problems
     auto_apply_services.work()
+    assert_everybody_has_what_they_want(domains)
+
+
+def assert_everybody_has_what_they_want(domains: list[Domain]) -> None:
     assert not PendingChange.objects.exists()
     named = {recipient for rule in live().ours for recipient in rule.recipients}
     assert named == {

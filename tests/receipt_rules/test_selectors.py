@@ -91,9 +91,7 @@ def test_alice_and_bob_never_see_each_others_rows() -> None:
     bob, alice = make_member(make_customer("Bob")), make_member(domain.customer)
     for read in (
         addresses_selectors.addresses_for,
-        addresses_selectors.catch_alls_for,
         addresses_selectors.endpoints_for,
-        addresses_selectors.domains_that_receive,
     ):
         assert not read(bob).exists()
         assert read(alice).count() == read(make_staff(Role.SUPPORT)).count() == 1
@@ -116,27 +114,6 @@ def test_addresses_are_found_by_text_and_filters() -> None:
     assert found("show=off") == ["old"]
     assert found("domain=dom_none") == []
     assert found("sort=-address&show=nonsense") == ["old", "help", "billing"]
-
-
-def test_the_mode_is_told_in_sentences() -> None:
-    domain = make_verified("shop.com")
-    assert addresses_selectors.mode_of(domain) == ("No mail is received for shop.com.",)
-    make_address("billing@shop.com", domain, endpoint=make_endpoint(domain.customer, name="A"))
-    CatchAll.objects.create(domain=domain, endpoint=make_endpoint(domain.customer, name="B", is_active=False))
-    assert addresses_selectors.mode_of(domain) == (
-        "billing@ goes to A.",
-        "All other mail at shop.com goes to B, which is off.",
-    )
-
-
-def test_a_catch_all_that_another_customers_sub_domain_suspends_says_so() -> None:
-    domain = make_verified("shop.com")
-    CatchAll.objects.create(domain=domain, subdomains=True)
-    assert addresses_selectors.mode_of(domain) == ("All mail below shop.com goes to no endpoint: stored only.",)
-    make_verified("eu.shop.com")
-    assert addresses_selectors.mode_of(domain) == (
-        "Mail to subdomains of shop.com isn't received: a subdomain is set up as its own domain.",
-    )
 
 
 def test_the_meter_counts_rules_recipients_and_identities() -> None:

@@ -228,14 +228,20 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "remove": removal.format(typed=typed, zone=case.domain.zone, others=rivals),
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
-        "mail_at": mail_at(cause.found, record.value) or rivals,
-        "host": _few(findings.clean_values(mx_hosts(cause.found) if record.type == "MX" else cause.found)),
+        **_of_hosts(record, cause, rivals),
         **_of_offer(record),
         **_of_broken(record, cause),
         **_of_policy(record, cause),
         "use": sentences.use_of(cause.found),
         "reports": sentences.reports_of(cause.found),
         "underscore": alternative.format(domain=case.domain.ascii, value=record.value),
+    }
+
+
+def _of_hosts(record: Record, cause: Cause, rivals: str) -> dict[str, str]:
+    return {
+        "mail_at": mail_at(cause.found, record.value) or rivals,
+        "host": _few(findings.clean_values(mx_hosts(cause.found) if record.type == "MX" else cause.found)),
     }
 
 

@@ -156,10 +156,6 @@ def _from_route53(name: str, kind: str, value: str, ttl: int) -> Entry:
     return Entry(name, kind, "".join(unescaped(piece, octal=True) for piece in pieces), ttl=ttl)
 
 
-_KEY = re.compile(r'("(?:[^"\\]|\\.)*"):')
-_PAIR = re.compile(r"(\s*)(- )?(\w+):(?: (.+))?")
-
-
 def write_octodns(entries: Sequence[Entry], zone: str) -> str:
     """Names are sorted, since octoDNS refuses others in its strict order."""
     lines = [f"# Records for {zone}: merge them into the zone's file.", "---"]

@@ -87,13 +87,6 @@ class RoutingResult:
         """The rule whose Stop ended the evaluation, "" when none did."""
         return next((each.rule.name for each in self.fired if each.rule.delivery.stops), "")
 
-    @property
-    def may_be_stopped_by(self) -> tuple[str, ...]:
-        """Rules whose function, or an action that we do not know, may end the evaluation; here it was not ended."""
-        return tuple(
-            each.rule.name for each in self.fired if each.rule.delivery.may_stop and not each.rule.delivery.stops
-        )
-
     @cached_property
     def taken_by(self) -> dict[str, tuple[AnyRule, ...]]:
         """For each recipient the rules that take its mail somewhere."""

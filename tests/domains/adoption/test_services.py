@@ -6,7 +6,6 @@ from accounts.roles import Role
 from audit.models import Change
 from domains.adoption import services as adoption_services
 from domains.adoption.services import AdoptionFate, AdoptionWish
-from domains.checking.core.judgement import SesStatus
 from domains.identity import gateway as identity_gateway
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
@@ -116,10 +115,3 @@ def test_a_customers_own_claim_becomes_the_adopted_domain(sandbox: Sandbox) -> N
     make_domain("a.com", customer=alice, stage=Stage.CLAIM)
     (outcome,) = adopt("a.com", customer=alice)
     assert Domain.objects.get(name="a.com").pk == outcome.domain_id
-
-
-def test_identities_of_nobody_are_listed_without_those_that_somebody_holds() -> None:
-    make_domain("held.com")
-    make_domain("claimed.com", stage=Stage.CLAIM)
-    known = dict.fromkeys(("held.com", "claimed.com", "free.com"), SesStatus.SUCCESS)
-    assert adoption_services.identities_without_row(known) == ("claimed.com", "free.com")

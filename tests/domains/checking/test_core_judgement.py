@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,9 @@ from hypothesis import strategies as st
 
 from domains.checking.core import comparison, judgement, nearness, sentences
 from domains.checking.core.judgement import (
-    Aspect,
     Judgement,
-    SesStatus,
     State,
-    Turn,
     judge,
-    judge_aspect,
-    judge_aspects,
-    overall,
 )
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.names.core import DomainName
@@ -288,120 +281,3 @@ def test_a_key_that_is_reached_through_an_alias_is_not_called_flattened() -> Non
     text = elsewhere(RECORDS["dkim-1"].name, "TXT", "p=MIIB")
     old = found("dkim-1", "anotherkeyofsomebodyelse.dkim.amazonses.com")
     assert judged("dkim-1", old, further=(text,)).code == "dns.value.old_key"
-
-
-def judgements(**states: State) -> list[Judgement]:
-    """All required records verified but those that are named (dashes as underscores)."""
-    required = [record for record in RECORDS.values() if record.key != "challenge"]
-    return [
-        Judgement(record.key, record.need, states.get(record.key.replace("-", "_"), State.VERIFIED), (), "", "")
-        for record in required
-    ]
-
-
-ALL_GOOD = {Aspect.IDENTITY: SesStatus.SUCCESS, Aspect.DKIM: SesStatus.SUCCESS, Aspect.MAIL_FROM: SesStatus.SUCCESS}
-
-
-@pytest.mark.parametrize(
-    ("dns", "ses", "state"),
-    [
-        (State.VERIFIED, SesStatus.SUCCESS, State.VERIFIED),
-        (State.VERIFIED, SesStatus.PENDING, State.SPREADING),
-        (State.VERIFIED, SesStatus.NOT_STARTED, State.SPREADING),
-        (State.VERIFIED, SesStatus.TEMPORARY_FAILURE, State.AT_RISK),
-        (State.VERIFIED, SesStatus.FAILED, State.WRONG),
-        (State.VERIFIED, SesStatus.UNKNOWN, State.COULD_NOT_CHECK),
-        (State.WAITING, SesStatus.PENDING, State.WAITING),
-        (State.WAITING, SesStatus.UNKNOWN, State.WAITING),
-        (State.WAITING, SesStatus.SUCCESS, State.WAITING),
-        (State.WAITING, SesStatus.FAILED, State.WRONG),
-        (State.WRONG, SesStatus.PENDING, State.WRONG),
-        (State.AT_RISK, SesStatus.SUCCESS, State.AT_RISK),
-        (State.SPREADING, SesStatus.PENDING, State.SPREADING),
-        (State.COULD_NOT_CHECK, SesStatus.SUCCESS, State.COULD_NOT_CHECK),
-        (State.COULD_NOT_CHECK, SesStatus.TEMPORARY_FAILURE, State.AT_RISK),
-        (State.NOT_CHECKED, SesStatus.PENDING, State.NOT_CHECKED),
-    ],
-)
-def test_amazon_and_dns_together_make_an_aspect(dns: State, ses: SesStatus, state: State) -> None:
-    aspect = judge_aspect(Aspect.DKIM, judgements(dkim_2=dns), ses)
-    assert aspect.state is state
-    assert (ses is SesStatus.FAILED) == ("estart verification" in aspect.sentence)
-
-
-def test_receiving_is_judged_by_dns_alone() -> None:
-    assert judge_aspect(Aspect.RECEIVING, judgements(), SesStatus.UNKNOWN).state is State.VERIFIED
-    assert judge_aspect(Aspect.RECEIVING, judgements(inbound_mx=State.WRONG), SesStatus.UNKNOWN).state is State.WRONG
-
-
-def test_only_aspects_with_records_are_judged() -> None:
-    only = [judgement for judgement in judgements() if judgement.key == "identity"]
-    assert [aspect.aspect for aspect in judge_aspects(only, ALL_GOOD)] == [Aspect.IDENTITY]
-    assert [aspect.aspect for aspect in judge_aspects(judgements(), ALL_GOOD)] == list(Aspect)
-
-
-def test_all_right_and_confirmed_is_verified() -> None:
-    whole = overall(judge_aspects(judgements(), ALL_GOOD), judgements())
-    assert (whole.state, whole.turn, whole.done, whole.required) == (State.VERIFIED, Turn.NOBODY, 7, 7)
-
-
-@pytest.mark.parametrize("key", [record.key for record in RECORDS.values() if record.need is Need.REQUIRED][:-1])
-@pytest.mark.parametrize("state", [state for state in State if state is not State.VERIFIED])
-def test_one_required_record_short_is_not_verified(key: str, state: State) -> None:
-    given_states = judgements(**{key.replace("-", "_"): state})
-    whole = overall(judge_aspects(given_states, ALL_GOOD), given_states)
-    assert whole.state is state
-    assert (whole.done, whole.required) == (6, 7)
-    assert whole.sentence.endswith(".")
-
-
-def test_recommended_records_do_not_hold_the_whole_back() -> None:
-    given_states = judgements(dmarc=State.WRONG, apex_spf=State.WAITING)
-    assert overall(judge_aspects(given_states, ALL_GOOD), given_states).state is State.VERIFIED
-
-
-@pytest.mark.parametrize(
-    ("states", "ses", "state", "turn", "words"),
-    [
-        (
-            {"dkim_1": State.WAITING, "dkim_2": State.WAITING},
-            {},
-            State.WAITING,
-            Turn.YOU,
-            "Publish 2 more DNS records.",
-        ),
-        (
-            {"dkim_1": State.WAITING, "dkim_2": State.WRONG},
-            {},
-            State.WRONG,
-            Turn.YOU,
-            "1 to fix, 1 to publish",
-        ),
-        ({"dkim_1": State.AT_RISK, "dkim_2": State.WRONG}, {}, State.AT_RISK, Turn.YOU, "1 to restore, 1 to fix"),
-        ({"dkim_1": State.SPREADING}, {}, State.SPREADING, Turn.CACHES, "is published and propagating"),
-        ({}, {Aspect.DKIM: SesStatus.PENDING}, State.SPREADING, Turn.AMAZON, "Waiting for Amazon SES to verify it"),
-        ({}, {Aspect.DKIM: SesStatus.FAILED}, State.WRONG, Turn.YOU, "Restart verification"),
-        ({}, {Aspect.DKIM: SesStatus.TEMPORARY_FAILURE}, State.AT_RISK, Turn.AMAZON, "will check them automatically"),
-        ({}, {Aspect.DKIM: SesStatus.UNKNOWN}, State.COULD_NOT_CHECK, Turn.US, "get its status from Amazon SES"),
-        ({"dkim_1": State.COULD_NOT_CHECK}, {}, State.COULD_NOT_CHECK, Turn.US, "couldn't check 1 of 7"),
-    ],
-)
-def test_the_whole_says_whose_turn_it_is(
-    states: dict[str, State], ses: dict[Aspect, SesStatus], state: State, turn: Turn, words: str
-) -> None:
-    given_states = judgements(**states)
-    whole = overall(judge_aspects(given_states, {**ALL_GOOD, **ses}), given_states)
-    assert (whole.state, whole.turn) == (state, turn)
-    assert words in whole.sentence
-
-
-def test_nothing_to_judge_is_not_checked() -> None:
-    assert overall((), ()).state is State.NOT_CHECKED
-
-
-def test_the_whole_is_verified_only_with_every_part() -> None:
-    for state, ses in product(State, SesStatus):
-        given_states = judgements(identity=state)
-        aspects = judge_aspects(given_states, {**ALL_GOOD, Aspect.IDENTITY: ses})
-        verified = overall(aspects, given_states).state is State.VERIFIED
-        assert verified == (state is State.VERIFIED and ses is SesStatus.SUCCESS)

@@ -2,12 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
-from django.utils import timezone
 from pytest_django import Settings
 
 from audit.models import Change
@@ -16,59 +14,28 @@ from domains.checking.core.judgement import SesStatus, State
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, Question
 from domains.dns.services import look_up
-from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.overrides import services as overrides_services
 from domains.settings import services as settings_services
 from domains.settings.services import WantedSettings
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused
+from inbound_admin.lib.errors import AwsProblem
 from sandbox.process import Sandbox
+from tests.domains.checking.looks import HOUR, NOW, looked_at, remove, states, verified
 from tests.domains.making import (
     make_domain,
     publish,
-    publish_proof,
     second_resolver,
     seed_identities,
     set_up_domain,
     turn_identity,
-    waiting_jobs,
     wanted,
     zone_of,
 )
-from tests.factories import make_member, make_user
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-
-
-def verified(sandbox: Sandbox, name: str = "shop.com") -> Domain:
-    domain = set_up_domain(sandbox, name)
-    publish(sandbox, domain)
-    sandbox.control.tick()
-    checking_services.check([domain], now=NOW)
-    assert domain.state == State.VERIFIED, domain.summary
-    return domain
-
-
-def looked_at(domain: Domain, now: datetime = NOW) -> Domain:
-    checking_services.check([Domain.objects.get(pk=domain.pk)], now=now)
-    domain.refresh_from_db()
-    return domain
-
-
-def remove(sandbox: Sandbox, domain: Domain, key: str) -> None:
-    record = next(record for record in domain.records if record.key == key)
-    for found in sandbox.control.records(zone_of(domain)):
-        if (found.name, found.type) == (record.name, record.type):
-            sandbox.control.remove_record(zone_of(domain), found.id)
-
-
-def states(domain: Domain) -> dict[str, str]:
-    return dict(RecordCheck.objects.filter(domain=domain).values_list("key", "state"))
 
 
 def test_what_nobody_published_waits(sandbox: Sandbox) -> None:
@@ -277,57 +244,6 @@ def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
     assert domain.next_check_at == NOW + HOUR
 
 
-def test_asking_again_too_soon_is_refused_with_the_time(sandbox: Sandbox, settings: Settings) -> None:
-    settings.CHECK_NOW_EVERY_SECONDS = 10
-    domain = set_up_domain(sandbox)
-    checking_services.check_now(domain=domain)
-    stale = Domain.objects.get(pk=domain.pk)
-    stale.last_dns_check = None  # as a second browser would hold it that asked at the same moment
-    for again in (domain, stale):
-        with pytest.raises(RateLimited) as refused:
-            checking_services.check_now(domain=again)
-        assert 0 < refused.value.retry_after <= 10
-    Domain.objects.filter(pk=domain.pk).update(last_dns_check=timezone.now() - timedelta(seconds=11))
-    assert "Nothing has changed." in checking_services.check_now(domain=Domain.objects.get(pk=domain.pk))
-
-
-def test_a_held_domain_is_left_alone(sandbox: Sandbox) -> None:
-    domain = set_up_domain(sandbox)
-    overrides_services.hold(domain=domain, because="Abuse", actor=make_user())
-    domain.refresh_from_db()
-    sandbox.control.clear_calls()
-    assert checking_services.check_due(now=timezone.now() + timedelta(days=9)) == 0
-    with pytest.raises(Refused, match="on hold"):
-        checking_services.check_now(domain=domain)
-    assert sandbox.control.call_counts() == {}
-
-
-def test_a_domain_that_is_held_while_it_is_looked_at_stays_as_it_was(sandbox: Sandbox) -> None:
-    domain = set_up_domain(sandbox)
-    before = Domain.objects.get(pk=domain.pk)
-    overrides_services.hold(domain=domain, because="Abuse", actor=make_user())
-    checking_services.check([before], now=NOW)
-    domain.refresh_from_db()
-    assert (domain.state, states(domain)) == (State.NOT_CHECKED, {})
-
-
-@pytest.mark.parametrize("stage", [Stage.STARTING, Stage.DELETING])
-def test_check_now_says_what_goes_on_instead(sandbox: Sandbox, stage: Stage) -> None:
-    domain = make_domain(stage=stage)
-    assert "being" in checking_services.check_now(domain=domain)
-    assert sandbox.control.call_counts() == {}
-
-
-def test_check_now_looks_for_the_proof_of_a_claim(sandbox: Sandbox, settings: Settings) -> None:
-    settings.CHECK_NOW_EVERY_SECONDS = 0
-    aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
-    domain = set_up_domain(sandbox, "old.com")
-    assert "found" in checking_services.check_now(domain=domain)
-    publish_proof(sandbox, domain)
-    assert "Ownership is proven" in checking_services.check_now(domain=domain)
-    assert waiting_jobs(domain) == ["domains.set_up"]
-
-
 def test_a_domain_deleted_while_it_is_looked_at_disturbs_nobody(sandbox: Sandbox) -> None:
     gone, other = set_up_domain(sandbox), set_up_domain(sandbox)
     Domain.objects.get(pk=gone.pk).delete()
@@ -367,70 +283,3 @@ def test_the_senders_record_that_is_there_is_merged_and_not_doubled(sandbox: San
     sandbox.control.set_dns_fault("shop.com", "servfail")
     looked_at(domain)
     assert domain.published.spf["shop.com"] == ("v=spf1 include:_spf.google.com ~all",)
-
-
-def test_what_is_due_is_looked_at_once_and_gets_its_next_time(sandbox: Sandbox) -> None:
-    domains = [set_up_domain(sandbox) for _ in range(3)]
-    now = timezone.now() + timedelta(seconds=1)
-    assert checking_services.check_due(now=now) == 3
-    assert checking_services.check_due(now=now) == 0
-    for domain in domains:
-        domain.refresh_from_db()
-        assert domain.next_check_at is not None
-        assert domain.next_check_at > now
-
-
-def test_a_claim_that_is_due_is_looked_at_and_set_up_once_proven(sandbox: Sandbox) -> None:
-    aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
-    domain = set_up_domain(sandbox, "old.com")
-    now = timezone.now() + timedelta(seconds=1)
-    assert checking_services.check_due(now=now) == 1
-    assert checking_services.check_due(now=now) == 0
-    publish_proof(sandbox, domain)
-    assert checking_services.check_due(now=now + timedelta(days=1)) == 1
-    identity_services.set_up(domain_id=domain.id)
-    domain.refresh_from_db()
-    assert (domain.stage, domain.adopted) == (Stage.READY, True)
-
-
-def test_a_page_that_is_opened_hours_later_checks_again_by_itself(sandbox: Sandbox, client: Client) -> None:
-    domain = set_up_domain(sandbox)
-    hours_ago = timezone.now() - 5 * HOUR
-    old = {"watched_from": hours_ago, "last_dns_check": hours_ago, "next_check_at": timezone.now() + HOUR}
-    Domain.objects.filter(pk=domain.pk).update(**old)
-    client.force_login(make_member(domain.customer))
-    page = client.get(f"/domains/{domain.pk}/").content.decode()
-    domain.refresh_from_db()
-    assert domain.next_check_at is not None
-    assert domain.next_check_at <= timezone.now()
-    assert 'hx-trigger="every 3s' in page
-
-
-def test_a_watched_domain_comes_due_however_many_watch(sandbox: Sandbox) -> None:
-    domain = set_up_domain(sandbox)
-    Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now() + HOUR, last_dns_check=None)
-    domain.refresh_from_db()
-    for _ in range(3):
-        checking_services.watched(domain)
-    domain.refresh_from_db()
-    assert domain.next_check_at is not None
-    assert domain.next_check_at <= timezone.now()
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"state": State.VERIFIED, "last_dns_check": timezone.now()},
-        {"held_at": NOW},
-        {"stage": Stage.STARTING},
-        {"stage": Stage.DELETING},
-        {"last_dns_check": timezone.now() + HOUR},
-    ],
-)
-def test_watching_what_cannot_change_asks_nobody(sandbox: Sandbox, fields: dict[str, Any]) -> None:
-    later = timezone.now() + HOUR
-    given: dict[str, Any] = {"stage": Stage.READY, "next_check_at": later} | fields
-    domain = make_domain(**given)
-    checking_services.watched(domain)
-    domain.refresh_from_db()
-    assert domain.next_check_at == later

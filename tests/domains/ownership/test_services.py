@@ -1,12 +1,9 @@
 """Bob tries each way to take Alice's domain, or to learn of it."""
 
-import threading
-from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
 from django.core import mail
-from django.db import connection
 from pytest_django import Settings
 
 from accounts.models.people import Customer
@@ -22,7 +19,7 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsProblem, Problem, Refused
+from inbound_admin.lib.errors import AwsProblem, Refused
 from sandbox.process import Sandbox
 from tests.domains.making import (
     at_amazon,
@@ -39,23 +36,9 @@ from tests.domains.making import (
     waiting_jobs,
     wanted,
 )
-from tests.factories import make_customer, make_member, make_staff, make_user
+from tests.factories import make_customer, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> Customer:
-    customer = make_customer("Alice Ltd")
-    make_member(customer, email="alice@alice.example")
-    return customer
-
-
-@pytest.fixture
-def bob() -> Customer:
-    customer = make_customer("Bob Ltd")
-    make_member(customer, email="bob@bob.example")
-    return customer
 
 
 def claimed(sandbox: Sandbox, bob: Customer, name: str = "old.com") -> Domain:
@@ -349,51 +332,6 @@ def test_a_domain_that_alice_deletes_is_hers_until_amazon_has_let_go(
         preflight_services.add(text="shop.com", customer=bob, actor=None)
     carry_out_deletion(domain_id=domain.id)
     assert preflight_services.add(text="shop.com", customer=bob, actor=None).stage == Stage.STARTING
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_who_add_one_name_at_once_one_must_prove_it(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    both = (alice, bob, alice, bob)
-    ends = at_once([partial(preflight_services.add, text="shop.com", customer=who, actor=None) for who in both])
-    assert sorted(type(end).__name__ for end in ends) == ["Domain", "Domain", "Refused", "Refused"]
-    assert sorted(Domain.objects.values_list("stage", flat=True)) == [Stage.CLAIM, Stage.STARTING]
-    assert Domain.objects.values("customer").distinct().count() == 2
-    assert Change.objects.filter(what="domain.added").count() == 2
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_who_add_a_domain_and_a_part_of_it_at_once_neither_is_in_the_others_way(
-    sandbox: Sandbox, alice: Customer, bob: Customer
-) -> None:
-    at_once(
-        [
-            partial(preflight_services.add, text="shop.com", customer=alice, actor=None),
-            partial(preflight_services.add, text="sub.shop.com", customer=bob, actor=None),
-        ]
-    )
-    assert list(Domain.objects.values_list("stage", flat=True)) == [Stage.STARTING, Stage.STARTING]
-
-
-def at_once(attempts: Sequence[Callable[[], Domain]]) -> list[Domain | Problem]:
-    """Each in a thread of its own, all of them let go at the same moment."""
-    start, ends = threading.Barrier(len(attempts)), list[Domain | Problem]()
-
-    def run(attempt: Callable[[], Domain]) -> None:
-        try:
-            start.wait()
-            ends.append(attempt())
-        except Problem as problem:
-            ends.append(problem)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(attempt,)) for attempt in attempts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(ends) == len(attempts)
-    return ends
 
 
 def deleted(domain: Domain) -> None:

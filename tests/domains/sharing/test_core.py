@@ -50,6 +50,7 @@ def test_what_is_to_do_is_counted_apart(add: int, edit: int, remove: int, words:
 def test_a_link_works_until_its_last_moment_or_until_it_is_withdrawn() -> None:
     assert state_at(NOW, expires_at=NOW + SECOND, revoked_at=None) is ShareLinkState.OPEN
     assert state_at(NOW, expires_at=NOW, revoked_at=None) is ShareLinkState.EXPIRED
+    assert state_at(NOW, expires_at=NOW - SECOND, revoked_at=None) is ShareLinkState.EXPIRED
     assert state_at(NOW, expires_at=NOW - SECOND, revoked_at=NOW) is ShareLinkState.REVOKED
 
 

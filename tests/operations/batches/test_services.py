@@ -20,7 +20,7 @@ from inbound_admin.lib import bulk
 from inbound_admin.lib.errors import Refused
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
-from operations.batches.selectors import batches_for, items_of, results_of
+from operations.batches.selectors import batches_for, counts_of, items_of, results_of, seconds_left, summary_of
 from operations.domain_actions import services as domain_actions_services
 from operations.domain_actions.core import MOST, Named, named_in
 from operations.domain_actions.selectors import predicted
@@ -220,6 +220,46 @@ def test_a_claim_that_was_never_proven_is_gone_at_once_and_its_row_of_the_batch_
     ((_, result),) = results_of(asked, list(asked.items.all()))
     assert (result.word, result.tone) == ("Deleted", "good")
     assert not Domain.objects.exists()
+
+
+def test_a_paused_batch_starts_no_item_until_it_is_resumed(sam: User) -> None:
+    for name in ("a.com", "b.com"):
+        make_domain(name, stage=Stage.READY)
+    paused, other = (ask(BatchKind.HOLD, sam, name, because="x") for name in ("a.com", "b.com"))
+    batches_services.pause(batch=paused, actor=sam)
+    batches_services.pause(batch=paused, actor=sam)
+    batches_services.work()
+    assert (states(paused), states(other)) == ({"a.com": "waiting"}, {"b.com": "done"})
+    paused.refresh_from_db()
+    assert seconds_left(paused, summary_of(paused, counts_of(paused))) == 0
+    batches_services.resume(batch=paused, actor=sam)
+    batches_services.resume(batch=paused, actor=sam)
+    batches_services.work()
+    assert states(paused) == {"a.com": "done"}
+    lines = Change.objects.filter(bulk_id=paused.pk, object_type="bulk").order_by("id")
+    assert list(lines.values_list("what", flat=True)) == ["bulk.paused", "bulk.resumed"]
+    with pytest.raises(Refused, match="nothing to pause"):
+        batches_services.pause(batch=paused, actor=sam)
+
+
+def test_a_paused_batch_queues_no_job_and_resuming_queues_one(sam: User) -> None:
+    make_domain("a.com", stage=Stage.READY)
+    asked = ask(BatchKind.HOLD, sam, "a.com", because="x")
+    batches_services.pause(batch=asked, actor=sam)
+    jobs = ProcrastinateJob.objects.filter(task_name="operations.bulk")
+    jobs.delete()
+    reconciler_services.queue_unfinished()
+    assert not jobs.exists()
+    batches_services.resume(batch=asked, actor=sam)
+    assert jobs.exists()
+
+
+def test_who_may_not_start_a_batch_may_neither_pause_nor_resume_it(sam: User) -> None:
+    make_domain("a.com", stage=Stage.READY)
+    asked = ask(BatchKind.HOLD, sam, "a.com", because="x")
+    for act in (batches_services.pause, batches_services.resume):
+        with pytest.raises(PermissionDenied):
+            act(batch=asked, actor=make_member())
 
 
 def test_a_bulk_that_is_stopped_begins_nothing_else_and_goes_on_when_asked_again(sam: User) -> None:

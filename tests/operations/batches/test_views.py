@@ -150,3 +150,23 @@ def test_a_running_bulk_has_a_stop_and_a_finished_one_has_none(sam: Client) -> N
     assert stop not in said
     assert "Retry 1 failed" in said
     assert signed_in(make_member()).post(stop).status_code == 404
+
+
+def test_a_running_bulk_is_paused_and_resumed_by_its_buttons(sam: Client) -> None:
+    make_domain("a.com", stage=Stage.READY)
+    sam.post(START, {"do": "hold", "names": "a.com", "because": "x", "go": "yes"})
+    bulk = Batch.objects.get()
+    page, pause, resume = (
+        reverse(f"operations:{name}", args=[bulk.pk]) for name in ("bulk", "pause_bulk", "resume_bulk")
+    )
+    assert resume not in sam.get(page).text
+    paused = sam.post(pause, follow=True).text
+    assert "Paused. Items that already started will finish." in paused
+    assert (resume in paused, pause in paused, 'hx-trigger="every' in paused) == (True, False, False)
+    batches_services.work()
+    assert not Domain.objects.get().is_held
+    resumed = sam.post(resume, follow=True).text
+    assert (pause in resumed, "About 1 minute left." in resumed) == (True, True)
+    batches_services.work()
+    assert "there is nothing to pause" in sam.post(pause, follow=True).text
+    assert signed_in(make_member()).post(pause).status_code == 404

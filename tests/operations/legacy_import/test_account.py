@@ -11,7 +11,6 @@ from moto.ses.models import ses_backends
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
-from domains.adoption import services as adoption_services
 from domains.models.domains import Domain, Stage
 from operations.legacy_import import services as legacy_import_services
 from operations.models import Difference, MovingInState
@@ -144,7 +143,6 @@ def test_a_filled_account_is_taken_over_without_a_write_and_its_rules_are_folded
     take_everything_over(adam, size)
     assert sandbox.control.write_calls() == ()
     assert Domain.objects.filter(stage=Stage.READY, adopted=True).count() == size.identities
-    assert adoption_services.identities_without_row(adoption_services.identities_at_amazon()) == ()
     assert Customer.objects.count() == Tenant.objects.filter(stage=TenantStage.READY).count() == size.tenants
     assert (Address.objects.count(), CatchAll.objects.filter(is_active=True).count()) == (2 * SHOPS, SHOPS)
     assert (PendingChange.objects.count(), Run.objects.count()) == (0, 0)

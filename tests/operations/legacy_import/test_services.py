@@ -287,7 +287,7 @@ def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypat
             raise KeyboardInterrupt
         return carry_out(*args)
 
-    monkeypatch.setattr("operations.legacy_import.services.carry_out", dies)
+    monkeypatch.setattr("operations.legacy_rows.services.carry_out", dies)
     with pytest.raises(KeyboardInterrupt):
         legacy_import_services.work()
     assert User.objects.count() == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operations.search.core import SearchQuery, read_query
+from operations.search.core import LONGEST, SearchQuery, SitePage, read_query
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
 ARN = "arn:aws:ses:eu-west-1:123456789012:"
@@ -34,11 +34,15 @@ def test_what_people_paste_along_is_left_out(typed: str, text: str) -> None:
         ("tenant/acme/tn-1234", SearchQuery("", tenant="acme")),
         ("receipt-rule-set/inbound:receipt-rule/ia-000001", SearchQuery("", rule="ia-000001")),
         ("configuration-set/x", SearchQuery("")),
+        ("zzz/x", SearchQuery("")),
+        ("receipt-rule-set/inbound", SearchQuery("")),
+        ("template/a:receipt-rule/b", SearchQuery("")),
     ],
 )
 def test_an_arn_names_its_thing(arn: str, expected: SearchQuery) -> None:
     found = read_query(ARN + arn)
     assert (found.identity, found.tenant, found.rule) == (expected.identity, expected.tenant, expected.rule)
+    assert found.is_arn == bool(expected.identity or expected.tenant or expected.rule)
 
 
 def test_what_only_begins_like_an_arn_names_nothing() -> None:
@@ -48,3 +52,29 @@ def test_what_only_begins_like_an_arn_names_nothing() -> None:
 def test_thirty_two_letters_may_be_a_dkim_token() -> None:
     assert read_query(TOKEN).may_be_token
     assert not read_query("shop.com").may_be_token
+
+
+def test_an_arn_without_a_resource_names_nothing() -> None:
+    assert not read_query(ARN.removesuffix(":")).is_arn
+
+
+def test_a_long_paste_is_cut() -> None:
+    assert read_query("a" * LONGEST).text == "a" * 300
+    assert read_query("a" * (LONGEST + 1)).text == "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("do", True),
+        ("DOM add", True),
+        ("new domain", True),
+        ("d", False),
+        ("do a", False),
+        ("omain", False),
+        ("domain tenant", False),
+        ("", False),
+    ],
+)
+def test_a_page_is_found_by_the_beginnings_of_its_words(typed: str, *, found: bool) -> None:
+    assert SitePage("Add domain", "domains:add", "new create").matches(typed) is found

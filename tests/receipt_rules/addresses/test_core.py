@@ -3,7 +3,7 @@
 import pytest
 
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.core import CatchAllMeant, read_recipient
+from receipt_rules.addresses.core import CatchAllMeant, is_at_or_below, read_recipient
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,43 @@ def test_what_is_understood_differently_is_said(text: str, said: str) -> None:
 def test_an_address_has_at_most_254_characters() -> None:
     with pytest.raises(Refused, match="254"):
         read_recipient(f"{'a' * 64}@{'.'.join(['b' * 60] * 3)}.shop.com")
+
+
+def test_the_longest_address_that_ses_takes_is_taken_and_one_more_is_refused() -> None:
+    name = f"{'b' * 60}.{'c' * 60}.{'d' * 59}.shop.com"
+    local = "a" * (254 - len(f"@{name}"))
+    assert read_recipient(f"{local}@{name}").address == f"{local}@{name}"
+    for text in (f"{local}a@{name}", f"{'a' * 65}@shop.com"):
+        with pytest.raises(Refused) as refused:
+            read_recipient(text)
+        assert refused.value.code == "NOT_AN_ADDRESS"
+    assert read_recipient(f"{'a' * 64}@shop.com").name == "shop.com"
+
+
+@pytest.mark.parametrize("text", ["shop.com", "billing@", "billing@ ", ""])
+def test_what_lacks_the_at_or_the_domain_is_no_address(text: str) -> None:
+    with pytest.raises(Refused, match="isn't an email address"):
+        read_recipient(text)
+
+
+def test_the_catch_all_that_is_meant_is_named() -> None:
+    with pytest.raises(CatchAllMeant, match=r"all mail at shop\.com, turn on the catch-all"):
+        read_recipient("*@shop.com")
+    with pytest.raises(CatchAllMeant, match=r"for subdomains of shop\.com, turn on the subdomain catch-all"):
+        read_recipient("*@*.shop.com")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_so"),
+    [
+        ("shop.com", True),
+        ("eu.shop.com", True),
+        ("a.b.eu.shop.com", True),
+        ("myshop.com", False),
+        ("com", False),
+        ("shop.com.example", False),
+        ("", False),
+    ],
+)
+def test_a_name_is_at_or_below_another_by_whole_labels(name: str, *, is_so: bool) -> None:
+    assert is_at_or_below(name, {"shop.com", "other.com"}) is is_so

@@ -44,3 +44,31 @@ def test_the_worst_endpoint_speaks_for_all_and_three_are_listed() -> None:
     assert end.sentence.endswith(", and 2 more")
     assert path(facts, End())["end"].sentence == "Stored only (no endpoint)"
     assert path(facts)["end"].state is HopState.NONE
+
+
+def test_up_to_three_endpoints_are_all_listed() -> None:
+    facts = ReceivingFacts("shop.com", mx=MxFact.HERE, rules=RulesFact.CARRIED)
+    three = path(facts, DESK, End("Books", waits=True), End("Old", is_off=True))["end"]
+    assert three.sentence.endswith("Desk (webhook)")
+    assert [path(facts, *[DESK] * number)["end"].name for number in (1, 2)] == ["Endpoint", "Endpoints"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_verified", "sentence"),
+    [
+        (RulesFact.CARRIED, True, "Stores and routes the mail"),
+        (RulesFact.CARRIED, False, "No mail yet"),
+        (RulesFact.WAITING, True, "No mail yet"),
+        (RulesFact.WAITING, False, "No mail yet"),
+    ],
+)
+def test_mail_is_stored_if_the_domain_is_verified_and_a_rule_delivers(
+    rules: RulesFact, sentence: str, *, is_verified: bool
+) -> None:
+    facts = ReceivingFacts("shop.com", mx=MxFact.HERE, rules=rules, is_verified=is_verified)
+    assert path(facts, DESK)["store"].sentence == sentence
+
+
+def test_a_hop_has_the_word_the_tone_and_the_icon_of_its_state() -> None:
+    hop = path(ReceivingFacts("shop.com", mx=MxFact.HERE, rules=RulesFact.CARRIED), DESK)["rule"]
+    assert (hop.word, hop.tone, hop.icon) == ("OK", "good", "check-circle")
