@@ -27,7 +27,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test emulator soak fuzz coverage mutate bench confusion fill css lock format lint sbom screenshots clean
+.PHONY: help run manage check test emulator soak fuzz coverage mutate bench confusion fill load css lock format lint sbom screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench: css ## measure, print a table, write benchmarks/latest.json
 fill: $(INSTALLED) ## rows as a large operator has them, in the empty database of DATABASE_URL (DOMAINS=100000)
 	@$(BIN)/python manage.py migrate -v0
 	@$(BIN)/python -m benchmarks.data $(DOMAINS)
+
+load: css ## eight clients at once, ours beside Django's admin, on the filled database of DATABASE_URL
+	@$(BIN)/python -m benchmarks.load
 
 confusion: css ## what the diagnosis finds for each mistake in DNS, in right zones, and with each lookup failed
 	@$(BIN)/python -m benchmarks confusion
