@@ -32,7 +32,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test emulator soak fuzz coverage mutate bench house faults figures confusion fill css lock format
+.PHONY: help run manage check test emulator soak fuzz coverage mutate bench house faults figures confusion fill load css lock format
 .PHONY: sbom screenshots clean lint $(LINTS)
 
 help: ## list the targets
@@ -86,6 +86,9 @@ fill: $(INSTALLED) ## rows as a large operator has them, in the empty database o
 
 house: $(INSTALLED) ## modules, lines, imports and lengths of the product, and what exceeds a limit
 	@$(BIN)/python -m benchmarks.house
+
+load: css ## eight clients at once, ours beside Django's admin, on the filled database of DATABASE_URL
+	@$(BIN)/python -m benchmarks.load
 
 confusion: css ## what the diagnosis finds for each mistake in DNS, in right zones, and with each lookup failed
 	@$(BIN)/python -m benchmarks confusion

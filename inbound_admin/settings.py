@@ -142,11 +142,13 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "inbound_admin.compression.Compressed",
     "inbound_admin.response_headers.response_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "inbound_admin.metrics.measured",
     "inbound_admin.middleware.request_id",
     "inbound_admin.lib.slow_work.bounded",
+    "inbound_admin.polls.unchanged_is_empty",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "inbound_admin.middleware.HostChecked",
@@ -197,6 +199,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "django_htmx.templatetags.django_htmx",
                 "inbound_admin.templatetags.icons",
+                "inbound_admin.templatetags.moments",
             ],
         },
     }

@@ -193,6 +193,13 @@ class DriftLook(models.Model):
     calls = models.PositiveIntegerField(default=0)
     tenants = models.PositiveIntegerField(null=True, help_text="Tenants of the account in SES.")
     problem = models.TextField(blank=True)
+    place = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text="Tenant after which the next check goes on; empty: at the first.",
+    )
+    began_at = models.DateTimeField(null=True, help_text="When the check that goes on there began at the first.")
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("region", "area"), name="drift_look_once"),)

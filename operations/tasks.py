@@ -2,7 +2,8 @@
 
 from django.utils import timezone
 
-from inbound_admin.lib import jobs
+from inbound_admin.lib import jobs, lanes
+from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.retry import UntilAmazonAnswers
 from operations.batches import services as batches_services
 from operations.dashboard import services as dashboard_services
@@ -59,8 +60,12 @@ def sweep(timestamp: int) -> None:
 
 @jobs.periodic("operations.look_each_night", cron="47 1 * * *")
 def look_each_night(timestamp: int) -> None:
-    """Once a night: whether Amazon's tenants, identities and rules are as our rows have them."""
-    drift_services.ask_to_look()
+    """Once a night: whether Amazon's tenants, identities and rules are as our rows have them.
+
+    It may take hours, so it doesn't hold the lane of what runs each minute.
+    """
+    with lanes.within(WorkLane.BACKGROUND):
+        drift_services.ask_to_look()
 
 
 @jobs.periodic("operations.watch", cron="*/5 * * * *")

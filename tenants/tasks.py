@@ -14,6 +14,7 @@ from tenants.policy import services as policy_services
 from tenants.reputation import services as reputation_services
 from tenants.resources import services as resources_services
 from tenants.status import services as status_services
+from tenants.status_pass import services as status_pass_services
 
 
 @jobs.task(CREATE, retry=UntilAmazonAnswers())
@@ -81,7 +82,7 @@ def tell(tenant_id: str, what: str) -> None:
 @jobs.periodic(READ_ALL, cron="*/10 * * * *")
 def read_all(timestamp: int) -> None:
     """Events can be lost: every ten minutes all tenants are read, a call for each hundred."""
-    status_services.read_all(now=timezone.now())
+    status_pass_services.read_all(now=timezone.now())
 
 
 @jobs.periodic("tenants.remind", cron="41 6 * * *", retry=UntilItWorks(SMTPException, OSError))

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.roles import Role
+from domains.models.domains import Domain
 from inbound_admin.lib.api import values
 from sandbox.process import Sandbox
 from tests.api_world import World, make_more, make_world
@@ -98,3 +99,59 @@ def test_pages_of_a_list_show_each_row_once(path: str, world: World) -> None:
         assert page["pagination"]["hasMore"] == (offset + 1 < whole["pagination"]["total"])
         pages += page["data"]
     assert pages == whole["data"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("path", LISTS)
+def test_pages_far_down_show_each_row_once_walked_and_jumped_to(
+    path: str, kept: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_more(world, start=0, end=3)
+    monkeypatch.setattr(values, "FAR", 1)
+    caller, address = _staff(), path.format(**world.ids)
+    whole = ok(caller.get(address))
+    pages: list[Any] = []
+    for offset in range(whole["pagination"]["total"] + 2):
+        if not kept:
+            cache.clear()
+        page = ok(caller.get(address, limit=1, offset=offset))
+        assert page["pagination"]["hasMore"] == (offset + 1 < whole["pagination"]["total"])
+        pages += page["data"]
+    assert pages == whole["data"]
+
+
+def _five_far_down(monkeypatch: pytest.MonkeyPatch) -> Api:
+    for name in ("b", "d", "f", "h", "j"):
+        make_verified(f"{name}.com")
+    monkeypatch.setattr(values, "FAR", 1)
+    return _staff()
+
+
+def _names_at(caller: Api, offset: int) -> list[str]:
+    found = ok(caller.get("/api/v2/domains", limit=2, offset=offset, search=".com"))
+    return [each["domain"] for each in found["data"]]
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_walk_far_down_neither_misses_nor_repeats_a_row_when_others_come_and_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caller = _five_far_down(monkeypatch)
+    whole = _names_at(caller, 0) + _names_at(caller, 2) + _names_at(caller, 4)
+    assert len(set(whole)) == 5
+    cache.clear()
+    seen = _names_at(caller, 0)
+    Domain.objects.filter(name=seen[0]).delete()
+    seen += _names_at(caller, 2)
+    make_verified("a.com")
+    make_verified("z.com")
+    seen += _names_at(caller, 4)
+    assert [name for name in seen if name in whole] == whole
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_the_last_page_is_read_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = _five_far_down(monkeypatch)
+    with CaptureQueriesContext(connection) as queries:
+        assert len(_names_at(caller, 4)) == 1
+    assert not [each["sql"] for each in queries if "OFFSET 3" in each["sql"] or "OFFSET 4" in each["sql"]]

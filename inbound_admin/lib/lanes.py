@@ -2,8 +2,8 @@
 
 - URGENT: what stops or resumes mail (pause, resume, stop receiving, policy, routes of a domain that changed hands).
 - PEOPLE: what somebody waits for. Every web request is in this lane.
-- LOOKS: what runs by the clock (sweeps, hourly and nightly reads of Amazon).
-- BACKGROUND: work on sets of many (bulk actions, migration, import).
+- LOOKS: what runs by the clock (sweeps, hourly reads of Amazon).
+- BACKGROUND: work on sets of many (bulk actions, migration, import), and nightly reads that take up to hours.
 
 The rule at the pace: the first lane that waits has the turn, but a lane that waits has at least one turn of `ONE_OF`.
 So an urgent call waits for one turn of others at most, and no lane ever stands still. Turns that a lane does not need
@@ -48,7 +48,7 @@ TASKS: Mapping[str, WorkLane] = {
     "domains.fetch_policies": WorkLane.LOOKS,
     "domains.forget_old": WorkLane.LOOKS,
     "domains.notice": WorkLane.LOOKS,
-    "domains.read_all": WorkLane.LOOKS,
+    "domains.read_all": WorkLane.BACKGROUND,
     "domains.set_up": WorkLane.PEOPLE,
     "domains.sweep": WorkLane.LOOKS,
     "domains.unmake": WorkLane.URGENT,

@@ -8,22 +8,23 @@ Not django-filter: of its parts (cleaning of text, choices, order, labels, the r
 be replaced. A class of fields is shorter, typed, and made by an API call as by a page.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from django.core import signing
 from django.core.cache import cache
-from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.db import connection
 from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, Value
 from django.db.models.expressions import OrderBy
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
+
+from inbound_admin.lib.keyset import behind, columns_of, query_digest, with_key
 
 Row = TypeVar("Row", bound=Model)
 MOST_COUNTED = 10_000
+KEPT_FROM = 2_000  # rows; of fewer the groups are counted each time
 MOST_DISTINCT = 100
 KEPT_SECONDS = 600
 COUNTS_KEPT_SECONDS = 60  # of a list's groups
@@ -85,26 +86,30 @@ class ListFilters:
     def counts(self, rows: QuerySet[Row]) -> dict[str, int]:
         """How many rows each group has under the other filters, up to MOST_COUNTED and one more.
 
-        If more than MOST_COUNTED rows match the other filters, the numbers are up to a minute old.
+        If more than KEPT_FROM rows match the other filters, the numbers are up to a minute old.
         """
         groups = {key: group for key, group in self.groups().items() if key not in self.uncounted}
         narrowed = self._narrowed(rows).order_by()
-        if bounded_count(narrowed) > MOST_COUNTED:
-            return self._kept_counts(narrowed, {key: groups[key] for key in groups if key not in self.dear})
-        found = narrowed.aggregate(**{key: Count("pk", filter=group) for key, group in groups.items()})
-        return {key: Bounded(number) for key, number in found.items()}
-
-    def _kept_counts(self, narrowed: QuerySet[Any], groups: Mapping[str, Q]) -> dict[str, int]:
-        key = f"list_counts:{type(self).__name__}:{_query_digest(narrowed)}"
+        key = f"list_counts:{type(self).__name__}:{query_digest(narrowed)}"
         found: dict[str, int] | None = cache.get(key)
         if found is None:
-            found = {name: int(bounded_count(narrowed.filter(group))) for name, group in groups.items()}
-            cache.set(key, found, COUNTS_KEPT_SECONDS)
+            total = bounded_count(narrowed)
+            counted = {name: group for name, group in groups.items() if name not in self.dear or total <= MOST_COUNTED}
+            found = _counted(narrowed, counted, total)
+            if total > min(KEPT_FROM, MOST_COUNTED):
+                cache.set(key, found, COUNTS_KEPT_SECONDS)
         return {name: Bounded(number) for name, number in found.items()}
 
     def _narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         columns = {column: getattr(self, name) or None for name, column in self.columns.items()}
         return rows.filter(exactly(**columns), *self.conditions())
+
+
+def _counted(rows: QuerySet[Any], groups: Mapping[str, Q], total: int) -> dict[str, int]:
+    """In one query, or each up to its bound."""
+    if total <= MOST_COUNTED:
+        return rows.aggregate(**{key: Count("pk", filter=group) for key, group in groups.items()})
+    return {key: int(bounded_count(rows.filter(group))) for key, group in groups.items()}
 
 
 class Bounded(int):
@@ -118,21 +123,26 @@ def bounded_count(rows: QuerySet[Any]) -> Bounded:
     return Bounded(rows.order_by().values("pk")[: MOST_COUNTED + 1].count())
 
 
+def _kept_bound(rows: QuerySet[Any]) -> Bounded:
+    """As `bounded_count`; of more than KEPT_FROM up to a minute old."""
+    key = f"list_bound:{query_digest(rows.order_by())}"
+    kept: int | None = cache.get(key)
+    found = int(bounded_count(rows)) if kept is None else kept
+    if kept is None and found > min(KEPT_FROM, MOST_COUNTED):
+        cache.set(key, found, COUNTS_KEPT_SECONDS)
+    return Bounded(found)
+
+
 def kept_count(rows: QuerySet[Any]) -> int:
     """Exact, and of more than MOST_COUNTED as it was within the last minutes: for pages that many open."""
-    try:
-        key = f"kept_count:{_query_digest(rows.order_by())}"
-    except EmptyResultSet:  # nothing can match, so there is nothing to ask
+    if not (digest := query_digest(rows.order_by())):
         return 0
+    key = f"kept_count:{digest}"
     kept: int | None = cache.get(key)
     found = rows.order_by().count() if kept is None else kept
     if kept is None and found > MOST_COUNTED:
         cache.set(key, found, KEPT_SECONDS)
     return found
-
-
-def _query_digest(rows: QuerySet[Any]) -> str:
-    return hashlib.sha256(repr(rows.query.sql_with_params()).encode()).hexdigest()
 
 
 _DISTINCT = """
@@ -160,6 +170,13 @@ def distinct_values(rows: QuerySet[Any], column: str) -> list[str]:
         return [value for (value,) in cursor.fetchall()]
 
 
+def has_part_in_any_case(column: str, text: str) -> Q:
+    """Rows whose column contains the text in any case. The index of `name_parts` of its upper case finds them."""
+    found = Q(**{f"{column}__icontains": text})
+    parts = _HasParts(Upper(F(column)), Upper(Value(text)))
+    return found & Q(parts) if len(text) >= SHORTEST_PART else found
+
+
 class _HasParts(Func):
     """Whether a text has all groups of three characters of another: true wherever it contains it."""
 
@@ -175,71 +192,6 @@ def has_part(column: str, text: str) -> Q:
     return found & Q(_HasParts(F(column), Value(part))) if len(part) >= SHORTEST_PART else found
 
 
-@dataclass(frozen=True)
-class _Column:
-    """One column of an order, as it is compared with the value of a row."""
-
-    alias: str
-    expression: Any
-    is_down: bool
-    nulls_first: bool
-    is_nullable: bool
-
-    def reversed(self) -> "_Column":
-        return replace(self, is_down=not self.is_down, nulls_first=not self.nulls_first)
-
-    def equals(self, value: object) -> Q:
-        return Q(**{f"{self.alias}__isnull": True}) if value is None else Q(**{self.alias: value})
-
-    def follows(self, value: object, *, or_equals: bool = False) -> Q:
-        """Rows that stand behind this value by this column alone."""
-        if value is None:
-            return Q(**{f"{self.alias}__isnull": False}) if self.nulls_first else Q(pk__in=())
-        behind = Q(**{f"{self.alias}__{'lt' if self.is_down else 'gt'}{'e' if or_equals else ''}": value})
-        return behind | Q(**{f"{self.alias}__isnull": True}) if self.is_nullable and not self.nulls_first else behind
-
-
-def _columns(rows: QuerySet[Any]) -> list[_Column]:
-    """Of the rows' order."""
-    return [_column(at, each, rows) for at, each in enumerate(rows.query.order_by)]
-
-
-def _column(at: int, given: Any, rows: QuerySet[Any]) -> _Column:
-    if isinstance(given, str):
-        given = OrderBy(F(given.lstrip("-")), descending=given.startswith("-"))
-    elif not isinstance(given, OrderBy):
-        given = OrderBy(given)
-    first = bool(given.nulls_first or (given.descending and not given.nulls_last))
-    nullable = _is_nullable(rows.model, given.expression)
-    column = _Column(f"order_{at}", given.expression, given.descending, first, nullable)
-    return column if rows.query.standard_ordering else column.reversed()
-
-
-def _is_nullable(model: Any, expression: Any) -> bool:
-    """Of an expression nobody knows; of a path each field of it counts."""
-    if not isinstance(expression, F):
-        return True
-    for part in expression.name.split("__"):  # type: ignore[attr-defined]  # the stubs lack an F's name
-        if part == "pk":
-            return False
-        try:
-            field = model._meta.get_field(part)
-        except FieldDoesNotExist:
-            return True  # an annotation
-        if not field.concrete or field.many_to_many or field.null:
-            return True
-        model = field.related_model
-    return False
-
-
-def _with_key(rows: QuerySet[Row]) -> QuerySet[Row]:
-    """Ordered to the last: rows that are equal otherwise never change their places between two pages."""
-    given = tuple(rows.query.order_by or rows.model._meta.ordering or ())
-    last = given[-1] if given else ""
-    is_down = last.startswith("-") if isinstance(last, str) else getattr(last, "descending", False)
-    return rows.order_by(*given, "-pk" if is_down else "pk")
-
-
 class ListPage(Generic[Row]):
     """One page of a list. `?page=` is a number, "last", or what `next_page_number` gave: a place in the order."""
 
@@ -248,8 +200,8 @@ class ListPage(Generic[Row]):
     def __init__(self, rows: QuerySet[Row], asked: str, per_page: int) -> None:
         self.rows, self.per_page = rows, per_page
         self.paginator = self  # as Django's pages have one, for templates
-        ordered = _with_key(rows)
-        self._columns = _columns(ordered)
+        ordered = with_key(rows)
+        self._columns = columns_of(ordered)
         self._ordered = ordered.annotate(**{each.alias: each.expression for each in self._columns})
         self._salt = repr(self._columns)
         self.number: int | None = None
@@ -260,7 +212,7 @@ class ListPage(Generic[Row]):
         """Of all pages; a first page that is not full says it itself."""
         if self.number == 1 and not self.has_next():
             return Bounded(len(self.object_list))
-        return bounded_count(self.rows)
+        return _kept_bound(self.rows)
 
     @property
     def num_pages(self) -> int:
@@ -344,7 +296,7 @@ class ListPage(Generic[Row]):
     def _read_beside(self, edge: Sequence[object], *, forward: bool) -> None:
         columns = self._columns if forward else [each.reversed() for each in self._columns]
         rows = self._ordered if forward else self._ordered.reverse()
-        found = self._keys(rows.filter(_behind(columns, edge)), 0)
+        found = self._keys(rows.filter(behind(columns, edge)), 0)
         more, some = len(found) > self.per_page, found[: self.per_page]
         if forward:
             self._show(some, has_previous=True, has_next=more)
@@ -373,12 +325,3 @@ class ListPage(Generic[Row]):
         except signing.BadSignature:
             return None
         return found
-
-
-def _behind(columns: Sequence[_Column], edge: Sequence[object]) -> Q:
-    """Rows behind an edge in the order; what the first column says alone is for its index."""
-    found, equal = Q(pk__in=()), Q()
-    for column, value in zip(columns, edge, strict=True):
-        found |= equal & column.follows(value)
-        equal &= column.equals(value)
-    return found if edge[0] is None else found & columns[0].follows(edge[0], or_equals=True)

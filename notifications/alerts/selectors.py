@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from inbound_admin.lib.database import one_of
 from notifications.alerts.core import AlertState, Audience, CustomerPeople, Staff
 from notifications.models.alerts import Alert
 
@@ -115,5 +116,5 @@ def _own(viewer: Any) -> Q:
         return Q(pk__in=())
     own = Q(person=viewer.pk) | Q(customer_id__in=customers_of(viewer))
     if viewer.is_staff:
-        own |= Q(permission__in=viewer.get_all_permissions())
+        own |= one_of("permission", viewer.get_all_permissions())
     return own

@@ -1,6 +1,6 @@
 """The overview: what needs attention, capacity, and plots of the last week."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -109,7 +109,8 @@ def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
     """The last seven days by the hour, as all processes counted; on the first days from the first count on."""
     start = now - timedelta(days=SHOWN_DAYS)
     window = plots.Window(counters.counting_since(start) or start, now, step=timedelta(hours=2))
-    states = {words: _levels("domains_by_state", key, window) for key, words in STATES.items()}
+    levels = counters.counted_since("domains_by_state", window.start)
+    states = {words: _levels(levels, key) for key, words in STATES.items()}
     checks = {"DNS checks": _sums("dns_look", window)}
     calls = {"AWS API calls": _sums("aws_call", window)}
     most = settings.AWS_CALLS_PER_SECOND * 3600
@@ -279,8 +280,8 @@ def _rule_meters() -> tuple[Meter, ...]:
     return (full.rules, full.recipients, full.identities)
 
 
-def _levels(name: str, label: str, window: plots.Window) -> plots.Points:
-    return [(each.hour, each.number) for each in counters.counted_since(name, window.start) if each.label == label]
+def _levels(counts: Sequence[counters.Count], label: str) -> plots.Points:
+    return [(each.hour, each.number) for each in counts if each.label == label]
 
 
 def _sums(name: str, window: plots.Window) -> plots.Points:

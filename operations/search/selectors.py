@@ -9,12 +9,14 @@ from django.db.models import Q
 from accounts.people.selectors import Viewer, customers_found, invitations_found, memberships_found
 from domains.domain_list.selectors import domains_for, named_like
 from domains.models.domains import Domain
+from inbound_admin.lib.lists import has_part_in_any_case
 from operations.search.core import PAGES, SearchQuery, read_query
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_see_rules
 from receipt_rules.addresses.selectors import runs as all_runs
 from receipt_rules.live.selectors import content_of, last_known
 from tenants.lifecycle.selectors import sees_tenants, tenants_found
 
+FIRST_NAMES = 500
 MOST = 8  # of each kind; the list of the kind has the rest
 
 
@@ -67,7 +69,7 @@ def _domains(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if asked.may_be_token:
         meant |= Q(dkim_tokens__contains=[name.lower()]) | Q(verification_token=name)
     # Apart, so that each is found in its own index: with OR between them every name that is like it would be read.
-    keys = {*_first_keys(viewer, meant), *(() if asked.identity else _first_keys(viewer, named_like(name)))}
+    keys = {*_first_keys(viewer, meant), *(() if asked.identity else _first_named(viewer, name))}
     for domain in domains_for(viewer).filter(pk__in=keys).order_by("name")[:MOST]:
         yield Hit(HitKind.DOMAIN, domain.pk, str(domain), domain.customer.name, exact=_is(domain, name))
 
@@ -75,6 +77,13 @@ def _domains(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 def _first_keys(viewer: Viewer, wanted: Q) -> list[str]:
     """Of the first by name; their rows are read for those alone that are shown."""
     return list(domains_for(viewer).filter(wanted).order_by("name").values_list("pk", flat=True)[:MOST])
+
+
+def _first_named(viewer: Viewer, name: str) -> list[str]:
+    """What is part of very many names is in the first of them; only what is rarer is looked up in its index."""
+    first = domains_for(viewer).order_by("name").values("pk")[:FIRST_NAMES]
+    found = _first_keys(viewer, Q(name__contains=name.lower(), pk__in=first))
+    return found if len(found) == MOST else _first_keys(viewer, named_like(name))
 
 
 def _is(domain: Domain, name: str) -> bool:
@@ -93,7 +102,11 @@ def _addresses(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 def _endpoints(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if asked.is_arn:
         return
-    for row in endpoints_for(viewer).filter(Q(pk=asked.text) | Q(name__icontains=asked.text)).order_by("name")[:MOST]:
+    for row in (
+        endpoints_for(viewer)
+        .filter(Q(pk=asked.text) | has_part_in_any_case("name", asked.text))
+        .order_by("name")[:MOST]
+    ):
         yield Hit(HitKind.ENDPOINT, row.pk, row.name, row.customer.name, exact=asked.text in (row.pk, row.name))
 
 

@@ -3,7 +3,8 @@
 A decision changes what is wanted in the rows of the tenants app, whose worker tells SES; then the tenant is read again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -23,14 +24,17 @@ from operations.jobs import look_soon
 from operations.models import Difference, DriftLook
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle import services as lifecycle_services
+from tenants.lifecycle.core import Entity, TenantFound
 from tenants.lifecycle.selectors import tenants_in_region
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
 from tenants.resources.services import Surveyed, recreate_tenant
-from tenants.status import services as status_services
+from tenants.status_pass import services as status_pass_services
 
+PART = 100  # tenants of which what was found is stored at once
+MOST_AT_ONCE = 5_000  # of one look: most of a night's hours at a call a second; the next night goes on there
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 CANNOT = {
     Decision.ADOPT: "This can’t be accepted. Restore it in SES, or ignore it with a reason.",
@@ -59,23 +63,79 @@ def work(*, now: Callable[[], datetime] = timezone.now) -> None:
 
 
 def look(*, now: datetime) -> int:
-    """At all of them; returns how many differences are new. Raises AwsProblem, and no difference is touched."""
+    """At the tenants behind the place where the last look ended, MOST_AT_ONCE at most; how many differences are new.
+
+    Each part is stored with its place. Raises AwsProblem: what was looked at before it is stored, and the next look
+    goes on there.
+    """
+    last, _ = DriftLook.objects.get_or_create(region=settings.AWS_REGION, area=TENANTS_AREA)
+    began = last.began_at if last.place and last.began_at else now
     with aws.recording() as calls:
-        surveyed = resources_services.survey()
-    _store_statuses(surveyed)
-    new = drift_store_services.store(area=TENANTS_AREA, found=_compare(tenants_in_region(), surveyed), now=now)
+        listed = _Listed.read()
+        names = [name for name in listed.names if name > last.place]
+        new = 0
+        for first in range(0, min(len(names), MOST_AT_ONCE), PART):
+            part = names[first : min(first + PART, MOST_AT_ONCE)]
+            new += _look_at_part(listed, frozenset(part), now=now)
+            drift_store_services.note_look(TENANTS_AREA, place=part[-1], began_at=began)
+    done = {"place": "", "at": began} if len(names) <= MOST_AT_ONCE else {}
     drift_store_services.note_look(
-        TENANTS_AREA, at=now, asked_at=None, calls=len(calls), tenants=len(surveyed), problem=""
+        TENANTS_AREA, **done, asked_at=None, calls=len(calls), tenants=len(listed.tenants), problem=""
     )
     return new
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """What SES's lists said at a time: a call for each hundred tenants, and another for each hundred entities."""
+
+    asked_at: datetime
+    tenants: Mapping[str, TenantFound]
+    entities: Mapping[str, Entity]
+
+    @classmethod
+    def read(cls) -> "_Listed":
+        """Raises AwsProblem."""
+        asked_at = timezone.now()
+        entities = resources_services.entities_at_amazon()
+        return cls(asked_at, {each.name: each for each in resources_services.tenants_at_amazon()}, entities)
+
+    @property
+    def names(self) -> list[str]:
+        """In order: of tenants there, of ours, and of those that something differed of."""
+        ours = tenants_in_region().values_list("name", flat=True)
+        open_ones = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None)
+        return sorted({*self.tenants, *ours, *open_ones.values_list("place", flat=True)})
+
+
+def _look_at_part(listed: _Listed, names: frozenset[str], *, now: datetime) -> int:
+    """One of ours that was changed or made since SES listed them is read by itself, as one that it did not list is."""
+    ours = tenants_in_region().filter(name__in=names)
+    changed = set(ours.filter(updated_at__gte=listed.asked_at).values_list("name", flat=True))
+    single = frozenset(ours.values_list("name", flat=True)) - (listed.tenants.keys() - changed)
+    several = [listed.tenants[name] for name in sorted(names - single) if name in listed.tenants]
+    surveyed = resources_services.survey(several, listed.entities)
+    status_pass_services.store_listed(_entities(surveyed), asked_at=listed.asked_at)
+    return _look_again_at(single, names, surveyed, now=now)
+
+
 def look_at(places: frozenset[str], *, now: datetime) -> int:
     """At the tenants of these names alone: three calls each. Raises AwsProblem."""
-    surveyed = resources_services.survey_of(places)
-    _store_statuses(surveyed)
-    found = _compare(tenants_in_region().filter(name__in=places), surveyed)
+    return _look_again_at(places, places, (), now=now)
+
+
+def _look_again_at(
+    single: frozenset[str], places: frozenset[str], known: tuple[Surveyed, ...], *, now: datetime
+) -> int:
+    asked_at = timezone.now()
+    read = resources_services.survey_of(single)
+    status_pass_services.store_listed(_entities(read), asked_at=asked_at)
+    found = _compare(tenants_in_region().filter(name__in=places), (*known, *read))
     return drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
+
+
+def _entities(surveyed: Iterable[Surveyed]) -> list[Entity]:
+    return [each.entity for each in surveyed if each.entity is not None]
 
 
 def ignore(*, difference: Difference, because: str, actor: User) -> None:
@@ -216,23 +276,18 @@ def _take_out() -> None:
         policy_services.measure(tenant=tenant)
 
 
-def _store_statuses(surveyed: Iterable[Surveyed]) -> None:
-    ours = {tenant.arn: tenant for tenant in tenants_in_region().filter(stage=TenantStage.READY)}
-    for each in surveyed:
-        if each.entity is not None and (tenant := ours.get(each.tenant.arn)):
-            status_services.store(tenant, each.entity)
-
-
-def _compare(tenants: Iterable[Tenant], surveyed: Iterable[Surveyed]) -> tuple[FoundDifference, ...]:
-    rows = list(tenants)
+def _compare(tenants: QuerySet[Tenant], surveyed: Iterable[Surveyed]) -> tuple[FoundDifference, ...]:
+    rows = list(tenants.select_related("customer"))
     on_their_way = {tenant.name for tenant in rows if tenant.stage != TenantStage.READY}
-    ours = [_ours(tenant) for tenant in rows if tenant.name not in on_their_way]
+    resources: dict[str, list[TenantResource]] = {}
+    for each in TenantResource.objects.filter(tenant__in=rows):
+        resources.setdefault(each.tenant_id, []).append(each)
+    ours = [_ours(tenant, resources.get(tenant.pk, [])) for tenant in rows if tenant.name not in on_their_way]
     theirs = [_theirs(each) for each in surveyed if each.tenant.name not in on_their_way]
-    return drift_core.compare_tenants(ours, theirs, _owners())
+    return drift_core.compare_tenants(ours, theirs, _owners(arn for each in theirs for arn in each.resources))
 
 
-def _ours(tenant: Tenant) -> OurTenant:
-    resources = list(TenantResource.objects.filter(tenant=tenant))
+def _ours(tenant: Tenant, resources: Sequence[TenantResource]) -> OurTenant:
     associated = {row.arn: row.name for row in resources if row.associated_at and row.wanted}
     return OurTenant(
         name=tenant.name,
@@ -268,8 +323,9 @@ def _theirs(each: Surveyed) -> TenantAtAmazon:
     )
 
 
-def _owners() -> dict[str, tuple[str, str]]:
-    domains = Domain.objects.filter(region=settings.AWS_REGION).exclude(stage=Stage.CLAIM)
+def _owners(arns: Iterable[str]) -> dict[str, tuple[str, str]]:
     prefix = aws.identity_arn("")
+    names = {arn.removeprefix(prefix) for arn in arns if arn.startswith(prefix)}
+    domains = Domain.objects.filter(region=settings.AWS_REGION, name__in=names).exclude(stage=Stage.CLAIM)
     rows = domains.values_list("name", "customer_id", "customer__name")
     return {prefix + name: (customer_id, customer) for name, customer_id, customer in rows}

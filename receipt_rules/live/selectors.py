@@ -14,7 +14,8 @@ from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import RuleSet
 
-RULES_PER_PAGE = 25
+RULES_PER_PAGE = 10  # of 500 recipients each, whose customers are shown
+CONTENTS_KEPT = 2
 
 
 def last_known() -> Snapshot | None:
@@ -45,8 +46,17 @@ def known_rules() -> RuleSet | None:
     return found
 
 
+_contents: dict[str, RuleSet] = {}
+
+
 def content_of(snapshot: Snapshot) -> RuleSet:
-    found: RuleSet = load(snapshot.content)
+    """What is in a row never changes, and may be megabytes: a process keeps the last that it read."""
+    found: RuleSet | None = _contents.get(snapshot.pk)
+    if found is None:
+        found = load(snapshot.content)
+        while len(_contents) >= CONTENTS_KEPT:
+            _contents.pop(next(iter(_contents), ""), None)  # another thread may be at it too
+        _contents[snapshot.pk] = found
     return found
 
 

@@ -63,7 +63,7 @@ def _known(ask: Request) -> Tenant:
         raise bad_request(f"Invalid ReputationEntityType {ask.text('ReputationEntityType')}.")
     reference = ask.text("ReputationEntityReference")
     for tenant in ask.state.tenants.values():
-        if tenant.arn == reference:
+        if tenant.arn == reference and tenant.has_reputation:
             return tenant
     raise not_found(f"Reputation entity {reference} does not exist.")
 
@@ -100,7 +100,8 @@ def list_reputation_entities(ask: Request) -> Answer:
     }
     if unknown := set(wanted) - set(tests):
         raise bad_request(f"Invalid filter {', '.join(sorted(unknown))}.")
-    chosen = [one for one in ask.state.tenants.values() if all(tests[key](one, wanted[key]) for key in wanted)]
+    kept = [tenant for tenant in ask.state.tenants.values() if tenant.has_reputation]
+    chosen = [one for one in kept if all(tests[key](one, wanted[key]) for key in wanted)]
     found, token = pages(ask, chosen, lambda tenant: tenant.arn, f"entities {sorted(wanted.items())}")
     return {"ReputationEntities": [_entity(ask.state, tenant) for tenant in found], "NextToken": token}
 

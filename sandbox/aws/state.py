@@ -108,6 +108,7 @@ class Tenant:
     customer: Standing = field(default_factory=Standing)
     amazon: Standing = field(default_factory=Standing)
     findings: list[Finding] = field(default_factory=list)
+    has_reputation: bool = True  # SES may keep none of a tenant that never sent
 
 
 @dataclass

@@ -21,7 +21,7 @@ from tenants.pause import services as pause_services
 from tenants.reputation import services as reputation_services
 from tenants.reputation.selectors import at_amazon
 from tenants.resources import services as resources_services
-from tenants.status import services as status_services
+from tenants.status_pass import services as status_pass_services
 
 CUSTOMERS_AN_HOUR = 1
 # From so many days ago on: fractions of bounces and complaints. Maple's mailing list was bought, and it shows.
@@ -57,7 +57,7 @@ def read_rates() -> None:
 
 def read_standing() -> None:
     now = timezone.now()
-    status_services.read_all(now=now)
+    status_pass_services.read_all(now=now)
     reputation_services.sync_all_recommendations(now=now)
 
 

@@ -17,6 +17,17 @@
     delete event.target.dataset.choosing;
   }));
 
+  // What the server last sent for each polled address; it answers 204 while that is still so (inbound_admin/polls.py).
+  let shown = {};
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (isPoll(event)) event.detail.headers["X-Shown"] = shown[event.detail.path] ?? "";
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const digest = event.detail.xhr?.getResponseHeader("X-Shown");
+    if (digest) shown[event.detail.requestConfig.path] = digest;
+    else shown = {};
+  });
+
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (isPoll(event) && (document.hidden || reading(event.detail.elt))) event.preventDefault();
   });

@@ -223,6 +223,12 @@ class SesAccount(models.Model):
     problem = models.TextField(
         blank=True, help_text="Why it could not be read from SES; empty after a successful read."
     )
+    pass_place = models.TextField(
+        blank=True,
+        db_default="",
+        help_text="SES's NextToken where the pass over all tenants goes on; empty: at the top.",
+    )
+    pass_began_at = models.DateTimeField(null=True, help_text="When that pass began at the top.")
 
     def __str__(self) -> str:
         return self.region

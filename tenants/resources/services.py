@@ -8,7 +8,7 @@ The inventory (`survey`) reads every tenant of the account, whoever created it, 
 `recreate_tenant` restores a tenant that is gone or was created again by somebody else.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -248,11 +248,10 @@ def entities_at_amazon() -> dict[str, Entity]:
     return {entity.arn: entity for entity in lifecycle_gateway.all_pages(lifecycle_gateway.list_entities)}
 
 
-def survey() -> tuple[Surveyed, ...]:
-    """A call for each tenant, and two for each hundred. One deleted meanwhile is left out. Raises AwsProblem."""
-    entities = entities_at_amazon()
+def survey(tenants: Iterable[TenantFound], entities: Mapping[str, Entity]) -> tuple[Surveyed, ...]:
+    """A call for each tenant. One deleted meanwhile is left out. Raises AwsProblem."""
     found = []
-    for tenant in tenants_at_amazon():
+    for tenant in tenants:
         try:
             found.append(Surveyed(tenant, resources_at_amazon(tenant.name), entities.get(tenant.arn)))
         except AwsMissing:

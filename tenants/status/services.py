@@ -117,24 +117,6 @@ def entity_of(tenant: Tenant) -> Entity | None:
     return Entity(tenant.arn, tenant.ses_policy, nothing, nothing, found.status, "")
 
 
-def read_all(*, now: datetime) -> int:
-    """Every tenant in pages of a hundred, and the account; how many were read. Raises AwsProblem, and none is lost.
-
-    A tenant that is not in the list is asked for by itself: SES may keep no reputation of one that never sent.
-    """
-    read_account()
-    asked_at = timezone.now()
-    with aws.recording() as request_ids:
-        entities = {entity.arn: entity for entity in lifecycle_gateway.all_pages(lifecycle_gateway.list_entities)}
-    tenants = list(tenants_in_region().filter(stage=TenantStage.READY))
-    for tenant in tenants:
-        if entity := entities.get(tenant.arn):
-            store(tenant, entity, asked_at=asked_at, request_ids=request_ids)
-        else:
-            read_tenant(tenant_id=tenant.pk)
-    return len(tenants)
-
-
 def read_account() -> SesAccount:
     """The account's own state; where it cannot be asked, the reason is stored beside what was known."""
     account, _ = SesAccount.objects.get_or_create(region=settings.AWS_REGION)

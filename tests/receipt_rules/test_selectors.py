@@ -11,7 +11,10 @@ from accounts.roles import Role
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import AddressListFilters
 from receipt_rules.capacity import selectors as capacity_selectors
+from receipt_rules.live import selectors as live_selectors
 from receipt_rules.models.addresses import CatchAll
+from receipt_rules.models.runs import Snapshot
+from receipt_rules.planner.core.plans import dump
 from receipt_rules.planner.core.rules import S3, ForeignRule, Rule, RuleDelivery, RuleSet
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tests.factories import make_customer, make_member, make_staff
@@ -144,4 +147,33 @@ def test_one_sees_which_customers_share_a_rule() -> None:
     make_verified("b.com", customer=bob)
     rule = Rule("inbound-admin-001", STORED, ("x@a.com", ".b.com", "nobody.com"))
     (found,) = capacity_selectors.who_shares([rule])
-    assert (found.customers, found.strangers) == ((alice, bob), 1)
+    assert ([each.pk for each in found.customers], found.strangers) == ([alice.pk, bob.pk], 1)
+
+
+def test_who_shares_rules_is_found_in_two_queries_however_many_there_are(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    names = [f"{number}.com" for number in range(4)]
+    for name in names:
+        make_verified(name, customer=make_customer(name))
+    rules = [Rule(f"inbound-admin-{name}", STORED, (name, f"x@{name}")) for name in names]
+    with django_assert_num_queries(2):
+        found = capacity_selectors.who_shares(rules)
+    assert [[each.name for each in one.customers] for one in found] == [[name] for name in names]
+
+
+def test_the_content_of_a_snapshot_is_read_once_and_never_that_of_another(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    kept = []
+    for number in range(4):
+        rules = RuleSet("inbound-mail", (Rule("inbound-admin-001", STORED, (f"{number}.com",)),))
+        made = Snapshot.objects.create(
+            region="eu-west-1", name="inbound-mail", content=dump(rules), digest="", recipients=1, rules=1
+        )
+        kept.append((made.pk, rules))
+    for key, rules in kept * 2:
+        assert live_selectors.content_of(Snapshot.objects.get(pk=key)) == rules
+    newest = Snapshot.objects.defer("content").get(pk=kept[-1][0])
+    with django_assert_num_queries(0):
+        assert live_selectors.content_of(newest) == kept[-1][1]

@@ -1,6 +1,5 @@
 """What comes in and goes out: camelCase on the wire, snake_case here; pages of a long list."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -9,9 +8,13 @@ from django.db.models import Model, QuerySet
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from inbound_admin.lib.keyset import behind, columns_of, query_digest, with_key
+
 MOST, USUAL, FARTHEST = 100, 50, 1_000_000
 MANY = 10_000  # rows; fewer are counted each time, in milliseconds
 KEPT_SECONDS = 10
+FAR = 10_000  # rows before a page; fewer are counted off
+PLACE_KEPT_SECONDS = 120
 # Neither names nor addresses nor sentences have control characters, and PostgreSQL holds no NUL.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=2000)]
 
@@ -61,12 +64,51 @@ class Page(Out, Generic[Row]):
 
 
 def page_of(rows: "QuerySet[RowModel]", query: Paged, *, total: int | None = None) -> tuple[list[RowModel], Pagination]:
-    """The rows asked for: their keys first, which an index of the order alone can give however far the page is."""
-    counted = rows.order_by().count() if total is None else total
-    keys = list(rows.values_list("pk", flat=True)[query.offset : query.offset + query.limit])
-    found = list(rows.filter(pk__in=keys)) if keys else []
-    has_more = bool(keys) and query.offset + len(keys) < counted
-    return found, Pagination(limit=query.limit, offset=query.offset, total=counted, has_more=has_more)
+    """The rows asked for: their keys first, which an index of the order alone can give, then those rows."""
+    total = counted(rows, _count)["total"] if total is None else total
+    keys = _keys(rows, query.offset, query.limit)
+    found = {row.pk: row for row in rows.filter(pk__in=keys).order_by()} if keys else {}
+    has_more = bool(keys) and query.offset + len(keys) < total
+    pagination = Pagination(limit=query.limit, offset=query.offset, total=total, has_more=has_more)
+    return [found[key] for key in keys if key in found], pagination
+
+
+def _count(rows: "QuerySet[Any]") -> dict[str, int]:
+    return {"total": rows.order_by().count()}
+
+
+def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
+    """A page far down begins where the page before it ended, whatever was added or removed before that since."""
+    if start + limit < FAR:
+        return list(rows.values_list("pk", flat=True)[start : start + limit])
+    ordered = with_key(rows)
+    columns = columns_of(ordered)
+    names = [each.alias for each in columns]
+    ordered = ordered.annotate(**{each.alias: each.expression for each in columns})
+    place = f"api_place:{query_digest(ordered)}:"
+    edge: tuple[Any, ...] | None = cache.get(f"{place}{start}")
+    if edge is not None:
+        found = list(ordered.filter(behind(columns, edge)).values_list("pk", *names)[:limit])
+    else:
+        edge, found = _found_by_number(ordered, names, start, limit)
+    ends = {f"{place}{start}": edge, f"{place}{start + limit}": found[-1][1:] if len(found) == limit else None}
+    cache.set_many({key: end for key, end in ends.items() if end is not None}, PLACE_KEPT_SECONDS)
+    return [each[0] for each in found]
+
+
+def _found_by_number(
+    ordered: "QuerySet[Any]", names: list[str], start: int, limit: int
+) -> tuple[tuple[Any, ...] | None, list[tuple[Any, ...]]]:
+    """Where the row before stands, and the rows, read from the end that is nearer."""
+    total = ordered.order_by().count()
+    first, end = max(start - 1, 0), min(start + limit, total)
+    if first >= end:
+        return None, []
+    if start > total // 2:
+        found = list(ordered.reverse().values_list("pk", *names)[total - end : total - first])[::-1]
+    else:
+        found = list(ordered.values_list("pk", *names)[first:end])
+    return (found[0][1:], found[1:]) if start else (None, found)
 
 
 def counted(rows: "QuerySet[Any]", count: Callable[["QuerySet[Any]"], dict[str, int]]) -> dict[str, int]:
@@ -74,8 +116,9 @@ def counted(rows: "QuerySet[Any]", count: Callable[["QuerySet[Any]"], dict[str, 
 
     What `count` says of these rows, with its `total`; of more than MANY what it said in the last seconds.
     """
-    sql, values = rows.order_by().query.sql_with_params()
-    key = f"counted:{hashlib.sha256(repr((count.__qualname__, sql, values)).encode()).hexdigest()}"
+    if not (digest := query_digest(rows.order_by())):
+        return count(rows)
+    key = f"counted:{count.__qualname__}:{digest}"
     kept: dict[str, int] | None = cache.get(key)
     if kept is not None:
         return kept

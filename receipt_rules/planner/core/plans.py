@@ -124,8 +124,8 @@ def dump(value: Any) -> Any:
 
 def load(value: Any) -> Any:
     """What `dump` was given; lists become tuples. Raises KeyError for a kind that this version does not know."""
-    if isinstance(value, list):
-        return tuple(load(each) for each in value)
+    if isinstance(value, list):  # of 100,000 recipients, mostly
+        return tuple([each if type(each) is str else load(each) for each in value])
     if not isinstance(value, dict):
         return value
     members = {name: load(member) for name, member in value.items() if name != _TYPE}

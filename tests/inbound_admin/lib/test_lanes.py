@@ -30,9 +30,10 @@ def test_every_task_has_a_lane_and_every_lane_a_task() -> None:
     assert set(TASKS.values()) == ALL
 
 
-def test_what_runs_by_the_clock_is_in_the_lane_of_looks_but_for_the_rescue_of_jobs() -> None:
+def test_what_runs_by_the_clock_is_in_the_lane_of_looks_but_for_the_rescue_of_jobs_and_the_night_long_read() -> None:
     by_clock = {task.task.name for task in app.periodic_registry.periodic_tasks.values()}
-    assert {TASKS[name] for name in by_clock - {"inbound_admin.rescue"}} == {WorkLane.LOOKS}
+    assert {TASKS[name] for name in by_clock - {"inbound_admin.rescue", "domains.read_all"}} == {WorkLane.LOOKS}
+    assert TASKS["domains.read_all"] is WorkLane.BACKGROUND
 
 
 @given(st.lists(lanes_waiting, max_size=60))

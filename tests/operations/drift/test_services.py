@@ -1,9 +1,11 @@
 """The receipt rules' own differences on the board of all differences."""
 
 import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
+from operations import tasks as operations_tasks
 from operations.drift import services as operations_drift_services
 from operations.drift.core import Decision
 from operations.models import Difference, DriftLook
@@ -86,3 +88,10 @@ def test_a_look_that_failed_is_told_and_touches_nothing(sandbox: Sandbox) -> Non
     found.refresh_from_db()
     assert found.gone_at is None
     assert "couldn't" in DriftLook.objects.get(area="rules").problem
+
+
+def test_the_nights_look_holds_no_place_of_what_runs_each_minute(sandbox: Sandbox) -> None:
+    operations_tasks.look_each_night(timestamp=0)
+    assert set(ProcrastinateJob.objects.filter(task_name="operations.look").values_list("queue_name")) == {
+        ("background",)
+    }

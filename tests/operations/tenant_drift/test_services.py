@@ -204,6 +204,52 @@ def test_a_look_that_failed_touches_no_difference(sandbox: Sandbox) -> None:
     assert (look.problem != "", look.asked_at is not None, found.gone_at) == (True, True, None)
 
 
+def _by_name(tenants: list[Tenant]) -> list[Tenant]:
+    return sorted(tenants, key=lambda tenant: tenant.name)
+
+
+def test_an_error_in_the_middle_keeps_what_was_found_and_the_place(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_drift_services, "PART", 1)
+    first, second, third = _by_name([migrated(name)[1] for name in ("Northwind", "Harbour", "Maple")])
+    for tenant in (first, second, third):
+        set_policy_by_hand(tenant, "none")
+    sandbox.control.add_fault("denied", "ListTenantResources", nth=2)
+    with pytest.raises(AwsProblem):
+        looked()
+    assert [row.place for row in Difference.objects.filter(gone_at=None)] == [first.name]
+    assert DriftLook.objects.get().place == first.name
+    tenant_drift_services.work()
+    assert {row.place for row in Difference.objects.filter(gone_at=None)} == {first.name, second.name, third.name}
+    look = DriftLook.objects.get()
+    assert (look.place, look.problem, look.asked_at) == ("", "", None)
+
+
+def test_a_night_looks_at_a_part_and_the_next_goes_on_there(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenant_drift_services, "PART", 1)
+    monkeypatch.setattr(tenant_drift_services, "MOST_AT_ONCE", 2)
+    first, second, third = _by_name([migrated(name)[1] for name in ("Northwind", "Harbour", "Maple")])
+    for tenant in (first, third):
+        set_policy_by_hand(tenant, "none")
+    assert [row.place for row in looked()] == [first.name]
+    look = DriftLook.objects.get()
+    assert (look.place, look.at, look.asked_at) == (second.name, None, None)
+    assert [row.place for row in looked()] == [first.name, third.name]
+    again = DriftLook.objects.get()
+    assert (again.place, again.at) == ("", look.began_at)
+    aws.client("sesv2").delete_tenant(TenantName=second.name)
+    assert {row.kind for row in looked()} == {"policy", "missing"}
+
+
+def test_what_changed_here_while_the_look_ran_is_read_anew(sandbox: Sandbox, olga: User) -> None:
+    _, tenant = migrated()
+    listed = tenant_drift_services._Listed.read()
+    policy_services.change_policy(tenant=tenant, policy="strict", because="they asked", actor=olga)
+    work_of_tenants(tenant)
+    assert tenant_drift_services._look_at_part(listed, frozenset((tenant.name,)), now=listed.asked_at) == 0
+
+
 def test_only_operators_decide(sandbox: Sandbox) -> None:
     _, tenant = migrated()
     set_policy_by_hand(tenant, "none")

@@ -124,16 +124,6 @@ def test_a_configuration_set_that_was_switched_off_is_a_layer(sandbox: Sandbox) 
     assert StatusChange.objects.get(tenant=tenant).layer == LayerName.CONFIGURATION_SET
 
 
-def test_all_are_read_in_a_call_for_each_hundred_and_the_account_with_them(sandbox: Sandbox) -> None:
-    tenants = [set_up_tenant() for _ in range(3)]
-    sandbox.control.suspend_tenant(tenants[1].name)
-    sandbox.control.clear_calls()
-    assert status_services.read_all(now=timezone.now()) == 3
-    assert sandbox.control.call_counts() == {"GetAccount": 1, "ListReputationEntities": 1}
-    standings = Tenant.objects.order_by("created_at").values_list("standing", flat=True)
-    assert list(standings) == ["active", "suspended", "active"]
-
-
 def test_an_answer_from_before_a_newer_look_is_let_go(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     asked_at, old = timezone.now(), lifecycle_gateway.get_entity(tenant.arn)
@@ -175,16 +165,6 @@ def test_staff_are_warned_of_a_pause_that_is_not_theirs(sandbox: Sandbox) -> Non
     read(tenant)
     pause_tenant(other)
     assert Alert.objects.get(kind="tenant.paused").object_id == tenant.pk
-
-
-def test_half_a_list_changes_nothing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "ATTEMPTS", 1)
-    tenant = set_up_tenant()
-    sandbox.control.suspend_tenant(tenant.name)
-    sandbox.control.add_fault("error", "ListReputationEntities")
-    with pytest.raises(AwsProblem):
-        status_services.read_all(now=timezone.now())
-    assert Tenant.objects.get(pk=tenant.pk).standing == Standing.ACTIVE
 
 
 def test_the_account_is_a_layer_and_its_silence_is_no_verdict(

@@ -1,0 +1,97 @@
+"""A place in an order of rows: the columns that it is compared by, and the rows behind it.
+
+A page that begins at a place costs what its own rows cost, however many stand before it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.expressions import OrderBy
+
+Row = TypeVar("Row", bound=Model)
+
+
+def query_digest(rows: QuerySet[Any]) -> str:
+    """The same for the same rows in the same order, asked for by the same person; "" where nothing can match."""
+    try:
+        return hashlib.sha256(repr(rows.query.sql_with_params()).encode()).hexdigest()
+    except EmptyResultSet:
+        return ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an order, as it is compared with the value of a row."""
+
+    alias: str
+    expression: Any
+    is_down: bool
+    nulls_first: bool
+    is_nullable: bool
+
+    def reversed(self) -> "Column":
+        return replace(self, is_down=not self.is_down, nulls_first=not self.nulls_first)
+
+    def equals(self, value: object) -> Q:
+        return Q(**{f"{self.alias}__isnull": True}) if value is None else Q(**{self.alias: value})
+
+    def follows(self, value: object, *, or_equals: bool = False) -> Q:
+        """Rows that stand behind this value by this column alone."""
+        if value is None:
+            return Q(**{f"{self.alias}__isnull": False}) if self.nulls_first else Q(pk__in=())
+        behind = Q(**{f"{self.alias}__{'lt' if self.is_down else 'gt'}{'e' if or_equals else ''}": value})
+        return behind | Q(**{f"{self.alias}__isnull": True}) if self.is_nullable and not self.nulls_first else behind
+
+
+def columns_of(rows: QuerySet[Any]) -> list[Column]:
+    """Of the rows' order."""
+    return [_column(at, each, rows) for at, each in enumerate(rows.query.order_by)]
+
+
+def _column(at: int, given: Any, rows: QuerySet[Any]) -> Column:
+    if isinstance(given, str):
+        given = OrderBy(F(given.lstrip("-")), descending=given.startswith("-"))
+    elif not isinstance(given, OrderBy):
+        given = OrderBy(given)
+    first = bool(given.nulls_first or (given.descending and not given.nulls_last))
+    nullable = _is_nullable(rows.model, given.expression)
+    column = Column(f"order_{at}", given.expression, given.descending, first, nullable)
+    return column if rows.query.standard_ordering else column.reversed()
+
+
+def _is_nullable(model: Any, expression: Any) -> bool:
+    """Of an expression nobody knows; of a path each field of it counts."""
+    if not isinstance(expression, F):
+        return True
+    for part in expression.name.split("__"):  # type: ignore[attr-defined]  # the stubs lack an F's name
+        if part == "pk":
+            return False
+        try:
+            field = model._meta.get_field(part)
+        except FieldDoesNotExist:
+            return True  # an annotation
+        if not field.concrete or field.many_to_many or field.null:
+            return True
+        model = field.related_model
+    return False
+
+
+def with_key(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Ordered to the last: rows that are equal otherwise never change their places between two pages."""
+    given = tuple(rows.query.order_by or rows.model._meta.ordering or ())
+    last = given[-1] if given else ""
+    is_down = last.startswith("-") if isinstance(last, str) else getattr(last, "descending", False)
+    return rows.order_by(*given, "-pk" if is_down else "pk")
+
+
+def behind(columns: Sequence[Column], edge: Sequence[object]) -> Q:
+    """Rows behind an edge in the order; what the first column says alone is for its index."""
+    found, equal = Q(pk__in=()), Q()
+    for column, value in zip(columns, edge, strict=True):
+        found |= equal & column.follows(value)
+        equal &= column.equals(value)
+    return found if edge[0] is None else found & columns[0].follows(edge[0], or_equals=True)

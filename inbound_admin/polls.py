@@ -1,0 +1,40 @@
+"""A poll that would show what is shown already is answered 204: nothing is sent, and nothing is swapped.
+
+The browser sends with each poll (static/js/live.js) the digest that came with the part that it shows.
+"""
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+HEADER = "X-Shown"
+# What differs in each rendering of the same: the masked CSRF token, and how long ago something was, which the page
+# itself keeps true.
+_VOLATILE = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"|(?<=>)[^<]*(?=</time>)')
+
+
+def unchanged_is_empty(get_response: Handler) -> Handler:
+    """Runs inside compression."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        shown = request.headers.get(HEADER)
+        if shown is None or request.method != "GET" or response.status_code != 200:  # OK
+            return response
+        return _answer(shown, response) if isinstance(response, HttpResponse) else response
+
+    return middleware
+
+
+def _answer(shown: str, response: HttpResponse) -> HttpResponse:
+    digest = sha256(_VOLATILE.sub(b"", response.content)).hexdigest()
+    if shown != digest or any(name.lower().startswith("hx-") for name in response.headers):
+        response.headers[HEADER] = digest
+        return response
+    empty = HttpResponse(status=204)
+    empty.cookies = response.cookies
+    empty.headers[HEADER] = digest
+    return empty

@@ -1,0 +1,54 @@
+"""A point in time on a page: how long ago it is, and when exactly. A list has a hundred, so this is no component."""
+
+from calendar import month_name
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
+
+register = template.Library()
+DAY_SECONDS = 24 * 60 * 60
+MONTHS = tuple(month_name)[1:]
+
+
+class _Plural:
+    """What `timesince` takes for a translation: "3 days" of `% {"num": 3}`, without the catalogue."""
+
+    def __init__(self, one: str) -> None:
+        self._one = one
+
+    def __mod__(self, values: dict[str, int]) -> str:
+        number = values["num"]
+        return f"{number} {self._one}{'' if number == 1 else 's'}"
+
+
+_UNITS: Any = {name: _Plural(name) for name in ("year", "month", "week", "day", "hour", "minute")}
+
+
+@register.simple_tag
+def moment(value: Any, none: str = "never", future: str = "", absolute: str = "") -> SafeString:
+    """`none` is shown without a value; `future` marks what is due; `absolute` shows the time itself."""
+    if not value:
+        return conditional_escape(none)
+    at = value.astimezone(UTC)
+    minute = f"{at.day} {MONTHS[at.month - 1]} {at.year}, {at:%H:%M}"
+    if absolute:
+        return format_html('<time datetime="{}" data-absolute>{} UTC</time>', at.isoformat(), minute)
+    mark = SafeString(" data-future" if future else "")
+    shown = '<time datetime="{}" title="{}:{} UTC"{} class="whitespace-nowrap">{}</time>'
+    return format_html(shown, at.isoformat(), minute, f"{at:%S}", mark, ago(value))
+
+
+def ago(value: datetime) -> str:
+    """As `naturaltime`, which looks up twelve translations for what is days away."""
+    now = datetime.now(value.tzinfo)
+    away = (now - value).total_seconds()
+    if away >= DAY_SECONDS:
+        return f"{timesince(value, now, time_strings=_UNITS)} ago"
+    if away <= -DAY_SECONDS:
+        return f"{timeuntil(value, now, time_strings=_UNITS)} from now"
+    return str(naturaltime(value))

@@ -1,0 +1,116 @@
+"""Reads the sending status of every tenant, a page of a hundred at a time.
+
+Each page is stored before the next is asked for, and so is its place: an error in the middle costs what is left, and
+the next pass goes on there. A tenant that is as it was costs no query of its own.
+
+SES lists no tenant that never sent. Such a tenant is read by itself, in a few calls, once a day. One that was listed
+before is read at once, since it may have been deleted.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
+from django.utils import timezone
+
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
+from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle.core import Entity
+from tenants.lifecycle.selectors import tenants_in_region
+from tenants.models.tenants import SesAccount, Tenant, TenantStage
+from tenants.status import services as status_services
+
+QUIET_READ_AFTER = timedelta(days=1)
+MOST_UNLISTED = 60  # of one pass, so that it ends within its ten minutes at a call a second
+
+
+def read_all(*, now: datetime) -> int:
+    """The account and the tenants; how many were read. Raises AwsProblem: what was read before it is stored."""
+    account = status_services.read_account()
+    began = account.pass_began_at if account.pass_place and account.pass_began_at else timezone.now()
+    listed = _read_listed(account, began)
+    return listed + _read_unlisted(began, now)
+
+
+def store_listed(entities: Iterable[Entity], *, asked_at: datetime, request_ids: Sequence[str] = ()) -> int:
+    """What SES answered at that time about these tenants; how many of ours they are."""
+    by_arn = {entity.arn: entity for entity in entities}
+    with transaction.atomic():
+        rows = list(_ready().filter(arn__in=by_arn).order_by("pk").select_for_update(of=("self",)))
+        same = {tenant.pk for tenant in rows if _is_same(tenant, by_arn[tenant.arn])}
+        not_newer = Q(read_at__lt=asked_at) & (Q(status_told_at=None) | Q(status_told_at__lte=asked_at))
+        Tenant.objects.filter(not_newer, pk__in=same).update(read_at=asked_at)
+    for tenant in rows:
+        if tenant.pk not in same:
+            status_services.store(tenant, by_arn[tenant.arn], asked_at=asked_at, request_ids=request_ids)
+    return len(rows)
+
+
+def _ready() -> QuerySet[Tenant]:
+    return tenants_in_region().filter(stage=TenantStage.READY)
+
+
+def _is_same(tenant: Tenant, entity: Entity) -> bool:
+    """Whether nothing would change but the time of the read."""
+    if tenant.read_at is None or tenant.read_problem or tenant.is_under_way:
+        return False
+    staff = (tenant.staff_status, tenant.staff_cause, tenant.staff_since)
+    amazon = (tenant.amazon_status, tenant.amazon_cause, tenant.amazon_since)
+    return (tenant.ses_policy, tenant.aggregate, tenant.impact, staff, amazon) == (
+        entity.policy,
+        entity.aggregate,
+        entity.impact,
+        entity.staff,
+        entity.amazon,
+    )
+
+
+def _read_listed(account: SesAccount, began: datetime) -> int:
+    """From where the last pass ended, if it didn't end at the end."""
+    place, number = account.pass_place, 0
+    while True:
+        asked_at = timezone.now()
+        try:
+            with aws.recording() as request_ids:
+                entities, following = lifecycle_gateway.list_entities(place)
+        except AwsProblem as problem:
+            if place == account.pass_place and not isinstance(problem, AwsBusy | AwsUnreachable):
+                _note_place(account, "", began)  # SES no longer knows the place: from the top next time
+            raise
+        number += store_listed(entities, asked_at=asked_at, request_ids=request_ids)
+        _note_place(account, following, began)
+        if not following:
+            return number
+        place = following
+
+
+def _note_place(account: SesAccount, place: str, began: datetime) -> None:
+    SesAccount.objects.filter(pk=account.pk).update(pass_place=place, pass_began_at=began)
+
+
+def _read_unlisted(began: datetime, now: datetime) -> int:
+    """One that can't be read holds up no other, unless SES answers nobody."""
+    failed: AwsProblem | None = None
+    due = _unlisted(began, now)
+    for key in due:
+        try:
+            status_services.read_tenant(tenant_id=key)
+        except (AwsBusy, AwsUnreachable):
+            raise
+        except AwsProblem as problem:
+            failed = failed or problem
+    if failed is not None:
+        raise failed
+    return len(due)
+
+
+def _unlisted(began: datetime, now: datetime) -> list[str]:
+    """Keys of those that this pass did not list and that are due, the longest unread first; failed ones last."""
+    unlisted = _ready().filter(Q(read_at=None) | Q(read_at__lt=began))
+    was_listed = ~Q(staff_status="") | ~Q(amazon_status="")
+    due = Q(read_at=None) | Q(read_at__lt=now - QUIET_READ_AFTER) | ~Q(read_problem="") | was_listed
+    fine = ExpressionWrapper(Q(read_problem=""), output_field=BooleanField())
+    found = unlisted.filter(due).order_by(fine.desc(), F("read_at").asc(nulls_first=True), "pk")
+    return list(found.values_list("pk", flat=True)[:MOST_UNLISTED])

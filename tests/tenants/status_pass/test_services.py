@@ -1,0 +1,109 @@
+"""Every tenant is read page by page: each is stored, a pass goes on where it ended, and what is unchanged is cheap."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy, AwsProblem
+from sandbox.aws.state import regions
+from sandbox.process import Sandbox
+from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.models.tenants import SesAccount, Tenant
+from tenants.status.core import Standing
+from tenants.status_pass import services as status_pass_services
+from tests.tenants.making import set_up_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def test_all_are_read_in_a_call_for_each_hundred_and_the_account_with_them(sandbox: Sandbox) -> None:
+    tenants = [set_up_tenant() for _ in range(3)]
+    sandbox.control.suspend_tenant(tenants[1].name)
+    sandbox.control.clear_calls()
+    assert status_pass_services.read_all(now=timezone.now()) == 3
+    assert sandbox.control.call_counts() == {"GetAccount": 1, "ListReputationEntities": 1}
+    standings = Tenant.objects.order_by("created_at").values_list("standing", flat=True)
+    assert list(standings) == ["active", "suspended", "active"]
+
+
+def test_half_a_list_changes_nothing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name)
+    sandbox.control.add_fault("error", "ListReputationEntities")
+    with pytest.raises(AwsProblem):
+        status_pass_services.read_all(now=timezone.now())
+    assert Tenant.objects.get(pk=tenant.pk).standing == Standing.ACTIVE
+
+
+def _queries_of_a_pass() -> int:
+    with CaptureQueriesContext(connection) as queries:
+        status_pass_services.read_all(now=timezone.now())
+    return len(queries)
+
+
+def test_tenants_that_are_as_they_were_cost_no_query_of_their_own(sandbox: Sandbox) -> None:
+    set_up_tenant()
+    status_pass_services.read_all(now=timezone.now())
+    of_one = _queries_of_a_pass()
+    for _ in range(3):
+        set_up_tenant()
+    status_pass_services.read_all(now=timezone.now())
+    before = timezone.now()
+    assert _queries_of_a_pass() == of_one
+    assert Tenant.objects.filter(read_at__gt=before, read_problem="").count() == 4
+
+
+def test_a_throttle_in_the_middle_keeps_what_was_read_and_the_place(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    monkeypatch.setattr(lifecycle_gateway, "PAGE", 1)
+    tenants = [set_up_tenant() for _ in range(3)]
+    for tenant in tenants:
+        sandbox.control.suspend_tenant(tenant.name)
+    sandbox.control.add_fault("throttle", "ListReputationEntities", nth=2)
+    with pytest.raises(AwsBusy):
+        status_pass_services.read_all(now=timezone.now())
+    assert Tenant.objects.filter(standing=Standing.SUSPENDED).count() == 1
+    sandbox.control.clear_calls()
+    assert status_pass_services.read_all(now=timezone.now()) == 2
+    assert sandbox.control.call_counts() == {"GetAccount": 1, "ListReputationEntities": 2}
+    assert Tenant.objects.filter(standing=Standing.SUSPENDED).count() == 3
+    assert SesAccount.objects.get().pass_place == ""
+
+
+def test_a_place_that_ses_no_longer_knows_is_given_up(sandbox: Sandbox) -> None:
+    set_up_tenant()
+    status_pass_services.read_all(now=timezone.now())
+    SesAccount.objects.update(pass_place="of another day")
+    with pytest.raises(AwsProblem):
+        status_pass_services.read_all(now=timezone.now())
+    assert status_pass_services.read_all(now=timezone.now()) == 1
+
+
+def _keep_no_reputation(tenant: Tenant) -> None:
+    for _, state in regions():
+        if tenant.name in state.tenants:
+            state.tenants[tenant.name].has_reputation = False
+
+
+def test_one_that_never_sent_is_read_once_a_day(sandbox: Sandbox) -> None:
+    _keep_no_reputation(set_up_tenant())
+    assert status_pass_services.read_all(now=timezone.now()) == 1  # it was listed before
+    assert status_pass_services.read_all(now=timezone.now()) == 0
+    assert status_pass_services.read_all(now=timezone.now() + timedelta(days=2)) == 1
+    assert Tenant.objects.get().read_problem == ""
+
+
+def test_one_that_was_listed_before_and_is_gone_is_noticed_at_once(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    status_pass_services.read_all(now=timezone.now())
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    status_pass_services.read_all(now=timezone.now())
+    tenant.refresh_from_db()
+    assert (tenant.standing, tenant.read_problem != "") == (Standing.UNKNOWN, True)

@@ -1,0 +1,68 @@
+"""A poll of what has not changed carries nothing; pages are compressed unless they show a secret."""
+
+import gzip
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from inbound_admin.polls import HEADER
+from tests.calling import api_of
+from tests.domains.making import make_domain
+from tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(client: Client) -> Client:
+    client.force_login(make_member())
+    return client
+
+
+def _polled(client: Client, url: str, shown: str) -> tuple[int, bytes, str]:
+    answer = client.get(url, headers={"HX-Request": "true", HEADER: shown})
+    return answer.status_code, answer.content, answer[HEADER]
+
+
+def test_a_poll_that_has_nothing_new_is_answered_with_nothing() -> None:
+    person = make_member()
+    client = Client()
+    client.force_login(person)
+    customer = person.customers.get()
+    domain = make_domain("shop.com", customer=customer)
+    url = reverse("domains:detail", args=[domain.pk])
+    status, content, shown = _polled(client, url, "")
+    assert (status, b"shop.com" in content) == (200, True)
+    assert _polled(client, url, shown) == (204, b"", shown)
+    type(domain).objects.filter(pk=domain.pk).update(stage_problem="Amazon SES is slow.")
+    status, content, newer = _polled(client, url, shown)
+    assert (status, newer != shown, content != b"") == (200, True, True)
+
+
+def test_what_is_no_poll_is_never_answered_with_nothing(alice: Client) -> None:
+    answer = alice.get(reverse("domains:list"), headers={"HX-Request": "true"})
+    assert (answer.status_code, HEADER in answer.headers) == (200, False)
+
+
+def test_a_page_is_compressed(alice: Client) -> None:
+    url, plain = reverse("domains:list"), alice.get(reverse("domains:list"))
+    assert "Content-Encoding" not in plain.headers
+    packed = alice.get(url, headers={"Accept-Encoding": "gzip"})
+    assert packed["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed["Vary"]
+    assert b"</html>" in gzip.decompress(packed.content)
+    assert len(packed.content) < len(plain.content) / 2
+
+
+@pytest.mark.parametrize("page", ["account_login", "accounts:keys"])
+def test_a_page_with_a_secret_is_not_compressed(page: str, alice: Client) -> None:
+    client = Client() if page == "account_login" else alice
+    answer = client.get(reverse(page), headers={"Accept-Encoding": "gzip"})
+    assert (answer.status_code, "Content-Encoding" in answer.headers) == (200, False)
+
+
+def test_an_api_answer_to_a_key_is_compressed() -> None:
+    secret = api_of(make_member()).secret
+    asked = {"Authorization": f"Bearer {secret}", "Accept-Encoding": "gzip"}
+    assert Client().get("/api/openapi.json", headers=asked)["Content-Encoding"] == "gzip"
