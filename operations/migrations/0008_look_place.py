@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0005_words'),
+        ('operations', '0007_imports_are_batches'),
     ]
 
     operations = [
