@@ -46,7 +46,9 @@ def _pictures() -> tuple[Shown, ...]:
         Shown("records", "nora@northwind-books.com", records, "has the domain in its name twice", 1240),
         Shown("plan", "omar@inbound-admin.example", reverse("receipt_rules:plan"), "press@tallisaudio.com"),
         Shown("overview", "omar@inbound-admin.example", reverse("operations:overview"), "press-freeze-test"),
-        Shown("case", "sam@inbound-admin.example", reverse("operations:case", args=[kite]), "All records", 1000),
+        Shown(
+            "case", "sam@inbound-admin.example", reverse("operations:case", args=[kite]), "kit@kiteandkey.studio", 1000
+        ),
         Shown(
             "pause_preview",
             "tess@inbound-admin.example",
