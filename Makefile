@@ -18,16 +18,20 @@ AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org EMAIL_URL=smt
 	SITE_URL=https://example.org DEFAULT_FROM_EMAIL=panel@example.org \
 	SECRET_KEY=used-by-the-checks-alone-0123456789-abcdefghijklmnopqrstuvwxyz
 AS_SANDBOX := DEBUG=0 SANDBOX=1
-# A file of tests stays on one core, but for browser tests: those share no fixture of a file, and some take minutes.
-# They run apart, since Playwright leaves its loop in a process.
+# Else each process that starts, and tests start many, compiles all our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+# tests/scheduler.py has how many workers that is, and how they share the tests out.
 ON_ALL_CORES := -n auto --dist loadfile
-BROWSERS := -n auto --dist worksteal
+# The output of what runs beside something else stays together, where make can do that.
+AT_ONCE := --no-print-directory --jobs=$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) \
+	$(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test emulator soak fuzz coverage mutate bench confusion fill css lock format lint sbom screenshots clean
+.PHONY: help run manage check test emulator soak fuzz coverage mutate bench faults figures confusion fill css lock format
+.PHONY: sbom screenshots clean lint lint-types lint-templates lint-security lint-deployment lint-imports lint-style
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +46,7 @@ check: lint ## the quick gate: lint, types, contracts, migrations, tests without
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak and not emulator"
 
 test: lint emulator ## all of check and the browser tests, about 25 minutes on two cores
-	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not browser and not soak"
-	$(BOUNDED) $(BIN)/python -m pytest -rs $(BROWSERS) -m "browser and not soak"
+	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not soak"
 
 emulator: $(EMULATED) ## install the second Amazon that tests/emulator runs against
 
@@ -68,6 +71,12 @@ mutate: $(INSTALLED) ## change one place of a module at a time; list what its te
 bench: css ## measure, print a table, write benchmarks/latest.json
 	@$(BIN)/python -m benchmarks
 
+faults: css ## every workflow with a fault at each of its calls, about an hour; write benchmarks/faults.json (ONLY="pause resume")
+	@$(BIN)/python -m benchmarks.faults $(ONLY)
+
+figures: $(INSTALLED) ## write docs/figures.md from what bench and faults measured last
+	@$(BIN)/python -m benchmarks.figures
+
 fill: $(INSTALLED) ## rows as a large operator has them, in the empty database of DATABASE_URL (DOMAINS=100000)
 	@$(BIN)/python manage.py migrate -v0
 	@$(BIN)/python -m benchmarks.data $(DOMAINS)
@@ -78,18 +87,31 @@ confusion: css ## what the diagnosis finds for each mistake in DNS, in right zon
 css: $(INSTALLED) ## build static/build/site.css
 	@$(BIN)/python -m inbound_admin.css
 
+# The longest first.
 lint: css
+	@$(MAKE) $(AT_ONCE) lint-types lint-templates lint-security lint-deployment lint-imports lint-style
+
+lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-security:
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml .
+
+lint-templates:
 	$(BIN)/djlint templates --lint --quiet
 	find templates -name '*.html' ! -path templates/components/time.html -exec $(BIN)/djade --check {} +
+
+lint-types:
 	$(AS_SANDBOX) $(BIN)/mypy
+
+lint-imports:
 	$(BIN)/lint-imports
-	$(AS_DEPLOYED) $(BIN)/python -m sandbox.local with-postgres \
-		$(BIN)/python manage.py check --deploy --fail-level WARNING
-	$(AS_SANDBOX) $(BIN)/python -m sandbox.local with-postgres \
-		$(BIN)/python manage.py makemigrations --check --dry-run
+
+lint-deployment:
+	$(BIN)/python -m sandbox.local with-postgres sh -c '\
+		$(AS_DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING && \
+		$(AS_SANDBOX) $(BIN)/python manage.py makemigrations --check --dry-run'
 
 format: $(INSTALLED) ## put Python and templates into shape
 	$(BIN)/ruff check --fix .
@@ -106,11 +128,11 @@ sbom: $(INSTALLED) ## write sbom.json: what production is made of, by name, vers
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --short-PURLs --output-reproducible \
 		--validate --output-format JSON --output-file sbom.json
 
-screenshots: css ## take the pictures in docs/screenshots from the browser tests
-	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs -m browser
+screenshots: css ## take the pictures in docs/screenshots from the demo
+	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs tests/browser/test_demo.py
 
 clean: ## remove what was built; the data in .local stays
-	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json
+	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json benchmarks/faults.json
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

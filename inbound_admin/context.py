@@ -18,7 +18,7 @@ Entry = tuple[str, str, str, str]
 WORK: tuple[Entry, ...] = (
     ("Overview", OVERVIEW, "home", "o"),
     ("Domains", "domains:list", "globe-alt", "d"),
-    ("Inbound rules", "receipt_rules:home", "inbox-arrow-down", "r"),
+    ("Inbound mail", "receipt_rules:home", "inbox-arrow-down", "r"),
 )
 CHANGES: Entry = ("Change log", "operations:changes", "clock", "h")
 OWN: tuple[Entry, ...] = (

@@ -88,6 +88,7 @@ RECEIVING_SECOND_PERSON = env.bool("RECEIVING_SECOND_PERSON", default=False)
 SES_RULES_PER_SET = env.int("SES_RULES_PER_SET", default=200)
 SES_RECIPIENTS_PER_RULE = env.int("SES_RECIPIENTS_PER_RULE", default=500)
 SES_IDENTITIES = env.int("SES_IDENTITIES", default=10_000)
+DEMO_PROGRESS = env.str("DEMO_PROGRESS", default="")  # the file of `make run` that says how far the demo is made
 if SANDBOX:
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "sandbox")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "sandbox")
@@ -159,6 +160,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "inbound_admin.middleware.ExplainProblems",
+    *(["sandbox.middleware.HoldWrites"] if SANDBOX else []),
     "inbound_admin.staff_reason.StaffReason",
 ]
 

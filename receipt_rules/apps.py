@@ -5,6 +5,7 @@ from django.apps import AppConfig
 
 class ReceiptRulesConfig(AppConfig):
     name = "receipt_rules"
+    verbose_name = "Inbound mail"
 
     def ready(self) -> None:
         """Connects what follows a change of a domain's holder."""

@@ -22,6 +22,7 @@ from domains.records.selectors import label_of
 from inbound_admin.lib.errors import Problem, Refused
 from sandbox.client import ControlClient, SandboxError, SandboxUnreachable
 from sandbox.demo import accounts_that_are_there
+from sandbox.demo_progress import ProgressFile
 from sandbox.dns.faults import FaultEntry
 from sandbox.dns.mistake import Mistake, WantedRecord
 from sandbox.dns.records import ZoneRecord, is_within
@@ -53,8 +54,11 @@ def control(timeout: float = 5.0) -> Iterator[ControlClient]:
 
 
 def demo(request: HttpRequest) -> dict[str, object]:
-    """For the sign-in page: the demo's accounts, looked up only where a template asks for them."""
-    return {"demo_accounts": SimpleLazyObject(accounts_that_are_there)}
+    """The demo's accounts, for the sign-in page, and how far it is made: looked up only where a template asks."""
+    return {
+        "demo_accounts": SimpleLazyObject(accounts_that_are_there),
+        "demo_progress": SimpleLazyObject(ProgressFile(settings.DEMO_PROGRESS).read),
+    }
 
 
 @dataclass(frozen=True)
@@ -183,10 +187,13 @@ def open_zone(host: ControlClient, zone: str, known: set[str]) -> None:
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:
-    """What is wanted of the domain's DNS now: the proof alone while it is claimed."""
+    """What is wanted of the domain's DNS now: the proof alone while it is claimed.
+
+    A record whose value we withhold until the present one is corrected is not among them: nothing can be published.
+    """
     if domain.stage == Stage.CLAIM:
         return (ownership_core.challenge(domain.parsed, domain.claim_token),)
-    return domain.records
+    return tuple(record for record in domain.records if record.value)
 
 
 def key_of(domain: Domain, record: Record) -> str:

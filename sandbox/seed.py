@@ -28,9 +28,10 @@ def seed(regions: Iterable[str], account: str = DEFAULT_ACCOUNT_ID) -> None:
 
 def _seed_bucket(account: str) -> None:
     buckets = s3_backends[account]["aws"]
-    if BUCKET in buckets.buckets:
+    if BUCKET not in buckets.buckets:
+        buckets.create_bucket(BUCKET, "us-east-1")
+    if buckets.buckets[BUCKET].policy:
         return
-    buckets.create_bucket(BUCKET, "us-east-1")
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "ses.amazonaws.com"},

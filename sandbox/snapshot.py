@@ -1,6 +1,6 @@
-"""The sandbox's state on disk: SES's and the zones, written a moment after the last change.
+"""The sandbox's state on disk: SES's, the zones, and received mail, written a moment after the last change.
 
-S3, Lambda, IAM and SNS are not kept: what a deployment finds there is seeded at every boot. The stamp discards a
+Lambda, IAM and SNS are not kept: what a deployment finds there is seeded at every boot. The stamp discards a
 snapshot that other versions of moto, botocore or ours wrote. It is a pickle: read only from our own directory.
 """
 
@@ -17,9 +17,11 @@ from moto.ses.models import ses_backends
 from sandbox.aws.limits import Beliefs, Limits
 from sandbox.aws.state import WORLD, regions
 from sandbox.dns.zones import ZoneStore
+from sandbox.mail.log import MailLog
+from sandbox.stored_mail import StoredMail
 
 FORMAT = 5
-FILE = "state.pickle"
+FILE, UNREADABLE = "state.pickle", "state.pickle.unreadable"
 DELAY_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class Snapshot:
     def __init__(self, directory: Path, zones: ZoneStore, delay: float = DELAY_SECONDS) -> None:
         self.path = directory / FILE
         self._zones = zones
+        self._stored = StoredMail(directory / "s3")
         self._delay = delay
         self._timer: threading.Timer | None = None
         self._timer_lock = threading.Lock()
@@ -63,6 +66,7 @@ class Snapshot:
         with self._writing:
             with WORLD.lock:
                 packed = pickle.dumps({"stamp": stamp(), "aws": _aws(), "zones": self._zones.snapshot()})
+                self._stored.save()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_suffix(".new")
             fresh.write_bytes(packed)
@@ -72,6 +76,13 @@ class Snapshot:
         """Whether there was a snapshot that this version can read; one that it cannot is left aside, and logged."""
         if not self.path.exists():
             return False
+        if self._restored():
+            self._stored.load()
+            return True
+        self.path.replace(self.path.with_name(UNREADABLE))
+        return False
+
+    def _restored(self) -> bool:
         try:
             held = pickle.loads(self.path.read_bytes())  # noqa: S301 - our own file  # nosec B301
             if held["stamp"] != stamp():
@@ -96,6 +107,7 @@ def _aws() -> dict[str, Any]:
         "refused_recipients": WORLD.refused_recipients,
         "receiver": (*WORLD.receiver, WORLD.forward_from),
         "sites": WORLD.sites,
+        "mail": WORLD.mail,
     }
 
 
@@ -110,3 +122,4 @@ def _restore(held: dict[str, Any]) -> None:
     site_url, key, WORLD.forward_from = held["receiver"]
     WORLD.receiver = (site_url, key)
     WORLD.sites = held["sites"]
+    WORLD.mail = held.get("mail") or MailLog()

@@ -51,7 +51,7 @@ CUSTOMER = Role(
         ),
         Step(
             "Fix it at the DNS host",
-            "On the pretend DNS host, publish everything that is missing. This plays your own DNS host.",
+            "On the sandbox’s DNS host, publish everything that is missing. It plays the part of your own DNS host.",
             "The records become correct, and the page of the domain updates automatically within a minute.",
             "sandbox:zone",
             "northwind-books.com",
@@ -275,8 +275,8 @@ DEVELOPER = Role(
         ),
         Step(
             "Make a key",
-            "Make an API key with the scope that you need.",
-            "The key once; afterwards its first letters and when it was last used.",
+            "Make an API key with the scopes read and staff, and run the curl command that comes with it.",
+            "The key once, and the domains of every customer. Without staff a key sees its owner’s own customers only.",
             "accounts:keys",
             "sandbox function",
         ),

@@ -17,3 +17,10 @@ def what_to_try(request: HttpRequest) -> HttpResponse:
     there = {account.email for account in accounts_that_are_there()}
     context = {"roles": roles_shown(first=email), "email": email, "there": there}
     return TemplateResponse(request, "sandbox/what_to_try.html", context)
+
+
+@login_not_required
+@require_GET
+def progress(request: HttpRequest) -> HttpResponse:
+    """How far the demo is made, for the line at the top of every page."""
+    return TemplateResponse(request, "sandbox/progress.html", {"is_asked_again": True})

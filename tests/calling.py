@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -71,10 +72,15 @@ def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
     return body
 
 
+@cache
+def description() -> dict[str, Any]:
+    """The API's own description; made once, since that takes a second."""
+    return dict(api.get_openapi_schema(path_prefix="/api"))
+
+
 def operations() -> list[tuple[str, str]]:
     """Every operation of the description, as method and path."""
-    paths = api.get_openapi_schema(path_prefix="/api")["paths"]
-    return [(method.upper(), path) for path, methods in paths.items() for method in methods]
+    return [(method.upper(), path) for path, methods in description()["paths"].items() for method in methods]
 
 
 def work_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,9 +81,3 @@ def sandbox(running_sandbox: Sandbox, settings: Settings) -> Sandbox:
     settings.AWS_CALLS_PER_SECOND = 0
     settings.DNS_TIMEOUT_SECONDS = 0.3
     return running_sandbox
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright's loop stays in the thread, and nothing else could run one of its own."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

@@ -166,6 +166,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "sandbox:faults": EVERYBODY,
     "sandbox:tenants": EVERYBODY,
     "sandbox:mail": EVERYBODY,
+    "sandbox:progress": (OK,) * 7,  # how far the demo is made, which the sign-in page shows
     "sandbox:what_to_try": (OK,) * 7,  # as the sign-ins of the demo, which the sign-in page shows
 }
 # Django's and allauth's pages: tested below by their rule; the API: each call by its key, in the tests of its app.

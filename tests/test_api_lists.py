@@ -9,11 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.roles import Role
-from inbound_admin.api import api
 from inbound_admin.lib.api import values
 from sandbox.process import Sandbox
 from tests.api_world import World, make_more, make_world
-from tests.calling import Api, api_of, ok
+from tests.calling import Api, api_of, description, ok
 from tests.factories import make_staff
 from tests.receipt_rules.making import make_verified
 
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def _lists() -> list[str]:
     """The paths whose answer has a page, as the description says."""
-    schema = api.get_openapi_schema(path_prefix="/api")
+    schema = description()
     found = []
     for path, methods in schema["paths"].items():
         answer = methods.get("get", {}).get("responses", {}).get(200, {})

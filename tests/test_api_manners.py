@@ -15,11 +15,10 @@ from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import ActorKind, Change
-from inbound_admin.api import api
 from inbound_admin.lib.api.values import In, Out
 from public_api.domains import selectors as domains_selectors
 from receipt_rules.models.endpoints import Endpoint
-from tests.calling import Api, api_of, ok, refused
+from tests.calling import Api, api_of, description, ok, refused
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.making import make_endpoint, make_verified
 
@@ -228,7 +227,7 @@ def test_an_id_that_cannot_be_is_not_found(alice: Api, tail: str) -> None:
 
 # --- its description -----------------------------------------------------------------------------------------------
 def test_every_operation_is_described_with_its_errors_and_its_key() -> None:
-    for path, methods in api.get_openapi_schema(path_prefix="/api")["paths"].items():
+    for path, methods in description()["paths"].items():
         for method, operation in methods.items():
             assert {"400", "401", "403", "404", "409", "415", "422", "429", "500", "503"} <= {
                 str(status) for status in operation["responses"]

@@ -2,12 +2,15 @@
 
 import json
 import smtplib
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -19,6 +22,8 @@ from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.models.received_mail import ReceivedMail
+from receipt_rules.pipeline import core as pipeline_core
+from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.probes.services import send_probe
 from sandbox.aws.state import SUCCESS, WORLD, Aspect
 from sandbox.mail.rules import VIRUS, region_named
@@ -93,6 +98,33 @@ def test_a_message_by_smtp_is_at_the_sink_and_received_shows_it(receiving: Sandb
     assert "a@shop.com" in page
     assert "Delivered" in page
     assert mail.message_id == receiving.control.mail_log()[0].message_id
+
+
+def test_cloudwatch_counts_what_the_rules_and_the_function_did(receiving: Sandbox, client: Client) -> None:
+    domain, endpoint = make_receiver(receiving, "shop.com")
+    make_address("a@shop.com", domain, endpoint=endpoint)
+    set_up_receiving()
+    receiving.control.fail_sink("shop.com", 1)
+    send(receiving, "a@shop.com")
+    send(receiving, "a@shop.com")
+    receiving.control.run_function()
+    receiving.control.run_function()
+    receiving.control.advance_clock(60)
+    cache.clear()
+    now = timezone.now() + timedelta(minutes=2)
+    told = pipeline_services.rule_metrics(start=now - timedelta(hours=2), end=now).value
+    assert told is not None
+    found = pipeline_core.health(told)
+    assert (found.received, found.delivered, found.failed, found.lost) == (2, 2, 0, 0)
+    functions = pipeline_services.function_metrics(start=now - timedelta(hours=2), end=now).value
+    assert functions is not None
+    totals = {one.metric: one.total for one in functions}
+    assert (totals["Invocations"], totals["Errors"], totals["Throttles"]) == (3, 1, 0)
+    assert totals["Duration"] > 0
+    client.force_login(make_operator())
+    page = client.get(reverse("receipt_rules:pipeline")).text
+    assert "No data in this period" not in page
+    assert "The webhook answered 500. The sandbox was asked to fail this call." in page
 
 
 def test_one_envelope_to_three_customers_where_one_is_stopped_and_one_fails_twice(receiving: Sandbox) -> None:

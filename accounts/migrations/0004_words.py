@@ -10,24 +10,4 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='apikey',
-            name='last_used_at',
-            field=models.DateTimeField(help_text='Accurate to the minute.', null=True),
-        ),
-        migrations.AlterField(
-            model_name='apikey',
-            name='starts',
-            field=models.CharField(help_text='The first characters of the secret, to recognise it by.', max_length=12),
-        ),
-        migrations.AlterField(
-            model_name='user',
-            name='email',
-            field=models.EmailField(max_length=254, unique=True, verbose_name='email address'),
-        ),
-        migrations.AlterField(
-            model_name='user',
-            name='theme',
-            field=models.CharField(choices=[('system', 'Same as device'), ('light', 'Light'), ('dark', 'Dark')], default='system', max_length=10),
-        ),
     ]

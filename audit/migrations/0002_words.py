@@ -11,24 +11,4 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='change',
-            name='actor_kind',
-            field=models.CharField(choices=[('person', 'Person'), ('key', 'API key'), ('worker', 'Inbound Admin'), ('amazon', 'AWS')], max_length=10),
-        ),
-        migrations.AlterField(
-            model_name='change',
-            name='bulk_id',
-            field=models.CharField(default=audit.models.new_change_id, help_text='The same for all changes of one bulk action.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='change',
-            name='customer_id',
-            field=models.CharField(blank=True, help_text='The customer whose members can read it.', max_length=64),
-        ),
-        migrations.AlterField(
-            model_name='change',
-            name='for_staff',
-            field=models.BooleanField(default=False, help_text='Only staff can read it.'),
-        ),
     ]

@@ -156,7 +156,7 @@ def _attention(key: str) -> Q:
 
 
 def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
-    """Neither set up nor verified a day after they were added or last began again."""
+    """Neither set up nor verified a day after they were added or restarted, and not counted by another group."""
     return domains_for(viewer).filter(_stuck(now))
 
 
@@ -167,7 +167,8 @@ def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
 
 def _stuck(now: datetime) -> Q:
     waits = Q(stage=Stage.STARTING) | Q(stage=Stage.DELETING) | Q(stage=Stage.READY, verified_at=None)
-    return waits & Q(watched_from__lt=now - STUCK_AFTER, held_at=None)
+    elsewhere = _attention("attention") | _attention("unclear")
+    return waits & Q(watched_from__lt=now - STUCK_AFTER, held_at=None) & ~elsewhere
 
 
 def named_like(text: str) -> Q:

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='domain',
             name='moved_at',
-            field=models.DateTimeField(blank=True, help_text='When staff gave it to its holder; empty once SES was read to deliver as wanted.', null=True),
+            field=models.DateTimeField(blank=True, help_text='When staff transferred it. Empty once SES delivers to the new holder.', null=True),
         ),
         migrations.AddField(
             model_name='domain',
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='domain',
             name='routes_look_at',
-            field=models.DateTimeField(blank=True, help_text='Not before this they are compared again.', null=True),
+            field=models.DateTimeField(blank=True, help_text='Earliest time of the next comparison.', null=True),
         ),
         migrations.AddField(
             model_name='domain',

@@ -13,22 +13,22 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='domain',
             name='mail_rules',
-            field=models.JSONField(blank=True, default=dict, help_text='What the active rules do with mail, by name: its own and those below.'),
+            field=models.JSONField(blank=True, default=dict, help_text='What the active rule set does with mail, by name, including subdomains.'),
         ),
         migrations.AddField(
             model_name='domain',
             name='mx_facts',
-            field=models.JSONField(blank=True, default=dict, help_text='Where the MX of each such name leads.'),
+            field=models.JSONField(blank=True, default=dict, help_text='Where the MX of each of these names points.'),
         ),
         migrations.AddField(
             model_name='domain',
             name='receiving_state',
-            field=models.CharField(blank=True, choices=[('live', 'live'), ('copied', 'copied'), ('rejected', 'rejected'), ('taken', 'taken'), ('foreign', 'foreign'), ('publish_mx', 'publish_mx'), ('add_address', 'add_address'), ('applying', 'applying'), ('not_set_up', 'not_set_up'), ('blocked', 'blocked'), ('unverified', 'unverified'), ('send_only', 'send_only'), ('unavailable', 'unavailable'), ('not_checked', 'not_checked'), ('could_not_tell', 'could_not_tell')], help_text="The worst name's.", max_length=20),
+            field=models.CharField(blank=True, choices=[('live', 'live'), ('copied', 'copied'), ('rejected', 'rejected'), ('taken', 'taken'), ('foreign', 'foreign'), ('publish_mx', 'publish_mx'), ('add_address', 'add_address'), ('applying', 'applying'), ('not_set_up', 'not_set_up'), ('blocked', 'blocked'), ('unverified', 'unverified'), ('send_only', 'send_only'), ('unavailable', 'unavailable'), ('not_checked', 'not_checked'), ('could_not_tell', 'could_not_tell')], help_text='Of the name with the most severe state.', max_length=20),
         ),
         migrations.AlterField(
             model_name='domain',
             name='receives',
-            field=models.BooleanField(default=True, help_text='Whether mail for it is to arrive through us; else send only.'),
+            field=models.BooleanField(default=True, help_text='Receives mail here. Otherwise send only.'),
         ),
         migrations.AlterField(
             model_name='recordcheck',

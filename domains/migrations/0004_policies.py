@@ -18,9 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="domain",
             name="policies",
-            field=models.JSONField(
-                blank=True, default=dict, help_text="What it last told of SPF and DMARC, by name."
-            ),
+            field=models.JSONField(blank=True, default=dict, help_text='Last seen SPF and DMARC records by name.'),
         ),
         migrations.RunSQL(KEEP, migrations.RunSQL.noop),
         migrations.RunSQL(CHECK_SOON, migrations.RunSQL.noop),

@@ -8,8 +8,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="domain",
             name="zone",
-            field=models.CharField(
-                blank=True, help_text="Where its zone begins, if below the registrable name.", max_length=253
-            ),
+            field=models.CharField(blank=True, help_text='Name of its zone, if below the registrable name.', max_length=253),
         ),
     )

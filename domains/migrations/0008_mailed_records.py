@@ -13,11 +13,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='sharelink',
             name='mailed_at',
-            field=models.DateTimeField(blank=True, help_text='Empty until a mail server took it.', null=True),
+            field=models.DateTimeField(blank=True, help_text='When a mail server accepted the email.', null=True),
         ),
         migrations.AddField(
             model_name='sharelink',
             name='mailed_to',
-            field=models.EmailField(blank=True, help_text='To whom we mailed the records with this link.', max_length=254),
+            field=models.EmailField(blank=True, help_text='Recipient of the email with this link.', max_length=254),
         ),
     ]

@@ -13,8 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="domain",
             name="mta_sts_at",
-            field=models.DateTimeField(
-                blank=True, help_text="When the policy was last tried to be fetched.", null=True
-            ),
+            field=models.DateTimeField(blank=True, help_text='Last attempt to fetch the policy.', null=True),
         ),
     )

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='domain',
             name='domain_connect',
-            field=models.JSONField(blank=True, default=dict, help_text="Its DNS host's page, if it supports it."),
+            field=models.JSONField(blank=True, default=dict, help_text='Domain Connect settings of its DNS host.'),
         ),
     ]

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Sequence
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from accounts.models.people import Customer
+from accounts.models.people import Customer, User
+from accounts.people.selectors import supports_everyone
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
+from domains.ownership.core import OUR_REASONS
 
 
 def held_domains() -> QuerySet[Domain]:
@@ -16,6 +19,31 @@ def held_domains() -> QuerySet[Domain]:
 
 def unproven_domains() -> QuerySet[Domain]:
     return Domain.objects.filter(Q(stage=Stage.CLAIM) | Q(proven_at__isnull=True))
+
+
+def ending_domains() -> QuerySet[Domain]:
+    """Unproven domains that end after some days, and that a customer may have only so many of.
+
+    What our staff brought in waits for as long as it takes, and so does what was verified once.
+    """
+    rows = unproven_domains().filter(verified_at=None).exclude(claim_reason__in=OUR_REASONS)
+    return rows.exclude(stage=Stage.DELETING)
+
+
+def unproven_domains_left(customer: Customer, actor: User | None) -> int | None:
+    """How many more the actor may add for the customer; None: as many as they want, as for staff."""
+    most: int = settings.UNPROVEN_DOMAINS_PER_CUSTOMER
+    if not most or (actor is not None and supports_everyone(actor)):
+        return None
+    return max(0, most - ending_domains().filter(customer=customer).count())
+
+
+def too_many_unproven() -> str:
+    """Why no more can be added."""
+    return (
+        f"You can have at most {settings.UNPROVEN_DOMAINS_PER_CUSTOMER:,} unverified domains at a time. "
+        "Verify or delete some first, or ask support to add this one."
+    )
 
 
 def under_or_over(name: DomainName) -> Q:

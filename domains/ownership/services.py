@@ -23,7 +23,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import owners_of, supports_everyone
+from accounts.people.selectors import owners_of
 from audit import services as audit_services
 from domains.deletion import services as deletion_services
 from domains.domain_list import selectors as domain_list_selectors
@@ -31,8 +31,16 @@ from domains.domain_list.selectors import domain_subject
 from domains.jobs import unmake_soon
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
-from domains.ownership.core import OUR_REASONS, PUBLIC_REASONS, ClaimReason
-from domains.ownership.selectors import held_domains, related_domains, under_or_over, unproven_domains
+from domains.ownership.core import PUBLIC_REASONS, ClaimReason
+from domains.ownership.selectors import (
+    ending_domains,
+    held_domains,
+    related_domains,
+    too_many_unproven,
+    under_or_over,
+    unproven_domains,
+    unproven_domains_left,
+)
 from inbound_admin.lib.errors import Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -199,16 +207,11 @@ def refuse_more(customer: Customer, actor: User | None) -> None:
 
     Inside the transaction that adds: the customer's row is locked, so that many requests at once add no more.
     """
-    most = settings.UNPROVEN_DOMAINS_PER_CUSTOMER
-    if not most or (actor is not None and supports_everyone(actor)):
+    if unproven_domains_left(customer, actor) is None:
         return
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    if _ending().filter(customer=customer).count() >= most:
-        raise Refused(
-            f"You have {most:,} unverified domains, which is the maximum. "
-            "Verify or delete some of them first, or ask support to add this one.",
-            code="TOO_MANY_UNPROVEN",
-        )
+    if unproven_domains_left(customer, actor) == 0:
+        raise Refused(too_many_unproven(), code="TOO_MANY_UNPROVEN")
 
 
 def end_unproven(*, now: datetime) -> int:
@@ -219,15 +222,9 @@ def end_unproven(*, now: datetime) -> int:
     return _remove(now)
 
 
-def _ending() -> QuerySet[Domain]:
-    """What our staff brought in waits for as long as it takes, and so does what was verified once."""
-    rows = unproven_domains().filter(verified_at=None).exclude(claim_reason__in=OUR_REASONS)
-    return rows.exclude(stage=Stage.DELETING)
-
-
 def _over(now: datetime, days: int) -> Iterable[Domain]:
     here = domain_list_selectors.domains_in_region().filter(
-        pk__in=_ending().values("pk"), held_at=None, created_at__lte=now - timedelta(days=days)
+        pk__in=ending_domains().values("pk"), held_at=None, created_at__lte=now - timedelta(days=days)
     )
     return here.select_related("customer").order_by(Length("name").desc())  # subdomains before what they lie under
 

@@ -119,6 +119,9 @@ class Group:
         return tuple(dict.fromkeys(trap for trap in told if trap not in self.rows[0].typed.provider.traps))
 
 
+FIRST_AN_ADDRESS = "Add an address first. The MX record comes last."
+
+
 @dataclass(frozen=True)
 class AspectLine:
     """`receiving` has the state of receiving in its own words."""
@@ -127,6 +130,13 @@ class AspectLine:
     state: State
     sentence: str
     receiving: Receiving | None = None
+
+    @property
+    def detail(self) -> str:
+        """What stands under the chip and does not repeat it."""
+        if self.receiving is not None:
+            return FIRST_AN_ADDRESS if self.receiving.asks_for_address else self.sentence
+        return {State.VERIFIED: "", State.WRONG: "Fix the records marked below."}.get(self.state, self.sentence)
 
 
 @dataclass(frozen=True)

@@ -316,7 +316,7 @@ def _kind(code: str, status: int) -> tuple[type[AwsProblem], str]:
         return AwsDenied, NO_PERMISSION.format(code=code)
     if status >= 500:
         return AwsUnreachable, "AWS had an internal error. Try again in a minute."
-    return AwsProblem, f"AWS rejected the request. ({code})"
+    return AwsProblem, f"AWS refused the request. ({code})"
 
 
 def identity_arn(name: str) -> str:

@@ -45,7 +45,10 @@ class AwsProblem(Problem):
     @property
     def in_full(self) -> str:
         """The sentence with AWS's own message, for operators only: it names accounts, ARNs and buckets."""
-        return f"{self} AWS message: {self.aws_message}" if self.aws_message else str(self)
+        if not self.aws_message:
+            return str(self)
+        told = self.aws_message.rstrip()
+        return f"{self} AWS message: {told}{'' if told.endswith(('.', '!', '?')) else '.'}"
 
 
 class AwsMissing(AwsProblem):

@@ -93,13 +93,13 @@ _KINDS = (
     AlertKind("rule.drift", "Receipt rules were changed outside this system", "Receipt rules match ours again"),
     AlertKind(
         "rule.untouched",
-        "SES rejects an address that receives mail, so its rule can't be changed",
+        "SES refuses an address that receives mail, so its rule can't be changed",
         "Every receipt rule can be changed again",
     ),
     AlertKind("drift.found", "Drift found in SES", "SES matches our data again"),
     AlertKind(
         "address.refused",
-        "SES rejected an address",
+        "SES refused an address",
         "The rejected address was changed",
         for_customers=True,
     ),

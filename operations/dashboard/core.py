@@ -20,6 +20,13 @@ class RecordToFix:
     found: Sequence[str] | None = ()
     sentence: str = ""
 
+    @property
+    def told(self) -> str:
+        """What is wrong with it, with its label once."""
+        if not self.sentence or self.sentence.startswith(self.label):
+            return self.sentence or self.label
+        return f"{self.label}: {self.sentence}"
+
 
 @dataclass(frozen=True)
 class CaseFacts:

@@ -204,7 +204,7 @@ def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     )
     yield AttentionItem(
         stuck,
-        _many(stuck, "domain pending for more than a day", "domains pending for more than a day"),
+        _many(stuck, "domain unverified for more than a day", "domains unverified for more than a day"),
         "domains:list",
         "show=stuck",
     )

@@ -1,8 +1,8 @@
 """Predicts and reports the result of a bulk action for each domain."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
@@ -12,7 +12,7 @@ from accounts.people.selectors import customers_for
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
 from domains.names.core import understand
-from domains.ownership.selectors import related_domains
+from domains.ownership.selectors import related_domains, too_many_unproven, unproven_domains_left
 from domains.preflight import selectors as preflight_selectors
 from inbound_admin.lib.errors import Refused
 from operations.batches.core import DOMAIN_KINDS, BatchKind, BatchResult
@@ -52,7 +52,8 @@ def predicted(
     keys = [_plain(each.name) or each.name.lower() for each in named]
     if kind is BatchKind.IMPORT:
         lines = Counter(keys)
-        return tuple(_of_import(each, viewer, lines[key]) for each, key in zip(named, keys, strict=True))
+        found = [_of_import(each, viewer, lines[key]) for each, key in zip(named, keys, strict=True)]
+        return tuple(_within_quota(found, viewer))
     known, seen, found = _known(named, viewer), set[str](), []
     for each, key in zip(named, keys, strict=True):
         is_second = key in seen
@@ -162,6 +163,20 @@ def _of_import(named: Named, viewer: User, lines: int) -> Predicted:
     claimed = related_domains(understood.domain).exclude(customer=customer).exists()
     proof = "Ownership must be proven first with a DNS record." if claimed else "It will be set up in SES."
     return Predicted(named, f"Will be added for {customer}. {proof}", True, customer=customer)
+
+
+def _within_quota(rows: Sequence[Predicted], viewer: User) -> Iterator[Predicted]:
+    """What is more than a customer may have unverified is refused here, not half way through."""
+    left: dict[str, int | None] = {}
+    for row in rows:
+        if not row.works or row.customer is None:
+            yield row
+            continue
+        if row.customer.pk not in left:
+            left[row.customer.pk] = unproven_domains_left(row.customer, viewer)
+        rest = left[row.customer.pk]
+        yield replace(row, sentence=too_many_unproven(), works=False) if rest == 0 else row
+        left[row.customer.pk] = rest and rest - 1
 
 
 def _owner(named: Named, viewer: User) -> Customer:

@@ -310,7 +310,7 @@ def stop(item: MigrationItem, problem: Refused | AwsProblem) -> None:
     MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
 
 
-WAITS = "The limit of {number:,} customers per hour is reached. The migration continues at {at:%H:%M} UTC."
+WAITS = "The limit of {limit} per hour is reached. The migration continues at {at:%H:%M} UTC."
 Clock = Callable[[], datetime]
 
 
@@ -338,7 +338,8 @@ def _next(migration: Migration, now: Clock) -> MigrationItem | None:
         return None
     if seconds := seconds_until_next(migration, now()):
         free_at = now() + timedelta(seconds=seconds)
-        _say(migration, WAITS.format(number=migration.at_most_per_hour, at=free_at))
+        limit = "1 customer" if migration.at_most_per_hour == 1 else f"{migration.at_most_per_hour:,} customers"
+        _say(migration, WAITS.format(limit=limit, at=free_at))
         migrate_soon(in_seconds=seconds)
         return None
     return item

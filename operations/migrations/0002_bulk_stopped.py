@@ -8,10 +8,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="bulkitem",
             name="state",
-            field=models.CharField(
-                choices=[("waiting", "Waiting"), ("done", "Done"), ("refused", "Not done"), ("stopped", "Stopped")],
-                default="waiting",
-                max_length=10,
-            ),
+            field=models.CharField(choices=[('waiting', 'Pending'), ('done', 'Done'), ('refused', 'Failed'), ('stopped', 'Stopped')], default='waiting', max_length=10),
         ),
     ]

@@ -36,11 +36,11 @@ class Migration(migrations.Migration):
             "Batch", {"ordering": ("-created_at", "-id"), "verbose_name_plural": "batches"}
         ),
         migrations.AlterModelOptions("BatchItem", {"ordering": ("batch", "number")}),
-        migrations.AlterField("Batch", "kind", models.CharField(choices=KINDS, max_length=10)),
+        migrations.AlterField("Batch", "kind", models.CharField(choices=[('check', 'Check'), ('import', 'Add'), ('transfer', 'Transfer'), ('hold', 'Hold'), ('release', 'Release'), ('delete', 'Delete'), ('pause', 'Pause'), ('resume', 'Resume'), ('decide', 'Resolve')], max_length=10)),
         migrations.AlterField(
             "BatchItem",
             "name",
-            models.CharField(help_text="Of what it is about, which it outlives.", max_length=400),
+            models.CharField(help_text='Name of the item, kept after the item is deleted.', max_length=400),
         ),
         migrations.AddField(
             "BatchItem",

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from domains.domain_list import selectors as domain_list_selectors
@@ -164,7 +165,8 @@ def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
     steps = MigrationStep.objects.filter(item__migration=migration, item__state=ItemState.RUNNING)
     to_do = steps.filter(state=MigrationStepState.TO_DO).exclude(call="").count()
     calls = _calls_at_most(waiting_customers(migration), migration.chosen) + to_do
-    return seconds_needed(by_group["waiting"], calls, migration.at_most_per_hour)
+    held = seconds_until_next(migration, timezone.now()) if by_group["waiting"] else 0
+    return held + seconds_needed(by_group["waiting"], calls, migration.at_most_per_hour)
 
 
 def seconds_needed(customers: int, calls: int, at_most_per_hour: int | None) -> int:

@@ -82,7 +82,7 @@ class PasteForm(forms.Form):
         help_text="One per line. To set an endpoint, add a comma and its name.",
     )
     file = forms.FileField(
-        label="CSV file (optional)",
+        label="CSV file",
         required=False,
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
         help_text="First column: address. Second column: endpoint.",

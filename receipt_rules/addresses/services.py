@@ -127,6 +127,7 @@ def look_at_address(*, text: str, customer: Customer) -> AddressPlace:
     existing = Address.objects.select_related("domain").filter(address=place.address).first()
     if existing is not None and not is_left_over(existing):
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS")
+    _refuse_more_names(place.address.rpartition("@")[2], place.domain)
     return place
 
 

@@ -92,7 +92,7 @@ def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer])
 def tell_of_harm(recipients: Sequence[str], customers: Collection[str]) -> None:
     """A rule that is not ours takes, bounces or stops mail that customers want here; one alert, however many."""
     named = ", ".join(sorted(recipients)[:3])
-    counted = f"{len(recipients):,} recipients of {len(customers):,} customers"
+    counted = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
     alerts_services.observe(
         kind="receiving.harmed",
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
@@ -101,6 +101,10 @@ def tell_of_harm(recipients: Sequence[str], customers: Collection[str]) -> None:
         severity="high",
         audience=OPERATORS,
     )
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def tell_of_untouched(found: Sequence[Untouched]) -> None:

@@ -57,7 +57,7 @@ TOO_MANY = "This changes {number} addresses at once. Our team reviews it first."
 STOPPED = (RunState.FAILED, RunState.CANCELLED)
 HELD = "Our team rolled this back and is holding it for now. It will be applied when they release it."
 UNTOUCHED = (
-    "SES doesn't accept changes to a receipt rule that this belongs to. Mail continues as before, and our team "
+    "SES refuses changes to a receipt rule that this belongs to. Mail continues as before, and our team "
     "has been notified."
 )
 FAILED = "This was stopped before SES had applied all of it. Our team needs to review it."

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from itertools import count
 from urllib.parse import urlsplit
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.models.people import Customer, User
 from receipt_rules.addresses.selectors import endpoints_of
@@ -28,7 +28,9 @@ def endpoint_for(
 
 
 def _endpoint_at(target: str, customer: Customer, actor: User | None) -> Endpoint:
-    """Return the customer's endpoint that delivers there, created if none does."""
+    """Return the customer's endpoint that delivers there, created if none does, however many ask at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"endpoint target {customer.pk}"])
     is_email = "@" in target and "://" not in target
     kind, member = (EndpointType.EMAIL, "address") if is_email else (EndpointType.WEBHOOK, "url")
     own = list(endpoints_of(customer))

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='run',
             name='kind',
-            field=models.CharField(choices=[('customer', "A customer's own change"), ('approved', 'Approved plan'), ('rollback', 'Roll back'), ('holder', 'New holder of a domain')], max_length=10),
+            field=models.CharField(choices=[('customer', 'Customer change'), ('approved', 'Approved plan'), ('rollback', 'Rollback'), ('holder', 'Domain transfer')], max_length=10),
         ),
     ]

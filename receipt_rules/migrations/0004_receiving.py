@@ -23,16 +23,16 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='address',
             name='rules',
-            field=models.CharField(choices=[('foreign', 'foreign'), ('waiting', 'waiting'), ('not_set_up', 'not_set_up'), ('halted', 'halted'), ('carried', 'carried'), ('copied', 'copied'), ('elsewhere', 'elsewhere'), ('bounced', 'bounced'), ('stopped', 'stopped'), ('unsure', 'unsure')], default=domains.receiving.core.RulesFact['WAITING'], help_text='What the active rules did with its mail when we last read them.', max_length=10),
+            field=models.CharField(choices=[('foreign', 'foreign'), ('waiting', 'waiting'), ('not_set_up', 'not_set_up'), ('halted', 'halted'), ('carried', 'carried'), ('copied', 'copied'), ('elsewhere', 'elsewhere'), ('bounced', 'bounced'), ('stopped', 'stopped'), ('unsure', 'unsure')], default=domains.receiving.core.RulesFact['WAITING'], help_text='What the active rules did with its mail when last read.', max_length=10),
         ),
         migrations.AddField(
             model_name='catchall',
             name='rules',
-            field=models.CharField(choices=[('foreign', 'foreign'), ('waiting', 'waiting'), ('not_set_up', 'not_set_up'), ('halted', 'halted'), ('carried', 'carried'), ('copied', 'copied'), ('elsewhere', 'elsewhere'), ('bounced', 'bounced'), ('stopped', 'stopped'), ('unsure', 'unsure')], default=domains.receiving.core.RulesFact['WAITING'], help_text='What the active rules did with its mail when we last read them.', max_length=10),
+            field=models.CharField(choices=[('foreign', 'foreign'), ('waiting', 'waiting'), ('not_set_up', 'not_set_up'), ('halted', 'halted'), ('carried', 'carried'), ('copied', 'copied'), ('elsewhere', 'elsewhere'), ('bounced', 'bounced'), ('stopped', 'stopped'), ('unsure', 'unsure')], default=domains.receiving.core.RulesFact['WAITING'], help_text='What the active rules did with its mail when last read.', max_length=10),
         ),
         migrations.AddField(
             model_name='pendingchange',
             name='domains',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, help_text='Ids of those it concerns; none: all.', size=None),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, help_text='IDs of its domains; none: all.', size=None),
         ),
     ]

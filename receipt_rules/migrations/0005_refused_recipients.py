@@ -13,21 +13,21 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='address',
             name='refused_because',
-            field=models.TextField(blank=True, help_text='Why SES does not take it: plans leave it out until its owner tries again.'),
+            field=models.TextField(blank=True, help_text='Why SES refuses it; plans skip it until its owner retries.'),
         ),
         migrations.AddField(
             model_name='catchall',
             name='refused_because',
-            field=models.TextField(blank=True, help_text='Why SES does not take it: plans leave it out until its owner tries again.'),
+            field=models.TextField(blank=True, help_text='Why SES refuses it; plans skip it until its owner retries.'),
         ),
         migrations.AddField(
             model_name='run',
             name='set_aside',
-            field=models.JSONField(default=list, help_text='Recipients that SES refused, and that the steps leave out.'),
+            field=models.JSONField(default=list, help_text='Recipients that SES refused and the steps skip.'),
         ),
         migrations.AlterField(
             model_name='runstep',
             name='state',
-            field=models.CharField(choices=[('to_do', 'To do'), ('left_out', 'Left out'), ('done', 'Done')], default='to_do', max_length=10),
+            field=models.CharField(choices=[('to_do', 'To do'), ('left_out', 'Skipped'), ('done', 'Done')], default='to_do', max_length=10),
         ),
     ]

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='pendingchange',
             name='recipients',
-            field=models.JSONField(help_text='The recipients that it is about; null for all of the customer.', null=True),
+            field=models.JSONField(help_text='Recipients that changed; null: all of the customer.', null=True),
         ),
         migrations.AddField(
             model_name='run',
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='outcome',
-            field=models.TextField(blank=True, help_text='What it has meant for mail, as read from SES at the end.'),
+            field=models.TextField(blank=True, help_text='Impact on mail, as read from SES after the run.'),
         ),
         migrations.AddField(
             model_name='run',
@@ -41,19 +41,19 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='expectation',
             name='expected',
-            field=models.CharField(choices=[('taken', 'is received'), ('once', 'is received exactly once'), ('by_us', 'is received by our rules alone'), ('endpoint', 'goes to the endpoint'), ('not_taken', 'goes nowhere')], default='once', max_length=10),
+            field=models.CharField(choices=[('taken', 'is received'), ('once', 'is received exactly once'), ('by_us', 'is received by managed rules only'), ('endpoint', 'is delivered to the endpoint'), ('not_taken', 'is not received')], default='once', max_length=10),
         ),
         migrations.AlterField(
             model_name='run',
             name='state',
-            field=models.CharField(choices=[('proposed', 'Waiting for a second approval'), ('waiting', 'Waiting for the worker'), ('running', 'Being carried out'), ('done', 'Done'), ('refused', 'Not carried out'), ('failed', 'Stopped by an error'), ('cancelled', 'Cancelled')], default='waiting', max_length=10),
+            field=models.CharField(choices=[('proposed', 'Second approval needed'), ('waiting', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('refused', 'Not applied'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='waiting', max_length=10),
         ),
         migrations.CreateModel(
             name='RollbackHold',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('region', models.CharField(max_length=32)),
-                ('recipients', models.JSONField(help_text='Each recipient with the id of the customer who held its name then.')),
+                ('recipients', models.JSONField(help_text='Each recipient with the ID of the customer who held its domain then.')),
                 ('released_at', models.DateTimeField(null=True)),
                 ('released_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='hold', to='receipt_rules.run')),

@@ -13,11 +13,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='snapshot',
             name='own_recipients',
-            field=models.PositiveIntegerField(help_text='Recipients of our rules.', null=True),
+            field=models.PositiveIntegerField(help_text='Recipients of managed rules.', null=True),
         ),
         migrations.AddField(
             model_name='snapshot',
             name='own_rules',
-            field=models.PositiveIntegerField(help_text='How many of them are ours; null: not counted then.', null=True),
+            field=models.PositiveIntegerField(help_text='How many of them are managed; null: not counted.', null=True),
         ),
     ]

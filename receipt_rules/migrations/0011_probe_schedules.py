@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('pace', models.CharField(choices=[('daily', 'daily'), ('hourly', 'hourly')], max_length=10)),
                 ('next_at', models.DateTimeField()),
                 ('verdict', models.CharField(blank=True, choices=[('waiting', 'waiting'), ('arrived', 'arrived'), ('missing', 'missing'), ('could_not_tell', 'could_not_tell')], max_length=20)),
-                ('sentence', models.TextField(blank=True, help_text='Why it is missing, or why nobody can tell.')),
+                ('sentence', models.TextField(blank=True, help_text="Why it is missing, or why we can't tell.")),
                 ('judged_at', models.DateTimeField(null=True)),
                 ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('customer', models.ForeignKey(help_text='Whose the domain was then.', on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.customer')),

@@ -144,7 +144,7 @@ def _is_measured(state: RegionState, name: str) -> bool:
 
 
 def _measured(ask: Request) -> Measured:
-    """By namespace, name and exactly these dimensions: what we play, and what PutMetricData left with moto."""
+    """By namespace, name and exactly these dimensions: what is simulated, and what PutMetricData left with moto."""
     found: Measured = {}
     for (name, tenant), points in ask.state.metrics.items():
         for dimensions in _dimensions(ask.state, name, tenant):
@@ -152,6 +152,9 @@ def _measured(ask: Request) -> Measured:
     for dimension, points in ask.state.lost.items():
         if dimension[0] == "RuleSetName" or WORLD.beliefs.lost_mail == "rule":
             found[NAMESPACE, LOST, frozenset((dimension,))] = list(points)
+    for (namespace, name, *counted_by), points in ask.state.counted.items():
+        key = (namespace, name, frozenset([(counted_by[0], counted_by[1])]))
+        found[key] = [*found.get(key, []), *points]
     for datum in cloudwatch_backends[ask.state.account_id][ask.state.region].metric_data:
         if isinstance(datum, MetricDatum):
             names = frozenset((str(each.name), str(each.value)) for each in datum.dimensions)

@@ -133,6 +133,16 @@ class RegionState:
     # CloudWatch's points by the metric's name and the tenant's ("" for the whole account)
     lost: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)  # by dimension
     metrics: dict[tuple[str, str], list[tuple[datetime, float]]] = field(default_factory=dict)
+    # Of receiving: by namespace, metric, dimension and its value
+    counted: dict[tuple[str, str, str, str], list[tuple[datetime, float]]] = field(default_factory=dict)
+
+    def __setstate__(self, held: dict[str, Any]) -> None:
+        """A snapshot of before `counted` has none."""
+        self.__dict__.update({"counted": {}} | held)
+
+    def count(self, metric: tuple[str, str], dimension: tuple[str, str], value: float, now: datetime) -> None:
+        """One measurement of CloudWatch's; `metric` is a namespace and a name."""
+        self.counted.setdefault((*metric, *dimension), []).append((now, value))
 
     def arn(self, kind: str, name: str) -> str:
         return f"arn:{partition_of(self.region) or 'aws'}:ses:{self.region}:{self.account_id}:{kind}/{name}"

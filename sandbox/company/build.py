@@ -1,10 +1,12 @@
 """A month of the demo's company, day by day, under a clock that is moved. Each act is one of the product's services.
 
-Safe to repeat: what is there stays, and what was begun is finished.
+Safe to repeat, and to continue after it was interrupted: what is there stays, and the last part is made again.
 """
 
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from django.conf import settings
 from django.db import connection
@@ -12,12 +14,14 @@ from django.test.utils import override_settings
 from django.utils import timezone
 
 from audit import services as audit_services
+from inbound_admin.lib import jobs
 from notifications.email import services as email_services
 from receipt_rules.models.received_mail import ReceivedMail
 from sandbox import mail_story, story
 from sandbox.client import ControlClient
 from sandbox.company import domains, mail, messages, people, reputation, webhooks
 from sandbox.company.past import Past, past
+from sandbox.demo_progress import ProgressFile
 from sandbox.panel import control
 
 DAYS = 30
@@ -26,26 +30,44 @@ WHY = "As the customer asked."
 SHOWN_DAYS = 7
 HOURS_A_STEP = 2
 OLD = ("northwind-books.com", "harbourdental.co.uk")
+Part = Callable[[ControlClient, Past], None]
 
 
-def make() -> None:
+def make(progress: ProgressFile) -> None:
     """Raises Problem when the sandbox does not answer or refuses."""
-    story.people()
-    if ReceivedMail.objects.filter(recipient=messages.FAILING[0]).exists():  # the last that happens
+    begun = progress.read()
+    if begun is None and ReceivedMail.objects.filter(recipient=messages.FAILING[0]).exists():  # the last that happens
         return
     with _as_in_the_past(), control(SECONDS) as host, past(host) as clock, audit_services.acting(lambda: WHY):
+        mail.restore_limits(host)
         clock.go_to(days=DAYS)
-        _begin(host, clock)
-        with messages.product_answers(host):
-            _weeks(host, clock)
-            _last_days(host, clock)
-    _forget_jobs()
+        _make_parts(host, clock, progress, first=begun.done if begun else 0)
 
 
-def _forget_jobs() -> None:
-    """What the jobs ask for is done. Whatever is not, the worker's sweep finds, as after any job that was lost."""
+def _make_parts(host: ControlClient, clock: Past, progress: ProgressFile, *, first: int) -> None:
+    """Those before `first` were made by a seed that was interrupted."""
+    parts = _parts()
+    with ExitStack() as stack:
+        for number, part in enumerate(parts[first:], first):
+            progress.note(number, len(parts))
+            if number == max(first, 1):
+                stack.enter_context(messages.product_answers(host))
+            with _without_jobs():
+                part(host, clock)
+
+
+def _parts() -> list[Part]:
+    """From the first day to the last; mail comes in from the second on."""
+    return [_begin, *(partial(_day, day) for day in range(24, 2, -1)), _before_yesterday, _yesterday, _today]
+
+
+@contextmanager
+def _without_jobs() -> Iterator[None]:
+    """What our own jobs ask for is done. Whatever is not, the worker's sweep finds, as after any job that was lost."""
+    with jobs.noted() as queued:
+        yield
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo' AND id = ANY(%s)", [queued])
 
 
 @contextmanager
@@ -53,16 +75,19 @@ def _as_in_the_past() -> Iterator[None]:
     """Mail of weeks ago goes to nobody, and a commit does not wait for the disk: there are thousands."""
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit TO off")
+    logging.disable(logging.WARNING)  # a webhook that fails, and a call that SES refuses, are part of the story
     try:
         with override_settings(EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend"):
             yield
     finally:
+        logging.disable(logging.NOTSET)
         with connection.cursor() as cursor:
             cursor.execute("RESET synchronous_commit")
 
 
 def _begin(host: ControlClient, clock: Past) -> None:
-    """Customers come, receiving is set up."""
+    """Our staff and customers come, receiving is set up."""
+    story.people()
     people.add_customers()
     webhooks.add_targets(host)
     reputation.create_waiting()
@@ -77,9 +102,22 @@ def _begin(host: ControlClient, clock: Past) -> None:
     domains.notice(host, *moved)
 
 
-def _weeks(host: ControlClient, clock: Past) -> None:
-    """From day to day what Amazon counts, what comes in, and what somebody does."""
-    happens: dict[int, Callable[[], object]] = {
+def _day(day: int, host: ControlClient, clock: Past) -> None:
+    """What Amazon counts on that day, what comes in, and what somebody does."""
+    clock.go_to(days=day)
+    reputation.measure(host, days=day)
+    _happens(host).get(day, _nothing)()
+    messages.send(host, [(to, subject) for then, to, subject in messages.BY_DAY if then == day])
+    if day <= SHOWN_DAYS:
+        messages.send(host, messages.of_day(day))
+    _night(day)
+    if day <= SHOWN_DAYS:
+        _by_the_clock(clock, since=day, until=day - 1)
+
+
+def _happens(host: ControlClient) -> dict[int, Callable[[], object]]:
+    """By day, so many days ago."""
+    return {
         21: mail.add_foreign_rule,
         19: lambda: domains.take_away(host, domains.BROKEN_AND_MENDED, "dkim-2"),
         18: lambda: domains.put_back(host, domains.BROKEN_AND_MENDED),
@@ -90,18 +128,6 @@ def _weeks(host: ControlClient, clock: Past) -> None:
         4: reputation.pause_brightwater,
         3: lambda: _suspend_pelican(host),
     }
-    letters = {day: (recipient, subject) for day, recipient, subject in messages.BY_DAY}
-    for day in range(24, 2, -1):
-        clock.go_to(days=day)
-        reputation.measure(host, days=day)
-        happens.get(day, _nothing)()
-        if day in letters:
-            messages.send(host, [letters[day]])
-        if day <= SHOWN_DAYS:
-            messages.send(host, messages.of_day(day))
-        _night(day)
-        if day <= SHOWN_DAYS:
-            _by_the_clock(clock, since=day, until=day - 1)
 
 
 def _suspend_pelican(host: ControlClient) -> None:
@@ -110,11 +136,11 @@ def _suspend_pelican(host: ControlClient) -> None:
 
 
 def _nothing() -> None:
-    """A quiet day."""
+    """Do nothing on this day."""
 
 
 def _by_the_clock(clock: Past, *, since: float, until: float) -> None:
-    """What the worker does every hour, for the plots of the last days; here every second hour."""
+    """Do the worker's hourly work every second hour, for the plots of the last days."""
     step = HOURS_A_STEP / 24
     for number in range(round((since - until) / step) + 1):
         clock.go_to(days=since - number * step)
@@ -139,31 +165,29 @@ def _tell() -> None:
     email_services.send_due(now=now)
 
 
-def _last_days(host: ControlClient, clock: Past) -> None:
+def _before_yesterday(host: ControlClient, clock: Past) -> None:
     clock.go_to(days=2)
-    _before_yesterday(host)
-    _by_the_clock(clock, since=2, until=1)
-    clock.go_to(days=1)
-    reputation.measure(host, days=1)
-    clock.go_to(days=0.9)
-    _yesterday(host)
-    _by_the_clock(clock, since=0.9, until=0.15)
-    _today(host, clock)
-
-
-def _before_yesterday(host: ControlClient) -> None:
     story.domains(only=[each.name for each in story.STORIES if each.name not in OLD])
     domains.fresh(host)
     reputation.measure(host, days=2)
     messages.send(host, messages.of_day(2))
     _tell()
+    _by_the_clock(clock, since=2, until=1)
 
 
-def _yesterday(host: ControlClient) -> None:
+def _yesterday(host: ControlClient, clock: Past) -> None:
+    clock.go_to(days=1)
+    reputation.measure(host, days=1)
+    clock.go_to(days=0.95)
     domains.take_away(host, domains.BROKEN_LATER, "dkim-3")
     mail.add_stray_rule()
     mail.look_for_drift()
+    domains.look_in_passing()
     messages.send(host, messages.of_day(1))
+    for step in range(10):
+        clock.go_to(days=0.9 - step * HOURS_A_STEP / 24)
+        domains.look_in_passing()
+        messages.send(host, [messages.EACH_DAY[step % len(messages.EACH_DAY)]], once_in_hours=1)
 
 
 def _today(host: ControlClient, clock: Past) -> None:

@@ -15,9 +15,10 @@ from domains.names.core import understand
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from sandbox.client import ControlClient
-from sandbox.company.cast import FAULTS, FORGOTTEN, KETTLE, PENDING, VERIFIED, Fault
+from sandbox.company.cast import FAULTS, FORGOTTEN, KETTLE, PENDING, VERIFIED
 from sandbox.company.people import owner_of, staff
-from sandbox.panel import as_wanted, open_zone
+from sandbox.panel import as_wanted, open_zone, records_of
+from sandbox.story import publish_mistaken
 from tenants.status import services as status_services
 
 BROKEN_LATER = "news.sableandfinch.com"
@@ -41,10 +42,9 @@ def fresh(host: ControlClient) -> None:
     """Those of the last two days: nothing is published yet, or something with a mistake."""
     check(add(host, PENDING))
     made = {domain.name: domain for domain in add(host, [(fault.name, fault.firm) for fault in FAULTS])}
-    publish(host, [domain for domain in made.values() if not domain.last_dns_check])
     for fault in FAULTS:
         if not made[fault.name].last_dns_check:
-            _make_mistake(host, made[fault.name], fault)
+            publish_mistaken(host, made[fault.name], fault.key, fault.code)
     host.tick()
     check(list(made.values()))
     _decide()
@@ -72,7 +72,7 @@ def _added(host: ControlClient, name: str, of: str, known: set[str]) -> Domain:
 
 def publish(host: ControlClient, domains: Iterable[Domain]) -> None:
     for domain in domains:
-        host.publish_missing(domain.parsed.zone, [as_wanted(domain, record) for record in domain.records])
+        host.publish_missing(domain.parsed.zone, [as_wanted(domain, record) for record in records_of(domain)])
 
 
 def check(domains: Sequence[Domain]) -> None:
@@ -84,11 +84,6 @@ def check(domains: Sequence[Domain]) -> None:
 
 def _since(domain: Domain, moment: datetime) -> bool:
     return domain.last_dns_check is not None and domain.last_dns_check > moment
-
-
-def _make_mistake(host: ControlClient, domain: Domain, fault: Fault) -> None:
-    record = next(record for record in domain.records if record.key == fault.key)
-    host.make_mistake(domain.parsed.zone, as_wanted(domain, record), fault.code)
 
 
 def take_away(host: ControlClient, name: str, key: str) -> None:

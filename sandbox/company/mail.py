@@ -1,6 +1,7 @@
-"""Where the company's mail goes: endpoints, addresses, catch-alls, the rules for them, and what others did to those."""
+"""Endpoints, addresses and catch-alls of the demo, their receipt rules, and changes that others made to those."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from django.conf import settings
 
@@ -52,10 +53,11 @@ LATER = (("returns@tallisaudio.com", "Support desk"), ("archive@fenwicklegal.com
 FORWARDED = ("studio@sableandfinch.com", SABLE)
 FOREIGN, STRAY = "newsletter-bounces", "press-freeze-test"
 STOPPED = "press@tallisaudio.com"
+RECIPIENTS = 500  # in a rule
 
 
 def wish(host: ControlClient) -> None:
-    """What the customers want to receive, and where."""
+    """Add the customers' endpoints, addresses and catch-alls."""
     for customer, name, sink in WEBHOOKS:
         _endpoint(customer, name, EndpointType.WEBHOOK, {"url": host.sink_url(sink), "payload": "standard"})
     for text, endpoint in ADDRESSES:
@@ -67,7 +69,7 @@ def wish(host: ControlClient) -> None:
 
 
 def _forward() -> None:
-    """To somebody who has not yet agreed, so that it waits."""
+    """Add an address that forwards to a mailbox whose owner has not confirmed yet."""
     text, customer = FORWARDED
     endpoint = _endpoint(customer, "Sade's mailbox", EndpointType.EMAIL, {"address": "sade.finch@mailbox.example"})
     if not Address.objects.filter(address=text).exists():
@@ -77,7 +79,7 @@ def _forward() -> None:
 
 
 def _catch_below() -> None:
-    """Everything below the bakery's domain."""
+    """Turn on a subdomain catch-all."""
     domain = Domain.objects.get(name="track.pelicanfreight.com")
     if not CatchAll.objects.filter(domain=domain, subdomains=True).exists():
         endpoint = Endpoint.objects.get(name="CRM")
@@ -107,7 +109,7 @@ def _set_catch_all(name: str, endpoint: str) -> None:
 
 
 def apply(because: str) -> Run | None:
-    """As an operator approves the plan, and the worker carries it out. None where nothing differs."""
+    """Approve the plan as an operator and apply it as the worker. Return the run, or None if nothing differs."""
     made = planner_services.plan()
     if made.is_empty:
         return None
@@ -128,7 +130,6 @@ def fail_a_run(host: ControlClient) -> None:
     """A plan is approved while Amazon allows fewer recipients in a rule than it did; then Amazon allows them again."""
     if Run.objects.filter(state=RunState.FAILED).exists():
         return
-    usual = host.limits()["recipients"]
     host.set_limits(recipients=1)
     try:
         domain = Domain.objects.get(name="copperkettle.coffee")
@@ -136,7 +137,12 @@ def fail_a_run(host: ControlClient) -> None:
         addresses_services.set_catch_all(domain=domain, actor=owner_of(domain.customer), endpoint=to)
         apply("Copper Kettle wants all mail for its domain.")
     finally:
-        host.set_limits(recipients=usual)
+        restore_limits(host)
+
+
+def restore_limits(host: ControlClient) -> None:
+    """Set the usual quota, because an interrupted seed may have left another."""
+    host.set_limits(recipients=RECIPIENTS)
 
 
 def add_foreign_rule() -> None:
@@ -151,11 +157,13 @@ def add_foreign_rule() -> None:
 def add_stray_rule() -> None:
     """Somebody tried something at Amazon's console, and left it: mail for one customer's address is not delivered."""
     _add_rule(STRAY, STOPPED, {"StopAction": {"Scope": "RuleSet"}})
-    aws.client("sesv2").create_email_identity(EmailIdentity="trial.pretend-post.net")
+    ses = aws.client("sesv2")
+    with suppress(ses.exceptions.AlreadyExistsException):
+        ses.create_email_identity(EmailIdentity="trial.pretend-post.net")
 
 
 def _add_rule(name: str, recipient: str, action: Mapping[str, object]) -> bool:
-    """In front of all others, past us. False where it is there."""
+    """Create a rule before all others, outside the product. Return False if it exists."""
     ses = aws.client("ses")
     active = ses.describe_active_receipt_rule_set()
     if any(rule["Name"] == name for rule in active["Rules"]):
@@ -166,13 +174,13 @@ def _add_rule(name: str, recipient: str, action: Mapping[str, object]) -> bool:
 
 
 def look_for_drift() -> None:
-    """As the worker does it each hour, and each night."""
+    """Check for drift as the worker does each hour and each night."""
     receipt_rules_drift_services.check_drift()
     drift_services.carry_over()
 
 
 def publish_mx(host: ControlClient, region: str) -> list[Domain]:
-    """The customers let their mail come here; those domains are returned."""
+    """Publish MX records to SES and return those domains."""
     names = {text.rpartition("@")[2] for text, _ in ADDRESSES} | {FORWARDED[0].rpartition("@")[2]}
     names |= {name for name, _ in CATCH_ALLS}
     found = list(Domain.objects.filter(name__in=sorted(names)))

@@ -37,6 +37,13 @@ class Child:
     name: str
     process: "subprocess.Popen[str]"
     reader: threading.Thread
+    may_end: bool
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended and should not have."""
+        status = self.process.poll()
+        return status is not None and not (self.may_end and status == 0)
 
 
 class Children:
@@ -59,8 +66,8 @@ class Children:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
-    def start(self, name: str, command: Sequence[str]) -> Child:
-        """Runs until `stop`; whichever ends earlier fails the next wait."""
+    def start(self, name: str, command: Sequence[str], *, may_end: bool = False) -> Child:
+        """Runs until `stop`; whichever ends earlier fails the next wait, unless it may end and did so with status 0."""
         process = subprocess.Popen(
             command,
             cwd=self._folder,
@@ -73,20 +80,23 @@ class Children:
             start_new_session=True,
             preexec_fn=tied.to_starter(signal.SIGTERM),  # noqa: PLW1509  # it takes no lock: see there
         )
-        child = Child(name, process, threading.Thread(target=self._pass_on, args=(name, process), daemon=True))
+        child = Child(name, process, threading.Thread(target=self._pass_on, args=(name, process), daemon=True), may_end)
         child.reader.start()
         self._running.append(child)
         return child
 
     def run(self, name: str, command: Sequence[str]) -> None:
         """Runs to its end. Raises Problem if that is not a status of 0, or if another child ends meanwhile."""
-        child = self.start(name, command)
+        self.finish(self.start(name, command))
+
+    def finish(self, child: Child) -> None:
+        """Waits for its end. Raises Problem if that is not a status of 0, or if another child ends meanwhile."""
         while child.process.poll() is None:
             self._look_around(expected=child)
         child.reader.join(_GRACE_SECONDS)
         self._running.remove(child)
         if child.process.returncode != 0:
-            raise Problem(f"`{name}` {_ending(child)}. See its output above.")
+            raise Problem(f"`{child.name}` {_ending(child)}. See its output above.")
 
     def output_of(self, name: str, command: Sequence[str]) -> list[str]:
         """The lines of a short program that ends by itself. Raises Problem if its status is not 0."""
@@ -146,7 +156,7 @@ class Children:
         if self._asked_to_stop:
             raise Stopped
         for child in self._running:
-            if child is not expected and child.process.poll() is not None:
+            if child is not expected and child.has_failed:
                 child.reader.join(_GRACE_SECONDS)
                 raise Problem(f"`{child.name}` {_ending(child)}, so everything stops. See its output above.")
         time.sleep(_POLL_SECONDS)

@@ -1,6 +1,5 @@
 """What `make run` starts, decided from the environment before anything is started."""
 
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -83,7 +82,6 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
         told.setdefault("DNS_RESOLVERS", f"127.0.0.1:{sandbox_ports[1]}")
         told.setdefault("PROBE_EMAIL_URL", f"smtp://127.0.0.1:{sandbox_ports[3]}")
         told.setdefault("MTA_STS_PORT", str(sandbox_ports[2]))
-        told.setdefault("MTA_STS_AUTHORITIES", str(local / "sandbox" / "authority.pem"))
     return Plan(host, port, sandbox, sandbox_ports, told)
 
 
@@ -153,8 +151,3 @@ def _kept_secret(path: Path, make: Callable[[], str]) -> str:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(make())
     return path.read_text()
-
-
-def seeded_mark(local: Path, database: str) -> Path:
-    """The file that says that this very database (`database` tells it from every other) has its demo."""
-    return local / "seeded" / hashlib.sha256(database.encode()).hexdigest()[:16]

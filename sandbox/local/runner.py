@@ -1,7 +1,7 @@
 """`make run`: everything on one machine, in one terminal, until Ctrl-C.
 
-The order: PostgreSQL, sandbox, migrations, web server, demo, worker; and back. Whoever comes later may count on those
-before it, when starting and when stopping; but the web server shows half a demo until all is said to be ready.
+Start order: PostgreSQL, sandbox, migrations, web server, demo, worker. Stop order: the reverse, so each process can
+rely on those before it. On a first start the web server shows a demo that is still being made, and says so.
 """
 
 import http.client
@@ -23,6 +23,7 @@ from inbound_admin import css
 from inbound_admin.lib.errors import Problem
 from sandbox.local import addresses, plan
 from sandbox.local.children import Children, Stopped, python
+from sandbox.local.demo_files import DemoFiles
 from sandbox.local.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +32,7 @@ _WELL_SECONDS = 20
 
 
 def run(root: Path) -> int:
-    """The exit status: 0 after Ctrl-C or SIGTERM, 1 when something ended by itself (a Problem says what)."""
+    """Return the exit status 0 after Ctrl-C or SIGTERM. Raises Problem when a process ends unexpectedly."""
     environ.Env.read_env(root / ".env")
     local = root / ".local"
     plan_ = plan.made_from(os.environ, local)
@@ -48,7 +49,7 @@ def run(root: Path) -> int:
 
 
 def manage(root: Path, arguments: list[str]) -> int:
-    """The exit status of a command of manage.py on the database of `run`, whether that runs or not, and its sandbox."""
+    """Run a manage.py command on the database of `run`, and on its sandbox if that is running. Return the status."""
     environ.Env.read_env(root / ".env")
     told = plan.told_to_all(os.environ, root / ".local")
     if plan.is_sandbox(told):
@@ -60,7 +61,7 @@ def manage(root: Path, arguments: list[str]) -> int:
 
 
 def _of_running_sandbox(root: Path) -> dict[str, str]:
-    """Empty when none runs: then no command reaches Amazon, since with SANDBOX the application refuses to."""
+    """Return the addresses of the running sandbox, or {} if none runs."""
     found = addresses.read(root / ".local")
     return found if found and _answers(found["AWS_ENDPOINT_URL"]) else {}
 
@@ -75,18 +76,53 @@ def _start(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -
     database = _database(plan_, children, stack, root)
     children.tell(DATABASE_URL=database)
     refuse_earlier_layout(database)
-    _start_sandbox(plan_, children, root)  # it boots while the database is prepared
+    demo = DemoFiles(root / ".local", _identity(database))
+    _start_sandbox(plan_, children, demo)  # it boots while the database is prepared
     _prepare(plan_, children, root)
     _wait_for_sandbox(plan_, children)
     if plan_.sandbox:
         stack.enter_context(addresses.kept(root / ".local", plan_.environment))
-    children.start("web", _web(plan_))  # it boots while the demo is made
-    _seed(plan_, children, root, database)
-    children.start("worker", _manage(root, "worker", "--shutdown-graceful-timeout", "3"))
-    sign_ins = _sign_ins(plan_, children, root)
+    is_lost = _is_lost(plan_, demo)
+    if plan_.sandbox and not is_lost and not demo.is_seeded:
+        _start_with_new_demo(plan_, children, root, demo, began)
+    else:
+        _start_all(plan_, children, root, began)
+    children.wait()
+
+
+def _start_all(plan_: plan.Plan, children: Children, root: Path, began: float) -> None:
+    children.start("web", _web(plan_))
+    children.start("worker", _worker(root))
+    sign_ins = _shown(plan_, children, root, "--show", "--mail")
     unwell = _wait_until_well(plan_, children)
     _announce(plan_, children, sign_ins, unwell, seconds=time.monotonic() - began)
-    children.wait()
+
+
+def _start_with_new_demo(plan_: plan.Plan, children: Children, root: Path, demo: DemoFiles, began: float) -> None:
+    """Pages are served while the demo's history is made. The worker starts after it, since the seed moves the clock."""
+    if demo.progress.read() is None:
+        demo.progress.note(0, 0)
+    children.start("web", _web(plan_))
+    seed = children.start("seed", _manage(root, "seed_demo", "--company"), may_end=True)
+    sign_ins = _shown(plan_, children, root, "--show")
+    _wait_until_answered(plan_, children)
+    _announce(plan_, children, sign_ins, "", seconds=time.monotonic() - began, is_whole=False)
+    children.finish(seed)
+    demo.complete()
+    children.start("worker", _worker(root))
+    told = _shown(plan_, children, root, "--mail")
+    unwell = _wait_until_well(plan_, children)
+    if unwell:
+        told += ["", f"{plan_.address}healthz reports a problem: {_short(unwell)}"]
+    children.say_block(["", f"The demo is complete after {time.monotonic() - began:.1f} seconds.", *told, ""])
+
+
+def _is_lost(plan_: plan.Plan, demo: DemoFiles) -> bool:
+    """Return whether the sandbox's state is gone, and note it for the pages. An external sandbox isn't judged."""
+    if plan_.sandbox_ports is None or not demo.is_lost:
+        return False
+    demo.progress.note_lost()
+    return True
 
 
 def _database(plan_: plan.Plan, children: Children, stack: ExitStack, root: Path) -> str:
@@ -121,15 +157,21 @@ def _prepare(plan_: plan.Plan, children: Children, root: Path) -> None:
         children.run("static", _manage(root, "collectstatic", "--no-input", "--verbosity", "0"))
 
 
-def _start_sandbox(plan_: plan.Plan, children: Children, root: Path) -> None:
+def _start_sandbox(plan_: plan.Plan, children: Children, demo: DemoFiles) -> None:
+    if not plan_.sandbox:
+        return
+    children.tell(DEMO_PROGRESS=str(demo.progress_path))
     if plan_.sandbox_ports is None:
         return
+    demo.prepare()
+    if _is_lost(plan_, demo):
+        children.say("sandbox", "The files of its SES and DNS are gone: both start empty, and the database does not.")
+    if "MTA_STS_AUTHORITIES" not in plan_.environment:
+        children.tell(MTA_STS_AUTHORITIES=str(demo.state / "authority.pem"))
     aws, dns, web, smtp = plan_.sandbox_ports
-    state = root / ".local" / "sandbox"
-    state.mkdir(parents=True, exist_ok=True)
     ports = ["--aws-port", str(aws), "--dns-port", str(dns), "--web-port", str(web), "--smtp-port", str(smtp)]
-    ports += ["--state-dir", str(state)]
-    children.start("sandbox", _manage(root, "sandbox", *ports))
+    ports += ["--state-dir", str(demo.state)]
+    children.start("sandbox", _manage(demo.local.parent, "sandbox", *ports))
 
 
 def _wait_for_sandbox(plan_: plan.Plan, children: Children) -> None:
@@ -140,24 +182,15 @@ def _wait_for_sandbox(plan_: plan.Plan, children: Children) -> None:
         raise Problem(f"The sandbox didn't respond on port {aws} within {_ANSWER_SECONDS} seconds.")
 
 
-def _seed(plan_: plan.Plan, children: Children, root: Path, database: str) -> None:
-    mark = plan.seeded_mark(root / ".local", _identity(database))
-    if not plan_.sandbox or mark.exists():
-        return
-    children.run("seed", _manage(root, "seed_demo", "--company"))
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
-
-
 def _identity(database: str) -> str:
-    """What a cluster or a database that is made anew under the same address has not."""
+    """Return a value that differs for a recreated cluster or database at the same address."""
     question = "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()"
     with psycopg.connect(**_psycopg_arguments(database)) as connection:
         return repr(connection.execute(question).fetchone())
 
 
 def _psycopg_arguments(database: str) -> dict[str, Any]:
-    """As Django reads the URL, whose schemes and options are not all libpq's."""
+    """Return psycopg's arguments for a URL as Django reads it."""
     read = environ.Env.db_url_config(database)
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     return {**read.get("OPTIONS", {}), **{name: read[key] for name, key in named.items() if read.get(key)}}
@@ -183,13 +216,17 @@ def _manage(root: Path, *arguments: str) -> list[str]:
     return python(str(root / "manage.py"), *arguments)
 
 
+def _worker(root: Path) -> list[str]:
+    return _manage(root, "worker", "--shutdown-graceful-timeout", "3")
+
+
 def _answers(address: str) -> bool:
-    """Any answer at all."""
+    """Return whether anything answers."""
     return _status(address)[0] != 0
 
 
 def _status(address: str) -> tuple[int, str]:
-    """Status and text; a status of 0 when nobody answers."""
+    """Return the HTTP status and text; a status of 0 if nothing answers."""
     # Past any proxy that the environment names: it is this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -201,11 +238,17 @@ def _status(address: str) -> tuple[int, str]:
         return 0, ""
 
 
-def _wait_until_well(plan_: plan.Plan, children: Children) -> str:
-    """Empty when all is well, else what /healthz says is not."""
+def _wait_until_answered(plan_: plan.Plan, children: Children) -> str:
+    """Return the URL of /healthz once it answers. Raises Problem after a minute."""
     health = plan_.address + "healthz"
     if not children.wait_until(lambda: _answers(health), seconds=_ANSWER_SECONDS):
         raise Problem(f"The web server didn't respond at {health} within {_ANSWER_SECONDS} seconds.")
+    return health
+
+
+def _wait_until_well(plan_: plan.Plan, children: Children) -> str:
+    """Return "" if /healthz reports no problem, else its text."""
+    health = _wait_until_answered(plan_, children)
     if children.wait_until(_once_a_second(lambda: _status(health)[0] == 200), seconds=_WELL_SECONDS):
         return ""
     return _status(health)[1]
@@ -225,11 +268,20 @@ def _once_a_second(is_true: Callable[[], bool]) -> Callable[[], bool]:
     return asked
 
 
-def _sign_ins(plan_: plan.Plan, children: Children, root: Path) -> list[str]:
-    return children.output_of("seed", _manage(root, "seed_demo", "--show", "--mail")) if plan_.sandbox else []
+def _shown(plan_: plan.Plan, children: Children, root: Path, *what: str) -> list[str]:
+    """Return the lines of seed_demo about sign-ins and the SMTP address."""
+    return children.output_of("seed", _manage(root, "seed_demo", *what)) if plan_.sandbox else []
 
 
-def _announce(plan_: plan.Plan, children: Children, sign_ins: list[str], unwell: str, *, seconds: float) -> None:
+def _announce(
+    plan_: plan.Plan,
+    children: Children,
+    sign_ins: list[str],
+    unwell: str,
+    *,
+    seconds: float,
+    is_whole: bool = True,
+) -> None:
     lines = ["", f"Inbound Admin is ready after {seconds:.1f} seconds: {plan_.address}", ""]
     if unwell:
         lines += [f"{plan_.address}healthz reports a problem: {_short(unwell)}", ""]
@@ -238,6 +290,8 @@ def _announce(plan_: plan.Plan, children: Children, sign_ins: list[str], unwell:
     else:
         lines += ["This instance uses real Amazon SES and public DNS.", ""]
         lines += ["No account yet? In another terminal: make manage DO=createsuperuser", ""]
+    if not is_whole:
+        lines += ["The demo's month of history is still being made. Look around: every page says how far it is.", ""]
     children.say_block([*lines, "Press Ctrl-C to stop everything.", ""])
 
 

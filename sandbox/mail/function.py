@@ -5,23 +5,28 @@ The times are shorter than Amazon's, the numbers of attempts are the template's.
 
 import logging
 import threading
+import time
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.logs.models import logs_backends
 
 from receiving.deployment import Deployment
 from receiving.handler import Receiver
 from sandbox.aws.state import WORLD
 from sandbox.mail.log import FunctionJob
-from sandbox.seed import BUCKET
+from sandbox.mail.rules import region_named
+from sandbox.seed import BUCKET, FUNCTION
 
 EVERY_SECONDS = 0.2
 BY_LAMBDA, BY_QUEUE = 3, 100  # attempts
 AFTER, FROM_QUEUE = timedelta(seconds=1), timedelta(seconds=10)
 NOT_TOLD = "The sandbox doesn't know the URL of Inbound Admin. Start both with `make run`."
+LOG_GROUP, LOG_STREAM = f"/aws/lambda/{FUNCTION}", "sandbox"
 log = logging.getLogger(__name__)
 
 
@@ -62,12 +67,16 @@ class FunctionRunner:
     def _attempt(self, job: FunctionJob) -> None:
         """Whatever the function raises is a failure of the function, as it is for Lambda."""
         problem = ""
+        began = time.monotonic()
         try:
             self._call(job)
         except Exception as error:  # noqa: BLE001  # Lambda catches everything
             problem = f"{type(error).__name__}: {error}"
             log.info("the function failed: %s", problem)
         with WORLD.lock:
+            _count(job, has_failed=bool(problem), milliseconds=(time.monotonic() - began) * 1000)
+            if problem:
+                _log(job, problem)
             job.tries += 1
             job.problem = problem
             if not problem:
@@ -92,6 +101,26 @@ class FunctionRunner:
         )
         url, region = self._aws_url, job.region
         Receiver(told, lambda service: _client(service, url, region)).handle(job.event)
+
+
+def _count(job: FunctionJob, *, has_failed: bool, milliseconds: float) -> None:
+    """CloudWatch's metrics of the function."""
+    state = region_named(job.region)
+    if state is None:
+        return
+    measured = {"Invocations": 1.0, "Errors": float(has_failed), "Throttles": 0.0, "Duration": milliseconds}
+    for name, value in measured.items():
+        state.count(("AWS/Lambda", name), ("FunctionName", FUNCTION), value, WORLD.clock.now())
+
+
+def _log(job: FunctionJob, problem: str) -> None:
+    """A line in the function's log group, as Lambda writes it."""
+    logs = logs_backends[DEFAULT_ACCOUNT_ID][job.region]
+    if LOG_GROUP not in logs.groups:
+        logs.create_log_group(LOG_GROUP, {})
+    logs.ensure_log_stream(LOG_GROUP, LOG_STREAM)
+    at = int(WORLD.clock.now().timestamp() * 1000)
+    logs.put_log_events(LOG_GROUP, LOG_STREAM, [{"timestamp": at, "message": f"[ERROR] {problem}"}])
 
 
 @cache

@@ -19,6 +19,7 @@ from sandbox.aws.identities import is_verified
 from sandbox.aws.state import WORLD, RegionState, regions
 from sandbox.mail.log import MailEntry
 
+NAMESPACE, ACTIVE = "AWS/SES", "[Active]"  # CloudWatch's
 MOST_HEADERS = 50_000  # characters, to a function
 VIRUS = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"  # what every scanner reports
 SPAM = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -45,6 +46,7 @@ class _Passage:
     steps: list[str] = field(default_factory=list)
     refusal: str = ""
     is_over: bool = False
+    failures: int = 0  # of actions that SES repeats
 
 
 def takes(state: RegionState, recipient: str) -> bool:
@@ -65,6 +67,7 @@ def receive(state: RegionState, envelope: Envelope) -> MailEntry:
             matched += 1
             _apply(passage, rule, recipients)
     is_accepted = bool(matched) and not passage.refusal
+    _count(passage, matched)
     if not matched:
         passage.steps.append("No rule matches: SES rejects the mail.")
     entry = MailEntry(
@@ -79,6 +82,19 @@ def receive(state: RegionState, envelope: Envelope) -> MailEntry:
     WORLD.mail.entries.append(entry)
     WORLD.changed()
     return entry
+
+
+def _count(passage: _Passage, matched: int) -> None:
+    """CloudWatch's metrics of the rule set, by its name and for whichever is active."""
+    for name in (ACTIVE, passage.rule_set):
+        set_name = ("RuleSetName", name)
+        passage.state.count((NAMESPACE, "Received"), set_name, 1, passage.now)
+        if matched:
+            passage.state.count((NAMESPACE, _outcome(passage.failures)), set_name, 1, passage.now)
+
+
+def _outcome(failures: int) -> str:
+    return "PublishFailure" if failures else "PublishSuccess"
 
 
 def region_named(name: str) -> RegionState | None:
@@ -110,10 +126,13 @@ def _apply(passage: _Passage, rule: Mapping[str, Any], recipients: list[str]) ->
         passage.refusal = "TLS is required"
         return
     passage.steps.append(f"Rule {rule['Name']} matches {', '.join(recipients)}.")
+    failures = passage.failures
     for action in rule.get("Actions") or []:
         for kind, act in _ACTIONS.items():
             if (settings := action.get(kind)) is not None:
                 passage.steps += act(passage, settings, recipients, rule)
+    outcome = _outcome(passage.failures - failures)
+    passage.state.count((NAMESPACE, outcome), ("RuleName", str(rule["Name"])), 1, passage.now)
 
 
 def _s3(
@@ -122,6 +141,7 @@ def _s3(
     bucket, key = settings["BucketName"], f"{settings.get('ObjectKeyPrefix') or ''}{passage.message_id}"
     backend = s3_backends[passage.state.account_id]["aws"]
     if bucket not in backend.buckets:
+        passage.failures += 1
         yield f"S3: no bucket {bucket}. SES retries for 36 hours."
         return
     backend.put_object(bucket, key, passage.raw)
@@ -157,6 +177,7 @@ def _sns(
 def _publish(passage: _Passage, topic: str, said: Mapping[str, Any]) -> Iterator[str]:
     backend = sns_backends[passage.state.account_id][passage.state.region]
     if topic not in backend.topics:
+        passage.failures += 1
         yield f"SNS: no topic {topic}. SES retries for 36 hours."
         return
     backend.publish(arn=topic, message=json.dumps(said))

@@ -4,6 +4,7 @@ from sandbox.aws.state import WORLD
 from sandbox.mail.log import LONGEST_BODY, SinkCall
 
 PATH = "/_sink/"
+REFUSAL = "The sandbox was asked to fail this call."
 _SHOWN = ("content-type", "user-agent", "idempotency-key", "x-webhook-", "x-endpoint-id", "webhook-")
 
 

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='reputationread',
             name='rates_source',
-            field=models.CharField(blank=True, help_text='What CloudWatch had: counts, rates, configuration_set, none.', max_length=20),
+            field=models.CharField(blank=True, help_text='Kind of CloudWatch metrics: counts, rates, configuration_set, none.', max_length=20),
         ),
     ]

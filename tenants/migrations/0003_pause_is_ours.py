@@ -15,10 +15,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="tenant",
             name="pause_is_ours",
-            field=models.BooleanField(
-                default=False,
-                help_text="Our call paused it, until it was read to send again; else the policy or a hand at SES.",
-            ),
+            field=models.BooleanField(default=False, help_text='Paused by our API call, not by the policy or in the SES console.'),
         ),
         migrations.RunPython(note_pauses, migrations.RunPython.noop),
     )

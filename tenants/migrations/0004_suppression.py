@@ -1,3 +1,4 @@
+import tenants.policy.core
 from django.db import migrations, models
 
 CHOICES = [("account", "account"), ("tenant", "tenant")]
@@ -10,9 +11,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="tenant",
             name="suppression",
-            field=models.CharField(
-                choices=CHOICES, default="account", help_text="Whose list of bad addresses holds.", max_length=10
-            ),
+            field=models.CharField(choices=[('account', 'account'), ('tenant', 'tenant')], default=tenants.policy.core.Suppression['ACCOUNT'], help_text="Suppression list: the account's or the tenant's own.", max_length=10),
         ),
         migrations.AddField(
             model_name="tenant",

@@ -8,11 +8,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="reputationread",
             name="unmeasured_because",
-            field=models.TextField(
-                blank=True,
-                default="",
-                help_text="Why we know that it sent mail of which nothing is measured; empty: it is measured.",
-            ),
+            field=models.TextField(blank=True, help_text='Why mail was sent without metrics; empty: it is measured.'),
             preserve_default=False,
         ),
     )

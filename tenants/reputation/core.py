@@ -127,6 +127,6 @@ def _of_rate(measure: Measure, rate: float | None, policy: str) -> Reason | None
         return None
     limit = pauses_above(policy, measure) or TENANT_LIMITS[measure].high
     points = round(min(rate / limit, 1) * NEAR_THE_LIMIT)
-    side = "above" if rate > limit else "of"
-    sentence = f"The {measure.value} rate is {rate:.2%}, {side} the {limit:.1%} pause limit."
+    limited = f", above the pause limit of {limit:.1%}." if rate > limit else f". The pause limit is {limit:.1%}."
+    sentence = f"The {measure.value} rate is {rate:.2%}{limited}"
     return Reason(points, sentence) if points else None

@@ -111,7 +111,7 @@ def test_olga_decides_over_a_difference_and_looks_at_the_plan_and_the_pipeline(
     assert Difference.objects.get(kind="policy").because == "They test until Friday."
     page.goto(reverse("operations:overview"))
     expect(page.get_by_text("1 open difference between SES and the database")).to_be_visible()
-    page.get_by_role("link", name="Inbound rules").click()
+    page.get_by_role("link", name="Inbound mail", exact=True).click()
     for tab in ("Plan", "Pipeline"):
         page.get_by_role("link", name=tab, exact=True).click()
         expect(page.get_by_role("link", name=tab, exact=True)).to_have_attribute("aria-current", "page")

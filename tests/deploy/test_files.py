@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -188,11 +187,15 @@ def test_there_are_manifests_of_each_part() -> None:
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
 def test_each_manifest_is_what_kubernetes_schema_says(version: str) -> None:
+    import kubernetes_validate  # takes two seconds, which not every process should wait for
+
     for resource in RESOURCES:
         kubernetes_validate.validate(resource, version, strict=True)
 
 
 def test_the_schema_would_refuse_a_word_that_kubernetes_does_not_know() -> None:
+    import kubernetes_validate
+
     wrong = json.loads(json.dumps(next(each for each in RESOURCES if each["kind"] == "Deployment")))
     wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):

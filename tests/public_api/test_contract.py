@@ -19,12 +19,11 @@ from django.db import transaction
 from pytest_django import Settings
 
 from domains.models.domains import Domain
-from inbound_admin.api import api
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.api_world import World, make_world
-from tests.calling import Api, api_of, never_waiting, operations
+from tests.calling import Api, api_of, description, never_waiting, operations
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +157,7 @@ VALUES = ("", "zzz", "-1", "0", "2", "100000")  # of a query parameter, whatever
 
 
 def _queried(path: str, world: World) -> Iterator[str]:
-    schema = api.get_openapi_schema(path_prefix="/api")["paths"][path]["get"]
+    schema = description()["paths"][path]["get"]
     called, address = api_of(world.alice), path.format(**world.ids)
     names = [each["name"] for each in schema.get("parameters", ()) if each["in"] == "query"]
     for name in names:

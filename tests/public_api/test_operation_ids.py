@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 
 from inbound_admin.api import api
+from tests.calling import description
 
 LIST = Path(__file__).with_name("operation_ids.txt")
 WORD = re.compile(r"[a-z][A-Za-z0-9]*")
 
 
 def _described() -> list[tuple[str, str, str]]:
-    paths = api.get_openapi_schema(path_prefix="/api")["paths"]
+    paths = description()["paths"]
     return sorted(
         (operation["operationId"], method.upper(), path)
         for path, methods in paths.items()

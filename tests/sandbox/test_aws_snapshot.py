@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from sandbox import snapshot
+from sandbox.aws.state import WORLD
 from sandbox.control import Control
+from sandbox.mail.log import SinkCall
 from sandbox.process import Sandbox
+from sandbox.seed import BUCKET
 from tests.sandbox.conftest import Aws
 
 
@@ -59,6 +62,7 @@ def test_a_snapshot_that_cannot_be_read_is_left_aside(local: Sandbox, tmp_path: 
     local.control.reset()
     with Sandbox(state_dir=tmp_path) as second:
         assert second.control.list_zones() == ()
+        assert (tmp_path / snapshot.UNREADABLE).exists()
         assert Aws(second.aws_url).ses.list_identities()["Identities"] == []
 
 
@@ -70,3 +74,24 @@ def test_many_changes_are_written_once(local: Sandbox, tmp_path: Path) -> None:
     assert (kept._timer is waiting, kept.path.exists()) == (True, False)
     kept.stop()
     assert kept.path.exists()
+
+
+def test_received_mail_survives_a_restart(local: Sandbox, tmp_path: Path) -> None:
+    with Sandbox(state_dir=tmp_path) as first:
+        s3 = Aws(first.aws_url).client("s3")
+        s3.put_object(Bucket=BUCKET, Key="in/one message", Body=b"Subject: one\r\n\r\n1")
+        s3.put_object(Bucket=BUCKET, Key="two", Body=b"2")
+        stored = s3.head_object(Bucket=BUCKET, Key="two")["LastModified"]
+        first.save()
+        s3.delete_object(Bucket=BUCKET, Key="in/one message")
+        s3.put_object(Bucket=BUCKET, Key="three", Body=b"3")
+        with WORLD.lock:
+            WORLD.mail.calls.append(SinkCall(WORLD.clock.now(), "demo", 200, {}, "{}"))
+    local.control.reset()
+    with Sandbox(state_dir=tmp_path) as second:
+        s3 = Aws(second.aws_url).client("s3")
+        assert [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["three", "two"]
+        assert s3.get_object(Bucket=BUCKET, Key="two")["Body"].read() == b"2"
+        assert s3.head_object(Bucket=BUCKET, Key="two")["LastModified"] == stored
+        assert [call.name for call in second.control.sink_calls()] == ["demo"]
+        assert s3.get_bucket_policy(Bucket=BUCKET)["Policy"]

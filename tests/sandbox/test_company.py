@@ -1,6 +1,7 @@
 """The demo's company: made once, then every page that *What to try* leads to is opened as the role it is for."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from django.core.management import call_command
@@ -19,21 +20,24 @@ from operations.models import Difference, MigrationItem
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.models.runs import Run
 from sandbox import tour
+from sandbox.company import build
+from sandbox.demo_progress import ProgressFile
 from sandbox.process import Sandbox
 from tenants.models.reputation import RateSample
 from tenants.models.tenants import Tenant
-from tests.factories import make_roles
+from tests.factories import make_member, make_roles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = 86_400
 
 
 def test_the_company_lives_and_what_to_try_keeps_its_promises(
-    sandbox: Sandbox, settings: Settings, subtests: Any
+    sandbox: Sandbox, settings: Settings, subtests: Any, tmp_path: Path
 ) -> None:
-    """One test, since the company takes seconds to make."""
+    """One test, since the company takes seconds to make. The seed is interrupted, and goes on each time."""
     settings.SITE_URL = "http://127.0.0.1:8123/"
     make_roles()
+    _make_with_interruptions(tmp_path)
     call_command("seed_demo", "--company", verbosity=0)
     for check in (_everything_is_there, _time_has_passed, _clocks_are_right, _anybody_may_read_what_to_try):
         with subtests.test(check.__name__):
@@ -46,6 +50,31 @@ def test_the_company_lives_and_what_to_try_keeps_its_promises(
                 _keeps_its_promise(client, each)
     with subtests.test("a second run adds nothing"):
         _a_second_run_adds_nothing()
+
+
+class Cut(Exception):
+    """The seed's process ends here."""
+
+
+class CutProgress(ProgressFile):
+    """Cuts the seed once each before the parts of these numbers are noted as begun, so the part before is repeated."""
+
+    before: ClassVar[list[int]] = [1, 9, 15, 16, 25]
+
+    def note(self, done: int, of: int) -> None:
+        if done in self.before:
+            self.before.remove(done)
+            raise Cut
+        super().note(done, of)
+
+
+def _make_with_interruptions(folder: Path) -> None:
+    progress = CutProgress(str(folder / "progress"))
+    for _ in range(5):
+        with pytest.raises(Cut):
+            build.make(progress)
+    build.make(progress)
+    progress.remove()
 
 
 def _keeps_its_promise(client: Client, each: tour.ShownStep) -> None:
@@ -102,3 +131,34 @@ def test_without_the_company_the_steps_say_what_is_gone(client: Client) -> None:
 def test_ones_own_role_comes_first() -> None:
     assert tour.roles_shown()[0].role.key == "customer"
     assert tour.roles_shown(first="sam@inbound-admin.example")[0].role.key == "support"
+
+
+def test_until_the_demo_is_made_pages_can_be_read_and_changes_wait(
+    client: Client, settings: Settings, tmp_path: Path
+) -> None:
+    progress = ProgressFile(str(tmp_path / "progress"))
+    settings.DEMO_PROGRESS = str(tmp_path / "progress")
+    person = make_member()
+    assert "still being made" not in client.get(reverse("account_login")).text
+    progress.note(13, 26)
+    assert "still being made: 50% of its month" in client.get(reverse("account_login")).text
+    assert client.post(reverse("account_login"), {"login": "x", "password": "x"}).status_code == 200
+    client.force_login(person)
+    refused = client.post(reverse("domains:add"), {"text": "example.org"})
+    assert (refused.status_code, refused.headers["X-Problem"]) == (503, "DEMO_BEING_MADE")
+    of_api = client.post("/api/v2/domains", "{}", content_type="application/json")
+    assert (of_api.status_code, of_api.json()["code"]) == (503, "DEMO_BEING_MADE")
+    assert "50%" in client.get(reverse("sandbox:progress")).text
+    progress.remove()
+    assert "The demo is complete" in client.get(reverse("sandbox:progress")).text
+    assert client.post(reverse("domains:add"), {"text": "example.org"}).status_code != 503
+
+
+def test_a_sandbox_that_lost_its_state_is_told_on_every_page_and_holds_nothing_back(
+    client: Client, settings: Settings, tmp_path: Path
+) -> None:
+    settings.DEMO_PROGRESS = str(tmp_path / "progress")
+    ProgressFile(settings.DEMO_PROGRESS).note_lost()
+    assert "SES and DNS are empty" in client.get(reverse("account_login")).text
+    client.force_login(make_member())
+    assert client.post(reverse("domains:add"), {"text": "example.org"}).status_code != 503

@@ -234,6 +234,22 @@ def test_the_proof_of_a_claim_is_published_from_the_page(
     assert domain.stage == Stage.STARTING
 
 
+def test_a_record_whose_value_is_withheld_is_not_asked_of_the_host(
+    sandbox: Sandbox, alice: Customer, alice_client: Client
+) -> None:
+    domain = set_up_domain(sandbox, "alice.com", customer=alice)
+    spf = next(record for record in domain.records if record.key == "mail-from-spf")
+    sandbox.control.make_mistake("alice.com", panel.as_wanted(domain, spf), "spf.comma")
+    checking_services.check([domain], now=timezone.now())
+    domain.refresh_from_db()
+    assert [record.key for record in domain.records if not record.value] == ["mail-from-spf"]
+    assert alice_client.get(reverse("sandbox:zones")).status_code == 200
+    page = alice_client.get(reverse("sandbox:zone", args=["alice.com"]))
+    assert page.status_code == 200
+    assert key(domain, "mail-from-spf") not in page.text
+    assert post(alice_client, "alice.com", "publish_missing").status_code == 302
+
+
 def test_two_domains_of_one_zone_keep_their_records_apart(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:

@@ -1,7 +1,6 @@
 """No write by page or API sets a field that its form or body does not have: a role, an owner, a state, a proof."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
@@ -15,9 +14,9 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import ActorKind, Change
 from domains.models.domains import Domain
-from inbound_admin.api import api
 from sandbox.process import Sandbox
 from tests.api_world import World as ApiWorld
+from tests.calling import description
 from tests.factories import make_customer, make_member, make_staff
 from tests.test_api_access import TABLE, _api, _called, world
 from tests.writes import WRITES, World, Write
@@ -131,11 +130,6 @@ def test_no_form_of_a_page_takes_its_fields_from_a_model() -> None:
 WRITING = sorted(
     name for name, row in TABLE.items() if row.body and not name.startswith("GET") and min(row.statuses) < 300
 )
-
-
-@cache
-def description() -> dict[str, Any]:
-    return dict(api.get_openapi_schema(path_prefix="/api"))
 
 
 def described(operation: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from inbound_admin.lib.errors import Problem
 from sandbox import mail_story, story
 from sandbox.company import build
 from sandbox.demo import demo_accounts
+from sandbox.demo_progress import ProgressFile
 from sandbox.panel import control
 
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         settings.AWS_CALLS_PER_SECOND = 0
         try:
             if options["company"]:
-                build.make()
+                build.make(ProgressFile(settings.DEMO_PROGRESS))
             story.people()
             story.domains()
             story.tenants()

@@ -67,3 +67,15 @@ def test_records_are_called_published_only_where_they_were_seen(state: State) ->
 
 def test_our_own_trouble_is_not_told_to_the_customer_in_detail() -> None:
     assert "AccessDenied" not in summary_of(replace(BROKEN, problem="AccessDenied for ses:X.")).reply
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("DKIM record 2 has the wrong name.", "DKIM record 2 has the wrong name."),
+        ("It is missing.", "DKIM record 2: It is missing."),
+        ("", "DKIM record 2"),
+    ],
+)
+def test_a_record_is_named_once(sentence: str, told: str) -> None:
+    assert replace(DKIM, sentence=sentence).told == told

@@ -54,10 +54,11 @@ def test_where_all_is_well_nothing_needs_anybody(alice: User, alices: Customer, 
 def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices: Customer, client: Client) -> None:
     make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
     stuck = make_domain("stuck.com", customer=alices, state=State.WAITING, stage=Stage.READY)
-    type(stuck).objects.filter(pk=stuck.pk).update(watched_from=timezone.now() - timedelta(days=2))
+    make_domain("wrong-for-days.com", customer=alices, state=State.WRONG, stage=Stage.READY)
+    type(stuck).objects.exclude(name="wrong.com").update(watched_from=timezone.now() - timedelta(days=2))
     assert needs(alice) == {
-        "1 domain needs attention": "show=attention",
-        "1 domain pending for more than a day": "show=stuck",
+        "2 domains need attention": "show=attention",
+        "1 domain unverified for more than a day": "show=stuck",
     }
     client.force_login(alice)
     listed = client.get(f"{reverse('domains:list')}?show=stuck").content.decode()

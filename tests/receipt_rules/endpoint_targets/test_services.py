@@ -1,6 +1,9 @@
 """An endpoint made in an address's form: with the address or not at all, and once."""
 
+import threading
+
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -33,6 +36,27 @@ def test_the_same_target_uses_the_same_endpoint_and_a_used_name_gets_a_number(al
             assert made
             names.append(made.name)
     assert names == ["hooks.shop.com 2"] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pressed_twice_at_once_the_endpoint_is_created_once(alices: Customer) -> None:
+    start, ends = threading.Barrier(4), list[str]()
+
+    def press() -> None:
+        try:
+            start.wait()
+            with endpoint_for(target=URL, chosen=None, customer=alices, actor=None) as made:
+                ends.append(str(made))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ends == ["hooks.shop.com"] * 4
+    assert Endpoint.objects.count() == 1
 
 
 def test_no_endpoint_of_another_customer_is_used(alices: Customer) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from sandbox.local.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 SECONDS = 60
+PROGRESS = "sandbox/demo_progress.py"
 RUN = "import sys; from sandbox.local import __main__ as m; sys.exit(m.main(sys.argv[1:] or ['run']))"
 MANAGE = """
 import os, signal, sys
@@ -31,7 +33,14 @@ class Answer(BaseHTTPRequestHandler):
 with open("calls", "a") as calls:
     print(*sys.argv[1:3], file=calls)
 if sys.argv[1] == "sandbox":
+    with open(os.path.join(sys.argv[sys.argv.index("--state-dir") + 1], "state.pickle"), "a"): pass
     HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--aws-port") + 1])), Answer).serve_forever()
+if sys.argv[1:3] == ["seed_demo", "--company"]:
+    print("begins at", open(os.environ["DEMO_PROGRESS"]).read())
+    if os.environ.get("SEED_FAILS"):
+        with open(os.environ["DEMO_PROGRESS"], "w") as progress:
+            progress.write("3/26")
+        sys.exit("cut")
 if sys.argv[1:3] == ["seed_demo", "--show"]:
     print("  olga@example.com / demo")
 if sys.argv[1] == "where":
@@ -64,7 +73,7 @@ def tree() -> Iterator[Path]:
         (root / "inbound_admin" / "__init__.py").touch()
         (root / "sandbox").mkdir()
         (root / "sandbox" / "__init__.py").touch()
-        for part in ("sandbox/local", "inbound_admin/lib", "inbound_admin/css.py", "inbound_admin/icons.py"):
+        for part in ("sandbox/local", "inbound_admin/lib", "inbound_admin/css.py", "inbound_admin/icons.py", PROGRESS):
             (root / part).symlink_to(ROOT / part)
         (root / "inbound_admin" / "wsgi.py").write_text(WSGI)
         (root / "manage.py").write_text(MANAGE)
@@ -121,12 +130,44 @@ def test_it_says_where_it_is_and_a_signal_leaves_nothing_behind(number: signal.S
 
 
 def test_the_demo_is_seeded_once(tree: Path) -> None:
-    for _ in range(2):
+    for end in ("The demo is complete", "Press Ctrl-C to stop everything"):
         process = start(tree)
-        until("Press Ctrl-C to stop everything", process)
+        until(end, process)
         stopped(process, signal.SIGTERM)
     assert calls(tree).count("seed_demo --company") == 1
     assert calls(tree).count("seed_demo --show") == 2
+
+
+def test_a_seed_that_was_interrupted_goes_on_where_it_was(tree: Path) -> None:
+    said, _ = start(tree, SEED_FAILS="1").communicate(timeout=SECONDS)
+    assert "`seed` ended with status 1" in said
+    process = start(tree)
+    said = until("The demo is complete", process)
+    stopped(process, signal.SIGTERM)
+    assert "begins at 3/26" in said
+
+
+def test_without_its_database_the_demo_is_made_anew_at_a_sandbox_of_its_own(tree: Path) -> None:
+    process = start(tree)
+    until("The demo is complete", process)
+    stopped(process, signal.SIGTERM)
+    shutil.rmtree(tree / ".local" / "postgres")
+    process = start(tree)
+    assert "begins at 0/0" in until("The demo is complete", process)
+    stopped(process, signal.SIGTERM)
+    assert len(list((tree / ".local" / "sandbox").iterdir())) == 2
+
+
+def test_without_its_sandbox_the_demo_starts_and_says_what_is_gone(tree: Path) -> None:
+    process = start(tree)
+    until("The demo is complete", process)
+    stopped(process, signal.SIGTERM)
+    shutil.rmtree(tree / ".local" / "sandbox")
+    for _ in range(2):
+        process = start(tree)
+        assert "both start empty" in until("Press Ctrl-C to stop everything", process)
+        stopped(process, signal.SIGTERM)
+    assert calls(tree).count("seed_demo --company") == 1
 
 
 def test_without_the_sandbox_it_is_not_started_and_nothing_is_seeded(tree: Path) -> None:

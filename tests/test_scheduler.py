@@ -1,0 +1,28 @@
+"""Workers share the tests out so that Playwright's loop disturbs nobody, and none is left alone with a long file."""
+
+from pathlib import Path
+
+from tests.scheduler import BROWSER, LONGEST, rank, unit
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_a_file_stays_together_and_a_browser_test_is_a_unit_of_its_own() -> None:
+    assert unit("tests/domains/test_views.py::test_one[a::b]") == unit("tests/domains/test_views.py::test_two")
+    assert unit(f"{BROWSER}test_share.py::test_one") != unit(f"{BROWSER}test_share.py::test_two")
+
+
+def test_the_longest_come_first_and_browser_tests_last_however_long() -> None:
+    asked = [
+        (f"{BROWSER}test_share.py::test_it", True),
+        (f"{BROWSER}test_every_page.py::test_every_url", False),
+        ("tests/lib/test_pace.py::test_it", False),
+        (f"{LONGEST[1]}::test_it", False),
+        (f"{LONGEST[0]}::test_it", False),
+    ]
+    ordered = sorted(asked, key=lambda each: rank(each[0], in_browser=each[1]))
+    assert [nodeid for nodeid, _ in ordered] == [asked[index][0] for index in (4, 3, 1, 2, 0)]
+
+
+def test_what_is_named_as_long_is_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []
