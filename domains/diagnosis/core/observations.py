@@ -97,6 +97,10 @@ class Observations:
         is_alias = record.type == "CNAME" and question.name == record.name and bool(self.values(record.name, "CNAME"))
         return not is_alias and not self.is_told(question)
 
+    def is_agreed(self, question: Question) -> bool:
+        """Whether all servers of the DNS host that were asked hold the same."""
+        return len({frozenset(answer.values) for answer in self.at_host(question)}) <= 1
+
     def in_public(self, question: Question) -> tuple[Answer, ...]:
         return tuple(answer for answer in self.internet if answer.question == question)
 

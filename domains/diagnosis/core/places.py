@@ -20,7 +20,7 @@ def misplaced(record: Record, case: Case) -> Cause | None:
             return None
     for probe in observations.probes(record, case.domain):
         values = case.seen.values(probe.question.name, probe.question.type)
-        if case.seen.is_lost(probe.question, record):
+        if case.seen.is_lost(probe.question, record) or not case.seen.is_agreed(probe.question):
             return None
         caught = _may_be_caught(record, case, probe.question.type, values)
         if values and not caught and (cause := _at(record, case, probe, values)):

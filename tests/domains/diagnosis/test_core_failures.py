@@ -110,6 +110,27 @@ def test_what_one_server_says_of_the_domain_is_not_put_to_another_that_differs()
     assert [each.code for each in after if each.record_key == "identity"] == ["dns.absent"]
 
 
+def test_what_one_server_alone_has_in_another_place_is_not_put_to_the_one_that_has_nothing() -> None:
+    world = world_of(facts_of("example.com", wants_apex_spf=True))
+    world.add("example.com", "TXT", "v=DMARC1; p=quarantine")
+    whole, last = seen_in(world), SERVERS[-1]
+    apart = [("_dmarc.example.com", "TXT"), ("example.com", "TXT")]
+    host = tuple(
+        replace(a, status=LookupStatus.NO_DATA, values=())
+        if a.resolver == last and (a.question.name, a.question.type) in apart
+        else a
+        for a in whole.host
+    )
+    lost = [
+        at
+        for at, a in enumerate(host)
+        if a.resolver != last and (a.question.name, a.question.type) == ("_dmarc.example.com", "TXT")
+    ]
+    less = with_failures(replace(whole, host=host), {("host", at): ERRORS[0] for at in lost})
+    codes = [each.code for each in told(world, less, NOTHING_KNOWN).findings if each.record_key == "dmarc"]
+    assert codes == ["dns.absent"]
+
+
 def answer_of(seen: Observations, lane: str, at: int) -> str:
     return str(getattr(getattr(seen, lane)[at], "question", at))
 
