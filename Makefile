@@ -32,8 +32,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test emulator soak fuzz coverage mutate bench confusion fill css lock format sbom screenshots clean
-.PHONY: lint $(LINTS)
+.PHONY: help run manage check test emulator soak fuzz coverage mutate bench faults figures confusion fill css lock format
+.PHONY: sbom screenshots clean lint $(LINTS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,12 @@ mutate: $(INSTALLED) ## change one place of a module at a time; list what its te
 
 bench: css ## measure, print a table, write benchmarks/latest.json
 	@$(BIN)/python -m benchmarks
+
+faults: css ## every workflow with a fault at each of its calls, about an hour; write benchmarks/faults.json (ONLY="pause resume")
+	@$(BIN)/python -m benchmarks.faults $(ONLY)
+
+figures: $(INSTALLED) ## write docs/figures.md from what bench and faults measured last
+	@$(BIN)/python -m benchmarks.figures
 
 fill: $(INSTALLED) ## rows as a large operator has them, in the empty database of DATABASE_URL (DOMAINS=100000)
 	@$(BIN)/python manage.py migrate -v0
@@ -128,7 +134,7 @@ screenshots: css ## take the pictures in docs/screenshots from the demo
 	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs tests/browser/test_demo.py
 
 clean: ## remove what was built; the data in .local stays
-	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json
+	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json benchmarks/faults.json
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import django
 
+from benchmarks.machine import machine
 from benchmarks.rows import Row, failed
 from sandbox.local import throw_away
 
@@ -71,9 +72,9 @@ def _row(given: Row | dict[str, object]) -> Row:
 
 
 def as_json(rows: Iterable[Row]) -> str:
-    """A list of {name, value, unit, bound, holds}, and a note where there is one."""
+    """The machine, and rows of {name, value, unit, bound, holds}, with a note where there is one."""
     kept = [{key: value for key, value in asdict(row).items() if key != "note" or value} for row in rows]
-    return json.dumps(kept, indent=2) + "\n"
+    return json.dumps({"machine": machine(), "rows": kept}, indent=2) + "\n"
 
 
 def as_table(rows: Iterable[Row]) -> str:

@@ -1,7 +1,9 @@
-"""Northwind's mail arrives in the demo: rules, an MX record, an address, and an endpoint that is the sandbox's sink.
+"""Inbound mail of the demo: rules, an MX record, an address, and an endpoint at the sandbox's webhook sink.
 
-Safe to repeat: what is there stays, and only where the sandbox listens is told anew.
+Safe to repeat: existing objects stay unchanged, except the URLs that follow the sandbox's ports.
 """
+
+import re
 
 from django.conf import settings
 from django.utils import timezone
@@ -12,11 +14,13 @@ from accounts.models.people import Customer, User
 from domains.checking import services as checking_services
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import Problem
+from notifications.models.webhooks import WebhookTarget
+from notifications.webhooks import services as webhooks_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.models.addresses import Address
-from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.planner import services as planner_services
 from sandbox.client import ControlClient
 from sandbox.demo import ACCOUNTS
@@ -25,6 +29,7 @@ from sandbox.panel import control
 NAME, CUSTOMER, ADDRESS = "northwind-books.com", "Northwind Books", "orders@northwind-books.com"
 SINK, KEY = "Demo sink", "sandbox function"
 WHY = "The demo receives mail."
+_AT_SINK = re.compile(r"http://127\.0\.0\.1:\d+/_sink/([\w-]+)")
 
 
 def mail() -> None:
@@ -40,10 +45,8 @@ def mail() -> None:
 
 
 def connect(host: ControlClient) -> None:
-    """Tell the sandbox where we are, with a key for its function; an earlier key ends."""
-    known = Endpoint.objects.select_related("customer").filter(name=SINK).first()
-    if known is not None:
-        _endpoint(host, known.customer)
+    """Give the sandbox the URL of the product and an API key for its function. An earlier key is revoked."""
+    _follow_sinks(host)
     if not settings.SITE_URL or host.has_receiver(settings.SITE_URL.rstrip("/")):
         return
     for old in ApiKey.objects.filter(name=KEY, revoked_at=None):
@@ -52,21 +55,37 @@ def connect(host: ControlClient) -> None:
     host.set_receiver(settings.SITE_URL.rstrip("/"), made.secret)
 
 
+def _follow_sinks(host: ControlClient) -> None:
+    """Update the URLs of endpoints and webhooks at the sandbox's sinks to its current port."""
+    for endpoint in Endpoint.objects.select_related("customer").filter(type=EndpointType.WEBHOOK):
+        url = _moved(host, str(endpoint.config.get("url", "")))
+        if url:
+            endpoints_services.change_endpoint(endpoint=endpoint, actor=None, config={"url": url})
+    for target in WebhookTarget.objects.all():
+        url = _moved(host, target.url)
+        if url:
+            of = target.created_by or _operator()
+            webhooks_services.change_target(
+                target=target, name=target.name, url=url, events=target.events, is_on=target.is_on, actor=of
+            )
+
+
+def _moved(host: ControlClient, url: str) -> str:
+    """Return the current URL of the sink, or "" if the URL is current or isn't a sink's."""
+    found = _AT_SINK.fullmatch(url)
+    now = host.sink_url(found[1]) if found else ""
+    return "" if now == url else now
+
+
 def _endpoint(host: ControlClient, customer: Customer) -> Endpoint:
-    """Its URL follows the sandbox's port."""
-    url = host.sink_url()
     found = Endpoint.objects.filter(customer=customer, name=SINK).first()
-    if found is None:
-        return endpoints_services.add_endpoint(
-            customer=customer, name=SINK, type="webhook", config={"url": url}, actor=None
-        )
-    if found.config["url"] != url:
-        endpoints_services.change_endpoint(endpoint=found, actor=None, config={"url": url})
-    return found
+    return found or endpoints_services.add_endpoint(
+        customer=customer, name=SINK, type="webhook", config={"url": host.sink_url()}, actor=None
+    )
 
 
 def _apply() -> None:
-    """As an operator approves the first plan, and the worker carries it out."""
+    """Approve the first plan as an operator does, and apply it as the worker does."""
     made = planner_services.plan()
     if not made.is_empty:
         name = made.before.name

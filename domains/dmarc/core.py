@@ -17,9 +17,16 @@ _OF_THE_ORGANIZATION = ("sp", "np", "psd")  # tags that say nothing in the recor
 
 _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")  # the letters' case counts (RFC 7489 6.4)
 _RESEMBLING = re.compile(r"""[\s"'“”\\(]*(?:v\s*=?\s*DMARC|DMARC\s*1)\s*[0-9]?\s*(?:[;\\\s,:]|$)""", re.IGNORECASE)
+_UNVERSIONED = re.compile(r"""[\s"'“”]*p\s*=\s*(?:none|quarantine|reject)\b""", re.IGNORECASE)
 _ANYWHERE = re.compile(r"(?:^|[;,\s])v\s*=\s*DMARC1", re.IGNORECASE)
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_ADDRESS = re.compile(r"[^@\s,;!<>()]+@[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.[A-Za-z0-9-]+")
+_ADDRESS = re.compile(r"[^@\s,;!<>()/]+@[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.[A-Za-z0-9-]+")
+_ADDRESS_IN = re.compile(
+    r"[^@\s,;!<>()/:\"'“”]{1,64}@[A-Za-z0-9_](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*"
+)
+_FORGOTTEN = re.compile(r"[\s,:]{1,20}(?=(?:p|sp|np|rua|ruf|adkim|aspf|fo|pct|ri|rf|t|psd)\s*=)", re.IGNORECASE)
+_AROUND = " \t\r\n\"'“”‘’.,\\"
+_SOFTENING = ("pct", "t")  # what receivers could not read of these did not soften the policy
 _SIZE = re.compile(r"[0-9]+[kmgt]?", re.IGNORECASE)
 _ALLOWED: Mapping[str, re.Pattern[str]] = {
     "p": re.compile("none|quarantine|reject", re.IGNORECASE),
@@ -93,7 +100,8 @@ def is_dmarc(text: str) -> bool:
 
 def resembles_dmarc(text: str) -> bool:
     """Whether somebody meant it as DMARC although receivers skip it."""
-    return not is_dmarc(text) and bool(_RESEMBLING.match(text) or _ANYWHERE.search(text))
+    is_meant = _RESEMBLING.match(text) or _UNVERSIONED.match(text) or _ANYWHERE.search(text)
+    return not is_dmarc(text) and bool(is_meant)
 
 
 def read(text: str) -> DmarcRecord:
@@ -157,19 +165,67 @@ def is_weaker(policy: str, other: str) -> bool:
     return POLICIES.index(policy) < POLICIES.index(other)
 
 
-def mended(text: str, reports_to: str = "", above: AppliedPolicy | None = None) -> str:
-    """The record with its broken tags left out, the version first, `p` second; nothing weaker than `above`.
+def meant(text: str) -> dict[str, str]:
+    """The tags of any text as its author meant them: semicolons and "mailto:" put in, what is around values left out.
 
-    `reports_to` is added to the addresses of reports. What receivers went by before is kept.
+    What is valid stays as it is; what cannot be mended, or would soften what applied, is not in it.
     """
     record = read(text)
-    policy = max(record.policy, above.policy if above else "none", key=POLICIES.index)
-    kept = {name: value for name, value in record.tags.items() if name not in ("v", "p", "rua")}
+    tags = dict(record.tags)
+    for tag in _split(_FORGOTTEN.sub("; ", text)):
+        name, value = _as_meant(tag)
+        if name == "rua" and name in tags:
+            tags[name] = _joined(tags[name], value)
+        elif name not in tags and _is_sound(name, value) and not _softens(name, value, record):
+            tags[name] = value
+    return {**tags, "p": tags["p"].lower()} if "p" in tags else tags
+
+
+def _as_meant(tag: DmarcTag) -> tuple[str, str]:
+    """A name of DMARC's with its value, which is "" where it was none."""
+    if tag.name.startswith("mailto:"):  # a semicolon where a comma was meant
+        return "rua", _addresses_in(tag.text)
+    if tag.name in ("rua", "ruf"):
+        return tag.name, _addresses_in(tag.value)
+    name, value = "p" if tag.name == "policy" else tag.name, tag.value.strip(_AROUND)
+    if name in _ALIGNMENT and value.lower() in ("strict", "relaxed"):
+        value = value[0].lower()
+    return name, value if name in _ALLOWED else ""
+
+
+def _is_sound(name: str, value: str) -> bool:
+    return bool(value) and not _problem_of_value(DmarcTag(name, value, f"{name}={value}", 0))
+
+
+def _softens(name: str, value: str, record: DmarcRecord) -> bool:
+    return name in _SOFTENING or (name in ("sp", "np") and is_weaker(value.lower(), record.policy_below))
+
+
+def _joined(*lists: str) -> str:
+    """Each address of the lists once."""
+    uris = [uri.strip() for uris in lists for uri in uris.split(",") if uri.strip()]
+    first = {address_of(uri): uri for uri in reversed(uris)}
+    return ",".join(first[address] for address in dict.fromkeys(map(address_of, uris)))
+
+
+def _addresses_in(text: str) -> str:
+    """All email addresses in a list of them, each as a URI."""
+    return ",".join(f"mailto:{address}" for address in dict.fromkeys(_ADDRESS_IN.findall(text)))
+
+
+def mended(text: str, reports_to: str = "", above: AppliedPolicy | None = None, others: Sequence[str] = ()) -> str:
+    """The record as it was meant, the version first, `p` second; nothing weaker than `above`.
+
+    `reports_to` and the addresses of `others`, records beside it, are added to those of reports. What receivers went
+    by before is kept.
+    """
+    tags = meant(text)
+    policy = max(tags.get("p", "none"), above.policy if above else "none", key=POLICIES.index)
+    kept = {name: value for name, value in tags.items() if name not in ("v", "p", "rua", "policy")}
     kept |= {name: value for name, value in read(above.text).tags.items() if name in _ALIGNMENT} if above else {}
-    uris = [uri.strip() for uri in record.tags.get("rua", "").split(",") if uri.strip()]
-    if reports_to and reports_to.lower() not in map(address_of, uris):
-        uris.append(f"mailto:{reports_to}")
-    rua = {"rua": ",".join(uris)} if uris else {}
+    added = f"mailto:{reports_to}" if reports_to else ""
+    reports = _joined(*(each.get("rua", "") for each in (tags, *map(meant, others))), added)
+    rua = {"rua": reports} if reports else {}
     return "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in {"p": policy, **kept, **rua}.items())))
 
 

@@ -15,7 +15,7 @@ import idna
 from publicsuffixlist import PublicSuffixList
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.mail_addresses import without_list_mark
+from inbound_admin.lib.mail_addresses import with_hyphens, without_list_mark
 
 _TOGETHER = (
     frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"}),
@@ -62,7 +62,7 @@ RESERVED_ENDINGS = frozenset(
     for word in line.split()
 )
 
-_DOTS = str.maketrans("。．｡", "...")
+_DOTS = str.maketrans("。．｡․＠﹫", "....@@")
 _SCHEME = re.compile(r"(?:mailto:|(?:[a-z][a-z0-9+.-]*:)?//)", re.IGNORECASE)
 _PLAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -146,10 +146,13 @@ def _unwrap(text: str) -> tuple[str, list[str]]:
     visible = _without_invisible(typed)
     if visible != typed:
         noticed.append("We removed invisible characters.")
-    unlisted = without_list_mark(visible.translate(_DOTS))
-    if unlisted != visible.translate(_DOTS):
+    unlisted = without_list_mark(visible)
+    if unlisted != visible:
         noticed.append("We removed the list number or bullet.")
-    single_spaced = " ".join(unlisted.split()).strip(_WRAPPING)
+    hyphenated = with_hyphens(unlisted)
+    if hyphenated != unlisted:
+        noticed.append("We replaced a dash with a hyphen: {name}.")
+    single_spaced = " ".join(hyphenated.translate(_DOTS).split()).strip(_WRAPPING)
     bare = re.sub(r"\s*([.@])\s*", r"\1", single_spaced)
     if bare != single_spaced:
         noticed.append("We removed the spaces: {name}.")
@@ -165,6 +168,8 @@ def _inside_address(text: str, noticed: list[str]) -> str:
     if scheme and scheme.start() == 0:
         text = text[scheme.end() :]
     host = re.split(r"[/?#\\]", text, maxsplit=1)[0]
+    if host.count("@") > 1 and re.search("[,;]", host):
+        _refuse("NOT_A_DOMAIN", "Enter one domain at a time, without spaces.")
     if "@" in host:
         host = host.rpartition("@")[2].strip(_WRAPPING)
         noticed.append("You entered an email address. Its domain is {name}.")

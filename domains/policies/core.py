@@ -5,6 +5,7 @@ authorised, and a DMARC record is at least as strict as the policy that the doma
 nothing is offered.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -16,6 +17,7 @@ from domains.names.core import DomainName
 from domains.spf.core import grammar, merger
 from domains.spf.core.evaluation import SpfNames
 
+_AMAZONS = re.compile(r"[+?~-]?[a-z]+[:=](?:https?://|[@.])*amazonses\.com[^a-z0-9]*", re.IGNORECASE)
 _UNSEEN = "We haven't checked {name} yet, so we can't suggest a value that keeps what is published there."
 _UNTOLD = "We couldn't look up the DMARC policy of {name}, so we can't suggest a record that keeps it."
 
@@ -139,8 +141,9 @@ def offered_dmarc(domain: DomainName, reports_to: str, policies: PublishedPolici
     except ValueError:
         return PolicyOffer("", _UNTOLD.format(name=domain.ascii))
     if own:
-        strictest = max(own, key=lambda each: dmarc_core.POLICIES.index(dmarc_core.read(each).policy))
-        return PolicyOffer(dmarc_core.mended(strictest, reports_to, above))
+        strictest = max(own, key=lambda each: dmarc_core.POLICIES.index(dmarc_core.meant(each).get("p", "none")))
+        others = tuple(line for line in own if line != strictest)
+        return PolicyOffer(dmarc_core.mended(strictest, reports_to, above, others))
     return PolicyOffer(dmarc_core.brought_down(above, reports_to) if above else dmarc_core.watching(reports_to))
 
 
@@ -159,7 +162,9 @@ def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> Pol
 
 def _is_ours_spoilt(line: str) -> bool:
     """Whether it is what we asked for, mistyped: then it is to be replaced, and nobody else sends by it."""
-    return bool(grammar.read(line).problems) and difference(merger.FRESH, line) != DIFFERS
+    read = grammar.read(line)
+    is_amazons_alone = all(term.is_all or _AMAZONS.fullmatch(term.text) for term in read.terms)
+    return bool(read.problems) and (is_amazons_alone or difference(merger.FRESH, line) != DIFFERS)
 
 
 def _merged(lines: Sequence[str], names: SpfNames) -> PolicyOffer:

@@ -60,7 +60,7 @@ class Record:
     `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `note` says
     what is to be known about it: why a record that is usually required is not, or that its value is not certain.
     `others` are the values of the domain's other DKIM records, `inherited` is the DMARC policy that applies while it
-    has no record; `is_inherited_told` is False where that could not be looked up.
+    has no record; `is_inherited_told` is False where that could not be looked up; `reports_to` gets DMARC's summaries.
     """
 
     key: str
@@ -75,6 +75,7 @@ class Record:
     others: tuple[str, ...] = ()
     inherited: AppliedPolicy | None = None
     is_inherited_told: bool = True
+    reports_to: str = ""
 
     @property
     def is_needless(self) -> bool:
@@ -265,7 +266,8 @@ def with_policy(record: Record, facts: IdentityFacts) -> Record:
         above, is_told = policies_core.inherited(facts.domain, facts.policies), True
     except ValueError:
         above, is_told = None, False
-    return replace(record, value=offer.value, withheld=offer.withheld, inherited=above, is_inherited_told=is_told)
+    told = replace(record, inherited=above, is_inherited_told=is_told, reports_to=facts.dmarc_reports_to)
+    return replace(told, value=offer.value, withheld=offer.withheld)
 
 
 # What Amazon itself asks for (ownership, keys, MAIL FROM) is not here: without it the domain does not work at all.

@@ -234,8 +234,10 @@ def _goes_on(tenant: Tenant, *, stops_receiving: bool) -> tuple[str, ...]:
     number = sum(found.count() for found in rows)
     sentences = ["The customer can still sign in and sees why sending stopped and what to do."]
     if not stops_receiving:
-        mail = "1 address receives" if number == 1 else f"{number or 'No'} addresses receive"
-        sentences.insert(0, f"Inbound mail keeps arriving; a pause only stops sending. {mail} mail.")
+        mail = "1 address receives" if number == 1 else f"{number:,} addresses receive"
+        arriving = f"Inbound mail keeps arriving; a pause only stops sending. {mail} mail."
+        nothing = "A pause only stops sending. This customer has no address that receives mail."
+        sentences.insert(0, arriving if number else nothing)
     if tenant.sends_since is None:
         sentences.insert(0, "Mail sent without the tenant name. This customer is not migrated yet.")
     return tuple(sentences)

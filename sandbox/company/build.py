@@ -136,11 +136,11 @@ def _suspend_pelican(host: ControlClient) -> None:
 
 
 def _nothing() -> None:
-    """A quiet day."""
+    """Do nothing on this day."""
 
 
 def _by_the_clock(clock: Past, *, since: float, until: float) -> None:
-    """What the worker does every hour, for the plots of the last days; here every second hour."""
+    """Do the worker's hourly work every second hour, for the plots of the last days."""
     step = HOURS_A_STEP / 24
     for number in range(round((since - until) / step) + 1):
         clock.go_to(days=since - number * step)

@@ -1,4 +1,4 @@
-"""Where the company's mail goes: endpoints, addresses, catch-alls, the rules for them, and what others did to those."""
+"""Endpoints, addresses and catch-alls of the demo, their receipt rules, and changes that others made to those."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -57,7 +57,7 @@ RECIPIENTS = 500  # in a rule
 
 
 def wish(host: ControlClient) -> None:
-    """What the customers want to receive, and where."""
+    """Add the customers' endpoints, addresses and catch-alls."""
     for customer, name, sink in WEBHOOKS:
         _endpoint(customer, name, EndpointType.WEBHOOK, {"url": host.sink_url(sink), "payload": "standard"})
     for text, endpoint in ADDRESSES:
@@ -69,7 +69,7 @@ def wish(host: ControlClient) -> None:
 
 
 def _forward() -> None:
-    """To somebody who has not yet agreed, so that it waits."""
+    """Add an address that forwards to a mailbox whose owner has not confirmed yet."""
     text, customer = FORWARDED
     endpoint = _endpoint(customer, "Sade's mailbox", EndpointType.EMAIL, {"address": "sade.finch@mailbox.example"})
     if not Address.objects.filter(address=text).exists():
@@ -79,7 +79,7 @@ def _forward() -> None:
 
 
 def _catch_below() -> None:
-    """Everything below the bakery's domain."""
+    """Turn on a subdomain catch-all."""
     domain = Domain.objects.get(name="track.pelicanfreight.com")
     if not CatchAll.objects.filter(domain=domain, subdomains=True).exists():
         endpoint = Endpoint.objects.get(name="CRM")
@@ -109,7 +109,7 @@ def _set_catch_all(name: str, endpoint: str) -> None:
 
 
 def apply(because: str) -> Run | None:
-    """As an operator approves the plan, and the worker carries it out. None where nothing differs."""
+    """Approve the plan as an operator and apply it as the worker. Return the run, or None if nothing differs."""
     made = planner_services.plan()
     if made.is_empty:
         return None
@@ -141,7 +141,7 @@ def fail_a_run(host: ControlClient) -> None:
 
 
 def restore_limits(host: ControlClient) -> None:
-    """As Amazon's usual one is; a seed that was interrupted may have left another."""
+    """Set the usual quota, because an interrupted seed may have left another."""
     host.set_limits(recipients=RECIPIENTS)
 
 
@@ -163,7 +163,7 @@ def add_stray_rule() -> None:
 
 
 def _add_rule(name: str, recipient: str, action: Mapping[str, object]) -> bool:
-    """In front of all others, past us. False where it is there."""
+    """Create a rule before all others, outside the product. Return False if it exists."""
     ses = aws.client("ses")
     active = ses.describe_active_receipt_rule_set()
     if any(rule["Name"] == name for rule in active["Rules"]):
@@ -174,13 +174,13 @@ def _add_rule(name: str, recipient: str, action: Mapping[str, object]) -> bool:
 
 
 def look_for_drift() -> None:
-    """As the worker does it each hour, and each night."""
+    """Check for drift as the worker does each hour and each night."""
     receipt_rules_drift_services.check_drift()
     drift_services.carry_over()
 
 
 def publish_mx(host: ControlClient, region: str) -> list[Domain]:
-    """The customers let their mail come here; those domains are returned."""
+    """Publish MX records to SES and return those domains."""
     names = {text.rpartition("@")[2] for text, _ in ADDRESSES} | {FORWARDED[0].rpartition("@")[2]}
     names |= {name for name, _ in CATCH_ALLS}
     found = list(Domain.objects.filter(name__in=sorted(names)))

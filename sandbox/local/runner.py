@@ -1,7 +1,7 @@
 """`make run`: everything on one machine, in one terminal, until Ctrl-C.
 
-The order: PostgreSQL, sandbox, migrations, web server, demo, worker; and back. Whoever comes later may count on those
-before it, when starting and when stopping; but the web server shows a demo that is still being made, and says so.
+Start order: PostgreSQL, sandbox, migrations, web server, demo, worker. Stop order: the reverse, so each process can
+rely on those before it. On a first start the web server shows a demo that is still being made, and says so.
 """
 
 import http.client
@@ -32,7 +32,7 @@ _WELL_SECONDS = 20
 
 
 def run(root: Path) -> int:
-    """The exit status: 0 after Ctrl-C or SIGTERM, 1 when something ended by itself (a Problem says what)."""
+    """Return the exit status 0 after Ctrl-C or SIGTERM. Raises Problem when a process ends unexpectedly."""
     environ.Env.read_env(root / ".env")
     local = root / ".local"
     plan_ = plan.made_from(os.environ, local)
@@ -49,7 +49,7 @@ def run(root: Path) -> int:
 
 
 def manage(root: Path, arguments: list[str]) -> int:
-    """The exit status of a command of manage.py on the database of `run`, whether that runs or not, and its sandbox."""
+    """Run a manage.py command on the database of `run`, and on its sandbox if that is running. Return the status."""
     environ.Env.read_env(root / ".env")
     told = plan.told_to_all(os.environ, root / ".local")
     if plan.is_sandbox(told):
@@ -61,7 +61,7 @@ def manage(root: Path, arguments: list[str]) -> int:
 
 
 def _of_running_sandbox(root: Path) -> dict[str, str]:
-    """Empty when none runs: then no command reaches Amazon, since with SANDBOX the application refuses to."""
+    """Return the addresses of the running sandbox, or {} if none runs."""
     found = addresses.read(root / ".local")
     return found if found and _answers(found["AWS_ENDPOINT_URL"]) else {}
 
@@ -118,7 +118,7 @@ def _start_with_new_demo(plan_: plan.Plan, children: Children, root: Path, demo:
 
 
 def _is_lost(plan_: plan.Plan, demo: DemoFiles) -> bool:
-    """Pages say so too. Somebody else's sandbox is not ours to judge."""
+    """Return whether the sandbox's state is gone, and note it for the pages. An external sandbox isn't judged."""
     if plan_.sandbox_ports is None or not demo.is_lost:
         return False
     demo.progress.note_lost()
@@ -183,14 +183,14 @@ def _wait_for_sandbox(plan_: plan.Plan, children: Children) -> None:
 
 
 def _identity(database: str) -> str:
-    """What a cluster or a database that is made anew under the same address has not."""
+    """Return a value that differs for a recreated cluster or database at the same address."""
     question = "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()"
     with psycopg.connect(**_psycopg_arguments(database)) as connection:
         return repr(connection.execute(question).fetchone())
 
 
 def _psycopg_arguments(database: str) -> dict[str, Any]:
-    """As Django reads the URL, whose schemes and options are not all libpq's."""
+    """Return psycopg's arguments for a URL as Django reads it."""
     read = environ.Env.db_url_config(database)
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     return {**read.get("OPTIONS", {}), **{name: read[key] for name, key in named.items() if read.get(key)}}
@@ -221,12 +221,12 @@ def _worker(root: Path) -> list[str]:
 
 
 def _answers(address: str) -> bool:
-    """Any answer at all."""
+    """Return whether anything answers."""
     return _status(address)[0] != 0
 
 
 def _status(address: str) -> tuple[int, str]:
-    """Status and text; a status of 0 when nobody answers."""
+    """Return the HTTP status and text; a status of 0 if nothing answers."""
     # Past any proxy that the environment names: it is this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -239,7 +239,7 @@ def _status(address: str) -> tuple[int, str]:
 
 
 def _wait_until_answered(plan_: plan.Plan, children: Children) -> str:
-    """Return the address of /healthz, whatever it says."""
+    """Return the URL of /healthz once it answers. Raises Problem after a minute."""
     health = plan_.address + "healthz"
     if not children.wait_until(lambda: _answers(health), seconds=_ANSWER_SECONDS):
         raise Problem(f"The web server didn't respond at {health} within {_ANSWER_SECONDS} seconds.")
@@ -247,7 +247,7 @@ def _wait_until_answered(plan_: plan.Plan, children: Children) -> str:
 
 
 def _wait_until_well(plan_: plan.Plan, children: Children) -> str:
-    """Empty when all is well, else what /healthz says is not."""
+    """Return "" if /healthz reports no problem, else its text."""
     health = _wait_until_answered(plan_, children)
     if children.wait_until(_once_a_second(lambda: _status(health)[0] == 200), seconds=_WELL_SECONDS):
         return ""
@@ -269,7 +269,7 @@ def _once_a_second(is_true: Callable[[], bool]) -> Callable[[], bool]:
 
 
 def _shown(plan_: plan.Plan, children: Children, root: Path, *what: str) -> list[str]:
-    """The lines about the demo: its sign-ins, and where mail goes in."""
+    """Return the lines of seed_demo about sign-ins and the SMTP address."""
     return children.output_of("seed", _manage(root, "seed_demo", *what)) if plan_.sandbox else []
 
 

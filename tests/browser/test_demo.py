@@ -53,7 +53,6 @@ def _pictures() -> tuple[Shown, ...]:
             reverse("operations:pause", args=[harbour.pk]),
             "recall.harbourdental.co.uk",
         ),
-        Shown("pipeline", "omar@inbound-admin.example", reverse("receipt_rules:pipeline"), "Delivered"),
     )
 
 

@@ -16,6 +16,8 @@ from domains.diagnosis_requests import services as diagnosis_requests_services
 from domains.models.diagnosis import DiagnosisRequest
 from sandbox.process import Sandbox
 
+SECONDS_TO_END = 40
+
 
 def make_diagnoses(page: Page) -> None:
     """Those that the page waits for, as the worker makes them. In a thread: Playwright's loop runs in this one."""
@@ -43,12 +45,13 @@ def running_worker(sandbox: Sandbox, *, calls_per_second: float = 0) -> Iterator
         "AWS_CALLS_PER_SECOND": str(calls_per_second),
     }
     command = [sys.executable, "manage.py", "worker", "--name", "of-the-test"]
-    process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment)
+    bounded = [*command, "--shutdown-graceful-timeout", str(SECONDS_TO_END // 2)]  # as a deployment's
+    process = subprocess.Popen(bounded, cwd=settings.BASE_DIR, env=environment)
     try:
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=SECONDS_TO_END)
 
 
 def _database_url() -> str:

@@ -320,6 +320,12 @@ def _flattened(host: Host) -> None:
     host.add(record.name, "TXT", "p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAkg")
 
 
+def _pasted_key(host: Host) -> None:
+    record = host.record("dkim-1")
+    host.withdraw("dkim-1")
+    host.add(record.name, "TXT", "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAkg")
+
+
 def _forwarding(host: Host) -> None:
     host.instead("inbound-mx", "10 eforward1.registrar-servers.com")
     host.add(host.zone, "MX", "10 eforward2.registrar-servers.com")
@@ -498,6 +504,12 @@ BY_HAND = (
     Scene("M43", "dns.value.dmarc_consent", _no_consent),
     Scene("M23", "dns.rival.mail_from_in_use", _in_use),
     Scene("M25", "dns.value.flattened", _flattened),
+    Scene("M55", "dns.value.pasted_key", _pasted_key),
+    Scene(
+        "M52", "dns.spf.ignored", _text("mail-from-spf", f"{OURS} redirect=spf.vendor.example -all"), about="redirect"
+    ),
+    Scene("M39", "dns.value.spf_syntax", _text("mail-from-spf", f"TXT {OURS} ~all"), about="a word before it"),
+    Scene("M42", "dns.value.dmarc_syntax", _text("dmarc", "p=reject"), about="no version"),
     Scene("M26", "dns.rival.forwarding", _forwarding),
     Scene("M28", "dns.value.old_key", _old_key),
     Scene("M28", "dns.value.other_token", _other_account),

@@ -15,6 +15,9 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.models.domains import Domain, Stage
 from domains.ownership.core import ClaimReason
+from notifications.webhooks.core import Format
+from notifications.webhooks.services import add_target
+from receipt_rules.models.endpoints import Endpoint
 from sandbox import mail_story
 from sandbox.demo import demo_accounts
 from sandbox.panel import demo
@@ -180,7 +183,17 @@ def test_mail_for_the_demo_comes_out_at_the_sink_wherever_the_site_is(
     assert sandbox.control.sink_url() in told
     assert sandbox.control.has_receiver("http://127.0.0.1:8123")
     settings.SITE_URL = "http://127.0.0.1:8124/"
+    endpoint = Endpoint.objects.get(name=mail_story.SINK)
+    endpoint.config = {"url": "http://127.0.0.1:4600/_sink/demo"}
+    endpoint.save()
+    olga = User.objects.get(email="staff@inbound-admin.example")
+    webhook = add_target(
+        name="Board", url="http://127.0.0.1:4600/_sink/board", form=Format.STANDARD, events=(), actor=olga
+    ).target
     seed("--mail")
+    endpoint.refresh_from_db()
+    webhook.refresh_from_db()
+    assert (endpoint.config["url"], webhook.url) == (sandbox.control.sink_url(), sandbox.control.sink_url("board"))
     assert sandbox.control.has_receiver("http://127.0.0.1:8124")
     assert ApiKey.objects.filter(name=mail_story.KEY, revoked_at=None).count() == 1
     host, _, port = sandbox.smtp_address.partition(":")

@@ -34,6 +34,7 @@ _TABLE = (
     (re.compile(rf"email-smtp(?:-fips)?\.{_REGION}\.amazonaws\.com"), HostUse.SENDING),
     (re.compile(rf"[a-z0-9]+\.dkim\.(?:{_REGION}\.)?amazonses\.com"), HostUse.SIGNING),
 )
+_IN_REGION = re.compile(rf"\.{_REGION}\.")  # as nobody else names hosts for mail
 _BARE = re.compile(rf"(?:smtp|ses|mail|mx|inbound-mail)\.{_REGION}\.amazonaws\.com")
 _STARTS = {"inbound": HostUse.RECEIVING, "feedback": HostUse.BOUNCES, "email": HostUse.SENDING}
 _ENDINGS = ("amazonaws.com", "amazonses.com")
@@ -61,7 +62,7 @@ def meant_use(name: str) -> HostUse | None:
     """What a name was meant as that is almost one of SES's hosts: a part left out, another ending, letters mistyped."""
     first, _, rest = name.partition(".")
     ending = ".".join(rest.split(".")[-2:])
-    if amazon_host(name) or not any(is_close(ending, each, 2) for each in _ENDINGS):
+    if amazon_host(name) or not (any(is_close(ending, each, 2) for each in _ENDINGS) or _IN_REGION.search(name)):
         return None
     starts = (use for start, use in _STARTS.items() if is_close(first, f"{start}-smtp", 2) or is_close(first, start, 1))
     return next(starts, None)

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from itertools import takewhile
 
 from domains.checking.core.amazon_hosts import HostUse, amazon_host, is_almost_ses, is_amazons, meant_use
-from domains.checking.core.nearness import DIFFERS, difference, has_name_inside
+from domains.checking.core.nearness import DIFFERS, difference, has_name_inside, is_in_other_type, is_pasted_key
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus
 from domains.records.core import SPF_KEYS, Record, is_inbound
@@ -27,14 +27,15 @@ INHERITED_CODE = "dns.dmarc.inherited"
 FAILED_CODE = "dns.lookup_failed"
 ONE_BOX_CODE = "dns.value.name_inside"
 IGNORED_CODE = "dns.spf.ignored"
+PASTED_KEY_CODE = "dns.value.pasted_key"
 
 _LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # than the place and reason of a broken term
 _SES_TOKEN = re.compile(r"[A-Za-z0-9+/]{43}=")
-_IP = re.compile(r"[0-9.]+|[0-9a-f]*:[0-9a-f:.]*")
+_IP = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f]*:[0-9a-f:.]*")
 _PART_OF_SPF = re.compile(
     r"[\s\"'“”]*(?:[+?~-]?include\s*[:=]\s*)?amazonses\.com\.?(?:\s+[+?~-]?all)?[\s\"'“”]*", re.IGNORECASE
 )
-_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
 class Verdict(Enum):
@@ -117,10 +118,8 @@ def _of_another_type(record: Record, plain: Comparison, other: Answer) -> Compar
 
 
 def _of_wrong_type(record: Record, values: tuple[str, ...]) -> Comparison | None:
-    """M13: the record's own value, with or without its priority, in a record of another type."""
-    wanted = record.value.lower()
-    plain = [value.strip().rstrip(".").lower() for value in values]
-    is_ours = bool(wanted) and (wanted in plain or f"{record.priority} {wanted}" in plain)
+    """M13: the record's own value in a record of another type."""
+    is_ours = is_in_other_type(record.value, record.priority, values)
     return Comparison(Verdict.WRONG, "dns.value.wrong_type", values) if is_ours else None
 
 
@@ -143,6 +142,8 @@ def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison | Non
     """M13: the alias entered as text. M25: the DNS host answers with the key behind the alias in place of the alias."""
     if wrong := _of_wrong_type(record, values):
         return wrong
+    if is_pasted_key(values):
+        return Comparison(Verdict.WRONG, PASTED_KEY_CODE, values)
     if any("p=" in value for value in values):
         return Comparison(Verdict.WRONG, "dns.value.flattened", values)
     return None
@@ -188,6 +189,8 @@ def _usual(record: Record, found: str) -> str:
     code, added = difference(record.value.lower() if record.type != "TXT" else record.value, found), ""
     if code == "dns.value.zone_appended":
         added = found.lower()[len(record.value) + 1 :].rstrip(".")
+        half = added[: len(added) // 2]
+        added = half if added == f"{half}.{half}" else added  # a DNS host appended it, and so did the customer
     return "dns.value.typo" if added and ("." not in added or not f".{record.name}".endswith(f".{added}")) else code
 
 
@@ -221,6 +224,13 @@ def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
     return _wrong_mx(record, values, "dns.rival.mail_from_mx")
 
 
+def _without_zone(record: Record, host: str) -> str:
+    """Without the domain that a DNS host appended, of an address that has no dot behind it."""
+    above = record.name.split(".")
+    zones = [".".join(above[at:]) for at in range(len(above) - 1)]
+    return next((bare for zone in zones if (bare := host.removesuffix(f".{zone}")) != host), host)
+
+
 def _has_null(values: tuple[str, ...]) -> bool:
     """RFC 7505: "0 ." says that no mail is accepted, and must stand alone."""
     return any(host == "" for _, host in _mx(values))
@@ -239,7 +249,7 @@ def _mx_difference(record: Record, host: str) -> str:
     wanted, there = amazon_host(expected), amazon_host(host)
     if wanted and there:
         return "dns.value.other_region" if there.use is wanted.use else OTHER_HOST_CODE
-    if _IP.fullmatch(host):
+    if _IP.fullmatch(_without_zone(record, host)):
         return "dns.value.ip"
     if (code := _usual(record, host)) != DIFFERS:
         return code
@@ -284,11 +294,13 @@ def _leads_well(right: Comparison, names: SpfNames) -> Comparison:
 
 def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -> Comparison:
     """Ours spoilt, or somebody else's. At the domain itself ours is the line that is there and more, not cut."""
-    if not line.problems and any(term.domain == grammar.AMAZON for term in line.ignored):
+    if not line.problems and any(term.has_wrong_sign and term.domain == grammar.AMAZON for term in line.ignored):
         return Comparison(Verdict.WRONG, "dns.value.spf_equals", lines)
     spoilt, at_apex = difference(merger.FRESH, lines[0]), record.key == "apex-spf"
-    is_whole = at_apex and spoilt == "dns.value.cut" and not line.problems
-    if spoilt != DIFFERS and not is_whole and not (line.problems and spoilt in _LESS_EXACT):
+    is_sound = not line.problems
+    is_whole = at_apex and spoilt == "dns.value.cut" and is_sound
+    is_anothers = is_sound and spoilt == "dns.value.typo" and merger.merge(lines[0]).value != merger.FRESH
+    if spoilt != DIFFERS and not (is_whole or is_anothers) and not (line.problems and spoilt in _LESS_EXACT):
         return Comparison(Verdict.WRONG, spoilt, lines)
     if line.problems:
         return Comparison(Verdict.WRONG, "dns.value.spf_syntax", lines)
@@ -337,7 +349,7 @@ def _transport(record: Record, values: tuple[str, ...]) -> Comparison:
 
 def _as_asked(record: Record) -> str:
     """The policy that we ask for where none applies, whatever is merged into it since."""
-    return dmarc_core.watching(*dmarc_core.read(record.value).reports[-1:])
+    return dmarc_core.watching(record.reports_to)
 
 
 def _inherited(record: Record) -> Comparison:

@@ -5,7 +5,12 @@ import re
 DIFFERS = "dns.value.differs"
 
 _QUOTES = "\"'“”„‟‘’`\\"
-_BOTH_BOXES = re.compile(r"[\s\"'“”]*_?amazonses(?:\.[^\s=:]+)?(?:\s*[=:]\s*|\s+(?:in\s+)?(?:txt\s+)?)", re.IGNORECASE)
+_BOTH_BOXES = re.compile(
+    r"[\s\"'“”]*_?amazonses(?:\.[^\s=:]+)?(?:\s*[=:]\s*|\s+(?:[0-9]+\s+)?(?:in\s+)?(?:txt\s+)?)|[\s\"'“”]*txt\s+",
+    re.IGNORECASE,
+)
+_BEFORE_VALUE = re.compile(r"(?:\S+\s+)?(?:[0-9]+\s+)?(?:in\s+)?(?:cname|mx)\s+", re.IGNORECASE)
+_KEY = re.compile(r"[\s\"'“”]*v\s*=\s*DKIM1", re.IGNORECASE)
 _DOTS = re.compile(r"[.\\]+$")
 _UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\ufffd]|\\[0-9]{3}")  # a host name shows a byte as "\226"
 
@@ -31,6 +36,20 @@ def has_name_inside(expected: str, found: str) -> bool:
     """Whether the name of the ownership record was typed into the box of its value: "_amazonses=TOKEN"."""
     lead = _BOTH_BOXES.match(found)
     return lead is not None and found[lead.end() :].strip().strip(_QUOTES).strip() == expected
+
+
+def is_in_other_type(expected: str, priority: int | None, found: tuple[str, ...]) -> bool:
+    """Whether records of another type hold the value: with its priority, in quotation marks, or as a whole line."""
+    wanted, around = expected.lower(), f"{_QUOTES} "
+    unquoted = [value.strip(around) for value in found]
+    bare = (value[lead.end() :] if (lead := _BEFORE_VALUE.match(value)) else value for value in unquoted)
+    plain = [value.strip(around).rstrip(".").lower() for value in bare]
+    return bool(wanted) and (wanted in plain or f"{priority} {wanted}" in plain)
+
+
+def is_pasted_key(found: tuple[str, ...]) -> bool:
+    """Whether a TXT has a key in the form in which people enter one; behind SES's alias there is "p=" alone."""
+    return any(map(_KEY.match, found))
 
 
 def is_close(one: str, other: str, most: int) -> bool:

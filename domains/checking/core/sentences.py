@@ -64,6 +64,9 @@ _SENTENCES = {
     "dns.value.flattened": (
         "{subject} is flattened or proxied by your DNS host. Turn off CNAME flattening or the proxy for it."
     ),
+    "dns.value.pasted_key": (
+        "{subject} is a TXT record with a key. SES needs a CNAME. Delete the TXT record and add the CNAME shown."
+    ),
     "dns.value.ip": "{subject} points to an IP address. It must be a host name. Replace it with the value shown.",
     "dns.value.spf_without_amazon": (
         "The SPF record at {record.name} doesn't include Amazon SES. Replace it with the value shown."
@@ -97,7 +100,7 @@ _SENTENCES = {
     ),
     "dns.value.dmarc_policy": "The DMARC record at {record.name} has no valid policy: {reason}",
     "dns.value.dmarc_syntax": "The DMARC record at {record.name} is invalid at “{place}”: {reason}",
-    "dns.value.dmarc_reports": "DMARC reports go to another address. Add the address shown to “rua=”.",
+    "dns.value.dmarc_reports": "{subject} is published, but {reports}. Add the address shown to “rua=”.",
     "dns.value.spf_include": (
         "The SPF record at {record.name} includes a name without a valid SPF record, so receivers reject the whole "
         "record. {reason}"
@@ -110,7 +113,7 @@ _SENTENCES = {
         "The DMARC record at _dmarc.{above} also applies here (p={policy}). You don't need a separate record."
     ),
     "dns.dmarc.own_reports": (
-        "The DMARC record at _dmarc.{above} also applies here (p={policy}), but its reports go to another address. "
+        "The DMARC record at _dmarc.{above} also applies here (p={policy}), but {reports}. "
         "To receive reports for this domain, add this TXT record. It keeps the policy."
     ),
     "dns.alias.dangling": (
@@ -136,7 +139,7 @@ _SENTENCES = {
         "Replace it with the value shown."
     ),
     "dns.value.impossible_host": (
-        "{subject} points to “{found}”, which isn't a valid mail server name. Replace it with the value shown."
+        "{subject} points to “{host}”, which isn't a valid mail server name. Replace it with the value shown."
     ),
     "dns.rival.mx": (
         "{record.name} receives its mail at {found}. If you change this MX record, mail arrives here instead. To "
@@ -182,7 +185,8 @@ def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames 
     place, reason = _broken(record, found, names) if "{reason}" in _SENTENCES[code] else ("", "")
     above = record.inherited
     fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": reason}
-    fields["use"] = use_of(found)
+    fields["host"] = ", ".join(value.rpartition(" ")[2] for value in found)[:_LONGEST_QUOTE]
+    fields |= {"use": use_of(found), "reports": reports_of(found)}
     fields |= {"above": above.name, "policy": above.policy} if above else {"above": "", "policy": ""}
     is_announced_later = code == "dns.absent" and record.key == "mta-sts"
     return (_WITHOUT_POLICY if is_announced_later else _SENTENCES[code]).format(record=record, **fields)
@@ -200,9 +204,29 @@ def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[st
 
 
 def ignored_in(found: tuple[str, ...]) -> tuple[str, str] | None:
-    """The first term of an SPF record with "=" in place of ":", and how to write it."""
-    terms = [term for line in grammar.spf_among(found) for term in grammar.read(line).ignored]
-    return (terms[0].text, f"Write “{terms[0].name}:{terms[0].argument}”.") if terms else None
+    """The first term of an SPF record that receivers ignore, Amazon's before others', and how to write it."""
+    lines = [grammar.read(line) for line in grammar.spf_among(found)]
+    terms = [(line, term) for line in lines for term in line.ignored]
+    if not terms:
+        return None
+    line, term = min(terms, key=lambda pair: pair[1].domain != grammar.AMAZON)
+    return term.text, _instead(term, is_out_of_reach=term in line.out_of_reach)
+
+
+def _instead(term: grammar.Term, *, is_out_of_reach: bool) -> str:
+    if term.is_redirect:
+        return f"“all” disables “redirect=”. To allow those senders, write “include:{term.argument}” before “all”."
+    if is_out_of_reach:
+        return "It comes after “all”. Move it before “all”."
+    if term.name == "all":
+        return "Write “~all”."
+    return f"Write “{term.name}:{term.argument}”."
+
+
+def reports_of(found: tuple[str, ...]) -> str:
+    """Where the reports of DMARC records go that are not asked for at our address."""
+    is_asked = any(dmarc_core.read(text).reports for text in found)
+    return "its reports go to another address" if is_asked else "it asks for no reports"
 
 
 def use_of(found: tuple[str, ...]) -> str:

@@ -121,7 +121,7 @@ def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ..
         code = "dns.value.typo"
     if code in INSIDE_SPF:
         return Cause(code, record, found, data=INSIDE_SPF[code](spf_among(found)[0], case.facts.policies.names))
-    if code in _ELSEWHERE or code == "dns.value.differs" or record.key == "dmarc":
+    if code in _ELSEWHERE or code == "dns.value.differs":
         return misplaced(record, case) or _in_place(record, case, code, found)
     return Cause(code, record, found)
 
@@ -252,14 +252,17 @@ def _compare(record: Record, case: Case) -> list[tuple[Answer, Compared]]:
 
 
 def _alternative(record: Record, case: Case, answer: Answer) -> list[Answer]:
-    """Amazon takes `amazonses:TOKEN` at the domain itself in place of the ownership record."""
+    """Amazon takes `amazonses:TOKEN` at the domain itself in place of the ownership record.
+
+    What the same server says of it counts, and another's only where that one was not asked.
+    """
     if record.key != "identity":
         return []
     question = Question(case.domain.ascii, "TXT")
-    own = [other for other in case.seen.in_public(question) if other.resolver == answer.resolver]
-    both = (*own, *case.seen.at_host(question))
-    told = [other for other in both if other.status is LookupStatus.FOUND]
-    failed = [other for other in both if other.status is LookupStatus.FAILED]
+    at_host = case.seen.at_host(question)
+    own = [other for other in (*case.seen.in_public(question), *at_host) if other.resolver == answer.resolver]
+    told = [other for other in own or at_host if other.status is LookupStatus.FOUND]
+    failed = [other for other in own or at_host if other.status is LookupStatus.FAILED]
     return [replace(other, resolver=answer.resolver) for other in (*told, *failed)][:1]
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from domains.checking.core.comparison import ONE_BOX_CODE, names_inside
+from domains.checking.core.comparison import ONE_BOX_CODE, PASTED_KEY_CODE, names_inside
+from domains.checking.core.nearness import is_in_other_type, is_pasted_key
 from domains.diagnosis.core import observations
 from domains.diagnosis.core.findings import Case, Cause
 from domains.diagnosis.core.observations import ProbePlace, holds, is_key, is_proxied
@@ -77,10 +78,10 @@ def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: 
 
 
 def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Cause | None:
-    plain = tuple(value.strip().rstrip(".").lower() for value in values)
-    wanted = record.value.lower()
-    if wanted in plain or (record.type == "MX" and f"{record.priority} {wanted}" in plain):
+    if is_in_other_type(record.value, record.priority, values):
         return Cause("dns.value.wrong_type", record, values, at=kind)
+    if record.type == "CNAME" and kind == "TXT" and is_pasted_key(values):
+        return Cause(PASTED_KEY_CODE, record, values, at=kind)
     if record.type == "CNAME" and kind == "TXT" and is_key(values):
         return Cause("dns.value.flattened", record, values, at=kind)
     if record.type == "CNAME" and kind == "A" and is_proxied(values):

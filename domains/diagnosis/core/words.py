@@ -4,6 +4,7 @@ It computes from the TTLs, in seconds, by when caches must have expired, and nam
 by the names of the mail servers.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -47,14 +48,13 @@ def _ttl(answer: Answer, otherwise: int | None) -> int | None:
     return answer.ttl if answer.ttl is not None else otherwise
 
 
-def company_of(values: tuple[str, ...]) -> str:
-    """Of the best server that is somebody's we know, with its priority; "" where none is."""
-    for value in values:
-        host = mx_hosts((value,))[0]
-        for ending, company in MAIL_HOSTS.mailboxes.items():
-            if host == ending or host.endswith(f".{ending}"):
-                return f"{company} (priority {value.partition(' ')[0]})"
-    return ""
+def mail_at(values: tuple[str, ...], ours: str) -> str:
+    """Whose mail server is the best of the others', with its priority; "" where there is none."""
+    servers = [(int(v.partition(" ")[0]), mx_hosts((v,))[0]) for v in values if re.match(r"[0-9]+ ", v)]
+    preference, plain = min((pair for pair in servers if pair[1] != ours.lower()), default=(0, ""))
+    companies = MAIL_HOSTS.mailboxes.items()
+    company = next((name for ending, name in companies if plain == ending or plain.endswith(f".{ending}")), "")
+    return f"{company or findings.clean_text(plain, 80)} (priority {preference})" if plain else ""
 
 
 _WHY = {
@@ -82,7 +82,13 @@ _SEVERITY = {
     "dns.server.lame": Severity.NOTE,
     "dns.spf.ignored": Severity.NOTE,
 }
-_OF_TYPE = ("dns.value.wrong_type", "dns.value.flattened", "dns.rival.proxied", "dns.rival.cname")
+_OF_TYPE = (
+    "dns.value.wrong_type",
+    "dns.value.flattened",
+    "dns.value.pasted_key",
+    "dns.rival.proxied",
+    "dns.rival.cname",
+)
 LONGEST_VALUE = 4000  # of what is to be copied, which must not be cut
 _BESIDE = "Delete the other records at “{typed}”: {others}"
 _AT_THE_TOP = "Ask your website's host for IP addresses to replace the CNAME, or use in.{zone} for mail."
@@ -222,11 +228,13 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "remove": removal.format(typed=typed, zone=case.domain.zone, others=rivals),
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
-        "mail_at": company_of(cause.found) or rivals,
+        "mail_at": mail_at(cause.found, record.value) or rivals,
+        "host": _few(findings.clean_values(mx_hosts(cause.found) if record.type == "MX" else cause.found)),
         **_of_offer(record),
         **_of_broken(record, cause),
         **_of_policy(record, cause),
         "use": sentences.use_of(cause.found),
+        "reports": sentences.reports_of(cause.found),
         "underscore": alternative.format(domain=case.domain.ascii, value=record.value),
     }
 

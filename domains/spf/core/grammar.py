@@ -15,6 +15,7 @@ _VERSION = "v=spf1"
 _LOOKING_UP = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 _MECHANISMS = frozenset({"all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"})
 _RESEMBLING = re.compile(r"[\s\"'“”\\(]*(?:v\s*[=:]\s*)?spf\s*(?!2\.0/)[0-9v:]", re.IGNORECASE)  # spf2.0/ is Sender ID
+_ANYWHERE = re.compile(r"\bv\s*=\s*spf1\b|\binclude\s*:\s*amazonses\.com\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,16 @@ class Spf:
 
     @property
     def ignored(self) -> tuple[Term, ...]:
-        """The terms that receivers ignore and that their author meant as mechanisms."""
-        return tuple(term for term in self.terms if term.has_wrong_sign)
+        """The terms that receivers ignore and that their author meant as senders: misspelt, or out of reach."""
+        out_of_reach = set(self.out_of_reach)
+        return tuple(term for term in self.terms if term.has_wrong_sign or term in out_of_reach)
+
+    @property
+    def out_of_reach(self) -> tuple[Term, ...]:
+        """The senders from which "all" keeps receivers: mechanisms behind it, and a redirect (RFC 7208 5.1, 6.1)."""
+        reached = {each.text.lower() for each in self.reached}
+        senders = (term for term in self.terms if term.is_redirect or not (term.is_modifier or term.is_all))
+        return tuple(term for term in senders if term.text.lower() not in reached)
 
     @property
     def reached(self) -> tuple[Term, ...]:
@@ -110,8 +119,8 @@ def is_spf(text: str) -> bool:
 
 
 def resembles_spf(text: str) -> bool:
-    """Whether somebody meant it as SPF although receivers skip it: a space before the version, another version."""
-    return not is_spf(text) and _RESEMBLING.match(text) is not None
+    """Whether somebody meant it as SPF although receivers skip it: something before the version, another version."""
+    return not is_spf(text) and bool(_RESEMBLING.match(text) or _ANYWHERE.search(text))
 
 
 def spf_among(values: Iterable[str]) -> tuple[str, ...]:
@@ -142,9 +151,12 @@ def problems_of(text: str) -> tuple[RecordProblem, ...]:
 
 
 def allows(text: str, domain: str = AMAZON) -> bool:
-    """Whether the record includes the domain where the include can take effect: the first term of it, before "all"."""
-    named = [term for term in read(text).reached if term.name == "include" and term.domain == domain]
-    return bool(named) and named[0].includes(domain)
+    """Whether the record includes the domain, or redirects to it, where that can take effect: before "all"."""
+    reached = read(text).reached
+    named = [term for term in reached if term.name == "include" and term.domain == domain]
+    if named:
+        return named[0].includes(domain)
+    return any(term.is_redirect and term.domain == domain for term in reached)
 
 
 def marked_problems(text: str, problems: Iterable[RecordProblem]) -> tuple[tuple[str, bool], ...]:

@@ -8,6 +8,7 @@ what to change first.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domains.checking.core.nearness import is_close
 from domains.spf.core.evaluation import (
     MOST_VOIDS,
     NO_NAMES,
@@ -43,7 +44,7 @@ def merge(existing: str, domain: str = AMAZON, names: SpfNames = NO_NAMES) -> Me
         return Merged(FRESH, 1) if domain == AMAZON else Merged(f"v=spf1 include:{domain} ~all", 1)
     spf = read(existing)
     if not allows(existing, domain):
-        kept = [term for term in spf.terms if term.name != "include" or term.domain != domain]
+        kept = [term for term in spf.terms if not _means(term, domain)]
         at = _end_of_senders(kept)
         spf = Spf((*kept[:at], term_of(f"include:{domain}"), *kept[at:]))
     return _judged(spf, (existing,), names)
@@ -66,7 +67,7 @@ def merged(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
     terms = [term for spf in sorted(read_lines, key=_excludes) for term in spf.reached]
     senders = dict.fromkeys(_sender(term) for term in terms if not term.is_all and _authorises(term))
     alls = sorted((term.qualifier for term in terms if term.is_all and term.qualifier != "+"), key="?~-".index)
-    kept = [text for text in senders if term_of(text).domain != AMAZON or term_of(text).name != "include"]
+    kept = [text for text in senders if not _means(term_of(text), AMAZON)]
     line = " ".join(["v=spf1", *kept, f"include:{AMAZON}", f"{alls[0] if alls else '~'}all"])
     return _judged(read(line), lines, names)
 
@@ -96,6 +97,12 @@ def _too_many(total: int, costliest: tuple[str, int]) -> str:
     term, costs = costliest
     count = "1 lookup" if costs == 1 else f"{costs} lookups"
     return f"The merged record would need {total} DNS lookups; 10 are allowed. Remove one, such as “{term}” ({count})."
+
+
+def _means(term: Term, domain: str) -> bool:
+    """Whether it includes the domain, or was meant to: mistyped, or a name of Amazon's below it."""
+    is_meant = term.domain.endswith(f".{domain}") or (bool(term.domain) and is_close(term.domain, domain, 2))
+    return term.name == "include" and is_meant
 
 
 def _authorises(term: Term) -> bool:

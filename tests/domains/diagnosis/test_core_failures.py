@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from domains.checking.core.judgement import State, judge
 from domains.diagnosis.core.chain import diagnose
 from domains.diagnosis.core.findings import Diagnosis
-from domains.diagnosis.core.observations import Observations, RecordHistory
-from domains.dns.core import further_questions, question_for
+from domains.diagnosis.core.observations import NOTHING_KNOWN, Observations, RecordHistory
+from domains.dns.core import LookupStatus, further_questions, question_for
 from domains.policies import core as policies_core
 from domains.records.core import Record
 from tests.domains.diagnosis.worlds import (
@@ -25,10 +25,11 @@ from tests.domains.diagnosis.worlds import (
     places_in,
     seen_in,
     with_failures,
+    world_of,
     worlds,
 )
 from tests.domains.failures import accusations, failed
-from tests.domains.mistakes import CONFIRMED, NOW
+from tests.domains.mistakes import CONFIRMED, NOW, TOKEN, facts_of
 
 EXAMPLES = int(os.environ.get("FAILURE_EXAMPLES", "200"))
 SAME = "FAILURE_EXAMPLES" not in os.environ  # a test run tries the same ones each time, the soak others
@@ -77,6 +78,36 @@ def test_failures_add_no_accusation(
     found = new_accusations(world, seen, with_failures(seen, lost), history)
     before = [f"{each.code} {each.record_key}" for each in told(world, seen, history).findings]
     assert found == [], (found, before, [str(getattr(seen, lane)[at])[:120] for lane, at in lost])
+
+
+def test_a_spoilt_dmarc_record_is_told_as_that_although_the_policy_above_could_not_be_looked_up() -> None:
+    world = world_of(facts_of("example.com"), dmarc=("v=DMARC1; p=none.",))
+    world.has_forgotten_server = True
+    seen = seen_in(world)
+    less = with_failures(seen, {("dmarc", 0): ERRORS[0], ("host", 0): ERRORS[0]})
+    for each in (seen, less):
+        codes = [finding.code for finding in told(world, each, NOTHING_KNOWN).findings if finding.record_key == "dmarc"]
+        assert codes == ["dns.value.dot"]
+
+
+def test_what_one_server_says_of_the_domain_is_not_put_to_another_that_differs() -> None:
+    """The first has the proof and, at the domain, its name in one field; the second has nothing of both."""
+    world = world_of(facts_of("example.com", wants_apex_spf=True))
+    world.add("example.com", "TXT", f"_amazonses={TOKEN}")
+    whole, first = seen_in(world), SERVERS[0]
+    apart = ("_amazonses.example.com", "example.com")
+    host = tuple(
+        a
+        if a.resolver == first or (a.question.name, a.question.type) not in [(name, "TXT") for name in apart]
+        else replace(a, status=LookupStatus.NO_DATA, values=())
+        for a in whole.host
+    )
+    seen = replace(whole, host=host)
+    lost = [at for at, a in enumerate(host) if a.resolver == first and a.question.name == apart[0]]
+    less = with_failures(seen, {("host", at): ERRORS[0] for at in lost})
+    before, after = (told(world, each, NOTHING_KNOWN).findings for each in (seen, less))
+    assert ("dns.server.disagree", "identity") in [(each.code, each.record_key) for each in before]
+    assert [each.code for each in after if each.record_key == "identity"] == ["dns.absent"]
 
 
 def answer_of(seen: Observations, lane: str, at: int) -> str:

@@ -192,3 +192,25 @@ def test_under_means_a_true_subdomain() -> None:
 def test_a_stored_name_is_never_refused() -> None:
     assert DomainName.stored("co.uk").zone == "co.uk"
     assert DomainName.stored("xn--zz.com").unicode == "xn--zz.com"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("＠example.com", "a＠example.com", "example․com", "①example.com", "１．example.com", "1、example.com"),
+        *("1️⃣ example.com", "– example.com", "“Bob” <a@example.com>"),
+    ],
+)
+def test_east_asian_forms_and_list_numbers_lead_to_no_other_domain(typed: str) -> None:
+    assert understand(typed).domain.ascii == "example.com"
+
+
+def test_a_word_processors_dash_is_a_hyphen_and_that_is_said() -> None:
+    understood = understand("my\u2013shop.example.com")
+    assert understood.domain.ascii == "my-shop.example.com"
+    assert "We replaced a dash with a hyphen: my-shop.example.com." in understood.noticed
+
+
+def test_two_addresses_are_not_one_domain() -> None:
+    with pytest.raises(Refused, match="one domain at a time"):
+        understand("<a@example.com>, b@example.org")

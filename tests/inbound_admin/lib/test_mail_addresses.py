@@ -11,7 +11,8 @@ from inbound_admin.lib.mail_addresses import plain_address, without_list_mark
     [
         *("a@b.com", "Name <a@b.com>", '"Name, X" <a@b.com>', "mailto:a@b.com", "<mailto:a@b.com?subject=x>"),
         *("a@b.com\u200b", "(a@b.com)", "[a@b.com]", "‘a@b.com’,", "a@b.com (Name)"),
-        *("1. a@b.com", "b) a@b.com", "• a@b.com"),
+        *("1. a@b.com", "b) a@b.com", "• a@b.com", "①a@b.com", "1．a@b.com"),
+        *("ａ＠ｂ．ｃｏｍ", "a＠b.com", "1️⃣ a@b.com"),
     ],
 )
 def test_the_address_is_read_however_it_is_wrapped(text: str) -> None:
@@ -27,6 +28,16 @@ def test_what_may_be_something_else_stays_for_the_person_to_correct(text: str) -
 @pytest.mark.parametrize("mark", ["1.", "(2)", "3:", "10.)", "#4)", "a.", "B)", "iv.", "-", "1 -", "３.", "➤", "•"])
 def test_the_mark_of_a_list_is_left_out(mark: str) -> None:
     assert without_list_mark(f"{mark} example.com") == "example.com"
+
+
+@pytest.mark.parametrize("mark", ["①", "⑴", "１．", "２）", "1、", "1．", "1️⃣", "❷"])
+def test_marks_of_east_asian_lists_need_no_space(mark: str) -> None:
+    assert without_list_mark(f"{mark}example.com") == "example.com"
+
+
+@pytest.mark.parametrize("dash", "‐‑–—−")
+def test_the_dash_of_a_word_processor_is_a_hyphen(dash: str) -> None:
+    assert plain_address(f"first{dash}last@ex{dash}ample.com") == "first-last@ex-ample.com"
 
 
 @pytest.mark.parametrize("text", ["1.example.com", "www. example.com", "a.b.com", "4chan.org", "mail 1. example.com"])

@@ -66,7 +66,7 @@ def test_before_a_pause_one_reads_what_stops_and_what_goes_on(tess_client: Clien
     page = tess_client.get(pause_url(tenant)).text
     assert "Pause sending for Acme?" in page
     assert "acme.example" in page
-    assert "Inbound mail keeps arriving" in page
+    assert "A pause only stops sending. This customer has no address that receives mail." in page
     assert "Some mail may keep sending" in page  # the customer's senders do not name it yet
 
 

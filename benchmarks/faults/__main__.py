@@ -1,0 +1,103 @@
+"""`make faults`: the sweep over all workflows, or those named. A table, `benchmarks/faults.json`, and a status of 1 if
+an outcome is something else than "converged". What is swept again replaces what the file has of it."""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import django
+
+from benchmarks.machine import machine
+from sandbox.local import throw_away
+
+if TYPE_CHECKING:
+    from benchmarks.faults.sweep import Outcome, Sweep
+
+LATEST = Path(__file__).parents[1] / "faults.json"
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
+    os.environ["SANDBOX"] = "1"
+    with throw_away.postgres() as server:
+        os.environ["DATABASE_URL"] = server.url
+        django.setup()
+        logging.disable(logging.ERROR)  # of the product: each fault is told of a thousand times
+        with sweeping() as sweep:
+            made = kept(swept(sweep, sys.argv[1:]))
+    print(as_table(made))
+    return 0 if not any(each["else_"] for each in made) else 1
+
+
+@contextmanager
+def sweeping() -> "Iterator[Sweep]":
+    """On a database and a sandbox of its own."""
+    from django.test import override_settings
+
+    from benchmarks import database
+    from benchmarks.aws_calls import pointed_at
+    from benchmarks.faults.sweep import Sweep
+    from benchmarks.faults.workflows import Place
+    from sandbox.process import Sandbox
+    from tests.notifications.making import receiving
+
+    quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    quiet = override_settings(ALLOWED_HOSTS=["testserver"], PASSWORD_HASHERS=quick, DNS_TIMEOUT_SECONDS=0.3)
+    with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox), receiving() as receiver, quiet:
+        yield Sweep(Place(sandbox, receiver))
+
+
+def swept(sweep: "Sweep", names: list[str]) -> "Iterator[Outcome]":
+    """One after the other, each told as it comes."""
+    from benchmarks.faults.kinds import KINDS
+    from benchmarks.faults.resolvers import LIES
+    from benchmarks.faults.stories import WORKFLOWS
+
+    for workflow in WORKFLOWS:
+        if not names or any(name in workflow.name for name in names):
+            for kind in KINDS:
+                yield _told(sweep.outcome, workflow, kind)
+            if workflow.asks_dns:
+                for name, lie in LIES.items():
+                    yield _told(sweep.outcome_with_resolver, workflow, name, lie)
+
+
+def _told(run: object, *given: object) -> "Outcome":
+    began = time.monotonic()
+    made: Outcome = run(*given)  # type: ignore[operator]  # one of the sweep's two
+    took = time.monotonic() - began
+    print(f"{made.workflow}, {made.fault}: {made.word}, {made.calls} calls, {took:.1f} s", file=sys.stderr, flush=True)
+    for each in made.else_:
+        print("   ", each, file=sys.stderr, flush=True)
+    return made
+
+
+def kept(outcomes: "Iterable[Outcome]") -> list[dict[str, object]]:
+    """All that the file has, each new one written as it comes: a sweep that is ended early has told something."""
+    known = json.loads(LATEST.read_text())["outcomes"] if LATEST.exists() else []
+    found = {(each["workflow"], each["fault"]): each for each in known}
+    for made in outcomes:
+        found[made.workflow, made.fault] = asdict(made)
+        LATEST.write_text(json.dumps({"machine": machine(), "outcomes": list(found.values())}, indent=1) + "\n")
+    return list(found.values())
+
+
+def as_table(outcomes: Iterable[dict[str, object]]) -> str:
+    """A line for each workflow and fault, in Markdown; below it what did not converge."""
+    lines = ["| Workflow | Fault | At how many calls | Outcome |", "|---|---|---|---|"]
+    for each in outcomes:
+        wrong = list(each["else_"])  # type: ignore[call-overload]  # a list of sentences
+        said = "converged" if not wrong else f"{len(wrong)} did not: {str(wrong[0]).replace('|', ' ')[:120]}"
+        lines.append(f"| {each['workflow']} | {each['fault']} | {each['calls']} | {said} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

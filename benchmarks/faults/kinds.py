@@ -1,0 +1,74 @@
+"""The faults, each as what the network does at one call. Columns of the table."""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import time_machine
+from django.db import connection
+from django.utils import timezone
+
+from benchmarks.faults import wire
+from benchmarks.faults.wire import Act, Send
+
+DATABASE_GONE = "database gone"
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """`attempts`: how often botocore may send; 1 where the fault lasts as long as its patience."""
+
+    name: str
+    act: Act
+    attempts: int = 1
+
+
+def _database_gone(plain: Send, request: Any) -> Any:
+    """Every connection ends and none is taken, while AWS carries the call out. `start_database` ends it."""
+    stop_database()
+    return plain(request)
+
+
+def stop_database() -> None:
+    with _elsewhere() as other:
+        name = connection.settings_dict["NAME"]
+        other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+def start_database() -> None:
+    with _elsewhere() as other:
+        other.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" ALLOW_CONNECTIONS true')
+
+
+def _elsewhere() -> "psycopg.Connection[Any]":
+    """A connection to the server's own database."""
+    return psycopg.connect(os.environ["DATABASE_URL"], dbname="postgres", autocommit=True)
+
+
+def _clock(jump: timedelta) -> Act:
+    """This machine's clock is set while AWS answers."""
+
+    def act(plain: Send, request: Any) -> Any:
+        answer = plain(request)
+        time_machine.travel(timezone.now() + jump, tick=True).start()
+        return answer
+
+    return act
+
+
+KINDS = (
+    FaultKind("throttled", wire.refuse(400, "TooManyRequestsException")),
+    FaultKind("error 500", wire.refuse(500, "InternalFailure")),
+    FaultKind("timeout, not applied", wire.silent(applied=False)),
+    FaultKind("timeout, applied", wire.silent(applied=True)),
+    FaultKind("answer cut", wire.cut),
+    FaultKind("answer cut, asked again", wire.cut, attempts=3),
+    FaultKind("killed before the call", wire.killed(applied=False)),
+    FaultKind("killed after the call", wire.killed(applied=True)),
+    FaultKind(DATABASE_GONE, _database_gone),
+    FaultKind("clock a day ahead", _clock(timedelta(days=1))),
+    FaultKind("clock an hour back", _clock(timedelta(hours=-1))),
+)

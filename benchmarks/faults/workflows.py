@@ -1,0 +1,95 @@
+"""A workflow of the sweep: how it begins, and what pages must not say before it is so."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.test import Client
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    from accounts.models.people import User
+    from sandbox.process import Sandbox
+    from tests.notifications.making import Receiver
+
+NAME = "shop.com"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a page. Whenever `says`, it must be so; `at_the_end` the page says it."""
+
+    name: str
+    says: Callable[[], bool]
+    is_so: Callable[[], bool]
+    at_the_end: bool = True
+
+    @property
+    def is_false(self) -> bool:
+        return self.says() and not self.is_so()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where all of it runs: the sandbox's Amazon and DNS, and a server that takes webhooks."""
+
+    sandbox: "Sandbox"
+    receiver: "Receiver"
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """`begin` leaves the wish and its job, as the page or the API does, and answers what pages may claim."""
+
+    name: str
+    begin: Callable[[Place], list[Claim]]
+    asks_dns: bool = False
+
+
+def page(url: str, person: "User") -> Any:
+    client = Client(headers={"x-reason": "The sweep looks."})
+    client.force_login(person)
+    return client.get(url)
+
+
+def shows(person: "User", words: str, name: str, *args: object, but_not: str = "") -> Callable[[], bool]:
+    """Whether the page has these words, and lacks the others."""
+
+    def says() -> bool:
+        answer = page(reverse(name, args=args), person)
+        assert answer.status_code < 500, f"{answer.status_code} of {name}"
+        text = answer.content.decode()
+        return answer.status_code == 200 and words in text and not (but_not and but_not in text)
+
+    return says
+
+
+def is_missing(person: "User", name: str, *args: object) -> Callable[[], bool]:
+    """Whether there is no such page any more."""
+
+    def says() -> bool:
+        return bool(page(reverse(name, args=args), person).status_code == 404)
+
+    return says
+
+
+def olga() -> "User":
+    return _staff("olga@ops.example", "OPERATOR")
+
+
+def tess() -> "User":
+    return _staff("tess@ops.example", "TRUST_AND_SAFETY")
+
+
+def _staff(email: str, role: str) -> "User":
+    from accounts.models.people import User
+    from accounts.roles import Role
+    from tests.factories import make_staff
+
+    return User.objects.filter(email=email).first() or make_staff(Role[role], email=email)
+
+
+def at_amazon(name: str = NAME) -> Any:
+    from tests.domains import making
+
+    return making.at_amazon(name)

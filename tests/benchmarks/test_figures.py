@@ -1,0 +1,59 @@
+"""docs/figures.md, from results."""
+
+import json
+from pathlib import Path
+
+from benchmarks import figures
+
+MACHINE = {
+    "measured": "2026-05-04 12:00 UTC",
+    "processor": "2 × Any",
+    "memory": "8 GB",
+    "system": "Linux",
+    "load": "0.1",
+}
+NOT_REACHED = '[[not_reached]]\nwhat = "A flight to the moon"\nnumber = "0 km"\nwhy = "No rocket."\n'
+
+
+def written(folder: Path, **results: object) -> str:
+    (folder / "not_reached.toml").write_text(NOT_REACHED)
+    for name, found in results.items():
+        (folder / f"{name}.json").write_text(json.dumps(found))
+    return figures.page(folder)
+
+
+def test_what_was_not_measured_says_so_and_what_was_not_reached_has_its_reason(tmp_path: Path) -> None:
+    page = written(tmp_path)
+    assert "Not measured yet: run `make bench`." in page
+    assert "Not measured yet: run `make faults`." in page
+    assert "| A flight to the moon | 0 km | No rocket. |" in page
+
+
+def test_a_bound_that_does_not_hold_is_told(tmp_path: Path) -> None:
+    row = {"name": "a page", "value": 1234.5, "unit": "ms", "bound": 1000, "holds": False, "note": "too much"}
+    page = written(tmp_path, latest={"machine": MACHINE, "rows": [row]})
+    assert "| a page | 1,234.5 | ms | 1,000 | no. too much |" in page
+    assert "Load: 0.1." in page
+
+
+def test_runs_that_did_not_converge_are_counted_and_named(tmp_path: Path) -> None:
+    outcomes = [
+        {
+            "workflow": "pause",
+            "fault": "throttled",
+            "calls": 3,
+            "else_": ["call 2, X: rows: a", "call 2, X: changes: b"],
+        },
+        {"workflow": "pause", "fault": "killed", "calls": 3, "else_": []},
+        {"workflow": "resume", "fault": "killed", "calls": 2, "else_": []},
+    ]
+    page = written(tmp_path, faults={"machine": MACHINE, "outcomes": outcomes})
+    assert "8 runs of workflows" in page
+    assert "| pause | 2/3 | 3/3 |" in page
+    assert "| resume |  | 2/2 |" in page
+    assert "- pause, throttled: call 2, X: changes: b" in page
+    assert "1 of 3 outcomes are something else" in page
+
+
+def test_the_file_of_what_was_not_reached_can_be_read() -> None:
+    assert "## Not reached" in figures.page(Path(figures.__file__).parent)
