@@ -34,6 +34,7 @@ TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
 .PHONY: help run manage check test emulator soak fuzz coverage mutate bench house faults figures confusion fill load css lock format
 .PHONY: sbom screenshots clean lint $(LINTS)
+.PHONY: sbom screenshots clean lint $(LINTS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

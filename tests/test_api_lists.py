@@ -38,6 +38,7 @@ LISTS = _lists()
 
 @pytest.fixture
 def world(sandbox: Sandbox, settings: Settings) -> World:
+    settings.API_CALLS_PER_MINUTE = 0  # a test reads every list
     return make_world()
 
 
@@ -50,20 +51,19 @@ def test_all_lists_are_found() -> None:
     assert {"/api/v2/domains", "/api/v1.1/domains", "/api/v2/tenants", "/api/v2/audit", "/api/v2/drift"} <= set(LISTS)
 
 
-@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("who", ["alice", "staff"])
-def test_a_list_asks_the_database_as_often_for_many_rows_as_for_one(path: str, who: str, world: World) -> None:
+def test_a_list_asks_the_database_as_often_for_many_rows_as_for_one(who: str, world: World) -> None:
     caller = api_of(world.alice) if who == "alice" else _staff()
-    address = path.format(**world.ids)
-    if caller.get(address).status_code == 403:
-        assert who == "alice"
-        return
     make_more(world, start=0, end=1)
-    few, shown = _counted(caller, address)
+    addresses = [path.format(**world.ids) for path in LISTS]
+    closed = [address for address in addresses if caller.get(address).status_code == 403]
+    assert who == "alice" or not closed
+    counted = {address: _counted(caller, address) for address in addresses if address not in closed}
     make_more(world, start=1, end=4)
-    many, more = _counted(caller, address)
-    assert more > shown, "more rows have to be made for this list"
-    assert many <= few, f"{few} queries for {shown} rows, {many} for {more}"
+    for address, (few, shown) in counted.items():
+        many, more = _counted(caller, address)
+        assert more > shown, f"more rows have to be made for {address}"
+        assert many <= few, f"{address}: {few} queries for {shown} rows, {many} for {more}"
 
 
 def _counted(caller: Api, address: str) -> tuple[int, int]:
@@ -88,36 +88,38 @@ def test_of_very_many_the_counts_are_kept_for_seconds_and_of_few_they_are_not(
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 3
 
 
-@pytest.mark.parametrize("path", LISTS)
-def test_pages_of_a_list_show_each_row_once(path: str, world: World) -> None:
+def test_pages_of_a_list_show_each_row_once(world: World) -> None:
     make_more(world, start=0, end=3)
-    caller, address = _staff(), path.format(**world.ids)
-    whole = ok(caller.get(address))
-    pages: list[Any] = []
-    for offset in range(whole["pagination"]["total"]):
-        page = ok(caller.get(address, limit=1, offset=offset))
-        assert page["pagination"]["hasMore"] == (offset + 1 < whole["pagination"]["total"])
-        pages += page["data"]
-    assert pages == whole["data"]
+    caller = _staff()
+    for path in LISTS:
+        address = path.format(**world.ids)
+        whole = ok(caller.get(address))
+        pages: list[Any] = []
+        for offset in range(whole["pagination"]["total"]):
+            page = ok(caller.get(address, limit=1, offset=offset))
+            assert page["pagination"]["hasMore"] == (offset + 1 < whole["pagination"]["total"]), address
+            pages += page["data"]
+        assert pages == whole["data"], address
 
 
 @pytest.mark.parametrize("kept", [True, False])
-@pytest.mark.parametrize("path", LISTS)
 def test_pages_far_down_show_each_row_once_walked_and_jumped_to(
-    path: str, kept: bool, world: World, monkeypatch: pytest.MonkeyPatch
+    kept: bool, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_more(world, start=0, end=3)
     monkeypatch.setattr(values, "FAR", 1)
-    caller, address = _staff(), path.format(**world.ids)
-    whole = ok(caller.get(address))
-    pages: list[Any] = []
-    for offset in range(whole["pagination"]["total"] + 2):
-        if not kept:
-            cache.clear()
-        page = ok(caller.get(address, limit=1, offset=offset))
-        assert page["pagination"]["hasMore"] == (offset + 1 < whole["pagination"]["total"])
-        pages += page["data"]
-    assert pages == whole["data"]
+    caller = _staff()
+    for path in LISTS:
+        address = path.format(**world.ids)
+        whole = ok(caller.get(address))
+        pages: list[Any] = []
+        for offset in range(whole["pagination"]["total"] + 2):
+            if not kept:
+                cache.clear()
+            page = ok(caller.get(address, limit=1, offset=offset))
+            assert page["pagination"]["hasMore"] == (offset + 1 < whole["pagination"]["total"]), address
+            pages += page["data"]
+        assert pages == whole["data"], address
 
 
 def _five_far_down(monkeypatch: pytest.MonkeyPatch) -> Api:
