@@ -284,7 +284,7 @@ def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]])
         count = f"{len(right)} of {len(right) + len(bad)}"
         said = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer, _ in compared)
         return Cause("dns.server.disagree", record, said, at=bad[0][0].resolver, data=(("count", count),))
-    _, finding = bad[0]
+    finding = min((each for _, each in bad), key=lambda each: each.code == "dns.absent")  # what says more
     if finding.verdict is Verdict.ABSENT:
         other = "" if finding.code == "dns.absent" else finding.code
         return explain_absence(record, case, wrong=other, found=finding.found)

@@ -13,7 +13,7 @@ from domains.checking.core.judgement import State, judge
 from domains.diagnosis.core.chain import diagnose
 from domains.diagnosis.core.findings import Diagnosis
 from domains.diagnosis.core.observations import NOTHING_KNOWN, Observations, RecordHistory
-from domains.dns.core import LookupStatus, further_questions, question_for
+from domains.dns.core import LookupStatus, Question, further_questions, question_for
 from domains.policies import core as policies_core
 from domains.records.core import Record
 from tests.domains.diagnosis.worlds import (
@@ -108,6 +108,26 @@ def test_what_one_server_says_of_the_domain_is_not_put_to_another_that_differs()
     before, after = (told(world, each, NOTHING_KNOWN).findings for each in (seen, less))
     assert ("dns.server.disagree", "identity") in [(each.code, each.record_key) for each in before]
     assert [each.code for each in after if each.record_key == "identity"] == ["dns.absent"]
+
+
+def test_what_one_server_tells_of_the_domain_is_told_also_where_another_has_nothing() -> None:
+    """Both have no proof; the second holds it at the domain, name and value in one field."""
+    world = world_of(facts_of("example.com", wants_apex_spf=True), identity=())
+    world.add("example.com", "TXT", f"_amazonses={TOKEN}")
+    whole, first = seen_in(world), SERVERS[0]
+    host = tuple(
+        replace(a, status=LookupStatus.NO_DATA, values=())
+        if a.resolver == first and a.question == Question("example.com", "TXT")
+        else a
+        for a in whole.host
+    )
+    seen = replace(whole, host=host)
+    asked = question_for(next(record for record in world.records if record.key == "identity"))
+    lost = [at for at, a in enumerate(host) if a.resolver == first and a.question == asked]
+    less = with_failures(seen, {("host", at): ERRORS[0] for at in lost})
+    for each in (seen, less):
+        findings = told(world, each, NOTHING_KNOWN).findings
+        assert [finding.code for finding in findings if finding.record_key == "identity"] == ["dns.value.name_inside"]
 
 
 def test_what_one_server_alone_has_in_another_place_is_not_put_to_the_one_that_has_nothing() -> None:
