@@ -47,7 +47,7 @@ def new_accusations(world: World, seen: Observations, less: Observations, histor
     """
     after = told(world, less, history)
     found = accusations(told(world, seen, history), after)
-    disputed = {record.key for record in seen.records if len(set(told_of(seen, record))) > 1}
+    disputed = {record.key for record in seen.records if len(set(told_of(world, seen, record))) > 1}
     for who in SERVERS if found and disputed else ():
         alone = accusations(told(world, of_one_server(seen, who), history), after)
         found = [each for each in found if each in alone or each.partition(" ")[2] not in (*disputed, "")]
@@ -59,8 +59,11 @@ def of_one_server(seen: Observations, who: str) -> Observations:
     return replace(seen, host=tuple(a for a in seen.host if a.resolver == who or a.question not in plain))
 
 
-def told_of(seen: Observations, record: Record) -> list[tuple[object, ...]]:
-    return [(answer.values, answer.aliases) for answer in seen.at_host(question_for(record))]
+def told_of(world: World, seen: Observations, record: Record) -> list[tuple[object, ...]]:
+    """What each server tells of the record, and of the place that counts for it, where all were asked of that."""
+    questions = (question_for(record), *further_questions(record, world.facts.domain))
+    asked = [said for question in questions if len(said := seen.at_host(question)) == len(SERVERS)]
+    return [tuple((answer.values, answer.aliases) for answer in said) for said in zip(*asked, strict=True)]
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=SAME, suppress_health_check=list(HealthCheck))
