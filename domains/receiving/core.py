@@ -226,7 +226,7 @@ _WHY_REJECTED = {
 }
 _BLOCKED = {
     RulesFact.HALTED: "Our team has turned off inbound mail for this customer. Don't change the MX record.",
-    RulesFact.HELD: "Our team has rolled back the receipt rules of addresses at {name}. Don't change the MX record yet.",
+    RulesFact.HELD: "Our team has rolled back the receipt rules for {name}. Don't change the MX record yet.",
     RulesFact.BOUNCED: "Another receipt rule would bounce mail for {name}. Don't change the MX record yet.",
     RulesFact.STOPPED: "Another receipt rule would stop mail for {name}. Don't change the MX record yet.",
     RulesFact.ELSEWHERE: "Another receipt rule would catch mail for {name}. Don't change the MX record yet.",
@@ -323,6 +323,7 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     first = "add an address first. The MX record comes last; your current mail isn't affected until then."
     region = "Inbound mail isn't set up in this region yet. Our team has been notified. Don't change the MX record yet."
     verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
+    waits = f"The addresses at {name} wait until SES has verified the domain. The MX record comes last."
     rule = f"The addresses at {name} aren't in the receipt rules yet. The MX record comes after that."
     ready = f"Mail for {name} {goes}. Publish the MX record to receive it here."
     if facts.name.startswith("*."):
@@ -333,6 +334,7 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (nothing, states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
         (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "").format(name=name)),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
+        (rules is RulesFact.WAITING and not facts.is_verified, states.UNVERIFIED, waits),
         (rules is RulesFact.WAITING, states.APPLYING, rule),
         (not facts.is_verified, states.UNVERIFIED, verified),
         (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, f"The MX record of {name} hasn't been checked yet."),
