@@ -55,7 +55,7 @@ HEADLINES = {
 RULES_FIRST = "Deleting. Removing the domain from the receipt rules first."
 STATES = [(state.value, state.label) for state in State]
 UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known not to be
-RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState]
+RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state is not ReceivingState.HELD]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 
 

@@ -27,6 +27,7 @@ class RulesFact(StrEnum):
     NOTHING = ""
     FOREIGN = "foreign"  # nothing is wanted here, and a rule that is not ours takes the mail
     WAITING = "waiting"
+    HELD = "held"  # a rollback took it out of the rules, and is not released
     NOT_SET_UP = "not_set_up"
     HALTED = "halted"  # our staff stopped the customer's receiving
     CARRIED = "carried"
@@ -46,6 +47,7 @@ class ReceivingState(StrEnum):
     PUBLISH_MX = "publish_mx"
     ADD_ADDRESS = "add_address"
     APPLYING = "applying"
+    HELD = "held"  # of an address or a catch-all; its name is rejected or blocked
     NOT_SET_UP = "not_set_up"
     BLOCKED = "blocked"
     UNVERIFIED = "unverified"
@@ -55,7 +57,7 @@ class ReceivingState(StrEnum):
     COULD_NOT_TELL = "could_not_tell"
 
 
-RED = (ReceivingState.REJECTED, ReceivingState.TAKEN)
+RED = (ReceivingState.REJECTED, ReceivingState.TAKEN, ReceivingState.HELD)
 ARRIVES = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail comes to SES, as far as we know
 SERVED = (RulesFact.CARRIED, RulesFact.COPIED)
 
@@ -75,6 +77,7 @@ _LABELS = {
     ReceivingState.PUBLISH_MX: ("MX record missing", "todo", "clock"),
     ReceivingState.ADD_ADDRESS: ("No address yet", "todo", "plus-circle"),
     ReceivingState.APPLYING: ("Applying", "info", "signal"),
+    ReceivingState.HELD: ("Held by a rollback", "bad", "x-circle"),
     ReceivingState.NOT_SET_UP: ("Pending our team", "todo", "clock"),
     ReceivingState.BLOCKED: ("Blocked", "warn", "exclamation-triangle"),
     ReceivingState.UNVERIFIED: ("Pending verification", "todo", "clock"),
@@ -196,6 +199,7 @@ def is_mail_manager(host: str) -> bool:
 
 _URGENCY = (
     ReceivingState.REJECTED,
+    ReceivingState.HELD,
     ReceivingState.TAKEN,
     ReceivingState.COPIED,
     ReceivingState.BLOCKED,
@@ -222,6 +226,7 @@ _WHY_REJECTED = {
 }
 _BLOCKED = {
     RulesFact.HALTED: "Our team has turned off inbound mail for this customer. Don't change the MX record.",
+    RulesFact.HELD: "Our team has rolled back the receipt rules for {name}. Don't change the MX record yet.",
     RulesFact.BOUNCED: "Another receipt rule would bounce mail for {name}. Don't change the MX record yet.",
     RulesFact.STOPPED: "Another receipt rule would stop mail for {name}. Don't change the MX record yet.",
     RulesFact.ELSEWHERE: "Another receipt rule would catch mail for {name}. Don't change the MX record yet.",
@@ -274,6 +279,7 @@ _TO_OTHERS = {
     ),
 }
 _UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain."
+_HELD = "SES rejects mail for some or all addresses at {name}: our team has rolled back the receipt rules."
 _MANAGERS = "Mail for {name} goes to SES Mail Manager, which isn't managed here. Don't change the MX record."
 _PART = "Only some of the mail for {name} arrives here, because another MX record has the same priority. Remove it."
 _COPIED = "Mail for {name} arrives here. Another receipt rule also receives a copy."
@@ -288,6 +294,7 @@ def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (unread, states.NOT_CHECKED, f"The receipt rules haven't been checked for {name} yet."),
         (not facts.is_verified, states.REJECTED, _UNVERIFIED.format(name=name)),
         (bool(why), states.REJECTED, f"SES rejects all mail for {name}: {why}."),
+        (rules is RulesFact.HELD, states.REJECTED, _HELD.format(name=name)),
         (rules in _TO_OTHERS, other, sentence.format(name=name)),
         (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART.format(name=name)),
         (rules is RulesFact.COPIED, states.COPIED, _COPIED.format(name=name)),
@@ -316,6 +323,7 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     first = "add an address first. The MX record comes last; your current mail isn't affected until then."
     region = "Inbound mail isn't set up in this region yet. Our team has been notified. Don't change the MX record yet."
     verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
+    waits = f"The addresses at {name} wait until SES has verified the domain. The MX record comes last."
     rule = f"The addresses at {name} aren't in the receipt rules yet. The MX record comes after that."
     ready = f"Mail for {name} {goes}. Publish the MX record to receive it here."
     if facts.name.startswith("*."):
@@ -326,6 +334,7 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (nothing, states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
         (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "").format(name=name)),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
+        (rules is RulesFact.WAITING and not facts.is_verified, states.UNVERIFIED, waits),
         (rules is RulesFact.WAITING, states.APPLYING, rule),
         (not facts.is_verified, states.UNVERIFIED, verified),
         (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, f"The MX record of {name} hasn't been checked yet."),

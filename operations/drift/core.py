@@ -335,8 +335,15 @@ def found_in_rules(rows: Iterable[tuple[str, str, str, str]]) -> tuple[FoundDiff
             subject=rule or "rule set",
             place=rule[:64],
             sentence=sentence,
-            found={"rule": rule} if rule else {},
+            wanted={"rule": rule} if kind in ("missing", "changed") else {},
+            found=_rule_found(kind, rule),
             may_adopt=kind not in (NOT_AS_WANTED, NONE_ACTIVE, HARMFUL),
         )
         for key, kind, rule, sentence in rows
     )
+
+
+def _rule_found(kind: str, rule: str) -> dict[str, str]:
+    if not rule or kind == "missing":
+        return {}
+    return {"rule": f"{rule}, changed" if kind == "changed" else rule}

@@ -43,6 +43,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "groups": [(key, words, number[key]) for key, (words, _) in SHOWN.items()],
         "look": look,
         "is_read": {each.area for each in looks if each.at} >= ({area} if area in AREAS else set(AREAS)),
+        "is_partly_read": any(each.at for each in looks if each.area == area or area not in AREAS),
         "capacity": capacity(),
         "price": settings.TENANT_MONTHLY_PRICE,
         "included": settings.TENANTS_INCLUDED,

@@ -37,14 +37,19 @@ def store(
         rows = rows.filter(place__in=places)
     known = {row.key: row for row in rows}
     here = {each.key: each for each in found if places is None or each.place in places}
-    new = [_make(area, each, now, is_logged=is_logged) for key, each in here.items() if key not in known]
+    gone = [row for key, row in known.items() if key not in here]
+    since = {(row.kind, row.place, row.subject): row.first_seen_at for row in gone}  # it only looks different by now
+    new = [
+        _make(area, each, now, since.get((each.kind, each.place, each.subject), now), is_logged=is_logged)
+        for key, each in here.items()
+        if key not in known
+    ]
     Difference.objects.filter(pk__in=[known[key].pk for key in here if key in known]).update(last_seen_at=now)
-    gone = [row.pk for key, row in known.items() if key not in here]
-    Difference.objects.filter(pk__in=gone).update(gone_at=now)
+    Difference.objects.filter(pk__in=[row.pk for row in gone]).update(gone_at=now)
     return len(new)
 
 
-def _make(area: str, each: FoundDifference, now: datetime, *, is_logged: bool) -> Difference:
+def _make(area: str, each: FoundDifference, now: datetime, since: datetime, *, is_logged: bool) -> Difference:
     row = Difference.objects.create(
         region=settings.AWS_REGION,
         area=area,
@@ -58,7 +63,7 @@ def _make(area: str, each: FoundDifference, now: datetime, *, is_logged: bool) -
         found=dict(each.found),
         may_adopt=each.may_adopt,
         may_restore=each.may_restore,
-        first_seen_at=now,
+        first_seen_at=since,
         last_seen_at=now,
     )
     if is_logged:

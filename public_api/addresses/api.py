@@ -56,7 +56,7 @@ class AddressOut(Out):
     endpoint_id: str | None
     is_active: bool
     is_receipt_rule_configured: bool = Field(description="Whether a receipt rule in SES contains it, as last read")
-    receiving: str = Field(description="Whether its mail is received, as for a domain; off if the address is inactive")
+    receiving: str = Field(description="As for a domain, or held (by a rollback); off if the address is inactive")
     receiving_message: str
     receipt_rule_name: str | None
     created_at: datetime

@@ -42,6 +42,7 @@ from receipt_rules.addresses.services import (
     set_catch_all,
 )
 from receipt_rules.endpoint_targets.services import endpoint_for
+from receipt_rules.forwarding.selectors import blocked_among
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.mail_path.core import Hop
 from receipt_rules.mail_path.selectors import path_of_address, path_of_domain
@@ -130,8 +131,10 @@ def _added(line: PastedLine, customer: Customer, actor: User, bulk_id: str) -> P
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     filters = AddressListFilters.read(request.GET)
+    page = page_of(search_addresses(viewer=request.user, filters=filters), request)
     context = {
-        "page": page_of(search_addresses(viewer=request.user, filters=filters), request),
+        "page": page,
+        "blocked": _blocked(page.object_list),
         "filters": filters,
         "counts": address_counts(viewer=request.user, filters=filters),
         "choices": choices(viewer=request.user),
@@ -150,9 +153,15 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
         return redirect("receipt_rules:domain", address.domain_id)
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
+    context["blocked"] = _blocked([address])
     return TemplateResponse(
         request, "receipt_rules/addresses/address.html", context, status=422 if form.errors else 200
     )
+
+
+def _blocked(wishes: Iterable[Address | CatchAll]) -> frozenset[str]:
+    """The endpoints of these whose recipients have all still to confirm."""
+    return blocked_among(wish.own_endpoint for wish in wishes)
 
 
 def _form(address: Address, request: SignedIn) -> ChangeAddressForm:
@@ -243,6 +252,9 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
         "inbound": inbound,
         "shown": inbound.addresses[:MOST_SHOWN],
         "more": max(0, len(inbound.addresses) - MOST_SHOWN),
+        "blocked": _blocked(
+            [*inbound.addresses[:MOST_SHOWN], *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
+        ),
         "forms": forms,
         "refused": _why_not(domain),
         "applied_when": applied_when,

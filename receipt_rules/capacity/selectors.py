@@ -51,11 +51,20 @@ class Capacity:
     domains_each_prefix: int
 
     @property
+    def _taken(self) -> str:
+        """Why the limit is not that of all rules."""
+        if not self.foreign_rules:
+            return ""
+        takes = "unmanaged rule takes" if self.foreign_rules == 1 else "unmanaged rules take"
+        place = "the place of a managed one" if self.foreign_rules == 1 else "the place of managed ones"
+        return f" ({self.foreign_rules:,} {takes} {place}, with {settings.SES_RECIPIENTS_PER_RULE:,} recipients each)"
+
+    @property
     def sentence(self) -> str:
         if self.has_shared_prefixes:
             return (
-                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used. With one prefix per "
-                f"domain, the region would hold {self.domains_each_prefix:,} domains."
+                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used{self._taken}. If each domain "
+                f"had a prefix, and so a rule, of its own, the region would hold {self.domains_each_prefix:,} domains."
             )
         return (
             f"Each domain has its own prefix and rule, so the region holds {self.domains_each_prefix:,} "
@@ -127,11 +136,12 @@ def forecast(*, left: int, now: datetime) -> str:
     added = sum(kept_count(model.objects.filter(created_at__gte=since)) for model in (Address, CatchAll))
     if not added:
         return ""
+    many = f"{added:,} {'address or catch-all' if added == 1 else 'addresses and catch-alls'}"
     days = 30 * left // added
     if days > LONGEST_FORECAST_DAYS:
-        return f"{added:,} added in the last 30 days. At this rate, capacity lasts for years."
+        return f"{many} added in the last 30 days. At this rate, capacity lasts for years."
     until = (now + timedelta(days=days)).date()
-    return f"{added:,} added in the last 30 days. At this rate, full by about {until:%-d %B %Y}."
+    return f"{many} added in the last 30 days. At this rate, full by about {until:%-d %B %Y}."
 
 
 def rows_wanted() -> int:

@@ -55,6 +55,13 @@ def forwardings_of(endpoints: Iterable[Endpoint]) -> Forwardings:
     return Forwardings(frozenset(_at_own_domains(pairs) | _of_members(addresses)), states)
 
 
+def blocked_among(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
+    """The ids of those whose mail has nobody to go to yet."""
+    found = {endpoint.pk: endpoint for endpoint in endpoints if endpoint is not None}
+    known = forwardings_of(found.values())
+    return frozenset(key for key, endpoint in found.items() if known.blocks(endpoint))
+
+
 def recipients_of(endpoint: Endpoint) -> tuple[str, ...]:
     if endpoint.type == EndpointType.WEBHOOK:
         return ()

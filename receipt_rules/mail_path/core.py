@@ -99,6 +99,7 @@ _RULES = {
     RulesFact.NOTHING: "No address or catch-all yet",
     RulesFact.FOREIGN: "An unmanaged rule receives the mail",
     RulesFact.WAITING: "Not in the receipt rules yet",
+    RulesFact.HELD: "Our team has rolled back the receipt rules",
     RulesFact.NOT_SET_UP: "Inbound mail isn't set up in this region yet",
     RulesFact.HALTED: "Our team has turned off inbound mail",
     RulesFact.CARRIED: "Delivers the mail",

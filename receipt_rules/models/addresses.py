@@ -18,6 +18,9 @@ def new_catch_all_id() -> str:
     return new_id("all")
 
 
+HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
+
+
 class Wish(models.Model):
     """What an address and a catch-all have in common. `domain` is the customer's domain from which the right comes."""
 
@@ -63,7 +66,10 @@ class Wish(models.Model):
     def receiving(self) -> Receiving:
         """Whether its mail arrives: the judgement of its facts."""
         own, facts = judge(self.receiving_facts), self.domain.receiving_facts(self.mail_name)
-        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in SERVED:
+        if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
+            sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
+            return Receiving(own.name, ReceivingState.HELD, sentence)
+        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in (*SERVED, RulesFact.HELD):
             return Receiving(
                 own.name, ReceivingState.APPLYING, f"This {self._meta.verbose_name} isn't in the receipt rules yet."
             )

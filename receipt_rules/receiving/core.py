@@ -6,8 +6,10 @@ from domains.receiving.core import RulesFact
 from receipt_rules.planner.core.desired import Desired
 from receipt_rules.planner.core.rules import S3, AnyRule, Bounce, ForeignRule, RuleDelivery
 
-# The best of several addresses at a name speaks for the name: mail for some of them arrives.
+# The best of several addresses at a name speaks for the name: mail for some of them arrives. What a rollback took out
+# arrived before, so it comes first: nobody misses it less because another address at the name still receives.
 _BEST = (
+    RulesFact.HELD,
     RulesFact.CARRIED,
     RulesFact.COPIED,
     RulesFact.UNSURE,
@@ -37,15 +39,25 @@ def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
     return RulesFact.ELSEWHERE if taken else RulesFact.WAITING
 
 
-def delivery_of(recipient: str, desired: Desired) -> RuleDelivery | None:
-    """That of its own entry, or of the entry that serves it; of what SES refuses, the one that it would have."""
-    if recipient in desired.refused:
-        return desired.refused[recipient]
+def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:
+    """What no rule takes while a rollback holds it was taken out by the rollback; it does not come by itself."""
+    return RulesFact.HELD if is_held and found is RulesFact.WAITING else found
+
+
+def serving(recipient: str, desired: Desired) -> str:
+    """Its own entry, or the entry that serves it; "" where none does."""
     while recipient not in desired.entries:
         if recipient not in desired.covered:
-            return None
+            return ""
         recipient = desired.covered[recipient]
-    return desired.entries[recipient]
+    return recipient
+
+
+def delivery_of(recipient: str, desired: Desired) -> RuleDelivery | None:
+    """That of the entry that serves it; of what SES refuses, the one that it would have."""
+    if recipient in desired.refused:
+        return desired.refused[recipient]
+    return desired.entries.get(serving(recipient, desired))
 
 
 def best(found: Iterable[RulesFact]) -> RulesFact:

@@ -19,8 +19,8 @@ from receipt_rules.alerts import services as alerts_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.recipient_index import Trace
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
-from receipt_rules.planner.services import stopped_customers, wanted
-from receipt_rules.receiving.core import best, delivery_of, fate
+from receipt_rules.planner.services import held, stopped_customers, wanted
+from receipt_rules.receiving.core import best, delivery_of, fate, held_fact, serving
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
 _Wishes = Sequence[Address | CatchAll]
@@ -31,7 +31,8 @@ def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
     """`active` is what SES has, an empty set where none is active. Of one customer where one is named."""
     wishes = [*_of(Address, customer_id), *_of(CatchAll, customer_id)]
     customers = frozenset([customer_id]) if customer_id else None
-    trace, desired, halted = Trace(active), wanted(customers=customers).desired, stopped_customers()
+    trace, wanted_now, halted = Trace(active), wanted(customers=customers), stopped_customers()
+    desired, on_hold = wanted_now.desired, held(wanted_now)
     facts: dict[str, RulesFact] = {}
     for wish in wishes:
         address = sample_address(wish.recipient)
@@ -41,6 +42,7 @@ def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
             found = RulesFact.HALTED
         else:
             found = fate(trace.covering(address), delivery_of(wish.recipient, desired))
+            found = held_fact(found, is_held=serving(wish.recipient, desired) in on_hold)
         facts[wish.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
     for model in (Address, CatchAll):
         _store(model, [wish for wish in wishes if isinstance(wish, model)], facts)

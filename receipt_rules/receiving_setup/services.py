@@ -86,7 +86,8 @@ def _where_named(what: str) -> str:
 def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
     region = gateway.get_bucket_location(name)
     letting = permissions_services.bucket_grant(name, rule_set)
-    where = f"{name} is in {region}."
+    fine = f", which is fine: SES in {settings.AWS_REGION} can write to buckets in other regions"
+    where = f"{name} is in {region}{fine if region != settings.AWS_REGION and can_receive(region) else ''}."
     if role := role_for(name):
         sentence = f"{where} SES writes to it with the role {role}, which we don't check."
         return SetupFinding("Bucket", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=letting.there)

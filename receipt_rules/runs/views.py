@@ -59,8 +59,16 @@ def _context(run: Run, request: SignedIn) -> dict[str, Any]:
         "poll_seconds": None if run.is_over else POLL_SECONDS,
         "may_operate": may_operate(request.user),
         "may_confirm": run.state == RunState.PROPOSED and run.approved_by_id != request.user.pk,
+        "is_undone": run.is_over and not done and run.state != RunState.DONE,
+        "later": _later(run) if run.state == RunState.FAILED else None,
         "minutes_waited": _minutes_waited(run),
     }
+
+
+def _later(run: Run) -> Run | None:
+    """The first run after a failed one that was completed."""
+    found = addresses_selectors.runs().filter(region=run.region, state=RunState.DONE, created_at__gt=run.created_at)
+    return found.order_by("created_at").first()
 
 
 def _minutes_waited(run: Run) -> int:

@@ -26,8 +26,8 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
-from receipt_rules.planner.services import WantedState, stopped_customers, wanted
-from receipt_rules.receiving.core import delivery_of, fate
+from receipt_rules.planner.services import WantedState, held, stopped_customers, wanted
+from receipt_rules.receiving.core import delivery_of, fate, held_fact, serving
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tenants.lifecycle.selectors import tenants_in_region
 
@@ -227,7 +227,8 @@ def _rules(recipient: str, route: Route, domain: Domain, now: WantedState, rules
     if domain.customer_id in stopped_customers():
         return RulesFact.HALTED
     covering = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
-    return fate(covering, delivery_of(route.row.recipient, now.desired))
+    found = fate(covering, delivery_of(route.row.recipient, now.desired))
+    return held_fact(found, is_held=serving(route.row.recipient, now.desired) in held(now))
 
 
 def _leads(name: str, region: str) -> MxFact:

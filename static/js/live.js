@@ -68,4 +68,25 @@
     if (!refused && ("noAnswer" in problem().dataset || !isPoll(event))) problem().replaceChildren();
     if (!refused) delete problem().dataset.noAnswer;
   });
+
+  // A plan is approved as it is shown: not while its options differ from the plan's, nor while it is updated.
+  const differs = (field) => field.matches("select")
+    ? [...field.options].some((option, at) => option.selected !== (option.defaultSelected || (at === 0 && !field.querySelector("[selected]"))))
+    : field.matches("[type=checkbox]") ? field.checked !== field.defaultChecked
+      : field.matches("input") && field.type !== "hidden" && field.value.trim() !== field.defaultValue.trim();
+  const judgeApproval = () => {
+    const options = [...document.querySelectorAll("[data-plan-options]")];
+    const isStale = options.some((form) => form.requests > 0 || [...form.elements].some(differs));
+    document.querySelectorAll("[data-approves-plan]").forEach((button) => { button.disabled = isStale; });
+    document.querySelectorAll("[data-plan-is-stale]").forEach((note) => { note.hidden = !isStale; });
+  };
+  const count = (step) => (event) => {
+    if (!event.detail.elt.hasAttribute("data-plan-options")) return;
+    event.detail.elt.requests = Math.max(0, (event.detail.elt.requests ?? 0) + step);
+    judgeApproval();
+  };
+  document.addEventListener("htmx:beforeRequest", count(1));
+  document.addEventListener("htmx:afterRequest", count(-1));
+  ["input", "change", "htmx:afterSwap", "htmx:historyRestore"].forEach((name) => document.addEventListener(name, judgeApproval));
+  window.addEventListener("pageshow", judgeApproval);
 })();

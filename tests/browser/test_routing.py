@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models.people import User
@@ -84,6 +84,34 @@ def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
     simulate_three(page, picture)
     go_back(page)
     assert aside(lambda: [taken(f"{name}@shop.com") for name in ("first", "billing", "other")]) == [1, 0, 0]
+
+
+def test_a_plan_is_not_approved_with_other_options_than_it_has(
+    browser_page: Page, olga: User, shop: Domain, live_server: LiveServer
+) -> None:
+    make_address("billing@shop.com", shop)
+    page, held = browser_page, []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    enter_as(page.context, olga, live_server.url)
+    page.goto(reverse("receipt_rules:plan"))
+    approval = page.get_by_role("button", name="Approve ")
+    expect(approval).to_be_enabled()
+    page.get_by_label("Limit to").press_sequentially("shop.com")
+    expect(approval).to_be_disabled()
+    expect(page.get_by_text("Update the plan before you approve it.")).to_be_visible()
+    page.get_by_label("Limit to").fill("")
+    expect(approval).to_be_enabled()
+    page.get_by_label("Limit to").fill("shop.com")
+    page.route("**only=shop.com**", keep)
+    with page.expect_request("**only=shop.com**"):
+        page.get_by_role("button", name="Update plan").click()
+    expect(approval).to_be_disabled()
+    page.unroute("**only=shop.com**")  # which lets the held requests go on
+    expect(approval).to_be_enabled()
+    expect(page.locator("#live form[method=post] input[name=only]")).to_have_value("shop.com")
 
 
 def simulate_three(page: Page, picture: Picture) -> None:

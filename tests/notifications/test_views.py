@@ -273,3 +273,12 @@ def test_no_page_of_the_admin_shows_a_secret(customer: Customer) -> None:
     for name in ("alert", "event", "webhooktarget", "delivery", "attempt", "notice"):
         assert sam.get(reverse(f"admin:notifications_{name}_changelist")).status_code == 200
         assert sam.get(reverse(f"admin:notifications_{name}_add")).status_code == 403
+
+
+def test_a_resolved_alert_says_when_and_that_its_reason_is_past(alice: User, alert: Alert) -> None:
+    recovered = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    Alert.objects.update(state="recovered", recovered_at=recovered, why="SES rejects all mail.")
+    for url in (INBOX + "?show=over", f"{INBOX}{alert.pk}/"):
+        page = _page(_as(alice), url)
+        assert "Before it was resolved: SES rejects all mail." in page
+        assert recovered.isoformat() in page

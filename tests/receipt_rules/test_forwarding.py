@@ -211,6 +211,12 @@ def test_the_pages_say_who_is_waited_for_and_send_the_link_again(shop: Domain) -
     endpoint, client = forward(shop.customer, STRANGER), Client()
     client.force_login(make_member(shop.customer))
     assert "Waiting for confirmation" in client.get(reverse("receipt_rules:endpoints")).text
+    make_address("me@shop.com", shop, endpoint=endpoint, rules="carried")
+    Domain.objects.update(mx_facts={"shop.com": "here"}, mail_rules={"shop.com": "carried"})
+    assert "Live, not delivered" in client.get(reverse("receipt_rules:addresses")).text
+    Forwarding.objects.update(state=ForwardingState.CONFIRMED)
+    assert "Live, not delivered" not in client.get(reverse("receipt_rules:addresses")).text
+    Forwarding.objects.update(state=ForwardingState.WAITING)
     url = reverse("receipt_rules:endpoint", args=[endpoint.pk])
     assert STRANGER in client.get(url).text
     forwarding_services.send_due(now=timezone.now())

@@ -82,3 +82,22 @@ def test_the_plan_answers_a_change_of_its_options_with_the_plan_alone(olga_clien
     part = olga_client.get(reverse("receipt_rules:plan"), {"method": "blue_green"}, headers=HTMX).text
     assert part.lstrip().startswith('<div id="live"')
     assert "hx-push-url" in part
+
+
+def test_a_run_that_failed_at_its_first_step_claims_nothing_and_leads_to_the_one_that_succeeded(
+    olga_client: Client,
+) -> None:
+    said = ["a@shop.com starts receiving."]
+    failed, later = (
+        Run.objects.create(
+            kind=RunKind.APPROVED, region="eu-west-1", state=state, calls=1, summary="One.", consequences=said
+        )
+        for state in (RunState.FAILED, RunState.DONE)
+    )
+    Run.objects.filter(pk=later.pk).update(ended_at=timezone.now())
+    page = olga_client.get(reverse("receipt_rules:run", args=[failed.pk])).text
+    assert "No step was completed." in page
+    assert "Planned impact on mail, not applied" in page
+    assert "Roll back…" not in page
+    assert reverse("receipt_rules:run", args=[later.pk]) in page
+    assert "Roll back…" in olga_client.get(reverse("receipt_rules:run", args=[later.pk])).text

@@ -149,16 +149,19 @@ _SUMMARY = {
 
 def summary(found: Iterable[Consequence]) -> str:
     """Return one sentence with the number of addresses of each fate, such as "2 addresses stop receiving, 1 starts"."""
+    found = tuple(found)
     number = Counter(each.fate for each in found)
+    catch_alls = Counter(each.fate for each in found if each.who != each.address)
     parts = [
-        (number[fate], one if number[fate] == 1 else several)
+        (fate, number[fate], one if number[fate] == 1 else several)
         for fate, (one, several) in _SUMMARY.items()
         if number[fate]
     ]
     if not parts:
         return "No address changes."
-    (first, verb), *others = parts
-    return f"{', '.join([f'{_addresses(first)} {verb}', *(f'{count:,} {verb}' for count, verb in others)])}."
+    (fate, first, verb), *others = parts
+    who = _recipients(first - catch_alls[fate], catch_alls[fate])
+    return f"{', '.join([f'{who} {verb}', *(f'{count:,} {verb}' for _, count, verb in others)])}."
 
 
 def _fate(before: tuple[RuleDelivery, ...], after: tuple[RuleDelivery, ...]) -> Fate | None:
@@ -175,5 +178,7 @@ def _fate(before: tuple[RuleDelivery, ...], after: tuple[RuleDelivery, ...]) -> 
     return None if len(before) == len(after) else Fate.ONCE
 
 
-def _addresses(number: int) -> str:
-    return f"{number:,} address{'' if number == 1 else 'es'}"
+def _recipients(addresses: int, catch_alls: int) -> str:
+    parts = [f"{addresses:,} address{'' if addresses == 1 else 'es'}"] if addresses else []
+    parts += [f"{catch_alls:,} catch-all{'' if catch_alls == 1 else 's'}"] if catch_alls else []
+    return " and ".join(parts)

@@ -192,12 +192,20 @@ def _flags(routing: RoutingResult) -> Iterable[str]:
     if routing.is_rejected:
         yield "No rule matches: SES rejects the message."
     elif routing.unserved:
-        yield f"No rule matches {', '.join(routing.unserved)}. The other recipients aren't affected."
+        yield _unserved(routing)
     for recipient in routing.stored_twice:
         names = " and ".join(rule.name for rule in routing.taken_by[recipient])
         yield f"Mail for {recipient} is stored and processed more than once: by {names}."
     for outcome in routing.outcomes:
         yield from _flags_of(outcome)
+
+
+def _unserved(routing: RoutingResult) -> str:
+    names = ", ".join(routing.unserved)
+    others = "" if routing.unserved == routing.envelope else " The other recipients aren't affected."
+    if routing.stopped_by:
+        return f"Mail for {names} is accepted by no rule: {routing.stopped_by} stops it.{others}"
+    return f"No rule receives mail for {names}.{others}"
 
 
 def _flags_of(outcome: RuleOutcome) -> Iterable[str]:

@@ -1,13 +1,17 @@
 """The receipt rules' own differences on the board of all differences."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from operations import tasks as operations_tasks
 from operations.drift import services as operations_drift_services
-from operations.drift.core import Decision
+from operations.drift.core import Decision, found_in_rules
+from operations.drift_store import services as drift_store_services
 from operations.models import Difference, DriftLook
 from receipt_rules.drift import services as receipt_rules_drift_services
 from receipt_rules.models.runs import OwnRuleSet
@@ -95,3 +99,11 @@ def test_the_nights_look_holds_no_place_of_what_runs_each_minute(sandbox: Sandbo
     assert set(ProcrastinateJob.objects.filter(task_name="operations.look").values_list("queue_name")) == {
         ("background",)
     }
+
+
+def test_a_difference_that_looks_different_by_now_was_first_seen_when_it_was(sandbox: Sandbox) -> None:
+    begun, now = timezone.now() - timedelta(days=3), timezone.now()
+    for key, at in (("harmful theirs a", begun), ("harmful theirs b", now)):
+        found = found_in_rules([(key, "harmful", "theirs", "It stops all mail.")])
+        drift_store_services.store(area="rules", found=found, now=at, is_logged=False)
+    assert Difference.objects.get(gone_at=None).first_seen_at == begun

@@ -87,6 +87,7 @@ def test_a_stop_ends_the_evaluation_for_everybody_on_the_message() -> None:
     assert alone.unserved == ()
     assert together.unserved == ("me@bob.com",)
     assert together.stopped_by == "theirs"
+    assert together.flags[0].endswith("theirs stops it. The other recipients aren't affected.")
     assert together.outcomes[1].stopped_by == "theirs"
     assert any("stops rule evaluation before it" in flag for flag in together.flags)
 
@@ -96,6 +97,7 @@ def test_what_stands_behind_a_stop_in_one_rule_does_not_run() -> None:
     routing = route([stopping], ["x@a.com"])
     assert [action for _, action in routing.actions] == [Stop()]
     assert routing.unserved == ("x@a.com",)
+    assert routing.flags == ("Mail for x@a.com is accepted by no rule: theirs stops it.",)
 
 
 def test_a_rule_that_is_switched_off_does_nothing_and_does_not_stop() -> None:

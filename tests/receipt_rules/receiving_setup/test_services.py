@@ -143,7 +143,8 @@ def test_a_bucket_that_is_not_there_is_to_be_made_and_a_run_says_what_amazon_ref
 
 def test_the_buckets_region_and_policy_are_shown(shop: Domain) -> None:
     bucket = found("Bucket")
-    assert bucket.sentence == "inbound-mail is in us-east-1. Its policy lets SES in this account write."
+    fine = "which is fine: SES in eu-west-1 can write to buckets in other regions"
+    assert bucket.sentence == f"inbound-mail is in us-east-1, {fine}. Its policy lets SES in this account write."
     assert "AWS:SourceAccount" in bucket.shown
 
 

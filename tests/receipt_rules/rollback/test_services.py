@@ -2,11 +2,13 @@
 
 import pytest
 
+from domains.domain_list.selectors import domains_rejecting
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.models.addresses import Address
+from receipt_rules.drift import services as drift_services
+from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, RollbackHold, RunState, Snapshot
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import Asked
@@ -147,3 +149,30 @@ def test_done_is_said_of_what_stands_at_the_end(sandbox: Sandbox, monkeypatch: p
     assert run.state == RunState.DONE
     assert "is stored more than once" in run.outcome
     assert any("b@shop.com is stored and processed more than once" in sentence for sentence in run.consequences)
+
+
+def test_what_a_rollback_took_out_is_said_to_be_held_and_its_name_to_lose_mail(sandbox: Sandbox) -> None:
+    """Of an address beside one that still receives, of a catch-all and of a name below."""
+    facts = {"shop.com": "here", "rest.com": "here", "in.rest.com": "here"}
+    alice = make_customer("Alice")
+    shop, rest = (make_verified(name, customer=alice, mx_facts=facts) for name in ("shop.com", "rest.com"))
+    make_address("a@shop.com", shop)
+    operator = set_up_receiving()
+    first = Snapshot.objects.latest("at")
+    lost = [make_address("b@shop.com", shop), CatchAll.objects.create(domain=rest), make_address("c@in.rest.com", rest)]
+    approve_and_run(operator, typed="inbound-mail")
+    approve_and_run(operator, Asked(snapshot=first.pk), typed="inbound-mail")
+    for each in lost:
+        each.refresh_from_db()
+        assert (each.rules, each.receiving.word) == ("held", "Held by a rollback")
+    assert Address.objects.get(address="a@shop.com").receiving.is_live
+    sentence = "SES rejects mail for some or all addresses at shop.com: our team has rolled back the receipt rules."
+    for domain in (shop, rest):
+        domain.refresh_from_db()
+        assert domain.receiving_state == "rejected"
+    assert shop.receiving.sentence == sentence
+    assert domains_rejecting(operator).count() == 2
+    rollback_services.release(hold=RollbackHold.objects.get(), because="All is well", actor=operator)
+    drift_services.check_drift()
+    lost[0].refresh_from_db()
+    assert lost[0].rules == "waiting"
