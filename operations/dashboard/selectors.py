@@ -260,10 +260,12 @@ def _of_rejecting(viewer: Viewer) -> Iterator[AttentionItem]:
 
 def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
+    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))  # they have a line of their own
     wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
-    yield AttentionItem(
-        wrong, _many(wrong, "domain needs attention", "domains need attention"), "domains:list", "show=attention", "bad"
-    )
+    left = max(wrong - rejecting, 0)
+    one, several = ("other domain needs", "other domains need") if rejecting else ("domain needs", "domains need")
+    sentence = _many(left, f"{one} attention", f"{several} attention")
+    yield AttentionItem(left, sentence, "domains:list", "show=attention", "bad")
     yield AttentionItem(
         stuck,
         _many(stuck, "domain unverified for more than a day", "domains unverified for more than a day"),

@@ -24,7 +24,7 @@ from receipt_rules.endpoints.services import (
 )
 from receipt_rules.forwarding.selectors import forwardings_of, forwards_nothing, is_never_forwarded, rows_of
 from receipt_rules.forwarding.services import ask_again
-from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import endpoint_health
 
 
@@ -35,7 +35,8 @@ def list_(request: SignedIn) -> HttpResponse:
     known = forwardings_of(found.object_list)
     waiting = {endpoint.pk for endpoint in found.object_list if known.blocks(endpoint)}
     context = {"page": found, "q": text, "tab": "endpoints", "waiting": waiting}
-    context["kept_only"] = forwards_nothing()
+    forwards = [endpoint for endpoint in found.object_list if endpoint.type != EndpointType.WEBHOOK]
+    context["kept_only"] = bool(forwards) and forwards_nothing()
     return TemplateResponse(request, template(request, "receipt_rules/endpoints/endpoints.html", "results"), context)
 
 
