@@ -78,11 +78,18 @@ def sweep_drift(timestamp: int) -> None:
 
 @jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")
 def watch(timestamp: int) -> None:
-    """Mail that SES gave up on, a function that fails: every ten minutes. A look that fails is made again then."""
+    """Every ten minutes: mail that SES gave up on, a function that fails, whether it forwards mail.
+
+    A look that fails is made again then.
+    """
     try:
         pipeline_services.watch_for_losses(now=timezone.now())
     except AwsProblem as problem:
         log.warning("receiving could not be watched", problem=str(problem))
+    try:
+        forwarding_services.read_forwarding()
+    except AwsProblem as problem:
+        log.warning("the function's settings could not be read", problem=str(problem))
 
 
 @jobs.periodic("receipt_rules.probe_domains", cron="* * * * *")

@@ -23,7 +23,7 @@ from receiving.site import Outcome, Route, SiteProblem
 
 LINK_SECONDS = 12 * 60 * 60  # a link ends with the credentials of the function that signed it, if that is sooner
 VIRUS = "SES found a virus. The message stays in the bucket."
-NO_FORWARDING = "This deployment doesn't forward mail: FORWARD_FROM isn't set. The message stays in the bucket."
+NO_FORWARDING = "This deployment doesn't forward mail. The message stays in the bucket."
 _Aws = (BotoCoreError, ClientError)
 log = logging.getLogger(__name__)
 

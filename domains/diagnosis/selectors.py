@@ -90,7 +90,12 @@ def _typed(finding: DiagnosisFinding, record: Record, host: DnsHost, zone: str) 
         record = replace(record, value=merged)
     elif finding.code not in _RETYPED or not record.value:
         return None
-    return typed(record, host.provider, zone) if is_inside else None
+    if not is_inside:
+        return None
+    boxes = typed(record, host.provider, zone)
+    if finding.code != "dns.value.zone_appended" or record.type == "TXT" or boxes.value.endswith("."):
+        return boxes
+    return replace(boxes, value=f"{boxes.value}.")
 
 
 def _folded(alike: Sequence[FindingShown]) -> FindingShown:

@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from domains.diagnosis.core.codes import CODES
-from domains.diagnosis.core.findings import LINKS, as_json, as_reply
+from domains.diagnosis.core.findings import LINKS, Diagnosis, as_json, as_reply
 from domains.diagnosis.selectors import diagnosis_page
 from domains.diagnosis.services import diagnose
 from domains.diagnosis_requests import services as diagnosis_requests_services
@@ -31,10 +31,19 @@ def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
     """
     domain = domain_for(request, domain_id)
     asks = bool(request.htmx and not request.htmx.boosted) or "look" in request.GET
-    context = {"domain": domain, "tab": "diagnosis", "region": settings.AWS_REGION, "look": ("look", "1")}
+    context: dict[str, Any] = {
+        "domain": domain,
+        "tab": "diagnosis",
+        "region": settings.AWS_REGION,
+        "look": ("look", "1"),
+    }
     if asks:
         context |= _progress(request, domain)
-    return TemplateResponse(request, template(request, "domains/diagnosis/diagnosis.html", "result"), context)
+    answer = TemplateResponse(request, template(request, "domains/diagnosis/diagnosis.html", "result"), context)
+    found: Diagnosis | None = context.get("found")
+    if found is not None and found.warned:
+        answer["HX-Trigger"] = "diagnosed"  # the case says who acts
+    return answer
 
 
 def _progress(request: SignedIn, domain: Domain) -> dict[str, Any]:
@@ -44,7 +53,14 @@ def _progress(request: SignedIn, domain: Domain) -> dict[str, Any]:
         again = urlencode({**request.GET.dict(), "look": f"{made.since.timestamp():.3f}"})
         return {"made": made, "again": f"{request.path}?{again}"}
     found = made.found.told(host)
-    return {"found": found, "shown": diagnosis_page(domain, found, host), "reply": as_reply(found)}
+    shown = diagnosis_page(domain, found, host)
+    return {"found": found, "shown": shown, "reply": "" if _is_inside(request) else as_reply(found)}
+
+
+def _is_inside(request: SignedIn) -> bool:
+    """Whether the result is part of another page, as of the case, which has a reply of its own."""
+    shown_on = request.htmx.current_url_abs_path if request.htmx else None
+    return shown_on is not None and shown_on.partition("?")[0] != request.path
 
 
 def _since(text: str) -> datetime | None:

@@ -64,9 +64,9 @@ def _which(request: SignedIn) -> str:
 def _rows(request: SignedIn, domain: Domain) -> list[RecordRow]:
     """All, or those that are not right yet; while ownership is to be proven the one record for that."""
     page = records_page(domain, can_check_in=0, only_todo=_which(request) == "missing")
-    return (
-        [page.claim_row] if page.claim_row else [row for group in page.groups for row in group.rows if row.record.value]
-    )
+    if page.claim_row:
+        return [page.claim_row]
+    return [row for group in page.groups for row in group.rows if row.record.value and not row.comes_later]
 
 
 def _entries(rows: Sequence[RecordRow]) -> tuple[Entry, ...]:

@@ -21,9 +21,12 @@ from domains.records.core import Need, Purpose, Record, is_inbound
 TITLES = {
     Purpose.OWNERSHIP: ("Ownership", "Proves to Amazon SES that you own the domain."),
     Purpose.SIGNING: ("DKIM", "Lets receivers verify that mail from your domain is genuine."),
-    Purpose.BOUNCES: ("Bounces (MAIL FROM)", "Sends bounces to a subdomain of your domain."),
+    Purpose.BOUNCES: (
+        "Bounces (MAIL FROM)",
+        "Uses a subdomain of your domain as the return address, to which bounces go.",
+    ),
     Purpose.RECEIVING: ("Inbound mail (MX)", "Routes incoming mail to Amazon SES."),
-    Purpose.RECOMMENDED: ("Recommended", "Optional. Improves deliverability and protects against spoofing."),
+    Purpose.RECOMMENDED: ("Recommended", "Improves deliverability and protects against spoofing."),
 }
 LABELS = {
     "identity": "Ownership (TXT)",
@@ -65,6 +68,12 @@ class RecordRow:
     @property
     def is_done(self) -> bool:
         return self.state is State.VERIFIED
+
+    @property
+    def comes_later(self) -> bool:
+        """Whether something else has to be there first: MTA-STS is announced once its policy is served."""
+        is_announced = self.is_done or bool(self.found)
+        return self.record.key == "mta-sts" and not is_announced and not (self.policy and self.policy.is_good)
 
     @property
     def is_inherited(self) -> bool:
@@ -156,8 +165,10 @@ class RecordsPage:
 
     @property
     def copy_text(self) -> str:
-        """All records that are shown, a line each, as a spreadsheet or a ticket takes them."""
-        typed_rows = [row.typed for group in self.groups for row in group.rows if row.record.value]
+        """All records that are shown and can be published now, a line each, as a spreadsheet or a ticket takes them."""
+        typed_rows = [
+            row.typed for group in self.groups for row in group.rows if row.record.value and not row.comes_later
+        ]
         lines = [(each.type, each.name, each.value, each.priority, each.ttl) for each in typed_rows]
         return "\n".join("\t".join(line) for line in (("Type", "Name", "Value", "Priority", "TTL"), *lines))
 
@@ -177,6 +188,8 @@ def records_page(
     checks = {check.key: check for check in domain.record_checks.all()}
     rows = [_row(domain, record, checks.get(record.key), at) for record in domain.records]
     required = [row for row in rows if row.record.need is Need.REQUIRED]
+    # The ownership record was asked for: that DKIM proves the domain as well takes nothing from what is done.
+    counted_rows = [row for row in rows if row in required or (row.record.is_needless and row.is_done)]
     polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_left for row in rows))
     shown = [row for row in rows if row.is_left or not only_todo]
     return RecordsPage(
@@ -187,8 +200,8 @@ def records_page(
         claim_why=ownership_core.WHY[ownership_core.ClaimReason(domain.claim_reason)]
         if domain.stage == Stage.CLAIM
         else "",
-        done=sum(row.counts for row in required),
-        total=len(required),
+        done=sum(row.counts for row in counted_rows),
+        total=len(counted_rows),
         only_todo=only_todo,
         poll_seconds=TIME_TO_READ if said and polled else polled,
         can_check_in=can_check_in,

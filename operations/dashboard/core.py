@@ -11,7 +11,10 @@ CLAIM, STARTING, READY, DELETING = "claim", "starting", "ready", "deleting"  # `
 
 @dataclass(frozen=True)
 class RecordToFix:
-    """A record that the customer has to publish or change; `found` is what DNS has instead, None: unknown."""
+    """A record that the customer has to publish or change; `found` is what DNS has instead, None: unknown.
+
+    `typed_name` is what the DNS host's box takes for the name; `must_delete`: the other records there have to go.
+    """
 
     label: str
     type: str
@@ -19,6 +22,15 @@ class RecordToFix:
     value: str
     found: Sequence[str] | None = ()
     sentence: str = ""
+    typed_name: str = ""
+    must_delete: bool = False
+
+    @property
+    def spoken_name(self) -> str:
+        """As the record's box has it: a host that appends the domain would double a full name."""
+        if not self.typed_name or self.typed_name == self.name:
+            return self.name
+        return f"{self.typed_name} (in full: {self.name})"
 
     @property
     def told(self) -> str:
@@ -30,7 +42,12 @@ class RecordToFix:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """`stopped`: SES stopped checking. `problem`: why the setup or deletion is delayed."""
+    """`stopped`: SES stopped checking. `problem`: why the setup or deletion is delayed.
+
+    `rejected`: the judgement of receiving where SES rejects mail, `rejected_by_us` where a rule or our
+    team is why. `lame`: what the diagnosis says of a nameserver that
+    doesn't answer, with what to do. `deadline`: until when SES keeps the domain.
+    """
 
     domain: str
     stage: str
@@ -39,6 +56,10 @@ class CaseFacts:
     is_held: bool = False
     stopped: bool = False
     problem: str = ""
+    rejected: str = ""
+    rejected_by_us: bool = False
+    lame: tuple[str, ...] = ()
+    deadline: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +74,7 @@ class CaseSummary:
 GREETING = "Hello,"
 CLOSING = "If you have any questions, reply to this email."
 NOTHING = "You don’t need to do anything."
+RESTART = "When the records are fixed, press “Restart verification” on the domain’s page."
 AUTOMATICALLY = "We check the records automatically. You don’t need to tell us when you’re done."
 
 _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
@@ -88,7 +110,7 @@ _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
 
 
 def summary_of(facts: CaseFacts) -> CaseSummary:
-    wrong, who, text = _by_stage(facts) or _by_state(facts)
+    wrong, who, text = _by_stage(facts) or _by_mail(facts) or _by_state(facts)
     return CaseSummary(wrong, who, "\n\n".join((GREETING, text, CLOSING)) + "\n")
 
 
@@ -112,6 +134,19 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
     return None
 
 
+def _by_mail(facts: CaseFacts) -> tuple[str, str, str] | None:
+    """What its records alone don't tell: mail that SES rejects, a nameserver that doesn't answer."""
+    if facts.rejected:
+        ours = f"Amazon SES rejects mail for {facts.domain}. We’re working on it. Please leave the MX record."
+        said = ours if facts.rejected_by_us else facts.rejected
+        records = f"\n\n{_by_state(facts)[2]}" if facts.to_fix else ""
+        return "Mail is rejected", STAFF if facts.rejected_by_us else CUSTOMER, f"{said}{records}"
+    if facts.lame and facts.state in (State.VERIFIED, State.SPREADING):
+        steps = "\n".join(facts.lame)
+        return facts.lame[0], CUSTOMER, f"{steps}\n\nThe DNS records for {facts.domain} are published."
+    return None
+
+
 def _by_state(facts: CaseFacts) -> tuple[str, str, str]:
     number = len(facts.to_fix)
     if facts.state in _IN_ORDER and not (facts.stopped and number):
@@ -119,14 +154,22 @@ def _by_state(facts: CaseFacts) -> tuple[str, str, str]:
         return wrong, who, " ".join(sentences).format(domain=facts.domain)
     if not number:
         return _without_records(facts)
+    wrong_now = sum(bool(record.found) for record in facts.to_fix)
+    verb = "publish" if not wrong_now else "correct" if wrong_now == number else "publish or correct"
     these = "this DNS record" if number == 1 else f"these {number} DNS records"
-    first = f"Please publish {these} for {facts.domain} at your DNS host, exactly as shown:"
+    first = f"Please {verb} {these} for {facts.domain} at your DNS host, exactly as shown:"
     if facts.state is State.AT_RISK:
-        first = f"{facts.domain} was verified, but a record has changed since. {first}"
+        first = f"{facts.domain} was verified, but a record has changed since. {_until(facts)}{first}"
     if facts.stopped:
-        first += " Amazon SES has stopped checking. We restart the verification when the records are fixed."
+        first = f"Amazon SES has stopped checking {facts.domain}. {RESTART} {first}"
     wrong = f"{number} required record{'' if number == 1 else 's'} missing or incorrect"
     return wrong, CUSTOMER, _with_records(first, facts.to_fix)
+
+
+def _until(facts: CaseFacts) -> str:
+    if not facts.deadline:
+        return ""
+    return f"Amazon SES keeps it until about {facts.deadline}; after that you have to set it up again. "
 
 
 def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
@@ -146,8 +189,14 @@ def _lines(number: int, record: RecordToFix) -> str:
     lines = [
         f"{number}. {record.label}",
         f"   Type: {record.type}",
-        f"   Name: {record.name}",
+        f"   Name: {record.spoken_name}",
         f"   Value: {record.value}",
     ]
+    if record.must_delete:
+        return "\n".join([*lines, "   Keep one SPF record with this value and delete the others:", *_bullets(record)])
     lines += [] if record.found is None else [f"   Currently: {', '.join(record.found) or 'not found'}"]
     return "\n".join(lines + ([f"   {record.sentence}"] if record.sentence else []))
+
+
+def _bullets(record: RecordToFix) -> list[str]:
+    return [f"   - {value}" for value in record.found or () if value != record.value]

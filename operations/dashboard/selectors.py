@@ -2,21 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
 from accounts.people.selectors import Viewer, supports_everyone
 from domains.checking.core.judgement import State
+from domains.diagnosis.core.findings import Diagnosis
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
-from domains.records.core import Need
+from domains.receiving.core import Receiving, RulesFact
+from domains.records.core import Need, Purpose
 from domains.records.selectors import RecordRow, records_page
 from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.lists import bounded_count
 from inbound_admin.lib.tables import keyed
+from notifications.alerts.core import AlertState
 from notifications.alerts.selectors import number_unanswered
+from notifications.models.alerts import Alert
 from operations.dashboard.core import CaseFacts, RecordToFix
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
@@ -135,11 +139,15 @@ def domains_to_do(viewer: Viewer) -> list[Domain]:
     return sorted(own.order_by("state_since")[:100], key=lambda domain: domain.shown_state not in wrong)[:DOMAINS_SHOWN]
 
 
+LAME, TWO_SPF, ZONE_APPENDED = "dns.server.lame", "dns.rival.spf", "dns.value.zone_appended"
 TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a lookup that failed is none of them
 
 
-def case_facts(domain: Domain) -> CaseFacts:
-    """From our rows alone. The state is what the checks came to, whatever staff show to the customer."""
+def case_facts(domain: Domain, found: Diagnosis | None = None) -> CaseFacts:
+    """From our rows, and a diagnosis of the last seconds where there is one.
+
+    The state is what the checks came to, whatever staff show to the customer.
+    """
     page = records_page(domain, can_check_in=0)
     rows = [row for group in page.groups for row in group.rows]
     left = [row for row in rows if row.record.need is Need.REQUIRED and row.state in TO_FIX]
@@ -153,15 +161,68 @@ def case_facts(domain: Domain) -> CaseFacts:
         is_held=domain.is_held,
         stopped=domain.amazon_gave_up,
         problem=domain.stage_problem,
+        rejected=_rejected(domain),
+        rejected_by_us=any(_is_by_us(domain, each) for each in _red(domain)),
+        lame=_lame(found),
+        deadline=_deadline(domain, left),
     )
 
 
+KEPT_BY_AMAZON = timedelta(hours=72)  # a verified domain whose records are gone
+_OF_THE_IDENTITY = (Purpose.OWNERSHIP, Purpose.SIGNING)
+
+
+def case_since(domain: Domain) -> datetime:
+    """Since when mail is rejected, where it is; else since when the records are in their state."""
+    if _rejected(domain):
+        alerts = Alert.objects.filter(kind="domain.rejects_mail", object_id=domain.pk, state=AlertState.OPEN)
+        found = alerts.order_by("since").values_list("since", flat=True).first()
+        return found or domain.state_since
+    return domain.state_since
+
+
+def _rejected(domain: Domain) -> str:
+    red = sorted(_red(domain), key=lambda each: not _is_by_us(domain, each))
+    return red[0].sentence if red else ""
+
+
+def _red(domain: Domain) -> list[Receiving]:
+    """Of a domain that SES has not verified the records say what is to be done."""
+    told = (domain.receiving, *domain.receiving_below) if domain.stage == Stage.READY else ()
+    return [each for each in told if each.is_red and domain.receiving_facts(each.name).is_verified]
+
+
+def _is_by_us(domain: Domain, each: Receiving) -> bool:
+    """Whether a rule or our team is why: not a missing address, nor a domain that is set to send only."""
+    return domain.receives and domain.receiving_facts(each.name).rules is not RulesFact.NOTHING
+
+
+def _lame(found: Diagnosis | None) -> tuple[str, ...]:
+    findings = found.findings if found else ()
+    return next(((each.verdict, *each.steps) for each in findings if each.code == LAME), ())
+
+
+def _deadline(domain: Domain, left: Sequence[RecordRow]) -> str:
+    of_identity = any(row.record.purpose in _OF_THE_IDENTITY for row in left)
+    if domain.state != State.AT_RISK or not of_identity or domain.amazon_gave_up:
+        return ""
+    return f"{(domain.state_since + KEPT_BY_AMAZON).astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+
+
 def _to_fix(row: RecordRow) -> RecordToFix:
-    record = row.record
-    value = record.value if record.priority is None else f"{record.priority} {record.value}"
-    is_known = row.state in TO_FIX
-    found = row.found if is_known else None
-    return RecordToFix(row.label, record.type, record.name, value, found, row.sentence if is_known else "")
+    record, is_known = row.record, row.state in TO_FIX
+    is_dotted = record.type != "TXT" and (row.typed.value.endswith(".") or row.code == ZONE_APPENDED)
+    value = f"{record.value}." if is_dotted else record.value
+    return RecordToFix(
+        row.label,
+        record.type,
+        record.name,
+        value if record.priority is None else f"{record.priority} {value}",
+        row.found if is_known else None,
+        row.sentence if is_known else "",
+        typed_name=row.typed.name,
+        must_delete=is_known and row.code == TWO_SPF and bool(record.value),
+    )
 
 
 LATE = {
@@ -199,10 +260,12 @@ def _of_rejecting(viewer: Viewer) -> Iterator[AttentionItem]:
 
 def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
+    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))  # they have a line of their own
     wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
-    yield AttentionItem(
-        wrong, _many(wrong, "domain needs attention", "domains need attention"), "domains:list", "show=attention", "bad"
-    )
+    left = max(wrong - rejecting, 0)
+    one, several = ("other domain needs", "other domains need") if rejecting else ("domain needs", "domains need")
+    sentence = _many(left, f"{one} attention", f"{several} attention")
+    yield AttentionItem(left, sentence, "domains:list", "show=attention", "bad")
     yield AttentionItem(
         stuck,
         _many(stuck, "domain unverified for more than a day", "domains unverified for more than a day"),

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.people.selectors import owners_of, supports_everyone
 from audit.selectors import changes_of
+from domains.diagnosis.services import kept
 from domains.domain_list import selectors as domain_list_selectors
 from domains.records.views import domain_for
 from inbound_admin.lib.http import SignedIn
@@ -51,10 +52,13 @@ def case(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied
-    facts = selectors.case_facts(domain)
+    result = kept(domain)  # the page asks for one, and its head is shown again when that has come
+    facts = selectors.case_facts(domain, result.told() if result else None)
     context = {
         "domain": domain,
         "summary": summary_of(facts),
+        "since": selectors.case_since(domain),
+        "deadline": facts.deadline,
         "to_fix": facts.to_fix,
         "owners": owners_of(domain.customer).order_by("email"),
         "tenant": tenant_of(domain.customer),

@@ -29,7 +29,7 @@ class EndpointChoice(forms.Form):
         max_length=2000,
         required=False,
         widget=forms.TextInput(attrs={**AS_TYPED, "placeholder": "https://example.com/mail or team@example.com"}),
-        help_text="Enter a webhook URL or an email address to use it instead of the endpoint above.",
+        help_text="Leave blank to use the endpoint above. A webhook URL or an email address becomes a new endpoint.",
     )
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:

@@ -22,9 +22,9 @@ from receipt_rules.endpoints.services import (
     remove_endpoint,
     send_test,
 )
-from receipt_rules.forwarding.selectors import forwardings_of, rows_of
+from receipt_rules.forwarding.selectors import forwardings_of, forwards_nothing, is_never_forwarded, rows_of
 from receipt_rules.forwarding.services import ask_again
-from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import endpoint_health
 
 
@@ -35,6 +35,8 @@ def list_(request: SignedIn) -> HttpResponse:
     known = forwardings_of(found.object_list)
     waiting = {endpoint.pk for endpoint in found.object_list if known.blocks(endpoint)}
     context = {"page": found, "q": text, "tab": "endpoints", "waiting": waiting}
+    forwards = [endpoint for endpoint in found.object_list if endpoint.type != EndpointType.WEBHOOK]
+    context["kept_only"] = bool(forwards) and forwards_nothing()
     return TemplateResponse(request, template(request, "receipt_rules/endpoints/endpoints.html", "results"), context)
 
 
@@ -49,7 +51,8 @@ def add(request: SignedIn) -> HttpResponse:
         else:
             messages.success(request, f"Added {made}. Choose it for an address or catch-all.")
             return redirect("receipt_rules:endpoints")
-    return TemplateResponse(request, "receipt_rules/endpoints/add_endpoint.html", {"form": form}, status=_status(form))
+    context = {"form": form, "kept_only": forwards_nothing()}
+    return TemplateResponse(request, "receipt_rules/endpoints/add_endpoint.html", context, status=_status(form))
 
 
 def _add(form: EndpointForm, request: SignedIn) -> Endpoint:
@@ -87,7 +90,7 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     status = 422 if form.errors or ses.errors else 200
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
     context["may_operate"] = may_operate(request.user)
-    context |= _confirmations(endpoint)
+    context |= _confirmations(endpoint) | {"kept_only": is_never_forwarded(endpoint)}
     context["health"] = endpoint_health(endpoint.pk, now=timezone.now())
     return TemplateResponse(request, "receipt_rules/endpoints/endpoint.html", context, status=status)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.core.cache import cache
 from django.core.signing import BadSignature, Signer
 from django.db.models import Q
 
@@ -17,6 +18,18 @@ from receipt_rules.planner.core.rules import domain_of
 _SIGNER = Signer(salt="forwarding")
 _PROVEN = Q(verified_at__isnull=False) | Q(claim_proven_at__isnull=False)
 Pair = tuple[str, str]  # the customer's id, the address in lower case
+FORWARDS_KEY = "function-forwards"
+NOT_HERE = "This deployment doesn't forward mail."
+
+
+def forwards_nothing() -> bool:
+    """Whether the function is known to forward no mail, as the worker last read; False also where nobody knows."""
+    return cache.get(FORWARDS_KEY) is False
+
+
+def is_never_forwarded(endpoint: Endpoint) -> bool:
+    """Whether its mail is only kept, because the function is known to forward none."""
+    return endpoint.type != EndpointType.WEBHOOK and forwards_nothing()
 
 
 @dataclass(frozen=True)

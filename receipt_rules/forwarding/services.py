@@ -10,6 +10,7 @@ from smtplib import SMTPException
 
 import structlog
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -20,15 +21,31 @@ from audit import services as audit_services
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.email import services as email_services
 from receipt_rules.addresses.selectors import forwarding_subject
-from receipt_rules.forwarding.selectors import forwardings_of, recipients_of, rows_of, token_of
+from receipt_rules.forwarding import gateway
+from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwardings_of, recipients_of, rows_of, token_of
 from receipt_rules.jobs import ask_recipients_soon
 from receipt_rules.models.endpoints import Endpoint, Forwarding, ForwardingState
+from receipt_rules.planner.services import function_arn
 
 MOST_ASKED_A_DAY = 100  # people whom one customer has us write to
 MOST_TIMES = 3  # that we write to one of them
 AGAIN_AFTER = timedelta(days=1)
 LINK_DAYS = 14
+KNOWN_SECONDS = 86_400  # how long it holds what the function said of itself
 log = structlog.get_logger(__name__)
+
+
+def read_forwarding() -> None:
+    """Ask Lambda whether our function forwards mail. Raises AwsProblem: then what was known stays known.
+
+    Nothing is known of a function that is not ours: its settings may have other names.
+    """
+    arn = function_arn()
+    variables = gateway.get_function_variables(arn) if arn else {}
+    if "INBOUND_ADMIN_URL" not in variables:
+        cache.delete(FORWARDS_KEY)
+        return
+    cache.set(FORWARDS_KEY, bool(variables.get("FORWARD_FROM")), timeout=KNOWN_SECONDS)
 
 
 def ask_new(*, endpoint: Endpoint, actor: User | None) -> None:

@@ -58,17 +58,21 @@ class Hop:
 
 @dataclass(frozen=True)
 class End:
-    """An endpoint on the path. `name` is "" for mail that is stored only; `waits` for a recipient's confirmation."""
+    """An endpoint on the path. `name` is "" for mail that is stored only; `waits` for a recipient's confirmation.
+
+    `is_kept`: this deployment forwards no mail.
+    """
 
     name: str = ""
     kind: str = ""
     is_off: bool = False
     waits: bool = False
     is_failing: bool = False
+    is_kept: bool = False
 
     @property
     def state(self) -> HopState:
-        if self.is_off or self.is_failing:
+        if self.is_off or self.is_failing or self.is_kept:
             return HopState.UNDELIVERED
         return HopState.PENDING if self.waits else HopState.OK
 
@@ -78,6 +82,8 @@ class End:
             return "Stored only (no endpoint)"
         if self.is_off:
             return f"{self.name} is off. Mail is stored only"
+        if self.is_kept:
+            return f"{self.name} gets no mail: this deployment doesn't forward mail. Mail is stored only"
         if self.waits:
             return f"{self.name} is waiting for confirmation. Mail is stored until then"
         if self.is_failing:

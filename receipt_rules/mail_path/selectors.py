@@ -7,6 +7,7 @@ from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
 from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
+from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.mail_path.core import End, Hop, mail_path
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -58,6 +59,9 @@ def _failing(endpoints: Collection[str]) -> set[str]:
 
 def _end(route: Route, chosen: Endpoint | None) -> tuple[End, Endpoint | None]:
     """The endpoint that mail goes to is returned beside; None where it is stored only."""
+    meant = route.endpoint or route.waits_for
+    if meant is not None and is_never_forwarded(meant):
+        return End(meant.name, is_kept=True), None
     if route.endpoint is not None:
         return End(route.endpoint.name, route.endpoint.get_type_display().lower()), route.endpoint
     if route.waits_for is not None:

@@ -1,6 +1,6 @@
 """How far a test message has come, stage by stage, each with its time or with where it stopped. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ class StageState(StrEnum):
     WAITING = "waiting"
     STOPPED = "stopped"
     UNKNOWN = "unknown"
+    NOT_REACHED = "not_reached"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,16 @@ OUTCOMES = {
 
 def stages(facts: ProbeFacts, now: datetime) -> tuple[ProbeStage, ...]:
     """MX seen, accepted, rule, stored, handler, delivered. The function's report proves the four in the middle."""
-    return (_mx(facts), *_through_ses(facts, now), _delivered(facts))
+    found = (_mx(facts), *_through_ses(facts, now), _delivered(facts))
+    stops = [number for number, stage in enumerate(found) if stage.state is StageState.STOPPED]
+    if not stops or not (is_over(facts, now) or facts.outcome):
+        return found
+    return tuple(_behind(stage) if number > stops[0] else stage for number, stage in enumerate(found))
+
+
+def _behind(stage: ProbeStage) -> ProbeStage:
+    """It stops at one stage alone; what was learned further on stays told."""
+    return stage if stage.state is StageState.DONE else replace(stage, state=StageState.NOT_REACHED)
 
 
 def is_over(facts: ProbeFacts, now: datetime) -> bool:

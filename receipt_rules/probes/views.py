@@ -28,7 +28,7 @@ def list_(request: SignedIn) -> HttpResponse:
                 raise
             problem = str(refused)
         else:
-            messages.success(request, "Sending the test message. This page updates automatically.")
+            messages.success(request, "Test message requested.")
             return redirect("receipt_rules:probe", made.pk)
     context = {
         "page": page_of(probes_for(request.user), request, 20),

@@ -17,6 +17,7 @@ from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import endpoints_of, expectation_subject, holder_of
+from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.live.selectors import content_of, last_known
 from receipt_rules.mail_path.core import Hop
 from receipt_rules.mail_path.selectors import path_of_route
@@ -191,6 +192,12 @@ class OwnSimulation:
     receiving: Receiving | None = None
     route: Route | None = None
     hops: tuple[Hop, ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the endpoint gets nothing, because this deployment forwards no mail."""
+        meant = (self.route.endpoint or self.route.waits_for) if self.route else None
+        return meant is not None and is_never_forwarded(meant)
 
 
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:

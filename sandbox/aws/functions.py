@@ -1,4 +1,7 @@
-"""Lambda's Invoke: the event is queued, and the sandbox runs the function itself. moto would start a container."""
+"""Lambda's Invoke: the event is queued, and the sandbox runs the function itself. moto would start a container.
+
+GetFunction tells the settings that the function runs with here, as the template's would.
+"""
 
 import json
 from typing import Any
@@ -18,4 +21,18 @@ def invoke(self: Any) -> tuple[int, dict[str, str], str]:
     return 202, {}, ""
 
 
+_plain = LambdaResponse.get_function
+
+
+def get_function(self: Any) -> str:
+    body = _plain(self)
+    if not WORLD.receiver[0]:
+        return body
+    said = json.loads(body)
+    variables = {"INBOUND_ADMIN_URL": WORLD.receiver[0], "FORWARD_FROM": WORLD.forward_from}
+    said["Configuration"]["Environment"] = {"Variables": variables}
+    return json.dumps(said)
+
+
+LambdaResponse.get_function = get_function  # type: ignore[method-assign]  # as every other operation is extended
 LambdaResponse.invoke = invoke  # type: ignore[method-assign]  # as every other operation is extended

@@ -77,8 +77,7 @@ def test_sam_finds_what_is_wrong_with_a_domain_and_takes_the_reply_along(
     page.locator("#copy-case-reply").click()
     expect(page.locator("#announcer")).to_have_text("Copied the draft reply")
     assert page.evaluate("navigator.clipboard.readText()") == "Hello, here is what to change."
-    page.locator("#copy-reply").click()
-    page.wait_for_function("async (verdict) => (await navigator.clipboard.readText()).includes(verdict)", arg=VERDICT)
+    expect(page.locator("#copy-reply")).to_have_count(0)
 
 
 def assert_fits_without_scrolling(page: Page) -> None:

@@ -1,6 +1,7 @@
 """Mail is forwarded to others' addresses only after they have said that they want it."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,10 +20,14 @@ from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import RateLimited, Refused
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.forwarding import services as forwarding_services
+from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwards_nothing
 from receipt_rules.legacy_import.services import Import, import_endpoint
+from receipt_rules.mail_path.core import HopState
+from receipt_rules.mail_path.selectors import path_of_domain
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.route_lookup.selectors import Route, route_lookup
+from sandbox.process import Sandbox
 from tests.calling import api_of, ok, refused
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import make_address, make_operator, make_verified
@@ -264,3 +269,39 @@ def test_what_the_system_before_forwarded_goes_on(shop: Domain) -> None:
         name="old", kind="email", config={"address": STRANGER}, is_active=True, description="", of=of
     )
     assert routed(shop, made).endpoint == made
+
+
+@pytest.fixture
+def known(sandbox: Sandbox, settings: Settings) -> Iterator[None]:
+    """What the function in the sandbox is set to is read; nothing of it is left afterwards."""
+    settings.RECEIVING_FUNCTION = "inbound-mail-handler"
+    cache.delete(FORWARDS_KEY)
+    yield
+    sandbox.control.set_receiver("", "")
+    cache.delete(FORWARDS_KEY)
+
+
+def test_where_the_function_forwards_nothing_no_such_endpoint_is_added(
+    known: None, sandbox: Sandbox, shop: Domain
+) -> None:
+    old = forward(shop.customer, "a@shop.com")
+    make_address("desk@shop.com", shop, endpoint=old)
+    sandbox.control.set_receiver("https://here.example", "key")
+    forwarding_services.read_forwarding()
+    with pytest.raises(Refused, match="doesn't forward mail"):
+        forward(shop.customer, "b@shop.com")
+    end = path_of_domain(shop, Address.objects.filter(domain=shop))[-1]
+    assert (end.state, "doesn't forward mail" in end.sentence) == (HopState.UNDELIVERED, True)
+
+
+def test_where_the_function_forwards_the_endpoint_is_added(known: None, sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.set_receiver("https://here.example", "key", "forward@here.example")
+    forwarding_services.read_forwarding()
+    assert forward(shop.customer, "b@shop.com").pk
+    assert not forwards_nothing()
+
+
+def test_nothing_is_known_of_a_function_that_is_not_ours(known: None, shop: Domain) -> None:
+    forwarding_services.read_forwarding()
+    assert not forwards_nothing()
+    assert forward(shop.customer, "b@shop.com").pk

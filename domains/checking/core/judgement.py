@@ -314,12 +314,13 @@ def _summary(state: State, concerned: Sequence[Judgement], aspects: Sequence[Asp
         return said[0] if said else "Not checked yet."
     number, one = len(concerned), len(concerned) == 1
     count = f"{number} of {required} records"
-    more = "" if number == required else "more "
+    if one and state is State.WAITING and is_inbound(concerned[0].key):
+        return "Publish the MX record."
     return {
         State.AT_RISK: f"{count} {'has' if one else 'have'} changed or disappeared. "
         f"Restore {'it' if one else 'them'} before the domain loses its verification.",
         State.WRONG: f"{count} {'needs' if one else 'need'} fixing.",
-        State.WAITING: f"Publish {number} {more}DNS {'record' if one else 'records'}.",
+        State.WAITING: f"Publish {number} {'' if number == required else 'more '}DNS {'record' if one else 'records'}.",
         State.COULD_NOT_CHECK: f"We couldn't check {count}. We'll try again shortly.",
         State.NOT_CHECKED: f"{count} {'hasn' if one else 'haven'}'t been checked yet.",
         State.SPREADING: f"{count} {'is' if one else 'are'} published and propagating. No action needed.",

@@ -153,7 +153,8 @@ _SENTENCES = {
         "{subject} must be the only MX record at {record.name}, but there is another: {found}. Remove the other, or "
         "choose another MAIL FROM domain."
     ),
-    "dns.rival.spf": "There are two SPF records at {record.name}, which makes both invalid. Merge them into one.",
+    "dns.rival.spf": "There are two SPF records at {record.name}, which makes both invalid. Keep one with the "
+    "value shown and delete the other.",
     "dns.rival.dmarc": "There are two DMARC records at {record.name}, which makes both invalid. Keep only one.",
     "dns.rival.cname": (
         "{record.name} is a CNAME to {found}. A name with a CNAME can't have other records. Remove the CNAME. If it "

@@ -132,6 +132,13 @@ _ERRORS = {
     "SERVICE_ERROR": "it had a fault of its own",
 }
 _ASPECTS = {Aspect.IDENTITY: "Ownership", Aspect.DKIM: "Signing keys", Aspect.MAIL_FROM: "Return address"}
+_STATUSES = {
+    SesStatus.SUCCESS: "verified",
+    SesStatus.PENDING: "pending",
+    SesStatus.FAILED: "failed",
+    SesStatus.TEMPORARY_FAILURE: "verified before, not found now",
+    SesStatus.NOT_STARTED: "not started",
+}
 _BEHIND = (
     (SesStatus.FAILED, "amazon.gave_up"),
     (SesStatus.TEMPORARY_FAILURE, "amazon.lost"),
@@ -264,7 +271,7 @@ def _internet(case: Case, judged: Sequence[Judged]) -> tuple[str, ...]:
 
 
 def _amazon_lines(case: Case) -> tuple[str, ...]:
-    lines = [f"{_ASPECTS[aspect]}: {status or 'unknown'}" for aspect, status in _statuses(case).items()]
+    lines = [f"{_ASPECTS[aspect]}: {_STATUSES.get(status, 'unknown')}" for aspect, status in _statuses(case).items()]
     amazon = case.amazon
     if amazon.looked_at:
         lines.append(f"Last checked: {amazon.looked_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC")

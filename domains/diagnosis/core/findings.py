@@ -270,6 +270,12 @@ class Diagnosis:
         """All, the first break first."""
         return ((self.finding,) if self.finding else ()) + self.further
 
+    @property
+    def warned(self) -> frozenset[str]:
+        """The links that pass, with something to mend at the nameservers."""
+        notes = (each for each in self.findings if each.severity is Severity.NOTE and not each.record_key)
+        return frozenset(each.link for each in notes)
+
 
 _NEAR = ("M02", "M03", "M09", "M10", "M11", "M14", "M16", "M17")  # the mistakes of a letter or a few
 
@@ -322,7 +328,7 @@ def as_reply(diagnosis: Diagnosis) -> str:
         lines += ["", "Other problems found:"]
         lines += [f"- {finding.verdict}" for finding in diagnosis.further]
     looked = diagnosis.now.astimezone(UTC)
-    return "\n".join([*lines, "", f"(Checked on {looked:%-d %B %Y, %H:%M} UTC. Code: {diagnosis.finding.code})", ""])
+    return "\n".join([*lines, "", f"(Checked on {looked:%-d %B %Y, %H:%M} UTC.)", ""])
 
 
 def reply_lines(finding: DiagnosisFinding) -> list[str]:

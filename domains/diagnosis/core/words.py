@@ -273,6 +273,8 @@ def _of_offer(record: Record) -> dict[str, str]:
     return {
         "merged": merged,
         "fix": findings.clean_text(record.withheld) or f"Replace the current value with: {merged}",
+        "keep": findings.clean_text(record.withheld)
+        or f"Keep one SPF record with this value and delete the others: {merged}",
     }
 
 

@@ -17,7 +17,7 @@ def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_
     found = summary_of(BROKEN)
     assert (found.wrong, found.who) == ("2 required records missing or incorrect", "The customer")
     for line in (
-        "Please publish these 2 DNS records for shop.com at your DNS host, exactly as shown:",
+        "Please publish or correct these 2 DNS records for shop.com at your DNS host, exactly as shown:",
         "1. DKIM record 2\n   Type: CNAME\n   Name: k2._domainkey.shop.com\n   Value: k2.dkim.amazonses.com",
         "   Currently: not found\n   It is missing.",
         "2. Inbound MX\n   Type: MX",
@@ -79,3 +79,42 @@ def test_our_own_trouble_is_not_told_to_the_customer_in_detail() -> None:
 )
 def test_a_record_is_named_once(sentence: str, told: str) -> None:
     assert replace(DKIM, sentence=sentence).told == told
+
+
+def test_what_is_typed_comes_first_and_the_full_name_in_brackets() -> None:
+    bounce = RecordToFix("MAIL FROM MX", "MX", "bounce.shop.com", "10 feedback.example", typed_name="bounce")
+    assert "   Name: bounce (in full: bounce.shop.com)" in summary_of(replace(BROKEN, to_fix=(bounce,))).reply
+
+
+def test_of_two_spf_records_one_is_kept_and_none_is_published() -> None:
+    spf = RecordToFix("SPF", "TXT", "shop.com", "v=spf1 a ~all", ("v=spf1 a ~all", "v=spf1 -all"), must_delete=True)
+    reply = summary_of(replace(BROKEN, to_fix=(spf,))).reply
+    assert "publish" not in reply
+    assert "Please correct this DNS record" in reply
+    assert "Keep one SPF record with this value and delete the others:\n   - v=spf1 -all" in reply
+
+
+def test_mail_that_is_rejected_is_told_before_records_in_order() -> None:
+    ours = summary_of(replace(FINE, rejected="SES rejects all mail for shop.com: a rule.", rejected_by_us=True))
+    assert (ours.wrong, ours.who) == ("Mail is rejected", "Our team")
+    assert "rejects mail for shop.com" in ours.reply
+    assert "don’t need to do anything" not in ours.reply
+    theirs = summary_of(replace(BROKEN, rejected="SES rejects all mail for shop.com: add an address."))
+    assert theirs.who == "The customer"
+    assert "add an address" in theirs.reply
+    assert "DKIM record 2" in theirs.reply
+
+
+def test_a_nameserver_that_does_not_answer_is_the_customers() -> None:
+    found = summary_of(replace(FINE, lame=("One nameserver doesn't answer: ns2.", "Contact your DNS host.")))
+    assert (found.wrong, found.who) == ("One nameserver doesn't answer: ns2.", "The customer")
+    assert "Contact your DNS host." in found.reply
+    assert "don’t need to do anything" not in found.reply
+
+
+def test_a_domain_at_risk_has_a_deadline_and_one_that_stopped_says_who_restarts() -> None:
+    reply = summary_of(replace(BROKEN, state=State.AT_RISK, deadline="3 December 2026, 02:15 UTC")).reply
+    assert "Amazon SES keeps it until about 3 December 2026, 02:15 UTC" in reply
+    stopped = summary_of(replace(BROKEN, stopped=True)).reply
+    assert "Restart verification" in stopped
+    assert "as shown: Amazon" not in stopped

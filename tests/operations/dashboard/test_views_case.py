@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.roles import Role
 from audit import services as audit_services
@@ -45,3 +46,19 @@ def test_the_one_box_leads_staff_to_the_case_and_customers_to_the_records(client
     client.force_login(domain.customer.members.get())
     answer = client.get(reverse("operations:find"), {"q": "shop.com"})
     assert answer["Location"] == reverse("domains:detail", args=[domain.pk])
+
+
+def test_who_acts_follows_the_judgement_of_receiving(client: Client, domain: Domain) -> None:
+    client.force_login(make_staff(Role.SUPPORT))
+    Domain.objects.filter(pk=domain.pk).update(
+        stage="ready",
+        state="verified",
+        identity_status="SUCCESS",
+        proven_at=timezone.now(),
+        mail_rules={"shop.com": "stopped"},
+        mx_facts={"shop.com": "here"},
+    )
+    text = page(client, domain)
+    assert "Mail is rejected" in text
+    assert "Our team" in text
+    assert "don’t need to do anything" not in text

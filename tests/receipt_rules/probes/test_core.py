@@ -15,7 +15,7 @@ NAMES = ["MX seen", "Accepted", "Rule", "Stored", "Handler", "Delivered"]
 
 
 def states(facts: ProbeFacts, now: datetime = SOON) -> str:
-    """One letter for each stage: done, waiting, stopped, unknown."""
+    """One letter for each stage: done, waiting, stopped, unknown, not reached."""
     assert [stage.name for stage in stages(facts, now)] == NAMES
     return "".join(stage.state[0] for stage in stages(facts, now))
 
@@ -29,8 +29,10 @@ def states(facts: ProbeFacts, now: datetime = SOON) -> str:
         (replace(ARRIVED, outcome="failed", problem="It answered 500."), SOON, "ddddds"),
         (replace(SENT, mx_leads_here=False), SOON, "swwwww"),
         (replace(SENT, mx_leads_here=None), SOON, "uwwwww"),
-        (replace(SENT, send_problem="550 5.1.1"), SOON, "dsuuuu"),
-        (SENT, NOW + GIVEN_UP + timedelta(seconds=1), "duuusw"),
+        (replace(SENT, send_problem="550 5.1.1"), SOON, "dsnnnn"),
+        (replace(SENT, mx_leads_here=False, send_problem="550 5.1.1"), SOON, "snnnnn"),
+        (replace(SENT, mx_leads_here=False), NOW + GIVEN_UP + timedelta(seconds=1), "snnnnn"),
+        (SENT, NOW + GIVEN_UP + timedelta(seconds=1), "duuusn"),
     ],
 )
 def test_each_stage_is_done_waiting_stopped_or_unknown(facts: ProbeFacts, now: datetime, wanted: str) -> None:
