@@ -16,6 +16,8 @@ NAMES = {
     "dmarc_reports_to": "DMARC reports to",
     "dkim_zone": "DKIM zone",
     "mail_from": "MAIL FROM domain",
+    "told": "message to the customer",
+    "review_on": "review date",
     "on_mx_failure": "MAIL FROM fallback",
     "wants_apex_spf": "SPF record",
     "wants_dmarc": "DMARC record",

@@ -3,6 +3,8 @@
 `inbound_admin.lib.api` explains how to write an operation.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -14,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from accounts.api_keys.api import call_router, keep_answer, reads
@@ -25,6 +28,8 @@ from domains.sharing import api as domains_sharing
 from domains.verified_notices import api as domains_verified_notices
 from inbound_admin.health import probe_all
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_answer
+from inbound_admin.lib.api.description import explain
+from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED
 from inbound_admin.lib.api.values import Out
 from inbound_admin.lib.errors import Problem
 from notifications.alerts import api as notifications_alerts
@@ -54,6 +59,8 @@ from tenants.reputation import api as tenants_reputation
 
 BROKEN = "Something went wrong on our side. Try again, or contact support with the time of the error."
 log = structlog.get_logger(__name__)
+_OF_DJANGO, _WORDS = re.compile(r"No (\w+) matches the given query\."), re.compile("[A-Z][a-z]*")
+_NAMES = {"ReceivedMail": "received message", "WebhookTarget": "webhook", "MigrationItem": "item of the migration"}
 
 # Mail itself, in the published families. 404, since the newer client repeats a call that is answered 5xx.
 MAIL_METHODS = tuple(
@@ -89,13 +96,18 @@ class Api(NinjaAPI):
         first, *others = operation.view_func.__name__.split("_")
         return first + "".join(word.capitalize() for word in others)
 
+    def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**kwargs)
+        explain(schema)
+        return schema
+
 
 api = Api(
     title="Inbound Admin",
     version="1.0.0",
-    description="Every call requires an API key, “Authorization: Bearer <key>”, or a signed-in session with its "
-    "CSRF token. Errors are {error, code, details?}. "
-    "Lists accept limit and offset. Every POST honours Idempotency-Key.",
+    description="Every call requires an API key, `Authorization: Bearer YOUR_KEY`, or a signed-in session with its "
+    "CSRF token. Errors are {error, code, details?}: with MALFORMED, `details` lists what is wrong and where. "
+    "Lists accept limit and offset. Every POST honours Idempotency-Key. [Back to the site](/)",
     docs_url="/docs",
     docs_decorator=lambda view: csrf_exempt(require_safe(view)),
     openapi_url="/openapi.json",
@@ -168,8 +180,16 @@ def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
 @api.exception_handler(ValidationError)
 def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Return where and what is wrong, but never the input, which may not be Unicode."""
-    details = [{"where": ".".join(map(str, each["loc"]))[:200], "what": each["msg"]} for each in error.errors[:50]]
+    details = [{"where": _where(each["loc"]), "what": each["msg"]} for each in error.errors[:50]]
+    ignored = dict.fromkeys(getattr(request, "ignored", ()))
+    details += [{"where": name[:LONGEST], "what": "Unknown name, ignored."} for name in list(ignored)[:MOST_NAMED]]
     return error_answer("The request isn't valid. See details.", "MALFORMED", 400, details)
+
+
+def _where(place: Sequence[str | int]) -> str:
+    """As the caller wrote it: the name of our function's argument, which holds the body, isn't part of the body."""
+    source, *inside = place
+    return ".".join(map(str, (source, *(inside[1:] if source == "body" else inside))))[:200]
 
 
 @api.exception_handler(HttpError)
@@ -195,7 +215,14 @@ def _no_key(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
 
 @api.exception_handler(Http404)
 def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
-    return nothing_here(request)
+    return error_answer(_what_is_missing(str(error)), "NOT_FOUND", 404)
+
+
+def _what_is_missing(said: str) -> str:
+    """The sentence for people: ours as it is, and Django's, which names the model, in our words."""
+    if found := _OF_DJANGO.match(said):
+        return f"No {_NAMES.get(found[1]) or ' '.join(_WORDS.findall(found[1])).lower()} has this ID."
+    return said or "Not found."
 
 
 @csrf_exempt
@@ -204,7 +231,8 @@ def nothing_here(request: HttpRequest, **_: Any) -> HttpResponse:
     if request.path.startswith(MAIL_METHODS):
         sentence = "This API doesn't send, read or store mail. It manages domains, addresses and endpoints."
         return error_answer(sentence, "OUT_OF_SCOPE", 404)
-    return error_answer("Not found.", "NOT_FOUND", 404)
+    slash = " Paths have no slash at the end." if request.path.endswith("/") else ""
+    return error_answer(f"No such path.{slash}", "NOT_FOUND", 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -10,7 +10,7 @@ from moto.core.model_instances import reset_model_data
 from sandbox.aws.events import confirmation, event_about, notification
 from sandbox.aws.limits import CHOICES, Beliefs, Limits
 from sandbox.aws.mail_manager import add_ingress_point
-from sandbox.aws.metrics import leave_points, lose_mail
+from sandbox.aws.metrics import SENT_WITHOUT_A_TENANT, leave_points, lose_mail, sent_an_hour
 from sandbox.aws.reputation import put_finding, put_rate
 from sandbox.aws.state import WORLD, Account, RegionState, Tenant, regions
 from sandbox.control_dns import DEFAULT_TTL, DnsControl
@@ -136,7 +136,9 @@ class AwsControl:
             state = _region(region)
             for kind, rate in {"BOUNCE": bounce, "COMPLAINT": complaint}.items():
                 if rate is not None:
-                    leave_points(state, "", kind, rate, WORLD.clock.now())
+                    now, every = WORLD.clock.now(), state.tenants.values()
+                    an_hour = sum(sent_an_hour(tenant, now) for tenant in every) + SENT_WITHOUT_A_TENANT
+                    leave_points(state, "", kind, rate, now, an_hour=an_hour)
             WORLD.changed()
 
     def lose_mail(self, region: str, rule: str, number: int = 1) -> None:
@@ -199,7 +201,8 @@ class AwsControl:
             self._on_tenant(tenant, lambda one: put_rate(one, kind, rate, now))
             for _, state in regions():
                 if tenant in state.tenants:
-                    leave_points(state, tenant, kind, rate, now)
+                    an_hour = sent_an_hour(state.tenants[tenant], now)
+                    leave_points(state, tenant, kind, rate, now, an_hour=an_hour)
 
 
 def _region(name: str) -> RegionState:

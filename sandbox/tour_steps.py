@@ -51,7 +51,7 @@ CUSTOMER = Role(
         ),
         Step(
             "Fix it at the DNS host",
-            "On the sandbox’s DNS host, publish everything that is missing. It plays the part of your own DNS host.",
+            "On the sandbox’s DNS host, click Fix at DKIM record 2. It plays the part of your own DNS host.",
             "The records become correct, and the page of the domain updates automatically within a minute.",
             "sandbox:zone",
             "northwind-books.com",
@@ -84,7 +84,8 @@ CUSTOMER = Role(
         Step(
             "See what arrived",
             "Open a message. Then send one yourself, to the port that the sandbox’s page Mail names.",
-            "Every message of the last three weeks, where it went, and whether it arrived. No content is stored.",
+            "Every message of the last three weeks, where it went, and whether it arrived. Its content stays in the S3 "
+            "bucket; this site stores none.",
             "receipt_rules:received",
             "orders@northwind-books.com",
         ),

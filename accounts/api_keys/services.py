@@ -100,7 +100,10 @@ def use_api_key(*, secret: str, scopes: Iterable[Scope], now: datetime) -> ApiKe
         raise BadKey(f"This API key is {state}.", code=f"KEY_{state.upper()}")
     wanted = tuple(scopes)
     if missing := [scope for scope in wanted if scope not in key.scopes]:
-        raise NotAllowed(f"This API key doesn't have the scope “{missing[0]}”.", code="SCOPE_MISSING")
+        is_out_of_reach = missing[0] in OF_EVERYBODY and not supports_everyone(key.user)
+        sentence = f"This API key doesn't have the scope “{missing[0]}”."
+        sentence = "This operation is for staff only." if is_out_of_reach else sentence
+        raise NotAllowed(sentence, code="SCOPE_MISSING")
     _may_have(key.user, wanted)
     _has_factor(key.user, key.scopes)
     if is_use_worth_writing(now, key.last_used_at):

@@ -56,7 +56,8 @@ def get_export(
     domain = domain_of(request, domain_id)
     kind = format_named(format_key)
     if kind is None:
-        raise Http404
+        keys = ", ".join(each.key for each in FORMATS)
+        raise Http404(f"No such export format. Choose from: {keys}.")
     done = export(_entries(domain, missing=query.which == "missing"), kind, domain.hosted.zone)
     return ExportOut(
         domain_id=domain.pk, format=_format(kind), file_name=done.file_name, text=done.text, command=done.command

@@ -78,7 +78,7 @@ def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
         found.append(
             AttentionItem(
                 unanswered,
-                _many(unanswered, "unacknowledged alert", "unacknowledged alerts"),
+                _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you"),
                 "notifications:inbox",
             )
         )

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tenants.status.core import is_by_policy
+
 
 class Decision(StrEnum):
     """ADOPT: accept from SES. RESTORE: set in SES again. IGNORE: keep both until something changes."""
@@ -239,6 +241,8 @@ def _status(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifferen
     sentence = (
         f"{own.name} can send in SES, but is paused here.{cause}"
         if own.is_paused
+        else f"{own.name} was paused by the SES reputation policy.{cause}"
+        if is_by_policy(at_amazon.staff_cause)
         else f"{own.name} is paused in SES, but was not paused here.{cause}"
     )
     yield _found_tenant(STATUS, own, own.name, sentence, *values, may_adopt=True, may_restore=True)

@@ -28,9 +28,7 @@ class ResumeOutcome:
 def outcome_of_resuming(tenant: Tenant) -> ResumeOutcome:
     """From the database; SES may have changed since."""
     if tenant.amazon_status == SendingStatus.DISABLED:
-        return ResumeOutcome(
-            f"AWS suspended this tenant, so it can’t be resumed here. Can be lifted by: {BY_AMAZON}", possible=False
-        )
+        return ResumeOutcome(f"AWS suspended this tenant, so it can’t be resumed here. {BY_AMAZON}", possible=False)
     if not tenant.is_paused and tenant.staff_status != SendingStatus.DISABLED:
         return ResumeOutcome("The tenant is not paused.", possible=False)
     if tenant.resumes_as == SendingStatus.REINSTATED:

@@ -295,7 +295,7 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     return DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
-        message=services.what_is_pending(domain) or "Publish these records, then verify.",
+        message=services.what_is_pending(domain) or services.what_to_publish(domain),
         **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
     )
 

@@ -16,7 +16,7 @@ from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
 from domains.names.core import label_in
 from domains.ownership_claims import services as ownership_claims_services
-from domains.records.core import mail_from_candidates
+from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
 from domains.settings.services import settled, wanted_of
 from inbound_admin.lib import aws, slow_work
@@ -123,6 +123,12 @@ def what_is_pending(domain: Domain) -> str:
     if domain.stage == Stage.STARTING or domain.is_configuring:
         return domain.stage_problem or "SES hasn't finished yet. Request the records again in a moment."
     return ""
+
+
+def what_to_publish(domain: Domain) -> str:
+    """Return what the caller does with the records of a domain that SES is done with, as sentences."""
+    last = ", the inbound MX last" if any(each.key == INBOUND_MX for each in domain.records) else ""
+    return f"Publish these records{last}. Then verify with PATCH /api/v2/domains/{domain.pk}/auth."
 
 
 def _configure(domain: Domain, wanted: DomainChange, actor: User) -> None:

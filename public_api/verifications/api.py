@@ -319,7 +319,7 @@ def _named(user: User, text: str) -> Domain:
     )
     held = [domain for domain in found if domain.stage != Stage.CLAIM]
     if not found:
-        raise Http404
+        raise Http404("You have no domain with this name.")
     return (held or found)[0]
 
 

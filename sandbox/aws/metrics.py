@@ -13,11 +13,12 @@ from moto.ses.models import ses_backends
 
 from sandbox.aws.errors import invalid_parameter
 from sandbox.aws.extension import Answer, Request, cloudwatch
-from sandbox.aws.state import WORLD, RegionState
+from sandbox.aws.state import WORLD, RegionState, Tenant
 
 NAMESPACE, DIMENSION = "AWS/SES", "TenantName"
 RATES = {"BOUNCE": "Reputation.BounceRate", "COMPLAINT": "Reputation.ComplaintRate"}
 SENT, SENT_AN_HOUR = "Send", 120.0
+SENT_WITHOUT_A_TENANT = 120.0  # of the account
 COUNTS = {"BOUNCE": "Bounces", "COMPLAINT": "Complaints"}
 COUNTED = "Sends"
 OF_SET = "ses:configuration-set"
@@ -30,18 +31,28 @@ Point = tuple[datetime, float]
 Measured = dict[tuple[str, str, frozenset[tuple[str, str]]], list[Point]]
 
 
-def leave_points(state: RegionState, tenant: str, kind: str, rate: float, now: datetime) -> None:
-    """As if the rate had moved to this one evenly over the past day, with something sent in each hour."""
+def leave_points(
+    state: RegionState, tenant: str, kind: str, rate: float, now: datetime, *, an_hour: float = SENT_AN_HOUR
+) -> None:
+    """As if the rate had moved to this one evenly over the past day, with so much sent in each hour."""
     held = state.metrics.get((RATES[kind], tenant), [])
     before = held[-1][1] if held else 0.0
     first = now - timedelta(hours=HISTORY_HOURS)
     steps = range(1, HISTORY_HOURS + 1)
     moved = [(first + timedelta(hours=n), before + (rate - before) * n / HISTORY_HOURS) for n in steps]
     state.metrics[RATES[kind], tenant] = [*(point for point in held if point[0] <= first), *moved]
-    state.metrics[SENT, tenant] = [(at, SENT_AN_HOUR) for at, _ in state.metrics[RATES[kind], tenant]]
+    _leave(state, tenant, SENT, [(at, an_hour) for at, _ in moved])
     if tenant:
-        _leave(state, tenant, COUNTED, [(at, SENT_AN_HOUR) for at, _ in moved])
-        _leave(state, tenant, COUNTS[kind], [(at, SENT_AN_HOUR * rate) for at, _ in moved])
+        _leave(state, tenant, COUNTED, [(at, an_hour) for at, _ in moved])
+        _leave(state, tenant, COUNTS[kind], [(at, an_hour * rate) for at, _ in moved])
+
+
+def sent_an_hour(tenant: Tenant, now: datetime) -> float:
+    """Nothing while sending was off for the whole past day; a suspension or a pause of today ends what follows."""
+    for side in (tenant.customer, tenant.amazon):
+        if side.status == "DISABLED" and (side.updated is None or now - side.updated >= timedelta(hours=HISTORY_HOURS)):
+            return 0.0
+    return SENT_AN_HOUR
 
 
 def _leave(state: RegionState, tenant: str, name: str, points: list[Point]) -> None:

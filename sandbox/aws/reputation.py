@@ -38,7 +38,8 @@ def apply_policy(tenant: Tenant, now: datetime) -> None:
 def put_finding(tenant: Tenant, kind: str, level: str, status: str, description: str, now: datetime) -> None:
     """At most one finding of a type; a FIXED one stays listed."""
     old = next((finding for finding in tenant.findings if finding.type == kind), None)
-    created = old.created if old else now
+    is_again = old is not None and old.status != "OPEN" and status == "OPEN"
+    created = now if old is None or is_again else old.created
     tenant.findings = [finding for finding in tenant.findings if finding.type != kind]
     tenant.findings.append(Finding(kind, level, status, description, created, now))
     apply_policy(tenant, now)

@@ -18,6 +18,11 @@
 
   document.querySelector("[data-focus]")?.focus();
 
+  document.querySelectorAll("[data-print]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  });
+
   // On a phone the row of tabs is longer than the screen.
   const tabs = document.querySelector("[data-tabs]");
   const here = tabs?.querySelector("[aria-current]");

@@ -117,6 +117,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.sends_since is not None),
         "main_layers": [main[name] for name in MAIN_LAYERS],
         "other_layers": others,
+        "others_forbid": any(layer.allows is False for layer in others),
         "others_matter": any(layer.allows is not True for layer in others),
         "policy": POLICIES[tenant.policy],
         "suppression": SUPPRESSIONS[tenant.suppression],

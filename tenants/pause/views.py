@@ -5,6 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.roles import PAUSE
@@ -29,5 +30,7 @@ def keep(request: SignedIn, tenant_id: str) -> HttpResponse:
         else:
             messages.success(request, f"{tenant.name} stays paused. Your reason is in its history.")
             return redirect("tenants:detail", tenant.id)
-    context = {"tenant": tenant, "form": form}
+    review_on = tenant.pause_review_on
+    is_due = review_on is not None and review_on <= timezone.localdate()
+    context = {"tenant": tenant, "form": form, "review_is_due": is_due}
     return TemplateResponse(request, "tenants/pause/keep.html", context, status=422 if form.errors else 200)

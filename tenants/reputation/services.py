@@ -198,11 +198,12 @@ def _store_one(tenant: Tenant, row: Finding | None, found: FoundRecommendation, 
         _end(tenant, row, now)
         return
     if found.is_open:
-        row.over_at = None
+        row.over_at, row.opened_at = None, row.opened_at if was_open else found.opened_at
     row.save()
     if found.is_open and (not was_open or impact != found.impact):
         before = {"impact": impact} if was_open else {}
-        _record(tenant, "tenant.finding", row, before=before, after={"impact": found.impact})
+        moved = "tenant.finding_lowered" if impact == HIGH else "tenant.finding_raised"
+        _record(tenant, moved if was_open else "tenant.finding", row, before=before, after={"impact": found.impact})
 
 
 def _end(tenant: Tenant, row: Finding, now: datetime) -> None:

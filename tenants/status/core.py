@@ -60,7 +60,11 @@ PAUSES_ON: Mapping[str, tuple[str, ...]] = {
     Policy.NONE: (),
 }
 
-BY_AMAZON = "AWS only (open a case with AWS Support)."
+BY_AMAZON = "Only AWS can lift it: open a case with AWS Support."
+_OF_ACCOUNT = {
+    "PROBATION": "AWS is reviewing our account. It can send; AWS watches its rates.",
+    "SHUTDOWN": "AWS has stopped sending for our account.",
+}
 BY_STAFF = "Our Trust & Safety team."
 BY_OPERATOR = "An operator, in the AWS console."
 BY_OWNER = "The customer, by publishing the domain’s DNS records."
@@ -130,14 +134,16 @@ def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> S
     return SendingStatus.ENABLED
 
 
+def is_by_policy(cause: str) -> bool:
+    """Whether SES says that its reputation policy paused the tenant; without such a cause we do not know who did."""
+    return "reputation policy" in cause.lower()
+
+
 def _account(facts: StatusFacts) -> Layer:
     allows = facts.account_sends
     if facts.account == "SHUTDOWN":
         allows = False
-    cause = {
-        "PROBATION": "AWS is reviewing our account. It can send; AWS watches its rates.",
-        "SHUTDOWN": "AWS has stopped sending for our account.",
-    }.get(facts.account, "")
+    cause = _OF_ACCOUNT.get(facts.account, "")
     if not cause and allows is False:
         cause = "Sending is disabled for our account."
     return Layer(LayerName.ACCOUNT, facts.account, cause, facts.account_since, BY_AMAZON, allows)
@@ -243,12 +249,7 @@ LAYERS: Mapping[str, tuple[str, str, str, str]] = {
         "AWS has suspended this tenant.",
         "The AWS status is unknown.",
     ),
-    LayerName.STAFF: (
-        "Staff",
-        "Not paused by our team.",
-        "Paused on our side.",
-        "Our status in SES is unknown.",
-    ),
+    LayerName.STAFF: ("Staff", "Not paused by our team.", "Paused on our side.", "Our status in SES is unknown."),
     LayerName.CONFIGURATION_SET: (
         "Configuration set",
         "Sending is enabled for the configuration set.",
@@ -281,7 +282,10 @@ class ShownLayer:
 def shown(layer: Layer) -> ShownLayer:
     title, allowed, forbidden, unknown = LAYERS[layer.name]
     sentence = unknown if layer.allows is None else allowed if layer.allows else forbidden
-    lifted_by = f"Can be resolved by: {layer.lifted_by}" if layer.allows is False else ""
+    if layer.name == LayerName.STAFF and layer.allows is False and is_by_policy(layer.cause):
+        sentence = "Paused by the SES reputation policy."
+    by = layer.lifted_by if layer.lifted_by == BY_AMAZON else f"Can be resolved by: {layer.lifted_by}"
+    lifted_by = by if layer.allows is False else ""
     return ShownLayer(layer.name, title, sentence, layer.status, layer.cause, layer.since, lifted_by, layer.allows)
 
 
@@ -324,6 +328,7 @@ def told_for(reason: str) -> str:
     return TOLD.get(reason, TOLD["other"])
 
 
+RESUMED = "resumed"
 GOES_ON = "You can still use this site, and inbound mail keeps arriving."
 STOPPED_TOO = "You can still use this site. Mail to your addresses is rejected while sending is paused."
 _OFF: dict[str, tuple[str, str, str]] = {
@@ -373,9 +378,6 @@ def banner_of(name: str, standing: str, told: str, *, stops_receiving: bool = Fa
         to_do=to_do,
         tone="info" if standing == Standing.RESUMING else "bad" if standing == Standing.SUSPENDED else "warn",
     )
-
-
-RESUMED = "resumed"
 
 
 def mail(what: str, *, customer: str, told: str, stops_receiving: bool) -> tuple[str, str]:

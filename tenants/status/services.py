@@ -35,7 +35,7 @@ from tenants.lifecycle.selectors import due_for_review, tenant_subject, tenants_
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantStage
 from tenants.reputation.services import after_reading
 from tenants.status import core
-from tenants.status.core import RESUMED, LayerName, Standing, derive, is_settled
+from tenants.status.core import RESUMED, LayerName, Standing, derive, is_by_policy, is_settled
 
 STOPPED = (Standing.PAUSED, Standing.SUSPENDED)
 
@@ -62,11 +62,15 @@ def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
         kind="tenant.paused",
         about=tenant_subject(tenant),
         firing=tenant.standing == Standing.PAUSED and not tenant.is_paused,
-        why=f"{tenant.name} was paused outside this system. {tenant.staff_cause}".strip(),
+        why=f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip(),
         severity="high",
         audience=alerts_core.Staff(PAUSE),
         now=now,
     )
+
+
+def _by_whom(cause: str) -> str:
+    return "by the SES reputation policy" if is_by_policy(cause) else "outside this system"
 
 
 GONE = "This tenant no longer exists in SES. See Drift."

@@ -139,3 +139,23 @@ def test_events_can_be_had_over_the_control_api_too(over_http: Aws, local: Sandb
     assert client.sns_confirmed() == ()
     with pytest.raises(SandboxError, match="No tenant bob"):
         client.sns_event(topic, "bob", "Sending Status Disabled")
+
+
+def test_a_tenant_that_was_paused_for_a_day_sends_nothing_and_the_account_is_more_than_its_tenants(
+    over_http: Aws, local: Sandbox
+) -> None:
+    for name in ("alice", "bob"):
+        over_http.sesv2.create_tenant(TenantName=name)
+    local.control.suspend_tenant("bob")
+    local.control.advance_clock(timedelta(days=2).total_seconds())
+    for name in ("alice", "bob"):
+        local.control.set_rates(name, bounce=0.01)
+    local.control.set_account_rates(REGION, bounce=0.01)
+    now = datetime.now(UTC) + timedelta(days=2, minutes=1)
+    asked = [_query("Send", name, number) for number, name in enumerate(("alice", "bob", ""))]
+    found = over_http.client("cloudwatch").get_metric_data(
+        MetricDataQueries=asked, StartTime=now - timedelta(days=1), EndTime=now
+    )["MetricDataResults"]
+    alice, bob, account = (sum(each["Values"]) for each in found)
+    assert (alice > 0, bob) == (True, 0)
+    assert account > alice + bob

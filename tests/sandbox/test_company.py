@@ -112,7 +112,7 @@ def _clocks_are_right(sandbox: Sandbox) -> None:
 def _anybody_may_read_what_to_try(_: Sandbox) -> None:
     page = Client().get(reverse("sandbox:what_to_try"))
     assert page.status_code == 200
-    assert "What this step is about is gone" not in page.text
+    assert "This step needs something that was deleted" not in page.text
     assert reverse("sandbox:what_to_try") in Client().get(reverse("account_login")).text
 
 
@@ -124,7 +124,7 @@ def _a_second_run_adds_nothing() -> None:
 
 def test_without_the_company_the_steps_say_what_is_gone(client: Client) -> None:
     page = client.get(reverse("sandbox:what_to_try")).text
-    assert "What this step is about is gone" in page
+    assert "This step needs something that was deleted" in page
     assert "This account is not here any more" in page
 
 

@@ -105,7 +105,7 @@ def test_an_address_and_its_endpoint(call: Call) -> None:
     assert (tried["success"], tried["webhookFormat"]) == (False, "inbound")  # it is a private address
     assert call("endpoint.delete", desk["id"])["cleanup"]["emailAddressesUpdated"] == 1
     assert call("email.address.delete", made["id"])["cleanup"]["emailAddress"] == "a@shop.com"
-    assert call("email.address.get", made["id"]) == "Not found."
+    assert call("email.address.get", made["id"]) == "No address has this ID."
 
 
 def test_the_conveniences(call: Call) -> None:

@@ -278,7 +278,7 @@ def _amazon_lines(case: Case) -> tuple[str, ...]:
     if amazon.error_type:
         lines.append(f"{amazon.error_type}: {_ERRORS.get(amazon.error_type, 'a reason that we do not know')}")
     if amazon.soa:
-        lines.append(f"It saw the zone of {diagnosis_core_findings.clean_text(amazon.soa, 120)}")
+        lines.append(f"SOA record that SES saw: {diagnosis_core_findings.clean_text(amazon.soa, 120)}")
     return (*lines, *([amazon.problem] if amazon.problem else []))
 
 

@@ -78,7 +78,10 @@ def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
     identity_status_services.read([domain], now=timezone.now())
     domain.refresh_from_db()
     assert domain.ses_soa
-    assert f"It saw the zone of {domain.ses_soa}" in diagnosis_services.look(domain, now=timezone.now()).lanes[2].lines
+    assert (
+        f"SOA record that SES saw: {domain.ses_soa}"
+        in diagnosis_services.look(domain, now=timezone.now()).lanes[2].lines
+    )
 
 
 def test_ten_viewers_cost_one_look(sandbox: Sandbox) -> None:

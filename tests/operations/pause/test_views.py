@@ -1,6 +1,5 @@
 """Pausing a tenant on its page: what stops is read before, and "paused" is said when Amazon has confirmed it."""
 
-import re
 from typing import Any
 
 import pytest
@@ -191,12 +190,11 @@ def test_what_amazon_suspended_cannot_be_resumed_and_the_page_says_who_can(tess_
     page = tess_client.get(url).text
     assert "Resume is not available" in page
     assert "AWS Support" in page
-    assert "disabled" in page.partition("Resume is not available")[2]
     assert 'name="because"' not in page
     answer = tess_client.post(url, {"because": "We want it."})
     assert answer.status_code == 422
     assert "AWS suspended this tenant" in answer.text
-    assert re.search(r"<button[^>]*disabled(?:(?!</button>).)*Resume…", page_of(tess_client, tenant), re.DOTALL)
+    assert "Resume…" not in page_of(tess_client, tenant)
 
 
 def test_a_resume_over_open_findings_says_that_it_reinstates(tess_client: Client) -> None:

@@ -87,8 +87,16 @@ def test_an_impact_that_grows_is_recorded_with_both_sides(sandbox: Sandbox) -> N
         sandbox.control.set_finding(tenant.name, "BOUNCE", impact)
         _found_out(tenant)
     assert (tenant.open_high, tenant.open_low) == (1, 0)
-    change = Change.objects.filter(what="tenant.finding").latest("pk")
+    change = Change.objects.get(what="tenant.finding_raised")
     assert (change.before, change.after) == ({"impact": "LOW"}, {"impact": "HIGH"})
+
+
+def test_an_impact_that_shrinks_is_recorded_as_lowered(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    for impact in ("HIGH", "LOW"):
+        sandbox.control.set_finding(tenant.name, "BOUNCE", impact)
+        _found_out(tenant)
+    assert Change.objects.get(what="tenant.finding_lowered").words == "SES lowered a reputation finding"
 
 
 def test_an_impact_without_a_listed_finding_has_the_tenant_asked_by_itself(sandbox: Sandbox) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenants.status import core
 from tenants.status.core import (
     BY_AMAZON,
     LayerName,
@@ -148,3 +149,11 @@ def test_a_status_that_we_do_not_know_is_shown_as_it_came() -> None:
 @pytest.mark.parametrize(("ours", "words"), [(True, "Paused by our team."), (False, "not from here")])
 def test_a_pause_without_a_cause_says_whose_it_is(ours: bool, words: str) -> None:
     assert words in layers(replace(HEALTHY, staff=(OFF, "", None), paused_by_us=ours))[2].cause
+
+
+def test_a_pause_of_the_policy_is_known_by_what_ses_says() -> None:
+    assert core.is_by_policy("Paused by the reputation policy strict: a finding of LOW impact is open.")
+    assert not core.is_by_policy("Status manually updated.")
+    cause = "Paused by the reputation policy strict."
+    layer = core.Layer(core.LayerName.STAFF, "DISABLED", cause, None, core.BY_STAFF, allows=False)
+    assert core.shown(layer).sentence == "Paused by the SES reputation policy."

@@ -1,0 +1,106 @@
+"""What the description of the API tells beside the shapes: examples, each error's code, numbers for settings."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+
+ID = "01J9ZC6V7Q8X"
+# Of fields that have a pattern, from which a viewer would make nonsense; and of parameters in paths.
+EXAMPLES: dict[str, Any] = {
+    "address": "orders@shop.example.com",
+    "catchAllEndpointId": f"ep_{ID}",
+    "customerId": f"cus_{ID}",
+    "customers": [f"cus_{ID}"],
+    "deliveryId": f"dlv_{ID}",
+    "description": "Orders of the shop",
+    "domain": "shop.example.com",
+    "domainId": f"dom_{ID}",
+    "emailAddresses": ["orders@shop.example.com"],
+    "endpointId": f"ep_{ID}",
+    "formatKey": "bind",
+    "host": "hooks.example.com",
+    "mailFromDomain": "mail.shop.example.com",
+    "mailId": f"rcv_{ID}",
+    "messageId": "o3vrnil0e2ic28trm7dfhrc2v0clambda4nbp0g1",
+    "name": "Orders",
+    "provider": "Cloudflare",
+    "recipients": ["orders@shop.example.com"],
+    "search": "shop",
+    "tenantId": f"tenant-{ID.lower()}",
+    "to": "orders@shop.example.com",
+    "url": "https://hooks.example.com/mail",
+    "overrideUrl": "https://hooks.example.com/mail",
+    "webhookId": f"whk_{ID}",
+}
+OTHERWISE = "text"
+PROBLEMS = {
+    400: ("MALFORMED", "The request isn't valid. See details."),
+    401: ("NO_KEY", "This call requires an API key."),
+    403: ("SCOPE_MISSING", "This API key doesn't have the scope “write”."),
+    404: ("NOT_FOUND", "No domain has this ID."),
+    405: ("METHOD_NOT_ALLOWED", "This URL only accepts GET, POST."),
+    409: ("CONFLICT", "What is there already forbids it."),
+    413: ("TOO_LARGE", "The body is too large."),
+    415: ("WRONG_CONTENT_TYPE", "Send JSON with “Content-Type: application/json”."),
+    422: ("REFUSED", "A rule forbids it. The sentence says which."),
+    429: ("RATE_LIMITED", "Too many calls. Try again after the seconds in Retry-After."),
+    500: ("INTERNAL", "Something went wrong on our side."),
+    502: ("AWS_ERROR", "AWS rejected the request."),
+    503: ("AWS_BUSY", "AWS is busy. Try again in a moment."),
+}
+SCHEMES = {"ApiKeyWith": "ApiKey", "SessionWith": "Session"}
+
+
+def explain(schema: dict[str, Any]) -> None:
+    """Adds it to the description that the framework made of the operations."""
+    for operation in _operations(schema):
+        _name_schemes(operation)
+        if text := operation.get("description"):
+            operation["description"] = text.replace("API_WAIT_SECONDS", f"{settings.API_WAIT_SECONDS:g} seconds")
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path" or _has_pattern(parameter["schema"]):
+                parameter["example"] = example_of(parameter["name"], parameter["schema"])
+        for status, response in operation["responses"].items():
+            if int(status) in PROBLEMS:
+                response["content"]["application/json"]["example"] = _problem(int(status))
+    components = schema["components"]
+    for shape in components["schemas"].values():
+        for name, field in shape.get("properties", {}).items():
+            if _has_pattern(field):
+                field["examples"] = [example_of(name, field)]
+    schemes = components.get("securitySchemes", {})
+    components["securitySchemes"] = {SCHEMES.get(name, name): scheme for name, scheme in schemes.items()}
+
+
+def example_of(name: str, field: dict[str, Any]) -> Any:
+    """Of that name, in one spelling for paths and bodies; one value, or a list where the field is a list."""
+    first, *others = name.split("_")
+    found = EXAMPLES.get(first + "".join(map(str.capitalize, others)), OTHERWISE)
+    is_list = any(each.get("type") == "array" for each in (field, *field.get("anyOf", ())))
+    if is_list:
+        return found if isinstance(found, list) else [found]
+    return found[0] if isinstance(found, list) else found
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for methods in schema["paths"].values():
+        yield from methods.values()
+
+
+def _name_schemes(operation: dict[str, Any]) -> None:
+    operation["security"] = [
+        {SCHEMES.get(name, name): scopes for name, scopes in each.items()} for each in operation.get("security", ())
+    ]
+
+
+def _has_pattern(field: dict[str, Any]) -> bool:
+    parts = (field, field.get("items", {}), *field.get("anyOf", ()))
+    return any("pattern" in part or "pattern" in part.get("items", {}) for part in parts)
+
+
+def _problem(status: int) -> dict[str, Any]:
+    code, sentence = PROBLEMS[status]
+    details = [{"where": "body.domain", "what": "Field required"}] if status == HTTPStatus.BAD_REQUEST else None
+    return {"error": sentence, "code": code} | ({"details": details} if details else {})
