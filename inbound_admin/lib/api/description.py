@@ -47,7 +47,7 @@ PROBLEMS = {
     422: ("REFUSED", "A rule forbids it. The sentence says which."),
     429: ("RATE_LIMITED", "Too many calls. Try again after the seconds in Retry-After."),
     500: ("INTERNAL", "Something went wrong on our side."),
-    502: ("AWS_ERROR", "AWS rejected the request."),
+    502: ("AWS_ERROR", "AWS refused the request."),
     503: ("AWS_BUSY", "AWS is busy. Try again in a moment."),
 }
 SCHEMES = {"ApiKeyWith": "ApiKey", "SessionWith": "Session"}
