@@ -148,6 +148,7 @@ MTA_STS_NOTE = (
     "Optional: it tells senders to use TLS. Host the policy at https://mta-sts.{name}/.well-known/mta-sts.txt first, "
     "a line each: {policy}. Then add this record."
 )
+BY_DKIM = "SES has verified the domain by its DKIM records."
 VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record isn't needed."
 
 

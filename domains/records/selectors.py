@@ -16,7 +16,7 @@ from domains.ownership import core as ownership_core
 from domains.providers.core import Typed, typed
 from domains.providers.selectors import DnsHost, dns_host
 from domains.receiving.core import Receiving
-from domains.records.core import Need, Purpose, Record, is_inbound
+from domains.records.core import BY_DKIM, Need, Purpose, Record, is_inbound
 
 TITLES = {
     Purpose.OWNERSHIP: ("Ownership", "Proves to Amazon SES that you own the domain."),
@@ -145,7 +145,9 @@ class AspectLine:
         """What stands under the chip and does not repeat it."""
         if self.receiving is not None:
             return FIRST_AN_ADDRESS if self.receiving.asks_for_address else self.sentence
-        return {State.VERIFIED: "", State.WRONG: "Fix the records marked below."}.get(self.state, self.sentence)
+        if self.state is State.VERIFIED:
+            return self.sentence if self.sentence == BY_DKIM else ""
+        return "Fix the records marked below." if self.state is State.WRONG else self.sentence
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from django.utils.timesince import timesince, timeuntil
 register = template.Library()
 DAY_SECONDS = 24 * 60 * 60
 MONTHS = tuple(month_name)[1:]
+_PAST = '<time datetime="{}" title="{}:{} UTC" class="whitespace-nowrap">{}</time>'
+_DUE = '<time datetime="{}" title="{}:{} UTC" data-future class="whitespace-nowrap">{}</time>'
 
 
 class _Plural:
@@ -38,9 +40,8 @@ def moment(value: Any, none: str = "never", future: str = "", absolute: str = ""
     minute = f"{at.day} {MONTHS[at.month - 1]} {at.year}, {at:%H:%M}"
     if absolute:
         return format_html('<time datetime="{}" data-absolute>{} UTC</time>', at.isoformat(), minute)
-    mark = SafeString(" data-future" if future else "")
-    shown = '<time datetime="{}" title="{}:{} UTC"{} class="whitespace-nowrap">{}</time>'
-    return format_html(shown, at.isoformat(), minute, f"{at:%S}", mark, ago(value))
+    shown = _DUE if future else _PAST
+    return format_html(shown, at.isoformat(), minute, f"{at:%S}", ago(value))
 
 
 def ago(value: datetime) -> str:

@@ -498,6 +498,7 @@ NO_PAGE = {
     "metrics": "text, for machines",
     "readyz": "JSON, for machines",
     "customers:choices": "the options of a field",
+    "sandbox:progress": "how far the demo is made, inside another page",
     "operations:export_changes": "a file",
     "domains:diagnosis_file": "a file",
     "operations:steer_migration": "buttons of the migration",

@@ -13,7 +13,7 @@ from domains.checking.core import comparison, sentences
 from domains.checking.core.comparison import Comparison, Verdict
 from domains.dns.core import Answer
 from domains.receiving.core import Receiving, ReceivingState
-from domains.records.core import Need, Record, is_inbound
+from domains.records.core import BY_DKIM, Need, Record, is_inbound
 from domains.spf.core.evaluation import NO_NAMES, SpfNames
 
 
@@ -185,7 +185,7 @@ def judge_aspect(aspect: Aspect, judgements: Sequence[Judgement], ses_status: Se
     if aspect is Aspect.IDENTITY and not any(judgement.need is Need.REQUIRED for judgement in own):
         own = [judgement for judgement in judgements if aspect_of(judgement.key) is Aspect.DKIM]
         if ses_status is SesStatus.SUCCESS:
-            return AspectState(aspect, State.VERIFIED, "SES has verified the domain by its DKIM records.")
+            return AspectState(aspect, State.VERIFIED, BY_DKIM)
     in_dns = most_urgent([judgement.state for judgement in own])
     state, sentence = _with_amazon(aspect, in_dns, ses_status)
     return AspectState(aspect, state, sentence.format(subject=_SUBJECTS[aspect], missing=_MISSING[aspect]))

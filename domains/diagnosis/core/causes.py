@@ -26,7 +26,7 @@ from domains.diagnosis.core.observations import (
 from domains.diagnosis.core.places import misplaced, takes_underscores, underscored
 from domains.diagnosis.core.policies import INSIDE_SPF, ignored_terms, strict_policy, unwelcome_reports
 from domains.dns.core import Answer, LookupStatus, Question, question_for
-from domains.records.core import RECEIVING_REGIONS, Purpose, Record
+from domains.records.core import RECEIVING_REGIONS, SPF_KEYS, Purpose, Record
 from domains.spf.core.grammar import spf_among
 
 PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial has not moved by then has published nothing
@@ -54,8 +54,13 @@ def _hidden(record: Record, case: Case) -> Cause | None:
 
 
 def _is_told(aliases: tuple[str, ...], record: Record, case: Case) -> bool:
-    """Whether the alias is another record of the name in a wrong type, which is told there."""
-    return any(other.value.lower() in aliases for other in case.seen.records if other.name == record.name)
+    """Whether the alias is another record of the name in a wrong type, which is told there.
+
+    SPF is known by its version: the value that we offer depends on lookups, which may fail.
+    """
+    others = [other for other in case.seen.records if other.name == record.name]
+    is_spf = bool(spf_among(aliases)) and any(other.key in SPF_KEYS for other in others)
+    return is_spf or any(other.value.lower() in aliases for other in others)
 
 
 def is_wildcard(record: Record, case: Case) -> bool:
@@ -152,7 +157,7 @@ def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
     if record.type == "CNAME":
         return any(answer.aliases for answer in case.seen.at_host(rival_question(record)) if answer.values == rivals)
     followed = any(answer.aliases for answer in case.seen.at_host(question_for(record)))
-    return followed or any(r.value.lower() in rivals for r in case.seen.records if r.name == record.name)
+    return followed or _is_told(rivals, record, case)
 
 
 def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
