@@ -37,24 +37,10 @@ from tests.domains.making import (
     set_up_domain,
     waiting_jobs,
 )
-from tests.factories import make_customer, make_member, make_staff
+from tests.factories import make_staff
 
 pytestmark = pytest.mark.django_db
 NAME = "alice.com"
-
-
-@pytest.fixture
-def alice() -> Customer:
-    customer = make_customer("Alice Ltd")
-    make_member(customer, email="alice@alice.example")
-    return customer
-
-
-@pytest.fixture
-def bob() -> Customer:
-    customer = make_customer("Bob Ltd")
-    make_member(customer, email="bob@bob.example")
-    return customer
 
 
 def squatted(sandbox: Sandbox, bob: Customer, name: str = NAME) -> Domain:

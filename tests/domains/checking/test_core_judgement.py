@@ -1,7 +1,7 @@
 """From answers to states: records, aspects, the whole. A failed look-up is never "absent"."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,33 +15,8 @@ from domains.checking.core.judgement import (
     judge,
 )
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
-from domains.names.core import DomainName
-from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
-from tests.domains.mistakes import nothing_published
+from tests.domains.checking.judged_records import BEFORE, DOMAIN, NOW, RECORDS, TOKEN
 
-NOW = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
-BEFORE = NOW - timedelta(days=2)
-DOMAIN = DomainName.stored("shop.example.com")
-TOKEN = "Jq4kTbVnR7wXcZ2mP9sLdF6hG8yA1eU3oB5iN0qWvE4="
-RECORDS = {
-    record.key: record
-    for record in records_for(
-        IdentityFacts(
-            domain=DOMAIN,
-            region="eu-west-1",
-            verification_token=TOKEN,
-            dkim_tokens=("one32charactertokenlikeamazons1", "two", "three"),
-            dkim_zone="dkim.amazonses.com",
-            mail_from="bounce.shop.example.com",
-            receiving=True,
-            wants_apex_spf=True,
-            wants_dmarc=True,
-            dmarc_reports_to="dmarc@example.com",
-            policies=nothing_published(DOMAIN.ascii),
-        )
-    )
-}
-RECORDS["challenge"] = Record("challenge", Purpose.OWNERSHIP, Need.REQUIRED, "TXT", "_c.shop.example.com", "claim=abc")
 OURS = "10 inbound-smtp.eu-west-1.amazonaws.com"
 BOUNCES = "10 feedback-smtp.eu-west-1.amazonses.com"
 SPF = "v=spf1 include:amazonses.com ~all"
