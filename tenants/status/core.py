@@ -335,12 +335,12 @@ _OFF: dict[str, tuple[str, str, str]] = {
     Standing.PAUSING: (
         "Sending for {name} is being paused",
         "Our team is pausing your sending. Some mail may still be sent until the pause is confirmed.",
-        "Fix the cause, then reply to support to resume sending.",
+        "Contact support to resume sending once the cause is fixed.",
     ),
     Standing.PAUSED: (
         "Sending for {name} is paused",
         TOLD["other"],
-        "Fix the cause, then reply to support to resume sending.",
+        "Contact support to resume sending once the cause is fixed.",
     ),
     Standing.RESUMING: (
         "Sending for {name} is being resumed",
