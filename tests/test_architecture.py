@@ -46,7 +46,6 @@ def test_a_subject_holds_the_standard_files_alone(app: str) -> None:
 EVERYTHING = (*PRODUCT, "sandbox", "receiving", "tests", "benchmarks")
 # Where a list of many cases is easier to read in one piece.
 LONG_TESTS = {"tests/browser/visits.py", "tests/domains/mistakes.py", "tests/sandbox/test_pages.py", "tests/writes.py"}
-LONG_TEST_FUNCTIONS = {"test_a_night"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def test_no_module_is_longer_than_a_person_reads() -> None:
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
-    assert [each for each in long_functions(modules(*EVERYTHING)) if each.split()[1] not in LONG_TEST_FUNCTIONS] == []
+    assert long_functions(modules(*EVERYTHING)) == []
 
 
 def test_no_module_is_named_by_a_gerund() -> None:

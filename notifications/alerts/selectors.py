@@ -107,6 +107,12 @@ def number_unanswered(viewer: Any) -> int:
     return open_.exclude(muted_until__gt=Now()).count()
 
 
+def open_since(kind: str, object_ids: Iterable[str]) -> dict[str, datetime]:
+    """Since when alerts of this kind are open, by the ID of the object; without those that have none."""
+    found = Alert.objects.filter(kind=kind, object_id__in=list(object_ids), state=AlertState.OPEN)
+    return dict(found.order_by("-since").values_list("object_id", "since"))  # the earliest of several stays
+
+
 def is_muted(alert: Alert, now: datetime) -> bool:
     return alert.muted_until is not None and alert.muted_until > now
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from domains.checking.core.judgement import State
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
+# SES keeps checking a verified domain whose records are gone for 72 hours before it revokes the verification.
+KEPT_BY_SES = timedelta(hours=72)
 CLAIM, STARTING, READY, DELETING = "claim", "starting", "ready", "deleting"  # `Stage`
 
 

@@ -18,10 +18,8 @@ from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.lists import bounded_count
 from inbound_admin.lib.tables import keyed
-from notifications.alerts.core import AlertState
-from notifications.alerts.selectors import number_unanswered
-from notifications.models.alerts import Alert
-from operations.dashboard.core import CaseFacts, RecordToFix
+from notifications.alerts.selectors import number_unanswered, open_since
+from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import may_see_rules
@@ -168,16 +166,13 @@ def case_facts(domain: Domain, found: Diagnosis | None = None) -> CaseFacts:
     )
 
 
-KEPT_BY_AMAZON = timedelta(hours=72)  # a verified domain whose records are gone
 _OF_THE_IDENTITY = (Purpose.OWNERSHIP, Purpose.SIGNING)
 
 
 def case_since(domain: Domain) -> datetime:
     """Since when mail is rejected, where it is; else since when the records are in their state."""
     if _rejected(domain):
-        alerts = Alert.objects.filter(kind="domain.rejects_mail", object_id=domain.pk, state=AlertState.OPEN)
-        found = alerts.order_by("since").values_list("since", flat=True).first()
-        return found or domain.state_since
+        return open_since("domain.rejects_mail", [domain.pk]).get(domain.pk, domain.state_since)
     return domain.state_since
 
 
@@ -206,7 +201,7 @@ def _deadline(domain: Domain, left: Sequence[RecordRow]) -> str:
     of_identity = any(row.record.purpose in _OF_THE_IDENTITY for row in left)
     if domain.state != State.AT_RISK or not of_identity or domain.amazon_gave_up:
         return ""
-    return f"{(domain.state_since + KEPT_BY_AMAZON).astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+    return f"{(domain.state_since + KEPT_BY_SES).astimezone(UTC):%-d %B %Y, %H:%M} UTC"
 
 
 def _to_fix(row: RecordRow) -> RecordToFix:

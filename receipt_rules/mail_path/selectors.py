@@ -1,12 +1,11 @@
 """The path of mail for a domain, an address, or a simulated recipient: its facts, and the endpoints by route lookup."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
-from notifications.alerts.core import AlertState
-from notifications.models.alerts import Alert
+from notifications.alerts.selectors import open_since
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.mail_path.core import End, Hop, mail_path
 from receipt_rules.models.addresses import Address, CatchAll
@@ -46,15 +45,10 @@ def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
         if route.row is not None and route.because != "off":
             end, endpoint = _end(route, route.row.own_endpoint)
             found.setdefault(end.name, (end, endpoint))
-    failing = _failing([endpoint.pk for _, endpoint in found.values() if endpoint])
+    failing = open_since("endpoint.failing", [endpoint.pk for _, endpoint in found.values() if endpoint])
     return tuple(
         replace(end, is_failing=endpoint is not None and endpoint.pk in failing) for end, endpoint in found.values()
     )
-
-
-def _failing(endpoints: Collection[str]) -> set[str]:
-    alerts = Alert.objects.filter(kind="endpoint.failing", state=AlertState.OPEN, object_id__in=endpoints)
-    return set(alerts.values_list("object_id", flat=True)) if endpoints else set()
 
 
 def _end(route: Route, chosen: Endpoint | None) -> tuple[End, Endpoint | None]:

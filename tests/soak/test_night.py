@@ -106,12 +106,7 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
     until(lambda: ready() > 0, 3 * MINUTE)
     assert f"of {DOMAINS}" in night.page("operations:bulk", bulk.pk, of=bulk.by)
 
-    assert seconds_to_pause(night.tenant) <= CALLS_TO_PAUSE / PACE
-    pause_tenant(night.tenant, carried_out=False, reason="phishing")
-    if Tenant.objects.get(pk=night.tenant.pk).status_proven_at is None:
-        assert "Pausing" in night.page("tenants:detail", night.tenant.pk)
-    until(lambda: Tenant.objects.get(pk=night.tenant.pk).status_proven_at is not None, MINUTE)
-    assert "Paused" in night.page("tenants:detail", night.tenant.pk)
+    pause_for_phishing(night)
 
     foreign_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
     until(lambda: night.warns("Another program activated the rule set postbox-2019"), 3 * MINUTE)
@@ -127,6 +122,28 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
     drift_services.ask_to_look()
     until(lambda: harm not in night.page("operations:differences"), 5 * MINUTE)
 
+    late = add_late(night, sandbox)
+    assert not BatchItem.objects.filter(state=BatchItemState.REFUSED).exists()
+    until(lambda: (ready(), ready("late")) == (DOMAINS, LATE), WHOLE_NIGHT)
+    for batch, number in ((bulk, DOMAINS), (late, LATE)):
+        assert done_on(night.page("operations:bulk", batch.pk, of=batch.by)) == number
+    assert [taken(f"a@{shop.name}") for shop in night.shops] == [1, 1, 1]
+    assert "Paused" in night.page("tenants:detail", night.tenant.pk)
+    assert planner_services.plan().is_empty
+
+
+def pause_for_phishing(night: Night) -> None:
+    """In time, and called paused only when SES has said so."""
+    assert seconds_to_pause(night.tenant) <= CALLS_TO_PAUSE / PACE
+    pause_tenant(night.tenant, carried_out=False, reason="phishing")
+    if Tenant.objects.get(pk=night.tenant.pk).status_proven_at is None:
+        assert "Pausing" in night.page("tenants:detail", night.tenant.pk)
+    until(lambda: Tenant.objects.get(pk=night.tenant.pk).status_proven_at is not None, MINUTE)
+    assert "Paused" in night.page("tenants:detail", night.tenant.pk)
+
+
+def add_late(night: Night, sandbox: Sandbox) -> Batch:
+    """A batch that is added while SES throttles, and of which a worker dies; its page never says more than is done."""
     sandbox.control.set_throttle(PACE / 2)
     with running_worker(sandbox, calls_per_second=PACE) as victim:
         late, stood = night.add_in_bulk("late", LATE), ready() + ready("late")
@@ -137,13 +154,7 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
     assert before <= said <= BatchItem.objects.filter(batch=late, state=BatchItemState.DONE).count()
     sandbox.control.set_throttle(None)
 
-    assert not BatchItem.objects.filter(state=BatchItemState.REFUSED).exists()
-    until(lambda: (ready(), ready("late")) == (DOMAINS, LATE), WHOLE_NIGHT)
-    for batch, number in ((bulk, DOMAINS), (late, LATE)):
-        assert done_on(night.page("operations:bulk", batch.pk, of=batch.by)) == number
-    assert [taken(f"a@{shop.name}") for shop in night.shops] == [1, 1, 1]
-    assert "Paused" in night.page("tenants:detail", night.tenant.pk)
-    assert planner_services.plan().is_empty
+    return late
 
 
 def stop_rule(names: list[str]) -> None:

@@ -39,7 +39,7 @@ PROBLEMS = {
     400: ("MALFORMED", "The request isn't valid. See details."),
     401: ("NO_KEY", "This call requires an API key."),
     403: ("SCOPE_MISSING", "This API key doesn't have the scope “write”."),
-    404: ("NOT_FOUND", "No domain has this ID."),
+    404: ("NOT_FOUND", "Not found."),
     405: ("METHOD_NOT_ALLOWED", "This URL only accepts GET, POST."),
     409: ("CONFLICT", "What is there already forbids it."),
     413: ("TOO_LARGE", "The body is too large."),
