@@ -3,8 +3,13 @@
 import secrets
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_LETTERS = ALPHABET[10:]
 
 
 def new_id(prefix: str, joined_by: str = "_") -> str:
-    """Return `prefix_` and 20 random characters of Crockford's base 32 (100 bits)."""
-    return prefix + joined_by + "".join(secrets.choice(ALPHABET) for _ in range(20))
+    """Return `prefix_` and 20 random characters of Crockford's base 32, the first a letter (99 bits).
+
+    Django admin reads `_26` in a URL as `&` (`django.contrib.admin.utils.unquote`): an ID that begins with digits
+    would lead to another row or none for whoever types it.
+    """
+    return prefix + joined_by + secrets.choice(_LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(19))

@@ -1,0 +1,19 @@
+"""IDs that stand in URLs as they are."""
+
+from django.contrib.admin.utils import quote, unquote
+
+from inbound_admin.lib.ids import ALPHABET, new_id
+
+
+def test_an_id_is_its_own_url_in_the_admin() -> None:
+    """Whoever puts an ID into an admin URL by hand reaches that row, with and without the admin's quotation."""
+    ids = [new_id("ep") for _ in range(20_000)]
+    assert [unquote(each) for each in ids] == ids
+    assert [unquote(quote(each)) for each in ids] == ids
+
+
+def test_an_id_has_twenty_characters_of_the_alphabet() -> None:
+    prefix, _, rest = new_id("dom").partition("_")
+    assert (prefix, len(rest)) == ("dom", 20)
+    assert set(rest) <= set(ALPHABET)
+    assert len({new_id("dom") for _ in range(1_000)}) == 1_000
