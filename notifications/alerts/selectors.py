@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from inbound_admin.lib.database import one_of
 from notifications.alerts.core import AlertState, Audience, CustomerPeople, Staff
-from notifications.models.alerts import Alert
+from notifications.models.alerts import LIVE, Alert
 
 SUPPORTS_EVERYONE = "accounts.support_customer"
 MANAGES_STAFF_WEBHOOKS = "notifications.manage_staff_webhooks"
@@ -111,6 +111,12 @@ def open_since(kind: str, object_ids: Iterable[str]) -> dict[str, datetime]:
     """Since when alerts of this kind are open, by the ID of the object; without those that have none."""
     found = Alert.objects.filter(kind=kind, object_id__in=list(object_ids), state=AlertState.OPEN)
     return dict(found.order_by("-since").values_list("object_id", "since"))  # the earliest of several stays
+
+
+def live_about(object_type: str, object_ids: Iterable[str]) -> set[tuple[str, str]]:
+    """The kind and the object of each alert that is open or suspected: a look at these changes it."""
+    live = Alert.objects.filter(one_of("object_id", object_ids), object_type=object_type, state__in=LIVE)
+    return set(live.order_by().values_list("kind", "object_id"))
 
 
 def is_muted(alert: Alert, now: datetime) -> bool:

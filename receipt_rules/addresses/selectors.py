@@ -204,7 +204,7 @@ def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:
 
 _SHOWN_COLUMNS = (
     *("address", "is_active", "rules", "refused_because", "domain__customer__name"),
-    *("endpoint__name", "endpoint__type", "endpoint__is_active", "endpoint__customer"),
+    *("endpoint__name", "endpoint__type", "endpoint__sealed_config", "endpoint__is_active", "endpoint__customer"),
     *("domain__name", "domain__customer", "domain__region", "domain__stage", "domain__proven_at", "domain__receives"),
     *("domain__identity_status", "domain__routes_unchecked"),
     *("domain__mx_facts", "domain__mail_rules", "domain__expectations"),

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.db.models import Sum
 
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
-from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable
+from notifications.alerts.selectors import live_about
 from tenants.lifecycle.gateway import all_pages
 from tenants.metrics import gateway
 from tenants.metrics.core import (
@@ -32,9 +33,10 @@ from tenants.metrics.gateway import MetricWanted
 from tenants.models.reputation import RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
-from tenants.reputation.services import score_risk, warn_of_account, warn_of_unmeasured
+from tenants.reputation.services import UNMEASURED, is_calm, score_risk, warn_of_account, warn_of_unmeasured
 
 TENANTS_A_CALL = MOST_QUERIES // len(Measure)
+NOBODY_ANSWERED = (AwsBusy, AwsDenied, AwsUnreachable)  # the next call would fail as well
 FIRST_LOOK = timedelta(days=14)
 SURELY_LISTED = timedelta(days=7)  # ListMetrics leaves out what has had no point for two weeks
 OVERLAP = timedelta(hours=3)  # CloudWatch completes the last hours afterwards
@@ -45,12 +47,23 @@ COLUMNS = {"bounce": "bounce_rate", "complaint": "complaint_rate"}
 
 
 def sync_due_metrics(*, now: datetime) -> int:
-    """The account, then every tenant, of those that are due, in as few calls as there can be. Raises AwsProblem."""
-    if _account_is_due(now):
-        sync_account_metrics(now=now)
+    """The account, then every tenant, of those that are due, in as few calls as there can be. Raises AwsProblem.
+
+    What was stored before that stays, and who is still due comes first in the next pass.
+    """
+    failed: AwsProblem | None = None
+    try:
+        if _account_is_due(now):
+            sync_account_metrics(now=now)
+    except NOBODY_ANSWERED:
+        raise
+    except AwsProblem as problem:  # it says nothing of the tenants
+        failed = problem
     due = list(reputation_selectors.due_for_rates(now))
     if due:
         _measure_all(due, ("", ""), now)
+    if failed is not None:
+        raise failed
     return len(due)
 
 
@@ -102,17 +115,22 @@ def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetim
     for metric in listed:
         for name in {value for _, value in metric.dimensions}:
             by_name.setdefault(name, []).append(metric)
+    failed: AwsProblem | None = None
     for first in range(0, len(tenants), TENANTS_A_CALL):
         batch = tenants[first : first + TENANTS_A_CALL]
-        found = {
-            tenant.name: metrics_of_tenant(
-                tenant.name,
-                tenant.configuration_set,
-                [*by_name.get(tenant.name, ()), *by_name.get(tenant.configuration_set, ())],
-            )
-            for tenant in batch
-        }
-        _measure(batch, found, now)
+        try:
+            _measure(batch, {tenant.name: _metrics_of(tenant, by_name) for tenant in batch}, now)
+        except NOBODY_ANSWERED:
+            raise
+        except AwsProblem as problem:  # of these alone: the others are read all the same
+            failed = failed or problem
+    if failed is not None:
+        raise failed
+
+
+def _metrics_of(tenant: Tenant, by_name: Mapping[str, Sequence[ListedMetric]]) -> MetricsOfTenant:
+    listed = [*by_name.get(tenant.name, ()), *by_name.get(tenant.configuration_set, ())]
+    return metrics_of_tenant(tenant.name, tenant.configuration_set, listed)
 
 
 def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now: datetime) -> None:
@@ -139,12 +157,17 @@ def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now:
         _store([(tenant, hour) for tenant in batch for hour in hours_of(rates.get(tenant.name, []))])
         problems = {tenant: _what_was_untold([one for one in untold if one.tenant == tenant.name]) for tenant in batch}
         _note_all(problems, now, {name: metrics.source for name, metrics in found.items()})
-    _note_unmeasured(batch, found, now)
-    _renew(batch, now)
+    live = live_about("tenant", [tenant.pk for tenant in batch])
+    _note_unmeasured(batch, found, live, now)
+    _renew(batch, {key for _, key in live}, now)
 
 
-def _note_unmeasured(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now: datetime) -> None:
+def _note_unmeasured(
+    batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], live: set[tuple[str, str]], now: datetime
+) -> None:
     """What CloudWatch lists and what we know otherwise disagree: that is a warning of its own, never "no mail"."""
+    reads = ReputationRead.objects.filter(tenant__in=batch)
+    told: dict[str | None, str] = dict(reads.values_list("tenant_id", "unmeasured_because"))
     sent = RateSample.objects.filter(tenant__in=batch, at__gte=now - SURELY_LISTED).values("tenant_id")
     lately = dict(sent.annotate(total=Sum("sent")).values_list("tenant_id", "total"))
     for tenant in batch:
@@ -154,8 +177,10 @@ def _note_unmeasured(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenan
             impact=tenant.impact,
             open_findings=tenant.open_high + tenant.open_low,
         )
-        ReputationRead.objects.filter(tenant=tenant).exclude(unmeasured_because=why).update(unmeasured_because=why)
-        warn_of_unmeasured(tenant, why, now=now)
+        if told.get(tenant.pk, "") != why:
+            ReputationRead.objects.filter(tenant=tenant).update(unmeasured_because=why)
+        if why or (UNMEASURED, tenant.pk) in live:
+            warn_of_unmeasured(tenant, why, now=now)
 
 
 def _rates(source: RateSource, series: Sequence[RateSeries], start: datetime) -> list[RateSeries]:
@@ -195,18 +220,28 @@ def _store(rows: Sequence[tuple[Tenant | None, Hour]]) -> None:
         )
 
 
-def _renew(batch: Sequence[Tenant], now: datetime) -> None:
-    """The newest rates on the tenants' rows, then what follows from them."""
+def _renew(batch: Sequence[Tenant], watched: set[str], now: datetime) -> None:
+    """The newest rates on the tenants' rows, then what follows from them.
+
+    A tenant whose rates stay, and whom no warning is or would be about, costs no query of its own: most never send.
+    """
     newest = {column: _newest(batch, column, now) for column in COLUMNS}
-    for tenant in batch:
-        with transaction.atomic():
-            held = Tenant.objects.select_for_update().filter(pk=tenant.pk).first()
-            if held is None:
-                continue
-            for column, field in COLUMNS.items():
-                setattr(held, field, newest[column].get(held.pk))
-            held.save(update_fields=[*COLUMNS.values(), "updated_at"])
-            score_risk(held, now=now)
+    for row in Tenant.objects.filter(pk__in=[tenant.pk for tenant in batch]):
+        rates = {field: newest[column].get(row.pk) for column, field in COLUMNS.items()}
+        is_same = all(getattr(row, field) == rate for field, rate in rates.items())
+        if not is_same or row.pk in watched or not is_calm(row):
+            _renew_one(row.pk, rates, now)
+
+
+@transaction.atomic
+def _renew_one(key: str, rates: Mapping[str, float | None], now: datetime) -> None:
+    held = Tenant.objects.select_for_update().filter(pk=key).first()
+    if held is None:
+        return
+    for field, rate in rates.items():
+        setattr(held, field, rate)
+    held.save(update_fields=[*rates, "updated_at"])
+    score_risk(held, now=now)
 
 
 def _newest(batch: Sequence[Tenant], column: str, now: datetime) -> dict[str | None, float]:

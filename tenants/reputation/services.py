@@ -6,7 +6,7 @@ its absence from a page is no proof. The risk score makes no AWS call.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -14,7 +14,7 @@ from django.db import transaction
 from accounts.roles import PAUSE
 from audit import services as audit_services
 from audit.services import Subject
-from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from tenants.jobs import find_out_soon
@@ -28,6 +28,7 @@ from tenants.reputation.selectors import risk_now
 from tenants.status.core import SendingStatus
 
 STAFF = alerts_core.Staff(PAUSE)
+UNMEASURED = "tenant.unmeasured"
 KINDS = {Measure.BOUNCE: "tenant.bounces", Measure.COMPLAINT: "tenant.complaints"}
 
 
@@ -41,6 +42,14 @@ def score_risk(tenant: Tenant, *, now: datetime) -> None:
     warn_of_findings(tenant, now=now)
     for measure, rate in ((Measure.BOUNCE, tenant.bounce_rate), (Measure.COMPLAINT, tenant.complaint_rate)):
         warn_of_rate(tenant, measure, rate, now=now)
+
+
+def is_calm(tenant: Tenant) -> bool:
+    """Whether `score_risk` would store nothing and warn of nothing, unless a warning is live."""
+    rates = ((Measure.BOUNCE, tenant.bounce_rate), (Measure.COMPLAINT, tenant.complaint_rate))
+    grades = {grade(rate, TENANT_LIMITS[measure]) for measure, rate in rates if rate is not None}
+    stopped = tenant.amazon_status == SendingStatus.DISABLED or tenant.open_high > 0
+    return not stopped and grades <= {Grade.HEALTHY, Grade.UNKNOWN} and risk_now(tenant).points == tenant.risk
 
 
 def after_reading(tenant: Tenant, *, impact_before: str, now: datetime) -> None:
@@ -80,7 +89,7 @@ def warn_of_rate(tenant: Tenant, measure: Measure, rate: float | None, *, now: d
 def warn_of_unmeasured(tenant: Tenant, because: str, *, now: datetime) -> None:
     """Mail was sent, and no rate of it is known: nobody would see how much of it bounces."""
     why = f"{tenant.name} sent mail, but CloudWatch has no rates for it. {because}" if because else ""
-    _observe("tenant.unmeasured", tenant, firing=bool(because), why=why, severity="medium", now=now)
+    _observe(UNMEASURED, tenant, firing=bool(because), why=why, severity="medium", now=now)
 
 
 def warn_of_account(bounce: float | None, complaint: float | None, *, now: datetime) -> None:
@@ -124,7 +133,7 @@ def sync_all_recommendations(*, now: datetime) -> int:
     for each in listed:
         by_arn.setdefault(each.resource, []).append(each)
     quiet, doubtful = [], []
-    for tenant in selectors.at_amazon():
+    for tenant in selectors.at_amazon().select_related("reputation_read"):
         mine = by_arn.get(tenant.arn, [])
         if _is_doubtful(tenant, mine):
             doubtful.append(tenant)
@@ -133,9 +142,28 @@ def sync_all_recommendations(*, now: datetime) -> int:
         else:
             quiet.append(tenant)
     _note_nothing_found(quiet, now)
-    for tenant in doubtful:
-        sync_recommendations(tenant_id=tenant.pk, now=now)
+    _ask_about(sorted(doubtful, key=_last_asked), now)
     return len(doubtful)
+
+
+def _last_asked(tenant: Tenant) -> datetime:
+    """The longest unread comes first, so that an hour that ended early is gone on with by the next."""
+    read = getattr(tenant, "reputation_read", None)
+    return (read and read.findings_at) or datetime.min.replace(tzinfo=UTC)
+
+
+def _ask_about(tenants: Sequence[Tenant], now: datetime) -> None:
+    """One that can't be read holds up no other, unless SES answers nobody."""
+    failed: AwsProblem | None = None
+    for tenant in tenants:
+        try:
+            sync_recommendations(tenant_id=tenant.pk, now=now)
+        except (AwsBusy, AwsUnreachable):
+            raise
+        except AwsProblem as problem:
+            failed = failed or problem
+    if failed is not None:
+        raise failed
 
 
 def sync_recommendations(*, tenant_id: str, now: datetime) -> None:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsBusy, AwsUnreachable
+from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from tenants.metrics import services as metrics_services
@@ -286,3 +288,70 @@ def test_a_tenants_rates_are_the_same_however_cloudwatch_tells_them(
     assert (tenant.bounce_rate or 0) > 0.05
     assert tenant.complaint_rate is not None
     assert RateSample.objects.filter(tenant=tenant, bounce__isnull=False).count() >= 24
+
+
+def _queries_of_a_pass(now: datetime) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        metrics_services.sync_due_metrics(now=now)
+    return len(queries)
+
+
+def test_tenants_whose_rates_stay_cost_a_pass_no_query_of_their_own(sandbox: Sandbox) -> None:
+    now = timezone.now()
+    for _ in range(3):
+        make_tenant()
+    few = _queries_of_a_pass(now)
+    for _ in range(30):
+        make_tenant()
+    assert _queries_of_a_pass(now + timedelta(days=2)) <= few
+
+
+def test_a_warning_of_a_rate_begins_and_ends_though_the_rate_stays_the_same(sandbox: Sandbox) -> None:
+    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    alerts = Alert.objects.filter(kind="tenant.bounces", object_id=tenant.pk)
+    at = timezone.now()
+    for hours in range(1, 6):
+        metrics_services.sync_metrics(tenant_id=tenant.pk, now=at + timedelta(hours=hours))
+    assert alerts.get().state == "open"
+    RateSample.objects.create(tenant=tenant, region=tenant.region, at=at + timedelta(days=1), bounce=0.001)
+    for hours in range(25, 30):
+        metrics_services.sync_metrics(tenant_id=tenant.pk, now=at + timedelta(hours=hours))
+    assert alerts.get().state == "recovered"
+
+
+def test_a_call_that_cloudwatch_refuses_holds_up_no_other_tenants(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_services, "TENANTS_A_CALL", 1)
+    metrics_services.sync_account_metrics(now=timezone.now())
+    tenants = [set_up_tenant() for _ in range(3)]
+    for tenant in tenants:
+        sandbox.control.set_rates(tenant.name, bounce=0.01)
+    sandbox.control.add_fault("missing", "GetMetricData")
+    with pytest.raises(AwsProblem, match="refused"):
+        metrics_services.sync_due_metrics(now=timezone.now())
+    read = ReputationRead.objects.filter(tenant__in=tenants)
+    assert read.exclude(rates_at=None).count() == 2
+    assert read.exclude(rates_problem="").count() == 1
+    assert metrics_services.sync_due_metrics(now=timezone.now()) == 1
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("throttle", AwsBusy), ("denied", AwsDenied), ("error", AwsUnreachable)])
+def test_a_pass_ends_where_nobody_is_answered_and_the_next_goes_on_there(
+    fault: Any, kind: type[Exception], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _one_attempt(monkeypatch)
+    aws.forget_clients()
+    monkeypatch.setattr(metrics_services, "TENANTS_A_CALL", 1)
+    metrics_services.sync_account_metrics(now=timezone.now())
+    tenants = [set_up_tenant() for _ in range(3)]
+    for tenant in tenants:
+        sandbox.control.set_rates(tenant.name, bounce=0.01)
+    sandbox.control.add_fault(fault, "GetMetricData", nth=2)
+    sandbox.control.clear_calls()
+    with pytest.raises(kind):
+        metrics_services.sync_due_metrics(now=timezone.now())
+    assert sandbox.control.call_counts()["GetMetricData"] == 2
+    aws.forget_clients()
+    assert metrics_services.sync_due_metrics(now=timezone.now()) == 2
+    assert not ReputationRead.objects.filter(tenant__in=tenants, rates_at=None).exists()
