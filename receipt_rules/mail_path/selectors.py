@@ -1,15 +1,16 @@
 """The path of mail for a domain, an address, or a simulated recipient: its facts, and the endpoints by route lookup."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
 from notifications.alerts.selectors import open_since
-from receipt_rules.forwarding.selectors import is_never_forwarded
+from receipt_rules.forwarding.selectors import forwards_nothing
 from receipt_rules.mail_path.core import End, Hop, mail_path
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.planner.core.rules import sample_address
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 
@@ -41,9 +42,10 @@ def _ends(wishes: Sequence[Address | CatchAll]) -> tuple[End, ...]:
 def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
     """Return an end for each endpoint. One is failing while its alert is open."""
     found: dict[str, tuple[End, Endpoint | None]] = {}
+    forwards_none = cache(forwards_nothing)  # asked once of all, and only where something is to be forwarded
     for route in routes:
         if route.row is not None and route.because != "off":
-            end, endpoint = _end(route, route.row.own_endpoint)
+            end, endpoint = _end(route, route.row.own_endpoint, forwards_none)
             found.setdefault(end.name, (end, endpoint))
     failing = open_since("endpoint.failing", [endpoint.pk for _, endpoint in found.values() if endpoint])
     return tuple(
@@ -51,10 +53,10 @@ def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
     )
 
 
-def _end(route: Route, chosen: Endpoint | None) -> tuple[End, Endpoint | None]:
+def _end(route: Route, chosen: Endpoint | None, forwards_none: Callable[[], bool]) -> tuple[End, Endpoint | None]:
     """The endpoint that mail goes to is returned beside; None where it is stored only."""
     meant = route.endpoint or route.waits_for
-    if meant is not None and is_never_forwarded(meant):
+    if meant is not None and meant.type != EndpointType.WEBHOOK and forwards_none():
         return End(meant.name, is_kept=True), None
     if route.endpoint is not None:
         return End(route.endpoint.name, route.endpoint.get_type_display().lower()), route.endpoint

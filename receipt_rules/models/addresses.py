@@ -65,7 +65,8 @@ class Wish(models.Model):
     @property
     def receiving(self) -> Receiving:
         """Whether its mail arrives: the judgement of its facts."""
-        own, facts = judge(self.receiving_facts), self.domain.receiving_facts(self.mail_name)
+        facts = self.domain.receiving_facts(self.mail_name)
+        own = judge(replace(facts, rules=RulesFact(self.rules)))
         if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
             sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
             return Receiving(own.name, ReceivingState.HELD, sentence)

@@ -5,8 +5,9 @@ name at which nothing is wanted any more takes nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import transaction
@@ -23,13 +24,43 @@ from receipt_rules.planner.services import held, stopped_customers, wanted
 from receipt_rules.receiving.core import best, delivery_of, fate, held_fact, serving
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
-_Wishes = Sequence[Address | CatchAll]
+ROWS_AT_ONCE = 10_000
+
+
+class _Noted(Protocol):
+    """What the facts of a name need of an address or a catch-all."""
+
+    @property
+    def pk(self) -> str: ...
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def mail_name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A row of either kind, without its model: a region may have a million of them at once in memory."""
+
+    pk: str
+    recipient: str
+    is_active: bool
+    rules: str
+    domain_id: str
+    customer_id: str
+
+    @property
+    def mail_name(self) -> str:
+        """As the models have it."""
+        _, at, name = self.recipient.rpartition("@")
+        return f"*{name}" if not at and name.startswith(".") else name
 
 
 @transaction.atomic
 def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
     """`active` is what SES has, an empty set where none is active. Of one customer where one is named."""
-    wishes = [*_of(Address, customer_id), *_of(CatchAll, customer_id)]
+    addresses, catch_alls = list(_addresses(customer_id)), list(_catch_alls(customer_id))
+    wishes = addresses + catch_alls
     customers = frozenset([customer_id]) if customer_id else None
     trace, wanted_now, halted = Trace(active), wanted(customers=customers), stopped_customers()
     desired, on_hold = wanted_now.desired, held(wanted_now)
@@ -38,18 +69,19 @@ def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
         address = sample_address(wish.recipient)
         if not wish.is_active:
             found = RulesFact.CARRIED if trace.taking(address) else RulesFact.WAITING
-        elif wish.domain.customer_id in halted:
+        elif wish.customer_id in halted:
             found = RulesFact.HALTED
         else:
             found = fate(trace.covering(address), delivery_of(wish.recipient, desired))
             found = held_fact(found, is_held=serving(wish.recipient, desired) in on_hold)
         facts[wish.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
-    for model in (Address, CatchAll):
-        _store(model, [wish for wish in wishes if isinstance(wish, model)], facts)
+    _store(Address, addresses, facts)
+    _store(CatchAll, catch_alls, facts)
     _note_names(wishes, facts, _Foreign(active), customer_id)
     harmed = [wish for wish in wishes if facts[wish.pk] in HARMED]
+    harmed.sort(key=lambda wish: ("@" not in wish.recipient, wish.recipient))
     if harmed or not customer_id:
-        alerts_services.tell_of_harm([wish.recipient for wish in harmed], {wish.domain.customer_id for wish in harmed})
+        alerts_services.tell_of_harm([wish.recipient for wish in harmed], {wish.customer_id for wish in harmed})
 
 
 def note_wished(domain: Domain) -> None:
@@ -62,12 +94,27 @@ def note_wished(domain: Domain) -> None:
     receiving_services.note_rules(domain_id=domain.pk, rules=_by_name(wishes, facts))
 
 
-def _of(model: type[Address] | type[CatchAll], customer_id: str) -> list[Address | CatchAll]:
-    rows: QuerySet[Any] = model.objects.select_related("domain").filter(domain__region=settings.AWS_REGION)
-    return list(rows.filter(domain__customer=customer_id) if customer_id else rows)
+def _addresses(customer_id: str) -> Iterator[_Wish]:
+    return (_Wish(key, recipient, *rest) for key, recipient, *rest in _rows(Address, "address", customer_id))
 
 
-def _store(model: type[Address] | type[CatchAll], wishes: _Wishes, facts: Mapping[str, RulesFact]) -> None:
+def _catch_alls(customer_id: str) -> Iterator[_Wish]:
+    for key, subdomains, *rest, name in _rows(CatchAll, "subdomains", customer_id, "domain__name"):
+        yield _Wish(key, CatchAll.recipient_of(name, subdomains=subdomains), *rest)
+
+
+def _rows(model: type[Address] | type[CatchAll], own: str, customer_id: str, *more: str) -> Iterator[Any]:
+    """Each domain's and customer's key once in memory, as many rows as there may be."""
+    rows: QuerySet[Any] = model.objects.order_by().filter(domain__region=settings.AWS_REGION)
+    mine = rows.filter(domain__customer=customer_id) if customer_id else rows
+    kept: dict[str, str] = {}
+    columns = ("pk", own, "is_active", "rules", "domain_id", "domain__customer_id", *more)
+    for key, named, is_active, rules, domain, customer, *others in mine.values_list(*columns).iterator(ROWS_AT_ONCE):
+        once = (kept.setdefault(each, each) for each in (rules, domain, customer))
+        yield key, named, is_active, *once, *others
+
+
+def _store(model: type[Address] | type[CatchAll], wishes: Sequence[_Wish], facts: Mapping[str, RulesFact]) -> None:
     changed: dict[RulesFact, list[str]] = defaultdict(list)
     for wish in wishes:
         if wish.rules != facts[wish.pk]:
@@ -93,9 +140,9 @@ class _Foreign:
         return self._everybody or name in self._names
 
 
-def _note_names(wishes: _Wishes, facts: Mapping[str, RulesFact], foreign: _Foreign, customer_id: str) -> None:
+def _note_names(wishes: Sequence[_Wish], facts: Mapping[str, RulesFact], foreign: _Foreign, customer_id: str) -> None:
     """Only where something differs, so that few rows are locked."""
-    at: dict[str, list[Address | CatchAll]] = defaultdict(list)
+    at: dict[str, list[_Wish]] = defaultdict(list)
     for wish in wishes:
         at[wish.domain_id].append(wish)
     domains = Domain.objects.filter(region=settings.AWS_REGION).order_by("pk")
@@ -109,7 +156,7 @@ def _note_names(wishes: _Wishes, facts: Mapping[str, RulesFact], foreign: _Forei
             receiving_services.note_rules(domain_id=domain_id, rules=rules)
 
 
-def _by_name(wishes: Iterable[Address | CatchAll], facts: Mapping[str, RulesFact]) -> dict[str, RulesFact]:
+def _by_name(wishes: Iterable[_Noted], facts: Mapping[str, RulesFact]) -> dict[str, RulesFact]:
     found: dict[str, list[RulesFact]] = defaultdict(list)
     for wish in wishes:
         if wish.is_active:

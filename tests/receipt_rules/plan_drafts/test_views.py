@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from inbound_admin.polls import HEADER
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.runs import Run
 from receipt_rules.plan_drafts import services
@@ -50,6 +51,17 @@ def test_the_page_waits_for_the_plan_and_then_shows_it(olga_client: Client) -> N
     assert "hx-get" not in re.findall(r'<div id="live"[^>]*>', made)[0]
     part = olga_client.get(where, headers={"HX-Request": "true"}).text
     assert part.lstrip().startswith('<div id="live"')
+
+
+def test_a_poll_is_answered_with_nothing_until_the_plan_is_made(olga_client: Client) -> None:
+    make_address("info@maple.com", make_verified("maple.com"))
+    where = here(olga_client.get(reverse("receipt_rules:plan")).text)
+    first = olga_client.get(where, headers={"HX-Request": "true", HEADER: ""})
+    again = olga_client.get(where, headers={"HX-Request": "true", HEADER: first[HEADER]})
+    assert (first.status_code, again.status_code, again.content) == (200, 204, b"")
+    let_worker_make()
+    made = olga_client.get(where, headers={"HX-Request": "true", HEADER: first[HEADER]})
+    assert (made.status_code, "info@maple.com" in made.text) == (200, True)
 
 
 def test_an_approval_is_carried_on_by_the_worker_and_leads_to_the_run(olga_client: Client) -> None:

@@ -18,11 +18,12 @@ from receipt_rules.addresses.selectors import SHOWN
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.calling import api_of
 from tests.domains.making import make_zone, publish, set_up_domain
 from tests.factories import make_member
-from tests.receipt_rules.making import foreign_rule, set_up_receiving
+from tests.receipt_rules.making import foreign_rule, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 HERE = "inbound-smtp.eu-west-1.amazonaws.com"
@@ -273,3 +274,18 @@ def test_the_api_lists_those_that_receive_by_what_each_answer_says(sandbox: Sand
         got = api.get("/api/v2/domains", canReceive=str(wanted).lower()).json()
         rows = got["data"]
         assert [(row["domain"], row["canReceiveEmails"]) for row in rows] == [(name, wanted)]
+
+
+def test_a_row_that_is_read_without_its_model_says_what_the_model_says(alices: Customer) -> None:
+    domain = make_verified("shop.com", customer=alices)
+    made: list[Address | CatchAll] = [make_address("a@shop.com", domain)]
+    made += [make_address("b@x.shop.com", domain, is_active=False)]
+    made += [CatchAll.objects.create(domain=domain, subdomains=below) for below in (False, True)]
+    make_address("c@bobs.com", make_verified("bobs.com"))
+    rows = (receiving_services._addresses(alices.pk), receiving_services._catch_alls(alices.pk))
+    found = {row.pk: row for some in rows for row in some}
+    assert found.keys() == {each.pk for each in made}
+    for each in made:
+        row = found[each.pk]
+        said = (row.recipient, row.mail_name, row.is_active, row.rules, row.domain_id, row.customer_id)
+        assert said == (each.recipient, each.mail_name, each.is_active, each.rules, domain.pk, alices.pk)
