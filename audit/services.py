@@ -34,7 +34,7 @@ class ReasonMissing(Problem):
     status = 422
 
     def __init__(self) -> None:
-        super().__init__("You act for a customer. Give a reason: the customer's owners are told who did what, and why.")
+        super().__init__("You act for a customer. Give a reason: its owners are notified of who did what, and why.")
 
 
 class AmazonActor:
