@@ -181,9 +181,9 @@ def zone_page(zone: str, domains: Sequence[Domain]) -> ZonePage:
     )
 
 
-def open_zone(host: ControlClient, zone: str, known: set[str]) -> None:
+def open_zone(host: ControlClient, zone: str, known: set[str], nameservers: Sequence[str] = NAMESERVERS) -> None:
     if zone not in known:
-        host.add_zone(zone, NAMESERVERS)
+        host.add_zone(zone, nameservers)
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:

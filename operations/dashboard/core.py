@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from domains.checking.core.judgement import State
 
@@ -62,7 +62,7 @@ class CaseFacts:
     rejected: str = ""
     rejected_by_us: bool = False
     lame: tuple[str, ...] = ()
-    deadline: str = ""
+    deadline: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,8 @@ def _by_state(facts: CaseFacts) -> tuple[str, str, str]:
 def _until(facts: CaseFacts) -> str:
     if not facts.deadline:
         return ""
-    return f"Amazon SES keeps it until about {facts.deadline}; after that you have to set it up again. "
+    at = f"{facts.deadline.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+    return f"Amazon SES keeps it until about {at}; after that you have to set it up again. "
 
 
 def _without_records(facts: CaseFacts) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -197,11 +197,11 @@ def _lame(found: Diagnosis | None) -> tuple[str, ...]:
     return next(((each.verdict, *each.steps) for each in findings if each.code == LAME), ())
 
 
-def _deadline(domain: Domain, left: Sequence[RecordRow]) -> str:
+def _deadline(domain: Domain, left: Sequence[RecordRow]) -> datetime | None:
     of_identity = any(row.record.purpose in _OF_THE_IDENTITY for row in left)
     if domain.state != State.AT_RISK or not of_identity or domain.amazon_gave_up:
-        return ""
-    return f"{(domain.state_since + KEPT_BY_SES).astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+        return None
+    return domain.state_since + KEPT_BY_SES
 
 
 def _to_fix(row: RecordRow) -> RecordToFix:

@@ -41,6 +41,17 @@ FIRMS = (
     Firm(SABLE, "sade@sableandfinch.com", "Sade", "Finch", has_tenant=False),
 )
 
+# Where a firm's zones are served from: records are told in the words of that DNS host. The others' host is unknown.
+NAMESERVERS = {
+    BRIGHTWATER: ("dns14.ovh.net", "ns14.ovh.net"),
+    PELICAN: ("ns-1536.awsdns-00.co.uk", "ns-512.awsdns-00.net"),
+    MAPLE: ("ns31.domaincontrol.com", "ns32.domaincontrol.com"),
+    FENWICK: ("ns1045.ui-dns.org", "ns1071.ui-dns.com"),
+    TALLIS: ("dns1.registrar-servers.com", "dns2.registrar-servers.com"),
+    GREENLINE: ("dana.ns.cloudflare.com", "rob.ns.cloudflare.com"),
+    SABLE: ("ns1.digitalocean.com", "ns2.digitalocean.com"),
+}
+
 VERIFIED = (
     ("brightwater.yoga", BRIGHTWATER),
     ("pelicanfreight.com", PELICAN),

@@ -15,8 +15,9 @@ from domains.names.core import understand
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from sandbox.client import ControlClient
-from sandbox.company.cast import FAULTS, FORGOTTEN, KETTLE, PENDING, VERIFIED
+from sandbox.company.cast import FAULTS, FORGOTTEN, KETTLE, NAMESERVERS, PENDING, VERIFIED
 from sandbox.company.people import owner_of, staff
+from sandbox.panel import NAMESERVERS as OF_UNKNOWN_HOST
 from sandbox.panel import as_wanted, open_zone, records_of
 from sandbox.story import publish_mistaken
 from tenants.status import services as status_services
@@ -60,7 +61,7 @@ def _added(host: ControlClient, name: str, of: str, known: set[str]) -> Domain:
     domain = Domain.objects.filter(name=name).first()
     if domain is None:
         zone = understand(name).domain.zone
-        open_zone(host, zone, known)
+        open_zone(host, zone, known, NAMESERVERS.get(of, OF_UNKNOWN_HOST))
         known.add(zone)
         customer = Customer.objects.get(name=of)
         domain = preflight_services.add(text=name, customer=customer, actor=owner_of(customer))

@@ -1,6 +1,7 @@
 """What the case page says: what is wrong, who acts next, and the reply, chosen by state."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -113,7 +114,7 @@ def test_a_nameserver_that_does_not_answer_is_the_customers() -> None:
 
 
 def test_a_domain_at_risk_has_a_deadline_and_one_that_stopped_says_who_restarts() -> None:
-    reply = summary_of(replace(BROKEN, state=State.AT_RISK, deadline="3 December 2026, 02:15 UTC")).reply
+    reply = summary_of(replace(BROKEN, state=State.AT_RISK, deadline=datetime(2026, 12, 3, 2, 15, tzinfo=UTC))).reply
     assert "Amazon SES keeps it until about 3 December 2026, 02:15 UTC" in reply
     stopped = summary_of(replace(BROKEN, stopped=True)).reply
     assert "Restart verification" in stopped
