@@ -200,6 +200,7 @@ TEMPLATES = [
                 "django_htmx.templatetags.django_htmx",
                 "inbound_admin.templatetags.icons",
                 "inbound_admin.templatetags.moments",
+                "inbound_admin.templatetags.pure",
             ],
         },
     }
