@@ -119,6 +119,11 @@ def live_about(object_type: str, object_ids: Iterable[str]) -> set[tuple[str, st
     return set(live.order_by().values_list("kind", "object_id"))
 
 
+def open_objects(kind: str) -> QuerySet[Alert, str]:
+    """The IDs of the objects with an open alert of this kind."""
+    return Alert.objects.filter(kind=kind, state=AlertState.OPEN).order_by().values_list("object_id", flat=True)
+
+
 def is_muted(alert: Alert, now: datetime) -> bool:
     return alert.muted_until is not None and alert.muted_until > now
 
