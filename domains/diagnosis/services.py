@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -100,7 +100,8 @@ def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
         seconds = slow_work.seconds_left(SECONDS)
         asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
         observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))
-    looked = DiagnosisResult(domain.facts, observed, _amazon(domain), now, _history(domain, now))
+    history = replace(_history(domain, now), others=_records_of_others(domain, observed))
+    looked = DiagnosisResult(domain.facts, observed, _amazon(domain), now, history)
     _note_serial(domain, looked.told(), now)
     return looked
 
@@ -150,6 +151,14 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
         failed_looks=2 if looked else 0,
         sisters=tuple(sisters.values_list("name", flat=True)[:200]),
     )
+
+
+def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, ...]:
+    """What other domains of ours, of any customer, want at the names that were asked."""
+    asked = {answer.question.name for answer in observed.host}
+    names = {".".join(labels[at:]) for name in asked for labels in [name.split(".")] for at in range(len(labels) - 1)}
+    others = Domain.objects.filter(name__in=names - {domain.name}).exclude(stage=Stage.CLAIM)
+    return tuple(record for other in others for record in other.checked_records if record.name in asked)
 
 
 def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...]:

@@ -1,9 +1,14 @@
-"""Zones in which all is right, of every kind that differs: no mistake may be found in them."""
+"""Zones in which all is right, of every kind that differs: no mistake may be found in them.
+
+In some a record is not published yet and other domains have theirs in the same zone: ours is missing, and nothing else
+may be said, whether or not we know of the others.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from domains.diagnosis.core.findings import Diagnosis
+from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
+from domains.records.core import IdentityFacts
 from sandbox.dns.zones import ZoneStore
 from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving, wanted_of
 
@@ -19,6 +24,7 @@ class Right:
     nameservers: tuple[str, ...] = NAMESERVERS
     make: Callable[[Host], None] = _as_it_is
     wants_apex_spf: bool = False
+    missing: tuple[str, ...] = ()
 
 
 def _delegated(host: Host) -> None:
@@ -122,6 +128,33 @@ def _above(text: str) -> Callable[[Host], None]:
     return make
 
 
+OTHER_TOKEN = "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkj="
+OTHER_DKIM = (
+    "zyxw9vuts8rqpo7nmlk6jihg5fedc4ba",
+    "yxwv8utsr7qpon6mlkj5ihgf4edcb3az",
+    "xwvu7tsrq6ponm5lkji4hgfe3dcba2zy",
+)
+
+
+def of_neighbour(name: str) -> IdentityFacts:
+    """Another domain's, with MTA-STS and all that is the same for everybody."""
+    tokens = {"verification_token": OTHER_TOKEN, "dkim_tokens": OTHER_DKIM}
+    return facts_of(name, wants_mta_sts=True, dmarc_reports_to="reports@example.com", **tokens)
+
+
+def _beside(*names: str, known: bool = True) -> Callable[[Host], None]:
+    """Other domains have their records in the zone; `known`: they are ours, of whichever customer."""
+
+    def make(host: Host) -> None:
+        for name in names:
+            other = Host(host.store, of_neighbour(name))
+            other.publish()
+            known_now = (*host.history.others, *(other.records if known else ()))
+            host.history = replace(host.history, others=known_now)
+
+    return make
+
+
 def _flattened_apex(host: Host) -> None:
     """A web site by an alias at the domain itself, which the DNS host answers with addresses."""
     host.add(host.zone, "A", "104.21.32.10")
@@ -136,7 +169,7 @@ def _of_the_registry(host: Host) -> None:
 
 CLOUDFLARE = ("amy.ns.cloudflare.com", "bob.ns.cloudflare.com")
 AWS = tuple(f"ns-{number}.awsdns-{number}.{end}" for number, end in ((1, "com"), (2, "net"), (3, "org"), (4, "co.uk")))
-RIGHT = (
+ALL_THERE = (
     Right("plain"),
     Right("with SPF at the domain", wants_apex_spf=True),
     Right("a sub-domain", "mail.example.com"),
@@ -168,22 +201,54 @@ RIGHT = (
     Right("DMARC inherited by sp", "shop.example.co.uk", make=_above("v=DMARC1; p=reject; sp=quarantine; np=reject")),
     Right("DMARC of the registry", make=_of_the_registry),
     Right("an alias at the domain that its host flattens", nameservers=CLOUDFLARE, make=_flattened_apex),
+    Right("a parent of ours", "shop.example.com", make=_beside("example.com")),
+    Right("a child and a grandchild in the zone", make=_beside("shop.example.com", "eu.shop.example.com")),
 )
+TRANSPORT = ("mta-sts", "tls-rpt")
+OWN = ("identity", "dkim-1", "dkim-2", "dkim-3", "inbound-mx", *TRANSPORT)
+BOUNCES = ("mail-from-mx", "mail-from-spf")
+PARENT, SHOP, DEEP = "example.com", "shop.example.com", "eu.shop.example.com"
+UNFINISHED = tuple(
+    Right(
+        f"{name} without {', '.join(missing)} beside {' and '.join(others)}{'' if known else ' of others'}",
+        name,
+        make=_beside(*others, known=known),
+        missing=missing,
+    )
+    for name, others, missing, known in (
+        *((SHOP, (PARENT,), missing, False) for missing in (BOUNCES, TRANSPORT, (*OWN, *BOUNCES))),
+        (SHOP, (PARENT,), (*BOUNCES, *TRANSPORT), True),
+        (DEEP, (PARENT, SHOP, "eu.example.com"), (*BOUNCES, *TRANSPORT), False),
+        (PARENT, (SHOP, DEEP), (*OWN, *BOUNCES), True),
+        ("a.example.com", ("b.example.com", "bounce.example.com"), BOUNCES, False),
+    )
+)
+RIGHT = (*ALL_THERE, *UNFINISHED)
 
 
-def built_right(right: Right) -> Host:
-    """Served by nobody."""
-    host = Host(ZoneStore(), facts_of(right.name, wants_apex_spf=right.wants_apex_spf), right.nameservers)
+def made(right: Right, store: ZoneStore) -> Host:
+    transport = {"wants_mta_sts": True, "dmarc_reports_to": "reports@example.com"} if right.missing else {}
+    facts = facts_of(right.name, wants_apex_spf=right.wants_apex_spf, **transport)
+    host = Host(store, facts, right.nameservers)
     host.open()
     host.publish()
+    host.withdraw(*right.missing)
     right.make(host)
     return host
 
 
+def built_right(right: Right) -> Host:
+    """Served by nobody."""
+    return made(right, ZoneStore())
+
+
 def look_at(right: Right) -> Diagnosis:
     with serving() as (store, server, address):
-        host = Host(store, facts_of(right.name, wants_apex_spf=right.wants_apex_spf), right.nameservers)
-        host.open()
-        host.publish()
-        right.make(host)
-        return host.diagnose(server, address)
+        return made(right, store).diagnose(server, address)
+
+
+def surprises(right: Right, found: Diagnosis) -> tuple[DiagnosisFinding, ...]:
+    """All that was found, but that what is missing is missing."""
+    missing = {("dns.absent", key) for key in right.missing}
+    missing |= {("dns.name.spf_at_apex", key) for key in right.missing if key == "mail-from-spf"}  # says the same
+    return tuple(finding for finding in found.findings if (finding.code, finding.record_key) not in missing)

@@ -131,6 +131,14 @@ def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ..
     return Cause(code, record, found)
 
 
+def _of_others(record: Record, case: Case, found: tuple[str, ...]) -> tuple[str, ...]:
+    """What another domain of ours wants at the MAIL FROM name, which then has to give way."""
+    if record.key != "mail-from-mx":
+        return ()
+    others = [each for each in case.history.others if question_for(each) == question_for(record)]
+    return tuple(v for v in found if not holds(record, (v,)) and any(holds(other, (v,)) for other in others))
+
+
 def _in_place(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
     """What stands there is somebody else's, unless a look-up failed that would have shown ours in another place."""
     if code != "dns.value.differs" and not case.seen.is_searched(record, case.domain):
@@ -168,13 +176,20 @@ def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cau
     if any(map(partial(_is_untold_alias, case), mx_hosts(found))):
         return Cause("dns.lookup_failed", record, found)
     if record.purpose is Purpose.RECEIVING:
-        ours = [r for r in case.seen.records if r.key == "mail-from-mx" and r.value.lower() in mx_hosts(found)]
-        if ours:
-            return Cause("dns.name.apex_mx", ours[0], found, at=record.name)
-        return Cause("dns.rival.forwarding" if is_forwarding(found) else code, record, found)
+        return _inbound_rival(record, case, code, found)
     if code == OTHER_HOST_CODE:
         return Cause(code, record, found)
     return Cause(code if holds(record, found) else "dns.rival.mail_from_in_use", record, found)
+
+
+def _inbound_rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
+    """A MAIL FROM host at a registered domain is misplaced; below one it may be that of the domain above."""
+    ours = [r for r in case.seen.records if r.key == "mail-from-mx" and r.value.lower() in mx_hosts(found)]
+    if ours and record.name == case.facts.domain.zone:
+        return Cause("dns.name.apex_mx", ours[0], found, at=record.name)
+    if ours:
+        return Cause("dns.rival.mx", record, found)
+    return Cause("dns.rival.forwarding" if is_forwarding(found) else code, record, found)
 
 
 def _alias_to_ours(record: Record, case: Case, found: tuple[str, ...]) -> str:
@@ -293,6 +308,8 @@ def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]])
     if finding.verdict is Verdict.ABSENT:
         other = "" if finding.code == "dns.absent" else finding.code
         return explain_absence(record, case, wrong=other, found=finding.found)
+    if theirs := _of_others(record, case, _found(compared)):
+        return Cause("dns.rival.mail_from_in_use", record, theirs)
     return explain_mismatch(record, case, finding.code, _found(compared) or finding.found)
 
 

@@ -18,7 +18,7 @@ from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName
 from domains.policies.core import PublishedPolicies, dmarc_lines
-from domains.records.core import SPF_KEYS, Record
+from domains.records.core import SPF_KEYS, Purpose, Record
 from domains.spf.core import grammar
 from inbound_admin.lib.tables import read_toml
 
@@ -144,7 +144,7 @@ class RecordHistory:
 
     `serial` and `serial_since` are the zone's SOA serial and when we first saw it; `said_added_at` when the customer
     told us that the records are added; `failed_looks` how many looks in a row found something missing; `sisters` the
-    customer's other domains.
+    customer's other domains; `others` the records that other domains of ours, whoever's, want at names that were asked.
     """
 
     verified: tuple[tuple[str, datetime], ...] = ()
@@ -154,6 +154,7 @@ class RecordHistory:
     said_added_at: datetime | None = None
     failed_looks: int = 0
     sisters: tuple[str, ...] = ()
+    others: tuple[Record, ...] = ()
 
     def verified_at(self, key: str) -> datetime | None:
         return dict(self.verified).get(key)
@@ -218,6 +219,19 @@ def holds(record: Record, values: tuple[str, ...]) -> bool:
     if record.key in SPF_KEYS:
         return any(grammar.allows(line) for line in grammar.spf_among(values))
     return any(map(dmarc_core.is_dmarc, values)) if record.key == "dmarc" else record.value in values
+
+
+def is_unique(record: Record) -> bool:
+    """Whether no other domain has the value: all others are the same for every domain of a region, or of the world."""
+    return record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING)
+
+
+def is_same_content(record: Record, other: Record) -> bool:
+    """Whether what serves the one serves the other; policies are told by their kind, since their values differ."""
+    for kind in (SPF_KEYS, ("dmarc",)):
+        if record.key in kind:
+            return other.key in kind
+    return record.type == other.type and bool(record.value) and record.value.lower() == other.value.lower()
 
 
 def mx_hosts(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,13 @@
-"""Finds where a record is that is not at its place: at another name, of another type, or in the wrong box. Pure."""
+"""Finds where a record is that is not at its place: at another name, of another type, or in the wrong box. Pure.
+
+Whose a record is that stands at another name:
+
+- One that another domain of ours wants at that very name, whoever's it is, is that one's and right.
+- A value that no other domain has (ownership, DKIM) is this domain's wherever it is.
+- All other values are the same for every domain: the Amazon host of a region, SPF with SES, DMARC, MTA-STS. One at
+  another name counts as this domain's only where nobody could use it there (`_can_be_anothers`), since another user
+  of SES may have it. Nobody is told to edit or remove it otherwise.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +15,7 @@ from domains.checking.core.comparison import ONE_BOX_CODE, PASTED_KEY_CODE, name
 from domains.checking.core.nearness import is_in_other_type, is_pasted_key
 from domains.diagnosis.core import observations
 from domains.diagnosis.core.findings import Case, Cause
-from domains.diagnosis.core.observations import ProbePlace, holds, is_key, is_proxied
+from domains.diagnosis.core.observations import ProbePlace, holds, is_key, is_proxied, is_same_content, is_unique
 from domains.dns.core import LookupStatus, Question, question_for
 from domains.records.core import Record, is_inbound
 
@@ -22,10 +31,28 @@ def misplaced(record: Record, case: Case) -> Cause | None:
         values = case.seen.values(probe.question.name, probe.question.type)
         if case.seen.is_lost(probe.question, record) or not case.seen.is_agreed(probe.question):
             return None
-        caught = _may_be_caught(record, case, probe.question.type, values)
-        if values and not caught and (cause := _at(record, case, probe, values)):
+        other = is_of_another(record, case, probe.question) or _may_be_caught(record, case, probe.question.type, values)
+        if values and not other and (cause := _at(record, case, probe, values)):
             return cause
     return None
+
+
+def is_of_another(record: Record, case: Case, question: Question) -> bool:
+    """Whether another domain of ours wants the same there."""
+    there = (other for other in case.history.others if question_for(other) == question)
+    return any(is_same_content(record, other) for other in there)
+
+
+def _can_be_anothers(record: Record, case: Case, place: ProbePlace, name: str) -> bool:
+    """Whether another user of SES may have the record there in its own right.
+
+    A MAIL FROM domain is below an identity, so that a registered domain is nobody's. A policy counts only below its
+    label ("_dmarc"), so that at the domain itself it is nobody's.
+    """
+    if is_unique(record) or place not in (ProbePlace.APEX, ProbePlace.PARENT):
+        return False
+    alone = case.facts.domain.zone if record.type == "MX" else case.domain.ascii
+    return place is ProbePlace.PARENT or name != alone
 
 
 def _may_be_caught(record: Record, case: Case, kind: str, values: tuple[str, ...]) -> bool:
@@ -66,14 +93,16 @@ def _of_underscore(case: Case) -> str:
 
 def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
     """At the top of the domain or of its zone, or with labels forgotten."""
-    if record.key == "dmarc":
-        return Cause("dns.name.dmarc", record, values, at=name) if place is ProbePlace.APEX else None
     if record.key == "apex-spf" or is_inbound(record.key):
         return None  # a name above has an SPF, or receives through Amazon, in its own right: never advise to remove it
+    if record.key == "mail-from-spf" and place is ProbePlace.APEX:  # says that ours is missing, and leaves that one
+        return None if case.facts.wants_apex_spf else Cause("dns.name.spf_at_apex", record, values, at=name)
+    if _can_be_anothers(record, case, place, name):
+        return None
+    if record.key == "dmarc":
+        return Cause("dns.name.dmarc", record, values, at=name)
     if place is ProbePlace.PARENT:
         return Cause("dns.name.wrong_parent", record, values, at=name)
-    if record.key == "mail-from-spf":
-        return None if case.facts.wants_apex_spf else Cause("dns.name.spf_at_apex", record, values, at=name)
     return Cause("dns.name.apex_mx" if record.type == "MX" else "dns.name.apex", record, values, at=name)
 
 

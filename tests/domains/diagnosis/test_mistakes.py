@@ -1,6 +1,7 @@
 """Each mistake has a zone that shows it: its code is found, and not another's. Right zones have none."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns.mistake import Mistake
 from sandbox.dns.mistaken import RECORD_MISTAKES
 from tests.domains.mistakes import SCENES, Host, Scene, facts_of, play, serving, wanted_of
-from tests.domains.right_zones import RIGHT, Right, look_at
+from tests.domains.right_zones import RIGHT, Right, look_at, surprises
 
 WORDS = 60
 NUMBERS = {
@@ -79,9 +80,9 @@ def said(found: Diagnosis) -> str:
 @pytest.mark.parametrize("right", RIGHT, ids=lambda right: right.title)
 def test_nothing_is_found_in_a_right_zone(right: Right) -> None:
     found = look_at(right)
-    assert found.findings == (), said(found)
-    assert found.is_right
-    assert all(record.is_right for record in found.records)
+    assert surprises(right, found) == (), said(found)
+    assert {finding.record_key for finding in found.findings} == set(right.missing), said(found)
+    assert {record.key for record in found.records if not record.is_right} == set(right.missing)
     assert found.asked <= 60
 
 
@@ -114,6 +115,41 @@ def test_nobody_is_told_to_remove_the_mail_of_the_domain_above() -> None:
     assert [finding.code for finding in found.findings] == ["dns.absent"], said(found)
 
 
+def with_bounces_of_the_parent(host: Host) -> None:
+    """Ours is the MAIL FROM domain of the domain above, as SES proposes it ("mail"), whether we know it or not."""
+    host.instead("inbound-mx", f"10 {host.record('mail-from-mx').value}")
+
+
+def test_nobody_is_told_to_remove_the_mail_from_domain_of_the_domain_above() -> None:
+    found = play(Scene("M21", "dns.rival.mx", with_bounces_of_the_parent, "mail.example.com"))
+    assert [finding.code for finding in found.findings] == ["dns.rival.mx"], said(found)
+    assert found.findings[0].steps[0].startswith("If you use those mailboxes, keep the MX record")
+
+
+def with_mail_of_the_child(host: Host) -> None:
+    """Another domain of ours receives at our MAIL FROM name."""
+    child = facts_of(host.facts.mail_from)
+    host.instead("mail-from-mx", f"10 {host.record('inbound-mx').value}")
+    host.history = replace(host.history, others=records_for(child))
+
+
+def test_nobody_is_told_to_change_the_mx_at_which_another_domain_receives() -> None:
+    found = play(Scene("M23", "dns.rival.mail_from_in_use", with_mail_of_the_child))
+    assert [finding.code for finding in found.findings] == ["dns.rival.mail_from_in_use"], said(found)
+    assert found.findings[0].steps[0] == "Keep those records."
+
+
+def doubled_by_its_name(host: Host) -> None:
+    """A domain of ours that is called like a doubled name."""
+    host.mistake("mail-from-mx", "name.doubled_zone")
+    host.history = replace(host.history, others=records_for(facts_of("example.com.example.com")))
+
+
+def test_what_another_domain_wants_at_a_name_is_never_a_misplaced_record() -> None:
+    found = play(Scene("", "dns.absent", doubled_by_its_name))
+    assert [finding.code for finding in found.findings] == ["dns.absent"], said(found)
+
+
 def with_alias(host: Host) -> None:
     """A web site by an alias at the domain itself."""
     host.withdraw("inbound-mx")
@@ -130,14 +166,16 @@ def test_nobody_is_told_to_remove_the_alias_of_a_web_site() -> None:
 
 
 # Made with some records a mistake of the menu is another one, or none: an SPF at the domain itself is not needed there,
-# DMARC is inherited, the domain above may receive through Amazon itself, and where other records are at the name, or
-# below it, no catch-all answers (RFC 4592).
+# DMARC is inherited, the domain above may receive through Amazon or have a MAIL FROM domain itself, and where other
+# records are at the name, or below it, no catch-all answers (RFC 4592).
 INSTEAD = {
     ("name.apex", "mail-from-spf"): {"M19", ""},
     ("name.apex", "apex-spf"): {""},
     ("name.apex", "inbound-mx"): {""},
-    ("name.apex", "dmarc"): {"M29"},
+    ("name.apex", "dmarc"): {"M29", ""},
     ("name.wrong_parent", "dmarc"): {""},
+    ("name.wrong_parent", "mail-from-mx"): {""},
+    ("name.wrong_parent", "mail-from-spf"): {""},
     ("rival.better_mx", "mail-from-mx"): {"M22"},
     ("rival.wildcard", "mail-from-mx"): {""},
     ("rival.wildcard", "mail-from-spf"): {""},

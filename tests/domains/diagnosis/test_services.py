@@ -28,6 +28,7 @@ from sandbox.process import Sandbox
 from tests.domains.dns.test_gateway import Scripted, reply
 from tests.domains.making import make_domain, publish, second_resolver, set_up_domain, take_mail, wanted, zone_of
 from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving
+from tests.factories import make_customer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
 
@@ -71,6 +72,17 @@ def test_the_eleventh_look_up_of_spf_is_one_too_many(sandbox: Sandbox, terms: in
     line = f"v=spf1{' a' * terms} include:amazonses.com ~all"
     sandbox.control.replace_record("example.com", old.id, name=old.name, type="TXT", value=line)
     assert [finding.code for finding in diagnosis_services.diagnose(domain, now=timezone.now()).findings] == codes
+
+
+def test_the_records_of_other_domains_are_known_whoevers_they_are(sandbox: Sandbox) -> None:
+    """The MAIL FROM domain of the domain above, which is another customer's."""
+    above = verified(sandbox)
+    domain = set_up_domain(sandbox, "orders.example.com", customer=above.customer)
+    Domain.objects.filter(pk=above.pk).update(customer=make_customer("Somebody else"))
+    result = diagnosis_services.gather(domain, now=timezone.now())
+    at = f"bounce.{above.name}"
+    assert {record.key for record in result.history.others if record.name == at} == {"mail-from-mx", "mail-from-spf"}
+    assert {finding.code for finding in result.told().findings} == {"dns.absent"}
 
 
 def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
