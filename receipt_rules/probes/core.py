@@ -14,6 +14,7 @@ class StageState(StrEnum):
     STOPPED = "stopped"
     UNKNOWN = "unknown"
     NOT_REACHED = "not_reached"
+    STORED = "stored_only"  # as wanted: there is no endpoint to deliver it to
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,12 @@ LATE = (
 OUTCOMES = {
     "failed": "The endpoint didn't accept it. We'll retry.",
     "waiting": "The endpoint forwards to someone who hasn't confirmed yet.",
-    "held": "It's kept in the S3 bucket.",
-    "unrouted": "This address has no active endpoint.",
+    "held": "It's kept, and isn't retried.",
+    "unrouted": "It was received and is kept, but not delivered: this address has no active endpoint.",
 }
+
+
+ENDED = ("delivered", "unrouted")  # nothing is tried again
 
 
 def stages(facts: ProbeFacts, now: datetime) -> tuple[ProbeStage, ...]:
@@ -69,7 +73,7 @@ def _behind(stage: ProbeStage) -> ProbeStage:
 
 def is_over(facts: ProbeFacts, now: datetime) -> bool:
     """Whether looking again would show nothing new soon."""
-    return facts.outcome == "delivered" or bool(facts.send_problem) or now - facts.asked_at > GIVEN_UP
+    return facts.outcome in ENDED or bool(facts.send_problem) or now - facts.asked_at > GIVEN_UP
 
 
 def _mx(facts: ProbeFacts) -> ProbeStage:
@@ -100,6 +104,7 @@ def _delivered(facts: ProbeFacts) -> ProbeStage:
         return ProbeStage("Delivered", StageState.DONE, facts.handled_at)
     if facts.outcome:
         said = OUTCOMES.get(facts.outcome, "")
-        return ProbeStage("Delivered", StageState.STOPPED, facts.handled_at, f"{said} {facts.problem}".strip())
+        state = StageState.STORED if facts.outcome == "unrouted" else StageState.STOPPED
+        return ProbeStage("Delivered", state, facts.handled_at, f"{said} {facts.problem}".strip())
     stopped = bool(facts.send_problem)
     return ProbeStage("Delivered", StageState.UNKNOWN if stopped else StageState.WAITING)

@@ -183,9 +183,9 @@ def test_the_lists_take_the_same_queries_for_many_as_for_few(
         make_address(f"a{number}@shop.com", domain, endpoint=make_endpoint(alices))
     inbound = reverse("receipt_rules:domain", args=[domain.id])
     for url, queries in (
-        (reverse("receipt_rules:addresses"), 14),
+        (reverse("receipt_rules:addresses"), 15),
         (reverse("receipt_rules:endpoints"), 8),
-        (inbound, 20),
+        (inbound, 21),
     ):
         alice_client.get(url)
         with django_assert_num_queries(queries):
