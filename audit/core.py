@@ -23,6 +23,16 @@ NAMES = {
     "wants_dmarc": "DMARC record",
 }
 _WORD = re.compile("[a-z]+(_[a-z]+)+")  # a state such as "not_checked", but no ID
+# Statuses of a domain, as its pages show them.
+STATES = {
+    "not_checked": "Not checked",
+    "waiting": "Action needed",
+    "spreading": "Pending",
+    "verified": "Verified",
+    "at_risk": "At risk",
+    "wrong": "Needs fixing",
+    "could_not_check": "Check failed",
+}
 VALUES = {"UseDefaultValue": "use SES's MAIL FROM domain", "RejectMessage": "reject outgoing mail"}
 
 
@@ -40,11 +50,18 @@ def words_for(what: str) -> str:
     return WORDS.get(what, what)
 
 
-def details(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Detail, ...]:
-    """Return the differences in the order in which they were written."""
+def details(before: Mapping[str, Any], after: Mapping[str, Any], what: str = "") -> tuple[Detail, ...]:
+    """Return the differences in the order in which they were written. `what`: the verb."""
     keys = dict.fromkeys((*before, *after))
-    found = (Detail(NAMES.get(k, k.replace("_", " ")), _text(before.get(k)), _text(after.get(k))) for k in keys)
+    is_domain = what.startswith("domain.")
+    found = (_detail(key, before.get(key), after.get(key), is_domain=is_domain) for key in keys)
     return tuple(detail for detail in found if (detail.old, detail.new) != (None, None))
+
+
+def _detail(key: str, old: Any, new: Any, *, is_domain: bool) -> Detail:
+    if key == "state" and is_domain:
+        return Detail("status", _text(STATES.get(old, old)), _text(STATES.get(new, new)))
+    return Detail(NAMES.get(key, key.replace("_", " ")), _text(old), _text(new))
 
 
 def _text(value: Any) -> str | None:

@@ -56,4 +56,4 @@ class Change(models.Model):
 
     @property
     def details(self) -> tuple[Detail, ...]:
-        return details(self.before, self.after)
+        return details(self.before, self.after, self.what)

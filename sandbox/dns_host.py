@@ -39,15 +39,15 @@ def publish(page: ZonePage, posted: Posted) -> str:
     row = page.row(posted.get("key", ""))
     with control() as host:
         host.publish(page.name, row.as_wanted)
-    return f"{row.label}: fixed and published." if row.mistake else f"{row.label}: published."
+    return f"{row.label}: fixed and published." if row.mistake or row.has_rival else f"{row.label}: published."
 
 
 def publish_missing(page: ZonePage, posted: Posted) -> str:
     with control() as host:
         made = host.publish_missing(page.name, [row.as_wanted for row in page.rows])
-    if not made:
-        return "No records are missing."
-    return f"{len(made)} {'record' if len(made) == 1 else 'records'} published. No records are missing."
+    left = [row.label for row in page.rows if row.has_rival and not row.mistake]
+    rest = f"Select Fix for {', '.join(left)}: another record is in the way." if left else "No records are missing."
+    return f"{len(made)} {'record' if len(made) == 1 else 'records'} published. {rest}" if made else rest
 
 
 def make_mistake(page: ZonePage, posted: Posted) -> str:

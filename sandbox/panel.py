@@ -26,7 +26,7 @@ from sandbox.demo_progress import ProgressFile
 from sandbox.dns.faults import FaultEntry
 from sandbox.dns.mistake import Mistake, WantedRecord
 from sandbox.dns.records import ZoneRecord, is_within
-from sandbox.record_state import Facts, facts_of, is_right, mistake_made, mistakes_for
+from sandbox.record_state import Facts, facts_of, has_rival, is_right, mistake_made, mistakes_for
 
 # Two, so that one of them can be lame or disagree; the same for every zone, as at a real host.
 NAMESERVERS = ("ns1.pretend-dns.net", "ns2.pretend-dns.net")
@@ -63,7 +63,10 @@ def demo(request: HttpRequest) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class WantedRow:
-    """One record that is wanted, and how it stands at the host; `mistakes` is the menu for it."""
+    """One record that is wanted, and how it stands at the host; `mistakes` is the menu for it.
+
+    `has_rival`: a record that somebody typed is in its way, such as one of the wrong type.
+    """
 
     domain: Domain
     record: Record
@@ -72,6 +75,7 @@ class WantedRow:
     mistakes: tuple[Mistake, ...]
     mistake: Mistake | None
     stands: bool
+    has_rival: bool = False
 
     @property
     def key(self) -> str:
@@ -79,7 +83,7 @@ class WantedRow:
 
     @property
     def is_right(self) -> bool:
-        return self.stands and self.mistake is None
+        return self.stands and self.mistake is None and not self.has_rival
 
     @property
     def as_wanted(self) -> WantedRecord:
@@ -234,6 +238,7 @@ def _row(zone: str, domain: Domain, record: Record, facts: Facts, asked: Facts) 
         mistakes=mistakes_for(wanted, zone),
         mistake=mistake_made(wanted, zone, facts, asked),
         stands=is_right(wanted, facts),
+        has_rival=has_rival(wanted, facts),
     )
 
 

@@ -7,6 +7,7 @@ from dns.rdata import Rdata
 
 from sandbox.dns.mistake import Mistake, Typed, WantedRecord, right
 from sandbox.dns.mistaken import RECORD_MISTAKES
+from sandbox.dns.mistakes import is_rival
 from sandbox.dns.records import ZoneRecord, normal_name, rdata_of
 
 Fact = tuple[str, str, Rdata]
@@ -21,6 +22,12 @@ def facts_of(records: Iterable[ZoneRecord | WantedRecord]) -> Facts:
 def is_right(wanted: WantedRecord, facts: Facts) -> bool:
     """Whether the record stands in the zone as it should."""
     return _fact(right(wanted)) in facts
+
+
+def has_rival(wanted: WantedRecord, facts: Facts) -> bool:
+    """Whether something stands at its name beside which it can't be."""
+    name = normal_name(wanted.name)
+    return any(is_rival(wanted, rtype, data) for at, rtype, data in facts if at == name)
 
 
 @lru_cache(maxsize=4096)

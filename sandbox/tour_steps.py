@@ -124,7 +124,7 @@ SUPPORT = Role(
         Step(
             "Answer “I have published everything”",
             "Open fenwick-notary.com and let the diagnosis ask every nameserver.",
-            "One nameserver does not know the zone, so some of the world sees nothing.",
+            "One nameserver doesn’t know the zone, so some lookups are slow or fail. Its records are verified.",
             "domains:diagnosis",
             "fenwick-notary.com",
             ("domain", "fenwick-notary.com"),

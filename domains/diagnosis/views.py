@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from domains.diagnosis.core.codes import CODES
-from domains.diagnosis.core.findings import LINKS, Diagnosis, as_json, as_reply
+from domains.diagnosis.core.findings import LINKS, as_json, as_reply
 from domains.diagnosis.selectors import diagnosis_page
 from domains.diagnosis.services import diagnose
 from domains.diagnosis_requests import services as diagnosis_requests_services
@@ -40,9 +40,8 @@ def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
     if asks:
         context |= _progress(request, domain)
     answer = TemplateResponse(request, template(request, "domains/diagnosis/diagnosis.html", "result"), context)
-    found: Diagnosis | None = context.get("found")
-    if found is not None and found.warned:
-        answer["HX-Trigger"] = "diagnosed"  # the case says who acts
+    if "found" in context or (asks and context["made"].problem):
+        answer["HX-Trigger"] = "diagnosed"  # the case holds its reply until then
     return answer
 
 

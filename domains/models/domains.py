@@ -299,6 +299,7 @@ class Domain(models.Model):
             mx=MxFact(self.mx_facts.get(name, "")),
             rules=RulesFact(self.mail_rules.get(name, "")),
             is_wanted=self.receives,
+            is_proven=self.is_proven,
             is_verified=self.is_proven and self.identity_status not in UNVERIFIED,
             can_receive=can_receive(self.region),
             is_unread=self.routes_unchecked,
@@ -322,10 +323,8 @@ class Domain(models.Model):
         """The one sentence of the list: before and after its working life the stage says more than the checks."""
         if self.stage == Stage.DELETING and self.routes_removed_at is None:
             return RULES_FIRST
-        red = [each for each in (self.receiving, *self.receiving_below) if each.is_red]
-        if self.stage == Stage.READY and red:
-            return red[0].sentence
-        return HEADLINES.get(Stage(self.stage), self.summary)
+        red = [each.sentence for each in (self.receiving, *self.receiving_below) if each.is_red]
+        return red[0] if self.stage == Stage.READY and red else HEADLINES.get(Stage(self.stage), self.summary)
 
     @property
     def shown_state(self) -> State:

@@ -281,7 +281,7 @@ def _refuse_what_cannot_be_verified(name: str) -> None:
     if _suffixes().is_public(name, accept_unknown=False):
         _refuse(
             "PUBLIC_SUFFIX",
-            f"{_readable(name)} is a public suffix. Add a domain below it, such as example.{_readable(name)}.",
+            f"{_readable(name)} is shared by many owners. Add a domain below it, such as example.{_readable(name)}.",
         )
     if "." not in name:
         _refuse("SINGLE_LABEL", f"“{_readable(name)}” isn't a full domain. Enter something like example.com.")

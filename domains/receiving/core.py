@@ -116,6 +116,7 @@ class ReceivingFacts:
     mx: MxFact = MxFact.NOT_CHECKED
     rules: RulesFact = RulesFact.NOTHING
     is_wanted: bool = True  # False: send only
+    is_proven: bool = True  # False: nothing can be added for the name yet
     is_verified: bool = True  # SES takes mail for verified identities alone
     can_receive: bool = True  # Amazon receives mail in this region
     is_elsewhere: bool = False  # our staff noted that its mail arrives somewhere else
@@ -144,6 +145,7 @@ class Receiving:
     name: str
     state: ReceivingState
     sentence: str
+    awaits_proof: bool = False  # nothing can be added before
 
     @property
     def is_live(self) -> bool:
@@ -151,7 +153,7 @@ class Receiving:
 
     @property
     def asks_for_address(self) -> bool:
-        return self.state is ReceivingState.ADD_ADDRESS
+        return self.state is ReceivingState.ADD_ADDRESS and not self.awaits_proof
 
     @property
     def is_red(self) -> bool:
@@ -189,7 +191,7 @@ def mx_to_move(found: Iterable[ReceivingFacts]) -> tuple[str, ...]:
 
 def judge(facts: ReceivingFacts) -> Receiving:
     state, sentence = _judged(facts)
-    return Receiving(facts.name, state, sentence)
+    return Receiving(facts.name, state, sentence, awaits_proof=not facts.is_proven)
 
 
 def worst(found: Iterable[Receiving]) -> Receiving | None:
@@ -251,7 +253,7 @@ _URGENCY = (
 
 _WHY_REJECTED = {
     RulesFact.NOTHING: "add an address",
-    RulesFact.WAITING: "its addresses are not in the receipt rules yet",
+    RulesFact.WAITING: "its addresses are still being set up",
     RulesFact.NOT_SET_UP: "inbound mail isn't set up in this region yet. Our team has been notified",
     RulesFact.HALTED: "our team has turned off inbound mail for this customer",
 }
@@ -376,11 +378,12 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     is_managers = facts.mx is MxFact.MAIL_MANAGER
     found = "SES Mail Manager" if is_managers else facts.found
     goes = f"goes to {found}" if found else "doesn't arrive here"
-    first = "add an address first. The MX record comes last; your current mail isn't affected until then."
+    first = f"To receive mail for {name}, {'add an address' if facts.is_proven else 'verify ownership'} first."
+    first += " The MX record comes last; your current mail isn't affected until then."
     region = "Inbound mail isn't set up in this region yet. Our team has been notified. Don't change the MX record yet."
     verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
     waits = f"The addresses at {name} wait until SES has verified the domain. The MX record comes last."
-    rule = f"The addresses at {name} aren't in the receipt rules yet. The MX record comes after that."
+    rule = f"We're setting up the addresses at {name}. The MX record comes after that."
     ready = f"Mail for {name} {goes}. Publish the MX record to receive it here."
     if facts.name.startswith("*."):
         ready += " A subdomain with DNS records needs its own MX record."
@@ -388,7 +391,7 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     is_waiting = rules in (RulesFact.WAITING, RulesFact.UNSTORED)
     return (
         (nothing and is_managers, states.FOREIGN, _MANAGERS.format(name=name)),
-        (nothing, states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
+        (nothing, states.ADD_ADDRESS, first),
         (rules in _BLOCKED, states.BLOCKED, _said(_BLOCKED.get(rules, ""), facts)),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
         (is_waiting and not facts.is_verified, states.UNVERIFIED, waits),

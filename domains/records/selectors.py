@@ -22,7 +22,7 @@ TITLES = {
     Purpose.OWNERSHIP: ("Ownership", "Proves to Amazon SES that you own the domain."),
     Purpose.SIGNING: ("DKIM", "Lets receivers verify that mail from your domain is genuine."),
     Purpose.BOUNCES: (
-        "Bounces (MAIL FROM)",
+        "MAIL FROM domain (bounces)",
         "Uses a subdomain of your domain as the return address, to which bounces go.",
     ),
     Purpose.RECEIVING: ("Inbound mail (MX)", "Routes incoming mail to Amazon SES."),

@@ -1,5 +1,7 @@
 """Pages of a domain's settings, and of what its sending depends on: its tenant and that tenant's status."""
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -8,11 +10,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from domains.overrides.forms import BecauseForm
 from domains.records.views import domain_for
+from domains.sending_status.selectors import sending_in
 from domains.settings import services
 from domains.settings.forms import SettingsForm
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn
 from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, tenant_of
+from tenants.models.tenants import Tenant, TenantResource
 from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER
 from tenants.status import core as status_core
 
@@ -64,9 +68,18 @@ def sending(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     tenant = tenant_of(domain.customer)
     context = {"domain": domain, "tab": "sending", "tenant": tenant, "sees_tenants": sees_tenants(request.user)}
+    context["sending"] = sending_in(domain, tenant)
     if tenant:
-        context["association"] = identity_in(tenant, domain.name)
+        association = context["association"] = identity_in(tenant, domain.name)
         context["sentence"] = status_core.for_customer(tenant.stage, tenant.standing)
+        context["used_since"] = _used_since(tenant, association)
         context["suppressed"] = SUPPRESSED_FOR_CUSTOMER.get(tenant.suppression_told, "")
         context["banner"] = banner_for(tenant) if context["sees_tenants"] else None  # members have it on every page
     return TemplateResponse(request, "domains/settings/sending.html", context)
+
+
+def _used_since(tenant: Tenant, association: TenantResource | None) -> datetime | None:
+    """Since when sends of this domain name the tenant: not before the domain was linked to it."""
+    if not tenant.sends_since or association is None or not association.associated_at or association.problem:
+        return None
+    return max(tenant.sends_since, association.associated_at)

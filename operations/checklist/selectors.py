@@ -80,7 +80,8 @@ def _receiving(own: list[Domain], viewer: Viewer) -> tuple[ChecklistStep, ...]:
     receiving = [domain for domain in own if domain.receives]
     if own and not receiving:
         return ()
-    address = _page(receiving, "receipt_rules:domain", lambda domain: not domain.receiving.is_live)
+    proven = [domain for domain in receiving if domain.is_proven]
+    address = _page(proven, "receipt_rules:domain", lambda domain: not domain.receiving.is_live)
     return (
         ChecklistStep(
             "endpoint",
@@ -93,7 +94,7 @@ def _receiving(own: list[Domain], viewer: Viewer) -> tuple[ChecklistStep, ...]:
         ChecklistStep(
             "address",
             "Receive mail at your first address",
-            "Add an address, then publish the inbound MX record.",
+            "Once ownership is verified, add an address. Then publish the inbound MX record.",
             "Add address",
             address,
             any(domain.receiving.is_live for domain in receiving),

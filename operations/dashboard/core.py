@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from domains.checking.core.judgement import State
+from tenants.status.core import Standing
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
 # SES keeps checking a verified domain whose records are gone for 72 hours before it revokes the verification.
@@ -27,6 +28,7 @@ class RecordToFix:
     sentence: str = ""
     typed_name: str = ""
     must_delete: bool = False
+    priority: int | None = None
 
     @property
     def spoken_name(self) -> str:
@@ -44,12 +46,23 @@ class RecordToFix:
 
 
 @dataclass(frozen=True)
+class SendingOff:
+    """Why the customer can't send: `title`, `told` and `goes_on` as their banner has them."""
+
+    standing: str
+    title: str
+    told: str
+    goes_on: str
+
+
+@dataclass(frozen=True)
 class CaseFacts:
     """`stopped`: SES stopped checking. `problem`: why the setup or deletion is delayed.
 
     `rejected`: the judgement of receiving where mail doesn't arrive, `rejected_word` its word, `rejected_by_us` where a
-    rule or our team is why. `lame`: what the diagnosis says of a nameserver that
-    doesn't answer, with what to do. `deadline`: until when SES keeps the domain.
+    rule or our team is why. `lame`: what the diagnosis says of a nameserver that doesn't answer, with what to do.
+    `deadline`: until when SES keeps the domain. `awaits_diagnosis`: one is being made, which may find what the records
+    alone don't tell. `off`: the customer's sending isn't on.
     """
 
     domain: str
@@ -64,11 +77,13 @@ class CaseFacts:
     rejected_by_us: bool = False
     lame: tuple[str, ...] = ()
     deadline: datetime | None = None
+    awaits_diagnosis: bool = False
+    off: SendingOff | None = None
 
 
 @dataclass(frozen=True)
 class CaseSummary:
-    """`wrong` and `who` are for staff, `reply` is for the customer."""
+    """`wrong` and `who` are for staff, `reply` is for the customer; "" until the diagnosis ends."""
 
     wrong: str
     who: str
@@ -81,9 +96,11 @@ NOTHING = "You don’t need to do anything."
 RESTART = "When the records are fixed, press “Restart verification” on the domain’s page."
 AUTOMATICALLY = "We check the records automatically. You don’t need to tell us when you’re done."
 
+IN_ORDER = "All required records are verified"
+IN_DNS = (State.VERIFIED, State.SPREADING)  # by their records nothing is left to do
 _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
     State.VERIFIED: (
-        "All required records are verified",
+        IN_ORDER,
         NONE,
         ("All required DNS records for {domain} are verified.", NOTHING),
     ),
@@ -113,9 +130,33 @@ _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
+# Who lifts it, and what the customer is asked for.
+_LIFTED: Mapping[str, tuple[str, str]] = {
+    Standing.PAUSING: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
+    Standing.PAUSED: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
+    Standing.RESUMING: (AUTOMATIC, "Sending resumes automatically when Amazon SES confirms it."),
+    Standing.SUSPENDED: (STAFF, "Only Amazon can lift a suspension. We’ll ask for you."),
+}
+
+
 def summary_of(facts: CaseFacts) -> CaseSummary:
-    wrong, who, text = _by_stage(facts) or _by_mail(facts) or _by_state(facts)
+    """A pause or suspension comes first: it concerns all mail that the customer sends."""
+    by_rows = _by_stage(facts) or _by_rejection(facts)
+    if by_rows is None and facts.awaits_diagnosis and facts.state in IN_DNS:
+        wrong = "The required records are published. The diagnosis is running"
+        return CaseSummary(_titled(facts, wrong), "Known when the diagnosis ends", "")
+    wrong, who, text = by_rows or _by_nameserver(facts) or _by_state(facts)
+    if facts.off:
+        lifts, asked = _LIFTED[facts.off.standing]
+        who = lifts if who in (NONE, lifts) else f"{lifts} (sending); {who} (domain)"
+        first = f"{facts.off.told} {asked} {facts.off.goes_on}"
+        text = f"{first}\n\n{text.replace(NOTHING, '').strip()}"
+        wrong = facts.off.title if wrong == IN_ORDER else _titled(facts, wrong)
     return CaseSummary(wrong, who, "\n\n".join((GREETING, text, CLOSING)) + "\n")
+
+
+def _titled(facts: CaseFacts, wrong: str) -> str:
+    return f"{facts.off.title}. {wrong}" if facts.off else wrong
 
 
 def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
@@ -148,15 +189,19 @@ _BY_US = {
 }
 
 
-def _by_mail(facts: CaseFacts) -> tuple[str, str, str] | None:
-    """What its records alone don't tell: mail that doesn't arrive, a nameserver that doesn't answer."""
+def _by_rejection(facts: CaseFacts) -> tuple[str, str, str] | None:
+    """Mail that doesn't arrive, which its records alone don't tell."""
     if facts.rejected:
         wrong = facts.rejected_word
         ours = f"{_BY_US.get(wrong, _NOT_HERE).format(domain=facts.domain)} We’re working on it. {LEAVE_MX}"
         said = ours if facts.rejected_by_us else facts.rejected
         records = f"\n\n{_by_state(facts)[2]}" if facts.to_fix else ""
         return wrong, STAFF if facts.rejected_by_us else CUSTOMER, f"{said}{records}"
-    if facts.lame and facts.state in (State.VERIFIED, State.SPREADING):
+    return None
+
+
+def _by_nameserver(facts: CaseFacts) -> tuple[str, str, str] | None:
+    if facts.lame and facts.state in IN_DNS:
         steps = "\n".join(facts.lame)
         return facts.lame[0], CUSTOMER, f"{steps}\n\nThe DNS records for {facts.domain} are published."
     return None
@@ -206,6 +251,7 @@ def _lines(number: int, record: RecordToFix) -> str:
         f"{number}. {record.label}",
         f"   Type: {record.type}",
         f"   Name: {record.spoken_name}",
+        *([] if record.priority is None else [f"   Priority: {record.priority}"]),
         f"   Value: {record.value}",
     ]
     if record.must_delete:

@@ -19,7 +19,7 @@ from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.lists import bounded_count
 from inbound_admin.lib.tables import keyed
 from notifications.alerts.selectors import number_unanswered, open_objects, open_since
-from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix
+from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, SendingOff
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import endpoints_for, may_see_rules
@@ -141,7 +141,7 @@ LAME, TWO_SPF, ZONE_APPENDED = "dns.server.lame", "dns.rival.spf", "dns.value.zo
 TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a lookup that failed is none of them
 
 
-def case_facts(domain: Domain, found: Diagnosis | None = None) -> CaseFacts:
+def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnosis: bool = False) -> CaseFacts:
     """From our rows, and a diagnosis of the last seconds where there is one.
 
     The state is what the checks came to, whatever staff show to the customer.
@@ -164,7 +164,17 @@ def case_facts(domain: Domain, found: Diagnosis | None = None) -> CaseFacts:
         rejected_by_us=any(_is_by_us(domain, each) for each in _red(domain)),
         lame=_lame(found),
         deadline=_deadline(domain, left),
+        awaits_diagnosis=awaits_diagnosis,
+        off=_off(domain),
     )
+
+
+def _off(domain: Domain) -> SendingOff | None:
+    tenant = lifecycle_selectors.tenant_of(domain.customer)
+    banner = lifecycle_selectors.banner_for(tenant) if tenant else None
+    if tenant is None or banner is None:
+        return None
+    return SendingOff(tenant.standing, banner.title, banner.told, banner.goes_on)
 
 
 _OF_THE_IDENTITY = (Purpose.OWNERSHIP, Purpose.SIGNING)
@@ -213,10 +223,11 @@ def _to_fix(row: RecordRow) -> RecordToFix:
         row.label,
         record.type,
         record.name,
-        value if record.priority is None else f"{record.priority} {value}",
+        value,
         row.found if is_known else None,
         row.sentence if is_known else "",
         typed_name=row.typed.name,
+        priority=record.priority,
         must_delete=is_known and row.code == TWO_SPF and bool(record.value),
     )
 
@@ -280,8 +291,8 @@ def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
     rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))  # they have a line of their own
     wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
     left = max(wrong - rejecting, 0)
-    one, several = ("other domain needs", "other domains need") if rejecting else ("domain needs", "domains need")
-    sentence = _many(left, f"{one} attention", f"{several} attention")
+    other = "other " if rejecting else ""
+    sentence = _many(left, f"{other}domain has a problem", f"{other}domains have a problem")
     yield AttentionItem(left, sentence, "domains:list", "show=attention", "bad")
     yield AttentionItem(
         stuck,

@@ -11,6 +11,7 @@ from audit.selectors import changes_of
 from domains.diagnosis.services import kept
 from domains.domain_list import selectors as domain_list_selectors
 from domains.records.views import domain_for
+from domains.sending_status.selectors import sending_in
 from inbound_admin.lib.http import SignedIn
 from operations.checklist.selectors import checklist
 from operations.dashboard import selectors
@@ -52,8 +53,10 @@ def case(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied
-    result = kept(domain)  # the page asks for one, and its head is shown again when that has come
-    facts = selectors.case_facts(domain, result.told() if result else None)
+    result = kept(domain)  # the page asks for one, and its head is shown again when that has ended
+    awaits = result is None and "diagnosed" not in request.GET
+    facts = selectors.case_facts(domain, result.told() if result else None, awaits_diagnosis=awaits)
+    tenant = tenant_of(domain.customer)
     context = {
         "domain": domain,
         "summary": summary_of(facts),
@@ -61,7 +64,9 @@ def case(request: SignedIn, domain_id: str) -> HttpResponse:
         "deadline": facts.deadline,
         "to_fix": facts.to_fix,
         "owners": owners_of(domain.customer).order_by("email"),
-        "tenant": tenant_of(domain.customer),
+        "tenant": tenant,
+        "sending": sending_in(domain, tenant),
+        "lame": facts.lame,
         "inbound": inbound_summary(domain),
         "changes": changes_of("domain", domain.id, of_customers=None)[:LAST_CHANGES],
     }

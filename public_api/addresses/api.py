@@ -21,6 +21,7 @@ from public_api.domains.selectors import AddressesWanted, addresses_found, pendi
 from public_api.endpoints.api import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
+from receipt_rules.mail_path.selectors import judge_ends
 from receipt_rules.models.addresses import Address
 
 NOT_LIVE = "{address} isn't live yet. It receives mail once SES has verified {domain}. You don't have to add it again."
@@ -58,6 +59,11 @@ class AddressOut(Out):
     is_receipt_rule_configured: bool = Field(description="Whether a receipt rule in SES contains it, as last read")
     receiving: str = Field(description="As for a domain, or held (by a rollback); off if the address is inactive")
     receiving_message: str
+    delivery: str = Field(
+        description="Of mail that arrives: ok, stored_only (no active endpoint), unconfirmed (no recipient has "
+        "confirmed forwarding), undelivered (the endpoint is failing), or off"
+    )
+    delivery_message: str
     receipt_rule_name: str | None
     created_at: datetime
     updated_at: datetime
@@ -179,6 +185,7 @@ def rows(addresses: Collection[Address]) -> list[AddressOut]:
     """Return the rows, in a constant number of queries. Each has its `changed_at`."""
     customers = [address.domain.customer_id for address in addresses]
     owners, pending = first_owners(customers), pending_of([address.domain for address in addresses])
+    judge_ends(addresses)
     names = rule_names([address.address for address in addresses if address.is_carried])
     return [_row(each, owners.get(each.domain.customer_id), names.get(each.address), pending) for each in addresses]
 
@@ -200,6 +207,8 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         is_receipt_rule_configured=address.is_carried,
         receiving=address.receiving.state.value if address.is_active else "off",
         receiving_message=address.receiving.sentence if address.is_active else "The address is off.",
+        delivery=address.end.state.value if address.is_active and address.end else "off",
+        delivery_message=f"{address.end.spoken}." if address.is_active and address.end else "The address is off.",
         receipt_rule_name=rule,
         created_at=address.created_at,
         updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `addresses_found`

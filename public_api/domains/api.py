@@ -17,6 +17,7 @@ from domains.domain_list.selectors import verified_parent
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from domains.records.core import Purpose, Record
+from domains.sending_status.selectors import sending_of
 from domains.settings.services import settled
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, LenientQuery
 from inbound_admin.lib.api.refusals import Conflict
@@ -92,6 +93,8 @@ class DomainOne(DomainRow):
     auth_recommendations: Recommendations
     parent_domain: str | None = Field(description="The nearest verified domain of the same customer above it")
     inherits_from_parent: bool = Field(description="Always false: each domain has its own identity")
+    sending: str = Field(description="Of the domain and its customer: enabled, cannot_yet, off, deleting or unknown")
+    sending_message: str
 
 
 def rows(domains: Collection[Domain], *, checked: bool) -> list[DomainRow]:
@@ -109,6 +112,7 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
     parent = verified_parent(domain.parsed, domain.customer)
     recommended = {each.key: each for each in domain.records if each.purpose is Purpose.RECOMMENDED}
     row = _row(domain, checks, receiving, first_owners([domain.customer_id]), checked=checked)
+    sending = sending_of(domain)
     received = received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())
     counts = dict(zip(("emails_last_24h", "emails_last_7d", "emails_last_30d"), received, strict=True))
     stats = StatsOne(**row["stats"].model_dump() | counts)
@@ -125,6 +129,8 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
         ),
         parent_domain=parent.name if parent else None,
         inherits_from_parent=False,
+        sending=sending.state.value,
+        sending_message=sending.sentence,
     )
 
 

@@ -52,9 +52,14 @@ def read_recipient(text: str) -> ReadAddress:
         raise Refused("That isn't an email address. Enter one such as billing@example.com.", code="NOT_AN_ADDRESS")
     _refuse_star(local.strip(), name.strip())
     plain = local.strip().lower()
-    if len(plain) > LONGEST_LOCAL or not _LOCAL.fullmatch(plain):
+    if len(plain) > LONGEST_LOCAL:
         raise Refused(
-            f"“{plain[:LONGEST_LOCAL]}” isn't valid before the @. Use letters, digits and . _ - + only.",
+            f"The part before the @ has {len(plain):,} characters. It can have at most {LONGEST_LOCAL}.",
+            code="NOT_AN_ADDRESS",
+        )
+    if not _LOCAL.fullmatch(plain):
+        raise Refused(
+            f"“{plain}” isn't valid before the @. Use letters, digits and . _ - + only.",
             code="NOT_AN_ADDRESS",
         )
     understood = understand(name, existing=True)

@@ -42,10 +42,9 @@ from receipt_rules.addresses.services import (
     set_catch_all,
 )
 from receipt_rules.endpoint_targets.services import endpoint_for
-from receipt_rules.forwarding.selectors import blocked_among
 from receipt_rules.live.selectors import applied_when
-from receipt_rules.mail_path.core import Hop
-from receipt_rules.mail_path.selectors import path_of_address, path_of_domain
+from receipt_rules.mail_path.core import End, Hop, worst_first
+from receipt_rules.mail_path.selectors import judge_ends, path_of_address, path_of_domain
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.probe_schedules.core import OFF
@@ -132,9 +131,9 @@ def _added(line: PastedLine, customer: Customer, actor: User, bulk_id: str) -> P
 def list_(request: SignedIn) -> HttpResponse:
     filters = AddressListFilters.read(request.GET)
     page = page_of(search_addresses(viewer=request.user, filters=filters), request)
+    judge_ends(page.object_list)
     context = {
         "page": page,
-        "blocked": _blocked(page.object_list),
         "filters": filters,
         "counts": address_counts(viewer=request.user, filters=filters),
         "choices": customer_choices(viewer=request.user),
@@ -153,15 +152,10 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
         return redirect("receipt_rules:domain", address.domain_id)
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
-    context["blocked"] = _blocked([address])
+    judge_ends([address])
     return TemplateResponse(
         request, "receipt_rules/addresses/address.html", context, status=422 if form.errors else 200
     )
-
-
-def _blocked(wishes: Iterable[Address | CatchAll]) -> frozenset[str]:
-    """The endpoints of these whose recipients have all still to confirm."""
-    return blocked_among(wish.own_endpoint for wish in wishes)
 
 
 def _form(address: Address, request: SignedIn) -> ChangeAddressForm:
@@ -243,6 +237,7 @@ def _template(request: SignedIn) -> str:
 
 def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
     schedule = schedule_of(domain)
+    undelivered = _undelivered(inbound)
     return {
         "schedule": schedule,
         "schedule_form": ProbeScheduleForm(initial={"pace": schedule.pace if schedule else OFF}),
@@ -252,14 +247,20 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
         "inbound": inbound,
         "shown": inbound.addresses[:MOST_SHOWN],
         "more": max(0, len(inbound.addresses) - MOST_SHOWN),
-        "blocked": _blocked(
-            [*inbound.addresses[:MOST_SHOWN], *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
-        ),
+        "undelivered": undelivered,
         "forms": forms,
         "refused": _why_not(domain),
         "applied_when": applied_when,
         "has_endpoints": endpoints_of(domain.customer).exists(),
     }
+
+
+def _undelivered(inbound: Inbound) -> End | None:
+    """Judges where the mail of each goes; of those that are on, the worst end at which none is delivered."""
+    wishes = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
+    judge_ends(wishes)
+    worst = next(iter(worst_first(wish.end for wish in wishes if wish.is_active and wish.end)), None)
+    return None if worst is None or worst.is_delivered else worst
 
 
 def _hops(domain: Domain, inbound: Inbound) -> tuple[Hop, ...]:

@@ -151,11 +151,12 @@ def forecast(*, left: int, now: datetime) -> str:
     if not added:
         return ""
     many = f"{added:,} {'address or catch-all' if added == 1 else 'addresses and catch-alls'}"
+    lately = f"{many} added in the last 30 days, including those that are off or not in the rules."
     days = 30 * left // added
     if days > LONGEST_FORECAST_DAYS:
-        return f"{many} added in the last 30 days. At this rate, capacity lasts for years."
+        return f"{lately} At this rate, capacity lasts for years."
     until = (now + timedelta(days=days)).date()
-    return f"{many} added in the last 30 days. At this rate, full by about {until:%-d %B %Y}."
+    return f"{lately} At this rate, full by about {until:%-d %B %Y}."
 
 
 def rows_wanted() -> int:

@@ -3,7 +3,7 @@
 The hops show the facts behind a `Receiving`, and judge nothing: whether mail is rejected is the answer of that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,24 +11,29 @@ from domains.receiving.core import ARRIVES, SERVED, MxFact, Receiving, Receiving
 
 
 class HopState(StrEnum):
-    """NONE: mail doesn't come this far, or there is nothing here yet."""
+    """NONE: mail doesn't come this far, or there is nothing here yet. STORED: kept, and by choice delivered nowhere."""
 
     OK = "ok"
     WARNING = "warning"
     PENDING = "pending"
     STOPPED = "stopped"
     UNDELIVERED = "undelivered"
+    UNCONFIRMED = "unconfirmed"
+    STORED = "stored_only"
     UNKNOWN = "unknown"
     NONE = "none"
 
 
 # Word, tone and icon of the label.
+STORED_ONLY = ("Stored only", "warn", "archive-box")
 _LABELS = {
     HopState.OK: ("OK", "good", "check-circle"),
     HopState.WARNING: ("Warning", "warn", "exclamation-triangle"),
     HopState.PENDING: ("Pending", "todo", "clock"),
     HopState.STOPPED: ("Mail stops here", "bad", "x-circle"),
     HopState.UNDELIVERED: ("Not delivered", "bad", "x-circle"),
+    HopState.UNCONFIRMED: ("Waiting for confirmation", "warn", "clock"),
+    HopState.STORED: STORED_ONLY,
     HopState.UNKNOWN: ("Unknown", "mute", "question-mark-circle"),
     HopState.NONE: ("Not reached", "mute", "minus-circle"),
 }
@@ -60,7 +65,8 @@ class Hop:
 class End:
     """An endpoint on the path. `name` is "" for mail that is stored only; `waits` for a recipient's confirmation.
 
-    `is_kept`: this deployment forwards no mail.
+    `is_kept`: this deployment forwards no mail. Its `state` is the one judgement of whether mail that arrives is
+    delivered: the path, an address's status and the API have it from here.
     """
 
     name: str = ""
@@ -72,9 +78,27 @@ class End:
 
     @property
     def state(self) -> HopState:
-        if self.is_off or self.is_failing or self.is_kept:
+        if not self.name or self.is_off or self.is_kept:
+            return HopState.STORED
+        if self.is_failing:
             return HopState.UNDELIVERED
-        return HopState.PENDING if self.waits else HopState.OK
+        return HopState.UNCONFIRMED if self.waits else HopState.OK
+
+    @property
+    def is_delivered(self) -> bool:
+        return self.state is HopState.OK
+
+    @property
+    def word(self) -> str:
+        return _LABELS[self.state][0]
+
+    @property
+    def tone(self) -> str:
+        return _LABELS[self.state][1]
+
+    @property
+    def icon(self) -> str:
+        return _LABELS[self.state][2]
 
     @property
     def spoken(self) -> str:
@@ -104,7 +128,7 @@ _MX = {
 _RULES = {
     RulesFact.NOTHING: "No address or catch-all yet",
     RulesFact.FOREIGN: "An unmanaged rule receives the mail",
-    RulesFact.WAITING: "Not in the receipt rules yet",
+    RulesFact.WAITING: "Being set up",
     RulesFact.HELD: "Our team has rolled back the receipt rules",
     RulesFact.NOT_SET_UP: "Inbound mail isn't set up in this region yet",
     RulesFact.HALTED: "Our team has turned off inbound mail",
@@ -127,7 +151,7 @@ def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) 
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
         Hop("mx", "MX record", *_MX[facts.mx]),
         _rule(facts, is_stopped=receiving.is_red and facts.mx in ARRIVES),
-        Hop("store", "S3 bucket and function", stored, "Stores and routes the mail" if is_stored else "No mail yet"),
+        Hop("store", "Storage", stored, "Stores and routes the mail" if is_stored else "No mail yet"),
         _end(ends),
     )
 
@@ -143,15 +167,19 @@ def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
     return Hop("rule", name, HopState.STOPPED if is_stopped else HopState.PENDING, sentence)
 
 
-_WORST = (HopState.UNDELIVERED, HopState.PENDING, HopState.OK)
+_WORST = (HopState.UNDELIVERED, HopState.STORED, HopState.UNCONFIRMED, HopState.OK)
 MOST_NAMED = 3
+
+
+def worst_first(ends: Iterable[End]) -> list[End]:
+    return sorted(ends, key=lambda end: _WORST.index(end.state))
 
 
 def _end(ends: Sequence[End]) -> Hop:
     """The worst of them speaks for all; at most three are listed."""
     if not ends:
         return Hop("end", "Endpoint", HopState.NONE, "No address or catch-all yet")
-    listed = sorted(ends, key=lambda end: _WORST.index(end.state))
+    listed = worst_first(ends)
     sentence = ". ".join(end.spoken for end in listed[:MOST_NAMED])
     more = f", and {len(ends) - MOST_NAMED} more" if len(ends) > MOST_NAMED else ""
     return Hop("end", "Endpoint" if len(ends) == 1 else "Endpoints", listed[0].state, f"{sentence}{more}")

@@ -1,15 +1,14 @@
 """The path of mail for a domain, an address, or a simulated recipient: its facts, and the endpoints by route lookup."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 
 from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
 from notifications.alerts.selectors import open_since
-from receipt_rules.forwarding.selectors import forwards_nothing
+from receipt_rules.forwarding.selectors import blocked_among, forwards_nothing
 from receipt_rules.mail_path.core import End, Hop, mail_path
-from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.addresses import Address, CatchAll, Wish
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.planner.core.rules import sample_address
 from receipt_rules.route_lookup.selectors import Route, route_lookup
@@ -41,25 +40,38 @@ def _ends(wishes: Sequence[Address | CatchAll]) -> tuple[End, ...]:
 
 def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
     """Return an end for each endpoint. One is failing while its alert is open."""
-    found: dict[str, tuple[End, Endpoint | None]] = {}
-    forwards_none = cache(forwards_nothing)  # asked once of all, and only where something is to be forwarded
+    chosen: dict[str, tuple[Endpoint | None, bool]] = {}
     for route in routes:
         if route.row is not None and route.because != "off":
-            end, endpoint = _end(route, route.row.own_endpoint, forwards_none)
-            found.setdefault(end.name, (end, endpoint))
-    failing = open_since("endpoint.failing", [endpoint.pk for _, endpoint in found.values() if endpoint])
-    return tuple(
-        replace(end, is_failing=endpoint is not None and endpoint.pk in failing) for end, endpoint in found.values()
-    )
+            endpoint = route.endpoint or route.waits_for or route.row.own_endpoint
+            chosen.setdefault(endpoint.name if endpoint else "", (endpoint, route.waits_for is not None))
+    end = _judge(endpoint for endpoint, _ in chosen.values())
+    return tuple(end(endpoint, waits) for endpoint, waits in chosen.values())
 
 
-def _end(route: Route, chosen: Endpoint | None, forwards_none: Callable[[], bool]) -> tuple[End, Endpoint | None]:
-    """The endpoint that mail goes to is returned beside; None where it is stored only."""
-    meant = route.endpoint or route.waits_for
-    if meant is not None and meant.type != EndpointType.WEBHOOK and forwards_none():
-        return End(meant.name, is_kept=True), None
-    if route.endpoint is not None:
-        return End(route.endpoint.name, route.endpoint.get_type_display().lower()), route.endpoint
-    if route.waits_for is not None:
-        return End(route.waits_for.name, waits=True), None
-    return (End(chosen.name, is_off=True) if chosen else End()), None
+def judge_ends(wishes: Collection[Wish]) -> None:
+    """Set `end` of each: what becomes of mail that arrives. Constant queries; their domains and endpoints are read."""
+    endpoints = [wish.own_endpoint for wish in wishes]
+    waiting, end = blocked_among(endpoints), _judge(endpoints)
+    for wish, endpoint in zip(wishes, endpoints, strict=True):
+        wish.end = end(endpoint, endpoint is not None and endpoint.pk in waiting)
+
+
+def _judge(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
+    """Of these endpoints: given the one chosen, whether or not mail goes there, and whether it waits for somebody."""
+    failing = open_since("endpoint.failing", sorted({endpoint.pk for endpoint in endpoints if endpoint}))
+    forwards_none = cache(forwards_nothing)  # asked once of all, and only where something is to be forwarded
+
+    def end(endpoint: Endpoint | None, waits: bool) -> End:
+        if endpoint is None:
+            return End()
+        return End(
+            endpoint.name,
+            endpoint.get_type_display().lower(),
+            is_off=not endpoint.is_active,
+            is_kept=endpoint.type != EndpointType.WEBHOOK and forwards_none(),
+            waits=waits,
+            is_failing=endpoint.pk in failing,
+        )
+
+    return end

@@ -7,6 +7,7 @@ from django.db.models.functions import Lower
 
 from domains.receiving.core import SERVED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
 from inbound_admin.lib.ids import new_id
+from receipt_rules.mail_path.core import End
 from receipt_rules.models.endpoints import Endpoint
 
 
@@ -38,6 +39,8 @@ class Wish(models.Model):
         blank=True, help_text="Why SES refuses it; plans skip it until its owner retries."
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    end: End | None = None  # set by `mail_path.selectors.judge_ends`
 
     class Meta:
         abstract = True
@@ -78,9 +81,7 @@ class Wish(models.Model):
             sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
             return Receiving(own.name, ReceivingState.HELD, sentence)
         if own.is_red and self.rules == RulesFact.WAITING and facts.rules in AT_WORK:
-            return Receiving(
-                own.name, ReceivingState.APPLYING, f"This {self._meta.verbose_name} isn't in the receipt rules yet."
-            )
+            return Receiving(own.name, ReceivingState.APPLYING, f"We're setting up this {self._meta.verbose_name}.")
         return own
 
 

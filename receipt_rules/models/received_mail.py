@@ -16,7 +16,7 @@ class DeliveryOutcome(models.TextChoices):
     FAILED = "failed", "Failed"
     WAITING = "waiting", "Waiting for confirmation"
     HELD = "held", "Held"
-    UNROUTED = "unrouted", "Not delivered"
+    UNROUTED = "unrouted", "Stored only"
 
 
 class ReceivedMail(models.Model):

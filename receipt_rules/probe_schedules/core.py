@@ -37,6 +37,7 @@ class JudgedProbe:
 
 
 NOT_SENT_BECAUSE = "We couldn't send the last test message, so we can't tell whether mail arrives. {why}"
+STORED_ONLY = "The last test message to {to} arrived and is stored only: the address has no active endpoint."
 STOPPED = "The test message to {to} didn't arrive. It stopped at “{stage}”. {why}"
 
 
@@ -44,6 +45,8 @@ def judge_probe(facts: ProbeFacts, recipient: str, now: datetime) -> JudgedProbe
     """The time runs from the sending. What was not sent, for whatever reason, proves nothing."""
     if facts.outcome == "delivered":
         return JudgedProbe(ProbeVerdict.ARRIVED)
+    if facts.outcome == "unrouted":
+        return JudgedProbe(ProbeVerdict.COULD_NOT_TELL, STORED_ONLY.format(to=recipient))
     if now - (facts.sent_at or facts.asked_at) <= facts.bound and not facts.send_problem:
         return JudgedProbe(ProbeVerdict.WAITING)
     if not facts.outcome and (facts.send_problem or facts.sent_at is None):

@@ -14,6 +14,7 @@ class StageState(StrEnum):
     STOPPED = "stopped"
     UNKNOWN = "unknown"
     NOT_REACHED = "not_reached"
+    STORED = "stored_only"  # as wanted: there is no endpoint to deliver it to
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,24 @@ LATE = (
 OUTCOMES = {
     "failed": "The endpoint didn't accept it. We'll retry.",
     "waiting": "The endpoint forwards to someone who hasn't confirmed yet.",
-    "held": "It's kept in the S3 bucket.",
-    "unrouted": "This address has no active endpoint.",
+    "held": "It's kept, and isn't retried.",
+    "unrouted": "It was received and is kept, but not delivered: this address has no active endpoint.",
 }
 
 
+ENDED = ("delivered", "unrouted")  # nothing is tried again
+
+
+_OF_OUTCOME = {
+    "delivered": ProbeWord("Delivered", "good", "check-circle"),
+    "unrouted": ProbeWord("Stored only", "warn", "archive-box"),
+}
+_NOT_DELIVERED = ProbeWord("Not delivered", "warn", "exclamation-triangle")
+
+
 def probe_word(facts: ProbeFacts, now: datetime) -> ProbeWord:
-    if facts.outcome == "delivered":
-        return ProbeWord("Delivered", "good", "check-circle")
     if facts.outcome:
-        return ProbeWord("Not delivered", "warn", "exclamation-triangle")
+        return _OF_OUTCOME.get(facts.outcome, _NOT_DELIVERED)
     if facts.send_problem:
         return ProbeWord("Rejected", "bad", "x-circle")
     if not facts.is_late(now):
@@ -117,7 +126,7 @@ def _behind(stage: ProbeStage) -> ProbeStage:
 def is_over(facts: ProbeFacts, now: datetime) -> bool:
     """Whether looking again would show nothing new soon."""
     is_old = now - (facts.sent_at or facts.asked_at) > facts.bound
-    return facts.outcome == "delivered" or bool(facts.send_problem) or is_old
+    return facts.outcome in ENDED or bool(facts.send_problem) or is_old
 
 
 def _mx(facts: ProbeFacts) -> ProbeStage:
@@ -166,6 +175,7 @@ def _delivered(facts: ProbeFacts) -> ProbeStage:
         return ProbeStage("Delivered", StageState.DONE, _after(facts.handled_at, facts))
     if facts.outcome:
         said = f"{OUTCOMES.get(facts.outcome, '')} {facts.problem}".strip()
-        return ProbeStage("Delivered", StageState.STOPPED, _after(facts.handled_at, facts), said)
+        state = StageState.STORED if facts.outcome == "unrouted" else StageState.STOPPED
+        return ProbeStage("Delivered", state, _after(facts.handled_at, facts), said)
     stopped = bool(facts.send_problem)
     return ProbeStage("Delivered", StageState.UNKNOWN if stopped else StageState.WAITING)

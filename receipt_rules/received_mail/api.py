@@ -63,7 +63,7 @@ class ReceivedMailOut(Out):
     endpoint_id: str | None
     endpoint_name: str | None
     customer_id: str | None
-    outcome: OutcomeName
+    outcome: OutcomeName = Field(description="unrouted: stored only, because the address had no active endpoint")
     problem: str
     bytes: int | None
     tries: int

@@ -18,6 +18,8 @@ from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.selectors import endpoint_subject
+from receipt_rules.endpoints.core import NOT_FORWARDED
+from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.planner.services import function_arn
@@ -144,13 +146,13 @@ def _watch_endpoints(told: Iterable[_Told], now: datetime) -> None:
 def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
     """Ask the function to deliver it to the current endpoint. The function reports. Raises Refused, AwsProblem."""
     arn = (mail.endpoint.lambda_arn if mail.endpoint else "") or function_arn()
-    (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
-    _refuse(mail, route, arn)
+    if not arn:
+        raise Refused("No function delivers mail here: RECEIVING_FUNCTION isn't set.", code="NO_FUNCTION")
+    goes_to = again_to(mail)
     because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "")
     if not cache.add(f"deliver-again:{mail.pk}", 1, AGAIN_EVERY_SECONDS):
         said = f"You can deliver a message again every {AGAIN_EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=AGAIN_EVERY_SECONDS)
-    goes_to = route.endpoint or route.waits_for
     audit_services.record(
         "received_mail.again",
         about=received_mail_subject(mail),
@@ -162,14 +164,20 @@ def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
     gateway.invoke(arn, again_event(mail.message_id, [mail.recipient], mail.received_at))
 
 
-def _refuse(mail: ReceivedMail, route: Route, arn: str) -> None:
-    """Whoever holds the name now must be whose the message was."""
-    if not arn:
-        raise Refused("No function delivers mail here: RECEIVING_FUNCTION isn't set.", code="NO_FUNCTION")
+def again_to(mail: ReceivedMail) -> Endpoint:
+    """Return the endpoint that another delivery would go to. Raises Refused where there is none.
+
+    Whoever holds the name now must be whose the message was.
+    """
+    (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
     if not mail.customer_id or route.customer != mail.customer_id:
         raise Refused("The recipient's domain now belongs to another customer.", code="HOLDER_CHANGED")
-    if route.endpoint is None and route.waits_for is None:
-        raise Refused(f"{mail.recipient} has no endpoint. Choose one first.", code="NO_ENDPOINT")
+    endpoint = route.endpoint or route.waits_for
+    if endpoint is None:
+        raise Refused(f"{mail.recipient} has no active endpoint. Choose one first.", code="NO_ENDPOINT")
+    if is_never_forwarded(endpoint):
+        raise Refused(f"{endpoint} forwards mail. {NOT_FORWARDED}", code="NO_ENDPOINT")
+    return endpoint
 
 
 def delete_expired(*, now: datetime) -> int:

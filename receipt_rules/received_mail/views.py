@@ -4,13 +4,15 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
-from receipt_rules.models.received_mail import DeliveryOutcome
+from receipt_rules.addresses.selectors import addresses_for
+from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
-from receipt_rules.received_mail.services import deliver_again
+from receipt_rules.received_mail.services import again_to, deliver_again
 
 
 @require_GET
@@ -40,5 +42,17 @@ def detail(request: SignedIn, mail_id: str) -> HttpResponse:
         else:
             messages.success(request, "Delivering the message again. This page updates automatically.")
         return redirect("receipt_rules:received_message", mail.pk)
-    context = {"mail": mail, "tab": "received"}
+    context = {"mail": mail, "tab": "received", **_again(mail, request)}
     return TemplateResponse(request, template(request, "receipt_rules/received_mail/message.html", "message"), context)
+
+
+def _again(mail: ReceivedMail, request: SignedIn) -> dict[str, str]:
+    """Where it would be delivered again, or why it can't be."""
+    try:
+        return {"goes_to": str(again_to(mail))}
+    except Refused as refused:
+        told = {"not_again": str(refused)}
+        address = addresses_for(request.user).filter(address=mail.recipient).first()
+        if refused.code == "NO_ENDPOINT" and address is not None:
+            told["address_url"] = reverse("receipt_rules:address", args=[address.pk])
+        return told

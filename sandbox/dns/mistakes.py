@@ -6,6 +6,8 @@ rival beside it; what it leaves is remembered in the zone, so that `publish` can
 
 from typing import Final
 
+from dns.rdata import Rdata
+
 from sandbox.dns.mistake import Mistake, Typed, WantedRecord, right
 from sandbox.dns.mistaken import RECORD_MISTAKES
 from sandbox.dns.records import ZoneRecord, normal_name, rdata_of
@@ -48,8 +50,10 @@ def apply(store: ZoneStore, zone: str, wanted: WantedRecord, code: str) -> tuple
 
 
 def publish(store: ZoneStore, zone: str, wanted: WantedRecord) -> ZoneRecord:
-    """Clear away what mistakes left for the record and have it stand rightly. Raises ValueError on a conflict."""
+    """Clear away what mistakes left for the record and what can't stand beside it, and have it stand rightly."""
     store.erase_traces(zone, wanted.key)
+    for record in _rivals(store, zone, wanted):
+        store.remove_record(zone, record.id)
     if (standing := _standing(store, zone, right(wanted))) is not None:
         return standing
     typed = right(wanted)
@@ -57,7 +61,10 @@ def publish(store: ZoneStore, zone: str, wanted: WantedRecord) -> ZoneRecord:
 
 
 def publish_missing(store: ZoneStore, zone: str, all_wanted: tuple[WantedRecord, ...]) -> tuple[ZoneRecord, ...]:
-    """Publish every wanted record that does not stand, or that a mistake was made with. Raises ValueError."""
+    """Publish every wanted record that does not stand, or that a mistake was made with.
+
+    One that can't stand beside what somebody added by hand is left out: only `publish` of that record removes this.
+    """
     missing = [
         wanted
         for wanted in all_wanted
@@ -66,7 +73,23 @@ def publish_missing(store: ZoneStore, zone: str, all_wanted: tuple[WantedRecord,
     # First all that mistakes left, since one record's leftovers can stand in another's way.
     for wanted in missing:
         store.erase_traces(zone, wanted.key)
-    return tuple(publish(store, zone, wanted) for wanted in missing)
+    return tuple(publish(store, zone, wanted) for wanted in missing if not _rivals(store, zone, wanted))
+
+
+def is_rival(wanted: WantedRecord, rtype: str, data: Rdata) -> bool:
+    """Whether a record at the wanted one's name can't stand beside it: a CNAME, or a second SPF, DMARC or the like."""
+    if "CNAME" in (wanted.type, rtype):
+        return (rtype, data) != (wanted.type, rdata_of(wanted.type, right(wanted).value))
+    tag = wanted.value.partition(";")[0].split(" ")[0].lower()
+    if rtype != "TXT" or wanted.type != "TXT" or not tag.startswith("v="):
+        return False
+    text = data.to_text().strip('"').lower()
+    return text.startswith(tag) and data != rdata_of("TXT", right(wanted).value)
+
+
+def _rivals(store: ZoneStore, zone: str, wanted: WantedRecord) -> list[ZoneRecord]:
+    beside = [record for record in store.records(zone) if record.name == normal_name(wanted.name)]
+    return [record for record in beside if is_rival(wanted, record.type, rdata_of(record.type, record.value))]
 
 
 def _break_zone(store: ZoneStore, zone: str, wanted: WantedRecord, mistake: Mistake) -> None:

@@ -23,7 +23,7 @@
     button.addEventListener("click", () => print());
   });
 
-  // On a phone the row of tabs is longer than the screen.
+  // A row of many tabs can be longer than the screen.
   const tabs = document.querySelector("[data-tabs]");
   const here = tabs?.querySelector("[aria-current]");
   if (here) tabs.scrollLeft = here.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from audit.core import WORDS, details, words_for
+from audit.core import STATES, WORDS, details, words_for
+from domains.checking.core.judgement import State
 from notifications.alerts.core import KINDS
 from notifications.events.core import EVENTS
 
@@ -45,3 +46,9 @@ def test_an_id_keeps_its_underscore_and_a_state_is_words() -> None:
 
 def test_what_was_empty_and_still_is_is_no_detail() -> None:
     assert details({"note": None, "prefix": ""}, {"note": "", "prefix": ""}) == ()
+
+
+def test_a_domains_status_has_the_word_that_its_pages_show() -> None:
+    (detail,) = details({"state": "waiting"}, {"state": "wrong"}, "domain.state")
+    assert (detail.name, detail.old, detail.new) == ("status", "Action needed", "Needs fixing")
+    assert {state.value: state.label for state in State} == STATES

@@ -62,7 +62,7 @@ def test_sam_finds_what_is_wrong_with_a_domain_and_takes_the_reply_along(
 ) -> None:
     page = new_page(viewport=DESK, permissions=CLIPBOARD)
     begin(page, world.people["sam"], live_server.url)
-    needs(page, "domains need attention")
+    needs(page, "domains have a problem")
     expect(page.get_by_role("link", name=BROKEN)).to_be_visible()
     page.goto(reverse("operations:overview"))
     search(page, f"https://{BROKEN.upper()}/")

@@ -10,6 +10,7 @@ from sandbox.dns.mistakes import MISTAKES, apply, mistake_of, publish, publish_m
 from sandbox.dns.records import rdata_of
 from sandbox.dns.resolve import ask, resolve
 from sandbox.dns.zones import ZoneStore
+from sandbox.record_state import facts_of, has_rival, is_right
 
 ZONE = "example.co.uk"
 NAME = f"shop.{ZONE}"
@@ -163,10 +164,31 @@ def test_publishing_leaves_what_people_added_by_hand(store: ZoneStore) -> None:
     assert by_hand in store.records(ZONE)
 
 
-def test_a_record_in_the_way_is_named(store: ZoneStore) -> None:
-    store.add_record(ZONE, by_key("dkim1").name, "TXT", "something")
-    with pytest.raises(ValueError, match="may hold nothing else"):
-        publish_missing(store, ZONE, WANTED)
+def test_a_record_in_the_way_keeps_only_its_own_one_from_being_published(store: ZoneStore) -> None:
+    by_hand = store.add_record(ZONE, by_key("dkim1").name, "TXT", "something")
+    assert len(publish_missing(store, ZONE, WANTED)) == len(WANTED) - 1
+    assert by_hand in store.records(ZONE)
+    publish(store, ZONE, by_key("dkim1"))
+    assert [each.type for each in store.records(ZONE) if each.name == by_hand.name] == ["CNAME"]
+
+
+@pytest.mark.parametrize(
+    ("key", "rtype", "value"),
+    [
+        ("dkim1", "TXT", "typed as text"),
+        ("dkim1", "CNAME", "other.dkim.amazonses.com"),
+        ("mail_from_spf", "TXT", "v=spf1 include:_spf.google.com ~all"),
+    ],
+)
+def test_what_somebody_typed_wrongly_needs_fixing_and_publishing_fixes_it(
+    store: ZoneStore, key: str, rtype: str, value: str
+) -> None:
+    wanted = by_key(key)
+    store.add_record(ZONE, wanted.name, rtype, value)
+    assert has_rival(wanted, facts_of(store.records(ZONE)))
+    publish(store, ZONE, wanted)
+    facts = facts_of(store.records(ZONE))
+    assert (has_rival(wanted, facts), is_right(wanted, facts)) == (False, True)
 
 
 def test_publishing_twice_publishes_once(store: ZoneStore) -> None:

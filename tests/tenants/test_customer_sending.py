@@ -14,6 +14,7 @@ from tests.factories import make_customer, make_member, make_staff, make_user
 from tests.tenants.making import make_tenant
 
 pytestmark = pytest.mark.django_db
+VERIFIED = {"stage": "ready", "identity_status": "SUCCESS"}
 NOTES, TOLD = "Sells lists to spammers.", "Your newsletter went to people who never asked."
 
 
@@ -100,5 +101,5 @@ def test_the_domains_page_tells_developers_what_a_send_names(alice_client: Clien
 
 
 def test_a_customer_without_a_tenant_sends_as_before(alice_client: Client, northwind: Customer) -> None:
-    domain = make_domain("northwind.example", customer=northwind)
+    domain = make_domain("northwind.example", customer=northwind, **VERIFIED)
     assert "is sent as before" in alice_client.get(reverse("domains:sending", args=[domain.id])).text

@@ -131,7 +131,7 @@ _ERRORS = {
     "DNS_SERVER_ERROR": "your name servers did not answer it",
     "SERVICE_ERROR": "it had a fault of its own",
 }
-_ASPECTS = {Aspect.IDENTITY: "Ownership", Aspect.DKIM: "Signing keys", Aspect.MAIL_FROM: "Return address"}
+_ASPECTS = {Aspect.IDENTITY: "Ownership", Aspect.DKIM: "DKIM", Aspect.MAIL_FROM: "MAIL FROM domain"}
 _STATUSES = {
     SesStatus.SUCCESS: "verified",
     SesStatus.PENDING: "pending",

@@ -190,3 +190,9 @@ def test_an_ingress_endpoint_of_mail_manager_is_amazons_and_not_managed_here() -
     assert (found.state, "SES Mail Manager" in found.sentence) == (ReceivingState.FOREIGN, True)
     wanted = judge(ReceivingFacts("shop.com", mx=Mx.MAIL_MANAGER, rules=RulesFact.CARRIED))
     assert (wanted.state, "goes to SES Mail Manager" in wanted.sentence) == (ReceivingState.PUBLISH_MX, True)
+
+
+def test_before_ownership_is_proven_nobody_is_asked_to_add_an_address() -> None:
+    new = judge(ReceivingFacts("shop.com", mx=Mx.ELSEWHERE, is_proven=False, is_verified=False))
+    assert (new.state, new.asks_for_address, "an address" in new.sentence) == (ReceivingState.ADD_ADDRESS, False, False)
+    assert "verify ownership first" in new.sentence

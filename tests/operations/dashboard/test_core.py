@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from domains.checking.core.judgement import State
-from operations.dashboard.core import CaseFacts, RecordToFix, summary_of
+from operations.dashboard.core import CaseFacts, RecordToFix, SendingOff, summary_of
 
 DKIM = RecordToFix("DKIM record 2", "CNAME", "k2._domainkey.shop.com", "k2.dkim.amazonses.com", (), "It is missing.")
-MX = RecordToFix("Inbound MX", "MX", "shop.com", "10 inbound-smtp.eu-west-1.amazonaws.com", ("5 mx.old.example",))
+MX = RecordToFix(
+    "Inbound MX", "MX", "shop.com", "inbound-smtp.eu-west-1.amazonaws.com", ("5 mx.old.example",), priority=10
+)
 BROKEN = CaseFacts("shop.com", "ready", State.WRONG, (DKIM, MX))
 FINE = CaseFacts("shop.com", "ready", State.VERIFIED)
 
@@ -22,6 +24,7 @@ def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_
         "1. DKIM record 2\n   Type: CNAME\n   Name: k2._domainkey.shop.com\n   Value: k2.dkim.amazonses.com",
         "   Currently: not found\n   It is missing.",
         "2. Inbound MX\n   Type: MX",
+        "   Priority: 10\n   Value: inbound-smtp.eu-west-1.amazonaws.com\n",
         "   Currently: 5 mx.old.example",
     ):
         assert line in found.reply, line
@@ -136,3 +139,31 @@ def test_a_domain_at_risk_has_a_deadline_and_one_that_stopped_says_who_restarts(
     stopped = summary_of(replace(BROKEN, stopped=True)).reply
     assert "Restart verification" in stopped
     assert "as shown: Amazon" not in stopped
+
+
+OFF = SendingOff("suspended", "Amazon SES has suspended sending for Shop", "It was suspended.", "Mail keeps arriving.")
+
+
+@pytest.mark.parametrize("state", [State.VERIFIED, State.SPREADING])
+def test_where_the_records_are_in_order_the_reply_waits_for_the_diagnosis(state: State) -> None:
+    waits = summary_of(replace(FINE, state=state, awaits_diagnosis=True))
+    assert (waits.reply, "No one" in waits.who, "diagnosis is running" in waits.wrong) == ("", False, True)
+    assert summary_of(replace(FINE, state=state)).reply
+
+
+def test_what_the_diagnosis_does_not_change_is_said_at_once() -> None:
+    for facts in (BROKEN, replace(FINE, stage="claim", to_fix=(DKIM,)), replace(FINE, rejected="SES rejects mail.")):
+        assert summary_of(replace(facts, awaits_diagnosis=True)) == summary_of(facts)
+
+
+def test_a_suspension_is_at_the_top_and_in_the_reply_with_the_records_after_it() -> None:
+    found = summary_of(replace(BROKEN, off=OFF))
+    assert found.wrong == f"{OFF.title}. 2 required records missing or incorrect"
+    assert found.who == "Our team (sending); The customer (domain)"
+    assert found.reply.index("It was suspended. Only Amazon can lift") < found.reply.index("1. DKIM record 2")
+
+
+@pytest.mark.parametrize("standing", ["pausing", "paused", "resuming", "suspended"])
+def test_while_sending_is_off_nobody_reads_that_there_is_nothing_to_do(standing: str) -> None:
+    found = summary_of(replace(FINE, off=replace(OFF, standing=standing)))
+    assert (found.wrong, "No one" in found.who, "don’t need to do anything" in found.reply) == (OFF.title, False, False)

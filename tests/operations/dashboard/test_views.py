@@ -57,7 +57,7 @@ def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices
     make_domain("wrong-for-days.com", customer=alices, state=State.WRONG, stage=Stage.READY)
     type(stuck).objects.exclude(name="wrong.com").update(watched_from=timezone.now() - timedelta(days=2))
     assert needs(alice) == {
-        "2 domains need attention": "show=attention",
+        "2 domains have a problem": "show=attention",
         "1 domain unverified for more than a day": "show=stuck",
     }
     client.force_login(alice)
@@ -185,7 +185,7 @@ def test_the_overview_is_in_the_order_of_harm(alices: Customer) -> None:
         "Mail for moved.com may still be delivered to its previous customer",
         "1 tenant is still pausing: mail may still be sent",
         "Identities could not be read from SES at the last check",
-        "1 domain needs attention",
+        "1 domain has a problem",
     ]
 
 

@@ -8,9 +8,11 @@ from django.utils import timezone
 from accounts.roles import Role
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
+from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
+from tests.tenants.making import make_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -64,3 +66,46 @@ def test_who_acts_follows_the_judgement_of_receiving(client: Client, domain: Dom
     assert "reject" not in text.partition("</main>")[0]
     assert "Our team" in text
     assert "don’t need to do anything" not in text
+
+
+IN_ORDER = {"stage": "ready", "state": "verified", "identity_status": "SUCCESS", "verified_at": timezone.now()}
+
+
+def test_the_reply_is_held_until_the_diagnosis_ends(client: Client, domain: Domain) -> None:
+    client.force_login(make_staff(Role.SUPPORT))
+    Domain.objects.filter(pk=domain.pk).update(**IN_ORDER)
+    text, url = page(client, domain), reverse("operations:case", args=[domain.pk])
+    assert ("case-reply" in text, "comes with the diagnosis" in text) == (False, True)
+    assert f'hx-get="{url}?diagnosed=1"' in text
+    after = client.get(f"{url}?diagnosed=1").text
+    assert ("case-reply" in after, f'hx-get="{url}?diagnosed=1"' in after) == (True, False)
+
+
+def test_the_end_of_a_diagnosis_is_announced_also_where_it_failed(client: Client, domain: Domain) -> None:
+    client.force_login(make_staff(Role.SUPPORT))
+    url = reverse("domains:diagnosis", args=[domain.pk])
+    begun = client.get(url, {"look": "1"}, headers={"HX-Request": "true"})
+    assert "HX-Trigger" not in begun
+    DiagnosisRequest.objects.filter(domain=domain).update(ended_at=timezone.now(), problem="It failed.")
+    since = f"{timezone.now().timestamp() - 60:.3f}"
+    failed = client.get(url, {"look": since}, headers={"HX-Request": "true"})
+    assert ("It failed." in failed.text, failed.headers.get("HX-Trigger")) == (True, "diagnosed")
+
+
+def test_a_suspension_is_the_headline_and_in_the_reply(client: Client, domain: Domain) -> None:
+    make_tenant(domain.customer, standing="suspended", amazon_status="DISABLED")
+    Domain.objects.filter(pk=domain.pk).update(**IN_ORDER)
+    client.force_login(make_staff(Role.SUPPORT))
+    text = client.get(reverse("operations:case", args=[domain.pk]), {"diagnosed": "1"}).text
+    head = text[text.index('id="case"') : text.index('id="diagnosis-title"')]
+    assert "Amazon SES has suspended sending for Alice Ltd" in head[: head.index("<dl")]
+    assert "Suspended by AWS" in head
+    assert "Only Amazon can lift a suspension" in head[head.index("<textarea") :]
+
+
+def test_a_domain_that_is_not_verified_cannot_send_yet(client: Client, domain: Domain) -> None:
+    make_tenant(domain.customer)
+    Domain.objects.filter(pk=domain.pk).update(**IN_ORDER | {"identity_status": "PENDING", "state": "waiting"})
+    client.force_login(make_staff(Role.SUPPORT))
+    text = page(client, domain)
+    assert "Can’t send yet" in text[: text.index('id="diagnosis-title"')]

@@ -91,3 +91,8 @@ def test_the_catch_all_that_is_meant_is_named() -> None:
 )
 def test_a_name_is_at_or_below_another_by_whole_labels(name: str, *, is_so: bool) -> None:
     assert is_at_or_below(name, {"shop.com", "other.com"}) is is_so
+
+
+def test_a_local_part_of_letters_that_is_too_long_is_called_too_long() -> None:
+    with pytest.raises(Refused, match="before the @ has 80 characters. It can have at most 64"):
+        read_recipient(f"{'a' * 80}@shop.com")

@@ -40,7 +40,9 @@ def test_the_worst_endpoint_speaks_for_all_and_three_are_listed() -> None:
     ends = (DESK, End(), End("Books", waits=True), End("Old", is_off=True), End("Bad", is_failing=True))
     end = path(facts, *ends)["end"]
     assert (end.name, end.state) == ("Endpoints", HopState.UNDELIVERED)
-    assert end.sentence.startswith("Old is off. Mail is stored only. Bad isn't accepting mail. Books is waiting")
+    assert end.sentence.startswith(
+        "Bad isn't accepting mail. Stored only (no endpoint). Old is off. Mail is stored only"
+    )
     assert end.sentence.endswith(", and 2 more")
     assert path(facts, End())["end"].sentence == "Stored only (no endpoint)"
     assert path(facts)["end"].state is HopState.NONE

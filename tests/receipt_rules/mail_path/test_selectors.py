@@ -62,7 +62,7 @@ def test_a_domain_lists_its_endpoints_once_and_what_is_stored_only(alices: Custo
     off = make_address("old@shop.com", domain, endpoint=make_endpoint(alices, name="Off", is_active=False))
     end = path_of_domain(domain, [address, more, catch_all, off])[-1]
     assert end.name == "Endpoints"
-    assert end.sentence == "Off is off. Mail is stored only. Desk (webhook). Stored only (no endpoint)"
+    assert end.sentence == "Stored only (no endpoint). Off is off. Mail is stored only. Desk (webhook)"
 
 
 def test_the_pages_show_the_path(alice_client: Client, alices: Customer) -> None:

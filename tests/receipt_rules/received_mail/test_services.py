@@ -122,7 +122,7 @@ def test_deliver_again_asks_the_function_for_that_message_alone(alices: Customer
     with pytest.raises(RateLimited):
         deliver_again(mail=mail, actor=alice)
     cache.clear()
-    with pytest.raises(Refused, match="no endpoint"):
+    with pytest.raises(Refused, match="no active endpoint"):
         deliver_again(mail=ReceivedMail.objects.get(recipient="b@shop.com"), actor=alice)
     transfer(domain=shop, to=make_customer("Bob Ltd"), because="sold", actor=make_operator())
     with pytest.raises(Refused, match="another customer"):

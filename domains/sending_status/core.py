@@ -1,0 +1,84 @@
+"""Judges whether a domain can send: first the domain itself, then its customer's tenant. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tenants.status.core import Standing, for_customer
+
+CANT = "This domain can’t send yet: {why}"
+CLAIM, STARTING, READY, DELETING = "claim", "starting", "ready", "deleting"  # `Stage`
+NOT_READY: Mapping[str, str] = {
+    CLAIM: "ownership isn’t proven. Publish the ownership record first.",
+    STARTING: "it’s being set up in Amazon SES.",
+}
+NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
+
+# Word, tone and icon of a standing other than ACTIVE, where it judges a domain.
+SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
+    Standing.PAUSING: ("Pausing", "info", "signal"),
+    Standing.PAUSED: ("Paused", "warn", "pause-circle"),
+    Standing.RESUMING: ("Resuming", "info", "signal"),
+    Standing.SUSPENDED: ("Suspended by AWS", "bad", "no-symbol"),
+}
+
+
+class SendingState(StrEnum):
+    """OFF: the customer's sending is paused, suspended, or on its way there or back."""
+
+    CAN = "enabled"
+    CANNOT_YET = "cannot_yet"
+    ENDING = "deleting"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class SendingFacts:
+    """`is_verified` None: not known. `standing`: of the tenant, "" without one; a `tenant_stage` other than READY
+    changes nothing yet: mail is sent as before.
+    """
+
+    domain: str
+    stage: str
+    is_verified: bool | None
+    standing: str = ""
+    tenant_stage: str = READY
+
+
+@dataclass(frozen=True)
+class DomainSending:
+    state: SendingState
+    word: str
+    tone: str
+    icon: str
+    sentence: str
+
+    @property
+    def is_of_the_domain(self) -> bool:
+        """Whether the domain itself is why nothing is sent."""
+        return self.state in (SendingState.CANNOT_YET, SendingState.ENDING)
+
+
+def judge_sending(facts: SendingFacts) -> DomainSending:
+    if facts.stage == DELETING:
+        said = f"{facts.domain} is being deleted. It can’t send after that."
+        return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", said)
+    why = NOT_READY.get(facts.stage) or (NOT_VERIFIED if facts.is_verified is False else "")
+    if why:
+        said = CANT.format(why=why)
+        return DomainSending(SendingState.CANNOT_YET, "Can’t send yet", "todo", "exclamation-circle", said)
+    if facts.is_verified is None:
+        said = "We couldn’t read from Amazon SES whether this domain is verified. We’ll check again automatically."
+        return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", said)
+    return _by_tenant(facts)
+
+
+def _by_tenant(facts: SendingFacts) -> DomainSending:
+    said = for_customer(facts.tenant_stage, facts.standing) if facts.standing else ""
+    if not facts.standing or facts.tenant_stage != READY or facts.standing == Standing.ACTIVE:
+        as_before = f"Mail from {facts.domain} is sent as before." if not facts.standing else said
+        return DomainSending(SendingState.CAN, "Enabled", "good", "check-circle", as_before)
+    word, tone, icon = SENDING_WORDS.get(facts.standing, ("Unknown", "mute", "question-mark-circle"))
+    state = SendingState.UNKNOWN if tone == "mute" else SendingState.OFF
+    return DomainSending(state, word, tone, icon, said)

@@ -1,0 +1,22 @@
+"""Whether a domain can send, for its pages, its case and the API."""
+
+from domains.models.domains import UNVERIFIED, Domain
+from domains.sending_status.core import DomainSending, SendingFacts, judge_sending
+from tenants.lifecycle.selectors import tenant_of
+from tenants.models.tenants import Tenant
+
+
+def sending_of(domain: Domain) -> DomainSending:
+    """The caller has fetched the domain for its viewer."""
+    return sending_in(domain, tenant_of(domain.customer))
+
+
+def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
+    """As `sending_of`, with the customer's tenant, which the caller has read."""
+    is_known = domain.is_verified or domain.identity_status in UNVERIFIED
+    facts = SendingFacts(domain.name, domain.stage, domain.is_verified if is_known else None)
+    return judge_sending(
+        facts
+        if tenant is None
+        else SendingFacts(facts.domain, facts.stage, facts.is_verified, tenant.standing, tenant.stage)
+    )

@@ -1,0 +1,33 @@
+"""Whether a domain can send is judged from the domain first, then from its customer's tenant."""
+
+from dataclasses import replace
+
+import pytest
+
+from domains.sending_status.core import SendingFacts, SendingState, judge_sending
+
+GOOD = SendingFacts("shop.com", "ready", is_verified=True, standing="active")
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "word", "part"),
+    [
+        (GOOD, SendingState.CAN, "Enabled", "Sending is enabled."),
+        (replace(GOOD, standing=""), SendingState.CAN, "Enabled", "sent as before"),
+        (replace(GOOD, tenant_stage="creating"), SendingState.CAN, "Enabled", "being set up"),
+        (replace(GOOD, is_verified=False), SendingState.CANNOT_YET, "Can’t send yet", "hasn’t verified it"),
+        (replace(GOOD, stage="claim", is_verified=False), SendingState.CANNOT_YET, "Can’t send yet", "ownership"),
+        (replace(GOOD, stage="starting", is_verified=None), SendingState.CANNOT_YET, "Can’t send yet", "set up"),
+        (replace(GOOD, stage="deleting"), SendingState.ENDING, "Being deleted", "being deleted"),
+        (replace(GOOD, is_verified=None), SendingState.UNKNOWN, "Unknown", "couldn’t read"),
+        (replace(GOOD, standing="paused"), SendingState.OFF, "Paused", "is paused"),
+        (replace(GOOD, standing="suspended"), SendingState.OFF, "Suspended by AWS", "suspended"),
+        (replace(GOOD, standing="suspended", is_verified=False), SendingState.CANNOT_YET, "Can’t send yet", "DKIM"),
+        (replace(GOOD, standing="something new"), SendingState.UNKNOWN, "Unknown", "unknown"),
+    ],
+)
+def test_each_case_has_its_word_and_reason(facts: SendingFacts, state: SendingState, word: str, part: str) -> None:
+    found = judge_sending(facts)
+    assert (found.state, found.word) == (state, word)
+    assert part in found.sentence
+    assert (found.tone == "good") == (state is SendingState.CAN)

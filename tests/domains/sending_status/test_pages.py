@@ -1,0 +1,68 @@
+"""The Sending tab and the API say of a domain that isn't verified that it can't send yet, and why."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models.people import Customer
+from domains.models.domains import Domain
+from tests.calling import api_of
+from tests.domains.making import make_domain
+from tests.factories import make_customer, make_member
+from tests.tenants.making import make_tenant
+
+pytestmark = pytest.mark.django_db
+OCTOBER = timezone.now() - timedelta(days=30)
+UNVERIFIED: dict[str, Any] = {"stage": "ready", "identity_status": "PENDING"}
+VERIFIED: dict[str, Any] = {"stage": "ready", "identity_status": "SUCCESS", "verified_at": OCTOBER}
+
+
+@pytest.fixture
+def alices() -> Customer:
+    return make_customer("Alice Ltd")
+
+
+@pytest.fixture
+def alice_client(client: Client, alices: Customer) -> Client:
+    client.force_login(make_member(alices))
+    return client
+
+
+def tab(client: Client, domain: Domain) -> str:
+    page = client.get(reverse("domains:sending", args=[domain.pk])).text
+    return page[page.index('id="stands"') :]
+
+
+@pytest.mark.parametrize("has_tenant", [True, False])
+@pytest.mark.parametrize("fields", [UNVERIFIED, {"stage": "claim"}, {"stage": "starting"}])
+def test_a_domain_that_cannot_send_says_so_whatever_the_tenant_may(
+    alice_client: Client, alices: Customer, fields: dict[str, Any], *, has_tenant: bool
+) -> None:
+    if has_tenant:
+        make_tenant(alices, sends_since=OCTOBER)
+    page = tab(alice_client, make_domain("shop.com", customer=alices, **fields))
+    assert ("This domain can’t send yet: " in page, "Sending is enabled" in page) == (True, False)
+    assert ">Enabled" not in page
+    assert "Since" not in page
+
+
+def test_a_verified_domain_is_in_use_since_it_was_linked_and_not_before(alice_client: Client, alices: Customer) -> None:
+    tenant, domain = make_tenant(alices, sends_since=OCTOBER), make_domain("shop.com", customer=alices, **VERIFIED)
+    assert "Sending is enabled." in tab(alice_client, domain)
+    assert "Since" not in tab(alice_client, domain)
+    linked: datetime = timezone.now() - timedelta(days=3)
+    arn = "arn:aws:ses:eu-west-1:123456789012:identity/shop.com"
+    tenant.resources.create(kind="identity", arn=arn, name="shop.com", associated_at=linked)
+    assert f'datetime="{linked:%Y-%m-%d}' in tab(alice_client, domain).partition("In use")[2]
+
+
+def test_the_api_says_it(alices: Customer, alice_client: Client) -> None:
+    make_tenant(alices)
+    api = api_of(alices.members.get())
+    for name, fields, wanted in (("new.com", UNVERIFIED, "cannot_yet"), ("old.com", VERIFIED, "enabled")):
+        row = api.get(f"/api/v2/domains/{make_domain(name, customer=alices, **fields).pk}").json()
+        assert (row["sending"], "yet" in row["sendingMessage"]) == (wanted, wanted == "cannot_yet")
