@@ -116,7 +116,7 @@ def _faults(found: dict[str, Any] | None) -> Iterator[str]:
     left = sum(cell == NOT_RUN for row in rows for cell in row)
     yield (
         f"{len(wrong)} of {len(outcomes)} outcomes are something else than “converged”. {left} of "
-        f"{len(outcomes) + left} were not run: why stands below.\n"
+        f"{len(outcomes) + left} were not run: see below for why.\n"
     )
 
 

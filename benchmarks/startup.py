@@ -57,13 +57,13 @@ def _start_and_stop(tree: Path) -> tuple[float, float, dict[str, float]]:
 
 
 def _megabytes(pid: int) -> dict[str, float]:
-    """What each part holds; of memory that several processes share, their shares."""
-    found = dict.fromkeys(PARTS, 0.0)
+    """What each part that runs holds; of memory that several processes share, their shares."""
+    found: dict[str, float] = {}
     for process in psutil.Process(pid).children(recursive=True):
         told = " ".join(process.cmdline())
         part = next((name for name, mark in PARTS.items() if mark in told), "")
         if part:
-            found[part] += process.memory_full_info().pss / 1e6
+            found[part] = found.get(part, 0.0) + process.memory_full_info().pss / 1e6
     return found
 
 

@@ -125,7 +125,7 @@ def measured(fleet: Fleet, work: "Work", fire: Fire, *, seconds: float, pace: fl
     yield from findings.of_the_queue()
     yield at_most("calls of the API that were refused", len(work.visitors.refused), "", 0)
     yield shown("calls of the API without an answer, or with an error, repeated", repeated(work), "")
-    yield shown("processes that ended by themselves and were started anew", fleet.ends.total(), "")
+    yield shown("processes that ended without being killed, restarted", fleet.ends.total(), "")
     for kind, names in (("web", WEBS), ("worker", WORKERS)):
         most = max((memory[name] for name in names if name in memory), default=0.0)
         yield shown(f"memory of a {kind} process", most, "MB")

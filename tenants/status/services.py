@@ -7,7 +7,7 @@ review date. `refresh` queues a read of status, recommendations and rates, a job
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -38,6 +38,7 @@ from tenants.status import core
 from tenants.status.core import RESUMED, LayerName, Standing, derive, is_by_policy, is_settled
 
 STOPPED = (Standing.PAUSED, Standing.SUSPENDED)
+MOST_SKEW = timedelta(minutes=1)  # between the clocks of our machines
 
 
 def announce(tenant: Tenant, *, old: str, now: datetime) -> None:
@@ -147,7 +148,7 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     """
     asked_at = asked_at or timezone.now()
     locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
-    if locked is None or any(later and later > asked_at for later in (locked.read_at, locked.status_told_at)):
+    if locked is None or any(_is_later(each, asked_at) for each in (locked.read_at, locked.status_told_at)):
         return
     before, impact = _seen(locked), locked.impact
     _note_layers(locked, entity)
@@ -160,6 +161,11 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     locked.save()
     after_reading(locked, impact_before=impact, now=timezone.now())
     tenant.refresh_from_db()
+
+
+def _is_later(moment: datetime | None, asked_at: datetime) -> bool:
+    """A moment in the future is from before the clock was set back, and holds up nothing."""
+    return moment is not None and asked_at < moment < timezone.now() + MOST_SKEW
 
 
 def recompute_standing(locked: Tenant) -> None:

@@ -1,5 +1,7 @@
 """What Amazon says of tenants is read and stored layer by layer, and a change of it is told once."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -131,6 +133,13 @@ def test_an_answer_from_before_a_newer_look_is_let_go(sandbox: Sandbox) -> None:
     read(tenant)
     status_services.store(tenant, old, asked_at=asked_at)
     assert Tenant.objects.get(pk=tenant.pk).standing == Standing.SUSPENDED
+
+
+def test_a_look_before_the_clock_was_set_back_holds_up_no_answer(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    Tenant.objects.filter(pk=tenant.pk).update(read_at=timezone.now() + timedelta(hours=1))
+    sandbox.control.suspend_tenant(tenant.name)
+    assert read(tenant).standing == Standing.SUSPENDED
 
 
 def test_an_answer_from_before_a_pause_was_told_does_not_lift_it(sandbox: Sandbox) -> None:
