@@ -60,12 +60,13 @@ def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
     """Ranked by harm: lost or misdelivered mail first, then pauses that have no effect. Without zeros."""
     sees_rules = may_see_rules(viewer)
     found = [*_of_receiving(), *_of_former_holders()] if sees_rules else []
-    found += _of_rejecting(viewer)
+    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))
+    found += _of_rejecting(rejecting)
     if supports_everyone(viewer):
         found += _of_queue()
     if lifecycle_selectors.sees_tenants(viewer):
         found += _of_tenants(viewer)
-    found += [*_of_amazon(), *_of_domains(viewer, now)]
+    found += [*_of_amazon(), *_of_domains(viewer, now, rejecting)]
     if sees_rules:
         found += _of_rules(now)
         found += [
@@ -247,15 +248,14 @@ def _of_receiving() -> Iterator[AttentionItem]:
         yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
 
 
-def _of_rejecting(viewer: Viewer) -> Iterator[AttentionItem]:
-    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))
+def _of_rejecting(rejecting: int) -> Iterator[AttentionItem]:
     sentence = _many(rejecting, "domain is losing mail: SES rejects it", "domains are losing mail: SES rejects it")
     yield AttentionItem(rejecting, sentence, "domains:list", "show=rejecting", "bad")
 
 
-def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
+def _of_domains(viewer: Viewer, now: datetime, rejecting: int) -> Iterator[AttentionItem]:
+    """`rejecting`: those that have a line of their own."""
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
-    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))  # they have a line of their own
     wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
     left = max(wrong - rejecting, 0)
     one, several = ("other domain needs", "other domains need") if rejecting else ("domain needs", "domains need")
