@@ -1,7 +1,7 @@
 """What is counted afterwards: at Amazon's stand-in, in our rows, in the change log and the queue."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db import connection
 from django.db.models import Q
@@ -22,6 +22,7 @@ WINDOW = 10.0  # seconds in which calls are counted
 LATE = 2  # calls that a machine had begun when it was cut off: they arrive once it is back
 CALLS_TO_PAUSE = 3.0
 REST = 12.0  # seconds after which what was killed is at work again
+ON_ITS_WAY = 3.0  # seconds for which a wish makes more calls, once Amazon was told: it is proven
 FEWEST_CALM = 2
 LONGEST = 150.0  # seconds: thirty of a worker's silence, and two turns of the minute's clock
 PERIODIC_TWICE = """
@@ -55,20 +56,30 @@ def most_within(moments: Sequence[float], seconds: float) -> int:
 
 
 def of_the_urgent(calls: Sequence[Call], wishes: Sequence[Wish], fire: Fire, pace: float) -> Iterator[Row]:
-    """From our answer to the call at Amazon, while bulk work waits."""
+    """From our answer to the call at Amazon, while bulk work waits. In the first rows nothing else is urgent."""
     reached = told(list(calls), list(wishes))
     waits = [(wish, max(0.0, reached[id(wish)] - wish.answered) * pace) for wish in wishes if id(wish) in reached]
     asked = [wish for wish in wishes if wish.answered]
     yield at_most("pauses and resumes that never reached Amazon", len(asked) - len(waits), "", 0)
     free = [(wish, wait) for wish, wait in waits if not wish.held]
-    calm = [wait for wish, wait in free if fire.is_calm(wish.asked, reached[id(wish)], rest=REST)]
-    yield at_least("pauses and resumes while nothing was wrong", len(calm), "", FEWEST_CALM)
+    calm = [
+        wait
+        for wish, wait in free
+        if fire.is_calm(wish.asked, reached[id(wish)], rest=REST) and is_alone(wish, wishes, reached)
+    ]
+    yield at_least("pauses and resumes while nothing was wrong and no other waited", len(calm), "", FEWEST_CALM)
     yield at_most("the slowest of them", max(calm, default=0.0), "calls' time", CALLS_TO_PAUSE)
-    yield shown("pauses and resumes while something was wrong", len(free) - len(calm), "")
+    yield shown("pauses and resumes while something was wrong or another waited", len(free) - len(calm), "")
     yield shown("the slowest of those", max((wait for _, wait in free), default=0.0), "calls' time")
     held = [wait for wish, wait in waits if wish.held]
     yield shown("pauses and resumes while a job of the same tenant was not over", len(held), "")
     yield at_most("the slowest of those", max(held, default=0.0), "calls' time", LONGEST * pace)
+
+
+def is_alone(wish: Wish, wishes: Sequence[Wish], reached: Mapping[int, float]) -> bool:
+    """Whether no earlier wish was on its way still: those of a worker that died come together, once that is noticed."""
+    before = (each for each in wishes if each.asked < wish.asked)
+    return all(reached.get(id(each), wish.asked + 1) + ON_ITS_WAY < wish.asked for each in before)
 
 
 def of_the_clock() -> Iterator[Row]:

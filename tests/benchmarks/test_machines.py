@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.machines.findings import most_within
+from benchmarks.machines.findings import is_alone, most_within
 from benchmarks.machines.fire import WEIGHTS, Event, Fire
 from benchmarks.machines.fleet import Fleet
 from benchmarks.machines.network import HOSTS, WEBS, WORKERS, Network, address
@@ -89,3 +89,10 @@ def test_a_refusal_counts_unless_an_earlier_try_may_have_been_carried_out(tries_
     visitors, asked = Visitors(random.Random(1)), Asked("/x", {}, "", tries=tries_before + 1)
     assert visitors._is_over(asked, 409, {"error": "It is there."})
     assert bool(visitors.refused) is is_told
+
+
+def test_a_wish_is_alone_once_those_before_it_are_proven() -> None:
+    before, wish = Wish("a", True, asked=10, answered=11), Wish("b", True, asked=20, answered=21)
+    assert is_alone(wish, [before, wish], {id(before): 13})
+    assert not is_alone(wish, [before, wish], {id(before): 18})
+    assert not is_alone(wish, [before, wish], {}), "it never reached Amazon"
