@@ -119,6 +119,24 @@ def record(
     return change
 
 
+def record_bulk(
+    what: str,
+    *,
+    about: Subject,
+    actor: AbstractBaseUser | None,
+    because: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Record what became of work on many things itself (a batch, an import, a migration): for staff, under its own ID.
+
+    The changes that it makes carry the same ID.
+    """
+    record(
+        what, about=about, actor=actor, because=because, before=before, after=after, bulk_id=about.id, for_staff=True
+    )
+
+
 def record_staff_request(what: str, *, about: Subject, actor: AbstractBaseUser | None, because: str = "") -> None:
     """Record a staff request that the worker carries out later, with its reason, at the moment of the request.
 

@@ -16,20 +16,9 @@ from benchmarks import real_servers
 from benchmarks.rows import Row, at_least, at_most, shown
 from domains.diagnosis.core.codes import MISTAKES
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
+from tests.domains.dns_host import Host, facts_of, serving
 from tests.domains.failures import accused
-from tests.domains.mistakes import (
-    BY_HAND,
-    FROM_MENU,
-    SCENES,
-    SPREADING,
-    Host,
-    Scene,
-    built,
-    facts_of,
-    observed,
-    play,
-    serving,
-)
+from tests.domains.mistakes import BY_HAND, FROM_MENU, SCENES, SPREADING, Scene, built, observed, play
 from tests.domains.right_zones import RIGHT, Right, built_right, look_at, surprises
 
 MISSED = 2  # mistakes that need not be found

@@ -42,7 +42,7 @@ from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns.amazon import SPF
 from sandbox.dns.server import DnsServer
 from sandbox.dns.zones import ZoneStore
-from tests.domains.mistakes import nothing_published
+from tests.domains.dns_host import nothing_published
 
 REGION = "eu-west-1"
 DOMAINS = 100

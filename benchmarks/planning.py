@@ -8,11 +8,11 @@ Python allocates meanwhile, the addresses included.
 import gc
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from benchmarks.rows import Row, at_most, shown
-from receipt_rules.planner.core.desired import Desired, DesiredAddress, desire
+from receipt_rules.planner.core.desired import Desired, reduced
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import S3, Lambda, RuleDelivery, RuleSet
@@ -34,7 +34,7 @@ def rows() -> list[Row]:
 def size_rows(size: int) -> list[Row]:
     """A first plan into nothing, and a change of one address in a hundred in what stands."""
     bounds = (SECONDS, MEGABYTES) if size == max(SIZES) else None
-    live = _plan(desire(_addresses(size)), NOTHING).after
+    live = _plan(reduced(_addresses(size)), NOTHING).after
     found = []
     for name, start, actual in (("first", 0, NOTHING), ("1 % changed", size // 100, live)):
         seconds, megabytes = _measured(partial(_whole, size, start, actual))
@@ -47,7 +47,7 @@ def size_rows(size: int) -> list[Row]:
 
 
 def _whole(number: int, start: int, actual: RuleSet) -> Plan:
-    plan = _plan(desire(_addresses(number, start=start)), actual)
+    plan = _plan(reduced(_addresses(number, start=start)), actual)
     assert plan.summary
     return plan
 
@@ -73,7 +73,7 @@ def _measured(run: Callable[[], object]) -> tuple[float, float]:
     return min(took), peak / 1e6
 
 
-def _addresses(number: int, *, start: int = 0, delivery: RuleDelivery = SHARED) -> Iterable[DesiredAddress]:
+def _addresses(number: int, *, start: int = 0, delivery: RuleDelivery = SHARED) -> Mapping[str, RuleDelivery]:
     """Three at each domain."""
-    for each in range(start, start + number):
-        yield DesiredAddress(f"{('info', 'sales', 'billing')[each % 3]}@d{each // 3}.example.com", delivery)
+    numbers = range(start, start + number)
+    return {f"{('info', 'sales', 'billing')[each % 3]}@d{each // 3}.example.com": delivery for each in numbers}

@@ -7,7 +7,6 @@ from operations.dashboard import views as dashboard_views
 from operations.domain_actions import views as domain_actions_views
 from operations.domain_removal import views as domain_removal_views
 from operations.drift import views as drift_views
-from operations.drift_decisions import views as drift_decisions_views
 from operations.legacy_import import views as legacy_import_views
 from operations.pause import views as pause_views
 from operations.search import views as search_views
@@ -27,7 +26,7 @@ urlpatterns = [
     path("domains/<str:domain_id>/delete/", domain_removal_views.domain, name="delete_domain"),
     path("differences/", drift_views.list_, name="differences"),
     path("differences/look/", drift_views.look, name="look"),
-    path("differences/decide/", drift_decisions_views.decide_many, name="decide_many"),
+    path("differences/decide/", drift_views.decide_many, name="decide_many"),
     path("differences/<str:difference_id>/", drift_views.detail, name="difference"),
     path("moving-in/", legacy_import_views.moving_in, name="moving_in"),
     path("moving-in/identities/", legacy_import_views.adopt_identities, name="adopt_identities"),

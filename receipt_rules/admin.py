@@ -7,12 +7,13 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models.people import User
 from audit.models import new_change_id
 from audit.services import ReasonMissing
+from inbound_admin.lib.admin import ReadOnly
 from inbound_admin.lib.errors import Problem
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -31,19 +32,8 @@ class AdminReasonForm(ActionForm):
     because = forms.CharField(label="Reason", required=False, max_length=2000)
 
 
-class ReadOnlyRows(admin.ModelAdmin[Any]):
-    """Nothing is added, changed or deleted here; rows have their own pages and services."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+class ReadOnlyRows(ReadOnly):
+    """As everywhere; actions of operators call services, one for each row."""
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("receipt_rules.operate_rules")

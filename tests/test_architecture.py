@@ -44,8 +44,6 @@ def test_a_subject_holds_the_standard_files_alone(app: str) -> None:
 
 
 EVERYTHING = (*PRODUCT, "sandbox", "receiving", "tests", "benchmarks")
-# Where a list of many cases is easier to read in one piece.
-LONG_TESTS = {"tests/browser/visits.py", "tests/domains/mistakes.py", "tests/sandbox/test_pages.py", "tests/writes.py"}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def found() -> House:
 
 
 def test_no_module_is_longer_than_a_person_reads() -> None:
-    assert [each for each in long_modules(modules(*EVERYTHING)) if each.split()[0] not in LONG_TESTS] == []
+    assert long_modules(modules(*EVERYTHING)) == []
 
 
 def test_no_function_is_longer_than_a_screen() -> None:

@@ -12,7 +12,8 @@ from audit.models import ActorKind, Change
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
 from tests.test_access import NOT_OURS
-from tests.writes import WRITES, World, Write
+from tests.writes.every import WRITES
+from tests.writes.world import World, Write
 
 pytestmark = pytest.mark.django_db
 

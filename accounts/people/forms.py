@@ -125,3 +125,35 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
         if not found:
             raise forms.ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
         return found[0]
+
+
+class ForCustomer(forms.Form):
+    """For one of the viewer's customers; a viewer of one customer alone is not asked for whom."""
+
+    customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
+
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        customers = selectors.customers_for(viewer)
+        self.only_customer = customers.first() if customers.count() == 1 else None
+        if self.only_customer:
+            del self.fields["customer"]
+        else:
+            self.fields["customer"].queryset = customers  # type: ignore[attr-defined]  # a ModelChoiceField, above
+
+    @property
+    def chosen_customer(self) -> Customer:
+        customer: Customer = self.only_customer or self.cleaned_data["customer"]
+        return customer
+
+
+def customer_typed(text: str) -> Customer | None:
+    """For staff: the customer of that ID or full name, None for no text. Raises ValidationError."""
+    name = " ".join(text.split())
+    if not name:
+        return None
+    found = list(Customer.objects.filter(pk=name)) or list(Customer.objects.filter(name__iexact=name)[:2])
+    if len(found) != 1:
+        several = "Several customers have this name. Use the ID."
+        raise forms.ValidationError(several if found else "No customer has this name.")
+    return found[0]

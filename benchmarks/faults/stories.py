@@ -110,7 +110,7 @@ def delete(place: Place) -> list[Claim]:
 
 
 def is_served(address: str) -> bool:
-    return bool(matching.served(live().rules, address))
+    return bool(matching.taking(live().rules, address))
 
 
 def receiving() -> Domain:

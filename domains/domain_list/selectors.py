@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Concat
 from django.utils import timezone
 
@@ -166,6 +166,12 @@ def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
 def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
     """Those whose mail SES rejects, or another rule stops, bounces or takes, though their MX leads here."""
     return domains_for(viewer).filter(receiving_state__in=RED)
+
+
+def rejecting_by_state(viewer: Viewer) -> dict[str, int]:
+    """How many of them are in each state of receiving."""
+    counted = domains_rejecting(viewer).order_by().values_list("receiving_state").annotate(number=Count("pk"))
+    return dict(counted)
 
 
 def _stuck(now: datetime) -> Q:

@@ -102,10 +102,6 @@ class DomainName:
         labels = [label for label in above if label]
         return tuple(".".join([*labels[at:], self.zone]) for at in range(len(labels) + 1)) if above else ()
 
-    def is_under(self, other: "DomainName") -> bool:
-        """Whether this is a true subdomain of the other (a domain is not under itself)."""
-        return self.ascii.endswith("." + other.ascii)
-
 
 @dataclass(frozen=True)
 class Understood:

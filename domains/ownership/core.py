@@ -7,7 +7,7 @@ not show who is asking. The proof is a TXT record with a value made for this cla
 from collections.abc import Sequence
 from enum import StrEnum
 
-from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.core import Answer, LookupStatus
 from domains.names.core import DomainName
 from domains.records.core import Need, Purpose, Record
 
@@ -45,10 +45,6 @@ PUBLIC_REASONS = {reason: "in_use" if why == _MAY_BE_IN_USE else reason.value fo
 def challenge(domain: DomainName, token: str) -> Record:
     """The record that proves the claim."""
     return Record(KEY, Purpose.OWNERSHIP, Need.REQUIRED, "TXT", f"{LABEL}.{domain.ascii}", f"{PREFIX}{token}")
-
-
-def question(domain: DomainName) -> Question:
-    return Question(f"{LABEL}.{domain.ascii}", "TXT")
 
 
 def is_proven(domain: DomainName, token: str, answers: Sequence[Answer]) -> bool:

@@ -1,16 +1,12 @@
-from typing import Any
-
 from django import forms
 
-from accounts.models.people import Customer, User
-from accounts.people.forms import CustomerChoice
-from accounts.people.selectors import customers_for
+from accounts.people.forms import ForCustomer
 from domains.names.core import understand
 from inbound_admin.lib.errors import Refused
 
 
-class AddForm(forms.Form):
-    """What to add and for whom; a person of one customer alone is not asked for whom."""
+class AddForm(ForCustomer):
+    """What to add and for whom."""
 
     name = forms.CharField(
         label="Domain",
@@ -25,7 +21,6 @@ class AddForm(forms.Form):
             }
         ),
     )
-    customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
     send_only = forms.BooleanField(
         label="Send only",
         required=False,
@@ -39,14 +34,7 @@ class AddForm(forms.Form):
         help_text="One email when all required records are verified. Your webhooks are notified too.",
     )
 
-    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        customers = customers_for(viewer)
-        self.only_customer = customers.first() if customers.count() == 1 else None
-        if self.only_customer:
-            del self.fields["customer"]
-        else:
-            self.fields["customer"].queryset = customers  # type: ignore[attr-defined]  # a ModelChoiceField, above
+    field_order = ("name", "customer")
 
     def clean_name(self) -> str:
         text = str(self.cleaned_data["name"])
@@ -55,8 +43,3 @@ class AddForm(forms.Form):
         except Refused as refused:
             raise forms.ValidationError(str(refused), code=refused.code) from refused
         return text
-
-    @property
-    def chosen_customer(self) -> Customer:
-        customer: Customer = self.only_customer or self.cleaned_data["customer"]
-        return customer

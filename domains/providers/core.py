@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from domains.exports.core.values import quoted, unquoted
+from domains.exports.core.values import quoted
 from domains.records.core import Record
 from inbound_admin.lib.tables import keyed, read_rows
 
@@ -135,30 +135,10 @@ def zone_file_line(record: Record) -> str:
     return f"{record.name}. {record.type} {priority}{host}"
 
 
-def becomes(boxes: Typed, zone: str) -> tuple[str, str, str, int | None]:
-    """Name, type, value and priority that the host makes of the boxes, by its own rules: to check `typed` against."""
-    provider = boxes.provider
-    value, priority = boxes.value, int(boxes.priority) if boxes.priority else None
-    if boxes.type == "MX" and not provider.priority_label:
-        first, _, value = value.partition(" ")
-        priority = int(first)
-    if boxes.type == "TXT":
-        value = unquoted(value) if provider.quotes else value
-    elif value.endswith("."):
-        value = value.removesuffix(".")
-    elif provider.dot:
-        value = f"{value}.{zone}"
-    return _absolute(boxes.name, provider, zone), boxes.type, value, priority
-
-
 def _name(name: str, provider: DnsProvider, zone: str) -> str:
     if name != zone and not name.endswith(f".{zone}"):
         raise ValueError(f"{name} is not in the zone {zone}")
     return provider.apex_of(zone) if name == zone else name.removesuffix(f".{zone}")
-
-
-def _absolute(typed_name: str, provider: DnsProvider, zone: str) -> str:
-    return zone if typed_name == provider.apex_of(zone) else f"{typed_name}.{zone}"
 
 
 def _value(record: Record, provider: DnsProvider) -> str:

@@ -34,10 +34,6 @@ def csv_parts(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) ->
     yield out.getvalue()
 
 
-def as_json(rows: Iterable[Mapping[str, str]]) -> str:
-    return "".join(json_parts(rows))
-
-
 def json_parts(rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
     """A list, indented by two."""
     before = "["

@@ -4,8 +4,7 @@ Each job goes into the queue of its lane (`lib.lanes`), with the lane's priority
 `queueing_lock`: a job to be retried while another of its kind waits would violate it, and stay "running" for ever.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
@@ -50,7 +49,6 @@ WAITING = """
 
 # Inside the worker the app's own connector has other connections, which know nothing of Django's open transaction.
 IN_TRANSACTION = JobManager(DjangoConnector())
-_NOTED: list[list[int]] = []
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -116,20 +114,7 @@ def queue(
         arguments[BULK_ID] = bulk.current()
     later = {"seconds": in_seconds} if in_seconds else None
     asked = app.configure_task(task, lock=lock, schedule_in=later, queue=lane.queue, priority=lane)
-    made = IN_TRANSACTION.defer_job(asked.make_new_job(**arguments))
-    for noted in _NOTED:
-        noted.append(made.id or 0)
-
-
-@contextmanager
-def noted() -> Iterator[list[int]]:
-    """Collect the IDs of the jobs that this process queues, in whichever thread."""
-    found: list[int] = []
-    _NOTED.append(found)
-    try:
-        yield found
-    finally:
-        _NOTED.remove(found)
+    IN_TRANSACTION.defer_job(asked.make_new_job(**arguments))
 
 
 def _note_bulk(task: str, lock: str) -> None:

@@ -34,7 +34,6 @@ class WorkLane(IntEnum):
 
 
 ONE_OF = {WorkLane.URGENT: 2, WorkLane.PEOPLE: 5, WorkLane.LOOKS: 10, WorkLane.BACKGROUND: 10}
-MOST_PASSED = 11  # turns that a lane is ever passed over, when several are owed one at once
 
 TASKS: Mapping[str, WorkLane] = {
     "audit.forget": WorkLane.LOOKS,

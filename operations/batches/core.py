@@ -48,7 +48,8 @@ _NOUNS = {
 DOMAIN_KINDS = tuple(kind for kind in BatchKind if kind.noun == "domain")
 # A person waits for these: the request carries them out, and after a crash the urgent lane does.
 URGENT_KINDS = (BatchKind.PAUSE, BatchKind.RESUME)
-# Imports have a page of their own, which shows their rows, and a job of their own, which also previews them.
+# Imports have a page of their own, which shows their rows, and a job of their own: it reads SES, also to preview them,
+# so while SES does not answer, imports wait and no other batch does.
 IMPORT_KINDS = (BatchKind.MOVE_IN,)
 ORDINARY_KINDS = tuple(kind for kind in BatchKind if kind not in (*URGENT_KINDS, *IMPORT_KINDS))
 BY_COMMAND = "by_command"  # the key of `Batch.words` if nobody signed in started it, but the command line

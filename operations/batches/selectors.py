@@ -11,7 +11,7 @@ from accounts.people.selectors import supports_everyone
 from inbound_admin.lib import jobs
 from operations.batches.core import DOMAIN_KINDS, IMPORT_KINDS, SHOWN_WORDS, URGENT_KINDS, BatchKind, BatchResult
 from operations.domain_actions.selectors import domain_counts, domain_results, kinds_for
-from operations.drift_decisions.selectors import decision_counts, decision_results, may_decide
+from operations.drift.selectors import decision_counts, decision_results, may_decide
 from operations.jobs import BATCHES, LOOK, MOVE_IN, REMOVE
 from operations.models import Batch, BatchItem, BatchItemState
 from operations.pause.selectors import may_pause, pause_counts, pause_results

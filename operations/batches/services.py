@@ -23,7 +23,7 @@ from audit.services import acting
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Refused
 from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, URGENT_KINDS, BatchKind
 from operations.domain_actions import services as domain_actions_services
-from operations.drift_decisions import services as drift_decisions_services
+from operations.drift import services as drift_services
 from operations.jobs import batch_subject, batches_soon, move_in_soon, urgent_batches_soon
 from operations.legacy_import.selectors import import_batches
 from operations.legacy_rows import services as legacy_rows_services
@@ -85,9 +85,9 @@ KINDS: Mapping[BatchKind, ActionOfKind] = {
         pause_services.refuse_who_may_not, pause_services.prepare, _one_by_one(pause_services.resume_in_batch)
     ),
     BatchKind.DECIDE: ActionOfKind(
-        drift_decisions_services.refuse_who_may_not,
-        drift_decisions_services.prepare,
-        _one_by_one(drift_decisions_services.decide_in_batch),
+        drift_services.refuse_who_may_not,
+        drift_services.prepare,
+        _one_by_one(drift_services.decide_in_batch),
     ),
     BatchKind.MOVE_IN: ActionOfKind(
         legacy_rows_services.refuse_who_may_not,
@@ -151,7 +151,7 @@ def pause(*, batch: Batch, actor: User | None) -> None:
     if not locked.items.filter(state=BatchItemState.WAITING).exists():
         raise Refused("Nothing is pending, so there is nothing to pause.", code="NOTHING_TO_DO")
     Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now())
-    _record("bulk.paused", locked, actor, PAUSED, before=RUNNING)
+    audit_services.record_bulk("bulk.paused", about=batch_subject(locked), actor=actor, before=RUNNING, after=PAUSED)
 
 
 @transaction.atomic
@@ -159,7 +159,9 @@ def resume(*, batch: Batch, actor: User | None) -> None:
     """Continue a paused batch. Does nothing if it is not paused."""
     _refuse_who_may_not(BatchKind(batch.kind), actor)
     if Batch.objects.filter(pk=batch.pk, paused_at__isnull=False).update(paused_at=None):
-        _record("bulk.resumed", batch, actor, RUNNING, before=PAUSED)
+        audit_services.record_bulk(
+            "bulk.resumed", about=batch_subject(batch), actor=actor, before=PAUSED, after=RUNNING
+        )
         _queue(BatchKind(batch.kind))
 
 
@@ -168,7 +170,9 @@ def stop(*, batch: Batch, actor: User | None) -> int:
     """Start no further item; items in progress finish. Returns the number of stopped items."""
     _refuse_who_may_not(BatchKind(batch.kind), actor)
     if stopped := stop_items(batch):
-        _record("bulk.stopped", batch, actor, {"not_begun": stopped})
+        audit_services.record_bulk(
+            "bulk.stopped", about=batch_subject(batch), actor=actor, after={"not_begun": stopped}
+        )
     return stopped
 
 
@@ -256,17 +260,6 @@ def _finish(batches: QuerySet[Batch]) -> None:
     for batch in batches.filter(ended_at=None).exclude(items__state=BatchItemState.WAITING):
         KINDS[BatchKind(batch.kind)].finish(batch)
         Batch.objects.filter(pk=batch.pk).exclude(items__state=BatchItemState.WAITING).update(ended_at=timezone.now())
-
-
-def _record(
-    what: str,
-    batch: Batch,
-    actor: User | None,
-    after: Mapping[str, object],
-    before: Mapping[str, object] | None = None,
-) -> None:
-    about = batch_subject(batch)
-    audit_services.record(what, about=about, actor=actor, before=before, after=after, bulk_id=batch.pk, for_staff=True)
 
 
 def _in_turn(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:

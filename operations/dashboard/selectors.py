@@ -1,6 +1,6 @@
 """The overview: what needs attention, capacity, and plots of the last week."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,12 +60,13 @@ def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
     """Ranked by harm: lost or misdelivered mail first, then pauses that have no effect. Without zeros."""
     sees_rules = may_see_rules(viewer)
     found = [*_of_receiving(), *_of_former_holders()] if sees_rules else []
-    found += [*_of_rejecting(viewer), *_of_endpoints(viewer)]
+    rejecting = domain_list_selectors.rejecting_by_state(viewer)
+    found += [*_of_rejecting(rejecting), *_of_endpoints(viewer)]
     if supports_everyone(viewer):
         found += _of_queue()
     if lifecycle_selectors.sees_tenants(viewer):
         found += _of_tenants(viewer)
-    found += [*_of_amazon(), *_of_domains(viewer, now)]
+    found += [*_of_amazon(), *_of_domains(viewer, now, sum(rejecting.values()))]
     if sees_rules:
         found += _of_rules(now)
         found += [
@@ -268,11 +269,10 @@ LOSING = {
 }
 
 
-def _of_rejecting(viewer: Viewer) -> Iterator[AttentionItem]:
+def _of_rejecting(rejecting: Mapping[str, int]) -> Iterator[AttentionItem]:
     """By how it is lost, the worst first; all lead to the one list."""
-    rejecting = domain_list_selectors.domains_rejecting(viewer)
     for state, why in LOSING.items():
-        number = bounded_count(rejecting.filter(receiving_state=state))
+        number = rejecting.get(state, 0)
         sentence = _many(number, f"domain is losing mail: {why}", f"domains are losing mail: {why}")
         yield AttentionItem(number, sentence, "domains:list", "show=rejecting", "bad")
 
@@ -286,9 +286,9 @@ def _of_endpoints(viewer: Viewer) -> Iterator[AttentionItem]:
         yield AttentionItem(number, _many(number, one, several), "receipt_rules:endpoints", tone="bad")
 
 
-def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
+def _of_domains(viewer: Viewer, now: datetime, rejecting: int) -> Iterator[AttentionItem]:
+    """`rejecting`: those that have a line of their own."""
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
-    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))  # they have a line of their own
     wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
     left = max(wrong - rejecting, 0)
     other = "other " if rejecting else ""

@@ -172,5 +172,5 @@ def _read(action: str, read: Read) -> SetupFinding:
 
 
 def _receiving() -> Iterator[SetupFinding]:
-    for found in receiving_setup_services.check_receiving():
+    for found in receiving_setup_services.check_setup():
         yield replace(found, what=f"Receiving: {found.what}")

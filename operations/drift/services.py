@@ -1,9 +1,11 @@
 """The drift board: shows the differences of identities, tenants and receipt rules, and passes each decision on.
 
 The receipt rules' app finds its own drift; `carry_over` copies it to the board.
+
+A decision over many differences is a batch: each by itself, by the same service as a decision over one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +18,10 @@ from accounts.models.people import Customer, User
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.drift import core
 from operations.drift.core import RULES_AREA, STRANGER_ACTIVE, Decision, found_in_rules
+from operations.drift.selectors import ChosenDifferences, may_decide, possible
 from operations.drift_store import services as drift_store_services
 from operations.identity_drift import services as identity_drift_services
-from operations.models import Difference, DriftLook
+from operations.models import BatchItem, Difference, DriftLook
 from operations.tenant_drift import services as tenant_drift_services
 from receipt_rules import jobs as receipt_rules_jobs
 from receipt_rules.drift import services as drift_services
@@ -27,6 +30,8 @@ from receipt_rules.models.live import IgnoredDifference, Look
 
 BY_IMPORT = "To assign many identities to customers, use the import: Drift, Assign to customers."
 NOT_FROM_HERE = "Approve a plan to revert this difference."
+MOST_IN_BATCH = 20_000
+NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 
 
 def ask_to_look_at_rules() -> None:
@@ -162,3 +167,45 @@ def decide(
             tenant_drift_services.restore(**words)
         case _:
             tenant_drift_services.ignore(**words)
+
+
+def items_of(chosen: ChosenDifferences, decision: Decision, viewer: User) -> list[BatchItem]:
+    """Those alone over which this person can decide so; not stored yet: for `batches.services.start`."""
+    rows = possible(chosen.rows, decision, viewer)[: MOST_IN_BATCH + 1]
+    return [BatchItem(name=row.subject, difference=row, customer=row.customer) for row in rows]
+
+
+def refuse_who_may_not(actor: User) -> None:
+    """Raises NotAllowed."""
+    if not may_decide(actor):
+        raise NotAllowed(NOT_YOURS)
+
+
+def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
+    """The words to store. Raises Refused for none or too many, or without a reason."""
+    if not items:
+        raise Refused("This decision isn't possible for any of these differences.")
+    if len(items) > MOST_IN_BATCH:
+        raise Refused(f"Up to {MOST_IN_BATCH:,} differences can be resolved at once. Choose a kind with fewer.")
+    if not words.get("because", "").strip():
+        raise Refused("Enter a reason.", code="REASON_MISSING")
+    return {**words, "decision_words": Decision(words["decision"]).words}
+
+
+def decide_in_batch(item: BatchItem, actor: User) -> None:
+    """Amazon may be asked, so it is no one transaction: what is decided already is done. Raises Refused, AwsProblem."""
+    words, difference = item.batch.words, item.difference
+    if difference is None:
+        raise Refused("This difference no longer exists.")
+    decision = Decision(words["decision"])
+    if difference.decision not in ("", decision):  # it was open when the batch was started
+        raise Refused(f"Someone else decided in the meantime: {Decision(difference.decision).words}.")
+    if difference.decision != decision:
+        decide(
+            difference=difference,
+            decision=decision,
+            because=words["because"],
+            actor=actor,
+            customer=item.customer or Customer.objects.filter(pk=words.get("customer", "")).first(),
+        )
+    item.settle(now=timezone.now())

@@ -1,28 +1,47 @@
-"""Drift pages: check SES now, list differences, accept, restore or ignore one."""
+"""Drift pages: check SES now, list differences, accept, restore or ignore one, or many as a batch."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
+from operations.batches import services as batches_services
+from operations.batches.core import BatchKind
 from operations.drift import services
 from operations.drift.core import TENANTS_AREA, UNKNOWN, UNOWNED, Decision
-from operations.drift.forms import DecideForm
-from operations.drift.selectors import AREAS, SHOWN, counts, differences, differences_shown, last_look, looks_by_area
-from operations.drift_decisions.selectors import open_kinds
+from operations.drift.forms import DecideForm, DecideManyForm
+from operations.drift.selectors import (
+    AREAS,
+    KIND_WORDS,
+    SHOWN,
+    ChosenDifferences,
+    asks_customer,
+    counts,
+    differences,
+    differences_shown,
+    last_look,
+    looks_by_area,
+    may_decide,
+    numbers_possible,
+    open_kinds,
+)
 from operations.legacy_import.selectors import may_move_in
-from operations.models import Difference
-from operations.tenant_migration.selectors import may_migrate, may_see
+from operations.models import Batch, Difference
+from operations.tenant_migration.selectors import may_see
 from operations.tenant_migration.views import refuse_strangers
 from tenants.lifecycle.selectors import capacity
 
 POLL_SECONDS = 3
+PER_PAGE = 50  # of those that are resolved together
 
 
 @require_GET
@@ -47,7 +66,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "capacity": capacity(),
         "price": settings.TENANT_MONTHLY_PRICE,
         "included": settings.TENANTS_INCLUDED,
-        "may_decide": may_migrate(request.user),
+        "may_decide": may_decide(request.user),
         "poll_seconds": POLL_SECONDS if any(each.asked_at for each in looks) or number["decided"] else None,
     }
     return TemplateResponse(request, template(request, "operations/drift/differences.html", "live"), context)
@@ -74,7 +93,7 @@ def detail(request: SignedIn, difference_id: str) -> HttpResponse:
         refuse_strangers(request, manages=True)
         if form.is_valid() and _decided(request, difference, form):
             return redirect("operations:differences")
-    context = {"difference": difference, "form": form, "may_decide": may_migrate(request.user)}
+    context = {"difference": difference, "form": form, "may_decide": may_decide(request.user)}
     return TemplateResponse(request, "operations/drift/difference.html", context, status=422 if form.errors else 200)
 
 
@@ -89,3 +108,53 @@ def _decided(request: SignedIn, difference: Difference, form: DecideForm) -> boo
         return False
     messages.success(request, f"Decision saved: {Decision(given['decision']).words}.")
     return True
+
+
+@require_http_methods(["GET", "POST"])
+def decide_many(request: SignedIn) -> HttpResponse:
+    """By `?difference=` each, or by `?area=` and `?kind=`; a POST starts the batch."""
+    services.refuse_who_may_not(request.user)
+    given = request.POST if request.method == "POST" else request.GET
+    chosen = _chosen(given)
+    numbers = numbers_possible(chosen.rows, request.user)
+    form = DecideManyForm(
+        request.POST if request.method == "POST" else None, numbers=numbers, asks_customer=asks_customer(chosen.rows)
+    )
+    if request.method == "POST" and form.is_valid() and (batch := _started(request, chosen, form)):
+        return redirect("operations:bulk", batch.pk)
+    context = {
+        "chosen": chosen,
+        "total": chosen.rows.count(),
+        "page": page_of(chosen.rows, request, per_page=PER_PAGE),
+        "kind_words": KIND_WORDS.get(chosen.kind, ""),
+        "form": form,
+        "may_decide": any(numbers.values()),
+        "imports": chosen.kind == UNOWNED and may_move_in(request.user),
+    }
+    return TemplateResponse(request, "operations/drift/decide_many.html", context, status=422 if form.errors else 200)
+
+
+def _started(request: SignedIn, chosen: ChosenDifferences, form: DecideManyForm) -> Batch | None:
+    items = services.items_of(chosen, Decision(form.cleaned_data["decision"]), request.user)
+    try:
+        return batches_services.start(kind=BatchKind.DECIDE, items=items, words=form.words, actor=request.user)
+    except Refused as refused:
+        form.add_error(None, str(refused))
+        return None
+
+
+def _chosen(given: QueryDict) -> ChosenDifferences:
+    """What came after the page was shown is not decided with it."""
+    ids = tuple(given.getlist("difference")[: services.MOST_IN_BATCH + 1])
+    return ChosenDifferences(
+        ids=ids, area=given.get("area", ""), kind=given.get("kind", ""), until=_moment(given.get("until", ""))
+    )
+
+
+def _moment(text: str) -> datetime:
+    """Now, unless the page says when it was shown."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    return found if found is not None and timezone.is_aware(found) else timezone.now()

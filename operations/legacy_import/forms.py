@@ -7,6 +7,7 @@ from django import forms
 from django.core.files.base import File
 
 from accounts.models.people import Customer
+from accounts.people.forms import customer_typed
 
 MOST_BYTES = 50_000_000
 
@@ -65,14 +66,7 @@ class AdoptForm(forms.Form):
     because = forms.CharField(label="Reason", max_length=500, help_text="Saved with every change in the change log.")
 
     def clean_customer(self) -> Customer | None:
-        text = " ".join(self.cleaned_data["customer"].split())
-        if not text:
-            return None
-        found = list(Customer.objects.filter(pk=text)) or list(Customer.objects.filter(name__iexact=text)[:2])
-        if len(found) != 1:
-            several = "Several customers have this name. Use the ID."
-            raise forms.ValidationError(several if found else "No customer has this name.")
-        return found[0]
+        return customer_typed(self.cleaned_data["customer"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -59,7 +59,8 @@ def take_in_rows(*, name: str, rows: Sequence[Given], because: str, actor: User 
         moving = MovingIn.objects.create(region=settings.AWS_REGION, name=name[:200], because=why, by=actor)
         made = (_row(moving, number, given) for number, given in enumerate(rows, start=1))
         MovingInRow.objects.bulk_create(made, batch_size=1000)
-        _record("moving_in.taken_in", moving, actor, after={"rows": len(rows)})
+        about, after = moving_in_subject(moving), {"rows": len(rows)}
+        audit_services.record_bulk("moving_in.taken_in", about=about, actor=actor, because=why, after=after)
         move_in_soon()
     return moving
 
@@ -140,7 +141,14 @@ def _transition(moving: MovingIn, before: MovingInState, after: MovingInState, w
     same = MovingIn.objects.filter(pk=moving.pk, state=before)
     if not same.update(state=after, problem="", **times):
         raise Refused("Someone else just changed this import. Reload the page.", code="STATE_CHANGED")
-    _record(what, moving, actor, before={"state": before.label}, after={"state": after.label})
+    audit_services.record_bulk(
+        what,
+        about=moving_in_subject(moving),
+        actor=actor,
+        because=moving.because,
+        before={"state": before.label},
+        after={"state": after.label},
+    )
     moving.refresh_from_db()
 
 
@@ -204,26 +212,6 @@ def _require(actor: User | None) -> None:
     """None is the command line."""
     if actor is not None:
         refuse_who_may_not(actor)
-
-
-def _record(
-    what: str,
-    moving: MovingIn,
-    actor: User | None,
-    *,
-    after: Mapping[str, object],
-    before: Mapping[str, object] | None = None,
-) -> None:
-    audit_services.record(
-        what,
-        about=moving_in_subject(moving),
-        actor=actor,
-        because=moving.because,
-        before=before,
-        after=after,
-        bulk_id=moving.pk,
-        for_staff=True,
-    )
 
 
 VALUES: Mapping[str, object] = {"mail_from": "", "receives": None, "reports": False, "only_at_amazon": True}

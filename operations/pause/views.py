@@ -24,8 +24,6 @@ from tenants.models.tenants import PauseReason, Tenant
 from tenants.status import core as status_core
 from tenants.status.core import Standing
 
-MOST_RECIPIENTS = 50  # of the plan, on the page; more are counted
-
 
 @require_http_methods(["GET", "POST"])
 def pause(request: SignedIn, tenant_id: str) -> HttpResponse:

@@ -2,13 +2,12 @@
 
 A migration covers one customer, all, those that a filter finds, or those that a file names.
 
-It is not a batch of `operations.batches`, whose items are either pending or settled. A customer has steps, and one
-that was begun is finished first, also after a pause or a cancellation. A rollback undoes steps in their own order, and
-a limit per hour delays the next customer.
+It is not a batch of `operations.batches`, whose items are either pending or settled: CONTRIBUTING says why, under "One
+engine for work on many things".
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import StringIO
 
@@ -128,7 +127,8 @@ def plan_migration(
             "No customers to migrate: all of them have a tenant or are part of another migration.", code="NOBODY"
         )
     after = {"chosen": migration.get_chosen_display(), "customers": number, "at_most_per_hour": at_most_per_hour}
-    _record("migration.planned", migration, actor, because.strip(), after)
+    about = migration_subject(migration)
+    audit_services.record_bulk("migration.planned", about=about, actor=actor, because=because.strip(), after=after)
     return migration
 
 
@@ -195,7 +195,8 @@ def try_again(*, migration: Migration, actor: User | None, item: MigrationItem |
         resources_services.look_again(tenant=tenant, actor=actor)
     MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.WAITING, problem="", ended_at=None)
     Migration.objects.filter(pk=locked.pk).update(state=MigrationState.RUNNING, ended_at=None, waits_because="")
-    _record("migration.tried_again", locked, actor, "", {"customers": len(keys)})
+    about, after = migration_subject(locked), {"customers": len(keys)}
+    audit_services.record_bulk("migration.tried_again", about=about, actor=actor, after=after)
     migrate_soon()
     return len(keys)
 
@@ -223,7 +224,8 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
         waiting.update(state=ItemState.CANCELLED)
     keys = [each.pk for each in chosen]
     MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.ROLLING_BACK, problem="", ended_at=None)
-    _record("migration.rolled_back", locked, actor, because.strip(), {"customers": len(keys)})
+    about, after = migration_subject(locked), {"customers": len(keys)}
+    audit_services.record_bulk("migration.rolled_back", about=about, actor=actor, because=because.strip(), after=after)
     migrate_soon()
     return len(keys)
 
@@ -240,8 +242,14 @@ def _turn(migration: Migration, actor: User | None, moves: dict[MigrationState, 
         raise Refused(f"Not possible: the migration is {before.label.lower()}.", code="WRONG_STATE")
     locked.state = migration.state = moves[before]
     locked.save(update_fields=("state",))
-    sides = {"before": {"state": before.label}, "after": {"state": moves[before].label}}
-    _record(what, locked, actor, locked.because if what == "migration.started" else "", **sides)
+    audit_services.record_bulk(
+        what,
+        about=migration_subject(locked),
+        actor=actor,
+        because=locked.because if what == "migration.started" else "",
+        before={"state": before.label},
+        after={"state": moves[before].label},
+    )
 
 
 def _locked(migration: Migration, actor: User | None) -> Migration:
@@ -260,25 +268,3 @@ def _policy(policy: str) -> str:
     if chosen not in list(Policy):
         raise Refused(f"{chosen} is not a reputation policy. Use one of: {', '.join(Policy)}.", code="POLICY_UNKNOWN")
     return chosen
-
-
-def _record(
-    what: str,
-    migration: Migration,
-    actor: User | None,
-    because: str,
-    after: Mapping[str, object],
-    before: Mapping[str, object] | None = None,
-) -> None:
-    """All lines of one migration carry its id."""
-    about = migration_subject(migration)
-    audit_services.record(
-        what,
-        about=about,
-        actor=actor,
-        because=because,
-        before=before,
-        after=after,
-        bulk_id=migration.pk,
-        for_staff=True,
-    )

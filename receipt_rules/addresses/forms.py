@@ -4,9 +4,8 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import Customer, User
-from accounts.people.forms import CustomerChoice
-from accounts.people.selectors import customers_for
+from accounts.models.people import Customer
+from accounts.people.forms import ForCustomer
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
@@ -74,10 +73,9 @@ class ChangeAddressForm(EndpointChoice):
     field_order = ("endpoint", "target", "is_active")
 
 
-class PasteForm(forms.Form):
+class PasteForm(ForCustomer):
     """Many addresses at once, for one customer."""
 
-    customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
     text = forms.CharField(
         label="Addresses",
         max_length=100_000,
@@ -92,15 +90,6 @@ class PasteForm(forms.Form):
         help_text="First column: address. Second column: endpoint.",
     )
 
-    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        customers = customers_for(viewer)
-        self.only_customer = customers.first() if customers.count() == 1 else None
-        if self.only_customer:
-            del self.fields["customer"]
-        else:
-            self.fields["customer"].queryset = customers  # type: ignore[attr-defined]  # as above
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         upload = data.get("file")
@@ -114,8 +103,3 @@ class PasteForm(forms.Form):
         if not data.get("text", "").strip() and not self.errors:
             self.add_error("text", "Enter at least one address, or choose a file.")
         return data
-
-    @property
-    def chosen_customer(self) -> Customer:
-        customer: Customer = self.only_customer or self.cleaned_data["customer"]
-        return customer

@@ -21,11 +21,11 @@ from audit import services as audit_services
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.email import services as email_services
 from receipt_rules.addresses.selectors import forwarding_subject
-from receipt_rules.forwarding import gateway
 from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwardings_of, recipients_of, rows_of, token_of
 from receipt_rules.jobs import ask_recipients_soon
 from receipt_rules.models.endpoints import Endpoint, Forwarding, ForwardingState
 from receipt_rules.planner.services import function_arn
+from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 
 MOST_ASKED_A_DAY = 100  # people whom one customer has us write to
 MOST_TIMES = 3  # that we write to one of them
@@ -41,7 +41,7 @@ def read_forwarding() -> None:
     Nothing is known of a function that is not ours: its settings may have other names.
     """
     arn = function_arn()
-    variables = gateway.get_function_variables(arn) if arn else {}
+    variables = receiving_setup_gateway.get_function(arn).variables if arn else {}
     if "INBOUND_ADMIN_URL" not in variables:
         cache.delete(FORWARDS_KEY)
         return

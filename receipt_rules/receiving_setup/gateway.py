@@ -1,5 +1,6 @@
 """The bucket, function and topic of receiving: one function, one call. What does not exist raises AwsMissing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,10 +51,21 @@ def list_objects(bucket: str, prefix: str, *, token: str = "") -> tuple[tuple[da
     return tuple(each["LastModified"] for each in mail), answer.get("NextContinuationToken", "")
 
 
-def get_function(arn: str) -> str:
-    """Its state: Active, Pending, Inactive (asleep; a call wakes it) or Failed."""
+@dataclass(frozen=True)
+class LambdaFunction:
+    """`state` is Active, Pending, Inactive (asleep; a call wakes it) or Failed.
+
+    `variables` are those of its environment. Lambda answers none of them where they cannot be decrypted.
+    """
+
+    state: str
+    variables: Mapping[str, str]
+
+
+def get_function(arn: str) -> LambdaFunction:
     with aws.calling("lambda", f"read the function {arn}") as functions:
-        return str(functions.get_function(FunctionName=arn)["Configuration"].get("State", "Active"))
+        found = functions.get_function(FunctionName=arn)["Configuration"]
+    return LambdaFunction(found.get("State", "Active"), dict(found.get("Environment", {}).get("Variables", {})))
 
 
 def get_failure_destination(arn: str) -> str:

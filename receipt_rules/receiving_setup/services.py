@@ -102,7 +102,7 @@ def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
 def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
     if elsewhere := _elsewhere("Function", arn):
         return elsewhere
-    state = gateway.get_function(arn)
+    state = gateway.get_function(arn).state
     if state == "Failed":
         repair = "It can't be invoked. Check it in the Lambda console."
         return SetupFinding("Function", SetupVerdict.WRONG, f"{arn} is in the state {state}.", repair)
@@ -187,7 +187,7 @@ def _elsewhere(what: str, arn: str) -> SetupFinding | None:
 MOST_NAMED = 5
 
 
-def check_receiving() -> tuple[SetupFinding, ...]:
+def check_setup() -> tuple[SetupFinding, ...]:
     """Two to four calls of SES, and up to three for each bucket, function and topic."""
     region = _region()
     if region.verdict is SetupVerdict.WRONG:

@@ -17,7 +17,7 @@ from receipt_rules.live.views import given, refuse_strangers
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.permissions.services import Grant
 from receipt_rules.receiving_setup.core import SetupVerdict
-from receipt_rules.receiving_setup.services import check_receiving
+from receipt_rules.receiving_setup.services import check_setup
 from receipt_rules.rule_sets.services import delete_rule_set, old_rule_sets
 
 _PAUSE = "Nothing changes until you confirm."
@@ -39,7 +39,7 @@ def check(request: SignedIn) -> HttpResponse:
     if request.method == "POST":
         _delete(request)
         return redirect("receipt_rules:check")
-    findings = check_receiving()
+    findings = check_setup()
     context = {
         "tab": "check",
         "findings": findings,

@@ -15,7 +15,7 @@ from sandbox.aws.state import WORLD
 DEFAULTS: dict[str, object] = {"Enabled": False, "TlsPolicy": "Optional", "ScanEnabled": False}
 
 
-def check_receiving(region: str) -> None:
+def refuse_unless_receiving(region: str) -> None:
     if region not in RECEIVING:
         raise SesRefusal("InvalidAction", "Unavailable Operation")
 
@@ -25,7 +25,7 @@ def receiving(name: str) -> Callable[[Operation], Operation]:
 
     def register(operation: Operation) -> Operation:
         def checked(ask: Request) -> Answer:
-            check_receiving(ask.state.region)
+            refuse_unless_receiving(ask.state.region)
             return operation(ask)
 
         v1(name)(checked)
@@ -40,7 +40,7 @@ def _only_where_received(*operations: str) -> None:
         plain = getattr(EmailResponse, operation)
 
         def respond(self: Any, plain: Callable[[Any], Any] = plain) -> Any:
-            check_receiving(self.region)
+            refuse_unless_receiving(self.region)
             return plain(self)
 
         setattr(EmailResponse, operation, respond)

@@ -7,11 +7,15 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
 from django.test.utils import override_settings
 from django.utils import timezone
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
 
 from audit import services as audit_services
 from inbound_admin.lib import jobs
@@ -61,13 +65,30 @@ def _parts() -> list[Part]:
     return [_begin, *(partial(_day, day) for day in range(24, 2, -1)), _before_yesterday, _yesterday, _today]
 
 
+class _NotingManager(JobManager):
+    """Queues jobs as the product does, and notes the ID of each, in whichever thread."""
+
+    def __init__(self) -> None:
+        super().__init__(DjangoConnector())
+        self.noted: list[int | None] = []
+
+    def defer_job(self, job: Job, connection: Any = None) -> Job:
+        made = super().defer_job(job, connection)
+        self.noted.append(made.id)
+        return made
+
+
 @contextmanager
 def _without_jobs() -> Iterator[None]:
     """What our own jobs ask for is done. Whatever is not, the worker's sweep finds, as after any job that was lost."""
-    with jobs.noted() as queued:
+    before, noting = jobs.IN_TRANSACTION, _NotingManager()
+    jobs.IN_TRANSACTION = noting
+    try:
         yield
+    finally:
+        jobs.IN_TRANSACTION = before
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo' AND id = ANY(%s)", [queued])
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo' AND id = ANY(%s)", [noting.noted])
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from domains.diagnosis.core.findings import Diagnosis
 from domains.diagnosis.core.observations import Observations
 from domains.dns.core import Answer, LookupStatus
-from tests.domains.mistakes import Host
+from tests.domains.dns_host import Host
 
 LANES = ("host", "internet", "soas", "public_soas", "unchecked", "parent", "elsewhere")
 FOLLOWED = ("spf", "spf_absent", "dmarc", "consents", "named_inside", "cuts")  # what failed of these is not in them

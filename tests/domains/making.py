@@ -23,7 +23,7 @@ from sandbox.dns.mistake import WantedRecord
 from sandbox.dns.server import DnsServer
 from sandbox.dns.zones import ZoneStore
 from sandbox.process import Sandbox
-from tests.domains.mistakes import nothing_published
+from tests.domains.dns_host import nothing_published
 from tests.factories import make_customer
 
 _numbers = count(1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
 from domains.records.core import IdentityFacts
 from sandbox.dns.zones import ZoneStore
-from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving, wanted_of
+from tests.domains.dns_host import NAMESERVERS, Host, facts_of, serving, wanted_of
 
 
 def _as_it_is(host: Host) -> None:

@@ -70,7 +70,7 @@ class Watch:
     def look(self, **_: Any) -> None:
         rules = rules_at_amazon().rules
         self.looks += 1
-        self.gaps += [address for address in self.served if not matching.served(rules, address)]
+        self.gaps += [address for address in self.served if not matching.taking(rules, address)]
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -187,7 +187,7 @@ def approve(operator: User, asked: Asked = EVERYTHING) -> None:
 
 
 def served_now(*asked: str) -> list[str]:
-    return [address for address in asked if matching.served(live().rules, address)]
+    return [address for address in asked if matching.taking(live().rules, address)]
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""The fake Amazon over HTTP, reset before each test, and boto3 clients that make one attempt."""
+"""The fake Amazon over HTTP, reset before each test, boto3 clients that make one attempt, and who opens the pages."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,12 +9,16 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from django.contrib.auth.models import Permission
+from django.test import Client
 from moto import mock_aws
 
+from accounts.models.people import Customer
 from sandbox import aws
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
 from sandbox.seed import seed
+from tests.factories import make_customer, make_member, make_user
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -74,6 +78,26 @@ def fake_aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
         seed([REGION])
         yield Aws(None)
         WORLD.reset()
+
+
+@pytest.fixture
+def alice() -> Customer:
+    return make_customer("Alice's")
+
+
+@pytest.fixture
+def alice_client(client: Client, alice: Customer) -> Client:
+    client.force_login(make_member(alice, email="alice@alice.com"))
+    return client
+
+
+@pytest.fixture
+def sam_client() -> Client:
+    sam = make_user("sam@inbound-admin.example")
+    sam.user_permissions.add(Permission.objects.get(codename="support_customer"))
+    client = Client()
+    client.force_login(sam)
+    return client
 
 
 def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[str, str, int]:

@@ -3,38 +3,16 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models.people import Customer
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain, set_up_domain
-from tests.factories import make_customer, make_member, make_user
 from tests.messages import said
 
 pytestmark = pytest.mark.django_db
 Answer = Any  # what the test client answers has no public type
-
-
-@pytest.fixture
-def alice() -> Customer:
-    return make_customer("Alice's")
-
-
-@pytest.fixture
-def alice_client(client: Client, alice: Customer) -> Client:
-    client.force_login(make_member(alice, email="alice@alice.com"))
-    return client
-
-
-@pytest.fixture
-def sam_client() -> Client:
-    sam = make_user("sam@inbound-admin.example")
-    sam.user_permissions.add(Permission.objects.get(codename="support_customer"))
-    client = Client()
-    client.force_login(sam)
-    return client
 
 
 def amazon(client: Client, do: str, **fields: str) -> Answer:

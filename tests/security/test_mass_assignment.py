@@ -19,7 +19,8 @@ from tests.api_world import World as ApiWorld
 from tests.calling import description
 from tests.factories import make_customer, make_member, make_staff
 from tests.test_api_access import TABLE, _api, _called, world
-from tests.writes import WRITES, World, Write
+from tests.writes.every import WRITES
+from tests.writes.world import World, Write
 
 pytestmark = pytest.mark.django_db
 api_world = world  # the fixture, under another name

@@ -18,12 +18,13 @@ from inbound_admin.lib.exports import FORMULA_STARTS
 from sandbox.process import Sandbox
 from tests.api_world import World, make_more, make_world
 from tests.browser.showcase import make_showcase
-from tests.browser.visits import SUBJECTS
+from tests.browser.visits.every import SUBJECTS
 from tests.calling import api_of, operations
 from tests.factories import make_customer, make_member, make_staff
 from tests.security.planting import ADDRESS, MARKUP, alive, plant
-from tests.writes import WRITES, Write
-from tests.writes import World as WriteWorld
+from tests.writes.every import WRITES
+from tests.writes.world import World as WriteWorld
+from tests.writes.world import Write
 
 pytestmark = pytest.mark.django_db
 FEWEST = 0.8  # of the visits show their page here as well, where nobody presses anything

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
-from receipt_rules.receiving_setup.services import check_receiving
+from receipt_rules.receiving_setup.services import check_setup
 
 _MARKS = {SetupVerdict.RIGHT: "ok", SetupVerdict.WRONG: "to do", SetupVerdict.COULD_NOT_TELL: "?"}
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ends with an error when something is wrong or could not be told."""
-        found = check_receiving()
+        found = check_setup()
         for finding in found:
             self._tell(finding, policies=options["policies"])
         bad = sum(finding.verdict is not SetupVerdict.RIGHT for finding in found)

@@ -10,35 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from inbound_admin.lib.errors import Refused
 from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader, domain_of, is_address
-
-
-@dataclass(frozen=True)
-class DesiredAddress:
-    """An email address that receives mail, including the DMARC mailbox. Inactive addresses aren't included."""
-
-    address: str
-    delivery: RuleDelivery
-    active: bool = True
-
-    @property
-    def recipient(self) -> str:
-        return self.address.lower()
-
-
-@dataclass(frozen=True)
-class DesiredCatchAll:
-    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
-
-    domain: str
-    delivery: RuleDelivery
-    active: bool = True
-    subdomains: bool = False
-
-    @property
-    def recipient(self) -> str:
-        return ("." if self.subdomains else "") + self.domain.lower()
 
 
 @dataclass(frozen=True)
@@ -67,16 +39,6 @@ class Desired:
     covered: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     doubles: tuple[Double, ...] = ()
     refused: Mapping[str, RuleDelivery] = field(default_factory=lambda: MappingProxyType({}))
-
-
-def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()) -> Desired:
-    """All that is active. Raises Refused when one recipient is wanted with two deliveries."""
-    wanted: dict[str, RuleDelivery] = {}
-    wishes: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
-    for want in wishes:
-        if want.active and wanted.setdefault(want.recipient, want.delivery) != want.delivery:
-            raise Refused(f"{want.recipient} exists twice, with different deliveries. Remove one of them.")
-    return reduced(wanted)
 
 
 def in_order(entries: dict[str, RuleDelivery]) -> dict[str, RuleDelivery]:
@@ -118,13 +80,11 @@ def as_it_stands(rule_set: RuleSet) -> Desired:
     return Desired(MappingProxyType(entries))
 
 
-def at_domain(domain: str, desired: Desired, actual: RuleSet) -> frozenset[str]:
-    """The scope of a plan for one domain: every recipient wanted or served there, its sub-domain entry included."""
-    return at_domains([domain], desired, actual)
-
-
 def at_domains(domains: Iterable[str], desired: Desired, actual: RuleSet) -> frozenset[str]:
-    """As `at_domain`, for all domains of a customer. Sub-domains that are domains of their own must be named."""
+    """The scope of a plan for these domains: every recipient wanted or served there, sub-domain entries included.
+
+    Sub-domains that are domains of their own must be named.
+    """
     names = frozenset(domains)
     live = (recipient for rule in actual.ours for recipient in rule.recipients)
     return frozenset(recipient for recipient in (*desired.entries, *live) if domain_of(recipient) in names)

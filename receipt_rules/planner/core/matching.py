@@ -193,11 +193,6 @@ def why_not(rule: AnyRule, recipient: str) -> str:
     return f"It has no recipients at {domain}."
 
 
-def served(rules: Iterable[AnyRule], recipient: str) -> bool:
-    """Return whether mail for this address alone is received."""
-    return bool(taking(rules, recipient))
-
-
 def deliveries(rules: Iterable[AnyRule], recipient: str) -> tuple[RuleDelivery, ...]:
     """Return the deliveries of mail for this address alone; more than one means stored more than once."""
     return tuple(rule.delivery for rule in taking(rules, recipient))

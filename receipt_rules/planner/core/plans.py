@@ -14,7 +14,7 @@ from typing import Any
 
 from inbound_admin.lib.tables import keyed
 from receipt_rules.planner.core import rules, steps
-from receipt_rules.planner.core.consequences import Consequence, Fate, consequences, summary
+from receipt_rules.planner.core.consequences import Consequence, consequences, summary
 from receipt_rules.planner.core.desired import Double
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.sequence import Moments
@@ -91,9 +91,6 @@ class Plan:
     def summary(self) -> str:
         """As "3 addresses change destination, 0 lose delivery, 2 start receiving."""
         return summary(self.consequences)
-
-    def with_fate(self, fate: Fate) -> tuple[Consequence, ...]:
-        return tuple(each for each in self.consequences if each.fate == fate)
 
 
 _TYPE = "type"  # no value has a member of this name

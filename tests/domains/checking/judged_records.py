@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from domains.names.core import DomainName
 from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
-from tests.domains.mistakes import nothing_published
+from tests.domains.dns_host import nothing_published
 
 NOW = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)

@@ -6,7 +6,7 @@ from domains.checking.core.comparison import Verdict, compare
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.policies.core import PublishedPolicies
 from domains.records.core import records_for
-from tests.domains.mistakes import facts_of
+from tests.domains.dns_host import facts_of
 
 
 def test_an_absent_record_is_unknown_where_the_policy_above_could_not_be_told() -> None:

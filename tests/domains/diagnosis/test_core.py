@@ -22,7 +22,7 @@ from domains.names.core import LONGEST_NAME, DomainName
 from domains.records.core import records_for
 from domains.spf.core import evaluation, merger
 from domains.spf.core.evaluation import SpfNames
-from tests.domains.mistakes import CONFIRMED, DKIM, NOW, all_found, facts_of
+from tests.domains.dns_host import CONFIRMED, DKIM, NOW, all_found, facts_of
 
 FACTS = facts_of("mail.example.co.uk", wants_apex_spf=True)
 RECORDS = records_for(FACTS)

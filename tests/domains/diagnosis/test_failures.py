@@ -6,8 +6,9 @@ from domains.checking.core.judgement import State, judge
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.names.core import DomainName
 from sandbox.dns.server import DnsServer
+from tests.domains.dns_host import NOW, Host, serving
 from tests.domains.failures import OF_SERVERS, accused, failed
-from tests.domains.mistakes import BY_HAND, FROM_MENU, NOW, Host, Scene, observed, serving
+from tests.domains.mistakes import BY_HAND, FROM_MENU, Scene, observed
 from tests.domains.right_zones import RIGHT, Right, made
 
 pytestmark = pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])

@@ -10,7 +10,8 @@ from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
 from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns.mistake import Mistake
 from sandbox.dns.mistaken import RECORD_MISTAKES
-from tests.domains.mistakes import SCENES, Host, Scene, facts_of, play, serving, wanted_of
+from tests.domains.dns_host import Host, facts_of, serving, wanted_of
+from tests.domains.mistakes import SCENES, Scene, play
 from tests.domains.right_zones import RIGHT, Right, look_at, surprises
 
 WORDS = 60

@@ -26,8 +26,8 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from sandbox.process import Sandbox
 from tests.domains.dns.test_gateway import Scripted, reply
+from tests.domains.dns_host import NAMESERVERS, Host, facts_of, serving
 from tests.domains.making import make_domain, publish, second_resolver, set_up_domain, take_mail, wanted, zone_of
-from tests.domains.mistakes import NAMESERVERS, Host, facts_of, serving
 from tests.factories import make_customer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]

@@ -8,7 +8,7 @@ from domains.diagnosis.core.findings import Diagnosis
 from domains.diagnosis.core.observations import NOTHING_KNOWN
 from tests.domains.diagnosis.test_core_failures import told
 from tests.domains.diagnosis.worlds import seen_in, world_of
-from tests.domains.mistakes import DKIM, TOKEN, facts_of
+from tests.domains.dns_host import DKIM, TOKEN, facts_of
 
 DOMAIN = "example.com"
 INBOUND, FEEDBACK = "inbound-smtp.us-east-1.amazonaws.com", "feedback-smtp.us-east-1.amazonses.com"

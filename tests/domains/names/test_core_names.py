@@ -181,14 +181,6 @@ def test_parents_end_at_the_zone() -> None:
     assert understand("example.co.uk").domain.parents == ()
 
 
-def test_under_means_a_true_subdomain() -> None:
-    shop, apex, other = (DomainName.stored(name) for name in ("shop.example.com", "example.com", "notexample.com"))
-    assert shop.is_under(apex)
-    assert not apex.is_under(shop)
-    assert not apex.is_under(apex)
-    assert not other.is_under(apex)
-
-
 def test_a_stored_name_is_never_refused() -> None:
     assert DomainName.stored("co.uk").zone == "co.uk"
     assert DomainName.stored("xn--zz.com").unicode == "xn--zz.com"

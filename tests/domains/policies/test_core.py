@@ -12,7 +12,7 @@ from domains.names.core import DomainName
 from domains.policies import core
 from domains.policies.core import NOTHING_KNOWN, PublishedPolicies
 from domains.spf.core import grammar
-from tests.domains.mistakes import nothing_published
+from tests.domains.dns_host import nothing_published
 
 SHOP = DomainName.stored("a.shop.example.co.uk")
 

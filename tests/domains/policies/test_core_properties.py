@@ -22,7 +22,7 @@ from domains.policies.core import PublishedPolicies
 from domains.records.core import SPF_KEYS, IdentityFacts, Record, records_for
 from domains.spf.core import grammar
 from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, untold
-from tests.domains.mistakes import facts_of
+from tests.domains.dns_host import facts_of
 
 EXAMPLES = int(os.environ.get("POLICY_EXAMPLES", "200"))
 SOAK = "2000"

@@ -26,16 +26,17 @@ from domains.exports.core.formats import FORMATS, export
 from domains.exports.core.values import Entry, entries
 from domains.models.domains import Domain
 from domains.policies.core import PublishedPolicies, dmarc_questions
-from domains.providers.core import PROVIDERS, DnsProvider, Typed, becomes, typed
+from domains.providers.core import PROVIDERS, DnsProvider, Typed, typed
 from domains.records.core import SPF_KEYS, Record
 from domains.records.selectors import records_page
 from domains.records_mail import services as records_mail_services
 from domains.sharing.selectors import shared_page
 from public_api.domains.selectors import records_of
 from public_api.records.api import wanted_records
+from tests.domains.dns_host import CONFIRMED, DKIM, NOW, TOKEN
 from tests.domains.making import make_domain
-from tests.domains.mistakes import CONFIRMED, DKIM, NOW, TOKEN
 from tests.domains.policies.test_core_properties import PUBLISHED, SHOP, check_dmarc, check_spf
+from tests.domains.providers.typed_boxes import becomes
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.names.core import DomainName
-from domains.providers.core import GENERIC, PROVIDERS, DnsProvider, becomes, named, provider_of, typed, with_key
+from domains.providers.core import GENERIC, PROVIDERS, DnsProvider, named, provider_of, typed, with_key
 from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
-from tests.domains.mistakes import nothing_published
+from tests.domains.dns_host import nothing_published
+from tests.domains.providers.typed_boxes import becomes
 
 ZONE = "example.co.uk"
 FACTS = IdentityFacts(

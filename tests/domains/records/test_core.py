@@ -18,7 +18,7 @@ from domains.records.core import (
     records_for,
 )
 from domains.spf.core import grammar, merger
-from tests.domains.mistakes import all_found, nothing_published
+from tests.domains.dns_host import all_found, nothing_published
 
 DOMAIN = DomainName.stored("shop.example.co.uk")
 

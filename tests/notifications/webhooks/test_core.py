@@ -1,7 +1,8 @@
 """What alerts decide, without a database, a network or a clock."""
 
 import json
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -144,6 +145,11 @@ def test_what_is_no_address_for_a_webhook(typed: str) -> None:
         parse_target(typed)
 
 
+def test_what_is_no_address_is_answered_with_what_is_wanted() -> None:
+    with pytest.raises(BadUrl, match="^Enter an https:// URL without a user name, such as https://example"):
+        parse_target("example.com")
+
+
 def test_plain_http_and_private_addresses_are_for_installations_that_allow_them() -> None:
     assert parse_target("http://127.0.0.1:8000/x", may_be_private=True).host == "127.0.0.1"
 
@@ -159,16 +165,24 @@ def test_attempts_go_on_for_about_three_days_and_then_end() -> None:
     assert next_attempt(len(PAUSES) + 1, now=moment) is None
 
 
-def test_jitter_only_makes_it_later_and_by_a_tenth_at_most() -> None:
-    plain, late = next_attempt(4, now=NOON), next_attempt(4, now=NOON, jitter=1.0)
-    assert plain is not None
-    assert late == plain + (plain - NOON) * 0.1
+def test_each_attempt_waits_as_the_specification_recommends() -> None:
+    waits = [(next_attempt(attempts, now=NOON) or NOON) - NOON for attempts in range(1, 10)]
+    assert waits[0] == timedelta(seconds=5)
+    assert [wait / MINUTE for wait in waits[1:]] == [5, 30, 120, 300, 600, 840, 1200, 1440]
+    assert next_attempt(0, now=NOON) == next_attempt(1, now=NOON)
+    assert next_attempt(10, now=NOON) is None
+
+
+@pytest.mark.parametrize(("jitter", "later"), [(-1.0, 0), (0.0, 0), (0.5, 6), (1.0, 12), (2.0, 12)])
+def test_jitter_only_makes_it_later_and_by_a_tenth_at_most(jitter: float, later: int) -> None:
+    assert next_attempt(4, now=NOON, jitter=jitter) == NOON + timedelta(hours=2, minutes=later)
 
 
 def test_a_target_is_given_up_after_days_without_a_success() -> None:
     assert not is_given_up(failing_since=None, now=NOON, days=5)
     assert not is_given_up(failing_since=NOON - timedelta(days=4, hours=23), now=NOON, days=5)
     assert is_given_up(failing_since=NOON - timedelta(days=5), now=NOON, days=5)
+    assert is_given_up(failing_since=NOON - timedelta(days=6), now=NOON, days=5)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +229,29 @@ def test_the_standard_form_has_type_moment_and_data() -> None:
         "customerId": "cus_1",
     }
     assert told["data"]["why"] == "The MX is <gone> & away."
+
+
+def test_the_standard_form_is_compact_and_says_what_there_is_not_as_null() -> None:
+    of_ours = Happening("rule.drift", NOON, "rule", "r1", "bücher", "", {})
+    assert body(of_ours, Format.STANDARD) == (
+        '{"type":"rule.drift","timestamp":"2026-05-04T12:00:00Z","data":{"object":{"type":"rule","id":"r1",'
+        '"name":"bücher","customerId":null},"link":null}}'
+    )
+    linked = replace(of_ours, link="https://panel.example/r1")
+    assert json.loads(body(linked, Format.STANDARD))["data"]["link"] == "https://panel.example/r1"
+
+
+def test_a_moment_of_another_time_zone_is_told_in_utc() -> None:
+    there = replace(_happening(), at=datetime(2026, 5, 4, 14, 0, tzinfo=timezone(timedelta(hours=2))))
+    assert json.loads(body(there, Format.STANDARD))["timestamp"] == "2026-05-04T12:00:00Z"
+
+
+def test_slack_reads_what_happened_why_and_where_and_only_what_there_is() -> None:
+    bare = replace(_happening("bücher"), data={})
+    assert body(bare, Format.SLACK) == f'{{"text": "*bücher*: {words_for("domain.at_risk")}."}}'
+    told = replace(bare, data={"words": "Is fine", "why": "Again"}, link="https://panel.example/d")
+    expected = "*bücher*: Is fine.\nAgain\n<https://panel.example/d|View>"
+    assert json.loads(body(told, Format.SLACK)) == {"text": expected}
 
 
 def test_slack_gets_one_text_in_which_no_name_is_markup() -> None:

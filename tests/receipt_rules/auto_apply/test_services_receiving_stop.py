@@ -38,7 +38,7 @@ def alice(sandbox: Sandbox) -> Customer:
 
 def test_the_plan_is_of_that_customers_recipients_alone(alice: Customer) -> None:
     plan = auto_apply_services.plan_to_stop(customer=alice)
-    assert len(plan.with_fate(Fate.LOSES)) == len(plan.consequences) == 60
+    assert [each.fate for each in plan.consequences] == [Fate.LOSES] * 60
 
 
 def test_stopped_and_resumed_without_an_operator(alice: Customer, tess: User) -> None:

@@ -10,7 +10,7 @@ import pytest
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from receipt_rules.live import gateway as live_gateway
-from receipt_rules.planner.core.desired import Desired, DesiredAddress, DesiredCatchAll, desire
+from receipt_rules.planner.core.desired import Desired
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import Method, Plan, Sets
 from receipt_rules.planner.core.rules import (
@@ -30,6 +30,7 @@ from receipt_rules.planner.core.rules import (
 )
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Step, Update
 from sandbox.process import Sandbox
+from tests.receipt_rules.wishes import DesiredAddress, DesiredCatchAll, desire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receipt_rules.planner.core.matching import Because, RecipientFate, deliveries, match, route, served, why_not
+from receipt_rules.planner.core.matching import Because, RecipientFate, deliveries, match, route, taking, why_not
 from receipt_rules.planner.core.rules import (
     S3,
     AnyRule,
@@ -120,7 +120,7 @@ def test_a_message_that_nothing_matches_is_rejected() -> None:
 
 def test_a_bounce_serves_nobody() -> None:
     bouncing = ForeignRule("theirs", "{}", RuleDelivery((Bounce("a@a.com", "550", "No"),)), ("a.com",))
-    assert not served([bouncing], "x@a.com")
+    assert not taking([bouncing], "x@a.com")
     routing = route([bouncing], ["x@a.com"])
     assert not routing.is_rejected
     assert routing.fates == {"x@a.com": RecipientFate.BOUNCED}
@@ -171,5 +171,5 @@ def test_deliveries_are_those_of_the_address_alone() -> None:
         rule("alice.com", delivery=BOB, name="inbound-admin-009"),
     ]
     assert deliveries(rules, "x@Alice.com") == (ALICE, rules[1].delivery)
-    assert served(rules, "x@alice.com")
-    assert not served(rules, "x@bob.com")
+    assert taking(rules, "x@alice.com")
+    assert not taking(rules, "x@bob.com")

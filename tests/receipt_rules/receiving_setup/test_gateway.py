@@ -44,7 +44,7 @@ def test_the_policy_that_is_written_is_read(sandbox: Sandbox) -> None:
 
 
 def test_a_function_tells_its_state_and_one_that_is_not_there_is_missing(function: str) -> None:
-    assert receiving_setup_gateway.get_function(function) == "Active"
+    assert receiving_setup_gateway.get_function(function).state == "Active"
     with pytest.raises(AwsMissing):
         receiving_setup_gateway.get_function(f"{function}-not-there")
 

@@ -50,7 +50,7 @@ def shop(sandbox: Sandbox) -> Domain:
 
 def found(what: str) -> SetupFinding:
     """The first of this name, the default one."""
-    return next(each for each in receiving_setup_services.check_receiving() if each.what == what)
+    return next(each for each in receiving_setup_services.check_setup() if each.what == what)
 
 
 def put_bucket_policy(*statements: dict[str, Any], bucket: str = BUCKET) -> None:
@@ -81,14 +81,12 @@ def without_permission(service: str, operation: str) -> Any:
 
 
 def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
-    before = {
-        each.what for each in receiving_setup_services.check_receiving() if each.verdict is not SetupVerdict.RIGHT
-    }
+    before = {each.what for each in receiving_setup_services.check_setup() if each.verdict is not SetupVerdict.RIGHT}
     assert before == {"Rule set"}
     with pytest.raises(CommandError, match="1 of 8"):
         call_command("check_receiving")
     approve_and_run(make_operator())
-    after = receiving_setup_services.check_receiving()
+    after = receiving_setup_services.check_setup()
     assert {each.verdict for each in after} == {SetupVerdict.RIGHT}
     assert "inbound-mail is active and managed; it has 1 rule." in {each.sentence for each in after}
     call_command("check_receiving", "--policies")
@@ -96,7 +94,7 @@ def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
 
 def test_a_region_that_does_not_receive_is_told_without_a_call(settings: Settings) -> None:
     settings.AWS_REGION = "eu-south-2"
-    (only,) = receiving_setup_services.check_receiving()
+    (only,) = receiving_setup_services.check_setup()
     assert only.verdict is SetupVerdict.WRONG
     assert "Set AWS_REGION" in only.repair
 
@@ -215,7 +213,7 @@ def test_a_look_that_is_not_allowed_is_not_said_to_be_missing(shop: Domain) -> N
 def test_each_bucket_of_an_endpoint_is_looked_at(shop: Domain) -> None:
     make_bucket("bobs-mail")
     make_endpoint(s3_bucket="bobs-mail")
-    default, own = [each for each in receiving_setup_services.check_receiving() if each.what == "Bucket"]
+    default, own = [each for each in receiving_setup_services.check_setup() if each.what == "Bucket"]
     assert (default.verdict, own.verdict) == (SetupVerdict.RIGHT, SetupVerdict.WRONG)
     assert own.sentence.startswith("bobs-mail is in ")
 
@@ -262,7 +260,7 @@ def test_a_function_that_ses_cannot_call_is_said(shop: Domain, settings: Setting
 
 def test_without_a_function_none_is_looked_at(shop: Domain, settings: Settings) -> None:
     settings.RECEIVING_FUNCTION = ""
-    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "Function"]
+    assert not [each for each in receiving_setup_services.check_setup() if each.what == "Function"]
 
 
 # --- the topic, the filters, the rules' keys
@@ -339,7 +337,7 @@ def test_a_policy_of_a_bucket_that_is_gone_is_not_put(shop: Domain, settings: Se
 
 def test_tls_that_is_required_and_not_announced_is_warned_of(shop: Domain, settings: Settings) -> None:
     Domain.objects.filter(pk=shop.pk).update(receiving_state="live")
-    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "TLS"]
+    assert not [each for each in receiving_setup_services.check_setup() if each.what == "TLS"]
     settings.RECEIVING_TLS_REQUIRED = True
     assert "no MTA-STS policy asks senders to use TLS: shop.com" in found("TLS").sentence
     shop.record_checks.create(key="mta-sts", state="verified", checked_at=timezone.now())
@@ -350,4 +348,4 @@ def test_tls_that_is_required_and_not_announced_is_warned_of(shop: Domain, setti
         Domain.objects.filter(pk=shop.pk).update(mta_sts=PolicyCheck(PolicyEffect(effect)).as_json())
         assert "shop.com" in found("TLS").sentence
     Domain.objects.filter(pk=shop.pk).update(mta_sts=PolicyCheck(PolicyEffect.TESTING).as_json())
-    assert not [each for each in receiving_setup_services.check_receiving() if each.what == "TLS"]
+    assert not [each for each in receiving_setup_services.check_setup() if each.what == "TLS"]

@@ -21,7 +21,7 @@ from tenants.metrics.core import (
     pauses_above,
     worst_of_each,
 )
-from tenants.reputation.core import WORDS, FoundRecommendation, Picture, risk_of, words_for
+from tenants.reputation.core import WORDS, FoundRecommendation, Picture, Reason, Risk, risk_of, words_for
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LIMITS = RateLimits(0.10, 0.15)
@@ -103,10 +103,44 @@ def test_a_paused_tenant_that_sends_nothing_is_no_healthy_one() -> None:
     assert [each.sentence[:15] for each in measured.reasons] == ["The bounce rate"]
 
 
-def test_a_status_that_we_do_not_know_is_a_reason_and_names_it() -> None:
-    risk = risk_of(_picture(amazon_status="UNDER_REVIEW"))
-    assert risk.points
-    assert "UNDER_REVIEW" in risk.reasons[0].sentence
+@pytest.mark.parametrize(
+    ("said", "points", "sentence"),
+    [
+        ({"amazon_status": "DISABLED"}, 1000, "Suspended by AWS."),
+        ({"amazon_status": "UNDER_REVIEW"}, 50, "Unknown SES status: UNDER_REVIEW."),
+        ({"aggregate": "REINSTATED"}, 100, "Reinstated: sends although its findings would pause it."),
+        ({"aggregate": "DISABLED"}, 100, "Paused: it sends nothing, so there are no current rates."),
+        ({"open_high": 1}, 500, "1 open high-impact finding."),
+        ({"open_high": 2}, 520, "2 open high-impact findings."),
+        ({"open_high": 6}, 600, "6 open high-impact findings."),
+        ({"open_high": 7}, 600, "7 open high-impact findings."),
+        ({"open_low": 1}, 150, "1 open low-impact finding."),
+        ({"open_low": 1, "policy": "tougher"}, 150, "1 open low-impact finding."),
+        ({"open_low": 3, "policy": "strict"}, 390, "3 open low-impact findings."),
+        ({"bounce": 0.075}, 150, "The bounce rate is 7.50%. The pause limit is 15.0%."),
+        ({"bounce": 0.15}, 300, "The bounce rate is 15.00%. The pause limit is 15.0%."),
+        ({"bounce": 0.1501}, 300, "The bounce rate is 15.01%, above the pause limit of 15.0%."),
+        ({"bounce": 0.05, "policy": "strict"}, 150, "The bounce rate is 5.00%. The pause limit is 10.0%."),
+        ({"complaint": 0.001}, 30, "The complaint rate is 0.10%. The pause limit is 1.0%."),
+        ({"complaint": 0.02, "policy": "none"}, 300, "The complaint rate is 2.00%, above the pause limit of 1.0%."),
+    ],
+)
+def test_each_reason_has_its_points_and_says_what_it_is(said: dict[str, object], points: int, sentence: str) -> None:
+    assert risk_of(_picture(**said)) == Risk(points, (Reason(points, sentence),))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"amazon_status": ""},
+        {"amazon_status": "REINSTATED"},
+        {"aggregate": "UNDER_REVIEW"},
+        {"aggregate": "CLOSED"},
+        {"bounce": 0.0},
+    ],
+)
+def test_a_status_that_is_not_read_yet_or_known_and_a_rate_of_zero_are_no_reason(said: dict[str, object]) -> None:
+    assert risk_of(_picture(**said)) == Risk(0, ())
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 9), st.integers(0, 9))
@@ -130,7 +164,9 @@ def test_the_reasons_add_up_to_the_points_and_the_weightiest_is_first() -> None:
 def test_every_kind_that_sess_model_knows_has_words_and_any_other_keeps_amazons_name() -> None:
     known = set(_types_of_the_model())
     assert known <= set(WORDS)
-    assert "NOT_YET_INVENTED" in words_for("NOT_YET_INVENTED").title
+    unknown = words_for("NOT_YET_INVENTED")
+    assert (unknown.kind, unknown.title) == ("NOT_YET_INVENTED", "SES finding NOT_YET_INVENTED")
+    assert [words_for(kind) for kind in known] == [WORDS[kind] for kind in known]
 
 
 def _types_of_the_model() -> list[str]:
@@ -140,7 +176,9 @@ def _types_of_the_model() -> list[str]:
     return list(shape.enum)  # type: ignore[attr-defined]  # a string shape has it
 
 
-@pytest.mark.parametrize(("status", "is_open"), [("OPEN", True), ("FIXED", False), ("SNOOZED", True)])
+@pytest.mark.parametrize(
+    ("status", "is_open"), [("OPEN", True), ("FIXED", False), ("SNOOZED", True), ("CHECKED", True)]
+)
 def test_a_finding_is_open_unless_amazon_says_fixed(status: str, is_open: bool) -> None:
     assert FoundRecommendation("arn", "BOUNCE", "HIGH", status, "", NOON, None).is_open is is_open
 

@@ -1,0 +1,77 @@
+"""Pages that span several apps: overview, search, bulk actions, migrations, drift and imports."""
+
+from operations.models import Difference, Migration
+from tests.browser import alerting, in_bulk, moving, moving_in, receiving, tenancy, week
+from tests.browser.visits.visit import Visit, acme, diagnosed, domain, fill, press
+
+MOVING_IN = ("looking", "looked", "moving", "done", "cancelled")
+MOVES = ("done", "failed", "running", "waiting", "rolled_back")
+NAMED = "main li:has-text('nobody.example')"
+SPANNING = (
+    Visit("operations:overview", "nina", note="nothing yet"),
+    Visit("operations:overview", of=receiving.nothing),
+    Visit("operations:overview", "sam", of=tenancy.nothing),
+    Visit("operations:overview", "adam", of=week.of_work),
+    Visit("operations:find", of=alerting.inbox, note="nothing typed"),
+    Visit("operations:find", query="?q=nothing-like-it"),
+    Visit("operations:find", query="?q=acme"),
+    Visit("operations:find", query="?q=verified.acme.com", elsewhere=True),
+    Visit("operations:find", "sam", query="?q=acme"),
+    Visit("operations:case", "sam", of=domain("broken"), act=diagnosed),
+    Visit("operations:case", "sam", of=domain("held"), act=diagnosed, note="held"),
+    Visit("operations:case", "sam", of=domain("claim"), act=diagnosed, note="a claim"),
+    Visit("operations:changes", "nina", note="nothing yet"),
+    Visit("operations:changes"),
+    Visit("operations:changes", "adam"),
+    Visit("operations:changes", "adam", query="?q=nothing-like-it"),
+    Visit("operations:migrations", "adam", note="nothing yet"),
+    Visit("operations:differences", "adam", note="not looked yet"),
+    Visit("operations:migrations", "adam", of=moving.nothing),
+    Visit("operations:migrations", "sam"),
+    Visit("operations:plan_migration", "adam"),
+    Visit("operations:plan_migration", "adam", act=press("Preview plan"), note="without a reason"),
+    Visit("operations:migration", "adam", of=moving.of(Migration, state="running")),
+    Visit("operations:migration", "adam", of=moving.of(Migration, state="running"), query="?show=failed"),
+    Visit("operations:migration", "adam", of=moving.of(Migration, state="planned"), note="planned"),
+    *(Visit("operations:migration_item", "adam", of=moving.item(state), note=state) for state in MOVES),
+    Visit("operations:move", "adam", of=acme),
+    Visit("operations:move", "sam", of=acme),
+    Visit("operations:differences", "adam", of=moving.nothing),
+    Visit("operations:differences", "sam", of=moving.nothing, query="?show=ignored"),
+    Visit("operations:decide_many", "adam", of=moving.nothing, query="?area=tenants&kind=policy"),
+    Visit("operations:decide_many", "adam", of=moving.nothing, query="?area=rules&kind=nonsense", note="none"),
+    Visit("operations:difference", "adam", of=moving.of(Difference, kind="policy")),
+    Visit("operations:difference", "adam", of=moving.of(Difference, kind="unknown"), note="nobody's"),
+    Visit(
+        "operations:difference",
+        "adam",
+        of=moving.of(Difference, kind="policy"),
+        act=press("Apply decision"),
+        note="no reason",
+    ),
+    Visit("operations:difference", "sam", of=moving.of(Difference, kind="status"), note="left"),
+    Visit("operations:moving_in", "adam", note="nothing yet"),
+    Visit("operations:moving_in", "adam", act=press("Preview import"), note="without a file"),
+    *(Visit("operations:moving_in_rows", "adam", of=moving_in.of(state), note=state) for state in MOVING_IN),
+    Visit("operations:moving_in_rows", "adam", of=moving_in.of("done"), query="?fate=refused"),
+    Visit("operations:moving_in", "adam"),
+    Visit("operations:adopt_identities", "adam"),
+    Visit("operations:adopt_identities", "adam", act=press("Preview"), note="without a reason"),
+    Visit("operations:start_bulk", "sam"),
+    Visit("operations:start_bulk", "sam", act=press("Preview"), note="nothing named"),
+    Visit(
+        "operations:start_bulk",
+        "sam",
+        act=fill(
+            "Domains (optional)",
+            "verified.acme.com held.acme.com nobody.example",
+            "Preview",
+            seen=NAMED,
+        ),
+        note="looked at",
+    ),
+    Visit("operations:start_bulk"),
+    Visit("operations:bulk", "sam", of=in_bulk.held),
+    Visit("operations:delete_domain", of=domain("verified")),
+    Visit("operations:delete_domain", of=domain("deleting"), note="under way"),
+)

@@ -1,0 +1,64 @@
+"""A visit to a page: who comes, and what they do there before it is looked at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.browser.showcase import Showcase
+from tests.browser.worker import make_diagnoses
+
+Arguments = Callable[[Showcase], tuple[Any, ...]]
+Act = Callable[[Page], None]
+ALERT = "main [role=alert]:not(:empty)"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """To the URL of that name by that person ("" for nobody). `elsewhere`: where it leads is another address."""
+
+    name: str
+    who: str = "alice"
+    of: Arguments = lambda _: ()
+    query: str = ""
+    act: Act | None = None
+    note: str = ""
+    status: int = 200
+    elsewhere: bool = False
+    lately: bool = True
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.name, self.note or self.query, f"({self.who or 'nobody'})")))
+
+
+def domain(key: str) -> Arguments:
+    return lambda world: (world.domains[key].id,)
+
+
+def acme(world: Showcase) -> tuple[str, ...]:
+    return (world.acme.pk,)
+
+
+def fill(label: str, text: str, button: str, *, seen: str = ALERT) -> Act:
+    def act(page: Page) -> None:
+        page.get_by_label(label, exact=True).first.fill(text)
+        press(button, seen=seen)(page)
+
+    return act
+
+
+def press(button: str, *, seen: str = ALERT) -> Act:
+    """Past the browser's own checks, which would keep the server's answer from us. Waits until `seen` is there."""
+
+    def act(page: Page) -> None:
+        page.evaluate("document.querySelectorAll('form').forEach((form) => { form.noValidate = true; })")
+        page.get_by_role("button", name=button, exact=True).first.click()
+        page.locator(seen).first.wait_for()
+
+    return act
+
+
+def diagnosed(page: Page) -> None:
+    make_diagnoses(page)
+    page.locator("#result [data-summary]").wait_for()

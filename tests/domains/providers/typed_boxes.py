@@ -1,0 +1,24 @@
+"""What a DNS host makes of the boxes of its form: the other way round than `typed`, to check it against."""
+
+from domains.exports.core.values import unquoted
+from domains.providers.core import DnsProvider, Typed
+
+
+def becomes(boxes: Typed, zone: str) -> tuple[str, str, str, int | None]:
+    """Name, type, value and priority that the host makes of the boxes, by its own rules."""
+    provider = boxes.provider
+    value, priority = boxes.value, int(boxes.priority) if boxes.priority else None
+    if boxes.type == "MX" and not provider.priority_label:
+        first, _, value = value.partition(" ")
+        priority = int(first)
+    if boxes.type == "TXT":
+        value = unquoted(value) if provider.quotes else value
+    elif value.endswith("."):
+        value = value.removesuffix(".")
+    elif provider.dot:
+        value = f"{value}.{zone}"
+    return _absolute(boxes.name, provider, zone), boxes.type, value, priority
+
+
+def _absolute(typed_name: str, provider: DnsProvider, zone: str) -> str:
+    return zone if typed_name == provider.apex_of(zone) else f"{typed_name}.{zone}"

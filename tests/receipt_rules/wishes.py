@@ -1,0 +1,35 @@
+"""What is wanted, as a test says it: addresses and catch-alls with their deliveries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.rules import RuleDelivery
+
+
+@dataclass(frozen=True)
+class DesiredAddress:
+    address: str
+    delivery: RuleDelivery
+
+    @property
+    def recipient(self) -> str:
+        return self.address.lower()
+
+
+@dataclass(frozen=True)
+class DesiredCatchAll:
+    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
+
+    domain: str
+    delivery: RuleDelivery
+    subdomains: bool = False
+
+    @property
+    def recipient(self) -> str:
+        return ("." if self.subdomains else "") + self.domain.lower()
+
+
+def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()) -> Desired:
+    wishes: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
+    return reduced({wish.recipient: wish.delivery for wish in wishes})

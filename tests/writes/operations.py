@@ -1,0 +1,167 @@
+"""Of bulk actions, migrations, drift and imports."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from accounts.models.people import User
+from operations.batches import services as batches_services
+from operations.batches.core import BatchKind
+from operations.domain_actions import services as domain_actions_services
+from operations.domain_actions.core import Named
+from operations.domain_actions.selectors import Predicted, predicted
+from operations.legacy_import import services as legacy_import_services
+from operations.migration_steps import services as migration_steps_services
+from operations.models import Batch, MigrationItem
+from operations.tenant_migration import services as tenant_migration_services
+from tests.operations.legacy import document, files
+from tests.operations.making import make_difference, make_sender, start
+from tests.tenants.making import make_tenant
+from tests.writes.world import WHY, Post, World, Write, ready
+
+
+def _steer(do: str, **form: str) -> Callable[[World], Post]:
+    def of(world: World) -> Post:
+        customer, olga = make_sender(domains=1), world.people["olga"]
+        migration = start(customer, actor=olga)
+        if do == "pause":
+            return Post((migration.pk,), {"do": do})
+        if do == "resume":
+            tenant_migration_services.pause(migration=migration, actor=olga)
+        if do == "roll_back":
+            migration_steps_services.work()
+        if do == "retry":
+            MigrationItem.objects.update(state="failed")
+        return Post((migration.pk,), {"do": do, **form})
+
+    return of
+
+
+def _steer_item(do: str, **form: str) -> Callable[[World], Post]:
+    def of(world: World) -> Post:
+        post = _steer(do, **form)(world)
+        return Post((*post.args, MigrationItem.objects.get().pk), post.form)
+
+    return of
+
+
+def _start_migration(world: World) -> Post:
+    choice = tenant_migration_services.one(make_sender(domains=1))
+    return Post(
+        (tenant_migration_services.plan_migration(choice=choice, actor=world.people["olga"]).pk,), {"do": "start"}
+    )
+
+
+def _moved_in(world: World, *, looked: bool = True) -> Any:
+    taken = legacy_import_services.take_in(files=files(document()), because="Contract 12", actor=world.people["olga"])
+    if looked:
+        legacy_import_services.work()
+    return taken
+
+
+def _difference(decision: str) -> Callable[[World], Post]:
+    def of(world: World) -> Post:
+        tenant = make_tenant(world.customer, ses_policy="none")
+        sides = {"found": {"policy": "none"}, "wanted": {"policy": "standard"}}
+        row = make_difference(world.customer, subject=tenant.name, place=tenant.name, **sides)
+        return Post((row.pk,), {"decision": decision, **WHY})
+
+    return of
+
+
+def _decide_many(world: World) -> Post:
+    row = make_difference(world.customer)
+    form = {"difference": row.pk, "decision": "ignore", "typed": 1, **WHY}
+    return Post(form=form, worker=batches_services.work)
+
+
+def _bulk(world: World) -> Post:
+    ready(world)
+    return Post(form={"do": "hold", "names": "shop.com", "go": "yes", **WHY}, worker=batches_services.work)
+
+
+def _held(rows: tuple[Predicted, ...], sam: User) -> Batch:
+    items = domain_actions_services.items_of(rows)
+    return batches_services.start(kind=BatchKind.HOLD, items=items, words=WHY, actor=sam)
+
+
+def _stop_bulk(world: World) -> Post:
+    ready(world)
+    sam = world.people["sam"]
+    rows = predicted(BatchKind.HOLD, (Named("shop.com"),), viewer=sam)
+    return Post((_held(rows, sam).pk,))
+
+
+def _resume_bulk(world: World) -> Post:
+    post = _stop_bulk(world)
+    Batch.objects.update(paused_at=timezone.now())
+    return post
+
+
+def _retry_bulk(world: World) -> Post:
+    domain, sam = ready(world), world.people["sam"]
+    rows = predicted(BatchKind.HOLD, (Named("shop.com"),), viewer=sam)
+    made = _held(rows, sam)
+    made.items.update(state="refused")
+    assert not domain.is_held
+    return Post((made.pk,), worker=batches_services.work)
+
+
+WRITES = (
+    Write("operations:start_bulk", "domain.held", "sam", _bulk),
+    Write("operations:retry_bulk", "domain.held", "sam", _retry_bulk),
+    Write("operations:stop_bulk", "bulk.stopped", "sam", _stop_bulk),
+    Write("operations:pause_bulk", "bulk.paused", "sam", _stop_bulk),
+    Write("operations:resume_bulk", "bulk.resumed", "sam", _resume_bulk),
+    Write(
+        "operations:plan_migration",
+        "migration.planned",
+        "olga",
+        lambda _: (make_sender(domains=1), Post(form={"chosen": "all", "policy": "standard", **WHY}))[1],
+    ),
+    Write("operations:steer_migration", "migration.started", "olga", _start_migration),
+    Write("operations:steer_migration", "migration.paused", "olga", _steer("pause")),
+    Write("operations:steer_migration", "migration.resumed", "olga", _steer("resume")),
+    Write("operations:steer_migration", "migration.cancelled", "olga", _steer("cancel")),
+    Write("operations:steer_migration", "migration.tried_again", "olga", _steer("retry")),
+    Write("operations:steer_migration", "migration.rolled_back", "olga", _steer("roll_back", **WHY)),
+    Write("operations:migration_item", "migration.tried_again", "olga", _steer_item("retry")),
+    Write("operations:migration_item", "migration.rolled_back", "olga", _steer_item("roll_back", **WHY)),
+    Write(
+        "operations:move",
+        "migration.started",
+        "olga",
+        lambda _: Post((make_sender(domains=1).pk,), {"policy": "standard", **WHY}),
+        beside=("migration.planned",),
+    ),
+    Write("operations:difference", "drift.adopted", "olga", _difference("adopt"), beside=("tenant.policy",)),
+    Write("operations:difference", "drift.restored", "olga", _difference("restore"), beside=("tenant.policy",)),
+    Write("operations:difference", "drift.ignored", "olga", _difference("ignore")),
+    Write("operations:decide_many", "drift.ignored", "olga", _decide_many),
+    Write(
+        "operations:moving_in",
+        "moving_in.taken_in",
+        "olga",
+        lambda _: Post(
+            form={
+                "documents": [SimpleUploadedFile("old.json", files(document())["old.json"], "application/json")],
+                **WHY,
+            }
+        ),
+    ),
+    Write(
+        "operations:adopt_identities",
+        "moving_in.taken_in",
+        "olga",
+        lambda w: Post(form={"text": "shop.com", "customer": w.customer.pk, **WHY}),
+    ),
+    Write("operations:steer_moving_in", "moving_in.begun", "olga", lambda w: Post((_moved_in(w).pk,), {"do": "begin"})),
+    Write(
+        "operations:steer_moving_in",
+        "moving_in.cancelled",
+        "olga",
+        lambda w: Post((_moved_in(w).pk,), {"do": "cancel"}),
+    ),
+)
