@@ -27,13 +27,21 @@ def copied(blocker: DjangoDbBlocker) -> Iterator[None]:
         is_ours = not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if is_ours:
             server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            with blocker.unblock():
-                _migrate(name)
+            try:
+                with blocker.unblock():
+                    _migrate(name)
+            except BaseException:
+                _drop(server, name)  # nobody copies what is not complete
+                raise
     connection.settings_dict["TEST"] |= {"TEMPLATE": name, "MIGRATE": False}
     yield
     if is_ours:
         with _server() as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+            _drop(server, name)
+
+
+def _drop(server: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:
+    server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def _server() -> "psycopg.Connection[tuple[object, ...]]":

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """One label; no SQL."""
 
-    dependencies = [("receipt_rules", "0015_held_by_a_rollback")]
+    dependencies = [("receipt_rules", "0016_rules_as_read")]
 
     operations = [
         migrations.AlterField(
